@@ -1,0 +1,94 @@
+//! What the operator said: the goal, the choices, the consents. Kept between runs but for the consents; holds no secret.
+
+use serde::{Deserialize, Serialize};
+
+use super::{goal::Goal, names::Suffix, plan::Consent, token::Construction};
+
+/// How CloudFront gets at the bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OriginAccess {
+    /// The identity, unless it can't serve.
+    #[default]
+    Auto,
+    /// An origin access identity.
+    Oai,
+    /// An origin access control.
+    Oac,
+}
+
+/// What to do on a host whose packagecloud.rb a configuration client writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Managed {
+    /// Show the snippet, and wait until the file holds the values.
+    Wait,
+    /// Write at once.
+    Write,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Answers {
+    pub goal: Option<Goal>,
+    /// The ARN of the identity that the last run used.
+    pub identity: Option<String>,
+    pub account: Option<String>,
+    pub profile: Option<String>,
+    pub bucket: Option<String>,
+    pub region: Option<String>,
+    pub suffix: Suffix,
+    pub origin_access: OriginAccess,
+    pub packages_domain: Option<String>,
+    pub permissions_boundary: Option<String>,
+    pub probe_url: Option<String>,
+    pub construction: Option<Construction>,
+    pub prepare: bool,
+    pub reindex: ReindexAnswers,
+    /// Given for this run alone.
+    #[serde(skip)]
+    pub consents: Consents,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReindexAnswers {
+    pub skip: bool,
+    #[serde(skip)]
+    pub rescan: bool,
+    pub no_acl: bool,
+    pub all_keys: bool,
+    pub package_globs: Vec<String>,
+    pub metadata_globs: Vec<String>,
+    pub vendor: bool,
+}
+
+/// What was consented to, beyond `--yes`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consents {
+    pub adopt: bool,
+    pub adopt_bucket_key: bool,
+    pub new_secret: bool,
+    pub unproven: bool,
+    pub managed: Option<Managed>,
+    pub override_expression: bool,
+    pub other_bucket: bool,
+    pub confirm_bucket: Option<String>,
+}
+
+impl Consents {
+    /// Whether `consent` was given; for a bucket's name, whether it is `bucket`'s.
+    #[must_use]
+    pub fn given(&self, consent: Consent, bucket: &str) -> bool {
+        match consent {
+            Consent::Adopt => self.adopt,
+            Consent::AdoptBucketKey => self.adopt_bucket_key,
+            Consent::NewSecret => self.new_secret,
+            Consent::Unproven => self.unproven,
+            Consent::Managed => self.managed.is_some(),
+            Consent::OverrideExpression => self.override_expression,
+            Consent::OtherBucket => self.other_bucket,
+            Consent::ConfirmBucket => self.confirm_bucket.as_deref() == Some(bucket),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What happened, as plain past-tense facts: the only thing that the engine says while it works, and all that a face shows.
+
+use serde::Serialize;
+
+use super::{
+    check::Check,
+    failure::Failure,
+    goal::{Stage, Step},
+};
+
+/// How a stage ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// Something was changed, and all of it stands.
+    Applied,
+    /// There was nothing to do.
+    Unchanged,
+    /// It stopped before its end, by the operator or by what it was told: nothing is broken.
+    Stopped,
+    Failed,
+}
+
+/// How far something is, and how fast; every number that isn't known is absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Pace {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// Objects that were right already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<u64>,
+    /// Objects that could not be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<u64>,
+    /// Objects a second, over the last second or so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    /// Requests in flight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u64>,
+    /// How often S3 said SlowDown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_downs: Option<u64>,
+    /// Bytes that were never moved through this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// US dollars so far, of requests at S3's list price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// Seconds left, estimated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<u64>,
+}
+
+/// A fact. Of one stage's events, [`Event::Ended`] is the last one, exactly once, even on a panic.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Event {
+    /// A step began. Every step that began finishes or fails before the stage ends.
+    Started { stage: Stage, step: Step, text: String },
+    /// A step goes on; may be dropped by a face that is behind.
+    Progress {
+        stage: Stage,
+        step: Step,
+        text: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pace: Option<Pace>,
+    },
+    /// A step is done, and stands.
+    Finished { stage: Stage, step: Step, text: String },
+    /// A step failed; `failure` holds the next move.
+    Failed { stage: Stage, step: Step, failure: Failure },
+    /// A check has its result.
+    Check {
+        #[serde(skip)]
+        stage: Stage,
+        #[serde(flatten)]
+        check: Check,
+    },
+    /// The stage is over; nothing of it follows.
+    Ended { stage: Stage, step: Option<Step>, end: End, text: String },
+}
+
+impl Event {
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match self {
+            Self::Started { stage, .. }
+            | Self::Progress { stage, .. }
+            | Self::Finished { stage, .. }
+            | Self::Failed { stage, .. }
+            | Self::Check { stage, .. }
+            | Self::Ended { stage, .. } => *stage,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! A failure as an operator needs it: the thing, the reason, the next move.
+
+use serde::Serialize;
+
+/// What kind of failure it is, where the difference changes what happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The command or an option is wrong: exit code 2.
+    Usage,
+    /// A consent is missing: exit code 2.
+    Consent,
+    /// AWS refused for want of a permission.
+    Denied,
+    /// Credentials are missing, wrong or expired.
+    Credentials,
+    /// Reality moved since the plan was shown: look again.
+    Drifted,
+    /// The thing named is not there.
+    Missing,
+    /// No answer: network, endpoint, child process.
+    Unreachable,
+    /// The operator stopped it: exit code 130.
+    Interrupted,
+    /// Anything else.
+    Other,
+}
+
+/// One failure. All three texts are lower-case fragments without a full stop, fit for
+/// `what: why` on one line and `next` on the following one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct Failure {
+    pub kind: Kind,
+    /// The thing: `/etc/packagecloud/packagecloud.rb`, `role packagecloud_cloudfront_auth`.
+    pub what: String,
+    /// The reason: `permission denied (os error 13)`.
+    pub why: String,
+    /// The next move: `run it with sudo`. Never empty.
+    pub next: String,
+    /// AWS's error code, where AWS answered: `AccessDenied`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// AWS's request id, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+impl Failure {
+    pub fn new(kind: Kind, what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), why: why.into(), next: next.into(), code: None, request_id: None }
+    }
+
+    pub fn other(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(Kind::Other, what, why, next)
+    }
+
+    pub fn usage(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, what, why, next)
+    }
+
+    pub fn consent(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(Kind::Consent, what, why, next)
+    }
+
+    pub fn drifted(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::new(Kind::Drifted, what, why, "look again, and go on from what is there now")
+    }
+
+    #[must_use]
+    pub fn with_code(mut self, code: Option<String>, request_id: Option<String>) -> Self {
+        self.code = code;
+        self.request_id = request_id;
+        self
+    }
+}

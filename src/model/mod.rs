@@ -1,0 +1,13 @@
+//! The nouns and the rules: pure values that every other layer speaks in; nothing here waits, reads a clock or touches the world.
+
+pub mod answers;
+pub mod block;
+pub mod check;
+pub mod event;
+pub mod failure;
+pub mod goal;
+pub mod names;
+pub mod plan;
+pub mod secret;
+pub mod seen;
+pub mod token;
