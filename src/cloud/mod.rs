@@ -1,1 +1,3 @@
-//! (to come)
+//! AWS, and the web beside it.
+
+pub mod web;
