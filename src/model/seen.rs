@@ -18,6 +18,15 @@ pub enum Ownership {
     Unmarked,
 }
 
+/// Who the credentials are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub arn: String,
+    pub account: String,
+    /// Seconds by which this machine's clock is ahead of AWS's (negative: behind); `None` where AWS's is not known.
+    pub clock_ahead: Option<i64>,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Role {
     pub name: String,
@@ -161,6 +170,26 @@ pub struct BucketSeen {
     pub kms_key: Option<String>,
     /// `BucketOwnerEnforced`, … ; empty where it could not be read.
     pub object_ownership: String,
+}
+
+/// One line of a bucket's listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub size: u64,
+    /// With its quotes, as S3 says it.
+    pub etag: String,
+}
+
+/// An object's attributes, as a HEAD says them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHead {
+    pub size: u64,
+    pub etag: String,
+    pub cache_control: Option<String>,
+    /// `AES256`, `aws:kms`, …; empty where S3 says none.
+    pub encryption: String,
+    pub kms_key: Option<String>,
 }
 
 /// packagecloud.rb, as read.
