@@ -143,14 +143,14 @@ pub fn role_policy(names: &Names, key_arn: &str, account: &str) -> Value {
     let group = format!("arn:aws:logs:*:{account}:log-group:/aws/lambda/{EDGE_REGION}.{}", names.function());
     document(vec![
         json!({
-            "Sid": "DecryptSecret",
+            "Sid": "PackagecloudCloudFrontDecrypt",
             "Effect": "Allow",
             "Action": "kms:Decrypt",
             "Resource": key_arn,
             "Condition": { "StringEquals": { (context()): names.bucket() } },
         }),
         json!({
-            "Sid": "WriteOwnLogs",
+            "Sid": "PackagecloudCloudFrontLogs",
             "Effect": "Allow",
             "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": [group, format!("{group}:*")],
@@ -190,13 +190,17 @@ pub fn key_policy(names: &Names, role_arn: &str, account: &str) -> Value {
     ])
 }
 
-/// `standing` with our statements as [`key_policy`] has them, every other as it stands.
+/// `standing` with the statements of `ours` in place of those of the same Sids, every other as it stands.
 #[must_use]
-pub fn merged_key_policy(standing: &Value, ours: &Value) -> Value {
-    if statements(standing).is_empty() {
-        return ours.clone();
-    }
-    merged(standing, &statements(ours))
+pub fn merged_policy(standing: &Value, ours: &Value) -> Value {
+    if statements(standing).is_empty() { ours.clone() } else { merged(standing, &statements(ours)) }
+}
+
+/// Whether `standing` says all that `ours` says, in any spelling.
+#[must_use]
+pub fn carries(standing: &Value, ours: &Value) -> bool {
+    let standing = meaning::statements(standing);
+    meaning::statements(ours).iter().all(|one| standing.contains(one))
 }
 
 /// One statement for the bucket's own KMS key: CloudFront may decrypt for this distribution.
