@@ -3,9 +3,11 @@
 pub mod answers;
 pub mod block;
 pub mod check;
+pub mod config_file;
 pub mod event;
 pub mod failure;
 pub mod goal;
+pub mod hide;
 pub mod names;
 pub mod plan;
 pub mod secret;
