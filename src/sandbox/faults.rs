@@ -85,7 +85,8 @@ fn rule(text: &str) -> Result<Rule, Failure> {
     }
     let (head, tail) = rest.split_once(':').ok_or_else(|| wrong("it doesn't say what goes wrong".into()))?;
     let (operation, which, what) = if head.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        let (which, what) = tail.split_once(':').ok_or_else(|| wrong("it doesn't say what goes wrong".into()))?;
+        let (which, what) =
+            tail.split_once(':').ok_or_else(|| wrong("it doesn't say what goes wrong".into()))?;
         (Some(head.to_owned()), which, what)
     } else {
         (None, head, tail)
@@ -133,7 +134,8 @@ mod tests {
 
     #[test]
     fn the_nth_request_is_struck_and_no_other() {
-        let mut faults = faults(&["cloudfront:2:throttle,kms:CreateKey:1:lost", "s3:2+:deny", "iam:1-2:hang"]).unwrap();
+        let mut faults =
+            faults(&["cloudfront:2:throttle,kms:CreateKey:1:lost", "s3:2+:deny", "iam:1-2:hang"]).unwrap();
         assert_eq!(faults.strike("cloudfront", "GetDistribution"), None);
         assert_eq!(faults.strike("cloudfront", "ListDistributions"), Some(Fault::Throttle));
         assert_eq!(faults.strike("cloudfront", "ListDistributions"), None);
@@ -149,14 +151,29 @@ mod tests {
 
     #[test]
     fn an_error_has_a_code_and_a_message_with_commas() {
-        let mut faults = faults(&["lambda:CreateFunction:*:error:InvalidParameterValueException=KMS key, invalid"]).unwrap();
-        let wanted = Fault::Error { code: "InvalidParameterValueException".into(), message: "KMS key, invalid".into() };
+        let mut faults =
+            faults(&["lambda:CreateFunction:*:error:InvalidParameterValueException=KMS key, invalid"])
+                .unwrap();
+        let wanted = Fault::Error {
+            code: "InvalidParameterValueException".into(),
+            message: "KMS key, invalid".into(),
+        };
         assert_eq!(faults.strike("lambda", "CreateFunction"), Some(wanted));
     }
 
     #[test]
     fn nonsense_is_refused_with_the_grammar() {
-        for spec in ["nonsense", "ec2:1:deny", "iam:0:deny", "iam:x", "iam:5-3:deny", "iam:1:explode", "iam:1:error:", "kms:CreateKey:1", "iam:1:deny:x"] {
+        for spec in [
+            "nonsense",
+            "ec2:1:deny",
+            "iam:0:deny",
+            "iam:x",
+            "iam:5-3:deny",
+            "iam:1:explode",
+            "iam:1:error:",
+            "kms:CreateKey:1",
+            "iam:1:deny:x",
+        ] {
             let failure = faults(&[spec]).unwrap_err();
             assert!(failure.next.contains("SERVICE[:OPERATION]:WHICH:WHAT"), "{spec}");
         }

@@ -76,7 +76,13 @@ mod tests {
 
     #[test]
     fn names_tell_reads_from_writes() {
-        for (operation, write) in [("GetRole", false), ("CreateRole", true), ("HeadObject", false), ("CopyObject", true), ("Decrypt", false)] {
+        for (operation, write) in [
+            ("GetRole", false),
+            ("CreateRole", true),
+            ("HeadObject", false),
+            ("CopyObject", true),
+            ("Decrypt", false),
+        ] {
             assert_eq!(writes(operation), write, "{operation}");
         }
     }

@@ -34,7 +34,8 @@ pub struct Authorization<'a> {
 impl<'a> Authorization<'a> {
     pub fn read(request: &'a Request<Bytes>) -> Option<Self> {
         let text = request.headers().get("authorization")?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256")?;
-        let field = |name: &str| text.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+        let field =
+            |name: &str| text.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
         let mut scope = field("Credential")?.split('/');
         Some(Self {
             access_key: scope.next()?,
@@ -54,7 +55,9 @@ impl<'a> Authorization<'a> {
 pub fn verify(world: &World, service: &str, request: &Request<Bytes>) -> Result<Caller, Refusal> {
     let Some(authorization) = Authorization::read(request) else { return Err(missing(service)) };
     let now = world.now();
-    let Some(key) = world.read(|state| iam::key(&state.iam, authorization.access_key)) else { return Err(unknown(service)) };
+    let Some(key) = world.read(|state| iam::key(&state.iam, authorization.access_key)) else {
+        return Err(unknown(service));
+    };
     if key.expires.is_some_and(|expires| expires <= now) {
         return Err(expired(service));
     }
@@ -64,7 +67,8 @@ pub fn verify(world: &World, service: &str, request: &Request<Bytes>) -> Result<
     }
     let date = request.headers().get("x-amz-date").and_then(|date| date.to_str().ok()).unwrap_or_default();
     check_clock(service, date, now)?;
-    let scope = format!("{}/{}/{}/aws4_request", authorization.date, authorization.region, authorization.service);
+    let scope =
+        format!("{}/{}/{}/aws4_request", authorization.date, authorization.region, authorization.service);
     let canonical = canonical(request, authorization.signed);
     let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
     let mut signing = format!("AWS4{}", key.secret).into_bytes();
@@ -92,9 +96,17 @@ fn check_clock(service: &str, date: &str, now: Duration) -> Result<(), Refusal> 
     }
     let spelt = |at: OffsetDateTime| at.format(&form).unwrap_or_default();
     let message = if signed < here {
-        format!("Signature expired: {date} is now earlier than {} ({} - 5 min.)", spelt(here - SKEW), spelt(here))
+        format!(
+            "Signature expired: {date} is now earlier than {} ({} - 5 min.)",
+            spelt(here - SKEW),
+            spelt(here)
+        )
     } else {
-        format!("Signature not yet current: {date} is still later than {} ({} + 5 min.)", spelt(here + SKEW), spelt(here))
+        format!(
+            "Signature not yet current: {date} is still later than {} ({} + 5 min.)",
+            spelt(here + SKEW),
+            spelt(here)
+        )
     };
     Err(mismatch(service, &message))
 }
@@ -120,7 +132,9 @@ fn canonical(request: &Request<Bytes>, signed: &str) -> String {
             .headers()
             .get_all(name)
             .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" "))
+            .map(|value| {
+                String::from_utf8_lossy(value.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" ")
+            })
             .collect();
         headers.push_str(&format!("{name}:{}\n", values.join(",")));
     }

@@ -11,7 +11,10 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_runtime_api::client::{
-    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+        SharedHttpConnector,
+    },
     orchestrator::{HttpRequest, HttpResponse},
     result::ConnectorError,
     runtime_components::RuntimeComponents,
@@ -88,7 +91,8 @@ impl World {
                 Ok(aws::access_denied(service, message).answer(service))
             }
             Some(Fault::Error { code, message }) => {
-                let status = if code.contains("Internal") || code.contains("Unavailable") { 500 } else { 400 };
+                let status =
+                    if code.contains("Internal") || code.contains("Unavailable") { 500 } else { 400 };
                 Ok(Refusal::new(status, code, message).answer(service))
             }
             Some(Fault::Lost) => {
@@ -164,7 +168,9 @@ fn service_of(world: &World, request: &Request<Bytes>) -> Option<&'static str> {
     if host == PACKAGECLOUD_HOST {
         return Some("packagecloud");
     }
-    if host.ends_with(".cloudfront.net") || world.read(|state| aws::cloudfront::has_alias(&state.cloudfront, host)) {
+    if host.ends_with(".cloudfront.net")
+        || world.read(|state| aws::cloudfront::has_alias(&state.cloudfront, host))
+    {
         return Some("edge");
     }
     let labels: Vec<&str> = host.split('.').collect();
@@ -176,7 +182,8 @@ fn service_of(world: &World, request: &Request<Bytes>) -> Option<&'static str> {
 }
 
 fn host_of(request: &Request<Bytes>) -> Option<String> {
-    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(ToOwned::to_owned);
+    let named =
+        request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(ToOwned::to_owned);
     named.or_else(|| request.uri().authority().map(ToString::to_string))
 }
 
@@ -229,7 +236,13 @@ fn s3_operation(request: &Request<Bytes>) -> &'static str {
     }
     match (request.method().as_str(), bucket, key) {
         ("GET", false, _) => "ListBuckets",
-        ("GET", true, false) => if asks("list-type") { "ListObjectsV2" } else { "ListObjects" },
+        ("GET", true, false) => {
+            if asks("list-type") {
+                "ListObjectsV2"
+            } else {
+                "ListObjects"
+            }
+        }
         ("HEAD", true, false) => "HeadBucket",
         ("PUT", true, false) => "CreateBucket",
         ("GET", _, true) if asks("tagging") => "GetObjectTagging",
@@ -238,8 +251,20 @@ fn s3_operation(request: &Request<Bytes>) -> &'static str {
         ("GET", _, true) => "GetObject",
         ("HEAD", _, true) => "HeadObject",
         ("PUT", _, true) if asks("tagging") => "PutObjectTagging",
-        ("PUT", _, true) if asks("uploadId") => if copies { "UploadPartCopy" } else { "UploadPart" },
-        ("PUT", _, true) => if copies { "CopyObject" } else { "PutObject" },
+        ("PUT", _, true) if asks("uploadId") => {
+            if copies {
+                "UploadPartCopy"
+            } else {
+                "UploadPart"
+            }
+        }
+        ("PUT", _, true) => {
+            if copies {
+                "CopyObject"
+            } else {
+                "PutObject"
+            }
+        }
         ("POST", _, true) if asks("uploads") => "CreateMultipartUpload",
         ("POST", _, true) if asks("uploadId") => "CompleteMultipartUpload",
         ("DELETE", _, true) if asks("uploadId") => "AbortMultipartUpload",
@@ -257,7 +282,11 @@ struct Wire {
 }
 
 impl HttpClient for Wire {
-    fn http_connector(&self, settings: &HttpConnectorSettings, _components: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(Self { world: self.world.clone(), patience: settings.read_timeout() })
     }
 }
@@ -278,7 +307,8 @@ impl HttpConnector for Wire {
                 io::ErrorKind::TimedOut => ConnectorError::timeout(error.into()),
                 _ => ConnectorError::io(error.into()),
             })?;
-            HttpResponse::try_from(response.map(SdkBody::from)).map_err(|error| ConnectorError::user(error.into()))
+            HttpResponse::try_from(response.map(SdkBody::from))
+                .map_err(|error| ConnectorError::user(error.into()))
         })
     }
 }

@@ -250,7 +250,8 @@ impl Kept {
     fn reload(&mut self, dir: &Path) -> io::Result<()> {
         let stamp = read_stamp(&self.lock)?;
         self.state = match std::fs::read(dir.join("world.json")) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| io::Error::other(format!("world.json: {error}")))?,
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| io::Error::other(format!("world.json: {error}")))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
             Err(error) => return Err(error),
         };
@@ -263,7 +264,8 @@ impl Kept {
         let bytes = serde_json::to_vec(&self.state)?;
         let fresh = dir.join("world.json.new");
         std::fs::write(&fresh, bytes)?;
-        let next = if stamp == u64::MAX { read_stamp(&self.lock)? } else { stamp }.wrapping_add(1) % (u64::MAX - 1);
+        let next =
+            if stamp == u64::MAX { read_stamp(&self.lock)? } else { stamp }.wrapping_add(1) % (u64::MAX - 1);
         self.lock.write_all_at(&next.to_le_bytes(), 0)?;
         std::fs::rename(fresh, dir.join("world.json"))?;
         self.stamp = next;

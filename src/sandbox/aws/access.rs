@@ -73,18 +73,28 @@ pub enum Decision {
 }
 
 /// Weighs one document. `principal` is none for an identity policy, whose statements name nobody.
-pub fn allows(document: &Value, principal: Option<&Principal>, action: &str, resource: &str, context: &Context) -> Decision {
+pub fn allows(
+    document: &Value,
+    principal: Option<&Principal>,
+    action: &str,
+    resource: &str,
+    context: &Context,
+) -> Decision {
     let mut decision = Decision::ImplicitDeny;
     for statement in statements(document) {
         let whom = named(statement, principal);
-        if whom == Named::No || !speaks_of(statement, action, resource) || !conditions_hold(statement, context) {
+        if whom == Named::No
+            || !speaks_of(statement, action, resource)
+            || !conditions_hold(statement, context)
+        {
             continue;
         }
         if statement["Effect"] == "Deny" {
             return Decision::ExplicitDeny;
         }
         if statement["Effect"] == "Allow" {
-            decision = decision.max(if whom == Named::Account { Decision::Delegated } else { Decision::Allow });
+            decision =
+                decision.max(if whom == Named::Account { Decision::Delegated } else { Decision::Allow });
         }
     }
     decision
@@ -92,7 +102,8 @@ pub fn allows(document: &Value, principal: Option<&Principal>, action: &str, res
 
 /// Weighs several identity policies together.
 pub fn identity_allows(documents: &[Value], action: &str, resource: &str, context: &Context) -> Decision {
-    let decisions: Vec<Decision> = documents.iter().map(|document| allows(document, None, action, resource, context)).collect();
+    let decisions: Vec<Decision> =
+        documents.iter().map(|document| allows(document, None, action, resource, context)).collect();
     if decisions.contains(&Decision::ExplicitDeny) {
         Decision::ExplicitDeny
     } else {
@@ -101,9 +112,16 @@ pub fn identity_allows(documents: &[Value], action: &str, resource: &str, contex
 }
 
 /// The condition keys that would be weighed for this action and are not in the context.
-pub fn missing_context(documents: &[Value], action: &str, resource: &str, context: &Context) -> BTreeSet<String> {
+pub fn missing_context(
+    documents: &[Value],
+    action: &str,
+    resource: &str,
+    context: &Context,
+) -> BTreeSet<String> {
     let mut missing = BTreeSet::new();
-    for statement in documents.iter().flat_map(statements).filter(|statement| speaks_of(statement, action, resource)) {
+    for statement in
+        documents.iter().flat_map(statements).filter(|statement| speaks_of(statement, action, resource))
+    {
         for (_, keys) in statement["Condition"].as_object().into_iter().flatten() {
             for key in keys.as_object().into_iter().flat_map(serde_json::Map::keys) {
                 if context.values(key).is_none() {
@@ -154,7 +172,11 @@ enum Named {
 fn named(statement: &Value, principal: Option<&Principal>) -> Named {
     let Some(principal) = principal else { return Named::Yes };
     if statement.get("NotPrincipal").is_some() {
-        return if element_names(&statement["NotPrincipal"], principal) == Named::No { Named::Yes } else { Named::No };
+        return if element_names(&statement["NotPrincipal"], principal) == Named::No {
+            Named::Yes
+        } else {
+            Named::No
+        };
     }
     element_names(&statement["Principal"], principal)
 }
@@ -196,17 +218,25 @@ fn yes_if(yes: bool) -> Named {
 
 fn speaks_of(statement: &Value, action: &str, resource: &str) -> bool {
     let action = action.to_lowercase();
-    let of_action = |key: &str| texts(&statement[key]).iter().any(|pattern| like(&pattern.to_lowercase(), &action));
+    let of_action =
+        |key: &str| texts(&statement[key]).iter().any(|pattern| like(&pattern.to_lowercase(), &action));
     let of_resource = |key: &str| texts(&statement[key]).iter().any(|pattern| like(pattern, resource));
-    let acts = if statement.get("NotAction").is_some() { !of_action("NotAction") } else { of_action("Action") };
-    let on = if statement.get("NotResource").is_some() { !of_resource("NotResource") } else { of_resource("Resource") };
+    let acts =
+        if statement.get("NotAction").is_some() { !of_action("NotAction") } else { of_action("Action") };
+    let on = if statement.get("NotResource").is_some() {
+        !of_resource("NotResource")
+    } else {
+        of_resource("Resource")
+    };
     acts && on
 }
 
 fn conditions_hold(statement: &Value, context: &Context) -> bool {
     let Some(operators) = statement["Condition"].as_object() else { return true };
     operators.iter().all(|(operator, keys)| {
-        keys.as_object().is_some_and(|keys| keys.iter().all(|(key, wanted)| condition_holds(operator, key, &texts(wanted), context)))
+        keys.as_object().is_some_and(|keys| {
+            keys.iter().all(|(key, wanted)| condition_holds(operator, key, &texts(wanted), context))
+        })
     })
 }
 
@@ -220,19 +250,28 @@ fn condition_holds(operator: &str, key: &str, wanted: &[&str], context: &Context
     if operator == "Null" {
         return wanted.iter().any(|flag| (*flag == "true") == values.is_none());
     }
-    let (operator, if_exists) = operator.strip_suffix("IfExists").map_or((operator, false), |bare| (bare, true));
+    let (operator, if_exists) =
+        operator.strip_suffix("IfExists").map_or((operator, false), |bare| (bare, true));
     let negated = operator.contains("Not");
     let Some(values) = values else { return if_exists || negated || all == Some(true) };
     let test = |value: &str| {
         let matched = wanted.iter().any(|pattern| match operator {
             "StringEquals" | "StringNotEquals" | "NumericEquals" | "NumericNotEquals" => *pattern == value,
-            "StringEqualsIgnoreCase" | "StringNotEqualsIgnoreCase" | "Bool" => pattern.eq_ignore_ascii_case(value),
-            "StringLike" | "StringNotLike" | "ArnEquals" | "ArnLike" | "ArnNotEquals" | "ArnNotLike" => like(pattern, value),
+            "StringEqualsIgnoreCase" | "StringNotEqualsIgnoreCase" | "Bool" => {
+                pattern.eq_ignore_ascii_case(value)
+            }
+            "StringLike" | "StringNotLike" | "ArnEquals" | "ArnLike" | "ArnNotEquals" | "ArnNotLike" => {
+                like(pattern, value)
+            }
             _ => false,
         });
         matched != negated
     };
-    if all == Some(true) { values.iter().all(|value| test(value)) } else { values.iter().any(|value| test(value)) }
+    if all == Some(true) {
+        values.iter().all(|value| test(value))
+    } else {
+        values.iter().any(|value| test(value))
+    }
 }
 
 /// A string, or every string of a list; booleans count by their spelling.
@@ -310,11 +349,26 @@ mod tests {
             let document = json!({"Statement": {"Effect": "Allow", "Principal": named, "Action": "s3:GetObject", "Resource": "*"}});
             allows(&document, Some(who), "s3:GetObject", "arn:aws:s3:::b/k", &Context::default())
         };
-        assert_eq!(weigh(json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"}), &identity), Decision::Allow);
+        assert_eq!(
+            weigh(
+                json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"}),
+                &identity
+            ),
+            Decision::Allow
+        );
         assert_eq!(weigh(json!({"CanonicalUser": ["x", "abc"]}), &identity), Decision::Allow);
-        assert_eq!(weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &identity), Decision::ImplicitDeny);
+        assert_eq!(
+            weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &identity),
+            Decision::ImplicitDeny
+        );
         assert_eq!(weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &role), Decision::Delegated);
-        assert_eq!(weigh(json!({"Service": "cloudfront.amazonaws.com"}), &Principal::service("cloudfront.amazonaws.com")), Decision::Allow);
+        assert_eq!(
+            weigh(
+                json!({"Service": "cloudfront.amazonaws.com"}),
+                &Principal::service("cloudfront.amazonaws.com")
+            ),
+            Decision::Allow
+        );
         assert_eq!(weigh(json!("*"), &identity), Decision::Allow);
     }
 
@@ -340,7 +394,8 @@ mod tests {
     fn a_missing_key_is_named() {
         let document = json!({"Statement": [{"Effect": "Allow", "Action": "kms:Tag*", "Resource": "*",
             "Condition": {"StringEquals": {"aws:RequestTag/x": "1"}}}]});
-        let missing = |action| missing_context(std::slice::from_ref(&document), action, "*", &Context::default());
+        let missing =
+            |action| missing_context(std::slice::from_ref(&document), action, "*", &Context::default());
         assert_eq!(missing("kms:TagResource").into_iter().collect::<Vec<_>>(), ["aws:RequestTag/x"]);
         assert!(missing("kms:CreateKey").is_empty());
     }

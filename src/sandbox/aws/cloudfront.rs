@@ -16,7 +16,15 @@ pub struct State {}
 pub async fn answer(_world: &World, _request: Request<Bytes>) -> Response<Bytes> {
     Refusal::new(501, "NotImplemented", "not in the sandbox yet").answer("cloudfront")
 }
-pub fn operation(_method: &http::Method, _uri: &http::Uri) -> &'static str { "Unknown" }
-pub fn has_alias(_state: &State, _host: &str) -> bool { false }
-pub fn identity_known(_state: &State, _clock: super::Clock, _id: &str) -> bool { false }
-pub fn canonical_user_known(_state: &State, _clock: super::Clock, _id: &str) -> bool { false }
+pub fn operation(_method: &http::Method, _uri: &http::Uri) -> &'static str {
+    "Unknown"
+}
+pub fn has_alias(_state: &State, _host: &str) -> bool {
+    false
+}
+pub fn identity_known(_state: &State, _clock: super::Clock, _id: &str) -> bool {
+    false
+}
+pub fn canonical_user_known(_state: &State, _clock: super::Clock, _id: &str) -> bool {
+    false
+}

@@ -16,4 +16,6 @@ pub struct State {}
 pub async fn answer(_world: &World, _request: Request<Bytes>) -> Response<Bytes> {
     Refusal::new(501, "NotImplemented", "not in the sandbox yet").answer("lambda")
 }
-pub fn operation(_method: &http::Method, _uri: &http::Uri) -> &'static str { "Unknown" }
+pub fn operation(_method: &http::Method, _uri: &http::Uri) -> &'static str {
+    "Unknown"
+}

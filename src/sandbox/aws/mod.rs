@@ -82,10 +82,14 @@ impl Caller {
     pub fn may(&self, state: &State, action: &str, resource: &str, context: &Context) -> Result<(), String> {
         match self.decision(state, action, resource, context) {
             Decision::Allow | Decision::Delegated => Ok(()),
-            Decision::ExplicitDeny => Err(self.denied(action, resource, "with an explicit deny in an identity-based policy")),
-            Decision::ImplicitDeny => {
-                Err(self.denied(action, resource, &format!("because no identity-based policy allows the {action} action")))
+            Decision::ExplicitDeny => {
+                Err(self.denied(action, resource, "with an explicit deny in an identity-based policy"))
             }
+            Decision::ImplicitDeny => Err(self.denied(
+                action,
+                resource,
+                &format!("because no identity-based policy allows the {action} action"),
+            )),
         }
     }
 
@@ -120,9 +124,17 @@ impl Refusal {
         let id = request_id();
         let kind = if self.status < 500 { "Sender" } else { "Receiver" };
         match service {
-            "kms" => json_answer(self.status, "application/x-amz-json-1.1", &json!({"__type": self.code, "message": self.message})),
+            "kms" => json_answer(
+                self.status,
+                "application/x-amz-json-1.1",
+                &json!({"__type": self.code, "message": self.message}),
+            ),
             "lambda" => {
-                let mut response = json_answer(self.status, "application/json", &json!({"Type": "User", "Message": self.message}));
+                let mut response = json_answer(
+                    self.status,
+                    "application/json",
+                    &json!({"Type": "User", "Message": self.message}),
+                );
                 if let Ok(code) = HeaderValue::from_str(&self.code) {
                     response.headers_mut().insert("x-amzn-errortype", code);
                 }
@@ -130,7 +142,9 @@ impl Refusal {
             }
             "s3" | "edge" | "packagecloud" => xml_answer(
                 self.status,
-                format!("<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{id}</RequestId></Error>"),
+                format!(
+                    "<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{id}</RequestId></Error>"
+                ),
             ),
             _ => xml_answer(
                 self.status,
@@ -164,7 +178,11 @@ pub fn access_denied(service: &str, message: impl Into<String>) -> Refusal {
 /// How each service says that it is asked too often.
 pub fn throttled(service: &str) -> Refusal {
     match service {
-        "kms" => Refusal::new(400, "ThrottlingException", "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls."),
+        "kms" => Refusal::new(
+            400,
+            "ThrottlingException",
+            "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
+        ),
         "lambda" => Refusal::new(429, "TooManyRequestsException", "Rate exceeded"),
         "s3" => Refusal::new(503, "SlowDown", "Please reduce your request rate."),
         _ => Refusal::new(400, "Throttling", "Rate exceeded"),
@@ -176,7 +194,11 @@ pub fn json_answer(status: u16, kind: &'static str, body: &Value) -> Response<By
 }
 
 pub fn xml_answer(status: u16, body: impl Into<String>) -> Response<Bytes> {
-    answered(status, "text/xml", format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", body.into()).into())
+    answered(
+        status,
+        "text/xml",
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", body.into()).into(),
+    )
 }
 
 pub fn answered(status: u16, kind: &'static str, body: Bytes) -> Response<Bytes> {
@@ -253,7 +275,9 @@ pub fn drifts(request: &Request<Bytes>) -> bool {
 pub fn principal_known(state: &State, clock: Clock, kind: &str, name: &str) -> bool {
     match kind {
         "Service" => name.ends_with(".amazonaws.com"),
-        "CanonicalUser" => cloudfront::canonical_user_known(&state.cloudfront, clock, name) || name == s3_canonical_owner(),
+        "CanonicalUser" => {
+            cloudfront::canonical_user_known(&state.cloudfront, clock, name) || name == s3_canonical_owner()
+        }
         "AWS" if name == "*" || name == ACCOUNT => true,
         "AWS" => match name.strip_prefix("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity ") {
             Some(id) => cloudfront::identity_known(&state.cloudfront, clock, id),

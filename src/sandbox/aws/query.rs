@@ -56,7 +56,10 @@ impl Form {
         (1..)
             .map_while(|at| {
                 let name = self.get(&format!("{key}.member.{at}.{first}"))?;
-                Some((name.to_owned(), self.get(&format!("{key}.member.{at}.{second}")).unwrap_or_default().to_owned()))
+                Some((
+                    name.to_owned(),
+                    self.get(&format!("{key}.member.{at}.{second}")).unwrap_or_default().to_owned(),
+                ))
             })
             .collect()
     }

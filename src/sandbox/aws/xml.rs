@@ -65,7 +65,8 @@ impl Node {
                     if let Some(node) = open.last_mut() {
                         let name = entity.decode().map_err(|error| error.to_string())?;
                         let raw = format!("&{name};");
-                        node.text.push_str(&quick_xml::escape::unescape(&raw).map_err(|error| error.to_string())?);
+                        node.text
+                            .push_str(&quick_xml::escape::unescape(&raw).map_err(|error| error.to_string())?);
                     }
                 }
                 Event::CData(text) => {
@@ -125,7 +126,8 @@ impl Node {
 
 fn started(start: &quick_xml::events::BytesStart<'_>) -> Result<Node, String> {
     let name = std::str::from_utf8(start.name().into_inner()).map_err(|error| error.to_string())?.to_owned();
-    let attributes = std::str::from_utf8(start.attributes_raw()).map_err(|error| error.to_string())?.trim().to_owned();
+    let attributes =
+        std::str::from_utf8(start.attributes_raw()).map_err(|error| error.to_string())?.trim().to_owned();
     Ok(Node { name, attributes, ..Node::default() })
 }
 
@@ -156,7 +158,10 @@ mod tests {
         let document = "<A xmlns=\"u\"><B>1 &amp; 2 &#65;</B><Unheard of=\"x\"><Of/></Unheard><C></C></A>";
         let root = Node::parse(document).unwrap();
         assert_eq!(root.text_at("B"), Some("1 & 2 A"));
-        assert_eq!(root.to_string(), "<A xmlns=\"u\"><B>1 &amp; 2 A</B><Unheard of=\"x\"><Of></Of></Unheard><C></C></A>");
+        assert_eq!(
+            root.to_string(),
+            "<A xmlns=\"u\"><B>1 &amp; 2 A</B><Unheard of=\"x\"><Of></Of></Unheard><C></C></A>"
+        );
     }
 
     #[test]

@@ -28,26 +28,44 @@ async fn an_unmodified_client_learns_who_it_is() {
 async fn refused_with(access: &str, secret: &str, token: Option<&str>) -> Option<String> {
     let (_dir, world) = open(&[]);
     let credentials = Credentials::new(access, secret, token.map(Into::into), None, "test");
-    let config = world.sdk_config().into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+    let config = world
+        .sdk_config()
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
     let error = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await.unwrap_err();
     error.code().map(ToOwned::to_owned)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wrong_key_and_a_wrong_secret_are_told_apart() {
-    assert_eq!(refused_with("AKIAIOSFODNN7SOMEBODY", "x", None).await.as_deref(), Some("InvalidClientTokenId"));
-    assert_eq!(refused_with(super::iam::ACCESS_KEY, "x", None).await.as_deref(), Some("SignatureDoesNotMatch"));
-    assert_eq!(refused_with(super::iam::ACCESS_KEY, super::iam::SECRET_KEY, Some("t")).await.as_deref(), Some("InvalidClientTokenId"));
+    assert_eq!(
+        refused_with("AKIAIOSFODNN7SOMEBODY", "x", None).await.as_deref(),
+        Some("InvalidClientTokenId")
+    );
+    assert_eq!(
+        refused_with(super::iam::ACCESS_KEY, "x", None).await.as_deref(),
+        Some("SignatureDoesNotMatch")
+    );
+    assert_eq!(
+        refused_with(super::iam::ACCESS_KEY, super::iam::SECRET_KEY, Some("t")).await.as_deref(),
+        Some("InvalidClientTokenId")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_service_refuses_a_wrong_key_in_its_own_words() {
     let (_dir, world) = open(&[]);
     let credentials = Credentials::new("AKIAIOSFODNN7SOMEBODY", "x", None, None, "test");
-    let config = world.sdk_config().into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+    let config = world
+        .sdk_config()
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build();
     let kms = aws_sdk_kms::Client::new(&config).list_keys().send().await.unwrap_err();
     assert_eq!(kms.code(), Some("UnrecognizedClientException"));
-    let lambda = aws_sdk_lambda::Client::new(&config).get_function().function_name("f").send().await.unwrap_err();
+    let lambda =
+        aws_sdk_lambda::Client::new(&config).get_function().function_name("f").send().await.unwrap_err();
     assert_eq!(lambda.code(), Some("UnrecognizedClientException"));
     let cloudfront = aws_sdk_cloudfront::Client::new(&config).list_distributions().send().await.unwrap_err();
     assert_eq!(cloudfront.code(), Some("InvalidClientTokenId"));
@@ -86,7 +104,12 @@ async fn a_throttled_call_is_retried_by_the_sdk_and_costs_no_time() {
 async fn a_lost_reply_is_done_all_the_same() {
     let (_dir, world) = open(&["iam:CreateServiceLinkedRole:1:lost"]);
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
-    let again = iam.create_service_linked_role().aws_service_name("replicator.lambda.amazonaws.com").send().await.unwrap_err();
+    let again = iam
+        .create_service_linked_role()
+        .aws_service_name("replicator.lambda.amazonaws.com")
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(again.code(), Some("InvalidInput"));
     assert!(again.message().unwrap().contains("has been taken in this account"));
     let statuses: Vec<_> = world.ledger().iter().map(|call| call.status).collect();
@@ -106,7 +129,8 @@ async fn a_request_that_hangs_ends_with_the_clients_patience() {
 
 #[tokio::test(start_paused = true)]
 async fn denials_and_chosen_errors_come_in_the_services_words() {
-    let (_dir, world) = open(&["iam:1:deny", "kms:ListKeys:1:error:KMSInvalidStateException=key is gone, really"]);
+    let (_dir, world) =
+        open(&["iam:1:deny", "kms:ListKeys:1:error:KMSInvalidStateException=key is gone, really"]);
     let iam = aws_sdk_iam::Client::new(&world.sdk_config()).get_user().send().await.unwrap_err();
     assert_eq!(iam.code(), Some("AccessDenied"));
     assert!(iam.message().unwrap().contains("is not authorized to perform: iam:GetUser"));
@@ -117,7 +141,8 @@ async fn denials_and_chosen_errors_come_in_the_services_words() {
 #[tokio::test(start_paused = true)]
 async fn latency_is_on_the_clock() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { dir: dir.path().to_owned(), latency: Duration::from_millis(80), ..Options::default() };
+    let options =
+        Options { dir: dir.path().to_owned(), latency: Duration::from_millis(80), ..Options::default() };
     let world = World::open(&options).unwrap();
     let sts = aws_sdk_sts::Client::new(&world.sdk_config());
     let (one, other) = tokio::join!(sts.get_caller_identity().send(), sts.get_caller_identity().send());

@@ -47,7 +47,10 @@ pub fn check_trust(state: &State, clock: Clock, document: &str) -> Result<(), Re
     }
     for (kind, name) in access::principals(&value) {
         if !principal_known(state, clock, &kind, &name) {
-            return Err(malformed(format!("Invalid principal in policy: \"{}\":\"{name}\"", kind.to_uppercase())));
+            return Err(malformed(format!(
+                "Invalid principal in policy: \"{}\":\"{name}\"",
+                kind.to_uppercase()
+            )));
         }
     }
     Ok(())
@@ -65,7 +68,8 @@ pub fn on_everything(trust: &mut Value) {
 }
 
 fn parsed(document: &str) -> Result<Value, Refusal> {
-    let value: Value = serde_json::from_str(document).map_err(|_| malformed("This policy contains invalid Json"))?;
+    let value: Value =
+        serde_json::from_str(document).map_err(|_| malformed("This policy contains invalid Json"))?;
     if let Some(version) = value.get("Version")
         && version != "2012-10-17"
         && version != "2008-10-17"

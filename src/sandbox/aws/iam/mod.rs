@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT, Caller, Clock, Identity, Refusal, access_denied,
+    ACCOUNT, Caller, Clock, Identity, Refusal,
     access::{self, Context, Decision, Principal},
-    caller_of, drifts, iso, made_id,
+    access_denied, caller_of, drifts, iso, made_id,
     query::{self, Form, element},
 };
 use crate::sandbox::{World, world};
@@ -74,7 +74,10 @@ pub struct Key {
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Key").field("role", &self.role).field("expires", &self.expires).finish_non_exhaustive()
+        f.debug_struct("Key")
+            .field("role", &self.role)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,12 +136,15 @@ pub fn policies_of(state: &world::State, identity: &Identity) -> Vec<Value> {
 
 /// Whether a role can be assumed by a service (`lambda.amazonaws.com`) now: it is known, and so is its trust.
 pub fn assumable(state: &State, clock: Clock, arn: &str, service: &str) -> bool {
-    let Some(mut trust) = role(state, arn).and_then(|role| role.trust_seen(clock)).and_then(|trust| serde_json::from_str::<Value>(trust).ok())
+    let Some(mut trust) = role(state, arn)
+        .and_then(|role| role.trust_seen(clock))
+        .and_then(|trust| serde_json::from_str::<Value>(trust).ok())
     else {
         return false;
     };
     documents::on_everything(&mut trust);
-    access::allows(&trust, Some(&Principal::service(service)), "sts:AssumeRole", "*", &Context::default()) == Decision::Allow
+    access::allows(&trust, Some(&Principal::service(service)), "sts:AssumeRole", "*", &Context::default())
+        == Decision::Allow
 }
 
 /// Whether an ARN of a principal is one that resource policies may name now.
@@ -159,16 +165,27 @@ impl World {
         let known = self.read(|state| {
             let role = role(&state.iam, role_arn)?;
             let held = state.iam.sessions.iter().find(|(_, key)| {
-                key.role.as_deref() == Some(&role.name) && key.expires.is_some_and(|expires| clock.now + SESSION / 12 < expires)
+                key.role.as_deref() == Some(&role.name)
+                    && key.expires.is_some_and(|expires| clock.now + SESSION / 12 < expires)
             });
-            Some((role.name.clone(), held.map(|(access, key)| (access.clone(), key.secret.clone(), key.token.clone().unwrap_or_default()))))
+            Some((
+                role.name.clone(),
+                held.map(|(access, key)| {
+                    (access.clone(), key.secret.clone(), key.token.clone().unwrap_or_default())
+                }),
+            ))
         });
         let (name, held) = known?;
         if held.is_some() {
             return held;
         }
         let (access, secret, token) = (made_id("ASIA", 16), made_id("", 40), made_id("IQoJ", 200));
-        let key = Key { secret: secret.clone(), token: Some(token.clone()), role: Some(name.clone()), expires: Some(clock.now + SESSION) };
+        let key = Key {
+            secret: secret.clone(),
+            token: Some(token.clone()),
+            role: Some(name.clone()),
+            expires: Some(clock.now + SESSION),
+        };
         self.write(|state| {
             state.iam.sessions.retain(|_, old| old.expires.is_some_and(|expires| clock.now < expires));
             state.iam.sessions.insert(access.clone(), key);
@@ -201,7 +218,13 @@ struct Ask<'a> {
 }
 
 impl Ask<'_> {
-    fn may(&self, state: &world::State, action: &str, resource: &str, context: &Context) -> Result<(), Refusal> {
+    fn may(
+        &self,
+        state: &world::State,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Result<(), Refusal> {
         self.caller
             .may(state, &format!("iam:{action}"), resource, context)
             .map_err(|message| access_denied("iam", message))
@@ -219,7 +242,8 @@ fn act(world: &World, ask: &Ask<'_>) -> Outcome {
         "GetUser" => world.read(|state| get_user(state, ask)),
         "ListAccountAliases" => world.read(|state| {
             ask.may_plainly(state, "*")?;
-            let alias = state.iam.account_alias.as_deref().map(|alias| element("member", alias)).unwrap_or_default();
+            let alias =
+                state.iam.account_alias.as_deref().map(|alias| element("member", alias)).unwrap_or_default();
             Ok(Some(format!("<AccountAliases>{alias}</AccountAliases><IsTruncated>false</IsTruncated>")))
         }),
         "SimulatePrincipalPolicy" => world.read(|state| simulate::simulate(state, ask)),
@@ -246,7 +270,11 @@ fn get_user(state: &world::State, ask: &Ask<'_>) -> Outcome {
         (Some(name), _) if name == user.name => {}
         (Some(name), _) => return Err(no_such(&format!("The user with name {name} cannot be found."))),
         (None, Identity::Role(_)) => {
-            return Err(Refusal::new(400, "ValidationError", "Must specify userName when calling with non-User credentials"));
+            return Err(Refusal::new(
+                400,
+                "ValidationError",
+                "Must specify userName when calling with non-User credentials",
+            ));
         }
     }
     ask.may_plainly(state, &arn)?;

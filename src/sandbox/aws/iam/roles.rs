@@ -63,7 +63,11 @@ impl Role {
             element("Arn", &self.arn),
             element("CreateDate", &iso(self.created)),
             element("AssumeRolePolicyDocument", &encoded(&self.trust)),
-            if self.description.is_empty() { String::new() } else { element("Description", &self.description) },
+            if self.description.is_empty() {
+                String::new()
+            } else {
+                element("Description", &self.description)
+            },
             self.tags_xml(),
         )
     }
@@ -72,7 +76,9 @@ impl Role {
         let members: String = self
             .tags
             .iter()
-            .map(|(key, value)| format!("<member>{}{}</member>", element("Key", key), element("Value", value)))
+            .map(|(key, value)| {
+                format!("<member>{}{}</member>", element("Key", key), element("Value", value))
+            })
             .collect();
         format!("<Tags>{members}</Tags>")
     }
@@ -94,9 +100,19 @@ fn named<'a>(state: &'a State, ask: &Ask<'_>) -> Result<&'a Role, Refusal> {
 fn named_mut<'a>(state: &'a mut State, ask: &Ask<'_>) -> Result<&'a mut Role, Refusal> {
     let name = named(state, ask)?.name.clone();
     if name.starts_with("AWSServiceRoleFor") {
-        return Err(Refusal::new(400, "UnmodifiableEntity", format!("Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS")));
+        return Err(Refusal::new(
+            400,
+            "UnmodifiableEntity",
+            format!(
+                "Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
+            ),
+        ));
     }
-    state.iam.roles.get_mut(&name).ok_or_else(|| no_such(&format!("The role with name {name} cannot be found.")))
+    state
+        .iam
+        .roles
+        .get_mut(&name)
+        .ok_or_else(|| no_such(&format!("The role with name {name} cannot be found.")))
 }
 
 pub fn get(state: &State, ask: &Ask<'_>) -> Outcome {
@@ -152,12 +168,23 @@ pub fn create(state: &mut State, ask: &Ask<'_>) -> Outcome {
     if !tags.is_empty() {
         ask.may(state, "TagRole", &arn, &context)?;
     }
-    let fits = (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
+    let fits = (1..=64).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
     if !fits {
-        return Err(Refusal::new(400, "ValidationError", format!("1 validation error detected: Value '{name}' at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]+")));
+        return Err(Refusal::new(
+            400,
+            "ValidationError",
+            format!(
+                "1 validation error detected: Value '{name}' at 'roleName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]+"
+            ),
+        ));
     }
     if state.iam.roles.contains_key(&name) {
-        return Err(Refusal::new(409, "EntityAlreadyExists", format!("Role with name {name} already exists.")));
+        return Err(Refusal::new(
+            409,
+            "EntityAlreadyExists",
+            format!("Role with name {name} already exists."),
+        ));
     }
     check_trust(state, ask.clock, &trust)?;
     let role = Role {
@@ -183,7 +210,13 @@ pub fn create_service_linked(state: &mut State, ask: &Ask<'_>) -> Outcome {
     let name = match service {
         "replicator.lambda.amazonaws.com" => "AWSServiceRoleForLambdaReplicator",
         "logger.cloudfront.amazonaws.com" => "AWSServiceRoleForCloudFrontLogger",
-        _ => return Err(Refusal::new(400, "InvalidInput", format!("Service {service} is not valid for Service Linked Role."))),
+        _ => {
+            return Err(Refusal::new(
+                400,
+                "InvalidInput",
+                format!("Service {service} is not valid for Service Linked Role."),
+            ));
+        }
     };
     let arn = service_linked_arn(service, name);
     let context = ask.caller.context().with("iam:AWSServiceName", service);
@@ -192,7 +225,9 @@ pub fn create_service_linked(state: &mut State, ask: &Ask<'_>) -> Outcome {
         return Err(Refusal::new(
             400,
             "InvalidInput",
-            format!("Service role name {name} has been taken in this account, please try a different suffix."),
+            format!(
+                "Service role name {name} has been taken in this account, please try a different suffix."
+            ),
         ));
     }
     let role = service_linked(service, name, ask.clock.now);
@@ -237,9 +272,18 @@ pub fn put_policy(state: &mut State, ask: &Ask<'_>) -> Outcome {
     let document = ask.form.need("PolicyDocument")?.to_owned();
     let role = named_mut(state, ask)?;
     check_identity_policy(&document)?;
-    let size: usize = role.policies.values().chain([&document]).map(|text| text.chars().filter(|c| !c.is_whitespace()).count()).sum();
+    let size: usize = role
+        .policies
+        .values()
+        .chain([&document])
+        .map(|text| text.chars().filter(|c| !c.is_whitespace()).count())
+        .sum();
     if size > 10_240 {
-        return Err(Refusal::new(409, "LimitExceeded", format!("Maximum policy size of 10240 bytes exceeded for role {}", role.name)));
+        return Err(Refusal::new(
+            409,
+            "LimitExceeded",
+            format!("Maximum policy size of 10240 bytes exceeded for role {}", role.name),
+        ));
     }
     role.policies.insert(name, document);
     Ok(None)
@@ -260,7 +304,9 @@ pub fn tag(state: &mut State, ask: &Ask<'_>) -> Outcome {
 /// Somebody else widens the named role's trust, or every role's where none is named.
 pub fn drift(state: &mut State, ask: &Ask<'_>) {
     let named = ask.form.get("RoleName").map(ToOwned::to_owned);
-    for role in state.iam.roles.values_mut().filter(|role| named.as_ref().is_none_or(|name| *name == role.name)) {
+    for role in
+        state.iam.roles.values_mut().filter(|role| named.as_ref().is_none_or(|name| *name == role.name))
+    {
         if let Ok(mut trust) = serde_json::from_str::<serde_json::Value>(&role.trust)
             && let Some(statements) = trust["Statement"].as_array_mut()
         {

@@ -24,7 +24,10 @@ pub fn simulate(state: &State, ask: &Ask<'_>) -> Outcome {
     ask.may_plainly(state, source)?;
     let mut documents = policies_of(state, &identity);
     for extra in ask.form.members("PolicyInputList") {
-        documents.push(serde_json::from_str(extra).map_err(|_| Refusal::new(400, "InvalidInput", "Policy document is malformed"))?);
+        documents.push(
+            serde_json::from_str(extra)
+                .map_err(|_| Refusal::new(400, "InvalidInput", "Policy document is malformed"))?,
+        );
     }
     let context = context(ask);
     let actions = ask.form.members("ActionNames");
@@ -32,10 +35,19 @@ pub fn simulate(state: &State, ask: &Ask<'_>) -> Outcome {
         return Err(Refusal::new(400, "ValidationError", format!("Invalid Action: {odd}")));
     }
     let resources = ask.form.members("ResourceArns");
-    let from: usize = ask.form.get("Marker").map_or(Ok(0), str::parse).map_err(|_| Refusal::new(400, "InvalidInput", "Invalid marker"))?;
+    let from: usize = ask
+        .form
+        .get("Marker")
+        .map_or(Ok(0), str::parse)
+        .map_err(|_| Refusal::new(400, "InvalidInput", "Invalid marker"))?;
     let most: usize = ask.form.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
     let to = actions.len().min(from + most.min(PAGE));
-    let results: String = actions.get(from..to).unwrap_or_default().iter().map(|action| result(&documents, action, &resources, &context)).collect();
+    let results: String = actions
+        .get(from..to)
+        .unwrap_or_default()
+        .iter()
+        .map(|action| result(&documents, action, &resources, &context))
+        .collect();
     let more = if to < actions.len() {
         format!("<IsTruncated>true</IsTruncated>{}", element("Marker", &to.to_string()))
     } else {
@@ -54,7 +66,11 @@ fn identity_of(state: &State, arn: &str) -> Result<Identity, Refusal> {
     if arn.starts_with("arn:aws:iam::") && (arn.contains(":role/") || arn.contains(":user/")) {
         return Err(no_such(&format!("The entity with ARN {arn} cannot be found.")));
     }
-    Err(Refusal::new(400, "InvalidInput", format!("Invalid Entity Arn: {arn} does not clearly define entity type and name.")))
+    Err(Refusal::new(
+        400,
+        "InvalidInput",
+        format!("Invalid Entity Arn: {arn} does not clearly define entity type and name."),
+    ))
 }
 
 /// Only what the caller of the simulation says is known.
@@ -115,13 +131,19 @@ fn spelt(decision: Decision) -> &'static str {
 fn template(action: &str) -> &'static str {
     let (service, name) = action.split_once(':').unwrap_or(("", action));
     match service {
-        "s3" if name.contains("Object") || name.contains("Multipart") => "arn:${Partition}:s3:::${BucketName}/${KeyName}",
+        "s3" if name.contains("Object") || name.contains("Multipart") => {
+            "arn:${Partition}:s3:::${BucketName}/${KeyName}"
+        }
         "s3" if name.contains("Bucket") => "arn:${Partition}:s3:::${BucketName}",
         "iam" if name.contains("Role") => "arn:${Partition}:iam::${Account}:role/${RoleNameWithPath}",
         "kms" if name.contains("Alias") => "arn:${Partition}:kms:${Region}:${Account}:alias/${Alias}",
-        "kms" if !name.starts_with("List") && name != "CreateKey" => "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}",
+        "kms" if !name.starts_with("List") && name != "CreateKey" => {
+            "arn:${Partition}:kms:${Region}:${Account}:key/${KeyId}"
+        }
         "lambda" => "arn:${Partition}:lambda:${Region}:${Account}:function:${FunctionName}",
-        "cloudfront" if name.contains("Distribution") => "arn:${Partition}:cloudfront::${Account}:distribution/${DistributionId}",
+        "cloudfront" if name.contains("Distribution") => {
+            "arn:${Partition}:cloudfront::${Account}:distribution/${DistributionId}"
+        }
         _ => "*",
     }
 }
