@@ -5,8 +5,10 @@
 pub mod aws;
 pub mod cloudfront;
 pub mod faults;
+pub mod ledger;
 pub mod packagecloud;
+pub mod signature;
 pub mod wire;
 pub mod world;
 
-pub use world::{Options, World};
+pub use world::{Delays, Options, World};
