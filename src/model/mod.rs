@@ -8,6 +8,7 @@ pub mod event;
 pub mod failure;
 pub mod goal;
 pub mod names;
+pub mod object;
 pub mod plan;
 pub mod policy;
 pub mod secret;
