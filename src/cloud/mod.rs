@@ -9,6 +9,7 @@ pub mod fault;
 mod iam;
 mod kms;
 mod lambda;
+pub mod objects;
 mod patience;
 mod s3;
 mod simulate;
