@@ -11,3 +11,4 @@ pub mod plan;
 pub mod secret;
 pub mod seen;
 pub mod token;
+pub mod welcome;
