@@ -16,3 +16,4 @@ pub mod policy;
 pub mod secret;
 pub mod seen;
 pub mod token;
+pub mod welcome;
