@@ -115,22 +115,22 @@ impl Session {
         code(failure)
     }
 
-    /// Applies a plan, showing what happens.
-    async fn apply(&self, plan: &Plan) -> (End, Option<Failure>) {
+    /// Does `work` with a run whose events are shown as they come.
+    async fn shown<T>(&self, work: impl AsyncFnOnce(Run) -> T) -> T {
         let (events, mut heard) = mpsc::unbounded_channel();
         let (_pausing, pause) = watch::channel(false);
         let run = Run::new(events, self.stop.clone(), pause);
-        let applying = async {
-            let ended = engine::apply(&self.ground, plan, &self.answers, &run).await;
-            drop(run);
-            ended
-        };
         let showing = async {
             while let Some(event) = heard.recv().await {
                 self.show(&event);
             }
         };
-        tokio::join!(applying, showing).0
+        tokio::join!(work(run), showing).0
+    }
+
+    /// Applies a plan, showing what happens.
+    async fn apply(&self, plan: &Plan) -> (End, Option<Failure>) {
+        self.shown(async |run| engine::apply(&self.ground, plan, &self.answers, &run).await).await
     }
 
     /// Whether to go on: `--yes`, or a yes at the terminal.

@@ -2,13 +2,12 @@
 
 use std::io::Read;
 
-use tokio::sync::{mpsc, watch};
-
 use super::{DONE, FAILED, PENDING, Session, json, plain};
 use crate::args::Format;
-use crate::engine::{self, Run, overview, probe};
+use crate::engine::{self, overview, probe};
 use crate::model::{
     block::Values,
+    check::Check,
     failure::Failure,
     goal::{Goal, Stage},
     inspect,
@@ -19,7 +18,7 @@ use crate::model::{
 pub async fn check(session: &Session) -> Result<u8, Failure> {
     let plan = engine::look(&session.ground, Stage::Access, &session.answers).await?;
     session.show_checks(&plan.checks);
-    Ok(if plan.checks.iter().any(crate::model::check::Check::failed) { PENDING } else { DONE })
+    Ok(if plan.checks.iter().any(Check::failed) { PENDING } else { DONE })
 }
 
 /// `check --policy`: the document, and nothing else on stdout.
@@ -54,23 +53,9 @@ pub async fn plan(session: &Session) -> Result<u8, Failure> {
 }
 
 pub async fn verify(session: &Session) -> Result<u8, Failure> {
-    let (events, mut heard) = mpsc::unbounded_channel();
-    let (_pausing, pause) = watch::channel(false);
-    let run = Run::new(events, session.stop.clone(), pause);
-    let checking = async {
-        let checks = engine::verify(&session.ground, &session.answers, &run).await;
-        drop(run);
-        checks
-    };
-    let showing = async {
-        while let Some(event) = heard.recv().await {
-            if let crate::model::event::Event::Check { check, .. } = event {
-                session.show_checks(&[check]);
-            }
-        }
-    };
-    let checks = tokio::join!(checking, showing).0?;
-    Ok(if checks.iter().any(crate::model::check::Check::failed) { PENDING } else { DONE })
+    let checks =
+        session.shown(async |run| engine::verify(&session.ground, &session.answers, &run).await).await?;
+    Ok(if checks.iter().any(Check::failed) { PENDING } else { DONE })
 }
 
 pub async fn configuration(session: &Session, format: Format) -> Result<u8, Failure> {

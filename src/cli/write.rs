@@ -1,6 +1,6 @@
 //! The commands that change something: each shows its plan, asks, and applies stage after stage.
 
-use super::{DONE, FAILED, PENDING, Session, json, plain, read};
+use super::{DONE, PENDING, Session, json, plain, read};
 use crate::args::Format;
 use crate::engine::{self, overview, roll_back};
 use crate::model::{
@@ -190,7 +190,9 @@ pub async fn roll_back(
         if !session.consent(&format!("Associate {arn} again?"))? {
             return Err(Failure::consent("roll-back", "you said no", "nothing was changed"));
         }
-        return Ok(session.roll_back_edge(arn).await.map_or(DONE, |failure| super::code(&failure)));
+        let (_, failure) =
+            session.shown(async |run| engine::roll_back_edge(&session.ground, &session.answers, arn, &run).await).await;
+        return Ok(failure.map_or(DONE, |failure| super::code(&failure)));
     }
     let Some(backup) = backup else {
         let backups = engine::backups(&session.ground)?;
@@ -226,6 +228,6 @@ pub async fn ctl(session: &mut Session, command: &str) -> Result<u8, Failure> {
     if !session.consent(&format!("Run packagecloud-ctl {command}?"))? {
         return Err(Failure::consent(command, "you said no", "nothing was run"));
     }
-    let failure = session.ctl(command).await;
-    Ok(failure.map_or(DONE, |failure| if failure.kind == Kind::Interrupted { super::INTERRUPTED } else { FAILED }))
+    let ran = session.shown(async |run| engine::ctl(&session.ground, command, &run).await).await;
+    Ok(ran.map_or_else(|failure| super::code(&failure), |()| DONE))
 }

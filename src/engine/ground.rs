@@ -154,7 +154,7 @@ impl Ground {
         }))
     }
 
-    async fn try_candidate(&self, candidate: &Candidate) -> Result<(Cloud, Caller), Failure> {
+    pub(super) async fn try_candidate(&self, candidate: &Candidate) -> Result<(Cloud, Caller), Failure> {
         let settings = &self.settings;
         let config =
             credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref()).await?;
@@ -194,7 +194,7 @@ impl Ground {
         let bucket = cloud.bucket(&name, &caller.account).await?;
         let cloud = cloud.in_region(&bucket.region);
         let keys = cloud.sample_keys(&name, 1000).await?;
-        let known = keys.iter().filter(|key| object::belongs(key)).count();
+        let known = keys.iter().filter(|key| object::in_layout(key)).count();
         Ok(Scene {
             names: Names::new(&name, &answers.suffix),
             account: caller.account.clone(),

@@ -26,13 +26,17 @@ pub use ground::{Ground, Identities, SandboxFacts, Settings};
 pub use run::Run;
 
 use crate::model::{
+    access::needs,
     answers::Answers,
     check::Check,
     event::End,
     failure::Failure,
-    goal::Stage,
+    goal::{Goal, Stage},
     plan::Plan,
+    policy::least_privilege,
     seen::Seen,
+    token::Construction,
+    welcome::BackupFound,
 };
 
 /// Reads what is there, and says what would change.
@@ -103,6 +107,46 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
 pub async fn roll_back_edge(ground: &Ground, answers: &Answers, arn: &str, run: &Run) -> (End, Option<Failure>) {
     let run = run.stage(Stage::RollBack);
     run.whole(roll_back::edge(ground, answers, arn, &run)).await
+}
+
+/// The IAM policy that suffices for the goal, as JSON that fits one managed policy.
+pub async fn policy(ground: &Ground, answers: &Answers) -> Result<String, Failure> {
+    let scene = ground.scene(answers).await?;
+    // An upgrade needs the most, so without a goal its policy suffices for each.
+    let goal = answers.goal.unwrap_or(Goal::Upgrade);
+    Ok(least_privilege(&needs(goal, &scene.names, &scene.account)))
+}
+
+/// What the edge accepts: as asked, else as the associated version of ours holds it, else the default.
+pub async fn construction(ground: &Ground, answers: &Answers) -> Construction {
+    if let Some(asked) = answers.construction {
+        return asked;
+    }
+    let held = async {
+        let scene = ground.scene(answers).await?;
+        Ok::<_, Failure>(bootstrap::see(ground, &scene, answers).await?.construction)
+    };
+    held.await.unwrap_or_default()
+}
+
+/// The function version that is right as it stands.
+pub async fn version_arn(ground: &Ground, answers: &Answers) -> Result<Option<String>, Failure> {
+    let scene = ground.scene(answers).await?;
+    Ok(bootstrap::see(ground, &scene, answers).await?.version)
+}
+
+/// The backups of packagecloud.rb, the newest first.
+pub fn backups(ground: &Ground) -> Result<Vec<BackupFound>, Failure> {
+    ground.host.backups()
+}
+
+/// Runs one of packagecloud-ctl's commands, saying its lines as events of the go-live stage.
+pub async fn ctl(ground: &Ground, command: &str, run: &Run) -> Result<(), Failure> {
+    let run = run.stage(Stage::GoLive);
+    match command {
+        "reconfigure" => switch::reconfigure(ground, &run).await,
+        _ => switch::restart(ground, &run).await,
+    }
 }
 
 /// All checks of `verify`, each also said as an event.

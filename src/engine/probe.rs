@@ -147,13 +147,13 @@ pub async fn ask(ground: &Ground, domain: &str, path_and_query: &str) -> Result<
 /// A real package to ask for, the smallest of a first page, under 1 MiB where there is one; and a piece of
 /// repository metadata.
 pub async fn samples(scene: &Scene) -> Result<Samples, Failure> {
-    use crate::model::object::{Class, class};
+    use crate::model::object::{Class, Classes};
     let listed = scene.cloud.list(scene.names.bucket(), "", 1000).await?;
-    let rules = crate::model::object::Rules::default();
+    let classes = Classes::default();
     let smallest = |wanted: Class| {
         listed
             .iter()
-            .filter(|object| object.size > 0 && class(&object.key, &rules) == wanted)
+            .filter(|object| object.size > 0 && classes.class(&object.key) == wanted)
             .min_by_key(|object| object.size)
             .map(|object| object.key.clone())
     };
