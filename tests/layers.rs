@@ -41,7 +41,11 @@ fn no_layer_uses_one_that_it_may_not() {
             for used in text.split("crate::").skip(1) {
                 // `use crate::{a, b}` would hide what it uses from this test.
                 let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                assert!(!name.is_empty(), "{}: name the layer after crate::, one `use` for each", path.display());
+                assert!(
+                    !name.is_empty(),
+                    "{}: name the layer after crate::, one `use` for each",
+                    path.display()
+                );
                 assert!(
                     name == *layer || may.contains(&name.as_str()),
                     "{} uses crate::{name}, and {layer} may use only {may:?}",

@@ -56,7 +56,12 @@ pub struct Web {
 impl Web {
     /// `sleep` and `clock` are what connectors time out by; `edge` is `--edge-url`.
     #[must_use]
-    pub fn new(client: SharedHttpClient, sleep: SharedAsyncSleep, clock: SharedTimeSource, edge: Option<String>) -> Self {
+    pub fn new(
+        client: SharedHttpClient,
+        sleep: SharedAsyncSleep,
+        clock: SharedTimeSource,
+        edge: Option<String>,
+    ) -> Self {
         Self { client, edge, components: components(sleep, clock) }
     }
 
@@ -67,7 +72,12 @@ impl Web {
     pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
         let unreachable = |why: String| {
             let place = url.split('?').next().unwrap_or(url).to_owned();
-            Failure::new(Kind::Unreachable, place, why, "check the network, the proxy and the name, then try again")
+            Failure::new(
+                Kind::Unreachable,
+                place,
+                why,
+                "check the network, the proxy and the name, then try again",
+            )
         };
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(url).map_err(|error| unreachable(error.to_string()))?;
@@ -77,8 +87,10 @@ impl Web {
                 .try_insert((*name).to_owned(), (*value).to_owned())
                 .map_err(|error| unreachable(error.to_string()))?;
         }
-        let settings =
-            HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(5)).read_timeout(TIMEOUT).build();
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(TIMEOUT)
+            .build();
         let connector = self.client.http_connector(&settings, &self.components);
         let exchange = async {
             let response = connector.call(request).await.map_err(|error| unreachable(reason(&error)))?;
