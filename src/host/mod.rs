@@ -4,6 +4,8 @@
 
 pub mod clock;
 pub mod config;
+#[cfg(test)]
+mod config_tests;
 pub mod ctl;
 pub mod keyring;
 pub mod managed;
