@@ -106,18 +106,89 @@ impl ConfigFile {
         if edited.agrees(self, wanted) { Ok(bytes) } else { Err(Refusal::Unsure) }
     }
 
+    /// The file's bytes with each of `wanted` set, or, where there is no value, not set anywhere.
+    ///
+    /// # Errors
+    /// As [`Self::set`]; and where an assignment that must go doesn't stand alone on its lines.
+    pub fn restore(&self, wanted: &[(Key, Option<String>)]) -> Result<Vec<u8>, Refusal> {
+        if let Some(line) = self.error {
+            return Err(Refusal::NotRuby(line));
+        }
+        let gone: Vec<Key> =
+            wanted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
+        let set: Vec<_> = wanted.iter().filter_map(|(key, value)| Some((*key, value.clone()?))).collect();
+        let bytes = Self::parse(&self.without(&gone)?).set(&set, Override::Refuse)?;
+        let bytes = Self::parse(&bytes).without_empty_block();
+        let edited = Self::parse(&bytes);
+        let named: Vec<Key> = wanted.iter().map(|(key, _)| *key).collect();
+        let absent = gone.iter().all(|key| edited.value(HASH, key.name()).is_none());
+        if absent && edited.keeps(self, &named) { Ok(bytes) } else { Err(Refusal::Unsure) }
+    }
+
+    /// The bytes without the lines that set any of `keys`.
+    fn without(&self, keys: &[Key]) -> Result<Vec<u8>, Refusal> {
+        let mut bytes = self.bytes.clone();
+        let ours = self
+            .assignments
+            .iter()
+            .filter(|one| one.hash == HASH)
+            .filter_map(|one| keys.iter().find(|key| key.name() == one.key).map(|key| (*key, one)));
+        let mut found: Vec<_> = ours.collect();
+        found.sort_by_key(|(_, one)| std::cmp::Reverse(one.right.start));
+        for (key, one) in found {
+            if one.value == Value::Expression {
+                return Err(Refusal::Expressions(vec![(key, one.line, self.line(one.line))]));
+            }
+            let before = bytes[..one.start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let start = if before == 0 && bytes.starts_with(BOM) { BOM.len() } else { before };
+            let head = bytes[start..one.start].trim_ascii();
+            let rest = bytes[one.right.end..].iter().position(|byte| *byte == b'\n');
+            let end = rest.map_or(bytes.len(), |at| one.right.end + at + 1);
+            let tail = String::from_utf8_lossy(&bytes[one.right.end..end]).trim().to_owned();
+            if !head.is_empty() || !(tail.is_empty() || tail.starts_with('#')) {
+                return Err(Refusal::Unsure);
+            }
+            bytes.drain(start..end);
+        }
+        Ok(bytes)
+    }
+
+    /// The bytes without a block of ours that holds nothing, and the blank line before it.
+    fn without_empty_block(self) -> Vec<u8> {
+        let Some(end) = self.block else { return self.bytes };
+        let mut bytes = self.bytes;
+        let text = bytes[..end].trim_ascii_end();
+        let Some(kept) = text.strip_suffix(BEGIN.as_bytes()) else { return bytes };
+        let mut start = kept.len();
+        for eol in [&b"\r\n\r\n"[..], b"\n\n"] {
+            if bytes[..start].ends_with(eol) {
+                start -= eol.len() / 2;
+                break;
+            }
+        }
+        let rest = bytes[end..].iter().position(|byte| *byte == b'\n');
+        let stop = rest.map_or(bytes.len(), |at| end + at + 1);
+        bytes.drain(start..stop);
+        bytes
+    }
+
     /// Whether it sets what is `wanted`, and all else as `before` did.
     fn agrees(&self, before: &Self, wanted: &[(Key, String)]) -> bool {
+        let named: Vec<Key> = wanted.iter().map(|(key, _)| *key).collect();
+        self.keeps(before, &named)
+            && wanted.iter().all(|(key, value)| self.value(HASH, key.name()) == Some(&literal(value)))
+    }
+
+    /// Whether it sets all but `keys` as `before` did.
+    fn keeps(&self, before: &Self, keys: &[Key]) -> bool {
         let ours = |assignment: &Assignment| {
-            assignment.hash == HASH && wanted.iter().any(|(key, _)| key.name() == assignment.key)
+            assignment.hash == HASH && keys.iter().any(|key| key.name() == assignment.key)
         };
         let rest = |file: &Self| {
             let rest = file.assignments.iter().filter(|assignment| !ours(assignment));
             rest.map(|one| (one.hash.clone(), one.key.clone(), one.value.clone())).collect::<Vec<_>>()
         };
-        self.error.is_none()
-            && rest(self) == rest(before)
-            && wanted.iter().all(|(key, value)| self.value(HASH, key.name()) == Some(&literal(value)))
+        self.error.is_none() && rest(self) == rest(before)
     }
 
     fn end_of_line(&self) -> &'static str {

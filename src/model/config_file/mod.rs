@@ -41,6 +41,8 @@ struct Assignment {
     hash: String,
     key: String,
     value: Value,
+    /// Where its statement begins.
+    start: usize,
     /// The bytes of its right-hand side, where it is a plain literal.
     right: Range<usize>,
     /// From 1.

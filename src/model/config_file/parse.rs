@@ -137,7 +137,8 @@ impl<'tree> Source<'_, 'tree> {
         let (hash, index) = self.element(left)?;
         let key = (index.kind() == "string").then(|| self.string(index)).flatten()?;
         let line = node.start_position().row + 1;
-        Some((Assignment { hash, key, value: self.value(right), right: right.byte_range(), line }, right))
+        let (start, value) = (node.start_byte(), self.value(right));
+        Some((Assignment { hash, key, value, start, right: right.byte_range(), line }, right))
     }
 
     /// `name[index]`, of a bare name and one index.
@@ -168,6 +169,7 @@ impl<'tree> Source<'_, 'tree> {
             hash: String::new(),
             key: "external_url".to_owned(),
             value: self.value(right),
+            start: node.start_byte(),
             right: right.byte_range(),
             line: node.start_position().row + 1,
         })
@@ -179,7 +181,8 @@ impl<'tree> Source<'_, 'tree> {
         let mut expression = |hash: String, key: String, at: Node<'_>| {
             let line = at.start_position().row + 1;
             let right = at.byte_range();
-            file.assignments.push(Assignment { hash, key, value: Value::Expression, right, line });
+            let start = at.start_byte();
+            file.assignments.push(Assignment { hash, key, value: Value::Expression, start, right, line });
         };
         let mut computed = false;
         for node in &nodes {

@@ -299,3 +299,26 @@ fn a_diff_shows_the_change_and_no_secret() {
     assert!(!both.contains("first-piece"), "{both}");
     assert_eq!(diff(FIXTURE, FIXTURE), Vec::<String>::new());
 }
+
+#[test]
+fn what_was_not_there_before_is_taken_out_again() {
+    let none: Vec<(Key, Option<String>)> = Key::ALL.into_iter().map(|key| (key, None)).collect();
+    for before in ["", "a = 1\n", "a = 1\r\nb = 2\r\n", "a = 1\n__END__\nx", "\u{feff}a = 1\n", "\u{feff}"] {
+        let on = ConfigFile::parse(before.as_bytes()).set(&wanted(true), Override::Refuse).unwrap();
+        let back = ConfigFile::parse(&on).restore(&none).unwrap();
+        assert_eq!(String::from_utf8(back).unwrap(), before);
+    }
+    for (before, after) in [
+        ("packagecloud_rails['cloudfront_enabled'] =\n  true # on\na = 1\n", Some("a = 1\n")),
+        (
+            "packagecloud_rails['cloudfront_enabled'] = true\npackagecloud_rails['cloudfront_enabled'] = false",
+            Some(""),
+        ),
+        ("a = 1; packagecloud_rails['cloudfront_enabled'] = true\n", None),
+        ("packagecloud_rails['cloudfront_enabled'] = true; a = 1\n", None),
+        ("packagecloud_rails['cloudfront_enabled'] = true if a\n", None),
+    ] {
+        let back = ConfigFile::parse(before.as_bytes()).restore(&none);
+        assert_eq!(back.ok().map(|bytes| String::from_utf8(bytes).unwrap()).as_deref(), after, "{before}");
+    }
+}
