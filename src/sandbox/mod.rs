@@ -5,6 +5,7 @@
 pub mod aws;
 pub mod cloudfront;
 pub mod faults;
+pub mod memory;
 pub mod packagecloud;
 pub mod wire;
 pub mod world;

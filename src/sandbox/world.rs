@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{failure::Failure, token::Construction};
 
-use super::{aws, packagecloud};
+use super::{aws, memory::Memory, packagecloud};
 
 /// How a sandbox is opened.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +48,7 @@ pub struct World(Arc<Inner>);
 
 struct Inner {
     dir: PathBuf,
+    memory: Memory,
     state: Mutex<State>,
     /// The wall clock at `started`, on tokio's clock: with tokio's clock paused time is free.
     epoch: Duration,
@@ -70,6 +71,7 @@ impl World {
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self(Arc::new(Inner {
             dir: options.dir.clone(),
+            memory: Memory::new(&options.dir),
             state: Mutex::new(State::default()),
             epoch,
             started: tokio::time::Instant::now(),
@@ -85,6 +87,12 @@ impl World {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.0.dir
+    }
+
+    /// What this process remembers beside the state.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     /// Reads the state as it is on the disk now.
