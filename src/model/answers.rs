@@ -43,7 +43,11 @@ pub struct Answers {
     pub permissions_boundary: Option<String>,
     pub probe_url: Option<String>,
     pub construction: Option<Construction>,
+    #[serde(skip)]
     pub prepare: bool,
+    /// The function version that was named to be associated; else the one that the bootstrap finds right.
+    #[serde(skip)]
+    pub version_arn: Option<String>,
     pub reindex: ReindexAnswers,
     /// Given for this run alone.
     #[serde(skip)]

@@ -1,5 +1,6 @@
 //! The nouns and the rules: pure values that every other layer speaks in; nothing here waits, reads a clock or touches the world.
 
+pub mod access;
 pub mod answers;
 pub mod block;
 pub mod check;
@@ -8,6 +9,7 @@ pub mod failure;
 pub mod goal;
 pub mod names;
 pub mod plan;
+pub mod policy;
 pub mod secret;
 pub mod seen;
 pub mod token;

@@ -12,7 +12,10 @@ use serde_json::Value;
 
 use crate::sandbox::{
     World,
-    aws::access::{Context, Decision, Principal, allows},
+    aws::{
+        self,
+        access::{Context, Decision, Principal, allows},
+    },
 };
 
 use super::{Bucket, bucket_named};
@@ -21,15 +24,15 @@ use super::{Bucket, bucket_named};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     principal: Principal,
-    /// Of a user or a role, with the access key that it came by.
-    by_key: Option<(String, String)>,
+    /// Somebody of the account.
+    signer: Option<aws::Caller>,
     /// Of the distribution on whose behalf the service asks.
     source: Option<(String, String)>,
 }
 
 impl Caller {
     pub fn anonymous() -> Self {
-        Self { principal: Principal::default(), by_key: None, source: None }
+        Self { principal: Principal::default(), signer: None, source: None }
     }
 
     /// CloudFront, as an origin access identity.
@@ -46,13 +49,9 @@ impl Caller {
         }
     }
 
-    /// Somebody of the account, by an access key.
-    pub fn key(arn: &str, access_key: &str) -> Self {
-        Self {
-            principal: Principal::of_account(arn, &[]),
-            by_key: Some((arn.to_owned(), access_key.to_owned())),
-            ..Self::anonymous()
-        }
+    /// Somebody of the account, by a signature.
+    pub fn of_account(signer: aws::Caller) -> Self {
+        Self { principal: signer.principal(), signer: Some(signer), ..Self::anonymous() }
     }
 
     pub fn is_anonymous(&self) -> bool {
@@ -65,15 +64,12 @@ impl Caller {
     }
 
     fn context(&self) -> Context {
-        let mut context = Context::default().with("aws:SecureTransport", "true");
+        let mut context = self
+            .signer
+            .as_ref()
+            .map_or_else(|| Context::default().with("aws:SecureTransport", "true"), aws::Caller::context);
         if let Some((arn, account)) = &self.source {
             context = context.with("aws:SourceArn", arn).with("aws:SourceAccount", account);
-        }
-        if let Some((arn, _)) = &self.by_key {
-            context = context.with("aws:PrincipalArn", arn);
-        }
-        if let Some(account) = &self.principal.account {
-            context = context.with("aws:PrincipalAccount", account);
         }
         context
     }
@@ -90,28 +86,28 @@ pub fn may(world: &World, caller: &Caller, action: &str, bucket: &str, key: Opti
         allows(&policy, Some(&caller.principal), action, &resource, &context)
     });
     let identity = || {
-        caller.by_key.as_ref().is_some_and(|(_, access_key)| {
-            super::identity_allows(world, access_key, action, &resource, &context)
-        })
+        let says =
+            |signer: &aws::Caller| world.read(|state| signer.decision(state, action, &resource, &context));
+        caller.signer.as_ref().map_or(Decision::ImplicitDeny, says)
     };
     match decision {
         Decision::ExplicitDeny => false,
         Decision::Allow if caller.is_anonymous() => !found.restricts_public(),
-        Decision::Allow if caller.owns(&found) || caller.by_key.is_none() => true,
-        Decision::Allow | Decision::Delegated => identity(),
-        Decision::ImplicitDeny => caller.owns(&found) && identity(),
+        Decision::Allow if caller.signer.is_none() => true,
+        Decision::Allow if caller.owns(&found) => identity() != Decision::ExplicitDeny,
+        Decision::Allow | Decision::Delegated => identity() == Decision::Allow,
+        Decision::ImplicitDeny => caller.owns(&found) && identity() == Decision::Allow,
     }
 }
 
 /// AWS's refusal of `action`.
 pub fn denied(caller: &Caller, action: &str, bucket: &str, key: Option<&str>) -> S3Error {
-    let message = caller.by_key.as_ref().map_or_else(
+    let message = caller.signer.as_ref().map_or_else(
         || "Access Denied".to_owned(),
-        |(arn, _)| {
+        |signer| {
             let resource = key.map_or_else(|| bucket.to_owned(), |key| format!("{bucket}/{key}"));
-            format!(
-                "User: {arn} is not authorized to perform: {action} on resource: \"arn:aws:s3:::{resource}\" because no identity-based policy allows the {action} action"
-            )
+            let why = format!("because no identity-based policy allows the {action} action");
+            signer.denied(action, &format!("\"arn:aws:s3:::{resource}\""), &why)
         },
     );
     S3Error::with_message(S3ErrorCode::AccessDenied, message)
@@ -194,11 +190,8 @@ pub struct Keys(pub World);
 #[async_trait::async_trait]
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        super::secret_key(&self.0, access_key).map(SecretKey::from).ok_or_else(|| {
-            S3Error::with_message(
-                S3ErrorCode::InvalidAccessKeyId,
-                "The AWS Access Key Id you provided does not exist in our records.",
-            )
-        })
+        super::secret_key(&self.0, access_key)
+            .map(SecretKey::from)
+            .ok_or_else(|| S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, super::UNKNOWN_KEY))
     }
 }

@@ -29,10 +29,11 @@ use s3s::{
     service::S3ServiceBuilder,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::sandbox::{
     World,
-    aws::{ACCOUNT, access::Context},
+    aws::{self, ACCOUNT, Clock, iam},
 };
 
 pub use access::{Caller, may};
@@ -146,19 +147,19 @@ impl From<Trouble> for S3Error {
 }
 
 fn secret_key(world: &World, access_key: &str) -> Option<String> {
-    let _ = world;
-    (access_key == "AKIAIOSFODNN7EXAMPLE").then(|| "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned())
+    let now = world.now();
+    let key = world.read(|state| iam::key(&state.iam, access_key))?;
+    key.expires.is_none_or(|expires| expires > now).then_some(key.secret)
 }
 
 fn principal(world: &World, access_key: &str) -> S3Result<Caller> {
-    let _ = world;
-    Ok(Caller::key("arn:aws:iam::123456789012:user/packagecloud", access_key))
+    world
+        .read(|state| iam::key(&state.iam, access_key).map(|key| iam::caller(&state.iam, &key)))
+        .map(Caller::of_account)
+        .ok_or_else(|| S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY))
 }
 
-fn identity_allows(world: &World, access_key: &str, action: &str, resource: &str, context: &Context) -> bool {
-    let _ = (world, access_key, action, resource, context);
-    true
-}
+const UNKNOWN_KEY: &str = "The AWS Access Key Id you provided does not exist in our records.";
 
 /// Reads the bucket and the region from a virtual host; every other name is an endpoint, and paths name the bucket.
 struct Hosts;
@@ -183,6 +184,9 @@ pub fn bucket_of_host(host: &str) -> Option<&str> {
 /// Answers one request, signed, presigned or not.
 pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
     let head = request.method() == Method::HEAD;
+    if aws::drifts(&request) {
+        drift(world, &request);
+    }
     let mut response = match presigned::judge(world, request) {
         Ok(request) => serve(world, request).await,
         Err(error) => refusal(error).await,
@@ -251,12 +255,47 @@ fn broken(why: &str) -> Response<Bytes> {
 
 /// Whether S3 knows a principal that a policy names: by kind (`AWS`, `CanonicalUser`, `Service`) and name.
 fn principal_known(world: &World, kind: &str, name: &str) -> bool {
-    let _ = (world, kind, name);
-    true
+    let clock = Clock::of(world);
+    world.read(|state| aws::principal_known(state, clock, kind, name))
 }
 
 /// The ARN of the origin access identity with that canonical user id.
 fn identity_of(world: &World, canonical: &str) -> Option<String> {
     let _ = (world, canonical);
     None
+}
+
+/// Somebody else's edit, just before the request: of the bucket's policy, or of the object.
+fn drift(world: &World, request: &Request<Bytes>) {
+    let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let path = percent_encoding::percent_decode_str(request.uri().path().trim_start_matches('/'));
+    let path = path.decode_utf8_lossy().into_owned();
+    let (bucket, key) = match bucket_of_host(host) {
+        Some(bucket) => (bucket.to_owned(), path),
+        None => {
+            path.split_once('/').map_or((path.clone(), String::new()), |(b, k)| (b.to_owned(), k.to_owned()))
+        }
+    };
+    if key.is_empty() {
+        world.write(|state| {
+            if let Some(found) = state.s3.buckets.get_mut(&bucket) {
+                let policy = found.policy.as_deref().and_then(|policy| serde_json::from_str(policy).ok());
+                let mut policy: Value =
+                    policy.unwrap_or_else(|| json!({"Version": "2012-10-17", "Statement": []}));
+                if let Some(statements) = policy["Statement"].as_array_mut() {
+                    statements.push(json!({
+                        "Sid": format!("SomebodyElse{}", statements.len()), "Effect": "Deny", "Principal": "*",
+                        "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{bucket}/closed/*"),
+                    }));
+                }
+                found.policy = Some(policy.to_string());
+            }
+        });
+    } else if let Ok(Some(found)) = world.memory().objects.read(&bucket, |all| newest(all, &key).cloned()) {
+        let attributes: Vec<(&str, &str)> =
+            found.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let content = format!("written by somebody else at {}", world.now().as_nanos());
+        // A bucket that is gone, or a disk that fails, shows in the answer that follows.
+        let _ = write::place(world, &bucket, &key, &attributes, content.as_bytes());
+    }
 }

@@ -1,69 +1,32 @@
 //! The real SDK against the sandbox's S3: what it sends is signed, chunked and parsed as against AWS.
 
+use super::*;
+use crate::sandbox::Options;
 use aws_sdk_s3::{
     Client,
-    config::{BehaviorVersion, Credentials, Region},
+    config::Credentials,
     error::ProvideErrorMetadata,
     presigning::PresigningConfig,
     primitives::ByteStream,
     types::{CompletedMultipartUpload, CompletedPart, MetadataDirective, StorageClass, Tag, Tagging},
 };
-use aws_smithy_runtime_api::client::{
-    http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
-    orchestrator::HttpRequest,
-};
-use aws_smithy_types::body::SdkBody;
-
-use super::*;
-use crate::sandbox::Options;
 
 const BUCKET: &str = "packagecloud-sandbox-1";
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-struct Wire(World);
-
-impl std::fmt::Debug for Wire {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Wire")
-    }
-}
-
-impl HttpConnector for Wire {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let world = self.0.clone();
-        HttpConnectorFuture::new(async move {
-            let request = request.try_into_http1x().unwrap();
-            let (mut parts, body) = request.into_parts();
-            let host = parts.uri.authority().unwrap().to_string();
-            parts.headers.insert("host", HeaderValue::try_from(host).unwrap());
-            let body = body.collect().await.unwrap().to_bytes();
-            let response = answer(&world, Request::from_parts(parts, body)).await;
-            Ok(response.map(SdkBody::from).try_into().unwrap())
-        })
-    }
-}
-
 fn world(dir: &tempfile::TempDir) -> World {
     let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
     world.write(|state| {
         state.s3.buckets.insert(BUCKET.to_owned(), Bucket::new(ACCOUNT, "us-east-1", 0));
-        state.s3.buckets.insert("somebody-elses".to_owned(), Bucket::new("999999999999", "us-east-1", 0));
+        state.s3.buckets.insert("somebody-elses".to_owned(), Bucket::new("111111111111", "us-east-1", 0));
     });
     world
 }
 
 fn client(world: &World, path_style: bool) -> Client {
-    let wire = SharedHttpConnector::new(Wire(world.clone()));
-    Client::from_conf(
-        aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new(KEY, SECRET, None, None, "test"))
-            .http_client(http_client_fn(move |_, _| wire.clone()))
-            .force_path_style(path_style)
-            .build(),
-    )
+    let config = aws_sdk_s3::config::Builder::from(&world.sdk_config()).force_path_style(path_style).build();
+    Client::from_conf(config)
 }
 
 fn code<E: ProvideErrorMetadata, R>(error: &aws_sdk_s3::error::SdkError<E, R>) -> &str {
@@ -265,7 +228,7 @@ async fn a_bucket_policy_is_checked_and_settings_answer_as_a_new_buckets_do() {
     let ours = format!("arn:aws:s3:::{BUCKET}/*");
     for (policy, wanted) in [
         ("not json".to_owned(), "MalformedPolicy"),
-        (statement(r#"{"AWS":"123456789012"}"#, "arn:aws:s3:::other/*"), "MalformedPolicy"),
+        (statement(r#"{"AWS":"999999999999"}"#, "arn:aws:s3:::other/*"), "MalformedPolicy"),
         (statement(r#""*""#, &ours), "AccessDenied"),
         (format!("{{\"x\":\"{}\"}}", " ".repeat(21_000)), "MalformedPolicy"),
     ] {
@@ -273,7 +236,7 @@ async fn a_bucket_policy_is_checked_and_settings_answer_as_a_new_buckets_do() {
         assert_eq!(code(&error), wanted, "{policy:.80}");
     }
     let owner =
-        s3.get_bucket_policy().bucket(BUCKET).expected_bucket_owner("999999999999").send().await.unwrap_err();
+        s3.get_bucket_policy().bucket(BUCKET).expected_bucket_owner("111111111111").send().await.unwrap_err();
     assert_eq!(code(&owner), "AccessDenied");
     assert!(s3.get_bucket_versioning().bucket(BUCKET).send().await.unwrap().status().is_none());
     let encryption = s3.get_bucket_encryption().bucket(BUCKET).send().await.unwrap();
