@@ -105,7 +105,7 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
         None => plan.line(Step::Role, Verb::Create, names.role(), "the function runs as it, and may decrypt the secret"),
         Some(role) => {
             adopted.consider(adoption(&role.ownership, "role", &role.name, names)?, "its trust and its tags");
-            if policy::same(&role.trust, &policy::role_trust()) {
+            if policy::trusts_both(&role.trust) {
                 plan.line(Step::Role, Verb::Keep, &role.name, "it is there, trusted by lambda and edgelambda")
             } else {
                 plan.line(Step::Role, Verb::Update, &role.name, "lambda and edgelambda must both be trusted")
@@ -138,7 +138,7 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
     .calls
     .push("kms:CreateAlias".into());
     match &seen.key {
-        Some(key) if policy::key_policy_right(&key.policy, names, &role_arn, account) => {
+        Some(key) if policy::same(&policy::merged_key_policy(&key.policy, &policy::key_policy(names, &role_arn, account)), &key.policy) => {
             plan.line(Step::KeyPolicy, Verb::Keep, names.alias(), "only the function's role may decrypt")
         }
         _ => plan.line(Step::KeyPolicy, Verb::Update, names.alias(), "only the function's role may decrypt"),
