@@ -6,6 +6,7 @@ pub mod aws;
 pub mod cloudfront;
 pub mod faults;
 pub mod ledger;
+pub mod memory;
 pub mod packagecloud;
 pub mod signature;
 pub mod wire;
