@@ -1,2 +1,3 @@
 //! (to come)
+pub mod reindex;
 pub mod run;
