@@ -249,6 +249,8 @@ pub struct ReindexSeen {
     pub resumes: Option<u64>,
     /// Whether an earlier run went to its end for this bucket.
     pub finished: bool,
+    /// How many objects there are, where the listing came to its end.
+    pub total: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
