@@ -107,7 +107,7 @@ pub fn unfit(what: &str, reason: Option<&str>) -> Failure {
 /// A version from any of Lambda's answers that hold one; `None` for `$LATEST`.
 macro_rules! version {
     ($found:expr) => {
-        $crate::cloud::lambda::read::version(
+        $crate::cloud::lambda::read::version_of(
             $found.function_arn(),
             $found.version(),
             $found.description(),
@@ -119,7 +119,7 @@ macro_rules! version {
 }
 pub(super) use version;
 
-pub fn version(
+pub fn version_of(
     arn: Option<&str>,
     number: Option<&str>,
     description: Option<&str>,
