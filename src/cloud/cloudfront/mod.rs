@@ -6,10 +6,11 @@ mod access;
 mod cache_policy;
 mod distribution;
 mod fidelity;
+mod origin;
 mod read;
 mod shape;
 
-pub use read::bucket_distributions;
+pub use origin::{bucket_distributions, is_domain};
 pub use shape::{Access, Intent, Shape};
 
 use aws_sdk_cloudfront::error::BuildError;
