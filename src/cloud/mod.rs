@@ -10,10 +10,12 @@ pub mod fault;
 mod iam;
 mod kms;
 mod lambda;
+pub mod objects;
 mod patience;
 mod s3;
 mod simulate;
 mod sts;
+pub mod web;
 
 use aws_config::{Region, SdkConfig};
 

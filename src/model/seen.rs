@@ -269,14 +269,19 @@ pub struct BootstrapSeen {
     pub control: Option<OriginAccessControl>,
     /// Whether the origin access is a control rather than an identity.
     pub by_control: bool,
-    pub secret: super::secret::Secret,
+    /// packagecloud.rb's, once it holds one.
+    pub secret: Option<super::secret::Secret>,
     /// The version that is right as it stands, if there is one: its ARN.
     pub version: Option<String>,
+    /// What the edge shall accept.
+    pub construction: super::token::Construction,
 }
 
 #[derive(Debug, Clone)]
 pub struct DistributionSeen {
+    /// The version to associate; `None` while there is none yet.
     pub version_arn: Option<String>,
+    /// Ours, or one that may be adopted.
     pub distribution: Option<Distribution>,
     pub cache_policy: Option<CachePolicy>,
     pub identity: Option<OriginAccessIdentity>,

@@ -5,8 +5,11 @@
 pub mod aws;
 pub mod cloudfront;
 pub mod faults;
+pub mod ledger;
+pub mod memory;
 pub mod packagecloud;
+pub mod signature;
 pub mod wire;
 pub mod world;
 
-pub use world::{Options, World};
+pub use world::{Delays, Options, World};

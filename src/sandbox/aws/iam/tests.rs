@@ -1,0 +1,1 @@
+//! IAM, driven by the SDK.
