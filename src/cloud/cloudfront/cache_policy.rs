@@ -12,14 +12,12 @@ use aws_sdk_cloudfront::{
 };
 
 use super::unbuilt;
-use crate::{
-    cloud::{Cloud, fault, permitted},
-    model::{
+use crate::cloud::{Cloud, fault, permitted};
+use crate::model::{
         failure::Failure,
         names::Names,
         seen::{CachePolicy, Ownership},
-    },
-};
+    };
 
 const MAX_TTL: i64 = 31_536_000;
 

@@ -10,14 +10,12 @@ use super::{
     shape::{self, Access, Intent, Shape},
     unbuilt,
 };
-use crate::{
-    cloud::{Cloud, Say, fault, patience, permitted},
-    model::{
+use crate::cloud::{Cloud, Say, fault, patience, permitted};
+use crate::model::{
         failure::{Failure, Kind},
         names::Names,
         seen::{Distribution, Ownership},
-    },
-};
+    };
 
 const CREATE: &str = "cloudfront:CreateDistribution";
 const FUNCTION_THERE: patience::Wait =

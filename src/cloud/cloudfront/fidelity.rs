@@ -23,10 +23,8 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::config_bag::ConfigBag;
 use quick_xml::{Reader, events::Event};
 
-use crate::{
-    cloud::{Cloud, fault},
-    model::failure::Failure,
-};
+use crate::cloud::{Cloud, fault};
+use crate::model::failure::Failure;
 
 /// A configuration as it was read: typed, and byte for byte.
 pub struct Read {

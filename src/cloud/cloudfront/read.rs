@@ -12,14 +12,12 @@ use super::{
     origin::{self, is_bucket, reaches_bucket},
     shape::{errors_kept, get_and_head, viewer_request},
 };
-use crate::{
-    cloud::{Cloud, fault, whose},
-    model::{
+use crate::cloud::{Cloud, fault, whose};
+use crate::model::{
         failure::Failure,
         names::Names,
         seen::{Behavior, Distribution, Origin, Ownership},
-    },
-};
+    };
 
 const AT_ONCE: usize = 6;
 const IDENTITY: &str = "origin-access-identity/cloudfront/";

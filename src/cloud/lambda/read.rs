@@ -7,14 +7,12 @@ use aws_sdk_lambda::types::{
 };
 
 use super::{READY, what};
-use crate::{
-    cloud::{Cloud, Say, fault, patience, whose},
-    model::{
+use crate::cloud::{Cloud, Say, fault, patience, whose};
+use crate::model::{
         failure::Failure,
         names::Names,
         seen::{Function, FunctionVersion},
-    },
-};
+    };
 
 /// Mended by the next upload of code, not by the configuration.
 pub const ARM: &str = "arm64 architecture";
