@@ -75,7 +75,7 @@ impl Session {
     /// Shows one event, and keeps it in the log.
     fn show(&self, event: &Event) {
         if let Some(line) = plain::event(event) {
-            self.ground.host.log(&line);
+            self.ground.log(&line);
             if !self.json() {
                 eprintln!("{line}");
             }
@@ -107,7 +107,7 @@ impl Session {
 
     /// Says a failure that no stage said, and turns it into its exit code.
     fn refuse(&self, failure: &Failure) -> u8 {
-        self.ground.host.log(&plain::failure(failure));
+        self.ground.log(&plain::failure(failure));
         if self.json() {
             json::print(&json::failed(None, failure));
         }

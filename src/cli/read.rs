@@ -99,7 +99,7 @@ pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
         mac: Mac::Sha256,
         lifetime: probe::LIFETIME.cast_signed(),
     };
-    let now = session.ground.host.now().unix_timestamp().unsigned_abs();
+    let now = session.ground.host.clock.now().as_secs();
     println!("https://{domain}{}", probe::sign(secret, &signed, now)?);
     Ok(DONE)
 }
@@ -115,9 +115,9 @@ pub async fn inspect(session: &Session, url: Option<&str>) -> Result<u8, Failure
             text.trim().to_owned()
         }
     };
-    let secret = session.ground.host.read_config().ok().and_then(|config| config.seen.values.secret);
+    let secret = session.ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let construction = engine::construction(&session.ground, &session.answers).await;
-    let now = session.ground.host.now().unix_timestamp().unsigned_abs();
+    let now = session.ground.host.clock.now().as_secs();
     let report = inspect::inspect(&url, secret.as_ref(), now, construction);
     if session.json() {
         session.show_checks(&report.checks());

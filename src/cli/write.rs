@@ -63,7 +63,7 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
 
 /// Whether CloudFront is on by the file: verify after `--ctl none` or `--prepare` would only fail.
 fn live(session: &Session) -> bool {
-    !session.ground.host.without_ctl()
+    !session.matches!(ground.host.ctl, Ctl::None)
 }
 
 /// Applies; where reality moved since the plan was shown, looks again and applies what is right now, a few times.
@@ -107,7 +107,7 @@ fn show_overview(session: &Session, plans: &[Plan]) {
 }
 
 fn remember(session: &Session) {
-    session.ground.host.state.remember(&session.answers);
+    engine::at(&session.ground, &session.answers, None);
 }
 
 /// Some stages alone, each as the set-up has it.
@@ -170,7 +170,7 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
         }
     }
     let (_, failure) = apply_looking_again(session, plan).await?;
-    if let Ok(config) = session.ground.host.read_config() {
+    if let Ok(config) = session.ground.host.read_config().await {
         read::show(session, &config.seen.values, Format::Ruby);
     }
     match failure {
@@ -195,7 +195,7 @@ pub async fn roll_back(
         return Ok(failure.map_or(DONE, |failure| super::code(&failure)));
     }
     let Some(backup) = backup else {
-        let backups = engine::backups(&session.ground)?;
+        let backups = engine::backups(&session.ground).await?;
         if backups.is_empty() {
             session.say("There is no backup of packagecloud.rb: none was made yet.");
         }
@@ -219,7 +219,7 @@ pub async fn roll_back(
     if let Some(failure) = failure {
         return Ok(super::code(&failure));
     }
-    let on = session.ground.host.read_config()?.seen.values.enabled == Some(true);
+    let on = session.ground.host.read_config().await?.seen.values.enabled == Some(true);
     if on { stages(session, &[Stage::GoLive]).await } else { Ok(DONE) }
 }
 

@@ -2,6 +2,7 @@
 
 use tokio::join;
 
+use crate::host::version;
 use crate::model::{
     access,
     answers::Answers,
@@ -19,7 +20,7 @@ const CLOCK_LIMIT: i64 = 60;
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
-    let config = ground.host.read_config();
+    let config = ground.host.read_config().await;
     let goal = answers.goal.unwrap_or(Goal::Install);
     let needs = access::needs(goal, &scene.names, &scene.account);
     let (permissions, version) = join!(scene.cloud.simulate(&scene.caller.arn, &needs), ground.host.version());
@@ -32,7 +33,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         Ok(config) => Check::pass("packagecloud.rb", config.seen.path.clone()),
         Err(failure) => Check::fail("packagecloud.rb", failure.to_string(), failure.next.clone()),
     });
-    plan.checks.push(version);
+    plan.checks.push(version::check(version.as_ref()));
     match permissions {
         Ok(checks) => plan.checks.extend(checks),
         Err(failure) => plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why))),

@@ -42,7 +42,7 @@ pub(super) async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Re
     )?;
     let by_control = by_control(answers.origin_access, &scene.bucket);
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
-    let secret = ground.host.read_config().ok().and_then(|config| config.seen.values.secret);
+    let secret = ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let construction = construction(answers, key.as_ref(), function.as_ref(), names);
     let version = match (&secret, &key, &function) {
         (Some(secret), Some(key), Some(function)) => {

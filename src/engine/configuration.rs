@@ -2,10 +2,11 @@
 //!
 //! While CloudFront is on, this stage changes nothing: going live does, behind its gate.
 
-use crate::host::Written;
+use crate::host::{Config, Written};
 use crate::model::{
     answers::{Answers, Managed},
     block::{Key, Values},
+    config_file::Override,
     event::End,
     failure::Failure,
     goal::{Stage, Step},
@@ -16,18 +17,29 @@ use crate::model::{
 use super::{bootstrap, distribution, ground::Ground, run::StageRun};
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    let config = ground.host.read_config()?;
+    let config = ground.host.read_config().await?;
     let distribution = ours(ground, answers).await?;
     let wanted = wanted(&config.seen, distribution.as_ref(), answers);
     let before = config.seen.values.clone();
-    let mut plan = plan(ConfigurationSeen { config: config.seen, wanted, before, backup: None }, answers);
+    let mut plan = plan(ConfigurationSeen { config: config.seen.clone(), wanted, before, backup: None }, answers);
     if let Seen::Configuration(seen) = &plan.seen
-        && let Ok(diff) = ground.host.preview(&seen.config, &edits(&seen.wanted, &pending(seen)), true)
-        && !diff.is_empty()
+        && let Some(changes) = changes(ground, &config, &edits(&seen.wanted, &pending(seen)))
     {
-        plan.exhibit.insert(0, Exhibit { title: format!("Changes to {}", seen.config.path), lines: diff, copy: false });
+        plan.exhibit.insert(0, changes);
     }
     Ok(plan)
+}
+
+/// The diff that `edits` would make, if they make any.
+pub(super) fn changes(ground: &Ground, config: &Config, edits: &[(Key, String)]) -> Option<Exhibit> {
+    let lines = ground.host.preview_config(&config.file, edits, Override::Append).ok()?;
+    let title = format!("Changes to {}", config.seen.path);
+    (!lines.is_empty()).then_some(Exhibit { title, lines, copy: false })
+}
+
+/// Where the file before is kept, as the end of a sentence.
+pub(super) fn kept(written: &Written) -> String {
+    written.backup.as_ref().map(|backup| format!("; the file before is {}", backup.display())).unwrap_or_default()
 }
 
 /// The distribution that this install made or adopted, if it stands.
@@ -162,7 +174,8 @@ pub(super) async fn write(
             ),
         ));
     }
-    ground.host.write_config(config, &edits(values, keys), answers.consents.override_expression)
+    let expressions = if answers.consents.override_expression { Override::Append } else { Override::Refuse };
+    ground.host.write_config(config, &edits(values, keys), expressions).await
 }
 
 pub async fn apply(
@@ -177,7 +190,7 @@ pub async fn apply(
     }
     run.step(Step::Configuration, format!("writing {}", seen.config.path), async {
         let written = write(ground, &seen.config, &seen.wanted, &keys, answers).await?;
-        Ok(((), format!("{} holds the block, not live yet; backup {}", seen.config.path, written.backup)))
+        Ok(((), format!("{} holds the block, not live yet{}", seen.config.path, kept(&written))))
     })
     .await?;
     Ok((End::Applied, String::new()))

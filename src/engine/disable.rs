@@ -4,17 +4,25 @@
 
 use std::time::Duration;
 
+use crate::host::Ctl;
 use crate::model::{
     answers::Answers,
     block::{HASH, Key, Values},
+    config_file::Override,
     event::End,
     failure::{Failure, Kind},
     goal::{Stage, Step},
-    plan::{Exhibit, Plan, Verb},
+    plan::{Plan, Verb},
     seen::{ConfigurationSeen, Seen},
 };
 
-use super::{configuration, ground::Ground, probe, run::StageRun, switch};
+use super::{
+    configuration::{self, kept},
+    ground::Ground,
+    probe,
+    run::StageRun,
+    switch,
+};
 
 /// The line that switches off, for typing.
 fn line() -> String {
@@ -33,9 +41,8 @@ pub fn by_hand(path: &str) -> String {
 /// Looks at the file alone: no AWS, no network.
 pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> {
     let config = ground
-        .host
-        .read_config()
-        .map_err(|failure| Failure { next: by_hand(&ground.host.config_path()), ..failure })?;
+        .host.read_config().await
+        .map_err(|failure| Failure { next: by_hand(&ground.host.config.display().to_string()), ..failure })?;
     let wanted = Values { enabled: Some(false), ..Values::default() };
     let before = config.seen.values.clone();
     let off = before.enabled != Some(true) && !config.seen.expressions.iter().any(|(key, ..)| *key == Key::Enabled);
@@ -50,9 +57,7 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
         } else {
             plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes false");
             let edits = configuration::edits(&wanted, &[Key::Enabled]);
-            if let Ok(diff) = ground.host.preview(&config.seen, &edits, true) {
-                plan.exhibit.push(Exhibit { title: format!("Changes to {path}"), lines: diff, copy: false });
-            }
+            plan.exhibit.extend(configuration::changes(ground, &config, &edits));
         }
         plan.line(Step::Reconfigure, Verb::Run, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
         plan.line(Step::Restart, Verb::Run, "packagecloud-ctl restart", "customers notice some seconds");
@@ -72,11 +77,11 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
 /// most; the caller never waits for it.
 pub async fn would_help(ground: &Ground) -> String {
     let asking = async {
-        let config = ground.host.read_config().ok()?;
+        let config = ground.host.read_config().await.ok()?;
         let (access, secret) = config.file.aws_keys()?;
         let (_, bucket) = config.file.bucket()?;
         let region = config.file.region().unwrap_or("us-east-1");
-        let expires = ground.host.now().unix_timestamp().unsigned_abs() + probe::LIFETIME;
+        let expires = ground.host.clock.now().as_secs() + probe::LIFETIME;
         let url = crate::model::presign::sigv2(bucket, region, probe::ABSENT, &access, &secret, expires);
         Some(ground.web.get(&url, &[]).await)
     };
@@ -114,10 +119,11 @@ pub async fn apply(
                 let edits = configuration::edits(&seen.wanted, &[Key::Enabled]);
                 let written = ground
                     .host
-                    .write_config(&seen.config, &edits, true)
+                    .write_config(&seen.config, &edits, Override::Append)
+                    .await
                     .map_err(|failure| if failure.kind == Kind::Drifted { failure } else { Failure { next: by_hand(path), ..failure } })?;
-                let text = format!("cloudfront_enabled is false; backup {}", written.backup);
-                Ok((written.backup, text))
+                let text = format!("cloudfront_enabled is false{}", kept(&written));
+                Ok((kept(&written), text))
             })
             .await;
         match wrote {
@@ -126,7 +132,7 @@ pub async fn apply(
             Err(failure) => return Err(failure),
         }
     }
-    if ground.host.without_ctl() {
+    if matches!(ground.host.ctl, Ctl::None) {
         switch::done(ground);
         return Ok((
             End::Stopped,
@@ -147,15 +153,11 @@ pub async fn apply(
     match observed {
         Ok(observed) if failures.is_empty() => {
             switch::done(ground);
-            let since = ground.host.now();
-            let kept = if backup.is_empty() { String::new() } else { format!(" The file before is {backup}.") };
+            let since = crate::host::clock::written(ground.host.clock.now());
             Ok((
                 End::Applied,
                 format!(
-                    "off since {:02}:{:02}:{:02} UTC; {observed}. Customers do nothing; whoever closed S3 in a firewall opens it.{kept} Switch on again with: packagecloud-cloudfront enable",
-                    since.hour(),
-                    since.minute(),
-                    since.second()
+                    "off since {since}; {observed}. Customers do nothing; whoever closed S3 in a firewall opens it{backup}. Switch on again with: packagecloud-cloudfront enable"
                 ),
             ))
         }

@@ -315,10 +315,10 @@ async fn grant(
     let document = policy::merged_bucket_policy(seen.bucket.policy.as_deref(), names, reader)?;
     let saved = match &seen.bucket.policy {
         Some(old) => {
-            let path = ground.host.save_policy(names.bucket(), old).map_err(|failure| {
+            let path = ground.host.state.save_policy(ground.host.clock.now(), names.bucket(), old).map_err(|failure| {
                 Failure::new(Kind::Other, failure.what, failure.why, format!("{}; the bucket policy was not changed", failure.next))
             })?;
-            format!("; the policy before is kept in {path}")
+            format!("; the policy before is kept in {}", path.display())
         }
         None => String::new(),
     };

@@ -11,7 +11,7 @@ use crate::model::{
 
 use super::{
     ground::{Ground, Scene},
-    probe::{self, ABSENT, LIFETIME, Samples, Signed},
+    probe::{self, ABSENT, LIFETIME, Samples, Signed, path_of},
 };
 
 /// What the probes are made with.
@@ -26,7 +26,7 @@ pub struct Gate<'a> {
 
 impl Gate<'_> {
     fn now(&self) -> u64 {
-        self.ground.host.now().unix_timestamp().unsigned_abs()
+        self.ground.host.clock.now().as_secs()
     }
 
     fn signed(&self, key: &str, mac: Mac, lifetime: i64) -> Result<String, Failure> {
@@ -45,7 +45,7 @@ impl Gate<'_> {
             checks.push(self.signed_url(mac, name).await);
         }
         let key = self.samples.package.as_deref().unwrap_or(ABSENT);
-        let bare = crate::model::token::path_of(key);
+        let bare = path_of(key);
         checks.push(self.refused("no-token", &bare, "without a token").await);
         checks
     }
@@ -106,7 +106,7 @@ impl Gate<'_> {
     /// The tokens that must be refused.
     pub async fn forged(&self) -> Vec<Check> {
         let key = self.samples.package.as_deref().unwrap_or(ABSENT);
-        let path = crate::model::token::path_of(key);
+        let path = path_of(key);
         let Ok(good) = self.signed(key, Mac::Sha1, LIFETIME.cast_signed()) else { return Vec::new() };
         let Ok(expired) = self.signed(key, Mac::Sha1, -60) else { return Vec::new() };
         let moved = self.signed(&format!("{key}x"), Mac::Sha1, LIFETIME.cast_signed()).unwrap_or_default();
@@ -178,7 +178,7 @@ impl Gate<'_> {
             "https://{}.s3.{}.amazonaws.com{}",
             bucket.name,
             bucket.region,
-            crate::model::token::path_of(key)
+            path_of(key)
         );
         match self.ground.web.get(&url, &[]).await {
             Ok(reply) if reply.status == 403 => Check::pass("bucket-closed", "S3 itself refuses who has no signature"),

@@ -4,20 +4,23 @@
 
 use std::time::Duration;
 
+use crate::host::Ctl;
 use crate::model::{
     answers::Answers,
     block::{Key, Values},
+    config_file::Override,
     event::End,
     failure::{Failure, Kind},
     goal::{Stage, Step},
-    inspect,
     plan::{Ask, Consent, Plan, Verb},
     seen::{ConfigurationSeen, Distribution, Seen},
     token::Construction,
 };
 
 use super::{
-    bootstrap, configuration, distribution,
+    bootstrap,
+    configuration::{self, kept},
+    distribution,
     gate::{self, Gate},
     ground::{Ground, Scene},
     probe::{self, Place, Redirect},
@@ -42,7 +45,7 @@ async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
 }
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    let config = ground.host.read_config()?;
+    let config = ground.host.read_config().await?;
     let found = find(ground, answers).await?;
     let wanted = configuration::wanted(&config.seen, found.distribution.as_ref(), answers);
     let before = config.seen.values.clone();
@@ -74,7 +77,7 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
             plan.asks.extend(configuration::managed_ask(&seen.config, answers));
             plan.asks.extend(configuration::expression_ask(&seen.config, &keys, answers));
         }
-        if !probe::can_ask(ground, answers) && !answers.consents.unproven && !ground.host.without_ctl() {
+        if !probe::can_ask(ground, answers) && !answers.consents.unproven && !matches!(ground.host.ctl, Ctl::None) {
             plan.asks.push(Ask {
                 consent: Consent::Unproven,
                 question: "Without --probe-url packagecloud's own redirect can't be seen, so going live can't be proven. Go live all the same?".into(),
@@ -107,11 +110,11 @@ pub async fn apply(
         run.step(Step::Switch, format!("writing {}", seen.config.path), async {
             switch::intend(ground, true);
             let written = configuration::write(ground, &seen.config, &seen.wanted, &keys, answers).await?;
-            Ok(((), format!("cloudfront_enabled is true; backup {}", written.backup)))
+            Ok(((), format!("cloudfront_enabled is true{}", kept(&written))))
         })
         .await?;
     }
-    if ground.host.without_ctl() {
+    if matches!(ground.host.ctl, Ctl::None) {
         switch::done(ground);
         return Ok((
             End::Stopped,
@@ -238,7 +241,7 @@ fn refused(
         .wanted
         .secret
         .as_ref()
-        .and_then(|secret| inspect::fitting(location, secret))
+        .and_then(|secret| probe::fitting(location, secret, accepted))
         .filter(|construction| *construction != accepted);
     let (why, next) = gate::refusal(reply);
     match fitting {
@@ -268,13 +271,13 @@ async fn take_back(
     };
     let back = async {
         run.step(Step::TakeBack, "CloudFront is switched off again", async {
-            let now = ground.host.read_config()?;
+            let now = ground.host.read_config().await?;
             let keys: Vec<Key> = [Key::Enabled, Key::DistributionId, Key::PackagesDomain]
                 .into_iter()
                 .filter(|&key| before.ruby(key).is_some() && before.ruby(key) != now.seen.values.ruby(key))
                 .collect();
             let edits = configuration::edits(&before, &keys);
-            ground.host.write_config(&now.seen, &edits, true)?;
+            ground.host.write_config(&now.seen, &edits, Override::Append).await?;
             Ok(((), "packagecloud.rb says false again".into()))
         })
         .await?;

@@ -53,7 +53,7 @@ pub struct Settings {
 /// Cheap to clone; clones share what was found.
 #[derive(Clone)]
 pub struct Ground {
-    pub host: Arc<Host>,
+    pub host: Host,
     pub web: Web,
     pub settings: Arc<Settings>,
     typed: Arc<Mutex<Option<Keys>>>,
@@ -89,8 +89,13 @@ pub struct Scene {
 
 impl Ground {
     #[must_use]
-    pub fn new(host: Arc<Host>, web: Web, settings: Settings) -> Self {
+    pub fn new(host: Host, web: Web, settings: Settings) -> Self {
         Self { host, web, settings: Arc::new(settings), typed: Arc::default(), scene: Arc::default() }
+    }
+
+    /// One line in the log, secrets hidden.
+    pub fn log(&self, line: &str) {
+        self.host.state.log(self.host.clock.now(), &self.host.redactor, line);
     }
 
     /// Credentials that the operator typed: the next look uses them.
@@ -110,8 +115,8 @@ impl Ground {
 
     /// The identities that may be used, the first that is given first.
     #[must_use]
-    pub fn candidates(&self, answers: &Answers) -> Vec<Candidate> {
-        let config = self.host.read_config().ok();
+    pub async fn candidates(&self, answers: &Answers) -> Vec<Candidate> {
+        let config = self.host.read_config().await.ok();
         credentials::candidates(&Known {
             profile: answers.profile.clone(),
             typed: self.typed(),
@@ -131,7 +136,7 @@ impl Ground {
             return Ok((cloud, caller, "the sandbox's one user".to_owned()));
         }
         let mut last = None;
-        for candidate in self.candidates(answers) {
+        for candidate in self.candidates(answers).await {
             let result = self.try_candidate(&candidate).await;
             match result {
                 Ok((cloud, caller)) => return Ok((cloud, caller, candidate.found)),
@@ -223,7 +228,7 @@ impl Ground {
         {
             return Ok((name, "packagecloud's own redirect points at it".to_owned()));
         }
-        if let Ok(config) = self.host.read_config()
+        if let Ok(config) = self.host.read_config().await
             && let Some((key, name)) = config.file.bucket()
         {
             return Ok((name.to_owned(), format!("packagecloud_rails['{key}'] in {}", config.seen.path)));

@@ -25,6 +25,7 @@ pub mod welcome;
 pub use ground::{Ground, Identities, SandboxFacts, Settings};
 pub use run::Run;
 
+use crate::host::{Restore, state::Left};
 use crate::model::{
     access::needs,
     answers::Answers,
@@ -63,7 +64,7 @@ pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Pl
 /// Does exactly `plan`, and says what happens; `Ended` is said last, once.
 pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -> (End, Option<Failure>) {
     let run = run.stage(plan.stage);
-    ground.host.state.at(answers.goal, plan.stage);
+    at(ground, answers, Some(plan.stage));
     run.whole(async {
         if let Some(ask) = plan.asks.first() {
             return Err(Failure::consent(
@@ -83,7 +84,7 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
             (Seen::Configuration(seen), Stage::Configuration) => configuration::apply(ground, seen, answers, &run).await,
             (Seen::Configuration(seen), Stage::GoLive) => go_live::apply(ground, seen, answers, &run).await,
             (Seen::Configuration(seen), Stage::Disable) => disable::apply(ground, seen, answers, &run).await,
-            (Seen::Configuration(seen), Stage::RollBack) => roll_back::apply(ground, seen, answers, &run).await,
+            (Seen::Configuration(seen), Stage::RollBack) => roll_back::apply(ground, seen, &run).await,
             (_, Stage::Verify) => {
                 let checks = verify::checks(ground, answers, &run).await?;
                 let failed = checks.iter().filter(|check| check.failed()).count();
@@ -101,6 +102,13 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
         }
     })
     .await
+}
+
+/// Keeps the answers, and where this run is: `None` where it went to its end.
+pub fn at(ground: &Ground, answers: &Answers, stage: Option<Stage>) {
+    let when = ground.host.clock.now().as_secs();
+    // Losing it loses no more than time.
+    let _ = ground.host.state.keep(&Left { answers: answers.clone(), stage, when });
 }
 
 /// Associates an earlier function version again.
@@ -136,8 +144,14 @@ pub async fn version_arn(ground: &Ground, answers: &Answers) -> Result<Option<St
 }
 
 /// The backups of packagecloud.rb, the newest first.
-pub fn backups(ground: &Ground) -> Result<Vec<BackupFound>, Failure> {
-    ground.host.backups()
+pub async fn backups(ground: &Ground) -> Result<Vec<BackupFound>, Failure> {
+    let mut found = Vec::new();
+    for backup in ground.host.backups().await? {
+        let what = Restore::Values { keep_secret: true };
+        let changes = ground.host.preview_restore(&backup, what).await.unwrap_or_default();
+        found.push(BackupFound { path: backup.path.display().to_string(), when: backup.made, changes });
+    }
+    Ok(found)
 }
 
 /// Runs one of packagecloud-ctl's commands, saying its lines as events of the go-live stage.
@@ -156,7 +170,7 @@ pub async fn verify(ground: &Ground, answers: &Answers, run: &Run) -> Result<Vec
 
 /// The bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by what AWS has.
 pub async fn configuration(ground: &Ground, answers: &Answers) -> Result<crate::model::block::Values, Failure> {
-    let config = ground.host.read_config()?;
+    let config = ground.host.read_config().await?;
     let mut values = config.seen.values;
     if values.distribution_id.is_none() || values.packages_domain.is_none() {
         let distribution = configuration::ours(ground, answers).await?;

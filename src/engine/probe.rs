@@ -4,9 +4,8 @@ use crate::cloud::web::Reply;
 use crate::model::{
     answers::Answers,
     failure::Failure,
-    inspect::{self, Scheme},
     secret::Secret,
-    token::{self, Construction, Mac},
+    token::{self, Construction, Mac, Scheme},
 };
 
 use super::ground::{Ground, Scene};
@@ -39,10 +38,11 @@ pub enum Place {
 impl Redirect {
     #[must_use]
     pub fn place(&self) -> Place {
-        match self.location.as_deref().map(inspect::scheme) {
-            Some(Scheme::Packagecloud | Scheme::CloudFront) => Place::Edge,
-            Some(Scheme::S3SigV2 | Scheme::S3SigV4) => Place::S3,
-            _ => Place::Elsewhere,
+        let Some(location) = &self.location else { return Place::Elsewhere };
+        match token::inspect(location, &[], 0, Construction::default()).scheme {
+            Scheme::S3SigV2 | Scheme::S3SigV4 => Place::S3,
+            Scheme::Unsigned => Place::Elsewhere,
+            _ => Place::Edge,
         }
     }
 
@@ -72,6 +72,18 @@ impl Redirect {
     }
 }
 
+/// The path of a key in a URL.
+#[must_use]
+pub fn path_of(key: &str) -> String {
+    token::canonical(&format!("/{key}"))
+}
+
+/// The construction by which the link `location` was signed with `secret`, if by any; `accepted` is tried first.
+#[must_use]
+pub fn fitting(location: &str, secret: &Secret, accepted: Construction) -> Option<Construction> {
+    token::inspect(location, std::slice::from_ref(secret), 0, accepted).construction
+}
+
 /// The host and the path with its query of an absolute URL.
 pub(super) fn host_and_path(url: &str) -> Option<(&str, &str)> {
     let rest = url.split_once("://")?.1;
@@ -85,7 +97,7 @@ fn probe_url(ground: &Ground, answers: &Answers, key: Option<&str>) -> Option<St
         return Some(url.clone());
     }
     let sandbox = ground.settings.sandbox.as_ref()?;
-    Some(format!("{}{}", sandbox.packagecloud, token::path_of(key.unwrap_or(ABSENT))))
+    Some(format!("{}{}", sandbox.packagecloud, path_of(key.unwrap_or(ABSENT))))
 }
 
 /// A key that no repository has: what it is answered tells whether the road is open.
@@ -134,9 +146,9 @@ pub struct Signed<'a> {
 /// The path and query of a signed URL.
 pub fn sign(secret: &Secret, signed: &Signed<'_>, now: u64) -> Result<String, Failure> {
     let expires = now.saturating_add_signed(signed.lifetime);
-    let key = token::key_bytes(secret, signed.construction)?;
-    let token = token::sign(&key, signed.key, signed.domain, expires, signed.construction, signed.mac);
-    Ok(format!("{}?t={token}", token::path_of(signed.key)))
+    let key = signed.construction.key.key(secret)?;
+    let token = token::sign(&key, signed.key, expires, signed.mac, signed.construction, signed.domain);
+    Ok(format!("{}?t={token}", path_of(signed.key)))
 }
 
 /// Asks the edge for a path.

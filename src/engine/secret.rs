@@ -13,10 +13,14 @@ use crate::model::{
     seen::{Ownership, SecretSeen, Seen},
 };
 
-use super::{configuration, ground::Ground, run::StageRun};
+use super::{
+    configuration::{self, kept},
+    ground::Ground,
+    run::StageRun,
+};
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    let config = ground.host.read_config()?;
+    let config = ground.host.read_config().await?;
     // With a secret in the file AWS isn't asked at all.
     let function = if config.seen.values.secret.is_some() {
         true
@@ -80,7 +84,8 @@ pub async fn apply(
 ) -> Result<(End, String), Failure> {
     let host = &ground.host;
     run.step(Step::Secret, "a secret of 16 random bytes", async {
-        let kept = if answers.consents.new_secret { None } else { host.keyring.fresh_secret() };
+        let name = format!("cloudfront_secret {}", seen.config.path);
+        let kept = if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
         let secret = match kept {
             Some(secret) => secret,
             None => {
@@ -91,14 +96,16 @@ pub async fn apply(
                 Secret::from_random(&random)
             }
         };
-        let held = match host.keyring.keep_fresh_secret(&secret) {
+        host.redactor.learn(&secret);
+        let held = match host.keyring.put(&name, &secret).await {
             Ok(()) => String::new(),
-            Err(failure) => format!(" (not held in a keyring meanwhile: {})", failure.why),
+            Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
         };
         let values = Values { secret: Some(secret), ..Values::default() };
         let written = configuration::write(ground, &seen.config, &values, &[Key::Secret], answers).await?;
-        host.keyring.forget_fresh_secret();
-        Ok(((), format!("the secret is in {}; backup {}{held}", seen.config.path, written.backup)))
+        // What stays in the keyring is what the file holds: no harm, and the next start looks at the file first.
+        let _ = host.keyring.forget(&name).await;
+        Ok(((), format!("the secret is in {}{}{held}", seen.config.path, kept(&written))))
     })
     .await?;
     Ok((End::Applied, String::new()))

@@ -23,17 +23,18 @@ const FOLLOWED: Duration = Duration::from_secs(60);
 
 /// Notes that packagecloud shall be switched to `on`.
 pub(super) fn intend(ground: &Ground, on: bool) {
-    ground.host.state.note("switch", if on { "on" } else { "off" });
+    // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
+    let _ = ground.host.state.write("switch", if on { b"on" } else { b"off" });
 }
 
 /// Clears the note: packagecloud follows the file.
 pub(super) fn done(ground: &Ground) {
-    ground.host.state.forget_note("switch");
+    ground.host.state.remove("switch");
 }
 
 /// Whether a switch was begun and not seen to its end.
 pub(super) fn begun(ground: &Ground) -> bool {
-    ground.host.state.read_note("switch").is_some()
+    ground.host.state.read("switch").is_some()
 }
 
 pub(super) async fn reconfigure(ground: &Ground, run: &StageRun) -> Result<(), Failure> {
@@ -48,7 +49,7 @@ async fn command(ground: &Ground, run: &StageRun, step: Step, command: &str) -> 
     let began = tokio::time::Instant::now();
     let say = run.progress(step);
     run.step(step, format!("packagecloud-ctl {command}"), async {
-        match ground.host.ctl(command, &say).await? {
+        match ground.host.ctl(command, &mut |line| say(line)).await? {
             Outcome::Done => {
                 let text = format!("packagecloud-ctl {command} took {} s", began.elapsed().as_secs());
                 Ok(((), text))
@@ -58,9 +59,10 @@ async fn command(ground: &Ground, run: &StageRun, step: Step, command: &str) -> 
                 "this packagecloud doesn't know the command",
                 "check with packagecloud-ctl that packagecloud:enterprise 2.0.7 or later is installed here",
             )),
-            Outcome::Failed { code, last } => Err(Failure::other(
+            Outcome::Left => Ok(((), format!("left to you: packagecloud-ctl {command}"))),
+            Outcome::Failed { status, last } => Err(Failure::other(
                 format!("packagecloud-ctl {command}"),
-                format!("it ended with exit code {code}: {last}"),
+                format!("it ended with exit code {status}: {}", last.last().map_or("it said nothing", String::as_str)),
                 format!("run packagecloud-ctl {command} by hand to see all of it; the log holds its lines too (l)"),
             )),
         }

@@ -5,7 +5,6 @@ use crate::model::{
     check::{Check, Verdict},
     failure::Failure,
     goal::{Stage, Step},
-    inspect,
     plan::{Plan, Verb},
     seen::Seen,
 };
@@ -41,7 +40,7 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
     let distribution = distribution::see(&scene, answers, &below).await?.distribution;
     tell(vec![gate::deployed(distribution.as_ref(), &scene.names.function())], &mut all);
 
-    let config = ground.host.read_config()?;
+    let config = ground.host.read_config().await?;
     let values = config.seen.values;
     let samples = probe::samples(&scene).await?;
     match (&distribution, &values.secret) {
@@ -126,7 +125,7 @@ async fn packagecloud(
         }
         Ok(reply) => {
             let (why, next) = gate::refusal(&reply);
-            match secret.and_then(|secret| inspect::fitting(&location, secret)).filter(|fits| *fits != accepted) {
+            match secret.and_then(|secret| probe::fitting(&location, secret, accepted)).filter(|fits| *fits != accepted) {
                 Some(fits) => Check::fail(
                     NAME,
                     format!("this packagecloud makes its tokens as {fits}, the edge accepts {accepted}"),

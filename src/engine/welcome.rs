@@ -2,16 +2,19 @@
 //!
 //! Nothing here fails: what can't be found out stands beside what can.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 
 use crate::cloud::credentials::Source as Credential;
+use crate::host::{clock, version};
 use crate::model::{
     answers::Answers,
     check::Check,
     failure::Failure,
     goal::Goal,
     seen::Ownership,
-    welcome::{BucketFound, CloudFrontFound, ConfigFound, IdentityFound, SetUpBy, Source, Welcome},
+    welcome::{BucketFound, CloudFrontFound, ConfigFound, IdentityFound, Left, SetUpBy, Source, Welcome},
 };
 
 use super::{
@@ -20,11 +23,10 @@ use super::{
 };
 
 pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
-    let mut found = Welcome { other_run: ground.host.state.other_run(), left: ground.host.state.left(), ..Welcome::default() };
-    config(ground, &mut found);
-    found.backups = ground.host.backups().unwrap_or_default();
-    let version = ground.host.version().await;
-    found.packagecloud = if version.failed() { String::new() } else { version.detail };
+    let mut found = Welcome { left: left(ground), ..Welcome::default() };
+    config(ground, &mut found).await;
+    found.backups = super::backups(ground).await.unwrap_or_default();
+    found.packagecloud = version::check(ground.host.version().await.as_ref()).detail;
     found.identities = identities(ground, answers).await;
     match ground.scene(answers).await {
         Ok(scene) => {
@@ -64,9 +66,19 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
     found
 }
 
-fn config(ground: &Ground, found: &mut Welcome) {
-    found.config = ConfigFound { path: ground.host.config_path(), ..ConfigFound::default() };
-    match ground.host.read_config() {
+/// Where the last run was left, if it didn't go to its end.
+fn left(ground: &Ground) -> Option<Left> {
+    let left = ground.host.state.left().0?;
+    Some(Left {
+        goal: left.answers.goal?,
+        stage: left.stage?,
+        when: clock::written(Duration::from_secs(left.when)),
+    })
+}
+
+async fn config(ground: &Ground, found: &mut Welcome) {
+    found.config = ConfigFound { path: ground.host.config.display().to_string(), ..ConfigFound::default() };
+    match ground.host.read_config().await {
         Ok(config) => {
             found.config.managed = config.seen.managed.map(|(tool, _)| tool);
             let values = config.seen.values;
@@ -95,7 +107,7 @@ async fn identities(ground: &Ground, answers: &Answers) -> Vec<IdentityFound> {
         let result = ground.identity(answers).await.map(|(_, caller, _)| (caller.arn, caller.account));
         return vec![identity(Source::Environment, "the sandbox's one user".into(), result)];
     }
-    let candidates = ground.candidates(answers);
+    let candidates = ground.candidates(answers).await;
     let asked = candidates.iter().map(|candidate| async move {
         let result = ground.try_candidate(candidate).await.map(|(_, caller)| (caller.arn, caller.account));
         let source = match &candidate.source {

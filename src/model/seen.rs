@@ -300,6 +300,6 @@ pub struct ConfigurationSeen {
     pub wanted: Values,
     /// What each of ours was when the stage was planned, for taking it back.
     pub before: Values,
-    /// A backup to restore whole, where that was asked for.
-    pub backup: Option<String>,
+    /// A backup to restore, and whether byte for byte.
+    pub backup: Option<(String, bool)>,
 }

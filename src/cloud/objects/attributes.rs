@@ -61,7 +61,10 @@ impl Head {
     /// The algorithm of its additional checksum: `CRC32C`.
     pub fn checksum_algorithm(&self) -> Option<String> {
         let named = self.headers.keys().filter_map(|name| name.as_str().strip_prefix("x-amz-checksum-"));
-        named.filter(|rest| !matches!(*rest, "type" | "algorithm" | "mode")).map(str::to_ascii_uppercase).next()
+        named
+            .filter(|rest| !matches!(*rest, "type" | "algorithm" | "mode"))
+            .map(str::to_ascii_uppercase)
+            .next()
     }
 
     /// The headers that give the copy this object's attributes, and `cache_control`. `now` is RFC 3339 in UTC.

@@ -107,8 +107,9 @@ impl Objects {
         let query = format!("partNumber={number}&uploadId={}", utf8_percent_encode(upload, QUERY));
         let mut tries = 0;
         let reply = loop {
-            let sent =
-                self.send(Charge::Copy, Method::PUT, &self.path(key), &query, headers.clone(), Bytes::new()).await;
+            let sent = self
+                .send(Charge::Copy, Method::PUT, &self.path(key), &query, headers.clone(), Bytes::new())
+                .await;
             let throttled = matches!(sent, Err(Refusal::Throttled));
             if !throttled && !(matches!(sent, Err(Refusal::Broken(_))) && tries < 8) {
                 break sent?;
