@@ -3,6 +3,7 @@
 //! The only place that names `aws_sdk_*`. Every verb is safe to repeat, and safe to lose its reply; nothing is
 //! ever deleted, and nothing without our marker is changed unless the caller says `adopt`.
 
+mod bucket_policy;
 pub mod cloudfront;
 pub mod credentials;
 pub mod fault;

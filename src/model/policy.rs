@@ -8,9 +8,9 @@ mod meaning;
 
 use serde_json::{Value, json};
 
-pub use bucket::{Reader, bucket_statements, grants, merged_bucket_policy};
+pub use bucket::{Reader, bucket_statements, grants, merged_bucket_policy, our_canonical_users};
 pub use least::least_privilege;
-pub use meaning::{deleted_principals, same};
+pub use meaning::{deleted_principals, same, same_among};
 
 use super::{
     failure::Failure,

@@ -170,6 +170,8 @@ pub struct BucketSeen {
     pub kms_key: Option<String>,
     /// `BucketOwnerEnforced`, … ; empty where it could not be read.
     pub object_ownership: String,
+    /// What could not be read, each with its reason: `policy: s3:GetBucketPolicy is denied`.
+    pub unread: Vec<String>,
 }
 
 /// One line of a bucket's listing.

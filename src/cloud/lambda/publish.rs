@@ -3,14 +3,12 @@
 //! Lambda answers with the last version where nothing changed since; that is never taken for a new one unheard.
 
 use super::{ROLE_ASSUMABLE, conflict, read, what};
-use crate::{
-    cloud::{Cloud, Say, fault, patience},
-    model::{
+use crate::cloud::{Cloud, Say, fault, patience};
+use crate::model::{
         failure::Failure,
         names::Names,
         seen::{Function, FunctionVersion},
-    },
-};
+    };
 
 const ACTIVE: patience::Wait = patience::Wait::new("the version to be active", 300, 2);
 

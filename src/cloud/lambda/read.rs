@@ -7,14 +7,12 @@ use aws_sdk_lambda::types::{
 };
 
 use super::{READY, what};
-use crate::{
-    cloud::{Cloud, Say, fault, patience, whose},
-    model::{
+use crate::cloud::{Cloud, Say, fault, patience, whose};
+use crate::model::{
         failure::Failure,
         names::Names,
         seen::{Function, FunctionVersion},
-    },
-};
+    };
 
 /// Mended by the next upload of code, not by the configuration.
 pub const ARM: &str = "arm64 architecture";
@@ -107,7 +105,7 @@ pub fn unfit(what: &str, reason: Option<&str>) -> Failure {
 /// A version from any of Lambda's answers that hold one; `None` for `$LATEST`.
 macro_rules! version {
     ($found:expr) => {
-        $crate::cloud::lambda::read::version(
+        $crate::cloud::lambda::read::version_of(
             $found.function_arn(),
             $found.version(),
             $found.description(),
@@ -119,7 +117,7 @@ macro_rules! version {
 }
 pub(super) use version;
 
-pub fn version(
+pub fn version_of(
     arn: Option<&str>,
     number: Option<&str>,
     description: Option<&str>,

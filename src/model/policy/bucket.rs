@@ -85,14 +85,24 @@ pub fn merged_bucket_policy(
 #[must_use]
 pub fn grants(standing: Option<&str>, names: &Names, reader: Reader<'_>) -> bool {
     let identity = match reader {
-        Reader::Identity { id, canonical_user } => Some((id, canonical_user)),
-        Reader::Distribution { .. } => None,
+        Reader::Identity { id, canonical_user } => vec![(id, canonical_user)],
+        Reader::Distribution { .. } => Vec::new(),
     };
     let Some(Ok(standing)) = standing.map(serde_json::from_str::<Value>) else { return false };
     let all: Vec<Value> =
-        super::statements(&standing).iter().map(|one| meaning::normal_statement(one, identity)).collect();
+        super::statements(&standing).iter().map(|one| meaning::normal_statement(one, &identity)).collect();
     bucket_statements(names, reader)
         .iter()
-        .map(|one| meaning::normal_statement(one, identity))
+        .map(|one| meaning::normal_statement(one, &identity))
         .all(|one| all.contains(&one))
+}
+
+/// The canonical users that the statements of our Sids name.
+#[must_use]
+pub fn our_canonical_users(document: &Value) -> Vec<String> {
+    let ours =
+        |one: &&Value| one["Sid"].as_str().is_some_and(|sid| sid.starts_with("PackagecloudCloudFront"));
+    let all = meaning::statements(document);
+    let users = all.iter().filter(ours).filter_map(|one| one["Principal"]["CanonicalUser"].as_array());
+    users.flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
 }

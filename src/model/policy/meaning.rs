@@ -4,20 +4,26 @@
 
 use serde_json::{Map, Value};
 
-/// An origin access identity's `E…` id and its canonical user id.
-pub type Identity<'a> = Option<(&'a str, &'a str)>;
+/// Origin access identities: each one's `E…` id and its canonical user id, two names of one principal.
+pub type Identities<'a> = &'a [(&'a str, &'a str)];
 
 /// Whether two documents mean the same.
 #[must_use]
 pub fn same(one: &Value, other: &Value) -> bool {
-    normal(one, None) == normal(other, None)
+    same_among(one, other, &[])
+}
+
+/// Whether two documents mean the same, the two names of each identity being one.
+#[must_use]
+pub fn same_among(one: &Value, other: &Value, identities: Identities<'_>) -> bool {
+    normal(one, identities) == normal(other, identities)
 }
 
 /// The document with one spelling for each meaning.
-pub fn normal(document: &Value, identity: Identity<'_>) -> Value {
+fn normal(document: &Value, identities: Identities<'_>) -> Value {
     let mut fields = sorted(document);
     let mut all: Vec<Value> =
-        super::statements(document).iter().map(|one| normal_statement(one, identity)).collect();
+        super::statements(document).iter().map(|one| normal_statement(one, identities)).collect();
     all.sort_by_key(Value::to_string);
     all.dedup();
     fields.insert("Statement".to_owned(), Value::Array(all));
@@ -27,16 +33,16 @@ pub fn normal(document: &Value, identity: Identity<'_>) -> Value {
 
 /// The document's statements in their normal spelling, in the order that they stand in.
 pub fn statements(document: &Value) -> Vec<Value> {
-    super::statements(document).iter().map(|one| normal_statement(one, None)).collect()
+    super::statements(document).iter().map(|one| normal_statement(one, &[])).collect()
 }
 
-pub fn normal_statement(statement: &Value, identity: Identity<'_>) -> Value {
+pub fn normal_statement(statement: &Value, identities: Identities<'_>) -> Value {
     let mut fields = sorted(statement);
     for (name, value) in &mut fields {
         match name.as_str() {
             "Action" | "NotAction" => *value = list(value, str::to_lowercase),
             "Resource" | "NotResource" => *value = list(value, str::to_owned),
-            "Principal" | "NotPrincipal" => *value = principal(value, identity),
+            "Principal" | "NotPrincipal" => *value = principal(value, identities),
             "Condition" => *value = condition(value),
             _ => {}
         }
@@ -70,7 +76,7 @@ fn list(value: &Value, spell: impl Fn(&str) -> String) -> Value {
     all.into()
 }
 
-fn principal(value: &Value, identity: Identity<'_>) -> Value {
+fn principal(value: &Value, identities: Identities<'_>) -> Value {
     if value == "*" {
         return serde_json::json!({ "AWS": ["*"] });
     }
@@ -84,11 +90,11 @@ fn principal(value: &Value, identity: Identity<'_>) -> Value {
             }
         });
         for one in named.as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let identity =
+                identities.iter().find(|(_, canonical)| kind == "CanonicalUser" && one == *canonical);
             let (kind, one) = match identity {
-                Some((id, canonical)) if kind == "CanonicalUser" && one == canonical => {
-                    ("AWS", identity_arn(id))
-                }
-                _ => (kind.as_str(), one.to_owned()),
+                Some((id, _)) => ("AWS", identity_arn(id)),
+                None => (kind.as_str(), one.to_owned()),
             };
             let place = kinds.entry(kind.to_owned()).or_insert_with(|| Value::Array(Vec::new()));
             if let Some(many) = place.as_array_mut() {
@@ -101,7 +107,7 @@ fn principal(value: &Value, identity: Identity<'_>) -> Value {
 }
 
 /// The form that GetBucketPolicy may answer with for a canonical user.
-pub fn identity_arn(id: &str) -> String {
+fn identity_arn(id: &str) -> String {
     format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")
 }
 
