@@ -98,6 +98,15 @@ impl Session {
         }
     }
 
+    /// One line of what `inspect` found.
+    fn show_finding(&self, label: &str, text: &str) {
+        if self.json() {
+            json::print(&serde_json::json!({"type": "finding", "name": label, "detail": text}));
+        } else {
+            println!("{label:<10} {text}");
+        }
+    }
+
     /// A result for a person: on stdout.
     fn say(&self, line: &str) {
         if !self.json() {

@@ -10,9 +10,8 @@ use crate::model::{
     check::Check,
     failure::Failure,
     goal::{Goal, Stage},
-    inspect,
     snippet,
-    token::Mac,
+    token::{self, Mac},
 };
 
 pub async fn check(session: &Session) -> Result<u8, Failure> {
@@ -118,11 +117,10 @@ pub async fn inspect(session: &Session, url: Option<&str>) -> Result<u8, Failure
     let secret = session.ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let construction = engine::construction(&session.ground, &session.answers).await;
     let now = session.ground.host.clock.now().as_secs();
-    let report = inspect::inspect(&url, secret.as_ref(), now, construction);
-    if session.json() {
-        session.show_checks(&report.checks());
-    } else {
-        report.lines().iter().for_each(|line| println!("{line}"));
+    let secrets: Vec<_> = secret.into_iter().collect();
+    let report = token::inspect(&url, &secrets, now, construction);
+    for (label, text) in report.lines(construction) {
+        session.show_finding(label, &text);
     }
     Ok(DONE)
 }

@@ -2,7 +2,7 @@
 
 use super::{DONE, PENDING, Session, json, plain, read};
 use crate::args::Format;
-use crate::engine::{self, overview, roll_back};
+use crate::engine::{self, roll_back};
 use crate::model::{
     event::End,
     failure::{Failure, Kind},
@@ -63,7 +63,7 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
 
 /// Whether CloudFront is on by the file: verify after `--ctl none` or `--prepare` would only fail.
 fn live(session: &Session) -> bool {
-    !session.matches!(ground.host.ctl, Ctl::None)
+    !session.ground.without_ctl()
 }
 
 /// Applies; where reality moved since the plan was shown, looks again and applies what is right now, a few times.

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use crate::host::Ctl;
 use crate::model::{
     answers::Answers,
     block::{HASH, Key, Values},
@@ -132,7 +131,7 @@ pub async fn apply(
             Err(failure) => return Err(failure),
         }
     }
-    if matches!(ground.host.ctl, Ctl::None) {
+    if ground.without_ctl() {
         switch::done(ground);
         return Ok((
             End::Stopped,

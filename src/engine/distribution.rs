@@ -248,7 +248,7 @@ pub async fn apply(
             let distribution = match &seen.distribution {
                 None => cloud.create_distribution(names, &shape, &say).await?,
                 Some(stands) => {
-                    cloud.associate(names, &stands.id, &stands.etag, &Intent::Whole(shape), adopt, &say).await?
+                    cloud.associate(names, stands, &Intent::Whole(shape), adopt, &say).await?
                 }
             };
             let text = format!("distribution {} at {} carries the authenticator", distribution.id, distribution.domain);

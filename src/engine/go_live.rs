@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use crate::host::Ctl;
 use crate::model::{
     answers::Answers,
     block::{Key, Values},
@@ -77,7 +76,7 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
             plan.asks.extend(configuration::managed_ask(&seen.config, answers));
             plan.asks.extend(configuration::expression_ask(&seen.config, &keys, answers));
         }
-        if !probe::can_ask(ground, answers) && !answers.consents.unproven && !matches!(ground.host.ctl, Ctl::None) {
+        if !probe::can_ask(ground, answers) && !answers.consents.unproven && !ground.without_ctl() {
             plan.asks.push(Ask {
                 consent: Consent::Unproven,
                 question: "Without --probe-url packagecloud's own redirect can't be seen, so going live can't be proven. Go live all the same?".into(),
@@ -114,7 +113,7 @@ pub async fn apply(
         })
         .await?;
     }
-    if matches!(ground.host.ctl, Ctl::None) {
+    if ground.without_ctl() {
         switch::done(ground);
         return Ok((
             End::Stopped,

@@ -11,7 +11,7 @@ use crate::cloud::{
     credentials::{self, Candidate, Keys, Known, Source},
     web::Web,
 };
-use crate::host::Host;
+use crate::host::{Ctl, Host};
 use crate::model::{
     answers::Answers,
     failure::{Failure, Kind},
@@ -48,6 +48,8 @@ pub struct Settings {
     pub probe_token: Option<Secret>,
     /// The account and bucket of the last run on this host.
     pub last: Option<(String, String)>,
+    /// The profile of the last run.
+    pub last_profile: Option<String>,
 }
 
 /// Cheap to clone; clones share what was found.
@@ -93,6 +95,12 @@ impl Ground {
         Self { host, web, settings: Arc::new(settings), typed: Arc::default(), scene: Arc::default() }
     }
 
+    /// Whether reconfigure and restart are left to the operator: `--ctl none`.
+    #[must_use]
+    pub fn without_ctl(&self) -> bool {
+        matches!(self.host.ctl, Ctl::None)
+    }
+
     /// One line in the log, secrets hidden.
     pub fn log(&self, line: &str) {
         self.host.state.log(self.host.clock.now(), &self.host.redactor, line);
@@ -117,14 +125,15 @@ impl Ground {
     #[must_use]
     pub async fn candidates(&self, answers: &Answers) -> Vec<Candidate> {
         let config = self.host.read_config().await.ok();
-        credentials::candidates(&Known {
+        let known = Known {
             profile: answers.profile.clone(),
             typed: self.typed(),
-            last_profile: None,
+            last_profile: self.settings.last_profile.clone(),
             packagecloud: config
                 .and_then(|config| config.file.aws_keys())
                 .map(|(access, secret)| Keys { access, secret, session: None }),
-        })
+        };
+        credentials::candidates(&known, |name| std::env::var(name).ok())
     }
 
     /// The first identity that AWS knows, and how it was found. One that was asked for must be it; so must one from

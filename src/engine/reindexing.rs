@@ -62,11 +62,10 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         plan.line(Step::Objects, Verb::Update, bucket, why)
             .calls
             .extend(["s3:ListObjectsV2".into(), "s3:HeadObject".into(), "s3:CopyObject".into()]);
-        plan.notes.extend(survey.lines());
+        plan.notes.extend(survey.lines(!chosen.no_acl && scene.bucket.object_ownership != "BucketOwnerEnforced"));
         if scene.bucket.versioning == "Enabled" {
-            plan.notes.push("Versioning is on: each object that is changed keeps its version before, which S3 charges for.".into());
+            plan.notes.push("This bucket keeps versions.".into());
         }
-        plan.notes.push("Replication and event notifications, where the bucket has them, see each change.".into());
     }
     if chosen.vendor && !chosen.skip {
         plan.line(

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::cloud::Intent;
-use crate::host::{Backup, Ctl, Restore};
+use crate::host::{Backup, Restore};
 use crate::model::{
     answers::Answers,
     event::End,
@@ -97,7 +97,7 @@ pub async fn apply(
         // A file with CloudFront on takes effect only behind the gate of going live.
         return Ok((End::Applied, "going live comes next".into()));
     }
-    if matches!(ground.host.ctl, Ctl::None) {
+    if ground.without_ctl() {
         return Ok((End::Stopped, "left to you: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into()));
     }
     switch::reconfigure(ground, run).await?;
@@ -124,7 +124,7 @@ pub async fn edge(ground: &Ground, answers: &Answers, arn: &str, run: &StageRun)
         let intent = Intent::Version(arn);
         scene
             .cloud
-            .associate(&scene.names, &distribution.id, &distribution.etag, &intent, answers.consents.adopt, &say)
+            .associate(&scene.names, &distribution, &intent, answers.consents.adopt, &say)
             .await?;
         Ok(((), format!("{} carries {arn}", distribution.id)))
     })

@@ -8,7 +8,7 @@ use crate::model::{
     event::End,
     failure::Failure,
     goal::{Stage, Step},
-    plan::{Ask, Consent, Plan, Verb},
+    plan::{Plan, Verb},
     secret::Secret,
     seen::{Ownership, SecretSeen, Seen},
 };
@@ -85,8 +85,8 @@ pub async fn apply(
     let host = &ground.host;
     run.step(Step::Secret, "a secret of 16 random bytes", async {
         let name = format!("cloudfront_secret {}", seen.config.path);
-        let kept = if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
-        let secret = match kept {
+        let fresh = if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
+        let secret = match fresh {
             Some(secret) => secret,
             None => {
                 let mut random = [0; 16];
