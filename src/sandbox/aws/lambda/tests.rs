@@ -1,0 +1,1 @@
+//! Lambda, driven by the SDK.
