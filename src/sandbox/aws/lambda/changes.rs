@@ -8,8 +8,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Ask, Configuration, Function, Outcome, Progress, Refusal, Value, World, arn, functions, iam, invalid, request_id,
-    versions, with_tags, world,
+    Ask, Configuration, Function, Outcome, Progress, Refusal, Value, World, arn, functions, iam, invalid,
+    request_id, versions, with_tags, world,
 };
 
 /// Code that was received and laid by.
@@ -26,10 +26,15 @@ pub fn received_code(world: &World, input: &Value) -> Result<Code, Refusal> {
     let Some(text) = input["ZipFile"].as_str() else {
         return Err(invalid("Please provide a source for function code."));
     };
-    let unreadable = || invalid("Could not unzip uploaded file. Please check your file, then try to upload again.");
+    let unreadable =
+        || invalid("Could not unzip uploaded file. Please check your file, then try to upload again.");
     let bytes = STANDARD.decode(text).map_err(|_| unreadable())?;
     if bytes.len() > 50 * 1024 * 1024 {
-        return Err(Refusal::new(413, "RequestEntityTooLargeException", "Request must be smaller than 69905067 bytes for the CreateFunction operation"));
+        return Err(Refusal::new(
+            413,
+            "RequestEntityTooLargeException",
+            "Request must be smaller than 69905067 bytes for the CreateFunction operation",
+        ));
     }
     let archive = zip::ZipArchive::new(Cursor::new(&bytes)).map_err(|_| unreadable())?;
     if archive.is_empty() {
@@ -45,7 +50,9 @@ pub fn received_code(world: &World, input: &Value) -> Result<Code, Refusal> {
     };
     match keep() {
         Ok(()) => Ok(code),
-        Err(error) => Err(Refusal::new(500, "ServiceException", format!("the sandbox can't keep the code: {error}"))),
+        Err(error) => {
+            Err(Refusal::new(500, "ServiceException", format!("the sandbox can't keep the code: {error}")))
+        }
     }
 }
 
@@ -62,7 +69,11 @@ pub fn create(state: &mut world::State, ask: &Ask<'_>, code: &Code) -> Outcome {
     ask.need("Handler")?;
     ask.need("Role")?;
     if state.lambda.functions.contains_key(&name) {
-        return Err(Refusal::new(409, "ResourceConflictException", format!("Function already exist: {name}")));
+        return Err(Refusal::new(
+            409,
+            "ResourceConflictException",
+            format!("Function already exist: {name}"),
+        ));
     }
     let mut latest = Configuration {
         memory: 128,
@@ -77,7 +88,8 @@ pub fn create(state: &mut world::State, ask: &Ask<'_>, code: &Code) -> Outcome {
     configure(&mut latest, ask)?;
     check_role(state, ask, &latest.role)?;
     touch(&mut latest, ask);
-    let function = Function { name: name.clone(), latest, created: ask.clock.now, tags, ..Function::default() };
+    let function =
+        Function { name: name.clone(), latest, created: ask.clock.now, tags, ..Function::default() };
     let answer = functions::latest(&function, ask.clock, false);
     state.lambda.functions.insert(name.clone(), function);
     if ask.input["Publish"] == true {
@@ -89,7 +101,8 @@ pub fn create(state: &mut world::State, ask: &Ask<'_>, code: &Code) -> Outcome {
 pub fn update_code(state: &mut world::State, ask: &Ask<'_>, code: &Code) -> Outcome {
     changeable(state, ask)?;
     let clock = ask.clock;
-    let function = state.lambda.functions.get_mut(&ask.name).ok_or_else(|| super::missing(&arn(&ask.name)))?;
+    let function =
+        state.lambda.functions.get_mut(&ask.name).ok_or_else(|| super::missing(&arn(&ask.name)))?;
     let mut changed = function.latest.clone();
     changed.sha256.clone_from(&code.sha256);
     changed.size = code.size;
@@ -116,7 +129,8 @@ pub fn update_configuration(state: &mut world::State, ask: &Ask<'_>) -> Outcome 
         check_role(state, ask, &changed.role)?;
     }
     touch(&mut changed, ask);
-    let function = state.lambda.functions.get_mut(&ask.name).ok_or_else(|| super::missing(&arn(&ask.name)))?;
+    let function =
+        state.lambda.functions.get_mut(&ask.name).ok_or_else(|| super::missing(&arn(&ask.name)))?;
     function.latest = changed;
     Ok((200, functions::latest(function, ask.clock, false)))
 }
@@ -131,7 +145,9 @@ pub fn changeable<'a>(state: &'a world::State, ask: &Ask<'_>) -> Result<&'a Func
     let progress = function.progress(ask.clock);
     match progress {
         Progress::Creating => return conflict("The function is currently in the following state: Pending"),
-        Progress::Updating => return conflict(&format!("An update is in progress for resource: {}", function.arn())),
+        Progress::Updating => {
+            return conflict(&format!("An update is in progress for resource: {}", function.arn()));
+        }
         Progress::Settled => {}
     }
     if let Some(expected) = ask.text("RevisionId")
@@ -168,20 +184,26 @@ fn configure(configuration: &mut Configuration, ask: &Ask<'_>) -> Result<(), Ref
     let number = |value: &Value, name: &str, low: u64, high: u64| match value.as_u64() {
         None => Ok(None),
         Some(number) if (low..=high).contains(&number) => Ok(Some(number)),
-        Some(number) => Err(invalid(format!("'{name}' value {number} failed to satisfy constraint: between {low} and {high}"))),
+        Some(number) => Err(invalid(format!(
+            "'{name}' value {number} failed to satisfy constraint: between {low} and {high}"
+        ))),
     };
-    configuration.memory = number(&input["MemorySize"], "MemorySize", 128, 10_240)?.unwrap_or(configuration.memory);
+    configuration.memory =
+        number(&input["MemorySize"], "MemorySize", 128, 10_240)?.unwrap_or(configuration.memory);
     configuration.timeout = number(&input["Timeout"], "Timeout", 1, 900)?.unwrap_or(configuration.timeout);
-    configuration.ephemeral =
-        number(&input["EphemeralStorage"]["Size"], "EphemeralStorage", 512, 10_240)?.unwrap_or(configuration.ephemeral);
+    configuration.ephemeral = number(&input["EphemeralStorage"]["Size"], "EphemeralStorage", 512, 10_240)?
+        .unwrap_or(configuration.ephemeral);
     let list = |value: &Value| {
-        value.as_array().map(|many| many.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect::<Vec<_>>())
+        value
+            .as_array()
+            .map(|many| many.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect::<Vec<_>>())
     };
     if input["Environment"]["Variables"].is_object() {
         configuration.environment = functions::tags_of(&input["Environment"]["Variables"]);
     }
     configuration.layers = list(&input["Layers"]).unwrap_or_else(|| configuration.layers.clone());
-    configuration.subnets = list(&input["VpcConfig"]["SubnetIds"]).unwrap_or_else(|| configuration.subnets.clone());
+    configuration.subnets =
+        list(&input["VpcConfig"]["SubnetIds"]).unwrap_or_else(|| configuration.subnets.clone());
     if let Some(architecture) = input["Architectures"][0].as_str() {
         architecture.clone_into(&mut configuration.architecture);
     }
@@ -195,18 +217,24 @@ fn configure(configuration: &mut Configuration, ask: &Ask<'_>) -> Result<(), Ref
 }
 
 fn check_runtime(runtime: &str) -> Result<(), Refusal> {
-    const GONE: [&str; 6] = ["nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "python3.7", "python3.8"];
+    const GONE: [&str; 6] =
+        ["nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "python3.7", "python3.8"];
     if GONE.contains(&runtime) {
         return Err(invalid(format!(
             "The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
         )));
     }
     let known = ["nodejs20.x", "nodejs22.x", "nodejs24.x"].contains(&runtime)
-        || runtime.strip_prefix("python3.").and_then(|minor| minor.parse().ok()).is_some_and(|minor: u8| (9..=14).contains(&minor));
+        || runtime
+            .strip_prefix("python3.")
+            .and_then(|minor| minor.parse().ok())
+            .is_some_and(|minor: u8| (9..=14).contains(&minor));
     if known {
         Ok(())
     } else {
-        Err(invalid(format!("Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set or be a valid ARN")))
+        Err(invalid(format!(
+            "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set or be a valid ARN"
+        )))
     }
 }
 
@@ -215,7 +243,9 @@ fn check_role(state: &world::State, ask: &Ask<'_>, role: &str) -> Result<(), Ref
         return Err(Refusal::new(
             400,
             "ValidationException",
-            format!("1 validation error detected: Value '{role}' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{{12}}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"),
+            format!(
+                "1 validation error detected: Value '{role}' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{{12}}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"
+            ),
         ));
     }
     let context = ask.caller.context().with("iam:PassedToService", "lambda.amazonaws.com");

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use time::macros::format_description;
 
-use super::{Ask, Clock, Configuration, Function, Outcome, Progress, Refusal, Value, Version, json, missing, moment, request_id, with_tags, world};
+use super::{
+    Ask, Clock, Configuration, Function, Outcome, Progress, Refusal, Value, Version, json, missing, moment,
+    request_id, with_tags, world,
+};
 
 /// Where the code with this hash (base64, as Lambda says it) lies.
 pub fn code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
@@ -20,7 +23,8 @@ pub fn latest(function: &Function, clock: Clock, qualified: bool) -> Value {
     let progress = function.progress(clock);
     let mut shown = described(function, &function.latest, progress != Progress::Settled);
     shown["Version"] = json!("$LATEST");
-    shown["FunctionArn"] = json!(if qualified { format!("{}:$LATEST", function.arn()) } else { function.arn() });
+    shown["FunctionArn"] =
+        json!(if qualified { format!("{}:$LATEST", function.arn()) } else { function.arn() });
     stated(&mut shown, progress == Progress::Creating);
     let update = if progress == Progress::Updating { "InProgress" } else { "Successful" };
     shown["LastUpdateStatus"] = json!(if progress == Progress::Creating { "InProgress" } else { update });
@@ -65,7 +69,8 @@ fn described(function: &Function, configuration: &Configuration, in_progress: bo
         shown["Layers"] = configuration.layers.iter().map(|arn| json!({"Arn": arn, "CodeSize": 1})).collect();
     }
     if !configuration.subnets.is_empty() {
-        shown["VpcConfig"] = json!({"SubnetIds": configuration.subnets, "SecurityGroupIds": [], "VpcId": "vpc-0"});
+        shown["VpcConfig"] =
+            json!({"SubnetIds": configuration.subnets, "SecurityGroupIds": [], "VpcId": "vpc-0"});
     }
     if let Some(target) = &configuration.dead_letter {
         shown["DeadLetterConfig"] = json!({"TargetArn": target});
@@ -90,8 +95,10 @@ fn qualified(function: &Function, ask: &Ask<'_>) -> Result<Value, Refusal> {
 pub fn get(state: &world::State, ask: &Ask<'_>) -> Outcome {
     let function = ask.function(state)?;
     let configuration = qualified(function, ask)?;
-    let place = format!("https://awslambda-us-east-1-tasks.s3.us-east-1.amazonaws.com/snapshots/{}", function.name);
-    let mut shown = json!({"Configuration": configuration, "Code": {"RepositoryType": "S3", "Location": place}});
+    let place =
+        format!("https://awslambda-us-east-1-tasks.s3.us-east-1.amazonaws.com/snapshots/{}", function.name);
+    let mut shown =
+        json!({"Configuration": configuration, "Code": {"RepositoryType": "S3", "Location": place}});
     if !function.tags.is_empty() {
         shown["Tags"] = json!(function.tags);
     }
@@ -107,13 +114,17 @@ pub fn get_configuration(state: &world::State, ask: &Ask<'_>) -> Outcome {
 
 pub fn list(state: &world::State, ask: &Ask<'_>) -> Outcome {
     ask.may(state, "lambda:ListFunctions", "*", &ask.caller.context())?;
-    let all: Vec<Value> = state.lambda.functions.values().map(|function| latest(function, ask.clock, false)).collect();
+    let all: Vec<Value> =
+        state.lambda.functions.values().map(|function| latest(function, ask.clock, false)).collect();
     Ok((200, json!({"Functions": all})))
 }
 
 pub fn concurrency(state: &world::State, ask: &Ask<'_>) -> Outcome {
     let reserved = ask.function(state)?.reserved_concurrency;
-    Ok((200, reserved.map_or_else(|| json!({}), |reserved| json!({"ReservedConcurrentExecutions": reserved}))))
+    Ok((
+        200,
+        reserved.map_or_else(|| json!({}), |reserved| json!({"ReservedConcurrentExecutions": reserved})),
+    ))
 }
 
 pub fn list_tags(state: &world::State, ask: &Ask<'_>) -> Outcome {
@@ -125,7 +136,9 @@ pub fn tag(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
     let arn = super::arn(&ask.name);
     ask.may(state, "lambda:TagResource", &arn, &with_tags(ask.caller.context(), &tags))?;
     if ask.qualifier.is_some() {
-        return Err(super::invalid("Tags on function aliases and versions are not supported. Please specify either a function or an event source mapping ARN."));
+        return Err(super::invalid(
+            "Tags on function aliases and versions are not supported. Please specify either a function or an event source mapping ARN.",
+        ));
     }
     let function = state.lambda.functions.get_mut(&ask.name).ok_or_else(|| missing(&arn))?;
     function.tags.extend(tags);

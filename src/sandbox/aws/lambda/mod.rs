@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT, Caller, Clock, REGION, Refusal, access_denied, access::Context, answered, caller_of, drifts, iam,
-    json_answer, moment, request_id, with_tags,
+    ACCOUNT, Caller, Clock, REGION, Refusal, access::Context, access_denied, answered, caller_of, drifts,
+    iam, json_answer, moment, request_id, with_tags,
 };
 use crate::sandbox::{World, world};
 
@@ -119,7 +119,10 @@ pub fn version<'a>(state: &'a State, version_arn: &str) -> Option<&'a Version> {
 
 /// From now on CloudFront has copies of it.
 pub fn replicate(state: &mut State, version_arn: &str) {
-    let Some((name, number)) = version_arn.strip_prefix(&arn("")).and_then(|tail| tail.split_once(':')) else { return };
+    let Some((name, number)) = version_arn.strip_prefix(&arn("")).and_then(|tail| tail.split_once(':'))
+    else {
+        return;
+    };
     let versions = state.functions.get_mut(name).into_iter().flat_map(|function| &mut function.versions);
     for version in versions.filter(|version| version.number.to_string() == number) {
         version.replicated = true;
@@ -214,8 +217,9 @@ impl<'a> Ask<'a> {
         let input = if request.body().is_empty() {
             json!({})
         } else {
-            serde_json::from_slice(request.body())
-                .map_err(|_| Refusal::new(400, "InvalidRequestContentException", "Could not parse request body into json"))?
+            serde_json::from_slice(request.body()).map_err(|_| {
+                Refusal::new(400, "InvalidRequestContentException", "Could not parse request body into json")
+            })?
         };
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let query: BTreeMap<String, String> = request
@@ -228,7 +232,8 @@ impl<'a> Ask<'a> {
             .collect();
         let named = decoded(request.uri().path().trim_matches('/').split('/').nth(2).unwrap_or_default());
         let bare = named.rsplit_once(":function:").map_or(named.as_str(), |(_, name)| name);
-        let (name, in_name) = bare.split_once(':').map_or((bare, None), |(name, qualifier)| (name, Some(qualifier)));
+        let (name, in_name) =
+            bare.split_once(':').map_or((bare, None), |(name, qualifier)| (name, Some(qualifier)));
         let qualifier = query.get("Qualifier").cloned().or_else(|| in_name.map(ToOwned::to_owned));
         Ok(Self {
             clock: Clock::of(world),
@@ -241,13 +246,20 @@ impl<'a> Ask<'a> {
         })
     }
 
-    fn may(&self, state: &world::State, action: &str, resource: &str, context: &Context) -> Result<(), Refusal> {
+    fn may(
+        &self,
+        state: &world::State,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Result<(), Refusal> {
         self.caller.may(state, action, resource, context).map_err(|message| access_denied("lambda", message))
     }
 
     /// The function named, after its caller was held to his policies.
     fn function<'s>(&self, state: &'s world::State) -> Result<&'s Function, Refusal> {
-        let arn = self.qualifier.as_ref().map_or_else(|| arn(&self.name), |q| format!("{}:{q}", arn(&self.name)));
+        let arn =
+            self.qualifier.as_ref().map_or_else(|| arn(&self.name), |q| format!("{}:{q}", arn(&self.name)));
         self.may(state, &format!("lambda:{}", self.operation), &arn, &self.caller.context())?;
         state.lambda.functions.get(&self.name).ok_or_else(|| missing(&arn))
     }

@@ -37,7 +37,13 @@ pub fn publish_now(
         configuration.revisions = [revision.clone(), revision];
         let number = function.versions.last().map_or(1, |version| version.number + 1);
         let of = function.latest.clone();
-        function.versions.push(Version { number, configuration, of, published: ask.clock.now, replicated: false });
+        function.versions.push(Version {
+            number,
+            configuration,
+            of,
+            published: ask.clock.now,
+            replicated: false,
+        });
     }
     let version = function.versions.last().ok_or_else(|| missing(&arn(name)))?;
     Ok(functions::published(function, version, ask.clock))
@@ -68,7 +74,9 @@ pub fn list(state: &world::State, ask: &Ask<'_>) -> Outcome {
 
 pub fn delete(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
     let function = ask.function(state)?;
-    let meant = |version: &&Version| ask.qualifier.as_ref().is_none_or(|number| version.number.to_string() == *number);
+    let meant = |version: &&Version| {
+        ask.qualifier.as_ref().is_none_or(|number| version.number.to_string() == *number)
+    };
     if let Some(version) = function.versions.iter().filter(meant).find(|version| version.replicated) {
         return Err(invalid(format!(
             "Lambda was unable to delete {}:{} because it is a replicated function. Please see our documentation for Deleting Lambda@Edge Functions and Replicas.",
