@@ -10,6 +10,7 @@ pub mod failure;
 pub mod goal;
 pub mod hide;
 pub mod names;
+pub mod object;
 pub mod plan;
 pub mod policy;
 pub mod secret;
