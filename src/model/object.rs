@@ -115,8 +115,8 @@ pub fn in_layout(key: &str) -> bool {
 
 const PACKAGE_FOLDERS: [&str; 2] = ["package_files", "java_artifact"];
 const PACKAGE_ENDS: [&str; 22] = [
-    ".deb", ".udeb", ".ddeb", ".rpm", ".drpm", ".gem", ".whl", ".egg", ".jar", ".war", ".ear", ".aar", ".apk",
-    ".nupkg", ".tgz", ".zip", ".dsc", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".crate",
+    ".deb", ".udeb", ".ddeb", ".rpm", ".drpm", ".gem", ".whl", ".egg", ".jar", ".war", ".ear", ".aar",
+    ".apk", ".nupkg", ".tgz", ".zip", ".dsc", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".crate",
 ];
 const METADATA_FOLDERS: [&str; 5] = ["dists", "repodata", "gpg", "simple", "quick"];
 const METADATA_NAMES: [&str; 7] = [
@@ -131,8 +131,25 @@ const METADATA_NAMES: [&str; 7] = [
 const METADATA_STARTS: [&str; 4] = ["Packages", "Sources", "Contents-", "Release"];
 /// Signatures, checksums, and Maven's project files, which are rewritten for snapshots.
 const METADATA_ENDS: [&str; 19] = [
-    ".asc", ".sig", ".sign", ".gpg", ".minisig", ".sigstore", ".p7s", ".md5", ".sha1", ".sha224", ".sha256",
-    ".sha384", ".sha512", ".md5sum", ".sha1sum", ".sha256sum", ".sha512sum", "SUMS", ".pom",
+    ".asc",
+    ".sig",
+    ".sign",
+    ".gpg",
+    ".minisig",
+    ".sigstore",
+    ".p7s",
+    ".md5",
+    ".sha1",
+    ".sha224",
+    ".sha256",
+    ".sha384",
+    ".sha512",
+    ".md5sum",
+    ".sha1sum",
+    ".sha256sum",
+    ".sha512sum",
+    "SUMS",
+    ".pom",
 ];
 
 fn is_package(key: &str) -> bool {
@@ -148,8 +165,7 @@ fn is_package(key: &str) -> bool {
 }
 
 fn ends_with(name: &str, end: &str) -> bool {
-    name.len() >= end.len()
-        && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
+    name.len() >= end.len() && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
 }
 
 /// What a Cache-Control says, as far as it matters here. Of a directive that stands twice the stricter counts.
@@ -243,7 +259,11 @@ mod tests {
         let classes = Classes::new(false, &text("*/installers/*"), &text("*.run")).unwrap();
         assert_eq!(classes.class("7/8/installers/a"), Class::Package);
         assert_eq!(classes.class("7/8/installers/a.run"), Class::Metadata);
-        assert_eq!(classes.class("installers/a"), Class::Foreign, "globs class keys, they don't take in others");
+        assert_eq!(
+            classes.class("installers/a"),
+            Class::Foreign,
+            "globs class keys, they don't take in others"
+        );
         let all = Classes::new(true, &[], &text("*.deb")).unwrap();
         assert_eq!(all.class("backups/a.tar.gz"), Class::Package);
         assert_eq!(all.class("7/8/package_files/1.deb"), Class::Metadata);
