@@ -34,13 +34,15 @@ use serde_json::{Value, json};
 use crate::sandbox::{
     World,
     aws::{self, ACCOUNT, Clock, iam},
+    packagecloud,
 };
 
 pub use access::{Caller, may};
 pub use multipart::Upload;
 pub use object::{Encryption, Grant, Object, Retention, http_date};
+pub use presigned::{encoded, link};
 pub use store::{Change, Objects, Store, newest};
-pub use write::{archive, hollow, place};
+pub use write::{amend, archive, hollow, place};
 
 /// What is kept between runs; the objects lie beside, in [`Store`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -184,6 +186,7 @@ pub fn bucket_of_host(host: &str) -> Option<&str> {
 /// Answers one request, signed, presigned or not.
 pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
     let head = request.method() == Method::HEAD;
+    packagecloud::settle(world);
     if aws::drifts(&request) {
         drift(world, &request);
     }

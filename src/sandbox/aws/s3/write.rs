@@ -225,6 +225,11 @@ pub fn hollow(
 
 /// Moves an object into another storage class, as a lifecycle rule does.
 pub fn archive(world: &World, bucket: &str, key: &str, class: &str) -> S3Result<Object> {
+    amend(world, bucket, key, |object| object.storage_class = Some(class.to_owned()))
+}
+
+/// Changes an object where it lies, as no request can: for what happens behind the API, and for tests.
+pub fn amend(world: &World, bucket: &str, key: &str, change: impl FnOnce(&mut Object)) -> S3Result<Object> {
     let found = world
         .memory()
         .objects
@@ -232,7 +237,7 @@ pub fn archive(world: &World, bucket: &str, key: &str, class: &str) -> S3Result<
         .map_err(Trouble::from)?;
     let mut object = found
         .ok_or_else(|| S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."))?;
-    object.storage_class = Some(class.to_owned());
+    change(&mut object);
     rewrite(world, bucket, object)
 }
 
