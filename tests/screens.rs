@@ -48,7 +48,7 @@ async fn upgrade(size: (u16, u16)) {
         player.see("to create").await;
         show(size, "06-overview", &player);
         player.enter().await;
-        player.see("start the reindex").await;
+        player.see("Enter reindex").await;
         show(size, "07-reindex", &player);
         player.enter().await;
         player.see(" 60 %").await;
@@ -66,7 +66,7 @@ async fn upgrade(size: (u16, u16)) {
         show(size, "11-explain", &player);
         player.letter('b').await;
         player.enter().await;
-        player.see("a KMS key in us-east-1 done").await;
+        player.see("✓ create  KMS key").await;
         show(size, "12-bootstrap-running", &player);
         player.see("Done.").await;
         show(size, "13-bootstrap-done", &player);
@@ -183,7 +183,7 @@ async fn what_fails_says_why_and_what_next_and_is_gone_on_with() {
         player.enter().await;
         player.see("to create").await;
         player.enter().await;
-        player.see("start the reindex").await;
+        player.see("Enter reindex").await;
         player.enter().await;
         player.see("AccessDenied").await;
         show(size, "23-failed", &player);
@@ -202,10 +202,10 @@ async fn what_drifted_is_looked_at_again_by_itself() {
         player.enter().await;
         player.see("to create").await;
         player.enter().await;
-        player.see("start the reindex").await;
+        player.see("Enter reindex").await;
         player.enter().await;
         player.see("Something changed since it was shown").await;
-        player.see("start the reindex").await;
+        player.see("Enter reindex").await;
         player.letter('q').await;
     })
     .await;
@@ -223,7 +223,7 @@ async fn a_panic_in_a_stage_is_that_stages_failure() {
         player.enter().await;
         player.see("to create").await;
         player.enter().await;
-        player.see("start the reindex").await;
+        player.see("Enter reindex").await;
         player.enter().await;
         player.see("this program has a fault").await;
         player.see("look again").await;
@@ -242,7 +242,7 @@ async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
         player.enter().await;
         player.see("to create").await;
         player.enter().await;
-        player.see("start the reindex").await;
+        player.see("Enter reindex").await;
         player.letter('s').await;
         for word in ["write the secret", "make these"] {
             player.see(word).await;
@@ -305,7 +305,7 @@ async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
         player.enter().await;
         player.see("to create").await;
         player.enter().await;
-        player.see("start the reindex").await;
+        player.see("Enter reindex").await;
         player.enter().await;
         player.see(" 30 %").await;
         player.letter('p').await;
@@ -315,9 +315,10 @@ async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
         player.see("stop and leave").await;
         show(size, "27-leave", &player);
         player.letter('n').await;
-        player.interrupt().await;
-        player.see("Stopping after the request in flight").await;
-        player.interrupt().await;
+        player.see("p go on").await;
+        player.interrupt();
+        player.interrupt();
+        player.see("nothing more").await;
     })
     .await;
     assert_eq!(outcome.code, 130);
@@ -332,7 +333,7 @@ async fn leaving_while_something_runs_waits_for_it_to_stop() {
             player.enter().await;
             player.see("to create").await;
             player.enter().await;
-            player.see("start the reindex").await;
+            player.see("Enter reindex").await;
             player.enter().await;
             player.see(" 30 %").await;
             if by_signal {
@@ -372,7 +373,7 @@ async fn a_backup_is_chosen_and_shown_before_it_is_restored() {
 async fn every_size_is_drawn() {
     play((80, 24), &Shared::default(), async |player: Player| {
         player.resize(39, 9).await;
-        player.see("is the least").await;
+        player.see("Make it larger").await;
         show((39, 9), "29-small", &player);
         player.resize(40, 10).await;
         player.see("What shall").await;

@@ -124,10 +124,8 @@ impl Player {
         self.press(KeyCode::Enter).await;
     }
 
-    pub async fn interrupt(&self) {
-        sleep(Duration::from_millis(50)).await;
+    pub fn interrupt(&self) {
         self.send(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        sleep(Duration::from_millis(20)).await;
     }
 
     pub async fn paste(&self, text: &str) {
