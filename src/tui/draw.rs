@@ -22,6 +22,8 @@ pub const LEAST: (u16, u16) = (40, 10);
 /// What stands in the body.
 #[derive(Default)]
 pub struct Body {
+    /// Stays at the top.
+    pub head: Option<Line<'static>>,
     pub lines: Vec<Line<'static>>,
     /// Lines that stay at the bottom: a question, a form.
     pub pinned: Vec<Line<'static>>,
@@ -116,7 +118,14 @@ pub fn draw(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Extent {
 
 fn body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) -> Extent {
     let room = Room { width: area.width as usize, height: area.height as usize };
-    let Body { lines, mut pinned, cursor, keep } = screens::body(wizard, theme, room);
+    let Body { head, lines, mut pinned, cursor, keep } = screens::body(wizard, theme, room);
+    let area = match head {
+        Some(head) if area.height > 3 => {
+            frame.render_widget(head, Rect { height: 1, ..area });
+            Rect { y: area.y + 1, height: area.height - 1, ..area }
+        }
+        _ => area,
+    };
     // a question must be read whole; where the screen is too low for both, the body gives way
     let most = area.height.saturating_sub(2).max(1);
     let pinned_rows = (pinned.len() as u16).min(most);
@@ -186,14 +195,18 @@ fn road(parts: &[Part; 5], theme: &Theme, width: usize, rows: u16) -> Vec<Line<'
     let style = |part: &Part| if part.stands { theme.accent } else { theme.dim };
     let detailed = rows > 2;
     let names: usize = parts.iter().map(|part| part.name.len() + 2).sum();
-    let gap = (width.saturating_sub(names + 2) / 4).clamp(3, 16);
+    // below the last name stands the bucket's, which may be the longer one
+    let last = &parts[4];
+    let beyond = if detailed { last.detail.len().saturating_sub(last.name.len()).min(32) } else { 0 };
+    let gap = (width.saturating_sub(names + beyond + 2) / 4).clamp(3, 16);
+    let left_for_last = width.saturating_sub(names + 4 * gap + 1).saturating_add(last.name.len());
     let mut first = vec![Span::raw(" ")];
     let mut second = vec![Span::raw(" ")];
     for (index, part) in parts.iter().enumerate() {
         let sign = if part.stands { "● " } else { "○ " };
         first.push(Span::styled(format!("{sign}{}", part.name), style(part)));
         let Some(next) = parts.get(index + 1) else {
-            second.push(Span::styled(text::cut(&format!("  {}", part.detail), width), theme.dim));
+            second.push(Span::styled(format!("  {}", text::cut(&part.detail, left_for_last)), theme.dim));
             break;
         };
         let lit = part.stands && next.stands;

@@ -222,6 +222,11 @@ where
         if extent != self.wizard.extent || self.wizard.scroll > extent.lines {
             let told = self.wizard.update(Msg { at: self.began.elapsed(), news: News::Drawn(extent) });
             debug_assert!(told.is_none(), "a frame asks for nothing");
+            // whether there is anything to scroll is known only now, and stands in the footer
+            if terminal.draw(|frame| extent = draw::draw(frame, self.wizard, theme)).is_err() {
+                self.gone = Some(Instant::now());
+                return false;
+            }
         }
         true
     }

@@ -97,7 +97,20 @@ pub fn prose(lines: &mut Vec<Line<'static>>, text: &str, style: Style, width: us
 /// `left`, and `right` at the end of the line.
 #[must_use]
 pub fn apart(mut left: Vec<Span<'static>>, right: Vec<Span<'static>>, width: usize) -> Line<'static> {
-    let used: usize = left.iter().chain(&right).map(Span::width).sum();
+    let mut used: usize = left.iter().chain(&right).map(Span::width).sum();
+    // what stands at the right is short and says what is going on: the left gives way
+    while used >= width
+        && let Some(span) = left.pop()
+    {
+        let most = (span.width() + width).saturating_sub(used + 1);
+        used -= span.width();
+        if most > 1 {
+            let kept = Span::styled(cut(&span.content, most), span.style);
+            used += kept.width();
+            left.push(kept);
+            break;
+        }
+    }
     left.push(Span::raw(" ".repeat(width.saturating_sub(used))));
     left.extend(right);
     Line::from(left)
@@ -112,6 +125,16 @@ pub fn elapsed(time: Duration) -> String {
         10..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// An estimate: `12 s`, `3 min`, `2 h 07 min`.
+#[must_use]
+pub fn about(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..100 => format!("{seconds} s"),
+        seconds @ 100..3600 => format!("{} min", seconds.div_ceil(60)),
+        _ => elapsed(time),
     }
 }
 

@@ -79,7 +79,7 @@ impl Form {
                     Field::new("access key id", "AKIA… or ASIA…", FieldKind::Text),
                     Field::new("secret access key", "40 characters", FieldKind::Secret),
                     Field::new("session token", "only with an ASIA… key", FieldKind::OptionalSecret),
-                    Field::new("remember", "in this system's keyring", FieldKind::Toggle(false)),
+                    Field::new("remember", "in this system's keyring (space)", FieldKind::Toggle(false)),
                 ],
             ),
             Purpose::Bucket => (

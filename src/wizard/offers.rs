@@ -99,7 +99,9 @@ impl Wizard {
             Intent::Why => {
                 usual(!covered && self.screen == Screen::Welcome && matches!(self.welcome, Found::There(_)))
             }
-            Intent::Vendor => usual(!covered && applying.is_none() && stage == Some(Stage::Reindex)),
+            Intent::Vendor if covered || applying.is_some() || stage != Some(Stage::Reindex) => Offer::Hidden,
+            Intent::Vendor if self.answers.reindex.vendor => Offer::As("ours alone"),
+            Intent::Vendor => Offer::Usual,
             Intent::Whole => usual(!covered && applying.is_none() && stage == Some(Stage::RollBack)),
             Intent::Probe => {
                 usual(!covered && applying.is_none() && matches!(stage, Some(Stage::GoLive | Stage::Verify)))

@@ -45,7 +45,7 @@ pub fn purpose(stage: Stage) -> &'static str {
 pub fn apply(stage: Stage) -> &'static str {
     match stage {
         Stage::Access | Stage::Overview => "go on",
-        Stage::Reindex => "start the reindex",
+        Stage::Reindex => "reindex",
         Stage::Secret => "write the secret",
         Stage::Bootstrap | Stage::Distribution => "make these",
         Stage::Configuration => "write this",
@@ -60,9 +60,9 @@ pub fn apply(stage: Stage) -> &'static str {
 #[must_use]
 pub fn goal(goal: Goal) -> (&'static str, &'static str) {
     match goal {
-        Goal::Install => ("Install", "CloudFront on, for a new installation whose objects need no reindex"),
-        Goal::Upgrade => ("Upgrade", "CloudFront on, with the reindex of what is in S3 already"),
-        Goal::Disable => ("Disable", "CloudFront off, downloads straight from S3 again"),
+        Goal::Install => ("Install", "CloudFront on, for a new installation"),
+        Goal::Upgrade => ("Upgrade", "CloudFront on, and what is in S3 reindexed"),
+        Goal::Disable => ("Disable", "CloudFront off, downloads straight from S3"),
         Goal::RollBack => ("Roll back", "packagecloud.rb as a backup has it"),
     }
 }

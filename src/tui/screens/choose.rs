@@ -15,7 +15,7 @@ use crate::{
 
 fn begin(wizard: &Wizard, theme: &Theme, room: Room, title: &str, means: &str) -> Body {
     let mut body = Body::default();
-    body.lines.push(heading(wizard, theme, room, title));
+    body.head = Some(heading(wizard, theme, room, title));
     text::prose(&mut body.lines, means, theme.dim, room.prose());
     body.lines.push(Line::default());
     body

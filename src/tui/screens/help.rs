@@ -23,7 +23,7 @@ const PROMISES: [&str; 5] = [
 pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
     let mut body = Body::default();
     let lines = &mut body.lines;
-    lines.push(heading(wizard, theme, room, "Help"));
+    body.head = Some(heading(wizard, theme, room, "Help"));
     lines.push(Line::default());
     for row in keys::TABLE.iter().filter(|row| row.mode != Mode::Ask && !row.help.is_empty()) {
         // Enter stands in the table once for screens, once for fields

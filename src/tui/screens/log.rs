@@ -14,8 +14,7 @@ use crate::{
 
 pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
     let mut body = Body::default();
-    body.lines.push(heading(wizard, theme, room, "Log"));
-    body.lines.push(Line::default());
+    body.head = Some(heading(wizard, theme, room, "Log"));
     if wizard.log.lines.is_empty() {
         body.lines.push(Line::styled("Nothing has happened yet.", theme.dim));
     }

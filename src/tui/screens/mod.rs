@@ -71,6 +71,6 @@ fn heading(wizard: &Wizard, theme: &Theme, room: Room, title: &str) -> Line<'sta
             Span::styled(format!("  {}", text::elapsed(ran)), theme.dim),
         ]
     });
-    let left = vec![Span::styled(text::cut(title, room.width), theme.title)];
+    let left = vec![Span::styled(title.to_owned(), theme.title)];
     text::apart(left, right, room.width)
 }

@@ -6,9 +6,9 @@ use super::stage;
 use crate::{
     model::{
         goal::{Stage, Step},
-        plan::{Change, Verb},
+        plan::{Change, Exhibit, Verb},
     },
-    tui::{draw::Room, theme::Theme},
+    tui::{draw::Room, text, theme::Theme},
 };
 
 /// The stage in which a step is done.
@@ -39,6 +39,18 @@ fn stage_of(step: Step) -> Stage {
     }
 }
 
+/// How long, what it costs, what customers notice, how to undo it: before the lines, since they are what is decided by.
+pub fn facts(lines: &mut Vec<Line<'static>>, exhibits: &[Exhibit], theme: &Theme, room: Room) {
+    for exhibit in exhibits {
+        let width = if room.wide() { 28 } else { 24 };
+        let first = vec![Span::styled(text::column(&exhibit.title, width), theme.strong)];
+        text::hang(lines, first, &exhibit.lines.join(" "), theme.plain, room.width);
+    }
+    if !exhibits.is_empty() {
+        lines.push(Line::default());
+    }
+}
+
 pub fn changes(lines: &mut Vec<Line<'static>>, changes: &[Change], theme: &Theme, room: Room) {
     let counts: Vec<String> = [Verb::Create, Verb::Update, Verb::Attach, Verb::Run, Verb::Keep]
         .into_iter()
@@ -48,8 +60,9 @@ pub fn changes(lines: &mut Vec<Line<'static>>, changes: &[Change], theme: &Theme
         })
         .collect();
     if !counts.is_empty() {
-        lines.push(Line::styled(counts.join(" · "), theme.strong));
+        text::prose(lines, &counts.join(" · "), theme.strong, room.prose());
     }
+    let columns = stage::Columns::of(changes, room);
     let mut last = None;
     for change in changes {
         let stage = stage_of(change.step);
@@ -58,6 +71,6 @@ pub fn changes(lines: &mut Vec<Line<'static>>, changes: &[Change], theme: &Theme
             lines.push(Line::from(Span::styled(stage.title(), theme.strong)));
             last = Some(stage);
         }
-        stage::planned(lines, change, theme, room);
+        stage::planned(lines, change, theme, room, columns);
     }
 }

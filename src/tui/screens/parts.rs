@@ -73,9 +73,10 @@ pub fn exhibit(lines: &mut Vec<Line<'static>>, exhibit: &Exhibit, theme: &Theme,
 
 /// Text that must not be reflowed: a long line goes on below itself.
 fn verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, room: Room) {
-    let width = room.width.saturating_sub(2).max(8);
     let mut rest = line;
+    let mut indent = 2;
     loop {
+        let width = room.width.saturating_sub(indent).max(8);
         let mut used = 0;
         let end = rest
             .char_indices()
@@ -84,12 +85,18 @@ fn verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, room: Room
                 used > width
             })
             .map_or(rest.len(), |(index, letter)| index.max(letter.len_utf8()));
+        // it goes on behind a space where it has one past its first third
+        let end = match rest[..end].rfind(' ') {
+            Some(space) if end < rest.len() && space > end / 3 => space + 1,
+            _ => end,
+        };
         let (part, after) = rest.split_at(end);
-        lines.push(Line::from(vec![Span::raw("  "), Span::styled(part.to_owned(), style)]));
+        lines.push(Line::from(vec![Span::raw(" ".repeat(indent)), Span::styled(part.to_owned(), style)]));
         if after.is_empty() {
             return;
         }
         rest = after;
+        indent = 6;
     }
 }
 
@@ -102,8 +109,14 @@ pub fn fact(
     theme: &Theme,
     room: Room,
 ) {
-    let first = vec![Span::styled(text::column(label, 15), theme.dim)];
+    let first = vec![Span::styled(text::column(label, 17), theme.dim)];
     text::hang(lines, first, said, style, room.width);
+}
+
+/// The same in one line, its end cut where it is too long: for what is good to know.
+pub fn aside(lines: &mut Vec<Line<'static>>, said: &str, theme: &Theme, room: Room) {
+    let said = text::cut(said, room.width.saturating_sub(17));
+    lines.push(Line::from(vec![Span::raw(" ".repeat(17)), Span::styled(said, theme.dim)]));
 }
 
 /// A line of a list, with the sign where it is chosen.

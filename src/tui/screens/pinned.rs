@@ -72,9 +72,7 @@ pub fn form(body: &mut Body, form: &Form, theme: &Theme, room: Room) {
             Span::styled(text::column(field.label, label_width), if here { theme.accent } else { theme.dim });
         let space = room.width.saturating_sub(label_width + 1).max(1);
         let (shown, cursor) = match field.kind {
-            FieldKind::Toggle(on) => {
-                (format!("[{}] {}, space changes it", if on { "x" } else { " " }, field.hint), 1)
-            }
+            FieldKind::Toggle(on) => (format!("[{}] {}", if on { "x" } else { " " }, field.hint), 1),
             FieldKind::Text => window(field.input.value(), field.input.cursor(), space),
             FieldKind::Secret | FieldKind::OptionalSecret => {
                 let mask = "•".repeat(field.input.value().chars().count());

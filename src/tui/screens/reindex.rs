@@ -24,27 +24,28 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
         ]));
     }
     let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), text::count);
-    let left = match (pace.total, pace.seconds_left) {
-        (Some(total), Some(seconds)) => {
-            format!(
-                "{} (about {})",
-                text::count(total.saturating_sub(done)),
-                text::elapsed(Duration::from_secs(seconds))
-            )
-        }
-        (Some(total), None) => text::count(total.saturating_sub(done)),
-        (None, _) => "not known until all are listed".to_owned(),
+    let left = number(pace.total.map(|total| total.saturating_sub(done)));
+    let paused = wizard.busy.is_some_and(|busy| busy.paused);
+    let rate = match pace.per_second {
+        Some(rate) if !paused => format!("{}/s", text::count(rate.max(0.0).round() as u64)),
+        _ => "–".to_owned(),
     };
-    let rate = pace.per_second.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.0} objects/s"));
+    let time =
+        pace.seconds_left.map_or_else(|| "–".to_owned(), |seconds| text::about(Duration::from_secs(seconds)));
     let cells = [
         ("done", text::count(done)),
         ("left", left),
+        ("time left", time),
         ("now", rate),
         ("in flight", number(pace.in_flight)),
         ("right already", number(pace.kept)),
         ("skipped", number(pace.skipped)),
         ("SlowDowns", number(pace.slow_downs)),
-        ("never moved", pace.bytes.map_or_else(|| "–".to_owned(), text::bytes)),
+        // the bytes never pass through this machine
+        (
+            "copied",
+            pace.bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{} in S3", text::bytes(bytes))),
+        ),
         ("cost so far", pace.cost.map_or_else(|| "–".to_owned(), |cost| format!("${cost:.2}"))),
     ];
     let columns = if room.wide() { 3 } else { 2 };
@@ -62,7 +63,7 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
         lines.push(Line::from(spans));
     }
     if leg.rates.len() > 1 {
-        let rows = if room.height >= 34 { 4 } else { 1 };
+        let rows = if room.height >= 26 { 4 } else { 1 };
         let top = leg.rates.iter().copied().max().unwrap_or(0);
         let label = format!(" {}/s", text::count(top));
         let width = room.prose().saturating_sub(label.len());
@@ -74,7 +75,7 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
             lines.push(Line::from(spans));
         }
     }
-    if wizard.busy.is_some_and(|busy| busy.paused) {
+    if paused {
         lines.push(Line::styled("Paused: nothing is sent to S3. p goes on.", theme.strong));
     }
     lines.push(Line::default());

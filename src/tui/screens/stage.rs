@@ -25,7 +25,7 @@ use crate::{
 pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
     let mut body = Body::default();
     let lines = &mut body.lines;
-    lines.push(heading(wizard, theme, room, stage.title()));
+    body.head = Some(heading(wizard, theme, room, stage.title()));
     text::prose(lines, words::purpose(stage), theme.dim, room.prose());
     lines.push(Line::default());
     let Some(leg) = wizard.leg(stage) else { return body };
@@ -38,7 +38,7 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
         checks(lines, leg, theme, room);
         return body;
     };
-    if leg.end.is_none() && wizard.applying() != Some(stage) {
+    if leg.end.is_none() && wizard.applying() != Some(stage) && wizard.over.is_none() {
         for ask in &plan.asks {
             if !wizard.answers.consents.given(ask.consent, wizard.bucket()) {
                 let mark = vec![Span::styled("! ", theme.accent)];
@@ -57,12 +57,14 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
     }
     space(lines);
     if stage == Stage::Overview {
+        overview::facts(lines, &plan.exhibit, theme, room);
         overview::changes(lines, &plan.changes, theme, room);
     } else {
         report(lines, wizard, leg, theme, room, &plan.changes);
     }
     checks(lines, leg, theme, room);
-    for exhibit in &plan.exhibit {
+    let shown = if stage == Stage::Overview { &[][..] } else { &plan.exhibit };
+    for exhibit in shown {
         space(lines);
         parts::exhibit(lines, exhibit, theme, room);
     }
@@ -102,12 +104,13 @@ fn outcome(
         Some(End::Failed) => (FAILED, theme.failed, "Failed."),
         None => ("", theme.plain, ""),
     };
-    if leg.end.is_some() {
+    // what failed speaks for itself
+    if leg.end.is_some() && !(leg.text.is_empty() && leg.end == Some(End::Failed) && leg.failed().is_some()) {
         let said = if leg.text.is_empty() { usual } else { &leg.text };
         text::hang(lines, vec![Span::styled(format!("{mark} "), style)], said, theme.strong, room.prose());
     }
-    // a step that failed shows its failure on its own line; what failed the look has none
-    if let Some(failure) = &leg.failure {
+    let failed = if matches!(leg.end, None | Some(End::Failed)) { leg.failed() } else { None };
+    if let Some(failure) = failed {
         parts::failure(lines, failure, theme, room);
         if failure.kind == Kind::Credentials || failure.kind == Kind::Denied {
             text::prose(lines, "  b leads back to the identity.", theme.dim, room.prose());
@@ -122,7 +125,8 @@ fn outcome(
                 words::SUPPORT
             )
         };
-        text::hang(lines, vec![Span::raw("  ")], way_out.trim(), theme.dim, room.prose());
+        space(lines);
+        text::prose(lines, way_out.trim(), theme.dim, room.prose());
     }
     space(lines);
 }
@@ -136,23 +140,24 @@ fn report(
     room: Room,
     changes: &[Change],
 ) {
+    let columns = Columns::of(changes, room);
     for change in changes {
         let ran = leg.line(change.step).is_some();
         if ran {
-            step(lines, wizard, leg, theme, room, change.step, Some(change));
+            step(lines, wizard, leg, theme, room, columns, change.step, Some(change));
         } else {
-            planned(lines, change, theme, room);
+            planned(lines, change, theme, room, columns);
         }
     }
     for line in &leg.lines {
         if !changes.iter().any(|change| change.step == line.step) {
-            step(lines, wizard, leg, theme, room, line.step, None);
+            step(lines, wizard, leg, theme, room, columns, line.step, None);
         }
     }
 }
 
 /// `+ create  KMS key   …`: where there is room with its target, else with the reason alone.
-pub fn planned(lines: &mut Vec<Line<'static>>, change: &Change, theme: &Theme, room: Room) {
+pub fn planned(lines: &mut Vec<Line<'static>>, change: &Change, theme: &Theme, room: Room, columns: Columns) {
     let (mark, style) = match change.verb {
         Verb::Keep => ("=", theme.dim),
         Verb::Create => ("+", theme.accent),
@@ -164,21 +169,30 @@ pub fn planned(lines: &mut Vec<Line<'static>>, change: &Change, theme: &Theme, r
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
         Span::styled(text::column(change.verb.name(), 8), style),
-        Span::styled(text::column(change.step.title(), title_width(room)), named),
+        Span::styled(text::column(change.step.title(), columns.title), named),
     ];
     if room.wide() {
-        let width = target_width(room);
-        first.push(Span::styled(text::column(&change.target, width), named));
+        first.push(Span::styled(text::column(&change.target, columns.target), named));
     }
     text::hang(lines, first, &change.why, theme.dim, room.width);
 }
 
-fn title_width(room: Room) -> usize {
-    if room.wide() { 24 } else { 18 }
+/// How wide the columns of a plan's lines are: as wide as what stands in them, and no wider.
+#[derive(Debug, Clone, Copy)]
+pub struct Columns {
+    title: usize,
+    target: usize,
 }
 
-fn target_width(room: Room) -> usize {
-    (room.width.saturating_sub(34) / 2).min(48)
+impl Columns {
+    pub fn of(changes: &[Change], room: Room) -> Self {
+        let longest = |text: fn(&Change) -> &str| {
+            changes.iter().map(|change| text(change).chars().count()).max().unwrap_or(0) + 2
+        };
+        let title = longest(|change| change.step.title()).max(16);
+        let rest = room.width.saturating_sub(10 + title);
+        Self { title, target: longest(|change| &change.target).min((rest / 2).max(30)) }
+    }
 }
 
 fn step(
@@ -187,6 +201,7 @@ fn step(
     leg: &Leg,
     theme: &Theme,
     room: Room,
+    columns: Columns,
     step: Step,
     change: Option<&Change>,
 ) {
@@ -201,27 +216,18 @@ fn step(
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
         Span::styled(text::column(verb, 8), theme.dim),
-        Span::styled(text::column(step.title(), title_width(room)), theme.plain),
+        Span::styled(text::column(step.title(), columns.title), theme.plain),
     ];
     if let (true, Some(change)) = (room.wide(), change) {
-        first.push(Span::styled(text::column(&change.target, target_width(room)), theme.plain));
-    }
-    if let LineState::Failed(failure) = &line.state {
-        lines.push(Line::from(first));
-        let mut inner = Vec::new();
-        let narrower = Room { width: room.width.saturating_sub(2), ..room };
-        parts::failure(&mut inner, failure, theme, narrower);
-        for mut line in inner {
-            line.spans.insert(0, Span::raw("  "));
-            lines.push(line);
-        }
-        return;
+        first.push(Span::styled(text::column(&change.target, columns.target), theme.plain));
     }
     let show_time = line.took.is_none() || ran.as_millis() >= 1000;
     let took = if show_time { format!("  {}", text::elapsed(ran)) } else { String::new() };
     let (said, style) = match &line.state {
         LineState::Running => (&line.text, theme.plain),
-        LineState::Done | LineState::Failed(_) => (&line.text, theme.dim),
+        LineState::Done => (&line.text, theme.dim),
+        // the failure itself stands at the top, where it is seen
+        LineState::Failed(failure) => (&failure.why, theme.plain),
     };
     text::hang(lines, first, &format!("{said}{took}"), style, room.width);
 }

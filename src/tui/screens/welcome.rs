@@ -16,7 +16,7 @@ use crate::{
 pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
     let mut body = Body::default();
     let lines = &mut body.lines;
-    lines.push(heading(wizard, theme, room, "CloudFront for packagecloud:enterprise"));
+    body.head = Some(heading(wizard, theme, room, "Welcome"));
     lines.push(Line::default());
     let roomy = room.height >= 24;
     match &wizard.welcome {
@@ -64,7 +64,7 @@ fn found(lines: &mut Vec<Line<'static>>, welcome: &Welcome, theme: &Theme, room:
                 count => format!("; {} more found", count - 1),
             };
             let how = format!("{}: {}{more}", identity.found, identity.suffices.detail);
-            parts::fact(lines, "", &how, theme.dim, theme, room);
+            parts::aside(lines, &how, theme, room);
         }
         None => {
             parts::fact(lines, "identity", "no AWS credentials found; asked next", theme.plain, theme, room)
@@ -78,7 +78,7 @@ fn found(lines: &mut Vec<Line<'static>>, welcome: &Welcome, theme: &Theme, room:
                 .collect::<Vec<_>>()
                 .join(" · ");
             parts::fact(lines, "bucket", &place, theme.plain, theme, room);
-            parts::fact(lines, "", &bucket.found, theme.dim, theme, room);
+            parts::aside(lines, &bucket.found, theme, room);
         }
         None => parts::fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, room),
     }
