@@ -9,7 +9,7 @@ use aws_sdk_kms::{
     primitives::Blob,
     types::{KeyManagerType, KeyMetadata, Tag},
 };
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
 use super::{Cloud, Say, fault, patience, permitted, whose};
@@ -89,13 +89,19 @@ impl Cloud {
         let mut pages = self.kms.list_keys().into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(fault::of("kms:ListKeys", "the account's KMS keys"))?;
-            let ids = page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned));
+            let ids: Vec<String> =
+                page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned)).collect();
             // A key whose policy keeps its tags from us is nobody's that we made.
             let marked: Vec<Option<String>> = stream::iter(ids)
-                .map(async |id| match self.key_tags(names, &id).await {
-                    Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
-                    Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Missing) => Ok(None),
-                    Err(failure) => Err(failure),
+                .map(|id| {
+                    async move {
+                        match self.key_tags(names, &id).await {
+                            Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
+                            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Missing) => Ok(None),
+                            Err(failure) => Err(failure),
+                        }
+                    }
+                    .boxed()
                 })
                 .buffered(AT_ONCE)
                 .try_collect()
@@ -196,7 +202,7 @@ impl Cloud {
         if key.alias {
             return Ok(());
         }
-        let create = async || {
+        let create = || async {
             let asked = self.kms.create_alias().alias_name(names.alias()).target_key_id(&key.id).send().await;
             asked.map_err(fault::of("kms:CreateAlias", names.alias()))
         };
@@ -280,13 +286,13 @@ impl Cloud {
             ));
         }
         let new = policy::merged_policy(&now, ours).to_string();
-        let put = async || {
+        let put = || async {
             let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
             asked.map_err(fault::of("kms:PutKeyPolicy", what))
         };
         // The only principals of ours are the account's root and CloudFront: a malformed policy is no delay of theirs.
         patience::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, put).await?;
-        patience::until(POLICY_THERE, say, async || {
+        patience::until(POLICY_THERE, say, || async {
             Ok(policy::carries(&self.standing_policy(what, id).await?, ours).then_some(()))
         })
         .await
@@ -301,7 +307,7 @@ impl Cloud {
         say: Say<'_>,
     ) -> Result<Vec<u8>, Failure> {
         let what = format!("KMS key {key_arn}");
-        let encrypt = async || {
+        let encrypt = || async {
             self.kms
                 .encrypt()
                 .key_id(key_arn)

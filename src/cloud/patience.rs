@@ -35,11 +35,11 @@ impl Wait {
 }
 
 /// Sends again while `passing` says that the failure will pass by itself.
-pub async fn while_passing<T>(
+pub async fn while_passing<T, F: Future<Output = Result<T, Failure>>>(
     wait: Wait,
     say: Say<'_>,
     passing: impl Fn(&Failure) -> bool,
-    mut send: impl AsyncFnMut() -> Result<T, Failure>,
+    mut send: impl FnMut() -> F,
 ) -> Result<T, Failure> {
     let since = Instant::now();
     loop {
@@ -57,10 +57,10 @@ pub async fn while_passing<T>(
 }
 
 /// Asks until the answer is there.
-pub async fn until<T>(
+pub async fn until<T, F: Future<Output = Result<Option<T>, Failure>>>(
     wait: Wait,
     say: Say<'_>,
-    mut ask: impl AsyncFnMut() -> Result<Option<T>, Failure>,
+    mut ask: impl FnMut() -> F,
 ) -> Result<T, Failure> {
     let since = Instant::now();
     loop {

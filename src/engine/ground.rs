@@ -19,6 +19,7 @@ use crate::model::{
     object,
     secret::Secret,
     seen::{BucketSeen, Caller, Ownership},
+    welcome::Source as Found,
 };
 
 /// How the AWS identity is found.
@@ -66,6 +67,7 @@ pub struct Ground {
 #[derive(Clone, PartialEq)]
 struct Asked {
     profile: Option<String>,
+    source: Option<Found>,
     bucket: Option<String>,
     suffix: crate::model::names::Suffix,
     typed: Option<Keys>,
@@ -101,6 +103,12 @@ impl Ground {
         matches!(self.host.ctl, Ctl::None)
     }
 
+    /// A text with the secret where `(hidden)` stands: for what the operator asked to have copied.
+    pub async fn reveal(&self, text: &str) -> String {
+        let secret = self.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
+        secret.map_or_else(|| text.to_owned(), |secret| text.replace("(hidden)", secret.expose()))
+    }
+
     /// One line in the log, secrets hidden.
     pub fn log(&self, line: &str) {
         self.host.state.log(self.host.clock.now(), &self.host.redactor, line);
@@ -129,9 +137,11 @@ impl Ground {
             profile: answers.profile.clone(),
             typed: self.typed(),
             last_profile: self.settings.last_profile.clone(),
-            packagecloud: config
-                .and_then(|config| config.file.aws_keys())
-                .map(|(access, secret)| Keys { access, secret, session: None }),
+            packagecloud: config.and_then(|config| config.file.aws_keys()).map(|(access, secret)| Keys {
+                access,
+                secret,
+                session: None,
+            }),
         };
         credentials::candidates(&known, |name| std::env::var(name).ok())
     }
@@ -145,13 +155,20 @@ impl Ground {
             return Ok((cloud, caller, "the sandbox's one user".to_owned()));
         }
         let mut last = None;
-        for candidate in self.candidates(answers).await {
+        let mut candidates = self.candidates(answers).await;
+        if let Some(chosen) = &answers.source {
+            candidates.retain(|candidate| source(&candidate.source) == *chosen);
+        }
+        for candidate in candidates {
             let result = self.try_candidate(&candidate).await;
             match result {
                 Ok((cloud, caller)) => return Ok((cloud, caller, candidate.found)),
                 Err(failure)
                     if !matches!(failure.kind, Kind::Credentials | Kind::Denied)
-                        || matches!(candidate.source, Source::Profile(_) | Source::Typed(_) | Source::Environment) =>
+                        || matches!(
+                            candidate.source,
+                            Source::Profile(_) | Source::Typed(_) | Source::Environment
+                        ) =>
                 {
                     return Err(failure);
                 }
@@ -171,7 +188,8 @@ impl Ground {
     pub(super) async fn try_candidate(&self, candidate: &Candidate) -> Result<(Cloud, Caller), Failure> {
         let settings = &self.settings;
         let config =
-            credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref()).await?;
+            credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref())
+                .await?;
         let cloud = Cloud::new(&config, None);
         let caller = cloud.caller().await?;
         Ok((cloud, caller))
@@ -181,6 +199,7 @@ impl Ground {
     pub async fn scene(&self, answers: &Answers) -> Result<Scene, Failure> {
         let asked = Asked {
             profile: answers.profile.clone(),
+            source: answers.source.clone(),
             bucket: answers.bucket.clone(),
             suffix: answers.suffix.clone(),
             typed: self.typed(),
@@ -250,6 +269,17 @@ impl Ground {
             "neither packagecloud.rb nor AWS tells which one holds the packages",
             "name it with --bucket NAME",
         ))
+    }
+}
+
+/// A candidate's source, without its keys.
+pub(super) fn source(source: &Source) -> Found {
+    match source {
+        Source::Profile(name) => Found::Profile(name.clone()),
+        Source::Typed(_) => Found::Typed,
+        Source::Environment => Found::Environment,
+        Source::Packagecloud(_) => Found::Config,
+        Source::Chain => Found::Chain,
     }
 }
 

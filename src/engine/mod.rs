@@ -15,7 +15,7 @@ pub mod overview;
 pub mod probe;
 pub mod reindex;
 mod reindexing;
-pub mod roll_back;
+mod roll_back;
 pub mod run;
 mod secret;
 mod switch;
@@ -43,8 +43,15 @@ use crate::model::{
 /// Reads what is there, and says what would change.
 pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
     match stage {
-        Stage::Access => access::look(ground, answers).await,
-        Stage::Overview => Box::pin(overview::look_over(ground, answers)).await,
+        Stage::Overview => overview::look_over(ground, answers).await,
+        _ => look_at_stage(ground, stage, answers).await,
+    }
+}
+
+/// A look at one stage that does something itself.
+async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
+    match stage {
+        Stage::Access | Stage::Overview => access::look(ground, answers).await,
         Stage::Reindex => reindexing::look(ground, answers).await,
         Stage::Secret => secret::look(ground, answers).await,
         Stage::Bootstrap => bootstrap::look(ground, answers).await,
@@ -53,11 +60,7 @@ pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Pl
         Stage::GoLive => go_live::look(ground, answers).await,
         Stage::Verify => verify::look(ground, answers).await,
         Stage::Disable => disable::look(ground, answers).await,
-        Stage::RollBack => Err(Failure::usage(
-            "roll-back",
-            "it needs a backup to restore from",
-            "choose one: roll-back lists them",
-        )),
+        Stage::RollBack => roll_back::look(ground, answers).await,
     }
 }
 
@@ -81,7 +84,9 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
             (Seen::Secret(seen), _) => secret::apply(ground, seen, answers, &run).await,
             (Seen::Bootstrap(seen), _) => bootstrap::apply(ground, seen, answers, &run).await,
             (Seen::Distribution(seen), _) => distribution::apply(ground, seen, answers, &run).await,
-            (Seen::Configuration(seen), Stage::Configuration) => configuration::apply(ground, seen, answers, &run).await,
+            (Seen::Configuration(seen), Stage::Configuration) => {
+                configuration::apply(ground, seen, answers, &run).await
+            }
             (Seen::Configuration(seen), Stage::GoLive) => go_live::apply(ground, seen, answers, &run).await,
             (Seen::Configuration(seen), Stage::Disable) => disable::apply(ground, seen, answers, &run).await,
             (Seen::Configuration(seen), Stage::RollBack) => roll_back::apply(ground, seen, &run).await,
@@ -112,7 +117,12 @@ pub fn at(ground: &Ground, answers: &Answers, stage: Option<Stage>) {
 }
 
 /// Associates an earlier function version again.
-pub async fn roll_back_edge(ground: &Ground, answers: &Answers, arn: &str, run: &Run) -> (End, Option<Failure>) {
+pub async fn roll_back_edge(
+    ground: &Ground,
+    answers: &Answers,
+    arn: &str,
+    run: &Run,
+) -> (End, Option<Failure>) {
     let run = run.stage(Stage::RollBack);
     run.whole(roll_back::edge(ground, answers, arn, &run)).await
 }
@@ -169,14 +179,19 @@ pub async fn verify(ground: &Ground, answers: &Answers, run: &Run) -> Result<Vec
 }
 
 /// The bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by what AWS has.
-pub async fn configuration(ground: &Ground, answers: &Answers) -> Result<crate::model::block::Values, Failure> {
+pub async fn configuration(
+    ground: &Ground,
+    answers: &Answers,
+) -> Result<crate::model::block::Values, Failure> {
     let config = ground.host.read_config().await?;
     let mut values = config.seen.values;
     if values.distribution_id.is_none() || values.packages_domain.is_none() {
         let distribution = configuration::ours(ground, answers).await?;
         if let Some(distribution) = distribution {
             values.distribution_id.get_or_insert(distribution.id);
-            values.packages_domain.get_or_insert(answers.packages_domain.clone().unwrap_or(distribution.domain));
+            values
+                .packages_domain
+                .get_or_insert(answers.packages_domain.clone().unwrap_or(distribution.domain));
         }
     }
     Ok(values)

@@ -8,14 +8,14 @@ use crate::model::{
     seen::Seen,
 };
 
-use super::{Ground, look};
+use super::{Ground, look_at_stage};
 
 /// The plans of all stages of `goal` that change something, in order.
 pub async fn plans(ground: &Ground, goal: Goal, answers: &Answers) -> Result<Vec<Plan>, Failure> {
     let mut plans = Vec::new();
     for &stage in goal.stages() {
         if !matches!(stage, Stage::Overview | Stage::Verify) {
-            plans.push(look(ground, stage, answers).await?);
+            plans.push(look_at_stage(ground, stage, answers).await?);
         }
     }
     Ok(plans)
@@ -27,7 +27,8 @@ pub async fn look_over(ground: &Ground, answers: &Answers) -> Result<Plan, Failu
     let mut plan = Plan::new(Stage::Overview, Seen::Nothing);
     for stage in &plans {
         plan.changes.extend(stage.changes.iter().cloned());
-        plan.asks.extend(stage.asks.iter().filter(|ask| !plan.asks.contains(ask)).cloned().collect::<Vec<_>>());
+        plan.asks
+            .extend(stage.asks.iter().filter(|ask| !plan.asks.contains(ask)).cloned().collect::<Vec<_>>());
     }
     plan.notes = notes(&plan);
     Ok(plan)

@@ -22,17 +22,8 @@ use super::{
     switch,
 };
 
-/// What to restore: a backup's path or name, and whether byte for byte.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    pub backup: String,
-    pub whole_file: bool,
-}
-
-impl Wanted {
-    fn restore(whole_file: bool) -> Restore {
-        if whole_file { Restore::WholeFile } else { Restore::Values { keep_secret: true } }
-    }
+fn what(whole_file: bool) -> Restore {
+    if whole_file { Restore::WholeFile } else { Restore::Values { keep_secret: true } }
 }
 
 async fn find(ground: &Ground, wanted: &str) -> Result<Backup, Failure> {
@@ -45,10 +36,14 @@ async fn find(ground: &Ground, wanted: &str) -> Result<Backup, Failure> {
     })
 }
 
-pub async fn look(ground: &Ground, wanted: &Wanted) -> Result<Plan, Failure> {
-    let backup = find(ground, &wanted.backup).await?;
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let wanted = &answers.roll_back;
+    let named = wanted.backup.as_deref().ok_or_else(|| {
+        Failure::usage("roll-back", "it needs a backup to restore from", "choose one: roll-back lists them")
+    })?;
+    let backup = find(ground, named).await?;
     let values = ground.host.read_backup(&backup).await?;
-    let lines = ground.host.preview_restore(&backup, Wanted::restore(wanted.whole_file)).await?;
+    let lines = ground.host.preview_restore(&backup, what(wanted.whole_file)).await?;
     // A file that isn't Ruby any more can be restored whole all the same.
     let config = match ground.host.read_config().await {
         Ok(config) => config.seen,
@@ -65,17 +60,35 @@ pub async fn look(ground: &Ground, wanted: &Wanted) -> Result<Plan, Failure> {
     if lines.is_empty() {
         plan.line(Step::Configuration, Verb::Keep, &path, "it is as the backup has it");
     } else {
-        let what = if wanted.whole_file { "the whole file, byte for byte" } else { "the four values, but for the secret" };
-        plan.line(Step::Configuration, Verb::Update, &path, format!("from {}: {what}", backup.path.display()));
-        plan.line(Step::Reconfigure, Verb::Run, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
+        let restored = if wanted.whole_file {
+            "the whole file, byte for byte"
+        } else {
+            "the four values, but for the secret"
+        };
+        plan.line(
+            Step::Configuration,
+            Verb::Update,
+            &path,
+            format!("from {}: {restored}", backup.path.display()),
+        );
+        plan.line(
+            Step::Reconfigure,
+            Verb::Run,
+            "packagecloud-ctl reconfigure",
+            "packagecloud reads its configuration",
+        );
         plan.line(Step::Restart, Verb::Run, "packagecloud-ctl restart", "customers notice some seconds");
         plan.exhibit.push(Exhibit { title: format!("Changes to {path}"), lines, copy: false });
     }
     if values.enabled == Some(true) && before.enabled != Some(true) {
-        plan.notes.push("The backup has CloudFront on: that part takes effect through going live, behind its gate.".into());
+        plan.notes.push(
+            "The backup has CloudFront on: that part takes effect through going live, behind its gate."
+                .into(),
+        );
     }
     let named = Some((backup.path.display().to_string(), wanted.whole_file));
-    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen { config, wanted: values, before, backup: named }));
+    plan.seen =
+        Seen::Configuration(Box::new(ConfigurationSeen { config, wanted: values, before, backup: named }));
     Ok(plan)
 }
 
@@ -89,7 +102,7 @@ pub async fn apply(
         let backup = find(ground, backup).await?;
         let on = seen.wanted.enabled == Some(true);
         switch::intend(ground, on);
-        let written = ground.host.restore(&seen.config.hash, &backup, Wanted::restore(*whole_file)).await?;
+        let written = ground.host.restore(&seen.config.hash, &backup, what(*whole_file)).await?;
         Ok(((), format!("restored{}", kept(&written))))
     })
     .await?;
@@ -98,7 +111,10 @@ pub async fn apply(
         return Ok((End::Applied, "going live comes next".into()));
     }
     if ground.without_ctl() {
-        return Ok((End::Stopped, "left to you: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into()));
+        return Ok((
+            End::Stopped,
+            "left to you: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
+        ));
     }
     switch::reconfigure(ground, run).await?;
     switch::restart(ground, run).await?;
@@ -107,11 +123,16 @@ pub async fn apply(
 }
 
 /// Associates an earlier function version again, and waits until every edge has it.
-pub async fn edge(ground: &Ground, answers: &Answers, arn: &str, run: &StageRun) -> Result<(End, String), Failure> {
+pub async fn edge(
+    ground: &Ground,
+    answers: &Answers,
+    arn: &str,
+    run: &StageRun,
+) -> Result<(End, String), Failure> {
     let scene = ground.scene(answers).await?;
-    let distribution = configuration::ours(ground, answers)
-        .await?
-        .ok_or_else(|| Failure::other("the distribution", "there is none of this install", "run enable first"))?;
+    let distribution = configuration::ours(ground, answers).await?.ok_or_else(|| {
+        Failure::other("the distribution", "there is none of this install", "run enable first")
+    })?;
     let say = run.progress(Step::Authenticator);
     run.step(Step::Authenticator, format!("associating {arn}"), async {
         scene.cloud.function_version(arn).await?.ok_or_else(|| {

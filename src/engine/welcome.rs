@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::cloud::credentials::Source as Credential;
+use crate::cloud::credentials::Keys;
 use crate::host::{clock, version};
 use crate::model::{
     answers::Answers,
@@ -14,12 +14,14 @@ use crate::model::{
     failure::Failure,
     goal::Goal,
     seen::Ownership,
-    welcome::{BucketFound, CloudFrontFound, ConfigFound, IdentityFound, Left, SetUpBy, Source, Welcome},
+    welcome::{
+        BucketFound, CloudFrontFound, ConfigFound, IdentityFound, Left, SetUpBy, Source, TypedKeys, Welcome,
+    },
 };
 
 use super::{
     configuration,
-    ground::{Ground, Identities},
+    ground::{Ground, Identities, source},
 };
 
 pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
@@ -37,9 +39,14 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
                 sampled: Some((scene.sampled.0 as u64, scene.sampled.1 as u64)),
             });
             let others = scene.cloud.buckets().await.unwrap_or_default();
-            found.buckets.extend(others.into_iter().filter(|name| name != scene.names.bucket()).map(|name| {
-                BucketFound { name, region: String::new(), found: "a bucket of this account".into(), sampled: None }
-            }));
+            found.buckets.extend(others.into_iter().filter(|name| name != scene.names.bucket()).map(
+                |name| BucketFound {
+                    name,
+                    region: String::new(),
+                    found: "a bucket of this account".into(),
+                    sampled: None,
+                },
+            ));
             match configuration::ours(ground, answers).await {
                 Ok(Some(distribution)) => {
                     found.cloudfront.by =
@@ -59,7 +66,8 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
             found.cloudfront.by = SetUpBy::Unknown;
             found.failures.push(failure);
             if found.cloudfront.enabled == Some(true) {
-                found.goal = Some((Goal::Disable, "CloudFront is on, and AWS can't be asked from here".into()));
+                found.goal =
+                    Some((Goal::Disable, "CloudFront is on, and AWS can't be asked from here".into()));
             }
         }
     }
@@ -110,14 +118,7 @@ async fn identities(ground: &Ground, answers: &Answers) -> Vec<IdentityFound> {
     let candidates = ground.candidates(answers).await;
     let asked = candidates.iter().map(|candidate| async move {
         let result = ground.try_candidate(candidate).await.map(|(_, caller)| (caller.arn, caller.account));
-        let source = match &candidate.source {
-            Credential::Profile(name) => Source::Profile(name.clone()),
-            Credential::Typed(_) => Source::Typed,
-            Credential::Environment => Source::Environment,
-            Credential::Packagecloud(_) => Source::Config,
-            Credential::Chain => Source::Chain,
-        };
-        identity(source, candidate.found.clone(), result)
+        identity(source(&candidate.source), candidate.found.clone(), result)
     });
     join_all(asked).await
 }
@@ -139,4 +140,41 @@ fn identity(source: Source, found: String, result: Result<(String, String), Fail
             suffices: Check::fail("identity", failure.to_string(), failure.next),
         },
     }
+}
+
+/// Who a profile or typed keys are; typed keys are used from now on.
+pub async fn identify(
+    ground: &Ground,
+    profile: Option<&str>,
+    keys: Option<&TypedKeys>,
+    answers: &Answers,
+) -> IdentityFound {
+    if let Some(keys) = keys {
+        ground.host.redactor.learn(&keys.secret_access_key);
+        ground.type_keys(Keys {
+            access: keys.access_key_id.clone(),
+            secret: keys.secret_access_key.clone(),
+            session: keys.session_token.clone(),
+        });
+        if keys.remember {
+            let name = format!("aws_secret_key {}", keys.access_key_id);
+            // Where there is no keyring they are typed again next time, which is said where they are asked for.
+            let _ = ground.host.keyring.put(&name, &keys.secret_access_key).await;
+        }
+    }
+    let wanted = match profile {
+        Some(name) => Source::Profile(name.to_owned()),
+        None => Source::Typed,
+    };
+    let mut answers = answers.clone();
+    if let Some(name) = profile {
+        answers.profile = Some(name.to_owned());
+    }
+    let candidates = ground.candidates(&answers).await;
+    let Some(candidate) = candidates.iter().find(|candidate| source(&candidate.source) == wanted) else {
+        let failure = Failure::other("the identity", "it was not found", "type it again");
+        return identity(wanted, String::new(), Err(failure));
+    };
+    let result = ground.try_candidate(candidate).await.map(|(_, caller)| (caller.arn, caller.account));
+    identity(wanted, candidate.found.clone(), result)
 }

@@ -17,6 +17,7 @@ use tokio::{
 pub mod draw;
 mod job;
 pub mod keys;
+pub mod perform;
 mod screens;
 mod steps;
 pub mod terminal;

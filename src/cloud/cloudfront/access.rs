@@ -10,10 +10,10 @@ use aws_sdk_cloudfront::types::{
 use super::unbuilt;
 use crate::cloud::{Cloud, Say, fault, patience};
 use crate::model::{
-        failure::Failure,
-        names::Names,
-        seen::{OriginAccessControl, OriginAccessIdentity},
-    };
+    failure::Failure,
+    names::Names,
+    seen::{OriginAccessControl, OriginAccessIdentity},
+};
 
 const LISTED: patience::Wait = patience::Wait::new("the origin access identity to be listed", 60, 2);
 
@@ -85,7 +85,7 @@ impl Cloud {
                 })
             }
             Err(failure) if fault::is(&failure, "CloudFrontOriginAccessIdentityAlreadyExists") => {
-                patience::until(LISTED, say, async || self.identity(names).await).await
+                patience::until(LISTED, say, || self.identity(names)).await
             }
             Err(failure) => Err(failure),
         }

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::cloud::{Cloud, Say, fault, patience, permitted};
 use crate::model::{
-        failure::{Failure, Kind},
-        names::Names,
-        seen::{Distribution, Ownership},
-    };
+    failure::{Failure, Kind},
+    names::Names,
+    seen::{Distribution, Ownership},
+};
 
 const CREATE: &str = "cloudfront:CreateDistribution";
 const FUNCTION_THERE: patience::Wait =
@@ -59,7 +59,7 @@ impl Cloud {
         let tagged =
             DistributionConfigWithTags::builder().distribution_config(config).tags(tags(names)?).build();
         let once = aws_sdk_cloudfront::config::Builder::new().retry_config(RetryConfig::disabled());
-        let create = async || {
+        let create = || async {
             let asked = self
                 .cloudfront
                 .create_distribution_with_tags()
@@ -95,7 +95,7 @@ impl Cloud {
             Err(failure)
                 if failure.kind == Kind::Unreachable || fault::is(&failure, "DistributionAlreadyExists") =>
             {
-                let found = patience::until(LISTED, say, async || {
+                let found = patience::until(LISTED, say, || async {
                     let all = self.distributions(names).await?;
                     Ok(all
                         .into_iter()
@@ -153,7 +153,7 @@ impl Cloud {
                 return now.ok_or_else(|| Failure::drifted(what, "it was deleted meanwhile"));
             }
             self.check_fidelity(&seen.id, &read).await?;
-            let update = async || {
+            let update = || async {
                 self.cloudfront
                     .update_distribution()
                     .id(&seen.id)
@@ -186,7 +186,7 @@ impl Cloud {
         etag: Option<&str>,
         say: Say<'_>,
     ) -> Result<Distribution, Failure> {
-        patience::until(WRITTEN, say, async || {
+        patience::until(WRITTEN, say, || async {
             let now = self.distribution(names, &seen.id).await?;
             Ok(now.filter(|now| etag.map_or(now.etag != seen.etag, |etag| now.etag == etag)))
         })
@@ -205,7 +205,7 @@ impl Cloud {
         id: &str,
         say: Say<'_>,
     ) -> Result<Distribution, Failure> {
-        let done = patience::until(DEPLOYED, say, async || {
+        let done = patience::until(DEPLOYED, say, || async {
             let now = self.distribution(names, id).await?.ok_or_else(|| {
                 Failure::new(Kind::Missing, format!("distribution {id}"), "it is not there", "look again")
             })?;

@@ -6,7 +6,7 @@ use aws_sdk_cloudfront::types::{
     Aliases, CacheBehaviors, DefaultCacheBehavior, DistributionConfig, DistributionSummary, HttpVersion,
     OriginGroups, Origins, Tags, ViewerProtocolPolicy,
 };
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
     origin::{self, is_bucket, reaches_bucket},
@@ -14,10 +14,10 @@ use super::{
 };
 use crate::cloud::{Cloud, fault, whose};
 use crate::model::{
-        failure::Failure,
-        names::Names,
-        seen::{Behavior, Distribution, Origin, Ownership},
-    };
+    failure::Failure,
+    names::Names,
+    seen::{Behavior, Distribution, Origin, Ownership},
+};
 
 const AT_ONCE: usize = 6;
 const IDENTITY: &str = "origin-access-identity/cloudfront/";
@@ -38,12 +38,15 @@ impl Cloud {
             all.extend(page.distribution_list.and_then(|list| list.items).unwrap_or_default());
         }
         stream::iter(all)
-            .map(async |one| {
-                let origins = one.origins().map(Origins::items).unwrap_or_default();
-                let concerns = one.comment == names.comment()
-                    || origins.iter().any(|origin| is_bucket(origin, names.bucket()));
-                let whole = if concerns { self.distribution(names, &one.id).await? } else { None };
-                Ok(whole.unwrap_or_else(|| summarized(&one, names)))
+            .map(|one| {
+                async move {
+                    let origins = one.origins().map(Origins::items).unwrap_or_default();
+                    let concerns = one.comment == names.comment()
+                        || origins.iter().any(|origin| is_bucket(origin, names.bucket()));
+                    let whole = if concerns { self.distribution(names, &one.id).await? } else { None };
+                    Ok(whole.unwrap_or_else(|| summarized(&one, names)))
+                }
+                .boxed()
             })
             .buffered(AT_ONCE)
             .try_collect()
