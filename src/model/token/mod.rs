@@ -45,3 +45,6 @@ pub fn signed_url(
     let token = sign(key, object, expires, mac, construction, domain);
     format!("https://{domain}{}?t={token}", canonical(&format!("/{object}")))
 }
+
+#[cfg(test)]
+mod tests;

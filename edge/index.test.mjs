@@ -1,0 +1,244 @@
+// The handler on events as CloudFront sends them, with a KMS on loopback that can fail; each test is an instance of its own.
+
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const ARN = 'arn:aws:kms:us-east-1:111122223333:key/0a1b2c3d';
+const CONTEXT = { 'packagecloud:enterprise': 'packages' };
+const CURRENT = Buffer.from('0123456789abcdef0123456789abcdef').toString('base64');
+const PREVIOUS = Buffer.from('fedcba9876543210fedcba9876543210').toString('base64').replace(/=+$/, '');
+const PATH = '/7/8/debian/package_files/97310.deb';
+
+process.env.AWS_ACCESS_KEY_ID = 'ASIAIOSFODNN7EXAMPLE';
+process.env.AWS_SECRET_ACCESS_KEY = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY';
+process.env.AWS_SESSION_TOKEN = 'a-session';
+
+/** A KMS that knows one key: a ciphertext is `sealed:` and its plaintext. Each failure is for one request. */
+async function kms(t, failures = []) {
+  const asked = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (piece) => (body += piece));
+    request.on('end', () => {
+      asked.push({ method: request.method, url: request.url, headers: request.headers, body: JSON.parse(body) });
+      const failure = failures.shift();
+      if (failure) return failure(response);
+      const [mark, plain] = Buffer.from(asked.at(-1).body.CiphertextBlob, 'base64').toString().split(':');
+      if (mark !== 'sealed') return refuse('InvalidCiphertextException')(response);
+      return response.end(JSON.stringify({ KeyId: ARN, Plaintext: Buffer.from(plain).toString('base64') }));
+    });
+  });
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  process.env.AWS_ENDPOINT_URL_KMS = `http://127.0.0.1:${server.address().port}`;
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return asked;
+}
+
+const refuse = (type, status = 400) => (response) => {
+  response.statusCode = status;
+  response.end(JSON.stringify({ __type: `com.amazonaws.kms#${type}`, message: 'a message that quotes what was sent' }));
+};
+const silent = () => {};
+const stalling = (response) => response.write('{"Plaintext":');
+const dripping = (response) => {
+  const drip = setInterval(() => response.write(' '), 200);
+  response.on('close', () => clearInterval(drip));
+};
+const broken = (response) => response.socket.destroy();
+const nonsense = (response) => response.end('<html>');
+
+/** A fresh instance: its own module state, and a bundle's files around it. */
+async function instance(t, { secrets = [CURRENT, PREVIOUS], construction = 'decoded:path+expires', keys } = {}) {
+  const dir = mkdtempSync(join(tmpdir(), 'edge-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  for (const file of ['index.mjs', 'secrets.mjs', 'token.mjs']) {
+    copyFileSync(fileURLToPath(new URL(file, import.meta.url)), join(dir, file));
+  }
+  const sealed = secrets.map((secret) => ({
+    arn: ARN,
+    ciphertext: Buffer.from(`sealed:${secret}`).toString('base64'),
+    context: CONTEXT,
+  }));
+  writeFileSync(join(dir, 'keys.json'), keys ?? JSON.stringify({ construction, keys: sealed }));
+  const { handler } = await import(pathToFileURL(join(dir, 'index.mjs')));
+  return handler;
+}
+
+const event = (request = {}) => ({
+  Records: [
+    {
+      cf: {
+        config: {
+          distributionDomainName: 'd111111abcdef8.cloudfront.net',
+          distributionId: 'EDFDVBD6EXAMPLE',
+          eventType: 'viewer-request',
+          requestId: '4TyzHTaYWb1GX1qTfsHhEqV6HUDd_BzoBZnwfnvQc_1oF26ClkoUSEQ==',
+        },
+        request: {
+          clientIp: '203.0.113.178',
+          headers: {
+            host: [{ key: 'Host', value: 'packages.example.com' }],
+            'user-agent': [{ key: 'User-Agent', value: 'Debian APT-HTTP/1.3 (2.6.1)' }],
+          },
+          method: 'GET',
+          querystring: '',
+          uri: PATH,
+          ...request,
+        },
+      },
+    },
+  ],
+});
+
+function token({ secret = CURRENT, path = PATH, lasts = 300, algorithm = 'sha1', key, message } = {}) {
+  const expires = String(Math.floor(Date.now() / 1000) + lasts);
+  const mac = createHmac(algorithm, key ?? Buffer.from(secret, 'base64')).update(message?.(path, expires) ?? path + expires);
+  return `t=${expires}_${mac.digest('hex')}`;
+}
+
+function assertRefused(answer, status, reason) {
+  assert.equal(answer.status, status);
+  assert.equal(typeof answer.status, 'string', 'a number fails CloudFront’s validation');
+  assert.equal(answer.headers['x-packagecloud-cloudfront'][0].value, reason);
+  assert.equal(answer.headers['cache-control'][0].value, 'no-store');
+  assert.match(answer.headers['content-type'][0].value, /^text\/plain/);
+  assert.ok(answer.body.length > 20 && answer.body.length < 200);
+  for (const [name, [{ key }]] of Object.entries(answer.headers)) assert.equal(key.toLowerCase(), name);
+}
+
+test('the handler declares one parameter', async (t) => {
+  assert.equal((await instance(t)).length, 1);
+});
+
+test('a signed request goes on: an empty query string, a canonical uri, all else as it came', async (t) => {
+  await kms(t);
+  const handler = await instance(t);
+  for (const method of ['GET', 'HEAD']) {
+    for (const algorithm of ['sha1', 'sha256']) {
+      for (const secret of [CURRENT, PREVIOUS]) {
+        const came = event({ method, querystring: token({ algorithm, secret, path: '/7/8/a+é' }), uri: '/7/8/a%2b%c3%a9' });
+        const goes = structuredClone(came.Records[0].cf.request);
+        assert.deepEqual(await handler(came), { ...goes, uri: '/7/8/a%2B%C3%A9', querystring: '' });
+      }
+    }
+  }
+});
+
+test('a refusal says why, and what to do', async (t) => {
+  await kms(t);
+  const handler = await instance(t);
+  const good = token();
+  for (const [request, status, reason] of [
+    [{ querystring: good, method: 'POST' }, '405', 'bad-method'],
+    [{ querystring: good, uri: '/7/../8' }, '403', 'bad-path'],
+    [{}, '403', 'missing-token'],
+    [{ querystring: `${good}&x=1` }, '403', 'malformed-token'],
+    [{ querystring: good, uri: '/7/8/other.deb' }, '403', 'bad-signature'],
+    [{ querystring: token({ lasts: -1 }) }, '403', 'expired'],
+  ]) {
+    assertRefused(await handler(event(request)), status, reason);
+  }
+  assert.equal((await handler(event({ method: 'PUT' }))).headers.allow[0].value, 'GET, HEAD');
+});
+
+test('the construction is data: raw keys, and the host that the viewer asked', async (t) => {
+  await kms(t);
+  const raw = await instance(t, { construction: 'raw:path+expires' });
+  assert.equal((await raw(event({ querystring: token({ key: CURRENT }) }))).uri, PATH);
+  assertRefused(await raw(event({ querystring: token() })), '403', 'bad-signature');
+
+  const hosted = await instance(t, { construction: 'decoded:host+path+expires' });
+  const signed = (host) => token({ message: (path, expires) => host + path + expires });
+  assert.equal((await hosted(event({ querystring: signed('packages.example.com') }))).uri, PATH);
+  const headers = { host: [{ key: 'Host', value: 'Packages.Example.com:443' }] };
+  assert.equal((await hosted(event({ querystring: signed('packages.example.com'), headers }))).uri, PATH);
+  assert.equal((await hosted(event({ querystring: signed('d111111abcdef8.cloudfront.net'), headers: {} }))).uri, PATH);
+  assertRefused(await hosted(event({ querystring: signed('') })), '403', 'bad-signature');
+});
+
+test('KMS is asked once an instance, whatever comes at once', async (t) => {
+  const asked = await kms(t);
+  const handler = await instance(t);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => handler(event({ querystring: token() }))));
+  assert.ok(answers.every(({ uri }) => uri === PATH));
+  await handler(event());
+  assert.equal(asked.length, 2, 'each ciphertext once');
+  const [{ method, url, headers, body }] = asked;
+  assert.deepEqual([method, url, headers['x-amz-target']], ['POST', '/', 'TrentService.Decrypt']);
+  assert.deepEqual(body.EncryptionContext, CONTEXT);
+  assert.equal(body.KeyId, ARN);
+  assert.equal(headers['x-amz-security-token'], 'a-session');
+  assert.match(
+    headers.authorization,
+    /^AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE\/\d{8}\/us-east-1\/kms\/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, Signature=[0-9a-f]{64}$/,
+  );
+});
+
+for (const [name, failure, attempts] of [
+  ['denied', refuse('AccessDeniedException'), 1],
+  ['a ciphertext of another key', refuse('IncorrectKeyException'), 1],
+  ['a disabled key', refuse('DisabledException'), 1],
+  ['throttled', refuse('ThrottlingException'), 2],
+  ['an error of its own', refuse('KMSInternalException', 500), 2],
+  ['silent', silent, 2],
+  ['stalling', stalling, 2],
+  ['dripping', dripping, 2],
+  ['broken', broken, 2],
+  ['nonsense', nonsense, 2],
+]) {
+  test(`KMS ${name}: closed, nothing remembered, the next request tries again`, async (t) => {
+    const asked = await kms(t, Array.from({ length: attempts }, () => failure));
+    const handler = await instance(t, { secrets: [CURRENT] });
+    const said = [];
+    t.mock.method(console, 'error', (...words) => said.push(words.join(' ')));
+    const started = performance.now();
+    const querystring = token();
+    assertRefused(await handler(event({ querystring })), '503', 'unavailable');
+    assert.ok(performance.now() - started < 5000, 'within Lambda’s five seconds');
+    assert.equal(asked.length, attempts);
+    assert.equal(said.length, 1);
+    for (const word of [querystring, CURRENT, 'quotes']) assert.ok(!said[0].includes(word));
+    assert.equal((await handler(event({ querystring }))).uri, PATH);
+  });
+}
+
+test('one retry is enough for one bad moment', async (t) => {
+  const asked = await kms(t, [broken]);
+  const handler = await instance(t, { secrets: [CURRENT] });
+  assert.equal((await handler(event({ querystring: token() }))).uri, PATH);
+  assert.equal(asked.length, 2);
+});
+
+test('KMS unreachable, or a bundle that is none: closed', async (t) => {
+  t.mock.method(console, 'error', () => {});
+  process.env.AWS_ENDPOINT_URL_KMS = 'http://127.0.0.1:9';
+  assertRefused(await (await instance(t))(event({ querystring: token() })), '503', 'unavailable');
+  await kms(t);
+  for (const keys of ['', '{}', '{"construction":"decoded:path+expires"}']) {
+    assertRefused(await (await instance(t, { keys }))(event({ querystring: token() })), '503', 'unavailable');
+  }
+  for (const how of [{ construction: 'decoded:everything' }, { secrets: ['not base64!'] }]) {
+    assertRefused(await (await instance(t, how))(event({ querystring: token() })), '503', 'unavailable');
+  }
+  const handler = await instance(t);
+  for (const strange of [{}, { Records: [] }, null, event({ uri: undefined, querystring: token() })]) {
+    const answer = await handler(strange);
+    assert.ok(['403', '503'].includes(answer.status), JSON.stringify(strange));
+  }
+});
+
+test('with no key long enough all is refused', async (t) => {
+  await kms(t);
+  const short = Buffer.from('0123456789abcde').toString('base64');
+  const handler = await instance(t, { secrets: [short] });
+  assertRefused(await handler(event({ querystring: token({ secret: short }) })), '403', 'bad-signature');
+});
