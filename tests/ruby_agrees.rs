@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 const FIXTURE: &str = include_str!("fixtures/packagecloud.rb");
 
 /// Runs a file as packagecloud does, and says what each hash holds: the top's names are hashes that spring up.
-const STUB: &str = r#"
+const STUB: &str = r"
 require 'json'
 class Top
   def initialize = @hashes = Hash.new { |all, name| all[name] = {} }
@@ -25,7 +25,7 @@ puts JSON.generate(ARGV.map { |path|
   top.instance_eval(File.binread(path).force_encoding('UTF-8').sub(/\A\uFEFF/, ''), path)
   top.instance_variable_get(:@hashes)
 })
-"#;
+";
 
 /// What each of the files makes of the hashes; one ruby runs them all.
 fn run<T: AsRef<[u8]>>(files: &[T]) -> Vec<Map<String, Value>> {

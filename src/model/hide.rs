@@ -113,7 +113,7 @@ fn hide_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, 
         let slashes = &value[..value.len() - unescaped.len()];
         if !slashes.is_empty() {
             let close = format!("{slashes}{quote}");
-            out.push_str(&format!("{close}{HIDDEN}{close}"));
+            out.push_str(&[&close, HIDDEN, &close].concat());
             return body.find(&close).map_or("", |end| &body[end + close.len()..]);
         }
         let mut escaped = false;

@@ -188,6 +188,9 @@ impl ConfigFile {
 
 impl std::fmt::Debug for ConfigFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConfigFile").field("bytes", &self.bytes.len()).field("error", &self.error).finish()
+        f.debug_struct("ConfigFile")
+            .field("bytes", &self.bytes.len())
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }

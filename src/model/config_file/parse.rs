@@ -37,7 +37,7 @@ pub(super) fn parse(bytes: &[u8]) -> ConfigFile {
     }
     let mut begin = None;
     for index in 0..root.child_count() {
-        let Some(node) = root.child(index as u32) else { continue };
+        let Some(node) = root.child(index) else { continue };
         match node.kind() {
             "uninterpreted" => {
                 // Ruby takes `__END__` alone on its line only; the parser is less strict.
@@ -68,7 +68,7 @@ pub(super) fn parse(bytes: &[u8]) -> ConfigFile {
 }
 
 fn line_at(bytes: &[u8], at: usize) -> usize {
-    bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+    bytes[..at].split(|byte| *byte == b'\n').count()
 }
 
 /// The line of what can't be read, else of what is missing.
@@ -80,7 +80,7 @@ fn first_error(root: Node<'_>) -> usize {
 }
 
 fn children(node: Node<'_>) -> Vec<Node<'_>> {
-    (0..node.child_count()).filter_map(|index| node.child(index as u32)).collect()
+    (0..node.child_count()).filter_map(|index| node.child(index)).collect()
 }
 
 /// `node` and everything below it, in the order of the file.
