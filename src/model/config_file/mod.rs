@@ -5,6 +5,7 @@
 
 mod edit;
 mod parse;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
