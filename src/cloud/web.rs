@@ -13,7 +13,7 @@ use aws_smithy_runtime::client::{
 };
 use aws_smithy_runtime_api::client::{
     auth::static_resolver::StaticAuthSchemeOptionResolver,
-    http::{HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpClient},
+    http::{HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
     identity::SharedIdentityResolver,
     orchestrator::HttpRequest,
     runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
@@ -63,6 +63,13 @@ impl Web {
         edge: Option<String>,
     ) -> Self {
         Self { client, edge, components: components(sleep, clock) }
+    }
+
+    /// A connection to where this client leads: for requests that are signed elsewhere.
+    #[must_use]
+    pub fn connector(&self) -> SharedHttpConnector {
+        let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(5)).build();
+        self.client.http_connector(&settings, &self.components)
     }
 
     /// One GET, with `headers`.
