@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 const FIXTURE: &str = include_str!("fixtures/packagecloud.rb");
 
 /// Runs a file as packagecloud does, and says what each hash holds: the top's names are hashes that spring up.
-const STUB: &str = r#"
+const STUB: &str = r"
 require 'json'
 class Top
   def initialize = @hashes = Hash.new { |all, name| all[name] = {} }
@@ -25,7 +25,7 @@ puts JSON.generate(ARGV.map { |path|
   top.instance_eval(File.binread(path).force_encoding('UTF-8').sub(/\A\uFEFF/, ''), path)
   top.instance_variable_get(:@hashes)
 })
-"#;
+";
 
 /// What each of the files makes of the hashes; one ruby runs them all.
 fn run<T: AsRef<[u8]>>(files: &[T]) -> Vec<Map<String, Value>> {
@@ -72,6 +72,23 @@ fn files() -> Vec<String> {
                 "x = <<A + <<'B'\n  packagecloud_rails['{name}'] = 1\nA\n__END__\nB\npackagecloud_rails['{name}'] = {key}\n"
             ),
             format!("\u{feff}packagecloud_rails['{name}'] = {key}\n"),
+            format!(
+                "packagecloud_rails['{name}'] = {key} unless 1 < 2\r\n__END__\r\npackagecloud_rails['{name}'] = 1"
+            ),
+            format!("=begin\r\npackagecloud_rails['{name}'] = {key}\r\n=end\r\nx = 1"),
+            format!("-> {{ packagecloud_rails['{name}'] = {key} }}.call\n"),
+            format!("for name in %w[{name}] do packagecloud_rails[name] = {key} end"),
+            format!("packagecloud_rails.update({name}: {key})\npackagecloud_rails['{name}'] = 3"),
+            format!("packagecloud_rails['{name}'] = {key}\npackagecloud_rails.delete('{name}')\n"),
+            format!("packagecloud_rails['{name}'] = packagecloud_rails['b'] = {key}\n"),
+            format!("1 > 2 and packagecloud_rails['{name}'] = {key}\n"),
+            format!("packagecloud_rails['{name}'] = {key} rescue 1\n"),
+            format!("case 1 when 1\n  packagecloud_rails['{name}'] = {key}\nend\n"),
+            format!("packagecloud_rails['{name}'] = %q[a[b]c]\nx = ?'; y = /'/; z = `true` # '\n"),
+            format!("packagecloud_rails['{name}'] = \"\\x41\\u00e9\\s\\\"\"; # \\\n"),
+            format!("packagecloud_rails['{name}'] = 'a\nb'\n# {key} \\\n=begin\n=end"),
+            format!("packagecloud_rails['{name}'] = {key}\n__END__x = 1 if false\n"),
+            format!("packagecloud_rails[ '{name}' ]  =\\\n  {key}"),
         ] {
             files.push(spelling);
         }

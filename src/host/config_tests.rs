@@ -25,7 +25,7 @@ fn host(dir: &Path, text: &str) -> Host {
         state: State::open(&dir.join("state"), None).unwrap(),
         keyring: Keyring::memory(),
         redactor: Redactor::default(),
-        clock: Clock::new(|| Duration::from_secs(1_795_466_700)),
+        clock: Clock::new(|| Duration::from_mins(29_924_445)),
         clients: false,
     }
 }

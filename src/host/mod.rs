@@ -14,7 +14,7 @@ pub mod redact;
 pub mod state;
 pub mod version;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use clock::Clock;
 pub use config::{Backup, Config, Restore, Written};
@@ -37,4 +37,28 @@ pub struct Host {
     pub clock: Clock,
     /// Whether the host is asked for configuration clients; a sandbox never asks.
     pub clients: bool,
+}
+
+impl Host {
+    /// This machine.
+    #[must_use]
+    pub fn here(config: &Path, ctl: Ctl, state: State) -> Self {
+        Self {
+            reach: Reach::Local,
+            config: config.to_owned(),
+            ctl,
+            state,
+            keyring: Keyring::System,
+            redactor: Redactor::default(),
+            clock: Clock::default(),
+            clients: true,
+        }
+    }
+
+    /// A sandbox's: no keyring, no configuration client of this machine is ever asked.
+    #[must_use]
+    pub fn sandboxed(config: &Path, play: ctl::Play, state: State, clock: Clock) -> Self {
+        let (keyring, ctl) = (Keyring::memory(), Ctl::Played(play));
+        Self { keyring, clock, clients: false, ..Self::here(config, ctl, state) }
+    }
 }

@@ -93,11 +93,21 @@ impl Reach {
 
     /// What a program that changes nothing prints, where it ends well within five seconds.
     pub async fn ask(&self, program: &Path, arguments: &[&str]) -> Option<String> {
+        let out = self.output(program, arguments).await?;
+        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+    }
+
+    /// The same, whatever its status, with what it says on standard error.
+    pub async fn said(&self, program: &Path, arguments: &[&str]) -> Option<String> {
+        let out = self.output(program, arguments).await?;
+        Some(String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned())
+    }
+
+    async fn output(&self, program: &Path, arguments: &[&str]) -> Option<std::process::Output> {
         let Self::Local = self;
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).stdin(std::process::Stdio::null()).env("LC_ALL", "C").kill_on_drop(true);
-        let out = tokio::time::timeout(Duration::from_secs(5), command.output()).await.ok()?.ok()?;
-        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).into_owned())
+        tokio::time::timeout(Duration::from_secs(5), command.output()).await.ok()?.ok()
     }
 }
 

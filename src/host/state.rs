@@ -98,11 +98,18 @@ impl State {
     pub fn log(&self, now: Duration, redactor: &Redactor, line: &str) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = log.as_mut() {
-            let text: String = line
+            let now = clock::written(now);
+            let lines: Vec<String> = line
                 .lines()
-                .map(|line| format!("{} {}\n", clock::written(now), redactor.clean(line)))
+                .map(|line| {
+                    format!(
+                        "{now} {}
+",
+                        redactor.clean(line)
+                    )
+                })
                 .collect();
-            let _ = file.write_all(text.as_bytes());
+            let _ = file.write_all(lines.concat().as_bytes());
         }
     }
 
@@ -241,7 +248,7 @@ mod tests {
     use super::*;
     use crate::model::{goal::Goal, secret::Secret};
 
-    const NOW: Duration = Duration::from_secs(1_795_466_700);
+    const NOW: Duration = Duration::from_mins(29_924_445);
 
     fn state() -> (tempfile::TempDir, State) {
         let root = tempfile::tempdir().unwrap();
@@ -276,7 +283,7 @@ mod tests {
         let (_root, state) = state();
         let mut lock = state.lock(NOW, None).unwrap();
         lock.stage(Some(Stage::GoLive));
-        let failure = state.lock(NOW + Duration::from_secs(180), None).unwrap_err();
+        let failure = state.lock(NOW + Duration::from_mins(3), None).unwrap_err();
         assert_eq!(
             failure.why,
             format!(

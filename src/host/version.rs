@@ -82,10 +82,28 @@ impl Host {
                 return Some(version);
             }
         }
-        let manifest = self.reach.read("/opt/packagecloud/version-manifest.txt".as_ref()).await.ok()?;
-        let manifest = String::from_utf8_lossy(&manifest).into_owned();
-        let (name, version) = manifest.lines().next()?.split_once(' ')?;
-        name.starts_with("packagecloud").then(|| Version::parse(version, "version-manifest.txt"))?
+        if let Ok(manifest) = self.reach.read("/opt/packagecloud/version-manifest.txt".as_ref()).await
+            && let Some((name, text)) = String::from_utf8_lossy(&manifest).lines().next()?.split_once(' ')
+            && name.starts_with("packagecloud")
+        {
+            return Version::parse(text, "version-manifest.txt");
+        }
+        self.listed().await
+    }
+
+    /// The commands that packagecloud-ctl lists tell one thing: whether it knows CloudFront.
+    pub(super) async fn listed(&self) -> Option<Version> {
+        let Ctl::Command(words) = &self.ctl else { return None };
+        let (first, rest) = words.split_first()?;
+        let program = self.reach.program(first).await?;
+        let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
+        arguments.push("help");
+        let list = self.reach.said(&program, &arguments).await?;
+        list.contains("bootstrap-cloudfront").then(|| Version {
+            text: "2.0.7 or later".to_owned(),
+            numbers: FIRST,
+            by: "packagecloud-ctl lists bootstrap-cloudfront",
+        })
     }
 }
 

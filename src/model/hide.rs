@@ -113,7 +113,7 @@ fn hide_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, 
         let slashes = &value[..value.len() - unescaped.len()];
         if !slashes.is_empty() {
             let close = format!("{slashes}{quote}");
-            out.push_str(&format!("{close}{HIDDEN}{close}"));
+            out.push_str(&[&close, HIDDEN, &close].concat());
             return body.find(&close).map_or("", |end| &body[end + close.len()..]);
         }
         let mut escaped = false;
@@ -145,10 +145,14 @@ fn hide_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, 
         return inner.find(close).map_or("", |end| &inner[end + close.len_utf8()..]);
     }
     // Without quotes: YAML, or a shell. Ruby's expressions and words such as `true` are no secrets.
-    let plain = operator == ":" || (operator == "=" && tight);
     let named = word.contains('_') || !word.eq_ignore_ascii_case("key");
     let end = value.find([' ', '\t', ',', '}', ')', ';', '&', '"', '\'', '[']).unwrap_or(value.len());
     let text = &value[..end];
+    // What Ruby would take for a name, but nobody would call one so: quotes were forgotten.
+    let forgotten = text.len() >= 8
+        && text.contains(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
+    let plain = operator == ":" || (operator == "=" && tight) || forgotten;
     let ruby = value[end..].starts_with('[') || ["true", "false", "nil", "null", ""].contains(&text);
     if plain && named && !ruby && !value.starts_with(HIDDEN) && !text.starts_with("arn:") {
         out.push_str(HIDDEN);
@@ -242,6 +246,7 @@ mod tests {
             ("export AWS_SECRET_KEY=abc FOO=1", "export AWS_SECRET_KEY=(hidden) FOO=1"),
             ("x['api_token'] = %q(abc) if y", "x['api_token'] = (hidden) if y"),
             ("x['cloudfront_secret'] = ENV['X']", "x['cloudfront_secret'] = ENV['X']"),
+            ("x['cloudfront_secret'] = MDI2ZDhhYmMx", "x['cloudfront_secret'] = (hidden)"),
             ("x['cloudfront_enabled'] = true", "x['cloudfront_enabled'] = true"),
             ("arn:aws:kms:us-east-1:1:key/1234", "arn:aws:kms:us-east-1:1:key/1234"),
             ("KMS key: arn:aws:kms:x", "KMS key: arn:aws:kms:x"),

@@ -36,8 +36,8 @@ pub struct Running {
     /// `reconfigure`.
     pub command: String,
     pub pid: u32,
-    /// Unix seconds.
-    pub since: u64,
+    /// Unix time.
+    pub since: Duration,
     /// The kernel's start time of the process: a pid alone may have become another's.
     started: Option<u64>,
     #[serde(skip)]
@@ -95,13 +95,8 @@ impl Running {
             .spawn()
             .map_err(failed)?;
         let pid = child.id();
-        let running = Self {
-            command: command.to_owned(),
-            pid,
-            since: now.as_secs(),
-            started: started(pid),
-            dir: dir.to_owned(),
-        };
+        let running =
+            Self { command: command.to_owned(), pid, since: now, started: started(pid), dir: dir.to_owned() };
         // It is reaped as soon as it ends, so that it never looks alive as a zombie.
         let reaper = std::thread::Builder::new().name("packagecloud-ctl".to_owned());
         let mut child = child;

@@ -6,16 +6,19 @@ mod detached;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::model::failure::{Failure, Kind};
 
-use super::{Host, redact::Redactor};
+use super::Host;
 
 pub use detached::Running;
+
+/// Where the time of our last reconfigure is kept.
+const RECONFIGURED: &str = "reconfigured";
 
 /// A stand-in in this process: it runs a command, sends its lines, and gives its exit status.
 pub type Play =
@@ -73,15 +76,20 @@ impl std::str::FromStr for Ctl {
 
 /// What a command said, line by line: for its outcome, the last of them are kept.
 struct Lines<'a> {
-    redactor: &'a Redactor,
+    host: &'a Host,
     on_line: &'a mut (dyn FnMut(&str) + Send),
-    last: std::collections::VecDeque<String>,
+    command: &'a str,
+    last: VecDeque<String>,
+    /// Whether one of them said that there is no such command; the list of those that there are follows it.
+    unknown: bool,
 }
 
 impl Lines<'_> {
     fn take(&mut self, line: &str) {
-        let line = self.redactor.clean(line);
+        let line = self.host.redactor.clean(line);
+        self.host.state.log(self.host.clock.now(), &self.host.redactor, &format!("{}: {line}", self.command));
         (self.on_line)(&line);
+        self.unknown |= line.contains("I don't know that command");
         if !line.trim().is_empty() {
             self.last.push_back(line);
         }
@@ -91,10 +99,9 @@ impl Lines<'_> {
     }
 
     fn outcome(self, status: i32) -> Outcome {
-        let unknown = self.last.iter().any(|line| line.contains("I don't know that command"));
         match status {
             0 => Outcome::Done,
-            1 if unknown => Outcome::Unknown,
+            1 if self.unknown => Outcome::Unknown,
             _ => Outcome::Failed { status, last: self.last.into() },
         }
     }
@@ -112,7 +119,8 @@ impl Ctl {
 }
 
 impl Host {
-    /// Runs packagecloud-ctl's `command` to its end; where it runs already, follows it from its first line on.
+    /// Runs packagecloud-ctl's `command` to its end; where it runs already, on packagecloud.rb as it is, follows it
+    /// from its first line on.
     /// Dropping the future stops the following, never the command.
     ///
     /// # Errors
@@ -122,9 +130,22 @@ impl Host {
         command: &str,
         on_line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Outcome, Failure> {
-        let mut lines = Lines { redactor: &self.redactor, on_line, last: std::collections::VecDeque::new() };
+        if matches!(self.ctl, Ctl::None) {
+            return Ok(Outcome::Left);
+        }
+        let mut lines = Lines { host: self, on_line, command, last: VecDeque::new(), unknown: false };
+        let outcome = self.carry_out(command, &mut lines).await?;
+        if command == "reconfigure" && outcome == 0 {
+            // Lost, it only makes the next go-live say less about what is new in the file.
+            let _ = self.state.write(RECONFIGURED, self.clock.now().as_secs().to_string().as_bytes());
+        }
+        Ok(lines.outcome(outcome))
+    }
+
+    /// Runs or follows a command; its exit status.
+    async fn carry_out(&self, command: &str, lines: &mut Lines<'_>) -> Result<i32, Failure> {
         match &self.ctl {
-            Ctl::None => Ok(Outcome::Left),
+            Ctl::None => Err(missing("packagecloud-ctl", command)),
             Ctl::Played(play) => {
                 let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
                 let run = play(command.to_owned(), send);
@@ -144,39 +165,60 @@ impl Host {
                         }
                     }
                 }
-                let status = match status {
-                    Some(status) => status,
-                    None => run.await?,
-                };
-                Ok(lines.outcome(status))
+                match status {
+                    Some(status) => Ok(status),
+                    None => run.await,
+                }
             }
             Ctl::Command(words) => {
                 let dir = self.state.dir();
-                if let Some(running) = Running::find(dir)
-                    && running.command != command
-                {
-                    lines.take(&format!(
-                        "packagecloud-ctl {} runs already: waiting for its end first",
-                        running.command
-                    ));
-                    running.follow(&mut |line| lines.take(line)).await?;
-                    lines.last.clear();
-                }
-                let running = match Running::find(dir) {
-                    Some(running) => running,
-                    None => {
-                        let (first, rest) =
-                            words.split_first().expect("a command has a first word, held by from_str");
-                        let Some(program) = self.reach.program(first).await else {
-                            return Err(missing(first, command));
-                        };
-                        Running::start(dir, &program, rest, command, self.clock.now())?
-                    }
+                let changed = self.config_changed().await;
+                let found = Running::find(dir);
+                // One that began before the file was changed may have read what stood there before.
+                let follows = |running: &Running| {
+                    running.command == command && changed.is_none_or(|changed| changed < running.since)
                 };
-                let status = running.follow(&mut |line| lines.take(line)).await?;
-                Ok(lines.outcome(status))
+                let running = if let Some(running) = found.as_ref().filter(|running| follows(running)) {
+                    running.clone()
+                } else {
+                    if let Some(other) = found {
+                        lines.take(&format!(
+                            "packagecloud-ctl {} runs already: waiting for its end first",
+                            other.command
+                        ));
+                        // How that one ended is nothing to this one.
+                        let _ = other.follow(&mut |line| lines.take(line)).await;
+                        lines.last.clear();
+                        lines.unknown = false;
+                    }
+                    let (first, rest) =
+                        words.split_first().expect("a command has a first word, held by from_str");
+                    let Some(program) = self.reach.program(first).await else {
+                        return Err(missing(first, command));
+                    };
+                    Running::start(dir, &program, rest, command, self.clock.now())?
+                };
+                running.follow(&mut |line| lines.take(line)).await
             }
         }
+    }
+
+    /// Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
+    pub async fn last_reconfigure(&self) -> Option<Duration> {
+        let ours = self
+            .state
+            .read(RECONFIGURED)
+            .and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+        let mut last = ours.map(Duration::from_secs);
+        let logs = Path::new("/var/log/packagecloud/reconfigure");
+        if matches!(self.ctl, Ctl::Command(_))
+            && let Ok(names) = self.reach.list(logs).await
+        {
+            for name in names {
+                last = last.max(self.reach.modified(&logs.join(name)).await);
+            }
+        }
+        last
     }
 
     /// A command of packagecloud-ctl that an earlier run started and that still runs.

@@ -3,10 +3,9 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::*;
-use crate::{
-    host::{Clock, Keyring, Reach, State},
-    model::secret::Secret,
-};
+use crate::host::Redactor;
+use crate::host::{Clock, Keyring, Reach, State};
+use crate::model::secret::Secret;
 
 const SCRIPT: &str = r#"#!/bin/sh
 case "$1" in
@@ -17,7 +16,7 @@ case "$1" in
     printf 'without an end';;
   restart) echo "sh: $0 $*"; exit 3;;
   slow) echo begun; while [ ! -e "$(dirname "$0")/go" ]; do sleep 0.02; done; echo over;;
-  *) echo "I don't know that command."; exit 1;;
+  *) echo "I don't know that command."; seq 40; exit 1;;
 esac
 "#;
 
@@ -61,7 +60,9 @@ async fn its_lines_come_without_secrets_and_escapes_and_its_end_is_told() {
     );
     let left: Vec<_> =
         fs::read_dir(host.state.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["log"], "nothing with a secret in it is left");
+    assert!(left.iter().all(|name| name == "log" || name == "reconfigured"), "{left:?}");
+    assert!(!fs::read_to_string(host.state.dir().join("log")).unwrap().contains("hunter"));
+    assert!(host.last_reconfigure().await.is_some());
 
     let (outcome, lines) = run(&host, "restart").await;
     assert_eq!(outcome.unwrap(), Outcome::Failed { status: 3, last: lines });
@@ -92,6 +93,23 @@ async fn one_that_runs_already_is_followed_from_its_first_line() {
     );
     assert!(matches!(outcome.unwrap(), Outcome::Failed { status: 3, last } if last.len() == 1));
     assert_eq!(second.running(), None);
+}
+
+#[tokio::test]
+async fn one_that_began_before_the_file_was_changed_is_waited_for_and_run_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = scripted(dir.path());
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let mut on_line = move |line: &str| drop(heard.send(line.to_owned()));
+    tokio::select! {
+        _ = host.ctl("slow", &mut on_line) => panic!("it waits for the file"),
+        line = hears.recv() => assert_eq!(line.unwrap(), "begun"),
+    }
+    fs::write(&host.config, "").unwrap();
+    fs::write(dir.path().join("go"), "").unwrap();
+    let (outcome, lines) = run(&host, "slow").await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(lines[1..], ["begun", "over", "begun", "over"], "{lines:?}");
 }
 
 #[tokio::test]
@@ -137,4 +155,16 @@ async fn a_sandboxes_plays_on_tokios_clock() {
     let (outcome, lines) = run(&host(dir.path(), Ctl::Played(play)), "reconfigure").await;
     assert_eq!(outcome.unwrap(), Outcome::Done);
     assert_eq!(lines, ["reconfigure: (hidden)", "over"]);
+}
+
+#[tokio::test]
+async fn its_list_tells_whether_it_knows_cloudfront() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("ctl");
+    for (list, known) in [("  bootstrap-cloudfront", true), ("  reconfigure", false)] {
+        fs::write(&script, format!("#!/bin/sh\n[ \"$1\" = help ] && echo '{list}' >&2\nexit 1\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let version = host(dir.path(), Ctl::Command(vec![script.display().to_string()])).listed().await;
+        assert_eq!(version.is_some(), known);
+    }
 }

@@ -77,8 +77,7 @@ impl ConfigFile {
         if !absent.is_empty() {
             let lines: Vec<String> = absent.iter().map(|(key, value)| line(*key, value)).collect();
             if let Some(at) = self.block {
-                let text: String = lines.iter().map(|line| format!("{line}{eol}")).collect();
-                insertions.push((at..at, text));
+                insertions.push((at..at, lines.join(eol) + eol));
             } else {
                 if !self.bytes[..self.end].is_empty() && self.bytes[..self.end] != *BOM {
                     tail += eol;
@@ -90,7 +89,8 @@ impl ConfigFile {
             }
         }
         for (key, value, from) in overridden {
-            tail += &format!("{} # packagecloud-cloudfront: overrides line {from}{eol}", line(key, value));
+            tail += &line(key, value);
+            tail += &format_args!(" # packagecloud-cloudfront: overrides line {from}{eol}").to_string();
         }
         if !tail.is_empty() {
             let before = &self.bytes[..self.end];

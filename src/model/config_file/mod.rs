@@ -5,6 +5,7 @@
 
 mod edit;
 mod parse;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -188,6 +189,9 @@ impl ConfigFile {
 
 impl std::fmt::Debug for ConfigFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ConfigFile").field("bytes", &self.bytes.len()).field("error", &self.error).finish()
+        f.debug_struct("ConfigFile")
+            .field("bytes", &self.bytes.len())
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }

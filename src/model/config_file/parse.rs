@@ -5,7 +5,7 @@
 
 use tree_sitter::{Node, Parser};
 
-use crate::model::{block::HASH, hide};
+use crate::model::block::HASH;
 
 use super::{Assignment, ConfigFile, Value, edit};
 
@@ -37,7 +37,7 @@ pub(super) fn parse(bytes: &[u8]) -> ConfigFile {
     }
     let mut begin = None;
     for index in 0..root.child_count() {
-        let Some(node) = root.child(index as u32) else { continue };
+        let Some(node) = root.child(index) else { continue };
         match node.kind() {
             "uninterpreted" => {
                 // Ruby takes `__END__` alone on its line only; the parser is less strict.
@@ -59,16 +59,12 @@ pub(super) fn parse(bytes: &[u8]) -> ConfigFile {
             _ => source.statement(node, &mut file),
         }
     }
-    let mut secrets = std::mem::take(&mut file.secrets);
-    source.collect_secrets(root, &mut secrets);
-    file.secrets = secrets.iter().flat_map(|secret| hide::forms(secret)).collect();
-    file.secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-    file.secrets.dedup();
+    file.secrets = source.secrets(root);
     file
 }
 
 fn line_at(bytes: &[u8], at: usize) -> usize {
-    bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1
+    bytes[..at].split(|byte| *byte == b'\n').count()
 }
 
 /// The line of what can't be read, else of what is missing.
@@ -79,12 +75,12 @@ fn first_error(root: Node<'_>) -> usize {
     found.map_or(1, |node| node.start_position().row + 1)
 }
 
-fn children(node: Node<'_>) -> Vec<Node<'_>> {
-    (0..node.child_count()).filter_map(|index| node.child(index as u32)).collect()
+pub(super) fn children(node: Node<'_>) -> Vec<Node<'_>> {
+    (0..node.child_count()).filter_map(|index| node.child(index)).collect()
 }
 
 /// `node` and everything below it, in the order of the file.
-fn all(node: Node<'_>) -> Vec<Node<'_>> {
+pub(super) fn all(node: Node<'_>) -> Vec<Node<'_>> {
     let mut found = Vec::new();
     let mut open = vec![node];
     while let Some(node) = open.pop() {
@@ -102,13 +98,13 @@ fn heredocs(root: Node<'_>) -> Vec<(usize, Node<'_>)> {
     begins.zip(bodies).map(|(begin, body)| (begin.start_byte(), *body)).collect()
 }
 
-struct Source<'a, 'tree> {
-    bytes: &'a [u8],
-    heredocs: Vec<(usize, Node<'tree>)>,
+pub(super) struct Source<'a, 'tree> {
+    pub(super) bytes: &'a [u8],
+    pub(super) heredocs: Vec<(usize, Node<'tree>)>,
 }
 
 impl<'tree> Source<'_, 'tree> {
-    fn text(&self, node: Node<'_>) -> String {
+    pub(super) fn text(&self, node: Node<'_>) -> String {
         String::from_utf8_lossy(&self.bytes[node.byte_range()]).into_owned()
     }
 
@@ -267,7 +263,7 @@ impl<'tree> Source<'_, 'tree> {
     }
 
     /// A string literal, decoded; `None` where it interpolates, or holds an escape that is better left to Ruby.
-    fn string(&self, node: Node<'_>) -> Option<String> {
+    pub(super) fn string(&self, node: Node<'_>) -> Option<String> {
         let parts = children(node);
         let (open, close) = (parts.first()?, parts.last()?);
         if parts.len() < 2 || parts.iter().any(|part| part.kind() == "interpolation") {
@@ -313,46 +309,5 @@ impl<'tree> Source<'_, 'tree> {
             _ => return false,
         };
         ["exit", "exit!", "abort", "raise"].contains(&word.as_str())
-    }
-
-    /// Every string that a key with a secret's name is given anywhere, whatever the hash.
-    fn collect_secrets(&self, root: Node<'tree>, secrets: &mut Vec<String>) {
-        for node in all(root) {
-            let pair = match node.kind() {
-                "assignment" | "operator_assignment" => {
-                    (node.child_by_field_name("left"), node.child_by_field_name("right"))
-                }
-                "pair" => (node.child_by_field_name("key"), node.child_by_field_name("value")),
-                _ => continue,
-            };
-            let (Some(left), Some(right)) = pair else { continue };
-            if !hide::is_secret_key(&self.text(left)) {
-                continue;
-            }
-            for part in all(right) {
-                // `ENV['NAME']`: the name is none.
-                let index = part.parent().is_some_and(|parent| parent.kind() == "element_reference");
-                if part.kind() == "string" && !index {
-                    let parts = children(part);
-                    if let (Some(open), Some(close)) = (parts.first(), parts.last())
-                        && open.end_byte() <= close.start_byte()
-                    {
-                        let raw = &self.bytes[open.end_byte()..close.start_byte()];
-                        secrets.push(String::from_utf8_lossy(raw).into_owned());
-                    }
-                    secrets.extend(self.string(part));
-                }
-                if part.kind() == "heredoc_beginning"
-                    && let Some((_, body)) = self.heredocs.iter().find(|(at, _)| *at == part.start_byte())
-                {
-                    secrets.extend(
-                        children(*body)
-                            .into_iter()
-                            .filter(|piece| piece.kind() == "heredoc_content")
-                            .map(|piece| self.text(piece)),
-                    );
-                }
-            }
-        }
     }
 }
