@@ -1,0 +1,275 @@
+//! The function's zip and its version's description: the same inputs make the same bytes, always, so that a version is made only where something changed.
+//!
+//! A ciphertext differs each time that a secret is encrypted; so it is no part of the digest, and the secrets count by
+//! their fingerprints.
+
+use std::{
+    collections::BTreeMap,
+    io::{Cursor, Read, Write},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileOptions};
+
+use crate::model::{
+    failure::Failure,
+    secret::Secret,
+    token::{Construction, fingerprint},
+};
+
+/// What the function runs on; a viewer request allows 128 MB and 5 s at most.
+pub const RUNTIME: &str = "nodejs24.x";
+pub const HANDLER: &str = "index.handler";
+/// Megabytes.
+pub const MEMORY: i32 = 128;
+/// Seconds.
+pub const TIMEOUT: i32 = 5;
+
+/// The code, in the order of the zip; `keys.json` comes last.
+const FILES: [(&str, &str); 3] = [
+    ("index.mjs", include_str!("../../edge/index.mjs")),
+    ("secrets.mjs", include_str!("../../edge/secrets.mjs")),
+    ("token.mjs", include_str!("../../edge/token.mjs")),
+];
+pub const KEYS_FILE: &str = "keys.json";
+
+/// Lambda's limit on a version's description, in characters; three fingerprints fit.
+const DESCRIPTION_MAX: usize = 256;
+const MOST_SECRETS: usize = 3;
+const OPENING: &str = "packagecloud-cloudfront";
+
+/// `keys.json`, as the function reads it. The plaintexts are `cloudfront_secret` as written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    pub construction: Construction,
+    pub keys: Vec<SealedKey>,
+}
+
+/// One secret, encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedKey {
+    /// Of the KMS key.
+    pub arn: String,
+    /// Base64 of KMS's ciphertext.
+    pub ciphertext: String,
+    /// The encryption context.
+    pub context: BTreeMap<String, String>,
+}
+
+/// What a function version is made of, apart from the secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    pub construction: Construction,
+    pub key_arn: String,
+    /// The encryption context: `packagecloud:enterprise` = bucket.
+    pub context: BTreeMap<String, String>,
+}
+
+impl Bundle {
+    /// Of everything that changes what the function does, but the secrets: 64 hex digits.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut field = |name: &str, value: &str| {
+            // With lengths, so that no two lists of fields read alike.
+            hash.update(format!("{}:{name}{}:{value}", name.len(), value.len()));
+        };
+        for (name, text) in FILES {
+            field(name, text);
+        }
+        field("construction", &self.construction.to_string());
+        field("key", &self.key_arn);
+        for (name, value) in &self.context {
+            field("context", name);
+            field("value", value);
+        }
+        field("runtime", RUNTIME);
+        field("handler", HANDLER);
+        field("memory", &MEMORY.to_string());
+        field("timeout", &TIMEOUT.to_string());
+        hex::encode(hash.finalize())
+    }
+
+    /// The function version's description, with the current secret first. Where it equals that of the version that stands, no
+    /// new one is made; it can be told before anything is encrypted.
+    ///
+    /// # Errors
+    /// Where a secret is none, or there are more than fit.
+    pub fn description(&self, secrets: &[Secret]) -> Result<String, Failure> {
+        if secrets.is_empty() || secrets.len() > MOST_SECRETS {
+            return Err(Failure::other(
+                "the function's secrets",
+                format!("there are {}, and one to {MOST_SECRETS} fit", secrets.len()),
+                "keep the current one and the previous one",
+            ));
+        }
+        let fingerprints: Vec<String> =
+            secrets.iter().map(|secret| Ok(fingerprint(&secret.key()?))).collect::<Result<_, Failure>>()?;
+        let described =
+            Described { construction: self.construction, digest: self.digest(), fingerprints }.to_string();
+        debug_assert!(described.len() <= DESCRIPTION_MAX);
+        Ok(described)
+    }
+
+    /// The zip to upload, with KMS's ciphertexts of the secrets in the description's order.
+    #[must_use]
+    pub fn zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
+        let seal = |ciphertext: &Vec<u8>| SealedKey {
+            arn: self.key_arn.clone(),
+            ciphertext: STANDARD.encode(ciphertext),
+            context: self.context.clone(),
+        };
+        let keys = Keys { construction: self.construction, keys: ciphertexts.iter().map(seal).collect() };
+        let keys = serde_json::to_string_pretty(&keys).expect("texts make JSON") + "\n";
+
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .last_modified_time(DateTime::DEFAULT)
+            .unix_permissions(0o644);
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text) in FILES.into_iter().chain([(KEYS_FILE, keys.as_str())]) {
+            zip.start_file(name, options)
+                .and_then(|()| Ok(zip.write_all(text.as_bytes())?))
+                .expect("a few small files fit into memory");
+        }
+        zip.finish().expect("a few small files fit into memory").into_inner()
+    }
+}
+
+/// The files of a zip, by name; those that are no text are left out.
+///
+/// # Errors
+/// Where it is no zip, in a few words.
+pub fn files(zip: &[u8]) -> Result<BTreeMap<String, String>, String> {
+    let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(|error| error.to_string())?;
+    let mut files = BTreeMap::new();
+    for index in 0..archive.len() {
+        let mut file = archive.by_index(index).map_err(|error| error.to_string())?;
+        let mut text = String::new();
+        let name = file.name().map_err(|error| error.to_string())?.into_owned();
+        if file.read_to_string(&mut text).is_ok() {
+            files.insert(name, text);
+        }
+    }
+    Ok(files)
+}
+
+/// What a function version's description tells, where it is one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    pub construction: Construction,
+    pub digest: String,
+    /// Of the secrets that the edge holds, the current one first.
+    pub fingerprints: Vec<String>,
+}
+
+impl Described {
+    /// Whether the edge holds this secret.
+    ///
+    /// # Errors
+    /// Where the secret doesn't decode.
+    pub fn holds(&self, secret: &Secret) -> Result<bool, Failure> {
+        Ok(self.fingerprints.contains(&fingerprint(&secret.key()?)))
+    }
+}
+
+impl std::fmt::Display for Described {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fingerprints = self.fingerprints.join(",");
+        write!(f, "{OPENING} {} digest={} secrets={fingerprints}", self.construction, self.digest)
+    }
+}
+
+/// Reads a function version's description back; None where it isn't ours.
+#[must_use]
+pub fn parse_description(description: &str) -> Option<Described> {
+    let hex = |text: &str, digits: usize| {
+        text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let mut words = description.split(' ');
+    if words.next()? != OPENING {
+        return None;
+    }
+    let construction = words.next()?.parse().ok()?;
+    let digest = words.next()?.strip_prefix("digest=")?.to_owned();
+    let fingerprints: Vec<String> =
+        words.next()?.strip_prefix("secrets=")?.split(',').map(ToOwned::to_owned).collect();
+    let sound = words.next().is_none() && hex(&digest, 64) && fingerprints.iter().all(|known| hex(known, 32));
+    sound.then_some(Described { construction, digest, fingerprints })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle() -> Bundle {
+        Bundle {
+            construction: Construction::default(),
+            key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
+            context: BTreeMap::from([("packagecloud:enterprise".into(), "packages".into())]),
+        }
+    }
+
+    #[test]
+    fn the_same_inputs_make_the_same_bytes_and_only_the_functions_own_files() {
+        let zip = bundle().zip(&[vec![1, 2, 3]]);
+        assert_eq!(zip, bundle().zip(&[vec![1, 2, 3]]));
+        assert!(zip.len() < 1_048_576, "a viewer request's limit");
+        let mut archive = ZipArchive::new(Cursor::new(&zip)).unwrap();
+        let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+        assert_eq!(names, ["index.mjs", "secrets.mjs", "token.mjs", "keys.json"]);
+        for index in 0..archive.len() {
+            let file = archive.by_index(index).unwrap();
+            assert_eq!(file.unix_mode(), Some(0o100_644));
+            assert_eq!(file.last_modified(), Some(DateTime::DEFAULT));
+            assert_eq!(file.compression(), CompressionMethod::Stored);
+        }
+        let keys: Keys = serde_json::from_str(&files(&zip).unwrap()[KEYS_FILE]).unwrap();
+        assert_eq!(keys.keys[0].ciphertext, "AQID");
+        assert_eq!(keys.keys[0].context["packagecloud:enterprise"], "packages");
+    }
+
+    #[test]
+    fn the_digest_follows_everything_but_the_secrets() {
+        let stands = bundle().digest();
+        let mut others = vec![
+            Bundle { construction: "raw:path+expires".parse().unwrap(), ..bundle() },
+            Bundle { key_arn: "arn:aws:kms:us-east-1:111122223333:key/other".into(), ..bundle() },
+            Bundle { context: BTreeMap::new(), ..bundle() },
+        ];
+        others.push(Bundle {
+            context: BTreeMap::from([("packagecloud:enterprisep".into(), "ackages".into())]),
+            ..bundle()
+        });
+        for other in others {
+            assert_ne!(other.digest(), stands, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_description_fits_lambda_and_reads_back() {
+        let secrets: Vec<Secret> = (0..4).map(|byte| Secret::from_random(&[byte; 16])).collect();
+        let longest = Bundle { construction: "decoded:host+path+expires".parse().unwrap(), ..bundle() };
+        let text = longest.description(&secrets[..3]).unwrap();
+        assert!(text.chars().count() <= DESCRIPTION_MAX, "{}", text.len());
+        let described = parse_description(&text).unwrap();
+        assert_eq!(described.to_string(), text);
+        assert_eq!((described.construction, &described.digest), (longest.construction, &longest.digest()));
+        assert!(described.holds(&secrets[2]).unwrap() && !described.holds(&secrets[3]).unwrap());
+
+        assert!(longest.description(&secrets).unwrap_err().why.contains("there are 4"));
+        assert!(longest.description(&[]).is_err());
+    }
+
+    #[test]
+    fn a_description_of_somebody_elses_is_not_read() {
+        let ours = bundle().description(&[Secret::from_random(&[1; 16])]).unwrap();
+        for text in
+            ["", "CloudFront auth", OPENING, &ours[1..], &ours[..ours.len() - 1], &format!("{ours} more")]
+        {
+            assert_eq!(parse_description(text), None, "{text}");
+        }
+    }
+}

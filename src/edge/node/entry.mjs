@@ -1,0 +1,36 @@
+// What Lambda's runtime does around the function: finds the handler, gives it an event, takes its result.
+const { edge } = globalThis;
+const Wall = Date;
+let now = 0;
+
+// The caller's clock, which may be paused or run ahead.
+globalThis.Date = class extends Wall {
+  constructor(...parts) {
+    super(...(parts.length === 0 ? [now] : parts));
+  }
+
+  static now() {
+    return now;
+  }
+};
+globalThis.process = { env: JSON.parse(edge.environment) };
+globalThis.console = { log() {}, info() {}, warn() {}, error() {} };
+
+const { handler } = await import('/var/task/index.mjs');
+if (typeof handler !== 'function') throw new Error('Runtime.HandlerNotFound: index.handler is undefined or not exported');
+if (handler.length > 2) throw new Error('Runtime.CallbackHandlerDeprecated: the handler takes a callback');
+
+edge.viewerRequest = async (input) => {
+  const { event, milliseconds } = JSON.parse(input);
+  now = milliseconds;
+  return JSON.stringify((await handler(event)) ?? null);
+};
+
+edge.checks = async (input) => {
+  const { check } = await import('/var/task/token.mjs');
+  const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+  const judged = JSON.parse(input).map(({ request, keys, now: seconds, construction }) =>
+    check(request, keys.map(bytes), seconds, construction),
+  );
+  return JSON.stringify(judged);
+};

@@ -1,0 +1,251 @@
+//! The very bundle that is uploaded, run on events as CloudFront sends them and a KMS that can fail.
+
+use std::sync::Mutex;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::*;
+use crate::{
+    edge::bundle::Bundle,
+    model::{
+        secret::Secret,
+        token::{Construction, Mac, sign},
+    },
+};
+
+const NOW: Duration = Duration::from_secs(1_618_409_000);
+const PATH: &str = "7/8/debian/package_files/97310.deb";
+
+/// What KMS does next, the last of them from then on; and what it was asked.
+struct Kms {
+    next: Mutex<Vec<Behaviour>>,
+    asked: Mutex<Vec<Request<Bytes>>>,
+    secrets: Vec<Secret>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Behaviour {
+    Answers,
+    Denies,
+    Throttles,
+    Hangs,
+    Breaks,
+}
+
+impl Kms {
+    fn new(secrets: &[Secret], mut next: Vec<Behaviour>) -> Arc<Self> {
+        next.reverse();
+        Arc::new(Self { next: Mutex::new(next), asked: Mutex::default(), secrets: secrets.to_vec() })
+    }
+
+    fn decrypt(self: &Arc<Self>) -> Decrypt {
+        let kms = Arc::clone(self);
+        Arc::new(move |request| {
+            let kms = Arc::clone(&kms);
+            Box::pin(async move { kms.answer(request).await })
+        })
+    }
+
+    async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        self.asked.lock().unwrap().push(request);
+        let behaviour = {
+            let mut next = self.next.lock().unwrap();
+            if next.len() > 1 { next.pop().unwrap() } else { next[0] }
+        };
+        let reply = |status: u16, body: Value| {
+            Ok(Response::builder().status(status).body(body.to_string().into()).unwrap())
+        };
+        match behaviour {
+            Behaviour::Answers => {
+                // The ciphertext is the secret's number.
+                let number =
+                    usize::from(STANDARD.decode(body["CiphertextBlob"].as_str().unwrap()).unwrap()[0]);
+                let plain = STANDARD.encode(self.secrets[number].expose());
+                reply(200, json!({ "KeyId": body["KeyId"], "Plaintext": plain }))
+            }
+            Behaviour::Denies => reply(400, json!({ "__type": "AccessDeniedException", "Message": "no" })),
+            Behaviour::Throttles => reply(400, json!({ "__type": "ThrottlingException" })),
+            Behaviour::Hangs => std::future::pending().await,
+            Behaviour::Breaks => Err("connect ECONNREFUSED".to_owned()),
+        }
+    }
+}
+
+fn bundle(construction: &str) -> Bundle {
+    Bundle {
+        construction: construction.parse().unwrap(),
+        key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
+        context: BTreeMap::from([("packagecloud:enterprise".into(), "packages".into())]),
+    }
+}
+
+fn secrets() -> [Secret; 2] {
+    [Secret::from_random(&[1; 16]), Secret::from_random(&[2; 16])]
+}
+
+fn function(construction: &str, kms: &Arc<Kms>) -> Function {
+    let zip = bundle(construction).zip(&[vec![0], vec![1]]);
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+        ("AWS_SESSION_TOKEN", "session"),
+    ];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Function::start(&zip, environment.into(), kms.decrypt()).unwrap()
+}
+
+fn event(querystring: &str) -> Value {
+    json!({ "Records": [{ "cf": {
+        "config": { "distributionDomainName": "d111111abcdef8.cloudfront.net", "distributionId": "EDFDVBD6EXAMPLE",
+            "eventType": "viewer-request", "requestId": "4TyzHTaYWb1GX1qTfsHhEqV6HUDd_BzoBZnwfnvQc_1oF26ClkoUSEQ==" },
+        "request": { "clientIp": "203.0.113.178", "method": "GET", "uri": format!("/{PATH}"), "querystring": querystring,
+            "headers": { "host": [{ "key": "Host", "value": "packages.example.com" }],
+                "user-agent": [{ "key": "User-Agent", "value": "Debian APT-HTTP/1.3 (2.6.1)" }] } },
+    } }] })
+}
+
+fn signed(construction: &str, secret: &Secret) -> Value {
+    let construction: Construction = construction.parse().unwrap();
+    let key = construction.key.key(secret).unwrap();
+    let token = sign(&key, PATH, NOW.as_secs() + 300, Mac::Sha1, construction, "packages.example.com");
+    event(&format!("t={token}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bundle_agrees_with_every_vector() {
+    let (passed, total) = self_test(&bundle("decoded:path+expires").zip(&[]), VECTORS).await.unwrap();
+    assert_eq!(passed, total);
+    assert!(total > 500, "{total}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_request_goes_on_without_its_token_whatever_the_construction() {
+    for construction in Construction::all() {
+        let construction = construction.to_string();
+        let kms = Kms::new(&secrets(), vec![Behaviour::Answers]);
+        let function = function(&construction, &kms);
+        for secret in &secrets() {
+            let event = signed(&construction, secret);
+            let result = function.viewer_request(event.clone(), NOW).await.unwrap();
+            let mut expected = event["Records"][0]["cf"]["request"].clone();
+            expected["querystring"] = "".into();
+            assert_eq!(result, expected, "{construction}");
+        }
+        assert_eq!(kms.asked.lock().unwrap().len(), 2, "each ciphertext once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_callers_clock_is_the_functions() {
+    let kms = Kms::new(&secrets(), vec![Behaviour::Answers]);
+    let function = function("decoded:path+expires", &kms);
+    let event = signed("decoded:path+expires", &secrets()[0]);
+    let later = NOW + Duration::from_secs(301);
+    let refused = function.viewer_request(event.clone(), later).await.unwrap();
+    assert_eq!(refused["status"], "403");
+    assert_eq!(refused["headers"]["x-packagecloud-cloudfront"][0]["value"], "expired");
+    assert_eq!(refused["headers"]["cache-control"][0]["value"], "no-store");
+    assert!(function.viewer_request(event, NOW).await.unwrap().get("status").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_request_to_kms_is_one_that_aws_would_take() {
+    let kms = Kms::new(&secrets(), vec![Behaviour::Answers]);
+    function("decoded:path+expires", &kms).viewer_request(event(""), NOW).await.unwrap();
+    let asked = kms.asked.lock().unwrap();
+    let request = &asked[0];
+    assert_eq!(
+        (request.method().as_str(), request.uri().to_string().as_str()),
+        ("POST", "https://kms.us-east-1.amazonaws.com/")
+    );
+
+    // Signed once more, by AWS's own signer.
+    use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+    let identity = aws_credential_types::Credentials::new(
+        "ASIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        Some("session".into()),
+        None,
+        "test",
+    )
+    .into();
+    let params = aws_sigv4::sign::v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("kms")
+        .time(std::time::UNIX_EPOCH + NOW)
+        .settings(SigningSettings::default())
+        .build()
+        .unwrap();
+    let own = ["content-type", "host", "x-amz-target"];
+    let headers = own.iter().map(|name| (*name, request.headers()[*name].to_str().unwrap()));
+    let signable =
+        SignableRequest::new("POST", request.uri().to_string(), headers, SignableBody::Bytes(request.body()))
+            .unwrap();
+    let (instructions, _) = sign(signable, &params.into()).unwrap().into_parts();
+    let (signed, _) = instructions.into_parts();
+    for header in signed {
+        assert_eq!(request.headers()[header.name()].to_str().unwrap(), header.value(), "{}", header.name());
+    }
+    let body: Value = serde_json::from_slice(request.body()).unwrap();
+    assert_eq!(body["EncryptionContext"], json!({ "packagecloud:enterprise": "packages" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_kms_it_fails_closed_and_the_next_request_asks_again() {
+    use Behaviour::{Answers, Breaks, Denies, Hangs, Throttles};
+    let good = signed("decoded:path+expires", &secrets()[0]);
+    for (behaviour, attempts) in [(Denies, 2), (Throttles, 4), (Hangs, 4), (Breaks, 4)] {
+        let mut next = vec![behaviour; attempts];
+        next.push(Answers);
+        let kms = Kms::new(&secrets(), next);
+        let function = function("decoded:path+expires", &kms);
+        let refused = function.viewer_request(good.clone(), NOW).await.unwrap();
+        assert_eq!(refused["status"], "503", "{behaviour:?}");
+        assert_eq!(refused["headers"]["cache-control"][0]["value"], "no-store");
+        let accepted = function.viewer_request(good.clone(), NOW).await.unwrap();
+        assert_eq!(accepted["uri"], format!("/{PATH}"), "{behaviour:?}");
+        assert_eq!(kms.asked.lock().unwrap().len(), attempts + 2, "{behaviour:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_leaves_in_the_middle_breaks_nothing() {
+    let kms = Kms::new(&secrets(), vec![Behaviour::Hangs, Behaviour::Hangs, Behaviour::Answers]);
+    let function = function("decoded:path+expires", &kms);
+    let good = signed("decoded:path+expires", &secrets()[0]);
+    let left =
+        tokio::time::timeout(Duration::from_millis(100), function.viewer_request(good.clone(), NOW)).await;
+    assert!(left.is_err());
+    for _ in 0..2 {
+        let _ = function.viewer_request(good.clone(), NOW).await.unwrap();
+    }
+    assert_eq!(function.viewer_request(good, NOW).await.unwrap()["uri"], format!("/{PATH}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bundle_that_does_not_load_says_why() {
+    let nobody: Decrypt = Arc::new(|_| Box::pin(async { Err("nobody".to_owned()) }));
+    let start = |zip: &[u8]| Function::start(zip, BTreeMap::new(), Arc::clone(&nobody)).err().unwrap();
+    assert!(start(b"no zip").to_lowercase().contains("archive"), "{}", start(b"no zip"));
+    let with = |source: &str| {
+        use std::io::Write as _;
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file(
+            "index.mjs",
+            zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored),
+        )
+        .unwrap();
+        zip.write_all(source.as_bytes()).unwrap();
+        zip.finish().unwrap().into_inner()
+    };
+    for (source, why) in [
+        ("export const handler = async (event, context, callback) => {};", "CallbackHandlerDeprecated"),
+        ("export const other = 1;", "HandlerNotFound"),
+        ("export const handler = ", "unexpected token"),
+        ("import 'node:child_process';", "node:child_process"),
+    ] {
+        assert!(start(&with(source)).contains(why), "{source}: {}", start(&with(source)));
+    }
+}
