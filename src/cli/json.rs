@@ -34,7 +34,8 @@ pub fn version(sandbox: bool) -> Value {
 /// One event; `ended` without a step of its own has none.
 #[must_use]
 pub fn event(event: &Event) -> Value {
-    serde_json::to_value(event).unwrap_or_else(|error| json!({"type": "failed", "failure": error.to_string()}))
+    serde_json::to_value(event)
+        .unwrap_or_else(|error| json!({"type": "failed", "failure": error.to_string()}))
 }
 
 /// A failure that came before any stage began.
@@ -57,7 +58,8 @@ pub fn change(stage: Stage, change: &Change) -> Value {
 
 #[must_use]
 pub fn check(check: &Check) -> Value {
-    let mut line = json!({"type": "check", "name": check.name, "result": check.result, "detail": check.detail});
+    let mut line =
+        json!({"type": "check", "name": check.name, "result": check.result, "detail": check.detail});
     if !check.next.is_empty() {
         line["next"] = check.next.clone().into();
     }

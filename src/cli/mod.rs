@@ -59,7 +59,9 @@ pub async fn run(session: &mut Session, command: &Command) -> u8 {
         Command::ReindexEverything { .. } => write::stages(session, &[Stage::Reindex]).await,
         Command::GenerateCloudfrontSecret => write::stages(session, &[Stage::Secret]).await,
         Command::BootstrapCloudfront => write::bootstrap(session).await,
-        Command::ReconfigureCloudfrontDistribution { go_live, .. } => write::distribution(session, *go_live).await,
+        Command::ReconfigureCloudfrontDistribution { go_live, .. } => {
+            write::distribution(session, *go_live).await
+        }
         Command::Reconfigure => write::ctl(session, "reconfigure").await,
         Command::Restart => write::ctl(session, "restart").await,
         Command::Wizard { .. } | Command::Sandbox(_) | Command::Completions { .. } | Command::Man => Ok(DONE),

@@ -34,7 +34,11 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     if !unchanged {
         show_overview(session, &plans);
         if !session.consent("Apply these changes?")? {
-            return Err(Failure::consent("enable", "you said no", "nothing was changed; run it again when you are ready"));
+            return Err(Failure::consent(
+                "enable",
+                "you said no",
+                "nothing was changed; run it again when you are ready",
+            ));
         }
     }
     // The plans above were made in one look. While nothing changes they still stand; after a change the later stages look again.
@@ -190,8 +194,9 @@ pub async fn roll_back(
         if !session.consent(&format!("Associate {arn} again?"))? {
             return Err(Failure::consent("roll-back", "you said no", "nothing was changed"));
         }
-        let (_, failure) =
-            session.shown(async |run| engine::roll_back_edge(&session.ground, &session.answers, arn, &run).await).await;
+        let (_, failure) = session
+            .shown(async |run| engine::roll_back_edge(&session.ground, &session.answers, arn, &run).await)
+            .await;
         return Ok(failure.map_or(DONE, |failure| super::code(&failure)));
     }
     let Some(backup) = backup else {
@@ -200,8 +205,11 @@ pub async fn roll_back(
             session.say("There is no backup of packagecloud.rb: none was made yet.");
         }
         for backup in backups {
-            let changes =
-                if backup.changes.is_empty() { "nothing would change".to_owned() } else { backup.changes.join("; ") };
+            let changes = if backup.changes.is_empty() {
+                "nothing would change".to_owned()
+            } else {
+                backup.changes.join("; ")
+            };
             session.say(&format!("{}  {}\n    {changes}", backup.path, backup.when));
         }
         return Ok(DONE);

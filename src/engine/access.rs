@@ -23,7 +23,8 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let config = ground.host.read_config().await;
     let goal = answers.goal.unwrap_or(Goal::Install);
     let needs = access::needs(goal, &scene.names, &scene.account);
-    let (permissions, version) = join!(scene.cloud.simulate(&scene.caller.arn, &needs), ground.host.version());
+    let (permissions, version) =
+        join!(scene.cloud.simulate(&scene.caller.arn, &needs), ground.host.version());
 
     let mut plan = Plan::new(Stage::Access, Seen::Nothing);
     plan.checks.push(Check::pass("identity", format!("{} ({})", scene.caller.arn, scene.found)));
@@ -36,7 +37,9 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     plan.checks.push(version::check(version.as_ref()));
     match permissions {
         Ok(checks) => plan.checks.extend(checks),
-        Err(failure) => plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why))),
+        Err(failure) => {
+            plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why)))
+        }
     }
     plan.asks.extend(asks(ground, &scene, answers));
     plan.seen = Seen::Access(Box::new(AccessSeen {
@@ -59,10 +62,15 @@ fn bucket_checks(scene: &Scene) -> Vec<Check> {
     } else {
         format!("{known} of {of} sampled keys look like packagecloud's")
     };
-    let mut checks =
-        vec![Check::pass("bucket", format!("{} in {}: {}; {sampled}", bucket.name, bucket.region, scene.evidence))];
+    let mut checks = vec![Check::pass(
+        "bucket",
+        format!("{} in {}: {}; {sampled}", bucket.name, bucket.region, scene.evidence),
+    )];
     if !bucket.versioning.is_empty() && bucket.versioning == "Enabled" {
-        checks.push(Check::pass("bucket versioning", "on: a reindex keeps the version before of each object it changes"));
+        checks.push(Check::pass(
+            "bucket versioning",
+            "on: a reindex keeps the version before of each object it changes",
+        ));
     }
     if bucket.encryption.starts_with("aws:kms") {
         checks.push(Check::pass("bucket encryption", "SSE-KMS: an origin access control is used"));
@@ -73,10 +81,16 @@ fn bucket_checks(scene: &Scene) -> Vec<Check> {
 pub(super) fn clock(scene: &Scene) -> Check {
     match scene.caller.clock_ahead {
         None => Check::unknown("clock", "AWS's answer held no date"),
-        Some(ahead) if ahead.abs() <= CLOCK_LIMIT => Check::pass("clock", format!("{} s from AWS's", ahead.abs())),
+        Some(ahead) if ahead.abs() <= CLOCK_LIMIT => {
+            Check::pass("clock", format!("{} s from AWS's", ahead.abs()))
+        }
         Some(ahead) => Check::fail(
             "clock",
-            format!("this machine is {} s {} AWS", ahead.abs(), if ahead > 0 { "ahead of" } else { "behind" }),
+            format!(
+                "this machine is {} s {} AWS",
+                ahead.abs(),
+                if ahead > 0 { "ahead of" } else { "behind" }
+            ),
             "set the clock (chronyc makestep, or timedatectl set-ntp true): a slow clock makes every link expire early",
         ),
     }
@@ -89,7 +103,9 @@ fn asks(ground: &Ground, scene: &Scene, answers: &Answers) -> Vec<Ask> {
     if of > 0 && known == 0 && !answers.consents.given(Consent::ConfirmBucket, name) {
         asks.push(Ask {
             consent: Consent::ConfirmBucket,
-            question: format!("No key of bucket {name} looks like packagecloud's. Type its name if it is the right one."),
+            question: format!(
+                "No key of bucket {name} looks like packagecloud's. Type its name if it is the right one."
+            ),
         });
     }
     if let Some((account, bucket)) = &ground.settings.last

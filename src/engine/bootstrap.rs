@@ -52,7 +52,12 @@ pub(super) async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Re
     let version = match (&secret, &key, &function) {
         (Some(secret), Some(key), Some(function)) => {
             let wanted = bundle(construction, &key.arn, names).description(std::slice::from_ref(secret))?;
-            function.versions.iter().rev().find(|version| version.description == wanted).map(|v| v.arn.clone())
+            function
+                .versions
+                .iter()
+                .rev()
+                .find(|version| version.description == wanted)
+                .map(|v| v.arn.clone())
         }
         _ => None,
     };
@@ -71,9 +76,23 @@ fn by_control(wanted: OriginAccess, bucket: &BucketSeen) -> bool {
 /// Regions that were there before December 2022 and need no opting in: an identity reaches no other (aws-facts section 2).
 fn identity_reaches(region: &str) -> bool {
     const REACHED: &[&str] = &[
-        "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-west-1", "eu-west-2",
-        "eu-west-3", "eu-central-1", "eu-north-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
-        "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
+        "us-east-1",
+        "us-east-2",
+        "us-west-1",
+        "us-west-2",
+        "ca-central-1",
+        "sa-east-1",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "eu-central-1",
+        "eu-north-1",
+        "ap-south-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
     ];
     REACHED.contains(&region)
 }
@@ -97,9 +116,17 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
     let mut adopted = Adoption::default();
     let mut plan = Plan::new(Stage::Bootstrap, Seen::Nothing);
 
-    let role_arn = seen.role.as_ref().map_or_else(|| format!("arn:aws:iam::{account}:role/{}", names.role()), |r| r.arn.clone());
+    let role_arn = seen
+        .role
+        .as_ref()
+        .map_or_else(|| format!("arn:aws:iam::{account}:role/{}", names.role()), |r| r.arn.clone());
     match &seen.role {
-        None => plan.line(Step::Role, Verb::Create, names.role(), "the function runs as it, and may decrypt the secret"),
+        None => plan.line(
+            Step::Role,
+            Verb::Create,
+            names.role(),
+            "the function runs as it, and may decrypt the secret",
+        ),
         Some(role) => {
             adopted.consider(adoption(&role.ownership, "role", &role.name, names)?, "its trust and its tags");
             if policy::trusts_both(&role.trust) {
@@ -110,7 +137,12 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
         }
     }
     .calls
-    .extend(["iam:GetRole".into(), "iam:CreateRole".into(), "iam:UpdateAssumeRolePolicy".into(), "iam:TagRole".into()]);
+    .extend([
+        "iam:GetRole".into(),
+        "iam:CreateRole".into(),
+        "iam:UpdateAssumeRolePolicy".into(),
+        "iam:TagRole".into(),
+    ]);
 
     match &seen.key {
         None => plan.line(Step::Key, Verb::Create, "a key in us-east-1", "it keeps the secret inside the function; $1 a month"),
@@ -129,7 +161,9 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
     .calls
     .extend(["kms:ListAliases".into(), "kms:DescribeKey".into(), "kms:CreateKey".into()]);
     match &seen.key {
-        Some(key) if key.alias => plan.line(Step::KeyAlias, Verb::Keep, names.alias(), "it points at the key"),
+        Some(key) if key.alias => {
+            plan.line(Step::KeyAlias, Verb::Keep, names.alias(), "it points at the key")
+        }
         _ => plan.line(Step::KeyAlias, Verb::Create, names.alias(), "by it the key is found again"),
     }
     .calls
@@ -144,9 +178,10 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
     .extend(["kms:GetKeyPolicy".into(), "kms:PutKeyPolicy".into()]);
 
     let role_policy_right = match (&seen.role, &seen.key) {
-        (Some(role), Some(key)) => {
-            role.policy.as_ref().is_some_and(|stands| policy::same(stands, &policy::role_policy(names, &key.arn, account)))
-        }
+        (Some(role), Some(key)) => role
+            .policy
+            .as_ref()
+            .is_some_and(|stands| policy::same(stands, &policy::role_policy(names, &key.arn, account))),
         _ => false,
     };
     plan.line(
@@ -159,7 +194,10 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
     .push("iam:PutRolePolicy".into());
 
     if let Some(function) = &seen.function {
-        adopted.consider(adoption(&function.ownership, "Lambda function", &names.function(), names)?, "its code; its old version stays");
+        adopted.consider(
+            adoption(&function.ownership, "Lambda function", &names.function(), names)?,
+            "its code; its old version stays",
+        );
         if let Some(forbidden) = function.forbidden.first() {
             return Err(Failure::other(
                 format!("Lambda function {}", names.function()),
@@ -176,13 +214,25 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
             None => (Verb::Create, "it checks every signed URL"),
             Some(_) => (Verb::Update, "its code, secret or settings differ"),
         };
-        plan.line(Step::SelfTest, Verb::Run, "the bundle to be uploaded", "every rule of the signed URL is tried in it first");
-        plan.line(Step::Function, verb, names.function(), why)
-            .calls
-            .extend(["lambda:CreateFunction".into(), "lambda:UpdateFunctionConfiguration".into(), "lambda:UpdateFunctionCode".into()]);
-        plan.line(Step::FunctionVersion, Verb::Create, "a new version", format!("tokens are made as {}", seen.construction))
-            .calls
-            .push("lambda:PublishVersion".into());
+        plan.line(
+            Step::SelfTest,
+            Verb::Run,
+            "the bundle to be uploaded",
+            "every rule of the signed URL is tried in it first",
+        );
+        plan.line(Step::Function, verb, names.function(), why).calls.extend([
+            "lambda:CreateFunction".into(),
+            "lambda:UpdateFunctionConfiguration".into(),
+            "lambda:UpdateFunctionCode".into(),
+        ]);
+        plan.line(
+            Step::FunctionVersion,
+            Verb::Create,
+            "a new version",
+            format!("tokens are made as {}", seen.construction),
+        )
+        .calls
+        .push("lambda:PublishVersion".into());
     }
     origin_access_line(&mut plan, &seen, names);
     plan.asks.extend(adopted.ask(answers, names));
@@ -196,7 +246,9 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
 fn origin_access_line(plan: &mut Plan, seen: &BootstrapSeen, names: &Names) {
     let line = if seen.by_control {
         match &seen.control {
-            Some(control) => plan.line(Step::OriginAccess, Verb::Keep, &control.id, "the origin access control is there"),
+            Some(control) => {
+                plan.line(Step::OriginAccess, Verb::Keep, &control.id, "the origin access control is there")
+            }
             None => plan.line(
                 Step::OriginAccess,
                 Verb::Create,
@@ -206,8 +258,15 @@ fn origin_access_line(plan: &mut Plan, seen: &BootstrapSeen, names: &Names) {
         }
     } else {
         match &seen.identity {
-            Some(identity) => plan.line(Step::OriginAccess, Verb::Keep, &identity.id, "the origin access identity is there"),
-            None => plan.line(Step::OriginAccess, Verb::Create, names.comment(), "CloudFront reads the bucket as this identity"),
+            Some(identity) => {
+                plan.line(Step::OriginAccess, Verb::Keep, &identity.id, "the origin access identity is there")
+            }
+            None => plan.line(
+                Step::OriginAccess,
+                Verb::Create,
+                names.comment(),
+                "CloudFront reads the bucket as this identity",
+            ),
         }
     };
     line.calls.extend([
@@ -226,7 +285,11 @@ pub async fn apply(
     let scene = ground.scene(answers).await?;
     let (cloud, names, account) = (&scene.cloud, &scene.names, scene.account.as_str());
     let secret = seen.secret.clone().ok_or_else(|| {
-        Failure::other("cloudfront_secret", "packagecloud.rb holds none yet", "run generate-cloudfront-secret first")
+        Failure::other(
+            "cloudfront_secret",
+            "packagecloud.rb holds none yet",
+            "run generate-cloudfront-secret first",
+        )
     })?;
     secret.key()?;
     let adopt = answers.consents.adopt;
@@ -237,7 +300,13 @@ pub async fn apply(
         let role = run
             .step(Step::Role, format!("role {}", names.role()), async {
                 let role = cloud
-                    .ensure_role(names, seen.role.as_ref(), answers.permissions_boundary.as_deref(), adopt, &say)
+                    .ensure_role(
+                        names,
+                        seen.role.as_ref(),
+                        answers.permissions_boundary.as_deref(),
+                        adopt,
+                        &say,
+                    )
                     .await?;
                 cloud.ensure_service_linked_roles().await?;
                 let text = format!("role {} stands", role.name);
@@ -299,7 +368,11 @@ pub async fn apply(
                 cloud.encrypt(&key.arn, secret.expose().as_bytes(), names.bucket(), &say).await?;
             let zip = bundle.zip(&[ciphertext]);
             let (passed, total) = runtime::self_test(&zip, runtime::VECTORS).await.map_err(|why| {
-                Failure::other("the function's bundle", why, "report this with the log; nothing was published")
+                Failure::other(
+                    "the function's bundle",
+                    why,
+                    "report this with the log; nothing was published",
+                )
             })?;
             if passed != total {
                 return Err(Failure::other(
@@ -311,12 +384,7 @@ pub async fn apply(
             Ok((zip, format!("self-test: {passed} of {total}")))
         })
         .await?;
-    let settings = FunctionSettings {
-        runtime: RUNTIME,
-        handler: HANDLER,
-        memory: MEMORY,
-        timeout: TIMEOUT,
-    };
+    let settings = FunctionSettings { runtime: RUNTIME, handler: HANDLER, memory: MEMORY, timeout: TIMEOUT };
     let say = run.progress(Step::Function);
     let function = run
         .step(Step::Function, format!("Lambda function {}", names.function()), async {

@@ -21,7 +21,8 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let distribution = ours(ground, answers).await?;
     let wanted = wanted(&config.seen, distribution.as_ref(), answers);
     let before = config.seen.values.clone();
-    let mut plan = plan(ConfigurationSeen { config: config.seen.clone(), wanted, before, backup: None }, answers);
+    let mut plan =
+        plan(ConfigurationSeen { config: config.seen.clone(), wanted, before, backup: None }, answers);
     if let Seen::Configuration(seen) = &plan.seen
         && let Some(changes) = changes(ground, &config, &edits(&seen.wanted, &pending(seen)))
     {
@@ -39,7 +40,11 @@ pub(super) fn changes(ground: &Ground, config: &Config, edits: &[(Key, String)])
 
 /// Where the file before is kept, as the end of a sentence.
 pub(super) fn kept(written: &Written) -> String {
-    written.backup.as_ref().map(|backup| format!("; the file before is {}", backup.display())).unwrap_or_default()
+    written
+        .backup
+        .as_ref()
+        .map(|backup| format!("; the file before is {}", backup.display()))
+        .unwrap_or_default()
 }
 
 /// The distribution that this install made or adopted, if it stands.
@@ -69,7 +74,9 @@ fn pending(seen: &ConfigurationSeen) -> Vec<Key> {
     }
     [Key::DistributionId, Key::PackagesDomain]
         .into_iter()
-        .filter(|&key| seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key))
+        .filter(|&key| {
+            seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key)
+        })
         .collect()
 }
 
@@ -79,9 +86,19 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
     let path = seen.config.path.clone();
     let pending = pending(&seen);
     if seen.config.values.enabled == Some(true) {
-        plan.line(Step::Configuration, Verb::Keep, &path, "CloudFront is on: what it holds is changed only by going live");
+        plan.line(
+            Step::Configuration,
+            Verb::Keep,
+            &path,
+            "CloudFront is on: what it holds is changed only by going live",
+        );
     } else if seen.wanted.distribution_id.is_none() {
-        plan.line(Step::Configuration, Verb::Update, &path, "the distribution's id and domain, once it is made");
+        plan.line(
+            Step::Configuration,
+            Verb::Update,
+            &path,
+            "the distribution's id and domain, once it is made",
+        );
     } else if pending.is_empty() {
         plan.line(Step::Configuration, Verb::Keep, &path, "it holds the distribution's id and domain");
     } else {

@@ -40,35 +40,60 @@ pub fn by_hand(path: &str) -> String {
 /// Looks at the file alone: no AWS, no network.
 pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> {
     let config = ground
-        .host.read_config().await
+        .host
+        .read_config()
+        .await
         .map_err(|failure| Failure { next: by_hand(&ground.host.config.display().to_string()), ..failure })?;
     let wanted = Values { enabled: Some(false), ..Values::default() };
     let before = config.seen.values.clone();
-    let off = before.enabled != Some(true) && !config.seen.expressions.iter().any(|(key, ..)| *key == Key::Enabled);
+    let off =
+        before.enabled != Some(true) && !config.seen.expressions.iter().any(|(key, ..)| *key == Key::Enabled);
     let mut plan = Plan::new(Stage::Disable, Seen::Nothing);
     let path = config.seen.path.clone();
     if off && !switch::begun(ground) {
-        let why = if before.enabled.is_none() { "it says nothing of CloudFront, so it is off" } else { "cloudfront_enabled is false already" };
+        let why = if before.enabled.is_none() {
+            "it says nothing of CloudFront, so it is off"
+        } else {
+            "cloudfront_enabled is false already"
+        };
         plan.line(Step::Switch, Verb::Keep, &path, why);
     } else {
         if off {
-            plan.line(Step::Switch, Verb::Keep, &path, "cloudfront_enabled is false; packagecloud was not yet seen to follow");
+            plan.line(
+                Step::Switch,
+                Verb::Keep,
+                &path,
+                "cloudfront_enabled is false; packagecloud was not yet seen to follow",
+            );
         } else {
             plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes false");
             let edits = configuration::edits(&wanted, &[Key::Enabled]);
             plan.exhibit.extend(configuration::changes(ground, &config, &edits));
         }
-        plan.line(Step::Reconfigure, Verb::Run, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
+        plan.line(
+            Step::Reconfigure,
+            Verb::Run,
+            "packagecloud-ctl reconfigure",
+            "packagecloud reads its configuration",
+        );
         plan.line(Step::Restart, Verb::Run, "packagecloud-ctl restart", "customers notice some seconds");
         plan.line(Step::Proof, Verb::Run, "packagecloud's redirects", "seen to go to S3 again");
     }
-    plan.notes.push("Everything in AWS stays as it is, and links that were given out still work until they expire.".into());
+    plan.notes.push(
+        "Everything in AWS stays as it is, and links that were given out still work until they expire."
+            .into(),
+    );
     if let Some((tool, how)) = &config.seen.managed {
         plan.notes.push(format!(
             "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too."
         ));
     }
-    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen { config: config.seen, wanted, before, backup: None }));
+    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen {
+        config: config.seen,
+        wanted,
+        before,
+        backup: None,
+    }));
     Ok(plan)
 }
 
@@ -92,7 +117,10 @@ pub async fn would_help(ground: &Ground) -> String {
             } else if reply.status == 404 || reply.status == 200 || body.contains("AccessDenied") {
                 "S3 accepts links signed as packagecloud signs them: switching off helps".into()
             } else {
-                format!("S3 answered {} to a link signed as packagecloud signs them (SigV2): switching off may not help", reply.status)
+                format!(
+                    "S3 answered {} to a link signed as packagecloud signs them (SigV2): switching off may not help",
+                    reply.status
+                )
             }
         }
         _ => "whether S3 accepts packagecloud's own links could not be tried".into(),
@@ -116,11 +144,16 @@ pub async fn apply(
             .step(Step::Switch, format!("writing {path}"), async {
                 switch::intend(ground, false);
                 let edits = configuration::edits(&seen.wanted, &[Key::Enabled]);
-                let written = ground
-                    .host
-                    .write_config(&seen.config, &edits, Override::Append)
-                    .await
-                    .map_err(|failure| if failure.kind == Kind::Drifted { failure } else { Failure { next: by_hand(path), ..failure } })?;
+                let written =
+                    ground.host.write_config(&seen.config, &edits, Override::Append).await.map_err(
+                        |failure| {
+                            if failure.kind == Kind::Drifted {
+                                failure
+                            } else {
+                                Failure { next: by_hand(path), ..failure }
+                            }
+                        },
+                    )?;
                 let text = format!("cloudfront_enabled is false{}", kept(&written));
                 Ok((kept(&written), text))
             })

@@ -31,7 +31,11 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     plan(seen, &scene.names, answers)
 }
 
-pub(super) async fn see(scene: &Scene, answers: &Answers, below: &BootstrapSeen) -> Result<DistributionSeen, Failure> {
+pub(super) async fn see(
+    scene: &Scene,
+    answers: &Answers,
+    below: &BootstrapSeen,
+) -> Result<DistributionSeen, Failure> {
     let (cloud, names) = (&scene.cloud, &scene.names);
     let (all, cache_policy, bucket) = try_join!(
         cloud.distributions(names),
@@ -43,11 +47,15 @@ pub(super) async fn see(scene: &Scene, answers: &Answers, below: &BootstrapSeen)
     };
     let serving: Vec<&Distribution> = bucket_distributions(&all, names.bucket());
     let function = format!(":function:{}:", names.function());
-    let distribution = all
-        .iter()
-        .find(ours)
-        .or_else(|| serving.iter().copied().find(|distribution| guarded(distribution, &serving_origins(distribution, names), &function)))
-        .cloned();
+    let distribution =
+        all.iter()
+            .find(ours)
+            .or_else(|| {
+                serving.iter().copied().find(|distribution| {
+                    guarded(distribution, &serving_origins(distribution, names), &function)
+                })
+            })
+            .cloned();
     for other in serving.iter().filter(|other| distribution.as_ref().is_none_or(|d| d.id != other.id)) {
         refuse_unguarded(other, names)?;
     }
@@ -69,7 +77,11 @@ pub(super) async fn see(scene: &Scene, answers: &Answers, below: &BootstrapSeen)
 }
 
 /// Who is granted: the identity, or the service in the name of this distribution.
-fn reader<'a>(below: &'a BootstrapSeen, distribution: &'a Distribution, account: &'a str) -> Option<Reader<'a>> {
+fn reader<'a>(
+    below: &'a BootstrapSeen,
+    distribution: &'a Distribution,
+    account: &'a str,
+) -> Option<Reader<'a>> {
     if below.by_control {
         Some(Reader::Distribution { arn: &distribution.arn, account })
     } else {
@@ -110,7 +122,10 @@ fn refuse_unguarded(other: &Distribution, names: &Names) -> Result<(), Failure> 
     }
     Err(Failure::other(
         format!("distribution {}", other.id),
-        format!("it has bucket {} as its origin, and a behavior without the authenticator: what CloudFront may read, it would give to anybody", names.bucket()),
+        format!(
+            "it has bucket {} as its origin, and a behavior without the authenticator: what CloudFront may read, it would give to anybody",
+            names.bucket()
+        ),
         "remove that origin from it, or put the authenticator on all its behaviors, then look again; nothing was changed",
     ))
 }
@@ -120,9 +135,17 @@ pub(super) fn plan(seen: DistributionSeen, names: &Names, answers: &Answers) -> 
     let mut adopted = Adoption::default();
     let mut plan = Plan::new(Stage::Distribution, Seen::Nothing);
     match &seen.cache_policy {
-        None => plan.line(Step::CachePolicy, Verb::Create, names.cache_policy(), "packages by their Cache-Control, all else never"),
+        None => plan.line(
+            Step::CachePolicy,
+            Verb::Create,
+            names.cache_policy(),
+            "packages by their Cache-Control, all else never",
+        ),
         Some(cache) => {
-            adopted.consider(adoption(&cache.ownership, "cache policy", &names.cache_policy(), names)?, "its times to live");
+            adopted.consider(
+                adoption(&cache.ownership, "cache policy", &names.cache_policy(), names)?,
+                "its times to live",
+            );
             if cache.right {
                 plan.line(Step::CachePolicy, Verb::Keep, &cache.id, "its times to live are right")
             } else {
@@ -136,13 +159,27 @@ pub(super) fn plan(seen: DistributionSeen, names: &Names, answers: &Answers) -> 
     let version = seen.version_arn.as_deref().unwrap_or("the version from the bootstrap");
     match &seen.distribution {
         None => {
-            plan.line(Step::Distribution, Verb::Create, names.comment(), "serves the bucket, https only; nothing can read through it yet")
-                .calls
-                .extend(["cloudfront:ListDistributions".into(), "cloudfront:CreateDistribution".into(), "cloudfront:TagResource".into()]);
+            plan.line(
+                Step::Distribution,
+                Verb::Create,
+                names.comment(),
+                "serves the bucket, https only; nothing can read through it yet",
+            )
+            .calls
+            .extend([
+                "cloudfront:ListDistributions".into(),
+                "cloudfront:CreateDistribution".into(),
+                "cloudfront:TagResource".into(),
+            ]);
             plan.line(Step::Authenticator, Verb::Attach, version, "on the viewer request of every behavior")
                 .calls
                 .extend(["lambda:GetFunction".into(), "lambda:EnableReplication*".into()]);
-            plan.line(Step::Deployed, Verb::Run, "every edge", "takes 3 to 15 minutes; customers notice nothing");
+            plan.line(
+                Step::Deployed,
+                Verb::Run,
+                "every edge",
+                "takes 3 to 15 minutes; customers notice nothing",
+            );
         }
         Some(distribution) => {
             adopted.consider(
@@ -151,33 +188,65 @@ pub(super) fn plan(seen: DistributionSeen, names: &Names, answers: &Answers) -> 
             );
             slots_are_free(distribution, names)?;
             if distribution.differs.is_empty() {
-                plan.line(Step::Distribution, Verb::Keep, &distribution.id, format!("it is there: {}", distribution.domain));
+                plan.line(
+                    Step::Distribution,
+                    Verb::Keep,
+                    &distribution.id,
+                    format!("it is there: {}", distribution.domain),
+                );
             } else {
-                plan.line(Step::Distribution, Verb::Update, &distribution.id, distribution.differs.join("; "));
+                plan.line(
+                    Step::Distribution,
+                    Verb::Update,
+                    &distribution.id,
+                    distribution.differs.join("; "),
+                );
             }
             let carried = seen.version_arn.as_ref().is_some_and(|arn| carries(distribution, names, arn));
             if carried {
-                plan.line(Step::Authenticator, Verb::Keep, version, "on the viewer request of every behavior");
+                plan.line(
+                    Step::Authenticator,
+                    Verb::Keep,
+                    version,
+                    "on the viewer request of every behavior",
+                );
             } else {
-                plan.line(Step::Authenticator, Verb::Attach, version, "on the viewer request of every behavior")
-                    .calls
-                    .extend(["cloudfront:GetDistributionConfig".into(), "cloudfront:UpdateDistribution".into()]);
+                plan.line(
+                    Step::Authenticator,
+                    Verb::Attach,
+                    version,
+                    "on the viewer request of every behavior",
+                )
+                .calls
+                .extend(["cloudfront:GetDistributionConfig".into(), "cloudfront:UpdateDistribution".into()]);
             }
             if carried && distribution.differs.is_empty() && distribution.status == "Deployed" {
                 plan.line(Step::Deployed, Verb::Keep, &distribution.id, "every edge has it");
             } else {
-                plan.line(Step::Deployed, Verb::Run, &distribution.id, "takes 3 to 15 minutes; customers notice nothing");
+                plan.line(
+                    Step::Deployed,
+                    Verb::Run,
+                    &distribution.id,
+                    "takes 3 to 15 minutes; customers notice nothing",
+                );
             }
         }
     }
     let line = if seen.granted {
-        plan.line(Step::BucketPolicy, Verb::Keep, names.bucket(), "CloudFront may read; every other statement stays")
+        plan.line(
+            Step::BucketPolicy,
+            Verb::Keep,
+            names.bucket(),
+            "CloudFront may read; every other statement stays",
+        )
     } else {
         plan.line(Step::BucketPolicy, Verb::Update, names.bucket(), "CloudFront may read, granted only once the authenticator is deployed; every other statement stays")
     };
     line.calls.extend(["s3:GetBucketPolicy".into(), "s3:PutBucketPolicy".into()]);
     for change in &mut plan.changes {
-        change.calls.push("by hand: packagecloud-ctl reconfigure-cloudfront-distribution <version ARN>".into());
+        change
+            .calls
+            .push("by hand: packagecloud-ctl reconfigure-cloudfront-distribution <version ARN>".into());
     }
     plan.asks.extend(adopted.ask(answers, names));
     plan.seen = Seen::Distribution(Box::new(seen));
@@ -187,7 +256,8 @@ pub(super) fn plan(seen: DistributionSeen, names: &Names, answers: &Answers) -> 
 /// Whether every behavior carries exactly this version.
 fn carries(distribution: &Distribution, names: &Names, arn: &str) -> bool {
     let origins = serving_origins(distribution, names);
-    let mut served = distribution.behaviors.iter().filter(|behavior| origins.contains(&behavior.origin)).peekable();
+    let mut served =
+        distribution.behaviors.iter().filter(|behavior| origins.contains(&behavior.origin)).peekable();
     served.peek().is_some() && served.all(|behavior| behavior.viewer_request.as_deref() == Some(arn))
 }
 
@@ -219,13 +289,21 @@ pub async fn apply(
     let (cloud, names) = (&scene.cloud, &scene.names);
     let adopt = answers.consents.adopt;
     let version_arn = seen.version_arn.as_deref().ok_or_else(|| {
-        Failure::other("the function's version", "there is none yet that is right", "run bootstrap-cloudfront first")
+        Failure::other(
+            "the function's version",
+            "there is none yet that is right",
+            "run bootstrap-cloudfront first",
+        )
     })?;
     let access_id = match (seen.by_control, &seen.identity, &seen.control) {
         (false, Some(identity), _) => identity.id.clone(),
         (true, _, Some(control)) => control.id.clone(),
         _ => {
-            return Err(Failure::other("the origin access", "there is none yet", "run bootstrap-cloudfront first"));
+            return Err(Failure::other(
+                "the origin access",
+                "there is none yet",
+                "run bootstrap-cloudfront first",
+            ));
         }
     };
     let cache = run
@@ -247,21 +325,26 @@ pub async fn apply(
         .step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
             let distribution = match &seen.distribution {
                 None => cloud.create_distribution(names, &shape, &say).await?,
-                Some(stands) => {
-                    cloud.associate(names, stands, &Intent::Whole(shape), adopt, &say).await?
-                }
+                Some(stands) => cloud.associate(names, stands, &Intent::Whole(shape), adopt, &say).await?,
             };
-            let text = format!("distribution {} at {} carries the authenticator", distribution.id, distribution.domain);
+            let text = format!(
+                "distribution {} at {} carries the authenticator",
+                distribution.id, distribution.domain
+            );
             Ok((distribution, text))
         })
         .await?;
     let say = run.progress(Step::Deployed);
     let deployed = run
-        .step(Step::Deployed, format!("waiting until every edge has {}; this takes minutes", made.id), async {
-            let deployed = run.unless_stopped(cloud.wait_deployed(names, &made.id, &say)).await?;
-            let text = format!("distribution {} is deployed", deployed.id);
-            Ok((deployed, text))
-        })
+        .step(
+            Step::Deployed,
+            format!("waiting until every edge has {}; this takes minutes", made.id),
+            async {
+                let deployed = run.unless_stopped(cloud.wait_deployed(names, &made.id, &say)).await?;
+                let text = format!("distribution {} is deployed", deployed.id);
+                Ok((deployed, text))
+            },
+        )
         .await?;
     let say = run.progress(Step::BucketPolicy);
     run.step(Step::BucketPolicy, format!("bucket policy of {}", names.bucket()), async {
@@ -299,7 +382,11 @@ async fn grant(
         let stranger = all.iter().find(|distribution| {
             distribution.id != deployed.id
                 && distribution.origins.iter().any(|origin| origin.identity.as_ref() == Some(&identity.id))
-                && !guarded(distribution, &serving_origins(distribution, names), ":function:packagecloud_cloudfront_auth")
+                && !guarded(
+                    distribution,
+                    &serving_origins(distribution, names),
+                    ":function:packagecloud_cloudfront_auth",
+                )
         });
         if let Some(stranger) = stranger {
             refuse_unguarded(stranger, names)?;
@@ -315,13 +402,22 @@ async fn grant(
     let document = policy::merged_bucket_policy(seen.bucket.policy.as_deref(), names, reader)?;
     let saved = match &seen.bucket.policy {
         Some(old) => {
-            let path = ground.host.state.save_policy(ground.host.clock.now(), names.bucket(), old).map_err(|failure| {
-                Failure::new(Kind::Other, failure.what, failure.why, format!("{}; the bucket policy was not changed", failure.next))
-            })?;
+            let path = ground.host.state.save_policy(ground.host.clock.now(), names.bucket(), old).map_err(
+                |failure| {
+                    Failure::new(
+                        Kind::Other,
+                        failure.what,
+                        failure.why,
+                        format!("{}; the bucket policy was not changed", failure.next),
+                    )
+                },
+            )?;
             format!("; the policy before is kept in {}", path.display())
         }
         None => String::new(),
     };
-    cloud.put_bucket_policy(names.bucket(), seen.bucket.policy.as_deref(), &document, &scene.account, say).await?;
+    cloud
+        .put_bucket_policy(names.bucket(), seen.bucket.policy.as_deref(), &document, &scene.account, say)
+        .await?;
     Ok(format!("CloudFront may read {}{saved}", names.bucket()))
 }

@@ -61,9 +61,10 @@ impl Gate<'_> {
             Err(failure) => return Check::fail(name, failure.to_string(), failure.next),
         };
         match answer {
-            Ok(reply) if reply.status == wanted && wanted == 404 => {
-                Check::pass(name, "the bucket has no package yet: a signed URL of an absent key answers S3's 404")
-            }
+            Ok(reply) if reply.status == wanted && wanted == 404 => Check::pass(
+                name,
+                "the bucket has no package yet: a signed URL of an absent key answers S3's 404",
+            ),
             Ok(reply) if reply.status == wanted => match self.bytes_are_the_objects(key, &reply).await {
                 Ok(true) => Check::pass(name, format!("200, {} bytes, the object's own", reply.body.len())),
                 Ok(false) => Check::fail(
@@ -71,7 +72,10 @@ impl Gate<'_> {
                     "200, but not with the object's bytes",
                     "look at what else serves this distribution's domain",
                 ),
-                Err(failure) => Check::unknown(name, format!("200; the object could not be read from S3 ({})", failure.why)),
+                Err(failure) => Check::unknown(
+                    name,
+                    format!("200; the object could not be read from S3 ({})", failure.why),
+                ),
             },
             Ok(reply) => {
                 let (why, next) = refusal(&reply);
@@ -149,7 +153,10 @@ impl Gate<'_> {
                 Err(failure) => return Check::unknown("package-cached", failure.to_string()),
             }
         }
-        Check::unknown("package-cached", "no hit within five tries: its Cache-Control may want the reindex, or other edges answered")
+        Check::unknown(
+            "package-cached",
+            "no hit within five tries: its Cache-Control may want the reindex, or other edges answered",
+        )
     }
 
     async fn metadata_fresh(&self, key: &str) -> Check {
@@ -174,14 +181,11 @@ impl Gate<'_> {
     pub async fn bucket_closed(&self) -> Check {
         let key = self.samples.package.as_deref().unwrap_or(ABSENT);
         let bucket = &self.scene.bucket;
-        let url = format!(
-            "https://{}.s3.{}.amazonaws.com{}",
-            bucket.name,
-            bucket.region,
-            path_of(key)
-        );
+        let url = format!("https://{}.s3.{}.amazonaws.com{}", bucket.name, bucket.region, path_of(key));
         match self.ground.web.get(&url, &[]).await {
-            Ok(reply) if reply.status == 403 => Check::pass("bucket-closed", "S3 itself refuses who has no signature"),
+            Ok(reply) if reply.status == 403 => {
+                Check::pass("bucket-closed", "S3 itself refuses who has no signature")
+            }
             Ok(reply) => Check::fail(
                 "bucket-closed",
                 format!("S3 itself answered {} without a signature", reply.status),
@@ -232,7 +236,9 @@ pub(super) fn refusal(reply: &Reply) -> (String, String) {
             "the function's answer was refused by CloudFront",
             "look at its log group /aws/lambda/us-east-1.packagecloud_cloudfront_auth in the region nearest to you",
         ),
-        (status, _) => (format!("it answered {status}"), "look at the distribution in CloudFront's console".to_owned()),
+        (status, _) => {
+            (format!("it answered {status}"), "look at the distribution in CloudFront's console".to_owned())
+        }
     }
 }
 /// The distribution as `verify` and the gate want it: deployed, with the authenticator.
@@ -264,5 +270,8 @@ pub(super) fn deployed(distribution: Option<&Distribution>, function: &str) -> C
             "enable it in CloudFront's console",
         );
     }
-    Check::pass("distribution", format!("{} is deployed, with the authenticator on every behavior", distribution.id))
+    Check::pass(
+        "distribution",
+        format!("{} is deployed, with the authenticator on every behavior", distribution.id),
+    )
 }

@@ -60,15 +60,30 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
     if keys.is_empty() && live == Some(true) {
         plan.line(Step::Switch, Verb::Keep, &path, "CloudFront is on, and packagecloud redirects to it");
     } else {
-        plan.line(Step::Gate, Verb::Run, "signed URLs at the edge", "they must pass before anything is switched on");
+        plan.line(
+            Step::Gate,
+            Verb::Run,
+            "signed URLs at the edge",
+            "they must pass before anything is switched on",
+        );
         if keys.is_empty() {
             plan.line(Step::Switch, Verb::Keep, &path, "cloudfront_enabled is true already");
         } else {
             plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes true");
         }
-        plan.line(Step::Reconfigure, Verb::Run, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
+        plan.line(
+            Step::Reconfigure,
+            Verb::Run,
+            "packagecloud-ctl reconfigure",
+            "packagecloud reads its configuration",
+        );
         plan.line(Step::Restart, Verb::Run, "packagecloud-ctl restart", "customers notice some seconds");
-        plan.line(Step::Proof, Verb::Run, "packagecloud's own redirect", "it must be accepted at the edge, else all is taken back");
+        plan.line(
+            Step::Proof,
+            Verb::Run,
+            "packagecloud's own redirect",
+            "it must be accepted at the edge, else all is taken back",
+        );
         if let Some(domain) = &seen.wanted.packages_domain {
             plan.exhibit.push(configuration::notice(domain));
         }
@@ -91,7 +106,9 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
 fn keys(seen: &ConfigurationSeen) -> Vec<Key> {
     [Key::Enabled, Key::DistributionId, Key::PackagesDomain]
         .into_iter()
-        .filter(|&key| seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key))
+        .filter(|&key| {
+            seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key)
+        })
         .collect()
 }
 
@@ -144,10 +161,17 @@ async fn pass_gate(
 ) -> Result<(), Failure> {
     run.step(Step::Gate, "signed URLs at the edge", async {
         if ground.delivery_is_out_of_reach() {
-            return Ok(((), "not asked: with --endpoint-url and no --edge-url the edge is out of reach".into()));
+            return Ok((
+                (),
+                "not asked: with --endpoint-url and no --edge-url the edge is out of reach".into(),
+            ));
         }
         let missing = |what: &str| {
-            Failure::other(what, "there is none yet", "run the stages before this one (enable does all of them)")
+            Failure::other(
+                what,
+                "there is none yet",
+                "run the stages before this one (enable does all of them)",
+            )
         };
         let secret = seen.wanted.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
         let distribution = found.distribution.as_ref().ok_or_else(|| missing("the distribution"))?;
@@ -188,16 +212,22 @@ async fn prove(
 ) -> Result<String, Failure> {
     run.step(Step::Proof, "asking packagecloud for a package", async {
         if !probe::can_ask(ground, answers) {
-            let text = "not proven: no --probe-url; switched on as you said, so try an install from a client now";
+            let text =
+                "not proven: no --probe-url; switched on as you said, so try an install from a client now";
             return Ok((text.to_owned(), text.to_owned()));
         }
         let redirect = await_edge(ground, found, answers).await?;
         let location = redirect.location.clone().unwrap_or_default();
         if ground.delivery_is_out_of_reach() {
-            return Ok((redirect.words(), format!("packagecloud answers {}; the edge is out of reach here", redirect.words())));
+            return Ok((
+                redirect.words(),
+                format!("packagecloud answers {}; the edge is out of reach here", redirect.words()),
+            ));
         }
         let reply = probe::follow(ground, &location).await?;
-        let accepted = reply.status == 200 || reply.status == 206 || (reply.status == 404 && reply.header("x-packagecloud-cloudfront").is_none());
+        let accepted = reply.status == 200
+            || reply.status == 206
+            || (reply.status == 404 && reply.header("x-packagecloud-cloudfront").is_none());
         if accepted {
             let text = format!("packagecloud answers {}, and the edge {}", redirect.words(), reply.status);
             return Ok((text.clone(), text));
@@ -246,7 +276,9 @@ fn refused(
     match fitting {
         Some(construction) => Failure::other(
             "packagecloud's own redirect",
-            format!("the edge refuses it: this packagecloud makes its tokens as {construction}, the edge accepts {accepted}"),
+            format!(
+                "the edge refuses it: this packagecloud makes its tokens as {construction}, the edge accepts {accepted}"
+            ),
             format!("run enable again with --construction {construction}"),
         ),
         None => Failure::other("packagecloud's own redirect", why, next),

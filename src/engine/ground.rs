@@ -129,9 +129,11 @@ impl Ground {
             profile: answers.profile.clone(),
             typed: self.typed(),
             last_profile: self.settings.last_profile.clone(),
-            packagecloud: config
-                .and_then(|config| config.file.aws_keys())
-                .map(|(access, secret)| Keys { access, secret, session: None }),
+            packagecloud: config.and_then(|config| config.file.aws_keys()).map(|(access, secret)| Keys {
+                access,
+                secret,
+                session: None,
+            }),
         };
         credentials::candidates(&known, |name| std::env::var(name).ok())
     }
@@ -151,7 +153,10 @@ impl Ground {
                 Ok((cloud, caller)) => return Ok((cloud, caller, candidate.found)),
                 Err(failure)
                     if !matches!(failure.kind, Kind::Credentials | Kind::Denied)
-                        || matches!(candidate.source, Source::Profile(_) | Source::Typed(_) | Source::Environment) =>
+                        || matches!(
+                            candidate.source,
+                            Source::Profile(_) | Source::Typed(_) | Source::Environment
+                        ) =>
                 {
                     return Err(failure);
                 }
@@ -171,7 +176,8 @@ impl Ground {
     pub(super) async fn try_candidate(&self, candidate: &Candidate) -> Result<(Cloud, Caller), Failure> {
         let settings = &self.settings;
         let config =
-            credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref()).await?;
+            credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref())
+                .await?;
         let cloud = Cloud::new(&config, None);
         let caller = cloud.caller().await?;
         Ok((cloud, caller))

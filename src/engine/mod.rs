@@ -81,7 +81,9 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
             (Seen::Secret(seen), _) => secret::apply(ground, seen, answers, &run).await,
             (Seen::Bootstrap(seen), _) => bootstrap::apply(ground, seen, answers, &run).await,
             (Seen::Distribution(seen), _) => distribution::apply(ground, seen, answers, &run).await,
-            (Seen::Configuration(seen), Stage::Configuration) => configuration::apply(ground, seen, answers, &run).await,
+            (Seen::Configuration(seen), Stage::Configuration) => {
+                configuration::apply(ground, seen, answers, &run).await
+            }
             (Seen::Configuration(seen), Stage::GoLive) => go_live::apply(ground, seen, answers, &run).await,
             (Seen::Configuration(seen), Stage::Disable) => disable::apply(ground, seen, answers, &run).await,
             (Seen::Configuration(seen), Stage::RollBack) => roll_back::apply(ground, seen, &run).await,
@@ -112,7 +114,12 @@ pub fn at(ground: &Ground, answers: &Answers, stage: Option<Stage>) {
 }
 
 /// Associates an earlier function version again.
-pub async fn roll_back_edge(ground: &Ground, answers: &Answers, arn: &str, run: &Run) -> (End, Option<Failure>) {
+pub async fn roll_back_edge(
+    ground: &Ground,
+    answers: &Answers,
+    arn: &str,
+    run: &Run,
+) -> (End, Option<Failure>) {
     let run = run.stage(Stage::RollBack);
     run.whole(roll_back::edge(ground, answers, arn, &run)).await
 }
@@ -169,14 +176,19 @@ pub async fn verify(ground: &Ground, answers: &Answers, run: &Run) -> Result<Vec
 }
 
 /// The bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by what AWS has.
-pub async fn configuration(ground: &Ground, answers: &Answers) -> Result<crate::model::block::Values, Failure> {
+pub async fn configuration(
+    ground: &Ground,
+    answers: &Answers,
+) -> Result<crate::model::block::Values, Failure> {
     let config = ground.host.read_config().await?;
     let mut values = config.seen.values;
     if values.distribution_id.is_none() || values.packages_domain.is_none() {
         let distribution = configuration::ours(ground, answers).await?;
         if let Some(distribution) = distribution {
             values.distribution_id.get_or_insert(distribution.id);
-            values.packages_domain.get_or_insert(answers.packages_domain.clone().unwrap_or(distribution.domain));
+            values
+                .packages_domain
+                .get_or_insert(answers.packages_domain.clone().unwrap_or(distribution.domain));
         }
     }
     Ok(values)

@@ -27,7 +27,8 @@ pub async fn look_over(ground: &Ground, answers: &Answers) -> Result<Plan, Failu
     let mut plan = Plan::new(Stage::Overview, Seen::Nothing);
     for stage in &plans {
         plan.changes.extend(stage.changes.iter().cloned());
-        plan.asks.extend(stage.asks.iter().filter(|ask| !plan.asks.contains(ask)).cloned().collect::<Vec<_>>());
+        plan.asks
+            .extend(stage.asks.iter().filter(|ask| !plan.asks.contains(ask)).cloned().collect::<Vec<_>>());
     }
     plan.notes = notes(&plan);
     Ok(plan)

@@ -110,7 +110,11 @@ pub fn can_ask(ground: &Ground, answers: &Answers) -> bool {
 }
 
 /// packagecloud's own answer to the probe URL; `None` where no URL is known.
-pub async fn redirect(ground: &Ground, answers: &Answers, key: Option<&str>) -> Result<Option<Redirect>, Failure> {
+pub async fn redirect(
+    ground: &Ground,
+    answers: &Answers,
+    key: Option<&str>,
+) -> Result<Option<Redirect>, Failure> {
     let Some(url) = probe_url(ground, answers, key) else { return Ok(None) };
     let token = ground.settings.probe_token.as_ref().map(Secret::expose);
     let token = token.or_else(|| ground.settings.sandbox.as_ref().map(|_| SANDBOX_TOKEN));
@@ -186,11 +190,13 @@ mod tests {
     #[test]
     fn where_a_redirect_goes() {
         let to = |location: &str| Redirect { status: 302, location: Some(location.to_owned()) };
-        let edge = to("https://d1.cloudfront.net/7/8/a.deb?t=1618409761_0123456789012345678901234567890123456789");
+        let edge =
+            to("https://d1.cloudfront.net/7/8/a.deb?t=1618409761_0123456789012345678901234567890123456789");
         assert_eq!((edge.place(), edge.bucket()), (Place::Edge, None));
         let old = to("https://shop.s3.amazonaws.com/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
         assert_eq!((old.place(), old.bucket().as_deref()), (Place::S3, Some("shop")));
-        let path = to("https://s3.eu-west-1.amazonaws.com/shop/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
+        let path =
+            to("https://s3.eu-west-1.amazonaws.com/shop/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
         assert_eq!(path.bucket().as_deref(), Some("shop"));
         assert_eq!(Redirect { status: 401, location: None }.words(), "401 without a redirect");
     }

@@ -46,7 +46,12 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         total: None,
     };
     if chosen.skip {
-        plan.line(Step::Objects, Verb::Keep, bucket, "skipped, as you said: correct, but uncached until it is done");
+        plan.line(
+            Step::Objects,
+            Verb::Keep,
+            bucket,
+            "skipped, as you said: correct, but uncached until it is done",
+        );
     } else if seen.empty {
         plan.line(Step::Objects, Verb::Keep, bucket, "the bucket is empty");
     } else if standing.finished && !chosen.rescan {
@@ -59,10 +64,13 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
             Some(done) => format!("goes on after {done} objects"),
             None => "each gets the Cache-Control that it needs, and loses nothing".to_owned(),
         };
-        plan.line(Step::Objects, Verb::Update, bucket, why)
-            .calls
-            .extend(["s3:ListObjectsV2".into(), "s3:HeadObject".into(), "s3:CopyObject".into()]);
-        plan.notes.extend(survey.lines(!chosen.no_acl && scene.bucket.object_ownership != "BucketOwnerEnforced"));
+        plan.line(Step::Objects, Verb::Update, bucket, why).calls.extend([
+            "s3:ListObjectsV2".into(),
+            "s3:HeadObject".into(),
+            "s3:CopyObject".into(),
+        ]);
+        plan.notes
+            .extend(survey.lines(!chosen.no_acl && scene.bucket.object_ownership != "BucketOwnerEnforced"));
         if scene.bucket.versioning == "Enabled" {
             plan.notes.push("This bucket keeps versions.".into());
         }
@@ -118,7 +126,9 @@ pub async fn apply(
             let text = match ground.host.ctl("reindex-everything", &mut |line| say(line)).await? {
                 Outcome::Done => "packagecloud has queued its index jobs".to_owned(),
                 Outcome::Left => "left to you: packagecloud-ctl reindex-everything".to_owned(),
-                Outcome::Unknown => "this packagecloud doesn't know reindex-everything; ours suffices".to_owned(),
+                Outcome::Unknown => {
+                    "this packagecloud doesn't know reindex-everything; ours suffices".to_owned()
+                }
                 Outcome::Failed { status, last } => {
                     return Err(Failure::other(
                         "packagecloud-ctl reindex-everything",
@@ -165,12 +175,14 @@ async fn obeying<T>(
 
 fn said(summary: &Summary, options: &Options) -> String {
     let counts = &summary.counts;
-    let mut text = format!(
-        "{} objects: {} changed, {} right already",
-        counts.done, counts.changed, counts.kept
-    );
+    let mut text =
+        format!("{} objects: {} changed, {} right already", counts.done, counts.changed, counts.kept);
     if counts.skipped > 0 {
-        text.push_str(&format!(", {} skipped (each with its reason in {})", counts.skipped, options.skipped.display()));
+        text.push_str(&format!(
+            ", {} skipped (each with its reason in {})",
+            counts.skipped,
+            options.skipped.display()
+        ));
     }
     let foreign: u64 = counts.foreign.values().sum();
     if foreign > 0 {

@@ -65,17 +65,35 @@ pub async fn look(ground: &Ground, wanted: &Wanted) -> Result<Plan, Failure> {
     if lines.is_empty() {
         plan.line(Step::Configuration, Verb::Keep, &path, "it is as the backup has it");
     } else {
-        let what = if wanted.whole_file { "the whole file, byte for byte" } else { "the four values, but for the secret" };
-        plan.line(Step::Configuration, Verb::Update, &path, format!("from {}: {what}", backup.path.display()));
-        plan.line(Step::Reconfigure, Verb::Run, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
+        let what = if wanted.whole_file {
+            "the whole file, byte for byte"
+        } else {
+            "the four values, but for the secret"
+        };
+        plan.line(
+            Step::Configuration,
+            Verb::Update,
+            &path,
+            format!("from {}: {what}", backup.path.display()),
+        );
+        plan.line(
+            Step::Reconfigure,
+            Verb::Run,
+            "packagecloud-ctl reconfigure",
+            "packagecloud reads its configuration",
+        );
         plan.line(Step::Restart, Verb::Run, "packagecloud-ctl restart", "customers notice some seconds");
         plan.exhibit.push(Exhibit { title: format!("Changes to {path}"), lines, copy: false });
     }
     if values.enabled == Some(true) && before.enabled != Some(true) {
-        plan.notes.push("The backup has CloudFront on: that part takes effect through going live, behind its gate.".into());
+        plan.notes.push(
+            "The backup has CloudFront on: that part takes effect through going live, behind its gate."
+                .into(),
+        );
     }
     let named = Some((backup.path.display().to_string(), wanted.whole_file));
-    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen { config, wanted: values, before, backup: named }));
+    plan.seen =
+        Seen::Configuration(Box::new(ConfigurationSeen { config, wanted: values, before, backup: named }));
     Ok(plan)
 }
 
@@ -98,7 +116,10 @@ pub async fn apply(
         return Ok((End::Applied, "going live comes next".into()));
     }
     if ground.without_ctl() {
-        return Ok((End::Stopped, "left to you: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into()));
+        return Ok((
+            End::Stopped,
+            "left to you: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
+        ));
     }
     switch::reconfigure(ground, run).await?;
     switch::restart(ground, run).await?;
@@ -107,11 +128,16 @@ pub async fn apply(
 }
 
 /// Associates an earlier function version again, and waits until every edge has it.
-pub async fn edge(ground: &Ground, answers: &Answers, arn: &str, run: &StageRun) -> Result<(End, String), Failure> {
+pub async fn edge(
+    ground: &Ground,
+    answers: &Answers,
+    arn: &str,
+    run: &StageRun,
+) -> Result<(End, String), Failure> {
     let scene = ground.scene(answers).await?;
-    let distribution = configuration::ours(ground, answers)
-        .await?
-        .ok_or_else(|| Failure::other("the distribution", "there is none of this install", "run enable first"))?;
+    let distribution = configuration::ours(ground, answers).await?.ok_or_else(|| {
+        Failure::other("the distribution", "there is none of this install", "run enable first")
+    })?;
     let say = run.progress(Step::Authenticator);
     run.step(Step::Authenticator, format!("associating {arn}"), async {
         scene.cloud.function_version(arn).await?.ok_or_else(|| {

@@ -26,7 +26,11 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         true
     } else {
         let scene = ground.scene(answers).await?;
-        scene.cloud.function(&scene.names).await?.is_some_and(|function| function.ownership == Ownership::Ours)
+        scene
+            .cloud
+            .function(&scene.names)
+            .await?
+            .is_some_and(|function| function.ownership == Ownership::Ours)
     };
     plan(SecretSeen { config: config.seen, function }, answers)
 }
@@ -55,21 +59,35 @@ pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure>
             ));
         }
         Some(_) => {
-            plan.line(Step::Secret, Verb::Update, &path, "a new secret, as you asked; a new function version will hold it");
+            plan.line(
+                Step::Secret,
+                Verb::Update,
+                &path,
+                "a new secret, as you asked; a new function version will hold it",
+            );
         }
         None if seen.function && !answers.consents.new_secret => {
             return Err(Failure::other(
                 "cloudfront_secret",
-                format!("{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"),
+                format!(
+                    "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
+                ),
                 "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), or make a new one with --new-secret",
             ));
         }
         None => {
-            plan.line(Step::Secret, Verb::Create, &path, "packagecloud signs links with it, the edge checks them");
+            plan.line(
+                Step::Secret,
+                Verb::Create,
+                &path,
+                "packagecloud signs links with it, the edge checks them",
+            );
         }
     }
     for change in &mut plan.changes {
-        change.calls.push("by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into());
+        change.calls.push(
+            "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
+        );
     }
     plan.asks.extend(configuration::managed_ask(&seen.config, answers));
     plan.seen = Seen::Secret(Box::new(seen));
@@ -85,7 +103,8 @@ pub async fn apply(
     let host = &ground.host;
     run.step(Step::Secret, "a secret of 16 random bytes", async {
         let name = format!("cloudfront_secret {}", seen.config.path);
-        let fresh = if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
+        let fresh =
+            if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
         let secret = match fresh {
             Some(secret) => secret,
             None => {
@@ -128,7 +147,8 @@ mod tests {
         let keep = Answers::default();
         let mut new = Answers::default();
         new.consents.new_secret = true;
-        let verb = |seen, answers: &Answers| plan(seen, answers).map(|plan| plan.changes[0].verb).map_err(|f| f.why);
+        let verb =
+            |seen, answers: &Answers| plan(seen, answers).map(|plan| plan.changes[0].verb).map_err(|f| f.why);
         assert_eq!(verb(seen(None, None, false), &keep), Ok(Verb::Create));
         assert_eq!(verb(seen(Some(GOOD), None, false), &keep), Ok(Verb::Keep));
         assert_eq!(verb(seen(Some(GOOD), Some(true), true), &keep), Ok(Verb::Keep));

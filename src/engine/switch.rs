@@ -6,11 +6,7 @@
 use std::time::Duration;
 
 use crate::host::Outcome;
-use crate::model::{
-    answers::Answers,
-    failure::Failure,
-    goal::Step,
-};
+use crate::model::{answers::Answers, failure::Failure, goal::Step};
 
 use super::{
     ground::Ground,
@@ -62,8 +58,13 @@ async fn command(ground: &Ground, run: &StageRun, step: Step, command: &str) -> 
             Outcome::Left => Ok(((), format!("left to you: packagecloud-ctl {command}"))),
             Outcome::Failed { status, last } => Err(Failure::other(
                 format!("packagecloud-ctl {command}"),
-                format!("it ended with exit code {status}: {}", last.last().map_or("it said nothing", String::as_str)),
-                format!("run packagecloud-ctl {command} by hand to see all of it; the log holds its lines too (l)"),
+                format!(
+                    "it ended with exit code {status}: {}",
+                    last.last().map_or("it said nothing", String::as_str)
+                ),
+                format!(
+                    "run packagecloud-ctl {command} by hand to see all of it; the log holds its lines too (l)"
+                ),
             )),
         }
     })
@@ -82,7 +83,10 @@ pub(super) async fn is_live(ground: &Ground, answers: &Answers, domain: Option<&
     match probe::redirect(ground, answers, None).await {
         Ok(Some(redirect)) => {
             let host = redirect.location.as_deref().and_then(probe::host_and_path).map(|(host, _)| host);
-            Some(redirect.place() == Place::Edge && (domain.is_none() || host == domain || ground.web.elsewhere()))
+            Some(
+                redirect.place() == Place::Edge
+                    && (domain.is_none() || host == domain || ground.web.elsewhere()),
+            )
         }
         _ => None,
     }

@@ -65,11 +65,26 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
             tell(gate.forged().await, &mut all);
             tell(vec![gate.bucket_closed().await], &mut all);
         }
-        (_, None) => tell(vec![Check::fail("signed-url", "packagecloud.rb holds no secret", "run enable")], &mut all),
+        (_, None) => {
+            tell(vec![Check::fail("signed-url", "packagecloud.rb holds no secret", "run enable")], &mut all)
+        }
         (None, _) => {}
     }
     tell(vec![super::access::clock(&scene)], &mut all);
-    tell(vec![packagecloud(ground, answers, &samples, values.enabled == Some(true), below.construction, values.secret.as_ref()).await], &mut all);
+    tell(
+        vec![
+            packagecloud(
+                ground,
+                answers,
+                &samples,
+                values.enabled == Some(true),
+                below.construction,
+                values.secret.as_ref(),
+            )
+            .await,
+        ],
+        &mut all,
+    );
     let verdict = verdict(&all);
     tell(vec![verdict], &mut all);
     Ok(all)
@@ -90,9 +105,18 @@ async fn packagecloud(
     let mut location = None;
     for _ in 0..ASKED {
         match probe::redirect(ground, answers, samples.package.as_deref()).await {
-            Ok(None) => return Check::unknown(NAME, "not asked: give a download URL of packagecloud with --probe-url"),
+            Ok(None) => {
+                return Check::unknown(
+                    NAME,
+                    "not asked: give a download URL of packagecloud with --probe-url",
+                );
+            }
             Err(failure) => {
-                return Check::fail(NAME, failure.to_string(), "see whether packagecloud runs: packagecloud-ctl status");
+                return Check::fail(
+                    NAME,
+                    failure.to_string(),
+                    "see whether packagecloud runs: packagecloud-ctl status",
+                );
             }
             Ok(Some(redirect)) => {
                 if redirect.place() == Place::Edge {
@@ -120,12 +144,21 @@ async fn packagecloud(
     }
     let Some(location) = location else { return Check::unknown(NAME, seen) };
     match probe::follow(ground, &location).await {
-        Ok(reply) if reply.status == 200 || (reply.status == 404 && reply.header("x-packagecloud-cloudfront").is_none()) => {
-            Check::pass(NAME, format!("{ASKED} of {ASKED} redirects go to CloudFront, and it accepts their token"))
+        Ok(reply)
+            if reply.status == 200
+                || (reply.status == 404 && reply.header("x-packagecloud-cloudfront").is_none()) =>
+        {
+            Check::pass(
+                NAME,
+                format!("{ASKED} of {ASKED} redirects go to CloudFront, and it accepts their token"),
+            )
         }
         Ok(reply) => {
             let (why, next) = gate::refusal(&reply);
-            match secret.and_then(|secret| probe::fitting(&location, secret, accepted)).filter(|fits| *fits != accepted) {
+            match secret
+                .and_then(|secret| probe::fitting(&location, secret, accepted))
+                .filter(|fits| *fits != accepted)
+            {
                 Some(fits) => Check::fail(
                     NAME,
                     format!("this packagecloud makes its tokens as {fits}, the edge accepts {accepted}"),
@@ -147,9 +180,16 @@ fn verdict(checks: &[Check]) -> Check {
     let failed: Vec<&Check> = checks.iter().filter(|check| check.failed()).collect();
     let unknown = checks.iter().filter(|check| check.result == Verdict::Unknown).count();
     match failed.first() {
-        None if unknown == 0 => Check::pass("verdict", "packages come through CloudFront, and only with a token"),
-        None => Check::pass("verdict", format!("nothing is wrong in what could be asked; {unknown} could not be asked")),
-        Some(first) => Check::fail("verdict", format!("{}: {}", first.name, first.detail), first.next.clone()),
+        None if unknown == 0 => {
+            Check::pass("verdict", "packages come through CloudFront, and only with a token")
+        }
+        None => Check::pass(
+            "verdict",
+            format!("nothing is wrong in what could be asked; {unknown} could not be asked"),
+        ),
+        Some(first) => {
+            Check::fail("verdict", format!("{}: {}", first.name, first.detail), first.next.clone())
+        }
     }
 }
 

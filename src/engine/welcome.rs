@@ -37,9 +37,14 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
                 sampled: Some((scene.sampled.0 as u64, scene.sampled.1 as u64)),
             });
             let others = scene.cloud.buckets().await.unwrap_or_default();
-            found.buckets.extend(others.into_iter().filter(|name| name != scene.names.bucket()).map(|name| {
-                BucketFound { name, region: String::new(), found: "a bucket of this account".into(), sampled: None }
-            }));
+            found.buckets.extend(others.into_iter().filter(|name| name != scene.names.bucket()).map(
+                |name| BucketFound {
+                    name,
+                    region: String::new(),
+                    found: "a bucket of this account".into(),
+                    sampled: None,
+                },
+            ));
             match configuration::ours(ground, answers).await {
                 Ok(Some(distribution)) => {
                     found.cloudfront.by =
@@ -59,7 +64,8 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
             found.cloudfront.by = SetUpBy::Unknown;
             found.failures.push(failure);
             if found.cloudfront.enabled == Some(true) {
-                found.goal = Some((Goal::Disable, "CloudFront is on, and AWS can't be asked from here".into()));
+                found.goal =
+                    Some((Goal::Disable, "CloudFront is on, and AWS can't be asked from here".into()));
             }
         }
     }

@@ -15,7 +15,8 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.')
 pub fn sigv2(bucket: &str, region: &str, key: &str, access: &str, secret: &Secret, expires: u64) -> String {
     let path = utf8_percent_encode(key, PATH);
     let message = format!("GET\n\n\n{expires}\n/{bucket}/{path}");
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes a key of any length");
     mac.update(message.as_bytes());
     let signature = STANDARD.encode(mac.finalize().into_bytes());
     let signature = utf8_percent_encode(&signature, NON_ALPHANUMERIC);
@@ -32,7 +33,14 @@ mod tests {
     fn it_signs_as_the_developer_guide_does() {
         // The guide's example: GET photos/puppy.jpg of johnsmith until 1175139620.
         let secret = Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
-        let url = sigv2("johnsmith", "us-east-1", "photos/puppy.jpg", "AKIAIOSFODNN7EXAMPLE", &secret, 1_175_139_620);
+        let url = sigv2(
+            "johnsmith",
+            "us-east-1",
+            "photos/puppy.jpg",
+            "AKIAIOSFODNN7EXAMPLE",
+            &secret,
+            1_175_139_620,
+        );
         assert!(url.ends_with("Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D"), "{url}");
     }
 }

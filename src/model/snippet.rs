@@ -11,8 +11,10 @@ fn pairs(values: &Values) -> Vec<(&'static str, String)> {
 /// Attributes for a chef recipe or role.
 #[must_use]
 pub fn chef(values: &Values) -> String {
-    let lines: Vec<String> =
-        pairs(values).iter().map(|(key, value)| format!("default['packagecloud']['rails']['{key}'] = {value}")).collect();
+    let lines: Vec<String> = pairs(values)
+        .iter()
+        .map(|(key, value)| format!("default['packagecloud']['rails']['{key}'] = {value}"))
+        .collect();
     lines.join("\n")
 }
 

@@ -10,10 +10,10 @@ use aws_sdk_cloudfront::types::{
 use super::unbuilt;
 use crate::cloud::{Cloud, Say, fault, patience};
 use crate::model::{
-        failure::Failure,
-        names::Names,
-        seen::{OriginAccessControl, OriginAccessIdentity},
-    };
+    failure::Failure,
+    names::Names,
+    seen::{OriginAccessControl, OriginAccessIdentity},
+};
 
 const LISTED: patience::Wait = patience::Wait::new("the origin access identity to be listed", 60, 2);
 

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::cloud::{Cloud, Say, fault, patience, permitted};
 use crate::model::{
-        failure::{Failure, Kind},
-        names::Names,
-        seen::{Distribution, Ownership},
-    };
+    failure::{Failure, Kind},
+    names::Names,
+    seen::{Distribution, Ownership},
+};
 
 const CREATE: &str = "cloudfront:CreateDistribution";
 const FUNCTION_THERE: patience::Wait =
