@@ -2,16 +2,21 @@
 //!
 //! Nothing here outlives the process: what must is in the state, or in the store's journals.
 
-use std::path::Path;
+use std::{path::Path, sync::Mutex};
 
-use super::aws::s3::Store;
+use super::{
+    aws::s3::Store,
+    cloudfront::{Cache, Instances},
+};
 
 pub struct Memory {
     pub objects: Store,
+    pub cache: Mutex<Cache>,
+    pub functions: Instances,
 }
 
 impl Memory {
     pub fn new(dir: &Path) -> Self {
-        Self { objects: Store::new(dir) }
+        Self { objects: Store::new(dir), cache: Mutex::default(), functions: Mutex::default() }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -99,6 +99,17 @@ pub struct State {
 #[derive(Clone)]
 pub struct World(Arc<Inner>);
 
+/// A handle that doesn't keep the world: for what the world itself holds.
+#[derive(Clone)]
+pub struct WeakWorld(Weak<Inner>);
+
+impl WeakWorld {
+    #[must_use]
+    pub fn upgrade(&self) -> Option<World> {
+        self.0.upgrade().map(World)
+    }
+}
+
 struct Inner {
     dir: PathBuf,
     memory: Memory,
@@ -176,6 +187,11 @@ impl World {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.0.dir
+    }
+
+    #[must_use]
+    pub fn downgrade(&self) -> WeakWorld {
+        WeakWorld(Arc::downgrade(&self.0))
     }
 
     /// What this process remembers beside the state.

@@ -157,7 +157,7 @@ async fn what_has_not_changed_is_not_published_again() {
     made(&world, &lambda).await;
     let publish = || lambda.publish_version().function_name(NAME).send();
     let first = publish().await.unwrap();
-    assert_eq!((first.version(), first.state), (Some("1"), Some(State::Pending)));
+    assert_eq!((first.version(), first.state.clone()), (Some("1"), Some(State::Pending)));
     assert_eq!(first.function_arn(), Some(format!("{}:1", super::arn(NAME)).as_str()));
     assert_eq!(publish().await.unwrap().version(), Some("1"));
     lambda.update_function_code().function_name(NAME).zip_file(bundle("one")).send().await.unwrap();

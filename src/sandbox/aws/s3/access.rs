@@ -20,6 +20,11 @@ use crate::sandbox::{
 
 use super::{Bucket, bucket_named};
 
+/// The ARN under which a bucket policy names an origin access identity.
+pub fn identity_arn(id: &str) -> String {
+    format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -52,6 +57,16 @@ impl Caller {
     /// Somebody of the account, by a signature.
     pub fn of_account(signer: aws::Caller) -> Self {
         Self { principal: signer.principal(), signer: Some(signer), ..Self::anonymous() }
+    }
+
+    /// Whether it is CloudFront in an identity's name: such a request can't use KMS.
+    pub fn is_identity(&self) -> bool {
+        !self.principal.canonical.is_empty()
+    }
+
+    /// Whether it is CloudFront as a service.
+    pub fn is_service(&self) -> bool {
+        self.source.is_some()
     }
 
     pub fn is_anonymous(&self) -> bool {

@@ -37,7 +37,7 @@ use crate::sandbox::{
     packagecloud,
 };
 
-pub use access::{Caller, may};
+pub use access::{Caller, identity_arn, may};
 pub use multipart::Upload;
 pub use object::{Encryption, Grant, Object, Retention, http_date};
 pub use presigned::{encoded, link};
@@ -264,8 +264,12 @@ fn principal_known(world: &World, kind: &str, name: &str) -> bool {
 
 /// The ARN of the origin access identity with that canonical user id.
 fn identity_of(world: &World, canonical: &str) -> Option<String> {
-    let _ = (world, canonical);
-    None
+    world.read(|state| {
+        let mut identities = state.cloudfront.identities.values();
+        identities
+            .find(|identity| identity.canonical == canonical)
+            .map(|identity| access::identity_arn(&identity.id))
+    })
 }
 
 /// Somebody else's edit, just before the request: of the bucket's policy, or of the object.
