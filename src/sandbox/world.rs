@@ -113,10 +113,19 @@ struct Inner {
 /// The document as last read or written here, and the stamp that stood in the lock file then.
 struct Kept {
     state: State,
-    lock: File,
+    lock: Arc<File>,
     stamp: u64,
     /// Why the last change couldn't be kept.
     trouble: Option<String>,
+}
+
+/// The lock on the document, until this is dropped.
+struct Held(Arc<File>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl std::fmt::Debug for World {
@@ -147,7 +156,7 @@ impl World {
             .truncate(false)
             .open(options.dir.join("world.lock"))
             .map_err(wrong)?;
-        let mut kept = Kept { state: State::default(), lock, stamp: u64::MAX, trouble: None };
+        let mut kept = Kept { state: State::default(), lock: Arc::new(lock), stamp: u64::MAX, trouble: None };
         kept.lock.lock_shared().map_err(wrong)?;
         kept.reload(&options.dir).map_err(wrong)?;
         kept.lock.unlock().map_err(wrong)?;
@@ -204,7 +213,8 @@ impl World {
         if let Err(error) = kept.lock.lock().and_then(|()| kept.refresh(&self.0.dir)) {
             kept.trouble = Some(error.to_string());
         }
-        // Should `change` panic half-way, the next look reads the disk again.
+        // Should `change` panic half-way, the lock is given back, and the next look reads the disk again.
+        let _held = Held(Arc::clone(&kept.lock));
         let stamp = std::mem::replace(&mut kept.stamp, u64::MAX);
         let outcome = change(&mut kept.state);
         kept.state.generation += 1;
@@ -212,7 +222,6 @@ impl World {
         if let Err(error) = kept.store(&self.0.dir, stamp) {
             kept.trouble = Some(error.to_string());
         }
-        let _ = kept.lock.unlock();
         outcome
     }
 
@@ -312,7 +321,24 @@ mod tests {
             });
         }));
         assert!(half.is_err());
+        open(dir.path()).write(|_| ());
         assert_eq!(world.read(|state| state.iam.user.name.clone()), "whole");
+    }
+
+    #[tokio::test]
+    async fn no_change_is_lost_between_two_that_write_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for world in [open(dir.path()), open(dir.path())] {
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        world.write(|state| state.iam.user.name.push('x'));
+                    }
+                });
+            }
+        });
+        let name = open(dir.path()).read(|state| state.iam.user.name.clone());
+        assert_eq!(name.matches('x').count(), 1 + 100, "one stands in `sandbox`");
     }
 
     #[tokio::test]
@@ -336,7 +362,7 @@ mod tests {
     async fn a_world_opened_again_never_goes_back_in_time() {
         let dir = tempfile::tempdir().unwrap();
         let world = open(dir.path());
-        tokio::time::advance(Duration::from_secs(3600)).await;
+        tokio::time::advance(Duration::from_hours(1)).await;
         world.write(|_| ());
         let then = world.now();
         assert!(open(dir.path()).now() >= then);

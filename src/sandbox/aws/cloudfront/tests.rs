@@ -10,8 +10,8 @@ use aws_sdk_cloudfront::{
     Client,
     error::ProvideErrorMetadata,
     types::{
-        DefaultCacheBehavior, DistributionConfig, EventType, LambdaFunctionAssociation, LambdaFunctionAssociations, Origin,
-        Origins, S3OriginConfig, ViewerProtocolPolicy,
+        DefaultCacheBehavior, DistributionConfig, EventType, LambdaFunctionAssociation,
+        LambdaFunctionAssociations, Origin, Origins, S3OriginConfig, ViewerProtocolPolicy,
     },
 };
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -51,7 +51,9 @@ fn origin(identity: &str) -> Origin {
 
 fn behavior(function: Option<&str>) -> DefaultCacheBehavior {
     let association = function.map(|arn| {
-        let one = LambdaFunctionAssociation::builder().lambda_function_arn(arn).event_type(EventType::ViewerRequest);
+        let one = LambdaFunctionAssociation::builder()
+            .lambda_function_arn(arn)
+            .event_type(EventType::ViewerRequest);
         LambdaFunctionAssociations::builder().quantity(1).items(one.build().unwrap()).build().unwrap()
     });
     DefaultCacheBehavior::builder()

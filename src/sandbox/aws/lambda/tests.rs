@@ -44,7 +44,10 @@ async fn role(world: &World, services: &[&str]) -> String {
     iam::role_arn("edge")
 }
 
-fn creation(lambda: &Client, role: &str) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder {
+fn creation(
+    lambda: &Client,
+    role: &str,
+) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder {
     lambda
         .create_function()
         .function_name(NAME)
@@ -62,8 +65,8 @@ async fn made(world: &World, lambda: &Client) {
 }
 
 async fn settled(lambda: &Client) {
-    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_secs(60)).await.unwrap();
-    lambda.wait_until_function_updated_v2().function_name(NAME).wait(Duration::from_secs(60)).await.unwrap();
+    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
+    lambda.wait_until_function_updated_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,14 +81,17 @@ async fn a_fresh_role_cannot_be_assumed_until_it_is_known() {
     assert_eq!(said(&creation(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()), expected);
     tokio::time::sleep(Duration::from_secs(5)).await;
     creation(&lambda, &role).send().await.unwrap();
-    assert_eq!(said(&creation(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()).0, "ResourceConflictException");
+    assert_eq!(
+        said(&creation(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()).0,
+        "ResourceConflictException"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_role_that_does_not_trust_lambda_is_refused_for_ever() {
     let (_dir, world, lambda) = open();
     let role = role(&world, &["edgelambda.amazonaws.com"]).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let refused = creation(&lambda, &role).send().await.unwrap_err();
     assert_eq!(said(&refused).1, "The role defined for the function cannot be assumed by Lambda.");
 }
@@ -95,13 +101,18 @@ async fn passing_the_role_takes_a_permission() {
     let (_dir, world, lambda) = open();
     let role = role(&world, &["lambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    world.write(|state| state.iam.user.policy = json!({"Statement": [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]}));
+    world.write(|state| {
+        state.iam.user.policy =
+            json!({"Statement": [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]});
+    });
     let refused = creation(&lambda, &role).send().await.unwrap_err();
     assert_eq!(
         said(&refused),
         (
             "AccessDeniedException".into(),
-            format!("User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: iam:PassRole on resource: {role} because no identity-based policy allows the iam:PassRole action")
+            format!(
+                "User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: iam:PassRole on resource: {role} because no identity-based policy allows the iam:PassRole action"
+            )
         )
     );
 }
@@ -124,12 +135,16 @@ async fn a_function_is_pending_at_first_and_refuses_changes_while_in_progress() 
     settled(&lambda).await;
     let changed = lambda.update_function_configuration().function_name(NAME).timeout(5).send().await.unwrap();
     assert_eq!(changed.last_update_status, Some(LastUpdateStatus::InProgress));
-    let busy = lambda.update_function_code().function_name(NAME).zip_file(bundle("two")).send().await.unwrap_err();
+    let busy =
+        lambda.update_function_code().function_name(NAME).zip_file(bundle("two")).send().await.unwrap_err();
     assert_eq!(
         said(&busy),
         (
             "ResourceConflictException".into(),
-            format!("The operation cannot be performed at this time. An update is in progress for resource: {}", super::arn(NAME))
+            format!(
+                "The operation cannot be performed at this time. An update is in progress for resource: {}",
+                super::arn(NAME)
+            )
         )
     );
     settled(&lambda).await;
@@ -155,7 +170,7 @@ async fn what_has_not_changed_is_not_published_again() {
     let numbers: Vec<_> = listed.versions().iter().filter_map(|version| version.version()).collect();
     assert_eq!(numbers, ["$LATEST", "1", "2"]);
     let waited = lambda.wait_until_published_version_active().function_name(NAME).qualifier("2");
-    waited.wait(Duration::from_secs(60)).await.unwrap();
+    waited.wait(Duration::from_mins(1)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,7 +189,8 @@ async fn publishing_holds_to_the_code_and_the_revision_expected() {
             )
         )
     );
-    let stale = lambda.publish_version().function_name(NAME).revision_id("00000000-0000-0000-0000-000000000000");
+    let stale =
+        lambda.publish_version().function_name(NAME).revision_id("00000000-0000-0000-0000-000000000000");
     assert_eq!(said(&stale.send().await.unwrap_err()).0, "PreconditionFailedException");
     let right = lambda.publish_version().function_name(NAME).code_sha256(now.code_sha256().unwrap());
     right.revision_id(now.revision_id().unwrap()).send().await.unwrap();
@@ -190,7 +206,10 @@ async fn a_version_keeps_what_it_was_published_with() {
     let version = lambda.get_function().function_name(NAME).qualifier("1").send().await.unwrap();
     assert!(version.configuration.unwrap().environment.is_none());
     let missing = lambda.get_function().function_name(NAME).qualifier("7").send().await.unwrap_err();
-    assert_eq!(said(&missing), ("ResourceNotFoundException".into(), format!("Function not found: {}:7", super::arn(NAME))));
+    assert_eq!(
+        said(&missing),
+        ("ResourceNotFoundException".into(), format!("Function not found: {}:7", super::arn(NAME)))
+    );
     let (bytes, role) = super::code(&world, &format!("{}:1", super::arn(NAME))).unwrap();
     assert_eq!((bytes, role), (bundle("one").into_inner(), iam::role_arn("edge")));
     assert!(super::code(&world, &super::arn(NAME)).is_none());
@@ -200,7 +219,8 @@ async fn a_version_keeps_what_it_was_published_with() {
 async fn what_is_no_bundle_is_refused() {
     let (_dir, world, lambda) = open();
     let role = role(&world, &["lambda.amazonaws.com"]).await;
-    let refused = creation(&lambda, &role).code(FunctionCode::builder().zip_file(Blob::new("no zip")).build());
+    let refused =
+        creation(&lambda, &role).code(FunctionCode::builder().zip_file(Blob::new("no zip")).build());
     assert_eq!(
         said(&refused.send().await.unwrap_err()),
         (
@@ -221,7 +241,16 @@ async fn tags_belong_to_the_function_and_add_up() {
     lambda.tag_resource().resource(&arn).tags("b", "2").send().await.unwrap();
     let tags = lambda.list_tags().resource(&arn).send().await.unwrap().tags.unwrap();
     assert_eq!((tags.len(), tags["a"].as_str()), (2, "1"));
-    assert!(lambda.get_function_concurrency().function_name(NAME).send().await.unwrap().reserved_concurrent_executions.is_none());
+    assert!(
+        lambda
+            .get_function_concurrency()
+            .function_name(NAME)
+            .send()
+            .await
+            .unwrap()
+            .reserved_concurrent_executions
+            .is_none()
+    );
     let version = lambda.tag_resource().resource(format!("{arn}:1")).tags("a", "1").send().await.unwrap_err();
     assert_eq!(version.code(), Some("InvalidParameterValueException"));
 }

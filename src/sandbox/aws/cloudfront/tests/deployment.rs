@@ -17,7 +17,9 @@ async fn a_reference_makes_one_distribution_ever() {
         said(&create().await.unwrap_err()),
         (
             "DistributionAlreadyExists".into(),
-            format!("The caller reference that you are using to create a distribution is associated with another distribution. Already exists: {id}")
+            format!(
+                "The caller reference that you are using to create a distribution is associated with another distribution. Already exists: {id}"
+            )
         )
     );
 }
@@ -25,7 +27,14 @@ async fn a_reference_makes_one_distribution_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_new_distribution_is_in_progress_then_deployed_and_listed_a_little_later() {
     let (_dir, world, client) = open();
-    let made = client.create_distribution().distribution_config(plain("r")).send().await.unwrap().distribution.unwrap();
+    let made = client
+        .create_distribution()
+        .distribution_config(plain("r"))
+        .send()
+        .await
+        .unwrap()
+        .distribution
+        .unwrap();
     assert_eq!(made.status, "InProgress");
     assert!(made.domain_name.ends_with(".cloudfront.net"));
     assert!(deployed(&world, &made.domain_name).is_none());
@@ -66,7 +75,14 @@ async fn an_update_asks_for_the_etag_and_changes_it() {
     );
     assert_eq!(stale.raw_response().unwrap().status().as_u16(), 412);
     assert_eq!(client.get_distribution_config().id(&id).send().await.unwrap().e_tag.unwrap(), next);
-    let moved = client.update_distribution().id(&id).if_match(&next).distribution_config(plain("other")).send().await.unwrap_err();
+    let moved = client
+        .update_distribution()
+        .id(&id)
+        .if_match(&next)
+        .distribution_config(plain("other"))
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(code(&moved), "IllegalUpdate");
 }
 
@@ -99,8 +115,16 @@ async fn edges_serve_the_last_deployed_configuration_until_the_next_is() {
 #[tokio::test(start_paused = true)]
 async fn a_configuration_comes_back_with_what_aws_fills_in() {
     let (_dir, world, client) = open();
-    let made = client.create_distribution().distribution_config(plain("r")).send().await.unwrap().distribution.unwrap();
-    let config = client.get_distribution_config().id(&made.id).send().await.unwrap().distribution_config.unwrap();
+    let made = client
+        .create_distribution()
+        .distribution_config(plain("r"))
+        .send()
+        .await
+        .unwrap()
+        .distribution
+        .unwrap();
+    let config =
+        client.get_distribution_config().id(&made.id).send().await.unwrap().distribution_config.unwrap();
     assert_eq!(config.price_class, Some(PriceClass::PriceClassAll));
     assert_eq!(config.http_version, Some(HttpVersion::Http2));
     assert_eq!(config.is_ipv6_enabled, Some(false));
@@ -108,8 +132,14 @@ async fn a_configuration_comes_back_with_what_aws_fills_in() {
     assert_eq!(certificate.minimum_protocol_version.unwrap().as_str(), "TLSv1");
     let behavior = config.default_cache_behavior.unwrap();
     let methods = behavior.allowed_methods.unwrap();
-    assert_eq!(methods.items().iter().map(|method| method.as_str()).collect::<Vec<_>>(), ["HEAD", "GET"]);
-    assert_eq!((behavior.compress, behavior.lambda_function_associations.unwrap().quantity), (Some(false), 0));
+    assert_eq!(
+        methods.items().iter().map(aws_sdk_cloudfront::types::Method::as_str).collect::<Vec<_>>(),
+        ["HEAD", "GET"]
+    );
+    assert_eq!(
+        (behavior.compress, behavior.lambda_function_associations.unwrap().quantity),
+        (Some(false), 0)
+    );
     sleep(10).await;
     let edge = deployed(&world, &made.domain_name).unwrap();
     let last = edge.behaviors.last().unwrap();
@@ -120,7 +150,14 @@ async fn a_configuration_comes_back_with_what_aws_fills_in() {
 #[tokio::test(start_paused = true)]
 async fn elements_that_the_sandbox_does_not_know_come_back() {
     let (_dir, world, client) = open();
-    let made = client.create_distribution().distribution_config(plain("r")).send().await.unwrap().distribution.unwrap();
+    let made = client
+        .create_distribution()
+        .distribution_config(plain("r"))
+        .send()
+        .await
+        .unwrap()
+        .distribution
+        .unwrap();
     world.write(|state| {
         let distribution = state.cloudfront.distributions.get_mut(&made.id).unwrap();
         let grown = "<ViewerMtlsConfig><Mode>required</Mode></ViewerMtlsConfig></DistributionConfig>";
@@ -136,7 +173,13 @@ async fn raw(world: &World, path: &str) -> String {
         http_request::{SignableBody, SignableRequest, SigningSettings, sign},
         sign::v4,
     };
-    let credentials = aws_credential_types::Credentials::new(crate::sandbox::aws::iam::ACCESS_KEY, crate::sandbox::aws::iam::SECRET_KEY, None, None, "test");
+    let credentials = aws_credential_types::Credentials::new(
+        crate::sandbox::aws::iam::ACCESS_KEY,
+        crate::sandbox::aws::iam::SECRET_KEY,
+        None,
+        None,
+        "test",
+    );
     let identity = credentials.into();
     let params = v4::SigningParams::builder()
         .identity(&identity)
@@ -150,7 +193,8 @@ async fn raw(world: &World, path: &str) -> String {
     let headers = [("host", "cloudfront.amazonaws.com")];
     let signable = SignableRequest::new("GET", &uri, headers.into_iter(), SignableBody::Bytes(b"")).unwrap();
     let (instructions, _) = sign(signable, &params.into()).unwrap().into_parts();
-    let mut request = http::Request::get(&uri).header("host", "cloudfront.amazonaws.com").body(Bytes::new()).unwrap();
+    let mut request =
+        http::Request::get(&uri).header("host", "cloudfront.amazonaws.com").body(Bytes::new()).unwrap();
     instructions.apply_to_request_http1x(&mut request);
     String::from_utf8(world.answer(request).await.unwrap().into_body().to_vec()).unwrap()
 }
@@ -178,7 +222,8 @@ async fn what_is_wrong_with_a_configuration_is_said_by_its_code() {
     let mut quantity = plain("q");
     quantity.origins.as_mut().unwrap().quantity = 2;
     let mut policy = plain("p");
-    policy.default_cache_behavior.as_mut().unwrap().cache_policy_id = Some("00000000-0000-0000-0000-000000000000".into());
+    policy.default_cache_behavior.as_mut().unwrap().cache_policy_id =
+        Some("00000000-0000-0000-0000-000000000000".into());
     let mut target = plain("t");
     target.default_cache_behavior.as_mut().unwrap().target_origin_id = "elsewhere".into();
     let mut both = origin(&path);
@@ -197,7 +242,10 @@ async fn what_is_wrong_with_a_configuration_is_said_by_its_code() {
         (target, "NoSuchOrigin"),
         (config("b", both, behavior(None)), "IllegalOriginAccessConfiguration"),
         (config("u", unknown, behavior(None)), "InvalidOriginAccessControl"),
-        (config("o", origin("origin-access-identity/cloudfront/E1"), behavior(None)), "InvalidOriginAccessIdentity"),
+        (
+            config("o", origin("origin-access-identity/cloudfront/E1"), behavior(None)),
+            "InvalidOriginAccessIdentity",
+        ),
         (alias, "InvalidViewerCertificate"),
         (long, "InvalidArgument"),
         (neither, "InvalidArgument"),
@@ -231,7 +279,9 @@ async fn tags_are_set_at_creation_and_add_up() {
     let tag = |key: &str, value: &str| {
         Tags::builder().items(Tag::builder().key(key).value(value).build().unwrap()).build()
     };
-    let with = DistributionConfigWithTags::builder().distribution_config(plain("r")).tags(tag("packagecloud:enterprise", "b"));
+    let with = DistributionConfigWithTags::builder()
+        .distribution_config(plain("r"))
+        .tags(tag("packagecloud:enterprise", "b"));
     let made = client.create_distribution_with_tags().distribution_config_with_tags(with.build());
     let arn = made.send().await.unwrap().distribution.unwrap().arn;
     client.tag_resource().resource(&arn).tags(tag("packagecloud-cloudfront", "b")).send().await.unwrap();
@@ -259,10 +309,23 @@ async fn somebody_elses_edit_makes_an_etag_stale() {
 #[tokio::test(start_paused = true)]
 async fn another_process_on_the_directory_sees_the_same_distribution() {
     let (dir, _world, client) = open();
-    let made = client.create_distribution().distribution_config(plain("r")).send().await.unwrap().distribution.unwrap();
+    let made = client
+        .create_distribution()
+        .distribution_config(plain("r"))
+        .send()
+        .await
+        .unwrap()
+        .distribution
+        .unwrap();
     let other = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
     let client = aws_sdk_cloudfront::Client::new(&other.sdk_config());
-    assert_eq!(client.get_distribution().id(&made.id).send().await.unwrap().distribution.unwrap().arn, made.arn);
+    assert_eq!(
+        client.get_distribution().id(&made.id).send().await.unwrap().distribution.unwrap().arn,
+        made.arn
+    );
     let none = client.get_distribution().id("E0").send().await.unwrap_err();
-    assert_eq!(said(&none), ("NoSuchDistribution".into(), "The specified distribution does not exist.".into()));
+    assert_eq!(
+        said(&none),
+        ("NoSuchDistribution".into(), "The specified distribution does not exist.".into())
+    );
 }

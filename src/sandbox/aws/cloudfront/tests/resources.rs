@@ -9,7 +9,11 @@ use super::{DISABLED, code, open, said, sleep};
 use crate::sandbox::aws::{Clock, principal_known};
 
 pub fn identity(reference: &str, comment: &str) -> CloudFrontOriginAccessIdentityConfig {
-    CloudFrontOriginAccessIdentityConfig::builder().caller_reference(reference).comment(comment).build().unwrap()
+    CloudFrontOriginAccessIdentityConfig::builder()
+        .caller_reference(reference)
+        .comment(comment)
+        .build()
+        .unwrap()
 }
 
 pub fn control(name: &str) -> OriginAccessControlConfig {
@@ -53,7 +57,8 @@ async fn an_identity_is_a_principal_only_after_a_while() {
     let create = client.create_cloud_front_origin_access_identity();
     let made = create.cloud_front_origin_access_identity_config(identity("r", "c")).send().await.unwrap();
     let made = made.cloud_front_origin_access_identity.unwrap();
-    let known = |kind: &str, name: &str| world.read(|state| principal_known(state, Clock::of(&world), kind, name));
+    let known =
+        |kind: &str, name: &str| world.read(|state| principal_known(state, Clock::of(&world), kind, name));
     let arn = format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {}", made.id);
     assert!(!known("AWS", &arn) && !known("CanonicalUser", &made.s3_canonical_user_id));
     sleep(5).await;
@@ -73,8 +78,10 @@ async fn identities_are_listed_in_pages() {
     sleep(2).await;
     let pages = client.list_cloud_front_origin_access_identities().max_items(2).into_paginator();
     let pages: Vec<_> = pages.send().collect::<Result<Vec<_>, _>>().await.unwrap();
-    let sizes: Vec<_> =
-        pages.iter().map(|page| page.cloud_front_origin_access_identity_list().unwrap().items().len()).collect();
+    let sizes: Vec<_> = pages
+        .iter()
+        .map(|page| page.cloud_front_origin_access_identity_list().unwrap().items().len())
+        .collect();
     assert_eq!(sizes, [2, 1]);
 }
 
@@ -86,12 +93,20 @@ async fn a_controls_name_is_its_own() {
     assert_eq!(code(&create().await.unwrap_err()), "OriginAccessControlAlreadyExists");
     let got = client.get_origin_access_control().id(&made.id).send().await.unwrap();
     assert_eq!(got.origin_access_control.unwrap().origin_access_control_config.unwrap().name, "c");
-    let listed = client.list_origin_access_controls().send().await.unwrap().origin_access_control_list.unwrap();
+    let listed =
+        client.list_origin_access_controls().send().await.unwrap().origin_access_control_list.unwrap();
     assert_eq!(listed.items()[0].id, made.id);
 }
 
 fn policy(name: &str, min: i64) -> CachePolicyConfig {
-    CachePolicyConfig::builder().name(name).comment("c").min_ttl(min).default_ttl(5).max_ttl(10).build().unwrap()
+    CachePolicyConfig::builder()
+        .name(name)
+        .comment("c")
+        .min_ttl(min)
+        .default_ttl(5)
+        .max_ttl(10)
+        .build()
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,15 +116,27 @@ async fn a_cache_policy_is_found_by_name_and_changed_under_its_etag() {
     let made = create(policy("p", 0)).await.unwrap();
     assert_eq!(code(&create(policy("p", 0)).await.unwrap_err()), "CachePolicyAlreadyExists");
     assert_eq!(code(&create(policy("q", 6)).await.unwrap_err()), "InvalidArgument");
-    let listed = client.list_cache_policies().r#type(CachePolicyType::Custom).send().await.unwrap().cache_policy_list.unwrap();
+    let listed = client
+        .list_cache_policies()
+        .r#type(CachePolicyType::Custom)
+        .send()
+        .await
+        .unwrap()
+        .cache_policy_list
+        .unwrap();
     assert_eq!(listed.quantity, 1);
     let all = client.list_cache_policies().send().await.unwrap().cache_policy_list.unwrap();
     assert_eq!(all.quantity, 4);
     let (id, etag) = (made.cache_policy.unwrap().id, made.e_tag.unwrap());
-    let update = |id: &str, etag: &str| client.update_cache_policy().id(id).if_match(etag).cache_policy_config(policy("p", 1)).send();
+    let update = |id: &str, etag: &str| {
+        client.update_cache_policy().id(id).if_match(etag).cache_policy_config(policy("p", 1)).send()
+    };
     assert_ne!(update(&id, &etag).await.unwrap().e_tag.unwrap(), etag);
     assert_eq!(code(&update(&id, &etag).await.unwrap_err()), "PreconditionFailed");
     assert_eq!(code(&update(DISABLED, &etag).await.unwrap_err()), "IllegalUpdate");
     let none = client.get_cache_policy().id("00000000-0000-0000-0000-000000000000").send().await.unwrap_err();
-    assert_eq!(said(&none), ("NoSuchCachePolicy".into(), "The specified cache policy does not exist.".into()));
+    assert_eq!(
+        said(&none),
+        ("NoSuchCachePolicy".into(), "The specified cache policy does not exist.".into())
+    );
 }
