@@ -52,7 +52,13 @@ pub struct Global {
     #[arg(long, global = true, value_name = "S", env = "PACKAGECLOUD_CLOUDFRONT_NAME_SUFFIX")]
     pub name_suffix: Option<Suffix>,
     /// How CloudFront gets at the bucket: the identity unless it can't serve, or one of the two
-    #[arg(long, global = true, value_enum, value_name = "HOW", env = "PACKAGECLOUD_CLOUDFRONT_ORIGIN_ACCESS")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "HOW",
+        env = "PACKAGECLOUD_CLOUDFRONT_ORIGIN_ACCESS"
+    )]
     pub origin_access: Option<OriginAccess>,
     /// A domain of your own for packages
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_PACKAGES_DOMAIN")]

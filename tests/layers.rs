@@ -33,15 +33,46 @@ fn all(folder: &str) -> Vec<std::path::PathBuf> {
     found
 }
 
+/// The layers that a source names after `crate::`, those inside `crate::{…}` too.
+fn used(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for rest in text.split("crate::").skip(1) {
+        let Some(group) = rest.strip_prefix('{') else {
+            names.push(word(rest));
+            continue;
+        };
+        let (mut depth, mut fresh) = (0, true);
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => fresh = true,
+                c if fresh && c.is_alphabetic() => {
+                    names.push(word(&group[at..]));
+                    fresh = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+#[test]
+fn groups_are_read_too() {
+    assert_eq!(used("use crate::{a::{b, c}, d}; crate::e::f"), ["a", "d", "e"]);
+}
+
 #[test]
 fn no_layer_uses_one_that_it_may_not() {
     for (layer, may) in LAYERS {
         for path in all(&format!("src/{layer}")) {
-            let text = fs::read_to_string(&path).unwrap();
-            for used in text.split("crate::").skip(1) {
-                // `use crate::{a, b}` would hide what it uses from this test.
-                let name: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                assert!(!name.is_empty(), "{}: name the layer after crate::, one `use` for each", path.display());
+            for name in used(&fs::read_to_string(&path).unwrap()) {
                 assert!(
                     name == *layer || may.contains(&name.as_str()),
                     "{} uses crate::{name}, and {layer} may use only {may:?}",

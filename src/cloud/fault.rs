@@ -100,6 +100,11 @@ pub fn is(failure: &Failure, code: &str) -> bool {
     failure.code.as_deref() == Some(code)
 }
 
+/// Whether AWS held the request back, and did nothing.
+pub fn throttled(failure: &Failure) -> bool {
+    failure.code.as_deref().is_some_and(|code| THROTTLED.contains(&code))
+}
+
 fn failure<E>(action: &str, what: String, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,

@@ -3,12 +3,14 @@
 //! The only place that names `aws_sdk_*`. Every verb is safe to repeat, and safe to lose its reply; nothing is
 //! ever deleted, and nothing without our marker is changed unless the caller says `adopt`.
 
+mod bucket_policy;
 pub mod cloudfront;
 pub mod credentials;
 pub mod fault;
 mod iam;
 mod kms;
 mod lambda;
+pub mod objects;
 mod patience;
 mod s3;
 mod simulate;
@@ -20,7 +22,11 @@ use aws_config::{Region, SdkConfig};
 pub use cloudfront::{Access, Intent, Shape, bucket_distributions};
 pub use lambda::FunctionSettings;
 
-use crate::model::names::EDGE_REGION;
+use crate::model::{
+    failure::Failure,
+    names::{EDGE_REGION, MARKER_TAG, Names},
+    seen::Ownership,
+};
 
 /// Where waiting is reported: `waiting for the role to be assumable, 12 s`.
 pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
@@ -69,5 +75,32 @@ impl Cloud {
     #[must_use]
     pub fn config(&self) -> &SdkConfig {
         &self.config
+    }
+}
+
+/// Whose a resource with these tags is.
+fn whose<'a>(tags: impl IntoIterator<Item = (&'a str, &'a str)>, names: &Names) -> Ownership {
+    match tags.into_iter().find(|(key, _)| *key == MARKER_TAG) {
+        Some((_, bucket)) if bucket == names.bucket() => Ownership::Ours,
+        Some((_, bucket)) => Ownership::Other(bucket.to_owned()),
+        None => Ownership::Unmarked,
+    }
+}
+
+/// Whether a resource that stands may be changed: the last guard, whatever was planned.
+fn permitted(what: &str, ownership: &Ownership, adopt: bool) -> Result<(), Failure> {
+    match ownership {
+        Ownership::Ours => Ok(()),
+        Ownership::Unmarked if adopt => Ok(()),
+        Ownership::Unmarked => Err(Failure::consent(
+            what,
+            "it stands without our marker: it is the vendor's, or somebody's",
+            "adopt it with --adopt, or set up beside it with --name-suffix",
+        )),
+        Ownership::Other(bucket) => Err(Failure::other(
+            what,
+            format!("it belongs to the install of bucket {bucket}"),
+            "choose a --name-suffix for this install",
+        )),
     }
 }

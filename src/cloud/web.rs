@@ -13,7 +13,7 @@ use aws_smithy_runtime::client::{
 };
 use aws_smithy_runtime_api::client::{
     auth::static_resolver::StaticAuthSchemeOptionResolver,
-    http::{HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpClient},
+    http::{HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
     identity::SharedIdentityResolver,
     orchestrator::HttpRequest,
     runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
@@ -56,8 +56,20 @@ pub struct Web {
 impl Web {
     /// `sleep` and `clock` are what connectors time out by; `edge` is `--edge-url`.
     #[must_use]
-    pub fn new(client: SharedHttpClient, sleep: SharedAsyncSleep, clock: SharedTimeSource, edge: Option<String>) -> Self {
+    pub fn new(
+        client: SharedHttpClient,
+        sleep: SharedAsyncSleep,
+        clock: SharedTimeSource,
+        edge: Option<String>,
+    ) -> Self {
         Self { client, edge, components: components(sleep, clock) }
+    }
+
+    /// A connection to where this client leads: for requests that are signed elsewhere.
+    #[must_use]
+    pub fn connector(&self) -> SharedHttpConnector {
+        let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(5)).build();
+        self.client.http_connector(&settings, &self.components)
     }
 
     /// One GET, with `headers`.
@@ -67,7 +79,12 @@ impl Web {
     pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
         let unreachable = |why: String| {
             let place = url.split('?').next().unwrap_or(url).to_owned();
-            Failure::new(Kind::Unreachable, place, why, "check the network, the proxy and the name, then try again")
+            Failure::new(
+                Kind::Unreachable,
+                place,
+                why,
+                "check the network, the proxy and the name, then try again",
+            )
         };
         let mut request = HttpRequest::new(SdkBody::empty());
         request.set_uri(url).map_err(|error| unreachable(error.to_string()))?;
@@ -77,8 +94,10 @@ impl Web {
                 .try_insert((*name).to_owned(), (*value).to_owned())
                 .map_err(|error| unreachable(error.to_string()))?;
         }
-        let settings =
-            HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(5)).read_timeout(TIMEOUT).build();
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(TIMEOUT)
+            .build();
         let connector = self.client.http_connector(&settings, &self.components);
         let exchange = async {
             let response = connector.call(request).await.map_err(|error| unreachable(reason(&error)))?;

@@ -2,10 +2,15 @@
 //!
 //! Nothing made here lets anybody read the bucket; whatever order it is broken off in, the next run finds what stands.
 
+use std::collections::BTreeMap;
+
 use tokio::try_join;
 
 use crate::cloud::FunctionSettings;
-use crate::edge::{bundle, runtime};
+use crate::edge::{
+    bundle::{Bundle, HANDLER, MEMORY, RUNTIME, TIMEOUT, parse_description},
+    runtime,
+};
 use crate::model::{
     answers::{Answers, OriginAccess},
     event::End,
@@ -14,7 +19,7 @@ use crate::model::{
     names::{COST_TAG, Names},
     plan::{Plan, Verb},
     policy,
-    seen::{BootstrapSeen, BucketSeen, Function, KmsKey, Seen},
+    seen::{BootstrapSeen, BucketSeen, Function, Seen},
     token::Construction,
 };
 
@@ -42,16 +47,11 @@ pub(super) async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Re
     )?;
     let by_control = by_control(answers.origin_access, &scene.bucket);
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
-    let secret = ground.host.read_config().ok().and_then(|config| config.seen.values.secret);
-    let construction = construction(answers, key.as_ref(), function.as_ref(), names);
+    let secret = ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
+    let construction = construction(answers, function.as_ref());
     let version = match (&secret, &key, &function) {
         (Some(secret), Some(key), Some(function)) => {
-            let wanted = bundle::description(
-                construction,
-                &key.arn,
-                &[(COST_TAG.to_owned(), names.bucket().to_owned())],
-                &[secret.key()?.as_slice()],
-            );
+            let wanted = bundle(construction, &key.arn, names).description(std::slice::from_ref(secret))?;
             function.versions.iter().rev().find(|version| version.description == wanted).map(|v| v.arn.clone())
         }
         _ => None,
@@ -79,18 +79,15 @@ fn identity_reaches(region: &str) -> bool {
 }
 
 /// What the edge accepts: as asked, else as the newest version of ours holds it, else the default.
-fn construction(
-    answers: &Answers,
-    key: Option<&KmsKey>,
-    function: Option<&Function>,
-    names: &Names,
-) -> Construction {
-    let held = || {
-        let newest = function?.versions.last()?;
-        let context = [(COST_TAG.to_owned(), names.bucket().to_owned())];
-        bundle::held_construction(&newest.description, &key?.arn, &context)
-    };
+fn construction(answers: &Answers, function: Option<&Function>) -> Construction {
+    let held = || Some(parse_description(&function?.versions.last()?.description)?.construction);
     answers.construction.or_else(held).unwrap_or_default()
+}
+
+/// What the function's next version would be made of.
+fn bundle(construction: Construction, key_arn: &str, names: &Names) -> Bundle {
+    let context = BTreeMap::from([(COST_TAG.to_owned(), names.bucket().to_owned())]);
+    Bundle { construction, key_arn: key_arn.to_owned(), context }
 }
 
 /// Decides; touches nothing.
@@ -105,7 +102,7 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
         None => plan.line(Step::Role, Verb::Create, names.role(), "the function runs as it, and may decrypt the secret"),
         Some(role) => {
             adopted.consider(adoption(&role.ownership, "role", &role.name, names)?, "its trust and its tags");
-            if policy::same(&role.trust, &policy::role_trust()) {
+            if policy::trusts_both(&role.trust) {
                 plan.line(Step::Role, Verb::Keep, &role.name, "it is there, trusted by lambda and edgelambda")
             } else {
                 plan.line(Step::Role, Verb::Update, &role.name, "lambda and edgelambda must both be trusted")
@@ -138,7 +135,7 @@ pub(super) fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Res
     .calls
     .push("kms:CreateAlias".into());
     match &seen.key {
-        Some(key) if policy::key_policy_right(&key.policy, names, &role_arn, account) => {
+        Some(key) if policy::carries(&key.policy, &policy::key_policy(names, &role_arn, account)) => {
             plan.line(Step::KeyPolicy, Verb::Keep, names.alias(), "only the function's role may decrypt")
         }
         _ => plan.line(Step::KeyPolicy, Verb::Update, names.alias(), "only the function's role may decrypt"),
@@ -231,7 +228,7 @@ pub async fn apply(
     let secret = seen.secret.clone().ok_or_else(|| {
         Failure::other("cloudfront_secret", "packagecloud.rb holds none yet", "run generate-cloudfront-secret first")
     })?;
-    let signing_key = secret.key()?;
+    secret.key()?;
     let adopt = answers.consents.adopt;
     let role_arn = format!("arn:aws:iam::{account}:role/{}", names.role());
 
@@ -242,7 +239,7 @@ pub async fn apply(
                 let role = cloud
                     .ensure_role(names, seen.role.as_ref(), answers.permissions_boundary.as_deref(), adopt, &say)
                     .await?;
-                cloud.ensure_service_linked_roles(&say).await?;
+                cloud.ensure_service_linked_roles().await?;
                 let text = format!("role {} stands", role.name);
                 Ok((role, text))
             })
@@ -265,12 +262,13 @@ pub async fn apply(
         .await?;
         Ok::<_, Failure>(key)
     };
+    let say = run.progress(Step::OriginAccess);
     let making_access = run.step(Step::OriginAccess, "origin access", async {
         if seen.by_control {
             let control = cloud.ensure_control(names).await?;
             Ok(((), format!("origin access control {} stands", control.id)))
         } else {
-            let identity = cloud.ensure_identity(names).await?;
+            let identity = cloud.ensure_identity(names, seen.identity.as_ref(), &say).await?;
             Ok(((), format!("origin access identity {} stands", identity.id)))
         }
     });
@@ -292,17 +290,17 @@ pub async fn apply(
     if let Some(arn) = &seen.version {
         return ended(seen, arn);
     }
-    let context = [(COST_TAG.to_owned(), names.bucket().to_owned())];
-    let made = run
+    let bundle = bundle(seen.construction, &key.arn, names);
+    let description = bundle.description(std::slice::from_ref(&secret))?;
+    let say = run.progress(Step::SelfTest);
+    let zip = run
         .step(Step::SelfTest, "the bundle is made, and tried", async {
-            let ciphertext = cloud.encrypt(&key.arn, &signing_key, names.bucket()).await?;
-            let made = bundle::Bundle::new(
-                seen.construction,
-                &key.arn,
-                &context,
-                &[bundle::Sealed { ciphertext: &ciphertext, key: &signing_key }],
-            );
-            let (passed, total) = runtime::self_test(&made.zip).await?;
+            let ciphertext =
+                cloud.encrypt(&key.arn, secret.expose().as_bytes(), names.bucket(), &say).await?;
+            let zip = bundle.zip(&[ciphertext]);
+            let (passed, total) = runtime::self_test(&zip, runtime::VECTORS).await.map_err(|why| {
+                Failure::other("the function's bundle", why, "report this with the log; nothing was published")
+            })?;
             if passed != total {
                 return Err(Failure::other(
                     "the function's bundle",
@@ -310,27 +308,27 @@ pub async fn apply(
                     "report this with the log; what serves packages now is untouched",
                 ));
             }
-            Ok((made, format!("self-test: {passed} of {total}")))
+            Ok((zip, format!("self-test: {passed} of {total}")))
         })
         .await?;
     let settings = FunctionSettings {
-        runtime: bundle::RUNTIME,
-        handler: bundle::HANDLER,
-        memory: bundle::MEMORY,
-        timeout: bundle::TIMEOUT,
+        runtime: RUNTIME,
+        handler: HANDLER,
+        memory: MEMORY,
+        timeout: TIMEOUT,
     };
     let say = run.progress(Step::Function);
     let function = run
         .step(Step::Function, format!("Lambda function {}", names.function()), async {
             let function = cloud
-                .ensure_function(names, seen.function.as_ref(), &role.arn, settings, &made.zip, adopt, &say)
+                .ensure_function(names, seen.function.as_ref(), &role.arn, settings, &zip, adopt, &say)
                 .await?;
             Ok((function, format!("Lambda function {} holds the code", names.function())))
         })
         .await?;
     let version = run
         .step(Step::FunctionVersion, "a numbered version", async {
-            let version = cloud.publish(names, &function, &made.description, &say).await?;
+            let version = cloud.publish(names, &function, &description, &say).await?;
             let text = format!("version {} is active: {}", version.number, version.arn);
             Ok((version, text))
         })

@@ -13,7 +13,7 @@ use crate::model::{
     names::Names,
     plan::{Plan, Verb},
     policy::{self, Reader},
-    seen::{Behavior, BootstrapSeen, Distribution, DistributionSeen, Ownership, Seen},
+    seen::{Behavior, BootstrapSeen, Distribution, DistributionSeen, OriginAccessIdentity, Ownership, Seen},
 };
 
 use super::{
@@ -54,7 +54,7 @@ pub(super) async fn see(scene: &Scene, answers: &Answers, below: &BootstrapSeen)
     let version_arn = answers.version_arn.clone().or_else(|| below.version.clone());
     let granted = distribution.as_ref().is_some_and(|distribution| {
         reader(below, distribution, &scene.account)
-            .is_some_and(|reader| policy::granted(bucket.policy.as_deref(), names, &reader))
+            .is_some_and(|reader| policy::grants(bucket.policy.as_deref(), names, reader))
     });
     Ok(DistributionSeen {
         version_arn,
@@ -73,8 +73,12 @@ fn reader<'a>(below: &'a BootstrapSeen, distribution: &'a Distribution, account:
     if below.by_control {
         Some(Reader::Distribution { arn: &distribution.arn, account })
     } else {
-        below.identity.as_ref().map(Reader::Identity)
+        below.identity.as_ref().map(by_identity)
     }
+}
+
+fn by_identity(identity: &OriginAccessIdentity) -> Reader<'_> {
+    Reader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id }
 }
 
 /// The ids of the origins of `distribution` that are the bucket.
@@ -244,7 +248,7 @@ pub async fn apply(
             let distribution = match &seen.distribution {
                 None => cloud.create_distribution(names, &shape, &say).await?,
                 Some(stands) => {
-                    cloud.associate(names, &stands.id, &stands.etag, &Intent::Whole(shape), adopt, &say).await?
+                    cloud.associate(names, stands, &Intent::Whole(shape), adopt, &say).await?
                 }
             };
             let text = format!("distribution {} at {} carries the authenticator", distribution.id, distribution.domain);
@@ -302,19 +306,19 @@ async fn grant(
         }
     }
     let reader = match (&seen.identity, seen.by_control) {
-        (Some(identity), false) => Reader::Identity(identity),
+        (Some(identity), false) => by_identity(identity),
         _ => Reader::Distribution { arn: &deployed.arn, account: &scene.account },
     };
-    if policy::granted(seen.bucket.policy.as_deref(), names, &reader) {
+    if policy::grants(seen.bucket.policy.as_deref(), names, reader) {
         return Ok("CloudFront may read already".to_owned());
     }
-    let document = policy::grant(seen.bucket.policy.as_deref(), names, &reader)?;
+    let document = policy::merged_bucket_policy(seen.bucket.policy.as_deref(), names, reader)?;
     let saved = match &seen.bucket.policy {
         Some(old) => {
-            let path = ground.host.save_policy(names.bucket(), old).map_err(|failure| {
+            let path = ground.host.state.save_policy(ground.host.clock.now(), names.bucket(), old).map_err(|failure| {
                 Failure::new(Kind::Other, failure.what, failure.why, format!("{}; the bucket policy was not changed", failure.next))
             })?;
-            format!("; the policy before is kept in {path}")
+            format!("; the policy before is kept in {}", path.display())
         }
         None => String::new(),
     };

@@ -26,7 +26,11 @@ pub struct Run {
 impl Run {
     /// `pause` holds true while it shall pause.
     #[must_use]
-    pub fn new(events: mpsc::UnboundedSender<Event>, stop: CancellationToken, pause: watch::Receiver<bool>) -> Self {
+    pub fn new(
+        events: mpsc::UnboundedSender<Event>,
+        stop: CancellationToken,
+        pause: watch::Receiver<bool>,
+    ) -> Self {
         Self { events, stop, pause }
     }
 
@@ -112,7 +116,10 @@ impl StageRun {
     }
 
     /// Waits for `work`, which only reads, but no longer than until a stop.
-    pub async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         tokio::select! {
             biased;
             () = self.run.stop.cancelled() => Err(interrupted()),
@@ -121,7 +128,10 @@ impl StageRun {
     }
 
     /// Runs a stage's work to its `Ended`, which is said here and nowhere else.
-    pub async fn whole(&self, work: impl Future<Output = Result<(End, String), Failure>>) -> (End, Option<Failure>) {
+    pub async fn whole(
+        &self,
+        work: impl Future<Output = Result<(End, String), Failure>>,
+    ) -> (End, Option<Failure>) {
         let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
             let why = panic
                 .downcast_ref::<String>()
@@ -136,7 +146,9 @@ impl StageRun {
         });
         let (end, text, failure) = match result {
             Ok((end, text)) => (end, text, None),
-            Err(failure) if failure.kind == Kind::Interrupted => (End::Stopped, failure.why.clone(), Some(failure)),
+            Err(failure) if failure.kind == Kind::Interrupted => {
+                (End::Stopped, failure.why.clone(), Some(failure))
+            }
             Err(failure) => (End::Failed, failure.to_string(), Some(failure)),
         };
         self.say(Event::Ended { stage: self.stage, step: None, end, text });

@@ -139,6 +139,7 @@ fn identities(table: &mut Table, names: &Names, account: &str) {
         let linked = format!("arn:aws:iam::{account}:role/aws-service-role/{service}/*");
         let named = [("iam:AWSServiceName", service)];
         table.add(Stage::Bootstrap, &linked, &named, false, &["iam:CreateServiceLinkedRole"]);
+        table.if_used(Stage::Bootstrap, &linked, &["iam:GetRole"]);
     }
 }
 

@@ -170,6 +170,8 @@ pub struct BucketSeen {
     pub kms_key: Option<String>,
     /// `BucketOwnerEnforced`, … ; empty where it could not be read.
     pub object_ownership: String,
+    /// What could not be read, each with its reason: `policy: s3:GetBucketPolicy is denied`.
+    pub unread: Vec<String>,
 }
 
 /// One line of a bucket's listing.
@@ -249,6 +251,8 @@ pub struct ReindexSeen {
     pub resumes: Option<u64>,
     /// Whether an earlier run went to its end for this bucket.
     pub finished: bool,
+    /// How many objects there are, where the listing came to its end.
+    pub total: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -298,6 +302,6 @@ pub struct ConfigurationSeen {
     pub wanted: Values,
     /// What each of ours was when the stage was planned, for taking it back.
     pub before: Values,
-    /// A backup to restore whole, where that was asked for.
-    pub backup: Option<String>,
+    /// A backup to restore, and whether byte for byte.
+    pub backup: Option<(String, bool)>,
 }

@@ -5,8 +5,11 @@
 pub mod aws;
 pub mod cloudfront;
 pub mod faults;
+pub mod import;
 pub mod ledger;
+pub mod memory;
 pub mod packagecloud;
+pub mod seed;
 pub mod signature;
 pub mod wire;
 pub mod world;

@@ -19,6 +19,7 @@ use super::{
     aws,
     faults::{Fault, Faults},
     ledger::{Call, Ledger},
+    memory::Memory,
     packagecloud,
 };
 
@@ -100,6 +101,7 @@ pub struct World(Arc<Inner>);
 
 struct Inner {
     dir: PathBuf,
+    memory: Memory,
     kept: Mutex<Kept>,
     delays: Delays,
     pub(super) latency: Duration,
@@ -163,6 +165,7 @@ impl World {
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().max(kept.state.changed);
         Ok(Self(Arc::new(Inner {
             dir: options.dir.clone(),
+            memory: Memory::new(&options.dir),
             kept: Mutex::new(kept),
             delays: options.delays.unwrap_or_default(),
             latency: options.latency,
@@ -182,6 +185,12 @@ impl World {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.0.dir
+    }
+
+    /// What this process remembers beside the state.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     #[must_use]

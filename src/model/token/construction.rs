@@ -1,8 +1,9 @@
-//! The signed URL (contract section 3).
+//! How a token is made, as a name: what packagecloud servers do is inferred, so it is data; exactly one is accepted at a time.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use crate::model::{failure::Failure, secret::Secret};
 
 /// How a token is made: data in the function's bundle, named `<key>:<message>`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,6 +32,34 @@ pub enum MessageForm {
     /// No leading slash.
     KeyExpires,
     HostPathExpires,
+}
+
+impl KeyForm {
+    /// The HMAC key that this form makes of a secret.
+    ///
+    /// # Errors
+    /// Where the secret isn't base64 of 16 bytes or more, whichever the form.
+    pub fn key(self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let decoded = secret.key()?;
+        Ok(match self {
+            Self::Decoded => decoded,
+            Self::Raw => Zeroizing::new(secret.expose().as_bytes().to_vec()),
+        })
+    }
+}
+
+impl MessageForm {
+    /// What is signed: `path` decoded and with its leading slash. None where the form needs a host and there is
+    /// none: without it, it would be another form.
+    pub(super) fn compose(self, path: &str, expires: &str, host: &str) -> Option<String> {
+        Some(match self {
+            Self::PathExpires => format!("{path}{expires}"),
+            Self::ExpiresPath => format!("{expires}{path}"),
+            Self::KeyExpires => format!("{}{expires}", path.strip_prefix('/').unwrap_or(path)),
+            Self::HostPathExpires if host.is_empty() => return None,
+            Self::HostPathExpires => format!("{host}{path}{expires}"),
+        })
+    }
 }
 
 impl Construction {

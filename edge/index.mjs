@@ -1,0 +1,60 @@
+// The authenticator: CloudFront calls it on every viewer request, before it looks into its cache.
+//
+// It upholds: nothing goes on that check() did not accept, also when something here is broken; and neither a token nor a
+// secret is ever logged.
+
+import { secrets } from './secrets.mjs';
+import { check } from './token.mjs';
+
+/** What somebody who is refused can do next. */
+const NEXT = {
+  'bad-method': 'This address answers GET and HEAD only.',
+  'bad-path': 'This path names no package. Ask the package server for the link again.',
+  'missing-token': 'This link is not signed. Ask the package server for it, not this address.',
+  'malformed-token': 'This link is damaged. Ask the package server for a new one.',
+  'bad-signature': 'This link was not signed for this path. Ask the package server for a new one.',
+  expired: 'This link has expired. Ask the package server for a new one.',
+  unavailable: 'This link could not be checked just now. Try again in a moment.',
+};
+
+/** One parameter: newer Node runtimes refuse a handler that declares a callback. */
+export const handler = async (event) => {
+  try {
+    const { request } = event.Records[0].cf;
+    const { construction, keys } = await secrets();
+    const { uri, querystring, method } = request;
+    const verdict = check(
+      { uri, querystring, method, host: packagesDomain(event.Records[0].cf) },
+      keys,
+      Math.floor(Date.now() / 1000),
+      construction,
+    );
+    if (!verdict.ok) return answer(verdict.reason);
+    return Object.assign(request, { uri: verdict.uri, querystring: '' });
+  } catch (failure) {
+    console.error(`refused, as nothing can be checked: ${failure.message}`);
+    return answer('unavailable');
+  }
+};
+
+/** The name that the viewer asked, so that a distribution's alias works; without a port. */
+function packagesDomain({ request, config }) {
+  const host = request.headers?.host?.[0]?.value ?? config?.distributionDomainName ?? '';
+  return host.toLowerCase().replace(/:\d+$/, '');
+}
+
+function answer(reason) {
+  const [status, statusDescription] =
+    reason === 'unavailable'
+      ? ['503', 'Service Unavailable']
+      : reason === 'bad-method'
+        ? ['405', 'Method Not Allowed']
+        : ['403', 'Forbidden'];
+  const headers = {
+    'cache-control': [{ key: 'Cache-Control', value: 'no-store' }],
+    'content-type': [{ key: 'Content-Type', value: 'text/plain; charset=utf-8' }],
+    'x-packagecloud-cloudfront': [{ key: 'X-Packagecloud-Cloudfront', value: reason }],
+  };
+  if (status === '405') headers.allow = [{ key: 'Allow', value: 'GET, HEAD' }];
+  return { status, statusDescription, headers, body: `${NEXT[reason]}\n` };
+}

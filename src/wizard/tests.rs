@@ -1,0 +1,1 @@
+//! The wizard as tables: what it hears, and what comes of it.

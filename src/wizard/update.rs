@@ -1,0 +1,370 @@
+//! The one way in which the wizard changes: a message in, at most one effect out.
+
+use super::{
+    Busy, Doing, Effect, Extent, Found, Msg, News, Wizard,
+    form::{Form, Purpose},
+    intent::{Intent, Move, Offer},
+    screen::{Over, Screen},
+};
+use crate::model::{
+    event::{End, Event},
+    failure::Failure,
+    goal::{Goal, Stage},
+    plan::Plan,
+    welcome::Welcome,
+};
+
+impl Wizard {
+    /// Hears one message. Nothing else changes the wizard, and nothing here waits, reads a clock or touches the world.
+    pub fn update(&mut self, msg: Msg) -> Option<Effect> {
+        self.now = self.now.max(msg.at);
+        match msg.news {
+            News::Start => Some(match self.beginning.goal {
+                // disabling asks AWS nothing, and waits for nothing
+                Some(Goal::Disable) => self.enter_aside(Stage::Disable),
+                _ => self.look_around(),
+            }),
+            News::Key(intent) => self.key(intent),
+            News::Paste(text) => {
+                if let (Some(form), None) = (&mut self.form, &self.over) {
+                    form.paste(&text);
+                }
+                None
+            }
+            News::Resize | News::Tick => None,
+            News::Drawn(extent) => {
+                self.extent = extent;
+                self.scroll = self.scroll.min(extent.lines.saturating_sub(extent.rows));
+                None
+            }
+            News::Hangup => self.hang_up(),
+            News::Welcome(found) => self.welcomed(found),
+            News::Identified(found) => {
+                if self.doing() == Some(Doing::Identify) {
+                    self.busy = None;
+                    self.stood = self.now;
+                    match found {
+                        Ok(identity) => {
+                            self.notice = Some(format!("{}: {}", identity.found, identity.suffices.detail));
+                            self.identified(&identity);
+                        }
+                        Err(failure) => self.notice = Some(format!("{failure}; {}", failure.next)),
+                    }
+                }
+                None
+            }
+            News::Looked(stage, plan) => self.looked(stage, plan),
+            News::Event(event) => self.event(&event),
+            News::Copied(copied) => {
+                self.notice = Some(match copied {
+                    Ok(path) => format!("Copied, and kept in {path}"),
+                    Err(failure) => format!("{failure}; {}", failure.next),
+                });
+                None
+            }
+        }
+    }
+
+    fn doing(&self) -> Option<Doing> {
+        self.busy.map(|busy| busy.doing)
+    }
+
+    fn welcomed(&mut self, found: Result<Box<Welcome>, Failure>) -> Option<Effect> {
+        if self.doing() != Some(Doing::Welcome) {
+            return None;
+        }
+        self.busy = None;
+        self.welcome = match found {
+            Ok(welcome) => Found::There(welcome),
+            Err(failure) => Found::Failed(failure),
+        };
+        if self.screen == Screen::Welcome {
+            let over = self.over.take();
+            self.show(Screen::Welcome);
+            self.over = over;
+            if let (Some(Goal::RollBack), Found::There(_)) = (self.beginning.goal, &self.welcome) {
+                return self.choose_goal();
+            }
+        }
+        None
+    }
+
+    fn looked(&mut self, stage: Stage, plan: Result<Box<Plan>, Failure>) -> Option<Effect> {
+        if self.doing() != Some(Doing::Look(stage)) {
+            return None;
+        }
+        self.busy = None;
+        self.stood = self.now;
+        let mut passes = false;
+        match plan {
+            Ok(plan) => {
+                let makes =
+                    matches!(stage, Stage::Reindex | Stage::Secret | Stage::Bootstrap | Stage::Distribution);
+                passes = self.onward && makes && plan.unchanged() && plan.asks.is_empty();
+                self.leg_mut(stage).plan = Some(plan);
+            }
+            Err(failure) => self.leg_mut(stage).failure = Some(failure),
+        }
+        if passes && !self.leg(stage).is_some_and(super::log::Leg::any_failed_check) {
+            self.leg_mut(stage).end = Some(End::Unchanged);
+            if let Some(next) = self.next_stage(stage) {
+                self.notice = Some(format!("{}: nothing to do, all of it stands", stage.title()));
+                return Some(self.enter(next, true));
+            }
+        }
+        // verifying changes nothing: it needs no consent, and is what the screen is for
+        if stage == Stage::Verify && self.leg(stage).is_some_and(|leg| leg.plan.is_some()) {
+            return self.apply(stage);
+        }
+        None
+    }
+
+    fn event(&mut self, event: &Event) -> Option<Effect> {
+        let stage = event.stage();
+        self.log.fold(self.now, event);
+        let now = self.now;
+        self.leg_mut(stage).fold(now, event);
+        if matches!(event, Event::Check { .. }) && self.applying() != Some(stage) {
+            // it changes what Enter means
+            self.stood = self.now;
+        }
+        if !matches!(event, Event::Ended { .. }) || self.applying() != Some(stage) {
+            return None;
+        }
+        self.busy = None;
+        self.stood = self.now;
+        if self.over == Some(Over::Quit) {
+            self.over = None;
+        }
+        if let Some(code) = self.leaving {
+            return Some(self.leave(code));
+        }
+        if std::mem::take(&mut self.skipping) {
+            return self.skip();
+        }
+        if self.leg(stage).is_some_and(super::log::Leg::drifted) {
+            let effect = self.enter(stage, false);
+            self.notice = Some("Something changed since it was shown; this is how it stands now.".to_owned());
+            return Some(effect);
+        }
+        None
+    }
+
+    fn hang_up(&mut self) -> Option<Effect> {
+        match &mut self.busy {
+            Some(busy @ Busy { doing: Doing::Apply(_), stopping: false, .. }) => {
+                busy.stopping = true;
+                self.leaving = Some(130);
+                Some(Effect::Stop)
+            }
+            _ => Some(self.leave(130)),
+        }
+    }
+
+    fn key(&mut self, intent: Intent) -> Option<Effect> {
+        if intent == Intent::Interrupt {
+            return self.interrupt();
+        }
+        if self.offers(intent) == Offer::Hidden {
+            return None;
+        }
+        let consents = matches!(intent, Intent::Next | Intent::Yes | Intent::Anyway | Intent::Skip);
+        let typing = self.form.as_ref().is_some_and(|form| form.purpose != Purpose::ConfirmBucket);
+        if consents && !typing && !self.settled() {
+            return None;
+        }
+        if let Some(over) = self.over.clone() {
+            return self.key_over(&over, intent);
+        }
+        if self.form.is_some() {
+            return self.key_form(intent);
+        }
+        match intent {
+            Intent::Next => {
+                self.notice = None;
+                match self.screen {
+                    Screen::Welcome => match &self.welcome {
+                        Found::There(welcome) if welcome.other_run.is_none() => self.choose_goal(),
+                        _ => Some(self.look_around()),
+                    },
+                    Screen::Identity => self.choose_identity(),
+                    Screen::Bucket => self.choose_bucket(),
+                    Screen::Backups => self.choose_backup(),
+                    Screen::Stage(stage) => self.go_on(stage),
+                }
+            }
+            Intent::Back => self.back(),
+            Intent::Again => {
+                self.notice = None;
+                match self.screen {
+                    Screen::Stage(stage) => Some(self.enter(stage, false)),
+                    _ => Some(self.look_around()),
+                }
+            }
+            Intent::Anyway => {
+                self.anyway = true;
+                let Screen::Stage(stage) = self.screen else { return None };
+                if self.leg(stage).is_some_and(|leg| matches!(leg.end, Some(End::Stopped | End::Failed))) {
+                    return Some(match self.next_stage(stage) {
+                        Some(next) => self.enter(next, true),
+                        None => self.leave(1),
+                    });
+                }
+                self.go_on(stage)
+            }
+            Intent::Skip if self.applying().is_some() => {
+                self.skipping = true;
+                self.stop();
+                Some(Effect::Stop)
+            }
+            Intent::Skip => self.skip(),
+            Intent::Pause => {
+                let busy = self.busy.as_mut()?;
+                busy.paused = !busy.paused;
+                Some(Effect::Pause(busy.paused))
+            }
+            Intent::Copy => self.to_copy().map(Effect::Copy),
+            Intent::Why => {
+                self.origin = Some(Screen::Welcome);
+                Some(self.enter(Stage::Verify, false))
+            }
+            Intent::Vendor => {
+                self.answers.reindex.vendor = !self.answers.reindex.vendor;
+                Some(self.enter(Stage::Reindex, false))
+            }
+            Intent::Whole => {
+                self.answers.roll_back.whole_file = !self.answers.roll_back.whole_file;
+                Some(self.enter(Stage::RollBack, false))
+            }
+            Intent::Probe => {
+                self.form = Some(Form::new(Purpose::Probe));
+                None
+            }
+            Intent::Move(step) => {
+                self.step(step);
+                None
+            }
+            _ => self.key_anywhere(intent),
+        }
+    }
+
+    /// Keys that mean the same over a screen and on it.
+    fn key_anywhere(&mut self, intent: Intent) -> Option<Effect> {
+        let over = match intent {
+            Intent::Disable => return Some(self.enter_aside(Stage::Disable)),
+            Intent::Quit if self.applying().is_some() => Over::Quit,
+            Intent::Quit => return Some(self.leave(self.quit_code())),
+            Intent::Log => Over::Log,
+            Intent::Explain => Over::Explain,
+            Intent::Help => Over::Help,
+            _ => return None,
+        };
+        // the log's newest lines are what it is opened for; `Drawn` brings this back to what there is
+        self.scroll = if over == Over::Log { usize::MAX } else { 0 };
+        self.stood = self.now;
+        self.over = Some(over);
+        None
+    }
+
+    fn key_over(&mut self, over: &Over, intent: Intent) -> Option<Effect> {
+        match (over, intent) {
+            (Over::Ask(ask), Intent::Next | Intent::Yes) => return self.consented(ask.consent),
+            (Over::Ask(ask), Intent::No | Intent::Back) => self.refused(ask),
+            (Over::Quit, Intent::Yes) => {
+                self.over = None;
+                self.leaving = Some(130);
+                self.stop();
+                return Some(Effect::Stop);
+            }
+            (Over::Help | Over::Log | Over::Explain, Intent::Next) | (_, Intent::No | Intent::Back) => {
+                self.over = None;
+                self.scroll = 0;
+                self.stood = self.now;
+            }
+            (_, Intent::Move(step)) => self.step(step),
+            _ => return self.key_anywhere(intent),
+        }
+        None
+    }
+
+    fn key_form(&mut self, intent: Intent) -> Option<Effect> {
+        let form = self.form.as_mut()?;
+        match intent {
+            Intent::Edit(request) => form.edit(request),
+            Intent::NextField => form.turn(true),
+            Intent::PreviousField => form.turn(false),
+            Intent::Back => {
+                self.form = None;
+                self.stood = self.now;
+            }
+            Intent::Next => return self.submit(),
+            _ => {}
+        }
+        None
+    }
+
+    fn stop(&mut self) {
+        if let Some(busy) = &mut self.busy {
+            busy.stopping = true;
+            busy.paused = false;
+        }
+    }
+
+    fn skip(&mut self) -> Option<Effect> {
+        self.answers.reindex.skip = true;
+        let leg = self.leg_mut(Stage::Reindex);
+        leg.skipped = true;
+        let next = self.next_stage(Stage::Reindex)?;
+        let effect = self.enter(next, true);
+        self.notice = Some(
+            "Reindex skipped: correct, but what is in S3 now is not cached until it is done.".to_owned(),
+        );
+        Some(effect)
+    }
+
+    /// Ctrl-C: the first stops what runs after the request in flight, the second leaves at once.
+    fn interrupt(&mut self) -> Option<Effect> {
+        if let Some(busy @ Busy { doing: Doing::Apply(_), stopping: false, .. }) = &mut self.busy {
+            busy.stopping = true;
+            busy.paused = false;
+            self.over = None;
+            self.notice =
+                Some("Stopping after the request in flight. Ctrl-C again leaves at once.".to_owned());
+            return Some(Effect::Stop);
+        }
+        Some(self.leave(130))
+    }
+
+    /// Leaving in the middle is no mistake; leaving after a failure that nothing mended is.
+    fn quit_code(&self) -> u8 {
+        let Screen::Stage(stage) = self.screen else { return 0 };
+        u8::from(self.leg(stage).is_some_and(|leg| leg.end == Some(End::Failed) || leg.failure.is_some()))
+    }
+
+    fn step(&mut self, step: Move) {
+        let list = self.list_len();
+        let over_list = self.over.is_none() || self.choosing().is_some();
+        if list > 1 && over_list {
+            match step {
+                Move::Up => self.choice = self.choice.saturating_sub(1),
+                Move::Down => self.choice = (self.choice + 1).min(list - 1),
+                Move::Home => self.choice = 0,
+                Move::End => self.choice = list - 1,
+                Move::PageUp | Move::PageDown => {}
+            }
+            return;
+        }
+        let Extent { lines, rows } = self.extent;
+        let last = lines.saturating_sub(rows);
+        let page = rows.saturating_sub(1).max(1);
+        self.scroll = match step {
+            Move::Up => self.scroll.min(last).saturating_sub(1),
+            Move::Down => self.scroll.saturating_add(1),
+            Move::PageUp => self.scroll.min(last).saturating_sub(page),
+            Move::PageDown => self.scroll.saturating_add(page),
+            Move::Home => 0,
+            Move::End => last,
+        }
+        .min(last);
+    }
+}
