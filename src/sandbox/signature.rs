@@ -18,7 +18,7 @@ use super::{
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
-const SKEW: Duration = Duration::from_secs(5 * 60);
+const SKEW: Duration = Duration::from_mins(5);
 
 /// What the Authorization header says.
 #[derive(Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ fn canonical(request: &Request<Bytes>, signed: &str) -> String {
                 String::from_utf8_lossy(value.as_bytes()).split_whitespace().collect::<Vec<_>>().join(" ")
             })
             .collect();
-        headers.push_str(&format!("{name}:{}\n", values.join(",")));
+        headers.extend([name, ":", &values.join(","), "\n"]);
     }
     let payload = request
         .headers()

@@ -38,7 +38,7 @@ use super::{
 /// The host of the sandbox's packagecloud.
 pub const PACKAGECLOUD_HOST: &str = "packagecloud.sandbox";
 /// How long a request that hangs does so, for a client that never gives up.
-const HANG: Duration = Duration::from_secs(3600);
+const HANG: Duration = Duration::from_hours(1);
 
 impl World {
     /// Under unmodified SDK clients.
@@ -295,7 +295,7 @@ impl HttpConnector for Wire {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Self { world, patience } = self.clone();
         HttpConnectorFuture::new(async move {
-            let request = received(request).await.map_err(|error| ConnectorError::user(error.into()))?;
+            let request = received(request).await.map_err(ConnectorError::user)?;
             let answering = world.answer(request);
             let answered = match patience {
                 Some(patience) => tokio::time::timeout(patience, answering)

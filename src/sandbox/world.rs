@@ -126,10 +126,19 @@ struct Inner {
 /// The document as last read or written here, and the stamp that stood in the lock file then.
 struct Kept {
     state: State,
-    lock: File,
+    lock: Arc<File>,
     stamp: u64,
     /// Why the last change couldn't be kept.
     trouble: Option<String>,
+}
+
+/// The lock on the document, until this is dropped.
+struct Held(Arc<File>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl std::fmt::Debug for World {
@@ -160,7 +169,7 @@ impl World {
             .truncate(false)
             .open(options.dir.join("world.lock"))
             .map_err(wrong)?;
-        let mut kept = Kept { state: State::default(), lock, stamp: u64::MAX, trouble: None };
+        let mut kept = Kept { state: State::default(), lock: Arc::new(lock), stamp: u64::MAX, trouble: None };
         kept.lock.lock_shared().map_err(wrong)?;
         kept.reload(&options.dir).map_err(wrong)?;
         kept.lock.unlock().map_err(wrong)?;
@@ -229,7 +238,8 @@ impl World {
         if let Err(error) = kept.lock.lock().and_then(|()| kept.refresh(&self.0.dir)) {
             kept.trouble = Some(error.to_string());
         }
-        // Should `change` panic half-way, the next look reads the disk again.
+        // Should `change` panic half-way, the lock is given back, and the next look reads the disk again.
+        let _held = Held(Arc::clone(&kept.lock));
         let stamp = std::mem::replace(&mut kept.stamp, u64::MAX);
         let outcome = change(&mut kept.state);
         kept.state.generation += 1;
@@ -237,7 +247,6 @@ impl World {
         if let Err(error) = kept.store(&self.0.dir, stamp) {
             kept.trouble = Some(error.to_string());
         }
-        let _ = kept.lock.unlock();
         outcome
     }
 
@@ -305,65 +314,4 @@ fn read_stamp(lock: &File) -> io::Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(dir: &Path) -> World {
-        World::open(&Options { dir: dir.to_owned(), ..Options::default() }).unwrap()
-    }
-
-    #[tokio::test]
-    async fn two_handles_on_one_directory_see_one_world() {
-        let dir = tempfile::tempdir().unwrap();
-        let (one, other) = (open(dir.path()), open(dir.path()));
-        for round in 1..=3 {
-            one.write(|state| state.iam.user.name = format!("one{round}"));
-            assert_eq!(other.read(|state| state.iam.user.name.clone()), format!("one{round}"));
-            other.write(|state| state.iam.user.name = format!("other{round}"));
-            assert_eq!(one.read(|state| state.iam.user.name.clone()), format!("other{round}"));
-        }
-        assert_eq!(open(dir.path()).read(|state| state.generation), 6);
-    }
-
-    #[tokio::test]
-    async fn a_change_that_panics_leaves_the_world_as_it_was() {
-        let dir = tempfile::tempdir().unwrap();
-        let world = open(dir.path());
-        world.write(|state| state.iam.user.name = "whole".into());
-        let half = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            world.write(|state| {
-                state.iam.user.name = "half".into();
-                panic!("half-way");
-            });
-        }));
-        assert!(half.is_err());
-        assert_eq!(world.read(|state| state.iam.user.name.clone()), "whole");
-    }
-
-    #[tokio::test]
-    async fn a_leftover_of_a_killed_process_is_not_the_world() {
-        let dir = tempfile::tempdir().unwrap();
-        open(dir.path()).write(|state| state.iam.user.name = "kept".into());
-        std::fs::write(dir.path().join("world.json.new"), b"{\"generation\":9").unwrap();
-        let world = open(dir.path());
-        assert_eq!(world.read(|state| state.iam.user.name.clone()), "kept");
-    }
-
-    #[tokio::test]
-    async fn a_damaged_world_is_refused_and_not_overwritten() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("world.json"), b"{").unwrap();
-        let failure = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap_err();
-        assert!(failure.why.starts_with("world.json"), "{failure}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_world_opened_again_never_goes_back_in_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let world = open(dir.path());
-        tokio::time::advance(Duration::from_secs(3600)).await;
-        world.write(|_| ());
-        let then = world.now();
-        assert!(open(dir.path()).now() >= then);
-    }
-}
+mod tests;

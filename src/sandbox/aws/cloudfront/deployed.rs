@@ -74,9 +74,7 @@ pub fn deployed(world: &World, host: &str) -> Option<Deployed> {
     world.read(|state| {
         state.cloudfront.distributions.values().find_map(|distribution| {
             let config = distribution.at_the_edge(clock)?;
-            if distribution.domain != host
-                && !super::config::aliases(config).iter().any(|alias| *alias == host)
-            {
+            if distribution.domain != host && !super::config::aliases(config).contains(&host) {
                 return None;
             }
             let config = Node::parse(config).ok()?;

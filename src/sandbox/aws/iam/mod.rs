@@ -29,7 +29,7 @@ pub use roles::{Role, service_linked};
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 pub const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 /// How long a role's temporary credentials last.
-const SESSION: Duration = Duration::from_secs(3600);
+const SESSION: Duration = Duration::from_hours(1);
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -283,7 +283,7 @@ fn get_user(state: &world::State, ask: &Ask<'_>) -> Outcome {
         element("UserName", &user.name),
         element("UserId", &user.id),
         element("Arn", &arn),
-        element("CreateDate", &iso(Duration::from_secs(1_420_070_400)))
+        element("CreateDate", &iso(Duration::from_hours(394_464)))
     )))
 }
 

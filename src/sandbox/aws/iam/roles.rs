@@ -76,8 +76,8 @@ impl Role {
         let members: String = self
             .tags
             .iter()
-            .map(|(key, value)| {
-                format!("<member>{}{}</member>", element("Key", key), element("Value", value))
+            .flat_map(|(key, value)| {
+                ["<member>".into(), element("Key", key), element("Value", value), "</member>".into()]
             })
             .collect();
         format!("<Tags>{members}</Tags>")
@@ -149,9 +149,9 @@ pub fn list_attached(state: &State, ask: &Ask<'_>) -> Outcome {
     let members: String = role
         .attached
         .iter()
-        .map(|arn| {
+        .flat_map(|arn| {
             let name = arn.rsplit('/').next().unwrap_or_default();
-            format!("<member>{}{}</member>", element("PolicyName", name), element("PolicyArn", arn))
+            ["<member>".into(), element("PolicyName", name), element("PolicyArn", arn), "</member>".into()]
         })
         .collect();
     Ok(Some(format!("<AttachedPolicies>{members}</AttachedPolicies><IsTruncated>false</IsTruncated>")))

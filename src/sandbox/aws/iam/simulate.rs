@@ -95,12 +95,14 @@ fn result(documents: &[Value], action: &str, resources: &[&str], context: &Conte
         let lacking = access::missing_context(documents, action, resource, context);
         worst = worst.min(decision);
         if !resources.is_empty() {
-            specific.push_str(&format!(
-                "<member>{}{}<MatchedStatements/>{}</member>",
-                element("EvalResourceName", resource),
-                element("EvalResourceDecision", spelt(decision)),
-                names(&lacking)
-            ));
+            specific.extend([
+                "<member>",
+                &element("EvalResourceName", resource),
+                &element("EvalResourceDecision", spelt(decision)),
+                "<MatchedStatements/>",
+                &names(&lacking),
+                "</member>",
+            ]);
         }
         missing.extend(lacking);
     }

@@ -29,7 +29,7 @@ fn trust(services: &[&str]) -> String {
         .to_string()
 }
 
-fn restrict(world: &World, statements: Value) {
+fn restrict(world: &World, statements: &Value) {
     world.write(|state| state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements}));
 }
 
@@ -175,7 +175,7 @@ async fn a_simulation_has_one_result_an_action_with_its_resources_beneath() {
     let (_dir, world, iam) = open();
     restrict(
         &world,
-        json!([
+        &json!([
             {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
             {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::one/*"},
             {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"},
@@ -209,7 +209,7 @@ async fn a_simulation_names_the_context_it_lacks() {
     let (_dir, world, iam) = open();
     restrict(
         &world,
-        json!([
+        &json!([
             {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
             {"Effect": "Allow", "Action": "kms:CreateKey", "Resource": "*", "Condition": {"StringEquals": {"aws:RequestTag/packagecloud:enterprise": "b"}}},
         ]),
@@ -294,7 +294,7 @@ async fn a_restricted_user_is_told_what_he_lacks() {
     let (_dir, world, iam) = open();
     restrict(
         &world,
-        json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:GetRole", "Resource": "*"}]),
+        &json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:GetRole", "Resource": "*"}]),
     );
     assert_eq!(iam.get_user().send().await.unwrap().user.unwrap().user_name(), "sandbox");
     assert_eq!(
@@ -324,6 +324,6 @@ async fn a_roles_credentials_are_its_own_and_end() {
         aws_sdk_sts::Client::new(&world.sdk_config().into_builder().credentials_provider(provider).build());
     let who = sts.get_caller_identity().send().await.unwrap();
     assert_eq!(who.arn(), Some("arn:aws:sts::999999999999:assumed-role/r/r"));
-    tokio::time::sleep(Duration::from_secs(3601)).await;
+    tokio::time::sleep(Duration::from_mins(61)).await;
     assert_eq!(said(&sts.get_caller_identity().send().await.unwrap_err()).0, "ExpiredToken");
 }

@@ -105,6 +105,8 @@ fn tag(key: &Key, nonce: &[u8], bound: &[u8], body: &[u8]) -> Vec<u8> {
 fn mac(key: &Key, parts: &[&[u8]]) -> Vec<u8> {
     let material = hex::decode(&key.material).unwrap_or_default();
     let mut mac = Hmac::<Sha256>::new_from_slice(&material).expect("HMAC takes a key of any length");
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     mac.finalize().into_bytes().to_vec()
 }

@@ -246,7 +246,7 @@ async fn a_restricted_user_is_refused_in_awss_words() {
     let (_dir, world, kms) = open();
     world.write(|state| {
         state.iam.user.policy =
-            json!({"Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]})
+            json!({"Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]});
     });
     kms.list_keys().send().await.unwrap();
     let refused = kms.create_key().send().await.unwrap_err();

@@ -65,8 +65,8 @@ async fn made(world: &World, lambda: &Client) {
 }
 
 async fn settled(lambda: &Client) {
-    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_secs(60)).await.unwrap();
-    lambda.wait_until_function_updated_v2().function_name(NAME).wait(Duration::from_secs(60)).await.unwrap();
+    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
+    lambda.wait_until_function_updated_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +91,7 @@ async fn a_fresh_role_cannot_be_assumed_until_it_is_known() {
 async fn a_role_that_does_not_trust_lambda_is_refused_for_ever() {
     let (_dir, world, lambda) = open();
     let role = role(&world, &["edgelambda.amazonaws.com"]).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let refused = creation(&lambda, &role).send().await.unwrap_err();
     assert_eq!(said(&refused).1, "The role defined for the function cannot be assumed by Lambda.");
 }
@@ -103,7 +103,7 @@ async fn passing_the_role_takes_a_permission() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     world.write(|state| {
         state.iam.user.policy =
-            json!({"Statement": [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]})
+            json!({"Statement": [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]});
     });
     let refused = creation(&lambda, &role).send().await.unwrap_err();
     assert_eq!(
@@ -170,7 +170,7 @@ async fn what_has_not_changed_is_not_published_again() {
     let numbers: Vec<_> = listed.versions().iter().filter_map(|version| version.version()).collect();
     assert_eq!(numbers, ["$LATEST", "1", "2"]);
     let waited = lambda.wait_until_published_version_active().function_name(NAME).qualifier("2");
-    waited.wait(Duration::from_secs(60)).await.unwrap();
+    waited.wait(Duration::from_mins(1)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
