@@ -2,6 +2,8 @@
 //!
 //! Every snapshot was read by eye; `INSTA_UPDATE=no` holds them.
 
+#[path = "screens/any_input.rs"]
+mod any_input;
 #[path = "screens/player.rs"]
 mod player;
 #[path = "screens/scripted.rs"]

@@ -343,7 +343,7 @@ fn changes(stage: Stage) -> Vec<Change> {
     }
 }
 
-fn look(script: &mut Script, stage: Stage) -> Result<Plan, Failure> {
+pub fn look(script: &mut Script, stage: Stage) -> Result<Plan, Failure> {
     let mut plan = Plan::new(stage, Seen::Nothing);
     plan.changes = changes(stage);
     if script.done.contains(stage.name()) {

@@ -222,7 +222,11 @@ fn step(
         first.push(Span::styled(text::column(&change.target, columns.target), theme.plain));
     }
     let show_time = line.took.is_none() || ran.as_millis() >= 1000;
-    let took = if show_time { format!("  {}", text::elapsed(ran)) } else { String::new() };
+    let took = match (show_time, line.text.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => text::elapsed(ran),
+        (true, false) => format!(" · {}", text::elapsed(ran)),
+    };
     let (said, style) = match &line.state {
         LineState::Running => (&line.text, theme.plain),
         LineState::Done => (&line.text, theme.dim),
