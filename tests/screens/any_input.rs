@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use packagecloud_cloudfront::{
     model::{
+        answers::Answers,
         check::Check,
         event::{End, Event, Pace},
         failure::{Failure, Kind},
@@ -21,10 +22,7 @@ use tui_input::InputRequest;
 
 use crate::scripted::{self, Script};
 
-const INTENTS: [Intent; 33] = [
-    Intent::Next,
-    Intent::Next,
-    Intent::Next,
+const INTENTS: [Intent; 30] = [
     Intent::Back,
     Intent::Again,
     Intent::Skip,
@@ -84,7 +82,7 @@ fn text(random: &mut fastrand::Rng) -> String {
 }
 
 /// News that fit what the wizard waits for, and now and then some that don't.
-fn news(random: &mut fastrand::Rng, waits: Option<&Effect>) -> News {
+fn news(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: bool) -> News {
     let stage = match waits {
         Some(Effect::Look(stage, _)) => *stage,
         Some(Effect::Apply(plan, _)) => plan.stage,
@@ -96,8 +94,17 @@ fn news(random: &mut fastrand::Rng, waits: Option<&Effect>) -> News {
         text(random),
         text(random),
     );
-    match random.u8(..24) {
-        0..10 => News::Key(INTENTS[random.usize(..INTENTS.len())]),
+    // what is waited for comes more often than not, so that the inputs get somewhere
+    let likely = match waits {
+        Some(Effect::Welcome(_)) => 14,
+        Some(Effect::Look(..)) => 17,
+        Some(Effect::Apply(..)) => random.u8(19..24),
+        _ => 0,
+    };
+    let kind = if waiting && random.u8(..3) > 0 { likely } else { random.u8(..24) };
+    match kind {
+        0..6 => News::Key(Intent::Next),
+        6..10 => News::Key(INTENTS[random.usize(..INTENTS.len())]),
         10 => News::Paste(text(random)),
         11 => News::Tick,
         12 => News::Resize,
@@ -108,7 +115,7 @@ fn news(random: &mut fastrand::Rng, waits: Option<&Effect>) -> News {
         15 => News::Identified(Err(failure)),
         16 if random.bool() => News::Looked(stage, Err(failure)),
         16..19 => {
-            let mut plan = scripted::look(&mut Script::default(), stage).unwrap();
+            let mut plan = scripted::look(&mut Script::default(), stage, &Answers::default());
             if random.u8(..4) == 0 {
                 plan.checks.push(Check::fail(text(random), text(random), text(random)));
             }
@@ -153,7 +160,7 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
         let mut waits = wizard.update(Msg { at, news: News::Start });
         for _ in 0..60 {
             at += Duration::from_millis(random.u64(..800));
-            let news = news(&mut random, waits.as_ref());
+            let news = news(&mut random, waits.as_ref(), wizard.busy.is_some());
             let reached = wizard.settled();
             let consents = matches!(news, News::Key(_));
             let stood = wizard.stood;
