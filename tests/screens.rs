@@ -2,6 +2,8 @@
 //!
 //! Every snapshot was read by eye; `INSTA_UPDATE=no` holds them.
 
+#[path = "screens/any_input.rs"]
+mod any_input;
 #[path = "screens/player.rs"]
 mod player;
 #[path = "screens/scripted.rs"]
@@ -258,6 +260,9 @@ async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
         player.see("Nothing was done").await;
         player.enter().await;
         player.letter('y').await;
+        player.see("Your yes is noted").await;
+        player.see("make these").await;
+        player.enter().await;
         player.see("Done.").await;
         player.letter('q').await;
     })

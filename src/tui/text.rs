@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(bytes(1_240_000_000), "1.2 GB");
         assert_eq!(elapsed(Duration::from_millis(450)), "0.4 s");
         assert_eq!(elapsed(Duration::from_secs(185)), "3 min 05 s");
-        assert_eq!(elapsed(Duration::from_secs(7620)), "2 h 07 min");
+        assert_eq!(elapsed(Duration::from_mins(127)), "2 h 07 min");
     }
 
     #[test]

@@ -120,7 +120,8 @@ impl Wizard {
             (Some(End::Applied | End::Unchanged), _) => on,
             (Some(End::Stopped | End::Failed), _) | (None, None) => Onward::Again,
             (None, Some(plan)) => {
-                if !self.needs(stage).is_empty() {
+                // the overview names what the stages after it will ask
+                if stage != Stage::Overview && !self.needs(stage).is_empty() {
                     return Onward::Apply;
                 }
                 let only_looks = matches!(stage, Stage::Access | Stage::Overview);
@@ -170,7 +171,7 @@ impl Wizard {
         }
     }
 
-    /// The answer yes, or the choice; the next consent is asked for, or the plan applied.
+    /// The answer yes, or the choice; the next consent is asked for, or the stage looked at as it is now.
     pub(super) fn consented(&mut self, consent: Consent) -> Option<Effect> {
         let Screen::Stage(stage) = self.screen else { return None };
         let consents = &mut self.answers.consents;
@@ -184,10 +185,17 @@ impl Wizard {
             Consent::Managed => {
                 consents.managed = Some(if self.choice == 0 { Managed::Wait } else { Managed::Write });
             }
-            Consent::ConfirmBucket => consents.confirm_bucket = self.answers.bucket.clone(),
+            Consent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
         }
         self.over = None;
-        self.apply(stage)
+        if let Some(ask) = self.needs(stage).first().copied().cloned() {
+            self.ask(ask);
+            return None;
+        }
+        // a consent may change what would be done: that is shown before it is
+        let effect = self.enter(stage, false);
+        self.notice = Some("Your yes is noted. This is what Enter does now.".to_owned());
+        Some(effect)
     }
 
     pub(super) fn refused(&mut self, ask: &Ask) {

@@ -137,10 +137,10 @@ impl Form {
 
     fn paste_named(&mut self, text: &str) -> bool {
         let mut any = false;
-        for line in text.lines() {
-            let Some((name, value)) = line.split_once(['=', ':']) else { continue };
-            let name = name.trim().trim_start_matches("export ").trim_matches(['"', ' ']).to_lowercase();
-            let value = value.trim().trim_end_matches(',').trim_matches(['"', '\'']);
+        for part in text.split(['\n', ',']) {
+            let Some((name, value)) = part.split_once(['=', ':']) else { continue };
+            let name = name.trim().trim_start_matches("export ").trim_matches(['{', '"', ' ']).to_lowercase();
+            let value = value.trim().trim_end_matches('}').trim_matches(['"', '\'', ' ']);
             let index = match name.replace('_', "").as_str() {
                 "awsaccesskeyid" | "accesskeyid" => 0,
                 "awssecretaccesskey" | "secretaccesskey" => 1,

@@ -19,9 +19,8 @@ impl Wizard {
     pub fn mode(&self) -> Mode {
         match &self.over {
             Some(over) if over.asks() => Mode::Ask,
-            Some(_) => Mode::Browse,
             None if self.form.is_some() => Mode::Text,
-            None => Mode::Browse,
+            _ => Mode::Browse,
         }
     }
 

@@ -37,7 +37,7 @@ impl Wizard {
                 self.scroll = self.scroll.min(extent.lines.saturating_sub(extent.rows));
                 None
             }
-            News::Hangup => self.hang_up(),
+            News::Hangup => Some(self.hang_up()),
             News::Welcome(found) => self.welcomed(found),
             News::Identified(found) => {
                 if self.doing() == Some(Doing::Identify) {
@@ -150,20 +150,20 @@ impl Wizard {
         None
     }
 
-    fn hang_up(&mut self) -> Option<Effect> {
+    fn hang_up(&mut self) -> Effect {
         match &mut self.busy {
             Some(busy @ Busy { doing: Doing::Apply(_), stopping: false, .. }) => {
                 busy.stopping = true;
                 self.leaving = Some(130);
-                Some(Effect::Stop)
+                Effect::Stop
             }
-            _ => Some(self.leave(130)),
+            _ => self.leave(130),
         }
     }
 
     fn key(&mut self, intent: Intent) -> Option<Effect> {
         if intent == Intent::Interrupt {
-            return self.interrupt();
+            return Some(self.interrupt());
         }
         if self.offers(intent) == Offer::Hidden {
             return None;
@@ -323,16 +323,16 @@ impl Wizard {
     }
 
     /// Ctrl-C: the first stops what runs after the request in flight, the second leaves at once.
-    fn interrupt(&mut self) -> Option<Effect> {
+    fn interrupt(&mut self) -> Effect {
         if let Some(busy @ Busy { doing: Doing::Apply(_), stopping: false, .. }) = &mut self.busy {
             busy.stopping = true;
             busy.paused = false;
             self.over = None;
             self.notice =
                 Some("Stopping after the request in flight. Ctrl-C again leaves at once.".to_owned());
-            return Some(Effect::Stop);
+            return Effect::Stop;
         }
-        Some(self.leave(130))
+        self.leave(130)
     }
 
     /// Leaving in the middle is no mistake; leaving after a failure that nothing mended is.

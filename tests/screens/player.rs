@@ -176,7 +176,7 @@ where
         let playing = part(player);
         playing.await;
         // the wizard must have been left by now, or be about to
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         panic!("the wizard was not left:\n{}", last.picture());
     };
     tokio::select! {

@@ -8,6 +8,7 @@ use std::{
 
 use packagecloud_cloudfront::{
     model::{
+        answers::Answers,
         check::Check,
         event::{End, Event, Pace},
         failure::{Failure, Kind},
@@ -69,9 +70,9 @@ async fn play(script: Shared, effect: Effect, sender: JobSender) {
     match effect {
         Effect::Welcome(_) => say(&sender, News::Welcome(Ok(Box::new(welcome())))),
         Effect::Identify(credentials, _) => say(&sender, News::Identified(identify(&credentials))),
-        Effect::Look(stage, _) => {
-            let plan = look(&mut script.lock().unwrap(), stage);
-            say(&sender, News::Looked(stage, plan.map(Box::new)));
+        Effect::Look(stage, answers) => {
+            let plan = look(&mut script.lock().unwrap(), stage, &answers);
+            say(&sender, News::Looked(stage, Ok(Box::new(plan))));
             if stage == Stage::Disable {
                 sleep(Duration::from_millis(500)).await;
                 let check = Check::pass("s3-link", "a link straight to S3 answers 200: switching off helps");
@@ -343,7 +344,7 @@ fn changes(stage: Stage) -> Vec<Change> {
     }
 }
 
-fn look(script: &mut Script, stage: Stage) -> Result<Plan, Failure> {
+pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
     let mut plan = Plan::new(stage, Seen::Nothing);
     plan.changes = changes(stage);
     if script.done.contains(stage.name()) {
@@ -371,7 +372,10 @@ fn look(script: &mut Script, stage: Stage) -> Result<Plan, Failure> {
             }
         }
         Stage::Overview => {
-            plan.notes = text(&["About eight minutes, five of which CloudFront takes to reach every edge."]);
+            plan.notes = text(&[
+                "17 changes, each shown again before it is made; nothing is ever deleted.",
+                "How long: about eight minutes, five of which CloudFront takes to reach every edge.",
+            ]);
             plan.exhibit = vec![
                 Exhibit {
                     title: "What it costs".to_owned(),
@@ -425,7 +429,9 @@ fn look(script: &mut Script, stage: Stage) -> Result<Plan, Failure> {
         }
         _ => {}
     }
-    if let (Some(consent), Stage::Distribution) = (script.asks, stage) {
+    if let (Some(consent), Stage::Distribution) = (script.asks, stage)
+        && !answers.consents.given(consent, "")
+    {
         plan.asks.push(Ask {
             consent,
             question:
@@ -433,7 +439,7 @@ fn look(script: &mut Script, stage: Stage) -> Result<Plan, Failure> {
                     .to_owned(),
         });
     }
-    Ok(plan)
+    plan
 }
 
 async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {

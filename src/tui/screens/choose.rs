@@ -14,8 +14,7 @@ use crate::{
 };
 
 fn begin(wizard: &Wizard, theme: &Theme, room: Room, title: &str, means: &str) -> Body {
-    let mut body = Body::default();
-    body.head = Some(heading(wizard, theme, room, title));
+    let mut body = Body { head: Some(heading(wizard, theme, room, title)), ..Body::default() };
     text::prose(&mut body.lines, means, theme.dim, room.prose());
     body.lines.push(Line::default());
     body

@@ -13,8 +13,7 @@ use crate::{
 };
 
 pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
-    let mut body = Body::default();
-    body.head = Some(heading(wizard, theme, room, "Log"));
+    let mut body = Body { head: Some(heading(wizard, theme, room, "Log")), ..Body::default() };
     if wizard.log.lines.is_empty() {
         body.lines.push(Line::styled("Nothing has happened yet.", theme.dim));
     }

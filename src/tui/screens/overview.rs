@@ -6,7 +6,7 @@ use super::stage;
 use crate::{
     model::{
         goal::{Stage, Step},
-        plan::{Change, Exhibit, Verb},
+        plan::{Change, Plan, Verb},
     },
     tui::{draw::Room, text, theme::Theme},
 };
@@ -40,15 +40,27 @@ fn stage_of(step: Step) -> Stage {
 }
 
 /// How long, what it costs, what customers notice, how to undo it: before the lines, since they are what is decided by.
-pub fn facts(lines: &mut Vec<Line<'static>>, exhibits: &[Exhibit], theme: &Theme, room: Room) {
-    for exhibit in exhibits {
-        let width = if room.wide() { 28 } else { 24 };
-        let first = vec![Span::styled(text::column(&exhibit.title, width), theme.strong)];
-        text::hang(lines, first, &exhibit.lines.join(" "), theme.plain, room.width);
+/// A note is such a fact where it begins with what it is about: `How long: …`.
+pub fn facts(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: Room) {
+    let mut facts: Vec<(&str, String)> = Vec::new();
+    for note in &plan.notes {
+        match note.split_once(": ").filter(|(about, _)| about.len() <= 22 && about.contains(' ')) {
+            Some((about, said)) => facts.push((about, said.to_owned())),
+            None => {
+                text::hang(lines, vec![Span::styled("· ", theme.accent)], note, theme.plain, room.prose());
+            }
+        }
     }
-    if !exhibits.is_empty() {
+    facts.extend(plan.exhibit.iter().map(|exhibit| (exhibit.title.as_str(), exhibit.lines.join(" "))));
+    if !facts.is_empty() && !plan.notes.is_empty() {
         lines.push(Line::default());
     }
+    let width = facts.iter().map(|(about, _)| about.chars().count()).max().unwrap_or(0) + 2;
+    for (about, said) in &facts {
+        let first = vec![Span::styled(text::column(about, width), theme.strong)];
+        text::hang(lines, first, said, theme.plain, room.prose());
+    }
+    lines.push(Line::default());
 }
 
 pub fn changes(lines: &mut Vec<Line<'static>>, changes: &[Change], theme: &Theme, room: Room) {

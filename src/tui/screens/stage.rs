@@ -1,5 +1,7 @@
 //! A stage's screen: what it is for, what came of it, what it would change, what was checked, what there is to read.
 
+use std::time::Duration;
+
 use ratatui::text::{Line, Span};
 
 use super::{heading, overview, parts, reindex};
@@ -52,12 +54,13 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
             }
         }
     }
-    for note in &plan.notes {
+    let notes = if stage == Stage::Overview { &[][..] } else { &plan.notes };
+    for note in notes {
         text::hang(lines, vec![Span::styled("· ", theme.accent)], note, theme.plain, room.prose());
     }
     space(lines);
     if stage == Stage::Overview {
-        overview::facts(lines, &plan.exhibit, theme, room);
+        overview::facts(lines, plan, theme, room);
         overview::changes(lines, &plan.changes, theme, room);
     } else {
         report(lines, wizard, leg, theme, room, &plan.changes);
@@ -141,17 +144,18 @@ fn report(
     changes: &[Change],
 ) {
     let columns = Columns::of(changes, room);
+    let view = View { now: wizard.now, leg, theme, room, columns };
     for change in changes {
         let ran = leg.line(change.step).is_some();
         if ran {
-            step(lines, wizard, leg, theme, room, columns, change.step, Some(change));
+            step(lines, &view, change.step, Some(change));
         } else {
             planned(lines, change, theme, room, columns);
         }
     }
     for line in &leg.lines {
         if !changes.iter().any(|change| change.step == line.step) {
-            step(lines, wizard, leg, theme, room, columns, line.step, None);
+            step(lines, &view, line.step, None);
         }
     }
 }
@@ -195,18 +199,19 @@ impl Columns {
     }
 }
 
-fn step(
-    lines: &mut Vec<Line<'static>>,
-    wizard: &Wizard,
-    leg: &Leg,
-    theme: &Theme,
+/// What all lines of a report are drawn by.
+struct View<'a> {
+    now: Duration,
+    leg: &'a Leg,
+    theme: &'a Theme,
     room: Room,
     columns: Columns,
-    step: Step,
-    change: Option<&Change>,
-) {
+}
+
+fn step(lines: &mut Vec<Line<'static>>, view: &View<'_>, step: Step, change: Option<&Change>) {
+    let View { now, leg, theme, room, columns } = *view;
     let Some(line) = leg.line(step) else { return };
-    let ran = line.took.unwrap_or_else(|| wizard.now.saturating_sub(line.since));
+    let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
     let (mark, style) = match &line.state {
         LineState::Running => (spinner(ran), theme.accent),
         LineState::Done => (DONE, theme.accent),
@@ -222,7 +227,11 @@ fn step(
         first.push(Span::styled(text::column(&change.target, columns.target), theme.plain));
     }
     let show_time = line.took.is_none() || ran.as_millis() >= 1000;
-    let took = if show_time { format!("  {}", text::elapsed(ran)) } else { String::new() };
+    let took = match (show_time, line.text.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => text::elapsed(ran),
+        (true, false) => format!(" · {}", text::elapsed(ran)),
+    };
     let (said, style) = match &line.state {
         LineState::Running => (&line.text, theme.plain),
         LineState::Done => (&line.text, theme.dim),

@@ -67,7 +67,7 @@ fn found(lines: &mut Vec<Line<'static>>, welcome: &Welcome, theme: &Theme, room:
             parts::aside(lines, &how, theme, room);
         }
         None => {
-            parts::fact(lines, "identity", "no AWS credentials found; asked next", theme.plain, theme, room)
+            parts::fact(lines, "identity", "no AWS credentials found; asked next", theme.plain, theme, room);
         }
     }
     match welcome.buckets.first() {
