@@ -279,7 +279,7 @@ impl Cloud {
                 "it was changed since it was shown",
             ));
         }
-        let new = policy::merged_policy(&now, ours).to_string();
+        let new = policy::merged_key_policy(&now, ours).to_string();
         let put = async || {
             let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
             asked.map_err(fault::of("kms:PutKeyPolicy", what))
@@ -293,13 +293,7 @@ impl Cloud {
     }
 
     /// The ciphertext under the encryption context `packagecloud:enterprise` = bucket.
-    pub async fn encrypt(
-        &self,
-        key_arn: &str,
-        plaintext: &[u8],
-        bucket: &str,
-        say: Say<'_>,
-    ) -> Result<Vec<u8>, Failure> {
+    pub async fn encrypt(&self, key_arn: &str, plaintext: &[u8], bucket: &str) -> Result<Vec<u8>, Failure> {
         let what = format!("KMS key {key_arn}");
         let encrypt = async || {
             self.kms
@@ -311,7 +305,8 @@ impl Cloud {
                 .await
                 .map_err(fault::of("kms:Encrypt", &what))
         };
-        let done = patience::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, encrypt);
+        let done =
+            patience::while_passing(KEY_THERE, &|_| {}, |failure| failure.kind == Kind::Missing, encrypt);
         let answer = done.await?;
         let ciphertext =
             answer.ciphertext_blob.ok_or_else(|| fault::lacking("kms:Encrypt", what, "the ciphertext"))?;

@@ -14,10 +14,10 @@ use aws_sdk_cloudfront::{
 use super::unbuilt;
 use crate::cloud::{Cloud, fault, permitted};
 use crate::model::{
-        failure::Failure,
-        names::Names,
-        seen::{CachePolicy, Ownership},
-    };
+    failure::Failure,
+    names::Names,
+    seen::{CachePolicy, Ownership},
+};
 
 const MAX_TTL: i64 = 31_536_000;
 

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::cloud::{Cloud, fault, whose};
 use crate::model::{
-        failure::Failure,
-        names::Names,
-        seen::{Behavior, Distribution, Origin, Ownership},
-    };
+    failure::Failure,
+    names::Names,
+    seen::{Behavior, Distribution, Origin, Ownership},
+};
 
 const AT_ONCE: usize = 6;
 const IDENTITY: &str = "origin-access-identity/cloudfront/";

@@ -5,10 +5,10 @@
 use super::{ROLE_ASSUMABLE, conflict, read, what};
 use crate::cloud::{Cloud, Say, fault, patience};
 use crate::model::{
-        failure::Failure,
-        names::Names,
-        seen::{Function, FunctionVersion},
-    };
+    failure::Failure,
+    names::Names,
+    seen::{Function, FunctionVersion},
+};
 
 const ACTIVE: patience::Wait = patience::Wait::new("the version to be active", 300, 2);
 

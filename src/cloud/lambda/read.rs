@@ -9,10 +9,10 @@ use aws_sdk_lambda::types::{
 use super::{READY, what};
 use crate::cloud::{Cloud, Say, fault, patience, whose};
 use crate::model::{
-        failure::Failure,
-        names::Names,
-        seen::{Function, FunctionVersion},
-    };
+    failure::Failure,
+    names::Names,
+    seen::{Function, FunctionVersion},
+};
 
 /// Mended by the next upload of code, not by the configuration.
 pub const ARM: &str = "arm64 architecture";
