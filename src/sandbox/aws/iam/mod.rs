@@ -23,7 +23,7 @@ use super::{
 };
 use crate::sandbox::{World, world};
 
-pub use roles::Role;
+pub use roles::{Role, service_linked};
 
 /// The key pair of AWS's own examples.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";

@@ -22,14 +22,18 @@ pub fn encrypt(state: &world::State, ask: &Ask<'_>) -> Outcome {
     usable(key)?;
     let plain = blob(ask, "Plaintext")?;
     if plain.is_empty() || plain.len() > 4096 {
-        return Err(validation("1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096"));
+        return Err(validation(
+            "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length less than or equal to 4096",
+        ));
     }
     let mut nonce = [0; NONCE];
     fastrand::fill(&mut nonce);
     let body = stream(key, &nonce, &plain);
     let tag = tag(key, &nonce, &bound, &body);
     let sealed = [&[FORM], key.id.as_bytes(), &nonce, &body, &tag].concat();
-    Ok(json!({"CiphertextBlob": STANDARD.encode(sealed), "KeyId": key.arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}))
+    Ok(
+        json!({"CiphertextBlob": STANDARD.encode(sealed), "KeyId": key.arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
+    )
 }
 
 pub fn decrypt(state: &world::State, ask: &Ask<'_>) -> Outcome {
@@ -58,11 +62,15 @@ pub fn decrypt(state: &world::State, ask: &Ask<'_>) -> Outcome {
         return Err(invalid());
     }
     let plain = stream(key, nonce, body);
-    Ok(json!({"Plaintext": STANDARD.encode(plain), "KeyId": key.arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}))
+    Ok(
+        json!({"Plaintext": STANDARD.encode(plain), "KeyId": key.arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
+    )
 }
 
 fn blob(ask: &Ask<'_>, field: &str) -> Result<Vec<u8>, Refusal> {
-    STANDARD.decode(ask.need(field)?).map_err(|_| Refusal::new(400, "SerializationException", format!("{field} is no base64")))
+    STANDARD
+        .decode(ask.need(field)?)
+        .map_err(|_| Refusal::new(400, "SerializationException", format!("{field} is no base64")))
 }
 
 /// The encryption context, as the tag binds it and as conditions see it.
@@ -74,7 +82,9 @@ fn bound(ask: &Ask<'_>) -> (Vec<u8>, Context) {
         .map(|(key, value)| (key, value.as_str().unwrap_or_default()))
         .collect();
     let context = pairs.iter().fold(ask.context(), |context, (key, value)| {
-        context.with(&format!("kms:EncryptionContext:{key}"), *value).with("kms:EncryptionContextKeys", key.as_str())
+        context
+            .with(&format!("kms:EncryptionContext:{key}"), *value)
+            .with("kms:EncryptionContextKeys", key.as_str())
     });
     (json!(pairs).to_string().into_bytes(), context)
 }

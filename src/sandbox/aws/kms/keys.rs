@@ -28,7 +28,11 @@ pub fn create(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
     let usage = ask.text("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
     let spec = ask.text("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
     if (usage, spec) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT") || ask.input["MultiRegion"] == true {
-        return Err(Refusal::new(400, "UnsupportedOperationException", "the sandbox makes symmetric single-region keys"));
+        return Err(Refusal::new(
+            400,
+            "UnsupportedOperationException",
+            "the sandbox makes symmetric single-region keys",
+        ));
     }
     let policy = ask.text("Policy").unwrap_or(DEFAULT_POLICY).to_owned();
     policies::check(state, ask, &policy)?;
@@ -74,7 +78,11 @@ pub fn create_alias(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
         return Err(Refusal::new(400, "InvalidAliasNameException", format!("Invalid alias name {name}")));
     }
     if state.kms.aliases.contains_key(&name) {
-        return Err(Refusal::new(400, "AlreadyExistsException", format!("An alias with the name {arn} already exists")));
+        return Err(Refusal::new(
+            400,
+            "AlreadyExistsException",
+            format!("An alias with the name {arn} already exists"),
+        ));
     }
     if key.state == "PendingDeletion" {
         super::usable(key)?;
@@ -95,7 +103,8 @@ pub fn list_aliases(state: &world::State, ask: &Ask<'_>) -> Outcome {
         None => None,
     };
     let listed = state.kms.aliases.iter().filter(|(_, alias)| {
-        ask.clock.past(alias.created, ask.clock.delays.listing) && of_key.as_ref().is_none_or(|key| *key == alias.key)
+        ask.clock.past(alias.created, ask.clock.delays.listing)
+            && of_key.as_ref().is_none_or(|key| *key == alias.key)
     });
     let names: Vec<&String> = listed.map(|(name, _)| name).collect();
     paged(ask, &names, "Aliases", |name| {
@@ -130,10 +139,17 @@ pub fn tag(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
 }
 
 /// A page of at most Limit (50 where none is said), from Marker.
-fn paged(ask: &Ask<'_>, names: &[&String], field: &str, show: impl Fn(&String) -> serde_json::Value) -> Outcome {
+fn paged(
+    ask: &Ask<'_>,
+    names: &[&String],
+    field: &str,
+    show: impl Fn(&String) -> serde_json::Value,
+) -> Outcome {
     let most = ask.input["Limit"].as_u64().map_or(50, |limit| limit as usize);
     if most == 0 {
-        return Err(validation("1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1"));
+        return Err(validation(
+            "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
+        ));
     }
     let from = match ask.text("Marker") {
         None => 0,

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT, Caller, Clock, REGION, Refusal, access_denied,
+    ACCOUNT, Caller, Clock, REGION, Refusal,
     access::{self, Context, Decision},
-    caller_of, drifts, json_answer, principal_known, with_tags,
+    access_denied, caller_of, drifts, json_answer, principal_known, with_tags,
 };
 use crate::sandbox::{World, world};
 
@@ -76,7 +76,8 @@ pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
     let result = caller_of(&request).and_then(|caller| {
         let input = serde_json::from_slice(request.body())
             .map_err(|_| Refusal::new(400, "SerializationException", "the request is no JSON"))?;
-        let ask = Ask { clock: Clock::of(world), caller: &caller, action: operation(&request), input: &input };
+        let ask =
+            Ask { clock: Clock::of(world), caller: &caller, action: operation(&request), input: &input };
         if drifts(&request) {
             world.write(|state| policies::drift(state, &ask));
         }
@@ -111,7 +112,9 @@ fn act(world: &World, ask: &Ask<'_>) -> Outcome {
         "PutKeyPolicy" => world.write(|state| policies::put(state, ask)),
         "Encrypt" => world.read(|state| cipher::encrypt(state, ask)),
         "Decrypt" => world.read(|state| cipher::decrypt(state, ask)),
-        other => Err(Refusal::new(400, "UnknownOperationException", format!("{other} is not in the sandbox"))),
+        other => {
+            Err(Refusal::new(400, "UnknownOperationException", format!("{other} is not in the sandbox")))
+        }
     }
 }
 
@@ -140,13 +143,25 @@ impl Ask<'_> {
     }
 
     /// For what belongs to no key: the identity policies alone.
-    fn may(&self, state: &world::State, action: &str, resource: &str, context: &Context) -> Result<(), Refusal> {
+    fn may(
+        &self,
+        state: &world::State,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Result<(), Refusal> {
         let action = format!("kms:{action}");
         self.caller.may(state, &action, resource, context).map_err(|message| access_denied("kms", message))
     }
 
     /// Holds the caller to the key's policy, and to his own where that leaves it to them.
-    fn may_on(&self, state: &world::State, action: &str, key: &Key, context: &Context) -> Result<(), Refusal> {
+    fn may_on(
+        &self,
+        state: &world::State,
+        action: &str,
+        key: &Key,
+        context: &Context,
+    ) -> Result<(), Refusal> {
         let action = format!("kms:{action}");
         let arn = key.arn();
         let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
@@ -197,7 +212,9 @@ fn usable(key: &Key) -> Result<(), Refusal> {
     match key.state.as_str() {
         "Enabled" => Ok(()),
         "Disabled" => Err(Refusal::new(400, "DisabledException", format!("{} is disabled.", key.arn()))),
-        _ => Err(Refusal::new(400, "KMSInvalidStateException", format!("{} is pending deletion.", key.arn()))),
+        _ => {
+            Err(Refusal::new(400, "KMSInvalidStateException", format!("{} is pending deletion.", key.arn())))
+        }
     }
 }
 

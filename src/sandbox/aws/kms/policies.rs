@@ -17,9 +17,14 @@ fn malformed(message: impl Into<String>) -> Refusal {
 /// # Errors
 /// AWS's refusal: no policy, an unknown principal, or a lock-out.
 pub fn check(state: &world::State, ask: &Ask<'_>, document: &str) -> Result<(), Refusal> {
-    let policy: Value = serde_json::from_str(document).map_err(|_| malformed("Policy contains invalid JSON."))?;
+    let policy: Value =
+        serde_json::from_str(document).map_err(|_| malformed("Policy contains invalid JSON."))?;
     if document.len() > 32_768 {
-        return Err(Refusal::new(400, "LimitExceededException", "Policy size limit of 32768 bytes exceeded."));
+        return Err(Refusal::new(
+            400,
+            "LimitExceededException",
+            "Policy size limit of 32768 bytes exceeded.",
+        ));
     }
     let mut statements = 0;
     for statement in access::statements(&policy) {
@@ -37,10 +42,13 @@ pub fn check(state: &world::State, ask: &Ask<'_>, document: &str) -> Result<(), 
     if access::principals(&policy).iter().any(|(kind, name)| !principal_known(state, ask.clock, kind, name)) {
         return Err(malformed("Policy contains a statement with one or more invalid principals."));
     }
-    let again = access::allows(&policy, Some(&ask.caller.principal()), "kms:PutKeyPolicy", "*", &ask.context());
+    let again =
+        access::allows(&policy, Some(&ask.caller.principal()), "kms:PutKeyPolicy", "*", &ask.context());
     let bypassed = ask.input["BypassPolicyLockoutSafetyCheck"] == true;
     if !bypassed && matches!(again, Decision::ExplicitDeny | Decision::ImplicitDeny) {
-        return Err(malformed("The new key policy will not allow you to update the key policy in the future."));
+        return Err(malformed(
+            "The new key policy will not allow you to update the key policy in the future.",
+        ));
     }
     Ok(())
 }

@@ -94,11 +94,18 @@ async fn lists_are_paged() {
 async fn what_was_encrypted_opens_only_under_its_context() {
     let (_dir, _world, kms) = open();
     let arn = made(&kms).await;
-    let seal = || kms.encrypt().key_id(&arn).plaintext(Blob::new("secret")).encryption_context("packagecloud:enterprise", "b");
+    let seal = || {
+        kms.encrypt()
+            .key_id(&arn)
+            .plaintext(Blob::new("secret"))
+            .encryption_context("packagecloud:enterprise", "b")
+    };
     let sealed = seal().send().await.unwrap().ciphertext_blob.unwrap();
     assert_ne!(sealed, seal().send().await.unwrap().ciphertext_blob.unwrap());
     assert!(!sealed.as_ref().windows(6).any(|run| run == b"secret"));
-    let unseal = |blob: Blob, context: &str| kms.decrypt().ciphertext_blob(blob).encryption_context("packagecloud:enterprise", context);
+    let unseal = |blob: Blob, context: &str| {
+        kms.decrypt().ciphertext_blob(blob).encryption_context("packagecloud:enterprise", context)
+    };
     let opened = unseal(sealed.clone(), "b").send().await.unwrap();
     assert_eq!(opened.plaintext.unwrap().as_ref(), b"secret");
     let other = unseal(sealed.clone(), "other").send().await.unwrap_err();
@@ -166,20 +173,35 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
         {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:Decrypt", "Resource": "*",
          "Condition": {"StringEquals": {"kms:EncryptionContext:packagecloud:enterprise": "b", "aws:PrincipalArn": iam::role_arn("edge")}}},
     ]});
-    let arn = kms.create_key().policy(policy.to_string()).send().await.unwrap().key_metadata.unwrap().arn.unwrap();
+    let arn =
+        kms.create_key().policy(policy.to_string()).send().await.unwrap().key_metadata.unwrap().arn.unwrap();
     settle().await;
-    let sealed = kms.encrypt().key_id(&arn).plaintext(Blob::new("s")).encryption_context("packagecloud:enterprise", "b");
+    let sealed = kms
+        .encrypt()
+        .key_id(&arn)
+        .plaintext(Blob::new("s"))
+        .encryption_context("packagecloud:enterprise", "b");
     let sealed = sealed.send().await.unwrap().ciphertext_blob.unwrap();
     let open_as = |client: Client| {
         let (sealed, arn) = (sealed.clone(), arn.clone());
-        async move { client.decrypt().key_id(arn).ciphertext_blob(sealed).encryption_context("packagecloud:enterprise", "b").send().await }
+        async move {
+            client
+                .decrypt()
+                .key_id(arn)
+                .ciphertext_blob(sealed)
+                .encryption_context("packagecloud:enterprise", "b")
+                .send()
+                .await
+        }
     };
     let admin = open_as(kms.clone()).await.unwrap_err();
     assert_eq!(
         said(&admin),
         (
             "AccessDeniedException".into(),
-            format!("User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: kms:Decrypt on resource: {arn} because no resource-based policy allows the kms:Decrypt action")
+            format!(
+                "User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: kms:Decrypt on resource: {arn} because no resource-based policy allows the kms:Decrypt action"
+            )
         )
     );
     let (access, secret, token) = world.role_credentials(&iam::role_arn("edge")).unwrap();
@@ -191,9 +213,18 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
         .build();
     let edge = Client::new(&config);
     let bare = open_as(edge.clone()).await.unwrap_err();
-    assert!(said(&bare).1.ends_with("because no identity-based policy allows the kms:Decrypt action"), "{bare:?}");
+    assert!(
+        said(&bare).1.ends_with("because no identity-based policy allows the kms:Decrypt action"),
+        "{bare:?}"
+    );
     let own = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": arn}]});
-    iam.put_role_policy().role_name("edge").policy_name("p").policy_document(own.to_string()).send().await.unwrap();
+    iam.put_role_policy()
+        .role_name("edge")
+        .policy_name("p")
+        .policy_document(own.to_string())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(open_as(edge).await.unwrap().plaintext.unwrap().as_ref(), b"s");
 }
 
@@ -202,7 +233,8 @@ async fn a_key_that_is_off_or_going_says_so() {
     let (_dir, world, kms) = open();
     let arn = made(&kms).await;
     let id = arn.rsplit('/').next().unwrap().to_owned();
-    for (state, code) in [("Disabled", "DisabledException"), ("PendingDeletion", "KMSInvalidStateException")] {
+    for (state, code) in [("Disabled", "DisabledException"), ("PendingDeletion", "KMSInvalidStateException")]
+    {
         world.write(|world| world.kms.keys.get_mut(&id).unwrap().state = state.into());
         let refused = kms.encrypt().key_id(&arn).plaintext(Blob::new("x")).send().await.unwrap_err();
         assert_eq!(refused.code(), Some(code));
@@ -212,7 +244,10 @@ async fn a_key_that_is_off_or_going_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_restricted_user_is_refused_in_awss_words() {
     let (_dir, world, kms) = open();
-    world.write(|state| state.iam.user.policy = json!({"Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]}));
+    world.write(|state| {
+        state.iam.user.policy =
+            json!({"Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]})
+    });
     kms.list_keys().send().await.unwrap();
     let refused = kms.create_key().send().await.unwrap_err();
     assert_eq!(

@@ -1,0 +1,1 @@
+//! CloudFront, driven by the SDK.
