@@ -52,7 +52,7 @@ impl Cloud {
                 "look again: the identity may have been deleted",
             ));
         }
-        let put = async || {
+        let put = || async {
             self.s3
                 .put_bucket_policy()
                 .bucket(bucket)
@@ -67,7 +67,7 @@ impl Cloud {
             fault::is(failure, "MalformedPolicy") && failure.why.contains("Invalid principal in policy")
         };
         patience::while_passing(PRINCIPAL_THERE, say, late, put).await?;
-        patience::until(POLICY_THERE, say, async || {
+        patience::until(POLICY_THERE, say, || async {
             let now = self.bucket_policy(bucket, account).await?;
             Ok(policy::same_among(&parsed(now.as_deref())?, &wanted, &pairs).then_some(()))
         })

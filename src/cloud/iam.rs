@@ -131,7 +131,7 @@ impl Cloud {
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if fault::is(&failure, "EntityAlreadyExists") => {
-                let found = patience::until(ROLE_THERE, say, async || self.role(names).await).await?;
+                let found = patience::until(ROLE_THERE, say, || async { self.role(names).await }).await?;
                 if found.ownership == Ownership::Ours {
                     Ok(found)
                 } else {
@@ -157,7 +157,7 @@ impl Cloud {
             Some(standing) => policy::merged_key_policy(standing, &ours),
             None => ours,
         };
-        let put = async || {
+        let put = || async {
             self.iam
                 .put_role_policy()
                 .role_name(&role.name)

@@ -84,22 +84,23 @@ impl Cloud {
         })
     }
 
+    /// The id, where the key carries our marker; one whose policy keeps its tags from us is none that we made.
+    async fn if_marked(&self, names: &Names, id: String) -> Result<Option<String>, Failure> {
+        match self.key_tags(names, &id).await {
+            Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
+            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Missing) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// An enabled key with our marker and without our alias: a run was cut off between the two.
     async fn orphan(&self, names: &Names) -> Result<Option<KmsKey>, Failure> {
         let mut pages = self.kms.list_keys().into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(fault::of("kms:ListKeys", "the account's KMS keys"))?;
             let ids = page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned));
-            // A key whose policy keeps its tags from us is nobody's that we made.
-            let marked: Vec<Option<String>> = stream::iter(ids)
-                .map(async |id| match self.key_tags(names, &id).await {
-                    Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
-                    Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Missing) => Ok(None),
-                    Err(failure) => Err(failure),
-                })
-                .buffered(AT_ONCE)
-                .try_collect()
-                .await?;
+            let asked: Vec<_> = ids.map(|id| self.if_marked(names, id)).collect();
+            let marked: Vec<Option<String>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
             for id in marked.into_iter().flatten() {
                 if let Some(found) = self.described(names, &id).await?
                     && found.enabled()
@@ -196,7 +197,7 @@ impl Cloud {
         if key.alias {
             return Ok(());
         }
-        let create = async || {
+        let create = || async {
             let asked = self.kms.create_alias().alias_name(names.alias()).target_key_id(&key.id).send().await;
             asked.map_err(fault::of("kms:CreateAlias", names.alias()))
         };
@@ -280,13 +281,13 @@ impl Cloud {
             ));
         }
         let new = policy::merged_key_policy(&now, ours).to_string();
-        let put = async || {
+        let put = || async {
             let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
             asked.map_err(fault::of("kms:PutKeyPolicy", what))
         };
         // The only principals of ours are the account's root and CloudFront: a malformed policy is no delay of theirs.
         patience::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, put).await?;
-        patience::until(POLICY_THERE, say, async || {
+        patience::until(POLICY_THERE, say, || async {
             Ok(policy::carries(&self.standing_policy(what, id).await?, ours).then_some(()))
         })
         .await
@@ -295,7 +296,7 @@ impl Cloud {
     /// The ciphertext under the encryption context `packagecloud:enterprise` = bucket.
     pub async fn encrypt(&self, key_arn: &str, plaintext: &[u8], bucket: &str) -> Result<Vec<u8>, Failure> {
         let what = format!("KMS key {key_arn}");
-        let encrypt = async || {
+        let encrypt = || async {
             self.kms
                 .encrypt()
                 .key_id(key_arn)

@@ -23,8 +23,9 @@ impl Cloud {
             Ok(source) => source,
             Err(why) => return Ok(needs.iter().map(|need| Check::unknown(need.action, &why)).collect()),
         };
-        let asked = stream::iter(batches(needs)).map(|batch| self.simulate_batch(&source, batch));
-        let mut answered: Vec<(usize, Check)> = asked.buffered(AT_ONCE).try_concat().await?;
+        let asked: Vec<_> =
+            batches(needs).into_iter().map(|batch| self.simulate_batch(&source, batch)).collect();
+        let mut answered: Vec<(usize, Check)> = stream::iter(asked).buffered(AT_ONCE).try_concat().await?;
         answered.sort_by_key(|(place, _)| *place);
         Ok(answered.into_iter().map(|(_, check)| check).collect())
     }

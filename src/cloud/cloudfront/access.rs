@@ -80,7 +80,7 @@ impl Cloud {
                 })
             }
             Err(failure) if fault::is(&failure, "CloudFrontOriginAccessIdentityAlreadyExists") => {
-                patience::until(LISTED, &|_| {}, async || self.identity(names).await).await
+                patience::until(LISTED, &|_| {}, || async { self.identity(names).await }).await
             }
             Err(failure) => Err(failure),
         }

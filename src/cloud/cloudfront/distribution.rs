@@ -59,7 +59,7 @@ impl Cloud {
         let tagged =
             DistributionConfigWithTags::builder().distribution_config(config).tags(tags(names)?).build();
         let once = aws_sdk_cloudfront::config::Builder::new().retry_config(RetryConfig::disabled());
-        let create = async || {
+        let create = || async {
             let asked = self
                 .cloudfront
                 .create_distribution_with_tags()
@@ -95,7 +95,7 @@ impl Cloud {
             Err(failure)
                 if failure.kind == Kind::Unreachable || fault::is(&failure, "DistributionAlreadyExists") =>
             {
-                let found = patience::until(LISTED, say, async || {
+                let found = patience::until(LISTED, say, || async {
                     let all = self.distributions(names).await?;
                     Ok(all
                         .into_iter()
@@ -156,7 +156,7 @@ impl Cloud {
                 return self.distribution(names, id).await?.ok_or_else(gone);
             }
             self.check_fidelity(id, &read).await?;
-            let update = async || {
+            let update = || async {
                 self.cloudfront
                     .update_distribution()
                     .id(id)
@@ -190,7 +190,7 @@ impl Cloud {
         new: Option<&str>,
         say: Say<'_>,
     ) -> Result<Distribution, Failure> {
-        patience::until(WRITTEN, say, async || {
+        patience::until(WRITTEN, say, || async {
             let now = self.distribution(names, id).await?;
             Ok(now.filter(|now| new.map_or(now.etag != old, |new| now.etag == new)))
         })
@@ -209,7 +209,7 @@ impl Cloud {
         id: &str,
         say: Say<'_>,
     ) -> Result<Distribution, Failure> {
-        let done = patience::until(DEPLOYED, say, async || {
+        let done = patience::until(DEPLOYED, say, || async {
             let now = self.distribution(names, id).await?.ok_or_else(|| {
                 Failure::new(Kind::Missing, format!("distribution {id}"), "it is not there", "look again")
             })?;

@@ -103,7 +103,7 @@ impl Cloud {
         zip: &[u8],
         say: Say<'_>,
     ) -> Result<Function, Failure> {
-        let create = async || {
+        let create = || async {
             let asked = self
                 .lambda
                 .create_function()
@@ -169,7 +169,7 @@ impl Cloud {
                 settings.hold(&plain, role_arn)
             });
         if !configured {
-            let update = async || {
+            let update = || async {
                 let mut call = self
                     .lambda
                     .update_function_configuration()
@@ -202,7 +202,7 @@ impl Cloud {
             fresh = false;
         }
         if now.code_sha256 != code_sha256(zip) || arm {
-            let update = async || {
+            let update = || async {
                 let asked = self
                     .lambda
                     .update_function_code()

@@ -38,7 +38,7 @@ impl Cloud {
         let mut made = self.publish_once(names, function, description, say).await?;
         if made.description != description {
             // The code is the last version's, under another description: `$LATEST` must differ to be published.
-            let mark = async || {
+            let mark = || async {
                 let asked = self
                     .lambda
                     .update_function_configuration()
@@ -64,7 +64,7 @@ impl Cloud {
         description: &str,
         say: Say<'_>,
     ) -> Result<FunctionVersion, Failure> {
-        let publish = async || {
+        let publish = || async {
             let asked = self
                 .lambda
                 .publish_version()
@@ -91,12 +91,14 @@ impl Cloud {
     }
 
     async fn await_active(&self, arn: &str, say: Say<'_>) -> Result<FunctionVersion, Failure> {
-        patience::until(ACTIVE, say, async || match self.function_version(arn).await? {
-            Some(version) if version.state == "Failed" => Err(read::unfit(arn, None)),
-            Some(version) if matches!(version.state.as_str(), "Active" | "Inactive" | "") => {
-                Ok(Some(version))
+        patience::until(ACTIVE, say, || async {
+            match self.function_version(arn).await? {
+                Some(version) if version.state == "Failed" => Err(read::unfit(arn, None)),
+                Some(version) if matches!(version.state.as_str(), "Active" | "Inactive" | "") => {
+                    Ok(Some(version))
+                }
+                _ => Ok(None),
             }
-            _ => Ok(None),
         })
         .await
     }

@@ -76,7 +76,7 @@ impl Cloud {
 
     /// Waits until `$LATEST` is active and its last update is through.
     pub(super) async fn await_ready(&self, names: &Names, say: Say<'_>) -> Result<(), Failure> {
-        patience::until(READY, say, async || {
+        patience::until(READY, say, || async {
             let asked = self.lambda.get_function_configuration().function_name(names.function()).send().await;
             let asked = asked.map_err(fault::of("lambda:GetFunctionConfiguration", what(names)));
             let Some(found) = fault::absent(asked)? else { return Ok(None) };
