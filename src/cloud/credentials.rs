@@ -56,8 +56,13 @@ pub struct Known {
     pub packagecloud: Option<Keys>,
 }
 
-/// The candidates, the first that is given first. `variable` reads the environment.
-pub fn candidates(known: &Known, variable: impl Fn(&str) -> Option<String>) -> Vec<Candidate> {
+/// The candidates, the first that is given first.
+#[must_use]
+pub fn candidates(known: &Known) -> Vec<Candidate> {
+    candidates_among(known, |name| std::env::var(name).ok())
+}
+
+fn candidates_among(known: &Known, variable: impl Fn(&str) -> Option<String>) -> Vec<Candidate> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     let mut all: Vec<Candidate> = Vec::new();
     let mut add = |source: Source, found: String| {
@@ -202,7 +207,7 @@ mod tests {
             "AWS_PROFILE" => Some("other".to_owned()),
             _ => None,
         };
-        let all = candidates(&known, environment);
+        let all = candidates_among(&known, environment);
         let found: Vec<&str> = all.iter().map(|one| one.found.as_str()).collect();
         assert_eq!(
             found,
@@ -217,7 +222,7 @@ mod tests {
         );
         assert!(!format!("{all:?}").contains("s3cret"));
         let half = |name: &str| (name == "AWS_ACCESS_KEY_ID").then(|| "x".to_owned());
-        assert_eq!(candidates(&Known::default(), half).len(), 1, "a key without its secret is none");
+        assert_eq!(candidates_among(&Known::default(), half).len(), 1, "a key without its secret is none");
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Cloud {
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if fault::is(&failure, "EntityAlreadyExists") => {
-                let found = patience::until(ROLE_THERE, say, || self.role(names)).await?;
+                let found = patience::until(ROLE_THERE, say, || async { self.role(names).await }).await?;
                 if found.ownership == Ownership::Ours {
                     Ok(found)
                 } else {
@@ -154,7 +154,7 @@ impl Cloud {
         let ours = policy::role_policy(names, key_arn, account);
         let new = match &role.policy {
             Some(standing) if policy::carries(standing, &ours) => return Ok(standing.clone()),
-            Some(standing) => policy::merged_policy(standing, &ours),
+            Some(standing) => policy::merged_key_policy(standing, &ours),
             None => ours,
         };
         let put = || async {
@@ -172,15 +172,15 @@ impl Cloud {
     }
 
     /// The two service-linked roles that Lambda@Edge needs, once in an account.
-    pub async fn ensure_service_linked_roles(&self) -> Result<(), Failure> {
+    pub async fn ensure_service_linked_roles(&self, say: Say<'_>) -> Result<(), Failure> {
         tokio::try_join!(
-            self.ensure_linked("AWSServiceRoleForLambdaReplicator", "replicator.lambda.amazonaws.com"),
-            self.ensure_linked("AWSServiceRoleForCloudFrontLogger", "logger.cloudfront.amazonaws.com"),
+            self.ensure_linked("AWSServiceRoleForLambdaReplicator", "replicator.lambda.amazonaws.com", say),
+            self.ensure_linked("AWSServiceRoleForCloudFrontLogger", "logger.cloudfront.amazonaws.com", say),
         )
         .map(|_| ())
     }
 
-    async fn ensure_linked(&self, name: &str, service: &str) -> Result<(), Failure> {
+    async fn ensure_linked(&self, name: &str, service: &str, say: Say<'_>) -> Result<(), Failure> {
         let what = format!("service-linked role {name}");
         let asked = self.iam.get_role().role_name(name).send().await;
         match asked.map_err(fault::of("iam:GetRole", &what)) {
@@ -189,6 +189,7 @@ impl Cloud {
             Err(failure) if matches!(failure.kind, Kind::Missing | Kind::Denied) => {}
             Err(failure) => return Err(failure),
         }
+        say(&format!("making {what}, once in this account"));
         let asked = self.iam.create_service_linked_role().aws_service_name(service).send().await;
         match asked.map_err(fault::of("iam:CreateServiceLinkedRole", &what)) {
             Err(failure) if failure.why.contains("has been taken in this account") => Ok(()),

@@ -9,7 +9,7 @@ use aws_sdk_kms::{
     primitives::Blob,
     types::{KeyManagerType, KeyMetadata, Tag},
 };
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 
 use super::{Cloud, Say, fault, patience, permitted, whose};
@@ -84,28 +84,23 @@ impl Cloud {
         })
     }
 
+    /// The id, where the key carries our marker; one whose policy keeps its tags from us is none that we made.
+    async fn if_marked(&self, names: &Names, id: String) -> Result<Option<String>, Failure> {
+        match self.key_tags(names, &id).await {
+            Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
+            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Missing) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// An enabled key with our marker and without our alias: a run was cut off between the two.
     async fn orphan(&self, names: &Names) -> Result<Option<KmsKey>, Failure> {
         let mut pages = self.kms.list_keys().into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(fault::of("kms:ListKeys", "the account's KMS keys"))?;
-            let ids: Vec<String> =
-                page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned)).collect();
-            // A key whose policy keeps its tags from us is nobody's that we made.
-            let marked: Vec<Option<String>> = stream::iter(ids)
-                .map(|id| {
-                    async move {
-                        match self.key_tags(names, &id).await {
-                            Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
-                            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Missing) => Ok(None),
-                            Err(failure) => Err(failure),
-                        }
-                    }
-                    .boxed()
-                })
-                .buffered(AT_ONCE)
-                .try_collect()
-                .await?;
+            let ids = page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned));
+            let asked: Vec<_> = ids.map(|id| self.if_marked(names, id)).collect();
+            let marked: Vec<Option<String>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
             for id in marked.into_iter().flatten() {
                 if let Some(found) = self.described(names, &id).await?
                     && found.enabled()
@@ -285,7 +280,7 @@ impl Cloud {
                 "it was changed since it was shown",
             ));
         }
-        let new = policy::merged_policy(&now, ours).to_string();
+        let new = policy::merged_key_policy(&now, ours).to_string();
         let put = || async {
             let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
             asked.map_err(fault::of("kms:PutKeyPolicy", what))
@@ -299,13 +294,7 @@ impl Cloud {
     }
 
     /// The ciphertext under the encryption context `packagecloud:enterprise` = bucket.
-    pub async fn encrypt(
-        &self,
-        key_arn: &str,
-        plaintext: &[u8],
-        bucket: &str,
-        say: Say<'_>,
-    ) -> Result<Vec<u8>, Failure> {
+    pub async fn encrypt(&self, key_arn: &str, plaintext: &[u8], bucket: &str) -> Result<Vec<u8>, Failure> {
         let what = format!("KMS key {key_arn}");
         let encrypt = || async {
             self.kms
@@ -317,7 +306,8 @@ impl Cloud {
                 .await
                 .map_err(fault::of("kms:Encrypt", &what))
         };
-        let done = patience::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, encrypt);
+        let done =
+            patience::while_passing(KEY_THERE, &|_| {}, |failure| failure.kind == Kind::Missing, encrypt);
         let answer = done.await?;
         let ciphertext =
             answer.ciphertext_blob.ok_or_else(|| fault::lacking("kms:Encrypt", what, "the ciphertext"))?;

@@ -88,35 +88,35 @@ mod tests {
         let said = Mutex::new(Vec::new());
         let say = |text: &str| said.lock().unwrap().push(text.to_owned());
         let wait = Wait::new("the role to be assumable", 20, 4);
-        let mut calls = 0;
+        let calls = std::cell::Cell::new(0);
         let done = while_passing(
             wait,
             &say,
             |_| true,
-            async || {
-                calls += 1;
-                if calls < 4 { Err(Failure::other("role", "not yet", "wait")) } else { Ok(calls) }
+            || async {
+                calls.set(calls.get() + 1);
+                if calls.get() < 4 { Err(Failure::other("role", "not yet", "wait")) } else { Ok(calls.get()) }
             },
         )
         .await;
         assert_eq!(done.unwrap(), 4);
         assert_eq!(said.lock().unwrap()[2], "waiting for the role to be assumable, 12 s");
 
-        let never = async || Err::<(), _>(Failure::other("role", "not yet", "wait"));
+        let never = || async { Err::<(), _>(Failure::other("role", "not yet", "wait")) };
         let failure = while_passing(wait, &say, |_| true, never).await.unwrap_err();
         assert!(failure.why.starts_with("not yet (after 20 s"), "{}", failure.why);
 
-        let mut once = 0;
+        let once = std::cell::Cell::new(0);
         let other = while_passing(
             wait,
             &say,
             |_| false,
-            async || {
-                once += 1;
+            || async {
+                once.set(once.get() + 1);
                 Err::<(), _>(Failure::other("role", "denied", "ask"))
             },
         );
         assert!(other.await.is_err());
-        assert_eq!(once, 1, "another failure is not retried");
+        assert_eq!(once.get(), 1, "another failure is not retried");
     }
 }

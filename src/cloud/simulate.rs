@@ -3,7 +3,7 @@
 //! It is advice: what can't be simulated is unknown, never denied.
 
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Cloud, fault};
 use crate::model::{
@@ -23,9 +23,8 @@ impl Cloud {
             Ok(source) => source,
             Err(why) => return Ok(needs.iter().map(|need| Check::unknown(need.action, &why)).collect()),
         };
-        // Boxed and collected, or the compiler can't see that the whole may move between threads.
         let asked: Vec<_> =
-            batches(needs).into_iter().map(|batch| self.simulate_batch(&source, batch).boxed()).collect();
+            batches(needs).into_iter().map(|batch| self.simulate_batch(&source, batch)).collect();
         let mut answered: Vec<(usize, Check)> = stream::iter(asked).buffered(AT_ONCE).try_concat().await?;
         answered.sort_by_key(|(place, _)| *place);
         Ok(answered.into_iter().map(|(_, check)| check).collect())

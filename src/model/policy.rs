@@ -190,9 +190,10 @@ pub fn key_policy(names: &Names, role_arn: &str, account: &str) -> Value {
     ])
 }
 
-/// `standing` with the statements of `ours` in place of those of the same Sids, every other as it stands.
+/// `standing` with the statements of `ours` in place of those of the same Sids, every other as it stands: for a
+/// key's policy and the role's.
 #[must_use]
-pub fn merged_policy(standing: &Value, ours: &Value) -> Value {
+pub fn merged_key_policy(standing: &Value, ours: &Value) -> Value {
     if statements(standing).is_empty() { ours.clone() } else { merged(standing, &statements(ours)) }
 }
 

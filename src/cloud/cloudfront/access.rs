@@ -8,7 +8,7 @@ use aws_sdk_cloudfront::types::{
 };
 
 use super::unbuilt;
-use crate::cloud::{Cloud, Say, fault, patience};
+use crate::cloud::{Cloud, fault, patience};
 use crate::model::{
     failure::Failure,
     names::Names,
@@ -50,15 +50,10 @@ impl Cloud {
         Ok(self.all_identities().await?.into_iter().find(|one| one.comment == names.comment()))
     }
 
-    /// The identity, made where `seen` is none. Its caller reference is its Comment: asked for again it is the same.
-    pub async fn ensure_identity(
-        &self,
-        names: &Names,
-        seen: Option<&OriginAccessIdentity>,
-        say: Say<'_>,
-    ) -> Result<OriginAccessIdentity, Failure> {
-        if let Some(seen) = seen {
-            return Ok(seen.clone());
+    /// The identity, made where there is none. Its caller reference is its Comment: asked for again it is the same.
+    pub async fn ensure_identity(&self, names: &Names) -> Result<OriginAccessIdentity, Failure> {
+        if let Some(found) = self.identity(names).await? {
+            return Ok(found);
         }
         let config = CloudFrontOriginAccessIdentityConfig::builder()
             .caller_reference(names.comment())
@@ -85,7 +80,7 @@ impl Cloud {
                 })
             }
             Err(failure) if fault::is(&failure, "CloudFrontOriginAccessIdentityAlreadyExists") => {
-                patience::until(LISTED, say, || self.identity(names)).await
+                patience::until(LISTED, &|_| {}, || async { self.identity(names).await }).await
             }
             Err(failure) => Err(failure),
         }

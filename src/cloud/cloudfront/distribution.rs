@@ -121,27 +121,31 @@ impl Cloud {
         ))
     }
 
-    /// Brings the distribution to `intent`; writes nothing where it is there already. A configuration that says
-    /// something else than `seen` is `Drifted`; an ETag alone that moved is not.
+    /// Brings the distribution to `intent`; writes nothing where it is there already. `etag` is what was shown: a
+    /// configuration that moved since is `Drifted`.
     pub async fn associate(
         &self,
         names: &Names,
-        seen: &Distribution,
+        id: &str,
+        etag: &str,
         intent: &Intent<'_>,
         adopt: bool,
         say: Say<'_>,
     ) -> Result<Distribution, Failure> {
-        let what = format!("distribution {}", seen.id);
+        let what = format!("distribution {id}");
+        let gone = || Failure::drifted(&what, "it was deleted meanwhile");
+        let (seen, mut read) = tokio::try_join!(self.distribution(names, id), self.distribution_config(id))?;
+        let seen = seen.ok_or_else(gone)?;
         permitted(&what, &seen.ownership, adopt)?;
-        let mut before = said(seen);
+        let shown = configured(&read.config, names);
+        let moved = read.etag != etag;
         let mut tries = 0;
         loop {
-            let read = self.distribution_config(&seen.id).await?;
             let mut wanted = read.config.clone();
             shape::applied(&mut wanted, names, intent)?;
-            // After a write whose answer was lost, what stands is what was wanted.
             let there = wanted == read.config;
-            if !there && said(&configured(&read.config, names)) != before {
+            // Where it is there already it may be by a write of ours, whose answer was lost.
+            if !there && (moved || configured(&read.config, names) != shown) {
                 return Err(Failure::drifted(what, "its configuration was changed since it was shown"));
             }
             slots_free(&what, &read.config, names, intent)?;
@@ -149,14 +153,13 @@ impl Cloud {
                 self.mark(names, &seen.arn).await?;
             }
             if there {
-                let now = self.distribution(names, &seen.id).await?;
-                return now.ok_or_else(|| Failure::drifted(what, "it was deleted meanwhile"));
+                return self.distribution(names, id).await?.ok_or_else(gone);
             }
-            self.check_fidelity(&seen.id, &read).await?;
+            self.check_fidelity(id, &read).await?;
             let update = || async {
                 self.cloudfront
                     .update_distribution()
-                    .id(&seen.id)
+                    .id(id)
                     .if_match(&read.etag)
                     .distribution_config(wanted.clone())
                     .send()
@@ -164,11 +167,11 @@ impl Cloud {
                     .map_err(fault::of("cloudfront:UpdateDistribution", &what))
             };
             match patience::while_passing(FUNCTION_THERE, say, late, update).await {
-                Ok(answer) => return self.written(names, seen, answer.e_tag.as_deref(), say).await,
+                Ok(answer) => return self.written(names, id, etag, answer.e_tag.as_deref(), say).await,
                 Err(failure) if stale(&failure) && tries < TRIES => {
                     say("the distribution's ETag moved: reading it again");
-                    before = said(&configured(&read.config, names));
                     tries += 1;
+                    read = self.distribution_config(id).await?;
                 }
                 Err(failure) if stale(&failure) => {
                     return Err(Failure::drifted(what, "its configuration goes on changing"));
@@ -182,13 +185,14 @@ impl Cloud {
     async fn written(
         &self,
         names: &Names,
-        seen: &Distribution,
-        etag: Option<&str>,
+        id: &str,
+        old: &str,
+        new: Option<&str>,
         say: Say<'_>,
     ) -> Result<Distribution, Failure> {
         patience::until(WRITTEN, say, || async {
-            let now = self.distribution(names, &seen.id).await?;
-            Ok(now.filter(|now| etag.map_or(now.etag != seen.etag, |etag| now.etag == etag)))
+            let now = self.distribution(names, id).await?;
+            Ok(now.filter(|now| new.map_or(now.etag != old, |new| now.etag == new)))
         })
         .await
     }
@@ -229,19 +233,6 @@ fn unknown_identity(failure: &Failure) -> bool {
 
 fn stale(failure: &Failure) -> bool {
     fault::is(failure, "PreconditionFailed") || fault::is(failure, "InvalidIfMatchVersion")
-}
-
-/// What a distribution says, without what moves by itself.
-fn said(one: &Distribution) -> Distribution {
-    Distribution {
-        id: String::new(),
-        arn: String::new(),
-        domain: String::new(),
-        status: String::new(),
-        etag: String::new(),
-        ownership: Ownership::Unmarked,
-        ..one.clone()
-    }
 }
 
 /// The viewer request of each behavior of the bucket is free, or holds a version of our function.

@@ -6,7 +6,7 @@ use aws_sdk_cloudfront::types::{
     Aliases, CacheBehaviors, DefaultCacheBehavior, DistributionConfig, DistributionSummary, HttpVersion,
     OriginGroups, Origins, Tags, ViewerProtocolPolicy,
 };
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
     origin::{self, is_bucket, reaches_bucket},
@@ -37,20 +37,16 @@ impl Cloud {
                 page.map_err(fault::of("cloudfront:ListDistributions", "the account's distributions"))?;
             all.extend(page.distribution_list.and_then(|list| list.items).unwrap_or_default());
         }
-        stream::iter(all)
-            .map(|one| {
-                async move {
-                    let origins = one.origins().map(Origins::items).unwrap_or_default();
-                    let concerns = one.comment == names.comment()
-                        || origins.iter().any(|origin| is_bucket(origin, names.bucket()));
-                    let whole = if concerns { self.distribution(names, &one.id).await? } else { None };
-                    Ok(whole.unwrap_or_else(|| summarized(&one, names)))
-                }
-                .boxed()
-            })
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await
+        let whole: Vec<_> = all.into_iter().map(|one| self.whole(names, one)).collect();
+        stream::iter(whole).buffered(AT_ONCE).try_collect().await
+    }
+
+    async fn whole(&self, names: &Names, one: DistributionSummary) -> Result<Distribution, Failure> {
+        let origins = one.origins().map(Origins::items).unwrap_or_default();
+        let concerns =
+            one.comment == names.comment() || origins.iter().any(|origin| is_bucket(origin, names.bucket()));
+        let whole = if concerns { self.distribution(names, &one.id).await? } else { None };
+        Ok(whole.unwrap_or_else(|| summarized(&one, names)))
     }
 
     /// One distribution, by its id.
