@@ -27,12 +27,10 @@ use super::{
     ledger::{Job, Ledger, Outcome},
     window::Window,
 };
-use crate::{
-    cloud::objects::{Head, Objects, Refusal},
-    model::{
-        failure::{Failure, Kind},
-        object::{Class, Classes},
-    },
+use crate::cloud::objects::{Head, Objects, Refusal};
+use crate::model::{
+    failure::{Failure, Kind},
+    object::{Class, Classes},
 };
 
 /// Listing waits while this many keys are waiting.

@@ -2,10 +2,8 @@
 //!
 //! What is right already is left alone; what can't keep its attributes is left alone too, and says why.
 
-use crate::{
-    cloud::objects::{Head, ONE_COPY},
-    model::object::Class,
-};
+use crate::cloud::objects::{Head, ONE_COPY};
+use crate::model::object::Class;
 
 /// What to do with an object.
 #[derive(Debug, Clone, PartialEq, Eq)]

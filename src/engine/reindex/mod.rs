@@ -31,14 +31,12 @@ pub use cursor::Counts;
 pub use estimate::{Survey, survey};
 
 use self::{crew::Crew, cursor::Cursor, ledger::Ledger};
-use crate::{
-    cloud::objects::{Objects, Refusal, Requests},
-    model::{
-        answers::ReindexAnswers,
-        event::Pace,
-        failure::{Failure, Kind},
-        object::Classes,
-    },
+use crate::cloud::objects::{Objects, Refusal, Requests};
+use crate::model::{
+    answers::ReindexAnswers,
+    event::Pace,
+    failure::{Failure, Kind},
+    object::Classes,
 };
 
 /// Requests in flight at most: S3 lets 5,500 reads and 3,500 writes a second through for each prefix, which a
