@@ -4,7 +4,6 @@
 //! without end, anything else a bounded number of times; nothing waits for a whole page.
 
 use std::{
-    collections::VecDeque,
     io::Write as _,
     path::PathBuf,
     sync::{
@@ -15,15 +14,13 @@ use std::{
 };
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::{
-    sync::{Notify, Semaphore},
-    time::Instant,
-};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Control,
     decide::{Decision, decide},
+    jobs::Jobs,
     ledger::{Job, Ledger, Outcome},
     window::Window,
 };
@@ -33,8 +30,6 @@ use crate::model::{
     object::{Class, Classes},
 };
 
-/// Listing waits while this many keys are waiting.
-const WAITING: usize = 1024;
 /// How often a request that broke is sent again.
 const TRIES: u32 = 8;
 /// How often an object that changed meanwhile is looked at again.
@@ -416,59 +411,5 @@ impl Crew {
             Err(Left::Gone) => Err(Left::Overtaken),
             other => other,
         }
-    }
-}
-
-/// The keys that wait for a lane.
-pub struct Jobs {
-    waiting: Mutex<VecDeque<Job>>,
-    count: Semaphore,
-    room: Notify,
-}
-
-impl Default for Jobs {
-    fn default() -> Self {
-        Self { waiting: Mutex::default(), count: Semaphore::new(0), room: Notify::new() }
-    }
-}
-
-impl Jobs {
-    pub fn len(&self) -> usize {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    pub fn add(&self, jobs: Vec<Job>) {
-        let count = jobs.len();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
-        self.count.add_permits(count);
-    }
-
-    /// The next one; none after [`Self::close`].
-    async fn take(&self) -> Option<Job> {
-        self.count.acquire().await.ok()?.forget();
-        let (job, left) = {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            (waiting.pop_front(), waiting.len())
-        };
-        if left == WAITING {
-            self.room.notify_waiters();
-        }
-        job
-    }
-
-    /// Waits until listing should go on.
-    async fn room(&self) {
-        loop {
-            let mut room = std::pin::pin!(self.room.notified());
-            room.as_mut().enable();
-            if self.len() <= WAITING {
-                return;
-            }
-            room.await;
-        }
-    }
-
-    pub fn close(&self) {
-        self.count.close();
     }
 }

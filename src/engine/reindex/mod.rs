@@ -8,6 +8,7 @@ mod crew;
 mod cursor;
 mod decide;
 mod estimate;
+mod jobs;
 mod ledger;
 mod ranges;
 #[cfg(test)]
@@ -44,7 +45,8 @@ use crate::model::{
 const MOST: usize = 1024;
 /// Between two paces: at most ten a second.
 const SAY: Duration = Duration::from_millis(100);
-const SAVE: Duration = Duration::from_millis(200);
+/// Between two cursors: what is killed looks again at what was done since the last one.
+const SAVE: Duration = Duration::from_millis(100);
 
 /// What a run needs to know.
 #[derive(Debug, Clone)]
