@@ -13,6 +13,7 @@ mod ledger;
 mod ranges;
 #[cfg(test)]
 mod tests;
+mod treat;
 mod window;
 
 use std::{

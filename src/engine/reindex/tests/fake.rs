@@ -297,7 +297,11 @@ impl World {
     fn list(&self, prefix: &str, after: &str, folders: bool) -> String {
         let (mut body, mut count, mut more, mut last) = (String::new(), 0, false, String::new());
         let encoded = |key: &str| utf8_percent_encode(key, NON_ALPHANUMERIC).to_string().replace("%20", "+");
-        for key in self.objects.keys().filter(|key| key.starts_with(prefix) && key.as_str() > after) {
+        let from = prefix.max(after).to_owned();
+        for key in self.objects.range(from..).map(|(key, _)| key).filter(|key| key.as_str() > after) {
+            if !key.starts_with(prefix) {
+                break;
+            }
             let folder =
                 key[prefix.len()..].find('/').filter(|_| folders).map(|at| &key[..prefix.len() + at + 1]);
             if folder.is_some_and(|folder| folder == last) {
