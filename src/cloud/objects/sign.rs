@@ -77,10 +77,14 @@ impl Signer {
     /// The keys to sign with now; asks for credentials where there are none yet, or the old ones expire soon.
     pub async fn keys(&self) -> Result<Arc<Keys>, Failure> {
         let now = self.now();
-        let fresh = |keys: &Keys| keys.day == day(now) && keys.renew.is_none_or(|renew| now < renew);
-        if let Some(keys) = self.held().filter(|keys| fresh(keys)) {
+        if let Some(keys) = self.held().filter(|keys| keys.fresh(now)) {
             return Ok(keys);
         }
+        Box::pin(self.keys_anew(now)).await
+    }
+
+    async fn keys_anew(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
+        let fresh = |keys: &Keys| keys.fresh(now);
         let _one = self.asking.lock().await;
         match self.held() {
             Some(keys) if fresh(&keys) => Ok(keys),
@@ -177,6 +181,10 @@ pub fn stamp(now: SystemTime) -> String {
 }
 
 impl Keys {
+    fn fresh(&self, now: SystemTime) -> bool {
+        self.day == day(now) && self.renew.is_none_or(|renew| now < renew)
+    }
+
     fn derive(
         access: &str,
         secret: &str,

@@ -114,15 +114,25 @@ impl Crew {
 
     /// Waits while paused, and for its turn.
     async fn may_go(&self) -> Result<(), Left> {
+        if self.halt.is_cancelled() {
+            return Err(Left::Halted);
+        }
+        if !self.control.paused() && !self.window.limited() {
+            return Ok(());
+        }
         let turn = async {
             self.control.unpaused().await;
             self.window.turn().await;
         };
-        tokio::select! {
-            biased;
-            () = self.halt.cancelled() => Err(Left::Halted),
-            () = turn => Ok(()),
-        }
+        // Rare, and large: not in the future of every request.
+        Box::pin(async {
+            tokio::select! {
+                biased;
+                () = self.halt.cancelled() => Err(Left::Halted),
+                () = turn => Ok(()),
+            }
+        })
+        .await
     }
 
     pub async fn rest(&self, base: u64, times: u32, most: u64) {

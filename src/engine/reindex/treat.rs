@@ -4,8 +4,6 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-
 use super::{
     crew::{Crew, Left},
     decide::{Decision, decide},
@@ -33,11 +31,12 @@ impl Crew {
                 Decision::Copy(cache_control) => (cache_control, false),
                 Decision::CopyInParts(cache_control) => (cache_control, true),
             };
-            let now = OffsetDateTime::from(self.s3.now()).format(&Rfc3339).unwrap_or_default();
-            let mut attributes = head.said_again(cache_control, &now);
-            attributes.extend(self.access(key).await?);
+            let mut attributes = head.said_again(cache_control, self.s3.now());
+            if self.acl {
+                attributes.extend(Box::pin(self.access(key)).await?);
+            }
             let copied = if in_parts {
-                self.copy_in_parts(key, &head, &attributes).await
+                Box::pin(self.copy_in_parts(key, &head, &attributes)).await
             } else {
                 self.patiently(false, || self.s3.copy(key, &head, &attributes)).await
             };
@@ -52,7 +51,7 @@ impl Crew {
 
     /// The headers that keep the access control list: none where lists aren't kept, or can't be read.
     async fn access(&self, key: &str) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, Left> {
-        if !self.acl || self.acls_denied_in_a_row.load(Relaxed) >= DENIED {
+        if self.acls_denied_in_a_row.load(Relaxed) >= DENIED {
             return Ok(Vec::new());
         }
         match self.patiently(false, || self.s3.acl(key)).await {
