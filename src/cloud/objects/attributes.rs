@@ -2,7 +2,10 @@
 //!
 //! A copy keeps nothing but the bytes, the tags and the checksum unless it is told: what HEAD showed is sent back byte for byte.
 
+use std::time::SystemTime;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{listing::StorageClass, sign::Headers};
 
@@ -22,6 +25,12 @@ const SAME: [&str; 9] = [
     "x-amz-storage-class",
 ];
 
+/// Whether a reply's header says something of the object, rather than of the reply.
+fn means_something(name: &str) -> bool {
+    name == "cache-control"
+        || name.starts_with("x-amz-") && !matches!(name, "x-amz-request-id" | "x-amz-id-2")
+}
+
 /// An object, as HEAD shows it.
 #[derive(Debug, Clone)]
 pub struct Head {
@@ -31,10 +40,16 @@ pub struct Head {
 }
 
 impl Head {
-    /// `None` where the reply has no ETag: then nothing could be conditional.
-    pub fn read(headers: HeaderMap) -> Option<Self> {
+    /// `None` where the reply has no ETag: then nothing could be conditional. The headers are copied out of the
+    /// connection's buffer, which would otherwise be held as long as they are.
+    pub fn read(headers: &HeaderMap) -> Option<Self> {
         let size = headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
-        let etag = headers.get(http::header::ETAG)?.clone();
+        let own = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).ok();
+        let etag = own(headers.get(http::header::ETAG)?)?;
+        let told = headers
+            .iter()
+            .filter(|(name, _)| SAME.contains(&name.as_str()) || means_something(name.as_str()));
+        let headers = told.filter_map(|(name, value)| Some((name.clone(), own(value)?))).collect();
         Some(Self { size, etag, headers })
     }
 
@@ -67,8 +82,8 @@ impl Head {
             .next()
     }
 
-    /// The headers that give the copy this object's attributes, and `cache_control`. `now` is RFC 3339 in UTC.
-    pub fn said_again(&self, cache_control: &'static str, now: &str) -> Headers {
+    /// The headers that give the copy this object's attributes, and `cache_control`.
+    pub fn said_again(&self, cache_control: &'static str, now: SystemTime) -> Headers {
         let mut said = Headers::with_capacity(16);
         for name in SAME {
             if let Some(value) = self.headers.get(name) {
@@ -97,9 +112,11 @@ impl Head {
     }
 
     /// A retention that ended holds nothing any more, and S3 refuses to set a date that has passed.
-    fn outlived(&self, header: &str, now: &str) -> bool {
+    fn outlived(&self, header: &str, now: SystemTime) -> bool {
+        let until =
+            || OffsetDateTime::parse(self.text("x-amz-object-lock-retain-until-date")?, &Rfc3339).ok();
         matches!(header, "x-amz-object-lock-mode" | "x-amz-object-lock-retain-until-date")
-            && self.text("x-amz-object-lock-retain-until-date").is_none_or(|until| until <= now)
+            && until().is_none_or(|until| SystemTime::from(until) <= now)
     }
 }
 
@@ -107,12 +124,16 @@ impl Head {
 mod tests {
     use super::*;
 
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_467_296)
+    }
+
     fn head(headers: &[(&'static str, &str)]) -> Head {
         let all = [("content-length", "3"), ("etag", "\"e\"")].iter().chain(headers);
         let map = all.map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
-        Head::read(map.collect()).unwrap()
+        Head::read(&map.collect()).unwrap()
     }
 
     #[test]
@@ -144,7 +165,7 @@ mod tests {
         all.extend(dropped);
         all.push(("x-amz-checksum-crc64nvme", "AAAA"));
         all.push(("x-amz-checksum-type", "FULL_OBJECT"));
-        let said: HeaderMap = head(&all).said_again("no-store", "2026-11-23T00:00:00Z").into_iter().collect();
+        let said: HeaderMap = head(&all).said_again("no-store", now()).into_iter().collect();
         for (name, value) in kept {
             assert_eq!(said[name].as_bytes(), value.as_bytes(), "{name}");
         }
@@ -156,7 +177,7 @@ mod tests {
     #[test]
     fn a_bucket_key_is_only_said_for_kms_and_as_it_was() {
         let said = |headers: &[(&'static str, &str)]| -> HeaderMap {
-            head(headers).said_again("x", "2026").into_iter().collect()
+            head(headers).said_again("x", now()).into_iter().collect()
         };
         let name = "x-amz-server-side-encryption-bucket-key-enabled";
         assert_eq!(said(&[("x-amz-server-side-encryption", "aws:kms")])[name], "false");
@@ -171,7 +192,7 @@ mod tests {
             ("x-amz-object-lock-retain-until-date", "2020-01-01T00:00:00Z"),
             ("x-amz-object-lock-legal-hold", "ON"),
         ]);
-        let said: HeaderMap = head.said_again("x", "2026-11-23T00:00:00Z").into_iter().collect();
+        let said: HeaderMap = head.said_again("x", now()).into_iter().collect();
         assert!(!said.contains_key("x-amz-object-lock-mode"));
         assert_eq!(said["x-amz-object-lock-legal-hold"], "ON");
     }

@@ -219,20 +219,25 @@ impl Objects {
     pub async fn head(&self, key: &str) -> Result<Head, Refusal> {
         let path = self.path(key);
         let checksum = vec![header("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"))];
-        let status = match self.send(Charge::Head, Method::HEAD, &path, "", checksum, Bytes::new()).await {
-            Ok(reply) => return whole(reply),
-            Err(Refusal::Unsaid(status)) => status,
-            Err(refusal) => return Err(refusal),
-        };
+        match self.send(Charge::Head, Method::HEAD, &path, "", checksum, Bytes::new()).await {
+            Ok(reply) => whole(&reply),
+            // Rare, and large: not in the future of every request.
+            Err(Refusal::Unsaid(status)) => Box::pin(self.explain(&path, status)).await,
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Why a HEAD was refused; or its reply, where it was for the checksum alone.
+    async fn explain(&self, path: &str, status: StatusCode) -> Result<Head, Refusal> {
         // Reading the checksum of an object under KMS needs the key; the rest doesn't.
         if status == StatusCode::FORBIDDEN
             && let Ok(reply) =
-                self.send(Charge::Head, Method::HEAD, &path, "", Headers::new(), Bytes::new()).await
+                self.send(Charge::Head, Method::HEAD, path, "", Headers::new(), Bytes::new()).await
         {
-            return whole(reply);
+            return whole(&reply);
         }
         let first = vec![(http::header::RANGE, HeaderValue::from_static("bytes=0-0"))];
-        match self.send(Charge::Other, Method::GET, &path, "", first, Bytes::new()).await {
+        match self.send(Charge::Other, Method::GET, path, "", first, Bytes::new()).await {
             Ok(_) => Err(Refusal::Broken(format!("HEAD was answered {status}, GET wasn't"))),
             Err(Refusal::Unfit { code, message })
                 if message.to_ascii_lowercase().contains("server side encryption") =>
@@ -293,8 +298,8 @@ impl Objects {
     }
 }
 
-fn whole(reply: Reply) -> Result<Head, Refusal> {
-    Head::read(reply.parts.headers)
+fn whole(reply: &Reply) -> Result<Head, Refusal> {
+    Head::read(&reply.parts.headers)
         .ok_or_else(|| Refusal::Broken("HEAD was answered without ETag or length".to_owned()))
 }
 

@@ -45,7 +45,7 @@ impl Transport {
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<(Parts, Bytes), Broken> {
         match self {
             Self::Direct(wire) => wire.send(request).await,
-            Self::Plugged { connector, base } => plugged(connector, base, request).await,
+            Self::Plugged { connector, base } => Box::pin(plugged(connector, base, request)).await,
         }
     }
 }
@@ -96,7 +96,8 @@ impl Wire {
             let kept = idle.is_some();
             let mut connection = match idle {
                 Some(connection) => connection,
-                None => self.connect().await?,
+                // Rare, and large: not in the future of every request.
+                None => Box::pin(self.connect()).await?,
             };
             match connection.exchange(request).await {
                 Ok((parts, body, reusable)) => {

@@ -4,7 +4,6 @@
 //! without end, anything else a bounded number of times; nothing waits for a whole page.
 
 use std::{
-    collections::VecDeque,
     io::Write as _,
     path::PathBuf,
     sync::{
@@ -14,37 +13,25 @@ use std::{
     time::Duration,
 };
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use tokio::{
-    sync::{Notify, Semaphore},
-    time::Instant,
-};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Control,
-    decide::{Decision, decide},
+    jobs::Jobs,
     ledger::{Job, Ledger, Outcome},
     window::Window,
 };
-use crate::{
-    cloud::objects::{Head, Objects, Refusal},
-    model::{
-        failure::{Failure, Kind},
-        object::{Class, Classes},
-    },
+use crate::cloud::objects::{Objects, Refusal};
+use crate::model::{
+    failure::{Failure, Kind},
+    object::{Class, Classes},
 };
 
-/// Listing waits while this many keys are waiting.
-const WAITING: usize = 1024;
 /// How often a request that broke is sent again.
 const TRIES: u32 = 8;
-/// How often an object that changed meanwhile is looked at again.
-const ROUNDS: u32 = 6;
 /// Objects that can be given up before the run is.
 const GIVEN_UP: usize = 1000;
-/// Access control lists that are denied in a row before they aren't asked for any more.
-const DENIED: u64 = 20;
 
 /// Everything that the lanes share.
 pub struct Crew {
@@ -60,14 +47,16 @@ pub struct Crew {
     given_up: Mutex<Option<Failure>>,
     /// Whether access control lists are kept.
     pub acl: bool,
+    /// Lists that could not be read, and how many of them in a row.
     pub acls_denied: AtomicU64,
+    pub acls_denied_in_a_row: AtomicU64,
     pub lanes: AtomicUsize,
     pub busy: AtomicUsize,
     pub skipped: PathBuf,
 }
 
 /// Why an object isn't done, where trying again now wouldn't help.
-enum Left {
+pub enum Left {
     Gone,
     Overtaken,
     Unfit(String),
@@ -98,6 +87,7 @@ impl Crew {
             given_up: Mutex::new(None),
             acl,
             acls_denied: AtomicU64::new(0),
+            acls_denied_in_a_row: AtomicU64::new(0),
             lanes: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             skipped,
@@ -124,18 +114,28 @@ impl Crew {
 
     /// Waits while paused, and for its turn.
     async fn may_go(&self) -> Result<(), Left> {
+        if self.halt.is_cancelled() {
+            return Err(Left::Halted);
+        }
+        if !self.control.paused() && !self.window.limited() {
+            return Ok(());
+        }
         let turn = async {
             self.control.unpaused().await;
             self.window.turn().await;
         };
-        tokio::select! {
-            biased;
-            () = self.halt.cancelled() => Err(Left::Halted),
-            () = turn => Ok(()),
-        }
+        // Rare, and large: not in the future of every request.
+        Box::pin(async {
+            tokio::select! {
+                biased;
+                () = self.halt.cancelled() => Err(Left::Halted),
+                () = turn => Ok(()),
+            }
+        })
+        .await
     }
 
-    async fn rest(&self, base: u64, times: u32, most: u64) {
+    pub async fn rest(&self, base: u64, times: u32, most: u64) {
         let millis = (base << times.min(12)).min(most);
         let rest = tokio::time::sleep(Duration::from_millis(fastrand::u64(millis / 2..=millis)));
         tokio::select! {
@@ -145,7 +145,7 @@ impl Crew {
     }
 
     /// Sends, and again where that can help.
-    async fn patiently<T, F>(&self, head: bool, ask: impl Fn() -> F) -> Result<T, Left>
+    pub async fn patiently<T, F>(&self, head: bool, ask: impl Fn() -> F) -> Result<T, Left>
     where
         F: Future<Output = Result<T, Refusal>>,
     {
@@ -341,136 +341,5 @@ impl Crew {
             .open(&self.skipped)
             .and_then(|mut file| file.write_all(line.as_bytes()));
         written.map_err(|error| super::cursor::unwritable(&self.skipped, &error))
-    }
-
-    async fn treat(&self, key: &str) -> Result<Outcome, Left> {
-        let class = self.classes.class(key);
-        for round in 0..ROUNDS {
-            if round > 0 {
-                self.rest(100, round, 2_000).await;
-            }
-            let head = self.patiently(true, || self.s3.head(key)).await?;
-            let (cache_control, in_parts) = match decide(class, &head) {
-                Decision::Keep => return Ok(Outcome::Kept),
-                Decision::Skip(why) => return Err(Left::Unfit(why)),
-                Decision::Copy(cache_control) => (cache_control, false),
-                Decision::CopyInParts(cache_control) => (cache_control, true),
-            };
-            let now = OffsetDateTime::from(self.s3.now()).format(&Rfc3339).unwrap_or_default();
-            let mut attributes = head.said_again(cache_control, &now);
-            attributes.extend(self.access(key).await?);
-            let copied = if in_parts {
-                self.copy_in_parts(key, &head, &attributes).await
-            } else {
-                self.patiently(false, || self.s3.copy(key, &head, &attributes)).await
-            };
-            match copied {
-                Ok(()) => return Ok(Outcome::Changed(head.size)),
-                Err(Left::Overtaken) => {}
-                Err(left) => return Err(left),
-            }
-        }
-        Err(Left::Overtaken)
-    }
-
-    /// The headers that keep the access control list: none where lists aren't kept, or can't be read.
-    async fn access(&self, key: &str) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, Left> {
-        if !self.acl || self.acls_denied.load(Relaxed) >= DENIED {
-            return Ok(Vec::new());
-        }
-        match self.patiently(false, || self.s3.acl(key)).await {
-            Ok(headers) => {
-                self.acls_denied.store(0, Relaxed);
-                Ok(headers)
-            }
-            // What can't be asked is unknown, and stops nothing.
-            Err(Left::GivenUp(Kind::Denied, _) | Left::Unfit(_)) => {
-                self.acls_denied.fetch_add(1, Relaxed);
-                Ok(Vec::new())
-            }
-            Err(left) => Err(left),
-        }
-    }
-
-    async fn copy_in_parts(
-        &self,
-        key: &str,
-        head: &Head,
-        attributes: &Vec<(http::HeaderName, http::HeaderValue)>,
-    ) -> Result<(), Left> {
-        let upload = self.patiently(false, || self.s3.begin_parts(key, head, attributes)).await?;
-        self.ledger().uploads.insert(upload.clone(), key.to_owned());
-        let copied = tokio::select! {
-            biased;
-            () = self.halt.cancelled() => Err(Left::Halted),
-            copied = self.patiently(false, || self.s3.copy_parts(key, head, &upload)) => copied,
-        };
-        // After a lost reply the completion may have happened: the next look at the object tells.
-        let clear = match &copied {
-            Ok(()) => true,
-            Err(Left::Halted) => self.s3.abort_parts(key, &upload).await.is_ok(),
-            Err(_) => self.patiently(false, || self.s3.abort_parts(key, &upload)).await.is_ok(),
-        };
-        if clear {
-            self.ledger().uploads.remove(&upload);
-        }
-        match copied {
-            Err(Left::Gone) => Err(Left::Overtaken),
-            other => other,
-        }
-    }
-}
-
-/// The keys that wait for a lane.
-pub struct Jobs {
-    waiting: Mutex<VecDeque<Job>>,
-    count: Semaphore,
-    room: Notify,
-}
-
-impl Default for Jobs {
-    fn default() -> Self {
-        Self { waiting: Mutex::default(), count: Semaphore::new(0), room: Notify::new() }
-    }
-}
-
-impl Jobs {
-    pub fn len(&self) -> usize {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    pub fn add(&self, jobs: Vec<Job>) {
-        let count = jobs.len();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
-        self.count.add_permits(count);
-    }
-
-    /// The next one; none after [`Self::close`].
-    async fn take(&self) -> Option<Job> {
-        self.count.acquire().await.ok()?.forget();
-        let (job, left) = {
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            (waiting.pop_front(), waiting.len())
-        };
-        if left == WAITING {
-            self.room.notify_waiters();
-        }
-        job
-    }
-
-    /// Waits until listing should go on.
-    async fn room(&self) {
-        loop {
-            let mut room = std::pin::pin!(self.room.notified());
-            room.as_mut().enable();
-            if self.len() <= WAITING {
-                return;
-            }
-            room.await;
-        }
-    }
-
-    pub fn close(&self) {
-        self.count.close();
     }
 }

@@ -2,10 +2,8 @@
 //!
 //! What is right already is left alone; what can't keep its attributes is left alone too, and says why.
 
-use crate::{
-    cloud::objects::{Head, ONE_COPY},
-    model::object::Class,
-};
+use crate::cloud::objects::{Head, ONE_COPY};
+use crate::model::object::Class;
 
 /// What to do with an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +49,7 @@ mod tests {
         let mut map: HeaderMap = headers.iter().map(pair).collect();
         map.insert("etag", HeaderValue::from_static("\"e\""));
         map.insert("content-length", HeaderValue::from(size));
-        Head::read(map).unwrap()
+        Head::read(&map).unwrap()
     }
 
     #[test]

@@ -2,12 +2,10 @@
 //!
 //! Listing costs a thousandth of what the rewrite does; past a number of pages it says "at least".
 
-use crate::{
-    cloud::objects::{Objects, Refusal, StorageClass},
-    model::{
-        failure::{Failure, Kind},
-        object::{Class, Classes},
-    },
+use crate::cloud::objects::{Objects, Refusal, StorageClass};
+use crate::model::{
+    failure::{Failure, Kind},
+    object::{Class, Classes},
 };
 
 /// What a listing, or the beginning of one, shows.

@@ -8,10 +8,12 @@ mod crew;
 mod cursor;
 mod decide;
 mod estimate;
+mod jobs;
 mod ledger;
 mod ranges;
 #[cfg(test)]
 mod tests;
+mod treat;
 mod window;
 
 use std::{
@@ -31,22 +33,21 @@ pub use cursor::Counts;
 pub use estimate::{Survey, survey};
 
 use self::{crew::Crew, cursor::Cursor, ledger::Ledger};
-use crate::{
-    cloud::objects::{Objects, Refusal, Requests},
-    model::{
-        answers::ReindexAnswers,
-        event::Pace,
-        failure::{Failure, Kind},
-        object::Classes,
-    },
+use crate::cloud::objects::{Objects, Refusal, Requests};
+use crate::model::{
+    answers::ReindexAnswers,
+    event::Pace,
+    failure::{Failure, Kind},
+    object::Classes,
 };
 
-/// Requests in flight at most: S3 lets 5,500 reads and 3,500 writes a second through for each prefix, which a
-/// thousand lanes reach at 100 ms.
-const MOST: usize = 1024;
+/// Requests in flight at most: S3 lets 5,500 reads and 3,500 writes a second through for each prefix, which these
+/// reach at 85 ms; each holds a connection and its buffers.
+const MOST: usize = 768;
 /// Between two paces: at most ten a second.
 const SAY: Duration = Duration::from_millis(100);
-const SAVE: Duration = Duration::from_millis(200);
+/// Between two cursors: what is killed looks again at what was done since the last one.
+const SAVE: Duration = Duration::from_millis(100);
 
 /// What a run needs to know.
 #[derive(Debug, Clone)]

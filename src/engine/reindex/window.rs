@@ -83,11 +83,13 @@ impl Window {
         self.slow_downs.load(Relaxed)
     }
 
+    /// Whether there is a rate to wait for.
+    pub fn limited(&self) -> bool {
+        self.limited.load(Relaxed)
+    }
+
     /// Waits until the rate lets one more request go; at once where there is none.
     pub async fn turn(&self) {
-        if !self.limited.load(Relaxed) {
-            return;
-        }
         let at = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(rate) = inner.rate else { return };
