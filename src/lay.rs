@@ -207,8 +207,8 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
     let mut global = global.clone();
     global.sandbox_empty = true;
     let world = open(&global, dir)?;
-    let report = sandbox::import::import(&world, sandbox::seed::BUCKET, path)?;
-    println!("{report}");
+    let done = sandbox::import::import(&world, sandbox::seed::BUCKET, path, &mut |_| {})?;
+    println!("{} objects imported into {}.", done.objects, sandbox::seed::BUCKET);
     Ok(())
 }
 

@@ -308,7 +308,7 @@ pub async fn apply(
                         &say,
                     )
                     .await?;
-                cloud.ensure_service_linked_roles().await?;
+                cloud.ensure_service_linked_roles(&say).await?;
                 let text = format!("role {} stands", role.name);
                 Ok((role, text))
             })
@@ -331,13 +331,12 @@ pub async fn apply(
         .await?;
         Ok::<_, Failure>(key)
     };
-    let say = run.progress(Step::OriginAccess);
     let making_access = run.step(Step::OriginAccess, "origin access", async {
         if seen.by_control {
             let control = cloud.ensure_control(names).await?;
             Ok(((), format!("origin access control {} stands", control.id)))
         } else {
-            let identity = cloud.ensure_identity(names, seen.identity.as_ref(), &say).await?;
+            let identity = cloud.ensure_identity(names).await?;
             Ok(((), format!("origin access identity {} stands", identity.id)))
         }
     });
@@ -361,11 +360,10 @@ pub async fn apply(
     }
     let bundle = bundle(seen.construction, &key.arn, names);
     let description = bundle.description(std::slice::from_ref(&secret))?;
-    let say = run.progress(Step::SelfTest);
     let zip = run
         .step(Step::SelfTest, "the bundle is made, and tried", async {
             let ciphertext =
-                cloud.encrypt(&key.arn, secret.expose().as_bytes(), names.bucket(), &say).await?;
+                cloud.encrypt(&key.arn, secret.expose().as_bytes(), names.bucket()).await?;
             let zip = bundle.zip(&[ciphertext]);
             let (passed, total) = runtime::self_test(&zip, runtime::VECTORS).await.map_err(|why| {
                 Failure::other(

@@ -143,7 +143,7 @@ impl Ground {
                 session: None,
             }),
         };
-        credentials::candidates(&known, |name| std::env::var(name).ok())
+        credentials::candidates(&known)
     }
 
     /// The first identity that AWS knows, and how it was found. One that was asked for must be it; so must one from

@@ -145,7 +145,7 @@ pub async fn edge(
         let intent = Intent::Version(arn);
         scene
             .cloud
-            .associate(&scene.names, &distribution, &intent, answers.consents.adopt, &say)
+            .associate(&scene.names, &distribution.id, &distribution.etag, &intent, answers.consents.adopt, &say)
             .await?;
         Ok(((), format!("{} carries {arn}", distribution.id)))
     })
