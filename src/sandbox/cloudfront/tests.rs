@@ -252,6 +252,12 @@ async fn a_signed_package_is_a_miss_then_a_hit_and_metadata_is_never_one() {
     s3::place(&edge.world, BUCKET, "1/2/a b+c.deb", &[], b"plus").unwrap();
     assert_eq!(edge.get(&edge.signed("1/2/a b+c.deb"), &[]).await.body(), "plus");
     assert_eq!(edge.says(&edge.signed("1/2/none.deb")).await, (404, "Error".to_owned()));
+    s3::amend(&edge.world, BUCKET, "1/2/a b+c.deb", |object| {
+        object.encryption = s3::Encryption::Kms { dual: false, key: None, bucket_key: false };
+        object.etag = "another".to_owned();
+    })
+    .unwrap();
+    assert_eq!(edge.says(&edge.signed("1/2/a b+c.deb")).await.0, 403, "an identity can't use KMS");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 use crate::sandbox::World;
 
 use super::{
-    Caller, Change, Grant, Object, Retention, Trouble, access, bucket_named,
+    Caller, Change, Encryption, Grant, Object, Retention, Trouble, access, bucket_named,
     copy::{self, Source},
     list,
     multipart::{self, Part},
@@ -77,12 +77,19 @@ impl Protocol {
     fn found(
         &self,
         caller: &Caller,
-        (bucket, key, version): (&str, &str, Option<&str>),
+        (bucket, key_name, version): (&str, &str, Option<&str>),
         headers: &HeaderMap,
         range: Option<dto::Range>,
     ) -> S3Result<(Object, HeaderMap, std::ops::Range<u64>)> {
-        let object = self.object(caller, bucket, key, version)?;
+        let object = self.object(caller, bucket, key_name, version)?;
         copy::readable(headers, "x-amz-server-side-encryption-customer-key-md5", &object)?;
+        // An identity can't use KMS at all, and the service not under AWS's own key, whose policy nobody can change.
+        if let Encryption::Kms { key, .. } = &object.encryption
+            && (caller.is_identity()
+                || caller.is_service() && key.as_deref().is_none_or(|key| key.ends_with("alias/aws/s3")))
+        {
+            return Err(access::denied(caller, "kms:Decrypt", bucket, Some(key_name)));
+        }
         let checksum = text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
         let mut out = object.headers(bucket_named(&self.0, bucket)?.versioned(), checksum);
         let known =
