@@ -140,7 +140,7 @@ async fn function(world: &World) -> String {
         .send()
         .await
         .unwrap();
-    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_secs(60)).await.unwrap();
+    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
     let version = lambda.publish_version().function_name(NAME).send().await.unwrap().function_arn.unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
     version
@@ -220,7 +220,7 @@ async fn distribution(world: &World, version: &str) -> (String, String) {
         .unwrap();
     let made =
         client.create_distribution().distribution_config(config).send().await.unwrap().distribution.unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     (made.domain_name, identity)
 }
 

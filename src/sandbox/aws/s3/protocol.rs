@@ -25,8 +25,8 @@ pub fn canonical(account: &str) -> String {
     hex::encode(Sha256::digest(account))
 }
 
-fn tag(object: &Object) -> Option<dto::ETag> {
-    Some(dto::ETag::Strong(object.etag.clone()))
+fn tag(object: &Object) -> dto::ETag {
+    dto::ETag::Strong(object.etag.clone())
 }
 
 fn caller<T>(request: &S3Request<T>) -> Caller {
@@ -291,7 +291,7 @@ impl S3 for Protocol {
                                 version_id: version,
                                 is_latest: latest,
                                 last_modified: modified,
-                                e_tag: tag(object),
+                                e_tag: Some(tag(object)),
                                 size: i64::try_from(object.size).ok(),
                                 ..Default::default()
                             });
@@ -377,7 +377,7 @@ impl S3 for Protocol {
         let mut headers = HeaderMap::new();
         version_header(&mut headers, &written);
         Ok(S3Response::with_headers(
-            dto::PutObjectOutput { e_tag: tag(&written), ..Default::default() },
+            dto::PutObjectOutput { e_tag: Some(tag(&written)), ..Default::default() },
             headers,
         ))
     }
@@ -396,7 +396,7 @@ impl S3 for Protocol {
             header(&mut headers, "x-amz-copy-source-version-id", &original.version);
         }
         let result = dto::CopyObjectResult {
-            e_tag: tag(&written),
+            e_tag: Some(tag(&written)),
             last_modified: Some(list::stamp(written.modified)),
             ..Default::default()
         };
@@ -541,7 +541,7 @@ impl S3 for Protocol {
         let output = dto::CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
-            e_tag: tag(&written),
+            e_tag: Some(tag(&written)),
             ..Default::default()
         };
         Ok(S3Response::with_headers(output, headers))
