@@ -213,7 +213,7 @@ mod tests {
     async fn an_empty_one_has_an_empty_bucket() {
         let dir = tempfile::tempdir().unwrap();
         let world = open(&Options { dir: dir.path().to_owned(), empty: true, ..Options::default() }).unwrap();
-        assert_eq!(world.memory().objects.read(BUCKET, |all| all.len()).unwrap(), 0);
-        assert_eq!(world.memory().objects.read(BACKUPS, |all| all.len()).unwrap(), 1);
+        assert_eq!(world.memory().objects.read(BUCKET, s3::Objects::len).unwrap(), 0);
+        assert_eq!(world.memory().objects.read(BACKUPS, s3::Objects::len).unwrap(), 1);
     }
 }

@@ -37,7 +37,7 @@ pub fn lifetime(headers: &HeaderMap, ttl: Ttl) -> Option<u64> {
     let control = text(header::CACHE_CONTROL).to_lowercase();
     let directives: Vec<(&str, Option<&str>)> = control
         .split(',')
-        .map(|one| one.trim())
+        .map(str::trim)
         .map(|one| {
             one.split_once('=').map_or((one, None), |(name, value)| (name, Some(value.trim_matches('"'))))
         })

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long an instance is kept.
-const LIFE: Duration = Duration::from_secs(45 * 60);
+const LIFE: Duration = Duration::from_mins(45);
 /// The longest that a viewer waits for a function.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -206,7 +206,7 @@ async fn delivered(
     let (now, known) = (world.now(), held().get(&key).cloned());
     if let Some(entry) = known.clone().filter(|entry| now < entry.fresh_until) {
         let mut response = shaped(request, &entry);
-        let age = HeaderValue::from((now - entry.stored).as_secs());
+        let age = HeaderValue::from(now.saturating_sub(entry.stored).as_secs());
         response.headers_mut().insert(header::AGE, age);
         return (
             response,
@@ -309,17 +309,14 @@ fn shaped(request: &Request<Bytes>, entry: &Entry) -> Response<Bytes> {
 fn part(response: &mut Response<Bytes>, range: &str) {
     let whole = response.body().len() as u64;
     let Ok(range) = s3s::dto::Range::parse(range) else { return };
-    let (status, said) = match range.check(whole) {
-        Ok(bytes) => {
-            let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
-            let body = response.body().slice(at(bytes.start)..at(bytes.end));
-            *response.body_mut() = body;
-            (StatusCode::PARTIAL_CONTENT, format!("bytes {}-{}/{whole}", bytes.start, bytes.end - 1))
-        }
-        Err(_) => {
-            *response.body_mut() = Bytes::new();
-            (StatusCode::RANGE_NOT_SATISFIABLE, format!("bytes */{whole}"))
-        }
+    let (status, said) = if let Ok(bytes) = range.check(whole) {
+        let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+        let body = response.body().slice(at(bytes.start)..at(bytes.end));
+        *response.body_mut() = body;
+        (StatusCode::PARTIAL_CONTENT, format!("bytes {}-{}/{whole}", bytes.start, bytes.end - 1))
+    } else {
+        *response.body_mut() = Bytes::new();
+        (StatusCode::RANGE_NOT_SATISFIABLE, format!("bytes */{whole}"))
     };
     *response.status_mut() = status;
     let said = HeaderValue::try_from(said).expect("digits are header text");

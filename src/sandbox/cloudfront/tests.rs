@@ -140,7 +140,7 @@ async fn function(world: &World) -> String {
         .send()
         .await
         .unwrap();
-    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_secs(60)).await.unwrap();
+    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
     let version = lambda.publish_version().function_name(NAME).send().await.unwrap().function_arn.unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
     version
@@ -220,7 +220,7 @@ async fn distribution(world: &World, version: &str) -> (String, String) {
         .unwrap();
     let made =
         client.create_distribution().distribution_config(config).send().await.unwrap().distribution.unwrap();
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     (made.domain_name, identity)
 }
 
@@ -252,6 +252,12 @@ async fn a_signed_package_is_a_miss_then_a_hit_and_metadata_is_never_one() {
     s3::place(&edge.world, BUCKET, "1/2/a b+c.deb", &[], b"plus").unwrap();
     assert_eq!(edge.get(&edge.signed("1/2/a b+c.deb"), &[]).await.body(), "plus");
     assert_eq!(edge.says(&edge.signed("1/2/none.deb")).await, (404, "Error".to_owned()));
+    s3::amend(&edge.world, BUCKET, "1/2/a b+c.deb", |object| {
+        object.encryption = s3::Encryption::Kms { dual: false, key: None, bucket_key: false };
+        object.etag = "another".to_owned();
+    })
+    .unwrap();
+    assert_eq!(edge.says(&edge.signed("1/2/a b+c.deb")).await.0, 403, "an identity can't use KMS");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,10 @@
 //!
 //! They are what dpkg and pip install: an ar of uncompressed tars, and a stored zip with its RECORD.
 
-use std::io::{Cursor, Write as _};
+use std::{
+    fmt::Write as _,
+    io::{Cursor, Write as _},
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use md5::{Digest as _, Md5};
@@ -81,9 +84,9 @@ pub fn wheel(name: &str, version: &str, module: &str) -> Vec<u8> {
     let mut record = String::new();
     for (path, text) in &files {
         let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(text));
-        record.push_str(&format!("{path},sha256={digest},{}\n", text.len()));
+        let _ = writeln!(record, "{path},sha256={digest},{}", text.len());
     }
-    record.push_str(&format!("{info}/RECORD,,\n"));
+    let _ = writeln!(record, "{info}/RECORD,,");
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options =
         SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o644);

@@ -56,7 +56,7 @@ impl Source {
         let Some(object) = found.filter(|object| !object.marker) else {
             return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
         };
-        self.conditions(headers, &object)?;
+        conditions(headers, &object)?;
         readable(headers, "x-amz-copy-source-server-side-encryption-customer-key-md5", &object)?;
         match object.storage_class.as_deref() {
             Some("DEEP_ARCHIVE") if object.archived() => Err(S3Error::with_message(
@@ -71,31 +71,30 @@ impl Source {
             _ => Ok(object),
         }
     }
+}
 
-    fn conditions(&self, headers: &HeaderMap, object: &Object) -> S3Result<()> {
-        let tag = |name| text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
-        let since = |name: &str| {
-            text(headers, name)
-                .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
-                .map(|date| {
-                    time::OffsetDateTime::from(date).unix_timestamp()
-                        < i64::try_from(object.modified).unwrap_or(0)
-                })
-        };
-        let matched = tag("x-amz-copy-source-if-match");
-        let unmodified_fails =
-            matched.is_none() && since("x-amz-copy-source-if-unmodified-since") == Some(true);
-        let unmatched = tag("x-amz-copy-source-if-none-match");
-        let modified_fails =
-            unmatched.is_none() && since("x-amz-copy-source-if-modified-since") == Some(false);
-        if matched == Some(false) || unmatched == Some(true) || unmodified_fails || modified_fails {
-            return Err(S3Error::with_message(
-                S3ErrorCode::PreconditionFailed,
-                "At least one of the pre-conditions you specified did not hold",
-            ));
-        }
-        Ok(())
+/// Judges the conditions on a copy's source.
+fn conditions(headers: &HeaderMap, object: &Object) -> S3Result<()> {
+    let tag = |name| text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
+    let since = |name: &str| {
+        text(headers, name)
+            .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
+            .map(|date| {
+                time::OffsetDateTime::from(date).unix_timestamp()
+                    < i64::try_from(object.modified).unwrap_or(0)
+            })
+    };
+    let matched = tag("x-amz-copy-source-if-match");
+    let unmodified_fails = matched.is_none() && since("x-amz-copy-source-if-unmodified-since") == Some(true);
+    let unmatched = tag("x-amz-copy-source-if-none-match");
+    let modified_fails = unmatched.is_none() && since("x-amz-copy-source-if-modified-since") == Some(false);
+    if matched == Some(false) || unmatched == Some(true) || unmodified_fails || modified_fails {
+        return Err(S3Error::with_message(
+            S3ErrorCode::PreconditionFailed,
+            "At least one of the pre-conditions you specified did not hold",
+        ));
     }
+    Ok(())
 }
 
 /// A key's version by its id, or its newest.

@@ -60,17 +60,18 @@ pub struct Checksum {
     pub value: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encryption {
+    #[default]
     Managed,
-    Kms { dual: bool, key: Option<String>, bucket_key: bool },
-    Customer { key_md5: String },
-}
-
-impl Default for Encryption {
-    fn default() -> Self {
-        Self::Managed
-    }
+    Kms {
+        dual: bool,
+        key: Option<String>,
+        bucket_key: bool,
+    },
+    Customer {
+        key_md5: String,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

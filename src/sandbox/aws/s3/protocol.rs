@@ -9,7 +9,7 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 use crate::sandbox::World;
 
 use super::{
-    Caller, Change, Grant, Object, Retention, Trouble, access, bucket_named,
+    Caller, Change, Encryption, Grant, Object, Retention, Trouble, access, bucket_named,
     copy::{self, Source},
     list,
     multipart::{self, Part},
@@ -25,8 +25,8 @@ pub fn canonical(account: &str) -> String {
     hex::encode(Sha256::digest(account))
 }
 
-fn tag(object: &Object) -> Option<dto::ETag> {
-    Some(dto::ETag::Strong(object.etag.clone()))
+fn tag(object: &Object) -> dto::ETag {
+    dto::ETag::Strong(object.etag.clone())
 }
 
 fn caller<T>(request: &S3Request<T>) -> Caller {
@@ -77,12 +77,19 @@ impl Protocol {
     fn found(
         &self,
         caller: &Caller,
-        (bucket, key, version): (&str, &str, Option<&str>),
+        (bucket, key_name, version): (&str, &str, Option<&str>),
         headers: &HeaderMap,
         range: Option<dto::Range>,
     ) -> S3Result<(Object, HeaderMap, std::ops::Range<u64>)> {
-        let object = self.object(caller, bucket, key, version)?;
+        let object = self.object(caller, bucket, key_name, version)?;
         copy::readable(headers, "x-amz-server-side-encryption-customer-key-md5", &object)?;
+        // An identity can't use KMS at all, and the service not under AWS's own key, whose policy nobody can change.
+        if let Encryption::Kms { key, .. } = &object.encryption
+            && (caller.is_identity()
+                || caller.is_service() && key.as_deref().is_none_or(|key| key.ends_with("alias/aws/s3")))
+        {
+            return Err(access::denied(caller, "kms:Decrypt", bucket, Some(key_name)));
+        }
         let checksum = text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
         let mut out = object.headers(bucket_named(&self.0, bucket)?.versioned(), checksum);
         let known =
@@ -284,7 +291,7 @@ impl S3 for Protocol {
                                 version_id: version,
                                 is_latest: latest,
                                 last_modified: modified,
-                                e_tag: tag(object),
+                                e_tag: Some(tag(object)),
                                 size: i64::try_from(object.size).ok(),
                                 ..Default::default()
                             });
@@ -370,7 +377,7 @@ impl S3 for Protocol {
         let mut headers = HeaderMap::new();
         version_header(&mut headers, &written);
         Ok(S3Response::with_headers(
-            dto::PutObjectOutput { e_tag: tag(&written), ..Default::default() },
+            dto::PutObjectOutput { e_tag: Some(tag(&written)), ..Default::default() },
             headers,
         ))
     }
@@ -389,7 +396,7 @@ impl S3 for Protocol {
             header(&mut headers, "x-amz-copy-source-version-id", &original.version);
         }
         let result = dto::CopyObjectResult {
-            e_tag: tag(&written),
+            e_tag: Some(tag(&written)),
             last_modified: Some(list::stamp(written.modified)),
             ..Default::default()
         };
@@ -534,7 +541,7 @@ impl S3 for Protocol {
         let output = dto::CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
-            e_tag: tag(&written),
+            e_tag: Some(tag(&written)),
             ..Default::default()
         };
         Ok(S3Response::with_headers(output, headers))

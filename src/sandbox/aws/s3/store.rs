@@ -152,12 +152,12 @@ impl Bucket {
             Change::Put(object) => {
                 let versions = self.objects.entry(object.key.clone()).or_default();
                 // A version is amended where it lies; `null` is written anew, and is the newest then.
-                match versions.iter_mut().find(|old| old.version == object.version && old.version != "null") {
-                    Some(old) => *old = *object,
-                    None => {
-                        versions.retain(|old| old.version != object.version);
-                        versions.push(*object);
-                    }
+                let amended = |old: &&mut Object| old.version == object.version && old.version != "null";
+                if let Some(old) = versions.iter_mut().find(amended) {
+                    *old = *object;
+                } else {
+                    versions.retain(|old| old.version != object.version);
+                    versions.push(*object);
                 }
             }
             Change::Forget { key, version } => {

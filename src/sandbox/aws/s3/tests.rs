@@ -278,7 +278,7 @@ async fn presigned_links_of_both_kinds_live_by_the_worlds_clock() {
         .get_object()
         .bucket(BUCKET)
         .key("1/2/a b+c.deb")
-        .presigned(PresigningConfig::expires_in(std::time::Duration::from_secs(300)).unwrap())
+        .presigned(PresigningConfig::expires_in(std::time::Duration::from_mins(5)).unwrap())
         .await
         .unwrap();
     let new: http::Uri = new.uri().parse().unwrap();
