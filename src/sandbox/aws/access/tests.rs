@@ -41,17 +41,11 @@ fn a_principal_is_known_by_each_of_its_names() {
         allows(&document, Some(who), "s3:GetObject", "arn:aws:s3:::b/k", &Context::default())
     };
     assert_eq!(
-        weigh(
-            json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"}),
-            &identity
-        ),
+        weigh(json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"}), &identity),
         Decision::Allow
     );
     assert_eq!(weigh(json!({"CanonicalUser": ["x", "abc"]}), &identity), Decision::Allow);
-    assert_eq!(
-        weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &identity),
-        Decision::ImplicitDeny
-    );
+    assert_eq!(weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &identity), Decision::ImplicitDeny);
     assert_eq!(weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &role), Decision::Delegated);
     assert_eq!(
         weigh(
@@ -85,8 +79,7 @@ fn conditions_hold_only_on_what_is_there() {
 fn a_missing_key_is_named() {
     let document = json!({"Statement": [{"Effect": "Allow", "Action": "kms:Tag*", "Resource": "*",
         "Condition": {"StringEquals": {"aws:RequestTag/x": "1"}}}]});
-    let missing =
-        |action| missing_context(std::slice::from_ref(&document), action, "*", &Context::default());
+    let missing = |action| missing_context(std::slice::from_ref(&document), action, "*", &Context::default());
     assert_eq!(missing("kms:TagResource").into_iter().collect::<Vec<_>>(), ["aws:RequestTag/x"]);
     assert!(missing("kms:CreateKey").is_empty());
 }
