@@ -205,8 +205,10 @@ impl Cloud {
             patience::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, create).await;
         match done {
             Err(failure) if fault::is(&failure, "AlreadyExistsException") => {
-                let points = self.described(names, &names.alias()).await?;
-                if points.is_some_and(|found| found.key_id() == key.id) {
+                // The alias of a lost reply is ours, and may not be known everywhere yet.
+                let described = || async { self.described(names, &names.alias()).await };
+                let points = patience::until(KEY_THERE, say, described).await?;
+                if points.key_id() == key.id {
                     Ok(())
                 } else {
                     Err(Failure::drifted(names.alias(), "it points at another key by now"))

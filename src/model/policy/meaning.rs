@@ -90,8 +90,8 @@ fn principal(value: &Value, identities: Identities<'_>) -> Value {
             }
         });
         for one in named.as_array().into_iter().flatten().filter_map(Value::as_str) {
-            let identity =
-                identities.iter().find(|(_, canonical)| kind == "CanonicalUser" && one == *canonical);
+            // An identity's canonical user id is nobody else's name, under whichever kind it stands.
+            let identity = identities.iter().find(|(_, canonical)| one == *canonical);
             let (kind, one) = match identity {
                 Some((id, _)) => ("AWS", identity_arn(id)),
                 None => (kind.as_str(), one.to_owned()),
