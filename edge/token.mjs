@@ -21,8 +21,11 @@ const CONSTRUCTIONS = new Map(
 
 /** A path that is its own decoded form and its own canonical encoding: nearly all of them, so it comes first. */
 const PLAIN_PATH = /^(?:\/[\w~-][\w.~-]*)+$/;
-const BAD_PATH = /^[^/]|^\/?$|[\0-\x1f\x7f]|\/\/|\/\.\.?(?:\/|$)/;
-const TOKEN = /^t=\d{10}_(?:[\da-fA-F]{40}|[\da-fA-F]{64})$/;
+/** Of a decoded path with its leading slash: a control byte, `//`, a dot segment, the empty key. */
+const BAD_PATH = /[\0-\x1f\x7f]|\/(?:\/|\.\.?(?:\/|$))|^\/$/;
+/** With one of two lengths, which are cheaper to ask than to match. */
+const TOKEN = /^t=\d{10}_[\da-fA-F]+$/;
+const hasTokenShape = (text) => (text.length === MAC_AT + 40 || text.length === MAC_AT + 64) && TOKEN.test(text);
 
 const MIN_KEY_BYTES = 16;
 /** Where the mac starts in `t=<10 digits>_<mac>`. */
@@ -65,7 +68,7 @@ export function check({ uri, querystring, method, host }, keys, nowSeconds, cons
   }
 
   if (!querystring) return refused('missing-token');
-  if (!TOKEN.test(querystring)) return refused('malformed-token');
+  if (!hasTokenShape(querystring)) return refused('malformed-token');
 
   const expires = querystring.slice(2, MAC_AT - 1);
   const message = compose(path, expires, host);
@@ -114,9 +117,18 @@ function secretKey(bytes) {
   return key;
 }
 
+/** What encodeURI leaves alone, but for the slash; and the escape of each. */
+const MARKS = /[;,?:@&=+$#!'()*]/g;
+const ESCAPES = new Map([...";,?:@&=+$#!'()*"].map((mark) => [mark, `%${mark.charCodeAt(0).toString(16).toUpperCase()}`]));
+
 /** Every byte but `A-Z a-z 0-9 - . _ ~ /` as `%XX`; throws where the text has no UTF-8 form. */
 function encoded(path) {
-  return encodeURIComponent(path)
-    .replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll('%2F', '/');
+  const most = encodeURI(path);
+  let uri = '';
+  let from = 0;
+  // By hand: `replace` with a function takes twice as long, and a package's name often has a plus.
+  for (let found; (found = MARKS.exec(most)) !== null; from = MARKS.lastIndex) {
+    uri += most.slice(from, found.index) + ESCAPES.get(found[0]);
+  }
+  return uri + most.slice(from);
 }

@@ -49,7 +49,7 @@ pub(super) struct Job {
 /// What a job tells its caller.
 pub(super) enum Step {
     /// The function wants this sent; where nobody answers, it fails as a broken connection does.
-    Send(Outgoing, oneshot::Sender<Reply>),
+    Send(Box<Outgoing>, oneshot::Sender<Reply>),
     /// The last step.
     Done(Result<String, String>),
 }
@@ -181,6 +181,7 @@ async fn sent(steps: Option<steps::UnboundedSender<Step>>, call: &str) -> String
 }
 
 /// `digest(algorithm, key or undefined, pieces)`: a hash, or an HMAC.
+#[expect(clippy::needless_pass_by_value, reason = "the engine hands over values")]
 fn digest<'js>(
     ctx: Ctx<'js>,
     algorithm: String,

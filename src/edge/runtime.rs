@@ -96,7 +96,7 @@ impl Function {
                 }
                 Step::Send(outgoing, answer) => {
                     // Where the engine is gone, the next turn says so.
-                    let _ = answer.send(self.send(outgoing).await);
+                    let _ = answer.send(self.send(*outgoing).await);
                 }
             }
         }

@@ -154,7 +154,7 @@ impl Inspected {
                 lines.push(("signed by", format!("{which}, {construction}")));
             }
             _ if self.scheme.ours() => {
-                lines.push(("signed by", "none of the secrets given, in any construction".to_owned()))
+                lines.push(("signed by", "none of the secrets given, in any construction".to_owned()));
             }
             _ => {}
         }

@@ -126,8 +126,9 @@ fn inspecting_finds_the_secret_and_the_construction_that_fit() {
             let said = found
                 .lines(accepted)
                 .into_iter()
-                .map(|(label, text)| format!("{label}: {text}\n"))
-                .collect::<String>();
+                .map(|(label, text)| format!("{label}: {text}"))
+                .collect::<Vec<_>>()
+                .join("\n");
             assert!(!said.contains(&url[url.len() - 40..]), "no signature is repeated");
             assert_eq!(said.contains(&format!("--construction {construction}")), refusal.is_some(), "{said}");
             assert!(said.contains("(in 5 min)"), "{said}");

@@ -1,0 +1,24 @@
+// Times functions fairly: rounds take turns, so that a busy machine is busy for all of them, and the median counts.
+
+/** Nanoseconds a call of each, the median of seven rounds. */
+export function rounds(calls, functions, count = 7) {
+  const taken = functions.map(() => []);
+  for (let round = -1; round < count; round += 1) {
+    functions.forEach((run, index) => {
+      const started = process.hrtime.bigint();
+      for (let call = 0; call < calls; call += 1) run();
+      // The first round warms up.
+      if (round >= 0) taken[index].push(Number(process.hrtime.bigint() - started) / calls);
+    });
+  }
+  return taken.map(median);
+}
+
+export function median(numbers) {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+}
+
+export function table(rows) {
+  const shown = (value) => (typeof value === 'number' ? (value < 10 ? value.toFixed(2) : value.toFixed(0)) : value);
+  console.table(rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, value]) => [name, shown(value)]))));
+}
