@@ -6,6 +6,8 @@
 mod any_input;
 #[path = "screens/player.rs"]
 mod player;
+#[path = "screens/pty.rs"]
+mod pty;
 #[path = "screens/scripted.rs"]
 mod scripted;
 

@@ -60,10 +60,10 @@ impl Drop for Taken {
         let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
         // a panicking job is shown as that stage's failure; only the loop's own panic ends here
-        let _ = std::panic::take_hook();
-        if std::thread::panicking()
-            && let Ok(mut said) = SAID.lock()
-        {
+        if !std::thread::panicking() {
+            let _ = std::panic::take_hook();
+        } else if let Ok(mut said) = SAID.lock() {
+            // the hook can't be changed by a thread that panics: what it kept is said here
             for text in said.drain(..) {
                 eprintln!("{text}");
             }

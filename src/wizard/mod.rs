@@ -5,12 +5,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+mod choose;
 pub mod flow;
 pub mod form;
 pub mod intent;
 pub mod log;
 mod msg;
 mod offers;
+mod press;
 pub mod road;
 pub mod screen;
 mod update;
