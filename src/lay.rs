@@ -12,7 +12,7 @@ use aws_smithy_async::{
     time::{SharedTimeSource, SystemTimeSource},
 };
 use packagecloud_cloudfront::{
-    args::{Command, ConsentFlags, Global, ReindexFlags, Whether},
+    args::{Command, ConsentFlags, Global, Output, ReindexFlags, Whether},
     cli,
     cloud::web::Web,
     engine::{Ground, Identities, SandboxFacts, Settings},
@@ -194,7 +194,7 @@ fn consents(flags: &ConsentFlags) -> Consents {
 fn open(global: &Global, dir: &Path) -> Result<World, Failure> {
     let dir =
         if dir.as_os_str().is_empty() { host::state::default_dir().join("sandbox") } else { dir.to_owned() };
-    sandbox::seed::open(&Options {
+    sandbox::open(&Options {
         dir,
         empty: global.sandbox_empty,
         construction: global.sandbox_construction,
@@ -212,10 +212,30 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Serves the sandbox in `dir` on loopback until it is interrupted or asked to end.
 pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), Failure> {
     let world = open(global, dir)?;
-    let _ = (world, ports);
-    Err(Failure::other("sandbox serve", "it is not built yet", "use --sandbox=DIR, which needs no server"))
+    let [aws, front, edge] = ports;
+    let serving = sandbox::serve::serve(&world, aws, front, edge).await?;
+    let at = &serving.addresses;
+    if global.output == Output::Json {
+        cli::json::print(&cli::json::version(true));
+        cli::json::print(&serde_json::json!({
+            "type": "serving", "aws": at.aws, "packagecloud": at.packagecloud, "cloudfront": at.cloudfront,
+        }));
+    } else {
+        println!("AWS            {}", at.aws);
+        println!("packagecloud   {}", at.packagecloud);
+        println!("CloudFront     {}", at.cloudfront);
+        println!("Ctrl-C ends it.");
+    }
+    let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        .map_err(|error| Failure::other("signals", error.to_string(), "try again"))?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = ended.recv() => {}
+    }
+    Ok(())
 }
 
 /// Says a failure, and gives the exit code.

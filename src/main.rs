@@ -19,7 +19,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let code = match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(run(arguments));
+            let code = runtime.block_on(Box::pin(run(arguments)));
             // A keyring's prompt or a lost connection must not hold the end up.
             runtime.shutdown_background();
             code
@@ -87,7 +87,8 @@ async fn run(arguments: Arguments) -> u8 {
         stop: stop.clone(),
         global,
     };
-    let work = cli::run(&mut session, &command);
+    // Boxed: the whole of the engine lies in this future.
+    let work = Box::pin(cli::run(&mut session, &command));
     tokio::select! {
         code = work => code,
         () = interrupted(stop) => {

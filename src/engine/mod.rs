@@ -25,6 +25,8 @@ pub mod welcome;
 pub use ground::{Ground, Identities, SandboxFacts, Settings};
 pub use run::Run;
 
+use futures::FutureExt as _;
+
 use crate::host::{Restore, state::Left};
 use crate::model::{
     access::needs,
@@ -50,18 +52,20 @@ pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Pl
 
 /// A look at one stage that does something itself.
 async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
-    match stage {
-        Stage::Access | Stage::Overview => access::look(ground, answers).await,
-        Stage::Reindex => reindexing::look(ground, answers).await,
-        Stage::Secret => secret::look(ground, answers).await,
-        Stage::Bootstrap => bootstrap::look(ground, answers).await,
-        Stage::Distribution => distribution::look(ground, answers).await,
-        Stage::Configuration => configuration::look(ground, answers).await,
-        Stage::GoLive => go_live::look(ground, answers).await,
-        Stage::Verify => verify::look(ground, answers).await,
-        Stage::Disable => disable::look(ground, answers).await,
-        Stage::RollBack => roll_back::look(ground, answers).await,
-    }
+    // Boxed: each of these is large, and all of them in one future are more than the compiler lays out.
+    let looking = match stage {
+        Stage::Access | Stage::Overview => access::look(ground, answers).boxed(),
+        Stage::Reindex => reindexing::look(ground, answers).boxed(),
+        Stage::Secret => secret::look(ground, answers).boxed(),
+        Stage::Bootstrap => bootstrap::look(ground, answers).boxed(),
+        Stage::Distribution => distribution::look(ground, answers).boxed(),
+        Stage::Configuration => configuration::look(ground, answers).boxed(),
+        Stage::GoLive => go_live::look(ground, answers).boxed(),
+        Stage::Verify => verify::look(ground, answers).boxed(),
+        Stage::Disable => disable::look(ground, answers).boxed(),
+        Stage::RollBack => roll_back::look(ground, answers).boxed(),
+    };
+    looking.await
 }
 
 /// Does exactly `plan`, and says what happens; `Ended` is said last, once.
@@ -80,18 +84,18 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
             return Ok((End::Unchanged, String::new()));
         }
         match (&plan.seen, plan.stage) {
-            (Seen::Reindex(seen), _) => reindexing::apply(ground, seen, answers, &run).await,
-            (Seen::Secret(seen), _) => secret::apply(ground, seen, answers, &run).await,
-            (Seen::Bootstrap(seen), _) => bootstrap::apply(ground, seen, answers, &run).await,
-            (Seen::Distribution(seen), _) => distribution::apply(ground, seen, answers, &run).await,
+            (Seen::Reindex(seen), _) => reindexing::apply(ground, seen, answers, &run).boxed().await,
+            (Seen::Secret(seen), _) => secret::apply(ground, seen, answers, &run).boxed().await,
+            (Seen::Bootstrap(seen), _) => bootstrap::apply(ground, seen, answers, &run).boxed().await,
+            (Seen::Distribution(seen), _) => distribution::apply(ground, seen, answers, &run).boxed().await,
             (Seen::Configuration(seen), Stage::Configuration) => {
-                configuration::apply(ground, seen, answers, &run).await
+                configuration::apply(ground, seen, answers, &run).boxed().await
             }
-            (Seen::Configuration(seen), Stage::GoLive) => go_live::apply(ground, seen, answers, &run).await,
-            (Seen::Configuration(seen), Stage::Disable) => disable::apply(ground, seen, answers, &run).await,
-            (Seen::Configuration(seen), Stage::RollBack) => roll_back::apply(ground, seen, &run).await,
+            (Seen::Configuration(seen), Stage::GoLive) => go_live::apply(ground, seen, answers, &run).boxed().await,
+            (Seen::Configuration(seen), Stage::Disable) => disable::apply(ground, seen, answers, &run).boxed().await,
+            (Seen::Configuration(seen), Stage::RollBack) => roll_back::apply(ground, seen, &run).boxed().await,
             (_, Stage::Verify) => {
-                let checks = verify::checks(ground, answers, &run).await?;
+                let checks = verify::checks(ground, answers, &run).boxed().await?;
                 let failed = checks.iter().filter(|check| check.failed()).count();
                 if let Some(verdict) = checks.last().filter(|check| check.failed()) {
                     return Err(Failure::other(
