@@ -1,1 +1,355 @@
-//! The command line's types, and nothing else.
+//! The command line's types, and nothing else (contract section 2).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
+
+use crate::model::{
+    answers::{Managed, OriginAccess},
+    goal::Goal,
+    names::Suffix,
+    token::Construction,
+};
+
+/// Put CloudFront in front of packagecloud:enterprise's S3 bucket, step by step, and take it away with one key.
+///
+/// Without a command it opens the terminal wizard.
+#[derive(Debug, Parser)]
+#[command(name = "packagecloud-cloudfront", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options that stand before or after the command; each has an environment variable PACKAGECLOUD_CLOUDFRONT_<NAME>.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// packagecloud's configuration file
+    #[arg(long, global = true, value_name = "FILE", env = "PACKAGECLOUD_CLOUDFRONT_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// How packagecloud-ctl is started; `none` where there is none
+    #[arg(long, global = true, value_name = "COMMAND", env = "PACKAGECLOUD_CLOUDFRONT_CTL")]
+    pub ctl: Option<String>,
+    /// The S3 bucket that holds the packages
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_BUCKET")]
+    pub bucket: Option<String>,
+    /// The bucket's region, where it can't be asked
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_REGION")]
+    pub region: Option<String>,
+    /// The AWS profile to use
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_PROFILE")]
+    pub profile: Option<String>,
+    /// Send every AWS call to this address
+    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_ENDPOINT_URL")]
+    pub endpoint_url: Option<String>,
+    /// Reach the distribution at this address
+    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_EDGE_URL")]
+    pub edge_url: Option<String>,
+    /// Tell several installs in one account apart: 1 to 16 of a-z and 0-9
+    #[arg(long, global = true, value_name = "S", env = "PACKAGECLOUD_CLOUDFRONT_NAME_SUFFIX")]
+    pub name_suffix: Option<Suffix>,
+    /// How CloudFront gets at the bucket: the identity unless it can't serve, or one of the two
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "HOW",
+        env = "PACKAGECLOUD_CLOUDFRONT_ORIGIN_ACCESS"
+    )]
+    pub origin_access: Option<OriginAccess>,
+    /// A domain of your own for packages
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_PACKAGES_DOMAIN")]
+    pub packages_domain: Option<String>,
+    /// A permissions boundary for the role that is made
+    #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_PERMISSIONS_BOUNDARY")]
+    pub permissions_boundary: Option<String>,
+    /// A download URL of packagecloud, by whose redirect going live is proven
+    #[arg(long, global = true, value_name = "URL", env = "PACKAGECLOUD_CLOUDFRONT_PROBE_URL")]
+    pub probe_url: Option<String>,
+    /// How the tokens that the edge accepts are made
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_CONSTRUCTION")]
+    pub construction: Option<Construction>,
+    /// Work on a sandbox: an AWS, a CloudFront and a packagecloud in this process, kept in DIR
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX"
+    )]
+    pub sandbox: Option<PathBuf>,
+    /// A fresh sandbox has an empty bucket
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_EMPTY", value_parser = FalseyValueParser::new())]
+    pub sandbox_empty: bool,
+    /// How the sandbox's packagecloud makes its tokens
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_CONSTRUCTION")]
+    pub sandbox_construction: Option<Construction>,
+    /// Make the n-th request to a service of the sandbox fail, as SERVICE[:OPERATION]:N:KIND with KIND one of throttle, deny, lost, drift, hang
+    #[arg(
+        long,
+        global = true,
+        value_name = "SPEC",
+        value_delimiter = ',',
+        env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_FAULT"
+    )]
+    pub sandbox_fault: Vec<String>,
+    /// What stdout holds: sentences, or one JSON object a line
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        default_value = "human",
+        env = "PACKAGECLOUD_CLOUDFRONT_OUTPUT"
+    )]
+    pub output: Output,
+    /// Don't ask before changing what was shown
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_YES", value_parser = FalseyValueParser::new())]
+    pub yes: bool,
+    /// Show the secret where it would stand as (hidden)
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_SHOW_SECRET", value_parser = FalseyValueParser::new())]
+    pub show_secret: bool,
+    /// Write the log here
+    #[arg(long, global = true, value_name = "FILE", env = "PACKAGECLOUD_CLOUDFRONT_LOG_FILE")]
+    pub log_file: Option<PathBuf>,
+    /// Keep answers, cursors and saved policy documents here
+    #[arg(long, global = true, value_name = "DIR", env = "PACKAGECLOUD_CLOUDFRONT_STATE_DIR")]
+    pub state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub consents: ConsentFlags,
+}
+
+/// Consents that --yes never gives; each has its own flag.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Consents that --yes doesn't give")]
+pub struct ConsentFlags {
+    /// Take over resources of our names that carry no marker
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_ADOPT", value_parser = FalseyValueParser::new())]
+    pub adopt: bool,
+    /// Change the policy of the bucket's own KMS key
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_ADOPT_BUCKET_KEY", value_parser = FalseyValueParser::new())]
+    pub adopt_bucket_key: bool,
+    /// Make a new secret, though there is one
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_NEW_SECRET", value_parser = FalseyValueParser::new())]
+    pub new_secret: bool,
+    /// Go live, though packagecloud's own redirect can't be seen
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_UNPROVEN", value_parser = FalseyValueParser::new())]
+    pub unproven: bool,
+    /// On a host under chef, puppet or ansible: wait until the file holds the values, or write them
+    #[arg(long, global = true, value_enum, value_name = "HOW", env = "PACKAGECLOUD_CLOUDFRONT_MANAGED")]
+    pub managed: Option<Managed>,
+    /// Overrule a value in packagecloud.rb that is an expression
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_OVERRIDE_EXPRESSION", value_parser = FalseyValueParser::new())]
+    pub override_expression: bool,
+    /// Work on another account or bucket than the last run
+    #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_OTHER_BUCKET", value_parser = FalseyValueParser::new())]
+    pub other_bucket: bool,
+    /// This bucket it is, though no key in it looks like packagecloud's
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_CONFIRM_BUCKET")]
+    pub confirm_bucket: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Human,
+    Json,
+}
+
+/// What the reindex does with each object.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "The reindex")]
+pub struct ReindexFlags {
+    /// Leave the objects as they are: correct, but uncached until it is done
+    #[arg(long)]
+    pub skip_reindex: bool,
+    /// Start over: look at every object again
+    #[arg(long)]
+    pub rescan: bool,
+    /// Let ACLs go, where the bucket still uses them
+    #[arg(long)]
+    pub no_acl: bool,
+    /// Take keys too that don't begin with two numbers
+    #[arg(long)]
+    pub all_keys: bool,
+    /// Keys like this are packages
+    #[arg(long, value_name = "GLOB")]
+    pub package_glob: Vec<String>,
+    /// Keys like this are repository metadata
+    #[arg(long, value_name = "GLOB")]
+    pub metadata_glob: Vec<String>,
+    /// Run packagecloud's own reindex-everything beside it
+    #[arg(long, value_enum, value_name = "WHETHER", default_value = "no")]
+    pub vendor_reindex: Whether,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Whether {
+    Yes,
+    #[default]
+    No,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GoalName {
+    Install,
+    Upgrade,
+    Disable,
+}
+
+impl From<GoalName> for Goal {
+    fn from(name: GoalName) -> Self {
+        match name {
+            GoalName::Install => Self::Install,
+            GoalName::Upgrade => Self::Upgrade,
+            GoalName::Disable => Self::Disable,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Ruby,
+    Json,
+    Chef,
+    Puppet,
+    Ansible,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Open the terminal wizard
+    Wizard {
+        /// What to do; without it the wizard proposes
+        #[arg(long, value_enum)]
+        goal: Option<GoalName>,
+        #[command(flatten)]
+        reindex: ReindexFlags,
+    },
+    /// Do the whole set-up without a terminal
+    Enable {
+        /// Reindex first: an installation that stands, from before CloudFront
+        #[arg(long)]
+        upgrade: bool,
+        /// Do all but going live
+        #[arg(long)]
+        prepare: bool,
+        #[command(flatten)]
+        reindex: ReindexFlags,
+    },
+    /// Switch CloudFront off: packagecloud redirects to S3 again
+    Disable,
+    /// List the backups of packagecloud.rb, or restore from one
+    RollBack {
+        /// The backup to restore from
+        backup: Option<String>,
+        /// Restore the file byte for byte, not only the four values
+        #[arg(long)]
+        whole_file: bool,
+        /// Associate this earlier function version again
+        #[arg(long, value_name = "ARN", conflicts_with = "backup")]
+        edge: Option<String>,
+    },
+    /// Check permissions, bucket and host; changes nothing
+    Check {
+        /// Print the IAM policy that suffices, and nothing else
+        #[arg(long)]
+        policy: bool,
+    },
+    /// Show every change that a goal would make; changes nothing
+    Plan {
+        /// What to plan for
+        #[arg(long, value_enum, default_value = "install")]
+        goal: GoalName,
+        #[command(flatten)]
+        reindex: ReindexFlags,
+    },
+    /// Prove that packages come through CloudFront, and only with a token
+    Verify,
+    /// Print the configuration block as it stands, for other nodes
+    Configuration {
+        #[arg(long, value_enum, default_value = "ruby")]
+        format: Format,
+    },
+    /// Set the attributes of every object, so that CloudFront caches packages and never repository metadata
+    ReindexEverything {
+        #[command(flatten)]
+        reindex: ReindexFlags,
+    },
+    /// Make the secret, and write it to packagecloud.rb
+    GenerateCloudfrontSecret,
+    /// Make the IAM role, KMS key, Lambda function and origin access
+    BootstrapCloudfront,
+    /// Make or update the distribution with this function version, and grant it the bucket
+    ReconfigureCloudfrontDistribution {
+        /// The function version's ARN, as bootstrap-cloudfront prints it
+        arn: String,
+        /// Go live too
+        #[arg(long)]
+        go_live: bool,
+    },
+    /// Run packagecloud-ctl reconfigure
+    Reconfigure,
+    /// Run packagecloud-ctl restart
+    Restart,
+    /// Make a signed URL
+    Sign {
+        /// The S3 key
+        path: String,
+    },
+    /// Explain a signed URL: its scheme, its expiry, which key signed it, why it would be refused
+    Inspect {
+        /// The URL; without it, standard input
+        url: Option<String>,
+    },
+    /// The sandbox's own commands
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Print a completion script
+    Completions { shell: clap_complete::Shell },
+    /// Print the man page
+    Man,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum SandboxCommand {
+    /// Fill the sandbox's bucket from a directory: a key is a file's path below it
+    Import { dir: PathBuf, path: PathBuf },
+    /// Open AWS, packagecloud's front and the CloudFront edge on loopback
+    Serve {
+        dir: PathBuf,
+        #[arg(long, default_value_t = 0)]
+        aws_port: u16,
+        #[arg(long, default_value_t = 0)]
+        front_port: u16,
+        #[arg(long, default_value_t = 0)]
+        edge_port: u16,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn options_stand_before_or_after_the_command() {
+        let before = Arguments::try_parse_from(["x", "--bucket", "b", "disable", "--yes"]).unwrap();
+        assert_eq!((before.global.bucket.as_deref(), before.global.yes), (Some("b"), true));
+        let bare = Arguments::try_parse_from(["x", "--sandbox", "disable"]).unwrap();
+        assert_eq!(bare.global.sandbox, Some(PathBuf::new()), "a DIR takes an equals sign");
+        assert!(matches!(bare.command, Some(Command::Disable)));
+        let here = Arguments::try_parse_from(["x", "disable", "--sandbox=d"]).unwrap();
+        assert_eq!(here.global.sandbox, Some("d".into()));
+    }
+}

@@ -1,1 +1,120 @@
-fn main() {}
+//! Parse, choose cloud and host, choose the face, end with its exit code: the only place where the process ends.
+
+mod lay;
+
+use std::io::IsTerminal;
+
+use clap::{CommandFactory, Parser};
+use packagecloud_cloudfront::{
+    args::{Arguments, Command, SandboxCommand},
+    cli::{self, Session},
+    model::failure::Failure,
+    tui,
+    wizard::Beginning,
+};
+use tokio_util::sync::CancellationToken;
+
+fn main() {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let code = match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(run(arguments));
+            // A keyring's prompt or a lost connection must not hold the end up.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            eprintln!("packagecloud-cloudfront: no threads could be started: {error}");
+            cli::FAILED
+        }
+    };
+    std::process::exit(i32::from(code));
+}
+
+async fn run(arguments: Arguments) -> u8 {
+    let Arguments { global, command } = arguments;
+    let command = command.unwrap_or(Command::Wizard { goal: None, reindex: Default::default() });
+    match &command {
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                *shell,
+                &mut Arguments::command(),
+                "packagecloud-cloudfront",
+                &mut std::io::stdout(),
+            );
+            return cli::DONE;
+        }
+        Command::Man => {
+            let page = clap_mangen::Man::new(Arguments::command()).render(&mut std::io::stdout());
+            return if page.is_ok() { cli::DONE } else { cli::FAILED };
+        }
+        Command::Sandbox(sandbox) => return lay::finish(serve_or_import(&global, sandbox).await),
+        Command::Wizard { .. } if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() => {
+            return lay::finish(Err(Failure::usage(
+                "the wizard",
+                "it needs a terminal, and there is none here",
+                "use the commands instead: check, plan, enable, disable, verify, roll-back (see --help)",
+            )));
+        }
+        _ => {}
+    }
+    let laid = match lay::ground(&global, &command).await {
+        Ok(laid) => laid,
+        Err(failure) => return lay::finish(Err(failure)),
+    };
+    if let Command::Wizard { goal, .. } = &command {
+        let beginning = Beginning {
+            config: laid.ground.host.config.display().to_string(),
+            answers: laid.answers,
+            goal: goal.map(Into::into),
+            sandbox: laid.sandbox,
+        };
+        return match tui::run(beginning, tui::perform::performer(laid.ground)).await {
+            Ok(outcome) => {
+                outcome.last_words.iter().for_each(|words| println!("{words}"));
+                outcome.code
+            }
+            Err(failure) => lay::finish(Err(failure)),
+        };
+    }
+    let stop = CancellationToken::new();
+    let mut session = Session {
+        ground: laid.ground,
+        answers: laid.answers,
+        line: std::env::args().collect(),
+        sandbox: laid.sandbox,
+        stop: stop.clone(),
+        global,
+    };
+    let work = cli::run(&mut session, &command);
+    tokio::select! {
+        code = work => code,
+        () = interrupted(stop) => {
+            eprintln!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
+            cli::INTERRUPTED
+        }
+    }
+}
+
+/// The first Ctrl-C stops after the request in flight; this ends on the second.
+async fn interrupted(stop: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    eprintln!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
+    stop.cancel();
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+async fn serve_or_import(
+    global: &packagecloud_cloudfront::args::Global,
+    command: &SandboxCommand,
+) -> Result<(), Failure> {
+    match command {
+        SandboxCommand::Import { dir, path } => lay::import(global, dir, path),
+        SandboxCommand::Serve { dir, aws_port, front_port, edge_port } => {
+            lay::serve(global, dir, [*aws_port, *front_port, *edge_port]).await
+        }
+    }
+}

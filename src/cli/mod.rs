@@ -1,1 +1,192 @@
-//! (to come)
+//! The face without a terminal: the same engine, shown as sentences or as JSON lines, with the exit codes of contract section 2.
+
+pub mod json;
+pub mod plain;
+mod read;
+mod write;
+
+use std::io::{IsTerminal, Write};
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{Command, Global, Output};
+use crate::engine::{self, Ground, Run};
+use crate::model::{
+    answers::Answers,
+    check::Check,
+    event::{End, Event},
+    failure::{Failure, Kind},
+    goal::Stage,
+    plan::Plan,
+};
+
+/// The exit codes of contract section 2.
+pub const DONE: u8 = 0;
+pub const FAILED: u8 = 1;
+pub const USAGE: u8 = 2;
+pub const PENDING: u8 = 3;
+pub const INTERRUPTED: u8 = 130;
+
+/// One command's run: where it shows, what it stands on, what was answered.
+pub struct Session {
+    pub ground: Ground,
+    pub answers: Answers,
+    pub global: Global,
+    /// The command line as it was given, for saying it again with `--yes`.
+    pub line: Vec<String>,
+    pub stop: CancellationToken,
+    pub sandbox: bool,
+}
+
+/// Runs a command to its exit code.
+pub async fn run(session: &mut Session, command: &Command) -> u8 {
+    if session.json() {
+        json::print(&json::version(session.sandbox));
+    }
+    let result = match command {
+        Command::Check { .. } => read::check(session).await,
+        Command::Plan { .. } => read::plan(session).await,
+        Command::Verify => read::verify(session).await,
+        Command::Configuration { format } => read::configuration(session, *format).await,
+        Command::Sign { path } => read::sign(session, path).await,
+        Command::Inspect { url } => read::inspect(session, url.as_deref()).await,
+        Command::Enable { .. } => write::enable(session).await,
+        Command::Disable => write::disable(session).await,
+        Command::RollBack { backup, whole_file, edge } => {
+            write::roll_back(session, backup.as_deref(), *whole_file, edge.as_deref()).await
+        }
+        Command::ReindexEverything { .. } => write::stages(session, &[Stage::Reindex]).await,
+        Command::GenerateCloudfrontSecret => write::stages(session, &[Stage::Secret]).await,
+        Command::BootstrapCloudfront => write::bootstrap(session).await,
+        Command::ReconfigureCloudfrontDistribution { go_live, .. } => {
+            write::distribution(session, *go_live).await
+        }
+        Command::Reconfigure => write::ctl(session, "reconfigure").await,
+        Command::Restart => write::ctl(session, "restart").await,
+        Command::Wizard { .. } | Command::Sandbox(_) | Command::Completions { .. } | Command::Man => Ok(DONE),
+    };
+    result.unwrap_or_else(|failure| session.refuse(&failure))
+}
+
+impl Session {
+    pub fn json(&self) -> bool {
+        self.global.output == Output::Json
+    }
+
+    /// Shows one event, and keeps it in the log.
+    fn show(&self, event: &Event) {
+        if let Some(line) = plain::event(event) {
+            self.ground.log(&line);
+            if !self.json() {
+                eprintln!("{line}");
+            }
+        }
+        if self.json() {
+            match event {
+                Event::Check { check, .. } => json::print(&json::check(check)),
+                other => json::print(&json::event(other)),
+            }
+        }
+    }
+
+    fn show_checks(&self, checks: &[Check]) {
+        for check in checks {
+            if self.json() {
+                json::print(&json::check(check));
+            } else {
+                println!("{}", plain::check(check));
+            }
+        }
+    }
+
+    /// One line of what `inspect` found.
+    fn show_finding(&self, label: &str, text: &str) {
+        if self.json() {
+            json::print(&serde_json::json!({"type": "finding", "name": label, "detail": text}));
+        } else {
+            println!("{label:<10} {text}");
+        }
+    }
+
+    /// A result for a person: on stdout.
+    fn say(&self, line: &str) {
+        if !self.json() {
+            println!("{line}");
+        }
+    }
+
+    /// Says a failure that no stage said, and turns it into its exit code.
+    fn refuse(&self, failure: &Failure) -> u8 {
+        self.ground.log(&plain::failure(failure));
+        if self.json() {
+            json::print(&json::failed(None, failure));
+        }
+        eprintln!("packagecloud-cloudfront: {}", plain::failure(failure));
+        code(failure)
+    }
+
+    /// Does `work` with a run whose events are shown as they come.
+    async fn shown<T>(&self, work: impl AsyncFnOnce(Run) -> T) -> T {
+        let (events, mut heard) = mpsc::unbounded_channel();
+        let (_pausing, pause) = watch::channel(false);
+        let run = Run::new(events, self.stop.clone(), pause);
+        let showing = async {
+            while let Some(event) = heard.recv().await {
+                self.show(&event);
+            }
+        };
+        tokio::join!(work(run), showing).0
+    }
+
+    /// Applies a plan, showing what happens.
+    async fn apply(&self, plan: &Plan) -> (End, Option<Failure>) {
+        self.shown(async |run| engine::apply(&self.ground, plan, &self.answers, &run).await).await
+    }
+
+    /// Whether to go on: `--yes`, or a yes at the terminal.
+    ///
+    /// # Errors
+    /// Without a terminal and without `--yes`: the whole command with it.
+    fn consent(&self, question: &str) -> Result<bool, Failure> {
+        if self.global.yes {
+            return Ok(true);
+        }
+        if self.json() || !std::io::stdin().is_terminal() {
+            return Err(Failure::consent(
+                "consent",
+                "this would change something, there is no terminal to ask at, and --yes was not given",
+                format!("look at what is shown above, then run: {} --yes", shell_words::join(&self.line)),
+            ));
+        }
+        eprint!("{question} [y/N] ");
+        let _ = std::io::stderr().flush();
+        let mut answer = String::new();
+        let _ = std::io::stdin().read_line(&mut answer);
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// Refuses where a plan asks what only its own flag answers.
+    fn refuse_asks(&self, plans: &[Plan]) -> Result<(), Failure> {
+        let asks: Vec<_> = plans.iter().flat_map(|plan| &plan.asks).collect();
+        let Some(first) = asks.first() else { return Ok(()) };
+        let mut flags: Vec<&str> = asks.iter().map(|ask| ask.consent.flag()).collect();
+        flags.dedup();
+        let questions: Vec<&str> = asks.iter().map(|ask| ask.question.as_str()).collect();
+        Err(Failure::consent(
+            first.consent.flag().split(' ').next().unwrap_or_default(),
+            questions.join(" "),
+            format!("if the answer is yes, run: {} {}", shell_words::join(&self.line), flags.join(" ")),
+        ))
+    }
+}
+
+/// A failure's exit code.
+#[must_use]
+pub fn code(failure: &Failure) -> u8 {
+    match failure.kind {
+        Kind::Usage | Kind::Consent => USAGE,
+        Kind::Interrupted => INTERRUPTED,
+        _ => FAILED,
+    }
+}

@@ -1,1 +1,106 @@
-//! (to come)
+//! AWS in our words: one struct of SDK clients, and the idempotent verbs over it.
+//!
+//! The only place that names `aws_sdk_*`. Every verb is safe to repeat, and safe to lose its reply; nothing is
+//! ever deleted, and nothing without our marker is changed unless the caller says `adopt`.
+
+mod bucket_policy;
+pub mod cloudfront;
+pub mod credentials;
+pub mod fault;
+mod iam;
+mod kms;
+mod lambda;
+pub mod objects;
+mod patience;
+mod s3;
+mod simulate;
+mod sts;
+pub mod web;
+
+use aws_config::{Region, SdkConfig};
+
+pub use cloudfront::{Access, Intent, Shape, bucket_distributions};
+pub use lambda::FunctionSettings;
+
+use crate::model::{
+    failure::Failure,
+    names::{EDGE_REGION, MARKER_TAG, Names},
+    seen::Ownership,
+};
+
+/// Where waiting is reported: `waiting for the role to be assumable, 12 s`.
+pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// The clients. Clones share connections.
+#[derive(Clone)]
+pub struct Cloud {
+    config: SdkConfig,
+    sts: aws_sdk_sts::Client,
+    iam: aws_sdk_iam::Client,
+    kms: aws_sdk_kms::Client,
+    lambda: aws_sdk_lambda::Client,
+    cloudfront: aws_sdk_cloudfront::Client,
+    s3: aws_sdk_s3::Client,
+}
+
+impl Cloud {
+    /// KMS and Lambda always speak to us-east-1, where Lambda@Edge lives; S3 to the bucket's region, or, while
+    /// that isn't known, to the configuration's. An endpoint of one's own means path-style S3 addresses.
+    #[must_use]
+    pub fn new(config: &SdkConfig, bucket_region: Option<&str>) -> Self {
+        let edge = config.to_builder().region(Region::new(EDGE_REGION)).build();
+        let region =
+            bucket_region.map(|name| Region::new(name.to_owned())).or_else(|| config.region().cloned());
+        let bucket = config.to_builder().region(region.unwrap_or(Region::new(EDGE_REGION))).build();
+        let path_style = config.endpoint_url().is_some();
+        let s3 = aws_sdk_s3::config::Builder::from(&bucket).force_path_style(path_style).build();
+        Self {
+            sts: aws_sdk_sts::Client::new(&bucket),
+            iam: aws_sdk_iam::Client::new(&edge),
+            kms: aws_sdk_kms::Client::new(&edge),
+            lambda: aws_sdk_lambda::Client::new(&edge),
+            cloudfront: aws_sdk_cloudfront::Client::new(&edge),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            config: bucket,
+        }
+    }
+
+    /// The same credentials and connections, with S3 in `region`.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        Self::new(&self.config, Some(region))
+    }
+
+    /// What the clients were made from, in the bucket's region: credentials, HTTP client, endpoint, clock.
+    #[must_use]
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+}
+
+/// Whose a resource with these tags is.
+fn whose<'a>(tags: impl IntoIterator<Item = (&'a str, &'a str)>, names: &Names) -> Ownership {
+    match tags.into_iter().find(|(key, _)| *key == MARKER_TAG) {
+        Some((_, bucket)) if bucket == names.bucket() => Ownership::Ours,
+        Some((_, bucket)) => Ownership::Other(bucket.to_owned()),
+        None => Ownership::Unmarked,
+    }
+}
+
+/// Whether a resource that stands may be changed: the last guard, whatever was planned.
+fn permitted(what: &str, ownership: &Ownership, adopt: bool) -> Result<(), Failure> {
+    match ownership {
+        Ownership::Ours => Ok(()),
+        Ownership::Unmarked if adopt => Ok(()),
+        Ownership::Unmarked => Err(Failure::consent(
+            what,
+            "it stands without our marker: it is the vendor's, or somebody's",
+            "adopt it with --adopt, or set up beside it with --name-suffix",
+        )),
+        Ownership::Other(bucket) => Err(Failure::other(
+            what,
+            format!("it belongs to the install of bucket {bucket}"),
+            "choose a --name-suffix for this install",
+        )),
+    }
+}

@@ -1,1 +1,198 @@
-//! (to come)
+//! The engine's two verbs: `look` reads the account and the host and returns a plan, `apply` does exactly that plan, saying events.
+//!
+//! Truth lives in the account and in packagecloud.rb: to resume, to run again and to disable from another host are all to look again.
+
+mod access;
+mod adopt;
+mod bootstrap;
+pub mod configuration;
+pub mod disable;
+mod distribution;
+mod gate;
+mod go_live;
+pub mod ground;
+pub mod overview;
+pub mod probe;
+pub mod reindex;
+mod reindexing;
+mod roll_back;
+pub mod run;
+mod secret;
+mod switch;
+mod verify;
+pub mod welcome;
+
+pub use ground::{Ground, Identities, SandboxFacts, Settings};
+pub use run::Run;
+
+use crate::host::{Restore, state::Left};
+use crate::model::{
+    access::needs,
+    answers::Answers,
+    check::Check,
+    event::End,
+    failure::Failure,
+    goal::{Goal, Stage},
+    plan::Plan,
+    policy::least_privilege,
+    seen::Seen,
+    token::Construction,
+    welcome::BackupFound,
+};
+
+/// Reads what is there, and says what would change.
+pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
+    match stage {
+        Stage::Overview => overview::look_over(ground, answers).await,
+        _ => look_at_stage(ground, stage, answers).await,
+    }
+}
+
+/// A look at one stage that does something itself.
+async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
+    match stage {
+        Stage::Access | Stage::Overview => access::look(ground, answers).await,
+        Stage::Reindex => reindexing::look(ground, answers).await,
+        Stage::Secret => secret::look(ground, answers).await,
+        Stage::Bootstrap => bootstrap::look(ground, answers).await,
+        Stage::Distribution => distribution::look(ground, answers).await,
+        Stage::Configuration => configuration::look(ground, answers).await,
+        Stage::GoLive => go_live::look(ground, answers).await,
+        Stage::Verify => verify::look(ground, answers).await,
+        Stage::Disable => disable::look(ground, answers).await,
+        Stage::RollBack => roll_back::look(ground, answers).await,
+    }
+}
+
+/// Does exactly `plan`, and says what happens; `Ended` is said last, once.
+pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -> (End, Option<Failure>) {
+    let run = run.stage(plan.stage);
+    at(ground, answers, Some(plan.stage));
+    run.whole(async {
+        if let Some(ask) = plan.asks.first() {
+            return Err(Failure::consent(
+                plan.stage.title(),
+                ask.question.clone(),
+                format!("say yes with {}", ask.consent.flag()),
+            ));
+        }
+        if plan.unchanged() {
+            return Ok((End::Unchanged, String::new()));
+        }
+        match (&plan.seen, plan.stage) {
+            (Seen::Reindex(seen), _) => reindexing::apply(ground, seen, answers, &run).await,
+            (Seen::Secret(seen), _) => secret::apply(ground, seen, answers, &run).await,
+            (Seen::Bootstrap(seen), _) => bootstrap::apply(ground, seen, answers, &run).await,
+            (Seen::Distribution(seen), _) => distribution::apply(ground, seen, answers, &run).await,
+            (Seen::Configuration(seen), Stage::Configuration) => {
+                configuration::apply(ground, seen, answers, &run).await
+            }
+            (Seen::Configuration(seen), Stage::GoLive) => go_live::apply(ground, seen, answers, &run).await,
+            (Seen::Configuration(seen), Stage::Disable) => disable::apply(ground, seen, answers, &run).await,
+            (Seen::Configuration(seen), Stage::RollBack) => roll_back::apply(ground, seen, &run).await,
+            (_, Stage::Verify) => {
+                let checks = verify::checks(ground, answers, &run).await?;
+                let failed = checks.iter().filter(|check| check.failed()).count();
+                if let Some(verdict) = checks.last().filter(|check| check.failed()) {
+                    return Err(Failure::other(
+                        format!("{failed} of {} checks", checks.len() - 1),
+                        verdict.detail.clone(),
+                        verdict.next.clone(),
+                    ));
+                }
+                Ok((End::Applied, checks.last().map(|check| check.detail.clone()).unwrap_or_default()))
+            }
+            // The overview and the access stage change nothing.
+            _ => Ok((End::Unchanged, String::new())),
+        }
+    })
+    .await
+}
+
+/// Keeps the answers, and where this run is: `None` where it went to its end.
+pub fn at(ground: &Ground, answers: &Answers, stage: Option<Stage>) {
+    let when = ground.host.clock.now().as_secs();
+    // Losing it loses no more than time.
+    let _ = ground.host.state.keep(&Left { answers: answers.clone(), stage, when });
+}
+
+/// Associates an earlier function version again.
+pub async fn roll_back_edge(
+    ground: &Ground,
+    answers: &Answers,
+    arn: &str,
+    run: &Run,
+) -> (End, Option<Failure>) {
+    let run = run.stage(Stage::RollBack);
+    run.whole(roll_back::edge(ground, answers, arn, &run)).await
+}
+
+/// The IAM policy that suffices for the goal, as JSON that fits one managed policy.
+pub async fn policy(ground: &Ground, answers: &Answers) -> Result<String, Failure> {
+    let scene = ground.scene(answers).await?;
+    // An upgrade needs the most, so without a goal its policy suffices for each.
+    let goal = answers.goal.unwrap_or(Goal::Upgrade);
+    Ok(least_privilege(&needs(goal, &scene.names, &scene.account)))
+}
+
+/// What the edge accepts: as asked, else as the associated version of ours holds it, else the default.
+pub async fn construction(ground: &Ground, answers: &Answers) -> Construction {
+    if let Some(asked) = answers.construction {
+        return asked;
+    }
+    let held = async {
+        let scene = ground.scene(answers).await?;
+        Ok::<_, Failure>(bootstrap::see(ground, &scene, answers).await?.construction)
+    };
+    held.await.unwrap_or_default()
+}
+
+/// The function version that is right as it stands.
+pub async fn version_arn(ground: &Ground, answers: &Answers) -> Result<Option<String>, Failure> {
+    let scene = ground.scene(answers).await?;
+    Ok(bootstrap::see(ground, &scene, answers).await?.version)
+}
+
+/// The backups of packagecloud.rb, the newest first.
+pub async fn backups(ground: &Ground) -> Result<Vec<BackupFound>, Failure> {
+    let mut found = Vec::new();
+    for backup in ground.host.backups().await? {
+        let what = Restore::Values { keep_secret: true };
+        let changes = ground.host.preview_restore(&backup, what).await.unwrap_or_default();
+        found.push(BackupFound { path: backup.path.display().to_string(), when: backup.made, changes });
+    }
+    Ok(found)
+}
+
+/// Runs one of packagecloud-ctl's commands, saying its lines as events of the go-live stage.
+pub async fn ctl(ground: &Ground, command: &str, run: &Run) -> Result<(), Failure> {
+    let run = run.stage(Stage::GoLive);
+    match command {
+        "reconfigure" => switch::reconfigure(ground, &run).await,
+        _ => switch::restart(ground, &run).await,
+    }
+}
+
+/// All checks of `verify`, each also said as an event.
+pub async fn verify(ground: &Ground, answers: &Answers, run: &Run) -> Result<Vec<Check>, Failure> {
+    verify::checks(ground, answers, &run.stage(Stage::Verify)).await
+}
+
+/// The bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by what AWS has.
+pub async fn configuration(
+    ground: &Ground,
+    answers: &Answers,
+) -> Result<crate::model::block::Values, Failure> {
+    let config = ground.host.read_config().await?;
+    let mut values = config.seen.values;
+    if values.distribution_id.is_none() || values.packages_domain.is_none() {
+        let distribution = configuration::ours(ground, answers).await?;
+        if let Some(distribution) = distribution {
+            values.distribution_id.get_or_insert(distribution.id);
+            values
+                .packages_domain
+                .get_or_insert(answers.packages_domain.clone().unwrap_or(distribution.domain));
+        }
+    }
+    Ok(values)
+}

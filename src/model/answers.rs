@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{goal::Goal, names::Suffix, plan::Consent, token::Construction};
+use super::{goal::Goal, names::Suffix, plan::Consent, token::Construction, welcome::Source};
 
 /// How CloudFront gets at the bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -43,8 +43,18 @@ pub struct Answers {
     pub permissions_boundary: Option<String>,
     pub probe_url: Option<String>,
     pub construction: Option<Construction>,
+    #[serde(skip)]
     pub prepare: bool,
+    /// The function version that was named to be associated; else the one that the bootstrap finds right.
+    #[serde(skip)]
+    pub version_arn: Option<String>,
     pub reindex: ReindexAnswers,
+    /// Which of the credentials found are used, where the operator chose.
+    #[serde(skip)]
+    pub source: Option<Source>,
+    /// What is rolled back to; chosen for this run alone.
+    #[serde(skip)]
+    pub roll_back: RollBackAnswers,
     /// Given for this run alone.
     #[serde(skip)]
     pub consents: Consents,
@@ -61,6 +71,16 @@ pub struct ReindexAnswers {
     pub package_globs: Vec<String>,
     pub metadata_globs: Vec<String>,
     pub vendor: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RollBackAnswers {
+    /// The backup's path.
+    pub backup: Option<String>,
+    /// The file byte for byte, rather than the four values.
+    pub whole_file: bool,
+    /// An earlier version of the function, to associate again.
+    pub edge: Option<String>,
 }
 
 /// What was consented to, beyond `--yes`.

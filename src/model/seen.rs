@@ -18,6 +18,15 @@ pub enum Ownership {
     Unmarked,
 }
 
+/// Who the credentials are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub arn: String,
+    pub account: String,
+    /// Seconds by which this machine's clock is ahead of AWS's (negative: behind); `None` where AWS's is not known.
+    pub clock_ahead: Option<i64>,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Role {
     pub name: String,
@@ -161,6 +170,28 @@ pub struct BucketSeen {
     pub kms_key: Option<String>,
     /// `BucketOwnerEnforced`, … ; empty where it could not be read.
     pub object_ownership: String,
+    /// What could not be read, each with its reason: `policy: s3:GetBucketPolicy is denied`.
+    pub unread: Vec<String>,
+}
+
+/// One line of a bucket's listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub size: u64,
+    /// With its quotes, as S3 says it.
+    pub etag: String,
+}
+
+/// An object's attributes, as a HEAD says them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHead {
+    pub size: u64,
+    pub etag: String,
+    pub cache_control: Option<String>,
+    /// `AES256`, `aws:kms`, …; empty where S3 says none.
+    pub encryption: String,
+    pub kms_key: Option<String>,
 }
 
 /// packagecloud.rb, as read.
@@ -220,6 +251,8 @@ pub struct ReindexSeen {
     pub resumes: Option<u64>,
     /// Whether an earlier run went to its end for this bucket.
     pub finished: bool,
+    /// How many objects there are, where the listing came to its end.
+    pub total: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -238,14 +271,19 @@ pub struct BootstrapSeen {
     pub control: Option<OriginAccessControl>,
     /// Whether the origin access is a control rather than an identity.
     pub by_control: bool,
-    pub secret: super::secret::Secret,
+    /// packagecloud.rb's, once it holds one.
+    pub secret: Option<super::secret::Secret>,
     /// The version that is right as it stands, if there is one: its ARN.
     pub version: Option<String>,
+    /// What the edge shall accept.
+    pub construction: super::token::Construction,
 }
 
 #[derive(Debug, Clone)]
 pub struct DistributionSeen {
+    /// The version to associate; `None` while there is none yet.
     pub version_arn: Option<String>,
+    /// Ours, or one that may be adopted.
     pub distribution: Option<Distribution>,
     pub cache_policy: Option<CachePolicy>,
     pub identity: Option<OriginAccessIdentity>,
@@ -264,6 +302,6 @@ pub struct ConfigurationSeen {
     pub wanted: Values,
     /// What each of ours was when the stage was planned, for taking it back.
     pub before: Values,
-    /// A backup to restore whole, where that was asked for.
-    pub backup: Option<String>,
+    /// A backup to restore, and whether byte for byte.
+    pub backup: Option<(String, bool)>,
 }

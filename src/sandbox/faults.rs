@@ -1,1 +1,181 @@
-//! (to come)
+//! `--sandbox-fault`: makes the n-th request to a service or operation fail in a chosen way.
+//!
+//! The grammar is `SERVICE[:OPERATION]:WHICH:WHAT`. WHICH counts from 1 and is `3`, `3-5`, `3+` or `*`. WHAT is `throttle`,
+//! `deny`, `lost` (it is done, but the reply is a dropped connection), `drift` (somebody else's edit comes just before),
+//! `hang` (no answer until the client gives up), or `error:CODE` with `error:CODE=MESSAGE`.
+
+use crate::model::failure::Failure;
+
+const SERVICES: [&str; 9] = ["sts", "iam", "kms", "lambda", "cloudfront", "s3", "packagecloud", "edge", "*"];
+const FORMS: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudfront:3:throttle or kms:CreateKey:1:lost; \
+                     WHAT is throttle, deny, lost, drift, hang or error:CODE";
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    Throttle,
+    Deny,
+    Lost,
+    Drift,
+    Hang,
+    Error { code: String, message: String },
+}
+
+/// In a request's extensions: the service makes somebody else's edit first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drift;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rule {
+    service: String,
+    operation: Option<String>,
+    first: u64,
+    last: u64,
+    fault: Fault,
+    seen: u64,
+}
+
+/// The rules, each with its count of requests so far.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Rule>);
+
+impl Faults {
+    /// Reads every `--sandbox-fault`; one may hold several, with commas between.
+    ///
+    /// # Errors
+    /// Where one is no fault.
+    pub fn parse(given: &[String]) -> Result<Self, Failure> {
+        // A message may hold commas, so an error with one takes the rest of its argument.
+        let mut rules = Vec::new();
+        for text in given {
+            let mut rest = text.as_str();
+            while !rest.is_empty() {
+                let comma = rest.find(',').filter(|comma| !rest[..*comma].contains('='));
+                let (one, left) = comma.map_or((rest, ""), |comma| (&rest[..comma], &rest[comma + 1..]));
+                rules.push(rule(one)?);
+                rest = left;
+            }
+        }
+        Ok(Self(rules))
+    }
+
+    /// Counts a request; says what goes wrong with it.
+    pub fn strike(&mut self, service: &str, operation: &str) -> Option<Fault> {
+        let mut struck = None;
+        for rule in &mut self.0 {
+            let meant = (rule.service == "*" || rule.service == service)
+                && rule.operation.as_deref().is_none_or(|wanted| wanted == operation);
+            if !meant {
+                continue;
+            }
+            rule.seen += 1;
+            if struck.is_none() && (rule.first..=rule.last).contains(&rule.seen) {
+                struck = Some(rule.fault.clone());
+            }
+        }
+        struck
+    }
+}
+
+fn rule(text: &str) -> Result<Rule, Failure> {
+    let wrong = |why: String| Failure::usage(format!("--sandbox-fault {text}"), why, FORMS);
+    let (service, rest) = text.split_once(':').ok_or_else(|| wrong("it has no colon".into()))?;
+    if !SERVICES.contains(&service) {
+        return Err(wrong(format!("{service} is none of {}", SERVICES.join(", "))));
+    }
+    let (head, tail) = rest.split_once(':').ok_or_else(|| wrong("it doesn't say what goes wrong".into()))?;
+    let (operation, which, what) = if head.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        let (which, what) =
+            tail.split_once(':').ok_or_else(|| wrong("it doesn't say what goes wrong".into()))?;
+        (Some(head.to_owned()), which, what)
+    } else {
+        (None, head, tail)
+    };
+    let (first, last) = range(which).ok_or_else(|| wrong(format!("{which} is no count: 3, 3-5, 3+ or *")))?;
+    let fault = match what.split_once(':') {
+        None => match what {
+            "throttle" => Fault::Throttle,
+            "deny" => Fault::Deny,
+            "lost" => Fault::Lost,
+            "drift" => Fault::Drift,
+            "hang" => Fault::Hang,
+            other => return Err(wrong(format!("{other} is no fault"))),
+        },
+        Some(("error", said)) if !said.is_empty() => {
+            let (code, message) = said.split_once('=').unwrap_or((said, "a fault of the sandbox"));
+            Fault::Error { code: code.to_owned(), message: message.to_owned() }
+        }
+        Some((other, _)) => return Err(wrong(format!("{other} is no fault that takes more"))),
+    };
+    Ok(Rule { service: service.to_owned(), operation, first, last, fault, seen: 0 })
+}
+
+fn range(which: &str) -> Option<(u64, u64)> {
+    let count = |text: &str| text.parse::<u64>().ok().filter(|count| *count > 0);
+    if which == "*" {
+        Some((1, u64::MAX))
+    } else if let Some(from) = which.strip_suffix('+') {
+        Some((count(from)?, u64::MAX))
+    } else if let Some((from, to)) = which.split_once('-') {
+        let (from, to) = (count(from)?, count(to)?);
+        (from <= to).then_some((from, to))
+    } else {
+        count(which).map(|at| (at, at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(specs: &[&str]) -> Result<Faults, Failure> {
+        Faults::parse(&specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_nth_request_is_struck_and_no_other() {
+        let mut faults =
+            faults(&["cloudfront:2:throttle,kms:CreateKey:1:lost", "s3:2+:deny", "iam:1-2:hang"]).unwrap();
+        assert_eq!(faults.strike("cloudfront", "GetDistribution"), None);
+        assert_eq!(faults.strike("cloudfront", "ListDistributions"), Some(Fault::Throttle));
+        assert_eq!(faults.strike("cloudfront", "ListDistributions"), None);
+        assert_eq!(faults.strike("kms", "ListKeys"), None);
+        assert_eq!(faults.strike("kms", "CreateKey"), Some(Fault::Lost));
+        assert_eq!(faults.strike("s3", "GetObject"), None);
+        assert_eq!(faults.strike("s3", "GetObject"), Some(Fault::Deny));
+        assert_eq!(faults.strike("s3", "PutObject"), Some(Fault::Deny));
+        assert_eq!(faults.strike("iam", "GetRole"), Some(Fault::Hang));
+        assert_eq!(faults.strike("iam", "GetRole"), Some(Fault::Hang));
+        assert_eq!(faults.strike("iam", "GetRole"), None);
+    }
+
+    #[test]
+    fn an_error_has_a_code_and_a_message_with_commas() {
+        let mut faults =
+            faults(&["lambda:CreateFunction:*:error:InvalidParameterValueException=KMS key, invalid"])
+                .unwrap();
+        let wanted = Fault::Error {
+            code: "InvalidParameterValueException".into(),
+            message: "KMS key, invalid".into(),
+        };
+        assert_eq!(faults.strike("lambda", "CreateFunction"), Some(wanted));
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_grammar() {
+        for spec in [
+            "nonsense",
+            "ec2:1:deny",
+            "iam:0:deny",
+            "iam:x",
+            "iam:5-3:deny",
+            "iam:1:explode",
+            "iam:1:error:",
+            "kms:CreateKey:1",
+            "iam:1:deny:x",
+        ] {
+            let failure = faults(&[spec]).unwrap_err();
+            assert!(failure.next.contains("SERVICE[:OPERATION]:WHICH:WHAT"), "{spec}");
+        }
+    }
+}

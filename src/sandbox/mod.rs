@@ -5,8 +5,16 @@
 pub mod aws;
 pub mod cloudfront;
 pub mod faults;
+pub mod forward;
+pub mod import;
+pub mod ledger;
+pub mod memory;
 pub mod packagecloud;
+pub mod seed;
+pub mod serve;
+pub mod signature;
 pub mod wire;
 pub mod world;
 
-pub use world::{Options, World};
+pub use seed::open;
+pub use world::{Delays, Options, World};

@@ -1,0 +1,100 @@
+//! `--output json`: one JSON object a line, and nothing else on stdout (contract section 2).
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::model::{
+    block::Values,
+    check::Check,
+    event::Event,
+    failure::Failure,
+    goal::Stage,
+    plan::{Change, Plan},
+};
+
+/// Grows when an event loses or changes a member.
+const EVENTS: u32 = 1;
+
+/// The first line.
+#[must_use]
+pub fn version(sandbox: bool) -> Value {
+    let mut line = json!({
+        "type": "version",
+        "tool": env!("CARGO_PKG_NAME"),
+        "version": env!("CARGO_PKG_VERSION"),
+        "events": EVENTS,
+    });
+    if sandbox {
+        line["sandbox"] = true.into();
+    }
+    line
+}
+
+/// One event; `ended` without a step of its own has none.
+#[must_use]
+pub fn event(event: &Event) -> Value {
+    serde_json::to_value(event)
+        .unwrap_or_else(|error| json!({"type": "failed", "failure": error.to_string()}))
+}
+
+/// A failure that came before any stage began.
+#[must_use]
+pub fn failed(stage: Option<Stage>, failure: &Failure) -> Value {
+    json!({"type": "failed", "stage": stage, "step": null, "failure": failure})
+}
+
+#[must_use]
+pub fn change(stage: Stage, change: &Change) -> Value {
+    json!({
+        "type": "change",
+        "stage": stage,
+        "step": change.step,
+        "verb": change.verb,
+        "target": change.target,
+        "why": change.why,
+    })
+}
+
+#[must_use]
+pub fn check(check: &Check) -> Value {
+    let mut line =
+        json!({"type": "check", "name": check.name, "result": check.result, "detail": check.detail});
+    if !check.next.is_empty() {
+        line["next"] = check.next.clone().into();
+    }
+    line
+}
+
+/// The four values; the secret as `(hidden)` unless `show_secret`.
+#[must_use]
+pub fn configuration(values: &Values, show_secret: bool) -> Value {
+    let shown = if show_secret { values.clone() } else { values.hidden() };
+    let mut map = serde_json::Map::new();
+    if let Some(enabled) = shown.enabled {
+        map.insert("cloudfront_enabled".into(), enabled.into());
+    }
+    if let Some(secret) = &shown.secret {
+        map.insert("cloudfront_secret".into(), secret.expose().into());
+    }
+    if let Some(id) = &shown.distribution_id {
+        map.insert("cloudfront_distribution_id".into(), id.as_str().into());
+    }
+    if let Some(domain) = &shown.packages_domain {
+        map.insert("cloudfront_packages_domain".into(), domain.as_str().into());
+    }
+    json!({"type": "configuration", "values": map})
+}
+
+/// Every change of a plan.
+#[must_use]
+pub fn plan(plan: &Plan) -> Vec<Value> {
+    plan.changes.iter().map(|line| change(plan.stage, line)).collect()
+}
+
+/// Prints one line; a reader that went away is no failure of ours.
+pub fn print(line: &Value) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}

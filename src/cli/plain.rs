@@ -1,0 +1,98 @@
+//! The same in sentences, for a person at a pipe or in a log: stdout holds results, stderr what goes on.
+
+use crate::model::{
+    block::Values,
+    check::{Check, Verdict},
+    event::{End, Event, Pace},
+    failure::Failure,
+    plan::{Plan, Verb},
+};
+
+#[must_use]
+pub fn event(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Started { text, .. } => format!("  …  {text}"),
+        Event::Progress { text, pace, .. } => match pace {
+            Some(pace) => format!("     {text} {}", self::pace(pace)),
+            None => format!("     {text}"),
+        },
+        Event::Finished { text, .. } => format!("  ✓  {text}"),
+        Event::Failed { failure, .. } => format!("  ✗  {}", self::failure(failure)),
+        Event::Check { check, .. } => self::check(check),
+        Event::Ended { stage, end, text, .. } => match end {
+            End::Applied => format!("{}: done{}", stage.title(), tail(text)),
+            End::Unchanged => format!("{}: nothing to do{}", stage.title(), tail(text)),
+            End::Stopped => format!("{}: stopped{}", stage.title(), tail(text)),
+            // The step that failed has said why already.
+            End::Failed => format!("{}: failed", stage.title()),
+        },
+    })
+}
+
+fn tail(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text})") }
+}
+
+fn pace(pace: &Pace) -> String {
+    let mut parts = Vec::new();
+    if let Some(done) = pace.done {
+        parts.push(pace.total.map_or_else(|| format!("{done} done"), |total| format!("{done} of {total}")));
+    }
+    if let Some(rate) = pace.per_second {
+        parts.push(format!("{rate:.0}/s"));
+    }
+    if let Some(skipped) = pace.skipped.filter(|&skipped| skipped > 0) {
+        parts.push(format!("{skipped} skipped"));
+    }
+    if let Some(slow) = pace.slow_downs.filter(|&slow| slow > 0) {
+        parts.push(format!("{slow} SlowDown"));
+    }
+    parts.join(" · ")
+}
+
+#[must_use]
+pub fn failure(failure: &Failure) -> String {
+    let id = failure.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
+    format!("{}: {}{id}\n     next: {}", failure.what, failure.why, failure.next)
+}
+
+#[must_use]
+pub fn check(check: &Check) -> String {
+    let mark = match check.result {
+        Verdict::Pass => "✓",
+        Verdict::Fail => "✗",
+        Verdict::Unknown => "?",
+    };
+    let next = if check.next.is_empty() { String::new() } else { format!("\n     next: {}", check.next) };
+    format!("  {mark}  {:<28} {}{next}", check.name, check.detail)
+}
+
+/// A plan as lines: verb, step, target, why.
+#[must_use]
+pub fn plan(plan: &Plan) -> Vec<String> {
+    let mut lines: Vec<String> = plan.notes.iter().map(|note| format!("  {note}")).collect();
+    let wide = plan.changes.iter().map(|change| change.target.chars().count()).max().unwrap_or(0).min(44);
+    for change in &plan.changes {
+        let mark = if change.verb == Verb::Keep { "=" } else { "+" };
+        lines.push(format!(
+            "  {mark} {:<7} {:<22} {:<wide$}  {}",
+            change.verb.name(),
+            change.step.title(),
+            change.target,
+            change.why
+        ));
+    }
+    for exhibit in &plan.exhibit {
+        lines.push(String::new());
+        lines.push(format!("  {}", exhibit.title));
+        lines.extend(exhibit.lines.iter().map(|line| format!("    {line}")));
+    }
+    lines
+}
+
+/// The block as it stands in packagecloud.rb.
+#[must_use]
+pub fn configuration(values: &Values, show_secret: bool) -> String {
+    let shown = if show_secret { values.clone() } else { values.hidden() };
+    shown.lines().join("\n")
+}

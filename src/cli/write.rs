@@ -1,0 +1,242 @@
+//! The commands that change something: each shows its plan, asks, and applies stage after stage.
+
+use super::{DONE, PENDING, Session, json, plain, read};
+use crate::args::Format;
+use crate::engine;
+use crate::model::{
+    answers::RollBackAnswers,
+    event::End,
+    failure::{Failure, Kind},
+    goal::{Goal, Stage},
+    plan::{Plan, Verb},
+};
+
+/// The whole set-up.
+pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
+    let goal = session.answers.goal.unwrap_or(Goal::Install);
+    let access = engine::look(&session.ground, Stage::Access, &session.answers).await?;
+    show_access(session, &access);
+    if let Some(failed) = access.checks.iter().find(|check| check.failed()) {
+        return Err(Failure::other(failed.name.clone(), failed.detail.clone(), failed.next.clone()));
+    }
+    let stages: Vec<Stage> = goal
+        .stages()
+        .iter()
+        .copied()
+        .filter(|stage| !matches!(stage, Stage::Access | Stage::Overview))
+        .filter(|stage| !(session.answers.prepare && matches!(stage, Stage::GoLive | Stage::Verify)))
+        .collect();
+    let mut plans = vec![access];
+    for &stage in stages.iter().filter(|&&stage| stage != Stage::Verify) {
+        plans.push(engine::look(&session.ground, stage, &session.answers).await?);
+    }
+    session.refuse_asks(&plans)?;
+    let unchanged = plans.iter().all(Plan::unchanged);
+    if !unchanged {
+        show_overview(session, &plans);
+        if !session.consent("Apply these changes?")? {
+            return Err(Failure::consent(
+                "enable",
+                "you said no",
+                "nothing was changed; run it again when you are ready",
+            ));
+        }
+    }
+    // The plans above were made in one look. While nothing changes they still stand; after a change the later stages look again.
+    let mut changed = false;
+    for stage in stages {
+        if stage == Stage::Verify && !live(session) {
+            continue;
+        }
+        let standing = plans.iter().position(|plan| plan.stage == stage).filter(|_| !changed);
+        let plan = match standing {
+            Some(index) => plans.swap_remove(index),
+            None => engine::look(&session.ground, stage, &session.answers).await?,
+        };
+        session.refuse_asks(std::slice::from_ref(&plan))?;
+        let (end, failure) = apply_looking_again(session, plan).await?;
+        changed |= end == End::Applied;
+        if let Some(failure) = failure {
+            return Ok(super::code(&failure));
+        }
+    }
+    let values = engine::configuration(&session.ground, &session.answers).await?;
+    read::show(session, &values, Format::Ruby);
+    remember(session);
+    Ok(DONE)
+}
+
+/// Whether CloudFront is on by the file: verify after `--ctl none` or `--prepare` would only fail.
+fn live(session: &Session) -> bool {
+    !session.ground.without_ctl()
+}
+
+/// Applies; where reality moved since the plan was shown, looks again and applies what is right now, a few times.
+async fn apply_looking_again(session: &Session, mut plan: Plan) -> Result<(End, Option<Failure>), Failure> {
+    for _ in 0..3 {
+        let (end, failure) = session.apply(&plan).await;
+        match &failure {
+            Some(drifted) if drifted.kind == Kind::Drifted => {
+                plan = engine::look(&session.ground, plan.stage, &session.answers).await?;
+                session.refuse_asks(std::slice::from_ref(&plan))?;
+            }
+            _ => return Ok((end, failure)),
+        }
+    }
+    Ok(session.apply(&plan).await)
+}
+
+fn show_access(session: &Session, plan: &Plan) {
+    if session.json() {
+        session.show_checks(&plan.checks);
+    } else {
+        let passed = plan.checks.iter().filter(|check| !check.failed()).count();
+        for check in plan.checks.iter().filter(|check| check.failed() || !check.name.contains(':')) {
+            eprintln!("{}", plain::check(check));
+        }
+        eprintln!("Access: {passed} of {} checks stand in no way", plan.checks.len());
+    }
+}
+
+fn show_overview(session: &Session, plans: &[Plan]) {
+    if session.json() {
+        plans.iter().flat_map(json::plan).for_each(|line| json::print(&line));
+        return;
+    }
+    for plan in plans.iter().filter(|plan| plan.changes.iter().any(|change| change.verb != Verb::Keep)) {
+        eprintln!("{}", plan.stage.title());
+        for line in plain::plan(plan) {
+            eprintln!("{line}");
+        }
+    }
+}
+
+fn remember(session: &Session) {
+    engine::at(&session.ground, &session.answers, None);
+}
+
+/// Some stages alone, each as the set-up has it.
+pub async fn stages(session: &mut Session, stages: &[Stage]) -> Result<u8, Failure> {
+    for &stage in stages {
+        let plan = engine::look(&session.ground, stage, &session.answers).await?;
+        session.refuse_asks(std::slice::from_ref(&plan))?;
+        if !plan.unchanged() {
+            show_overview(session, std::slice::from_ref(&plan));
+            if !session.consent("Apply this?")? {
+                return Err(Failure::consent(stage.name(), "you said no", "nothing was changed"));
+            }
+        }
+        let (_, failure) = apply_looking_again(session, plan).await?;
+        if let Some(failure) = failure {
+            return Ok(super::code(&failure));
+        }
+    }
+    remember(session);
+    Ok(DONE)
+}
+
+pub async fn bootstrap(session: &mut Session) -> Result<u8, Failure> {
+    let code = stages(session, &[Stage::Bootstrap]).await?;
+    if code == DONE
+        && let Some(arn) = engine::version_arn(&session.ground, &session.answers).await?
+    {
+        session.say(&format!("Next: packagecloud-cloudfront reconfigure-cloudfront-distribution {arn}"));
+    }
+    Ok(code)
+}
+
+pub async fn distribution(session: &mut Session, go_live: bool) -> Result<u8, Failure> {
+    let mut wanted = vec![Stage::Distribution, Stage::Configuration];
+    if go_live {
+        wanted.push(Stage::GoLive);
+    }
+    let code = stages(session, &wanted).await?;
+    if code == DONE {
+        let values = engine::configuration(&session.ground, &session.answers).await?;
+        if !go_live && values.enabled == Some(true) {
+            session.say("CloudFront is on already; this left it on.");
+        }
+        read::show(session, &values, Format::Ruby);
+    }
+    Ok(code)
+}
+
+/// Switching off, from packagecloud.rb alone.
+pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
+    let plan = engine::look(&session.ground, Stage::Disable, &session.answers).await?;
+    if !plan.unchanged() {
+        show_overview(session, std::slice::from_ref(&plan));
+        if !session.json() {
+            plan.notes.iter().for_each(|note| eprintln!("  {note}"));
+            eprintln!("  {}", engine::disable::would_help(&session.ground).await);
+        }
+        if !session.consent("Switch CloudFront off?")? {
+            return Err(Failure::consent("disable", "you said no", "nothing was changed"));
+        }
+    }
+    let (_, failure) = apply_looking_again(session, plan).await?;
+    if let Ok(config) = session.ground.host.read_config().await {
+        read::show(session, &config.seen.values, Format::Ruby);
+    }
+    match failure {
+        None => Ok(DONE),
+        Some(failure) if failure.what == "packagecloud's redirects" => Ok(PENDING),
+        Some(failure) => Ok(super::code(&failure)),
+    }
+}
+
+pub async fn roll_back(
+    session: &mut Session,
+    backup: Option<&str>,
+    whole_file: bool,
+    edge: Option<&str>,
+) -> Result<u8, Failure> {
+    if let Some(arn) = edge {
+        if !session.consent(&format!("Associate {arn} again?"))? {
+            return Err(Failure::consent("roll-back", "you said no", "nothing was changed"));
+        }
+        let (_, failure) = session
+            .shown(async |run| engine::roll_back_edge(&session.ground, &session.answers, arn, &run).await)
+            .await;
+        return Ok(failure.map_or(DONE, |failure| super::code(&failure)));
+    }
+    let Some(backup) = backup else {
+        let backups = engine::backups(&session.ground).await?;
+        if backups.is_empty() {
+            session.say("There is no backup of packagecloud.rb: none was made yet.");
+        }
+        for backup in backups {
+            let changes = if backup.changes.is_empty() {
+                "nothing would change".to_owned()
+            } else {
+                backup.changes.join("; ")
+            };
+            session.say(&format!("{}  {}\n    {changes}", backup.path, backup.when));
+        }
+        return Ok(DONE);
+    };
+    session.answers.roll_back = RollBackAnswers { backup: Some(backup.to_owned()), whole_file, edge: None };
+    let plan = engine::look(&session.ground, Stage::RollBack, &session.answers).await?;
+    session.refuse_asks(std::slice::from_ref(&plan))?;
+    if !plan.unchanged() {
+        show_overview(session, std::slice::from_ref(&plan));
+        if !session.consent("Restore this?")? {
+            return Err(Failure::consent("roll-back", "you said no", "nothing was changed"));
+        }
+    }
+    let (_, failure) = session.apply(&plan).await;
+    if let Some(failure) = failure {
+        return Ok(super::code(&failure));
+    }
+    let on = session.ground.host.read_config().await?.seen.values.enabled == Some(true);
+    if on { stages(session, &[Stage::GoLive]).await } else { Ok(DONE) }
+}
+
+/// packagecloud-ctl's own command, with its lines.
+pub async fn ctl(session: &mut Session, command: &str) -> Result<u8, Failure> {
+    if !session.consent(&format!("Run packagecloud-ctl {command}?"))? {
+        return Err(Failure::consent(command, "you said no", "nothing was run"));
+    }
+    let ran = session.shown(async |run| engine::ctl(&session.ground, command, &run).await).await;
+    Ok(ran.map_or_else(|failure| super::code(&failure), |()| DONE))
+}

@@ -1,0 +1,233 @@
+//! Which AWS identities there are, in the order of contract section 4, each with how it was found; and the configuration of one.
+//!
+//! A key that was typed or read from packagecloud.rb stays a `Secret`: it reaches the SDK's provider and nothing else.
+
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
+    meta::region::RegionProviderChain, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_credential_types::Credentials;
+
+use crate::model::{
+    failure::{Failure, Kind},
+    names::EDGE_REGION,
+    secret::Secret,
+};
+
+/// Where credentials come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    Profile(String),
+    /// Typed by the operator.
+    Typed(Keys),
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+    Environment,
+    /// packagecloud.rb's `aws_access_key` and `aws_secret_key`.
+    Packagecloud(Keys),
+    /// The rest of AWS's chain: default profile, web identity, container, instance.
+    Chain,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    pub access: String,
+    pub secret: Secret,
+    pub session: Option<Secret>,
+}
+
+/// One identity that may be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub source: Source,
+    /// How it was found: `profile work`, `AWS_ACCESS_KEY_ID in the environment`.
+    pub found: String,
+}
+
+/// What is known where candidates are looked for.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// `--profile`.
+    pub profile: Option<String>,
+    pub typed: Option<Keys>,
+    /// The profile that the last run used.
+    pub last_profile: Option<String>,
+    pub packagecloud: Option<Keys>,
+}
+
+/// The candidates, the first that is given first.
+#[must_use]
+pub fn candidates(known: &Known) -> Vec<Candidate> {
+    candidates_among(known, |name| std::env::var(name).ok())
+}
+
+fn candidates_among(known: &Known, variable: impl Fn(&str) -> Option<String>) -> Vec<Candidate> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let mut all: Vec<Candidate> = Vec::new();
+    let mut add = |source: Source, found: String| {
+        if !all.iter().any(|one| one.source == source) {
+            all.push(Candidate { source, found });
+        }
+    };
+    if let Some(name) = &known.profile {
+        add(Source::Profile(name.clone()), format!("profile {name}, by --profile"));
+    }
+    if let Some(keys) = &known.typed {
+        add(Source::Typed(keys.clone()), format!("access key {}, typed", keys.access));
+    }
+    if set("AWS_ACCESS_KEY_ID").is_some() && set("AWS_SECRET_ACCESS_KEY").is_some() {
+        add(Source::Environment, "AWS_ACCESS_KEY_ID in the environment".to_owned());
+    }
+    if let Some(name) = set("AWS_PROFILE") {
+        let found = format!("profile {name}, by AWS_PROFILE in the environment");
+        add(Source::Profile(name), found);
+    }
+    if let Some(name) = &known.last_profile {
+        add(Source::Profile(name.clone()), format!("profile {name}, as in the last run"));
+    }
+    if let Some(keys) = &known.packagecloud {
+        add(Source::Packagecloud(keys.clone()), format!("access key {} in packagecloud.rb", keys.access));
+    }
+    let chain = "AWS's own search: default profile, web identity, container or instance role";
+    add(Source::Chain, chain.to_owned());
+    all
+}
+
+/// The names of the profiles in AWS's configuration files, sorted.
+#[must_use]
+pub fn profiles() -> Vec<String> {
+    let file = |variable: &str, name: &str| {
+        let given = std::env::var_os(variable).map(PathBuf::from);
+        let path = given.or_else(|| std::env::home_dir().map(|home| home.join(".aws").join(name)))?;
+        std::fs::read_to_string(path).ok()
+    };
+    let config = file("AWS_CONFIG_FILE", "config").unwrap_or_default();
+    let credentials = file("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default();
+    profiles_in(&config, &credentials)
+}
+
+fn profiles_in(config: &str, credentials: &str) -> Vec<String> {
+    let sections = |text: &str| -> Vec<String> {
+        let inside = |line: &str| Some(line.trim().strip_prefix('[')?.split_once(']')?.0.trim().to_owned());
+        text.lines().filter_map(inside).collect()
+    };
+    let in_config =
+        sections(config).into_iter().filter_map(|section| match section.split_once(char::is_whitespace) {
+            Some(("profile", name)) => Some(name.trim().to_owned()),
+            None if section == "default" => Some(section),
+            _ => None,
+        });
+    let all: BTreeSet<String> = in_config.chain(sections(credentials)).collect();
+    all.into_iter().collect()
+}
+
+/// The configuration for one candidate. Whether its credentials hold shows `Cloud::caller`.
+pub async fn load(
+    candidate: &Candidate,
+    region: Option<&str>,
+    endpoint_url: Option<&str>,
+) -> Result<SdkConfig, Failure> {
+    let given = region.map(|name| Region::new(name.to_owned()));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(5))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(5))
+                .operation_attempt_timeout(Duration::from_secs(60))
+                .build(),
+        );
+    if let Some(url) = endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader = match &candidate.source {
+        Source::Profile(name) => {
+            let known = profiles();
+            if !known.contains(name) {
+                let next = if known.is_empty() {
+                    "make it with `aws configure --profile NAME`, or give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
+                } else {
+                    format!("choose one of {}", known.join(", "))
+                };
+                return Err(Failure::new(
+                    Kind::Credentials,
+                    format!("profile {name}"),
+                    "AWS's configuration files have no such profile",
+                    next,
+                ));
+            }
+            let provider =
+                aws_config::profile::ProfileFileCredentialsProvider::builder().profile_name(name).build();
+            loader.profile_name(name).credentials_provider(provider)
+        }
+        Source::Typed(keys) | Source::Packagecloud(keys) => loader.credentials_provider(Credentials::new(
+            &keys.access,
+            keys.secret.expose(),
+            keys.session.as_ref().map(|token| token.expose().to_owned()),
+            None,
+            "packagecloud-cloudfront",
+        )),
+        Source::Environment => loader.credentials_provider(EnvironmentVariableCredentialsProvider::new()),
+        Source::Chain => loader,
+    };
+    let regions =
+        RegionProviderChain::first_try(given).or_default_provider().or_else(Region::new(EDGE_REGION));
+    Ok(loader.region(regions).load().await)
+}
+
+/// The failure with the profile's own name in the command to type.
+#[must_use]
+pub fn named(failure: Failure, candidate: &Candidate) -> Failure {
+    match &candidate.source {
+        Source::Profile(name) => {
+            Failure { next: failure.next.replace("--profile NAME", &format!("--profile {name}")), ..failure }
+        }
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(access: &str) -> Keys {
+        Keys { access: access.into(), secret: Secret::new("s3cret"), session: None }
+    }
+
+    #[test]
+    fn candidates_come_in_the_order_of_the_contract_each_once() {
+        let known = Known {
+            profile: Some("work".into()),
+            typed: Some(keys("AKTYPED")),
+            last_profile: Some("work".into()),
+            packagecloud: Some(keys("AKPC")),
+        };
+        let environment = |name: &str| match name {
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("x".to_owned()),
+            "AWS_PROFILE" => Some("other".to_owned()),
+            _ => None,
+        };
+        let all = candidates_among(&known, environment);
+        let found: Vec<&str> = all.iter().map(|one| one.found.as_str()).collect();
+        assert_eq!(
+            found,
+            [
+                "profile work, by --profile",
+                "access key AKTYPED, typed",
+                "AWS_ACCESS_KEY_ID in the environment",
+                "profile other, by AWS_PROFILE in the environment",
+                "access key AKPC in packagecloud.rb",
+                "AWS's own search: default profile, web identity, container or instance role",
+            ]
+        );
+        assert!(!format!("{all:?}").contains("s3cret"));
+        let half = |name: &str| (name == "AWS_ACCESS_KEY_ID").then(|| "x".to_owned());
+        assert_eq!(candidates_among(&Known::default(), half).len(), 1, "a key without its secret is none");
+    }
+
+    #[test]
+    fn profiles_are_read_from_both_files() {
+        let config = "[default]\nregion=x\n[profile  work]\n[sso-session corp]\n# [profile no]\n";
+        assert_eq!(profiles_in(config, "[ci]\n[default]\n"), ["ci", "default", "work"]);
+    }
+}

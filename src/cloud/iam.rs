@@ -1,0 +1,199 @@
+//! IAM: the role that the function runs as, its inline policy, and the service-linked roles of Lambda@Edge.
+//!
+//! A role without our marker is changed only where the caller says `adopt`; what others wrote into it stays.
+
+use aws_sdk_iam::types::{self, Tag};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use super::{Cloud, Say, fault, patience, permitted, whose};
+use crate::model::{
+    failure::{Failure, Kind},
+    names::Names,
+    policy,
+    seen::{Ownership, Role},
+};
+
+/// A fresh role isn't everywhere at once.
+const ROLE_THERE: patience::Wait = patience::Wait::new("the role to be known to all of IAM", 60, 2);
+
+fn what(names: &Names) -> String {
+    format!("role {}", names.role())
+}
+
+fn tags(names: &Names) -> Result<Vec<Tag>, Failure> {
+    let tag = |(key, value)| Tag::builder().key(key).value(value).build();
+    let built: Result<Vec<_>, _> = names.tags().into_iter().map(tag).collect();
+    built
+        .map_err(|error| Failure::other(what(names), error.to_string(), "report this as a fault of the tool"))
+}
+
+/// IAM gives documents percent-encoded.
+fn document(text: &str, what: &str) -> Result<Value, Failure> {
+    policy::parse(&percent_decode_str(text).decode_utf8_lossy(), what)
+}
+
+fn role(names: &Names, answer: &types::Role, policy: Option<Value>) -> Result<Role, Failure> {
+    let trust = match answer.assume_role_policy_document() {
+        Some(text) => document(text, &what(names))?,
+        None => Value::Null,
+    };
+    Ok(Role {
+        name: answer.role_name().to_owned(),
+        arn: answer.arn().to_owned(),
+        id: answer.role_id().to_owned(),
+        ownership: whose(answer.tags().iter().map(|tag| (tag.key(), tag.value())), names),
+        trust,
+        policy,
+    })
+}
+
+impl Cloud {
+    /// The role of our name, whoever's it is.
+    pub async fn role(&self, names: &Names) -> Result<Option<Role>, Failure> {
+        let name = names.role();
+        let (found, inline) = tokio::try_join!(
+            async {
+                let asked = self.iam.get_role().role_name(&name).send().await;
+                fault::absent(asked.map_err(fault::of("iam:GetRole", what(names))))
+            },
+            async {
+                let asked = self.iam.get_role_policy().role_name(&name).policy_name(&name).send().await;
+                fault::absent(asked.map_err(fault::of("iam:GetRolePolicy", what(names))))
+            },
+        )?;
+        let Some(found) = found.and_then(|found| found.role) else { return Ok(None) };
+        let inline = inline.map(|inline| document(inline.policy_document(), &what(names))).transpose()?;
+        role(names, &found, inline).map(Some)
+    }
+
+    /// The role, made where `seen` is none; trusted by lambda and edgelambda; tagged.
+    pub async fn ensure_role(
+        &self,
+        names: &Names,
+        seen: Option<&Role>,
+        boundary: Option<&str>,
+        adopt: bool,
+        say: Say<'_>,
+    ) -> Result<Role, Failure> {
+        let Some(seen) = seen else { return self.create_role(names, boundary, say).await };
+        permitted(&what(names), &seen.ownership, adopt)?;
+        let trusted = policy::trusts_both(&seen.trust);
+        let unmarked = seen.ownership == Ownership::Unmarked;
+        if trusted && !unmarked {
+            return Ok(seen.clone());
+        }
+        let now = self.role(names).await?;
+        if now.as_ref() != Some(seen) {
+            return Err(Failure::drifted(what(names), "it was changed since it was shown"));
+        }
+        if unmarked {
+            let asked = self.iam.tag_role().role_name(names.role()).set_tags(Some(tags(names)?)).send().await;
+            asked.map_err(fault::of("iam:TagRole", what(names)))?;
+        }
+        let trust = policy::trust_with_both(&seen.trust);
+        if !trusted {
+            self.iam
+                .update_assume_role_policy()
+                .role_name(names.role())
+                .policy_document(trust.to_string())
+                .send()
+                .await
+                .map_err(fault::of("iam:UpdateAssumeRolePolicy", what(names)))?;
+        }
+        Ok(Role { ownership: Ownership::Ours, trust, ..seen.clone() })
+    }
+
+    async fn create_role(
+        &self,
+        names: &Names,
+        boundary: Option<&str>,
+        say: Say<'_>,
+    ) -> Result<Role, Failure> {
+        let asked = self
+            .iam
+            .create_role()
+            .role_name(names.role())
+            .description("packagecloud-cloudfront: runs the authenticator at CloudFront's edge")
+            .assume_role_policy_document(policy::trust().to_string())
+            .set_permissions_boundary(boundary.map(str::to_owned))
+            .set_tags(Some(tags(names)?))
+            .send()
+            .await
+            .map_err(fault::of("iam:CreateRole", what(names)));
+        match asked {
+            Ok(answer) => {
+                let made =
+                    answer.role.ok_or_else(|| fault::lacking("iam:CreateRole", what(names), "the role"))?;
+                let role = role(names, &made, None)?;
+                // The answer of a create may leave the tags and the document out; they are what was sent.
+                Ok(Role { ownership: Ownership::Ours, trust: policy::trust(), ..role })
+            }
+            // A reply was lost and the SDK asked again; or somebody was faster.
+            Err(failure) if fault::is(&failure, "EntityAlreadyExists") => {
+                let found = patience::until(ROLE_THERE, say, || async { self.role(names).await }).await?;
+                if found.ownership == Ownership::Ours {
+                    Ok(found)
+                } else {
+                    Err(Failure::drifted(what(names), "somebody made it meanwhile"))
+                }
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The inline policy of our name on `role` holds the statements of `model::policy::role_policy`.
+    pub async fn ensure_role_policy(
+        &self,
+        names: &Names,
+        role: &Role,
+        key_arn: &str,
+        account: &str,
+        say: Say<'_>,
+    ) -> Result<Value, Failure> {
+        let ours = policy::role_policy(names, key_arn, account);
+        let new = match &role.policy {
+            Some(standing) if policy::carries(standing, &ours) => return Ok(standing.clone()),
+            Some(standing) => policy::merged_key_policy(standing, &ours),
+            None => ours,
+        };
+        let put = || async {
+            self.iam
+                .put_role_policy()
+                .role_name(&role.name)
+                .policy_name(names.role())
+                .policy_document(new.to_string())
+                .send()
+                .await
+                .map_err(fault::of("iam:PutRolePolicy", what(names)))
+        };
+        patience::while_passing(ROLE_THERE, say, |failure| failure.kind == Kind::Missing, put).await?;
+        Ok(new)
+    }
+
+    /// The two service-linked roles that Lambda@Edge needs, once in an account.
+    pub async fn ensure_service_linked_roles(&self, say: Say<'_>) -> Result<(), Failure> {
+        tokio::try_join!(
+            self.ensure_linked("AWSServiceRoleForLambdaReplicator", "replicator.lambda.amazonaws.com", say),
+            self.ensure_linked("AWSServiceRoleForCloudFrontLogger", "logger.cloudfront.amazonaws.com", say),
+        )
+        .map(|_| ())
+    }
+
+    async fn ensure_linked(&self, name: &str, service: &str, say: Say<'_>) -> Result<(), Failure> {
+        let what = format!("service-linked role {name}");
+        let asked = self.iam.get_role().role_name(name).send().await;
+        match asked.map_err(fault::of("iam:GetRole", &what)) {
+            Ok(_) => return Ok(()),
+            // Where it may not be looked at it is asked for: that it is there already is no failure.
+            Err(failure) if matches!(failure.kind, Kind::Missing | Kind::Denied) => {}
+            Err(failure) => return Err(failure),
+        }
+        say(&format!("making {what}, once in this account"));
+        let asked = self.iam.create_service_linked_role().aws_service_name(service).send().await;
+        match asked.map_err(fault::of("iam:CreateServiceLinkedRole", &what)) {
+            Err(failure) if failure.why.contains("has been taken in this account") => Ok(()),
+            done => done.map(|_| ()),
+        }
+    }
+}

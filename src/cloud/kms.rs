@@ -1,0 +1,318 @@
+//! KMS: the key that the function's secret is encrypted under, its alias and its policy, in us-east-1.
+//!
+//! A key is found, by alias or as an orphan by our tag, before one is made: each that is made costs money for ever.
+
+use std::time::Duration;
+
+use aws_config::{Region, retry::RetryConfig};
+use aws_sdk_kms::{
+    primitives::Blob,
+    types::{KeyManagerType, KeyMetadata, Tag},
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
+
+use super::{Cloud, Say, fault, patience, permitted, whose};
+use crate::model::{
+    failure::{Failure, Kind},
+    names::{COST_TAG, Names},
+    policy,
+    seen::{KmsKey, Ownership},
+};
+
+/// A fresh key isn't everywhere at once.
+const KEY_THERE: patience::Wait = patience::Wait::new("the key to be known to all of KMS", 120, 2);
+/// `GetKeyPolicy` may give the old one for a while.
+const POLICY_THERE: patience::Wait = patience::Wait::new("the key policy to take effect", 300, 2);
+/// How many keys are asked for their tags at once.
+const AT_ONCE: usize = 8;
+/// How often a key is asked for where the answer was lost and no key is found.
+const TRIES: usize = 3;
+/// How long a key that was made without an answer may take to be found by its tag.
+const ORPHAN: Duration = Duration::from_secs(5);
+
+fn what(names: &Names) -> String {
+    format!("KMS key {}", names.alias())
+}
+
+fn tags(names: &Names) -> Result<Vec<Tag>, Failure> {
+    let tag = |(key, value)| Tag::builder().tag_key(key).tag_value(value).build();
+    let built: Result<Vec<_>, _> = names.tags().into_iter().map(tag).collect();
+    built
+        .map_err(|error| Failure::other(what(names), error.to_string(), "report this as a fault of the tool"))
+}
+
+impl Cloud {
+    /// The key behind our alias, else an enabled one that carries our marker.
+    pub async fn key(&self, names: &Names) -> Result<Option<KmsKey>, Failure> {
+        match self.described(names, &names.alias()).await? {
+            Some(found) => self.key_of(names, &found, true).await.map(Some),
+            None => self.orphan(names).await,
+        }
+    }
+
+    async fn described(&self, names: &Names, id: &str) -> Result<Option<KeyMetadata>, Failure> {
+        let asked = self.kms.describe_key().key_id(id).send().await;
+        let found = fault::absent(asked.map_err(fault::of("kms:DescribeKey", what(names))))?;
+        Ok(found.and_then(|found| found.key_metadata))
+    }
+
+    async fn key_tags(&self, names: &Names, id: &str) -> Result<Ownership, Failure> {
+        let asked = self.kms.list_resource_tags().key_id(id).send().await;
+        let found = asked.map_err(fault::of("kms:ListResourceTags", what(names)))?;
+        Ok(whose(found.tags().iter().map(|tag| (tag.tag_key(), tag.tag_value())), names))
+    }
+
+    async fn standing_policy(&self, what: &str, id: &str) -> Result<Value, Failure> {
+        let asked = self.kms.get_key_policy().key_id(id).policy_name("default").send().await;
+        let found = asked.map_err(fault::of("kms:GetKeyPolicy", what))?;
+        policy::parse(found.policy().unwrap_or("{}"), what)
+    }
+
+    async fn key_of(&self, names: &Names, found: &KeyMetadata, alias: bool) -> Result<KmsKey, Failure> {
+        let id = found.key_id();
+        let what = what(names);
+        let (ownership, policy) =
+            tokio::try_join!(self.key_tags(names, id), self.standing_policy(&what, id))?;
+        Ok(KmsKey {
+            id: id.to_owned(),
+            arn: found.arn().unwrap_or_default().to_owned(),
+            state: found.key_state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+            ownership,
+            policy,
+            alias,
+        })
+    }
+
+    /// The id, where the key carries our marker; one whose policy keeps its tags from us is none that we made.
+    async fn if_marked(&self, names: &Names, id: String) -> Result<Option<String>, Failure> {
+        match self.key_tags(names, &id).await {
+            Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
+            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Missing) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// An enabled key with our marker and without our alias: a run was cut off between the two.
+    async fn orphan(&self, names: &Names) -> Result<Option<KmsKey>, Failure> {
+        let mut pages = self.kms.list_keys().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(fault::of("kms:ListKeys", "the account's KMS keys"))?;
+            let ids = page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned));
+            let asked: Vec<_> = ids.map(|id| self.if_marked(names, id)).collect();
+            let marked: Vec<Option<String>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+            for id in marked.into_iter().flatten() {
+                if let Some(found) = self.described(names, &id).await?
+                    && found.enabled()
+                {
+                    return self.key_of(names, &found, false).await.map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The key, made with its policy and tags where `seen` is none.
+    pub async fn ensure_key(
+        &self,
+        names: &Names,
+        seen: Option<&KmsKey>,
+        role_arn: &str,
+        account: &str,
+        adopt: bool,
+        say: Say<'_>,
+    ) -> Result<KmsKey, Failure> {
+        let Some(seen) = seen else { return self.create_key(names, role_arn, account, say).await };
+        permitted(&what(names), &seen.ownership, adopt)?;
+        if seen.state != "Enabled" {
+            return Err(Failure::other(
+                what(names),
+                format!("its state is {}, so it can't be used", seen.state),
+                "enable it, or cancel its deletion, in the KMS console; then try again",
+            ));
+        }
+        if seen.ownership == Ownership::Ours {
+            return Ok(seen.clone());
+        }
+        let asked = self.kms.tag_resource().key_id(&seen.id).set_tags(Some(tags(names)?)).send().await;
+        asked.map_err(fault::of("kms:TagResource", what(names)))?;
+        Ok(KmsKey { ownership: Ownership::Ours, ..seen.clone() })
+    }
+
+    /// The SDK would send CreateKey again after a lost reply, and make a second key: so it is told not to, and
+    /// the key is looked for before it is asked for again.
+    async fn create_key(
+        &self,
+        names: &Names,
+        role_arn: &str,
+        account: &str,
+        say: Say<'_>,
+    ) -> Result<KmsKey, Failure> {
+        let policy = policy::key_policy(names, role_arn, account);
+        let once = aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled());
+        let mut last = None;
+        for _ in 0..TRIES {
+            let asked = self
+                .kms
+                .create_key()
+                .description("packagecloud-cloudfront: encrypts the secret of the authenticator")
+                .policy(policy.to_string())
+                .set_tags(Some(tags(names)?))
+                .customize()
+                .config_override(once.clone())
+                .send()
+                .await
+                .map_err(fault::of("kms:CreateKey", what(names)));
+            let failure = match asked {
+                Ok(answer) => {
+                    let made = answer
+                        .key_metadata
+                        .ok_or_else(|| fault::lacking("kms:CreateKey", what(names), "the key"))?;
+                    return Ok(KmsKey {
+                        id: made.key_id().to_owned(),
+                        arn: made.arn().unwrap_or_default().to_owned(),
+                        state: "Enabled".to_owned(),
+                        ownership: Ownership::Ours,
+                        policy,
+                        alias: false,
+                    });
+                }
+                Err(failure) => failure,
+            };
+            if failure.kind != Kind::Unreachable && !fault::throttled(&failure) {
+                return Err(failure);
+            }
+            say("waiting to see whether the key was made although no answer came");
+            tokio::time::sleep(ORPHAN).await;
+            if let Some(found) = self.orphan(names).await? {
+                return Ok(found);
+            }
+            last = Some(failure);
+        }
+        Err(last.unwrap_or_else(|| fault::lacking("kms:CreateKey", what(names), "the key")))
+    }
+
+    /// Our alias points at the key; an alias that points elsewhere is never moved.
+    pub async fn ensure_alias(&self, names: &Names, key: &KmsKey, say: Say<'_>) -> Result<(), Failure> {
+        if key.alias {
+            return Ok(());
+        }
+        let create = || async {
+            let asked = self.kms.create_alias().alias_name(names.alias()).target_key_id(&key.id).send().await;
+            asked.map_err(fault::of("kms:CreateAlias", names.alias()))
+        };
+        let done =
+            patience::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, create).await;
+        match done {
+            Err(failure) if fault::is(&failure, "AlreadyExistsException") => {
+                // The alias of a lost reply is ours, and may not be known everywhere yet.
+                let described = || async { self.described(names, &names.alias()).await };
+                let points = patience::until(KEY_THERE, say, described).await?;
+                if points.key_id() == key.id {
+                    Ok(())
+                } else {
+                    Err(Failure::drifted(names.alias(), "it points at another key by now"))
+                }
+            }
+            done => done.map(|_| ()),
+        }
+    }
+
+    /// Our statements stand in the key's policy; every other stays as it was.
+    pub async fn ensure_key_policy(
+        &self,
+        names: &Names,
+        key: &KmsKey,
+        role_arn: &str,
+        account: &str,
+        say: Say<'_>,
+    ) -> Result<(), Failure> {
+        let ours = policy::key_policy(names, role_arn, account);
+        self.put_statements(&what(names), &key.id, Some(&key.policy), &ours, say).await
+    }
+
+    /// The bucket's own key, in its region, lets CloudFront decrypt for this distribution. Only on a separate yes.
+    pub async fn ensure_bucket_key(
+        &self,
+        names: &Names,
+        key_arn: &str,
+        distribution_arn: &str,
+        account: &str,
+        say: Say<'_>,
+    ) -> Result<(), Failure> {
+        let statement = policy::bucket_key_statement(names, distribution_arn, account);
+        let ours = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
+        let what = format!("the bucket's KMS key {key_arn}");
+        self.beside(key_arn).put_statements(&what, key_arn, None, &ours, say).await
+    }
+
+    /// Whether a key, by ARN, id or alias in the bucket's region, is AWS's own (`aws/s3`): no policy of it can be changed.
+    pub async fn managed_by_aws(&self, key: &str) -> Result<bool, Failure> {
+        let asked = self.beside(key).kms.describe_key().key_id(key).send().await;
+        let found = asked.map_err(fault::of("kms:DescribeKey", format!("the bucket's KMS key {key}")))?;
+        Ok(found.key_metadata.is_some_and(|key| key.key_manager() == Some(&KeyManagerType::Aws)))
+    }
+
+    /// The same with KMS in the region of the key's ARN, else of the bucket.
+    fn beside(&self, key: &str) -> Self {
+        let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
+        let region = named.map(|name| Region::new(name.to_owned())).or_else(|| self.config.region().cloned());
+        let config = self.config.to_builder().region(region).build();
+        Self { kms: aws_sdk_kms::Client::new(&config), ..self.clone() }
+    }
+
+    async fn put_statements(
+        &self,
+        what: &str,
+        id: &str,
+        seen: Option<&Value>,
+        ours: &Value,
+        say: Say<'_>,
+    ) -> Result<(), Failure> {
+        if seen.is_some_and(|seen| policy::carries(seen, ours)) {
+            return Ok(());
+        }
+        let now = self.standing_policy(what, id).await?;
+        if policy::carries(&now, ours) {
+            return Ok(());
+        }
+        if seen.is_some_and(|seen| !policy::same(seen, &now)) {
+            return Err(Failure::drifted(
+                format!("the policy of {what}"),
+                "it was changed since it was shown",
+            ));
+        }
+        let new = policy::merged_key_policy(&now, ours).to_string();
+        let put = || async {
+            let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
+            asked.map_err(fault::of("kms:PutKeyPolicy", what))
+        };
+        // The only principals of ours are the account's root and CloudFront: a malformed policy is no delay of theirs.
+        patience::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, put).await?;
+        patience::until(POLICY_THERE, say, || async {
+            Ok(policy::carries(&self.standing_policy(what, id).await?, ours).then_some(()))
+        })
+        .await
+    }
+
+    /// The ciphertext under the encryption context `packagecloud:enterprise` = bucket.
+    pub async fn encrypt(&self, key_arn: &str, plaintext: &[u8], bucket: &str) -> Result<Vec<u8>, Failure> {
+        let what = format!("KMS key {key_arn}");
+        let encrypt = || async {
+            self.kms
+                .encrypt()
+                .key_id(key_arn)
+                .plaintext(Blob::new(plaintext))
+                .encryption_context(COST_TAG, bucket)
+                .send()
+                .await
+                .map_err(fault::of("kms:Encrypt", &what))
+        };
+        let done =
+            patience::while_passing(KEY_THERE, &|_| {}, |failure| failure.kind == Kind::Missing, encrypt);
+        let answer = done.await?;
+        let ciphertext =
+            answer.ciphertext_blob.ok_or_else(|| fault::lacking("kms:Encrypt", what, "the ciphertext"))?;
+        Ok(ciphertext.into_inner())
+    }
+}

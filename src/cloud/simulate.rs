@@ -1,0 +1,205 @@
+//! What IAM's simulation says of a principal: a named check for each action.
+//!
+//! It is advice: what can't be simulated is unknown, never denied.
+
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{Cloud, fault};
+use crate::model::{
+    access::Need,
+    check::Check,
+    failure::{Failure, Kind},
+    names::EDGE_REGION,
+};
+
+/// How many simulations are asked at once: IAM throttles them early.
+const AT_ONCE: usize = 4;
+
+impl Cloud {
+    /// One check for each need, named by its action, in the order given. `principal` is the caller's ARN.
+    pub async fn simulate(&self, principal: &str, needs: &[Need]) -> Result<Vec<Check>, Failure> {
+        let source = match self.simulated(principal).await? {
+            Ok(source) => source,
+            Err(why) => return Ok(needs.iter().map(|need| Check::unknown(need.action, &why)).collect()),
+        };
+        let asked: Vec<_> =
+            batches(needs).into_iter().map(|batch| self.simulate_batch(&source, batch)).collect();
+        let mut answered: Vec<(usize, Check)> = stream::iter(asked).buffered(AT_ONCE).try_concat().await?;
+        answered.sort_by_key(|(place, _)| *place);
+        Ok(answered.into_iter().map(|(_, check)| check).collect())
+    }
+
+    /// The ARN to simulate, or why there is none: only users and roles of IAM can be.
+    async fn simulated(&self, principal: &str) -> Result<Result<String, String>, Failure> {
+        let mut parts = principal.splitn(6, ':').skip(2);
+        let (service, rest) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
+        match (service, rest.split('/').collect::<Vec<_>>().as_slice()) {
+            ("iam", ["user" | "role", ..]) => Ok(Ok(principal.to_owned())),
+            // The session's ARN lacks the role's path, so the role is asked for its own ARN.
+            ("sts", ["assumed-role", role, ..]) => {
+                let asked = self.iam.get_role().role_name(*role).send().await;
+                match asked.map_err(fault::of("iam:GetRole", format!("role {role}"))) {
+                    Ok(answer) => Ok(answer
+                        .role
+                        .map(|role| role.arn)
+                        .ok_or_else(|| format!("role {role} has no ARN: cannot be checked"))),
+                    Err(failure) => advice(failure).map(Err),
+                }
+            }
+            ("iam", ["root"]) => Ok(Err(
+                "the account's root cannot be checked: it may do all but what the organization denies".into(),
+            )),
+            _ => Ok(Err(format!("{principal} cannot be checked: it is no IAM user or role"))),
+        }
+    }
+
+    async fn simulate_batch(&self, source: &str, batch: Batch<'_>) -> Result<Vec<(usize, Check)>, Failure> {
+        let first = batch[0].1;
+        let mut results: Vec<EvaluationResult> = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let asked = self
+                .iam
+                .simulate_principal_policy()
+                .policy_source_arn(source)
+                .set_action_names(Some(batch.iter().map(|(_, need)| need.action.to_owned()).collect()))
+                .resource_arns(first.sample())
+                .set_context_entries(Some(context(first)))
+                .set_marker(marker.take())
+                .send()
+                .await
+                .map_err(fault::of("iam:SimulatePrincipalPolicy", source));
+            match asked {
+                Ok(page) => {
+                    results.extend_from_slice(page.evaluation_results());
+                    marker = page.marker().filter(|_| page.is_truncated()).map(str::to_owned);
+                }
+                Err(failure) => {
+                    let why = advice(failure)?;
+                    return Ok(batch
+                        .into_iter()
+                        .map(|(place, need)| (place, Check::unknown(need.action, &why)))
+                        .collect());
+                }
+            }
+            if marker.is_none() {
+                break;
+            }
+        }
+        Ok(batch.into_iter().map(|(place, need)| (place, judged(need, &results))).collect())
+    }
+}
+
+/// A failure that makes the simulation unknown, as the reason; what makes everything else fail too goes on.
+fn advice(failure: Failure) -> Result<String, Failure> {
+    match failure.kind {
+        Kind::Credentials | Kind::Unreachable | Kind::Interrupted => Err(failure),
+        _ => Ok(format!("cannot be checked: {}", failure.why)),
+    }
+}
+
+/// Needs with their places, all on one resource under one context.
+type Batch<'a> = Vec<(usize, &'a Need)>;
+
+fn batches(needs: &[Need]) -> Vec<Batch<'_>> {
+    let mut all: Vec<Batch<'_>> = Vec::new();
+    for one in needs.iter().enumerate() {
+        // An action with a `*` may be refused as a name; it shall not take others along.
+        let alone = one.1.action.ends_with('*');
+        let fits = |batch: &&mut Batch<'_>| {
+            let first = batch[0].1;
+            first.resource == one.1.resource
+                && first.context == one.1.context
+                && first.action.ends_with('*') == alone
+        };
+        match all.iter_mut().find(fits) {
+            Some(batch) => batch.push(one),
+            None => all.push(vec![one]),
+        }
+    }
+    all
+}
+
+/// The values that the real request carries, so that conditions on them aren't missing.
+fn context(need: &Need) -> Vec<ContextEntry> {
+    let entry = |key: &str, kind: ContextKeyTypeEnum, values: Vec<String>| {
+        ContextEntry::builder()
+            .context_key_name(key)
+            .context_key_type(kind)
+            .set_context_key_values(Some(values))
+            .build()
+    };
+    let mut all = vec![
+        entry("aws:SecureTransport", ContextKeyTypeEnum::Boolean, vec!["true".into()]),
+        entry("aws:RequestedRegion", ContextKeyTypeEnum::String, vec![EDGE_REGION.into()]),
+    ];
+    let tagged: Vec<String> = need
+        .context
+        .iter()
+        .filter_map(|(key, _)| key.strip_prefix("aws:RequestTag/"))
+        .map(str::to_owned)
+        .collect();
+    if !tagged.is_empty() {
+        all.push(entry("aws:TagKeys", ContextKeyTypeEnum::StringList, tagged));
+    }
+    all.extend(
+        need.context.iter().map(|(key, value)| entry(key, ContextKeyTypeEnum::String, vec![value.clone()])),
+    );
+    all
+}
+
+/// Both shapes: one result for each action, with the resources inside; or, as it was, one for each pair.
+fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
+    let of_it: Vec<_> =
+        results.iter().filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action)).collect();
+    let inner = of_it.iter().flat_map(|one| one.resource_specific_results());
+    let decisions: Vec<&PolicyEvaluationDecisionType> = (of_it.iter().map(|one| one.eval_decision()))
+        .chain(inner.clone().map(aws_sdk_iam::types::ResourceSpecificResult::eval_resource_decision))
+        .collect();
+    let mut missing: Vec<&str> = (of_it.iter().flat_map(|one| one.missing_context_values()))
+        .chain(inner.flat_map(|one| one.missing_context_values()))
+        .map(String::as_str)
+        .collect();
+    missing.sort_unstable();
+    missing.dedup();
+    let allowed = decisions.iter().all(|one| **one == PolicyEvaluationDecisionType::Allowed);
+    if decisions.is_empty() {
+        return Check::unknown(need.action, "IAM's simulation said nothing of it");
+    }
+    if !missing.is_empty() {
+        return Check::unknown(
+            need.action,
+            format!("depends on {}, which only the real request has", missing.join(", ")),
+        );
+    }
+    if allowed {
+        return Check::pass(need.action, format!("allowed on {}", need.resource));
+    }
+    if need.optional {
+        return Check::unknown(
+            need.action,
+            format!("not allowed on {}; only some installations need it", need.resource),
+        );
+    }
+    let explicit = decisions.contains(&&PolicyEvaluationDecisionType::ExplicitDeny);
+    let organization = of_it
+        .iter()
+        .filter_map(|one| one.organizations_decision_detail())
+        .any(|one| !one.allowed_by_organizations());
+    let boundary = of_it
+        .iter()
+        .filter_map(|one| one.permissions_boundary_decision_detail())
+        .any(|one| !one.allowed_by_permissions_boundary());
+    let (why, next) = match (organization, boundary, explicit) {
+        (true, ..) => {
+            ("the organization doesn't allow it", "ask who keeps the organization's service control policies")
+        }
+        (_, true, _) => {
+            ("the permissions boundary doesn't allow it", "widen the boundary, or use another identity")
+        }
+        (.., true) => ("a policy denies it explicitly", "have that denial lifted, or use another identity"),
+        _ => ("no policy allows it", "attach the policy that `check --policy` prints"),
+    };
+    Check::fail(need.action, format!("{why}, on {}", need.resource), next)
+}

@@ -1,0 +1,124 @@
+//! The access stage: who we are, which bucket it is, what we may do, and what packagecloud is on the host. It changes nothing.
+
+use tokio::join;
+
+use crate::host::version;
+use crate::model::{
+    access,
+    answers::Answers,
+    check::Check,
+    failure::Failure,
+    goal::{Goal, Stage},
+    plan::{Ask, Consent, Plan},
+    seen::{AccessSeen, Seen},
+};
+
+use super::ground::{Ground, Scene};
+
+/// A minute: more than this and links that packagecloud signs are refused early or accepted late.
+const CLOCK_LIMIT: i64 = 60;
+
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let scene = ground.scene(answers).await?;
+    let config = ground.host.read_config().await;
+    let goal = answers.goal.unwrap_or(Goal::Install);
+    let needs = access::needs(goal, &scene.names, &scene.account);
+    let (permissions, version) =
+        join!(scene.cloud.simulate(&scene.caller.arn, &needs), ground.host.version());
+
+    let mut plan = Plan::new(Stage::Access, Seen::Nothing);
+    plan.checks.push(Check::pass("identity", format!("{} ({})", scene.caller.arn, scene.found)));
+    plan.checks.extend(bucket_checks(&scene));
+    plan.checks.push(clock(&scene));
+    plan.checks.push(match &config {
+        Ok(config) => Check::pass("packagecloud.rb", config.seen.path.clone()),
+        Err(failure) => Check::fail("packagecloud.rb", failure.to_string(), failure.next.clone()),
+    });
+    plan.checks.push(version::check(version.as_ref()));
+    match permissions {
+        Ok(checks) => plan.checks.extend(checks),
+        Err(failure) => {
+            plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why)))
+        }
+    }
+    plan.asks.extend(asks(ground, &scene, answers));
+    plan.seen = Seen::Access(Box::new(AccessSeen {
+        identity: scene.caller.arn.clone(),
+        account: scene.account.clone(),
+        found: scene.found.clone(),
+        bucket: scene.bucket.clone(),
+        evidence: scene.evidence.clone(),
+        config: config.ok().map(|config| config.seen),
+        checks: plan.checks.clone(),
+    }));
+    Ok(plan)
+}
+
+fn bucket_checks(scene: &Scene) -> Vec<Check> {
+    let bucket = &scene.bucket;
+    let (known, of) = scene.sampled;
+    let sampled = if of == 0 {
+        "it is empty".to_owned()
+    } else {
+        format!("{known} of {of} sampled keys look like packagecloud's")
+    };
+    let mut checks = vec![Check::pass(
+        "bucket",
+        format!("{} in {}: {}; {sampled}", bucket.name, bucket.region, scene.evidence),
+    )];
+    if !bucket.versioning.is_empty() && bucket.versioning == "Enabled" {
+        checks.push(Check::pass(
+            "bucket versioning",
+            "on: a reindex keeps the version before of each object it changes",
+        ));
+    }
+    if bucket.encryption.starts_with("aws:kms") {
+        checks.push(Check::pass("bucket encryption", "SSE-KMS: an origin access control is used"));
+    }
+    checks
+}
+
+pub(super) fn clock(scene: &Scene) -> Check {
+    match scene.caller.clock_ahead {
+        None => Check::unknown("clock", "AWS's answer held no date"),
+        Some(ahead) if ahead.abs() <= CLOCK_LIMIT => {
+            Check::pass("clock", format!("{} s from AWS's", ahead.abs()))
+        }
+        Some(ahead) => Check::fail(
+            "clock",
+            format!(
+                "this machine is {} s {} AWS",
+                ahead.abs(),
+                if ahead > 0 { "ahead of" } else { "behind" }
+            ),
+            "set the clock (chronyc makestep, or timedatectl set-ntp true): a slow clock makes every link expire early",
+        ),
+    }
+}
+
+fn asks(ground: &Ground, scene: &Scene, answers: &Answers) -> Vec<Ask> {
+    let mut asks = Vec::new();
+    let name = scene.names.bucket();
+    let (known, of) = scene.sampled;
+    if of > 0 && known == 0 && !answers.consents.given(Consent::ConfirmBucket, name) {
+        asks.push(Ask {
+            consent: Consent::ConfirmBucket,
+            question: format!(
+                "No key of bucket {name} looks like packagecloud's. Type its name if it is the right one."
+            ),
+        });
+    }
+    if let Some((account, bucket)) = &ground.settings.last
+        && (account != &scene.account || bucket != name)
+        && !answers.consents.given(Consent::OtherBucket, name)
+    {
+        asks.push(Ask {
+            consent: Consent::OtherBucket,
+            question: format!(
+                "The last run on this host worked on bucket {bucket} in account {account}. Work on {name} in account {} now?",
+                scene.account
+            ),
+        });
+    }
+    asks
+}

@@ -1,0 +1,214 @@
+//! The configuration stage: id and domain go to packagecloud.rb, not live; the diff, the final block, the notice to clients (contract section 7).
+//!
+//! While CloudFront is on, this stage changes nothing: going live does, behind its gate.
+
+use crate::host::{Config, Written};
+use crate::model::{
+    answers::{Answers, Managed},
+    block::{Key, Values},
+    config_file::Override,
+    event::End,
+    failure::Failure,
+    goal::{Stage, Step},
+    plan::{Ask, Consent, Exhibit, Plan, Verb},
+    seen::{ConfigSeen, ConfigurationSeen, Distribution, Seen},
+};
+
+use super::{bootstrap, distribution, ground::Ground, run::StageRun};
+
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let config = ground.host.read_config().await?;
+    let distribution = ours(ground, answers).await?;
+    let wanted = wanted(&config.seen, distribution.as_ref(), answers);
+    let before = config.seen.values.clone();
+    let mut plan =
+        plan(ConfigurationSeen { config: config.seen.clone(), wanted, before, backup: None }, answers);
+    if let Seen::Configuration(seen) = &plan.seen
+        && let Some(changes) = changes(ground, &config, &edits(&seen.wanted, &pending(seen)))
+    {
+        plan.exhibit.insert(0, changes);
+    }
+    Ok(plan)
+}
+
+/// The diff that `edits` would make, if they make any.
+pub(super) fn changes(ground: &Ground, config: &Config, edits: &[(Key, String)]) -> Option<Exhibit> {
+    let lines = ground.host.preview_config(&config.file, edits, Override::Append).ok()?;
+    let title = format!("Changes to {}", config.seen.path);
+    (!lines.is_empty()).then_some(Exhibit { title, lines, copy: false })
+}
+
+/// Where the file before is kept, as the end of a sentence.
+pub(super) fn kept(written: &Written) -> String {
+    written
+        .backup
+        .as_ref()
+        .map(|backup| format!("; the file before is {}", backup.display()))
+        .unwrap_or_default()
+}
+
+/// The distribution that this install made or adopted, if it stands.
+pub(super) async fn ours(ground: &Ground, answers: &Answers) -> Result<Option<Distribution>, Failure> {
+    let scene = ground.scene(answers).await?;
+    let below = bootstrap::see(ground, &scene, answers).await?;
+    Ok(distribution::see(&scene, answers, &below).await?.distribution)
+}
+
+/// The four values as they shall be once CloudFront is on.
+pub(super) fn wanted(config: &ConfigSeen, distribution: Option<&Distribution>, answers: &Answers) -> Values {
+    Values {
+        enabled: Some(true),
+        secret: config.values.secret.clone(),
+        distribution_id: distribution.map(|distribution| distribution.id.clone()),
+        packages_domain: answers
+            .packages_domain
+            .clone()
+            .or_else(|| distribution.map(|distribution| distribution.domain.clone())),
+    }
+}
+
+/// Which of id and domain this stage has to write.
+fn pending(seen: &ConfigurationSeen) -> Vec<Key> {
+    if seen.config.values.enabled == Some(true) {
+        return Vec::new();
+    }
+    [Key::DistributionId, Key::PackagesDomain]
+        .into_iter()
+        .filter(|&key| {
+            seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key)
+        })
+        .collect()
+}
+
+/// Decides; touches nothing.
+pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
+    let mut plan = Plan::new(Stage::Configuration, Seen::Nothing);
+    let path = seen.config.path.clone();
+    let pending = pending(&seen);
+    if seen.config.values.enabled == Some(true) {
+        plan.line(
+            Step::Configuration,
+            Verb::Keep,
+            &path,
+            "CloudFront is on: what it holds is changed only by going live",
+        );
+    } else if seen.wanted.distribution_id.is_none() {
+        plan.line(
+            Step::Configuration,
+            Verb::Update,
+            &path,
+            "the distribution's id and domain, once it is made",
+        );
+    } else if pending.is_empty() {
+        plan.line(Step::Configuration, Verb::Keep, &path, "it holds the distribution's id and domain");
+    } else {
+        let names: Vec<&str> = pending.iter().map(|key| key.name()).collect();
+        plan.line(Step::Configuration, Verb::Update, &path, format!("{}; not live yet", names.join(" and ")));
+    }
+    for change in &mut plan.changes {
+        change.calls.push("by hand: add the lines to packagecloud.rb".into());
+    }
+    let domain = seen.wanted.packages_domain.clone();
+    plan.exhibit.push(Exhibit {
+        title: "The final block (cloudfront_enabled is switched on by going live)".into(),
+        lines: seen.wanted.hidden().lines(),
+        copy: true,
+    });
+    if let Some(domain) = &domain {
+        plan.exhibit.push(notice(domain));
+    }
+    if !pending.is_empty() {
+        plan.asks.extend(managed_ask(&seen.config, answers));
+        plan.asks.extend(expression_ask(&seen.config, &pending, answers));
+    }
+    plan.seen = Seen::Configuration(Box::new(seen));
+    plan
+}
+
+/// What clients behind a firewall must be told before the redirects change.
+pub(super) fn notice(domain: &str) -> Exhibit {
+    Exhibit {
+        title: "Tell customers behind a firewall, before going live".into(),
+        lines: vec![
+            format!("Packages will be downloaded from https://{domain} (port 443)."),
+            "Allow that name beside your packagecloud server's in firewalls and proxies;".into(),
+            "the addresses behind it change, so allow the name, not addresses.".into(),
+            "Nothing changes in apt, yum, gem or pip configuration.".into(),
+        ],
+        copy: true,
+    }
+}
+
+/// A file that a configuration client writes is not ours to edit unasked.
+pub(super) fn managed_ask(config: &ConfigSeen, answers: &Answers) -> Option<Ask> {
+    let (tool, how) = config.managed.as_ref()?;
+    if answers.consents.managed.is_some() {
+        return None;
+    }
+    Some(Ask {
+        consent: Consent::Managed,
+        question: format!(
+            "{tool} manages this host ({how}) and would undo the edit on its next run. Write the file now all the same?"
+        ),
+    })
+}
+
+pub(super) fn expression_ask(config: &ConfigSeen, keys: &[Key], answers: &Answers) -> Option<Ask> {
+    if answers.consents.override_expression {
+        return None;
+    }
+    let (key, number, line) = config.expressions.iter().find(|(key, ..)| keys.contains(key))?;
+    Some(Ask {
+        consent: Consent::OverrideExpression,
+        question: format!(
+            "{} in line {number} is an expression: {line} — overrule it with a line at the end of the file?",
+            key.name()
+        ),
+    })
+}
+
+/// The edits that bring `keys` to `values`.
+pub(super) fn edits(values: &Values, keys: &[Key]) -> Vec<(Key, String)> {
+    keys.iter().filter_map(|&key| values.ruby(key).map(|value| (key, value))).collect()
+}
+
+/// Writes `keys` of `values`, by the rules for managed hosts.
+pub(super) async fn write(
+    ground: &Ground,
+    config: &ConfigSeen,
+    values: &Values,
+    keys: &[Key],
+    answers: &Answers,
+) -> Result<Written, Failure> {
+    if let Some((tool, _)) = &config.managed
+        && answers.consents.managed != Some(Managed::Write)
+    {
+        return Err(Failure::consent(
+            config.path.clone(),
+            format!("{tool} manages it, and it does not hold these values yet"),
+            format!(
+                "put the values of `configuration --format {tool}` into {tool} and run it, then start again; or give --managed write"
+            ),
+        ));
+    }
+    let expressions = if answers.consents.override_expression { Override::Append } else { Override::Refuse };
+    ground.host.write_config(config, &edits(values, keys), expressions).await
+}
+
+pub async fn apply(
+    ground: &Ground,
+    seen: &ConfigurationSeen,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<(End, String), Failure> {
+    let keys = pending(seen);
+    if keys.is_empty() {
+        return Ok((End::Unchanged, String::new()));
+    }
+    run.step(Step::Configuration, format!("writing {}", seen.config.path), async {
+        let written = write(ground, &seen.config, &seen.wanted, &keys, answers).await?;
+        Ok(((), format!("{} holds the block, not live yet{}", seen.config.path, kept(&written))))
+    })
+    .await?;
+    Ok((End::Applied, String::new()))
+}

@@ -1,0 +1,330 @@
+//! Going live: the gate, the switch, reconfigure, restart, the proof by packagecloud's own redirect, and the automatic way back (contract section 7).
+//!
+//! CloudFront goes on only behind proof, and is taken back at once where that fails.
+
+use std::time::Duration;
+
+use crate::model::{
+    answers::Answers,
+    block::{Key, Values},
+    config_file::Override,
+    event::End,
+    failure::{Failure, Kind},
+    goal::{Stage, Step},
+    plan::{Ask, Consent, Plan, Verb},
+    seen::{ConfigurationSeen, Distribution, Seen},
+    token::Construction,
+};
+
+use super::{
+    bootstrap,
+    configuration::{self, kept},
+    distribution,
+    gate::{self, Gate},
+    ground::{Ground, Scene},
+    probe::{self, Place, Redirect},
+    run::StageRun,
+    switch,
+};
+
+/// Within this the redirect must have followed.
+const PROOF: Duration = Duration::from_secs(60);
+
+struct Found {
+    scene: Scene,
+    distribution: Option<Distribution>,
+    construction: Construction,
+}
+
+async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
+    let scene = ground.scene(answers).await?;
+    let below = bootstrap::see(ground, &scene, answers).await?;
+    let distribution = distribution::see(&scene, answers, &below).await?.distribution;
+    Ok(Found { scene, distribution, construction: below.construction })
+}
+
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let config = ground.host.read_config().await?;
+    let found = find(ground, answers).await?;
+    let wanted = configuration::wanted(&config.seen, found.distribution.as_ref(), answers);
+    let before = config.seen.values.clone();
+    let live = switch::is_live(ground, answers, wanted.packages_domain.as_deref()).await;
+    let seen = ConfigurationSeen { config: config.seen, wanted, before, backup: None };
+    Ok(plan(ground, seen, answers, live))
+}
+
+fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Option<bool>) -> Plan {
+    let mut plan = Plan::new(Stage::GoLive, Seen::Nothing);
+    let path = seen.config.path.clone();
+    let keys = keys(&seen);
+    if keys.is_empty() && live == Some(true) {
+        plan.line(Step::Switch, Verb::Keep, &path, "CloudFront is on, and packagecloud redirects to it");
+    } else {
+        plan.line(
+            Step::Gate,
+            Verb::Run,
+            "signed URLs at the edge",
+            "they must pass before anything is switched on",
+        );
+        if keys.is_empty() {
+            plan.line(Step::Switch, Verb::Keep, &path, "cloudfront_enabled is true already");
+        } else {
+            plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes true");
+        }
+        plan.line(
+            Step::Reconfigure,
+            Verb::Run,
+            "packagecloud-ctl reconfigure",
+            "packagecloud reads its configuration",
+        );
+        plan.line(Step::Restart, Verb::Run, "packagecloud-ctl restart", "customers notice some seconds");
+        plan.line(
+            Step::Proof,
+            Verb::Run,
+            "packagecloud's own redirect",
+            "it must be accepted at the edge, else all is taken back",
+        );
+        if let Some(domain) = &seen.wanted.packages_domain {
+            plan.exhibit.push(configuration::notice(domain));
+        }
+        if !keys.is_empty() {
+            plan.asks.extend(configuration::managed_ask(&seen.config, answers));
+            plan.asks.extend(configuration::expression_ask(&seen.config, &keys, answers));
+        }
+        if !probe::can_ask(ground, answers) && !answers.consents.unproven && !ground.without_ctl() {
+            plan.asks.push(Ask {
+                consent: Consent::Unproven,
+                question: "Without --probe-url packagecloud's own redirect can't be seen, so going live can't be proven. Go live all the same?".into(),
+            });
+        }
+    }
+    plan.seen = Seen::Configuration(Box::new(seen));
+    plan
+}
+
+/// Which of the four values going live has to write; never the secret.
+fn keys(seen: &ConfigurationSeen) -> Vec<Key> {
+    [Key::Enabled, Key::DistributionId, Key::PackagesDomain]
+        .into_iter()
+        .filter(|&key| {
+            seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key)
+        })
+        .collect()
+}
+
+pub async fn apply(
+    ground: &Ground,
+    seen: &ConfigurationSeen,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<(End, String), Failure> {
+    let found = find(ground, answers).await?;
+    pass_gate(ground, &found, seen, run).await?;
+
+    let keys = keys(seen);
+    if !keys.is_empty() {
+        run.step(Step::Switch, format!("writing {}", seen.config.path), async {
+            switch::intend(ground, true);
+            let written = configuration::write(ground, &seen.config, &seen.wanted, &keys, answers).await?;
+            Ok(((), format!("cloudfront_enabled is true{}", kept(&written))))
+        })
+        .await?;
+    }
+    if ground.without_ctl() {
+        switch::done(ground);
+        return Ok((
+            End::Stopped,
+            "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
+        ));
+    }
+    let live = async {
+        switch::reconfigure(ground, run).await?;
+        switch::restart(ground, run).await?;
+        prove(ground, &found, seen, answers, run).await
+    };
+    match live.await {
+        Ok(text) => {
+            switch::done(ground);
+            Ok((End::Applied, text))
+        }
+        // Stopped by the operator: the next start sees the switch half made, and finishes it.
+        Err(failure) if failure.kind == Kind::Interrupted => Err(failure),
+        Err(failure) => Err(take_back(ground, seen, answers, run, failure).await),
+    }
+}
+
+async fn pass_gate(
+    ground: &Ground,
+    found: &Found,
+    seen: &ConfigurationSeen,
+    run: &StageRun,
+) -> Result<(), Failure> {
+    run.step(Step::Gate, "signed URLs at the edge", async {
+        if ground.delivery_is_out_of_reach() {
+            return Ok((
+                (),
+                "not asked: with --endpoint-url and no --edge-url the edge is out of reach".into(),
+            ));
+        }
+        let missing = |what: &str| {
+            Failure::other(
+                what,
+                "there is none yet",
+                "run the stages before this one (enable does all of them)",
+            )
+        };
+        let secret = seen.wanted.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
+        let distribution = found.distribution.as_ref().ok_or_else(|| missing("the distribution"))?;
+        let deployed = gate::deployed(Some(distribution), &found.scene.names.function());
+        run.check(deployed.clone());
+        let gate = Gate {
+            ground,
+            scene: &found.scene,
+            domain: &distribution.domain,
+            secret,
+            construction: found.construction,
+            samples: probe::samples(&found.scene).await?,
+        };
+        let mut checks = vec![deployed];
+        for check in gate.opens().await {
+            run.check(check.clone());
+            checks.push(check);
+        }
+        if let Some(failed) = checks.into_iter().find(|check| check.failed()) {
+            return Err(Failure::other(
+                format!("the gate, {}", failed.name),
+                format!("{}; nothing was switched on", failed.detail),
+                failed.next,
+            ));
+        }
+        Ok(((), "signed URLs are served, unsigned ones are refused".into()))
+    })
+    .await
+}
+
+/// packagecloud's own redirect, followed through the edge: 200 or S3's 404 is accepted.
+async fn prove(
+    ground: &Ground,
+    found: &Found,
+    seen: &ConfigurationSeen,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<String, Failure> {
+    run.step(Step::Proof, "asking packagecloud for a package", async {
+        if !probe::can_ask(ground, answers) {
+            let text =
+                "not proven: no --probe-url; switched on as you said, so try an install from a client now";
+            return Ok((text.to_owned(), text.to_owned()));
+        }
+        let redirect = await_edge(ground, found, answers).await?;
+        let location = redirect.location.clone().unwrap_or_default();
+        if ground.delivery_is_out_of_reach() {
+            return Ok((
+                redirect.words(),
+                format!("packagecloud answers {}; the edge is out of reach here", redirect.words()),
+            ));
+        }
+        let reply = probe::follow(ground, &location).await?;
+        let accepted = reply.status == 200
+            || reply.status == 206
+            || (reply.status == 404 && reply.header("x-packagecloud-cloudfront").is_none());
+        if accepted {
+            let text = format!("packagecloud answers {}, and the edge {}", redirect.words(), reply.status);
+            return Ok((text.clone(), text));
+        }
+        Err(refused(seen, found.construction, &location, &reply))
+    })
+    .await
+}
+
+/// Asks until the redirect goes to the edge, for a minute.
+async fn await_edge(ground: &Ground, found: &Found, answers: &Answers) -> Result<Redirect, Failure> {
+    let samples = probe::samples(&found.scene).await.unwrap_or_default();
+    let until = tokio::time::Instant::now() + PROOF;
+    loop {
+        let seen = match probe::redirect(ground, answers, samples.package.as_deref()).await {
+            Ok(Some(redirect)) if redirect.place() == Place::Edge => return Ok(redirect),
+            Ok(Some(redirect)) => format!("it answers {}", redirect.words()),
+            Ok(None) => "no URL to ask for".to_owned(),
+            Err(failure) => failure.to_string(),
+        };
+        if tokio::time::Instant::now() >= until {
+            return Err(Failure::other(
+                "packagecloud's own redirect",
+                format!("it did not go to CloudFront within a minute: {seen}"),
+                "look at packagecloud's log for why the reconfigure did not take, then try again",
+            ));
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// Why the edge refused packagecloud's own link, and which construction fits it, if another does.
+fn refused(
+    seen: &ConfigurationSeen,
+    accepted: Construction,
+    location: &str,
+    reply: &crate::cloud::web::Reply,
+) -> Failure {
+    let fitting = seen
+        .wanted
+        .secret
+        .as_ref()
+        .and_then(|secret| probe::fitting(location, secret, accepted))
+        .filter(|construction| *construction != accepted);
+    let (why, next) = gate::refusal(reply);
+    match fitting {
+        Some(construction) => Failure::other(
+            "packagecloud's own redirect",
+            format!(
+                "the edge refuses it: this packagecloud makes its tokens as {construction}, the edge accepts {accepted}"
+            ),
+            format!("run enable again with --construction {construction}"),
+        ),
+        None => Failure::other("packagecloud's own redirect", why, next),
+    }
+}
+
+/// Puts back what going live changed, and says in the failure how that ended.
+async fn take_back(
+    ground: &Ground,
+    seen: &ConfigurationSeen,
+    answers: &Answers,
+    run: &StageRun,
+    failure: Failure,
+) -> Failure {
+    // Even where the file said true before: it was not live, or this stage would have had nothing to do.
+    let before = Values {
+        enabled: Some(false),
+        secret: None,
+        distribution_id: seen.before.distribution_id.clone(),
+        packages_domain: seen.before.packages_domain.clone(),
+    };
+    let back = async {
+        run.step(Step::TakeBack, "CloudFront is switched off again", async {
+            let now = ground.host.read_config().await?;
+            let keys: Vec<Key> = [Key::Enabled, Key::DistributionId, Key::PackagesDomain]
+                .into_iter()
+                .filter(|&key| before.ruby(key).is_some() && before.ruby(key) != now.seen.values.ruby(key))
+                .collect();
+            let edits = configuration::edits(&before, &keys);
+            ground.host.write_config(&now.seen, &edits, Override::Append).await?;
+            Ok(((), "packagecloud.rb says false again".into()))
+        })
+        .await?;
+        switch::reconfigure(ground, run).await?;
+        switch::restart(ground, run).await?;
+        switch::await_s3(ground, answers).await
+    };
+    match back.await {
+        Ok(observed) => {
+            switch::done(ground);
+            Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
+        }
+        Err(second) => Failure {
+            why: format!("{}; and switching off again failed: {second}", failure.why),
+            next: format!("switch off now: press D, or run disable; {}", second.next),
+            ..failure
+        },
+    }
+}

@@ -1,0 +1,123 @@
+//! Where a reindex was left: a small file that saves time and nothing else.
+//!
+//! Losing it costs a HEAD an object. It is replaced whole, never written in place, and one that can't be read, or was
+//! written under other rules, is as good as none.
+
+use std::{collections::BTreeMap, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{answers::ReindexAnswers, failure::Failure};
+
+/// A part of the bucket's keys: those after `after`, up to and with `until`. All up to `after` are done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    pub after: String,
+    pub until: Option<String>,
+}
+
+/// What was done so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Objects looked at to the end: the sum of the next four.
+    pub done: u64,
+    pub kept: u64,
+    pub changed: u64,
+    pub skipped: u64,
+    pub gone: u64,
+    /// Bytes of the objects that were changed: copied inside S3, never moved through this machine.
+    pub bytes: u64,
+    /// Skipped objects by reason.
+    pub reasons: BTreeMap<String, u64>,
+    /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
+    pub foreign: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// What the keys were classed by: another bucket or other options start over.
+    pub rules: String,
+    pub counts: Counts,
+    pub ranges: Vec<Range>,
+    /// Keys before their range's `after` that are not done.
+    pub undone: Vec<String>,
+    /// Copies in parts that were begun: key and upload id.
+    pub uploads: Vec<(String, String)>,
+}
+
+/// What a cursor is valid for.
+pub fn rules(bucket: &str, answers: &ReindexAnswers) -> String {
+    serde_json::json!([
+        1,
+        bucket,
+        answers.all_keys,
+        answers.package_globs,
+        answers.metadata_globs,
+        answers.no_acl
+    ])
+    .to_string()
+}
+
+impl Cursor {
+    pub fn load(path: &Path, rules: &str) -> Option<Self> {
+        let text = std::fs::read(path).ok()?;
+        serde_json::from_slice(&text).ok().filter(|cursor: &Self| cursor.rules == rules)
+    }
+
+    pub fn save(&self, path: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_vec(self).map_err(io::Error::other);
+        text.and_then(|text| replace(path, &text)).map_err(|error| unwritable(path, &error))
+    }
+
+    pub fn remove(path: &Path) -> Result<(), Failure> {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, &error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::other(
+        path.display().to_string(),
+        error.to_string(),
+        "make room or give another --state-dir, then run the same command again",
+    )
+}
+
+/// Replaces the file in one step, so that a kill leaves the old one or the new one.
+pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let new = path.with_extension("new");
+    std::fs::write(&new, text)?;
+    std::fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_only_under_its_own_rules() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/cursor.json");
+        let answers = ReindexAnswers::default();
+        let cursor = Cursor {
+            rules: rules("b", &answers),
+            ranges: vec![Range { after: "7/8/ä\n".to_owned(), until: None }],
+            undone: vec!["k".to_owned()],
+            ..Cursor::default()
+        };
+        cursor.save(&path).unwrap();
+        assert_eq!(Cursor::load(&path, &rules("b", &answers)), Some(cursor));
+        assert_eq!(Cursor::load(&path, &rules("c", &answers)), None);
+        let other = ReindexAnswers { package_globs: vec!["*".to_owned()], ..answers.clone() };
+        assert_eq!(Cursor::load(&path, &rules("b", &other)), None);
+        std::fs::write(&path, "{").unwrap();
+        assert_eq!(Cursor::load(&path, &rules("b", &answers)), None, "half a file");
+        Cursor::remove(&path).unwrap();
+        Cursor::remove(&path).unwrap();
+    }
+}

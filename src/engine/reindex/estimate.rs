@@ -1,0 +1,120 @@
+//! What a reindex would cost and touch, from a first look at the bucket's listing.
+//!
+//! Listing costs a thousandth of what the rewrite does; past a number of pages it says "at least".
+
+use crate::cloud::objects::{Objects, Refusal, StorageClass};
+use crate::model::{
+    failure::{Failure, Kind},
+    object::{Class, Classes},
+};
+
+/// What a listing, or the beginning of one, shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    pub packages: u64,
+    pub metadata: u64,
+    /// Keys that are not of packagecloud's layout.
+    pub foreign: u64,
+    pub bytes: u64,
+    /// Objects in classes that charge for reading and for early changes.
+    pub cool: u64,
+    pub archived: u64,
+    /// Whether there is more than was listed.
+    pub more: bool,
+}
+
+/// Counts by listing, `pages` of a thousand keys at most.
+///
+/// # Errors
+/// Where the bucket can't be listed.
+pub async fn survey(s3: &Objects, classes: &Classes, pages: usize) -> Result<Survey, Failure> {
+    let (mut survey, mut after) = (Survey::default(), String::new());
+    for _ in 0..pages {
+        let page = s3.list("", &after, false).await.map_err(|refusal| unlisted(s3.bucket(), refusal))?;
+        for entry in &page.entries {
+            match classes.class(&entry.key) {
+                Class::Foreign => {
+                    survey.foreign += 1;
+                    continue;
+                }
+                Class::Package => survey.packages += 1,
+                Class::Metadata => survey.metadata += 1,
+            }
+            survey.bytes += entry.size;
+            match entry.storage_class {
+                StorageClass::Standard => {}
+                StorageClass::Cool => survey.cool += 1,
+                StorageClass::Archived => survey.archived += 1,
+            }
+        }
+        survey.more = page.more;
+        match page.entries.last() {
+            Some(last) if page.more => after.clone_from(&last.key),
+            _ => break,
+        }
+    }
+    Ok(survey)
+}
+
+fn unlisted(bucket: &str, refusal: Refusal) -> Failure {
+    let what = format!("listing bucket {bucket}");
+    match refusal {
+        Refusal::Fatal(failure) => failure,
+        Refusal::Denied(why) => {
+            Failure::new(Kind::Denied, what, why, format!("allow s3:ListBucket on arn:aws:s3:::{bucket}"))
+        }
+        Refusal::Throttled => Failure::other(what, "S3 said SlowDown", "look again in a moment"),
+        Refusal::Broken(why) => {
+            Failure::new(Kind::Unreachable, what, why, "check the network and the endpoint, then look again")
+        }
+        other => Failure::other(what, format!("{other:?}"), "check --bucket and --endpoint-url"),
+    }
+}
+
+impl Survey {
+    /// Objects that a reindex looks at.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.packages + self.metadata
+    }
+
+    /// US dollars at S3's list price where every object has to be changed; `acl`: a request more for each.
+    #[must_use]
+    pub fn cost(&self, acl: bool) -> f64 {
+        let each = 0.0004e-3 * (1.0 + f64::from(u8::from(acl))) + 0.005e-3;
+        self.total() as f64 * (each + 0.005e-6)
+    }
+
+    /// What to tell before anything is written: whole sentences.
+    #[must_use]
+    pub fn lines(&self, acl: bool) -> Vec<String> {
+        let least = if self.more { "at least " } else { "" };
+        let requests = if acl { "a HEAD, a GetObjectAcl and a copy" } else { "a HEAD and a copy" };
+        let mut lines = vec![
+            format!("{least}{} objects: {} packages, {} of repository metadata.", self.total(), self.packages, self.metadata),
+            format!(
+                "For each that isn't right yet {requests}: {least}{:.2} US dollars at S3's list price. No bytes pass through this machine.",
+                self.cost(acl)
+            ),
+            "Where the bucket keeps versions, each changed object's earlier one stays, and is charged for; replication copies it again; \
+             notifications (s3:ObjectCreated:Copy) fire; the age that lifecycle rules count starts again."
+                .to_owned(),
+        ];
+        if self.cool > 0 {
+            lines.push(format!(
+                "{} objects are in classes that charge for reading them, and for changing them early.",
+                self.cool
+            ));
+        }
+        if self.archived > 0 {
+            lines.push(format!("{} objects are archived: they can't be changed before they are restored, and will be listed.", self.archived));
+        }
+        if self.foreign > 0 {
+            lines.push(format!(
+                "{} keys are not of packagecloud's layout: they are left alone (--all-keys takes them too).",
+                self.foreign
+            ));
+        }
+        lines
+    }
+}

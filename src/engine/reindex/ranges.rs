@@ -1,0 +1,65 @@
+//! How the bucket's keys are divided, so that several listings run side by side.
+//!
+//! By the folders that are there now: owners, then their repositories. Whatever is written later still falls into
+//! one of the ranges, since they cover all keys without a gap.
+
+use super::cursor::Range;
+use crate::cloud::objects::{Objects, Refusal};
+
+/// Listings that run side by side.
+const RANGES: usize = 6;
+/// Owners whose repositories are looked at.
+const OWNERS: usize = 8;
+
+/// The ranges; one that holds everything where nothing is known of the folders.
+pub async fn divide(s3: &Objects) -> Vec<Range> {
+    cut(&folders(s3).await.unwrap_or_default())
+}
+
+async fn folders(s3: &Objects) -> Result<Vec<String>, Refusal> {
+    let owners = s3.list("", "", true).await?.prefixes;
+    if owners.len() >= 4 * RANGES {
+        return Ok(owners);
+    }
+    let step = owners.len().div_ceil(OWNERS).max(1);
+    let below = owners.iter().step_by(step).map(|owner| s3.list(owner, "", true));
+    let mut all: Vec<_> =
+        futures::future::try_join_all(below).await?.into_iter().flat_map(|page| page.prefixes).collect();
+    all.extend(owners);
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
+/// Cuts between `folders`, which are sorted, into about equally many each.
+fn cut(folders: &[String]) -> Vec<Range> {
+    let ranges = RANGES.min(folders.len()).max(1);
+    let mut all: Vec<Range> = Vec::with_capacity(ranges);
+    for index in 1..ranges {
+        let until = folders[index * folders.len() / ranges].clone();
+        let after = all.last().and_then(|range| range.until.clone()).unwrap_or_default();
+        if until > after {
+            all.push(Range { after, until: Some(until) });
+        }
+    }
+    let after = all.last().and_then(|range| range.until.clone()).unwrap_or_default();
+    all.push(Range { after, until: None });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_all_keys_without_a_gap() {
+        for count in [0, 1, 2, 5, 6, 7, 20, 1000] {
+            let folders: Vec<_> = (0..count).map(|number| format!("7/{number:04}/")).collect();
+            let ranges = cut(&folders);
+            assert!((1..=RANGES).contains(&ranges.len()), "{count}: {}", ranges.len());
+            assert_eq!(ranges[0].after, "");
+            assert_eq!(ranges[ranges.len() - 1].until, None);
+            assert!(ranges.windows(2).all(|pair| pair[0].until.as_ref() == Some(&pair[1].after)), "{count}");
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! The reindex from end to end, against a small S3 that misbehaves: tokio's clock is paused, so that waiting costs nothing.
+
+mod fake;
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use aws_credential_types::{
+    Credentials,
+    provider::{SharedCredentialsProvider, future::ProvideCredentials as Given},
+};
+use http::HeaderValue;
+use tempfile::TempDir;
+
+use self::fake::{Fake, GRANTS, Object, error, kind, package};
+use super::*;
+
+const PACKAGE: &str = "public, max-age=31536000, immutable";
+const METADATA: &str = "no-cache, no-store, max-age=0, must-revalidate";
+
+fn options(folder: &TempDir) -> Options {
+    Options {
+        answers: ReindexAnswers::default(),
+        cursor: folder.path().join("cursor.json"),
+        skipped: folder.path().join("skipped.jsonl"),
+        total: None,
+    }
+}
+
+async fn run(fake: &Fake, options: &Options) -> Result<Summary, Failure> {
+    reindex(&fake.s3(), options, &|_| {}, &Control::default()).await
+}
+
+fn cache_control(fake: &Fake, key: &str) -> String {
+    let world = fake.world();
+    world.objects[key]
+        .headers
+        .get("cache-control")
+        .map_or(String::new(), |value| value.to_str().unwrap().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_lost_whatever_the_key() {
+    let attributes = [
+        ("content-type", "application/x-foo"),
+        ("content-encoding", "gzip"),
+        ("content-language", "de"),
+        ("content-disposition", "attachment"),
+        ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
+        ("x-amz-website-redirect-location", "/elsewhere"),
+        ("x-amz-storage-class", "STANDARD_IA"),
+        ("x-amz-server-side-encryption", "aws:kms"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "arn:aws:kms:us-east-1:1:key/k"),
+        ("x-amz-server-side-encryption-bucket-key-enabled", "true"),
+        ("x-amz-object-lock-mode", "COMPLIANCE"),
+        ("x-amz-object-lock-retain-until-date", "2099-01-01T00:00:00Z"),
+        ("x-amz-object-lock-legal-hold", "ON"),
+        ("x-amz-meta-k", "v"),
+        ("x-amz-meta-raw", "ä"),
+    ];
+    let fake = Fake::new();
+    let long = format!("7/8/package_files/{}", "ü".repeat(503));
+    assert_eq!(long.len(), 1024);
+    let keys = [
+        "7/8/package_files/a+b.deb",
+        "7/8/package_files/a b  c.deb",
+        "7/8/package_files/50%25%.deb",
+        "7/8/package_files/ключ😀.deb",
+        "7/8/package_files//../x.deb",
+        "7/8/package_files/a&<>\"'?#.deb",
+        &long,
+    ];
+    let public = format!(
+        "{GRANTS}<Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant>"
+    );
+    for key in keys {
+        fake.put(key, Object { tags: "t=1".to_owned(), acl: public.clone(), ..package(&attributes) });
+    }
+    fake.put("7/8/debian/dists/jammy/InRelease", package(&[("cache-control", "max-age=99999")]));
+    fake.put("backups/dump.tar.gz", package(&[]));
+    let folder = TempDir::new().unwrap();
+    let summary = run(&fake, &options(&folder)).await.unwrap();
+    for key in keys {
+        let world = fake.world();
+        let object = &world.objects[key];
+        for (name, value) in attributes {
+            assert_eq!(
+                object.headers.get(name).map(HeaderValue::as_bytes),
+                Some(value.as_bytes()),
+                "{key} {name}"
+            );
+        }
+        assert_eq!(object.headers["cache-control"], PACKAGE, "{key}");
+        assert_eq!(
+            (object.headers.len(), object.tags.as_str(), &object.acl),
+            (attributes.len() + 1, "t=1", &public),
+            "{key}"
+        );
+    }
+    assert_eq!(cache_control(&fake, "7/8/debian/dists/jammy/InRelease"), METADATA);
+    assert_eq!(fake.world().objects["backups/dump.tar.gz"].writes, 0);
+    assert_eq!((summary.counts.changed, summary.counts.foreign["backups/"]), (keys.len() as u64 + 1, 1));
+    assert!(!options(&folder).cursor.exists(), "a finished run leaves no cursor");
+    assert!(standing("b", &ReindexAnswers::default(), &options(&folder).cursor).finished);
+
+    let again = run(&fake, &options(&folder)).await.unwrap();
+    assert_eq!((again.counts.kept, again.counts.changed, again.requests.copy), (keys.len() as u64 + 1, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out_without_end_and_errors_in_a_200_are_errors() {
+    let mut count = 0;
+    let fake = Fake::scripted(move |call, _| {
+        count += 1;
+        match (kind(call), count % 10) {
+            (_, 0..=5) => Some((503, if call.method == "HEAD" { String::new() } else { error("SlowDown") })),
+            ("copy", 6) => Some((200, error("InternalError"))),
+            ("copy", 7) => Some((200, String::new())),
+            _ => None,
+        }
+    });
+    fake.packages(300);
+    let folder = TempDir::new().unwrap();
+    let summary = run(&fake, &options(&folder)).await.unwrap();
+    assert_eq!(summary.counts.changed, 300);
+    assert!(summary.slow_downs > 300);
+    assert!(fake.world().objects.values().all(|object| object.writes == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_always_wins() {
+    // Each index is rewritten between our HEAD and our copy, twice: by bytes, then right by itself.
+    let fake = Fake::scripted(|call, world| {
+        let object = world.objects.get_mut(&call.key)?;
+        if kind(call) == "copy" && object.etag.len() < 6 {
+            object.etag = format!("\"{}\"", "n".repeat(object.etag.len() - 1));
+            object.headers.insert("x-amz-meta-writer", HeaderValue::from_static("server"));
+        }
+        None
+    });
+    fake.put("7/8/dists/InRelease", package(&[]));
+    let folder = TempDir::new().unwrap();
+    let summary = run(&fake, &options(&folder)).await.unwrap();
+    assert_eq!(summary.counts.changed, 1);
+    let world = fake.world();
+    let object = &world.objects["7/8/dists/InRelease"];
+    assert_eq!(
+        (object.writes, &object.headers["x-amz-meta-writer"]),
+        (1, &HeaderValue::from_static("server"))
+    );
+    assert_eq!(object.headers["cache-control"], METADATA);
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_thirty_times_every_object_is_right_in_the_end_and_few_are_looked_at_twice() {
+    let fake = Fake::new();
+    fake.packages(5000);
+    let folder = TempDir::new().unwrap();
+    let mut options = options(&folder);
+    options.answers.no_acl = true;
+    let mut killed = 0;
+    let summary = loop {
+        let lifetime = Duration::from_millis(if killed < 30 { fastrand::u64(1..250) } else { 60_000 });
+        match tokio::time::timeout(lifetime, run(&fake, &options)).await {
+            Ok(ended) => break ended.unwrap(),
+            Err(_) => killed += 1,
+        }
+    };
+    assert!(fake.world().objects.values().all(|object| object.writes == 1), "none was copied twice");
+    assert_eq!(summary.counts.done, 5000);
+    let heads = fake.calls("head");
+    assert!(heads < 20_000, "{heads}: it goes on where it was");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_it_says_where_it_goes_on_and_paused_it_waits() {
+    let fake = Fake::new();
+    fake.packages(5000);
+    let folder = TempDir::new().unwrap();
+    let options = options(&folder);
+    let (control, s3) = (Control::default(), fake.s3());
+    let last = AtomicU64::new(0);
+    let say = |pace: Pace| {
+        last.store(pace.done.unwrap(), Relaxed);
+        if pace.done > Some(500) {
+            control.stop();
+        }
+    };
+    let failure = reindex(&s3, &options, &say, &control).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Interrupted);
+    let resumes = standing("b", &options.answers, &options.cursor).resumes.unwrap();
+    assert!(resumes > 0 && last.load(Relaxed) < 5000);
+
+    let control = Control::default();
+    control.pause();
+    let paused =
+        tokio::time::timeout(Duration::from_secs(60), reindex(&fake.s3(), &options, &|_| {}, &control)).await;
+    assert!(paused.is_err(), "it waits");
+    let before = fake.calls("copy");
+    let going = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        control.go_on();
+    };
+    let s3 = fake.s3();
+    let (ended, ()) = tokio::join!(reindex(&s3, &options, &|_| {}, &control), going);
+    assert_eq!((ended.unwrap().counts.done, fake.calls("copy")), (5000, 5000));
+    assert!(before < 5000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_prefix_stops_nothing_else_and_is_all_that_remains() {
+    let allowed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let now = allowed.clone();
+    let fake = Fake::scripted(move |call, _| {
+        let denied = call.key.starts_with("7/9/") && !now.load(Relaxed);
+        denied.then(|| (403, if call.method == "HEAD" { String::new() } else { error("AccessDenied") }))
+    });
+    fake.packages(700);
+    let folder = TempDir::new().unwrap();
+    let failure = run(&fake, &options(&folder)).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Denied);
+    assert!(failure.what.contains("100 of 700") && failure.why.contains("7/9/"), "{failure:?}");
+    assert_eq!(fake.calls("copy"), 600);
+    allowed.store(true, Relaxed);
+    let (heads, summary) = (fake.calls("head"), run(&fake, &options(&folder)).await.unwrap());
+    assert_eq!((summary.counts.done, fake.calls("copy"), fake.calls("head") - heads), (700, 700, 100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_not_go_on_says_the_next_move_and_keeps_the_cursor() {
+    for (status, code, expected) in [
+        (404, "NoSuchBucket", Kind::Missing),
+        (403, "RequestTimeTooSkewed", Kind::Other),
+        (400, "ExpiredToken", Kind::Credentials),
+        (500, "InternalError", Kind::Unreachable),
+    ] {
+        let mut count = 0;
+        let fake = Fake::scripted(move |call, _| {
+            count += 1;
+            (count > 2000).then(|| (status, if call.method == "HEAD" { String::new() } else { error(code) }))
+        });
+        fake.packages(3000);
+        let folder = TempDir::new().unwrap();
+        let failure = run(&fake, &options(&folder)).await.unwrap_err();
+        assert_eq!(failure.kind, expected, "{code}: {failure:?}");
+        assert!(failure.next.contains("goes on where it was"), "{failure:?}");
+        assert!(
+            standing("b", &ReindexAnswers::default(), &options(&folder).cursor).resumes > Some(100),
+            "{code}"
+        );
+    }
+}
+
+#[derive(Debug)]
+struct Renewing(AtomicU64);
+
+impl aws_credential_types::provider::ProvideCredentials for Renewing {
+    fn provide_credentials<'a>(&'a self) -> Given<'a>
+    where
+        Self: 'a,
+    {
+        let number = self.0.fetch_add(1, Relaxed);
+        Given::ready(Ok(Credentials::new(format!("AKIA{number}"), "s", None, None, "test")))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn expired_credentials_are_renewed_on_the_way() {
+    let fake = Fake::scripted(|call, world| {
+        let first = call.headers["authorization"].to_str().unwrap().contains("AKIA0/");
+        let expired = first && world.calls.get("copy").is_some_and(|copies| *copies > 100);
+        expired.then(|| (400, if call.method == "HEAD" { String::new() } else { error("ExpiredToken") }))
+    });
+    fake.packages(500);
+    let folder = TempDir::new().unwrap();
+    let s3 = fake.objects(SharedCredentialsProvider::new(Renewing(AtomicU64::new(0))));
+    let summary = reindex(&s3, &options(&folder), &|_| {}, &Control::default()).await.unwrap();
+    assert_eq!(summary.counts.changed, 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_not_be_changed_is_listed_with_its_reason() {
+    let fake = Fake::scripted(|call, _| {
+        let customer = call.key.ends_with("sse-c.deb");
+        let told = "<Error><Code>InvalidRequest</Code><Message>The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.</Message></Error>";
+        customer.then(|| (400, if call.method == "HEAD" { String::new() } else { told.to_owned() }))
+    });
+    fake.put("7/8/package_files/archived.deb", package(&[("x-amz-storage-class", "GLACIER")]));
+    fake.put("7/8/package_files/sse-c.deb", package(&[]));
+    fake.put("7/8/package_files/fine.deb", package(&[]));
+    let folder = TempDir::new().unwrap();
+    let summary = run(&fake, &options(&folder)).await.unwrap();
+    assert_eq!((summary.counts.skipped, summary.counts.changed), (2, 1));
+    let list = std::fs::read_to_string(options(&folder).skipped).unwrap();
+    assert!(
+        list.contains(r#"{"key":"7/8/package_files/archived.deb","reason":"archived (GLACIER)"}"#),
+        "{list}"
+    );
+    assert!(list.contains("SSE-C"), "{list}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_five_gigabytes_it_is_copied_in_parts_with_all_it_has() {
+    let big = || {
+        let headers = [("content-type", "x/y"), ("x-amz-meta-k", "v"), ("x-amz-storage-class", "GLACIER_IR")];
+        Object { size: (5 << 30) + 1, tags: "a=1&b=2".to_owned(), ..package(&headers) }
+    };
+    let fake = Fake::new();
+    fake.put("7/8/package_files/big.deb", big());
+    let folder = TempDir::new().unwrap();
+    let summary = run(&fake, &options(&folder)).await.unwrap();
+    assert_eq!(summary.counts.bytes, (5 << 30) + 1);
+    {
+        let world = fake.world();
+        let object = &world.objects["7/8/package_files/big.deb"];
+        assert_eq!((object.etag.as_str(), object.tags.as_str()), ("\"e-11\"", "a=1&b=2"));
+        assert_eq!(
+            (&object.headers["x-amz-meta-k"], &object.headers["cache-control"]),
+            (&HeaderValue::from_static("v"), &HeaderValue::from_static(PACKAGE))
+        );
+        assert_eq!(object.headers["x-amz-storage-class"], "GLACIER_IR");
+    }
+
+    let fake = Fake::scripted(|call, _| (kind(call) == "part").then(|| (403, error("AccessDenied"))));
+    fake.put("7/8/package_files/big.deb", big());
+    assert_eq!(run(&fake, &options(&folder)).await.unwrap_err().kind, Kind::Denied);
+    let world = fake.world();
+    assert_eq!((world.uploads.len(), world.aborted), (0, 1), "what was begun is dropped");
+    assert_eq!(world.objects["7/8/package_files/big.deb"].writes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_survey_says_what_it_means_before_anything_is_written() {
+    let fake = Fake::new();
+    fake.packages(2500);
+    fake.put("7/8/package_files/cold.deb", package(&[]));
+    fake.put("backups/x", package(&[]));
+    let classes = Classes::default();
+    let whole = survey(&fake.s3(), &classes, 10).await.unwrap();
+    assert_eq!((whole.packages, whole.foreign, whole.more), (2501, 1, false));
+    let some = survey(&fake.s3(), &classes, 1).await.unwrap();
+    assert!(some.more && some.lines(true).iter().any(|line| line.contains("at least 1000 objects")));
+    assert_eq!(fake.calls("copy"), 0);
+}

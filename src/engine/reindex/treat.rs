@@ -1,0 +1,99 @@
+//! One object from its HEAD to its copy: looked at again as long as somebody else keeps writing it.
+//!
+//! Everything it sends is conditional on what it saw; what it began and can't finish it drops.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{
+    crew::{Crew, Left},
+    decide::{Decision, decide},
+    ledger::Outcome,
+};
+use crate::cloud::objects::Head;
+use crate::model::failure::Kind;
+
+/// How often an object that changed meanwhile is looked at again.
+const ROUNDS: u32 = 6;
+/// Access control lists that are denied in a row before they aren't asked for any more.
+const DENIED: u64 = 20;
+
+impl Crew {
+    pub async fn treat(&self, key: &str) -> Result<Outcome, Left> {
+        let class = self.classes.class(key);
+        for round in 0..ROUNDS {
+            if round > 0 {
+                self.rest(100, round, 2_000).await;
+            }
+            let head = self.patiently(true, || self.s3.head(key)).await?;
+            let (cache_control, in_parts) = match decide(class, &head) {
+                Decision::Keep => return Ok(Outcome::Kept),
+                Decision::Skip(why) => return Err(Left::Unfit(why)),
+                Decision::Copy(cache_control) => (cache_control, false),
+                Decision::CopyInParts(cache_control) => (cache_control, true),
+            };
+            let mut attributes = head.said_again(cache_control, self.s3.now());
+            if self.acl {
+                attributes.extend(Box::pin(self.access(key)).await?);
+            }
+            let copied = if in_parts {
+                Box::pin(self.copy_in_parts(key, &head, &attributes)).await
+            } else {
+                self.patiently(false, || self.s3.copy(key, &head, &attributes)).await
+            };
+            match copied {
+                Ok(()) => return Ok(Outcome::Changed(head.size)),
+                Err(Left::Overtaken) => {}
+                Err(left) => return Err(left),
+            }
+        }
+        Err(Left::Overtaken)
+    }
+
+    /// The headers that keep the access control list: none where lists aren't kept, or can't be read.
+    async fn access(&self, key: &str) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, Left> {
+        if self.acls_denied_in_a_row.load(Relaxed) >= DENIED {
+            return Ok(Vec::new());
+        }
+        match self.patiently(false, || self.s3.acl(key)).await {
+            Ok(headers) => {
+                self.acls_denied_in_a_row.store(0, Relaxed);
+                Ok(headers)
+            }
+            // What can't be asked is unknown, and stops nothing.
+            Err(Left::GivenUp(Kind::Denied, _) | Left::Unfit(_)) => {
+                self.acls_denied.fetch_add(1, Relaxed);
+                self.acls_denied_in_a_row.fetch_add(1, Relaxed);
+                Ok(Vec::new())
+            }
+            Err(left) => Err(left),
+        }
+    }
+
+    async fn copy_in_parts(
+        &self,
+        key: &str,
+        head: &Head,
+        attributes: &Vec<(http::HeaderName, http::HeaderValue)>,
+    ) -> Result<(), Left> {
+        let upload = self.patiently(false, || self.s3.begin_parts(key, head, attributes)).await?;
+        self.ledger().uploads.insert(upload.clone(), key.to_owned());
+        let copied = tokio::select! {
+            biased;
+            () = self.halt.cancelled() => Err(Left::Halted),
+            copied = self.patiently(false, || self.s3.copy_parts(key, head, &upload)) => copied,
+        };
+        // After a lost reply the completion may have happened: the next look at the object tells.
+        let clear = match &copied {
+            Ok(()) => true,
+            Err(Left::Halted) => self.s3.abort_parts(key, &upload).await.is_ok(),
+            Err(_) => self.patiently(false, || self.s3.abort_parts(key, &upload)).await.is_ok(),
+        };
+        if clear {
+            self.ledger().uploads.remove(&upload);
+        }
+        match copied {
+            Err(Left::Gone) => Err(Left::Overtaken),
+            other => other,
+        }
+    }
+}

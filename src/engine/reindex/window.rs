@@ -1,0 +1,261 @@
+//! How much is asked of S3 at once, and how fast: a window of requests in flight, and where S3 says SlowDown a rate.
+//!
+//! The window grows while S3 keeps up and shrinks when latency rises or S3 says SlowDown. The rate is what S3 was seen
+//! to let through, a little less after each SlowDown and a little more after each quiet moment. One for all.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+const LEAST: usize = 4;
+const FIRST: usize = 32;
+/// How often the window is thought about.
+pub const TICK: Duration = Duration::from_millis(20);
+/// How often the rate is: often enough to follow, seldom enough to measure.
+const MEASURE: Duration = Duration::from_millis(100);
+
+pub struct Window {
+    size: AtomicUsize,
+    most: usize,
+    /// Replies that weren't SlowDown.
+    passed: AtomicU64,
+    slow_downs: AtomicU64,
+    /// HEADs, and what they took together, in microseconds, since the last tick.
+    heads: AtomicU64,
+    micros: AtomicU64,
+    limited: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    ramping: bool,
+    /// Seconds that a HEAD takes while S3 keeps up.
+    base: Option<f64>,
+    /// Requests a second, where S3 has said SlowDown.
+    rate: Option<f64>,
+    /// When the next request may go.
+    next: Instant,
+    measured: Instant,
+    passed: u64,
+    slow_downs: u64,
+    /// Replies a second, smoothed over half a second or so.
+    through: f64,
+    shrunk: Instant,
+}
+
+impl Window {
+    pub fn new(most: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            size: AtomicUsize::new(FIRST.min(most)),
+            most,
+            passed: AtomicU64::new(0),
+            slow_downs: AtomicU64::new(0),
+            heads: AtomicU64::new(0),
+            micros: AtomicU64::new(0),
+            limited: AtomicBool::new(false),
+            inner: Mutex::new(Inner {
+                ramping: true,
+                base: None,
+                rate: None,
+                next: now,
+                measured: now,
+                passed: 0,
+                slow_downs: 0,
+                through: 0.0,
+                shrunk: now,
+            }),
+        }
+    }
+
+    /// Requests that may be in flight.
+    pub fn size(&self) -> usize {
+        self.size.load(Relaxed)
+    }
+
+    pub fn slow_downs(&self) -> u64 {
+        self.slow_downs.load(Relaxed)
+    }
+
+    /// Whether there is a rate to wait for.
+    pub fn limited(&self) -> bool {
+        self.limited.load(Relaxed)
+    }
+
+    /// Waits until the rate lets one more request go; at once where there is none.
+    pub async fn turn(&self) {
+        let at = {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(rate) = inner.rate else { return };
+            let at = inner.next.max(Instant::now());
+            inner.next = at + Duration::from_secs_f64(1.0 / rate);
+            at
+        };
+        tokio::time::sleep_until(at).await;
+    }
+
+    /// A reply that wasn't SlowDown.
+    pub fn passed(&self) {
+        self.passed.fetch_add(1, Relaxed);
+    }
+
+    /// Replies so far that weren't SlowDown.
+    pub fn all_passed(&self) -> u64 {
+        self.passed.load(Relaxed)
+    }
+
+    /// How long a HEAD took.
+    pub fn took(&self, elapsed: Duration) {
+        self.heads.fetch_add(1, Relaxed);
+        self.micros.fetch_add(elapsed.as_micros() as u64, Relaxed);
+    }
+
+    pub fn slowed(&self) {
+        self.slow_downs.fetch_add(1, Relaxed);
+    }
+
+    /// Thinks again; `busy` is how much of the window is used.
+    pub fn tick(&self, busy: usize) {
+        let now = Instant::now();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        self.measure(&mut inner, now);
+        self.size.store(self.resized(&mut inner, busy, now), Relaxed);
+    }
+
+    fn measure(&self, inner: &mut Inner, now: Instant) {
+        let elapsed = (now - inner.measured).as_secs_f64();
+        if elapsed < MEASURE.as_secs_f64() {
+            return;
+        }
+        inner.measured = now;
+        let (passed, slow_downs) = (self.passed.load(Relaxed), self.slow_downs.load(Relaxed));
+        let through = (passed - inner.passed) as f64 / elapsed;
+        let slowed = slow_downs > inner.slow_downs;
+        (inner.passed, inner.slow_downs) = (passed, slow_downs);
+        inner.through += (through - inner.through) * 0.3;
+        if slowed {
+            let cut = inner.rate.map_or(f64::INFINITY, |rate| rate * 0.95);
+            // Never below half at once: a moment in which nothing passed says little.
+            let least = inner.rate.map_or(1.0, |rate| rate * 0.5);
+            inner.rate = Some(inner.through.min(cut).max(least).max(1.0));
+            inner.next = inner.next.min(now + MEASURE);
+        } else if let Some(rate) = inner.rate {
+            // What isn't the limit any more needn't be held.
+            let rate = rate * 1.02;
+            inner.rate = (rate < 8.0 * inner.through.max(100.0)).then_some(rate);
+        }
+        self.limited.store(inner.rate.is_some(), Relaxed);
+        if slowed && now - inner.shrunk > MEASURE {
+            inner.shrunk = now;
+            inner.ramping = false;
+            // As many as the rate keeps busy, half as many again: the rate does the slowing.
+            let busy = inner.rate.unwrap_or(1.0) * inner.base.unwrap_or(0.02) * 1.5;
+            let size = (self.size() * 7 / 10).max(busy as usize).max(LEAST);
+            self.size.store(size.min(self.most), Relaxed);
+        }
+    }
+
+    fn resized(&self, inner: &mut Inner, busy: usize, now: Instant) -> usize {
+        let size = self.size();
+        let (heads, micros) = (self.heads.swap(0, Relaxed), self.micros.swap(0, Relaxed));
+        if heads == 0 {
+            return size;
+        }
+        let took = micros as f64 / heads as f64 / 1e6;
+        // A base that never rose would call every slower hour of S3 an overload.
+        let base = inner.base.map_or(took, |base| took.min(base * 1.0005));
+        inner.base = Some(base);
+        if took > 2.0 * base + 0.004 {
+            inner.ramping = false;
+            if now - inner.shrunk > MEASURE {
+                inner.shrunk = now;
+                return (size - size / 8).max(LEAST);
+            }
+            return size;
+        }
+        if busy * 10 < size * 8
+            || self.limited.load(Relaxed) && now - inner.shrunk < 10 * MEASURE
+            || took > 1.5 * base + 0.002
+        {
+            return size;
+        }
+        let more = if inner.ramping { size } else { (size / 32).max(1) };
+        (size + more).min(self.most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs the window against an S3 that answers after `latency`, lets `rate` requests a second through, and slows
+    /// down beyond `knee` in flight; returns the window's size and how many passed in the last second.
+    async fn run(window: &Window, latency: f64, rate: f64, knee: usize, seconds: u64) -> (usize, u64) {
+        let (mut budget, mut last) = (0.0, 0);
+        for tick in 0..seconds * 50 {
+            if tick == (seconds - 1) * 50 {
+                last = window.passed.load(Relaxed);
+            }
+            let lanes = window.size();
+            let took = latency * (lanes as f64 / knee as f64).max(1.0);
+            let capacity = lanes as f64 / took * TICK.as_secs_f64();
+            let held = window.inner.lock().unwrap().rate.unwrap_or(f64::INFINITY) * TICK.as_secs_f64();
+            let asked = capacity.min(held);
+            budget = (budget + rate * TICK.as_secs_f64()).min(rate * 0.1);
+            let through = asked.min(budget);
+            budget -= through;
+            window.passed.fetch_add(through as u64, Relaxed);
+            if asked - through >= 1.0 {
+                window.slow_downs.fetch_add((asked - through) as u64, Relaxed);
+            }
+            window.took(Duration::from_secs_f64(took));
+            tokio::time::advance(TICK).await;
+            window.tick(lanes);
+        }
+        (window.size(), window.passed.load(Relaxed) - last)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_grows_to_the_most_while_s3_keeps_up() {
+        let window = Window::new(1024);
+        let (size, _) = run(&window, 0.02, f64::INFINITY, 10_000, 1).await;
+        assert_eq!(size, 1024);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_stays_where_latency_rises() {
+        let window = Window::new(1024);
+        let (size, _) = run(&window, 0.02, f64::INFINITY, 100, 20).await;
+        assert!((100..=320).contains(&size), "{size}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_finds_the_rate_that_s3_lets_through_and_the_next_one() {
+        let window = Window::new(1024);
+        let (size, passed) = run(&window, 0.02, 5000.0, 10_000, 10).await;
+        assert!(passed >= 4250, "{passed} of 5000, window {size}");
+        assert!(size < 512, "{size}");
+        let (_, passed) = run(&window, 0.02, 1000.0, 10_000, 10).await;
+        assert!(passed >= 800, "{passed} of 1000");
+        let (_, passed) = run(&window, 0.02, 20_000.0, 10_000, 30).await;
+        assert!(passed >= 15_000, "{passed} of 20000, it doesn't stay slow for ever");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_spaces_requests() {
+        let window = Window::new(64);
+        window.inner.lock().unwrap().rate = Some(100.0);
+        window.limited.store(true, Relaxed);
+        let began = Instant::now();
+        for _ in 0..50 {
+            window.turn().await;
+        }
+        assert_eq!((began.elapsed().as_millis() + 5) / 10, 49);
+    }
+}

@@ -1,0 +1,195 @@
+//! The reindex as a stage: what it would cost and touch, and the run itself, paused and stopped from a face.
+
+use std::path::PathBuf;
+
+use crate::cloud::objects::Objects;
+use crate::host::Outcome;
+use crate::model::{
+    answers::Answers,
+    event::End,
+    failure::Failure,
+    goal::{Stage, Step},
+    object::Classes,
+    plan::{Plan, Verb},
+    seen::{ReindexSeen, Seen},
+};
+
+use super::{
+    ground::{Ground, Scene},
+    reindex::{self, Control, Options, Summary},
+    run::StageRun,
+};
+
+/// Pages of a thousand keys that are listed to say what it would cost; past them it says "at least".
+const PAGES: usize = 10;
+
+fn cursor(ground: &Ground) -> PathBuf {
+    ground.host.state.dir().join("reindex.cursor")
+}
+
+fn objects(ground: &Ground, scene: &Scene) -> Result<Objects, Failure> {
+    let plugged = ground.settings.sandbox.as_ref().map(|_| ground.web.connector());
+    Objects::new(scene.cloud.config(), scene.names.bucket(), plugged)
+}
+
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let scene = ground.scene(answers).await?;
+    let chosen = &answers.reindex;
+    let mut plan = Plan::new(Stage::Reindex, Seen::Nothing);
+    let bucket = scene.names.bucket();
+    let standing = reindex::standing(bucket, chosen, &cursor(ground));
+    let mut seen = ReindexSeen {
+        sampled: (scene.sampled.0 as u64, scene.sampled.1 as u64),
+        empty: scene.sampled.1 == 0,
+        resumes: standing.resumes,
+        finished: standing.finished,
+        total: None,
+    };
+    if chosen.skip {
+        plan.line(
+            Step::Objects,
+            Verb::Keep,
+            bucket,
+            "skipped, as you said: correct, but uncached until it is done",
+        );
+    } else if seen.empty {
+        plan.line(Step::Objects, Verb::Keep, bucket, "the bucket is empty");
+    } else if standing.finished && !chosen.rescan {
+        plan.line(Step::Objects, Verb::Keep, bucket, "every object was looked at (--rescan starts over)");
+    } else {
+        let classes = Classes::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
+        let survey = reindex::survey(&objects(ground, &scene)?, &classes, PAGES).await?;
+        seen.total = (!survey.more).then(|| survey.total());
+        let why = match standing.resumes {
+            Some(done) => format!("goes on after {done} objects"),
+            None => "each gets the Cache-Control that it needs, and loses nothing".to_owned(),
+        };
+        plan.line(Step::Objects, Verb::Update, bucket, why).calls.extend([
+            "s3:ListObjectsV2".into(),
+            "s3:HeadObject".into(),
+            "s3:CopyObject".into(),
+        ]);
+        plan.notes
+            .extend(survey.lines(!chosen.no_acl && scene.bucket.object_ownership != "BucketOwnerEnforced"));
+        if scene.bucket.versioning == "Enabled" {
+            plan.notes.push("This bucket keeps versions.".into());
+        }
+    }
+    if chosen.vendor && !chosen.skip {
+        plan.line(
+            Step::VendorReindex,
+            Verb::Run,
+            "packagecloud-ctl reindex-everything",
+            "queues index jobs, ahead of which new uploads wait",
+        );
+    }
+    plan.seen = Seen::Reindex(Box::new(seen));
+    Ok(plan)
+}
+
+pub async fn apply(
+    ground: &Ground,
+    seen: &ReindexSeen,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<(End, String), Failure> {
+    let scene = ground.scene(answers).await?;
+    let s3 = objects(ground, &scene)?;
+    let chosen = &answers.reindex;
+    let due = !chosen.skip && !seen.empty && (!seen.finished || chosen.rescan);
+    let ours = async {
+        if !due {
+            return Ok(());
+        }
+        let options = Options {
+            answers: chosen.clone(),
+            cursor: cursor(ground),
+            skipped: ground.host.state.dir().join("reindex.skipped"),
+            total: seen.total,
+        };
+        run.step(Step::Objects, format!("the objects of {}", scene.names.bucket()), async {
+            let control = Control::default();
+            let say = |pace| run.pace(Step::Objects, "objects", pace);
+            let working = reindex::reindex(&s3, &options, &say, &control);
+            let summary = obeying(run, &control, working).await?;
+            let text = said(&summary, &options);
+            Ok(((), text))
+        })
+        .await
+    };
+    let vendors = async {
+        if !chosen.vendor || chosen.skip {
+            return Ok(());
+        }
+        run.step(Step::VendorReindex, "packagecloud-ctl reindex-everything", async {
+            let say = run.progress(Step::VendorReindex);
+            let text = match ground.host.ctl("reindex-everything", &mut |line| say(line)).await? {
+                Outcome::Done => "packagecloud has queued its index jobs".to_owned(),
+                Outcome::Left => "left to you: packagecloud-ctl reindex-everything".to_owned(),
+                Outcome::Unknown => {
+                    "this packagecloud doesn't know reindex-everything; ours suffices".to_owned()
+                }
+                Outcome::Failed { status, last } => {
+                    return Err(Failure::other(
+                        "packagecloud-ctl reindex-everything",
+                        format!("it ended with exit code {status}: {}", last.join(" ")),
+                        "ours suffices: go on without --vendor-reindex yes",
+                    ));
+                }
+            };
+            Ok(((), text))
+        })
+        .await
+    };
+    tokio::try_join!(ours, vendors)?;
+    Ok((End::Applied, String::new()))
+}
+
+/// Runs `working`, passing on what the face asks: pause, go on, stop.
+async fn obeying<T>(
+    run: &StageRun,
+    control: &Control,
+    working: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut pause = run.run().paused();
+    let stop = run.run().stopped().clone();
+    tokio::pin!(working);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                control.stop();
+            }
+            changed = pause.changed(), if !stopping => match changed {
+                Ok(()) if *pause.borrow() => control.pause(),
+                Ok(()) => control.go_on(),
+                // Nobody is left who could pause.
+                Err(_) => return working.await,
+            },
+            result = &mut working => return result,
+        }
+    }
+}
+
+fn said(summary: &Summary, options: &Options) -> String {
+    let counts = &summary.counts;
+    let mut text =
+        format!("{} objects: {} changed, {} right already", counts.done, counts.changed, counts.kept);
+    if counts.skipped > 0 {
+        text.push_str(&format!(
+            ", {} skipped (each with its reason in {})",
+            counts.skipped,
+            options.skipped.display()
+        ));
+    }
+    let foreign: u64 = counts.foreign.values().sum();
+    if foreign > 0 {
+        text.push_str(&format!(", {foreign} not of packagecloud's layout left alone"));
+    }
+    if summary.acls_denied {
+        text.push_str("; some ACLs could not be read, and were reset to private");
+    }
+    text
+}

@@ -1,0 +1,207 @@
+//! One run of one stage: its steps, its events, its stop and its pause.
+//!
+//! A step that began finishes or fails; `Ended` is said last, exactly once, even on a panic.
+
+use std::{future::Future, panic::AssertUnwindSafe};
+
+use futures::FutureExt;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{
+    check::Check,
+    event::{End, Event, Pace},
+    failure::{Failure, Kind},
+    goal::{Stage, Step},
+};
+
+/// Where a stage says what happens, and hears that it shall stop or pause.
+#[derive(Clone)]
+pub struct Run {
+    events: mpsc::UnboundedSender<Event>,
+    stop: CancellationToken,
+    pause: watch::Receiver<bool>,
+}
+
+impl Run {
+    /// `pause` holds true while it shall pause.
+    #[must_use]
+    pub fn new(
+        events: mpsc::UnboundedSender<Event>,
+        stop: CancellationToken,
+        pause: watch::Receiver<bool>,
+    ) -> Self {
+        Self { events, stop, pause }
+    }
+
+    /// A run that nobody listens to, stops or pauses.
+    #[must_use]
+    pub fn silent() -> Self {
+        let (events, _) = mpsc::unbounded_channel();
+        let (_, pause) = watch::channel(false);
+        Self::new(events, CancellationToken::new(), pause)
+    }
+
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> StageRun {
+        StageRun { run: self.clone(), stage }
+    }
+
+    #[must_use]
+    pub fn stopped(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    #[must_use]
+    pub fn paused(&self) -> watch::Receiver<bool> {
+        self.pause.clone()
+    }
+}
+
+/// A run inside one stage.
+#[derive(Clone)]
+pub struct StageRun {
+    run: Run,
+    stage: Stage,
+}
+
+impl StageRun {
+    pub fn say(&self, event: Event) {
+        // A face that has gone hears nothing; the work goes on to a consistent end all the same.
+        let _ = self.run.events.send(event);
+    }
+
+    #[must_use]
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// What an adapter calls while it waits: becomes a progress event of `step`.
+    pub fn progress(&self, step: Step) -> impl Fn(&str) + Send + Sync + 'static {
+        let (run, stage) = (self.clone(), self.stage);
+        move |text| run.say(Event::Progress { stage, step, text: text.to_owned(), pace: None })
+    }
+
+    pub fn pace(&self, step: Step, text: impl Into<String>, pace: Pace) {
+        self.say(Event::Progress { stage: self.stage, step, text: text.into(), pace: Some(pace) });
+    }
+
+    pub fn check(&self, check: Check) {
+        self.say(Event::Check { stage: self.stage, check });
+    }
+
+    /// Does one step: says that it began (`doing`) and how it ended. The work returns its value and the past-tense
+    /// text of what was done. Nothing begins after a stop.
+    pub async fn step<T>(
+        &self,
+        step: Step,
+        doing: impl Into<String>,
+        work: impl Future<Output = Result<(T, String), Failure>>,
+    ) -> Result<T, Failure> {
+        let stage = self.stage;
+        if self.run.stop.is_cancelled() {
+            return Err(interrupted());
+        }
+        self.say(Event::Started { stage, step, text: doing.into() });
+        match work.await {
+            Ok((value, text)) => {
+                self.say(Event::Finished { stage, step, text });
+                Ok(value)
+            }
+            Err(failure) => {
+                self.say(Event::Failed { stage, step, failure: failure.clone() });
+                Err(failure)
+            }
+        }
+    }
+
+    /// Waits for `work`, which only reads, but no longer than until a stop.
+    pub async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.run.stop.cancelled() => Err(interrupted()),
+            result = work => result,
+        }
+    }
+
+    /// Runs a stage's work to its `Ended`, which is said here and nowhere else.
+    pub async fn whole(
+        &self,
+        work: impl Future<Output = Result<(End, String), Failure>>,
+    ) -> (End, Option<Failure>) {
+        let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+            let why = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
+                .unwrap_or_else(|| "no reason was given".to_owned());
+            Err(Failure::other(
+                format!("stage {}", self.stage.name()),
+                format!("it broke off by a fault of this program: {why}"),
+                "start it again: it looks at what is there and goes on; please report this with the log",
+            ))
+        });
+        let (end, text, failure) = match result {
+            Ok((end, text)) => (end, text, None),
+            Err(failure) if failure.kind == Kind::Interrupted => {
+                (End::Stopped, failure.why.clone(), Some(failure))
+            }
+            Err(failure) => (End::Failed, failure.to_string(), Some(failure)),
+        };
+        self.say(Event::Ended { stage: self.stage, step: None, end, text });
+        (end, failure)
+    }
+}
+
+/// What a stop becomes.
+#[must_use]
+pub fn interrupted() -> Failure {
+    Failure::new(
+        Kind::Interrupted,
+        "this run",
+        "stopped as you asked; what is done stands",
+        "start it again: it looks at what is there and goes on",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listening() -> (StageRun, mpsc::UnboundedReceiver<Event>, CancellationToken) {
+        let (events, heard) = mpsc::unbounded_channel();
+        let (_, pause) = watch::channel(false);
+        let stop = CancellationToken::new();
+        (Run::new(events, stop.clone(), pause).stage(Stage::Secret), heard, stop)
+    }
+
+    fn drain(mut heard: mpsc::UnboundedReceiver<Event>) -> Vec<Event> {
+        std::iter::from_fn(|| heard.try_recv().ok()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_panic_still_ends_the_stage_once() {
+        let (run, heard, _) = listening();
+        let (end, failure) = run.whole(async { panic!("boom") }).await;
+        assert_eq!(end, End::Failed);
+        assert!(failure.unwrap().why.contains("boom"));
+        assert!(matches!(drain(heard).as_slice(), [Event::Ended { end: End::Failed, .. }]));
+    }
+
+    #[tokio::test]
+    async fn nothing_begins_after_a_stop() {
+        let (run, heard, stop) = listening();
+        stop.cancel();
+        let (end, _) = run
+            .whole(async {
+                run.step(Step::Secret, "making", async { Ok(((), "made".into())) }).await?;
+                Ok((End::Applied, String::new()))
+            })
+            .await;
+        assert_eq!(end, End::Stopped);
+        assert_eq!(drain(heard).len(), 1, "only Ended is said");
+    }
+}

@@ -1,0 +1,160 @@
+//! The secret stage: keep the one that stands, or make one and write it to packagecloud.rb (contract section 4).
+//!
+//! Between being made and being written the secret is in the operating system's keyring, so that a crash doesn't lose it.
+
+use crate::model::{
+    answers::Answers,
+    block::{Key, Values},
+    event::End,
+    failure::Failure,
+    goal::{Stage, Step},
+    plan::{Plan, Verb},
+    secret::Secret,
+    seen::{Ownership, SecretSeen, Seen},
+};
+
+use super::{
+    configuration::{self, kept},
+    ground::Ground,
+    run::StageRun,
+};
+
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let config = ground.host.read_config().await?;
+    // With a secret in the file AWS isn't asked at all.
+    let function = if config.seen.values.secret.is_some() {
+        true
+    } else {
+        let scene = ground.scene(answers).await?;
+        scene
+            .cloud
+            .function(&scene.names)
+            .await?
+            .is_some_and(|function| function.ownership == Ownership::Ours)
+    };
+    plan(SecretSeen { config: config.seen, function }, answers)
+}
+
+/// Decides; touches nothing.
+pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure> {
+    let mut plan = Plan::new(Stage::Secret, Seen::Nothing);
+    let path = seen.config.path.clone();
+    if let Some((_, number, line)) = seen.config.expressions.iter().find(|(key, ..)| *key == Key::Secret) {
+        return Err(Failure::other(
+            format!("{path}, line {number}"),
+            format!("cloudfront_secret is an expression, which this program doesn't run: {line}"),
+            "write its value there as a plain string, then look again",
+        ));
+    }
+    match &seen.config.values.secret {
+        Some(secret) if !answers.consents.new_secret => {
+            secret.key()?;
+            plan.line(Step::Secret, Verb::Keep, &path, "it holds a secret, of the right shape");
+        }
+        Some(_) if seen.config.values.enabled == Some(true) => {
+            return Err(Failure::other(
+                "--new-secret",
+                "CloudFront is on, and links signed with the old secret would break",
+                "disable first, or leave --new-secret away",
+            ));
+        }
+        Some(_) => {
+            plan.line(
+                Step::Secret,
+                Verb::Update,
+                &path,
+                "a new secret, as you asked; a new function version will hold it",
+            );
+        }
+        None if seen.function && !answers.consents.new_secret => {
+            return Err(Failure::other(
+                "cloudfront_secret",
+                format!(
+                    "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
+                ),
+                "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), or make a new one with --new-secret",
+            ));
+        }
+        None => {
+            plan.line(
+                Step::Secret,
+                Verb::Create,
+                &path,
+                "packagecloud signs links with it, the edge checks them",
+            );
+        }
+    }
+    for change in &mut plan.changes {
+        change.calls.push(
+            "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
+        );
+    }
+    plan.asks.extend(configuration::managed_ask(&seen.config, answers));
+    plan.seen = Seen::Secret(Box::new(seen));
+    Ok(plan)
+}
+
+pub async fn apply(
+    ground: &Ground,
+    seen: &SecretSeen,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<(End, String), Failure> {
+    let host = &ground.host;
+    run.step(Step::Secret, "a secret of 16 random bytes", async {
+        let name = format!("cloudfront_secret {}", seen.config.path);
+        let fresh =
+            if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
+        let secret = match fresh {
+            Some(secret) => secret,
+            None => {
+                let mut random = [0; 16];
+                getrandom::fill(&mut random).map_err(|error| {
+                    Failure::other("the operating system's random bytes", error.to_string(), "try again")
+                })?;
+                Secret::from_random(&random)
+            }
+        };
+        host.redactor.learn(&secret);
+        let held = match host.keyring.put(&name, &secret).await {
+            Ok(()) => String::new(),
+            Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
+        };
+        let values = Values { secret: Some(secret), ..Values::default() };
+        let written = configuration::write(ground, &seen.config, &values, &[Key::Secret], answers).await?;
+        // What stays in the keyring is what the file holds: no harm, and the next start looks at the file first.
+        let _ = host.keyring.forget(&name).await;
+        Ok(((), format!("the secret is in {}{}{held}", seen.config.path, kept(&written))))
+    })
+    .await?;
+    Ok((End::Applied, String::new()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::seen::ConfigSeen;
+
+    fn seen(secret: Option<&str>, enabled: Option<bool>, function: bool) -> SecretSeen {
+        let values = Values { secret: secret.map(Secret::new), enabled, ..Values::default() };
+        SecretSeen { config: ConfigSeen { path: "p.rb".into(), values, ..ConfigSeen::default() }, function }
+    }
+
+    const GOOD: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
+
+    #[test]
+    fn what_happens_to_the_secret() {
+        let keep = Answers::default();
+        let mut new = Answers::default();
+        new.consents.new_secret = true;
+        let verb =
+            |seen, answers: &Answers| plan(seen, answers).map(|plan| plan.changes[0].verb).map_err(|f| f.why);
+        assert_eq!(verb(seen(None, None, false), &keep), Ok(Verb::Create));
+        assert_eq!(verb(seen(Some(GOOD), None, false), &keep), Ok(Verb::Keep));
+        assert_eq!(verb(seen(Some(GOOD), Some(true), true), &keep), Ok(Verb::Keep));
+        assert_eq!(verb(seen(Some(GOOD), None, true), &new), Ok(Verb::Update));
+        assert!(verb(seen(Some(GOOD), Some(true), true), &new).unwrap_err().contains("would break"));
+        assert!(verb(seen(None, None, true), &keep).unwrap_err().contains("the edge has one already"));
+        assert!(verb(seen(Some(""), None, true), &keep).unwrap_err().contains("empty"));
+    }
+}

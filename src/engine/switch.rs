@@ -1,0 +1,140 @@
+//! What switching on and switching off share: packagecloud-ctl's two commands, and where packagecloud redirects now.
+//!
+//! An intent is noted before the file is written and cleared after packagecloud was seen to follow, so that a run
+//! broken off in between is finished by the next one; losing the note costs one reconfigure.
+
+use std::time::Duration;
+
+use crate::host::Outcome;
+use crate::model::{answers::Answers, failure::Failure, goal::Step};
+
+use super::{
+    ground::Ground,
+    probe::{self, Place},
+    run::StageRun,
+};
+
+/// Within this the redirects must have followed.
+const FOLLOWED: Duration = Duration::from_secs(60);
+
+/// Notes that packagecloud shall be switched to `on`.
+pub(super) fn intend(ground: &Ground, on: bool) {
+    // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
+    let _ = ground.host.state.write("switch", if on { b"on" } else { b"off" });
+}
+
+/// Clears the note: packagecloud follows the file.
+pub(super) fn done(ground: &Ground) {
+    ground.host.state.remove("switch");
+}
+
+/// Whether a switch was begun and not seen to its end.
+pub(super) fn begun(ground: &Ground) -> bool {
+    ground.host.state.read("switch").is_some()
+}
+
+pub(super) async fn reconfigure(ground: &Ground, run: &StageRun) -> Result<(), Failure> {
+    command(ground, run, Step::Reconfigure, "reconfigure").await
+}
+
+pub(super) async fn restart(ground: &Ground, run: &StageRun) -> Result<(), Failure> {
+    command(ground, run, Step::Restart, "restart").await
+}
+
+async fn command(ground: &Ground, run: &StageRun, step: Step, command: &str) -> Result<(), Failure> {
+    let began = tokio::time::Instant::now();
+    let say = run.progress(step);
+    run.step(step, format!("packagecloud-ctl {command}"), async {
+        match ground.host.ctl(command, &mut |line| say(line)).await? {
+            Outcome::Done => {
+                let text = format!("packagecloud-ctl {command} took {} s", began.elapsed().as_secs());
+                Ok(((), text))
+            }
+            Outcome::Unknown => Err(Failure::other(
+                format!("packagecloud-ctl {command}"),
+                "this packagecloud doesn't know the command",
+                "check with packagecloud-ctl that packagecloud:enterprise 2.0.7 or later is installed here",
+            )),
+            Outcome::Left => Ok(((), format!("left to you: packagecloud-ctl {command}"))),
+            Outcome::Failed { status, last } => Err(Failure::other(
+                format!("packagecloud-ctl {command}"),
+                format!(
+                    "it ended with exit code {status}: {}",
+                    last.last().map_or("it said nothing", String::as_str)
+                ),
+                format!(
+                    "run packagecloud-ctl {command} by hand to see all of it; the log holds its lines too (l)"
+                ),
+            )),
+        }
+    })
+    .await
+}
+
+/// Whether packagecloud redirects to CloudFront now: `None` where that can't be seen, and a switch that was begun counts as not live.
+pub(super) async fn is_live(ground: &Ground, answers: &Answers, domain: Option<&str>) -> Option<bool> {
+    if begun(ground) {
+        return Some(false);
+    }
+    if !probe::can_ask(ground, answers) {
+        // Nothing was begun, and nothing can be seen: the file is believed.
+        return Some(true);
+    }
+    match probe::redirect(ground, answers, None).await {
+        Ok(Some(redirect)) => {
+            let host = redirect.location.as_deref().and_then(probe::host_and_path).map(|(host, _)| host);
+            Some(
+                redirect.place() == Place::Edge
+                    && (domain.is_none() || host == domain || ground.web.elsewhere()),
+            )
+        }
+        _ => None,
+    }
+}
+
+/// Where packagecloud's redirects go, asked three times: in words, and whether any still goes to CloudFront.
+pub(super) async fn redirects(ground: &Ground, answers: &Answers) -> Result<Option<(String, bool)>, Failure> {
+    let mut words = Vec::new();
+    let mut edge = false;
+    for _ in 0..3 {
+        match probe::redirect(ground, answers, None).await? {
+            None => return Ok(None),
+            Some(redirect) => {
+                edge |= redirect.place() == Place::Edge;
+                let text = redirect.words();
+                if !words.contains(&text) {
+                    words.push(text);
+                }
+            }
+        }
+    }
+    Ok(Some((words.join(", then "), edge)))
+}
+
+/// Waits until the redirects go to S3, for a minute: what was seen, in words.
+///
+/// # Errors
+/// Where they still go to CloudFront after it.
+pub(super) async fn await_s3(ground: &Ground, answers: &Answers) -> Result<String, Failure> {
+    let until = tokio::time::Instant::now() + FOLLOWED;
+    loop {
+        let seen = redirects(ground, answers).await;
+        match &seen {
+            Ok(None) => return Ok("where it redirects could not be seen: there is no --probe-url".into()),
+            Ok(Some((words, false))) => return Ok(format!("packagecloud answers {words}")),
+            _ => {}
+        }
+        if tokio::time::Instant::now() >= until {
+            return match seen {
+                Ok(Some((words, _))) => Err(Failure::other(
+                    "packagecloud's redirects",
+                    format!("some still go to CloudFront: {words}; another web node is on"),
+                    "on that node: set cloudfront_enabled to false in packagecloud.rb, then packagecloud-ctl reconfigure && packagecloud-ctl restart",
+                )),
+                Ok(None) => Ok(String::new()),
+                Err(failure) => Ok(format!("where it redirects could not be seen: {failure}")),
+            };
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}

@@ -1,0 +1,180 @@
+//! What is found before anything is asked: packagecloud.rb, identities, the bucket, CloudFront on or off and set up by whom, and the goal that this proposes.
+//!
+//! Nothing here fails: what can't be found out stands beside what can.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+
+use crate::cloud::credentials::Keys;
+use crate::host::{clock, version};
+use crate::model::{
+    answers::Answers,
+    check::Check,
+    failure::Failure,
+    goal::Goal,
+    seen::Ownership,
+    welcome::{
+        BucketFound, CloudFrontFound, ConfigFound, IdentityFound, Left, SetUpBy, Source, TypedKeys, Welcome,
+    },
+};
+
+use super::{
+    configuration,
+    ground::{Ground, Identities, source},
+};
+
+pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
+    let mut found = Welcome { left: left(ground), ..Welcome::default() };
+    config(ground, &mut found).await;
+    found.backups = super::backups(ground).await.unwrap_or_default();
+    found.packagecloud = version::check(ground.host.version().await.as_ref()).detail;
+    found.identities = identities(ground, answers).await;
+    match ground.scene(answers).await {
+        Ok(scene) => {
+            found.buckets.push(BucketFound {
+                name: scene.names.bucket().to_owned(),
+                region: scene.bucket.region.clone(),
+                found: scene.evidence.clone(),
+                sampled: Some((scene.sampled.0 as u64, scene.sampled.1 as u64)),
+            });
+            let others = scene.cloud.buckets().await.unwrap_or_default();
+            found.buckets.extend(others.into_iter().filter(|name| name != scene.names.bucket()).map(
+                |name| BucketFound {
+                    name,
+                    region: String::new(),
+                    found: "a bucket of this account".into(),
+                    sampled: None,
+                },
+            ));
+            match configuration::ours(ground, answers).await {
+                Ok(Some(distribution)) => {
+                    found.cloudfront.by =
+                        if distribution.ownership == Ownership::Ours { SetUpBy::Us } else { SetUpBy::Others };
+                    found.cloudfront.distribution = distribution.id;
+                    found.cloudfront.domain = distribution.domain;
+                }
+                Ok(None) => found.cloudfront.by = SetUpBy::Nobody,
+                Err(failure) => {
+                    found.cloudfront.by = SetUpBy::Unknown;
+                    found.failures.push(failure);
+                }
+            }
+            found.goal = Some(goal(&found.cloudfront, scene.sampled.1));
+        }
+        Err(failure) => {
+            found.cloudfront.by = SetUpBy::Unknown;
+            found.failures.push(failure);
+            if found.cloudfront.enabled == Some(true) {
+                found.goal =
+                    Some((Goal::Disable, "CloudFront is on, and AWS can't be asked from here".into()));
+            }
+        }
+    }
+    found
+}
+
+/// Where the last run was left, if it didn't go to its end.
+fn left(ground: &Ground) -> Option<Left> {
+    let left = ground.host.state.left().0?;
+    Some(Left {
+        goal: left.answers.goal?,
+        stage: left.stage?,
+        when: clock::written(Duration::from_secs(left.when)),
+    })
+}
+
+async fn config(ground: &Ground, found: &mut Welcome) {
+    found.config = ConfigFound { path: ground.host.config.display().to_string(), ..ConfigFound::default() };
+    match ground.host.read_config().await {
+        Ok(config) => {
+            found.config.managed = config.seen.managed.map(|(tool, _)| tool);
+            let values = config.seen.values;
+            found.cloudfront = CloudFrontFound {
+                enabled: Some(values.enabled == Some(true)),
+                distribution: values.distribution_id.unwrap_or_default(),
+                domain: values.packages_domain.unwrap_or_default(),
+                ..CloudFrontFound::default()
+            };
+        }
+        Err(failure) => found.config.failure = Some(failure),
+    }
+}
+
+/// An empty bucket needs no reindex; anything else was written before CloudFront was thought of.
+fn goal(cloudfront: &CloudFrontFound, keys: usize) -> (Goal, String) {
+    match (cloudfront.enabled, keys) {
+        (Some(true), _) => (Goal::Upgrade, "CloudFront is on: this looks whether all of it is right".into()),
+        (_, 0) => (Goal::Install, "the bucket is empty: there is nothing to reindex".into()),
+        _ => (Goal::Upgrade, "the bucket holds objects from before: they are reindexed first".into()),
+    }
+}
+
+async fn identities(ground: &Ground, answers: &Answers) -> Vec<IdentityFound> {
+    if let Identities::Fixed(_) = ground.settings.identities {
+        let result = ground.identity(answers).await.map(|(_, caller, _)| (caller.arn, caller.account));
+        return vec![identity(Source::Environment, "the sandbox's one user".into(), result)];
+    }
+    let candidates = ground.candidates(answers).await;
+    let asked = candidates.iter().map(|candidate| async move {
+        let result = ground.try_candidate(candidate).await.map(|(_, caller)| (caller.arn, caller.account));
+        identity(source(&candidate.source), candidate.found.clone(), result)
+    });
+    join_all(asked).await
+}
+
+fn identity(source: Source, found: String, result: Result<(String, String), Failure>) -> IdentityFound {
+    match result {
+        Ok((arn, account)) => IdentityFound {
+            source,
+            found,
+            arn,
+            account,
+            suffices: Check::unknown("permissions", "asked in the access stage"),
+        },
+        Err(failure) => IdentityFound {
+            source,
+            found,
+            arn: String::new(),
+            account: String::new(),
+            suffices: Check::fail("identity", failure.to_string(), failure.next),
+        },
+    }
+}
+
+/// Who a profile or typed keys are; typed keys are used from now on.
+pub async fn identify(
+    ground: &Ground,
+    profile: Option<&str>,
+    keys: Option<&TypedKeys>,
+    answers: &Answers,
+) -> IdentityFound {
+    if let Some(keys) = keys {
+        ground.host.redactor.learn(&keys.secret_access_key);
+        ground.type_keys(Keys {
+            access: keys.access_key_id.clone(),
+            secret: keys.secret_access_key.clone(),
+            session: keys.session_token.clone(),
+        });
+        if keys.remember {
+            let name = format!("aws_secret_key {}", keys.access_key_id);
+            // Where there is no keyring they are typed again next time, which is said where they are asked for.
+            let _ = ground.host.keyring.put(&name, &keys.secret_access_key).await;
+        }
+    }
+    let wanted = match profile {
+        Some(name) => Source::Profile(name.to_owned()),
+        None => Source::Typed,
+    };
+    let mut answers = answers.clone();
+    if let Some(name) = profile {
+        answers.profile = Some(name.to_owned());
+    }
+    let candidates = ground.candidates(&answers).await;
+    let Some(candidate) = candidates.iter().find(|candidate| source(&candidate.source) == wanted) else {
+        let failure = Failure::other("the identity", "it was not found", "type it again");
+        return identity(wanted, String::new(), Err(failure));
+    };
+    let result = ground.try_candidate(candidate).await.map(|(_, caller)| (caller.arn, caller.account));
+    identity(wanted, candidate.found.clone(), result)
+}

@@ -1,0 +1,65 @@
+//! The host's clock, and the two ways in which a time is written.
+//!
+//! Times are Unix times; what is written is UTC.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use time::{OffsetDateTime, macros::format_description};
+
+/// Unix time now; a sandbox's runs on tokio's clock.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Duration + Send + Sync>);
+
+impl Clock {
+    pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    /// This machine's.
+    fn default() -> Self {
+        Self::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Clock({})", written(self.now()))
+    }
+}
+
+fn date(time: Duration) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// `2026-11-23 20:45:00 UTC`.
+#[must_use]
+pub fn written(time: Duration) -> String {
+    date(time)
+        .format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC"))
+        .unwrap_or_default()
+}
+
+/// `20261123T204500Z`, as it stands in a file's name.
+#[must_use]
+pub fn stamp(time: Duration) -> String {
+    date(time).format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default()
+}
+
+/// The time that [`stamp`] wrote.
+#[must_use]
+pub fn stamped(text: &str) -> Option<Duration> {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let date = time::PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
+    u64::try_from(date.unix_timestamp()).ok().map(Duration::from_secs)
+}

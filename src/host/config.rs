@@ -1,0 +1,289 @@
+//! packagecloud.rb on the host: read, written, and restored from its backups.
+//!
+//! It is written only as it was shown: where the file's hash is another than the plan's, nothing is written.
+
+use std::path::PathBuf;
+
+use crate::model::{
+    block::{HASH, Key, Values},
+    config_file::{ConfigFile, Override, Refusal, diff},
+    failure::{Failure, Kind},
+    seen::ConfigSeen,
+};
+
+use super::{Host, clock, managed, reach};
+
+/// packagecloud.rb, as read.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub file: ConfigFile,
+    pub seen: ConfigSeen,
+}
+
+/// An edit that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Where the old bytes are; `None` where the file said all of it already, and was left alone.
+    pub backup: Option<PathBuf>,
+    /// A unified diff, secrets hidden; empty where nothing changed.
+    pub diff: Vec<String>,
+}
+
+/// A backup beside packagecloud.rb.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    pub path: PathBuf,
+    /// When it was made: `2026-11-23 20:45:00 UTC`.
+    pub made: String,
+}
+
+/// What of a backup is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restore {
+    /// The four values; with `keep_secret` without the secret, since the edge holds the one that stands.
+    Values { keep_secret: bool },
+    /// The file, byte for byte.
+    WholeFile,
+}
+
+impl Host {
+    /// packagecloud.rb and what it says.
+    ///
+    /// # Errors
+    /// Where it can't be read, or isn't Ruby: then with the lines to type.
+    pub async fn read_config(&self) -> Result<Config, Failure> {
+        let bytes = self.reach.read(&self.config).await?;
+        let file = ConfigFile::parse(&bytes);
+        self.redactor.learn_file(&file);
+        if let Some(line) = file.error_line() {
+            return Err(self.refused(&file, &Refusal::NotRuby(line), &[]));
+        }
+        let managed = match managed::header(&bytes) {
+            None if self.clients => managed::client(self.reach, "/".as_ref()).await,
+            found => found,
+        };
+        let seen = ConfigSeen {
+            path: self.config.display().to_string(),
+            hash: reach::hash(&bytes),
+            values: file.values(),
+            expressions: file.expressions(),
+            managed,
+        };
+        Ok(Config { file, seen })
+    }
+
+    /// The hash of packagecloud.rb's bytes, Ruby or not: what [`Self::restore`] must be given.
+    pub async fn config_hash(&self) -> Result<String, Failure> {
+        Ok(reach::hash(&self.reach.read(&self.config).await?))
+    }
+
+    /// Unix time of packagecloud.rb's last change.
+    pub async fn config_changed(&self) -> Option<std::time::Duration> {
+        self.reach.modified(&self.config).await
+    }
+
+    /// The diff that writing would make, secrets hidden; empty where it would change nothing.
+    ///
+    /// # Errors
+    /// Where the file can't be edited so; the next move holds the lines to type.
+    pub fn preview_config(
+        &self,
+        file: &ConfigFile,
+        wanted: &[(Key, String)],
+        expressions: Override,
+    ) -> Result<Vec<String>, Failure> {
+        let edited = file.set(wanted, expressions).map_err(|refusal| self.refused(file, &refusal, wanted))?;
+        Ok(diff(file.bytes(), &edited))
+    }
+
+    /// Writes `wanted` (Ruby source, as `Values::ruby` gives it) to the file that was `seen`, with a backup first.
+    ///
+    /// # Errors
+    /// Where the file moved, or can't be edited or written; it is as it was then, and the next move holds the lines to type.
+    pub async fn write_config(
+        &self,
+        seen: &ConfigSeen,
+        wanted: &[(Key, String)],
+        expressions: Override,
+    ) -> Result<Written, Failure> {
+        let bytes = self.reach.read(&self.config).await.map_err(|failure| self.by_hand(failure, wanted))?;
+        if reach::hash(&bytes) != seen.hash {
+            return Err(self.moved());
+        }
+        let file = ConfigFile::parse(&bytes);
+        let edited =
+            file.set(wanted, expressions).map_err(|refusal| self.refused(&file, &refusal, wanted))?;
+        self.redactor.learn_file(&ConfigFile::parse(&edited));
+        self.place(&seen.hash, &bytes, &edited).await.map_err(|failure| self.by_hand(failure, wanted))
+    }
+
+    /// The backups beside packagecloud.rb, the newest first.
+    pub async fn backups(&self) -> Result<Vec<Backup>, Failure> {
+        let (dir, name) = self.place_and_name();
+        let prefix = format!("{name}.");
+        let mut found: Vec<Backup> = self
+            .reach
+            .list(&dir)
+            .await?
+            .into_iter()
+            .filter_map(|file| {
+                let stamp = file.strip_prefix(&prefix)?.strip_suffix(".bak")?;
+                let time = clock::stamped(stamp.split('-').next()?)?;
+                Some(Backup { path: dir.join(&file), made: clock::written(time) })
+            })
+            .collect();
+        found.sort_by(|a, b| b.path.cmp(&a.path));
+        Ok(found)
+    }
+
+    /// What a backup says of the four values.
+    pub async fn read_backup(&self, backup: &Backup) -> Result<Values, Failure> {
+        let file = ConfigFile::parse(&self.reach.read(&backup.path).await?);
+        self.redactor.learn_file(&file);
+        Ok(if file.has_error() { Values::default() } else { file.values() })
+    }
+
+    /// The diff that restoring would make, secrets hidden.
+    pub async fn preview_restore(&self, backup: &Backup, what: Restore) -> Result<Vec<String>, Failure> {
+        let bytes = self.reach.read(&self.config).await?;
+        let restored = self.restored(&bytes, backup, what).await?;
+        Ok(diff(&bytes, &restored))
+    }
+
+    /// Restores from a backup the file whose hash is `seen`, with a backup of what stands now first.
+    pub async fn restore(&self, seen: &str, backup: &Backup, what: Restore) -> Result<Written, Failure> {
+        let bytes = self.reach.read(&self.config).await?;
+        if reach::hash(&bytes) != seen {
+            return Err(self.moved());
+        }
+        let restored = self.restored(&bytes, backup, what).await?;
+        self.place(seen, &bytes, &restored).await
+    }
+
+    async fn restored(&self, bytes: &[u8], backup: &Backup, what: Restore) -> Result<Vec<u8>, Failure> {
+        let old = self.reach.read(&backup.path).await?;
+        let (now, then) = (ConfigFile::parse(bytes), ConfigFile::parse(&old));
+        self.redactor.learn_file(&now);
+        self.redactor.learn_file(&then);
+        let Restore::Values { keep_secret } = what else { return Ok(old) };
+        let whole = |why: String| {
+            let next = "restore the whole file with --whole-file, or edit it by hand";
+            Failure::other(backup.path.display().to_string(), why, next)
+        };
+        if let Some(line) = then.error_line() {
+            return Err(whole(format!("line {line} is not Ruby")));
+        }
+        if let Some((key, line, text)) = then.expressions().first() {
+            return Err(whole(format!("{} is an expression there, on line {line}: {text}", key.name())));
+        }
+        let values = then.values();
+        let wanted: Vec<(Key, Option<String>)> = Key::ALL
+            .into_iter()
+            .filter(|key| !(keep_secret && *key == Key::Secret))
+            .map(|key| (key, values.ruby(key)))
+            .collect();
+        now.restore(&wanted).map_err(|refusal| match refusal {
+            Refusal::Unsure => whole("its values can't be put back line by line".to_owned()),
+            other => self.refused(&now, &other, &[]),
+        })
+    }
+
+    async fn place(&self, seen: &str, old: &[u8], new: &[u8]) -> Result<Written, Failure> {
+        if old == new {
+            return Ok(Written { backup: None, diff: Vec::new() });
+        }
+        let backup = self.fresh_backup().await;
+        self.reach.replace(&self.config, seen, new, &backup).await?;
+        Ok(Written { backup: Some(backup), diff: diff(old, new) })
+    }
+
+    /// `packagecloud.rb.<UTC>.bak`; several of one second are told apart by `-2`, `-3`, ….
+    async fn fresh_backup(&self) -> PathBuf {
+        let (dir, name) = self.place_and_name();
+        let stamp = clock::stamp(self.clock.now());
+        let mut path = dir.join(format!("{name}.{stamp}.bak"));
+        let mut count = 2;
+        while self.reach.exists(&path).await {
+            path = dir.join(format!("{name}.{stamp}-{count}.bak"));
+            count += 1;
+        }
+        path
+    }
+
+    fn place_and_name(&self) -> (PathBuf, String) {
+        let dir = self.config.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let name = self.config.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (dir.unwrap_or(".".as_ref()).to_owned(), name)
+    }
+
+    fn moved(&self) -> Failure {
+        Failure::drifted(
+            self.config.display().to_string(),
+            "it was changed since it was read, so it was not overwritten",
+        )
+    }
+
+    /// The lines to type where the file can't be written: never a secret's text.
+    fn lines(&self, wanted: &[(Key, String)]) -> String {
+        let off = [(Key::Enabled, "false".to_owned())];
+        let wanted = if wanted.is_empty() { &off } else { wanted };
+        let line = |(key, value): &(Key, String)| {
+            let value = if *key == Key::Secret { "'(hidden)'" } else { value };
+            format!("{HASH}['{}'] = {value}", key.name())
+        };
+        let lines: Vec<String> = wanted.iter().map(line).collect();
+        let verb = if wanted == off { "to switch CloudFront off by hand" } else { "to do it by hand" };
+        let ctl = self.ctl.name();
+        format!(
+            "{verb}, make this the end of {}: {} ; then run: {ctl} reconfigure && {ctl} restart",
+            self.config.display(),
+            lines.join(" ; ")
+        )
+    }
+
+    fn by_hand(&self, mut failure: Failure, wanted: &[(Key, String)]) -> Failure {
+        if failure.kind != Kind::Drifted {
+            failure.next = format!("{}; or {}", failure.next, self.lines(wanted));
+        }
+        failure
+    }
+
+    fn refused(&self, file: &ConfigFile, refusal: &Refusal, wanted: &[(Key, String)]) -> Failure {
+        let path = self.config.display().to_string();
+        match refusal {
+            Refusal::NotRuby(line) => self.by_hand(
+                Failure::other(
+                    path,
+                    format!("line {line} is not Ruby: {}", file.line(*line)),
+                    format!("correct line {line} (ruby -c shows why), then look again"),
+                ),
+                wanted,
+            ),
+            Refusal::Expressions(lines) => {
+                let lines: Vec<String> =
+                    lines.iter().map(|(_, number, text)| format!("line {number}: {text}")).collect();
+                Failure::consent(
+                    path,
+                    format!("what stands there is an expression, {}", lines.join("; ")),
+                    "let a line at the end of the file override it with --override-expression, or change that line by hand",
+                )
+            }
+            Refusal::Leaves(line) => self.by_hand(
+                Failure::other(
+                    path,
+                    format!("line {line} leaves the file, so nothing after it is run: {}", file.line(*line)),
+                    format!("take line {line} out, then look again"),
+                ),
+                wanted,
+            ),
+            Refusal::Unsure => self.by_hand(
+                Failure::other(
+                    path,
+                    "the edited file would not surely say what is wanted, so it was left alone",
+                    "look at its last lines for something that doesn't end",
+                ),
+                wanted,
+            ),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A command in a session of its own, whose lines and end are kept in files: it outlives this process, and the next one finds it.
+//!
+//! Its raw lines may hold secrets: their file is 0600, and goes once the end has been seen.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read as _, Seek as _, SeekFrom},
+    os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::failure::Failure;
+
+const RECORD: &str = "ctl.json";
+const OUTPUT: &str = "ctl.out";
+const STATUS: &str = "ctl.status";
+
+/// The wrapper: deaf to the line's end, it writes the command's status whole, after its last line.
+const WRAPPER: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
+status=$1; shift
+"$@"
+code=$?
+echo "$code" >"$status.new" && mv -f "$status.new" "$status"
+"#;
+
+/// How often a running command's lines are looked for.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// A command that was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// `reconfigure`.
+    pub command: String,
+    pub pid: u32,
+    /// Unix time.
+    pub since: Duration,
+    /// The kernel's start time of the process: a pid alone may have become another's.
+    started: Option<u64>,
+    #[serde(skip)]
+    dir: PathBuf,
+}
+
+impl Running {
+    /// The command that was started last, where its end hasn't been seen and it still runs.
+    pub(super) fn find(dir: &Path) -> Option<Self> {
+        let bytes = fs::read(dir.join(RECORD)).ok()?;
+        let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
+        running.alive().then_some(running)
+    }
+
+    pub(super) fn start(
+        dir: &Path,
+        program: &Path,
+        arguments: &[String],
+        command: &str,
+        now: Duration,
+    ) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| {
+            Failure::other(
+                format!("{} {command}", program.display()),
+                format!("it could not be started: {error}"),
+                "see to what it names, then try again",
+            )
+        };
+        for name in [STATUS, OUTPUT, RECORD] {
+            let _ = fs::remove_file(dir.join(name));
+        }
+        let output = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(dir.join(OUTPUT))
+            .map_err(failed)?;
+        // A session of its own has no terminal to lose; without setsid the trap and an own group must do.
+        let session = ["/usr/bin/setsid", "/bin/setsid"].into_iter().find(|path| Path::new(path).exists());
+        let mut child = Command::new(session.unwrap_or("/bin/sh"));
+        if session.is_some() {
+            child.arg("/bin/sh");
+        } else {
+            child.process_group(0);
+        }
+        let child = child
+            .args(["-c", WRAPPER, "packagecloud-cloudfront"])
+            .arg(dir.join(STATUS))
+            .arg(program)
+            .args(arguments)
+            .arg(command)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().map_err(failed)?)
+            .stderr(output)
+            .spawn()
+            .map_err(failed)?;
+        let pid = child.id();
+        let running =
+            Self { command: command.to_owned(), pid, since: now, started: started(pid), dir: dir.to_owned() };
+        // It is reaped as soon as it ends, so that it never looks alive as a zombie.
+        let reaper = std::thread::Builder::new().name("packagecloud-ctl".to_owned());
+        let mut child = child;
+        let _ = reaper.spawn(move || child.wait());
+        let record = serde_json::to_vec(&running).expect("the record is plain data");
+        // Without the record the command runs as well; only the next start wouldn't find it.
+        let _ = super::super::reach::write_new(&dir.join(RECORD), &record);
+        Ok(running)
+    }
+
+    fn alive(&self) -> bool {
+        match self.started {
+            Some(start) => started(self.pid) == Some(start),
+            None => i32::try_from(self.pid)
+                .ok()
+                .and_then(rustix::process::Pid::from_raw)
+                .is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()),
+        }
+    }
+
+    fn status(&self) -> Option<i32> {
+        fs::read_to_string(self.dir.join(STATUS)).ok()?.trim().parse().ok()
+    }
+
+    /// Gives each of its lines, from the first on, until its end; then its exit status.
+    pub(super) async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+        let mut tail = Tail { path: self.dir.join(OUTPUT), at: 0, open: Vec::new() };
+        loop {
+            // In this order: what is there once the end is seen is all.
+            let alive = self.alive();
+            let status = self.status();
+            tail.read(on_line);
+            if let Some(status) = status {
+                tail.end(on_line);
+                for name in [OUTPUT, RECORD, STATUS] {
+                    let _ = fs::remove_file(self.dir.join(name));
+                }
+                return Ok(status);
+            }
+            if !alive {
+                tail.end(on_line);
+                let _ = fs::remove_file(self.dir.join(OUTPUT));
+                return Err(Failure::other(
+                    format!("packagecloud-ctl {}", self.command),
+                    "it ended without a status: it was killed, or the machine was restarted",
+                    format!("run packagecloud-ctl {} again", self.command),
+                ));
+            }
+            tokio::time::sleep(BEAT).await;
+        }
+    }
+}
+
+/// What has been read of a growing file.
+struct Tail {
+    path: PathBuf,
+    at: u64,
+    /// A line whose end hasn't come.
+    open: Vec<u8>,
+}
+
+impl Tail {
+    fn read(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
+        let mut bytes = Vec::new();
+        let read = File::open(&self.path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(self.at))?;
+            file.read_to_end(&mut bytes)
+        });
+        self.at += read.unwrap_or_default() as u64;
+        for byte in bytes {
+            if byte == b'\n' {
+                on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
+            } else {
+                self.open.push(byte);
+            }
+        }
+    }
+
+    fn end(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
+        if !self.open.is_empty() {
+            on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
+        }
+    }
+}
+
+/// When a process that still runs was started, in the kernel's ticks since boot.
+fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; what follows it doesn't.
+    let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace();
+    let state = fields.next()?;
+    if state == "Z" || state == "X" { None } else { fields.nth(18)?.parse().ok() }
+}

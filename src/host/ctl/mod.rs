@@ -1,0 +1,240 @@
+//! packagecloud-ctl: run so that a dropped line doesn't end it, with its lines shown as they come.
+//!
+//! Every line passes the redactor before anyone sees it; a command that runs already is followed, not started again.
+
+mod detached;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
+
+use futures::future::BoxFuture;
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::model::failure::{Failure, Kind};
+
+use super::Host;
+
+pub use detached::Running;
+
+/// Where the time of our last reconfigure is kept.
+const RECONFIGURED: &str = "reconfigured";
+
+/// A stand-in in this process: it runs a command, sends its lines, and gives its exit status.
+pub type Play =
+    Arc<dyn Fn(String, UnboundedSender<String>) -> BoxFuture<'static, Result<i32, Failure>> + Send + Sync>;
+
+#[derive(Clone)]
+pub enum Ctl {
+    /// `--ctl none`: reconfigure and restart are left to the operator.
+    None,
+    /// The program and its first arguments.
+    Command(Vec<String>),
+    /// A sandbox's.
+    Played(Play),
+}
+
+impl std::fmt::Debug for Ctl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("Ctl::None"),
+            Self::Command(words) => write!(f, "Ctl::Command({words:?})"),
+            Self::Played(_) => f.write_str("Ctl::Played"),
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// With status 0.
+    Done,
+    /// With another status; the last lines that it said.
+    Failed { status: i32, last: Vec<String> },
+    /// packagecloud-ctl doesn't know the command.
+    Unknown,
+    /// There is no packagecloud-ctl here: it is left to the operator.
+    Left,
+}
+
+impl std::str::FromStr for Ctl {
+    type Err = Failure;
+
+    /// `--ctl`, split as a shell splits words.
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        let wrong = |why: &str| {
+            Failure::usage(format!("--ctl {text}"), why, "give a command such as packagecloud-ctl, or none")
+        };
+        let words = shell_words::split(text).map_err(|_| wrong("a quote in it doesn't end"))?;
+        match words.as_slice() {
+            [] => Err(wrong("it is empty")),
+            [word] if word == "none" => Ok(Self::None),
+            _ => Ok(Self::Command(words)),
+        }
+    }
+}
+
+/// What a command said, line by line: for its outcome, the last of them are kept.
+struct Lines<'a> {
+    host: &'a Host,
+    on_line: &'a mut (dyn FnMut(&str) + Send),
+    command: &'a str,
+    last: VecDeque<String>,
+    /// Whether one of them said that there is no such command; the list of those that there are follows it.
+    unknown: bool,
+}
+
+impl Lines<'_> {
+    fn take(&mut self, line: &str) {
+        let line = self.host.redactor.clean(line);
+        self.host.state.log(self.host.clock.now(), &self.host.redactor, &format!("{}: {line}", self.command));
+        (self.on_line)(&line);
+        self.unknown |= line.contains("I don't know that command");
+        if !line.trim().is_empty() {
+            self.last.push_back(line);
+        }
+        if self.last.len() > 20 {
+            self.last.pop_front();
+        }
+    }
+
+    fn outcome(self, status: i32) -> Outcome {
+        match status {
+            0 => Outcome::Done,
+            1 if self.unknown => Outcome::Unknown,
+            _ => Outcome::Failed { status, last: self.last.into() },
+        }
+    }
+}
+
+impl Ctl {
+    /// As it is typed: `packagecloud-ctl`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Command(words) => shell_words::join(words),
+            Self::None | Self::Played(_) => "packagecloud-ctl".to_owned(),
+        }
+    }
+}
+
+impl Host {
+    /// Runs packagecloud-ctl's `command` to its end; where it runs already, on packagecloud.rb as it is, follows it
+    /// from its first line on.
+    /// Dropping the future stops the following, never the command.
+    ///
+    /// # Errors
+    /// Where it can't be started, or its end can't be known.
+    pub async fn ctl(
+        &self,
+        command: &str,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Outcome, Failure> {
+        if matches!(self.ctl, Ctl::None) {
+            return Ok(Outcome::Left);
+        }
+        let mut lines = Lines { host: self, on_line, command, last: VecDeque::new(), unknown: false };
+        let outcome = self.carry_out(command, &mut lines).await?;
+        if command == "reconfigure" && outcome == 0 {
+            // Lost, it only makes the next go-live say less about what is new in the file.
+            let _ = self.state.write(RECONFIGURED, self.clock.now().as_secs().to_string().as_bytes());
+        }
+        Ok(lines.outcome(outcome))
+    }
+
+    /// Runs or follows a command; its exit status.
+    async fn carry_out(&self, command: &str, lines: &mut Lines<'_>) -> Result<i32, Failure> {
+        match &self.ctl {
+            Ctl::None => Err(missing("packagecloud-ctl", command)),
+            Ctl::Played(play) => {
+                let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
+                let run = play(command.to_owned(), send);
+                tokio::pin!(run);
+                let mut status = None;
+                loop {
+                    tokio::select! {
+                        biased;
+                        line = receive.recv() => match line {
+                            Some(line) => lines.take(&line),
+                            None => break,
+                        },
+                        ended = &mut run, if status.is_none() => {
+                            status = Some(ended?);
+                            // What it sent before its end is taken; whatever still holds the sender isn't waited for.
+                            receive.close();
+                        }
+                    }
+                }
+                match status {
+                    Some(status) => Ok(status),
+                    None => run.await,
+                }
+            }
+            Ctl::Command(words) => {
+                let dir = self.state.dir();
+                let changed = self.config_changed().await;
+                let found = Running::find(dir);
+                // One that began before the file was changed may have read what stood there before.
+                let follows = |running: &Running| {
+                    running.command == command && changed.is_none_or(|changed| changed < running.since)
+                };
+                let running = if let Some(running) = found.as_ref().filter(|running| follows(running)) {
+                    running.clone()
+                } else {
+                    if let Some(other) = found {
+                        lines.take(&format!(
+                            "packagecloud-ctl {} runs already: waiting for its end first",
+                            other.command
+                        ));
+                        // How that one ended is nothing to this one.
+                        let _ = other.follow(&mut |line| lines.take(line)).await;
+                        lines.last.clear();
+                        lines.unknown = false;
+                    }
+                    let (first, rest) =
+                        words.split_first().expect("a command has a first word, held by from_str");
+                    let Some(program) = self.reach.program(first).await else {
+                        return Err(missing(first, command));
+                    };
+                    Running::start(dir, &program, rest, command, self.clock.now())?
+                };
+                running.follow(&mut |line| lines.take(line)).await
+            }
+        }
+    }
+
+    /// Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
+    pub async fn last_reconfigure(&self) -> Option<Duration> {
+        let ours = self
+            .state
+            .read(RECONFIGURED)
+            .and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+        let mut last = ours.map(Duration::from_secs);
+        let logs = Path::new("/var/log/packagecloud/reconfigure");
+        if matches!(self.ctl, Ctl::Command(_))
+            && let Ok(names) = self.reach.list(logs).await
+        {
+            for name in names {
+                last = last.max(self.reach.modified(&logs.join(name)).await);
+            }
+        }
+        last
+    }
+
+    /// A command of packagecloud-ctl that an earlier run started and that still runs.
+    #[must_use]
+    pub fn running(&self) -> Option<Running> {
+        Running::find(self.state.dir())
+    }
+}
+
+fn missing(program: &str, command: &str) -> Failure {
+    Failure::new(
+        Kind::Missing,
+        program,
+        "there is no such program here",
+        format!(
+            "run this on packagecloud's host, name the program with --ctl, or use --ctl none and run packagecloud-ctl {command} there yourself"
+        ),
+    )
+}

@@ -1,0 +1,170 @@
+//! packagecloud-ctl played by a shell script, and by a function of this process.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use super::*;
+use crate::host::Redactor;
+use crate::host::{Clock, Keyring, Reach, State};
+use crate::model::secret::Secret;
+
+const SCRIPT: &str = r#"#!/bin/sh
+case "$1" in
+  reconfigure)
+    printf '\033[32mRecipe:\033[0m one\r\n'
+    echo "+  cloudfront_secret: 'hunter2222'" >&2
+    echo "  value hunter2222"
+    printf 'without an end';;
+  restart) echo "sh: $0 $*"; exit 3;;
+  slow) echo begun; while [ ! -e "$(dirname "$0")/go" ]; do sleep 0.02; done; echo over;;
+  *) echo "I don't know that command."; seq 40; exit 1;;
+esac
+"#;
+
+fn host(dir: &Path, ctl: Ctl) -> Host {
+    let host = Host {
+        reach: Reach::Local,
+        config: dir.join("packagecloud.rb"),
+        ctl,
+        state: State::open(&dir.join("state"), None).unwrap(),
+        keyring: Keyring::memory(),
+        redactor: Redactor::default(),
+        clock: Clock::default(),
+        clients: false,
+    };
+    host.redactor.learn(&Secret::new("hunter2222"));
+    host
+}
+
+fn scripted(dir: &Path) -> Host {
+    let script = dir.join("packagecloud ctl");
+    fs::write(&script, SCRIPT).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    host(dir, format!("'{}'", script.display()).parse().unwrap())
+}
+
+async fn run(host: &Host, command: &str) -> (Result<Outcome, Failure>, Vec<String>) {
+    let mut lines = Vec::new();
+    let outcome = host.ctl(command, &mut |line: &str| lines.push(line.to_owned())).await;
+    (outcome, lines)
+}
+
+#[tokio::test]
+async fn its_lines_come_without_secrets_and_escapes_and_its_end_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = scripted(dir.path());
+    let (outcome, lines) = run(&host, "reconfigure").await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(
+        lines,
+        ["Recipe: one", "+  cloudfront_secret: '(hidden)'", "  value (hidden)", "without an end"]
+    );
+    let left: Vec<_> =
+        fs::read_dir(host.state.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == "log" || name == "reconfigured"), "{left:?}");
+    assert!(!fs::read_to_string(host.state.dir().join("log")).unwrap().contains("hunter"));
+    assert!(host.last_reconfigure().await.is_some());
+
+    let (outcome, lines) = run(&host, "restart").await;
+    assert_eq!(outcome.unwrap(), Outcome::Failed { status: 3, last: lines });
+    assert_eq!(run(&host, "generate-cloudfront-secret").await.0.unwrap(), Outcome::Unknown);
+}
+
+#[tokio::test]
+async fn one_that_runs_already_is_followed_from_its_first_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = scripted(dir.path());
+    {
+        let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+        let mut on_line = move |line: &str| drop(heard.send(line.to_owned()));
+        tokio::select! {
+            _ = first.ctl("slow", &mut on_line) => panic!("it waits for the file"),
+            line = hears.recv() => assert_eq!(line.unwrap(), "begun"),
+        }
+    }
+    // The first run is gone; the second finds what it started.
+    let second = scripted(dir.path());
+    let running = second.running().unwrap();
+    assert_eq!(running.command, "slow");
+    fs::write(dir.path().join("go"), "").unwrap();
+    let (outcome, lines) = run(&second, "restart").await;
+    assert_eq!(
+        lines[..3],
+        ["packagecloud-ctl slow runs already: waiting for its end first", "begun", "over"]
+    );
+    assert!(matches!(outcome.unwrap(), Outcome::Failed { status: 3, last } if last.len() == 1));
+    assert_eq!(second.running(), None);
+}
+
+#[tokio::test]
+async fn one_that_began_before_the_file_was_changed_is_waited_for_and_run_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = scripted(dir.path());
+    let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let mut on_line = move |line: &str| drop(heard.send(line.to_owned()));
+    tokio::select! {
+        _ = host.ctl("slow", &mut on_line) => panic!("it waits for the file"),
+        line = hears.recv() => assert_eq!(line.unwrap(), "begun"),
+    }
+    fs::write(&host.config, "").unwrap();
+    fs::write(dir.path().join("go"), "").unwrap();
+    let (outcome, lines) = run(&host, "slow").await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(lines[1..], ["begun", "over", "begun", "over"], "{lines:?}");
+}
+
+#[tokio::test]
+async fn one_that_was_killed_is_a_failure_with_the_next_move() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = scripted(dir.path());
+    let mut on_line = |line: &str| {
+        if line == "begun" {
+            let pid = host.running().unwrap().pid;
+            let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+            rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
+        }
+    };
+    let failure = host.ctl("slow", &mut on_line).await.unwrap_err();
+    assert!(failure.why.contains("killed"), "{failure}");
+    assert_eq!(failure.next, "run packagecloud-ctl slow again");
+}
+
+#[tokio::test]
+async fn where_there_is_none_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let failure = run(&host(dir.path(), "no-such-ctl --x".parse().unwrap()), "restart").await.0.unwrap_err();
+    assert_eq!((failure.kind, failure.what.as_str()), (Kind::Missing, "no-such-ctl"));
+    assert_eq!(run(&host(dir.path(), "none".parse().unwrap()), "restart").await.0.unwrap(), Outcome::Left);
+    for wrong in ["", "  ", "'a"] {
+        assert_eq!(wrong.parse::<Ctl>().unwrap_err().kind, Kind::Usage, "{wrong}");
+    }
+    let Ctl::Command(words) = "ssh pc 'a b'".parse().unwrap() else { panic!() };
+    assert_eq!(words, ["ssh", "pc", "a b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sandboxes_plays_on_tokios_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let play: Play = Arc::new(|command, lines| {
+        Box::pin(async move {
+            lines.send(format!("{command}: hunter2222")).unwrap();
+            tokio::time::sleep(std::time::Duration::from_hours(1)).await;
+            lines.send("over".to_owned()).unwrap();
+            Ok(0)
+        })
+    });
+    let (outcome, lines) = run(&host(dir.path(), Ctl::Played(play)), "reconfigure").await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(lines, ["reconfigure: (hidden)", "over"]);
+}
+
+#[tokio::test]
+async fn its_list_tells_whether_it_knows_cloudfront() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("ctl");
+    for (list, known) in [("  bootstrap-cloudfront", true), ("  reconfigure", false)] {
+        fs::write(&script, format!("#!/bin/sh\n[ \"$1\" = help ] && echo '{list}' >&2\nexit 1\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let version = host(dir.path(), Ctl::Command(vec![script.display().to_string()])).listed().await;
+        assert_eq!(version.is_some(), known);
+    }
+}

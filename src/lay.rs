@@ -1,0 +1,230 @@
+//! Lays the ground that a command stands on: this host or the sandbox's, AWS or the sandbox's, and the answers kept from the last run.
+//!
+//! The one place, beside the tests, that plugs a sandbox in.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aws_smithy_async::{
+    rt::sleep::{SharedAsyncSleep, TokioSleep},
+    time::{SharedTimeSource, SystemTimeSource},
+};
+use packagecloud_cloudfront::{
+    args::{Command, ConsentFlags, Global, ReindexFlags, Whether},
+    cli,
+    cloud::web::Web,
+    engine::{Ground, Identities, SandboxFacts, Settings},
+    host::{self, Clock, Ctl, Host, Keyring, Reach, Redactor, State},
+    model::{
+        answers::{Answers, Consents},
+        failure::Failure,
+        goal::Goal,
+        secret::Secret,
+    },
+    sandbox::{self, Options, World},
+};
+
+/// A command's ground.
+pub struct Laid {
+    pub ground: Ground,
+    pub answers: Answers,
+    pub sandbox: bool,
+}
+
+/// Where packagecloud.rb is, without `--config`.
+const CONFIG: &str = "/etc/packagecloud/packagecloud.rb";
+/// packagecloud's read token, for `--probe-url`.
+const PROBE_TOKEN: &str = "PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
+
+pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure> {
+    let world = global.sandbox.as_deref().map(|dir| open(global, dir)).transpose()?;
+    let host = self::host(global, world.as_ref())?;
+    let (left, _) = host.state.left();
+    let kept = left.map(|left| left.answers).unwrap_or_default();
+    let last = kept.account.clone().zip(kept.bucket.clone());
+    let last_profile = kept.profile.clone();
+    let answers = answers(global, command, kept);
+    let edge = global.edge_url.clone();
+    let sleep = SharedAsyncSleep::new(TokioSleep::new());
+    let (web, identities, facts) = match &world {
+        Some(world) => {
+            let config = world.sdk_config();
+            let clock =
+                config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
+            let facts = SandboxFacts {
+                bucket: sandbox::seed::BUCKET.to_owned(),
+                packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
+            };
+            (Web::new(world.http_client(), sleep, clock, edge), Identities::Fixed(config), Some(facts))
+        }
+        None => {
+            let client = packagecloud_cloudfront::cloud::web::client();
+            let clock = SharedTimeSource::new(SystemTimeSource::new());
+            (Web::new(client, sleep, clock, edge), Identities::Found, None)
+        }
+    };
+    let probe_token = std::env::var(PROBE_TOKEN)
+        .ok()
+        .or_else(|| world.as_ref().and_then(sandbox::packagecloud::read_token))
+        .map(Secret::new);
+    let settings = Settings {
+        identities,
+        region: global.region.clone(),
+        endpoint_url: global.endpoint_url.clone(),
+        sandbox: facts,
+        probe_token,
+        last,
+        last_profile,
+    };
+    Ok(Laid { ground: Ground::new(host, web, settings), answers, sandbox: world.is_some() })
+}
+
+fn host(global: &Global, world: Option<&World>) -> Result<Host, Failure> {
+    let default_state = world.map_or_else(host::state::default_dir, |world| world.dir().join("state"));
+    let state_dir = global.state_dir.clone().unwrap_or(default_state);
+    let state = State::open(&state_dir, global.log_file.as_deref())?;
+    let default_config =
+        world.map_or_else(|| PathBuf::from(CONFIG), |world| world.dir().join("packagecloud.rb"));
+    let ctl = match (&global.ctl, world) {
+        (Some(command), _) => command.parse()?,
+        (None, Some(world)) => played(world),
+        (None, None) => "packagecloud-ctl".parse()?,
+    };
+    let clock = world.map_or_else(Clock::default, |world| {
+        let world = world.clone();
+        Clock::new(move || world.now())
+    });
+    Ok(Host {
+        reach: Reach::Local,
+        config: global.config.clone().unwrap_or(default_config),
+        ctl,
+        state,
+        keyring: if world.is_some() { Keyring::memory() } else { Keyring::System },
+        redactor: Redactor::default(),
+        clock,
+        clients: world.is_none(),
+    })
+}
+
+/// The sandbox's packagecloud-ctl, in this process.
+fn played(world: &World) -> Ctl {
+    let world = world.clone();
+    Ctl::Played(Arc::new(move |command, lines| {
+        let world = world.clone();
+        Box::pin(async move {
+            let words = shell_words::split(&command).unwrap_or_default();
+            Ok(sandbox::packagecloud::ctl(&world, &words, &mut |line| {
+                let _ = lines.send(line.to_owned());
+            })
+            .await)
+        })
+    }))
+}
+
+/// What was said on this command line, over what the last run kept.
+fn answers(global: &Global, command: &Command, kept: Answers) -> Answers {
+    let mut answers = Answers {
+        profile: global.profile.clone().or(kept.profile),
+        bucket: global.bucket.clone().or(kept.bucket),
+        region: global.region.clone().or(kept.region),
+        suffix: global.name_suffix.clone().unwrap_or(kept.suffix),
+        origin_access: global.origin_access.unwrap_or(kept.origin_access),
+        packages_domain: global.packages_domain.clone().or(kept.packages_domain),
+        permissions_boundary: global.permissions_boundary.clone().or(kept.permissions_boundary),
+        probe_url: global.probe_url.clone().or(kept.probe_url),
+        construction: global.construction,
+        consents: consents(&global.consents),
+        ..Answers::default()
+    };
+    match command {
+        Command::Enable { upgrade, prepare, reindex } => {
+            answers.goal = Some(if *upgrade { Goal::Upgrade } else { Goal::Install });
+            answers.prepare = *prepare;
+            reindexed(&mut answers, reindex);
+        }
+        Command::Plan { goal, reindex } => {
+            answers.goal = Some((*goal).into());
+            reindexed(&mut answers, reindex);
+        }
+        Command::Wizard { goal, reindex } => {
+            answers.goal = goal.map(Into::into).or(kept.goal);
+            reindexed(&mut answers, reindex);
+        }
+        Command::ReindexEverything { reindex } => {
+            answers.goal = Some(Goal::Upgrade);
+            reindexed(&mut answers, reindex);
+        }
+        Command::Disable => answers.goal = Some(Goal::Disable),
+        Command::ReconfigureCloudfrontDistribution { arn, .. } => {
+            answers.goal = Some(Goal::Install);
+            answers.version_arn = Some(arn.clone());
+        }
+        _ => answers.goal = kept.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade)),
+    }
+    answers
+}
+
+fn reindexed(answers: &mut Answers, flags: &ReindexFlags) {
+    let chosen = &mut answers.reindex;
+    chosen.skip = flags.skip_reindex;
+    chosen.rescan = flags.rescan;
+    chosen.no_acl = flags.no_acl;
+    chosen.all_keys = flags.all_keys;
+    chosen.package_globs.clone_from(&flags.package_glob);
+    chosen.metadata_globs.clone_from(&flags.metadata_glob);
+    chosen.vendor = flags.vendor_reindex == Whether::Yes;
+}
+
+fn consents(flags: &ConsentFlags) -> Consents {
+    Consents {
+        adopt: flags.adopt,
+        adopt_bucket_key: flags.adopt_bucket_key,
+        new_secret: flags.new_secret,
+        unproven: flags.unproven,
+        managed: flags.managed,
+        override_expression: flags.override_expression,
+        other_bucket: flags.other_bucket,
+        confirm_bucket: flags.confirm_bucket.clone(),
+    }
+}
+
+/// The sandbox in `dir`; where none is named, a fixed one below the user's state directory.
+fn open(global: &Global, dir: &Path) -> Result<World, Failure> {
+    let dir =
+        if dir.as_os_str().is_empty() { host::state::default_dir().join("sandbox") } else { dir.to_owned() };
+    sandbox::seed::open(&Options {
+        dir,
+        empty: global.sandbox_empty,
+        construction: global.sandbox_construction,
+        faults: global.sandbox_fault.clone(),
+        ..Options::default()
+    })
+}
+
+pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
+    let mut global = global.clone();
+    global.sandbox_empty = true;
+    let world = open(&global, dir)?;
+    let done = sandbox::import::import(&world, sandbox::seed::BUCKET, path, &mut |_| {})?;
+    println!("{} objects imported into {}.", done.objects, sandbox::seed::BUCKET);
+    Ok(())
+}
+
+pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), Failure> {
+    let world = open(global, dir)?;
+    let _ = (world, ports);
+    Err(Failure::other("sandbox serve", "it is not built yet", "use --sandbox=DIR, which needs no server"))
+}
+
+/// Says a failure, and gives the exit code.
+pub fn finish(result: Result<(), Failure>) -> u8 {
+    match result {
+        Ok(()) => cli::DONE,
+        Err(failure) => {
+            eprintln!("packagecloud-cloudfront: {}", cli::plain::failure(&failure));
+            cli::code(&failure)
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Policy documents weighed as AWS weighs them: identity policies, key policies, bucket policies and trusts.
+//!
+//! An explicit deny wins over everything; what no statement allows is denied; an operator that is not known never matches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::ACCOUNT;
+
+/// Who asks, by every name that a `Principal` element may give him.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// Under `AWS`: ARNs and unique ids.
+    pub aws: Vec<String>,
+    /// Under `CanonicalUser`.
+    pub canonical: Vec<String>,
+    /// Under `Service`: `cloudfront.amazonaws.com`.
+    pub service: Vec<String>,
+    /// The account whose identity policies speak for him.
+    pub account: Option<String>,
+}
+
+impl Principal {
+    /// A user or a role of the account, by its ARN and further names (an assumed role's session ARN, a unique id).
+    pub fn of_account(arn: &str, others: &[&str]) -> Self {
+        let mut aws = vec![arn.to_owned()];
+        aws.extend(others.iter().map(|other| (*other).to_owned()));
+        Self { aws, account: Some(ACCOUNT.to_owned()), ..Self::default() }
+    }
+
+    /// An origin access identity, by id and canonical user id.
+    pub fn origin_access_identity(id: &str, canonical: &str) -> Self {
+        Self {
+            aws: vec![format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")],
+            canonical: vec![canonical.to_owned()],
+            ..Self::default()
+        }
+    }
+
+    pub fn service(name: &str) -> Self {
+        Self { service: vec![name.to_owned()], ..Self::default() }
+    }
+}
+
+/// What a request carries for conditions: lower-cased keys, one value or more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context(BTreeMap<String, Vec<String>>);
+
+impl Context {
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.0.entry(key.to_lowercase()).or_default().push(value.into());
+        self
+    }
+
+    fn values(&self, key: &str) -> Option<&[String]> {
+        self.0.get(&key.to_lowercase()).map(Vec::as_slice)
+    }
+}
+
+/// What one document says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Decision {
+    /// A statement denies it.
+    ExplicitDeny,
+    /// No statement speaks of it.
+    ImplicitDeny,
+    /// It is left to the identity policies of the caller's account: the account's root is allowed.
+    Delegated,
+    /// A statement allows it, to this principal by name or to everybody.
+    Allow,
+}
+
+/// Weighs one document. `principal` is none for an identity policy, whose statements name nobody.
+pub fn allows(
+    document: &Value,
+    principal: Option<&Principal>,
+    action: &str,
+    resource: &str,
+    context: &Context,
+) -> Decision {
+    let mut decision = Decision::ImplicitDeny;
+    for statement in statements(document) {
+        let whom = named(statement, principal);
+        if whom == Named::No
+            || !speaks_of(statement, action, resource)
+            || !conditions_hold(statement, context)
+        {
+            continue;
+        }
+        if statement["Effect"] == "Deny" {
+            return Decision::ExplicitDeny;
+        }
+        if statement["Effect"] == "Allow" {
+            decision =
+                decision.max(if whom == Named::Account { Decision::Delegated } else { Decision::Allow });
+        }
+    }
+    decision
+}
+
+/// Weighs several identity policies together.
+pub fn identity_allows(documents: &[Value], action: &str, resource: &str, context: &Context) -> Decision {
+    let decisions: Vec<Decision> =
+        documents.iter().map(|document| allows(document, None, action, resource, context)).collect();
+    if decisions.contains(&Decision::ExplicitDeny) {
+        Decision::ExplicitDeny
+    } else {
+        decisions.into_iter().max().unwrap_or(Decision::ImplicitDeny)
+    }
+}
+
+/// The condition keys that would be weighed for this action and are not in the context.
+pub fn missing_context(
+    documents: &[Value],
+    action: &str,
+    resource: &str,
+    context: &Context,
+) -> BTreeSet<String> {
+    let mut missing = BTreeSet::new();
+    for statement in
+        documents.iter().flat_map(statements).filter(|statement| speaks_of(statement, action, resource))
+    {
+        for (_, keys) in statement["Condition"].as_object().into_iter().flatten() {
+            for key in keys.as_object().into_iter().flat_map(serde_json::Map::keys) {
+                if context.values(key).is_none() {
+                    missing.insert(key.clone());
+                }
+            }
+        }
+    }
+    missing
+}
+
+/// Every principal that a document names, as kind (`AWS`, `CanonicalUser`, `Service`, `Federated`) and name; `*` stands under `AWS`.
+pub fn principals(document: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for statement in statements(document) {
+        for element in [&statement["Principal"], &statement["NotPrincipal"]] {
+            match element {
+                Value::String(all) => found.push(("AWS".to_owned(), all.clone())),
+                Value::Object(kinds) => {
+                    for (kind, names) in kinds {
+                        found.extend(texts(names).into_iter().map(|name| (kind.clone(), name.to_owned())));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+pub fn statements(document: &Value) -> impl Iterator<Item = &Value> {
+    match &document["Statement"] {
+        Value::Array(many) => many.as_slice(),
+        one @ Value::Object(_) => std::slice::from_ref(one),
+        _ => &[],
+    }
+    .iter()
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Named {
+    No,
+    /// As one of the account's.
+    Account,
+    Yes,
+}
+
+fn named(statement: &Value, principal: Option<&Principal>) -> Named {
+    let Some(principal) = principal else { return Named::Yes };
+    if statement.get("NotPrincipal").is_some() {
+        return if element_names(&statement["NotPrincipal"], principal) == Named::No {
+            Named::Yes
+        } else {
+            Named::No
+        };
+    }
+    element_names(&statement["Principal"], principal)
+}
+
+fn element_names(element: &Value, principal: &Principal) -> Named {
+    match element {
+        Value::String(all) if all == "*" => Named::Yes,
+        Value::Object(kinds) => {
+            let mut best = Named::No;
+            for (kind, names) in kinds {
+                for name in texts(names) {
+                    best = best.max(match kind.as_str() {
+                        "AWS" => aws_names(name, principal),
+                        "CanonicalUser" => yes_if(principal.canonical.iter().any(|own| own == name)),
+                        "Service" => yes_if(principal.service.iter().any(|own| own == name)),
+                        _ => Named::No,
+                    });
+                }
+            }
+            best
+        }
+        _ => Named::No,
+    }
+}
+
+fn aws_names(name: &str, principal: &Principal) -> Named {
+    if name == "*" || principal.aws.iter().any(|own| own == name) {
+        return Named::Yes;
+    }
+    match &principal.account {
+        Some(account) if name == account || name == format!("arn:aws:iam::{account}:root") => Named::Account,
+        _ => Named::No,
+    }
+}
+
+fn yes_if(yes: bool) -> Named {
+    if yes { Named::Yes } else { Named::No }
+}
+
+fn speaks_of(statement: &Value, action: &str, resource: &str) -> bool {
+    let action = action.to_lowercase();
+    let of_action =
+        |key: &str| texts(&statement[key]).iter().any(|pattern| like(&pattern.to_lowercase(), &action));
+    let of_resource = |key: &str| texts(&statement[key]).iter().any(|pattern| like(pattern, resource));
+    let acts =
+        if statement.get("NotAction").is_some() { !of_action("NotAction") } else { of_action("Action") };
+    let on = if statement.get("NotResource").is_some() {
+        !of_resource("NotResource")
+    } else {
+        of_resource("Resource")
+    };
+    acts && on
+}
+
+fn conditions_hold(statement: &Value, context: &Context) -> bool {
+    let Some(operators) = statement["Condition"].as_object() else { return true };
+    operators.iter().all(|(operator, keys)| {
+        keys.as_object().is_some_and(|keys| {
+            keys.iter().all(|(key, wanted)| condition_holds(operator, key, &texts(wanted), context))
+        })
+    })
+}
+
+fn condition_holds(operator: &str, key: &str, wanted: &[&str], context: &Context) -> bool {
+    let (all, operator) = match operator.split_once(':') {
+        Some(("ForAllValues", rest)) => (Some(true), rest),
+        Some(("ForAnyValue", rest)) => (Some(false), rest),
+        _ => (None, operator),
+    };
+    let values = context.values(key);
+    if operator == "Null" {
+        return wanted.iter().any(|flag| (*flag == "true") == values.is_none());
+    }
+    let (operator, if_exists) =
+        operator.strip_suffix("IfExists").map_or((operator, false), |bare| (bare, true));
+    let negated = operator.contains("Not");
+    let Some(values) = values else { return if_exists || negated || all == Some(true) };
+    let test = |value: &str| {
+        let matched = wanted.iter().any(|pattern| match operator {
+            "StringEquals" | "StringNotEquals" | "NumericEquals" | "NumericNotEquals" => *pattern == value,
+            "StringEqualsIgnoreCase" | "StringNotEqualsIgnoreCase" | "Bool" => {
+                pattern.eq_ignore_ascii_case(value)
+            }
+            "StringLike" | "StringNotLike" | "ArnEquals" | "ArnLike" | "ArnNotEquals" | "ArnNotLike" => {
+                like(pattern, value)
+            }
+            _ => false,
+        });
+        matched != negated
+    };
+    if all == Some(true) {
+        values.iter().all(|value| test(value))
+    } else {
+        values.iter().any(|value| test(value))
+    }
+}
+
+/// A string, or every string of a list; booleans count by their spelling.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Bool(true) => vec!["true"],
+        Value::Bool(false) => vec!["false"],
+        Value::Array(many) => many.iter().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `*` any run, `?` any one character.
+fn like(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == '*' {
+            star = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((at, from)) = star {
+            p = at + 1;
+            t = from + 1;
+            star = Some((at, t));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|left| *left == '*')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! What the edges serve: a distribution's last deployed configuration, read for the delivery side.
+//!
+//! A change isn't here before it is Deployed; a new distribution is nowhere until then.
+
+use std::collections::BTreeMap;
+
+use super::{Clock, Node, State, policies};
+use crate::sandbox::World;
+
+/// A distribution as the edges know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    pub id: String,
+    pub arn: String,
+    pub domain: String,
+    pub aliases: Vec<String>,
+    pub enabled: bool,
+    pub default_root_object: String,
+    pub origins: Vec<Origin>,
+    /// In the order in which they are tried; the default one, without a pattern, is last.
+    pub behaviors: Vec<Behavior>,
+    /// For how many seconds an error from the origin is cached, by its status; 10 where none is said.
+    pub error_ttl: BTreeMap<u16, u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    pub id: String,
+    /// `bucket.s3.region.amazonaws.com`.
+    pub domain: String,
+    /// Put before each path.
+    pub path: String,
+    pub access: Access,
+}
+
+/// In whose name the origin is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    Anonymous,
+    /// An origin access identity: its id and its canonical user id.
+    Identity {
+        id: String,
+        canonical: String,
+    },
+    /// An origin access control: `cloudfront.amazonaws.com`, for this distribution.
+    Control {
+        id: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behavior {
+    pub path_pattern: Option<String>,
+    pub target_origin_id: String,
+    /// `https-only`, `redirect-to-https`, `allow-all`.
+    pub viewer_protocol_policy: String,
+    pub allowed_methods: Vec<String>,
+    /// Seconds.
+    pub min_ttl: u64,
+    pub default_ttl: u64,
+    pub max_ttl: u64,
+    /// Whether the query string is part of the cache key, and goes to the origin.
+    pub query_strings: bool,
+    /// The function version that sees each viewer's request.
+    pub viewer_request: Option<String>,
+    /// Any other event's function, as event and version; the edge of the sandbox runs viewer-request alone.
+    pub other_functions: Vec<(String, String)>,
+}
+
+/// The distribution that answers for a host: its own domain, or an alias.
+pub fn deployed(world: &World, host: &str) -> Option<Deployed> {
+    let clock = Clock::of(world);
+    let host = host.split(':').next().unwrap_or_default().to_lowercase();
+    world.read(|state| {
+        state.cloudfront.distributions.values().find_map(|distribution| {
+            let config = distribution.at_the_edge(clock)?;
+            if distribution.domain != host && !super::config::aliases(config).contains(&host) {
+                return None;
+            }
+            let config = Node::parse(config).ok()?;
+            let text = |path: &str| config.text_at(path).unwrap_or_default().to_owned();
+            let mut behaviors: Vec<Behavior> =
+                config.items("CacheBehaviors").iter().map(|node| behavior(&state.cloudfront, node)).collect();
+            behaviors.push(behavior(&state.cloudfront, config.child("DefaultCacheBehavior")?));
+            Some(Deployed {
+                id: distribution.id.clone(),
+                arn: distribution.arn(),
+                domain: distribution.domain.clone(),
+                aliases: config.items("Aliases").iter().map(|alias| alias.text.clone()).collect(),
+                enabled: config.flag_at("Enabled"),
+                default_root_object: text("DefaultRootObject"),
+                origins: config.items("Origins").iter().map(|node| origin(&state.cloudfront, node)).collect(),
+                behaviors,
+                error_ttl: config.items("CustomErrorResponses").iter().filter_map(error_ttl).collect(),
+            })
+        })
+    })
+}
+
+fn error_ttl(response: &Node) -> Option<(u16, u64)> {
+    let seconds = response.text_at("ErrorCachingMinTTL").and_then(|text| text.parse().ok()).unwrap_or(10);
+    Some((response.text_at("ErrorCode")?.parse().ok()?, seconds))
+}
+
+fn origin(state: &State, node: &Node) -> Origin {
+    let text = |path: &str| node.text_at(path).unwrap_or_default().to_owned();
+    let identity = node
+        .text_at("S3OriginConfig/OriginAccessIdentity")
+        .and_then(|path| state.identities.get(path.rsplit('/').next().unwrap_or_default()));
+    let access = match (identity, node.text_at("OriginAccessControlId")) {
+        (Some(identity), _) => {
+            Access::Identity { id: identity.id.clone(), canonical: identity.canonical.clone() }
+        }
+        (None, Some(id)) if signs(state, id) => Access::Control { id: id.to_owned() },
+        _ => Access::Anonymous,
+    };
+    Origin { id: text("Id"), domain: text("DomainName"), path: text("OriginPath"), access }
+}
+
+fn signs(state: &State, control: &str) -> bool {
+    let config = state.controls.get(control).and_then(|control| Node::parse(&control.config).ok());
+    config.is_some_and(|config| config.text_at("SigningBehavior") != Some("never"))
+}
+
+fn behavior(state: &State, node: &Node) -> Behavior {
+    let text = |path: &str| node.text_at(path).unwrap_or_default().to_owned();
+    let policy = node.text_at("CachePolicyId").and_then(|id| policies::find(state, id));
+    let policy = policy.and_then(|policy| Node::parse(&policy.config).ok());
+    // Without a policy the behavior's own legacy fields count.
+    let of = policy.as_ref().unwrap_or(node);
+    let seconds = |field: &str, otherwise: u64| {
+        of.text_at(field).and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+    };
+    let query_strings = match &policy {
+        Some(policy) => {
+            let behavior = policy
+                .text_at("ParametersInCacheKeyAndForwardedToOrigin/QueryStringsConfig/QueryStringBehavior");
+            behavior.is_some_and(|behavior| behavior != "none")
+        }
+        None => node.flag_at("ForwardedValues/QueryString"),
+    };
+    let functions: Vec<(String, String)> = node
+        .items("LambdaFunctionAssociations")
+        .iter()
+        .filter_map(|one| {
+            Some((one.text_at("EventType")?.to_owned(), one.text_at("LambdaFunctionARN")?.to_owned()))
+        })
+        .collect();
+    let (viewer_request, other_functions): (Vec<_>, Vec<_>) =
+        functions.into_iter().partition(|(event, _)| event == "viewer-request");
+    Behavior {
+        path_pattern: node.text_at("PathPattern").map(ToOwned::to_owned),
+        target_origin_id: text("TargetOriginId"),
+        viewer_protocol_policy: text("ViewerProtocolPolicy"),
+        allowed_methods: node.items("AllowedMethods").iter().map(|method| method.text.clone()).collect(),
+        min_ttl: seconds("MinTTL", 0),
+        default_ttl: seconds("DefaultTTL", 86_400),
+        max_ttl: seconds("MaxTTL", 31_536_000),
+        query_strings,
+        viewer_request: viewer_request.into_iter().next().map(|(_, arn)| arn),
+        other_functions,
+    }
+}

@@ -1,0 +1,111 @@
+//! CloudFront, driven by the SDK.
+
+mod associations;
+mod deployment;
+mod resources;
+
+use std::{io::Write, time::Duration};
+
+use aws_sdk_cloudfront::{
+    Client,
+    error::ProvideErrorMetadata,
+    types::{
+        DefaultCacheBehavior, DistributionConfig, EventType, LambdaFunctionAssociation,
+        LambdaFunctionAssociations, Origin, Origins, S3OriginConfig, ViewerProtocolPolicy,
+    },
+};
+use aws_smithy_runtime_api::client::result::SdkError;
+use serde_json::json;
+
+use crate::sandbox::{Options, World};
+
+const DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+
+fn open() -> (tempfile::TempDir, World, Client) {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+    let client = Client::new(&world.sdk_config());
+    (dir, world, client)
+}
+
+fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
+    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
+}
+
+fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    said(error).0
+}
+
+async fn sleep(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+fn origin(identity: &str) -> Origin {
+    Origin::builder()
+        .id("bucket")
+        .domain_name("b.s3.us-east-1.amazonaws.com")
+        .s3_origin_config(S3OriginConfig::builder().origin_access_identity(identity).build())
+        .build()
+        .unwrap()
+}
+
+fn behavior(function: Option<&str>) -> DefaultCacheBehavior {
+    let association = function.map(|arn| {
+        let one = LambdaFunctionAssociation::builder()
+            .lambda_function_arn(arn)
+            .event_type(EventType::ViewerRequest);
+        LambdaFunctionAssociations::builder().quantity(1).items(one.build().unwrap()).build().unwrap()
+    });
+    DefaultCacheBehavior::builder()
+        .target_origin_id("bucket")
+        .viewer_protocol_policy(ViewerProtocolPolicy::HttpsOnly)
+        .cache_policy_id(DISABLED)
+        .set_lambda_function_associations(association)
+        .build()
+        .unwrap()
+}
+
+fn config(reference: &str, origin: Origin, behavior: DefaultCacheBehavior) -> DistributionConfig {
+    DistributionConfig::builder()
+        .caller_reference(reference)
+        .origins(Origins::builder().quantity(1).items(origin).build().unwrap())
+        .default_cache_behavior(behavior)
+        .comment("packagecloud-cloudfront b")
+        .enabled(true)
+        .build()
+        .unwrap()
+}
+
+fn plain(reference: &str) -> DistributionConfig {
+    config(reference, origin(""), behavior(None))
+}
+
+/// A function's version, not yet waited for, whose role trusts these services.
+async fn version(
+    world: &World,
+    services: &[&str],
+    shape: impl Fn(
+        aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder,
+    ) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder,
+) -> String {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
+    let iam = aws_sdk_iam::Client::new(&world.sdk_config());
+    iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
+    sleep(5).await;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file("index.mjs", zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(b"export const handler = async (event) => event.Records[0].cf.request;").unwrap();
+    let bytes = archive.finish().unwrap().into_inner();
+    let lambda = aws_sdk_lambda::Client::new(&world.sdk_config());
+    let creation = lambda
+        .create_function()
+        .function_name("f")
+        .role("arn:aws:iam::999999999999:role/edge")
+        .handler("index.handler")
+        .runtime(aws_sdk_lambda::types::Runtime::from("nodejs24.x"))
+        .code(aws_sdk_lambda::types::FunctionCode::builder().zip_file(bytes.into()).build());
+    shape(creation).send().await.unwrap();
+    sleep(5).await;
+    lambda.publish_version().function_name("f").send().await.unwrap().function_arn.unwrap()
+}

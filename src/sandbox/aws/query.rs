@@ -1,0 +1,92 @@
+//! The query protocol of IAM and STS: a form in, XML out.
+//!
+//! An operation that the sandbox lacks is refused as AWS refuses an unknown action, by name.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use percent_encoding::percent_decode_str;
+
+use super::{Refusal, namespace, request_id, xml, xml_answer};
+
+/// The fields of a form.
+#[derive(Debug, Default)]
+pub struct Form(BTreeMap<String, String>);
+
+impl Form {
+    pub fn read(request: &Request<Bytes>) -> Self {
+        let body = std::str::from_utf8(request.body()).unwrap_or_default();
+        Self(
+            body.split('&')
+                .filter_map(|pair| pair.split_once('='))
+                .map(|(key, value)| (decoded(key), decoded(value)))
+                .collect(),
+        )
+    }
+
+    pub fn action(&self) -> &str {
+        self.get("Action").unwrap_or("Unknown")
+    }
+
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    /// # Errors
+    /// AWS's refusal, where it is missing.
+    pub fn need(&self, key: &str) -> Result<&str, Refusal> {
+        self.get(key).ok_or_else(|| {
+            let field = key[..1].to_lowercase() + &key[1..];
+            Refusal::new(
+                400,
+                "ValidationError",
+                format!("1 validation error detected: Value null at '{field}' failed to satisfy constraint: Member must not be null"),
+            )
+        })
+    }
+
+    /// `Key.member.1`, `Key.member.2`, …
+    pub fn members(&self, key: &str) -> Vec<&str> {
+        (1..).map_while(|at| self.get(&format!("{key}.member.{at}"))).collect()
+    }
+
+    /// `Key.member.1.First`, `Key.member.1.Second`, …: the pairs that tags are.
+    pub fn pairs(&self, key: &str, first: &str, second: &str) -> Vec<(String, String)> {
+        (1..)
+            .map_while(|at| {
+                let name = self.get(&format!("{key}.member.{at}.{first}"))?;
+                Some((
+                    name.to_owned(),
+                    self.get(&format!("{key}.member.{at}.{second}")).unwrap_or_default().to_owned(),
+                ))
+            })
+            .collect()
+    }
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+/// `<ActionResponse><ActionResult>…</ActionResult>…`; no result element where `result` is none.
+pub fn answer(service: &str, action: &str, result: Option<&str>) -> Response<Bytes> {
+    let result = result.map_or_else(String::new, |inner| format!("<{action}Result>{inner}</{action}Result>"));
+    xml_answer(
+        200,
+        format!(
+            "<{action}Response xmlns=\"{}\">{result}<ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
+            namespace(service),
+            request_id()
+        ),
+    )
+}
+
+pub fn unknown(action: &str) -> Refusal {
+    Refusal::new(400, "InvalidAction", format!("Could not find operation {action} in the sandbox"))
+}
+
+/// `<name>text</name>`, escaped.
+pub fn element(name: &str, text: &str) -> String {
+    format!("<{name}>{}</{name}>", xml::escape(text))
+}

@@ -1,0 +1,223 @@
+//! CopyObject as S3 does it: what is kept, what is lost, and what is refused.
+//!
+//! Kept by default: attributes, tags, the checksum's algorithm. Lost unless sent again: storage class, website
+//! redirect, ACL, legal hold, retention, the choice of encryption, the layout in parts.
+
+use http::HeaderMap;
+use s3s::{
+    S3Error, S3ErrorCode, S3Result,
+    dto::{self, CopySource},
+};
+
+use crate::sandbox::World;
+
+use super::{
+    Caller, Change, Encryption, Object, Trouble, access, bucket_named, coded, newest,
+    write::{self, text},
+};
+
+/// The most that one request copies.
+pub const LARGEST: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Where a copy comes from.
+pub struct Source {
+    pub bucket: String,
+    pub key: String,
+    pub version: Option<String>,
+}
+
+impl Source {
+    pub fn of(source: &CopySource) -> S3Result<Self> {
+        match source {
+            CopySource::Bucket { bucket, key, version_id } => Ok(Self {
+                bucket: bucket.to_string(),
+                key: key.to_string(),
+                version: version_id.as_ref().map(ToString::to_string),
+            }),
+            _ => Err(S3Error::with_message(
+                S3ErrorCode::NotImplemented,
+                "the sandbox has no access points and no outposts",
+            )),
+        }
+    }
+
+    /// The object, where `caller` may read it, the conditions on it hold, and it can be copied as it lies.
+    pub fn find(&self, world: &World, caller: &Caller, headers: &HeaderMap) -> S3Result<Object> {
+        let action = if self.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
+        bucket_named(world, &self.bucket)?;
+        if !access::may(world, caller, action, &self.bucket, Some(&self.key)) {
+            return Err(access::denied(caller, action, &self.bucket, Some(&self.key)));
+        }
+        let found = world
+            .memory()
+            .objects
+            .read(&self.bucket, |objects| version(objects, &self.key, self.version.as_deref()).cloned())
+            .map_err(Trouble::from)?;
+        let Some(object) = found.filter(|object| !object.marker) else {
+            return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
+        };
+        conditions(headers, &object)?;
+        readable(headers, "x-amz-copy-source-server-side-encryption-customer-key-md5", &object)?;
+        match object.storage_class.as_deref() {
+            Some("DEEP_ARCHIVE") if object.archived() => Err(S3Error::with_message(
+                S3ErrorCode::InvalidObjectState,
+                "Operation is not valid for the source object's storage class",
+            )),
+            _ if object.archived() => Err(coded(
+                "ObjectNotInActiveTierError",
+                http::StatusCode::FORBIDDEN,
+                "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.",
+            )),
+            _ => Ok(object),
+        }
+    }
+}
+
+/// Judges the conditions on a copy's source.
+fn conditions(headers: &HeaderMap, object: &Object) -> S3Result<()> {
+    let tag = |name| text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
+    let since = |name: &str| {
+        text(headers, name)
+            .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
+            .map(|date| {
+                time::OffsetDateTime::from(date).unix_timestamp()
+                    < i64::try_from(object.modified).unwrap_or(0)
+            })
+    };
+    let matched = tag("x-amz-copy-source-if-match");
+    let unmodified_fails = matched.is_none() && since("x-amz-copy-source-if-unmodified-since") == Some(true);
+    let unmatched = tag("x-amz-copy-source-if-none-match");
+    let modified_fails = unmatched.is_none() && since("x-amz-copy-source-if-modified-since") == Some(false);
+    if matched == Some(false) || unmatched == Some(true) || unmodified_fails || modified_fails {
+        return Err(S3Error::with_message(
+            S3ErrorCode::PreconditionFailed,
+            "At least one of the pre-conditions you specified did not hold",
+        ));
+    }
+    Ok(())
+}
+
+/// A key's version by its id, or its newest.
+pub fn version<'o>(objects: &'o super::Objects, key: &str, version: Option<&str>) -> Option<&'o Object> {
+    match version {
+        None => newest(objects, key),
+        Some(wanted) => objects.get(key).and_then(|all| all.iter().find(|object| object.version == wanted)),
+    }
+}
+
+/// Refuses an object under a customer's key without that key.
+pub fn readable(headers: &HeaderMap, key_header: &str, object: &Object) -> S3Result<()> {
+    let Encryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
+    match text(headers, key_header) {
+        Some(sent) if sent == key_md5 => Ok(()),
+        Some(_) => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
+        None => Err(S3Error::with_message(
+            S3ErrorCode::InvalidRequest,
+            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
+        )),
+    }
+}
+
+/// Headers that make a copy onto itself a change.
+const CHANGING: [&str; 4] = [
+    "x-amz-storage-class",
+    "x-amz-website-redirect-location",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-customer-algorithm",
+];
+
+/// Copies; gives the source and the object as written.
+pub fn copy(
+    world: &World,
+    caller: &Caller,
+    source: &Source,
+    bucket: &str,
+    key: &str,
+    headers: &HeaderMap,
+) -> S3Result<(Object, Object)> {
+    let original = source.find(world, caller, headers)?;
+    if original.size > LARGEST {
+        return Err(S3Error::with_message(
+            S3ErrorCode::InvalidRequest,
+            format!(
+                "The specified copy source is larger than the maximum allowable size for a copy source: {LARGEST}"
+            ),
+        ));
+    }
+    let replaced = |name: &str| text(headers, name) == Some("REPLACE");
+    let onto_itself = source.bucket == bucket && source.key == key && source.version.is_none();
+    if onto_itself
+        && !replaced("x-amz-metadata-directive")
+        && !CHANGING.iter().any(|name| headers.contains_key(*name))
+    {
+        return Err(S3Error::with_message(
+            S3ErrorCode::InvalidRequest,
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+        ));
+    }
+    let settings = bucket_named(world, bucket)?;
+    let mut object = write::described(key, headers, &settings)?;
+    if !replaced("x-amz-metadata-directive") {
+        object.attributes.clone_from(&original.attributes);
+    }
+    if !replaced("x-amz-tagging-directive") {
+        object.tags.clone_from(&original.tags);
+    }
+    tagging_allowed(world, caller, source, &original, bucket, &object)?;
+    object.size = original.size;
+    object.blob.clone_from(&original.blob);
+    // What was uploaded in parts is one piece afterwards, so its ETag is that of its content.
+    let asked = write::algorithm(headers, &HeaderMap::new())
+        .or_else(|| original.checksum.as_ref().map(|sum| sum.algorithm.clone()));
+    match &original.blob {
+        Some(blob) => {
+            let single = original.parts == 0;
+            let same = original.checksum.as_ref().is_some_and(|sum| Some(&sum.algorithm) == asked.as_ref());
+            if single && same {
+                object.etag.clone_from(&original.etag);
+                object.checksum.clone_from(&original.checksum);
+            } else {
+                let content = world.memory().objects.fetch(blob).map_err(Trouble::from)?;
+                object.etag = write::kept(world, &content)?.1;
+                object.checksum = Some(write::checksum(asked.as_deref(), &content));
+            }
+        }
+        None => original.etag.split('-').next().unwrap_or_default().clone_into(&mut object.etag),
+    }
+    let written = world.memory().objects.change(bucket, |objects| {
+        write::conditions(headers, newest(objects, key))?;
+        if source.bucket == bucket {
+            // It may have been written between the reading and now.
+            let now = version(objects, &source.key, source.version.as_deref());
+            if now.map(|now| (&now.version, &now.etag)) != Some((&original.version, &original.etag)) {
+                return Err(Trouble::from(S3Error::with_message(
+                    S3ErrorCode::PreconditionFailed,
+                    "At least one of the pre-conditions you specified did not hold",
+                )));
+            }
+        }
+        let object = write::versioned(world, &settings, object);
+        Ok((vec![Change::Put(Box::new(object.clone()))], object))
+    })?;
+    Ok((original, written))
+}
+
+/// Carrying tags over needs to read them there and to write them here.
+fn tagging_allowed(
+    world: &World,
+    caller: &Caller,
+    source: &Source,
+    original: &Object,
+    bucket: &str,
+    object: &Object,
+) -> S3Result<()> {
+    let reading = "s3:GetObjectTagging";
+    if !original.tags.is_empty() && !access::may(world, caller, reading, &source.bucket, Some(&source.key)) {
+        return Err(access::denied(caller, reading, &source.bucket, Some(&source.key)));
+    }
+    let writing = "s3:PutObjectTagging";
+    if !object.tags.is_empty() && !access::may(world, caller, writing, bucket, Some(&object.key)) {
+        return Err(access::denied(caller, writing, bucket, Some(&object.key)));
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Uploads in parts: what was said when it began is what the object gets when it is done.
+//!
+//! A part copied from a hollow object is hollow, and so is what is made of it: size without bytes.
+
+use http::HeaderMap;
+use md5::{Digest as _, Md5};
+use s3s::{S3Error, S3ErrorCode, S3Result};
+use serde::{Deserialize, Serialize};
+
+use crate::sandbox::World;
+
+use super::{Object, Trouble, object::Checksum, write};
+
+/// An upload that is under way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Upload {
+    pub bucket: String,
+    /// What the object will be, without its content.
+    pub object: Object,
+    pub parts: std::collections::BTreeMap<i32, Part>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Part {
+    pub size: u64,
+    /// None: hollow.
+    pub blob: Option<String>,
+    pub etag: String,
+    pub at: u64,
+}
+
+pub fn begin(world: &World, bucket: &str, object: Object) -> String {
+    let id = format!("{:032x}", fastrand::u128(..));
+    let upload = Upload { bucket: bucket.to_owned(), object, parts: std::collections::BTreeMap::new() };
+    world.write(|state| state.s3.uploads.insert(id.clone(), upload));
+    id
+}
+
+pub fn find(world: &World, bucket: &str, key: &str, id: &str) -> S3Result<Upload> {
+    let found = world.read(|state| state.s3.uploads.get(id).cloned());
+    found.filter(|upload| upload.bucket == bucket && upload.object.key == key).ok_or_else(|| {
+        S3Error::with_message(
+            S3ErrorCode::NoSuchUpload,
+            "The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+        )
+    })
+}
+
+pub fn add(world: &World, id: &str, number: i32, part: Part) -> S3Result<()> {
+    if !(1..=10_000).contains(&number) {
+        return Err(S3Error::with_message(
+            S3ErrorCode::InvalidArgument,
+            "Part number must be an integer between 1 and 10000, inclusive",
+        ));
+    }
+    world.write(|state| {
+        if let Some(upload) = state.s3.uploads.get_mut(id) {
+            upload.parts.insert(number, part);
+        }
+    });
+    Ok(())
+}
+
+pub fn forget(world: &World, id: &str) {
+    world.write(|state| state.s3.uploads.remove(id));
+}
+
+/// Makes the object of the parts that are named, each by number and ETag.
+pub fn complete(
+    world: &World,
+    id: &str,
+    upload: Upload,
+    named: &[(i32, Option<String>)],
+    headers: &HeaderMap,
+) -> S3Result<Object> {
+    let invalid = || {
+        S3Error::with_message(
+            S3ErrorCode::InvalidPart,
+            "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+        )
+    };
+    if named.is_empty() || !named.is_sorted_by(|one, two| one.0 < two.0) {
+        return Err(S3Error::with_message(
+            S3ErrorCode::InvalidPartOrder,
+            "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
+        ));
+    }
+    let mut parts = Vec::new();
+    for (number, etag) in named {
+        let part = upload.parts.get(number).ok_or_else(invalid)?;
+        if etag.as_ref().is_some_and(|etag| *etag != part.etag) {
+            return Err(invalid());
+        }
+        parts.push(part);
+    }
+    if parts[..parts.len() - 1].iter().any(|part| part.size < 5 * 1024 * 1024) {
+        return Err(S3Error::with_message(
+            S3ErrorCode::EntityTooSmall,
+            "Your proposed upload is smaller than the minimum allowed size",
+        ));
+    }
+    let mut object = upload.object;
+    object.size = parts.iter().map(|part| part.size).sum();
+    object.parts = parts.len();
+    let digests: Vec<u8> =
+        parts.iter().flat_map(|part| hex::decode(&part.etag).unwrap_or_default()).collect();
+    object.etag = format!("{}-{}", hex::encode(Md5::digest(&digests)), parts.len());
+    let store = &world.memory().objects;
+    let mut content = Vec::new();
+    let mut whole = true;
+    for part in &parts {
+        match &part.blob {
+            Some(blob) => content.extend_from_slice(&store.fetch(blob).map_err(Trouble::from)?),
+            None => whole = false,
+        }
+    }
+    let algorithm = object.checksum.take().map(|sum| sum.algorithm);
+    if whole {
+        object.blob = Some(write::kept(world, &content)?.0);
+        object.checksum = Some(write::checksum(algorithm.as_deref(), &content));
+    } else {
+        object.checksum = algorithm.map(|algorithm| Checksum { algorithm, value: None });
+    }
+    let written = write::put(world, &upload.bucket, headers, object)?;
+    forget(world, id);
+    Ok(written)
+}

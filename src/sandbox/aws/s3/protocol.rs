@@ -1,0 +1,747 @@
+//! The operations on buckets and objects, in s3s's terms; the rules are in the modules beside.
+//!
+//! Attributes go in and out as headers, verbatim: nothing is lost in a type between.
+
+use http::HeaderMap;
+use http_body_util::BodyExt as _;
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
+
+use crate::sandbox::World;
+
+use super::{
+    Caller, Change, Encryption, Grant, Object, Retention, Trouble, access, bucket_named,
+    copy::{self, Source},
+    list,
+    multipart::{self, Part},
+    object,
+    write::{self, text},
+};
+
+pub struct Protocol(pub World);
+
+/// The canonical user id of an account.
+pub fn canonical(account: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    hex::encode(Sha256::digest(account))
+}
+
+fn tag(object: &Object) -> dto::ETag {
+    dto::ETag::Strong(object.etag.clone())
+}
+
+fn caller<T>(request: &S3Request<T>) -> Caller {
+    request.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::anonymous)
+}
+
+fn header(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = http::HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}
+
+impl Protocol {
+    /// A version of a key, as `caller` may know of it.
+    fn object(&self, caller: &Caller, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Object> {
+        let found = self
+            .0
+            .memory()
+            .objects
+            .read(bucket, |objects| copy::version(objects, key, version).cloned())
+            .map_err(Trouble::from)?;
+        match found {
+            Some(object) if object.marker => Err(S3Error::with_message(
+                S3ErrorCode::MethodNotAllowed,
+                "The specified method is not allowed against this resource.",
+            )),
+            Some(object) => Ok(object),
+            // Who may not list doesn't learn what is not there.
+            None if !access::may(&self.0, caller, "s3:ListBucket", bucket, None) => {
+                Err(access::denied(caller, "s3:ListBucket", bucket, None))
+            }
+            None => Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.")),
+        }
+    }
+
+    fn amend(
+        &self,
+        caller: &Caller,
+        (bucket, key, version): (&str, &str, Option<&str>),
+        change: impl FnOnce(&mut Object) -> S3Result<()>,
+    ) -> S3Result<()> {
+        let mut object = self.object(caller, bucket, key, version)?;
+        change(&mut object)?;
+        write::rewrite(&self.0, bucket, object).map(|_| ())
+    }
+
+    /// What GET and HEAD share: the object, its headers, and which bytes are asked for.
+    fn found(
+        &self,
+        caller: &Caller,
+        (bucket, key_name, version): (&str, &str, Option<&str>),
+        headers: &HeaderMap,
+        range: Option<dto::Range>,
+    ) -> S3Result<(Object, HeaderMap, std::ops::Range<u64>)> {
+        let object = self.object(caller, bucket, key_name, version)?;
+        copy::readable(headers, "x-amz-server-side-encryption-customer-key-md5", &object)?;
+        // An identity can't use KMS at all, and the service not under AWS's own key, whose policy nobody can change.
+        if let Encryption::Kms { key, .. } = &object.encryption
+            && (caller.is_identity()
+                || caller.is_service() && key.as_deref().is_none_or(|key| key.ends_with("alias/aws/s3")))
+        {
+            return Err(access::denied(caller, "kms:Decrypt", bucket, Some(key_name)));
+        }
+        let checksum = text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
+        let mut out = object.headers(bucket_named(&self.0, bucket)?.versioned(), checksum);
+        let known =
+            |name: &str| text(headers, name).map(|sent| sent.trim_matches('"') == object.etag || sent == "*");
+        let since = |name: &str| {
+            text(headers, name)
+                .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
+                .map(|date| {
+                    time::OffsetDateTime::from(date).unix_timestamp()
+                        < i64::try_from(object.modified).unwrap_or(0)
+                })
+        };
+        if known("if-match") == Some(false)
+            || (known("if-match").is_none() && since("if-unmodified-since") == Some(true))
+        {
+            return Err(S3Error::with_message(
+                S3ErrorCode::PreconditionFailed,
+                "At least one of the pre-conditions you specified did not hold",
+            ));
+        }
+        if known("if-none-match") == Some(true)
+            || (known("if-none-match").is_none() && since("if-modified-since") == Some(false))
+        {
+            let mut error = S3Error::with_message(S3ErrorCode::NotModified, "Not Modified");
+            error.set_headers(out);
+            return Err(error);
+        }
+        let bytes = match range {
+            Some(range) => range.check(object.size).map_err(|_| {
+                S3Error::with_message(S3ErrorCode::InvalidRange, "The requested range is not satisfiable")
+            })?,
+            None => 0..object.size,
+        };
+        if range.is_some() {
+            header(
+                &mut out,
+                "content-range",
+                &format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, object.size),
+            );
+        }
+        Ok((object, out, bytes))
+    }
+
+    async fn content(&self, body: Option<dto::StreamingBlob>) -> S3Result<bytes::Bytes> {
+        let Some(body) = body else { return Ok(bytes::Bytes::new()) };
+        let body = s3s::Body::from(body).collect().await.map_err(|error| {
+            // A digest that doesn't fit breaks the stream off.
+            let mut refusal = super::coded(
+                "XAmzContentSHA256Mismatch",
+                http::StatusCode::BAD_REQUEST,
+                "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            );
+            refusal.set_source(error);
+            refusal
+        })?;
+        Ok(body.to_bytes())
+    }
+}
+
+fn version_header(headers: &mut HeaderMap, object: &Object) {
+    if object.version != "null" {
+        header(headers, "x-amz-version-id", &object.version);
+    }
+}
+
+fn status<T>(mut response: S3Response<T>, range: bool) -> S3Response<T> {
+    if range {
+        response.status = Some(http::StatusCode::PARTIAL_CONTENT);
+    }
+    response
+}
+
+#[async_trait::async_trait]
+impl S3 for Protocol {
+    async fn list_buckets(
+        &self,
+        _: S3Request<dto::ListBucketsInput>,
+    ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
+        let own = super::ACCOUNT;
+        let buckets = self.0.read(|state| {
+            let mine = state.s3.buckets.iter().filter(|(_, bucket)| bucket.owner == own);
+            mine.map(|(name, bucket)| dto::Bucket {
+                name: Some(name.clone()),
+                bucket_region: Some(bucket.region.clone()),
+                creation_date: Some(list::stamp(bucket.created)),
+            })
+            .collect()
+        });
+        let owner = dto::Owner { id: Some(canonical(own)), ..dto::Owner::default() };
+        Ok(S3Response::new(dto::ListBucketsOutput {
+            buckets: Some(buckets),
+            owner: Some(owner),
+            ..Default::default()
+        }))
+    }
+
+    async fn head_bucket(
+        &self,
+        request: S3Request<dto::HeadBucketInput>,
+    ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
+        let mut headers = HeaderMap::new();
+        header(&mut headers, "x-amz-bucket-region", &bucket_named(&self.0, &request.input.bucket)?.region);
+        Ok(S3Response::with_headers(dto::HeadBucketOutput::default(), headers))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<dto::ListObjectsV2Input>,
+    ) -> S3Result<S3Response<dto::ListObjectsV2Output>> {
+        let input = request.input;
+        let most = usize::try_from(input.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
+        let after = match &input.continuation_token {
+            Some(token) => list::after(token)?,
+            None => input.start_after.clone().unwrap_or_default(),
+        };
+        let encoding = input.encoding_type.as_ref();
+        let shown = |text: &Option<String>| text.as_deref().map(|text| list::shown(text, encoding));
+        let (mut contents, mut prefixes, mut next) = (Vec::new(), Vec::new(), None);
+        let asked = list::Asked {
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            delimiter: input.delimiter.as_deref().unwrap_or_default(),
+            after: &after,
+            most,
+        };
+        self.0
+            .memory()
+            .objects
+            .read(&input.bucket, |objects| {
+                let page = list::page(objects, &asked);
+                next = page.next.filter(|_| most > 0);
+                for entry in page.entries {
+                    match entry {
+                        list::Entry::Object(object) => contents.push(list::entry(object, encoding)),
+                        list::Entry::Prefix(prefix) => {
+                            prefixes.push(dto::CommonPrefix { prefix: Some(list::shown(&prefix, encoding)) });
+                        }
+                    }
+                }
+            })
+            .map_err(Trouble::from)?;
+        Ok(S3Response::new(dto::ListObjectsV2Output {
+            prefix: shown(&input.prefix),
+            delimiter: shown(&input.delimiter),
+            start_after: shown(&input.start_after),
+            max_keys: i32::try_from(most).ok(),
+            key_count: i32::try_from(contents.len() + prefixes.len()).ok(),
+            is_truncated: Some(next.is_some()),
+            next_continuation_token: next.as_deref().map(list::token),
+            continuation_token: input.continuation_token,
+            contents: Some(contents),
+            common_prefixes: Some(prefixes),
+            encoding_type: input.encoding_type,
+            name: Some(input.bucket),
+            ..Default::default()
+        }))
+    }
+
+    async fn list_object_versions(
+        &self,
+        request: S3Request<dto::ListObjectVersionsInput>,
+    ) -> S3Result<S3Response<dto::ListObjectVersionsOutput>> {
+        let input = request.input;
+        let most = usize::try_from(input.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
+        let prefix = input.prefix.clone().unwrap_or_default();
+        let (mut versions, mut markers, mut truncated, mut last) = (Vec::new(), Vec::new(), false, None);
+        let marker = input.key_marker.clone().unwrap_or_default();
+        self.0
+            .memory()
+            .objects
+            .read(&input.bucket, |objects| {
+                // A page holds whole keys, so that a key alone says where the next begins.
+                for (key, all) in objects
+                    .range(marker.clone()..)
+                    .filter(|(key, _)| key.starts_with(&prefix) && **key != marker)
+                {
+                    if versions.len() + markers.len() >= most {
+                        truncated = true;
+                        break;
+                    }
+                    last = Some(key.clone());
+                    for (at, object) in all.iter().enumerate().rev() {
+                        let latest = Some(at + 1 == all.len());
+                        let (key, version) = (
+                            Some(list::shown(key, input.encoding_type.as_ref())),
+                            Some(object.version.clone()),
+                        );
+                        let modified = Some(list::stamp(object.modified));
+                        if object.marker {
+                            markers.push(dto::DeleteMarkerEntry {
+                                key,
+                                version_id: version,
+                                is_latest: latest,
+                                last_modified: modified,
+                                ..Default::default()
+                            });
+                        } else {
+                            versions.push(dto::ObjectVersion {
+                                key,
+                                version_id: version,
+                                is_latest: latest,
+                                last_modified: modified,
+                                e_tag: Some(tag(object)),
+                                size: i64::try_from(object.size).ok(),
+                                ..Default::default()
+                            });
+                        }
+                    }
+                }
+            })
+            .map_err(Trouble::from)?;
+        Ok(S3Response::new(dto::ListObjectVersionsOutput {
+            name: Some(input.bucket),
+            prefix: input.prefix,
+            versions: Some(versions),
+            delete_markers: Some(markers),
+            is_truncated: Some(truncated),
+            next_key_marker: last.filter(|_| truncated),
+            max_keys: i32::try_from(most).ok(),
+            encoding_type: input.encoding_type,
+            ..Default::default()
+        }))
+    }
+
+    async fn head_object(
+        &self,
+        request: S3Request<dto::HeadObjectInput>,
+    ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
+        let input = &request.input;
+        let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
+        let (_, mut headers, bytes) = self.found(&caller(&request), place, &request.headers, input.range)?;
+        header(&mut headers, "content-length", &(bytes.end - bytes.start).to_string());
+        Ok(status(S3Response::with_headers(dto::HeadObjectOutput::default(), headers), input.range.is_some()))
+    }
+
+    async fn get_object(
+        &self,
+        request: S3Request<dto::GetObjectInput>,
+    ) -> S3Result<S3Response<dto::GetObjectOutput>> {
+        let input = &request.input;
+        let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
+        let (object, headers, bytes) = self.found(&caller(&request), place, &request.headers, input.range)?;
+        if object.archived() {
+            return Err(S3Error::with_message(
+                S3ErrorCode::InvalidObjectState,
+                "The operation is not valid for the object's storage class",
+            ));
+        }
+        let length = bytes.end - bytes.start;
+        let content = match &object.blob {
+            Some(blob) => {
+                let whole = self.0.memory().objects.fetch(blob).map_err(Trouble::from)?;
+                let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
+                whole.slice(at(bytes.start)..at(bytes.end))
+            }
+            None if length <= 64 << 20 => vec![0; usize::try_from(length).unwrap_or(0)].into(),
+            None => {
+                return Err(S3Error::with_message(
+                    S3ErrorCode::NotImplemented,
+                    "the sandbox gives at most 64 MiB of a hollow object",
+                ));
+            }
+        };
+        let output = dto::GetObjectOutput {
+            body: Some(s3s::Body::from(content).into()),
+            content_length: i64::try_from(length).ok(),
+            ..Default::default()
+        };
+        Ok(status(S3Response::with_headers(output, headers), input.range.is_some()))
+    }
+
+    async fn put_object(
+        &self,
+        mut request: S3Request<dto::PutObjectInput>,
+    ) -> S3Result<S3Response<dto::PutObjectOutput>> {
+        let body = request.input.body.take();
+        let content = self.content(body).await?;
+        let trailers =
+            request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
+        let bucket = bucket_named(&self.0, &request.input.bucket)?;
+        let mut object = write::described(&request.input.key, &request.headers, &bucket)?;
+        object.checksum = Some(write::verified(&request.headers, &trailers, &content)?);
+        let (blob, etag) = write::kept(&self.0, &content)?;
+        (object.size, object.blob, object.etag) = (content.len() as u64, Some(blob), etag);
+        let written = write::put(&self.0, &request.input.bucket, &request.headers, object)?;
+        let mut headers = HeaderMap::new();
+        version_header(&mut headers, &written);
+        Ok(S3Response::with_headers(
+            dto::PutObjectOutput { e_tag: Some(tag(&written)), ..Default::default() },
+            headers,
+        ))
+    }
+
+    async fn copy_object(
+        &self,
+        request: S3Request<dto::CopyObjectInput>,
+    ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
+        let input = &request.input;
+        let source = Source::of(&input.copy_source)?;
+        let (original, written) =
+            copy::copy(&self.0, &caller(&request), &source, &input.bucket, &input.key, &request.headers)?;
+        let mut headers = HeaderMap::new();
+        version_header(&mut headers, &written);
+        if original.version != "null" {
+            header(&mut headers, "x-amz-copy-source-version-id", &original.version);
+        }
+        let result = dto::CopyObjectResult {
+            e_tag: Some(tag(&written)),
+            last_modified: Some(list::stamp(written.modified)),
+            ..Default::default()
+        };
+        let output = dto::CopyObjectOutput { copy_object_result: Some(result), ..Default::default() };
+        Ok(S3Response::with_headers(output, headers))
+    }
+
+    async fn delete_object(
+        &self,
+        request: S3Request<dto::DeleteObjectInput>,
+    ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
+        let (world, input) = (&self.0, request.input);
+        let versioned = bucket_named(world, &input.bucket)?.versioned();
+        let now = world.now().as_secs();
+        world.memory().objects.change(&input.bucket, |_| {
+            let change = match input.version_id {
+                None if versioned => Change::Put(Box::new(Object {
+                    key: input.key,
+                    version: format!("{:032x}", fastrand::u128(..)),
+                    marker: true,
+                    modified: now,
+                    ..Object::default()
+                })),
+                version => {
+                    Change::Forget { key: input.key, version: version.unwrap_or_else(|| "null".to_owned()) }
+                }
+            };
+            Ok::<_, Trouble>((vec![change], ()))
+        })?;
+        Ok(S3Response::with_status(dto::DeleteObjectOutput::default(), http::StatusCode::NO_CONTENT))
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<dto::CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
+        let bucket = bucket_named(&self.0, &request.input.bucket)?;
+        let mut object = write::described(&request.input.key, &request.headers, &bucket)?;
+        object.checksum = write::algorithm(&request.headers, &HeaderMap::new())
+            .map(|algorithm| object::Checksum { algorithm, value: None });
+        let id = multipart::begin(&self.0, &request.input.bucket, object);
+        Ok(S3Response::new(dto::CreateMultipartUploadOutput {
+            bucket: Some(request.input.bucket),
+            key: Some(request.input.key),
+            upload_id: Some(id),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part(
+        &self,
+        mut request: S3Request<dto::UploadPartInput>,
+    ) -> S3Result<S3Response<dto::UploadPartOutput>> {
+        let body = request.input.body.take();
+        let content = self.content(body).await?;
+        let trailers =
+            request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
+        write::verified(&request.headers, &trailers, &content)?;
+        let input = request.input;
+        multipart::find(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let (blob, etag) = write::kept(&self.0, &content)?;
+        let part = Part {
+            size: content.len() as u64,
+            blob: Some(blob),
+            etag: etag.clone(),
+            at: self.0.now().as_secs(),
+        };
+        multipart::add(&self.0, &input.upload_id, input.part_number, part)?;
+        Ok(S3Response::new(dto::UploadPartOutput {
+            e_tag: Some(dto::ETag::Strong(etag)),
+            ..Default::default()
+        }))
+    }
+
+    async fn upload_part_copy(
+        &self,
+        request: S3Request<dto::UploadPartCopyInput>,
+    ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
+        let input = &request.input;
+        multipart::find(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let source = Source::of(&input.copy_source)?;
+        let original = source.find(&self.0, &caller(&request), &request.headers)?;
+        let range = match input.copy_source_range.as_deref() {
+            None => 0..original.size,
+            Some(range) => dto::Range::parse(range).ok().and_then(|range| range.check(original.size).ok()).ok_or_else(|| {
+                S3Error::with_message(S3ErrorCode::InvalidArgument, "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+            })?,
+        };
+        let size = range.end - range.start;
+        if size > copy::LARGEST {
+            return Err(S3Error::with_message(
+                S3ErrorCode::InvalidRequest,
+                format!(
+                    "The specified copy source is larger than the maximum allowable size for a copy source: {}",
+                    copy::LARGEST
+                ),
+            ));
+        }
+        let (blob, etag) = match &original.blob {
+            Some(blob) => {
+                let whole = self.0.memory().objects.fetch(blob).map_err(Trouble::from)?;
+                let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
+                let (blob, etag) = write::kept(&self.0, &whole[at(range.start)..at(range.end)])?;
+                (Some(blob), etag)
+            }
+            None => (None, canonical(&format!("{} {range:?}", original.etag))[..32].to_owned()),
+        };
+        let at = self.0.now().as_secs();
+        multipart::add(
+            &self.0,
+            &input.upload_id,
+            input.part_number,
+            Part { size, blob, etag: etag.clone(), at },
+        )?;
+        let result = dto::CopyPartResult {
+            e_tag: Some(dto::ETag::Strong(etag)),
+            last_modified: Some(list::stamp(at)),
+            ..Default::default()
+        };
+        Ok(S3Response::new(dto::UploadPartCopyOutput {
+            copy_part_result: Some(result),
+            ..Default::default()
+        }))
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<dto::CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
+        let input = request.input;
+        let upload = multipart::find(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let named: Vec<(i32, Option<String>)> = input
+            .multipart_upload
+            .and_then(|upload| upload.parts)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|part| (part.part_number.unwrap_or(0), part.e_tag.map(dto::ETag::into_value)))
+            .collect();
+        let written = multipart::complete(&self.0, &input.upload_id, upload, &named, &request.headers)?;
+        let mut headers = HeaderMap::new();
+        version_header(&mut headers, &written);
+        let output = dto::CompleteMultipartUploadOutput {
+            bucket: Some(input.bucket),
+            key: Some(input.key),
+            e_tag: Some(tag(&written)),
+            ..Default::default()
+        };
+        Ok(S3Response::with_headers(output, headers))
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<dto::AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
+        let input = request.input;
+        multipart::find(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        multipart::forget(&self.0, &input.upload_id);
+        Ok(S3Response::with_status(dto::AbortMultipartUploadOutput::default(), http::StatusCode::NO_CONTENT))
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<dto::ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
+        let bucket = request.input.bucket;
+        let uploads = self.0.read(|state| {
+            let here = state.s3.uploads.iter().filter(|(_, upload)| upload.bucket == bucket);
+            here.map(|(id, upload)| dto::MultipartUpload {
+                upload_id: Some(id.clone()),
+                key: Some(upload.object.key.clone()),
+                ..Default::default()
+            })
+            .collect()
+        });
+        Ok(S3Response::new(dto::ListMultipartUploadsOutput {
+            bucket: Some(bucket),
+            uploads: Some(uploads),
+            is_truncated: Some(false),
+            ..Default::default()
+        }))
+    }
+
+    async fn get_object_tagging(
+        &self,
+        request: S3Request<dto::GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
+        let input = &request.input;
+        let object =
+            self.object(&caller(&request), &input.bucket, &input.key, input.version_id.as_deref())?;
+        let tag_set = object
+            .tags
+            .into_iter()
+            .map(|(key, value)| dto::Tag { key: Some(key), value: Some(value) })
+            .collect();
+        Ok(S3Response::new(dto::GetObjectTaggingOutput { tag_set, version_id: None }))
+    }
+
+    async fn put_object_tagging(
+        &self,
+        request: S3Request<dto::PutObjectTaggingInput>,
+    ) -> S3Result<S3Response<dto::PutObjectTaggingOutput>> {
+        let input = &request.input;
+        let tags = input
+            .tagging
+            .tag_set
+            .iter()
+            .map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default()))
+            .collect();
+        self.amend(&caller(&request), (&input.bucket, &input.key, input.version_id.as_deref()), |object| {
+            object.tags = tags;
+            Ok(())
+        })?;
+        Ok(S3Response::new(dto::PutObjectTaggingOutput::default()))
+    }
+
+    async fn get_object_acl(
+        &self,
+        request: S3Request<dto::GetObjectAclInput>,
+    ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
+        let input = &request.input;
+        let object =
+            self.object(&caller(&request), &input.bucket, &input.key, input.version_id.as_deref())?;
+        let owner = canonical(&bucket_named(&self.0, &input.bucket)?.owner);
+        let own = Grant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
+        let grants = std::iter::once(&own).chain(&object.grants).map(granted).collect();
+        let owner = dto::Owner { id: Some(owner), ..Default::default() };
+        Ok(S3Response::new(dto::GetObjectAclOutput {
+            grants: Some(grants),
+            owner: Some(owner),
+            ..Default::default()
+        }))
+    }
+
+    async fn put_object_acl(
+        &self,
+        request: S3Request<dto::PutObjectAclInput>,
+    ) -> S3Result<S3Response<dto::PutObjectAclOutput>> {
+        let input = &request.input;
+        let settings = bucket_named(&self.0, &input.bucket)?;
+        if !settings.has_acls() {
+            return Err(S3Error::with_message(
+                S3ErrorCode::AccessControlListNotSupported,
+                "The bucket does not allow ACLs",
+            ));
+        }
+        let owner = canonical(&settings.owner);
+        let mut grants = object::grants(&request.headers);
+        for grant in input.access_control_policy.iter().filter_map(|policy| policy.grants.as_ref()).flatten()
+        {
+            let Some(grantee) =
+                grant.grantee.as_ref().and_then(|one| one.uri.clone().or_else(|| one.id.clone()))
+            else {
+                continue;
+            };
+            let permission = grant.permission.as_ref().map(|one| one.as_str().to_owned()).unwrap_or_default();
+            if grantee != owner {
+                grants.push(Grant { grantee, permission });
+            }
+        }
+        self.amend(&caller(&request), (&input.bucket, &input.key, input.version_id.as_deref()), |object| {
+            object.grants = grants;
+            Ok(())
+        })?;
+        Ok(S3Response::new(dto::PutObjectAclOutput::default()))
+    }
+
+    async fn get_object_legal_hold(
+        &self,
+        request: S3Request<dto::GetObjectLegalHoldInput>,
+    ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
+        let input = &request.input;
+        let object =
+            self.object(&caller(&request), &input.bucket, &input.key, input.version_id.as_deref())?;
+        let status =
+            dto::ObjectLockLegalHoldStatus::from_static(if object.legal_hold { "ON" } else { "OFF" });
+        let legal_hold = Some(dto::ObjectLockLegalHold { status: Some(status) });
+        Ok(S3Response::new(dto::GetObjectLegalHoldOutput { legal_hold }))
+    }
+
+    async fn put_object_legal_hold(
+        &self,
+        request: S3Request<dto::PutObjectLegalHoldInput>,
+    ) -> S3Result<S3Response<dto::PutObjectLegalHoldOutput>> {
+        let input = &request.input;
+        let on = input
+            .legal_hold
+            .as_ref()
+            .and_then(|hold| hold.status.as_ref())
+            .is_some_and(|status| status.as_str() == "ON");
+        self.amend(&caller(&request), (&input.bucket, &input.key, input.version_id.as_deref()), |object| {
+            object.legal_hold = on;
+            Ok(())
+        })?;
+        Ok(S3Response::new(dto::PutObjectLegalHoldOutput::default()))
+    }
+
+    async fn get_object_retention(
+        &self,
+        request: S3Request<dto::GetObjectRetentionInput>,
+    ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
+        let input = &request.input;
+        let object =
+            self.object(&caller(&request), &input.bucket, &input.key, input.version_id.as_deref())?;
+        let Some(Retention { mode, until }) = object.retention else {
+            return Err(S3Error::with_message(
+                S3ErrorCode::NoSuchObjectLockConfiguration,
+                "The specified object does not have a ObjectLock configuration",
+            ));
+        };
+        let retention = Some(dto::ObjectLockRetention {
+            mode: Some(mode.into()),
+            retain_until_date: dto::Timestamp::parse(dto::TimestampFormat::DateTime, &until).ok(),
+        });
+        Ok(S3Response::new(dto::GetObjectRetentionOutput { retention }))
+    }
+
+    async fn put_object_retention(
+        &self,
+        request: S3Request<dto::PutObjectRetentionInput>,
+    ) -> S3Result<S3Response<dto::PutObjectRetentionOutput>> {
+        let input = &request.input;
+        let retention = input.retention.as_ref().and_then(|retention| {
+            let mut until = Vec::new();
+            retention.retain_until_date.as_ref()?.format(dto::TimestampFormat::DateTime, &mut until).ok()?;
+            Some(Retention {
+                mode: retention.mode.as_ref()?.as_str().to_owned(),
+                until: String::from_utf8(until).ok()?,
+            })
+        });
+        self.amend(&caller(&request), (&input.bucket, &input.key, input.version_id.as_deref()), |object| {
+            object.retention = retention;
+            Ok(())
+        })?;
+        Ok(S3Response::new(dto::PutObjectRetentionOutput::default()))
+    }
+}
+
+fn granted(grant: &Grant) -> dto::Grant {
+    let group = grant.grantee.starts_with("http");
+    let grantee = dto::Grantee {
+        display_name: None,
+        email_address: None,
+        id: (!group).then(|| grant.grantee.clone()),
+        uri: group.then(|| grant.grantee.clone()),
+        type_: dto::Type::from_static(if group { "Group" } else { "CanonicalUser" }),
+    };
+    dto::Grant { grantee: Some(grantee), permission: Some(grant.permission.clone().into()) }
+}

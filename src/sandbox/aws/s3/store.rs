@@ -1,0 +1,205 @@
+//! The objects on the disk: contents by their SHA-256, and a journal a bucket, one JSON line a change; the last word on a key counts.
+//!
+//! A change is one appended line, so that a copy onto itself writes no content again, and whoever is killed leaves
+//! whole lines and at most a torn last one, which the next writer cuts off. Processes that share the directory take
+//! turns by a lock on the journal, and read on where the others wrote.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::object::Object;
+
+/// Every key with its versions, the newest last.
+pub type Objects = BTreeMap<String, Vec<Object>>;
+
+/// One change of a bucket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Change {
+    /// The object takes the place of the version with its id.
+    Put(Box<Object>),
+    /// That version is gone for good.
+    Forget { key: String, version: String },
+}
+
+#[derive(Default)]
+struct Bucket {
+    objects: Objects,
+    /// How far the journal was read.
+    read: u64,
+}
+
+/// A directory of journals and contents.
+pub struct Store {
+    dir: PathBuf,
+    buckets: Mutex<HashMap<String, Bucket>>,
+}
+
+impl Store {
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.join("s3"), buckets: Mutex::default() }
+    }
+
+    /// Looks at a bucket as it is on the disk now.
+    pub fn read<T>(&self, bucket: &str, look: impl FnOnce(&Objects) -> T) -> io::Result<T> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = buckets.entry(bucket.to_owned()).or_default();
+        match File::open(self.journal(bucket)) {
+            Ok(mut file) => {
+                known.catch_up(&mut file)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(look(&known.objects))
+    }
+
+    /// Changes a bucket: `decide` sees it as it is, and nothing moves between its decision and the change.
+    pub fn change<T, E: From<io::Error>>(
+        &self,
+        bucket: &str,
+        decide: impl FnOnce(&Objects) -> Result<(Vec<Change>, T), E>,
+    ) -> Result<T, E> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = buckets.entry(bucket.to_owned()).or_default();
+        let path = self.journal(bucket);
+        let mut file = open(&path)?;
+        file.lock()?;
+        let whole = known.catch_up(&mut file)?;
+        let (changes, out) = decide(&known.objects)?;
+        if !changes.is_empty() {
+            file.set_len(whole)?;
+            let mut lines = Vec::new();
+            for change in &changes {
+                serde_json::to_writer(&mut lines, change).map_err(io::Error::from)?;
+                lines.push(b'\n');
+            }
+            file.seek(SeekFrom::Start(whole))?;
+            file.write_all(&lines)?;
+            known.read = whole + lines.len() as u64;
+            for change in changes {
+                known.apply(change);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Keeps a content, and gives its name.
+    pub fn keep(&self, content: &[u8]) -> io::Result<String> {
+        let digest = hex::encode(Sha256::digest(content));
+        let path = self.content(&digest);
+        if !path.exists() {
+            let folder = path.parent().unwrap_or(&self.dir);
+            std::fs::create_dir_all(folder)?;
+            let fresh = folder.join(format!(".{digest}.{:016x}", fastrand::u64(..)));
+            std::fs::write(&fresh, content)?;
+            std::fs::rename(&fresh, &path)?;
+        }
+        Ok(digest)
+    }
+
+    pub fn fetch(&self, digest: &str) -> io::Result<Bytes> {
+        std::fs::read(self.content(digest)).map(Bytes::from)
+    }
+
+    fn content(&self, digest: &str) -> PathBuf {
+        self.dir.join("contents").join(&digest[..2.min(digest.len())]).join(digest)
+    }
+
+    fn journal(&self, bucket: &str) -> PathBuf {
+        self.dir.join(format!("{bucket}.journal"))
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+impl Bucket {
+    /// Reads what was written since; returns where the last whole line ends.
+    fn catch_up(&mut self, file: &mut File) -> io::Result<u64> {
+        let length = file.metadata()?.len();
+        if length < self.read {
+            // The directory was made anew beneath us.
+            *self = Self::default();
+        }
+        if length > self.read {
+            file.seek(SeekFrom::Start(self.read))?;
+            let mut fresh = Vec::new();
+            file.read_to_end(&mut fresh)?;
+            let whole = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+            for line in fresh[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                self.apply(serde_json::from_slice(line)?);
+            }
+            self.read += whole as u64;
+        }
+        Ok(self.read)
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Put(object) => {
+                let versions = self.objects.entry(object.key.clone()).or_default();
+                // A version is amended where it lies; `null` is written anew, and is the newest then.
+                let amended = |old: &&mut Object| old.version == object.version && old.version != "null";
+                if let Some(old) = versions.iter_mut().find(amended) {
+                    *old = *object;
+                } else {
+                    versions.retain(|old| old.version != object.version);
+                    versions.push(*object);
+                }
+            }
+            Change::Forget { key, version } => {
+                if let Some(versions) = self.objects.get_mut(&key) {
+                    versions.retain(|old| old.version != version);
+                    if versions.is_empty() {
+                        self.objects.remove(&key);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The newest version of a key, unless it is deleted.
+pub fn newest<'o>(objects: &'o Objects, key: &str) -> Option<&'o Object> {
+    objects.get(key).and_then(|versions| versions.last()).filter(|object| !object.marker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(store: &Store, key: &str, etag: &str) {
+        let object = Object { key: key.to_owned(), etag: etag.to_owned(), ..Object::default() };
+        store.change("b", |_| Ok::<_, io::Error>((vec![Change::Put(Box::new(object))], ()))).unwrap();
+    }
+
+    #[test]
+    fn two_stores_on_one_directory_see_each_other_and_a_torn_line_is_no_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (Store::new(dir.path()), Store::new(dir.path()));
+        let odd = "a+b c%20\u{fc}/\"'\n";
+        put(&one, odd, "1");
+        assert_eq!(two.read("b", |all| newest(all, odd).unwrap().etag.clone()).unwrap(), "1");
+        let journal = dir.path().join("s3/b.journal");
+        let mut torn = std::fs::read(&journal).unwrap();
+        torn.extend_from_slice(b"{\"Put\":{\"key\":\"half");
+        std::fs::write(&journal, torn).unwrap();
+        assert_eq!(Store::new(dir.path()).read("b", BTreeMap::len).unwrap(), 1);
+        put(&two, odd, "2");
+        assert_eq!(one.read("b", |all| newest(all, odd).unwrap().etag.clone()).unwrap(), "2");
+        assert_eq!(Store::new(dir.path()).read("b", BTreeMap::len).unwrap(), 1);
+    }
+}

@@ -1,0 +1,303 @@
+//! The real SDK against the sandbox's S3: what it sends is signed, chunked and parsed as against AWS.
+
+use super::*;
+use crate::sandbox::Options;
+use aws_sdk_s3::{
+    Client,
+    config::Credentials,
+    error::ProvideErrorMetadata,
+    presigning::PresigningConfig,
+    primitives::ByteStream,
+    types::{CompletedMultipartUpload, CompletedPart, MetadataDirective, StorageClass, Tag, Tagging},
+};
+
+const BUCKET: &str = "packagecloud-sandbox-1";
+const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+fn world(dir: &tempfile::TempDir) -> World {
+    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+    world.write(|state| {
+        state.s3.buckets.insert(BUCKET.to_owned(), Bucket::new(ACCOUNT, "us-east-1", 0));
+        state.s3.buckets.insert("somebody-elses".to_owned(), Bucket::new("111111111111", "us-east-1", 0));
+    });
+    world
+}
+
+fn client(world: &World, path_style: bool) -> Client {
+    let config = aws_sdk_s3::config::Builder::from(&world.sdk_config()).force_path_style(path_style).build();
+    Client::from_conf(config)
+}
+
+fn code<E: ProvideErrorMetadata, R>(error: &aws_sdk_s3::error::SdkError<E, R>) -> &str {
+    error.code().unwrap_or("none")
+}
+
+#[tokio::test]
+async fn odd_keys_are_put_got_and_listed_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(&dir);
+    let long = format!("1/2/{}", "k".repeat(1020));
+    let keys = ["1/2/a b+c%20d.deb", "1/2/\u{fc}n\u{ef}~'(x)*&=?#;@", long.as_str()];
+    for path_style in [true, false] {
+        let s3 = client(&world, path_style);
+        for key in keys {
+            s3.put_object()
+                .bucket(BUCKET)
+                .key(key)
+                .body(ByteStream::from_static(b"hello"))
+                .send()
+                .await
+                .unwrap();
+            let got = s3.get_object().bucket(BUCKET).key(key).range("bytes=1-2").send().await.unwrap();
+            assert_eq!(got.content_range(), Some("bytes 1-2/5"), "{key}");
+            assert_eq!(got.body.collect().await.unwrap().to_vec(), b"el");
+        }
+        let mut listed = Vec::new();
+        let mut pages = s3.list_objects_v2().bucket(BUCKET).prefix("1/").max_keys(1).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            listed.extend(page.unwrap().contents().iter().map(|object| object.key().unwrap().to_owned()));
+        }
+        let mut wanted = keys.map(str::to_owned).to_vec();
+        wanted.sort();
+        assert_eq!(listed, wanted);
+        let missing = s3.get_object().bucket(BUCKET).key("1/2/none").send().await.unwrap_err();
+        assert_eq!(code(&missing), "NoSuchKey");
+        let other = s3.head_bucket().bucket("somebody-elses").send().await.unwrap_err();
+        assert_eq!(other.raw_response().unwrap().status().as_u16(), 403);
+    }
+    let wrong = Client::from_conf(
+        client(&world, true)
+            .config()
+            .to_builder()
+            .credentials_provider(Credentials::new(KEY, "wrong", None, None, "test"))
+            .build(),
+    );
+    assert_eq!(code(&wrong.list_buckets().send().await.unwrap_err()), "SignatureDoesNotMatch");
+}
+
+#[tokio::test]
+async fn a_replacing_copy_keeps_what_s3_keeps_and_loses_what_it_loses() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(&dir);
+    let s3 = client(&world, true);
+    let key = "1/2/ubuntu/p+q.deb";
+    s3.put_object()
+        .bucket(BUCKET)
+        .key(key)
+        .content_type("application/x-deb")
+        .content_encoding("gzip")
+        .metadata("made", "yes")
+        .tagging("team=blue%20sky&x=1")
+        .storage_class(StorageClass::StandardIa)
+        .website_redirect_location("/elsewhere")
+        .body(ByteStream::from_static(b"hello"))
+        .send()
+        .await
+        .unwrap();
+    let before = s3.head_object().bucket(BUCKET).key(key).send().await.unwrap();
+    assert_eq!(
+        (before.content_encoding(), before.storage_class().map(StorageClass::as_str)),
+        (Some("gzip"), Some("STANDARD_IA"))
+    );
+    let copy = || {
+        let source = format!("{BUCKET}/1/2/ubuntu/p%2Bq.deb");
+        s3.copy_object().bucket(BUCKET).key(key).copy_source(source)
+    };
+    assert_eq!(code(&copy().send().await.unwrap_err()), "InvalidRequest");
+    let replace = || copy().metadata_directive(MetadataDirective::Replace).cache_control("no-store");
+    assert_eq!(
+        code(&replace().copy_source_if_match("\"other\"").send().await.unwrap_err()),
+        "PreconditionFailed"
+    );
+    assert_eq!(code(&replace().if_match("\"other\"").send().await.unwrap_err()), "PreconditionFailed");
+    replace()
+        .copy_source_if_match(before.e_tag().unwrap())
+        .if_match(before.e_tag().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let after = s3.head_object().bucket(BUCKET).key(key).send().await.unwrap();
+    assert_eq!(after.cache_control(), Some("no-store"));
+    assert_eq!(after.e_tag(), before.e_tag());
+    assert_eq!(
+        (
+            after.content_type(),
+            after.content_encoding(),
+            after.storage_class(),
+            after.website_redirect_location()
+        ),
+        (Some("binary/octet-stream"), None, None, None)
+    );
+    assert!(after.metadata().unwrap().is_empty());
+    let tags = s3.get_object_tagging().bucket(BUCKET).key(key).send().await.unwrap();
+    let tags: Vec<_> = tags.tag_set().iter().map(|tag| (tag.key(), tag.value())).collect();
+    assert_eq!(tags, [("team", "blue sky"), ("x", "1")]);
+    let refused =
+        s3.put_object_acl().bucket(BUCKET).key(key).acl("public-read".into()).send().await.unwrap_err();
+    assert_eq!(code(&refused), "AccessControlListNotSupported");
+    let one = Tag::builder().key("k").value("v").build().unwrap();
+    let tagging = Tagging::builder().tag_set(one).build().unwrap();
+    s3.put_object_tagging().bucket(BUCKET).key(key).tagging(tagging).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn over_5_gb_is_copied_in_parts_and_the_archived_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(&dir);
+    let s3 = client(&world, true);
+    let size = 6 << 30;
+    hollow(&world, BUCKET, "1/2/big.rpm", &[("content-type", "application/x-rpm")], size).unwrap();
+    let source = format!("{BUCKET}/1/2/big.rpm");
+    let whole = s3
+        .copy_object()
+        .bucket(BUCKET)
+        .key("1/2/big.rpm")
+        .copy_source(&source)
+        .metadata_directive(MetadataDirective::Replace)
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(code(&whole), "InvalidRequest");
+    let upload = s3
+        .create_multipart_upload()
+        .bucket(BUCKET)
+        .key("1/2/big.rpm")
+        .cache_control("max-age=9")
+        .send()
+        .await
+        .unwrap();
+    let id = upload.upload_id().unwrap();
+    let mut parts = CompletedMultipartUpload::builder();
+    for (number, range) in
+        [(1, format!("bytes=0-{}", (5_u64 << 30) - 1)), (2, format!("bytes={}-{}", 5_u64 << 30, size - 1))]
+    {
+        let part = s3
+            .upload_part_copy()
+            .bucket(BUCKET)
+            .key("1/2/big.rpm")
+            .upload_id(id)
+            .part_number(number)
+            .copy_source(&source)
+            .copy_source_range(range)
+            .send()
+            .await
+            .unwrap();
+        let etag = part.copy_part_result().unwrap().e_tag().unwrap();
+        parts = parts.parts(CompletedPart::builder().part_number(number).e_tag(etag).build());
+    }
+    s3.complete_multipart_upload()
+        .bucket(BUCKET)
+        .key("1/2/big.rpm")
+        .upload_id(id)
+        .multipart_upload(parts.build())
+        .send()
+        .await
+        .unwrap();
+    let done = s3.head_object().bucket(BUCKET).key("1/2/big.rpm").send().await.unwrap();
+    assert_eq!((done.content_length(), done.cache_control()), (Some(size.cast_signed()), Some("max-age=9")));
+    assert!(done.e_tag().unwrap().ends_with("-2\""));
+
+    for (class, wanted) in [("GLACIER", "ObjectNotInActiveTierError"), ("DEEP_ARCHIVE", "InvalidObjectState")]
+    {
+        place(&world, BUCKET, "1/2/cold.deb", &[], b"x").unwrap();
+        archive(&world, BUCKET, "1/2/cold.deb", class).unwrap();
+        let copy = s3
+            .copy_object()
+            .bucket(BUCKET)
+            .key("1/2/cold.deb")
+            .copy_source(format!("{BUCKET}/1/2/cold.deb"))
+            .metadata_directive(MetadataDirective::Replace);
+        assert_eq!(code(&copy.send().await.unwrap_err()), wanted);
+        let got = s3.get_object().bucket(BUCKET).key("1/2/cold.deb").send().await.unwrap_err();
+        assert_eq!(code(&got), "InvalidObjectState");
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_policy_is_checked_and_settings_answer_as_a_new_buckets_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(&dir);
+    let s3 = client(&world, true);
+    assert_eq!(code(&s3.get_bucket_policy().bucket(BUCKET).send().await.unwrap_err()), "NoSuchBucketPolicy");
+    let statement = |principal: &str, resource: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"A","Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"{resource}"}}]}}"#
+        )
+    };
+    let ours = format!("arn:aws:s3:::{BUCKET}/*");
+    for (policy, wanted) in [
+        ("not json".to_owned(), "MalformedPolicy"),
+        (statement(r#"{"AWS":"999999999999"}"#, "arn:aws:s3:::other/*"), "MalformedPolicy"),
+        (statement(r#""*""#, &ours), "AccessDenied"),
+        (format!("{{\"x\":\"{}\"}}", " ".repeat(21_000)), "MalformedPolicy"),
+    ] {
+        let error = s3.put_bucket_policy().bucket(BUCKET).policy(&policy).send().await.unwrap_err();
+        assert_eq!(code(&error), wanted, "{policy:.80}");
+    }
+    let owner =
+        s3.get_bucket_policy().bucket(BUCKET).expected_bucket_owner("111111111111").send().await.unwrap_err();
+    assert_eq!(code(&owner), "AccessDenied");
+    assert!(s3.get_bucket_versioning().bucket(BUCKET).send().await.unwrap().status().is_none());
+    let encryption = s3.get_bucket_encryption().bucket(BUCKET).send().await.unwrap();
+    assert_eq!(encryption.server_side_encryption_configuration().unwrap().rules().len(), 1);
+    assert_eq!(
+        code(&s3.get_bucket_replication().bucket(BUCKET).send().await.unwrap_err()),
+        "ReplicationConfigurationNotFoundError"
+    );
+    assert!(
+        s3.get_bucket_location()
+            .bucket(BUCKET)
+            .send()
+            .await
+            .unwrap()
+            .location_constraint()
+            .is_none_or(|place| place.as_str().is_empty())
+    );
+    assert_eq!(
+        code(&s3.get_bucket_lifecycle_configuration().bucket(BUCKET).send().await.unwrap_err()),
+        "NoSuchLifecycleConfiguration"
+    );
+}
+
+async fn get(world: &World, host: &str, path: &str) -> (u16, String) {
+    let request = Request::get(path).header("host", host).body(Bytes::new()).unwrap();
+    let response = answer(world, request).await;
+    (response.status().as_u16(), String::from_utf8_lossy(response.body()).into_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn presigned_links_of_both_kinds_live_by_the_worlds_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(&dir);
+    place(&world, BUCKET, "1/2/a b+c.deb", &[], b"hello").unwrap();
+    let host = format!("{BUCKET}.s3.amazonaws.com");
+    let now = world.now().as_secs();
+    let old = presigned::link(KEY, SECRET, BUCKET, "1/2/a b+c.deb", now + 300);
+    let new = client(&world, false)
+        .get_object()
+        .bucket(BUCKET)
+        .key("1/2/a b+c.deb")
+        .presigned(PresigningConfig::expires_in(std::time::Duration::from_mins(5)).unwrap())
+        .await
+        .unwrap();
+    let new: http::Uri = new.uri().parse().unwrap();
+    let links = [
+        (host.as_str(), old.as_str()),
+        (new.authority().unwrap().as_str(), new.path_and_query().unwrap().as_str()),
+    ];
+    for (host, link) in links {
+        assert_eq!(get(&world, host, link).await, (200, "hello".to_owned()), "{link}");
+        let (rest, last) = link.split_at(link.len() - 4);
+        let forged = format!("{rest}{}", last.chars().rev().collect::<String>());
+        assert_eq!(get(&world, host, &forged).await.0, 403, "{forged}");
+    }
+    let (status, body) = get(&world, &host, &old.replace(KEY, "AKIANOBODY")).await;
+    assert!(status == 403 && body.contains("InvalidAccessKeyId"), "{body}");
+    assert_eq!(get(&world, &host, "/1/2/a%20b+c.deb").await.0, 403);
+    tokio::time::advance(std::time::Duration::from_secs(301)).await;
+    for (host, link) in links {
+        let (status, body) = get(&world, host, link).await;
+        assert!(status == 403 && body.contains("Request has expired"), "{body}");
+    }
+}

@@ -1,0 +1,173 @@
+//! XML as a tree that loses nothing: elements, in their order, known or not.
+//!
+//! What is read and written back is the same document but for white space between elements.
+
+use quick_xml::{Reader, events::Event};
+
+/// An element.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Node {
+    pub name: String,
+    /// Raw, as written: `xmlns="…"`.
+    pub attributes: String,
+    pub text: String,
+    pub children: Vec<Node>,
+}
+
+impl Node {
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    pub fn leaf(name: &str, text: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), text: text.into(), ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn with(mut self, child: Node) -> Self {
+        self.children.push(child);
+        self
+    }
+
+    /// The root element of a document.
+    ///
+    /// # Errors
+    /// What is wrong with it, where it is not well-formed.
+    pub fn parse(document: &str) -> Result<Self, String> {
+        let mut reader = Reader::from_str(document);
+        let mut open: Vec<Node> = Vec::new();
+        loop {
+            match reader.read_event().map_err(|error| error.to_string())? {
+                Event::Start(start) => open.push(started(&start)?),
+                Event::Empty(start) => {
+                    let node = started(&start)?;
+                    match open.last_mut() {
+                        Some(parent) => parent.children.push(node),
+                        None => return Ok(node),
+                    }
+                }
+                Event::End(_) => {
+                    let mut node = open.pop().ok_or("an element ends that never began")?;
+                    if !node.children.is_empty() {
+                        node.text.clear();
+                    }
+                    match open.last_mut() {
+                        Some(parent) => parent.children.push(node),
+                        None => return Ok(node),
+                    }
+                }
+                Event::Text(text) => {
+                    if let Some(node) = open.last_mut() {
+                        node.text.push_str(&text.decode().map_err(|error| error.to_string())?);
+                    }
+                }
+                Event::GeneralRef(entity) => {
+                    if let Some(node) = open.last_mut() {
+                        let name = entity.decode().map_err(|error| error.to_string())?;
+                        let raw = format!("&{name};");
+                        node.text
+                            .push_str(&quick_xml::escape::unescape(&raw).map_err(|error| error.to_string())?);
+                    }
+                }
+                Event::CData(text) => {
+                    if let Some(node) = open.last_mut() {
+                        node.text.push_str(&String::from_utf8_lossy(&text));
+                    }
+                }
+                Event::Eof => return Err("the document ends too early".into()),
+                _ => {}
+            }
+        }
+    }
+
+    pub fn child(&self, name: &str) -> Option<&Node> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    pub fn child_mut(&mut self, name: &str) -> Option<&mut Node> {
+        self.children.iter_mut().find(|child| child.name == name)
+    }
+
+    /// The element at `a/b/c` below this one.
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        path.split('/').try_fold(self, |node, name| node.child(name))
+    }
+
+    /// Its text, where it is there and not empty.
+    pub fn text_at(&self, path: &str) -> Option<&str> {
+        self.at(path).map(|node| node.text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// Whether `true` stands there.
+    pub fn flag_at(&self, path: &str) -> bool {
+        self.text_at(path) == Some("true")
+    }
+
+    /// The items of a CloudFront list: `<Quantity/><Items>…</Items>`.
+    pub fn items(&self, path: &str) -> &[Node] {
+        self.at(path).and_then(|list| list.child("Items")).map_or(&[], |items| &items.children)
+    }
+
+    /// Puts a child in the place of the one with its name, or at the end.
+    pub fn set(&mut self, child: Node) {
+        match self.child_mut(&child.name) {
+            Some(old) => *old = child,
+            None => self.children.push(child),
+        }
+    }
+
+    /// Puts a child where none of its name is.
+    pub fn fill(&mut self, child: Node) {
+        if self.child(&child.name).is_none() {
+            self.children.push(child);
+        }
+    }
+}
+
+fn started(start: &quick_xml::events::BytesStart<'_>) -> Result<Node, String> {
+    let name = std::str::from_utf8(start.name().into_inner()).map_err(|error| error.to_string())?.to_owned();
+    let attributes =
+        std::str::from_utf8(start.attributes_raw()).map_err(|error| error.to_string())?.trim().to_owned();
+    Ok(Node { name, attributes, ..Node::default() })
+}
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let gap = if self.attributes.is_empty() { "" } else { " " };
+        write!(f, "<{}{gap}{}>", self.name, self.attributes)?;
+        if self.children.is_empty() {
+            write!(f, "{}", escape(&self.text))?;
+        }
+        for child in &self.children {
+            write!(f, "{child}")?;
+        }
+        write!(f, "</{}>", self.name)
+    }
+}
+
+pub fn escape(text: &str) -> String {
+    quick_xml::escape::escape(text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_elements_come_back_in_their_place() {
+        let document = "<A xmlns=\"u\"><B>1 &amp; 2 &#65;</B><Unheard of=\"x\"><Of/></Unheard><C></C></A>";
+        let root = Node::parse(document).unwrap();
+        assert_eq!(root.text_at("B"), Some("1 & 2 A"));
+        assert_eq!(
+            root.to_string(),
+            "<A xmlns=\"u\"><B>1 &amp; 2 A</B><Unheard of=\"x\"><Of></Of></Unheard><C></C></A>"
+        );
+    }
+
+    #[test]
+    fn what_is_cut_off_is_no_document() {
+        for cut in ["", "<A><B></A>", "<A>", "plain"] {
+            assert!(Node::parse(cut).is_err(), "{cut}");
+        }
+    }
+}

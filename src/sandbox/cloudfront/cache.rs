@@ -1,0 +1,105 @@
+//! The edge's cache: for how long an answer may be given again, by the cache policy and the object's own Cache-Control.
+//!
+//! What may not be stored isn't; what may be stored and is not fresh is asked for again, with its ETag.
+
+use std::{collections::HashMap, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+
+/// The TTLs of a behavior's cache policy, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ttl {
+    pub min: u64,
+    pub default: u64,
+    pub max: u64,
+}
+
+/// One answer of the origin.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// World time.
+    pub stored: Duration,
+    pub fresh_until: Duration,
+}
+
+/// By distribution and key.
+pub type Cache = HashMap<(String, String), Entry>;
+
+/// For how many seconds an answer is fresh; none: it may not be stored.
+pub fn lifetime(headers: &HeaderMap, ttl: Ttl) -> Option<u64> {
+    let text = |name: header::HeaderName| {
+        headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    };
+    let control = text(header::CACHE_CONTROL).to_lowercase();
+    let directives: Vec<(&str, Option<&str>)> = control
+        .split(',')
+        .map(str::trim)
+        .map(|one| {
+            one.split_once('=').map_or((one, None), |(name, value)| (name, Some(value.trim_matches('"'))))
+        })
+        .collect();
+    let says = |name: &str| directives.iter().any(|(one, _)| *one == name);
+    let seconds = |name: &str| {
+        directives.iter().find(|(one, _)| *one == name).and_then(|(_, value)| (*value)?.parse::<u64>().ok())
+    };
+    if says("no-store") || says("private") {
+        // A minimum above zero wins even then.
+        return (ttl.min > 0).then_some(ttl.min);
+    }
+    if says("no-cache") {
+        return Some(ttl.min);
+    }
+    let expires = || {
+        let at = |name| parsed(text(name));
+        Some(u64::try_from(at(header::EXPIRES)? - at(header::DATE)?).unwrap_or(0))
+    };
+    match seconds("s-maxage").or_else(|| seconds("max-age")).or_else(expires) {
+        Some(said) => Some(said.clamp(ttl.min, ttl.max.max(ttl.min))),
+        None => Some(ttl.default.max(ttl.min)),
+    }
+}
+
+fn parsed(date: &str) -> Option<i64> {
+    const FORM: &[time::format_description::BorrowedFormatItem<'_>] = time::macros::format_description!(
+        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+    );
+    time::PrimitiveDateTime::parse(date, FORM).ok().map(|at| at.assume_utc().unix_timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_fresh_as_the_policy_and_its_own_headers_say() {
+        let ours = Ttl { min: 0, default: 0, max: 31_536_000 };
+        let optimized = Ttl { min: 1, default: 86_400, max: 31_536_000 };
+        let short = Ttl { min: 0, default: 5, max: 60 };
+        for (control, ttl, wanted) in [
+            ("public, max-age=31536000, immutable", ours, Some(31_536_000)),
+            ("no-cache, no-store, max-age=0, must-revalidate", ours, None),
+            ("no-cache", ours, Some(0)),
+            ("max-age=0", ours, Some(0)),
+            ("private, max-age=60", ours, None),
+            ("max-age=60, s-maxage=5", ours, Some(5)),
+            ("", ours, Some(0)),
+            ("", optimized, Some(86_400)),
+            ("no-store", optimized, Some(1)),
+            ("max-age=0", optimized, Some(1)),
+            ("max-age=600", short, Some(60)),
+            ("Max-Age=\"30\"", short, Some(30)),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CACHE_CONTROL, control.parse().unwrap())]);
+            assert_eq!(lifetime(&headers, ttl), wanted, "{control} {ttl:?}");
+        }
+        let dated = HeaderMap::from_iter([
+            (header::DATE, "Mon, 23 Nov 2026 20:00:00 GMT".parse().unwrap()),
+            (header::EXPIRES, "Mon, 23 Nov 2026 20:00:30 GMT".parse().unwrap()),
+        ]);
+        assert_eq!(lifetime(&dated, ours), Some(30));
+    }
+}

@@ -1,0 +1,247 @@
+//! What CloudFront gives a viewer-request function, and what it takes from it.
+//!
+//! A reply of another shape than AWS takes, or one that touches what is read-only, is refused, never repaired.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+/// The most that a generated body may be, in bytes.
+const LARGEST_BODY: usize = 40 * 1024;
+/// The most that a path and its query may be, together, in bytes.
+pub const LONGEST_URL: usize = 8192;
+
+/// What a viewer-request function may neither change nor set.
+const READ_ONLY: [&str; 4] = ["content-length", "host", "transfer-encoding", "via"];
+/// What no edge function may set.
+const FORBIDDEN: [&str; 16] = [
+    "connection",
+    "expect",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "trailer",
+    "upgrade",
+    "x-accel-buffering",
+    "x-accel-charset",
+    "x-accel-limit-rate",
+    "x-accel-redirect",
+    "x-cache",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-edge-location",
+];
+
+/// What the function decided.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The request goes on, with this path and query.
+    On { uri: String, querystring: String },
+    /// The viewer gets this.
+    Answer(Response<Bytes>),
+}
+
+/// The event of a request to a distribution.
+pub fn event(request: &Request<Bytes>, distribution: &str, domain: &str, id: &str) -> Value {
+    let mut headers = Map::new();
+    for (name, value) in request.headers() {
+        let one = json!({ "key": name.as_str(), "value": String::from_utf8_lossy(value.as_bytes()) });
+        match headers.get_mut(name.as_str()).and_then(Value::as_array_mut) {
+            Some(many) => many.push(one),
+            None => {
+                headers.insert(name.as_str().to_owned(), json!([one]));
+            }
+        }
+    }
+    json!({ "Records": [{ "cf": {
+        "config": {
+            "distributionDomainName": domain,
+            "distributionId": distribution,
+            "eventType": "viewer-request",
+            "requestId": id,
+        },
+        "request": {
+            "clientIp": "127.0.0.1",
+            "headers": headers,
+            "method": request.method().as_str(),
+            "querystring": request.uri().query().unwrap_or_default(),
+            "uri": request.uri().path(),
+        },
+    } }] })
+}
+
+/// Judges a function's reply to `event`.
+///
+/// # Errors
+/// What CloudFront would log of it: the viewer gets 502.
+pub fn verdict(event: &Value, reply: &Value) -> Result<Verdict, String> {
+    if !reply.is_object() {
+        return Err("the function returned neither a request nor a response".to_owned());
+    }
+    if reply.get("status").is_some() {
+        return response(reply).map(Verdict::Answer);
+    }
+    let asked = &event["Records"][0]["cf"]["request"];
+    for field in ["method", "clientIp"] {
+        if reply[field] != asked[field] {
+            return Err(format!("{field} is read-only"));
+        }
+    }
+    let text = |field: &str| reply[field].as_str().ok_or_else(|| format!("{field} is not a string"));
+    let (uri, querystring) = (text("uri")?, text("querystring")?);
+    let plain = |text: &str| text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'#');
+    if !uri.starts_with('/') || !plain(uri) || uri.contains('?') || !plain(querystring) {
+        return Err("the uri, or the querystring, isn't one that can be sent".to_owned());
+    }
+    if uri.len() + querystring.len() >= LONGEST_URL {
+        return Err("the uri and the querystring are too long".to_owned());
+    }
+    let headers = reply["headers"].as_object().ok_or("headers is not an object")?;
+    for (name, values) in headers {
+        pairs(name, values)?;
+        let same = asked["headers"].get(name) == Some(values);
+        if !same && refused(name) {
+            return Err(format!("the header {name} can't be set"));
+        }
+    }
+    for name in READ_ONLY {
+        if asked["headers"].get(name) != headers.get(name) {
+            return Err(format!("the header {name} is read-only"));
+        }
+    }
+    Ok(Verdict::On { uri: uri.to_owned(), querystring: querystring.to_owned() })
+}
+
+fn refused(name: &str) -> bool {
+    READ_ONLY.contains(&name)
+        || FORBIDDEN.contains(&name)
+        || name.starts_with("x-amz-cf-")
+        || name.starts_with("x-edge-")
+}
+
+/// `[{ key, value }, …]` under a lower-case name.
+fn pairs<'v>(name: &str, values: &'v Value) -> Result<Vec<&'v str>, String> {
+    let wrong = || format!("the header {name} is not a list of key and value");
+    if name != name.to_lowercase() {
+        return Err(format!("the header {name} is not in lower case"));
+    }
+    let many = values.as_array().ok_or_else(wrong)?;
+    many.iter()
+        .map(|one| {
+            if one.get("key").is_some_and(|key| key.as_str().is_none_or(|key| key.to_lowercase() != name)) {
+                return Err(format!("the header {name} has another key"));
+            }
+            one["value"].as_str().ok_or_else(wrong)
+        })
+        .collect()
+}
+
+fn response(reply: &Value) -> Result<Response<Bytes>, String> {
+    let status = reply["status"].as_str().ok_or("status is not a string")?;
+    let status = status
+        .parse::<u16>()
+        .ok()
+        .filter(|code| (200..=599).contains(code) && status.len() == 3)
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .ok_or_else(|| format!("status {status} is none"))?;
+    if reply.get("statusDescription").is_some_and(|text| !text.is_string()) {
+        return Err("statusDescription is not a string".to_owned());
+    }
+    let body = match reply.get("body") {
+        None | Some(Value::Null) => Bytes::new(),
+        Some(Value::String(text)) if reply["bodyEncoding"] == "base64" => {
+            STANDARD.decode(text).map_err(|_| "the body is not base64")?.into()
+        }
+        Some(Value::String(text)) => Bytes::from(text.clone()),
+        Some(_) => return Err("the body is not a string".to_owned()),
+    };
+    if body.len() > LARGEST_BODY {
+        return Err(format!("the body is larger than {LARGEST_BODY} bytes"));
+    }
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    if let Some(headers) = reply.get("headers") {
+        for (name, values) in headers.as_object().ok_or("headers is not an object")? {
+            if refused(name) {
+                return Err(format!("the header {name} can't be set"));
+            }
+            for value in pairs(name, values)? {
+                let name = HeaderName::try_from(name).map_err(|_| format!("{name} is no header"))?;
+                let value =
+                    HeaderValue::try_from(value).map_err(|_| format!("{name} has no header's value"))?;
+                response.headers_mut().append(name, value);
+            }
+        }
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked() -> Value {
+        let request = Request::get("/1/2/a%20b.deb?t=1_a")
+            .header("host", "d.cloudfront.net")
+            .header("user-agent", "apt")
+            .body(Bytes::new());
+        event(&request.unwrap(), "E1", "d.cloudfront.net", "r")
+    }
+
+    #[test]
+    fn the_event_holds_the_request_as_it_was_sent() {
+        let asked = asked();
+        let request = &asked["Records"][0]["cf"]["request"];
+        assert_eq!((&request["uri"], &request["querystring"]), (&json!("/1/2/a%20b.deb"), &json!("t=1_a")));
+        assert_eq!(request["headers"]["host"], json!([{ "key": "host", "value": "d.cloudfront.net" }]));
+    }
+
+    #[test]
+    fn a_request_goes_on_only_in_the_shape_that_aws_takes() {
+        let asked = asked();
+        let request = asked["Records"][0]["cf"]["request"].clone();
+        let with = |change: &dyn Fn(&mut Value)| {
+            let mut reply = request.clone();
+            change(&mut reply);
+            verdict(&asked, &reply)
+        };
+        assert!(
+            matches!(with(&|reply| reply["querystring"] = json!("")), Ok(Verdict::On { querystring, .. }) if querystring.is_empty())
+        );
+        assert!(with(&|reply| reply["headers"]["x-own"] = json!([{ "key": "X-Own", "value": "1" }])).is_ok());
+        for change in [
+            (&|reply: &mut Value| reply["method"] = json!("HEAD")) as &dyn Fn(&mut Value),
+            &|reply| reply["uri"] = json!("no-slash"),
+            &|reply| reply["uri"] = json!("/a b"),
+            &|reply| reply["querystring"] = Value::Null,
+            &|reply| reply["headers"]["host"] = json!([{ "key": "Host", "value": "other" }]),
+            &|reply| reply["headers"] = json!({}),
+            &|reply| reply["headers"]["via"] = json!([{ "key": "Via", "value": "1.1 me" }]),
+            &|reply| reply["headers"]["X-Upper"] = json!([{ "key": "X-Upper", "value": "1" }]),
+            &|reply| reply["headers"]["x-amz-cf-id"] = json!([{ "key": "x-amz-cf-id", "value": "1" }]),
+            &|reply| *reply = Value::Null,
+        ] {
+            assert!(with(change).is_err());
+        }
+    }
+
+    #[test]
+    fn a_generated_response_needs_a_string_for_a_status_and_a_body_that_fits() {
+        let asked = asked();
+        let good = json!({ "status": "403", "headers": { "cache-control": [{ "key": "Cache-Control", "value": "no-store" }] }, "body": "no\n" });
+        let Ok(Verdict::Answer(response)) = verdict(&asked, &good) else { panic!("it was refused") };
+        assert_eq!((response.status().as_u16(), &response.body()[..]), (403, &b"no\n"[..]));
+        for bad in [
+            json!({ "status": 403 }),
+            json!({ "status": "20" }),
+            json!({ "status": "403", "body": "x".repeat(41 * 1024) }),
+            json!({ "status": "403", "headers": { "transfer-encoding": [{ "value": "chunked" }] } }),
+            json!({ "status": "403", "headers": { "x-cache": [{ "value": "Hit" }] } }),
+            json!({ "status": "403", "headers": { "x-a": "text" } }),
+        ] {
+            assert!(verdict(&asked, &bad).is_err(), "{bad}");
+        }
+    }
+}

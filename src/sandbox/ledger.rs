@@ -1,0 +1,89 @@
+//! Which calls were made, in memory: for tests that count, and for the longest chain of calls that waited for each other.
+//!
+//! A call is noted when it ends, with its start and end on the world's clock.
+
+use std::time::Duration;
+
+/// One call, answered or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `iam`, `kms`, `s3`, …
+    pub service: String,
+    /// `CreateRole`; what isn't known is `Unknown`.
+    pub operation: String,
+    pub write: bool,
+    pub start: Duration,
+    pub end: Duration,
+    /// The HTTP status; none where no answer was given.
+    pub status: Option<u16>,
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger(Vec<Call>);
+
+impl Ledger {
+    pub fn note(&mut self, call: Call) {
+        self.0.push(call);
+    }
+
+    pub fn calls(&self) -> &[Call] {
+        &self.0
+    }
+}
+
+/// Whether an operation changes anything, by its name.
+pub fn writes(operation: &str) -> bool {
+    const READS: [&str; 8] = ["Get", "List", "Head", "Describe", "Simulate", "Encrypt", "Decrypt", "Unknown"];
+    !READS.iter().any(|read| operation.starts_with(read))
+}
+
+/// How many calls in a row could only have been made one after the other: each begins at or after the end of the one before.
+pub fn longest_chain(calls: &[Call]) -> usize {
+    let mut by_end: Vec<&Call> = calls.iter().collect();
+    by_end.sort_by_key(|call| (call.end, call.start));
+    let mut free_at = Duration::ZERO;
+    let mut chain = 0;
+    for call in by_end {
+        if call.start >= free_at {
+            chain += 1;
+            free_at = call.end;
+        }
+    }
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(start: u64, end: u64) -> Call {
+        Call {
+            service: "iam".into(),
+            operation: "GetRole".into(),
+            write: false,
+            start: Duration::from_millis(start),
+            end: Duration::from_millis(end),
+            status: Some(200),
+        }
+    }
+
+    #[test]
+    fn calls_side_by_side_count_once() {
+        assert_eq!(longest_chain(&[]), 0);
+        assert_eq!(longest_chain(&[call(0, 10), call(0, 10), call(0, 10)]), 1);
+        assert_eq!(longest_chain(&[call(0, 10), call(10, 20), call(12, 30), call(20, 25)]), 3);
+    }
+
+    #[test]
+    fn names_tell_reads_from_writes() {
+        for (operation, write) in [
+            ("GetRole", false),
+            ("CreateRole", true),
+            ("HeadObject", false),
+            ("CopyObject", true),
+            ("Decrypt", false),
+        ] {
+            assert_eq!(writes(operation), write, "{operation}");
+        }
+    }
+}

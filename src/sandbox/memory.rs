@@ -1,0 +1,22 @@
+//! What one process remembers of a world beside its state on the disk: the objects' index, and the edge's cache.
+//!
+//! Nothing here outlives the process: what must is in the state, or in the store's journals.
+
+use std::{path::Path, sync::Mutex};
+
+use super::{
+    aws::s3::Store,
+    cloudfront::{Cache, Instances},
+};
+
+pub struct Memory {
+    pub objects: Store,
+    pub cache: Mutex<Cache>,
+    pub functions: Instances,
+}
+
+impl Memory {
+    pub fn new(dir: &Path) -> Self {
+        Self { objects: Store::new(dir), cache: Mutex::default(), functions: Mutex::default() }
+    }
+}

@@ -1,0 +1,160 @@
+//! packagecloud-ctl: reconfigure renders packagecloud.rb, restart makes what is rendered running.
+//!
+//! It prints as the real one does, secrets in its diffs included: whoever shows its lines has to hide them.
+
+use std::time::Duration;
+
+use crate::{
+    model::{config_file::ConfigFile, secret::Secret},
+    sandbox::World,
+};
+
+use super::{Settings, jobs};
+
+/// How long one resource takes, and one service.
+const RESOURCE: Duration = Duration::from_millis(60);
+const SERVICE: Duration = Duration::from_millis(400);
+const SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis", "resque", "unicorn"];
+
+/// Runs one command, given by its words; prints by `line`, and gives the exit code.
+pub async fn ctl(world: &World, words: &[String], line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+    match words.first().map(String::as_str) {
+        Some("reconfigure") => reconfigure(world, line).await,
+        Some("restart") => restart(world, line).await,
+        Some("reindex-everything") => {
+            let count = jobs::queue(world);
+            line(&format!("Queued {count} index jobs."));
+            0
+        }
+        Some("generate-cloudfront-secret") => {
+            let mut random = [0; 16];
+            if getrandom::fill(&mut random).is_err() {
+                line("no randomness");
+                return 1;
+            }
+            let secret = Secret::from_random(&random);
+            line(
+                "Add the following to /etc/packagecloud/packagecloud.rb, then run packagecloud-ctl reconfigure:",
+            );
+            line(&format!("packagecloud_rails['cloudfront_secret'] = '{}'", secret.expose()));
+            0
+        }
+        Some("status") => {
+            for (at, service) in SERVICES.iter().enumerate() {
+                line(&format!(
+                    "run: {service}: (pid {}) 86400s; run: log: (pid {}) 86400s",
+                    1200 + at,
+                    1100 + at
+                ));
+            }
+            0
+        }
+        _ => {
+            line("I don't know that command.");
+            1
+        }
+    }
+}
+
+async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+    line("Starting Chef Client, version 11.12.2");
+    line("resolving cookbooks for run list: [\"packagecloud\"]");
+    line("Compiling Cookbooks...");
+    tokio::time::sleep(RESOURCE * 4).await;
+    let failed = |line: &mut (dyn FnMut(&str) + Send), why: &str| {
+        line("");
+        line("================================================================================");
+        line("Recipe Compile Error in /opt/packagecloud/embedded/cookbooks/packagecloud/recipes/default.rb");
+        line("================================================================================");
+        line(why);
+        line("Chef Client failed. 0 resources updated in 1.204 seconds");
+        1
+    };
+    let path = world.dir().join("packagecloud.rb");
+    let file = match std::fs::read(&path) {
+        Ok(bytes) => ConfigFile::parse(&bytes),
+        Err(error) => return failed(line, &format!("{}: {error}", path.display())),
+    };
+    if let Some(at) = file.error_line() {
+        return failed(
+            line,
+            &format!("SyntaxError: {}:{at}: syntax error, unexpected end-of-input", path.display()),
+        );
+    }
+    let fresh = Settings::of(&file);
+    if fresh.enabled && (fresh.secret.is_none() || fresh.domain.is_none()) {
+        return failed(
+            line,
+            "RuntimeError: cloudfront_enabled needs cloudfront_secret and cloudfront_packages_domain",
+        );
+    }
+    let old = world.read(|state| state.packagecloud.rendered.clone()).unwrap_or_default();
+    line("Converging 217 resources");
+    line("Recipe: packagecloud::packagecloud-rails");
+    let (before, after) = (template(&old), template(&fresh));
+    let changed = before != after;
+    line(&format!(
+        "  * template[/var/opt/packagecloud/packagecloud-rails/etc/packagecloud.yml] action create{}",
+        if changed { "" } else { " (up to date)" }
+    ));
+    if changed {
+        line(
+            "    - update content in file /var/opt/packagecloud/packagecloud-rails/etc/packagecloud.yml from 3f7a1c to 90be42",
+        );
+        for (was, is) in before.iter().zip(&after).filter(|(was, is)| was != is) {
+            line(&format!("    -{was}"));
+            line(&format!("    +{is}"));
+            tokio::time::sleep(RESOURCE).await;
+        }
+    }
+    for service in SERVICES {
+        line(&format!("Recipe: packagecloud::{service}"));
+        line(&format!("  * service[{service}] action nothing (skipped due to action :nothing)"));
+        tokio::time::sleep(RESOURCE * 3).await;
+    }
+    let now = world.now();
+    world.write(|state| {
+        state.packagecloud.rendered = Some(fresh);
+        state.packagecloud.reconfigured = Some(now);
+    });
+    line(&format!("Chef Client finished, {}/217 resources updated in 1.732 seconds", u8::from(changed)));
+    line("packagecloud Reconfigured!");
+    0
+}
+
+/// The rendered lines, always as many.
+fn template(settings: &Settings) -> Vec<String> {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    vec![
+        format!("  aws_access_key: {}", settings.access_key),
+        format!("  aws_secret_key: {}", settings.secret_key),
+        format!("  aws_s3_bucket: {}", settings.bucket),
+        format!("  cloudfront_enabled: {}", settings.enabled),
+        format!("  cloudfront_secret: {}", text(&settings.secret)),
+        format!("  cloudfront_distribution_id: {}", text(&settings.distribution_id)),
+        format!("  cloudfront_packages_domain: {}", text(&settings.domain)),
+    ]
+}
+
+async fn restart(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+    let whole = SERVICE * u32::try_from(SERVICES.len()).unwrap_or(1);
+    let back = world.now() + whole;
+    world.write(|state| {
+        let packagecloud = &mut state.packagecloud;
+        let fresh = packagecloud.rendered.clone().unwrap_or_default();
+        if packagecloud.nodes.is_empty() {
+            packagecloud.nodes.push(fresh);
+        } else if packagecloud.lagging {
+            packagecloud.nodes[0] = fresh;
+        } else {
+            packagecloud.nodes.fill(fresh);
+        }
+        packagecloud.back = back;
+        packagecloud.restarted = Some(back);
+    });
+    for (at, service) in SERVICES.iter().enumerate() {
+        tokio::time::sleep(SERVICE).await;
+        line(&format!("ok: run: {service}: (pid {}) 0s", 2400 + at));
+    }
+    0
+}

@@ -1,0 +1,67 @@
+//! The vendor's own reindex: jobs in a queue, each of which writes one object anew with its attributes.
+//!
+//! A job is done when its time has come and anybody looks: nothing runs between two requests.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::object::{Classes, in_layout},
+    sandbox::{World, aws::s3},
+};
+
+/// How long one job takes.
+const EACH: Duration = Duration::from_millis(40);
+
+/// An object whose attributes will be set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// World time.
+    pub due: Duration,
+    pub bucket: String,
+    pub key: String,
+}
+
+/// Queues a job for every object of packagecloud's; gives how many.
+pub fn queue(world: &World) -> usize {
+    let bucket = world.read(|state| state.packagecloud.rendered.clone()).unwrap_or_default().bucket;
+    let keys = world
+        .memory()
+        .objects
+        .read(&bucket, |objects| objects.keys().filter(|key| in_layout(key)).cloned().collect::<Vec<_>>());
+    let (keys, now) = (keys.unwrap_or_default(), world.now());
+    let count = keys.len();
+    world.write(|state| {
+        let from = state.packagecloud.jobs.last().map_or(now, |last| last.due.max(now));
+        let jobs = keys.into_iter().enumerate().map(|(at, key)| Job {
+            due: from + EACH * u32::try_from(at + 1).unwrap_or(u32::MAX),
+            bucket: bucket.clone(),
+            key,
+        });
+        state.packagecloud.jobs.extend(jobs);
+    });
+    count
+}
+
+/// Does what is due.
+pub fn settle(world: &World) {
+    let now = world.now();
+    if !world.read(|state| state.packagecloud.jobs.first().is_some_and(|job| job.due <= now)) {
+        return;
+    }
+    let due = world.write(|state| {
+        let jobs = &mut state.packagecloud.jobs;
+        let left = jobs.iter().position(|job| job.due > now).unwrap_or(jobs.len());
+        jobs.drain(..left).collect::<Vec<_>>()
+    });
+    let classes = Classes::default();
+    for Job { bucket, key, .. } in due {
+        if let Some(right) = classes.class(&key).cache_control() {
+            // What was deleted since is no longer to be written.
+            let _ = s3::amend(world, &bucket, &key, |object| {
+                object.attributes.insert("cache-control".to_owned(), right.to_owned());
+            });
+        }
+    }
+}

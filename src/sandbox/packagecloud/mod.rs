@@ -1,0 +1,188 @@
+//! packagecloud's front: who asks with a token is sent to CloudFront, or to S3 while CloudFront is off.
+//!
+//! It runs on what `restart` made running, never on what the file says now; each web node on its own.
+
+mod ctl;
+mod jobs;
+
+pub use ctl::ctl;
+pub use jobs::{Job, settle};
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    config_file::ConfigFile,
+    secret::Secret,
+    token::{self, Construction, Mac},
+};
+
+use super::{World, aws::s3};
+
+/// How long a link lives, as packagecloud makes them.
+const LIFE: u64 = 300;
+
+/// What is kept between runs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// How it signs; [`Construction::default`] where none was asked for.
+    pub construction: Option<Construction>,
+    /// What the last reconfigure wrote.
+    pub rendered: Option<Settings>,
+    /// What each web node runs on; they answer by turns.
+    pub nodes: Vec<Settings>,
+    /// Whether a restart reaches the first node alone.
+    pub lagging: bool,
+    /// World time at which it answers again.
+    pub back: Duration,
+    pub reconfigured: Option<Duration>,
+    pub restarted: Option<Duration>,
+    /// Counts the requests, for whose turn it is.
+    pub turn: usize,
+    pub jobs: Vec<Job>,
+}
+
+/// What a node runs on.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub enabled: bool,
+    pub secret: Option<String>,
+    pub distribution_id: Option<String>,
+    pub domain: Option<String>,
+    pub access_key: String,
+    pub secret_key: String,
+    pub bucket: String,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("enabled", &self.enabled)
+            .field("domain", &self.domain)
+            .field("bucket", &self.bucket)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// What a packagecloud.rb says.
+    pub fn of(file: &ConfigFile) -> Self {
+        let values = file.values();
+        let (access_key, secret_key) =
+            file.aws_keys().map(|(id, secret)| (id, secret.expose().to_owned())).unwrap_or_default();
+        Self {
+            enabled: values.enabled == Some(true),
+            secret: values.secret.as_ref().map(|secret| secret.expose().to_owned()),
+            distribution_id: values.distribution_id,
+            domain: values.packages_domain,
+            access_key,
+            secret_key,
+            bucket: file.bucket().map(|(_, bucket)| bucket.to_owned()).unwrap_or_default(),
+        }
+    }
+
+    /// Where a key is to be had, until `expires`.
+    fn link(&self, key: &str, expires: u64, construction: Construction) -> Option<String> {
+        if !self.enabled {
+            let link = s3::link(&self.access_key, &self.secret_key, &self.bucket, key, expires);
+            return Some(format!("https://{}.s3.amazonaws.com{link}", self.bucket));
+        }
+        let domain = self.domain.as_deref()?;
+        let signer = construction.key.key(&Secret::new(self.secret.clone()?)).ok()?;
+        Some(token::signed_url(&signer, key, expires, Mac::Sha1, construction, domain))
+    }
+}
+
+/// Lets a second web node run on as it is, whatever is restarted.
+pub fn lag(world: &World) {
+    world.write(|state| {
+        let packagecloud = &mut state.packagecloud;
+        let running = packagecloud.nodes.first().cloned().unwrap_or_default();
+        packagecloud.nodes.resize(2, running);
+        packagecloud.lagging = true;
+    });
+}
+
+/// A read token of this packagecloud: the first line of `DIR/tokens`.
+pub fn read_token(world: &World) -> Option<String> {
+    tokens(world).into_iter().next()
+}
+
+fn tokens(world: &World) -> Vec<String> {
+    let text = std::fs::read_to_string(world.dir().join("tokens")).unwrap_or_default();
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
+pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
+    let now = world.now();
+    let (settings, construction, back) = world.write(|state| {
+        let packagecloud = &mut state.packagecloud;
+        packagecloud.turn = packagecloud.turn.wrapping_add(1);
+        let turn = packagecloud.turn % packagecloud.nodes.len().max(1);
+        let node = packagecloud.nodes.get(turn).cloned();
+        (node.unwrap_or_default(), packagecloud.construction.unwrap_or_default(), packagecloud.back)
+    });
+    if now < back {
+        return said(StatusCode::BAD_GATEWAY, "packagecloud is starting.\n");
+    }
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return said(StatusCode::METHOD_NOT_ALLOWED, "packagecloud's sandbox answers GET and HEAD.\n");
+    }
+    if !tokens(world).contains(&user(&request).unwrap_or_default()) {
+        let mut response = said(StatusCode::UNAUTHORIZED, "Give a read token as user name.\n");
+        let challenge = HeaderValue::from_static("Basic realm=\"packagecloud\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        return response;
+    }
+    let path = request.uri().path().trim_start_matches('/');
+    let Ok(key) = percent_decode_str(path).decode_utf8() else {
+        return said(StatusCode::BAD_REQUEST, "This path is not UTF-8.\n");
+    };
+    if key.is_empty() {
+        return said(StatusCode::OK, "packagecloud, in the sandbox: ask for a key of the bucket.\n");
+    }
+    let Some(link) = settings.link(&key, now.as_secs() + LIFE, construction) else {
+        return said(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "CloudFront is on, and its secret or domain is missing.\n",
+        );
+    };
+    let mut response = said(StatusCode::FOUND, "");
+    let Ok(location) = HeaderValue::try_from(link) else {
+        return said(StatusCode::BAD_REQUEST, "This path can't be sent on.\n");
+    };
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
+/// The user name of Basic authentication.
+fn user(request: &Request<Bytes>) -> Option<String> {
+    let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = header.split_once(' ')?;
+    let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    scheme.eq_ignore_ascii_case("basic").then(|| pair.split(':').next().unwrap_or_default().to_owned())
+}
+
+fn said(status: StatusCode, text: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+mod tests;

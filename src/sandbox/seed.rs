@@ -1,0 +1,219 @@
+//! What a fresh sandbox holds: a small apt, rpm and PyPI repository in packagecloud's layout, its packagecloud.rb and a read token.
+//!
+//! The packages and indexes are true ones, unsigned; the objects carry no Cache-Control, as an old packagecloud wrote
+//! them, so that an upgrade has work to do. What lies in DIR already is never written over.
+
+use std::{fmt::Write as _, io, path::Path};
+
+use md5::{Digest as _, Md5};
+use sha2::Sha256;
+
+use crate::model::{config_file::ConfigFile, failure::Failure};
+
+use super::{
+    Options, World,
+    aws::{
+        ACCOUNT, REGION,
+        s3::{self, Bucket},
+    },
+    import::content_type,
+    packagecloud::Settings,
+};
+
+mod archives;
+
+/// The bucket of the sandbox's packagecloud.
+pub const BUCKET: &str = "packagecloud-sandbox-999999999999";
+/// A bucket of the same account with nothing of packagecloud's in it.
+pub const BACKUPS: &str = "sandbox-backups-999999999999";
+/// A bucket of another account.
+pub const FOREIGN: &str = "somebody-elses-packages";
+
+const CONFIG: &str = include_str!("seed/packagecloud.rb");
+
+/// Opens the sandbox in `options.dir`; makes it where there is none.
+///
+/// # Errors
+/// Where the directory can't be made, read or written.
+pub fn open(options: &Options) -> Result<World, Failure> {
+    let world = World::open(options)?;
+    let fresh = world.read(|state| state.s3.buckets.is_empty());
+    if fresh {
+        sow(&world, options.empty).map_err(|why| {
+            Failure::other(
+                format!("sandbox {}", options.dir.display()),
+                why,
+                "choose another directory with --sandbox=DIR",
+            )
+        })?;
+    }
+    if let Some(construction) = options.construction {
+        world.write(|state| state.packagecloud.construction = Some(construction));
+    }
+    Ok(world)
+}
+
+fn sow(world: &World, empty: bool) -> Result<(), String> {
+    let dir = world.dir();
+    let written = |path: &str, text: &str| once(&dir.join(path), text).map_err(|error| error.to_string());
+    written("packagecloud.rb", &CONFIG.replace("BUCKET", BUCKET))?;
+    written("tokens", "demo-token\n")?;
+    let bytes = std::fs::read(dir.join("packagecloud.rb")).map_err(|error| error.to_string())?;
+    let settings = Settings::of(&ConfigFile::parse(&bytes));
+    let now = world.now();
+    world.write(|state| {
+        for (name, owner) in [(BUCKET, ACCOUNT), (BACKUPS, ACCOUNT), (FOREIGN, "111111111111")] {
+            state.s3.buckets.insert(name.to_owned(), Bucket::new(owner, REGION, now.as_secs()));
+        }
+        state.packagecloud.rendered = Some(settings.clone());
+        state.packagecloud.nodes = vec![settings];
+        state.packagecloud.reconfigured = Some(now);
+    });
+    let put = |bucket: &str, key: &str, content: &[u8]| {
+        s3::place(world, bucket, key, &[("content-type", content_type(key))], content)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    put(BACKUPS, "mysql/2026-11-01.sql.gz", b"not a dump, but no package either")?;
+    if !empty {
+        for (key, content) in repositories() {
+            put(BUCKET, &key, &content)?;
+        }
+    }
+    Ok(())
+}
+
+fn once(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Every object of the fresh bucket.
+fn repositories() -> Vec<(String, Vec<u8>)> {
+    let mut objects = apt();
+    objects.extend(rpm());
+    objects.extend(pypi());
+    objects
+}
+
+/// `1/2`: three Debian packages for Ubuntu jammy; no InRelease, since nobody here signs.
+fn apt() -> Vec<(String, Vec<u8>)> {
+    let root = "1/2/ubuntu";
+    let mut objects = Vec::new();
+    let mut packages = String::new();
+    for (id, name, version) in
+        [(97_310, "hello", "1.0"), (97_311, "hello", "1.1"), (97_312, "hello-doc", "1.1")]
+    {
+        let fields = format!(
+            "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: packagecloud sandbox <sandbox@example.com>\nDescription: says hello, from the sandbox\n"
+        );
+        let file = format!("/usr/share/{name}/hello.txt");
+        let deb = archives::deb(&fields, &file, format!("hello from {name} {version}\n").as_bytes());
+        let _ = writeln!(
+            packages,
+            "{fields}Filename: package_files/{id}.deb\nSize: {}\nMD5sum: {}\nSHA256: {}\n",
+            deb.len(),
+            hex::encode(Md5::digest(&deb)),
+            hex::encode(Sha256::digest(&deb)),
+        );
+        objects.push((format!("{root}/package_files/{id}.deb"), deb));
+    }
+    let mut release = "Origin: packagecloud sandbox\nSuite: jammy\nCodename: jammy\nDate: Mon, 23 Nov 2026 00:00:00 UTC\nArchitectures: amd64 arm64\nComponents: main\nAcquire-By-Hash: no\nSHA256:\n".to_owned();
+    for architecture in ["amd64", "arm64"] {
+        let name = format!("main/binary-{architecture}/Packages");
+        let _ = writeln!(release, " {} {} {name}", hex::encode(Sha256::digest(&packages)), packages.len());
+        objects.push((format!("{root}/dists/jammy/{name}"), packages.clone().into_bytes()));
+    }
+    objects.push((format!("{root}/dists/jammy/Release"), release.into_bytes()));
+    objects
+}
+
+/// `1/3`: an rpm repository that holds no package yet.
+fn rpm() -> Vec<(String, Vec<u8>)> {
+    let root = "1/3/el/9/x86_64/repodata";
+    let parts = [
+        (
+            "primary",
+            "<metadata xmlns=\"http://linux.duke.edu/metadata/common\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\" packages=\"0\"></metadata>\n",
+        ),
+        (
+            "filelists",
+            "<filelists xmlns=\"http://linux.duke.edu/metadata/filelists\" packages=\"0\"></filelists>\n",
+        ),
+        ("other", "<otherdata xmlns=\"http://linux.duke.edu/metadata/other\" packages=\"0\"></otherdata>\n"),
+    ];
+    let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+    let mut objects = Vec::new();
+    let mut data = String::new();
+    for (kind, body) in parts {
+        let text = format!("{declaration}{body}");
+        let (digest, size) = (hex::encode(Sha256::digest(&text)), text.len());
+        let _ = writeln!(
+            data,
+            "  <data type=\"{kind}\">\n    <checksum type=\"sha256\">{digest}</checksum>\n    <open-checksum type=\"sha256\">{digest}</open-checksum>\n    <location href=\"repodata/{digest}-{kind}.xml\"/>\n    <timestamp>1763856000</timestamp>\n    <size>{size}</size>\n    <open-size>{size}</open-size>\n  </data>"
+        );
+        objects.push((format!("{root}/{digest}-{kind}.xml"), text.into_bytes()));
+    }
+    let repomd = format!(
+        "{declaration}<repomd xmlns=\"http://linux.duke.edu/metadata/repo\">\n  <revision>1763856000</revision>\n{data}</repomd>\n"
+    );
+    objects.push((format!("{root}/repomd.xml"), repomd.into_bytes()));
+    objects
+}
+
+/// `1/4`: one wheel, and the index that pip asks for it.
+fn pypi() -> Vec<(String, Vec<u8>)> {
+    let root = "1/4/pypi";
+    let name = "hello_sandbox-1.0-py3-none-any.whl";
+    let wheel = archives::wheel("hello_sandbox", "1.0", "print('hello from the sandbox')\n");
+    let digest = hex::encode(Sha256::digest(&wheel));
+    let page = |body: &str| format!("<!DOCTYPE html>\n<html><body>\n{body}</body></html>\n").into_bytes();
+    vec![
+        (format!("{root}/package_files/5501/{name}"), wheel),
+        (format!("{root}/simple/"), page("<a href=\"hello-sandbox/\">hello-sandbox</a>\n")),
+        (
+            format!("{root}/simple/hello-sandbox/"),
+            page(&format!("<a href=\"../../package_files/5501/{name}#sha256={digest}\">{name}</a>\n")),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::object::{Class, Classes};
+
+    #[tokio::test]
+    async fn a_fresh_sandbox_has_work_for_an_upgrade_and_an_opened_one_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { dir: dir.path().to_owned(), ..Options::default() };
+        let world = open(&options).unwrap();
+        let classes = Classes::default();
+        let all = |world: &World| world.memory().objects.read(BUCKET, Clone::clone).unwrap();
+        let first = all(&world);
+        let class = |class| first.keys().filter(|key| classes.class(key) == class).count();
+        assert_eq!((class(Class::Package), class(Class::Metadata), class(Class::Foreign)), (4, 9, 0));
+        assert!(first.values().flatten().all(|object| object.attribute("cache-control").is_none()));
+        std::fs::write(dir.path().join("tokens"), "mine\n").unwrap();
+        drop(world);
+        let again = open(&options).unwrap();
+        assert_eq!(all(&again), first);
+        assert_eq!(super::super::packagecloud::read_token(&again).as_deref(), Some("mine"));
+        let file = ConfigFile::parse(&std::fs::read(dir.path().join("packagecloud.rb")).unwrap());
+        assert_eq!((file.error_line(), file.bucket()), (None, Some(("aws_s3_bucket", BUCKET))));
+        assert_eq!(file.aws_keys().unwrap().0, "AKIAIOSFODNN7EXAMPLE");
+    }
+
+    #[tokio::test]
+    async fn an_empty_one_has_an_empty_bucket() {
+        let dir = tempfile::tempdir().unwrap();
+        let world = open(&Options { dir: dir.path().to_owned(), empty: true, ..Options::default() }).unwrap();
+        assert_eq!(world.memory().objects.read(BUCKET, s3::Objects::len).unwrap(), 0);
+        assert_eq!(world.memory().objects.read(BACKUPS, s3::Objects::len).unwrap(), 1);
+    }
+}

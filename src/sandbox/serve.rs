@@ -1,0 +1,202 @@
+//! The sandbox on loopback: the AWS endpoint, packagecloud's front, and the edge, each on a port of its own.
+//!
+//! While it serves, `DIR/serving.json` says where; a client believes it only after it was answered with its word.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::model::failure::Failure;
+
+use super::{World, aws::s3, wire::PACKAGECLOUD_HOST};
+
+/// The host under which the server tells its word.
+const WORD_HOST: &str = "serving.sandbox";
+const MARKER: &str = "serving.json";
+
+/// Where a sandbox is being served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    pub aws: String,
+    pub packagecloud: String,
+    pub cloudfront: String,
+    pub pid: u32,
+    /// What the server answers with.
+    pub word: String,
+}
+
+/// A sandbox being served; dropping it ends that.
+#[derive(Debug)]
+pub struct Serving {
+    pub addresses: Addresses,
+    marker: PathBuf,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        if read(&self.marker).is_some_and(|there| there.word == self.addresses.word) {
+            // Whoever finds it later is not answered, and passes it over.
+            let _ = std::fs::remove_file(&self.marker);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Port {
+    Aws,
+    Front,
+    Edge,
+}
+
+/// Opens the three ports on loopback; 0 is any.
+///
+/// # Errors
+/// Where a port can't be had, or DIR can't be written.
+pub async fn serve(world: &World, aws: u16, front: u16, edge: u16) -> Result<Serving, Failure> {
+    let mut listeners = Vec::new();
+    for (port, number, option) in [
+        (Port::Aws, aws, "--aws-port"),
+        (Port::Front, front, "--front-port"),
+        (Port::Edge, edge, "--edge-port"),
+    ] {
+        let opened = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).await;
+        let opened = opened.and_then(|listener| Ok((port, listener.local_addr()?, listener)));
+        listeners.push(opened.map_err(|error| {
+            Failure::other(
+                format!("port {number}"),
+                error.to_string(),
+                format!("choose another with {option}, 0 for any"),
+            )
+        })?);
+    }
+    let address = |wanted: Port| {
+        let found = listeners.iter().find(|(port, ..)| *port == wanted);
+        found.map(|(_, address, _)| format!("http://{address}")).unwrap_or_default()
+    };
+    let addresses = Addresses {
+        aws: address(Port::Aws),
+        packagecloud: address(Port::Front),
+        cloudfront: address(Port::Edge),
+        pid: std::process::id(),
+        word: format!("{:032x}", fastrand::u128(..)),
+    };
+    let marker = world.dir().join(MARKER);
+    let fresh = world.dir().join(format!("{MARKER}.new"));
+    serde_json::to_vec(&addresses)
+        .map_err(io::Error::from)
+        .and_then(|text| std::fs::write(&fresh, text))
+        .and_then(|()| std::fs::rename(&fresh, &marker))
+        .map_err(|error| {
+            Failure::other(marker.display().to_string(), error.to_string(), "choose another DIR")
+        })?;
+    let tasks = listeners
+        .into_iter()
+        .map(|(port, _, listener)| tokio::spawn(accept(world.clone(), port, listener, addresses.clone())))
+        .collect();
+    Ok(Serving { addresses, marker, tasks })
+}
+
+async fn accept(world: World, port: Port, listener: TcpListener, addresses: Addresses) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, say: others end soon.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (world, addresses) = (world.clone(), addresses.clone());
+        tokio::spawn(async move {
+            let service = service_fn(|request| one(&world, port, &addresses, request));
+            // A viewer that goes away is no failure of the server's.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn one(
+    world: &World,
+    port: Port,
+    addresses: &Addresses,
+    request: Request<Incoming>,
+) -> io::Result<Response<Full<Bytes>>> {
+    let (mut parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let host =
+        parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
+    if port == Port::Aws && host == WORD_HOST {
+        return Ok(Response::new(Full::from(addresses.word.clone())));
+    }
+    let host = match port {
+        Port::Aws => host,
+        Port::Front => PACKAGECLOUD_HOST.to_owned(),
+        Port::Edge if host.ends_with(".cloudfront.net") => host,
+        // Before there is a distribution nobody is at home, as at CloudFront.
+        Port::Edge => packages_domain(world).unwrap_or_else(|| "none.cloudfront.net".to_owned()),
+    };
+    parts.headers.insert(header::HOST, HeaderValue::try_from(host).map_err(io::Error::other)?);
+    let mut response = world.answer(Request::from_parts(parts, body)).await?;
+    if let Some(location) = response.headers().get(header::LOCATION)
+        && let Some(here) =
+            location.to_str().ok().and_then(|location| on_loopback(world, addresses, location))
+    {
+        response
+            .headers_mut()
+            .insert(header::LOCATION, HeaderValue::try_from(here).map_err(io::Error::other)?);
+    }
+    Ok(response.map(Full::from))
+}
+
+/// The domain for which the edge's port stands: what packagecloud runs on, else the first distribution's.
+fn packages_domain(world: &World) -> Option<String> {
+    world.read(|state| {
+        let mut running = state.packagecloud.nodes.iter().chain(&state.packagecloud.rendered);
+        let domain = running.find_map(|settings| settings.domain.clone());
+        domain.or_else(|| state.cloudfront.distributions.values().next().map(|one| one.domain.clone()))
+    })
+}
+
+/// A redirect to CloudFront or to S3, as it is reached here.
+fn on_loopback(world: &World, addresses: &Addresses, location: &str) -> Option<String> {
+    let (host, path) = location.strip_prefix("https://")?.split_once('/')?;
+    if let Some(bucket) = s3::bucket_of_host(host) {
+        return Some(format!("{}/{bucket}/{path}", addresses.aws));
+    }
+    (packages_domain(world).as_deref() == Some(host)).then(|| format!("{}/{path}", addresses.cloudfront))
+}
+
+fn read(marker: &Path) -> Option<Addresses> {
+    serde_json::from_slice(&std::fs::read(marker).ok()?).ok()
+}
+
+/// Where DIR is being served, by a server that answers.
+#[must_use]
+pub fn served(dir: &Path) -> Option<Addresses> {
+    let addresses = read(&dir.join(MARKER))?;
+    let socket: SocketAddr = addresses.aws.strip_prefix("http://")?.parse().ok()?;
+    let patience = Duration::from_millis(500);
+    let mut stream = TcpStream::connect_timeout(&socket, patience).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    stream
+        .write_all(format!("GET / HTTP/1.1\r\nHost: {WORD_HOST}\r\nConnection: close\r\n\r\n").as_bytes())
+        .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.ends_with(&addresses.word).then_some(addresses)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! One frame: header, road, steps, body, keys. Drawing reads the wizard and never changes it.
+//!
+//! ```text
+//! header   where we are, and the SANDBOX banner
+//! road     the parts that a package passes, lit as they stand
+//! steps  │ body            what lies over it takes its place; a question or a field is pinned below it
+//! footer   the keys, printed from the one table
+//! ```
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Position, Rect},
+    text::{Line, Span, Text},
+};
+
+use super::{keys, screens, steps, text, theme::Theme};
+use crate::wizard::{Extent, Wizard, road::Part};
+
+/// Below this, a plain message.
+pub const LEAST: (u16, u16) = (40, 10);
+
+/// What stands in the body.
+#[derive(Default)]
+pub struct Body {
+    /// Stays at the top.
+    pub head: Option<Line<'static>>,
+    pub lines: Vec<Line<'static>>,
+    /// Lines that stay at the bottom: a question, a form.
+    pub pinned: Vec<Line<'static>>,
+    /// The cursor, in columns and lines of `pinned`.
+    pub cursor: Option<(u16, u16)>,
+    /// The line that must be seen.
+    pub keep: Option<usize>,
+}
+
+/// Room for the body's text.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub width: usize,
+    pub height: usize,
+}
+
+impl Room {
+    /// Whether there is room for what is nice to know.
+    #[must_use]
+    pub fn wide(self) -> bool {
+        self.width >= 88
+    }
+
+    /// Prose is read in lines of at most a hundred columns.
+    #[must_use]
+    pub fn prose(self) -> usize {
+        self.width.min(100)
+    }
+}
+
+/// Draws all of it; says how long the body's text is, and how much of it is seen.
+pub fn draw(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Extent {
+    let area = frame.area();
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        return too_small(frame, wizard, area);
+    }
+    let tall = area.height >= 18;
+    let road_rows = match (tall, area.width >= 120 && area.height >= 36) {
+        (_, true) => 4,
+        (true, false) => 2,
+        (false, false) => 0,
+    };
+    let [head, rule, road_area, middle, notice, rule_below, foot] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(road_rows),
+        Constraint::Min(1),
+        Constraint::Length(u16::from(wizard.notice.is_some())),
+        Constraint::Length(1),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    frame.render_widget(header(wizard, theme, area.width as usize), head);
+    for rule in [rule, rule_below] {
+        frame.render_widget(Line::styled("─".repeat(rule.width as usize), theme.dim), rule);
+    }
+    if road_rows > 0 {
+        frame.render_widget(
+            Text::from(road(&wizard.road(), theme, area.width as usize, road_rows)),
+            road_area,
+        );
+    }
+    if let Some(said) = &wizard.notice {
+        let line = Line::from(vec![
+            Span::styled(" » ", theme.accent),
+            Span::styled(text::cut(said, area.width.saturating_sub(4) as usize), theme.strong),
+        ]);
+        frame.render_widget(line, notice);
+    }
+    frame.render_widget(footer(wizard, theme, area.width as usize), foot);
+
+    let side_width = match area.width {
+        0..64 => 0,
+        64..120 => 19,
+        _ => 28,
+    };
+    let [side, bar, _, inner, _] = Layout::horizontal([
+        Constraint::Length(side_width),
+        Constraint::Length(u16::from(side_width > 0)),
+        Constraint::Length(1),
+        Constraint::Min(1),
+        Constraint::Length(1),
+    ])
+    .areas(middle);
+    if side_width > 0 {
+        frame.render_widget(Text::from(steps::lines(wizard, theme, side_width as usize)), side);
+        let bars = vec![Line::styled("│", theme.dim); bar.height as usize];
+        frame.render_widget(Text::from(bars), bar);
+    }
+    body(frame, wizard, theme, inner)
+}
+
+fn body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) -> Extent {
+    let room = Room { width: area.width as usize, height: area.height as usize };
+    let Body { head, lines, mut pinned, cursor, keep } = screens::body(wizard, theme, room);
+    let area = match head {
+        Some(head) if area.height > 3 => {
+            frame.render_widget(head, Rect { height: 1, ..area });
+            Rect { y: area.y + 1, height: area.height - 1, ..area }
+        }
+        _ => area,
+    };
+    // a question must be read whole; where the screen is too low for both, the body gives way
+    let most = area.height.saturating_sub(2).max(1);
+    let pinned_rows = (pinned.len() as u16).min(most);
+    let rows = area.height - pinned_rows;
+    let extent = Extent { lines: lines.len(), rows: rows as usize };
+    let last = extent.lines.saturating_sub(extent.rows);
+    let mut top = wizard.scroll.min(last);
+    if let Some(keep) = keep {
+        top = top.max((keep + 1).saturating_sub(extent.rows)).min(keep).min(last);
+    }
+    let above = Rect { height: rows, ..area };
+    let shown: Vec<Line<'static>> = lines.into_iter().skip(top).take(extent.rows).collect();
+    frame.render_widget(Text::from(shown), above);
+    if last > 0 && area.width > 4 {
+        marks(frame, theme, above, top > 0, top < last);
+    }
+    if pinned_rows > 0 {
+        let below = Rect { y: area.y + rows, height: pinned_rows, ..area };
+        let hidden = pinned.len().saturating_sub(pinned_rows as usize);
+        frame.render_widget(Text::from(pinned.split_off(hidden)), below);
+        if let Some((x, y)) = cursor {
+            let y = (y as usize).saturating_sub(hidden) as u16;
+            frame.set_cursor_position(Position {
+                x: (below.x + x).min(area.right().saturating_sub(1)),
+                y: (below.y + y).min(area.bottom().saturating_sub(1)),
+            });
+        }
+    }
+    extent
+}
+
+/// Small signs that there is more above or below.
+fn marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bool, down: bool) {
+    let x = area.right();
+    let buffer = frame.buffer_mut();
+    if x >= buffer.area.right() || area.height == 0 {
+        return;
+    }
+    if up {
+        buffer.set_string(x, area.y, "↑", theme.accent);
+    }
+    if down {
+        buffer.set_string(x, area.bottom() - 1, "↓", theme.accent);
+    }
+}
+
+fn header(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
+    let mut right = Vec::new();
+    if wizard.beginning.sandbox {
+        right.push(Span::styled(" SANDBOX ", theme.banner));
+        right.push(Span::raw(" "));
+    }
+    let mut left = vec![Span::styled(" packagecloud-cloudfront", theme.strong)];
+    let place: Vec<&str> = [wizard.account(), wizard.region(), wizard.bucket()]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    let used: usize = left.iter().chain(&right).map(Span::width).sum();
+    if !place.is_empty() {
+        let place = text::cut(&place.join(" · "), width.saturating_sub(used + 3));
+        left.push(Span::styled(format!("  {place}"), theme.dim));
+    }
+    text::apart(left, right, width)
+}
+
+fn road(parts: &[Part; 5], theme: &Theme, width: usize, rows: u16) -> Vec<Line<'static>> {
+    let style = |part: &Part| if part.stands { theme.accent } else { theme.dim };
+    let detailed = rows > 2;
+    let names: usize = parts.iter().map(|part| part.name.len() + 2).sum();
+    // below the last name stands the bucket's, which may be the longer one
+    let last = &parts[4];
+    let beyond = if detailed { last.detail.len().saturating_sub(last.name.len()).min(32) } else { 0 };
+    let gap = (width.saturating_sub(names + beyond + 2) / 4).clamp(3, 16);
+    let left_for_last = width.saturating_sub(names + 4 * gap + 1).saturating_add(last.name.len());
+    let mut first = vec![Span::raw(" ")];
+    let mut second = vec![Span::raw(" ")];
+    for (index, part) in parts.iter().enumerate() {
+        let sign = if part.stands { "● " } else { "○ " };
+        first.push(Span::styled(format!("{sign}{}", part.name), style(part)));
+        let Some(next) = parts.get(index + 1) else {
+            second.push(Span::styled(format!("  {}", text::cut(&part.detail, left_for_last)), theme.dim));
+            break;
+        };
+        let lit = part.stands && next.stands;
+        let arrow = if gap < 5 { " → ".to_owned() } else { format!(" {}▸ ", "─".repeat(gap - 3)) };
+        first.push(Span::styled(arrow, if lit { theme.accent } else { theme.dim }));
+        let cell = part.name.len() + 2 + gap.max(3);
+        second.push(Span::styled(text::column(&format!("  {}", part.detail), cell), theme.dim));
+    }
+    let rule = Line::styled("─".repeat(width), theme.dim);
+    if detailed {
+        vec![Line::default(), Line::from(first), Line::from(second), rule]
+    } else {
+        vec![Line::from(first), rule]
+    }
+}
+
+fn footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
+    let spans = |key: &'static str, label: &'static str| {
+        [Span::styled(key, theme.accent), Span::raw(" "), Span::raw(label), Span::raw("  ")]
+    };
+    let all = keys::footer(wizard);
+    let right: Vec<Span<'static>> =
+        all.iter().filter(|entry| entry.2).flat_map(|entry| spans(entry.0, entry.1)).collect();
+    let mut used: usize = 1 + right.iter().map(Span::width).sum::<usize>();
+    let mut left = vec![Span::raw(" ")];
+    for (key, label, _) in all.iter().filter(|entry| !entry.2) {
+        let entry = spans(key, label);
+        used += entry.iter().map(Span::width).sum::<usize>();
+        if used > width && left.len() > 1 {
+            break;
+        }
+        left.extend(entry);
+    }
+    text::apart(left, right, width)
+}
+
+/// The least that a small window is owed: what it is, what runs, and the way out.
+fn too_small(frame: &mut Frame<'_>, wizard: &Wizard, area: Rect) -> Extent {
+    let runs =
+        wizard.applying().map_or("Nothing runs.".to_owned(), |stage| format!("{} runs.", stage.title()));
+    let message = format!(
+        "This window is {}x{}; {}x{} is the least. {runs} Make it larger; q leaves.",
+        area.width, area.height, LEAST.0, LEAST.1
+    );
+    let lines: Vec<Line<'static>> =
+        text::wrap(&message, area.width as usize).into_iter().map(Line::from).collect();
+    frame.render_widget(Text::from(lines), area);
+    wizard.extent
+}

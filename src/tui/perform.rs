@@ -1,0 +1,67 @@
+//! Performs the wizard's effects by calling the engine's verbs: the one place where the wizard's wishes meet the engine.
+
+use std::sync::Arc;
+
+use crossterm::{clipboard::CopyToClipboard, execute};
+use tokio::task::JoinHandle;
+
+use super::JobSender;
+use crate::{
+    engine::{self, Ground, Run, welcome},
+    model::{failure::Failure, goal::Stage},
+    wizard::{Copied, Credentials, Effect, News},
+};
+
+/// The performer that [`super::run`] wants, on this ground.
+pub fn performer(ground: Ground) -> impl Fn(Effect, JobSender) -> JoinHandle<()> {
+    let ground = Arc::new(ground);
+    move |effect, sender| {
+        let ground = ground.clone();
+        tokio::spawn(async move {
+            if let Some(news) = perform(&ground, effect, &sender).await {
+                // A wizard that has been left hears nothing.
+                let _ = sender.news.send(news);
+            }
+        })
+    }
+}
+
+async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<News> {
+    let run = Run::new(sender.events.clone(), sender.stop.clone(), sender.pause.clone());
+    match effect {
+        Effect::Welcome(answers) => {
+            ground.forget().await;
+            Some(News::Welcome(Ok(Box::new(welcome::welcome(ground, &answers).await))))
+        }
+        Effect::Identify(Credentials::Profile(name), answers) => {
+            Some(News::Identified(Ok(welcome::identify(ground, Some(&name), None, &answers).await)))
+        }
+        Effect::Identify(Credentials::Keys(keys), answers) => {
+            Some(News::Identified(Ok(welcome::identify(ground, None, Some(&keys), &answers).await)))
+        }
+        Effect::Look(stage, answers) => {
+            let looked = engine::look(ground, stage, &answers).await;
+            let disabling = stage == Stage::Disable && looked.is_ok();
+            let _ = sender.news.send(News::Looked(stage, looked.map(Box::new)));
+            if disabling {
+                engine::disable::would_help_said(ground, &run).await;
+            }
+            None
+        }
+        Effect::Apply(plan, answers) => {
+            engine::apply(ground, &plan, &answers, &run).await;
+            None
+        }
+        Effect::Copy(copied) => Some(News::Copied(copy(ground, &copied).await)),
+        Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => None,
+    }
+}
+
+/// To the terminal's clipboard (OSC 52), and to a file of its own, since not every terminal obeys. The secret goes
+/// into the file alone.
+async fn copy(ground: &Ground, copied: &Copied) -> Result<String, Failure> {
+    let text = ground.reveal(&copied.text).await;
+    let path = ground.host.state.clipboard(&text)?;
+    let _ = execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(&text));
+    Ok(path.display().to_string())
+}

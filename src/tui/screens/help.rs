@@ -1,0 +1,41 @@
+//! Help: every key, from the same table as the footer, and what may be relied on.
+
+use ratatui::text::{Line, Span};
+
+use super::heading;
+use crate::{
+    tui::{
+        draw::{Body, Room},
+        keys, text,
+        theme::Theme,
+    },
+    wizard::{Wizard, intent::Mode, words},
+};
+
+const PROMISES: [&str; 5] = [
+    "Nothing is written before a screen has shown it and Enter was pressed there.",
+    "Nothing in AWS is ever deleted, and nothing that is not marked as this program's is changed without your yes.",
+    "It may be stopped at any time, and started again: it looks at what is there and goes on.",
+    "D shows how CloudFront is switched off, on every screen where nothing is typed and nothing runs. It needs no AWS.",
+    "Ctrl-C stops what runs after the request in flight; a second one leaves at once.",
+];
+
+pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
+    let mut body = Body::default();
+    let lines = &mut body.lines;
+    body.head = Some(heading(wizard, theme, room, "Help"));
+    lines.push(Line::default());
+    for row in keys::TABLE.iter().filter(|row| row.mode != Mode::Ask && !row.help.is_empty()) {
+        // Enter stands in the table once for screens, once for fields
+        let key = if row.mode == Mode::Text { format!("{} (field)", row.key) } else { row.key.to_owned() };
+        let first = vec![Span::styled(text::column(&key, 15), theme.accent)];
+        text::hang(lines, first, row.help, theme.plain, room.prose());
+    }
+    lines.push(Line::default());
+    for promise in PROMISES {
+        text::hang(lines, vec![Span::styled("· ", theme.accent)], promise, theme.plain, room.prose());
+    }
+    let support = format!("packagecloud's own support: {}", words::SUPPORT);
+    text::hang(lines, vec![Span::styled("· ", theme.accent)], &support, theme.plain, room.prose());
+    body
+}

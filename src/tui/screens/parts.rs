@@ -1,0 +1,128 @@
+//! What several screens are made of: failures, checks, exhibits and labelled facts.
+
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+
+use crate::{
+    model::{
+        check::{Check, Verdict},
+        failure::Failure,
+        plan::Exhibit,
+    },
+    tui::{
+        draw::Room,
+        text,
+        theme::{DONE, FAILED, Theme, UNKNOWN},
+    },
+};
+
+/// The thing, the reason, the next move.
+pub fn failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: &Theme, room: Room) {
+    let mark = vec![Span::styled(format!("{FAILED} "), theme.failed)];
+    text::hang(lines, mark, &failure.to_string(), theme.strong, room.prose());
+    let next = vec![Span::styled("  → ", theme.accent)];
+    text::hang(lines, next, &failure.next, theme.plain, room.prose());
+    let said: Vec<String> = [("AWS said", &failure.code), ("request", &failure.request_id)]
+        .into_iter()
+        .filter_map(|(label, value)| value.as_ref().map(|value| format!("{label} {value}")))
+        .collect();
+    if !said.is_empty() {
+        text::hang(lines, vec![Span::raw("    ")], &said.join(", "), theme.dim, room.prose());
+    }
+}
+
+/// Each check with its result; the next move below one that failed.
+pub fn checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &Theme, room: Room) {
+    let longest = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
+    let name_width = (longest + 2).min(if room.wide() { 40 } else { 24 });
+    for check in checks {
+        let (mark, style) = match check.result {
+            Verdict::Pass => (DONE, theme.accent),
+            Verdict::Fail => (FAILED, theme.failed),
+            Verdict::Unknown => (UNKNOWN, theme.dim),
+        };
+        let first = vec![
+            Span::styled(format!("{mark} "), style),
+            Span::styled(text::column(&check.name, name_width), theme.plain),
+        ];
+        let detail = if check.failed() { theme.strong } else { theme.dim };
+        text::hang(lines, first, &check.detail, detail, room.width);
+        if check.failed() && !check.next.is_empty() {
+            text::hang(lines, vec![Span::styled("  → ", theme.accent)], &check.next, theme.plain, room.width);
+        }
+    }
+}
+
+/// A titled text as it stands; of a diff, what goes and what comes are told apart.
+pub fn exhibit(lines: &mut Vec<Line<'static>>, exhibit: &Exhibit, theme: &Theme, room: Room) {
+    let copy = if exhibit.copy { vec![Span::styled("c copies it", theme.dim)] } else { Vec::new() };
+    lines.push(text::apart(vec![Span::styled(exhibit.title.clone(), theme.strong)], copy, room.prose()));
+    for line in &exhibit.lines {
+        let style = if line.starts_with('+') {
+            theme.accent
+        } else if line.starts_with('-') {
+            theme.dim
+        } else {
+            theme.plain
+        };
+        verbatim(lines, &line.replace('\t', "    "), style, room);
+    }
+}
+
+/// Text that must not be reflowed: a long line goes on below itself.
+fn verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, room: Room) {
+    let mut rest = line;
+    let mut indent = 2;
+    loop {
+        let width = room.width.saturating_sub(indent).max(8);
+        let mut used = 0;
+        let end = rest
+            .char_indices()
+            .find(|(_, letter)| {
+                used += unicode_width::UnicodeWidthChar::width(*letter).unwrap_or(0);
+                used > width
+            })
+            .map_or(rest.len(), |(index, letter)| index.max(letter.len_utf8()));
+        // it goes on behind a space where it has one past its first third
+        let end = match rest[..end].rfind(' ') {
+            Some(space) if end < rest.len() && space > end / 3 => space + 1,
+            _ => end,
+        };
+        let (part, after) = rest.split_at(end);
+        lines.push(Line::from(vec![Span::raw(" ".repeat(indent)), Span::styled(part.to_owned(), style)]));
+        if after.is_empty() {
+            return;
+        }
+        rest = after;
+        indent = 6;
+    }
+}
+
+/// `label   text`, the text wrapped beside the label.
+pub fn fact(
+    lines: &mut Vec<Line<'static>>,
+    label: &str,
+    said: &str,
+    style: Style,
+    theme: &Theme,
+    room: Room,
+) {
+    let first = vec![Span::styled(text::column(label, 17), theme.dim)];
+    text::hang(lines, first, said, style, room.width);
+}
+
+/// The same in one line, its end cut where it is too long: for what is good to know.
+pub fn aside(lines: &mut Vec<Line<'static>>, said: &str, theme: &Theme, room: Room) {
+    let said = text::cut(said, room.width.saturating_sub(17));
+    lines.push(Line::from(vec![Span::raw(" ".repeat(17)), Span::styled(said, theme.dim)]));
+}
+
+/// A line of a list, with the sign where it is chosen.
+pub fn choice(lines: &mut Vec<Line<'static>>, chosen: bool, spans: Vec<Span<'static>>, theme: &Theme) {
+    let sign = if chosen { format!("{} ", crate::tui::theme::HERE) } else { "  ".to_owned() };
+    let mut line = vec![Span::styled(sign, theme.accent)];
+    line.extend(spans);
+    lines.push(Line::from(line));
+}

@@ -1,0 +1,121 @@
+//! What is pinned below the body: a question, the question before leaving, a form with its cursor.
+
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use super::parts;
+use crate::{
+    model::plan::{Ask, Consent},
+    tui::{
+        draw::{Body, Room},
+        text,
+        theme::Theme,
+    },
+    wizard::{
+        Wizard,
+        form::{FieldKind, Form},
+    },
+};
+
+fn rule(theme: &Theme, room: Room) -> Line<'static> {
+    Line::styled("─".repeat(room.width), theme.accent)
+}
+
+pub fn ask(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room, ask: &Ask) {
+    let lines = &mut body.pinned;
+    lines.push(rule(theme, room));
+    text::prose(lines, &ask.question, theme.strong, room.prose());
+    if ask.consent == Consent::Managed {
+        let choices = [
+            "Wait: show the values, and go on once the file holds them",
+            "Write now: pause that tool first, or it writes over this",
+        ];
+        for (index, said) in choices.into_iter().enumerate() {
+            let chosen = index == wizard.choice;
+            let style = if chosen { theme.title } else { theme.plain };
+            let said = text::cut(said, room.width.saturating_sub(2));
+            parts::choice(lines, chosen, vec![Span::styled(said, style)], theme);
+        }
+        return;
+    }
+    lines.push(yes_or_no(theme, "yes, do it", "no, do nothing"));
+}
+
+pub fn quit(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
+    let stage = wizard.applying().map_or("It", |stage| stage.title());
+    let lines = &mut body.pinned;
+    lines.push(rule(theme, room));
+    let question = format!(
+        "{stage} is running. Stop it after the request in flight, and leave? It can be gone on with later."
+    );
+    text::prose(lines, &question, theme.strong, room.prose());
+    lines.push(yes_or_no(theme, "stop and leave", "stay"));
+}
+
+fn yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<'static> {
+    Line::from(vec![
+        Span::styled("y ", theme.accent),
+        Span::raw(yes),
+        Span::styled("    n ", theme.accent),
+        Span::raw(no),
+    ])
+}
+
+pub fn form(body: &mut Body, form: &Form, theme: &Theme, room: Room) {
+    let lines = &mut body.pinned;
+    lines.push(rule(theme, room));
+    lines.push(Line::styled(form.title, theme.strong));
+    let label_width = form.fields.iter().map(|field| field.label.len()).max().unwrap_or(0) + 2;
+    for (index, field) in form.fields.iter().enumerate() {
+        let here = index == form.focus;
+        let label =
+            Span::styled(text::column(field.label, label_width), if here { theme.accent } else { theme.dim });
+        let space = room.width.saturating_sub(label_width + 1).max(1);
+        let (shown, cursor) = match field.kind {
+            FieldKind::Toggle(on) => (format!("[{}] {}", if on { "x" } else { " " }, field.hint), 1),
+            FieldKind::Text => window(field.input.value(), field.input.cursor(), space),
+            FieldKind::Secret | FieldKind::OptionalSecret => {
+                let mask = "•".repeat(field.input.value().chars().count());
+                window(&mask, field.input.cursor(), space)
+            }
+        };
+        let (shown, style) = if shown.is_empty() && !here {
+            (text::cut(field.hint, space), theme.dim)
+        } else {
+            (shown, theme.plain)
+        };
+        if here {
+            body.cursor = Some(((label_width + cursor) as u16, lines.len() as u16));
+        }
+        lines.push(Line::from(vec![label, Span::styled(shown, style)]));
+        if let Some(why) = field.complaint {
+            let first = vec![Span::raw(" ".repeat(label_width))];
+            text::hang(lines, first, &format!("{} {why}", field.label), theme.failed, room.width);
+        } else if here && !matches!(field.kind, FieldKind::Toggle(_)) {
+            let hint = text::cut(field.hint, space);
+            lines.push(Line::from(vec![Span::raw(" ".repeat(label_width)), Span::styled(hint, theme.dim)]));
+        }
+    }
+}
+
+/// The part of a long value around the cursor, and the cursor's column in it.
+fn window(value: &str, cursor: usize, width: usize) -> (String, usize) {
+    let before: String = value.chars().take(cursor).collect();
+    let mut start = 0;
+    let letters: Vec<char> = value.chars().collect();
+    let columns = |from: usize| letters[from.min(cursor)..cursor].iter().collect::<String>().width();
+    while columns(start) >= width && start < cursor {
+        start += 1;
+    }
+    let mut shown = String::new();
+    for letter in &letters[start.min(letters.len())..] {
+        let mut next = shown.clone();
+        next.push(*letter);
+        if next.width() > width {
+            break;
+        }
+        shown = next;
+    }
+    let column = if start == 0 { before.width() } else { columns(start) };
+    (shown, column)
+}

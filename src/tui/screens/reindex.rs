@@ -1,0 +1,82 @@
+//! The reindex while it runs: how far, how fast now and before, what it waited for, what is left, what it costs.
+
+use std::time::Duration;
+
+use ratatui::text::{Line, Span};
+
+use crate::{
+    tui::{draw::Room, text, theme::Theme},
+    wizard::{Wizard, log::Leg},
+};
+
+pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &Theme, room: Room) {
+    let Some(pace) = &leg.pace else { return };
+    let done = pace.done.unwrap_or(0);
+    if let Some(total) = pace.total.filter(|total| *total > 0) {
+        let share = (done.min(total) as f64) / (total as f64);
+        let label = format!(" {:>3} %", (share * 100.0).floor() as u64);
+        let width = room.prose().saturating_sub(label.len());
+        let full = (share * width as f64).floor() as usize;
+        lines.push(Line::from(vec![
+            Span::styled("━".repeat(full), theme.accent),
+            Span::styled("─".repeat(width - full), theme.dim),
+            Span::styled(label, theme.strong),
+        ]));
+    }
+    let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), text::count);
+    let left = number(pace.total.map(|total| total.saturating_sub(done)));
+    let paused = wizard.busy.is_some_and(|busy| busy.paused);
+    let rate = match pace.per_second {
+        Some(rate) if !paused => format!("{}/s", text::count(rate.max(0.0).round() as u64)),
+        _ => "–".to_owned(),
+    };
+    let time =
+        pace.seconds_left.map_or_else(|| "–".to_owned(), |seconds| text::about(Duration::from_secs(seconds)));
+    let cells = [
+        ("done", text::count(done)),
+        ("left", left),
+        ("time left", time),
+        ("now", rate),
+        ("in flight", number(pace.in_flight)),
+        ("right already", number(pace.kept)),
+        ("skipped", number(pace.skipped)),
+        ("SlowDowns", number(pace.slow_downs)),
+        // the bytes never pass through this machine
+        (
+            "copied",
+            pace.bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{} in S3", text::bytes(bytes))),
+        ),
+        ("cost so far", pace.cost.map_or_else(|| "–".to_owned(), |cost| format!("${cost:.2}"))),
+    ];
+    let columns = if room.wide() { 3 } else { 2 };
+    let width = room.prose() / columns;
+    for row in cells.chunks(columns) {
+        let spans = row
+            .iter()
+            .flat_map(|(label, value)| {
+                [
+                    Span::styled(text::column(label, 14), theme.dim),
+                    Span::styled(text::column(value, width.saturating_sub(14)), theme.plain),
+                ]
+            })
+            .collect::<Vec<_>>();
+        lines.push(Line::from(spans));
+    }
+    if leg.rates.len() > 1 {
+        let rows = if room.height >= 26 { 4 } else { 1 };
+        let top = leg.rates.iter().copied().max().unwrap_or(0);
+        let label = format!(" {}/s", text::count(top));
+        let width = room.prose().saturating_sub(label.len());
+        for (index, row) in text::curve(leg.rates.iter().copied(), width, rows).into_iter().enumerate() {
+            let mut spans = vec![Span::styled(row, theme.accent)];
+            if index == 0 {
+                spans.push(Span::styled(label.clone(), theme.dim));
+            }
+            lines.push(Line::from(spans));
+        }
+    }
+    if paused {
+        lines.push(Line::styled("Paused: nothing is sent to S3. p goes on.", theme.strong));
+    }
+    lines.push(Line::default());
+}

@@ -1,0 +1,138 @@
+//! The first screen: what was found, and the goals; it stands before anything was looked up, and fills as it is.
+
+use ratatui::text::{Line, Span};
+
+use super::{heading, parts};
+use crate::{
+    model::welcome::{CloudFrontFound, SetUpBy, Welcome},
+    tui::{
+        draw::{Body, Room},
+        text,
+        theme::Theme,
+    },
+    wizard::{Found, Wizard, words},
+};
+
+pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
+    let mut body = Body::default();
+    let lines = &mut body.lines;
+    body.head = Some(heading(wizard, theme, room, "Welcome"));
+    lines.push(Line::default());
+    let roomy = room.height >= 24;
+    match &wizard.welcome {
+        Found::Looking => {
+            parts::fact(lines, "packagecloud.rb", &wizard.beginning.config, theme.plain, theme, room);
+            for label in ["identity", "bucket", "CloudFront"] {
+                parts::fact(lines, label, "looking …", theme.dim, theme, room);
+            }
+        }
+        Found::Failed(failure) => parts::failure(lines, failure, theme, room),
+        Found::There(welcome) => found(lines, welcome, theme, room, roomy),
+    }
+    lines.push(Line::default());
+    goals(&mut body, wizard, theme, room);
+    body
+}
+
+fn found(lines: &mut Vec<Line<'static>>, welcome: &Welcome, theme: &Theme, room: Room, roomy: bool) {
+    if let Some(run) = &welcome.other_run {
+        text::hang(lines, vec![Span::styled("! ", theme.failed)], run, theme.strong, room.prose());
+        lines.push(Line::default());
+    }
+    let managed =
+        welcome.config.managed.as_ref().map(|tool| format!(" (kept by {tool})")).unwrap_or_default();
+    parts::fact(
+        lines,
+        "packagecloud.rb",
+        &format!("{}{managed}", welcome.config.path),
+        theme.plain,
+        theme,
+        room,
+    );
+    if let Some(failure) = &welcome.config.failure {
+        parts::failure(lines, failure, theme, room);
+    }
+    let packagecloud =
+        if welcome.packagecloud.is_empty() { "not found on this host" } else { &welcome.packagecloud };
+    parts::fact(lines, "packagecloud", packagecloud, theme.plain, theme, room);
+    match welcome.identities.first() {
+        Some(identity) => {
+            let arn = if identity.arn.is_empty() { &identity.found } else { &identity.arn };
+            parts::fact(lines, "identity", arn, theme.plain, theme, room);
+            let more = match welcome.identities.len() {
+                1 => String::new(),
+                count => format!("; {} more found", count - 1),
+            };
+            let how = format!("{}: {}{more}", identity.found, identity.suffices.detail);
+            parts::aside(lines, &how, theme, room);
+        }
+        None => {
+            parts::fact(lines, "identity", "no AWS credentials found; asked next", theme.plain, theme, room);
+        }
+    }
+    match welcome.buckets.first() {
+        Some(bucket) => {
+            let place = [bucket.name.as_str(), bucket.region.as_str()]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(" · ");
+            parts::fact(lines, "bucket", &place, theme.plain, theme, room);
+            parts::aside(lines, &bucket.found, theme, room);
+        }
+        None => parts::fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, room),
+    }
+    parts::fact(lines, "CloudFront", &cloudfront(&welcome.cloudfront), theme.plain, theme, room);
+    if let Some(left) = &welcome.left {
+        let text = format!(
+            "left in {}, {}; {} goes on from there",
+            left.stage.title(),
+            left.when,
+            words::goal(left.goal).0
+        );
+        parts::fact(lines, "last run", &text, theme.plain, theme, room);
+    }
+    for failure in &welcome.failures {
+        if roomy {
+            parts::failure(lines, failure, theme, room);
+        } else {
+            parts::fact(lines, "not known", &format!("{failure}; {}", failure.next), theme.dim, theme, room);
+        }
+    }
+}
+
+fn cloudfront(found: &CloudFrontFound) -> String {
+    let state = match found.enabled {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "not in packagecloud.rb",
+    };
+    let by = match found.by {
+        SetUpBy::Nobody => "nothing set up",
+        SetUpBy::Us => "set up by this program",
+        SetUpBy::Others => "set up by packagecloud-ctl or by hand",
+        SetUpBy::Unknown => "AWS could not be asked who set it up",
+    };
+    let names = [&found.distribution, &found.domain].into_iter().filter(|name| !name.is_empty());
+    [state.to_owned(), by.to_owned()].into_iter().chain(names.cloned()).collect::<Vec<_>>().join(" · ")
+}
+
+fn goals(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
+    let proposed = wizard.welcome.there().and_then(|welcome| welcome.goal.as_ref());
+    body.lines.push(Line::styled("What shall happen?", theme.strong));
+    for (index, goal) in Wizard::GOALS.into_iter().enumerate() {
+        let chosen = index == wizard.choice;
+        let (name, means) = words::goal(goal);
+        let style = if chosen { theme.title } else { theme.plain };
+        let means = text::cut(means, room.width.saturating_sub(14));
+        let spans = vec![Span::styled(text::column(name, 12), style), Span::styled(means, theme.dim)];
+        if chosen {
+            body.keep = Some(body.lines.len());
+        }
+        parts::choice(&mut body.lines, chosen, spans, theme);
+    }
+    if let Some((goal, why)) = proposed {
+        let text = format!("{} is proposed: {why}", words::goal(*goal).0);
+        text::hang(&mut body.lines, vec![Span::raw("  ")], &text, theme.dim, room.prose());
+    }
+}

@@ -1,0 +1,89 @@
+//! The left column: the goal's stages with the state of each, so that one look says how far it is.
+
+use ratatui::text::{Line, Span};
+
+use super::{
+    text,
+    theme::{DONE, FAILED, HERE, SKIPPED, TODO, Theme, spinner},
+};
+use crate::{
+    model::{event::End, goal::Stage},
+    wizard::{Doing, Wizard, screen::Screen, words},
+};
+
+pub fn lines(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let chosen =
+        (wizard.screen == Screen::Welcome).then(|| Wizard::GOALS.get(wizard.choice).copied()).flatten();
+    let aside = match wizard.screen {
+        Screen::Stage(stage) => Some(stage),
+        Screen::Welcome | Screen::Identity | Screen::Bucket | Screen::Backups => None,
+    };
+    let goal = chosen.or_else(|| wizard.goal());
+    let stages = goal.map_or(&[][..], |goal| goal.stages());
+    let here = match wizard.screen {
+        Screen::Identity | Screen::Bucket => Some(Stage::Access),
+        Screen::Backups => Some(Stage::RollBack),
+        Screen::Welcome | Screen::Stage(_) => aside,
+    };
+    let mut lines = Vec::new();
+    let title = match (aside, goal) {
+        (Some(stage), _) if !stages.contains(&stage) => stage.title(),
+        (_, Some(goal)) => words::goal(goal).0,
+        (_, None) => "Steps",
+    };
+    lines.push(Line::from(Span::styled(format!(" {title}"), theme.strong)));
+    lines.push(Line::default());
+    let listed: Vec<Stage> = match aside {
+        Some(stage) if !stages.contains(&stage) => vec![stage],
+        _ => stages.to_vec(),
+    };
+    for stage in listed {
+        lines.push(line(wizard, theme, stage, here == Some(stage), width));
+    }
+    lines
+}
+
+fn line(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, width: usize) -> Line<'static> {
+    let leg = wizard.leg(stage);
+    let busy =
+        wizard.busy.filter(|busy| matches!(busy.doing, Doing::Look(at) | Doing::Apply(at) if at == stage));
+    let (mark, style) = if let Some(busy) = busy {
+        (spinner(wizard.now.saturating_sub(busy.since)), theme.accent)
+    } else {
+        match leg.map(|leg| (leg.end, leg.skipped, leg.failure.is_some())) {
+            Some((Some(End::Failed), ..) | (None, _, true)) => (FAILED, theme.failed),
+            Some((_, true, _)) => (SKIPPED, theme.dim),
+            Some((Some(End::Applied | End::Unchanged), ..)) => (DONE, theme.accent),
+            Some((Some(End::Stopped), ..)) => (SKIPPED, theme.accent),
+            _ if here => (HERE, theme.accent),
+            // passed without anything to apply: what was only looked at
+            Some((None, false, false)) if leg.is_some_and(|leg| leg.plan.is_some()) => (DONE, theme.accent),
+            _ => (TODO, theme.dim),
+        }
+    };
+    let name = if here {
+        theme.title
+    } else if mark == TODO {
+        theme.dim
+    } else {
+        theme.plain
+    };
+    let left = vec![
+        Span::styled(format!(" {mark} "), style),
+        Span::styled(text::cut(stage.title(), width.saturating_sub(4)), name),
+    ];
+    let took = match busy {
+        Some(busy) => Some(wizard.now.saturating_sub(busy.since)),
+        None => leg.filter(|leg| leg.end.is_some()).and_then(|leg| {
+            let from = leg.lines.iter().map(|line| line.since).min()?;
+            let to = leg.lines.iter().filter_map(|line| Some(line.since + line.took?)).max()?;
+            Some(to.saturating_sub(from))
+        }),
+    };
+    match took {
+        Some(took) if width >= 26 => {
+            text::apart(left, vec![Span::styled(format!("{} ", text::elapsed(took)), theme.dim)], width)
+        }
+        _ => Line::from(left),
+    }
+}

@@ -1,0 +1,105 @@
+//! The terminal itself: taken over on entering, and given back as it was, however the wizard ends.
+//!
+//! After a normal end and after Ctrl-C the guard is dropped; a panic in the loop unwinds through it; SIGTERM, SIGHUP
+//! and SIGINT are news that the loop ends on. What a panic says is kept until the screen is the shell's again.
+
+use std::{
+    io::{self, IsTerminal as _, Stdout, stdout},
+    sync::Mutex,
+};
+
+use crossterm::{
+    cursor::Show,
+    event::{DisableBracketedPaste, EnableBracketedPaste, Event, EventStream},
+    execute,
+    terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+};
+use futures::{Stream, StreamExt as _, stream};
+use ratatui::{Terminal, backend::CrosstermBackend};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::model::failure::{Failure, Kind};
+
+/// What panics said while the screen was ours.
+static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// While it lives, the terminal is ours.
+#[must_use]
+pub struct Taken(());
+
+fn failure(error: &io::Error) -> Failure {
+    Failure::new(
+        Kind::Usage,
+        "the terminal",
+        error.to_string(),
+        "use the commands instead: enable, disable, check, plan, verify; --help lists them",
+    )
+}
+
+/// Raw mode, the alternate screen, bracketed paste.
+pub fn take() -> Result<(Taken, Terminal<CrosstermBackend<Stdout>>), Failure> {
+    if !stdout().is_terminal() || !io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "the wizard",
+            "there is no terminal to show it on",
+            "use the commands instead: enable, disable, check, plan, verify; --help lists them",
+        ));
+    }
+    keep_what_panics_say();
+    enable_raw_mode().map_err(|error| failure(&error))?;
+    // from here on, whatever fails gives the terminal back
+    let taken = Taken(());
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste).map_err(|error| failure(&error))?;
+    let terminal = Terminal::new(CrosstermBackend::new(stdout())).map_err(|error| failure(&error))?;
+    Ok((taken, terminal))
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        // nothing can be done about a terminal that is gone already
+        let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
+        let _ = disable_raw_mode();
+        // a panicking job is shown as that stage's failure; only the loop's own panic ends here
+        if !std::thread::panicking() {
+            let _ = std::panic::take_hook();
+        } else if let Ok(mut said) = SAID.lock() {
+            // the hook can't be changed by a thread that panics: what it kept is said here
+            for text in said.drain(..) {
+                eprintln!("{text}");
+            }
+        }
+    }
+}
+
+fn keep_what_panics_say() {
+    std::panic::set_hook(Box::new(|info| {
+        let trace = std::backtrace::Backtrace::capture();
+        let mut text = info.to_string();
+        if trace.status() == std::backtrace::BacktraceStatus::Captured {
+            text.push('\n');
+            text.push_str(&trace.to_string());
+        }
+        if let Ok(mut said) = SAID.lock() {
+            said.push(text);
+        }
+    }));
+}
+
+/// What is typed and pasted; it ends where the terminal is gone.
+pub fn keys() -> impl Stream<Item = Event> + Unpin {
+    EventStream::new()
+        .take_while(|read| std::future::ready(read.is_ok()))
+        .filter_map(|read| std::future::ready(read.ok()))
+}
+
+/// One item for each SIGTERM, SIGHUP and SIGINT.
+pub fn hangups() -> Result<impl Stream<Item = ()> + Unpin, Failure> {
+    let mut streams = Vec::new();
+    for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
+        let signal = signal(kind).map_err(|error| failure(&error))?;
+        streams.push(Box::pin(stream::unfold(signal, |mut signal| async move {
+            signal.recv().await.map(|()| ((), signal))
+        })));
+    }
+    Ok(stream::select_all(streams))
+}

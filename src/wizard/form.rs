@@ -1,0 +1,207 @@
+//! Fields that are typed or pasted into; what is refused says why beside the field, and a secret is never shown, not even by `Debug`.
+
+use tui_input::{Input, InputRequest};
+
+use crate::model::{secret::Secret, welcome::TypedKeys};
+
+/// What the form is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Profile,
+    Keys,
+    Bucket,
+    /// The bucket's name, typed once more as a consent.
+    ConfirmBucket,
+    Probe,
+}
+
+#[derive(Debug, Clone)]
+pub struct Form {
+    pub purpose: Purpose,
+    pub title: &'static str,
+    pub fields: Vec<Field>,
+    pub focus: usize,
+}
+
+#[derive(Clone)]
+pub struct Field {
+    pub label: &'static str,
+    pub hint: &'static str,
+    pub input: Input,
+    pub kind: FieldKind,
+    /// Why what stands in it won't do.
+    pub complaint: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    Text,
+    /// Masked.
+    Secret,
+    /// Masked, and may be empty.
+    OptionalSecret,
+    /// On or off, by the space bar.
+    Toggle(bool),
+}
+
+impl std::fmt::Debug for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Field").field("label", &self.label).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Field {
+    fn new(label: &'static str, hint: &'static str, kind: FieldKind) -> Self {
+        Self { label, hint, input: Input::default(), kind, complaint: None }
+    }
+
+    #[must_use]
+    pub fn masked(&self) -> bool {
+        matches!(self.kind, FieldKind::Secret | FieldKind::OptionalSecret)
+    }
+
+    fn set(&mut self, text: &str) {
+        self.input = Input::new(text.to_owned());
+        self.complaint = None;
+    }
+}
+
+impl Form {
+    #[must_use]
+    pub fn new(purpose: Purpose) -> Self {
+        let (title, fields) = match purpose {
+            Purpose::Profile => {
+                ("Use a named profile", vec![Field::new("profile", "as in ~/.aws/config", FieldKind::Text)])
+            }
+            Purpose::Keys => (
+                "Type or paste access keys",
+                vec![
+                    Field::new("access key id", "AKIA… or ASIA…", FieldKind::Text),
+                    Field::new("secret access key", "40 characters", FieldKind::Secret),
+                    Field::new("session token", "only with an ASIA… key", FieldKind::OptionalSecret),
+                    Field::new("remember", "in this system's keyring (space)", FieldKind::Toggle(false)),
+                ],
+            ),
+            Purpose::Bucket => (
+                "Name the bucket",
+                vec![Field::new("bucket", "the one that packagecloud keeps packages in", FieldKind::Text)],
+            ),
+            Purpose::ConfirmBucket => (
+                "Type the bucket's name to confirm it",
+                vec![Field::new("bucket", "its whole name", FieldKind::Text)],
+            ),
+            Purpose::Probe => (
+                "Give a download URL of packagecloud",
+                vec![Field::new(
+                    "URL",
+                    "of any package, as its repository page shows it, without a token",
+                    FieldKind::Text,
+                )],
+            ),
+        };
+        Self { purpose, title, fields, focus: 0 }
+    }
+
+    pub fn edit(&mut self, request: InputRequest) {
+        let Some(field) = self.fields.get_mut(self.focus) else { return };
+        field.complaint = None;
+        if let FieldKind::Toggle(on) = &mut field.kind {
+            if request == InputRequest::InsertChar(' ') {
+                *on = !*on;
+            }
+            return;
+        }
+        if let InputRequest::InsertChar(letter) = request
+            && (letter.is_control() || field.input.value().len() > 4096)
+        {
+            return;
+        }
+        field.input.handle(request);
+    }
+
+    /// A paste goes where the cursor is; keys that come with their names, as `aws configure export-credentials` or a
+    /// credentials file has them, go each to its own field.
+    pub fn paste(&mut self, text: &str) {
+        if self.purpose == Purpose::Keys && self.paste_named(text) {
+            return;
+        }
+        let Some(field) = self.fields.get_mut(self.focus) else { return };
+        if matches!(field.kind, FieldKind::Toggle(_)) {
+            return;
+        }
+        field.complaint = None;
+        for letter in text.trim().chars().filter(|letter| !letter.is_control()).take(4096) {
+            field.input.handle(InputRequest::InsertChar(letter));
+        }
+    }
+
+    fn paste_named(&mut self, text: &str) -> bool {
+        let mut any = false;
+        for part in text.split(['\n', ',']) {
+            let Some((name, value)) = part.split_once(['=', ':']) else { continue };
+            let name = name.trim().trim_start_matches("export ").trim_matches(['{', '"', ' ']).to_lowercase();
+            let value = value.trim().trim_end_matches('}').trim_matches(['"', '\'', ' ']);
+            let index = match name.replace('_', "").as_str() {
+                "awsaccesskeyid" | "accesskeyid" => 0,
+                "awssecretaccesskey" | "secretaccesskey" => 1,
+                "awssessiontoken" | "sessiontoken" => 2,
+                _ => continue,
+            };
+            self.fields[index].set(value);
+            any = true;
+        }
+        any
+    }
+
+    pub fn turn(&mut self, forward: bool) {
+        let count = self.fields.len();
+        self.focus = if forward { self.focus + 1 } else { self.focus + count - 1 } % count;
+    }
+
+    /// Whether all is filled in; else the first field that isn't gets the cursor and says so.
+    pub fn complete(&mut self) -> bool {
+        let bad = self.fields.iter().position(|field| {
+            let text = field.input.value().trim();
+            match field.kind {
+                FieldKind::Text | FieldKind::Secret => text.is_empty() || text.contains(char::is_whitespace),
+                FieldKind::OptionalSecret => text.contains(char::is_whitespace),
+                FieldKind::Toggle(_) => false,
+            }
+        });
+        if let Some(index) = bad {
+            self.complain(
+                index,
+                if self.fields[index].input.value().trim().is_empty() {
+                    "is still empty"
+                } else {
+                    "has a space in it: was it copied whole?"
+                },
+            );
+        }
+        bad.is_none()
+    }
+
+    pub fn complain(&mut self, index: usize, why: &'static str) {
+        self.focus = index;
+        if let Some(field) = self.fields.get_mut(index) {
+            field.complaint = Some(why);
+        }
+    }
+
+    #[must_use]
+    pub fn text(&self, index: usize) -> String {
+        self.fields.get(index).map(|field| field.input.value().trim().to_owned()).unwrap_or_default()
+    }
+
+    /// The keys, of a form for keys.
+    #[must_use]
+    pub fn keys(&self) -> TypedKeys {
+        let token = self.text(2);
+        TypedKeys {
+            access_key_id: self.text(0),
+            secret_access_key: Secret::new(self.text(1)),
+            session_token: (!token.is_empty()).then(|| Secret::new(token)),
+            remember: matches!(self.fields.get(3), Some(Field { kind: FieldKind::Toggle(true), .. })),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What a key means, before it is known what comes of it: the wizard hears intents, never key codes.
+
+use tui_input::InputRequest;
+
+/// What the operator wants. Which key says it is `tui::keys`'s business, whether it is possible now [`super::Wizard::offers`]'s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// Goes on; applies what the screen shows.
+    Next,
+    Back,
+    /// Looks again.
+    Again,
+    Skip,
+    Pause,
+    Disable,
+    Log,
+    Explain,
+    Copy,
+    /// Goes on in spite of a failed check.
+    Anyway,
+    /// Why do clients get 403?
+    Why,
+    /// packagecloud's own reindex beside ours, on or off.
+    Vendor,
+    /// The whole file rather than the four values, on or off.
+    Whole,
+    /// A download URL of packagecloud, by which its redirect can be seen.
+    Probe,
+    Yes,
+    No,
+    Help,
+    Quit,
+    /// Ctrl-C.
+    Interrupt,
+    Move(Move),
+    NextField,
+    PreviousField,
+    /// A change to the field that has the cursor.
+    Edit(InputRequest),
+}
+
+/// Through a list, or through a text that is longer than the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+}
+
+/// Which part of the key table holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Browse,
+    /// A yes or a no is awaited.
+    Ask,
+    /// Letters are text.
+    Text,
+}
+
+/// Whether an intent is possible now, and what the footer calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    Hidden,
+    /// Under the table's own words.
+    Usual,
+    As(&'static str),
+}

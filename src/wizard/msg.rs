@@ -1,0 +1,95 @@
+//! Everything that may happen to the wizard, and everything that it may ask for: the whole boundary between what is pure and what is not.
+
+use std::time::Duration;
+
+use super::intent::Intent;
+use crate::model::{
+    answers::Answers,
+    event::Event,
+    failure::Failure,
+    goal::Stage,
+    plan::Plan,
+    welcome::{IdentityFound, TypedKeys, Welcome},
+};
+
+/// News, and when it came.
+#[derive(Debug)]
+pub struct Msg {
+    /// Since the wizard began: its only clock.
+    pub at: Duration,
+    pub news: News,
+}
+
+#[derive(Debug)]
+pub enum News {
+    /// The first frame stands.
+    Start,
+    Key(Intent),
+    /// A bracketed paste.
+    Paste(String),
+    Resize,
+    /// Time passed while something moves.
+    Tick,
+    /// The frame was drawn: how long the body's text is, and how much of it fits.
+    Drawn(Extent),
+    /// The terminal is gone, or the process was asked to end.
+    Hangup,
+    Welcome(Result<Box<Welcome>, Failure>),
+    /// The answer to typed keys or to a profile's name.
+    Identified(Result<IdentityFound, Failure>),
+    Looked(Stage, Result<Box<Plan>, Failure>),
+    Event(Event),
+    /// Where the copy lies, or why there is none.
+    Copied(Result<String, Failure>),
+}
+
+/// Lines of the body's text, and rows that show it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    pub lines: usize,
+    pub rows: usize,
+}
+
+/// What the wizard asks its face for. Each but the last four starts a job; a new one takes the place of the one before.
+#[derive(Debug)]
+pub enum Effect {
+    /// Find what the first screen shows; answered by [`News::Welcome`].
+    Welcome(Answers),
+    /// Ask AWS whose keys these are, and use them from now on; answered by [`News::Identified`].
+    Identify(Credentials, Answers),
+    /// Answered by [`News::Looked`]; checks that take their time may follow it as events.
+    Look(Stage, Answers),
+    /// Says events; `Ended` is the last.
+    Apply(Box<Plan>, Answers),
+    /// Beside the job that runs: answered by [`News::Copied`].
+    Copy(Copied),
+    /// The job that runs shall stop after the request in flight.
+    Stop,
+    /// The job that runs shall pause, or go on.
+    Pause(bool),
+    Leave(Outcome),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials {
+    Profile(String),
+    Keys(TypedKeys),
+}
+
+/// What is copied. A secret stands in it as `(hidden)`, as the screen shows it: whoever performs the copy knows the
+/// file that it lies in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    pub stage: Option<Stage>,
+    pub title: String,
+    pub text: String,
+}
+
+/// How the wizard was left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The exit code (contract section 2).
+    pub code: u8,
+    /// Whole sentences for the terminal that is left behind.
+    pub last_words: Vec<String>,
+}

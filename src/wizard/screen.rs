@@ -1,0 +1,41 @@
+//! Which screen has the focus, and what lies over it: one at a time, so that a `match` is the whole component system.
+
+use crate::model::{
+    goal::Stage,
+    plan::{Ask, Consent},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Screen {
+    Welcome,
+    /// Whose AWS credentials are used.
+    Identity,
+    Bucket,
+    /// Which backup is restored.
+    Backups,
+    Stage(Stage),
+}
+
+/// What lies over the screen until it is answered or closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Over {
+    Help,
+    Log,
+    Explain,
+    /// A consent that the plan needs, of those that are left.
+    Ask(Ask),
+    /// Leave while something runs?
+    Quit,
+}
+
+impl Over {
+    /// Whether keys answer it rather than go through it.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        match self {
+            Self::Ask(ask) => ask.consent != Consent::Managed,
+            Self::Quit => true,
+            Self::Help | Self::Log | Self::Explain => false,
+        }
+    }
+}

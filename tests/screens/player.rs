@@ -1,0 +1,186 @@
+//! Somebody at the keyboard: types into the real loop on a backend in memory, and waits for what the screen says.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use futures::{Stream, channel::mpsc};
+use packagecloud_cloudfront::{
+    tui::{self, theme::Theme},
+    wizard::{Beginning, Outcome, Wizard},
+};
+use ratatui::{
+    Terminal,
+    backend::{Backend, ClearType, TestBackend, WindowSize},
+    buffer::Cell,
+    layout::{Position, Size},
+};
+use tokio::time::sleep;
+
+use crate::scripted::{self, Shared};
+
+/// A backend whose screen can be looked at while the loop owns it.
+#[derive(Clone)]
+struct Glass(Arc<Mutex<TestBackend>>);
+
+fn shown<T>(result: Result<T, std::convert::Infallible>) -> io::Result<T> {
+    result.map_err(|never| match never {})
+}
+
+impl Backend for Glass {
+    type Error = io::Error;
+
+    fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
+    where
+        I: Iterator<Item = (u16, u16, &'a Cell)>,
+    {
+        shown(self.0.lock().unwrap().draw(content))
+    }
+    fn hide_cursor(&mut self) -> io::Result<()> {
+        shown(self.0.lock().unwrap().hide_cursor())
+    }
+    fn show_cursor(&mut self) -> io::Result<()> {
+        shown(self.0.lock().unwrap().show_cursor())
+    }
+    fn get_cursor_position(&mut self) -> io::Result<Position> {
+        shown(self.0.lock().unwrap().get_cursor_position())
+    }
+    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
+        shown(self.0.lock().unwrap().set_cursor_position(position))
+    }
+    fn clear(&mut self) -> io::Result<()> {
+        shown(self.0.lock().unwrap().clear())
+    }
+    fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
+        shown(self.0.lock().unwrap().clear_region(clear_type))
+    }
+    fn size(&self) -> io::Result<Size> {
+        shown(self.0.lock().unwrap().size())
+    }
+    fn window_size(&mut self) -> io::Result<WindowSize> {
+        shown(self.0.lock().unwrap().window_size())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        shown(self.0.lock().unwrap().flush())
+    }
+}
+
+/// The screen and the keyboard.
+#[derive(Clone)]
+pub struct Player {
+    glass: Glass,
+    keys: mpsc::UnboundedSender<Event>,
+    hangups: mpsc::UnboundedSender<()>,
+}
+
+impl Player {
+    /// What the screen shows, without the blanks at the ends of lines.
+    pub fn picture(&self) -> String {
+        let backend = self.glass.0.lock().unwrap();
+        let buffer = backend.buffer();
+        buffer
+            .content
+            .chunks(buffer.area.width as usize)
+            .map(|row| row.iter().map(Cell::symbol).collect::<String>().trim_end().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// Waits until the screen says `text`.
+    pub async fn see(&self, text: &str) {
+        for _ in 0..6000 {
+            if self.picture().contains(text) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{text:?} did not come up on\n{}", self.picture());
+    }
+
+    pub fn sees(&self, text: &str) -> bool {
+        self.picture().contains(text)
+    }
+
+    /// Presses a key once the screen has settled.
+    pub async fn press(&self, code: KeyCode) {
+        sleep(Duration::from_millis(400)).await;
+        self.send(code, KeyModifiers::NONE);
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    /// Presses a key at once.
+    pub fn send(&self, code: KeyCode, modifiers: KeyModifiers) {
+        let _ = self.keys.unbounded_send(Event::Key(KeyEvent::new(code, modifiers)));
+    }
+
+    pub async fn letter(&self, letter: char) {
+        self.press(KeyCode::Char(letter)).await;
+    }
+
+    pub async fn enter(&self) {
+        self.press(KeyCode::Enter).await;
+    }
+
+    pub fn interrupt(&self) {
+        self.send(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    }
+
+    pub async fn paste(&self, text: &str) {
+        let _ = self.keys.unbounded_send(Event::Paste(text.to_owned()));
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    pub fn hang_up(&self) {
+        let _ = self.hangups.unbounded_send(());
+    }
+
+    pub async fn resize(&self, width: u16, height: u16) {
+        self.glass.0.lock().unwrap().resize(width, height);
+        let _ = self.keys.unbounded_send(Event::Resize(width, height));
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn beginning() -> Beginning {
+    Beginning { sandbox: true, config: scripted::CONFIG.to_owned(), ..Beginning::default() }
+}
+
+/// Plays `part` against the real loop; it must leave the wizard.
+pub async fn play<P, F>(size: (u16, u16), script: &Shared, part: P) -> Outcome
+where
+    P: FnOnce(Player) -> F,
+    F: Future<Output = ()>,
+{
+    play_from(beginning(), size, script, part).await
+}
+
+pub async fn play_from<P, F>(beginning: Beginning, size: (u16, u16), script: &Shared, part: P) -> Outcome
+where
+    P: FnOnce(Player) -> F,
+    F: Future<Output = ()>,
+{
+    let glass = Glass(Arc::new(Mutex::new(TestBackend::new(size.0, size.1))));
+    let mut terminal = Terminal::new(glass.clone()).unwrap();
+    let (keys, typed) = mpsc::unbounded();
+    let (hangups, hung) = mpsc::unbounded();
+    let player = Player { glass, keys, hangups };
+    let mut wizard = Wizard::new(beginning);
+    let theme = Theme::new(true);
+    let typed: std::pin::Pin<Box<dyn Stream<Item = Event>>> = Box::pin(typed);
+    let effects = scripted::perform(script);
+    let last = player.clone();
+    let played = async move {
+        let playing = part(player);
+        playing.await;
+        // the wizard must have been left by now, or be about to
+        sleep(Duration::from_mins(1)).await;
+        panic!("the wizard was not left:\n{}", last.picture());
+    };
+    tokio::select! {
+        outcome = tui::drive(&mut terminal, typed, hung, &mut wizard, &theme, effects) => outcome,
+        () = played => unreachable!("it panics first"),
+    }
+}

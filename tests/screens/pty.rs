@@ -1,0 +1,112 @@
+//! The terminal is as before, however the wizard ends: tried on a real pty, with this test program as the child.
+
+use std::{
+    io::{Read, Write},
+    num::NonZeroU16,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use packagecloud_cloudfront::{tui, wizard::Beginning};
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+
+const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
+const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
+const CASE: &str = "WIZARD_IN_A_PTY";
+
+/// The wizard itself: nothing that it asks for ever comes.
+#[test]
+#[ignore = "the child of the test below"]
+fn child() {
+    let Ok(case) = std::env::var(CASE) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = runtime.block_on(tui::run(Beginning::default(), |_, _| {
+        assert_ne!(case, "panic", "a fault in the loop");
+        tokio::spawn(std::future::pending())
+    }));
+    println!("left with {}", outcome.unwrap().code);
+}
+
+enum By {
+    Keys(&'static [u8]),
+    Signal(Signal),
+    Itself,
+}
+
+#[test]
+fn the_terminal_is_as_before_however_the_wizard_ends() {
+    for (case, by, says) in [
+        ("leave", By::Keys(b"q"), "left with 0"),
+        ("interrupt", By::Keys(b"\x03"), "left with 130"),
+        ("terminate", By::Signal(Signal::TERM), "left with 130"),
+        ("hang up", By::Signal(Signal::HUP), "left with 130"),
+        ("panic", By::Itself, "a fault in the loop"),
+    ] {
+        let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let before = pair.master.get_termios().unwrap();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["pty::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.env(CASE, case);
+        command.env("RUST_BACKTRACE", "0");
+        command.env("TERM", "xterm-256color");
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let reading = {
+            let parser = Arc::clone(&parser);
+            std::thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                let mut seen_whole = false;
+                while let Ok(count) = reader.read(&mut bytes) {
+                    if count == 0 {
+                        break;
+                    }
+                    let mut parser = parser.lock().unwrap();
+                    parser.process(&bytes[..count]);
+                    seen_whole |= parser.screen().alternate_screen();
+                }
+                seen_whole
+            })
+        };
+        let until = |what: &str, reached: &dyn Fn(&vt100::Screen) -> bool| {
+            let begun = Instant::now();
+            while !reached(parser.lock().unwrap().screen()) {
+                let shown = parser.lock().unwrap().screen().contents();
+                assert!(begun.elapsed() < Duration::from_mins(1), "{case}: {what} did not come:\n{shown}");
+                std::thread::yield_now();
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+        };
+        if !matches!(by, By::Itself) {
+            until("the first frame", &|screen| screen.contents().contains("What shall happen?"));
+            assert!(parser.lock().unwrap().screen().bracketed_paste(), "{case}");
+        }
+        match by {
+            By::Keys(keys) => pair.master.take_writer().unwrap().write_all(keys).unwrap(),
+            By::Signal(signal) => {
+                let pid = child.process_id().and_then(|pid| Pid::from_raw(pid.cast_signed())).unwrap();
+                kill_process(pid, signal).unwrap();
+            }
+            By::Itself => {}
+        }
+        child.wait().unwrap();
+        let after = pair.master.get_termios().unwrap();
+        // the reader ends when nobody holds the other side any more
+        drop(pair.slave);
+        assert!(reading.join().unwrap(), "{case}: the wizard was shown");
+        let parser = parser.lock().unwrap();
+        let screen = parser.screen();
+        assert!(screen.contents().contains(says), "{case}:\n{}", screen.contents());
+        assert!(!screen.alternate_screen(), "{case}: the shell's screen is back");
+        assert!(!screen.hide_cursor(), "{case}: the cursor is back");
+        assert!(!screen.bracketed_paste(), "{case}: pastes are as before");
+        assert_eq!(
+            after.local_flags.bits(),
+            before.local_flags.bits(),
+            "{case}: echo and lines are as before"
+        );
+        assert_eq!(after.input_flags.bits(), before.input_flags.bits(), "{case}");
+    }
+}

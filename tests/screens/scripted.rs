@@ -1,0 +1,515 @@
+//! An engine by script: it says what a real one would say of one small installation, as fast as the paused clock allows.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use packagecloud_cloudfront::{
+    model::{
+        answers::Answers,
+        check::Check,
+        event::{End, Event, Pace},
+        failure::{Failure, Kind},
+        goal::{Goal, Stage, Step},
+        plan::{Ask, Change, Consent, Exhibit, Plan, Verb},
+        seen::Seen,
+        welcome::{
+            BackupFound, BucketFound, CloudFrontFound, ConfigFound, IdentityFound, SetUpBy, Source, Welcome,
+        },
+    },
+    tui::JobSender,
+    wizard::{Copied, Credentials, Effect, News},
+};
+use tokio::{task::JoinHandle, time::sleep};
+
+/// What the script does otherwise than all going well.
+#[derive(Debug, Default)]
+pub struct Script {
+    /// This step fails when it is applied, the first time.
+    pub fails: Option<(Step, Kind)>,
+    pub panics_in: Option<Stage>,
+    /// A permission is missing, until it is looked at again.
+    pub denied: bool,
+    /// The distribution's plan asks for a consent.
+    pub asks: Option<Consent>,
+    /// No answer of AWS's ever comes.
+    pub silent: bool,
+    done: BTreeSet<&'static str>,
+    /// What the effects were, in order.
+    pub heard: Vec<String>,
+    pub copied: Option<Copied>,
+}
+
+pub type Shared = Arc<Mutex<Script>>;
+
+pub const CONFIG: &str = "/etc/packagecloud/packagecloud.rb";
+
+pub fn perform(script: &Shared) -> impl Fn(Effect, JobSender) -> JoinHandle<()> + use<> {
+    let script = Arc::clone(script);
+    move |effect, sender| tokio::spawn(play(Arc::clone(&script), effect, sender))
+}
+
+async fn play(script: Shared, effect: Effect, sender: JobSender) {
+    let silent = {
+        let mut script = script.lock().unwrap();
+        script.heard.push(match &effect {
+            Effect::Look(stage, _) => format!("look {}", stage.name()),
+            Effect::Apply(plan, _) => format!("apply {}", plan.stage.name()),
+            Effect::Welcome(_) => "welcome".to_owned(),
+            Effect::Identify(..) => "identify".to_owned(),
+            _ => "other".to_owned(),
+        });
+        script.silent
+    };
+    if silent && !matches!(effect, Effect::Look(Stage::Disable, _) | Effect::Apply(..)) {
+        std::future::pending::<()>().await;
+    }
+    sleep(Duration::from_millis(250)).await;
+    match effect {
+        Effect::Welcome(_) => say(&sender, News::Welcome(Ok(Box::new(welcome())))),
+        Effect::Identify(credentials, _) => say(&sender, News::Identified(identify(&credentials))),
+        Effect::Look(stage, answers) => {
+            let plan = look(&mut script.lock().unwrap(), stage, &answers);
+            say(&sender, News::Looked(stage, Ok(Box::new(plan))));
+            if stage == Stage::Disable {
+                sleep(Duration::from_millis(500)).await;
+                let check = Check::pass("s3-link", "a link straight to S3 answers 200: switching off helps");
+                let _ = sender.events.send(Event::Check { stage, check });
+            }
+        }
+        Effect::Apply(plan, _) => apply(&script, &plan, sender).await,
+        Effect::Copy(copied) => {
+            script.lock().unwrap().copied = Some(copied);
+            say(&sender, News::Copied(Ok("/var/lib/packagecloud-cloudfront/copied.txt".to_owned())));
+        }
+        Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => unreachable!("the loop does these itself"),
+    }
+}
+
+fn say(sender: &JobSender, news: News) {
+    let _ = sender.news.send(news);
+}
+
+fn identify(credentials: &Credentials) -> Result<IdentityFound, Failure> {
+    match credentials {
+        Credentials::Profile(name) => Err(Failure::new(
+            Kind::Credentials,
+            format!("profile {name}"),
+            "it stands in neither ~/.aws/config nor ~/.aws/credentials",
+            "choose another, or type the keys",
+        )),
+        Credentials::Keys(keys) => Ok(IdentityFound {
+            source: Source::Typed,
+            found: format!("typed keys {}", keys.access_key_id),
+            arn: "arn:aws:iam::123456789012:user/typed".to_owned(),
+            account: "123456789012".to_owned(),
+            suffices: Check::pass("permissions", "may do all 31 actions"),
+        }),
+    }
+}
+
+pub fn welcome() -> Welcome {
+    Welcome {
+        config: ConfigFound { path: CONFIG.to_owned(), failure: None, managed: None },
+        packagecloud: "packagecloud:enterprise 3.0.5 (Debian package)".to_owned(),
+        identities: vec![
+            IdentityFound {
+                source: Source::Profile("operations".to_owned()),
+                found: "profile operations".to_owned(),
+                arn: "arn:aws:iam::123456789012:user/operations".to_owned(),
+                account: "123456789012".to_owned(),
+                suffices: Check::pass("permissions", "may do all 31 actions"),
+            },
+            IdentityFound {
+                source: Source::Config,
+                found: "aws_access_key in packagecloud.rb".to_owned(),
+                arn: "arn:aws:iam::123456789012:user/packagecloud".to_owned(),
+                account: "123456789012".to_owned(),
+                suffices: Check::fail(
+                    "permissions",
+                    "lacks kms:CreateKey and 11 more",
+                    "use another identity",
+                ),
+            },
+        ],
+        buckets: vec![
+            BucketFound {
+                name: "acme-packages".to_owned(),
+                region: "eu-central-1".to_owned(),
+                found: "packagecloud_rails['aws_s3_bucket'] in packagecloud.rb".to_owned(),
+                sampled: Some((998, 1000)),
+            },
+            BucketFound {
+                name: "acme-attic".to_owned(),
+                region: String::new(),
+                found: "in the account, and looks like packagecloud's".to_owned(),
+                sampled: None,
+            },
+        ],
+        cloudfront: CloudFrontFound {
+            enabled: Some(false),
+            by: SetUpBy::Nobody,
+            ..CloudFrontFound::default()
+        },
+        goal: Some((Goal::Upgrade, "the bucket holds objects that have no Cache-Control".to_owned())),
+        left: None,
+        other_run: None,
+        backups: vec![
+            BackupFound {
+                path: "/etc/packagecloud/packagecloud.rb.20261120T101500Z.bak".to_owned(),
+                when: "2026-11-20 10:15 UTC".to_owned(),
+                changes: vec!["cloudfront_enabled true becomes false".to_owned()],
+            },
+            BackupFound {
+                path: "/etc/packagecloud/packagecloud.rb.20260301T080000Z.bak".to_owned(),
+                when: "2026-03-01 08:00 UTC".to_owned(),
+                changes: Vec::new(),
+            },
+        ],
+        failures: Vec::new(),
+    }
+}
+
+fn changes(stage: Stage) -> Vec<Change> {
+    let line = |step, verb, target: &str, why: &str, calls: &[&str]| Change {
+        step,
+        verb,
+        target: target.to_owned(),
+        why: why.to_owned(),
+        calls: calls.iter().map(|call| (*call).to_owned()).collect(),
+    };
+    use Step as S;
+    use Verb::{Attach, Create, Keep, Run, Update};
+    match stage {
+        Stage::Access => vec![
+            line(
+                S::Identity,
+                Keep,
+                "arn:aws:iam::123456789012:user/operations",
+                "profile operations",
+                &["sts:GetCallerIdentity"],
+            ),
+            line(
+                S::Bucket,
+                Keep,
+                "acme-packages",
+                "998 of 1,000 keys look like packagecloud's",
+                &["s3:ListBucket"],
+            ),
+        ],
+        Stage::Overview => [
+            Stage::Reindex,
+            Stage::Secret,
+            Stage::Bootstrap,
+            Stage::Distribution,
+            Stage::Configuration,
+            Stage::GoLive,
+        ]
+        .into_iter()
+        .flat_map(changes)
+        .collect(),
+        Stage::Reindex => vec![line(
+            S::Objects,
+            Update,
+            "s3://acme-packages",
+            "12,480 objects, of which most have no Cache-Control",
+            &[
+                "by hand: packagecloud-ctl reindex-everything in a screen session",
+                "s3:ListObjectsV2, HeadObject and CopyObject, object by object",
+            ],
+        )],
+        Stage::Secret => vec![line(
+            S::Secret,
+            Create,
+            CONFIG,
+            "packagecloud.rb has no cloudfront_secret",
+            &["by hand: packagecloud-ctl generate-cloudfront-secret"],
+        )],
+        Stage::Bootstrap => vec![
+            line(
+                S::Role,
+                Create,
+                "packagecloud_cloudfront_auth",
+                "there is none of that name",
+                &["iam:GetRole", "iam:CreateRole"],
+            ),
+            line(
+                S::RolePolicy,
+                Attach,
+                "packagecloud_cloudfront_auth",
+                "the role may decrypt with the key, and write its logs",
+                &["iam:PutRolePolicy"],
+            ),
+            line(S::Key, Create, "a KMS key in us-east-1", "no key carries our marker", &["kms:CreateKey"]),
+            line(
+                S::KeyAlias,
+                Create,
+                "alias/packagecloud_cloudfront",
+                "it names the key",
+                &["kms:CreateAlias"],
+            ),
+            line(
+                S::KeyPolicy,
+                Update,
+                "alias/packagecloud_cloudfront",
+                "only the role may decrypt",
+                &["kms:PutKeyPolicy"],
+            ),
+            line(
+                S::Function,
+                Create,
+                "packagecloud_cloudfront_auth",
+                "there is none of that name",
+                &["lambda:CreateFunction"],
+            ),
+            line(
+                S::FunctionVersion,
+                Create,
+                "version 1",
+                "CloudFront takes published versions only",
+                &["lambda:PublishVersion"],
+            ),
+            line(
+                S::OriginAccess,
+                Create,
+                "packagecloud-cloudfront acme-packages",
+                "no identity has this Comment",
+                &["cloudfront:CreateCloudFrontOriginAccessIdentity"],
+            ),
+        ],
+        Stage::Distribution => vec![
+            line(
+                S::CachePolicy,
+                Keep,
+                "packagecloud_cloudfront",
+                "it is there and right",
+                &["cloudfront:ListCachePolicies"],
+            ),
+            line(
+                S::Distribution,
+                Create,
+                "packagecloud-cloudfront acme-packages",
+                "none carries our marker",
+                &["cloudfront:CreateDistributionWithTags"],
+            ),
+            line(
+                S::Deployed,
+                Run,
+                "E2EXAMPLE",
+                "waits until every edge has it, about five minutes",
+                &["cloudfront:GetDistribution"],
+            ),
+            line(
+                S::BucketPolicy,
+                Attach,
+                "acme-packages",
+                "the identity may read and list, once every behavior checks its links",
+                &["s3:PutBucketPolicy"],
+            ),
+        ],
+        Stage::Configuration => vec![line(
+            S::Configuration,
+            Update,
+            CONFIG,
+            "id and domain are not in it yet",
+            &["by hand: add the printed values"],
+        )],
+        Stage::GoLive => vec![
+            line(S::Gate, Run, "d111111abcdef8.cloudfront.net", "signed probes must pass first", &[]),
+            line(S::Switch, Update, CONFIG, "cloudfront_enabled becomes true", &[]),
+            line(S::Reconfigure, Run, "packagecloud-ctl reconfigure", "applies packagecloud.rb", &[]),
+            line(S::Restart, Run, "packagecloud-ctl restart", "customers see errors for about a minute", &[]),
+            line(
+                S::Proof,
+                Run,
+                "packagecloud's own redirect",
+                "must be accepted by the edge within a minute, else it is taken back",
+                &[],
+            ),
+        ],
+        Stage::Verify => vec![line(S::Checks, Run, "all of it", "read-only", &[])],
+        Stage::Disable | Stage::RollBack => vec![
+            line(
+                S::Switch,
+                Update,
+                CONFIG,
+                "cloudfront_enabled becomes false",
+                &["by hand: set it to false"],
+            ),
+            line(S::Reconfigure, Run, "packagecloud-ctl reconfigure", "applies packagecloud.rb", &[]),
+            line(S::Restart, Run, "packagecloud-ctl restart", "customers see errors for about a minute", &[]),
+        ],
+    }
+}
+
+pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
+    let mut plan = Plan::new(stage, Seen::Nothing);
+    plan.changes = changes(stage);
+    if script.done.contains(stage.name()) {
+        for change in &mut plan.changes {
+            change.verb = Verb::Keep;
+            "it is there and right".clone_into(&mut change.why);
+        }
+    }
+    let text = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    match stage {
+        Stage::Access => {
+            plan.checks = vec![
+                Check::pass("iam:CreateRole", "allowed"),
+                Check::pass("kms:CreateKey", "allowed"),
+                Check::pass("lambda:CreateFunction", "allowed"),
+                Check::unknown("s3:GetBucketPolicyStatus", "simulation is not allowed to this identity"),
+                Check::pass("packagecloud host", "packagecloud:enterprise 3.0.5, file writable"),
+            ];
+            if std::mem::take(&mut script.denied) {
+                plan.checks[1] = Check::fail(
+                    "kms:CreateKey",
+                    "denied by a service control policy",
+                    "ask the account's administrator for it, or choose another identity with b",
+                );
+            }
+        }
+        Stage::Overview => {
+            plan.notes = text(&[
+                "17 changes, each shown again before it is made; nothing is ever deleted.",
+                "How long: about eight minutes, five of which CloudFront takes to reach every edge.",
+            ]);
+            plan.exhibit = vec![
+                Exhibit {
+                    title: "What it costs".to_owned(),
+                    lines: text(&["$0.08 once, for 12,480 requests to S3; then what CloudFront serves."]),
+                    copy: false,
+                },
+                Exhibit {
+                    title: "What customers notice".to_owned(),
+                    lines: text(&["Nothing until go-live; then errors for about a minute, at the restart."]),
+                    copy: false,
+                },
+                Exhibit {
+                    title: "How to undo it".to_owned(),
+                    lines: text(&["D, at any time: packagecloud sends its clients to S3 again."]),
+                    copy: false,
+                },
+            ];
+        }
+        Stage::Configuration | Stage::Disable | Stage::RollBack => {
+            let enabled = stage == Stage::Configuration;
+            plan.exhibit = vec![Exhibit {
+                title: "What changes in packagecloud.rb".to_owned(),
+                lines: text(&[
+                    "@@ line 41 @@",
+                    " packagecloud_rails['aws_s3_bucket'] = 'acme-packages'",
+                    if enabled {
+                        "-packagecloud_rails['cloudfront_enabled'] = false"
+                    } else {
+                        "-packagecloud_rails['cloudfront_enabled'] = true"
+                    },
+                    if enabled {
+                        "+packagecloud_rails['cloudfront_enabled'] = true"
+                    } else {
+                        "+packagecloud_rails['cloudfront_enabled'] = false"
+                    },
+                ]),
+                copy: false,
+            }];
+            if enabled {
+                plan.exhibit.push(Exhibit {
+                    title: "The final block".to_owned(),
+                    lines: text(&[
+                        "packagecloud_rails['cloudfront_enabled'] = true",
+                        "packagecloud_rails['cloudfront_secret'] = '(hidden)'",
+                        "packagecloud_rails['cloudfront_distribution_id'] = 'E2EXAMPLE'",
+                        "packagecloud_rails['cloudfront_packages_domain'] = 'd111111abcdef8.cloudfront.net'",
+                    ]),
+                    copy: true,
+                });
+            }
+        }
+        _ => {}
+    }
+    if let (Some(consent), Stage::Distribution) = (script.asks, stage)
+        && !answers.consents.given(consent, "")
+    {
+        plan.asks.push(Ask {
+            consent,
+            question:
+                "Distribution E1VENDOR was set up by packagecloud-ctl. Shall this program take it over?"
+                    .to_owned(),
+        });
+    }
+    plan
+}
+
+async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {
+    let stage = plan.stage;
+    let say = |event| drop(sender.events.send(event));
+    assert_ne!(script.lock().unwrap().panics_in, Some(stage), "told to panic");
+    for change in plan.changes.iter().filter(|change| change.verb != Verb::Keep) {
+        let step = change.step;
+        say(Event::Started { stage, step, text: String::new() });
+        sleep(Duration::from_millis(400)).await;
+        let fails = script.lock().unwrap().fails.filter(|(failing, _)| *failing == step);
+        if let Some((_, kind)) = fails {
+            script.lock().unwrap().fails = None;
+            let failure = Failure::new(
+                kind,
+                change.target.clone(),
+                "the request was refused",
+                "allow it, and look again",
+            )
+            .with_code(Some("AccessDenied".to_owned()), Some("7f3c-19".to_owned()));
+            say(Event::Failed { stage, step, failure });
+            say(Event::Ended { stage, step: Some(step), end: End::Failed, text: String::new() });
+            return;
+        }
+        if step == Step::Objects {
+            for tenth in 1..=10u64 {
+                while *sender.pause.borrow() && !sender.stop.is_cancelled() {
+                    sleep(Duration::from_millis(50)).await;
+                }
+                if sender.stop.is_cancelled() {
+                    say(Event::Finished { stage, step, text: "stopped; it goes on where it is".to_owned() });
+                    say(Event::Ended { stage, step: Some(step), end: End::Stopped, text: String::new() });
+                    return;
+                }
+                let pace = Pace {
+                    done: Some(tenth * 1248),
+                    total: Some(12_480),
+                    kept: Some(tenth * 40),
+                    skipped: Some(2),
+                    per_second: Some(900.0 + (tenth % 4) as f64 * 300.0),
+                    in_flight: Some(96),
+                    slow_downs: Some(3),
+                    bytes: Some(tenth * 48_000_000_000),
+                    cost: Some(0.008 * tenth as f64),
+                    seconds_left: Some(10 - tenth),
+                };
+                let text = "setting Cache-Control".to_owned();
+                say(Event::Progress { stage, step, text, pace: Some(pace) });
+                sleep(Duration::from_secs(1)).await;
+            }
+        }
+        if step == Step::Checks {
+            for (name, detail) in [
+                ("distribution", "E2EXAMPLE is deployed with version 1"),
+                ("signed-url", "200 with the object's bytes"),
+                ("no-token", "403"),
+                ("redirect", "10 of 10 go to d111111abcdef8.cloudfront.net"),
+                ("verdict", "CloudFront serves this installation"),
+            ] {
+                say(Event::Check { stage, check: Check::pass(name, detail) });
+                sleep(Duration::from_millis(200)).await;
+            }
+        }
+        if sender.stop.is_cancelled() {
+            say(Event::Finished { stage, step, text: "done".to_owned() });
+            say(Event::Ended { stage, step: Some(step), end: End::Stopped, text: String::new() });
+            return;
+        }
+        say(Event::Finished { stage, step, text: format!("{} done", change.target) });
+    }
+    script.lock().unwrap().done.insert(stage.name());
+    say(Event::Ended { stage, step: None, end: End::Applied, text: String::new() });
+}
