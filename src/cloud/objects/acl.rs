@@ -78,7 +78,7 @@ fn parse(body: &[u8]) -> Result<(String, Vec<Grant>), String> {
                             (b"ID", Some(grant)) => grant.grantee = format!("id=\"{value}\""),
                             (b"URI", Some(grant)) => grant.grantee = format!("uri=\"{value}\""),
                             (b"EmailAddress", Some(grant)) => {
-                                grant.grantee = format!("emailAddress=\"{value}\"")
+                                grant.grantee = format!("emailAddress=\"{value}\"");
                             }
                             (b"Permission", Some(grant)) => grant.permission = value.into_owned(),
                             _ => {}

@@ -73,7 +73,7 @@ impl Page {
                                     entry.size = value.parse().map_err(|_| format!("a size of {value}"))?;
                                 }
                                 (b"StorageClass", Some(entry)) => {
-                                    entry.storage_class = StorageClass::parse(&value)
+                                    entry.storage_class = StorageClass::parse(&value);
                                 }
                                 (b"Prefix", None) if in_prefixes => page.prefixes.push(value.into_owned()),
                                 (b"IsTruncated", None) => page.more = value == "true",

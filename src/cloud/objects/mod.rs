@@ -13,6 +13,7 @@ pub mod sign;
 mod wire;
 
 use std::{
+    fmt::Write as _,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -82,9 +83,9 @@ struct Reply {
     body: Bytes,
 }
 
-const QUICK: Duration = Duration::from_secs(60);
+const QUICK: Duration = Duration::from_mins(1);
 /// S3 answers a copy of 5 GB when it is done.
-const SLOW: Duration = Duration::from_secs(900);
+const SLOW: Duration = Duration::from_mins(15);
 /// What stands unescaped in a path that is signed.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -201,10 +202,10 @@ impl Objects {
         }
         query.push_str("encoding-type=url&list-type=2&max-keys=1000");
         if !prefix.is_empty() {
-            query.push_str(&format!("&prefix={}", encoded(prefix)));
+            let _ = write!(query, "&prefix={}", encoded(prefix));
         }
         if !after.is_empty() {
-            query.push_str(&format!("&start-after={}", encoded(after)));
+            let _ = write!(query, "&start-after={}", encoded(after));
         }
         let path = match self.0.address.root.as_str() {
             "/" => "/",

@@ -111,7 +111,8 @@ impl Objects {
                 .send(Charge::Copy, Method::PUT, &self.path(key), &query, headers.clone(), Bytes::new())
                 .await;
             let throttled = matches!(sent, Err(Refusal::Throttled));
-            if !throttled && !(matches!(sent, Err(Refusal::Broken(_))) && tries < 8) {
+            let broken = matches!(sent, Err(Refusal::Broken(_)));
+            if !throttled && (!broken || tries >= 8) {
                 break sent?;
             }
             tokio::time::sleep(std::time::Duration::from_millis(200 << tries.min(6))).await;

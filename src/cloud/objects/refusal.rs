@@ -83,13 +83,12 @@ impl Refusal {
                     format!("give --region {}", region.as_deref().unwrap_or("of the bucket")),
                 )
             }
-            (_, "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload") => Self::Gone,
+            (_, "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload") | (404, "") => Self::Gone,
             (412, _) | (409, "ConditionalRequestConflict" | "OperationAborted") => Self::Overtaken,
             (_, "InternalError" | "RequestTimeout" | "OperationTimedOut") | (500..=599, _) => {
                 Self::Broken(format!("{} {code} {}", parts.status.as_u16(), or("S3's own error")))
             }
             (_, "AccessDenied" | "AllAccessDisabled" | "AccountProblem") => Self::Denied(or("access denied")),
-            (404, "") => Self::Gone,
             (_, "") => Self::Unsaid(parts.status),
             (200, _) => Self::Broken(format!("200 with {code}: {}", or("an error in the reply"))),
             _ => Self::Unfit { message: or(&code), code },

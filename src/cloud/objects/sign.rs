@@ -20,7 +20,7 @@ use crate::model::failure::{Failure, Kind};
 /// SHA-256 of nothing.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// Credentials are asked for again this long before they expire.
-const AHEAD: Duration = Duration::from_secs(300);
+const AHEAD: Duration = Duration::from_mins(5);
 
 /// A request's headers, in any order; signing sorts them.
 pub type Headers = Vec<(HeaderName, HeaderValue)>;

@@ -235,7 +235,7 @@ impl Crew {
                 keys.push((Arc::<str>::from(entry.key), foreign));
             }
             if let Some((key, _)) = keys.last() {
-                range.after = key.as_ref().to_owned();
+                key.as_ref().clone_into(&mut range.after);
             }
             let jobs = self.ledger().hand_out(index, keys.into_iter());
             self.jobs.add(jobs);

@@ -179,7 +179,7 @@ impl Ledger {
                     self.aside.insert((range, number), key.clone());
                 }
             }
-            ring.range.after = key.as_ref().to_owned();
+            key.as_ref().clone_into(&mut ring.range.after);
         }
     }
 

@@ -7,7 +7,7 @@ use super::cursor::Range;
 use crate::cloud::objects::{Objects, Refusal};
 
 /// Listings that run side by side.
-const RANGES: usize = 6;
+const RANGES: usize = 4;
 /// Owners whose repositories are looked at.
 const OWNERS: usize = 8;
 
