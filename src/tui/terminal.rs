@@ -16,7 +16,10 @@ use crossterm::{
 };
 use futures::{Stream, StreamExt as _, stream};
 use ratatui::{Terminal, backend::CrosstermBackend};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use crate::model::failure::{Failure, Kind};
 
@@ -86,10 +89,20 @@ fn keep_what_panics_say() {
 }
 
 /// What is typed and pasted; it ends where the terminal is gone.
+///
+/// It comes through a channel: crossterm's stream keeps the first waker that it is polled with, and the loop also
+/// polls without one, after which no key would ever wake it.
 pub fn keys() -> impl Stream<Item = Event> + Unpin {
-    EventStream::new()
-        .take_while(|read| std::future::ready(read.is_ok()))
-        .filter_map(|read| std::future::ready(read.ok()))
+    let (typed, mut heard) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut events = EventStream::new();
+        while let Some(Ok(event)) = events.next().await {
+            if typed.send(event).is_err() {
+                break;
+            }
+        }
+    });
+    stream::poll_fn(move |context| heard.poll_recv(context))
 }
 
 /// One item for each SIGTERM, SIGHUP and SIGINT.
