@@ -48,22 +48,18 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
     let answers = answers(global, command, kept);
     let edge = global.edge_url.clone();
     let sleep = SharedAsyncSleep::new(TokioSleep::new());
-    let (web, identities, facts) = match &world {
-        Some(world) => {
-            let config = world.sdk_config();
-            let clock =
-                config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
-            let facts = SandboxFacts {
-                bucket: sandbox::seed::BUCKET.to_owned(),
-                packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
-            };
-            (Web::new(world.http_client(), sleep, clock, edge), Identities::Fixed(config), Some(facts))
-        }
-        None => {
-            let client = packagecloud_cloudfront::cloud::web::client();
-            let clock = SharedTimeSource::new(SystemTimeSource::new());
-            (Web::new(client, sleep, clock, edge), Identities::Found, None)
-        }
+    let (web, identities, facts) = if let Some(world) = &world {
+        let config = world.sdk_config();
+        let clock = config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
+        let facts = SandboxFacts {
+            bucket: sandbox::seed::BUCKET.to_owned(),
+            packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
+        };
+        (Web::new(world.http_client(), sleep, clock, edge), Identities::Fixed(Box::new(config)), Some(facts))
+    } else {
+        let client = packagecloud_cloudfront::cloud::web::client();
+        let clock = SharedTimeSource::new(SystemTimeSource::new());
+        (Web::new(client, sleep, clock, edge), Identities::Found, None)
     };
     let probe_token = std::env::var(PROBE_TOKEN)
         .ok()

@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 
 use clap::{CommandFactory, Parser};
 use packagecloud_cloudfront::{
-    args::{Arguments, Command, SandboxCommand},
+    args::{Arguments, Command, ReindexFlags, SandboxCommand},
     cli::{self, Session},
     model::failure::Failure,
     tui,
@@ -34,7 +34,7 @@ fn main() {
 
 async fn run(arguments: Arguments) -> u8 {
     let Arguments { global, command } = arguments;
-    let command = command.unwrap_or(Command::Wizard { goal: None, reindex: Default::default() });
+    let command = command.unwrap_or(Command::Wizard { goal: None, reindex: ReindexFlags::default() });
     match &command {
         Command::Completions { shell } => {
             clap_complete::generate(

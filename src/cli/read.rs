@@ -104,15 +104,14 @@ pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
 }
 
 pub async fn inspect(session: &Session, url: Option<&str>) -> Result<u8, Failure> {
-    let url = match url {
-        Some(url) => url.to_owned(),
-        None => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(|error| {
-                Failure::usage("the URL", error.to_string(), "give it as an argument, or on standard input")
-            })?;
-            text.trim().to_owned()
-        }
+    let url = if let Some(url) = url {
+        url.to_owned()
+    } else {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|error| {
+            Failure::usage("the URL", error.to_string(), "give it as an argument, or on standard input")
+        })?;
+        text.trim().to_owned()
     };
     let secret = session.ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let construction = engine::construction(&session.ground, &session.answers).await;

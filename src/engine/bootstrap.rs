@@ -356,14 +356,13 @@ pub async fn apply(
     policies?;
 
     if let Some(arn) = &seen.version {
-        return ended(seen, arn);
+        return Ok(ended(seen, arn));
     }
     let bundle = bundle(seen.construction, &key.arn, names);
     let description = bundle.description(std::slice::from_ref(&secret))?;
     let zip = run
         .step(Step::SelfTest, "the bundle is made, and tried", async {
-            let ciphertext =
-                cloud.encrypt(&key.arn, secret.expose().as_bytes(), names.bucket()).await?;
+            let ciphertext = cloud.encrypt(&key.arn, secret.expose().as_bytes(), names.bucket()).await?;
             let zip = bundle.zip(&[ciphertext]);
             let (passed, total) = runtime::self_test(&zip, runtime::VECTORS).await.map_err(|why| {
                 Failure::other(
@@ -399,10 +398,10 @@ pub async fn apply(
             Ok((version, text))
         })
         .await?;
-    ended(seen, &version.arn)
+    Ok(ended(seen, &version.arn))
 }
 
-fn ended(seen: &BootstrapSeen, arn: &str) -> Result<(End, String), Failure> {
+fn ended(seen: &BootstrapSeen, arn: &str) -> (End, String) {
     let previous = seen
         .function
         .as_ref()
@@ -410,5 +409,5 @@ fn ended(seen: &BootstrapSeen, arn: &str) -> Result<(End, String), Failure> {
         .and_then(|function| function.versions.last())
         .map(|version| format!("; the adopted function's version before: {}", version.arn))
         .unwrap_or_default();
-    Ok((End::Applied, format!("{arn}{previous}")))
+    (End::Applied, format!("{arn}{previous}"))
 }

@@ -28,7 +28,7 @@ use super::{
 };
 
 /// Within this the redirect must have followed.
-const PROOF: Duration = Duration::from_secs(60);
+const PROOF: Duration = Duration::from_mins(1);
 
 struct Found {
     scene: Scene,
@@ -190,7 +190,7 @@ async fn pass_gate(
             run.check(check.clone());
             checks.push(check);
         }
-        if let Some(failed) = checks.into_iter().find(|check| check.failed()) {
+        if let Some(failed) = checks.into_iter().find(super::super::model::check::Check::failed) {
             return Err(Failure::other(
                 format!("the gate, {}", failed.name),
                 format!("{}; nothing was switched on", failed.detail),

@@ -105,15 +105,14 @@ pub async fn apply(
         let name = format!("cloudfront_secret {}", seen.config.path);
         let fresh =
             if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
-        let secret = match fresh {
-            Some(secret) => secret,
-            None => {
-                let mut random = [0; 16];
-                getrandom::fill(&mut random).map_err(|error| {
-                    Failure::other("the operating system's random bytes", error.to_string(), "try again")
-                })?;
-                Secret::from_random(&random)
-            }
+        let secret = if let Some(secret) = fresh {
+            secret
+        } else {
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).map_err(|error| {
+                Failure::other("the operating system's random bytes", error.to_string(), "try again")
+            })?;
+            Secret::from_random(&random)
         };
         host.redactor.learn(&secret);
         let held = match host.keyring.put(&name, &secret).await {

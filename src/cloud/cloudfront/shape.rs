@@ -2,7 +2,10 @@
 //!
 //! Only what section 5 names is set; everything else that stands in a configuration stays.
 
-#![expect(deprecated, reason = "a distribution made by hand may still hold the legacy settings, which are told and replaced")]
+#![expect(
+    deprecated,
+    reason = "a distribution made by hand may still hold the legacy settings, which are told and replaced"
+)]
 
 use aws_sdk_cloudfront::{
     error::BuildError,
@@ -260,7 +263,7 @@ fn errors_not_kept(mut all: Vec<CustomErrorResponse>) -> Result<CustomErrorRespo
         match all.iter_mut().find(|one| one.error_code == code) {
             Some(one) => one.error_caching_min_ttl = Some(0),
             None => {
-                all.push(CustomErrorResponse::builder().error_code(code).error_caching_min_ttl(0).build()?)
+                all.push(CustomErrorResponse::builder().error_code(code).error_caching_min_ttl(0).build()?);
             }
         }
     }
