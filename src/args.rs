@@ -79,10 +79,9 @@ pub struct Global {
         value_name = "DIR",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "",
         env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX"
     )]
-    pub sandbox: Option<PathBuf>,
+    pub sandbox: Option<Option<PathBuf>>,
     /// A fresh sandbox has an empty bucket
     #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_EMPTY", value_parser = FalseyValueParser::new())]
     pub sandbox_empty: bool,
@@ -350,9 +349,9 @@ mod tests {
         let before = Arguments::try_parse_from(["x", "--bucket", "b", "disable", "--yes"]).unwrap();
         assert_eq!((before.global.bucket.as_deref(), before.global.yes), (Some("b"), true));
         let bare = Arguments::try_parse_from(["x", "--sandbox", "disable"]).unwrap();
-        assert_eq!(bare.global.sandbox, Some(PathBuf::new()), "a DIR takes an equals sign");
+        assert_eq!(bare.global.sandbox, Some(None), "a DIR takes an equals sign");
         assert!(matches!(bare.command, Some(Command::Disable)));
         let here = Arguments::try_parse_from(["x", "disable", "--sandbox=d"]).unwrap();
-        assert_eq!(here.global.sandbox, Some("d".into()));
+        assert_eq!(here.global.sandbox, Some(Some("d".into())));
     }
 }

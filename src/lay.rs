@@ -39,7 +39,7 @@ const CONFIG: &str = "/etc/packagecloud/packagecloud.rb";
 const PROBE_TOKEN: &str = "PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
 
 pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure> {
-    let world = global.sandbox.as_deref().map(|dir| open(global, dir)).transpose()?;
+    let world = global.sandbox.as_ref().map(|dir| open(global, dir.as_deref())).transpose()?;
     let host = self::host(global, world.as_ref())?;
     let (left, _) = host.state.left();
     let kept = left.map(|left| left.answers).unwrap_or_default();
@@ -197,9 +197,8 @@ fn pace(global: &Global) -> f64 {
 }
 
 /// The sandbox in `dir`; where none is named, a fixed one below the user's state directory.
-fn open(global: &Global, dir: &Path) -> Result<World, Failure> {
-    let dir =
-        if dir.as_os_str().is_empty() { host::state::default_dir().join("sandbox") } else { dir.to_owned() };
+fn open(global: &Global, dir: Option<&Path>) -> Result<World, Failure> {
+    let dir = dir.map_or_else(|| host::state::default_dir().join("sandbox"), Path::to_owned);
     sandbox::open(&Options {
         dir,
         empty: global.sandbox_empty,
@@ -213,7 +212,7 @@ fn open(global: &Global, dir: &Path) -> Result<World, Failure> {
 pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
     let mut global = global.clone();
     global.sandbox_empty = true;
-    let world = open(&global, dir)?;
+    let world = open(&global, Some(dir))?;
     let done = sandbox::import::import(&world, sandbox::seed::BUCKET, path, &mut |_| {})?;
     println!("{} objects imported into {}.", done.objects, sandbox::seed::BUCKET);
     Ok(())
@@ -221,7 +220,7 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
 
 /// Serves the sandbox in `dir` on loopback until it is interrupted or asked to end.
 pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), Failure> {
-    let world = open(global, dir)?;
+    let world = open(global, Some(dir))?;
     let [aws, front, edge] = ports;
     let serving = sandbox::serve::serve(&world, aws, front, edge).await?;
     let at = &serving.addresses;

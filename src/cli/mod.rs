@@ -41,6 +41,9 @@ pub struct Session {
 
 /// Runs a command to its exit code.
 pub async fn run(session: &mut Session, command: &Command) -> u8 {
+    if let Command::Check { policy: true } = command {
+        return read::policy(session).await;
+    }
     if session.json() {
         json::print(&json::version(session.sandbox));
     }

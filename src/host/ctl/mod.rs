@@ -176,7 +176,8 @@ impl Host {
                 let found = Running::find(dir);
                 // One that began before the file was changed may have read what stood there before.
                 let follows = |running: &Running| {
-                    running.command == command && changed.is_none_or(|changed| changed < running.since)
+                    running.command == command
+                        && changed.is_none_or(|changed| changed + FILE_CLOCK < running.since)
                 };
                 let running = if let Some(running) = found.as_ref().filter(|running| follows(running)) {
                     running.clone()
@@ -227,6 +228,9 @@ impl Host {
         Running::find(self.state.dir())
     }
 }
+
+/// A file's time comes from a clock of the kernel that is some ticks behind: within these, nobody can say what was first.
+const FILE_CLOCK: std::time::Duration = std::time::Duration::from_millis(20);
 
 fn missing(program: &str, command: &str) -> Failure {
     Failure::new(
