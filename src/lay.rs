@@ -23,7 +23,7 @@ use packagecloud_cloudfront::{
         goal::Goal,
         secret::Secret,
     },
-    sandbox::{self, Options, World},
+    sandbox::{self, Delays, Options, World},
 };
 
 /// A command's ground.
@@ -54,6 +54,7 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
         let facts = SandboxFacts {
             bucket: sandbox::seed::BUCKET.to_owned(),
             packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
+            pace: pace(global),
         };
         (Web::new(world.http_client(), sleep, clock, edge), Identities::Fixed(Box::new(config)), Some(facts))
     } else {
@@ -186,6 +187,11 @@ fn consents(flags: &ConsentFlags) -> Consents {
     }
 }
 
+/// How long the sandbox's states take, as a factor.
+fn pace(global: &Global) -> f64 {
+    global.sandbox_pace.filter(|factor| (0.0..=100.0).contains(factor)).unwrap_or(1.0)
+}
+
 /// The sandbox in `dir`; where none is named, a fixed one below the user's state directory.
 fn open(global: &Global, dir: Option<&Path>) -> Result<World, Failure> {
     let dir = dir.map_or_else(|| host::state::default_dir().join("sandbox"), Path::to_owned);
@@ -194,6 +200,7 @@ fn open(global: &Global, dir: Option<&Path>) -> Result<World, Failure> {
         empty: global.sandbox_empty,
         construction: global.sandbox_construction,
         faults: global.sandbox_fault.clone(),
+        delays: Some(Delays::default().paced(pace(global))),
         ..Options::default()
     })
 }

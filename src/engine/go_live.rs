@@ -261,7 +261,7 @@ async fn prove(
 /// Asks until the redirect goes to the edge, for a minute.
 async fn await_edge(ground: &Ground, found: &Found, answers: &Answers) -> Result<Redirect, Failure> {
     let samples = probe::samples(&found.scene).await.unwrap_or_default();
-    let until = tokio::time::Instant::now() + PROOF;
+    let until = tokio::time::Instant::now() + ground.patience(PROOF);
     loop {
         let seen = match probe::redirect(ground, answers, samples.package.as_deref()).await {
             Ok(Some(redirect)) if redirect.place() == Place::Edge => return Ok(redirect),

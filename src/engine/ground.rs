@@ -2,6 +2,7 @@
 //!
 //! Nothing is looked up before it is needed: disabling never waits for AWS.
 
+use std::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_config::SdkConfig;
@@ -37,6 +38,8 @@ pub struct SandboxFacts {
     pub bucket: String,
     /// Where its packagecloud answers: `https://packagecloud.sandbox`.
     pub packagecloud: String,
+    /// How long its states take, as a factor.
+    pub pace: f64,
 }
 
 /// How the ground is laid; what the command line says of it.
@@ -101,6 +104,12 @@ impl Ground {
     #[must_use]
     pub fn without_ctl(&self) -> bool {
         matches!(self.host.ctl, Ctl::None)
+    }
+
+    /// As long as `real` where packagecloud is real; in a sandbox at its pace.
+    #[must_use]
+    pub(super) fn patience(&self, real: Duration) -> Duration {
+        self.settings.sandbox.as_ref().map_or(real, |sandbox| real.mul_f64(sandbox.pace.min(1.0)))
     }
 
     /// A text with the secret where `(hidden)` stands: for what the operator asked to have copied.

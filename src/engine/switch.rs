@@ -116,7 +116,7 @@ pub(super) async fn redirects(ground: &Ground, answers: &Answers) -> Result<Opti
 /// # Errors
 /// Where they still go to CloudFront after it.
 pub(super) async fn await_s3(ground: &Ground, answers: &Answers) -> Result<String, Failure> {
-    let until = tokio::time::Instant::now() + FOLLOWED;
+    let until = tokio::time::Instant::now() + ground.patience(FOLLOWED);
     loop {
         let seen = redirects(ground, answers).await;
         match &seen {

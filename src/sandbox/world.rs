@@ -52,6 +52,10 @@ pub struct Delays {
     pub distribution: Duration,
     /// Until a listing, or KMS's other hosts, show what was made.
     pub listing: Duration,
+    /// One resource of a reconfigure.
+    pub resource: Duration,
+    /// One service of a restart.
+    pub service: Duration,
 }
 
 impl Default for Delays {
@@ -62,6 +66,8 @@ impl Default for Delays {
             function: Duration::from_secs(3),
             distribution: Duration::from_secs(8),
             listing: Duration::from_millis(700),
+            resource: Duration::from_millis(60),
+            service: Duration::from_millis(400),
         }
     }
 }
@@ -74,7 +80,24 @@ impl Delays {
         function: Duration::ZERO,
         distribution: Duration::ZERO,
         listing: Duration::ZERO,
+        resource: Duration::ZERO,
+        service: Duration::ZERO,
     };
+
+    /// Everything so many times as long.
+    #[must_use]
+    pub fn paced(self, factor: f64) -> Self {
+        let paced = |delay: Duration| delay.mul_f64(factor);
+        Self {
+            role: paced(self.role),
+            identity: paced(self.identity),
+            function: paced(self.function),
+            distribution: paced(self.distribution),
+            listing: paced(self.listing),
+            resource: paced(self.resource),
+            service: paced(self.service),
+        }
+    }
 }
 
 /// Every service's state.

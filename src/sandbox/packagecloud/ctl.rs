@@ -2,8 +2,6 @@
 //!
 //! It prints as the real one does, secrets in its diffs included: whoever shows its lines has to hide them.
 
-use std::time::Duration;
-
 use crate::{
     model::{config_file::ConfigFile, secret::Secret},
     sandbox::World,
@@ -11,9 +9,6 @@ use crate::{
 
 use super::{Settings, jobs};
 
-/// How long one resource takes, and one service.
-const RESOURCE: Duration = Duration::from_millis(60);
-const SERVICE: Duration = Duration::from_millis(400);
 const SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis", "resque", "unicorn"];
 
 /// Runs one command, given by its words; prints by `line`, and gives the exit code.
@@ -60,7 +55,7 @@ async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 
     line("Starting Chef Client, version 11.12.2");
     line("resolving cookbooks for run list: [\"packagecloud\"]");
     line("Compiling Cookbooks...");
-    tokio::time::sleep(RESOURCE * 4).await;
+    tokio::time::sleep(world.delays().resource * 4).await;
     let failed = |line: &mut (dyn FnMut(&str) + Send), why: &str| {
         line("");
         line("================================================================================");
@@ -104,13 +99,13 @@ async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 
         for (was, is) in before.iter().zip(&after).filter(|(was, is)| was != is) {
             line(&format!("    -{was}"));
             line(&format!("    +{is}"));
-            tokio::time::sleep(RESOURCE).await;
+            tokio::time::sleep(world.delays().resource).await;
         }
     }
     for service in SERVICES {
         line(&format!("Recipe: packagecloud::{service}"));
         line(&format!("  * service[{service}] action nothing (skipped due to action :nothing)"));
-        tokio::time::sleep(RESOURCE * 3).await;
+        tokio::time::sleep(world.delays().resource * 3).await;
     }
     let now = world.now();
     world.write(|state| {
@@ -137,7 +132,7 @@ fn template(settings: &Settings) -> Vec<String> {
 }
 
 async fn restart(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
-    let whole = SERVICE * u32::try_from(SERVICES.len()).unwrap_or(1);
+    let whole = world.delays().service * u32::try_from(SERVICES.len()).unwrap_or(1);
     let back = world.now() + whole;
     world.write(|state| {
         let packagecloud = &mut state.packagecloud;
@@ -153,7 +148,7 @@ async fn restart(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
         packagecloud.restarted = Some(back);
     });
     for (at, service) in SERVICES.iter().enumerate() {
-        tokio::time::sleep(SERVICE).await;
+        tokio::time::sleep(world.delays().service).await;
         line(&format!("ok: run: {service}: (pid {}) 0s", 2400 + at));
     }
     0
