@@ -24,6 +24,7 @@ use packagecloud_cloudfront::{
         secret::Secret,
     },
     sandbox::{self, Delays, Options, World},
+    say, tell,
 };
 
 /// A command's ground.
@@ -210,7 +211,7 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
     global.sandbox_empty = true;
     let world = open(&global, Some(dir))?;
     let done = sandbox::import::import(&world, sandbox::seed::BUCKET, path, &mut |_| {})?;
-    println!("{} objects imported into {}.", done.objects, sandbox::seed::BUCKET);
+    say!("{} objects imported into {}.", done.objects, sandbox::seed::BUCKET);
     Ok(())
 }
 
@@ -226,10 +227,10 @@ pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), F
             "type": "serving", "aws": at.aws, "packagecloud": at.packagecloud, "cloudfront": at.cloudfront,
         }));
     } else {
-        println!("AWS            {}", at.aws);
-        println!("packagecloud   {}", at.packagecloud);
-        println!("CloudFront     {}", at.cloudfront);
-        println!("Ctrl-C ends it.");
+        say!("AWS            {}", at.aws);
+        say!("packagecloud   {}", at.packagecloud);
+        say!("CloudFront     {}", at.cloudfront);
+        say!("Ctrl-C ends it.");
     }
     let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .map_err(|error| Failure::other("signals", error.to_string(), "try again"))?;
@@ -245,7 +246,7 @@ pub fn finish(result: Result<(), Failure>) -> u8 {
     match result {
         Ok(()) => cli::DONE,
         Err(failure) => {
-            eprintln!("packagecloud-cloudfront: {}", cli::plain::failure(&failure));
+            tell!("packagecloud-cloudfront: {}", cli::plain::failure(&failure));
             cli::code(&failure)
         }
     }

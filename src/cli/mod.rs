@@ -1,5 +1,8 @@
 //! The face without a terminal: the same engine, shown as sentences or as JSON lines, with the exit codes of contract section 2.
 
+#[macro_use]
+mod print;
+
 pub mod json;
 pub mod plain;
 mod read;
@@ -82,7 +85,7 @@ impl Session {
         if let Some(line) = plain::event(event) {
             self.ground.log(&line);
             if !self.json() {
-                eprintln!("{line}");
+                tell!("{line}");
             }
         }
         if self.json() {
@@ -98,7 +101,7 @@ impl Session {
             if self.json() {
                 json::print(&json::check(check));
             } else {
-                println!("{}", plain::check(check));
+                say!("{}", plain::check(check));
             }
         }
     }
@@ -108,14 +111,14 @@ impl Session {
         if self.json() {
             json::print(&serde_json::json!({"type": "finding", "name": label, "detail": text}));
         } else {
-            println!("{label:<10} {text}");
+            say!("{label:<10} {text}");
         }
     }
 
     /// A result for a person: on stdout.
     fn say(&self, line: &str) {
         if !self.json() {
-            println!("{line}");
+            say!("{line}");
         }
     }
 
@@ -125,7 +128,7 @@ impl Session {
         if self.json() {
             json::print(&json::failed(None, failure));
         }
-        eprintln!("packagecloud-cloudfront: {}", plain::failure(failure));
+        tell!("packagecloud-cloudfront: {}", plain::failure(failure));
         code(failure)
     }
 
@@ -162,7 +165,7 @@ impl Session {
                 format!("look at what is shown above, then run: {} --yes", shell_words::join(&self.line)),
             ));
         }
-        eprint!("{question} [y/N] ");
+        let _ = write!(std::io::stderr(), "{question} [y/N] ");
         let _ = std::io::stderr().flush();
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);

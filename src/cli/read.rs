@@ -24,11 +24,11 @@ pub async fn check(session: &Session) -> Result<u8, Failure> {
 pub async fn policy(session: &Session) -> u8 {
     match engine::policy(&session.ground, &session.answers).await {
         Ok(document) => {
-            println!("{document}");
+            say!("{document}");
             DONE
         }
         Err(failure) => {
-            eprintln!("packagecloud-cloudfront: {}", plain::failure(&failure));
+            tell!("packagecloud-cloudfront: {}", plain::failure(&failure));
             FAILED
         }
     }
@@ -78,9 +78,9 @@ pub fn show(session: &Session, values: &Values, format: Format) {
         Format::Puppet => snippet::puppet(&shown),
         Format::Ansible => snippet::ansible(&shown),
     };
-    println!("{text}");
+    say!("{text}");
     if !show_secret && values.secret.is_some() {
-        eprintln!("The secret is hidden: --show-secret shows it.");
+        tell!("The secret is hidden: --show-secret shows it.");
     }
 }
 
@@ -99,7 +99,7 @@ pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
         lifetime: probe::LIFETIME.cast_signed(),
     };
     let now = session.ground.host.clock.now().as_secs();
-    println!("https://{domain}{}", probe::sign(secret, &signed, now)?);
+    say!("https://{domain}{}", probe::sign(secret, &signed, now)?);
     Ok(DONE)
 }
 

@@ -92,9 +92,9 @@ fn show_access(session: &Session, plan: &Plan) {
     } else {
         let passed = plan.checks.iter().filter(|check| !check.failed()).count();
         for check in plan.checks.iter().filter(|check| check.failed() || !check.name.contains(':')) {
-            eprintln!("{}", plain::check(check));
+            tell!("{}", plain::check(check));
         }
-        eprintln!("Access: {passed} of {} checks stand in no way", plan.checks.len());
+        tell!("Access: {passed} of {} checks stand in no way", plan.checks.len());
     }
 }
 
@@ -104,9 +104,9 @@ fn show_overview(session: &Session, plans: &[Plan]) {
         return;
     }
     for plan in plans.iter().filter(|plan| plan.changes.iter().any(|change| change.verb != Verb::Keep)) {
-        eprintln!("{}", plan.stage.title());
+        tell!("{}", plan.stage.title());
         for line in plain::plan(plan) {
-            eprintln!("{line}");
+            tell!("{line}");
         }
     }
 }
@@ -167,8 +167,8 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     if !plan.unchanged() {
         show_overview(session, std::slice::from_ref(&plan));
         if !session.json() {
-            plan.notes.iter().for_each(|note| eprintln!("  {note}"));
-            eprintln!("  {}", engine::disable::would_help(&session.ground).await);
+            plan.notes.iter().for_each(|note| tell!("  {note}"));
+            tell!("  {}", engine::disable::would_help(&session.ground).await);
         }
         if !session.consent("Switch CloudFront off?")? {
             return Err(Failure::consent("disable", "you said no", "nothing was changed"));
