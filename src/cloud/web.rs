@@ -48,9 +48,7 @@ impl Reply {
 /// A client that reaches the network, through the proxy that the environment names; certificates by the system's roots.
 #[must_use]
 pub fn client() -> SharedHttpClient {
-    Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-        .build_https()
+    Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc)).build_https()
 }
 
 /// A client for requests that AWS doesn't sign.

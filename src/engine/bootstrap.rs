@@ -362,8 +362,7 @@ pub async fn apply(
     let description = bundle.description(std::slice::from_ref(&secret))?;
     let zip = run
         .step(Step::SelfTest, "the bundle is made, and tried", async {
-            let ciphertext =
-                cloud.encrypt(&key.arn, secret.expose().as_bytes(), names.bucket()).await?;
+            let ciphertext = cloud.encrypt(&key.arn, secret.expose().as_bytes(), names.bucket()).await?;
             let zip = bundle.zip(&[ciphertext]);
             let (passed, total) = runtime::self_test(&zip, runtime::VECTORS).await.map_err(|why| {
                 Failure::other(

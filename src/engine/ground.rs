@@ -2,8 +2,8 @@
 //!
 //! Nothing is looked up before it is needed: disabling never waits for AWS.
 
-use std::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 

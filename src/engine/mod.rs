@@ -91,9 +91,15 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
             (Seen::Configuration(seen), Stage::Configuration) => {
                 configuration::apply(ground, seen, answers, &run).boxed().await
             }
-            (Seen::Configuration(seen), Stage::GoLive) => go_live::apply(ground, seen, answers, &run).boxed().await,
-            (Seen::Configuration(seen), Stage::Disable) => disable::apply(ground, seen, answers, &run).boxed().await,
-            (Seen::Configuration(seen), Stage::RollBack) => roll_back::apply(ground, seen, &run).boxed().await,
+            (Seen::Configuration(seen), Stage::GoLive) => {
+                go_live::apply(ground, seen, answers, &run).boxed().await
+            }
+            (Seen::Configuration(seen), Stage::Disable) => {
+                disable::apply(ground, seen, answers, &run).boxed().await
+            }
+            (Seen::Configuration(seen), Stage::RollBack) => {
+                roll_back::apply(ground, seen, &run).boxed().await
+            }
             (_, Stage::Verify) => {
                 let checks = verify::checks(ground, answers, &run).boxed().await?;
                 let failed = checks.iter().filter(|check| check.failed()).count();
