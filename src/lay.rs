@@ -42,8 +42,8 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
     let world = global.sandbox.as_ref().map(|dir| open(global, dir.as_deref())).transpose()?;
     let host = self::host(global, world.as_ref())?;
     let (left, _) = host.state.left();
-    let kept = left.map(|left| left.answers).unwrap_or_default();
-    let last = kept.account.clone().zip(kept.bucket.clone());
+    let left = left.unwrap_or_default();
+    let (kept, last) = (left.answers, left.on);
     let last_profile = kept.profile.clone();
     let answers = answers(global, command, kept);
     let edge = global.edge_url.clone();
