@@ -24,6 +24,7 @@ use packagecloud_cloudfront::{
         secret::Secret,
     },
     sandbox::{self, Delays, Options, World},
+    say, tell,
 };
 
 /// A command's ground.
@@ -48,23 +49,19 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
     let answers = answers(global, command, kept);
     let edge = global.edge_url.clone();
     let sleep = SharedAsyncSleep::new(TokioSleep::new());
-    let (web, identities, facts) = match &world {
-        Some(world) => {
-            let config = world.sdk_config();
-            let clock =
-                config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
-            let facts = SandboxFacts {
-                bucket: sandbox::seed::BUCKET.to_owned(),
-                packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
-                pace: pace(global),
-            };
-            (Web::new(world.http_client(), sleep, clock, edge), Identities::Fixed(config), Some(facts))
-        }
-        None => {
-            let client = packagecloud_cloudfront::cloud::web::client();
-            let clock = SharedTimeSource::new(SystemTimeSource::new());
-            (Web::new(client, sleep, clock, edge), Identities::Found, None)
-        }
+    let (web, identities, facts) = if let Some(world) = &world {
+        let config = world.sdk_config();
+        let clock = config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
+        let facts = SandboxFacts {
+            bucket: sandbox::seed::BUCKET.to_owned(),
+            packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
+            pace: pace(global),
+        };
+        (Web::new(world.http_client(), sleep, clock, edge), Identities::Fixed(Box::new(config)), Some(facts))
+    } else {
+        let client = packagecloud_cloudfront::cloud::web::client();
+        let clock = SharedTimeSource::new(SystemTimeSource::new());
+        (Web::new(client, sleep, clock, edge), Identities::Found, None)
     };
     let probe_token = std::env::var(PROBE_TOKEN)
         .ok()
@@ -219,7 +216,7 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
         cli::json::print(&cli::json::version(true));
         cli::json::print(&serde_json::json!({"type": "imported", "bucket": bucket, "objects": done.objects}));
     } else {
-        println!("{} objects imported into {bucket}.", done.objects);
+        say!("{} objects imported into {bucket}.", done.objects);
     }
     Ok(())
 }
@@ -236,10 +233,10 @@ pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), F
             "type": "serving", "aws": at.aws, "packagecloud": at.packagecloud, "cloudfront": at.cloudfront,
         }));
     } else {
-        println!("AWS            {}", at.aws);
-        println!("packagecloud   {}", at.packagecloud);
-        println!("CloudFront     {}", at.cloudfront);
-        println!("Ctrl-C ends it.");
+        say!("AWS            {}", at.aws);
+        say!("packagecloud   {}", at.packagecloud);
+        say!("CloudFront     {}", at.cloudfront);
+        say!("Ctrl-C ends it.");
     }
     let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .map_err(|error| Failure::other("signals", error.to_string(), "try again"))?;
@@ -255,7 +252,7 @@ pub fn finish(result: Result<(), Failure>) -> u8 {
     match result {
         Ok(()) => cli::DONE,
         Err(failure) => {
-            eprintln!("packagecloud-cloudfront: {}", cli::plain::failure(&failure));
+            tell!("packagecloud-cloudfront: {}", cli::plain::failure(&failure));
             cli::code(&failure)
         }
     }

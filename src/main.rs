@@ -6,10 +6,10 @@ use std::io::IsTerminal;
 
 use clap::{CommandFactory, Parser};
 use packagecloud_cloudfront::{
-    args::{Arguments, Command, SandboxCommand},
+    args::{Arguments, Command, ReindexFlags, SandboxCommand},
     cli::{self, Session},
     model::failure::Failure,
-    tui,
+    say, tell, tui,
     wizard::Beginning,
 };
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ fn main() {
             code
         }
         Err(error) => {
-            eprintln!("packagecloud-cloudfront: no threads could be started: {error}");
+            tell!("packagecloud-cloudfront: no threads could be started: {error}");
             cli::FAILED
         }
     };
@@ -34,7 +34,7 @@ fn main() {
 
 async fn run(arguments: Arguments) -> u8 {
     let Arguments { global, command } = arguments;
-    let command = command.unwrap_or(Command::Wizard { goal: None, reindex: Default::default() });
+    let command = command.unwrap_or(Command::Wizard { goal: None, reindex: ReindexFlags::default() });
     match &command {
         Command::Completions { shell } => {
             clap_complete::generate(
@@ -72,7 +72,7 @@ async fn run(arguments: Arguments) -> u8 {
         };
         return match tui::run(beginning, tui::perform::performer(laid.ground)).await {
             Ok(outcome) => {
-                outcome.last_words.iter().for_each(|words| println!("{words}"));
+                outcome.last_words.iter().for_each(|words| say!("{words}"));
                 outcome.code
             }
             Err(failure) => lay::finish(Err(failure)),
@@ -92,7 +92,7 @@ async fn run(arguments: Arguments) -> u8 {
     tokio::select! {
         code = work => code,
         () = interrupted(stop) => {
-            eprintln!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
+            tell!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
             cli::INTERRUPTED
         }
     }
@@ -103,7 +103,7 @@ async fn interrupted(stop: CancellationToken) {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
-    eprintln!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
+    tell!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
     stop.cancel();
     let _ = tokio::signal::ctrl_c().await;
 }

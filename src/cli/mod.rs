@@ -1,5 +1,8 @@
 //! The face without a terminal: the same engine, shown as sentences or as JSON lines, with the exit codes of contract section 2.
 
+#[macro_use]
+mod print;
+
 pub mod json;
 pub mod plain;
 mod read;
@@ -85,9 +88,9 @@ impl Session {
             if !self.json() {
                 // For a command that checks, the checks are the result.
                 if checks && matches!(event, Event::Check { .. }) {
-                    println!("{line}");
+                    say!("{line}");
                 } else {
-                    eprintln!("{line}");
+                    tell!("{line}");
                 }
             }
         }
@@ -105,7 +108,7 @@ impl Session {
             if self.json() {
                 json::print(&json::check(check));
             } else {
-                println!("{}", plain::check(check));
+                say!("{}", plain::check(check));
             }
         }
     }
@@ -115,14 +118,14 @@ impl Session {
         if self.json() {
             json::print(&serde_json::json!({"type": "finding", "name": label, "detail": text}));
         } else {
-            println!("{label:<10} {text}");
+            say!("{label:<10} {text}");
         }
     }
 
     /// A result for a person: on stdout.
     fn say(&self, line: &str) {
         if !self.json() {
-            println!("{line}");
+            say!("{line}");
         }
     }
 
@@ -132,13 +135,13 @@ impl Session {
         if self.json() {
             json::print(&json::failed(None, failure));
         }
-        eprintln!("packagecloud-cloudfront: {}", plain::failure(failure));
+        tell!("packagecloud-cloudfront: {}", plain::failure(failure));
         code(failure)
     }
 
     /// Says how a stage failed once more, as the last thing on the screen, and turns it into its exit code.
     fn ended(&self, failure: &Failure) -> u8 {
-        eprintln!("packagecloud-cloudfront: {}", plain::failure(failure));
+        tell!("packagecloud-cloudfront: {}", plain::failure(failure));
         code(failure)
     }
 
@@ -179,7 +182,7 @@ impl Session {
                 format!("look at what is shown above, then run: {} --yes", shell_words::join(&self.line)),
             ));
         }
-        eprint!("{question} [y/N] ");
+        let _ = write!(std::io::stderr(), "{question} [y/N] ");
         let _ = std::io::stderr().flush();
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);

@@ -25,11 +25,11 @@ pub async fn check(session: &Session) -> Result<u8, Failure> {
 pub async fn policy(session: &Session) -> u8 {
     match engine::policy(&session.ground, &session.answers).await {
         Ok(document) => {
-            println!("{document}");
+            say!("{document}");
             DONE
         }
         Err(failure) => {
-            eprintln!("packagecloud-cloudfront: {}", plain::failure(&failure));
+            tell!("packagecloud-cloudfront: {}", plain::failure(&failure));
             FAILED
         }
     }
@@ -97,9 +97,9 @@ pub fn show(session: &Session, values: &Values, format: Format) {
         Format::Puppet => snippet::puppet(&shown),
         Format::Ansible => snippet::ansible(&shown),
     };
-    println!("{text}");
+    say!("{text}");
     if !show_secret && values.secret.is_some() {
-        eprintln!("The secret is hidden: --show-secret shows it.");
+        tell!("The secret is hidden: --show-secret shows it.");
     }
 }
 
@@ -122,21 +122,20 @@ pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
     if session.json() {
         json::print(&serde_json::json!({"type": "url", "url": url}));
     } else {
-        println!("{url}");
+        say!("{url}");
     }
     Ok(DONE)
 }
 
 pub async fn inspect(session: &Session, url: Option<&str>) -> Result<u8, Failure> {
-    let url = match url {
-        Some(url) => url.to_owned(),
-        None => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(|error| {
-                Failure::usage("the URL", error.to_string(), "give it as an argument, or on standard input")
-            })?;
-            text.trim().to_owned()
-        }
+    let url = if let Some(url) = url {
+        url.to_owned()
+    } else {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|error| {
+            Failure::usage("the URL", error.to_string(), "give it as an argument, or on standard input")
+        })?;
+        text.trim().to_owned()
     };
     let secret = session.ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let construction = engine::construction(&session.ground, &session.answers).await;

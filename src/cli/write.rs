@@ -64,7 +64,7 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     let values = engine::configuration(&session.ground, &session.answers).await?;
     read::show(session, &values, Format::Ruby);
     if session.answers.prepare {
-        eprintln!(
+        tell!(
             "{}",
             if values.enabled == Some(true) {
                 "CloudFront is on already; this left it on."
@@ -111,12 +111,12 @@ fn show_access(session: &Session, plan: &Plan) {
         return;
     }
     for check in plan.checks.iter().filter(|check| check.failed() || !check.name.contains(':')) {
-        eprintln!("{}", plain::check(check));
+        tell!("{}", plain::check(check));
     }
     let all = plan.checks.len();
     match plan.checks.iter().filter(|check| check.failed()).count() {
-        0 => eprintln!("Access: nothing stands in the way ({all} checks)"),
-        failed => eprintln!("Access: {failed} of {all} checks failed"),
+        0 => tell!("Access: nothing stands in the way ({all} checks)"),
+        failed => tell!("Access: {failed} of {all} checks failed"),
     }
 }
 
@@ -126,7 +126,7 @@ fn show_overview(session: &Session, plans: &[Plan]) {
         return;
     }
     let changing = plans.iter().filter(|plan| !plan.unchanged());
-    plain::plans(changing).iter().for_each(|line| eprintln!("{line}"));
+    plain::plans(changing).iter().for_each(|line| tell!("{line}"));
 }
 
 fn remember(session: &Session) {
@@ -174,7 +174,7 @@ pub async fn distribution(session: &mut Session, go_live: bool) -> Result<u8, Fa
     } else {
         let values = engine::configuration(&session.ground, &session.answers).await?;
         if !go_live && values.enabled == Some(true) {
-            eprintln!("CloudFront is on already; this left it on.");
+            tell!("CloudFront is on already; this left it on.");
         }
         read::show(session, &values, Format::Ruby);
     }
@@ -187,8 +187,8 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     if !plan.unchanged() {
         show_overview(session, std::slice::from_ref(&plan));
         if !session.json() {
-            plan.notes.iter().for_each(|note| eprintln!("  {note}"));
-            eprintln!("  {}", engine::disable::would_help(&session.ground).await);
+            plan.notes.iter().for_each(|note| tell!("  {note}"));
+            tell!("  {}", engine::disable::would_help(&session.ground).await);
         }
         if !session.consent("Switch CloudFront off?")? {
             return Err(Failure::consent("disable", "you said no", "nothing was changed"));

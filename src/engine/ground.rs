@@ -27,7 +27,7 @@ use crate::model::{
 #[derive(Clone)]
 pub enum Identities {
     /// There is one: a sandbox's.
-    Fixed(SdkConfig),
+    Fixed(Box<SdkConfig>),
     /// As contract section 4 orders them.
     Found,
 }

@@ -108,15 +108,14 @@ pub async fn apply(
         let name = format!("cloudfront_secret {}", seen.config.path);
         let fresh =
             if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
-        let secret = match fresh {
-            Some(secret) => secret,
-            None => {
-                let mut random = [0; 16];
-                getrandom::fill(&mut random).map_err(|error| {
-                    Failure::other("the operating system's random bytes", error.to_string(), "try again")
-                })?;
-                Secret::from_random(&random)
-            }
+        let secret = if let Some(secret) = fresh {
+            secret
+        } else {
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).map_err(|error| {
+                Failure::other("the operating system's random bytes", error.to_string(), "try again")
+            })?;
+            Secret::from_random(&random)
         };
         host.redactor.learn(&secret);
         let held = match host.keyring.put(&name, &secret).await {
@@ -124,7 +123,9 @@ pub async fn apply(
             Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
         };
         let values = Values { secret: Some(secret), ..Values::default() };
-        let written = configuration::write(ground, &seen.config, &values, &[Key::Secret], answers).await?;
+        let written =
+            configuration::write(ground, &seen.config, &values, &[Key::Secret], answers, (run, Step::Secret))
+                .await?;
         // What stays in the keyring is what the file holds: no harm, and the next start looks at the file first.
         let _ = host.keyring.forget(&name).await;
         Ok(((), format!("the secret is in {}{}{held}", seen.config.path, kept(&written))))
