@@ -43,8 +43,8 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
     let world = global.sandbox.as_ref().map(|dir| open(global, dir.as_deref())).transpose()?;
     let host = self::host(global, world.as_ref())?;
     let (left, _) = host.state.left();
-    let kept = left.map(|left| left.answers).unwrap_or_default();
-    let last = kept.account.clone().zip(kept.bucket.clone());
+    let left = left.unwrap_or_default();
+    let (kept, last) = (left.answers, left.on);
     let last_profile = kept.profile.clone();
     let answers = answers(global, command, kept);
     let edge = global.edge_url.clone();
@@ -211,7 +211,13 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
     global.sandbox_empty = true;
     let world = open(&global, Some(dir))?;
     let done = sandbox::import::import(&world, sandbox::seed::BUCKET, path, &mut |_| {})?;
-    say!("{} objects imported into {}.", done.objects, sandbox::seed::BUCKET);
+    let bucket = sandbox::seed::BUCKET;
+    if global.output == Output::Json {
+        cli::json::print(&cli::json::version(true));
+        cli::json::print(&serde_json::json!({"type": "imported", "bucket": bucket, "objects": done.objects}));
+    } else {
+        say!("{} objects imported into {bucket}.", done.objects);
+    }
     Ok(())
 }
 

@@ -246,6 +246,13 @@ impl Ground {
         Ok(scene)
     }
 
+    /// The account and the bucket, where they are known already.
+    #[must_use]
+    pub fn place(&self) -> Option<(String, String)> {
+        let held = self.scene.try_lock().ok()?;
+        held.as_ref().map(|(_, scene)| (scene.account.clone(), scene.names.bucket().to_owned()))
+    }
+
     /// Forgets what was found: the next look asks again.
     pub async fn forget(&self) {
         *self.scene.lock().await = None;

@@ -123,7 +123,8 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
 pub fn at(ground: &Ground, answers: &Answers, stage: Option<Stage>) {
     let when = ground.host.clock.now().as_secs();
     // Losing it loses no more than time.
-    let _ = ground.host.state.keep(&Left { answers: answers.clone(), stage, when });
+    let on = ground.place().or_else(|| ground.settings.last.clone());
+    let _ = ground.host.state.keep(&Left { answers: answers.clone(), stage, when, on });
 }
 
 /// Associates an earlier function version again.

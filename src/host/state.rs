@@ -33,6 +33,8 @@ pub struct Left {
     pub stage: Option<Stage>,
     /// Unix seconds.
     pub when: u64,
+    /// The account and the bucket that it worked on, where it came to know them.
+    pub on: Option<(String, String)>,
 }
 
 /// Who holds the lock.
@@ -266,7 +268,7 @@ mod tests {
         assert_eq!(mode(state.dir()), 0o700);
         assert_eq!(state.left(), (None, None));
         let answers = Answers { goal: Some(Goal::Upgrade), bucket: Some("b".into()), ..Answers::default() };
-        let left = Left { answers, stage: Some(Stage::Bootstrap), when: 7 };
+        let left = Left { answers, stage: Some(Stage::Bootstrap), when: 7, on: None };
         assert_eq!(state.keep(&left), None);
         assert_eq!(state.left(), (Some(left), None));
         assert_eq!(mode(&state.dir().join("answers.json")), 0o600);
