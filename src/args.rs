@@ -98,7 +98,13 @@ pub struct Global {
     )]
     pub sandbox_fault: Vec<String>,
     /// How long the sandbox's states and restarts take, as a factor: 0 is at once
-    #[arg(long, global = true, hide = true, value_name = "FACTOR", env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE")]
+    #[arg(
+        long,
+        global = true,
+        hide = true,
+        value_name = "FACTOR",
+        env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE"
+    )]
     pub sandbox_pace: Option<f64>,
     /// What stdout holds: sentences, or one JSON object a line
     #[arg(

@@ -325,7 +325,11 @@ pub async fn apply(
         .step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
             let distribution = match &seen.distribution {
                 None => cloud.create_distribution(names, &shape, &say).await?,
-                Some(stands) => cloud.associate(names, &stands.id, &stands.etag, &Intent::Whole(shape), adopt, &say).await?,
+                Some(stands) => {
+                    cloud
+                        .associate(names, &stands.id, &stands.etag, &Intent::Whole(shape), adopt, &say)
+                        .await?
+                }
             };
             let text = format!(
                 "distribution {} at {} carries the authenticator",

@@ -2,8 +2,8 @@
 //!
 //! Nothing is looked up before it is needed: disabling never waits for AWS.
 
-use std::time::Duration;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 
@@ -260,7 +260,8 @@ impl Ground {
         {
             return Ok((name, format!("the function {} is marked with it", unnamed.function())));
         }
-        if let Some(redirect) = super::probe::redirect(self, answers, None).await?
+        // A packagecloud that doesn't answer tells nothing of the bucket; what asks it next says so.
+        if let Ok(Some(redirect)) = super::probe::redirect(self, answers, None).await
             && let Some(name) = redirect.bucket()
         {
             return Ok((name, "packagecloud's own redirect points at it".to_owned()));

@@ -2,7 +2,10 @@
 //!
 //! Tags and the whole configuration are asked only of those that may concern the bucket.
 
-#![expect(deprecated, reason = "a distribution made by hand may still hold the legacy settings, which are told and replaced")]
+#![expect(
+    deprecated,
+    reason = "a distribution made by hand may still hold the legacy settings, which are told and replaced"
+)]
 
 use aws_sdk_cloudfront::types::{
     Aliases, CacheBehaviors, DefaultCacheBehavior, DistributionConfig, DistributionSummary, HttpVersion,

@@ -2,7 +2,10 @@
 //!
 //! Only what section 5 names is set; everything else that stands in a configuration stays.
 
-#![expect(deprecated, reason = "a distribution made by hand may still hold the legacy settings, which are told and replaced")]
+#![expect(
+    deprecated,
+    reason = "a distribution made by hand may still hold the legacy settings, which are told and replaced"
+)]
 
 use aws_sdk_cloudfront::{
     error::BuildError,
