@@ -115,8 +115,7 @@ impl Scene {
     async fn grant(&self) -> Result<(), Failure> {
         let identity = self.cloud.ensure_identity(&self.names).await?;
         let seen = self.cloud.bucket(self.names.bucket(), ACCOUNT).await?;
-        let reader =
-            Reader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id };
+        let reader = Reader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id };
         let new = policy::merged_bucket_policy(seen.policy.as_deref(), &self.names, reader)?;
         let old = seen.policy.as_deref();
         self.cloud.put_bucket_policy(self.names.bucket(), old, &new, ACCOUNT, &quiet).await?;
@@ -136,7 +135,9 @@ async fn the_whole_set_up_twice_writes_once() {
     assert_eq!(made.status, "Deployed");
     assert_eq!(made.behaviors[0].viewer_request.as_deref(), Some(version.arn.as_str()));
     let first = scene.writes();
-    for write in ["CreateRole", "CreateKey", "CreateAlias", "CreateFunction", "PublishVersion", "PutBucketPolicy"] {
+    for write in
+        ["CreateRole", "CreateKey", "CreateAlias", "CreateFunction", "PublishVersion", "PutBucketPolicy"]
+    {
         assert!(first.iter().any(|one| one == write), "{write} is not in {first:?}");
     }
     scene.world.clear_ledger();
@@ -165,9 +166,11 @@ async fn a_lost_reply_makes_no_second_resource() {
         let version = scene.bootstrap().await.unwrap_or_else(|failure| panic!("{create}: {failure}"));
         scene.distribute(&version).await.unwrap_or_else(|failure| panic!("{create}: {failure}"));
         scene.grant().await.unwrap_or_else(|failure| panic!("{create}: {failure}"));
-        let struck = scene.world.ledger().iter().any(|call| {
-            call.status.is_none() && create.ends_with(call.operation.as_str())
-        });
+        let struck = scene
+            .world
+            .ledger()
+            .iter()
+            .any(|call| call.status.is_none() && create.ends_with(call.operation.as_str()));
         assert!(struck, "{create} was never lost: {:?}", scene.writes());
         let keys = scene.world.ledger().iter().filter(|call| call.operation == "CreateKey").count();
         assert_eq!(keys, 1, "{create}: each key costs money for ever");
@@ -192,7 +195,11 @@ async fn a_new_version_is_published_and_associated_and_an_old_one_again() {
 
     let back = Intent::Version(&first.arn);
     let stale = scene.cloud.associate(&scene.names, &made.id, &made.etag, &back, false, &quiet).await;
-    assert_eq!(stale.unwrap_err().kind, Kind::Drifted, "the ETag that was shown is of an older configuration");
+    assert_eq!(
+        stale.unwrap_err().kind,
+        Kind::Drifted,
+        "the ETag that was shown is of an older configuration"
+    );
     let rolled = scene.cloud.associate(&scene.names, &now.id, &now.etag, &back, false, &quiet).await.unwrap();
     assert_eq!(rolled.behaviors[0].viewer_request.as_deref(), Some(first.arn.as_str()));
 }
@@ -223,7 +230,8 @@ async fn what_is_somebody_elses_is_refused_unless_adopted() {
     assert!(refused.next.contains("--name-suffix"), "{refused}");
 
     let unmarked = Role { ownership: Ownership::Unmarked, ..seen };
-    let asked = scene.cloud.ensure_role(&scene.names, Some(&unmarked), None, false, &quiet).await.unwrap_err();
+    let asked =
+        scene.cloud.ensure_role(&scene.names, Some(&unmarked), None, false, &quiet).await.unwrap_err();
     assert_eq!(asked.kind, Kind::Consent);
 }
 
