@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 use super::{
-    bootstrap,
+    bootstrap, cause,
     configuration::{self, kept},
     distribution,
     gate::{self, Gate},
@@ -35,13 +35,15 @@ struct Found {
     scene: Scene,
     distribution: Option<Distribution>,
     construction: Construction,
+    known: cause::Known,
 }
 
 async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
     let scene = ground.scene(answers).await?;
     let below = bootstrap::see(ground, &scene, answers).await?;
-    let distribution = distribution::see(&scene, answers, &below).await?.distribution;
-    Ok(Found { scene, distribution, construction: below.construction })
+    let seen = distribution::see(&scene, answers, &below).await?;
+    let known = cause::Known::of(&below, &seen, below.secret.as_ref());
+    Ok(Found { scene, distribution: seen.distribution, construction: below.construction, known })
 }
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
@@ -206,6 +208,7 @@ async fn pass_gate(
             secret,
             construction: found.construction,
             samples: probe::samples(&found.scene).await?,
+            known: found.known.clone(),
         };
         let mut checks = vec![deployed];
         for check in gate.opens().await {
@@ -254,7 +257,7 @@ async fn prove(
             let text = format!("packagecloud answers {}, and the edge {}", redirect.words(), reply.status);
             return Ok((text.clone(), text));
         }
-        Err(refused(seen, found.construction, &location, &reply))
+        Err(refused(seen, found, &location, &reply))
     })
     .await
 }
@@ -284,17 +287,18 @@ async fn await_edge(ground: &Ground, found: &Found, answers: &Answers) -> Result
 /// Why the edge refused packagecloud's own link, and which construction fits it, if another does.
 fn refused(
     seen: &ConfigurationSeen,
-    accepted: Construction,
+    found: &Found,
     location: &str,
     reply: &crate::cloud::web::Reply,
 ) -> Failure {
+    let accepted = found.construction;
     let fitting = seen
         .wanted
         .secret
         .as_ref()
         .and_then(|secret| probe::fitting(location, secret, accepted))
         .filter(|construction| *construction != accepted);
-    let (why, next) = gate::refusal(reply);
+    let (why, next) = cause::refusal(reply, &found.known);
     match fitting {
         Some(construction) => Failure::other(
             "packagecloud's own redirect",
