@@ -230,7 +230,13 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
     global.sandbox_empty = true;
     let world = open(&global, Some(dir))?;
     let done = sandbox::import::import(&world, sandbox::seed::BUCKET, path, &mut |_| {})?;
-    say!("{} objects imported into {}.", done.objects, sandbox::seed::BUCKET);
+    let bucket = sandbox::seed::BUCKET;
+    if global.output == Output::Json {
+        cli::json::print(&cli::json::version(true));
+        cli::json::print(&serde_json::json!({"type": "imported", "bucket": bucket, "objects": done.objects}));
+    } else {
+        say!("{} objects imported into {bucket}.", done.objects);
+    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::model::{
     check::Check,
     failure::Failure,
     goal::{Goal, Stage},
+    plan::Verb,
     snippet,
     token::{self, Mac},
 };
@@ -37,23 +38,41 @@ pub async fn policy(session: &Session) -> u8 {
 pub async fn plan(session: &Session) -> Result<u8, Failure> {
     let goal = session.answers.goal.unwrap_or(Goal::Install);
     let plans = overview::plans(&session.ground, goal, &session.answers).await?;
-    for plan in &plans {
-        if session.json() {
-            json::plan(plan).iter().for_each(json::print);
-        } else if !plan.changes.is_empty() {
-            session.say(plan.stage.title());
-            plain::plan(plan).iter().for_each(|line| session.say(line));
+    if session.json() {
+        plans.iter().flat_map(json::plan).for_each(|line| json::print(&line));
+    } else {
+        let shown = plans.iter().filter(|plan| !plan.changes.is_empty());
+        plain::plans(shown).iter().for_each(|line| session.say(line));
+    }
+    let mut asked = Vec::new();
+    for ask in plans.iter().flat_map(|plan| &plan.asks) {
+        if !asked.contains(&ask.consent) {
+            asked.push(ask.consent);
+            session.say(&format!("  ?  {} (yes is {})", ask.question, ask.consent.flag()));
         }
     }
-    for ask in plans.iter().flat_map(|plan| &plan.asks) {
-        session.say(&format!("  ?  {} ({})", ask.question, ask.consent.flag()));
+    let pending =
+        plans.iter().flat_map(|plan| &plan.changes).filter(|change| change.verb != Verb::Keep).count();
+    if pending == 0 {
+        session.say("Everything is as it should be: nothing would change.");
+        return Ok(DONE);
     }
-    Ok(if plans.iter().all(crate::model::plan::Plan::unchanged) { DONE } else { PENDING })
+    let command = match goal {
+        Goal::Install => "enable",
+        Goal::Upgrade => "enable --upgrade",
+        Goal::Disable => "disable",
+        Goal::RollBack => "roll-back",
+    };
+    session.say(&format!(
+        "{pending} changes are pending, and none was made. To make them: packagecloud-cloudfront {command}"
+    ));
+    Ok(PENDING)
 }
 
 pub async fn verify(session: &Session) -> Result<u8, Failure> {
-    let checks =
-        session.shown(async |run| engine::verify(&session.ground, &session.answers, &run).await).await?;
+    let checks = session
+        .showing(true, async |run| engine::verify(&session.ground, &session.answers, &run).await)
+        .await?;
     Ok(if checks.iter().any(Check::failed) { PENDING } else { DONE })
 }
 
@@ -99,7 +118,12 @@ pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
         lifetime: probe::LIFETIME.cast_signed(),
     };
     let now = session.ground.host.clock.now().as_secs();
-    say!("https://{domain}{}", probe::sign(secret, &signed, now)?);
+    let url = format!("https://{domain}{}", probe::sign(secret, &signed, now)?);
+    if session.json() {
+        json::print(&serde_json::json!({"type": "url", "url": url}));
+    } else {
+        say!("{url}");
+    }
     Ok(DONE)
 }
 

@@ -119,6 +119,7 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
     }
     if !pending.is_empty() {
         plan.asks.extend(managed_ask(&seen.config, answers));
+        plan.notes.extend(managed_note(&seen.config, answers));
         plan.asks.extend(expression_ask(&seen.config, &pending, answers));
     }
     plan.seen = Seen::Configuration(Box::new(seen));
@@ -150,6 +151,21 @@ pub(super) fn managed_ask(config: &ConfigSeen, answers: &Answers) -> Option<Ask>
         question: format!(
             "{tool} manages this host ({how}) and would undo the edit on its next run. Write the file now all the same?"
         ),
+    })
+}
+
+/// What is said where the file is written although a client manages it.
+pub(super) fn managed_note(config: &ConfigSeen, answers: &Answers) -> Option<String> {
+    let (tool, how) = config.managed.as_ref()?;
+    let pause = match tool.as_str() {
+        "chef" => "stop chef-client (systemctl stop chef-client.timer chef-client)",
+        "puppet" => "run: puppet agent --disable",
+        _ => "leave this host out of the play",
+    };
+    (answers.consents.managed == Some(Managed::Write)).then(|| {
+        format!(
+            "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {pause}."
+        )
     })
 }
 

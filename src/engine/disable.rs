@@ -209,9 +209,10 @@ pub async fn apply(
         }
         Err(failure) => {
             failures.push(failure);
-            let all: Vec<String> = failures.iter().map(ToString::to_string).collect();
-            let last = failures.pop().unwrap_or_else(super::run::interrupted);
-            Err(Failure { why: all.join("; and "), ..last })
+            // The first is the cause: where a reconfigure failed, the redirects are its consequence.
+            let first = failures.remove(0);
+            let others = failures.iter().map(|failure| format!("; and {failure}")).collect::<String>();
+            Err(Failure { why: format!("{}{others}", first.why), ..first })
         }
     }
 }

@@ -94,6 +94,7 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
         }
         if !keys.is_empty() {
             plan.asks.extend(configuration::managed_ask(&seen.config, answers));
+            plan.notes.extend(configuration::managed_note(&seen.config, answers));
             plan.asks.extend(configuration::expression_ask(&seen.config, &keys, answers));
         }
         if !probe::can_ask(ground, answers) && !answers.consents.unproven && !ground.without_ctl() {
