@@ -16,9 +16,9 @@ use packagecloud_cloudfront::{
     cli,
     cloud::web::Web,
     engine::{Ground, Identities, SandboxFacts, Settings},
-    host::{self, Clock, Ctl, Host, Keyring, Reach, Redactor, State, netrc},
+    host::{self, Clock, Ctl, Host, Keyring, Reach, Redactor, State, netrc, state::Left},
     model::{
-        answers::{Answers, Consents},
+        answers::{Answers, Consents, ReindexAnswers},
         failure::Failure,
         goal::Goal,
         secret::Secret,
@@ -45,12 +45,12 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
         Some(world) => served(global, world).await?,
         None => None,
     };
-    let host = self::host(global, world.as_ref())?;
+    let host = self::host(global, command, world.as_ref())?;
     let (left, _) = host.state.left();
     let left = left.unwrap_or_default();
-    let (kept, last) = (left.answers, left.on);
-    let last_profile = kept.profile.clone();
-    let answers = answers(global, command, kept);
+    let last = left.on.clone();
+    let last_profile = left.answers.profile.clone();
+    let answers = answers(global, command, left);
     let edge = global.edge_url.clone();
     let sleep = SharedAsyncSleep::new(TokioSleep::new());
     let (web, identities, facts) = if let Some(world) = &world {
@@ -115,10 +115,18 @@ async fn served(global: &Global, world: &World) -> Result<Option<Forward>, Failu
     Ok(found)
 }
 
-fn host(global: &Global, world: Option<&World>) -> Result<Host, Failure> {
+fn host(global: &Global, command: &Command, world: Option<&World>) -> Result<Host, Failure> {
     let default_state = world.map_or_else(host::state::default_dir, |world| world.dir().join("state"));
     let state_dir = global.state_dir.clone().unwrap_or(default_state);
-    let state = State::open(&state_dir, global.log_file.as_deref())?;
+    let state = match State::open(&state_dir, global.log_file.as_deref()) {
+        Ok(state) => state,
+        // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
+        Err(failure) if matches!(command, Command::Disable | Command::Wizard { .. }) => {
+            tell!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
+            State::lost(&state_dir)
+        }
+        Err(failure) => return Err(failure),
+    };
     let default_config =
         world.map_or_else(|| PathBuf::from(CONFIG), |world| world.dir().join("packagecloud.rb"));
     let ctl = match (&global.ctl, world) {
@@ -158,9 +166,14 @@ fn played(world: &World) -> Ctl {
 }
 
 /// What was said on this command line, over what the last run kept.
-fn answers(global: &Global, command: &Command, kept: Answers) -> Answers {
+fn answers(global: &Global, command: &Command, left: Left) -> Answers {
+    let unfinished = left.stage.is_some();
+    let kept = left.answers;
     let mut answers = Answers {
-        profile: global.profile.clone().or(kept.profile),
+        // The last run's comes after `AWS_*` (contract section 4): it is not chosen here.
+        profile: global.profile.clone(),
+        identity: kept.identity,
+        account: kept.account,
         bucket: global.bucket.clone().or(kept.bucket),
         region: global.region.clone().or(kept.region),
         suffix: global.name_suffix.clone().unwrap_or(kept.suffix),
@@ -168,7 +181,9 @@ fn answers(global: &Global, command: &Command, kept: Answers) -> Answers {
         packages_domain: global.packages_domain.clone().or(kept.packages_domain),
         permissions_boundary: global.permissions_boundary.clone().or(kept.permissions_boundary),
         probe_url: global.probe_url.clone().or(kept.probe_url),
-        construction: global.construction,
+        construction: global.construction.or(kept.construction.filter(|_| unfinished)),
+        // A run that was broken off goes on as it was begun.
+        reindex: if unfinished { kept.reindex } else { ReindexAnswers::default() },
         consents: consents(&global.consents),
         ..Answers::default()
     };
@@ -202,13 +217,17 @@ fn answers(global: &Global, command: &Command, kept: Answers) -> Answers {
 
 fn reindexed(answers: &mut Answers, flags: &ReindexFlags) {
     let chosen = &mut answers.reindex;
-    chosen.skip = flags.skip_reindex;
+    chosen.skip |= flags.skip_reindex;
     chosen.rescan = flags.rescan;
-    chosen.no_acl = flags.no_acl;
-    chosen.all_keys = flags.all_keys;
-    chosen.package_globs.clone_from(&flags.package_glob);
-    chosen.metadata_globs.clone_from(&flags.metadata_glob);
-    chosen.vendor = flags.vendor_reindex == Whether::Yes;
+    chosen.no_acl |= flags.no_acl;
+    chosen.all_keys |= flags.all_keys;
+    if !flags.package_glob.is_empty() {
+        chosen.package_globs.clone_from(&flags.package_glob);
+    }
+    if !flags.metadata_glob.is_empty() {
+        chosen.metadata_globs.clone_from(&flags.metadata_glob);
+    }
+    chosen.vendor |= flags.vendor_reindex == Whether::Yes;
 }
 
 fn consents(flags: &ConsentFlags) -> Consents {

@@ -50,6 +50,9 @@ pub async fn run(session: &mut Session, command: &Command) -> u8 {
     if session.json() {
         json::print(&json::version(session.sandbox));
     }
+    if let Err(failure) = alone(session, command) {
+        return session.refuse(&failure);
+    }
     let result = match command {
         Command::Check { .. } => read::check(session).await,
         Command::Plan { .. } => read::plan(session).await,
@@ -73,6 +76,29 @@ pub async fn run(session: &mut Session, command: &Command) -> u8 {
         Command::Wizard { .. } | Command::Sandbox(_) | Command::Completions { .. } | Command::Man => Ok(DONE),
     };
     result.unwrap_or_else(|failure| session.refuse(&failure))
+}
+
+/// One run at a time changes this host. What only reads needs no lock; switching off takes it where it can, and waits for nobody.
+fn alone(session: &Session, command: &Command) -> Result<(), Failure> {
+    session.ground.mean_it();
+    match command {
+        Command::Enable { .. }
+        | Command::ReindexEverything { .. }
+        | Command::GenerateCloudfrontSecret
+        | Command::BootstrapCloudfront
+        | Command::ReconfigureCloudfrontDistribution { .. }
+        | Command::Reconfigure
+        | Command::Restart
+        | Command::RollBack { backup: Some(_), .. }
+        | Command::RollBack { edge: Some(_), .. } => session.ground.take(),
+        Command::Disable => {
+            if let Some(other) = session.ground.other_run() {
+                tell!("{other} Switching off goes on beside it, and keeps it from going live.");
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Session {

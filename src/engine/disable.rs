@@ -84,6 +84,9 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
         "Everything in AWS stays as it is, and links that were given out still work until they expire."
             .into(),
     );
+    if let Some(other) = ground.other_run() {
+        plan.notes.push(format!("{other} Switching off goes on beside it, and keeps it from going live."));
+    }
     if let Some((tool, how)) = &config.seen.managed {
         plan.notes.push(format!(
             "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too."

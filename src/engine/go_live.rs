@@ -146,6 +146,7 @@ pub async fn apply(
     let keys = keys(seen);
     if !keys.is_empty() {
         run.step(Step::Switch, format!("writing {}", seen.config.path), async {
+            ground.not_switched_off_meanwhile()?;
             switch::intend(ground, true);
             let written =
                 configuration::write(ground, &seen.config, &seen.wanted, &keys, answers, (run, Step::Switch))
@@ -162,6 +163,8 @@ pub async fn apply(
         ));
     }
     let live = async {
+        // Whoever switches off notes it before reading the file: either they see that it says true, or this sees the note.
+        ground.not_switched_off_meanwhile()?;
         switch::reconfigure(ground, run).await?;
         switch::restart(ground, run).await?;
         prove(ground, &found, seen, answers, run).await

@@ -64,6 +64,7 @@ pub struct Ground {
     pub settings: Arc<Settings>,
     typed: Arc<Mutex<Option<Keys>>>,
     scene: Arc<tokio::sync::Mutex<Option<(Asked, Scene)>>>,
+    pub(super) hold: super::hold::Hold,
 }
 
 /// What a scene depends on of the answers.
@@ -97,7 +98,14 @@ pub struct Scene {
 impl Ground {
     #[must_use]
     pub fn new(host: Host, web: Web, settings: Settings) -> Self {
-        Self { host, web, settings: Arc::new(settings), typed: Arc::default(), scene: Arc::default() }
+        Self {
+            host,
+            web,
+            settings: Arc::new(settings),
+            typed: Arc::default(),
+            scene: Arc::default(),
+            hold: Default::default(),
+        }
     }
 
     /// Whether reconfigure and restart are left to the operator: `--ctl none`.
@@ -246,11 +254,9 @@ impl Ground {
         Ok(scene)
     }
 
-    /// The account and the bucket, where they are known already.
-    #[must_use]
-    pub fn place(&self) -> Option<(String, String)> {
-        let held = self.scene.try_lock().ok()?;
-        held.as_ref().map(|(_, scene)| (scene.account.clone(), scene.names.bucket().to_owned()))
+    /// Who we are and which bucket it is, where that was found already.
+    pub(super) fn known_scene(&self) -> Option<Scene> {
+        self.scene.try_lock().ok()?.as_ref().map(|(_, scene)| scene.clone())
     }
 
     /// Forgets what was found: the next look asks again.
@@ -284,7 +290,7 @@ impl Ground {
     /// Which bucket, and why: contract section 4's order.
     async fn bucket(&self, cloud: &Cloud, answers: &Answers) -> Result<(String, String), Failure> {
         if let Some(name) = &answers.bucket {
-            return Ok((name.clone(), "it was named with --bucket".to_owned()));
+            return Ok((name.clone(), "it was named with --bucket, now or for the last run".to_owned()));
         }
         let unnamed = Names::new("", &answers.suffix);
         if let Ok(Some(function)) = cloud.function(&unnamed).await
