@@ -161,8 +161,14 @@ pub async fn apply(
     }
     let live = async {
         switch::reconfigure(ground, run).await?;
+        let restarting = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
-        prove(ground, &found, seen, answers, run).await
+        let since = clock::written(ground.host.clock.now());
+        let took = restarting.elapsed().as_secs();
+        let seen = prove(ground, &found, seen, answers, run).await?;
+        Ok::<_, Failure>(format!(
+            "on since {since}, the restart took {took} s; {seen}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
+        ))
     };
     match live.await {
         Ok(text) => {
