@@ -118,6 +118,13 @@ pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
     let domain = domain.as_str();
     let construction = engine::construction(&session.ground, &session.answers);
     let key = path.trim_start_matches('/');
+    if key.is_empty() {
+        return Err(Failure::usage(
+            "sign",
+            "the path names no object",
+            "give an S3 key, like 7/8/debian/package_files/1.deb",
+        ));
+    }
     let signed = probe::Signed {
         domain,
         key,

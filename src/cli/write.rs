@@ -34,6 +34,10 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     let unchanged = plans.iter().all(Plan::unchanged);
     if !unchanged {
         show_overview(session, &plans);
+        if !(session.json() && session.global.yes) {
+            tell!("All in all");
+            engine::overview::words(&plans).iter().for_each(|line| tell!("  {line}"));
+        }
         if !session.consent("Apply these changes?")? {
             return Err(Failure::consent(
                 "enable",
@@ -164,6 +168,15 @@ pub async fn bootstrap(session: &mut Session) -> Result<u8, Failure> {
 }
 
 pub async fn distribution(session: &mut Session, go_live: bool) -> Result<u8, Failure> {
+    let arn = session.answers.version_arn.clone().unwrap_or_default();
+    let numbered = arn.rsplit(':').next().is_some_and(|number| number.parse::<u32>().is_ok());
+    if !(arn.starts_with("arn:aws:lambda:us-east-1:") && arn.contains(":function:") && numbered) {
+        return Err(Failure::usage(
+            arn,
+            "it is no ARN of a function version in us-east-1, with its number at the end",
+            "give the one that bootstrap-cloudfront printed",
+        ));
+    }
     let mut wanted = vec![Stage::Distribution, Stage::Configuration];
     if go_live {
         wanted.push(Stage::GoLive);
@@ -187,7 +200,6 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     if !plan.unchanged() {
         show_overview(session, std::slice::from_ref(&plan));
         if !session.json() {
-            plan.notes.iter().for_each(|note| tell!("  {note}"));
             tell!("  {}", engine::disable::would_help(&session.ground).await);
         }
         if !session.consent("Switch CloudFront off?")? {

@@ -166,8 +166,14 @@ pub async fn apply(
         // Whoever switches off notes it before reading the file: either they see that it says true, or this sees the note.
         ground.not_switched_off_meanwhile()?;
         switch::reconfigure(ground, run).await?;
+        let restarting = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
-        prove(ground, &found, seen, answers, run).await
+        let since = clock::written(ground.host.clock.now());
+        let took = restarting.elapsed().as_secs();
+        let seen = prove(ground, &found, seen, answers, run).await?;
+        Ok::<_, Failure>(format!(
+            "on since {since}, the restart took {took} s; {seen}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
+        ))
     };
     match live.await {
         Ok(text) => {
