@@ -6,12 +6,13 @@ use std::io::IsTerminal;
 
 use clap::{CommandFactory, Parser};
 use packagecloud_cloudfront::{
-    args::{Arguments, Command, SandboxCommand},
+    args::{Arguments, Command, ReindexFlags, SandboxCommand},
     cli::{self, Session},
     model::failure::Failure,
-    tui,
+    say, tell, tui,
     wizard::Beginning,
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 fn main() {
@@ -25,7 +26,7 @@ fn main() {
             code
         }
         Err(error) => {
-            eprintln!("packagecloud-cloudfront: no threads could be started: {error}");
+            tell!("packagecloud-cloudfront: no threads could be started: {error}");
             cli::FAILED
         }
     };
@@ -34,7 +35,7 @@ fn main() {
 
 async fn run(arguments: Arguments) -> u8 {
     let Arguments { global, command } = arguments;
-    let command = command.unwrap_or(Command::Wizard { goal: None, reindex: Default::default() });
+    let command = command.unwrap_or(Command::Wizard { goal: None, reindex: ReindexFlags::default() });
     match &command {
         Command::Completions { shell } => {
             clap_complete::generate(
@@ -72,7 +73,7 @@ async fn run(arguments: Arguments) -> u8 {
         };
         return match tui::run(beginning, tui::perform::performer(laid.ground)).await {
             Ok(outcome) => {
-                outcome.last_words.iter().for_each(|words| println!("{words}"));
+                outcome.last_words.iter().for_each(|words| say!("{words}"));
                 outcome.code
             }
             Err(failure) => lay::finish(Err(failure)),
@@ -92,20 +93,32 @@ async fn run(arguments: Arguments) -> u8 {
     tokio::select! {
         code = work => code,
         () = interrupted(stop) => {
-            eprintln!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
+            tell!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
             cli::INTERRUPTED
         }
     }
 }
 
-/// The first Ctrl-C stops after the request in flight; this ends on the second.
+/// The first Ctrl-C, dropped line or request to end stops after the request in flight; this ends on the second.
 async fn interrupted(stop: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_err() {
+    let signals =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal).into_iter();
+    let mut signals: Vec<_> = signals.flatten().collect();
+    if !any(&mut signals).await {
         std::future::pending::<()>().await;
     }
-    eprintln!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
+    tell!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
     stop.cancel();
-    let _ = tokio::signal::ctrl_c().await;
+    any(&mut signals).await;
+}
+
+/// Waits for any of the signals; false where none can be heard.
+async fn any(signals: &mut [Signal]) -> bool {
+    if signals.is_empty() {
+        return false;
+    }
+    futures::future::select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
+    true
 }
 
 async fn serve_or_import(

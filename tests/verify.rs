@@ -62,7 +62,7 @@ fn ground(world: &World, eye: &Eye) -> Ground {
     let sleep = SharedAsyncSleep::new(TokioSleep::new());
     let web = Web::new(world.http_client(), sleep, time, eye.edge.clone());
     let settings = Settings {
-        identities: Identities::Fixed(config),
+        identities: Identities::Fixed(Box::new(config)),
         region: None,
         endpoint_url: None,
         sandbox: Some(SandboxFacts {

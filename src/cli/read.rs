@@ -10,6 +10,7 @@ use crate::model::{
     check::Check,
     failure::Failure,
     goal::{Goal, Stage},
+    plan::Verb,
     snippet,
     token::{self, Mac},
 };
@@ -24,11 +25,11 @@ pub async fn check(session: &Session) -> Result<u8, Failure> {
 pub async fn policy(session: &Session) -> u8 {
     match engine::policy(&session.ground, &session.answers).await {
         Ok(document) => {
-            println!("{document}");
+            say!("{document}");
             DONE
         }
         Err(failure) => {
-            eprintln!("packagecloud-cloudfront: {}", plain::failure(&failure));
+            tell!("packagecloud-cloudfront: {}", plain::failure(&failure));
             FAILED
         }
     }
@@ -37,23 +38,41 @@ pub async fn policy(session: &Session) -> u8 {
 pub async fn plan(session: &Session) -> Result<u8, Failure> {
     let goal = session.answers.goal.unwrap_or(Goal::Install);
     let plans = overview::plans(&session.ground, goal, &session.answers).await?;
-    for plan in &plans {
-        if session.json() {
-            json::plan(plan).iter().for_each(json::print);
-        } else if !plan.changes.is_empty() {
-            session.say(plan.stage.title());
-            plain::plan(plan).iter().for_each(|line| session.say(line));
+    if session.json() {
+        plans.iter().flat_map(json::plan).for_each(|line| json::print(&line));
+    } else {
+        let shown = plans.iter().filter(|plan| !plan.changes.is_empty());
+        plain::plans(shown).iter().for_each(|line| session.say(line));
+    }
+    let mut asked = Vec::new();
+    for ask in plans.iter().flat_map(|plan| &plan.asks) {
+        if !asked.contains(&ask.consent) {
+            asked.push(ask.consent);
+            session.say(&format!("  ?  {} (yes is {})", ask.question, ask.consent.flag()));
         }
     }
-    for ask in plans.iter().flat_map(|plan| &plan.asks) {
-        session.say(&format!("  ?  {} ({})", ask.question, ask.consent.flag()));
+    let pending =
+        plans.iter().flat_map(|plan| &plan.changes).filter(|change| change.verb != Verb::Keep).count();
+    if pending == 0 {
+        session.say("Everything is as it should be: nothing would change.");
+        return Ok(DONE);
     }
-    Ok(if plans.iter().all(crate::model::plan::Plan::unchanged) { DONE } else { PENDING })
+    let command = match goal {
+        Goal::Install => "enable",
+        Goal::Upgrade => "enable --upgrade",
+        Goal::Disable => "disable",
+        Goal::RollBack => "roll-back",
+    };
+    session.say(&format!(
+        "{pending} changes are pending, and none was made. To make them: packagecloud-cloudfront {command}"
+    ));
+    Ok(PENDING)
 }
 
 pub async fn verify(session: &Session) -> Result<u8, Failure> {
-    let checks =
-        session.shown(async |run| engine::verify(&session.ground, &session.answers, &run).await).await?;
+    let checks = session
+        .showing(true, async |run| engine::verify(&session.ground, &session.answers, &run).await)
+        .await?;
     Ok(if checks.iter().any(Check::failed) { PENDING } else { DONE })
 }
 
@@ -78,9 +97,9 @@ pub fn show(session: &Session, values: &Values, format: Format) {
         Format::Puppet => snippet::puppet(&shown),
         Format::Ansible => snippet::ansible(&shown),
     };
-    println!("{text}");
+    say!("{text}");
     if !show_secret && values.secret.is_some() {
-        eprintln!("The secret is hidden: --show-secret shows it.");
+        tell!("The secret is hidden: --show-secret shows it.");
     }
 }
 
@@ -99,6 +118,13 @@ pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
     let domain = domain.as_str();
     let construction = engine::construction(&session.ground, &session.answers);
     let key = path.trim_start_matches('/');
+    if key.is_empty() {
+        return Err(Failure::usage(
+            "sign",
+            "the path names no object",
+            "give an S3 key, like 7/8/debian/package_files/1.deb",
+        ));
+    }
     let signed = probe::Signed {
         domain,
         key,
@@ -107,20 +133,24 @@ pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
         lifetime: probe::LIFETIME.cast_signed(),
     };
     let now = session.ground.host.clock.now().as_secs();
-    println!("https://{domain}{}", probe::sign(secret, &signed, now)?);
+    let url = format!("https://{domain}{}", probe::sign(secret, &signed, now)?);
+    if session.json() {
+        json::print(&serde_json::json!({"type": "url", "url": url}));
+    } else {
+        say!("{url}");
+    }
     Ok(DONE)
 }
 
 pub async fn inspect(session: &Session, url: Option<&str>) -> Result<u8, Failure> {
-    let url = match url {
-        Some(url) => url.to_owned(),
-        None => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(|error| {
-                Failure::usage("the URL", error.to_string(), "give it as an argument, or on standard input")
-            })?;
-            text.trim().to_owned()
-        }
+    let url = if let Some(url) = url {
+        url.to_owned()
+    } else {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|error| {
+            Failure::usage("the URL", error.to_string(), "give it as an argument, or on standard input")
+        })?;
+        text.trim().to_owned()
     };
     if url.is_empty() {
         return Err(Failure::usage(

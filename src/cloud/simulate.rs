@@ -158,7 +158,7 @@ fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
         .chain(inner.clone().map(aws_sdk_iam::types::ResourceSpecificResult::eval_resource_decision))
         .collect();
     let mut missing: Vec<&str> = (of_it.iter().flat_map(|one| one.missing_context_values()))
-        .chain(inner.flat_map(|one| one.missing_context_values()))
+        .chain(inner.flat_map(aws_sdk_iam::types::ResourceSpecificResult::missing_context_values))
         .map(String::as_str)
         .collect();
     missing.sort_unstable();

@@ -38,7 +38,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     match permissions {
         Ok(checks) => plan.checks.extend(checks),
         Err(failure) => {
-            plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why)))
+            plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why)));
         }
     }
     plan.asks.extend(asks(ground, &scene, answers));

@@ -368,7 +368,7 @@ pub async fn apply(
     policies?;
 
     if let Some(arn) = &seen.version {
-        return ended(seen, arn);
+        return Ok(ended(seen, arn));
     }
     let bundle = bundle(seen.construction, &key.arn, names);
     let description = bundle.description(std::slice::from_ref(&secret))?;
@@ -410,10 +410,10 @@ pub async fn apply(
             Ok((version, text))
         })
         .await?;
-    ended(seen, &version.arn)
+    Ok(ended(seen, &version.arn))
 }
 
-fn ended(seen: &BootstrapSeen, arn: &str) -> Result<(End, String), Failure> {
+fn ended(seen: &BootstrapSeen, arn: &str) -> (End, String) {
     let previous = seen
         .function
         .as_ref()
@@ -421,5 +421,5 @@ fn ended(seen: &BootstrapSeen, arn: &str) -> Result<(End, String), Failure> {
         .and_then(|function| function.versions.last())
         .map(|version| format!("; the adopted function's version before: {}", version.arn))
         .unwrap_or_default();
-    Ok((End::Applied, format!("{arn}{previous}")))
+    (End::Applied, format!("{arn}{previous}"))
 }

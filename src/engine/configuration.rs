@@ -5,7 +5,7 @@
 use crate::host::{Config, Written};
 use crate::model::{
     answers::{Answers, Managed},
-    block::{Key, Values},
+    block::{HASH, Key, Values},
     config_file::Override,
     event::End,
     failure::Failure,
@@ -109,16 +109,20 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
         change.calls.push("by hand: add the lines to packagecloud.rb".into());
     }
     let domain = seen.wanted.packages_domain.clone();
-    plan.exhibit.push(Exhibit {
-        title: "The final block (cloudfront_enabled is switched on by going live)".into(),
-        lines: seen.wanted.hidden().lines(),
-        copy: true,
-    });
+    // Before there is a distribution the block would be half a block.
+    if seen.wanted.distribution_id.is_some() {
+        plan.exhibit.push(Exhibit {
+            title: "The final block (cloudfront_enabled is switched on by going live)".into(),
+            lines: seen.wanted.hidden().lines(),
+            copy: true,
+        });
+    }
     if let Some(domain) = &domain {
         plan.exhibit.push(notice(domain));
     }
     if !pending.is_empty() {
         plan.asks.extend(managed_ask(&seen.config, answers));
+        plan.notes.extend(managed_note(&seen.config, answers));
         plan.asks.extend(expression_ask(&seen.config, &pending, answers));
     }
     plan.seen = Seen::Configuration(Box::new(seen));
@@ -153,6 +157,21 @@ pub(super) fn managed_ask(config: &ConfigSeen, answers: &Answers) -> Option<Ask>
     })
 }
 
+/// What is said where the file is written although a client manages it.
+pub(super) fn managed_note(config: &ConfigSeen, answers: &Answers) -> Option<String> {
+    let (tool, how) = config.managed.as_ref()?;
+    let pause = match tool.as_str() {
+        "chef" => "stop chef-client (systemctl stop chef-client.timer chef-client)",
+        "puppet" => "run: puppet agent --disable",
+        _ => "leave this host out of the play",
+    };
+    (answers.consents.managed == Some(Managed::Write)).then(|| {
+        format!(
+            "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {pause}."
+        )
+    })
+}
+
 pub(super) fn expression_ask(config: &ConfigSeen, keys: &[Key], answers: &Answers) -> Option<Ask> {
     if answers.consents.override_expression {
         return None;
@@ -172,28 +191,71 @@ pub(super) fn edits(values: &Values, keys: &[Key]) -> Vec<(Key, String)> {
     keys.iter().filter_map(|&key| values.ruby(key).map(|value| (key, value))).collect()
 }
 
-/// Writes `keys` of `values`, by the rules for managed hosts.
+/// Writes `keys` of `values`; on a managed host waits, where that was chosen, until its tool has written them.
 pub(super) async fn write(
     ground: &Ground,
     config: &ConfigSeen,
     values: &Values,
     keys: &[Key],
     answers: &Answers,
+    (run, step): (&StageRun, Step),
 ) -> Result<Written, Failure> {
-    if let Some((tool, _)) = &config.managed
-        && answers.consents.managed != Some(Managed::Write)
-    {
-        return Err(Failure::consent(
-            config.path.clone(),
-            format!("{tool} manages it, and it does not hold these values yet"),
-            format!(
-                "put the values of `configuration --format {tool}` into {tool} and run it, then start again; or give --managed write"
-            ),
-        ));
+    match (&config.managed, answers.consents.managed) {
+        (None, _) | (Some(_), Some(Managed::Write)) => {}
+        (Some((tool, _)), Some(Managed::Wait)) => {
+            return await_values(ground, tool, values, keys, run, step).await;
+        }
+        (Some((tool, _)), None) => {
+            return Err(Failure::consent(
+                config.path.clone(),
+                format!("{tool} manages it, and would undo an edit"),
+                "choose --managed wait (put the values into that tool; this waits for them) or --managed write",
+            ));
+        }
     }
     let expressions = if answers.consents.override_expression { Override::Append } else { Override::Refuse };
     ground.host.write_config(config, &edits(values, keys), expressions).await
 }
+
+/// Waits until the host's configuration client has written `keys` of `values`. They are shown in a file that only
+/// this user reads, since the secret may be among them.
+async fn await_values(
+    ground: &Ground,
+    tool: &str,
+    values: &Values,
+    keys: &[Key],
+    run: &StageRun,
+    step: Step,
+) -> Result<Written, Failure> {
+    let wanted = edits(values, keys);
+    let lines: String =
+        wanted.iter().map(|(key, value)| format!("{HASH}['{}'] = {value}\n", key.name())).collect();
+    let path = ground.host.state.write("managed-values", lines.as_bytes())?;
+    let say = run.progress(step);
+    let began = tokio::time::Instant::now();
+    loop {
+        let now = ground.host.read_config().await?.seen.values;
+        if wanted.iter().all(|(key, value)| now.ruby(*key).as_ref() == Some(value)) {
+            ground.host.state.remove("managed-values");
+            return Ok(Written { backup: None, diff: Vec::new() });
+        }
+        say(&format!(
+            "waiting for {tool} to write the lines of {}, {} s",
+            path.display(),
+            began.elapsed().as_secs()
+        ));
+        let pause = async {
+            tokio::time::sleep(ground.patience(LOOK_AGAIN).max(SHORTEST)).await;
+            Ok(())
+        };
+        run.unless_stopped(pause).await?;
+    }
+}
+
+/// How often a managed host's file is looked at.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// However fast a sandbox is.
+const SHORTEST: std::time::Duration = std::time::Duration::from_millis(20);
 
 pub async fn apply(
     ground: &Ground,
@@ -206,7 +268,8 @@ pub async fn apply(
         return Ok((End::Unchanged, String::new()));
     }
     run.step(Step::Configuration, format!("writing {}", seen.config.path), async {
-        let written = write(ground, &seen.config, &seen.wanted, &keys, answers).await?;
+        let written =
+            write(ground, &seen.config, &seen.wanted, &keys, answers, (run, Step::Configuration)).await?;
         Ok(((), format!("{} holds the block, not live yet{}", seen.config.path, kept(&written))))
     })
     .await?;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::host::clock;
 use crate::model::{
     answers::Answers,
     block::{Key, Values},
@@ -28,7 +29,7 @@ use super::{
 };
 
 /// Within this the redirect must have followed.
-const PROOF: Duration = Duration::from_secs(60);
+const PROOF: Duration = Duration::from_mins(1);
 
 struct Found {
     scene: Scene,
@@ -52,7 +53,11 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let before = config.seen.values.clone();
     let live = switch::is_live(ground, answers, wanted.packages_domain.as_deref()).await;
     let seen = ConfigurationSeen { config: config.seen, wanted, before, backup: None };
-    Ok(plan(ground, seen, answers, live))
+    let mut plan = plan(ground, seen, answers, live);
+    if !plan.unchanged() {
+        plan.notes.extend(also_applied(ground).await);
+    }
+    Ok(plan)
 }
 
 fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Option<bool>) -> Plan {
@@ -91,6 +96,7 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
         }
         if !keys.is_empty() {
             plan.asks.extend(configuration::managed_ask(&seen.config, answers));
+            plan.notes.extend(configuration::managed_note(&seen.config, answers));
             plan.asks.extend(configuration::expression_ask(&seen.config, &keys, answers));
         }
         if !probe::can_ask(ground, answers) && !answers.consents.unproven && !ground.without_ctl() {
@@ -102,6 +108,20 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
     }
     plan.seen = Seen::Configuration(Box::new(seen));
     plan
+}
+
+/// What a reconfigure would also apply that isn't ours: whatever else was changed in the file since the last one.
+async fn also_applied(ground: &Ground) -> Option<String> {
+    let changed = ground.host.config_changed().await?;
+    let last = ground.host.last_reconfigure().await?;
+    (changed > last).then(|| {
+        format!(
+            "{} was changed at {}, after the last reconfigure at {}: whatever was changed there since, beside the lines of CloudFront, takes effect too.",
+            ground.host.config.display(),
+            clock::written(changed),
+            clock::written(last)
+        )
+    })
 }
 
 /// Which of the four values going live has to write; never the secret.
@@ -126,8 +146,11 @@ pub async fn apply(
     let keys = keys(seen);
     if !keys.is_empty() {
         run.step(Step::Switch, format!("writing {}", seen.config.path), async {
+            ground.not_switched_off_meanwhile()?;
             switch::intend(ground, true);
-            let written = configuration::write(ground, &seen.config, &seen.wanted, &keys, answers).await?;
+            let written =
+                configuration::write(ground, &seen.config, &seen.wanted, &keys, answers, (run, Step::Switch))
+                    .await?;
             Ok(((), format!("cloudfront_enabled is true{}", kept(&written))))
         })
         .await?;
@@ -140,9 +163,17 @@ pub async fn apply(
         ));
     }
     let live = async {
+        // Whoever switches off notes it before reading the file: either they see that it says true, or this sees the note.
+        ground.not_switched_off_meanwhile()?;
         switch::reconfigure(ground, run).await?;
+        let restarting = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
-        prove(ground, &found, seen, answers, run).await
+        let since = clock::written(ground.host.clock.now());
+        let took = restarting.elapsed().as_secs();
+        let seen = prove(ground, &found, seen, answers, run).await?;
+        Ok::<_, Failure>(format!(
+            "on since {since}, the restart took {took} s; {seen}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
+        ))
     };
     match live.await {
         Ok(text) => {
@@ -193,7 +224,7 @@ async fn pass_gate(
             run.check(check.clone());
             checks.push(check);
         }
-        if let Some(failed) = checks.into_iter().find(|check| check.failed()) {
+        if let Some(failed) = checks.into_iter().find(super::super::model::check::Check::failed) {
             return Err(Failure::other(
                 format!("the gate, {}", failed.name),
                 format!("{}; nothing was switched on", failed.detail),

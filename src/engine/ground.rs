@@ -27,7 +27,7 @@ use crate::model::{
 #[derive(Clone)]
 pub enum Identities {
     /// There is one: a sandbox's.
-    Fixed(SdkConfig),
+    Fixed(Box<SdkConfig>),
     /// As contract section 4 orders them.
     Found,
 }
@@ -64,6 +64,7 @@ pub struct Ground {
     pub settings: Arc<Settings>,
     typed: Arc<Mutex<Option<Keys>>>,
     scene: Arc<tokio::sync::Mutex<Option<(Asked, Scene)>>>,
+    pub(super) hold: super::hold::Hold,
 }
 
 /// What a scene depends on of the answers.
@@ -97,7 +98,14 @@ pub struct Scene {
 impl Ground {
     #[must_use]
     pub fn new(host: Host, web: Web, settings: Settings) -> Self {
-        Self { host, web, settings: Arc::new(settings), typed: Arc::default(), scene: Arc::default() }
+        Self {
+            host,
+            web,
+            settings: Arc::new(settings),
+            typed: Arc::default(),
+            scene: Arc::default(),
+            hold: Default::default(),
+        }
     }
 
     /// Whether reconfigure and restart are left to the operator: `--ctl none`.
@@ -184,14 +192,7 @@ impl Ground {
                 Err(failure) => last = Some(failure),
             }
         }
-        Err(last.unwrap_or_else(|| {
-            Failure::new(
-                Kind::Credentials,
-                "AWS credentials",
-                "none were found",
-                "give a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            )
-        }))
+        Err(last.unwrap_or_else(no_credentials))
     }
 
     pub(super) async fn try_candidate(&self, candidate: &Candidate) -> Result<(Cloud, Caller), Failure> {
@@ -202,6 +203,35 @@ impl Ground {
         let cloud = Cloud::new(&config, None);
         let caller = cloud.caller().await?;
         Ok((cloud, caller))
+    }
+
+    /// S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
+    async fn s3_alone(&self, answers: &Answers) -> Result<Cloud, Failure> {
+        let region = answers.region.as_deref();
+        if let Identities::Fixed(config) = &self.settings.identities {
+            return Ok(Cloud::new(config, region));
+        }
+        let candidates = self.candidates(answers).await;
+        let first = candidates.first().ok_or_else(no_credentials)?;
+        let endpoint = self.settings.endpoint_url.as_deref();
+        Ok(Cloud::new(&credentials::load(first, region, endpoint).await?, region))
+    }
+
+    /// The objects' bucket, and S3 in its region. A bucket that was named needs S3 alone: where AWS doesn't say whose
+    /// the credentials are, what isn't known of the bucket is unknown and stops nothing.
+    pub(super) async fn objects(&self, answers: &Answers) -> Result<ObjectsFound, Failure> {
+        let bucket = match (self.identity(answers).await, &answers.bucket) {
+            (Err(failure), Some(bucket)) if failure.kind != Kind::Credentials => bucket.clone(),
+            _ => {
+                let scene = self.scene(answers).await?;
+                return Ok(ObjectsFound {
+                    cloud: scene.cloud,
+                    name: scene.bucket.name.clone(),
+                    bucket: Some(scene.bucket),
+                });
+            }
+        };
+        Ok(ObjectsFound { cloud: self.s3_alone(answers).await?, name: bucket, bucket: None })
     }
 
     /// Who we are and which bucket it is; found once for the same answers.
@@ -222,6 +252,11 @@ impl Ground {
         let scene = self.set(answers).await?;
         *held = Some((asked, scene.clone()));
         Ok(scene)
+    }
+
+    /// Who we are and which bucket it is, where that was found already.
+    pub(super) fn known_scene(&self) -> Option<Scene> {
+        self.scene.try_lock().ok()?.as_ref().map(|(_, scene)| scene.clone())
     }
 
     /// Forgets what was found: the next look asks again.
@@ -255,7 +290,7 @@ impl Ground {
     /// Which bucket, and why: contract section 4's order.
     async fn bucket(&self, cloud: &Cloud, answers: &Answers) -> Result<(String, String), Failure> {
         if let Some(name) = &answers.bucket {
-            return Ok((name.clone(), "it was named with --bucket".to_owned()));
+            return Ok((name.clone(), "it was named with --bucket, now or for the last run".to_owned()));
         }
         let unnamed = Names::new("", &answers.suffix);
         if let Ok(Some(function)) = cloud.function(&unnamed).await
@@ -283,6 +318,24 @@ impl Ground {
             "name it with --bucket NAME",
         ))
     }
+}
+
+fn no_credentials() -> Failure {
+    Failure::new(
+        Kind::Credentials,
+        "AWS credentials",
+        "none were found",
+        "give a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )
+}
+
+/// What the reindex works on.
+pub(super) struct ObjectsFound {
+    /// With S3 in the bucket's region.
+    pub cloud: Cloud,
+    pub name: String,
+    /// `None` where nothing but S3 could be asked.
+    pub bucket: Option<BucketSeen>,
 }
 
 /// S3's refusal of a request without a body tells no reason: a clock that is far off is the likelier one.

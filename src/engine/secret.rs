@@ -67,7 +67,7 @@ pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure>
             );
         }
         None if seen.function && !answers.consents.new_secret => {
-            return Err(Failure::other(
+            return Err(Failure::consent(
                 "cloudfront_secret",
                 format!(
                     "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
@@ -89,7 +89,10 @@ pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure>
             "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
         );
     }
-    plan.asks.extend(configuration::managed_ask(&seen.config, answers));
+    if !plan.unchanged() {
+        plan.asks.extend(configuration::managed_ask(&seen.config, answers));
+        plan.notes.extend(configuration::managed_note(&seen.config, answers));
+    }
     plan.seen = Seen::Secret(Box::new(seen));
     Ok(plan)
 }
@@ -105,15 +108,14 @@ pub async fn apply(
         let name = format!("cloudfront_secret {}", seen.config.path);
         let fresh =
             if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
-        let secret = match fresh {
-            Some(secret) => secret,
-            None => {
-                let mut random = [0; 16];
-                getrandom::fill(&mut random).map_err(|error| {
-                    Failure::other("the operating system's random bytes", error.to_string(), "try again")
-                })?;
-                Secret::from_random(&random)
-            }
+        let secret = if let Some(secret) = fresh {
+            secret
+        } else {
+            let mut random = [0; 16];
+            getrandom::fill(&mut random).map_err(|error| {
+                Failure::other("the operating system's random bytes", error.to_string(), "try again")
+            })?;
+            Secret::from_random(&random)
         };
         host.redactor.learn(&secret);
         let held = match host.keyring.put(&name, &secret).await {
@@ -121,7 +123,9 @@ pub async fn apply(
             Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
         };
         let values = Values { secret: Some(secret), ..Values::default() };
-        let written = configuration::write(ground, &seen.config, &values, &[Key::Secret], answers).await?;
+        let written =
+            configuration::write(ground, &seen.config, &values, &[Key::Secret], answers, (run, Step::Secret))
+                .await?;
         // What stays in the keyring is what the file holds: no harm, and the next start looks at the file first.
         let _ = host.keyring.forget(&name).await;
         Ok(((), format!("the secret is in {}{}{held}", seen.config.path, kept(&written))))

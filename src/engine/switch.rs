@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Within this the redirects must have followed.
-const FOLLOWED: Duration = Duration::from_secs(60);
+const FOLLOWED: Duration = Duration::from_mins(1);
 
 /// Notes that packagecloud shall be switched to `on`.
 pub(super) fn intend(ground: &Ground, on: bool) {

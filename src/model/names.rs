@@ -81,7 +81,7 @@ impl Names {
 
     #[must_use]
     pub fn cache_policy_comment(&self) -> String {
-        self.commented("packagecloud-cloudfront: packages by their Cache-Control, metadata never".to_owned())
+        self.commented("packagecloud-cloudfront: packages by their Cache-Control, metadata never")
     }
 
     /// The origin access control, shared by all buckets.
@@ -98,11 +98,11 @@ impl Names {
     /// The Comment of the origin access identity and of the distribution; the identity's caller reference too.
     #[must_use]
     pub fn comment(&self) -> String {
-        self.commented(format!("packagecloud-cloudfront {}", self.bucket))
+        self.commented(&format!("packagecloud-cloudfront {}", self.bucket))
     }
 
-    fn commented(&self, comment: String) -> String {
-        self.suffix.0.as_ref().map_or_else(|| comment.clone(), |suffix| format!("{comment} {suffix}"))
+    fn commented(&self, comment: &str) -> String {
+        self.suffix.0.as_ref().map_or_else(|| comment.to_owned(), |suffix| format!("{comment} {suffix}"))
     }
 
     #[must_use]

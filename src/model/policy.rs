@@ -46,7 +46,7 @@ const ADMINISTER: [&str; 22] = [
     "kms:UpdateKeyDescription",
 ];
 
-fn document(statements: Vec<Value>) -> Value {
+fn document(statements: &[Value]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
@@ -92,7 +92,7 @@ fn merged(standing: &Value, ours: &[Value]) -> Value {
 /// The role's trust: lambda and edgelambda.
 #[must_use]
 pub fn trust() -> Value {
-    document(vec![trust_statement(&SERVICES)])
+    document(&[trust_statement(&SERVICES)])
 }
 
 fn trust_statement(services: &[&str]) -> Value {
@@ -141,7 +141,7 @@ pub fn trust_with_both(trust: &Value) -> Value {
 #[must_use]
 pub fn role_policy(names: &Names, key_arn: &str, account: &str) -> Value {
     let group = format!("arn:aws:logs:*:{account}:log-group:/aws/lambda/{EDGE_REGION}.{}", names.function());
-    document(vec![
+    document(&[
         json!({
             "Sid": "PackagecloudCloudFrontDecrypt",
             "Effect": "Allow",
@@ -168,7 +168,7 @@ fn context() -> String {
 #[must_use]
 pub fn key_policy(names: &Names, role_arn: &str, account: &str) -> Value {
     let root = json!({ "AWS": format!("arn:aws:iam::{account}:root") });
-    document(vec![
+    document(&[
         json!({
             "Sid": "PackagecloudCloudFrontAdminister",
             "Effect": "Allow",

@@ -48,7 +48,13 @@ where
     let (_taken, mut terminal) = terminal::take()?;
     let hangups = terminal::hangups()?;
     let mut wizard = Wizard::new(beginning);
-    Ok(drive(&mut terminal, terminal::keys(), hangups, &mut wizard, &Theme::of_environment(), effects).await)
+    let outcome =
+        drive(&mut terminal, terminal::keys(), hangups, &mut wizard, &Theme::of_environment(), effects).await;
+    if terminal.show_cursor().is_err() {
+        // Its drop would complain on a terminal that is gone, and panic for want of one.
+        std::mem::forget(terminal);
+    }
+    Ok(outcome)
 }
 
 /// The loop: until the wizard is left, or the terminal is gone.

@@ -4,7 +4,7 @@
 //! and SIGINT are news that the loop ends on. What a panic says is kept until the screen is the shell's again.
 
 use std::{
-    io::{self, IsTerminal as _, Stdout, stdout},
+    io::{self, IsTerminal as _, Stdout, Write as _, stdout},
     sync::Mutex,
 };
 
@@ -65,10 +65,12 @@ impl Drop for Taken {
         // a panicking job is shown as that stage's failure; only the loop's own panic ends here
         if !std::thread::panicking() {
             let _ = std::panic::take_hook();
-        } else if let Ok(mut said) = SAID.lock() {
-            // the hook can't be changed by a thread that panics: what it kept is said here
-            for text in said.drain(..) {
-                eprintln!("{text}");
+        } else {
+            // the hook can't be changed by a thread that panics: what it kept is said here, and never by a print that
+            // would panic in its turn where the terminal is gone
+            let said = SAID.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default();
+            for text in said {
+                let _ = writeln!(io::stderr(), "{text}");
             }
         }
     }

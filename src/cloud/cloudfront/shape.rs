@@ -263,7 +263,7 @@ fn errors_not_kept(mut all: Vec<CustomErrorResponse>) -> Result<CustomErrorRespo
         match all.iter_mut().find(|one| one.error_code == code) {
             Some(one) => one.error_caching_min_ttl = Some(0),
             None => {
-                all.push(CustomErrorResponse::builder().error_code(code).error_caching_min_ttl(0).build()?)
+                all.push(CustomErrorResponse::builder().error_code(code).error_caching_min_ttl(0).build()?);
             }
         }
     }

@@ -58,7 +58,7 @@ pub fn merged_bucket_policy(
     let what = format!("the policy of bucket {}", names.bucket());
     let ours = bucket_statements(names, reader);
     let new = match standing {
-        None => document(ours.to_vec()),
+        None => document(&ours),
         Some(text) if grants(standing, names, reader) => return Ok(text.to_owned()),
         Some(text) => merged(&parse(text, &what)?, &ours),
     };

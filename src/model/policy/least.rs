@@ -9,14 +9,15 @@ use crate::model::access::Need;
 /// What one managed policy may hold, in characters.
 const LIMIT: usize = 6144;
 
+/// A resource, the conditions on it, and the actions that share both.
+type Group<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
+
 /// The policy that suffices for `needs`: indented where that still fits.
 #[must_use]
 pub fn least_privilege(needs: &[Need]) -> String {
-    let mut groups: Vec<(&str, &[(String, String)], Vec<&str>)> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for need in needs {
-        let fits = |group: &&mut (&str, &[(String, String)], Vec<&str>)| {
-            group.0 == need.resource && group.1 == need.context
-        };
+        let fits = |group: &&mut Group<'_>| group.0 == need.resource && group.1 == need.context;
         match groups.iter_mut().find(fits) {
             Some(group) => group.2.push(need.action),
             None => groups.push((&need.resource, &need.context, vec![need.action])),
@@ -36,7 +37,7 @@ pub fn least_privilege(needs: &[Need]) -> String {
             statement
         })
         .collect();
-    let document = super::document(statements);
+    let document = super::document(&statements);
     let wide = format!("{document:#}");
     if wide.len() <= LIMIT { wide } else { document.to_string() }
 }

@@ -44,8 +44,8 @@ fn theirs(
     let plain = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
     let request = SignableRequest::new(method.as_str(), &url, plain, SignableBody::Bytes(body)).unwrap();
     let (instructions, _) = sign(request, &params).unwrap().into_parts();
-    let signed = instructions.headers().find(|(name, _)| *name == "authorization").unwrap().1.to_owned();
-    signed
+
+    instructions.headers().find(|(name, _)| *name == "authorization").unwrap().1.to_owned()
 }
 
 #[test]
@@ -54,7 +54,8 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
         (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
     };
     let now = UNIX_EPOCH + Duration::from_secs(1_795_467_296);
-    let table: [(Method, &str, &str, Headers, &[u8], Option<&str>); 4] = [
+    type Row<'a> = (Method, &'a str, &'a str, Headers, &'a [u8], Option<&'a str>);
+    let table: [Row<'_>; 4] = [
         (Method::HEAD, "/7/8/debian/package_files/97310.deb", "", vec![], b"", None),
         (
             Method::PUT,

@@ -303,7 +303,7 @@ impl World {
                 break;
             }
             let folder =
-                key[prefix.len()..].find('/').filter(|_| folders).map(|at| &key[..prefix.len() + at + 1]);
+                key[prefix.len()..].find('/').filter(|_| folders).map(|at| &key[..=(prefix.len() + at)]);
             if folder.is_some_and(|folder| folder == last) {
                 continue;
             }

@@ -196,7 +196,7 @@ async fn stopped_it_says_where_it_goes_on_and_paused_it_waits() {
     let control = Control::default();
     control.pause();
     let paused =
-        tokio::time::timeout(Duration::from_secs(60), reindex(&fake.s3(), &options, &|_| {}, &control)).await;
+        tokio::time::timeout(Duration::from_mins(1), reindex(&fake.s3(), &options, &|_| {}, &control)).await;
     assert!(paused.is_err(), "it waits");
     let before = fake.calls("copy");
     let going = async {
