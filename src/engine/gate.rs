@@ -163,7 +163,7 @@ impl Gate<'_> {
         }
         Check::unknown(
             "package-cached",
-            "no hit within five tries: its Cache-Control may want the reindex, or other edges answered",
+            "no hit within five tries: its Cache-Control may want the reindex (reindex-everything --rescan), or other edges answered",
         )
     }
 
