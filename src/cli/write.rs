@@ -62,7 +62,7 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
         changed |= end == End::Applied;
         if let Some(failure) = failure {
             show_standing(session).await;
-            return Ok(session.ended(&failure));
+            return Ok(super::ended(&failure));
         }
     }
     let values = engine::configuration(&session.ground, &session.answers).await?;
@@ -150,7 +150,7 @@ pub async fn stages(session: &mut Session, stages: &[Stage]) -> Result<u8, Failu
         }
         let (_, failure) = apply_looking_again(session, plan).await?;
         if let Some(failure) = failure {
-            return Ok(session.ended(&failure));
+            return Ok(super::ended(&failure));
         }
     }
     remember(session);
@@ -182,14 +182,14 @@ pub async fn distribution(session: &mut Session, go_live: bool) -> Result<u8, Fa
         wanted.push(Stage::GoLive);
     }
     let code = stages(session, &wanted).await?;
-    if code != DONE {
-        show_standing(session).await;
-    } else {
+    if code == DONE {
         let values = engine::configuration(&session.ground, &session.answers).await?;
         if !go_live && values.enabled == Some(true) {
             tell!("CloudFront is on already; this left it on.");
         }
         read::show(session, &values, Format::Ruby);
+    } else {
+        show_standing(session).await;
     }
     Ok(code)
 }
@@ -213,7 +213,7 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     match failure {
         None => Ok(DONE),
         Some(failure) if failure.what == "packagecloud's redirects" => Ok(PENDING),
-        Some(failure) => Ok(session.ended(&failure)),
+        Some(failure) => Ok(super::ended(&failure)),
     }
 }
 
@@ -230,7 +230,7 @@ pub async fn roll_back(
         let (_, failure) = session
             .shown(async |run| engine::roll_back_edge(&session.ground, &session.answers, arn, &run).await)
             .await;
-        return Ok(failure.map_or(DONE, |failure| session.ended(&failure)));
+        return Ok(failure.map_or(DONE, |failure| super::ended(&failure)));
     }
     let Some(backup) = backup else {
         let backups = engine::backups(&session.ground).await?;
@@ -261,7 +261,7 @@ pub async fn roll_back(
     }
     let (_, failure) = session.apply(&plan).await;
     if let Some(failure) = failure {
-        return Ok(session.ended(&failure));
+        return Ok(super::ended(&failure));
     }
     let on = session.ground.host.read_config().await?.seen.values.enabled == Some(true);
     if on { stages(session, &[Stage::GoLive]).await } else { Ok(DONE) }
@@ -273,5 +273,5 @@ pub async fn ctl(session: &mut Session, command: &str) -> Result<u8, Failure> {
         return Err(Failure::consent(command, "you said no", "nothing was run"));
     }
     let ran = session.shown(async |run| engine::ctl(&session.ground, command, &run).await).await;
-    Ok(ran.map_or_else(|failure| session.ended(&failure), |()| DONE))
+    Ok(ran.map_or_else(|failure| super::ended(&failure), |()| DONE))
 }
