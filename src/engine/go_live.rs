@@ -176,10 +176,14 @@ pub async fn apply(
         ))
     };
     match live.await {
-        Ok(text) => {
-            switch::done(ground);
-            Ok((End::Applied, text))
-        }
+        Ok(text) => match ground.not_switched_off_meanwhile() {
+            Ok(()) => {
+                switch::done(ground);
+                Ok((End::Applied, text))
+            }
+            // It was live for a moment; whoever switched off sees packagecloud follow.
+            Err(failure) => Err(failure),
+        },
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
         Err(failure) if failure.kind == Kind::Interrupted => Err(failure),
         Err(failure) => Err(take_back(ground, seen, answers, run, failure).await),

@@ -312,6 +312,8 @@ impl Ground {
         if let Some(sandbox) = &self.settings.sandbox {
             return Ok((sandbox.bucket.clone(), "a sandbox has one".to_owned()));
         }
+        // Without the file nobody can tell: that is what has to be seen to first.
+        self.host.read_config().await?;
         Err(Failure::usage(
             "the bucket",
             "neither packagecloud.rb nor AWS tells which one holds the packages",

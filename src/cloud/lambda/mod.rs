@@ -258,5 +258,7 @@ fn role_delay(failure: &Failure) -> bool {
 
 /// An update is still in progress; "already exist" has the same code and isn't one.
 fn conflict(failure: &Failure) -> bool {
-    fault::is(failure, "ResourceConflictException") && failure.why.contains("in progress")
+    // Of an update, or of a function that was just made: a run that was broken off leaves it Pending.
+    fault::is(failure, "ResourceConflictException")
+        && ["in progress", "state: Pending"].iter().any(|passing| failure.why.contains(passing))
 }

@@ -8,6 +8,7 @@ use std::{
     os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -25,6 +26,7 @@ status=$1; shift
 "$@"
 code=$?
 echo "$code" >"$status.new" && mv -f "$status.new" "$status"
+exit "$code"
 "#;
 
 /// How often a running command's lines are looked for.
@@ -42,6 +44,9 @@ pub struct Running {
     started: Option<u64>,
     #[serde(skip)]
     dir: PathBuf,
+    /// How it ended, where this process started it: a full disk has no room for the file that says so.
+    #[serde(skip)]
+    reaped: Arc<OnceLock<i32>>,
 }
 
 impl Running {
@@ -69,12 +74,14 @@ impl Running {
         for name in [STATUS, OUTPUT, RECORD] {
             let _ = fs::remove_file(dir.join(name));
         }
-        let output = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(dir.join(OUTPUT))
-            .map_err(failed)?;
+        let output = OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.join(OUTPUT)).ok();
+        // Where the state directory can't be written its lines are lost, and it runs all the same.
+        let (out, err) = match &output {
+            Some(file) => {
+                (file.try_clone().map_err(failed)?.into(), file.try_clone().map_err(failed)?.into())
+            }
+            None => (Stdio::null(), Stdio::null()),
+        };
         // A session of its own has no terminal to lose; without setsid the trap and an own group must do.
         let session = ["/usr/bin/setsid", "/bin/setsid"].into_iter().find(|path| Path::new(path).exists());
         let mut child = Command::new(session.unwrap_or("/bin/sh"));
@@ -90,17 +97,28 @@ impl Running {
             .args(arguments)
             .arg(command)
             .stdin(Stdio::null())
-            .stdout(output.try_clone().map_err(failed)?)
-            .stderr(output)
+            .stdout(out)
+            .stderr(err)
             .spawn()
             .map_err(failed)?;
         let pid = child.id();
-        let running =
-            Self { command: command.to_owned(), pid, since: now, started: started(pid), dir: dir.to_owned() };
+        let running = Self {
+            command: command.to_owned(),
+            pid,
+            since: now,
+            started: started(pid),
+            dir: dir.to_owned(),
+            reaped: Arc::default(),
+        };
+        let reaped = running.reaped.clone();
         // It is reaped as soon as it ends, so that it never looks alive as a zombie.
         let reaper = std::thread::Builder::new().name("packagecloud-ctl".to_owned());
         let mut child = child;
-        let _ = reaper.spawn(move || child.wait());
+        let _ = reaper.spawn(move || {
+            if let Some(code) = child.wait().ok().and_then(|status| status.code()) {
+                let _ = reaped.set(code);
+            }
+        });
         let record = serde_json::to_vec(&running).expect("the record is plain data");
         // Without the record the command runs as well; only the next start wouldn't find it.
         let _ = super::super::reach::write_new(&dir.join(RECORD), &record);
@@ -137,7 +155,20 @@ impl Running {
                 return Ok(status);
             }
             if !alive {
+                // Ours is reaped within a moment of its end; another run's never is.
+                for _ in 0..5 {
+                    if Arc::strong_count(&self.reaped) < 2 || self.reaped.get().is_some() {
+                        break;
+                    }
+                    tokio::time::sleep(BEAT).await;
+                }
                 tail.end(on_line);
+                if let Some(code) = self.reaped.get() {
+                    for name in [OUTPUT, RECORD, STATUS] {
+                        let _ = fs::remove_file(self.dir.join(name));
+                    }
+                    return Ok(*code);
+                }
                 let _ = fs::remove_file(self.dir.join(OUTPUT));
                 return Err(Failure::other(
                     format!("packagecloud-ctl {}", self.command),

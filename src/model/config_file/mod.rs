@@ -154,7 +154,11 @@ impl ConfigFile {
                 Some(Value::Text(text)) => text.parse().ok(),
                 _ => None,
             },
-            secret: text(Key::Secret).map(Secret::new),
+            // An empty one is a mistake to be told of, not a want of one.
+            secret: match self.value(HASH, Key::Secret.name()) {
+                Some(Value::Text(text)) => Some(Secret::new(text.clone())),
+                _ => None,
+            },
             distribution_id: text(Key::DistributionId),
             packages_domain: text(Key::PackagesDomain),
         }

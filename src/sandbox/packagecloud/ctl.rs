@@ -2,6 +2,8 @@
 //!
 //! It prints as the real one does, secrets in its diffs included: whoever shows its lines has to hide them.
 
+use std::{fs::File, time::Duration};
+
 use crate::{
     model::{config_file::ConfigFile, secret::Secret},
     sandbox::World,
@@ -53,6 +55,7 @@ pub async fn ctl(world: &World, words: &[String], line: &mut (dyn FnMut(&str) + 
 
 async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
     line("Starting Chef Client, version 11.12.2");
+    let _alone = alone(world, line).await;
     line("resolving cookbooks for run list: [\"packagecloud\"]");
     line("Compiling Cookbooks...");
     tokio::time::sleep(world.delays().resource * 4).await;
@@ -115,6 +118,20 @@ async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 
     line(&format!("Chef Client finished, {}/217 resources updated in 1.732 seconds", u8::from(changed)));
     line("packagecloud Reconfigured!");
     0
+}
+
+/// Chef runs once at a time on a host: a second run waits for the first one's end, and then reads the file.
+async fn alone(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> Option<File> {
+    let lock = File::options().append(true).create(true).open(world.dir().join("chef.lock")).ok()?;
+    let mut said = false;
+    while lock.try_lock().is_err() {
+        if !said {
+            line("Chef Client 4711 is running, will wait for it to finish and then run.");
+            said = true;
+        }
+        tokio::time::sleep(world.delays().resource.max(Duration::from_millis(10))).await;
+    }
+    Some(lock)
 }
 
 /// The rendered lines, always as many.
