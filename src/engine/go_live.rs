@@ -89,6 +89,9 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
             "packagecloud's own redirect",
             "it must be accepted at the edge, else all is taken back",
         );
+        plan.notes.push(
+            "What customers notice: the restart, some seconds in which packagecloud does not answer; then downloads come from the packages domain.".into(),
+        );
         if let Some(domain) = &seen.wanted.packages_domain {
             plan.exhibit.push(configuration::notice(domain));
         }
@@ -160,12 +163,19 @@ pub async fn apply(
     }
     let live = async {
         switch::reconfigure(ground, run).await?;
+        let began = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
-        prove(ground, &found, seen, answers, run).await
+        let restarted = began.elapsed().as_secs();
+        let proof = prove(ground, &found, seen, answers, run).await?;
+        Ok::<_, Failure>((restarted, proof))
     };
     match live.await {
-        Ok(text) => {
+        Ok((restarted, proof)) => {
             switch::done(ground);
+            let since = clock::written(switch::on_since_now(ground));
+            let text = format!(
+                "CloudFront is on since {since}; the restart took {restarted} s; {proof}. D (or disable) switches it off."
+            );
             Ok((End::Applied, text))
         }
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
