@@ -13,8 +13,8 @@ mod scripted;
 
 use crossterm::event::KeyCode;
 use packagecloud_cloudfront::model::{failure::Kind, goal::Step, plan::Consent};
-use player::{Player, play};
-use scripted::Shared;
+use player::Player;
+use scripted::{Shared, play};
 
 fn show(size: (u16, u16), name: &str, player: &Player) {
     insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), player.picture());

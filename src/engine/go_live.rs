@@ -91,6 +91,9 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
             "packagecloud's own redirect",
             "it must be accepted at the edge, else all is taken back",
         );
+        plan.notes.push(
+            "What customers notice: the restart, some seconds in which packagecloud does not answer; then downloads come from the packages domain.".into(),
+        );
         if let Some(domain) = &seen.wanted.packages_domain {
             plan.exhibit.push(configuration::notice(domain));
         }
@@ -168,22 +171,21 @@ pub async fn apply(
         switch::reconfigure(ground, run).await?;
         let restarting = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
-        let since = clock::written(ground.host.clock.now());
         let took = restarting.elapsed().as_secs();
-        let seen = prove(ground, &found, seen, answers, run).await?;
-        Ok::<_, Failure>(format!(
-            "on since {since}, the restart took {took} s; {seen}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
-        ))
+        let proof = prove(ground, &found, seen, answers, run).await?;
+        Ok::<_, Failure>((took, proof))
     };
     match live.await {
-        Ok(text) => match ground.not_switched_off_meanwhile() {
-            Ok(()) => {
-                switch::done(ground);
-                Ok((End::Applied, text))
-            }
-            // It was live for a moment; whoever switched off sees packagecloud follow.
-            Err(failure) => Err(failure),
-        },
+        Ok((took, proof)) => {
+            // It was live for a moment, where somebody switched off meanwhile; whoever did sees packagecloud follow.
+            ground.not_switched_off_meanwhile()?;
+            switch::done(ground);
+            let since = clock::written(switch::on_since_now(ground));
+            let text = format!(
+                "on since {since}, the restart took {took} s; {proof}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
+            );
+            Ok((End::Applied, text))
+        }
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
         Err(failure) if failure.kind == Kind::Interrupted => Err(failure),
         Err(failure) => Err(take_back(ground, seen, answers, run, failure).await),

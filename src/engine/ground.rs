@@ -290,7 +290,7 @@ impl Ground {
     /// Which bucket, and why: contract section 4's order.
     async fn bucket(&self, cloud: &Cloud, answers: &Answers) -> Result<(String, String), Failure> {
         if let Some(name) = &answers.bucket {
-            return Ok((name.clone(), "it was named with --bucket, now or for the last run".to_owned()));
+            return Ok((name.clone(), "you named it, now or for the last run".to_owned()));
         }
         let unnamed = Names::new("", &answers.suffix);
         if let Ok(Some(function)) = cloud.function(&unnamed).await

@@ -63,7 +63,7 @@ async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Resu
         Stage::Distribution => distribution::look(ground, answers).boxed(),
         Stage::Configuration => configuration::look(ground, answers).boxed(),
         Stage::GoLive => go_live::look(ground, answers).boxed(),
-        Stage::Verify => return Ok(verify::look()),
+        Stage::Verify => return Ok(verify::look(ground).await),
         Stage::Disable => disable::look(ground, answers).boxed(),
         Stage::RollBack => roll_back::look(ground, answers).boxed(),
     };

@@ -5,7 +5,8 @@ use crate::model::{
     check::{Check, Verdict},
     failure::Failure,
     goal::{Stage, Step},
-    plan::{Plan, Verb},
+    names,
+    plan::{Exhibit, Plan, Verb},
     secret::Secret,
     seen::Seen,
     token::{self, Construction, Scheme},
@@ -19,14 +20,37 @@ use super::{
     ground::Ground,
     probe::{self, Place, Samples},
     run::StageRun,
+    switch,
 };
+use crate::host::clock;
 
 /// How often packagecloud is asked: a web node that lags behind shows.
 const ASKED: usize = 10;
 
-pub fn look() -> Plan {
+/// What it will ask, and what is good to have once it is done: the final block, the way off, how cost is followed.
+pub async fn look(ground: &Ground) -> Plan {
     let mut plan = Plan::new(Stage::Verify, Seen::Nothing);
     plan.line(Step::Checks, Verb::Run, "the road of a package", "every part is asked; nothing is changed");
+    // A file that can't be read is one of the checks, and no reason not to make the others.
+    let Ok(config) = ground.host.read_config().await else { return plan };
+    let values = &config.seen.values;
+    if values.enabled == Some(true) {
+        let since = switch::on_since(ground)
+            .map(|since| format!(" since {}", clock::written(since)))
+            .unwrap_or_default();
+        plan.notes.push(format!("CloudFront is on{since}. D (or disable) switches it off."));
+    }
+    if values.distribution_id.is_some() {
+        plan.notes.push(format!(
+            "Cost is followed by the tag {}; it counts once it is activated under cost allocation tags in AWS Billing.",
+            names::COST_TAG
+        ));
+        plan.exhibit.push(Exhibit {
+            title: format!("The final block, as it stands in {}", config.seen.path),
+            lines: values.hidden().lines(),
+            copy: true,
+        });
+    }
     plan
 }
 
