@@ -235,7 +235,10 @@ impl Asked<'_> {
         if reply.status == 200 || (reply.status == 404 && reason.is_none()) {
             return Check::pass(
                 REDIRECT,
-                format!("{ASKED} of {ASKED} go to CloudFront with {}, and it is accepted", scheme.describe()),
+                format!(
+                    "{ASKED} of {ASKED} redirects go to CloudFront with {}, and it is accepted",
+                    scheme.describe()
+                ),
             );
         }
         let fits = self.secret.and_then(|secret| probe::fitting(location, secret, self.accepted));
