@@ -12,6 +12,7 @@ use packagecloud_cloudfront::{
     say, tell, tui,
     wizard::Beginning,
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 fn main() {
@@ -98,14 +99,26 @@ async fn run(arguments: Arguments) -> u8 {
     }
 }
 
-/// The first Ctrl-C stops after the request in flight; this ends on the second.
+/// The first Ctrl-C, dropped line or request to end stops after the request in flight; this ends on the second.
 async fn interrupted(stop: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_err() {
+    let signals =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal).into_iter();
+    let mut signals: Vec<_> = signals.flatten().collect();
+    if !any(&mut signals).await {
         std::future::pending::<()>().await;
     }
     tell!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
     stop.cancel();
-    let _ = tokio::signal::ctrl_c().await;
+    any(&mut signals).await;
+}
+
+/// Waits for any of the signals; false where none can be heard.
+async fn any(signals: &mut [Signal]) -> bool {
+    if signals.is_empty() {
+        return false;
+    }
+    futures::future::select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
+    true
 }
 
 async fn serve_or_import(

@@ -179,7 +179,7 @@ async fn journey(size: (u16, u16)) {
         player.enter().await;
         player.see("Enter go live").await;
         player.enter().await;
-        player.see("is on since").await;
+        player.see("on since").await;
         player.see("Enter back to the start").await;
         player.letter('l').await;
         show(size, "19-log", &player);
@@ -290,7 +290,7 @@ async fn an_expression_is_overruled_only_on_a_yes() {
         player.see("Your yes is noted").await;
         player.see("Enter go live").await;
         player.enter().await;
-        player.see("is on since").await;
+        player.see("on since").await;
         player.letter('q').await;
     })
     .await;

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use crate::model::{
     block::Values,
-    check::Check,
+    check::{Check, Verdict},
     event::Event,
     failure::Failure,
-    goal::Stage,
+    goal::{Stage, Step},
     plan::{Change, Plan},
+    welcome::BackupFound,
 };
 
 /// Grows when an event loses or changes a member.
@@ -64,6 +65,33 @@ pub fn check(check: &Check) -> Value {
         line["next"] = check.next.clone().into();
     }
     line
+}
+
+/// A check inside a stage that does more than check: how far its step is.
+#[must_use]
+pub fn checking(stage: Stage, check: &Check) -> Value {
+    let step = match stage {
+        Stage::Verify => Step::Checks,
+        Stage::Disable => Step::Proof,
+        _ => Step::Gate,
+    };
+    let result = match check.result {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Unknown => "unknown",
+    };
+    json!({
+        "type": "progress",
+        "stage": stage,
+        "step": step,
+        "text": format!("{}: {}: {}", check.name, result, check.detail),
+    })
+}
+
+/// A backup of packagecloud.rb, and what restoring its values would change now.
+#[must_use]
+pub fn backup(backup: &BackupFound) -> Value {
+    json!({"type": "backup", "path": backup.path, "when": backup.when, "changes": backup.changes})
 }
 
 /// The four values; the secret as `(hidden)` unless `show_secret`.

@@ -21,7 +21,7 @@ use crate::model::{
     event::{End, Event},
     failure::{Failure, Kind},
     goal::Stage,
-    plan::Plan,
+    plan::{Ask, Consent, Plan},
 };
 
 /// The exit codes of contract section 2.
@@ -50,6 +50,9 @@ pub async fn run(session: &mut Session, command: &Command) -> u8 {
     if session.json() {
         json::print(&json::version(session.sandbox));
     }
+    if let Err(failure) = alone(session, command) {
+        return session.refuse(&failure);
+    }
     let result = match command {
         Command::Check { .. } => read::check(session).await,
         Command::Plan { .. } => read::plan(session).await,
@@ -75,22 +78,52 @@ pub async fn run(session: &mut Session, command: &Command) -> u8 {
     result.unwrap_or_else(|failure| session.refuse(&failure))
 }
 
+/// One run at a time changes this host. What only reads needs no lock; switching off takes it where it can, and waits for nobody.
+fn alone(session: &Session, command: &Command) -> Result<(), Failure> {
+    session.ground.mean_it();
+    match command {
+        Command::Enable { .. }
+        | Command::ReindexEverything { .. }
+        | Command::GenerateCloudfrontSecret
+        | Command::BootstrapCloudfront
+        | Command::ReconfigureCloudfrontDistribution { .. }
+        | Command::Reconfigure
+        | Command::Restart
+        | Command::RollBack { backup: Some(_), .. }
+        | Command::RollBack { edge: Some(_), .. } => session.ground.take(),
+        Command::Disable => {
+            if let Some(other) = session.ground.other_run() {
+                tell!("{other} Switching off goes on beside it, and keeps it from going live.");
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Session {
     pub fn json(&self) -> bool {
         self.global.output == Output::Json
     }
 
-    /// Shows one event, and keeps it in the log.
-    fn show(&self, event: &Event) {
+    /// Shows one event, and keeps it in the log. In JSON a check is a line of its own only for the commands that check;
+    /// elsewhere it is how far its step is.
+    fn show(&self, event: &Event, checks: bool) {
         if let Some(line) = plain::event(event) {
             self.ground.log(&line);
             if !self.json() {
-                tell!("{line}");
+                // For a command that checks, the checks are the result.
+                if checks && matches!(event, Event::Check { .. }) {
+                    say!("{line}");
+                } else {
+                    tell!("{line}");
+                }
             }
         }
         if self.json() {
             match event {
-                Event::Check { check, .. } => json::print(&json::check(check)),
+                Event::Check { check, .. } if checks => json::print(&json::check(check)),
+                Event::Check { stage, check } => json::print(&json::checking(*stage, check)),
                 other => json::print(&json::event(other)),
             }
         }
@@ -132,14 +165,24 @@ impl Session {
         code(failure)
     }
 
+    /// Says how a stage failed once more, as the last thing on the screen, and turns it into its exit code.
+    fn ended(&self, failure: &Failure) -> u8 {
+        tell!("packagecloud-cloudfront: {}", plain::failure(failure));
+        code(failure)
+    }
+
     /// Does `work` with a run whose events are shown as they come.
     async fn shown<T>(&self, work: impl AsyncFnOnce(Run) -> T) -> T {
+        self.showing(false, work).await
+    }
+
+    async fn showing<T>(&self, checks: bool, work: impl AsyncFnOnce(Run) -> T) -> T {
         let (events, mut heard) = mpsc::unbounded_channel();
         let (_pausing, pause) = watch::channel(false);
         let run = Run::new(events, self.stop.clone(), pause);
         let showing = async {
             while let Some(event) = heard.recv().await {
-                self.show(&event);
+                self.show(&event, checks);
             }
         };
         tokio::join!(work(run), showing).0
@@ -174,16 +217,31 @@ impl Session {
 
     /// Refuses where a plan asks what only its own flag answers.
     fn refuse_asks(&self, plans: &[Plan]) -> Result<(), Failure> {
-        let asks: Vec<_> = plans.iter().flat_map(|plan| &plan.asks).collect();
+        let mut asks: Vec<&Ask> = Vec::new();
+        for ask in plans.iter().flat_map(|plan| &plan.asks) {
+            if !asks.iter().any(|known| known.consent == ask.consent) {
+                asks.push(ask);
+            }
+        }
         let Some(first) = asks.first() else { return Ok(()) };
-        let mut flags: Vec<&str> = asks.iter().map(|ask| ask.consent.flag()).collect();
-        flags.dedup();
+        let mut line = self.line.clone();
+        for ask in &asks {
+            // `wait|write` is no word for a shell.
+            let flag = if ask.consent == Consent::Managed { "--managed write" } else { ask.consent.flag() };
+            line.extend(flag.split(' ').map(str::to_owned));
+        }
+        if !self.global.yes {
+            line.push("--yes".into());
+        }
         let questions: Vec<&str> = asks.iter().map(|ask| ask.question.as_str()).collect();
-        Err(Failure::consent(
-            first.consent.flag().split(' ').next().unwrap_or_default(),
-            questions.join(" "),
-            format!("if the answer is yes, run: {} {}", shell_words::join(&self.line), flags.join(" ")),
-        ))
+        let mut next = format!("if the answer is yes, run: {}", shell_words::join(&line));
+        if asks.iter().any(|ask| ask.consent == Consent::Managed) {
+            next.push_str(
+                " (or --managed wait: it writes nothing, and goes on once the file holds the values)",
+            );
+        }
+        let what = first.consent.flag().split(' ').next().unwrap_or_default();
+        Err(Failure::consent(format!("{what} was not given, nothing was changed"), questions.join(" "), next))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::model::{
     check::{Check, Verdict},
     event::{End, Event, Pace},
     failure::Failure,
-    plan::{Plan, Verb},
+    plan::{Exhibit, Plan, Verb},
 };
 
 #[must_use]
@@ -30,7 +30,7 @@ pub fn event(event: &Event) -> Option<String> {
 }
 
 fn tail(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(" ({text})") }
+    if text.is_empty() { String::new() } else { format!(" — {text}") }
 }
 
 fn pace(pace: &Pace) -> String {
@@ -67,25 +67,38 @@ pub fn check(check: &Check) -> String {
     format!("  {mark}  {:<28} {}{next}", check.name, check.detail)
 }
 
-/// A plan as lines: verb, step, target, why.
+/// Plans as lines: each its title, its notes, and verb, step, target, why of each change. What would be shown twice,
+/// or belongs to a stage that changes nothing, is left out.
 #[must_use]
-pub fn plan(plan: &Plan) -> Vec<String> {
-    let mut lines: Vec<String> = plan.notes.iter().map(|note| format!("  {note}")).collect();
-    let wide = plan.changes.iter().map(|change| change.target.chars().count()).max().unwrap_or(0).min(44);
-    for change in &plan.changes {
-        let mark = if change.verb == Verb::Keep { "=" } else { "+" };
-        lines.push(format!(
-            "  {mark} {:<7} {:<22} {:<wide$}  {}",
-            change.verb.name(),
-            change.step.title(),
-            change.target,
-            change.why
-        ));
-    }
-    for exhibit in &plan.exhibit {
-        lines.push(String::new());
-        lines.push(format!("  {}", exhibit.title));
-        lines.extend(exhibit.lines.iter().map(|line| format!("    {line}")));
+pub fn plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut shown: Vec<&Exhibit> = Vec::new();
+    for plan in plans {
+        lines.push(plan.stage.title().to_owned());
+        lines.extend(plan.notes.iter().map(|note| format!("  {note}")));
+        let wide = plan.changes.iter().map(|change| change.target.chars().count()).max().unwrap_or(0).min(44);
+        for change in &plan.changes {
+            let mark = if change.verb == Verb::Keep { "=" } else { "+" };
+            lines.push(format!(
+                "  {mark} {:<7} {:<22} {:<wide$}  {}",
+                change.verb.name(),
+                change.step.title(),
+                change.target,
+                change.why
+            ));
+        }
+        if plan.unchanged() {
+            continue;
+        }
+        for exhibit in &plan.exhibit {
+            if shown.contains(&exhibit) {
+                continue;
+            }
+            shown.push(exhibit);
+            lines.push(String::new());
+            lines.push(format!("  {}", exhibit.title));
+            lines.extend(exhibit.lines.iter().map(|line| format!("    {line}")));
+        }
     }
     lines
 }

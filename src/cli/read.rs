@@ -10,6 +10,7 @@ use crate::model::{
     check::Check,
     failure::Failure,
     goal::{Goal, Stage},
+    plan::Verb,
     snippet,
     token::{self, Mac},
 };
@@ -37,23 +38,41 @@ pub async fn policy(session: &Session) -> u8 {
 pub async fn plan(session: &Session) -> Result<u8, Failure> {
     let goal = session.answers.goal.unwrap_or(Goal::Install);
     let plans = overview::plans(&session.ground, goal, &session.answers).await?;
-    for plan in &plans {
-        if session.json() {
-            json::plan(plan).iter().for_each(json::print);
-        } else if !plan.changes.is_empty() {
-            session.say(plan.stage.title());
-            plain::plan(plan).iter().for_each(|line| session.say(line));
+    if session.json() {
+        plans.iter().flat_map(json::plan).for_each(|line| json::print(&line));
+    } else {
+        let shown = plans.iter().filter(|plan| !plan.changes.is_empty());
+        plain::plans(shown).iter().for_each(|line| session.say(line));
+    }
+    let mut asked = Vec::new();
+    for ask in plans.iter().flat_map(|plan| &plan.asks) {
+        if !asked.contains(&ask.consent) {
+            asked.push(ask.consent);
+            session.say(&format!("  ?  {} (yes is {})", ask.question, ask.consent.flag()));
         }
     }
-    for ask in plans.iter().flat_map(|plan| &plan.asks) {
-        session.say(&format!("  ?  {} ({})", ask.question, ask.consent.flag()));
+    let pending =
+        plans.iter().flat_map(|plan| &plan.changes).filter(|change| change.verb != Verb::Keep).count();
+    if pending == 0 {
+        session.say("Everything is as it should be: nothing would change.");
+        return Ok(DONE);
     }
-    Ok(if plans.iter().all(crate::model::plan::Plan::unchanged) { DONE } else { PENDING })
+    let command = match goal {
+        Goal::Install => "enable",
+        Goal::Upgrade => "enable --upgrade",
+        Goal::Disable => "disable",
+        Goal::RollBack => "roll-back",
+    };
+    session.say(&format!(
+        "{pending} changes are pending, and none was made. To make them: packagecloud-cloudfront {command}"
+    ));
+    Ok(PENDING)
 }
 
 pub async fn verify(session: &Session) -> Result<u8, Failure> {
-    let checks =
-        session.shown(async |run| engine::verify(&session.ground, &session.answers, &run).await).await?;
+    let checks = session
+        .showing(true, async |run| engine::verify(&session.ground, &session.answers, &run).await)
+        .await?;
     Ok(if checks.iter().any(Check::failed) { PENDING } else { DONE })
 }
 
@@ -85,12 +104,27 @@ pub fn show(session: &Session, values: &Values, format: Format) {
 }
 
 pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
-    let values = engine::configuration(&session.ground, &session.answers).await?;
     let missing = |what: &str| Failure::other(what, "packagecloud.rb holds none", "run enable first");
-    let secret = values.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
-    let domain = values.packages_domain.as_deref().ok_or_else(|| missing("cloudfront_packages_domain"))?;
-    let construction = engine::construction(&session.ground, &session.answers).await;
+    let held = session.ground.host.read_config().await?.seen.values;
+    let secret = held.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
+    // AWS is asked only for what this host doesn't know.
+    let domain = match held.packages_domain.or_else(|| session.answers.packages_domain.clone()) {
+        Some(domain) => domain,
+        None => engine::configuration(&session.ground, &session.answers)
+            .await?
+            .packages_domain
+            .ok_or_else(|| missing("cloudfront_packages_domain"))?,
+    };
+    let domain = domain.as_str();
+    let construction = engine::construction(&session.ground, &session.answers);
     let key = path.trim_start_matches('/');
+    if key.is_empty() {
+        return Err(Failure::usage(
+            "sign",
+            "the path names no object",
+            "give an S3 key, like 7/8/debian/package_files/1.deb",
+        ));
+    }
     let signed = probe::Signed {
         domain,
         key,
@@ -99,7 +133,12 @@ pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
         lifetime: probe::LIFETIME.cast_signed(),
     };
     let now = session.ground.host.clock.now().as_secs();
-    say!("https://{domain}{}", probe::sign(secret, &signed, now)?);
+    let url = format!("https://{domain}{}", probe::sign(secret, &signed, now)?);
+    if session.json() {
+        json::print(&serde_json::json!({"type": "url", "url": url}));
+    } else {
+        say!("{url}");
+    }
     Ok(DONE)
 }
 
@@ -113,8 +152,24 @@ pub async fn inspect(session: &Session, url: Option<&str>) -> Result<u8, Failure
         })?;
         text.trim().to_owned()
     };
-    let secret = session.ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
-    let construction = engine::construction(&session.ground, &session.answers).await;
+    if url.is_empty() {
+        return Err(Failure::usage(
+            "the URL",
+            "there is none",
+            "give it as an argument, or on standard input",
+        ));
+    }
+    let secret = match session.ground.host.read_config().await {
+        Ok(config) => config.seen.values.secret,
+        Err(failure) => {
+            eprintln!(
+                "packagecloud-cloudfront: which key signed it can't be told: {}",
+                plain::failure(&failure)
+            );
+            None
+        }
+    };
+    let construction = engine::construction(&session.ground, &session.answers);
     let now = session.ground.host.clock.now().as_secs();
     let secrets: Vec<_> = secret.into_iter().collect();
     let report = token::inspect(&url, &secrets, now, construction);

@@ -8,7 +8,7 @@ use crate::model::{
     event::End,
     failure::{Failure, Kind},
     goal::{Goal, Stage},
-    plan::{Plan, Verb},
+    plan::Plan,
 };
 
 /// The whole set-up.
@@ -34,6 +34,10 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     let unchanged = plans.iter().all(Plan::unchanged);
     if !unchanged {
         show_overview(session, &plans);
+        if !(session.json() && session.global.yes) {
+            tell!("All in all");
+            engine::overview::words(&plans).iter().for_each(|line| tell!("  {line}"));
+        }
         if !session.consent("Apply these changes?")? {
             return Err(Failure::consent(
                 "enable",
@@ -57,13 +61,33 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
         let (end, failure) = apply_looking_again(session, plan).await?;
         changed |= end == End::Applied;
         if let Some(failure) = failure {
-            return Ok(super::code(&failure));
+            show_standing(session).await;
+            return Ok(session.ended(&failure));
         }
     }
     let values = engine::configuration(&session.ground, &session.answers).await?;
     read::show(session, &values, Format::Ruby);
+    if session.answers.prepare {
+        tell!(
+            "{}",
+            if values.enabled == Some(true) {
+                "CloudFront is on already; this left it on."
+            } else {
+                "All is prepared, and nothing is live yet. To go live: packagecloud-cloudfront enable"
+            }
+        );
+    }
     remember(session);
     Ok(DONE)
+}
+
+/// In JSON the block as the file holds it, after a stage that failed; a person reads of the failure last.
+async fn show_standing(session: &Session) {
+    if session.json()
+        && let Ok(config) = session.ground.host.read_config().await
+    {
+        read::show(session, &config.seen.values, Format::Ruby);
+    }
 }
 
 /// Whether CloudFront is on by the file: verify after `--ctl none` or `--prepare` would only fail.
@@ -88,27 +112,25 @@ async fn apply_looking_again(session: &Session, mut plan: Plan) -> Result<(End, 
 
 fn show_access(session: &Session, plan: &Plan) {
     if session.json() {
-        session.show_checks(&plan.checks);
-    } else {
-        let passed = plan.checks.iter().filter(|check| !check.failed()).count();
-        for check in plan.checks.iter().filter(|check| check.failed() || !check.name.contains(':')) {
-            tell!("{}", plain::check(check));
-        }
-        tell!("Access: {passed} of {} checks stand in no way", plan.checks.len());
+        return;
+    }
+    for check in plan.checks.iter().filter(|check| check.failed() || !check.name.contains(':')) {
+        tell!("{}", plain::check(check));
+    }
+    let all = plan.checks.len();
+    match plan.checks.iter().filter(|check| check.failed()).count() {
+        0 => tell!("Access: nothing stands in the way ({all} checks)"),
+        failed => tell!("Access: {failed} of {all} checks failed"),
     }
 }
 
 fn show_overview(session: &Session, plans: &[Plan]) {
-    if session.json() {
-        plans.iter().flat_map(json::plan).for_each(|line| json::print(&line));
+    // In JSON stdout is for events; what a missing --yes would consent to stands on stderr all the same.
+    if session.json() && session.global.yes {
         return;
     }
-    for plan in plans.iter().filter(|plan| plan.changes.iter().any(|change| change.verb != Verb::Keep)) {
-        tell!("{}", plan.stage.title());
-        for line in plain::plan(plan) {
-            tell!("{line}");
-        }
-    }
+    let changing = plans.iter().filter(|plan| !plan.unchanged());
+    plain::plans(changing).iter().for_each(|line| tell!("{line}"));
 }
 
 fn remember(session: &Session) {
@@ -128,7 +150,7 @@ pub async fn stages(session: &mut Session, stages: &[Stage]) -> Result<u8, Failu
         }
         let (_, failure) = apply_looking_again(session, plan).await?;
         if let Some(failure) = failure {
-            return Ok(super::code(&failure));
+            return Ok(session.ended(&failure));
         }
     }
     remember(session);
@@ -146,15 +168,26 @@ pub async fn bootstrap(session: &mut Session) -> Result<u8, Failure> {
 }
 
 pub async fn distribution(session: &mut Session, go_live: bool) -> Result<u8, Failure> {
+    let arn = session.answers.version_arn.clone().unwrap_or_default();
+    let numbered = arn.rsplit(':').next().is_some_and(|number| number.parse::<u32>().is_ok());
+    if !(arn.starts_with("arn:aws:lambda:us-east-1:") && arn.contains(":function:") && numbered) {
+        return Err(Failure::usage(
+            arn,
+            "it is no ARN of a function version in us-east-1, with its number at the end",
+            "give the one that bootstrap-cloudfront printed",
+        ));
+    }
     let mut wanted = vec![Stage::Distribution, Stage::Configuration];
     if go_live {
         wanted.push(Stage::GoLive);
     }
     let code = stages(session, &wanted).await?;
-    if code == DONE {
+    if code != DONE {
+        show_standing(session).await;
+    } else {
         let values = engine::configuration(&session.ground, &session.answers).await?;
         if !go_live && values.enabled == Some(true) {
-            session.say("CloudFront is on already; this left it on.");
+            tell!("CloudFront is on already; this left it on.");
         }
         read::show(session, &values, Format::Ruby);
     }
@@ -167,7 +200,6 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     if !plan.unchanged() {
         show_overview(session, std::slice::from_ref(&plan));
         if !session.json() {
-            plan.notes.iter().for_each(|note| tell!("  {note}"));
             tell!("  {}", engine::disable::would_help(&session.ground).await);
         }
         if !session.consent("Switch CloudFront off?")? {
@@ -181,7 +213,7 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     match failure {
         None => Ok(DONE),
         Some(failure) if failure.what == "packagecloud's redirects" => Ok(PENDING),
-        Some(failure) => Ok(super::code(&failure)),
+        Some(failure) => Ok(session.ended(&failure)),
     }
 }
 
@@ -198,20 +230,23 @@ pub async fn roll_back(
         let (_, failure) = session
             .shown(async |run| engine::roll_back_edge(&session.ground, &session.answers, arn, &run).await)
             .await;
-        return Ok(failure.map_or(DONE, |failure| super::code(&failure)));
+        return Ok(failure.map_or(DONE, |failure| session.ended(&failure)));
     }
     let Some(backup) = backup else {
         let backups = engine::backups(&session.ground).await?;
+        if session.json() {
+            backups.iter().for_each(|backup| json::print(&json::backup(backup)));
+            return Ok(DONE);
+        }
         if backups.is_empty() {
             session.say("There is no backup of packagecloud.rb: none was made yet.");
         }
         for backup in backups {
-            let changes = if backup.changes.is_empty() {
-                "nothing would change".to_owned()
-            } else {
-                backup.changes.join("; ")
-            };
-            session.say(&format!("{}  {}\n    {changes}", backup.path, backup.when));
+            session.say(&format!("{}  {}", backup.path, backup.when));
+            if backup.changes.is_empty() {
+                session.say("    restoring it would change nothing now");
+            }
+            backup.changes.iter().for_each(|line| session.say(&format!("    {line}")));
         }
         return Ok(DONE);
     };
@@ -226,7 +261,7 @@ pub async fn roll_back(
     }
     let (_, failure) = session.apply(&plan).await;
     if let Some(failure) = failure {
-        return Ok(super::code(&failure));
+        return Ok(session.ended(&failure));
     }
     let on = session.ground.host.read_config().await?.seen.values.enabled == Some(true);
     if on { stages(session, &[Stage::GoLive]).await } else { Ok(DONE) }
@@ -238,5 +273,5 @@ pub async fn ctl(session: &mut Session, command: &str) -> Result<u8, Failure> {
         return Err(Failure::consent(command, "you said no", "nothing was run"));
     }
     let ran = session.shown(async |run| engine::ctl(&session.ground, command, &run).await).await;
-    Ok(ran.map_or_else(|failure| super::code(&failure), |()| DONE))
+    Ok(ran.map_or_else(|failure| session.ended(&failure), |()| DONE))
 }

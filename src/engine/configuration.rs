@@ -109,16 +109,20 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
         change.calls.push("by hand: add the lines to packagecloud.rb".into());
     }
     let domain = seen.wanted.packages_domain.clone();
-    plan.exhibit.push(Exhibit {
-        title: "The final block (cloudfront_enabled is switched on by going live)".into(),
-        lines: seen.wanted.hidden().lines(),
-        copy: true,
-    });
+    // Before there is a distribution the block would be half a block.
+    if seen.wanted.distribution_id.is_some() {
+        plan.exhibit.push(Exhibit {
+            title: "The final block (cloudfront_enabled is switched on by going live)".into(),
+            lines: seen.wanted.hidden().lines(),
+            copy: true,
+        });
+    }
     if let Some(domain) = &domain {
         plan.exhibit.push(notice(domain));
     }
     if !pending.is_empty() {
         plan.asks.extend(managed_ask(&seen.config, answers));
+        plan.notes.extend(managed_note(&seen.config, answers));
         plan.asks.extend(expression_ask(&seen.config, &pending, answers));
     }
     plan.seen = Seen::Configuration(Box::new(seen));
@@ -150,6 +154,21 @@ pub(super) fn managed_ask(config: &ConfigSeen, answers: &Answers) -> Option<Ask>
         question: format!(
             "{tool} manages this host ({how}) and would undo the edit on its next run. Write the file now all the same?"
         ),
+    })
+}
+
+/// What is said where the file is written although a client manages it.
+pub(super) fn managed_note(config: &ConfigSeen, answers: &Answers) -> Option<String> {
+    let (tool, how) = config.managed.as_ref()?;
+    let pause = match tool.as_str() {
+        "chef" => "stop chef-client (systemctl stop chef-client.timer chef-client)",
+        "puppet" => "run: puppet agent --disable",
+        _ => "leave this host out of the play",
+    };
+    (answers.consents.managed == Some(Managed::Write)).then(|| {
+        format!(
+            "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {pause}."
+        )
     })
 }
 
@@ -226,7 +245,7 @@ async fn await_values(
             began.elapsed().as_secs()
         ));
         let pause = async {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(ground.patience(LOOK_AGAIN).max(SHORTEST)).await;
             Ok(())
         };
         run.unless_stopped(pause).await?;
@@ -235,6 +254,8 @@ async fn await_values(
 
 /// How often a managed host's file is looked at.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// However fast a sandbox is.
+const SHORTEST: std::time::Duration = std::time::Duration::from_millis(20);
 
 pub async fn apply(
     ground: &Ground,

@@ -84,6 +84,9 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
         "Everything in AWS stays as it is, and links that were given out still work until they expire."
             .into(),
     );
+    if let Some(other) = ground.other_run() {
+        plan.notes.push(format!("{other} Switching off goes on beside it, and keeps it from going live."));
+    }
     if let Some((tool, how)) = &config.seen.managed {
         plan.notes.push(format!(
             "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too."
@@ -206,9 +209,10 @@ pub async fn apply(
         }
         Err(failure) => {
             failures.push(failure);
-            let all: Vec<String> = failures.iter().map(ToString::to_string).collect();
-            let last = failures.pop().unwrap_or_else(super::run::interrupted);
-            Err(Failure { why: all.join("; and "), ..last })
+            // The first is the cause: where a reconfigure failed, the redirects are its consequence.
+            let first = failures.remove(0);
+            let others = failures.iter().map(|failure| format!("; and {failure}")).collect::<String>();
+            Err(Failure { why: format!("{}{others}", first.why), ..first })
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 use super::{
-    bootstrap,
+    bootstrap, cause,
     configuration::{self, kept},
     distribution,
     gate::{self, Gate},
@@ -35,13 +35,15 @@ struct Found {
     scene: Scene,
     distribution: Option<Distribution>,
     construction: Construction,
+    known: cause::Known,
 }
 
 async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
     let scene = ground.scene(answers).await?;
     let below = bootstrap::see(ground, &scene, answers).await?;
-    let distribution = distribution::see(&scene, answers, &below).await?.distribution;
-    Ok(Found { scene, distribution, construction: below.construction })
+    let seen = distribution::see(&scene, answers, &below).await?;
+    let known = cause::Known::of(&below, &seen, below.secret.as_ref());
+    Ok(Found { scene, distribution: seen.distribution, construction: below.construction, known })
 }
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
@@ -97,6 +99,7 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
         }
         if !keys.is_empty() {
             plan.asks.extend(configuration::managed_ask(&seen.config, answers));
+            plan.notes.extend(configuration::managed_note(&seen.config, answers));
             plan.asks.extend(configuration::expression_ask(&seen.config, &keys, answers));
         }
         if !probe::can_ask(ground, answers) && !answers.consents.unproven && !ground.without_ctl() {
@@ -146,6 +149,7 @@ pub async fn apply(
     let keys = keys(seen);
     if !keys.is_empty() {
         run.step(Step::Switch, format!("writing {}", seen.config.path), async {
+            ground.not_switched_off_meanwhile()?;
             switch::intend(ground, true);
             let written =
                 configuration::write(ground, &seen.config, &seen.wanted, &keys, answers, (run, Step::Switch))
@@ -162,20 +166,22 @@ pub async fn apply(
         ));
     }
     let live = async {
+        // Whoever switches off notes it before reading the file: either they see that it says true, or this sees the note.
+        ground.not_switched_off_meanwhile()?;
         switch::reconfigure(ground, run).await?;
-        let began = tokio::time::Instant::now();
+        let restarting = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
-        let restarted = began.elapsed().as_secs();
-        let proof = prove(ground, &found, seen, answers, run).await?;
-        Ok::<_, Failure>((restarted, proof))
+        let since = clock::written(ground.host.clock.now());
+        let took = restarting.elapsed().as_secs();
+        let seen = prove(ground, &found, seen, answers, run).await?;
+        Ok::<_, Failure>(format!(
+            "on since {since}, the restart took {took} s; {seen}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
+        ))
     };
     match live.await {
-        Ok((restarted, proof)) => {
+        Ok(text) => {
             switch::done(ground);
-            let since = clock::written(switch::on_since_now(ground));
-            let text = format!(
-                "CloudFront is on since {since}; the restart took {restarted} s; {proof}. D (or disable) switches it off."
-            );
+            switch::keep_on_since(ground);
             Ok((End::Applied, text))
         }
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
@@ -215,6 +221,7 @@ async fn pass_gate(
             secret,
             construction: found.construction,
             samples: probe::samples(&found.scene).await?,
+            known: found.known.clone(),
         };
         let mut checks = vec![deployed];
         for check in gate.opens().await {
@@ -263,7 +270,7 @@ async fn prove(
             let text = format!("packagecloud answers {}, and the edge {}", redirect.words(), reply.status);
             return Ok((text.clone(), text));
         }
-        Err(refused(seen, found.construction, &location, &reply))
+        Err(refused(seen, found, &location, &reply))
     })
     .await
 }
@@ -293,17 +300,18 @@ async fn await_edge(ground: &Ground, found: &Found, answers: &Answers) -> Result
 /// Why the edge refused packagecloud's own link, and which construction fits it, if another does.
 fn refused(
     seen: &ConfigurationSeen,
-    accepted: Construction,
+    found: &Found,
     location: &str,
     reply: &crate::cloud::web::Reply,
 ) -> Failure {
+    let accepted = found.construction;
     let fitting = seen
         .wanted
         .secret
         .as_ref()
         .and_then(|secret| probe::fitting(location, secret, accepted))
         .filter(|construction| *construction != accepted);
-    let (why, next) = gate::refusal(reply);
+    let (why, next) = cause::refusal(reply, &found.known);
     match fitting {
         Some(construction) => Failure::other(
             "packagecloud's own redirect",

@@ -64,6 +64,7 @@ pub struct Ground {
     pub settings: Arc<Settings>,
     typed: Arc<Mutex<Option<Keys>>>,
     scene: Arc<tokio::sync::Mutex<Option<(Asked, Scene)>>>,
+    pub(super) hold: super::hold::Hold,
 }
 
 /// What a scene depends on of the answers.
@@ -97,7 +98,14 @@ pub struct Scene {
 impl Ground {
     #[must_use]
     pub fn new(host: Host, web: Web, settings: Settings) -> Self {
-        Self { host, web, settings: Arc::new(settings), typed: Arc::default(), scene: Arc::default() }
+        Self {
+            host,
+            web,
+            settings: Arc::new(settings),
+            typed: Arc::default(),
+            scene: Arc::default(),
+            hold: Default::default(),
+        }
     }
 
     /// Whether reconfigure and restart are left to the operator: `--ctl none`.
@@ -184,14 +192,7 @@ impl Ground {
                 Err(failure) => last = Some(failure),
             }
         }
-        Err(last.unwrap_or_else(|| {
-            Failure::new(
-                Kind::Credentials,
-                "AWS credentials",
-                "none were found",
-                "give a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            )
-        }))
+        Err(last.unwrap_or_else(no_credentials))
     }
 
     pub(super) async fn try_candidate(&self, candidate: &Candidate) -> Result<(Cloud, Caller), Failure> {
@@ -202,6 +203,35 @@ impl Ground {
         let cloud = Cloud::new(&config, None);
         let caller = cloud.caller().await?;
         Ok((cloud, caller))
+    }
+
+    /// S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
+    async fn s3_alone(&self, answers: &Answers) -> Result<Cloud, Failure> {
+        let region = answers.region.as_deref();
+        if let Identities::Fixed(config) = &self.settings.identities {
+            return Ok(Cloud::new(config, region));
+        }
+        let candidates = self.candidates(answers).await;
+        let first = candidates.first().ok_or_else(no_credentials)?;
+        let endpoint = self.settings.endpoint_url.as_deref();
+        Ok(Cloud::new(&credentials::load(first, region, endpoint).await?, region))
+    }
+
+    /// The objects' bucket, and S3 in its region. A bucket that was named needs S3 alone: where AWS doesn't say whose
+    /// the credentials are, what isn't known of the bucket is unknown and stops nothing.
+    pub(super) async fn objects(&self, answers: &Answers) -> Result<ObjectsFound, Failure> {
+        let bucket = match (self.identity(answers).await, &answers.bucket) {
+            (Err(failure), Some(bucket)) if failure.kind != Kind::Credentials => bucket.clone(),
+            _ => {
+                let scene = self.scene(answers).await?;
+                return Ok(ObjectsFound {
+                    cloud: scene.cloud,
+                    name: scene.bucket.name.clone(),
+                    bucket: Some(scene.bucket),
+                });
+            }
+        };
+        Ok(ObjectsFound { cloud: self.s3_alone(answers).await?, name: bucket, bucket: None })
     }
 
     /// Who we are and which bucket it is; found once for the same answers.
@@ -224,6 +254,11 @@ impl Ground {
         Ok(scene)
     }
 
+    /// Who we are and which bucket it is, where that was found already.
+    pub(super) fn known_scene(&self) -> Option<Scene> {
+        self.scene.try_lock().ok()?.as_ref().map(|(_, scene)| scene.clone())
+    }
+
     /// Forgets what was found: the next look asks again.
     pub async fn forget(&self) {
         *self.scene.lock().await = None;
@@ -233,7 +268,10 @@ impl Ground {
         let (cloud, caller, found) = self.identity(answers).await?;
         refuse_partition(&caller)?;
         let (name, evidence) = self.bucket(&cloud, answers).await?;
-        let bucket = cloud.bucket(&name, &caller.account).await?;
+        let bucket = cloud
+            .bucket(&name, &caller.account)
+            .await
+            .map_err(|failure| blamed_on_clock(failure, &caller))?;
         let cloud = cloud.in_region(&bucket.region);
         let keys = cloud.sample_keys(&name, 1000).await?;
         let known = keys.iter().filter(|key| object::in_layout(key)).count();
@@ -252,7 +290,7 @@ impl Ground {
     /// Which bucket, and why: contract section 4's order.
     async fn bucket(&self, cloud: &Cloud, answers: &Answers) -> Result<(String, String), Failure> {
         if let Some(name) = &answers.bucket {
-            return Ok((name.clone(), "you named it".to_owned()));
+            return Ok((name.clone(), "you named it, now or for the last run".to_owned()));
         }
         let unnamed = Names::new("", &answers.suffix);
         if let Ok(Some(function)) = cloud.function(&unnamed).await
@@ -260,7 +298,8 @@ impl Ground {
         {
             return Ok((name, format!("the function {} is marked with it", unnamed.function())));
         }
-        if let Some(redirect) = super::probe::redirect(self, answers, None).await?
+        // A packagecloud that doesn't answer tells nothing of the bucket; what asks it next says so.
+        if let Ok(Some(redirect)) = super::probe::redirect(self, answers, None).await
             && let Some(name) = redirect.bucket()
         {
             return Ok((name, "packagecloud's own redirect points at it".to_owned()));
@@ -278,6 +317,43 @@ impl Ground {
             "neither packagecloud.rb nor AWS tells which one holds the packages",
             "name it with --bucket NAME",
         ))
+    }
+}
+
+fn no_credentials() -> Failure {
+    Failure::new(
+        Kind::Credentials,
+        "AWS credentials",
+        "none were found",
+        "give a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )
+}
+
+/// What the reindex works on.
+pub(super) struct ObjectsFound {
+    /// With S3 in the bucket's region.
+    pub cloud: Cloud,
+    pub name: String,
+    /// `None` where nothing but S3 could be asked.
+    pub bucket: Option<BucketSeen>,
+}
+
+/// S3's refusal of a request without a body tells no reason: a clock that is far off is the likelier one.
+fn blamed_on_clock(failure: Failure, caller: &Caller) -> Failure {
+    // S3 takes a quarter of an hour.
+    const BORNE: i64 = 15 * 60;
+    match caller.clock_ahead {
+        Some(ahead) if ahead.abs() > BORNE => Failure::new(
+            Kind::Credentials,
+            "this machine's clock",
+            format!(
+                "it is {} s {} AWS's, and S3 refuses such requests",
+                ahead.abs(),
+                if ahead > 0 { "ahead of" } else { "behind" }
+            ),
+            "set the clock (chronyc makestep, or timedatectl set-ntp true), then try again",
+        ),
+        _ => failure,
     }
 }
 

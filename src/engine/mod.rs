@@ -5,12 +5,14 @@
 mod access;
 mod adopt;
 mod bootstrap;
+mod cause;
 pub mod configuration;
 pub mod disable;
 mod distribution;
 mod gate;
 mod go_live;
 pub mod ground;
+mod hold;
 pub mod overview;
 pub mod probe;
 pub mod reindex;
@@ -71,59 +73,109 @@ async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Resu
 /// Does exactly `plan`, and says what happens; `Ended` is said last, once.
 pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -> (End, Option<Failure>) {
     let run = run.stage(plan.stage);
-    at(ground, answers, Some(plan.stage));
-    run.whole(async {
-        if let Some(ask) = plan.asks.first() {
-            return Err(Failure::consent(
-                plan.stage.title(),
-                ask.question.clone(),
-                format!("say yes with {}", ask.consent.flag()),
-            ));
-        }
-        if plan.unchanged() {
-            return Ok((End::Unchanged, String::new()));
-        }
-        match (&plan.seen, plan.stage) {
-            (Seen::Reindex(seen), _) => reindexing::apply(ground, seen, answers, &run).boxed().await,
-            (Seen::Secret(seen), _) => secret::apply(ground, seen, answers, &run).boxed().await,
-            (Seen::Bootstrap(seen), _) => bootstrap::apply(ground, seen, answers, &run).boxed().await,
-            (Seen::Distribution(seen), _) => distribution::apply(ground, seen, answers, &run).boxed().await,
-            (Seen::Configuration(seen), Stage::Configuration) => {
-                configuration::apply(ground, seen, answers, &run).boxed().await
-            }
-            (Seen::Configuration(seen), Stage::GoLive) => {
-                go_live::apply(ground, seen, answers, &run).boxed().await
-            }
-            (Seen::Configuration(seen), Stage::Disable) => {
-                disable::apply(ground, seen, answers, &run).boxed().await
-            }
-            (Seen::Configuration(seen), Stage::RollBack) => {
-                roll_back::apply(ground, seen, &run).boxed().await
-            }
-            (_, Stage::Verify) => {
-                let checks = verify::checks(ground, answers, &run).boxed().await?;
-                let failed = checks.iter().filter(|check| check.failed()).count();
-                if let Some(verdict) = checks.last().filter(|check| check.failed()) {
-                    return Err(Failure::other(
-                        format!("{failed} of {} checks", checks.len() - 1),
-                        verdict.detail.clone(),
-                        verdict.next.clone(),
+    let (end, failure) = run
+        .whole(async {
+            if plan.stage == Stage::Disable {
+                // It waits for nobody; the note keeps a run beside it from switching on again.
+                let _ = ground.take();
+                ground.note_off();
+                if plan.unchanged() && !disable::look(ground, answers).await?.unchanged() {
+                    return Err(Failure::drifted(
+                        "packagecloud.rb",
+                        "another run has switched CloudFront on meanwhile",
                     ));
                 }
-                Ok((End::Applied, checks.last().map(|check| check.detail.clone()).unwrap_or_default()))
+            } else if !matches!(plan.stage, Stage::Access | Stage::Overview | Stage::Verify) {
+                ground.take()?;
             }
-            // The overview and the access stage change nothing.
-            _ => Ok((End::Unchanged, String::new())),
-        }
-    })
-    .await
+            ground.enter(plan.stage);
+            at(ground, answers, Some(plan.stage));
+            if let Some(ask) = plan.asks.first() {
+                return Err(Failure::consent(
+                    plan.stage.title(),
+                    ask.question.clone(),
+                    format!("say yes with {}", ask.consent.flag()),
+                ));
+            }
+            if plan.unchanged() {
+                return Ok((End::Unchanged, String::new()));
+            }
+            match (&plan.seen, plan.stage) {
+                (Seen::Reindex(seen), _) => reindexing::apply(ground, seen, answers, &run).boxed().await,
+                (Seen::Secret(seen), _) => secret::apply(ground, seen, answers, &run).boxed().await,
+                (Seen::Bootstrap(seen), _) => bootstrap::apply(ground, seen, answers, &run).boxed().await,
+                (Seen::Distribution(seen), _) => {
+                    distribution::apply(ground, seen, answers, &run).boxed().await
+                }
+                (Seen::Configuration(seen), Stage::Configuration) => {
+                    configuration::apply(ground, seen, answers, &run).boxed().await
+                }
+                (Seen::Configuration(seen), Stage::GoLive) => {
+                    go_live::apply(ground, seen, answers, &run).boxed().await
+                }
+                (Seen::Configuration(seen), Stage::Disable) => {
+                    disable::apply(ground, seen, answers, &run).boxed().await
+                }
+                (Seen::Configuration(seen), Stage::RollBack) => {
+                    roll_back::apply(ground, seen, &run).boxed().await
+                }
+                (_, Stage::Verify) => {
+                    let checks = verify::checks(ground, answers, &run).boxed().await?;
+                    let failed = checks.iter().filter(|check| check.failed()).count();
+                    if let Some(verdict) = checks.last().filter(|check| check.failed()) {
+                        return Err(Failure::other(
+                            format!("{failed} of {} checks", checks.len() - 1),
+                            verdict.detail.clone(),
+                            verdict.next.clone(),
+                        ));
+                    }
+                    Ok((End::Applied, checks.last().map(|check| check.detail.clone()).unwrap_or_default()))
+                }
+                // The overview and the access stage change nothing.
+                _ => Ok((End::Unchanged, String::new())),
+            }
+        })
+        .await;
+    if is_end(plan.stage, end, ground.without_ctl()) {
+        at(ground, answers, None);
+    }
+    (end, failure)
+}
+
+/// Whether a run has come to its end, so that the next start has nothing to go on with.
+fn is_end(stage: Stage, end: End, without_ctl: bool) -> bool {
+    match stage {
+        Stage::Verify => matches!(end, End::Applied | End::Unchanged),
+        Stage::Disable | Stage::RollBack => end != End::Failed && (end != End::Stopped || without_ctl),
+        // The rest is left to the operator.
+        Stage::GoLive => end == End::Stopped && without_ctl,
+        _ => false,
+    }
 }
 
 /// Keeps the answers, and where this run is: `None` where it went to its end.
 pub fn at(ground: &Ground, answers: &Answers, stage: Option<Stage>) {
     let when = ground.host.clock.now().as_secs();
+    let before = ground.host.state.left().0.unwrap_or_default();
+    let mut answers = answers.clone();
+    let mut on = before.on;
+    if let Some(scene) = ground.known_scene() {
+        answers.identity = Some(scene.caller.arn.clone());
+        answers.account = Some(scene.account.clone());
+        on = Some((scene.account.clone(), scene.names.bucket().to_owned()));
+    } else {
+        // Switching off asks AWS nothing: what the run before knew stays known.
+        answers.identity = before.answers.identity;
+        answers.account = before.answers.account;
+    }
+    answers.profile = answers.profile.or_else(|| ground.settings.last_profile.clone());
+    answers.goal = match stage {
+        Some(Stage::Disable) => Some(Goal::Disable),
+        Some(Stage::RollBack) => Some(Goal::RollBack),
+        _ => answers.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade)),
+    };
     // Losing it loses no more than time.
-    let _ = ground.host.state.keep(&Left { answers: answers.clone(), stage, when });
+    let _ = ground.host.state.keep(&Left { answers, stage, when, on });
 }
 
 /// Associates an earlier function version again.
@@ -145,16 +197,12 @@ pub async fn policy(ground: &Ground, answers: &Answers) -> Result<String, Failur
     Ok(least_privilege(&needs(goal, &scene.names, &scene.account)))
 }
 
-/// What the edge accepts: as asked, else as the associated version of ours holds it, else the default.
-pub async fn construction(ground: &Ground, answers: &Answers) -> Construction {
-    if let Some(asked) = answers.construction {
-        return asked;
-    }
-    let held = async {
-        let scene = ground.scene(answers).await?;
-        Ok::<_, Failure>(bootstrap::see(ground, &scene, answers).await?.construction)
-    };
-    held.await.unwrap_or_default()
+/// What the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.
+#[must_use]
+pub fn construction(ground: &Ground, answers: &Answers) -> Construction {
+    let kept =
+        || String::from_utf8(ground.host.state.read(bootstrap::CONSTRUCTION)?).ok()?.trim().parse().ok();
+    answers.construction.or_else(kept).unwrap_or_default()
 }
 
 /// The function version that is right as it stands.

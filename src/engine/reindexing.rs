@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 use super::{
-    ground::{Ground, Scene},
+    ground::{Ground, ObjectsFound},
     reindex::{self, Control, Options, Summary},
     run::StageRun,
 };
@@ -27,52 +27,50 @@ fn cursor(ground: &Ground) -> PathBuf {
     ground.host.state.dir().join("reindex.cursor")
 }
 
-fn objects(ground: &Ground, scene: &Scene) -> Result<Objects, Failure> {
+fn objects(ground: &Ground, found: &ObjectsFound) -> Result<Objects, Failure> {
     let plugged = ground.settings.sandbox.as_ref().map(|_| ground.web.connector());
-    Objects::new(scene.cloud.config(), scene.names.bucket(), plugged)
+    Objects::new(found.cloud.config(), &found.name, plugged)
 }
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    let scene = ground.scene(answers).await?;
     let chosen = &answers.reindex;
     let mut plan = Plan::new(Stage::Reindex, Seen::Nothing);
-    let bucket = scene.names.bucket();
-    let standing = reindex::standing(bucket, chosen, &cursor(ground));
-    let mut seen = ReindexSeen {
-        sampled: (scene.sampled.0 as u64, scene.sampled.1 as u64),
-        empty: scene.sampled.1 == 0,
-        resumes: standing.resumes,
-        finished: standing.finished,
-        total: None,
-    };
+    let found = ground.objects(answers).await?;
+    let name = &found.name;
+    let standing = reindex::standing(name, chosen, &cursor(ground));
+    let mut seen = ReindexSeen { resumes: standing.resumes, due: false, total: None };
     if chosen.skip {
         plan.line(
             Step::Objects,
             Verb::Keep,
-            bucket,
+            name,
             "skipped, as you said: correct, but uncached until it is done",
         );
-    } else if seen.empty {
-        plan.line(Step::Objects, Verb::Keep, bucket, "the bucket is empty");
     } else if standing.finished && !chosen.rescan {
-        plan.line(Step::Objects, Verb::Keep, bucket, "every object was looked at (--rescan starts over)");
+        plan.line(Step::Objects, Verb::Keep, name, "every object was looked at (--rescan starts over)");
     } else {
         let classes = Classes::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-        let survey = reindex::survey(&objects(ground, &scene)?, &classes, PAGES).await?;
+        let survey = reindex::survey(&objects(ground, &found)?, &classes, PAGES).await?;
         seen.total = (!survey.more).then(|| survey.total());
-        let why = match standing.resumes {
-            Some(done) => format!("goes on after {done} objects"),
-            None => "each gets the Cache-Control that it needs, and loses nothing".to_owned(),
-        };
-        plan.line(Step::Objects, Verb::Update, bucket, why).calls.extend([
-            "s3:ListObjectsV2".into(),
-            "s3:HeadObject".into(),
-            "s3:CopyObject".into(),
-        ]);
-        plan.notes
-            .extend(survey.lines(!chosen.no_acl && scene.bucket.object_ownership != "BucketOwnerEnforced"));
-        if scene.bucket.versioning == "Enabled" {
-            plan.notes.push("This bucket keeps versions.".into());
+        seen.due = survey.more || survey.total() > 0;
+        if seen.due {
+            let why = match standing.resumes {
+                Some(done) => format!("goes on after {done} objects"),
+                None => "each gets the Cache-Control that it needs, and loses nothing".to_owned(),
+            };
+            plan.line(Step::Objects, Verb::Update, name, why).calls.extend([
+                "s3:ListObjectsV2".into(),
+                "s3:HeadObject".into(),
+                "s3:CopyObject".into(),
+            ]);
+            let bucket = found.bucket.as_ref();
+            let acls = bucket.is_none_or(|bucket| bucket.object_ownership != "BucketOwnerEnforced");
+            plan.notes.extend(survey.lines(acls && !chosen.no_acl));
+            if bucket.is_some_and(|bucket| bucket.versioning == "Enabled") {
+                plan.notes.push("This bucket keeps versions.".into());
+            }
+        } else {
+            plan.line(Step::Objects, Verb::Keep, name, "there is no object of packagecloud's in it");
         }
     }
     if chosen.vendor && !chosen.skip {
@@ -93,12 +91,11 @@ pub async fn apply(
     answers: &Answers,
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
-    let scene = ground.scene(answers).await?;
-    let s3 = objects(ground, &scene)?;
+    let found = ground.objects(answers).await?;
+    let s3 = objects(ground, &found)?;
     let chosen = &answers.reindex;
-    let due = !chosen.skip && !seen.empty && (!seen.finished || chosen.rescan);
     let ours = async {
-        if !due {
+        if !seen.due {
             return Ok(());
         }
         let options = Options {
@@ -107,7 +104,7 @@ pub async fn apply(
             skipped: ground.host.state.dir().join("reindex.skipped"),
             total: seen.total,
         };
-        run.step(Step::Objects, format!("the objects of {}", scene.names.bucket()), async {
+        run.step(Step::Objects, format!("the objects of {}", found.name), async {
             let control = Control::default();
             let say = |pace| run.pace(Step::Objects, "objects", pace);
             let working = reindex::reindex(&s3, &options, &say, &control);

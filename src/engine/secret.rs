@@ -67,7 +67,7 @@ pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure>
             );
         }
         None if seen.function && !answers.consents.new_secret => {
-            return Err(Failure::other(
+            return Err(Failure::consent(
                 "cloudfront_secret",
                 format!(
                     "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
@@ -89,7 +89,10 @@ pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure>
             "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
         );
     }
-    plan.asks.extend(configuration::managed_ask(&seen.config, answers));
+    if !plan.unchanged() {
+        plan.asks.extend(configuration::managed_ask(&seen.config, answers));
+        plan.notes.extend(configuration::managed_note(&seen.config, answers));
+    }
     plan.seen = Seen::Secret(Box::new(seen));
     Ok(plan)
 }

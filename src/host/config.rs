@@ -121,19 +121,22 @@ impl Host {
     pub async fn backups(&self) -> Result<Vec<Backup>, Failure> {
         let (dir, name) = self.place_and_name();
         let prefix = format!("{name}.");
-        let mut found: Vec<Backup> = self
+        let mut found: Vec<(u64, Backup)> = self
             .reach
             .list(&dir)
             .await?
             .into_iter()
             .filter_map(|file| {
                 let stamp = file.strip_prefix(&prefix)?.strip_suffix(".bak")?;
-                let time = clock::stamped(stamp.split('-').next()?)?;
-                Some(Backup { path: dir.join(&file), made: clock::written(time) })
+                let (second, nth) = stamp.split_once('-').unwrap_or((stamp, "1"));
+                let time = clock::stamped(second)?;
+                let nth = nth.parse().ok()?;
+                Some((nth, Backup { path: dir.join(&file), made: clock::written(time) }))
             })
             .collect();
-        found.sort_by(|a, b| b.path.cmp(&a.path));
-        Ok(found)
+        // Of one second's backups the one with the higher number is the newer.
+        found.sort_by(|(a, one), (b, other)| (&other.made, b).cmp(&(&one.made, a)));
+        Ok(found.into_iter().map(|(_, backup)| backup).collect())
     }
 
     /// What a backup says of the four values.

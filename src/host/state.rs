@@ -17,6 +17,9 @@ use crate::model::{answers::Answers, failure::Failure, goal::Stage};
 
 use super::{clock, redact::Redactor};
 
+/// What [`State::lock`] fails on where another run holds it.
+pub const OTHER_RUN: &str = "another run on this host";
+
 /// The state directory, open. Clones share it.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -33,6 +36,8 @@ pub struct Left {
     pub stage: Option<Stage>,
     /// Unix seconds.
     pub when: u64,
+    /// The account and the bucket that it worked on, where it came to know them.
+    pub on: Option<(String, String)>,
 }
 
 /// Who holds the lock.
@@ -87,6 +92,17 @@ impl State {
             Err(_) => None,
         };
         Ok(Self { dir: dir.to_owned(), log: Arc::new(Mutex::new(log)) })
+    }
+
+    /// A directory that can't be opened: nothing is kept, and nothing that only reads or writes packagecloud.rb is
+    /// stopped by that. Switching off must work on a full disk; packagecloud-ctl's lines go below the temporary
+    /// directory then, where they can.
+    #[must_use]
+    pub fn lost(dir: &Path) -> Self {
+        let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
+        let other = std::env::temp_dir().join(name);
+        let made = fs::DirBuilder::new().mode(0o700).create(&other);
+        Self { dir: if made.is_ok() { other } else { dir.to_owned() }, log: Arc::default() }
     }
 
     #[must_use]
@@ -223,7 +239,7 @@ fn held(file: &mut File, now: Duration) -> Failure {
         // It has the lock, and hasn't said who it is yet.
         Err(_) => "it has only just begun".to_owned(),
     };
-    Failure::other("another run on this host", why, "wait for it, or stop it with Ctrl-C where it runs")
+    Failure::other(OTHER_RUN, why, "wait for it, or stop it with Ctrl-C where it runs")
 }
 
 impl Lock {
@@ -266,7 +282,7 @@ mod tests {
         assert_eq!(mode(state.dir()), 0o700);
         assert_eq!(state.left(), (None, None));
         let answers = Answers { goal: Some(Goal::Upgrade), bucket: Some("b".into()), ..Answers::default() };
-        let left = Left { answers, stage: Some(Stage::Bootstrap), when: 7 };
+        let left = Left { answers, stage: Some(Stage::Bootstrap), when: 7, on: None };
         assert_eq!(state.keep(&left), None);
         assert_eq!(state.left(), (Some(left), None));
         assert_eq!(mode(&state.dir().join("answers.json")), 0o600);

@@ -244,13 +244,10 @@ pub struct AccessSeen {
 
 #[derive(Debug, Clone, Default)]
 pub struct ReindexSeen {
-    /// A first page of the bucket: how many of its keys look like packagecloud's, of how many.
-    pub sampled: (u64, u64),
-    pub empty: bool,
     /// Where a run that was interrupted goes on: how many objects it had done.
     pub resumes: Option<u64>,
-    /// Whether an earlier run went to its end for this bucket.
-    pub finished: bool,
+    /// Whether there is anything to go through.
+    pub due: bool,
     /// How many objects there are, where the listing came to its end.
     pub total: Option<u64>,
 }

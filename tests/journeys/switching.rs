@@ -1,0 +1,77 @@
+//! Where switching on fails, or switching off reaches not every node: what is said, and what stands after it.
+
+use packagecloud_cloudfront::sandbox::packagecloud;
+
+use crate::house::House;
+
+#[test]
+fn another_construction_is_named_taken_back_and_then_kept() {
+    for construction in ["raw:path+expires", "decoded:host+path+expires"] {
+        let house = House::new();
+        let failed = house.run(&format!("--sandbox-construction {construction} enable --yes"));
+        assert_eq!(failed.code, 1, "{failed:#?}");
+        let last: Vec<&str> = failed.err.lines().rev().take(2).collect();
+        assert!(last[0].contains(&format!("--construction {construction}")), "{last:?}");
+        assert!(last[1].contains("CloudFront is off again") && last[1].contains("302 to S3"), "{last:?}");
+        assert!(house.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
+        house.done("verify").says("CloudFront is off: packagecloud answers 302 to S3");
+
+        house.done(&format!("enable --construction {construction} --yes"));
+        house.done("verify").says("10 of 10 redirects go to CloudFront");
+        // Without the option the one that the edge holds is kept: nothing is made anew, and it still works.
+        house.done("plan");
+        house.done("enable --yes").says("Bootstrap: nothing to do").says("10 of 10");
+    }
+}
+
+#[test]
+fn a_web_node_that_lags_is_named_with_its_commands() {
+    let house = House::new();
+    house.done("enable --yes");
+    packagecloud::lag(&house.world());
+    let off = house.run("disable --yes");
+    assert_eq!(off.code, 3, "{off:#?}");
+    off.says("another web node").says("packagecloud-ctl reconfigure && packagecloud-ctl restart");
+    off.says("302 to CloudFront").says("302 to S3");
+    assert!(house.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
+
+    let verify = house.run("verify");
+    assert_eq!(verify.code, 3, "{verify:#?}");
+    verify.says("5 of 10 redirects go to CloudFront").says("another web node");
+}
+
+#[test]
+fn switching_off_what_is_off_changes_nothing() {
+    let house = House::new();
+    house.done("disable --yes").says("nothing to do");
+    assert!(house.backups().is_empty());
+    house.done("enable --yes");
+    house.done("disable --yes");
+    let (text, backups) = (house.config_text(), house.backups());
+    house.done("disable --yes").says("nothing to do");
+    assert_eq!((house.config_text(), house.backups()), (text, backups));
+}
+
+#[test]
+fn without_packagecloud_ctl_the_rest_is_left_to_the_operator() {
+    let house = House::new();
+    let on = house.done("enable --ctl none --yes");
+    on.says("Go live: stopped").says("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
+    assert_eq!(house.values()["cloudfront_enabled"], true);
+    let off = house.done("disable --ctl none --yes");
+    off.says("Disable: stopped").says("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
+    assert_eq!(house.values()["cloudfront_enabled"], false);
+}
+
+#[test]
+fn preparing_goes_live_later_and_leaves_on_what_is_on() {
+    let house = House::new();
+    house.done("enable --prepare --yes").says("nothing is live yet");
+    assert_eq!(house.values()["cloudfront_enabled"], serde_json::Value::Null);
+    house.done("verify").says("302 to S3");
+    let backups = house.backups().len();
+    house.done("enable --yes").says("Bootstrap: nothing to do").says("Go live: done");
+    assert_eq!(house.backups().len(), backups + 1, "going live alone changed the file");
+    house.done("enable --prepare --yes").says("CloudFront is on already; this left it on");
+    assert_eq!(house.values()["cloudfront_enabled"], true);
+}
