@@ -1,7 +1,7 @@
 //! The wizard from its first screen to verify, off again and back, through its real loop and the real engine on a fresh sandbox.
 //!
 //! The clock is paused, so that AWS's states cost nothing. What differs from run to run (ids, paths, times) is
-//! redacted at its width before a snapshot is compared; every snapshot was read by eye.
+//! redacted at its width before a snapshot is compared.
 
 #[expect(dead_code, reason = "the binary's own ground; a test neither imports nor serves")]
 #[path = "../src/lay.rs"]
