@@ -1,7 +1,7 @@
 //! The wizard from its first screen to verify, off again and back, through its real loop and the real engine on a fresh sandbox.
 //!
 //! The clock is paused, so that AWS's states cost nothing. What differs from run to run (ids, paths, times) is
-//! redacted at its width before a snapshot is compared; every snapshot was read by eye.
+//! redacted at its width before a snapshot is compared.
 
 #[expect(dead_code, reason = "the binary's own ground; a test neither imports nor serves")]
 #[path = "../src/lay.rs"]
@@ -179,7 +179,7 @@ async fn journey(size: (u16, u16)) {
         player.enter().await;
         player.see("Enter go live").await;
         player.enter().await;
-        player.see("is on since").await;
+        player.see("on since").await;
         player.see("Enter back to the start").await;
         player.letter('l').await;
         show(size, "19-log", &player);
@@ -290,7 +290,7 @@ async fn an_expression_is_overruled_only_on_a_yes() {
         player.see("Your yes is noted").await;
         player.see("Enter go live").await;
         player.enter().await;
-        player.see("is on since").await;
+        player.see("on since").await;
         player.letter('q').await;
     })
     .await;

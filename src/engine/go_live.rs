@@ -180,7 +180,8 @@ pub async fn apply(
             // It was live for a moment, where somebody switched off meanwhile; whoever did sees packagecloud follow.
             ground.not_switched_off_meanwhile()?;
             switch::done(ground);
-            let since = clock::written(switch::on_since_now(ground));
+            switch::keep_on_since(ground);
+            let since = clock::written(ground.host.clock.now());
             let text = format!(
                 "on since {since}, the restart took {took} s; {proof}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
             );

@@ -33,11 +33,9 @@ pub(super) fn done(ground: &Ground) {
 }
 
 /// Keeps since when CloudFront is on, for what verify says later.
-pub(super) fn on_since_now(ground: &Ground) -> Duration {
-    let now = ground.host.clock.now();
+pub(super) fn keep_on_since(ground: &Ground) {
     // Lost, verify says no more than that it is on.
-    let _ = ground.host.state.write(ON_SINCE, now.as_secs().to_string().as_bytes());
-    now
+    let _ = ground.host.state.write(ON_SINCE, ground.host.clock.now().as_secs().to_string().as_bytes());
 }
 
 /// Since when CloudFront is on, where going live was this program's.
