@@ -17,7 +17,7 @@ fn another_construction_is_named_taken_back_and_then_kept() {
         house.done("verify").says("CloudFront is off: packagecloud answers 302 to S3");
 
         house.done(&format!("enable --construction {construction} --yes"));
-        house.done("verify").says("10 of 10 go to CloudFront");
+        house.done("verify").says("10 of 10 redirects go to CloudFront");
         // Without the option the one that the edge holds is kept: nothing is made anew, and it still works.
         house.done("plan");
         house.done("enable --yes").says("Bootstrap: nothing to do").says("10 of 10");
