@@ -16,14 +16,14 @@ use packagecloud_cloudfront::{
     cli,
     cloud::web::Web,
     engine::{Ground, Identities, SandboxFacts, Settings},
-    host::{self, Clock, Ctl, Host, Keyring, Reach, Redactor, State, state::Left},
+    host::{self, Clock, Ctl, Host, Keyring, Reach, Redactor, State, netrc, state::Left},
     model::{
         answers::{Answers, Consents, ReindexAnswers},
         failure::Failure,
         goal::Goal,
         secret::Secret,
     },
-    sandbox::{self, Delays, Options, World},
+    sandbox::{self, Delays, Options, World, forward::Forward},
     say, tell,
 };
 
@@ -41,6 +41,10 @@ const PROBE_TOKEN: &str = "PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
 
 pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure> {
     let world = global.sandbox.as_ref().map(|dir| open(global, dir.as_deref())).transpose()?;
+    let served = match &world {
+        Some(world) => served(global, world).await?,
+        None => None,
+    };
     let host = self::host(global, command, world.as_ref())?;
     let (left, _) = host.state.left();
     let left = left.unwrap_or_default();
@@ -50,23 +54,28 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
     let edge = global.edge_url.clone();
     let sleep = SharedAsyncSleep::new(TokioSleep::new());
     let (web, identities, facts) = if let Some(world) = &world {
-        let config = world.sdk_config();
+        let client = served.map_or_else(|| world.http_client(), |forward| forward.http_client());
+        let config = world.sdk_config_over(client.clone());
         let clock = config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
         let facts = SandboxFacts {
             bucket: sandbox::seed::BUCKET.to_owned(),
             packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
             pace: pace(global),
         };
-        (Web::new(world.http_client(), sleep, clock, edge), Identities::Fixed(Box::new(config)), Some(facts))
+        (Web::new(client, sleep, clock, edge), Identities::Fixed(Box::new(config)), Some(facts))
     } else {
         let client = packagecloud_cloudfront::cloud::web::client();
         let clock = SharedTimeSource::new(SystemTimeSource::new());
         (Web::new(client, sleep, clock, edge), Identities::Found, None)
     };
-    let probe_token = std::env::var(PROBE_TOKEN)
-        .ok()
-        .or_else(|| world.as_ref().and_then(sandbox::packagecloud::read_token))
-        .map(Secret::new);
+    let probe_token = match &world {
+        // A sandbox's packagecloud has tokens of its own; real ones stay where they are.
+        Some(world) => sandbox::packagecloud::read_token(world).map(Secret::new),
+        None => probe_token(command, answers.probe_url.as_deref()),
+    };
+    if let Some(token) = probe_token.as_ref().filter(|_| world.is_none()) {
+        host.redactor.learn(token);
+    }
     let settings = Settings {
         identities,
         region: global.region.clone(),
@@ -79,6 +88,33 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
     Ok(Laid { ground: Ground::new(host, web, settings), answers, sandbox: world.is_some() })
 }
 
+/// packagecloud's read token for the probe URL: from the environment, netrc, or a prompt. Never an argument: others see those.
+fn probe_token(command: &Command, url: Option<&str>) -> Option<Secret> {
+    let given = std::env::var(PROBE_TOKEN).ok().filter(|token| !token.is_empty()).map(Secret::new);
+    let url = url?;
+    given.or_else(|| netrc::login(url)).or_else(|| match command {
+        Command::Verify | Command::Enable { .. } => {
+            netrc::prompt(&format!("packagecloud's read token for {url} (Enter: none): "))
+        }
+        _ => None,
+    })
+}
+
+/// The server that has this sandbox open, if one answers.
+async fn served(global: &Global, world: &World) -> Result<Option<Forward>, Failure> {
+    let dir = world.dir().to_owned();
+    // It waits for an answer, half a second at most.
+    let found = tokio::task::spawn_blocking(move || sandbox::forward::client(&dir)).await.ok().flatten();
+    if found.is_some() && !global.sandbox_fault.is_empty() {
+        return Err(Failure::usage(
+            "--sandbox-fault",
+            format!("the sandbox {} is being served: requests are answered there", world.dir().display()),
+            "give it to sandbox serve, or end that first",
+        ));
+    }
+    Ok(found)
+}
+
 fn host(global: &Global, command: &Command, world: Option<&World>) -> Result<Host, Failure> {
     let default_state = world.map_or_else(host::state::default_dir, |world| world.dir().join("state"));
     let state_dir = global.state_dir.clone().unwrap_or(default_state);
@@ -86,7 +122,7 @@ fn host(global: &Global, command: &Command, world: Option<&World>) -> Result<Hos
         Ok(state) => state,
         // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
         Err(failure) if matches!(command, Command::Disable | Command::Wizard { .. }) => {
-            eprintln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
+            tell!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
             State::lost(&state_dir)
         }
         Err(failure) => return Err(failure),
@@ -243,6 +279,14 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
 /// Serves the sandbox in `dir` on loopback until it is interrupted or asked to end.
 pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), Failure> {
     let world = open(global, Some(dir))?;
+    let at = world.dir().to_owned();
+    if let Ok(Some(there)) = tokio::task::spawn_blocking(move || sandbox::serve::served(&at)).await {
+        return Err(Failure::other(
+            format!("sandbox {}", dir.display()),
+            format!("process {} serves it already, its AWS at {}", there.pid, there.aws),
+            "use that one, or end it first",
+        ));
+    }
     let [aws, front, edge] = ports;
     let serving = sandbox::serve::serve(&world, aws, front, edge).await?;
     let at = &serving.addresses;

@@ -165,12 +165,6 @@ impl Session {
         code(failure)
     }
 
-    /// Says how a stage failed once more, as the last thing on the screen, and turns it into its exit code.
-    fn ended(&self, failure: &Failure) -> u8 {
-        tell!("packagecloud-cloudfront: {}", plain::failure(failure));
-        code(failure)
-    }
-
     /// Does `work` with a run whose events are shown as they come.
     async fn shown<T>(&self, work: impl AsyncFnOnce(Run) -> T) -> T {
         self.showing(false, work).await
@@ -253,4 +247,10 @@ pub fn code(failure: &Failure) -> u8 {
         Kind::Interrupted => INTERRUPTED,
         _ => FAILED,
     }
+}
+
+/// Says how a stage failed once more, as the last thing on the screen, and turns it into its exit code.
+fn ended(failure: &Failure) -> u8 {
+    tell!("packagecloud-cloudfront: {}", plain::failure(failure));
+    code(failure)
 }

@@ -30,7 +30,7 @@ pub fn event(event: &Event) -> Option<String> {
 }
 
 fn tail(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(" ({text})") }
+    if text.is_empty() { String::new() } else { format!(" — {text}") }
 }
 
 fn pace(pace: &Pace) -> String {

@@ -104,12 +104,27 @@ pub fn show(session: &Session, values: &Values, format: Format) {
 }
 
 pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
-    let values = engine::configuration(&session.ground, &session.answers).await?;
     let missing = |what: &str| Failure::other(what, "packagecloud.rb holds none", "run enable first");
-    let secret = values.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
-    let domain = values.packages_domain.as_deref().ok_or_else(|| missing("cloudfront_packages_domain"))?;
-    let construction = engine::construction(&session.ground, &session.answers).await;
+    let held = session.ground.host.read_config().await?.seen.values;
+    let secret = held.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
+    // AWS is asked only for what this host doesn't know.
+    let domain = match held.packages_domain.or_else(|| session.answers.packages_domain.clone()) {
+        Some(domain) => domain,
+        None => engine::configuration(&session.ground, &session.answers)
+            .await?
+            .packages_domain
+            .ok_or_else(|| missing("cloudfront_packages_domain"))?,
+    };
+    let domain = domain.as_str();
+    let construction = engine::construction(&session.ground, &session.answers);
     let key = path.trim_start_matches('/');
+    if key.is_empty() {
+        return Err(Failure::usage(
+            "sign",
+            "the path names no object",
+            "give an S3 key, like 7/8/debian/package_files/1.deb",
+        ));
+    }
     let signed = probe::Signed {
         domain,
         key,
@@ -137,8 +152,24 @@ pub async fn inspect(session: &Session, url: Option<&str>) -> Result<u8, Failure
         })?;
         text.trim().to_owned()
     };
-    let secret = session.ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
-    let construction = engine::construction(&session.ground, &session.answers).await;
+    if url.is_empty() {
+        return Err(Failure::usage(
+            "the URL",
+            "there is none",
+            "give it as an argument, or on standard input",
+        ));
+    }
+    let secret = match session.ground.host.read_config().await {
+        Ok(config) => config.seen.values.secret,
+        Err(failure) => {
+            eprintln!(
+                "packagecloud-cloudfront: which key signed it can't be told: {}",
+                plain::failure(&failure)
+            );
+            None
+        }
+    };
+    let construction = engine::construction(&session.ground, &session.answers);
     let now = session.ground.host.clock.now().as_secs();
     let secrets: Vec<_> = secret.into_iter().collect();
     let report = token::inspect(&url, &secrets, now, construction);

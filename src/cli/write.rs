@@ -34,6 +34,10 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     let unchanged = plans.iter().all(Plan::unchanged);
     if !unchanged {
         show_overview(session, &plans);
+        if !(session.json() && session.global.yes) {
+            tell!("All in all");
+            engine::overview::words(&plans).iter().for_each(|line| tell!("  {line}"));
+        }
         if !session.consent("Apply these changes?")? {
             return Err(Failure::consent(
                 "enable",
@@ -58,7 +62,7 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
         changed |= end == End::Applied;
         if let Some(failure) = failure {
             show_standing(session).await;
-            return Ok(session.ended(&failure));
+            return Ok(super::ended(&failure));
         }
     }
     let values = engine::configuration(&session.ground, &session.answers).await?;
@@ -146,7 +150,7 @@ pub async fn stages(session: &mut Session, stages: &[Stage]) -> Result<u8, Failu
         }
         let (_, failure) = apply_looking_again(session, plan).await?;
         if let Some(failure) = failure {
-            return Ok(session.ended(&failure));
+            return Ok(super::ended(&failure));
         }
     }
     remember(session);
@@ -164,19 +168,28 @@ pub async fn bootstrap(session: &mut Session) -> Result<u8, Failure> {
 }
 
 pub async fn distribution(session: &mut Session, go_live: bool) -> Result<u8, Failure> {
+    let arn = session.answers.version_arn.clone().unwrap_or_default();
+    let numbered = arn.rsplit(':').next().is_some_and(|number| number.parse::<u32>().is_ok());
+    if !(arn.starts_with("arn:aws:lambda:us-east-1:") && arn.contains(":function:") && numbered) {
+        return Err(Failure::usage(
+            arn,
+            "it is no ARN of a function version in us-east-1, with its number at the end",
+            "give the one that bootstrap-cloudfront printed",
+        ));
+    }
     let mut wanted = vec![Stage::Distribution, Stage::Configuration];
     if go_live {
         wanted.push(Stage::GoLive);
     }
     let code = stages(session, &wanted).await?;
-    if code != DONE {
-        show_standing(session).await;
-    } else {
+    if code == DONE {
         let values = engine::configuration(&session.ground, &session.answers).await?;
         if !go_live && values.enabled == Some(true) {
             tell!("CloudFront is on already; this left it on.");
         }
         read::show(session, &values, Format::Ruby);
+    } else {
+        show_standing(session).await;
     }
     Ok(code)
 }
@@ -187,7 +200,6 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     if !plan.unchanged() {
         show_overview(session, std::slice::from_ref(&plan));
         if !session.json() {
-            plan.notes.iter().for_each(|note| tell!("  {note}"));
             tell!("  {}", engine::disable::would_help(&session.ground).await);
         }
         if !session.consent("Switch CloudFront off?")? {
@@ -201,7 +213,7 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     match failure {
         None => Ok(DONE),
         Some(failure) if failure.what == "packagecloud's redirects" => Ok(PENDING),
-        Some(failure) => Ok(session.ended(&failure)),
+        Some(failure) => Ok(super::ended(&failure)),
     }
 }
 
@@ -218,7 +230,7 @@ pub async fn roll_back(
         let (_, failure) = session
             .shown(async |run| engine::roll_back_edge(&session.ground, &session.answers, arn, &run).await)
             .await;
-        return Ok(failure.map_or(DONE, |failure| session.ended(&failure)));
+        return Ok(failure.map_or(DONE, |failure| super::ended(&failure)));
     }
     let Some(backup) = backup else {
         let backups = engine::backups(&session.ground).await?;
@@ -249,7 +261,7 @@ pub async fn roll_back(
     }
     let (_, failure) = session.apply(&plan).await;
     if let Some(failure) = failure {
-        return Ok(session.ended(&failure));
+        return Ok(super::ended(&failure));
     }
     let on = session.ground.host.read_config().await?.seen.values.enabled == Some(true);
     if on { stages(session, &[Stage::GoLive]).await } else { Ok(DONE) }
@@ -261,5 +273,5 @@ pub async fn ctl(session: &mut Session, command: &str) -> Result<u8, Failure> {
         return Err(Failure::consent(command, "you said no", "nothing was run"));
     }
     let ran = session.shown(async |run| engine::ctl(&session.ground, command, &run).await).await;
-    Ok(ran.map_or_else(|failure| session.ended(&failure), |()| DONE))
+    Ok(ran.map_or_else(|failure| super::ended(&failure), |()| DONE))
 }

@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::client::{
     runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
 };
 use aws_smithy_types::body::SdkBody;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
 use crate::model::failure::{Failure, Kind};
@@ -114,11 +114,16 @@ impl Web {
                 .iter()
                 .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
                 .collect();
-            let body = http_body_util::Limited::new(response.into_body(), BODY_LIMIT)
-                .collect()
-                .await
-                .map_err(|error| unreachable(error.to_string()))?
-                .to_bytes();
+            // A probe may name a package of any size: its beginning tells enough.
+            let mut body = BytesMut::new();
+            let mut rest = response.into_body();
+            while body.len() < BODY_LIMIT
+                && let Some(frame) = rest.frame().await
+            {
+                let frame = frame.map_err(|error| unreachable(error.to_string()))?;
+                body.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
+            }
+            let body = body.freeze();
             Ok(Reply { status, headers, body })
         };
         tokio::time::timeout(TIMEOUT, exchange)

@@ -29,6 +29,9 @@ use super::{
     run::StageRun,
 };
 
+/// The state directory's file with the construction that the newest version was seen to hold.
+pub(super) const CONSTRUCTION: &str = "construction";
+
 /// What is there of the authenticator and of CloudFront's access to the bucket.
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
@@ -49,6 +52,12 @@ pub(super) async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Re
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
     let secret = ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let construction = construction(answers, function.as_ref());
+    if let Some(held) = held(function.as_ref()).map(|held| held.to_string())
+        && ground.host.state.read(CONSTRUCTION).as_deref() != Some(held.as_bytes())
+    {
+        // For `sign` and `inspect`, which don't wait for AWS; lost, they take the default.
+        let _ = ground.host.state.write(CONSTRUCTION, held.as_bytes());
+    }
     let version = match (&secret, &key, &function) {
         (Some(secret), Some(key), Some(function)) => {
             let wanted = bundle(construction, &key.arn, names).description(std::slice::from_ref(secret))?;
@@ -99,8 +108,11 @@ fn identity_reaches(region: &str) -> bool {
 
 /// What the edge accepts: as asked, else as the newest version of ours holds it, else the default.
 fn construction(answers: &Answers, function: Option<&Function>) -> Construction {
-    let held = || Some(parse_description(&function?.versions.last()?.description)?.construction);
-    answers.construction.or_else(held).unwrap_or_default()
+    answers.construction.or_else(|| held(function)).unwrap_or_default()
+}
+
+fn held(function: Option<&Function>) -> Option<Construction> {
+    Some(parse_description(&function?.versions.last()?.description)?.construction)
 }
 
 /// What the function's next version would be made of.

@@ -109,11 +109,14 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
         change.calls.push("by hand: add the lines to packagecloud.rb".into());
     }
     let domain = seen.wanted.packages_domain.clone();
-    plan.exhibit.push(Exhibit {
-        title: "The final block (cloudfront_enabled is switched on by going live)".into(),
-        lines: seen.wanted.hidden().lines(),
-        copy: true,
-    });
+    // Before there is a distribution the block would be half a block.
+    if seen.wanted.distribution_id.is_some() {
+        plan.exhibit.push(Exhibit {
+            title: "The final block (cloudfront_enabled is switched on by going live)".into(),
+            lines: seen.wanted.hidden().lines(),
+            copy: true,
+        });
+    }
     if let Some(domain) = &domain {
         plan.exhibit.push(notice(domain));
     }
@@ -242,7 +245,7 @@ async fn await_values(
             began.elapsed().as_secs()
         ));
         let pause = async {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(ground.patience(LOOK_AGAIN).max(SHORTEST)).await;
             Ok(())
         };
         run.unless_stopped(pause).await?;
@@ -251,6 +254,8 @@ async fn await_values(
 
 /// How often a managed host's file is looked at.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
+/// However fast a sandbox is.
+const SHORTEST: std::time::Duration = std::time::Duration::from_millis(20);
 
 pub async fn apply(
     ground: &Ground,

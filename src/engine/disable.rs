@@ -211,8 +211,9 @@ pub async fn apply(
             failures.push(failure);
             // The first is the cause: where a reconfigure failed, the redirects are its consequence.
             let first = failures.remove(0);
-            let others = failures.iter().map(|failure| format!("; and {failure}")).collect::<String>();
-            Err(Failure { why: format!("{}{others}", first.why), ..first })
+            let mut why = vec![first.why.clone()];
+            why.extend(failures.iter().map(ToString::to_string));
+            Err(Failure { why: why.join("; and "), ..first })
         }
     }
 }

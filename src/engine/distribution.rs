@@ -331,13 +331,15 @@ pub async fn apply(
                         .await?
                 }
             };
-            let text = format!(
-                "distribution {} at {} carries the authenticator",
-                distribution.id, distribution.domain
-            );
+            let text = format!("distribution {} at {} stands", distribution.id, distribution.domain);
             Ok((distribution, text))
         })
         .await?;
+    // The same request carries both; the screen has a line for each.
+    run.step(Step::Authenticator, version_arn, async {
+        Ok(((), format!("{version_arn} is on every behavior")))
+    })
+    .await?;
     let say = run.progress(Step::Deployed);
     let deployed = run
         .step(

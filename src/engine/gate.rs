@@ -10,6 +10,7 @@ use crate::model::{
 };
 
 use super::{
+    cause::{Known, refusal, unreachable},
     ground::{Ground, Scene},
     probe::{self, ABSENT, LIFETIME, Samples, Signed, path_of},
 };
@@ -22,6 +23,7 @@ pub struct Gate<'a> {
     pub secret: &'a Secret,
     pub construction: Construction,
     pub samples: Samples,
+    pub known: Known,
 }
 
 impl Gate<'_> {
@@ -78,10 +80,13 @@ impl Gate<'_> {
                 ),
             },
             Ok(reply) => {
-                let (why, next) = refusal(&reply);
+                let (why, next) = refusal(&reply, &self.known);
                 Check::fail(name, why, next)
             }
-            Err(failure) => Check::fail(name, failure.to_string(), failure.next),
+            Err(failure) => {
+                let (why, next) = unreachable(self.domain, &failure);
+                Check::fail(name, why, next)
+            }
         }
     }
 
@@ -149,13 +154,16 @@ impl Gate<'_> {
                     return Check::pass("package-cached", "the edge answers it from its cache");
                 }
                 Ok(reply) if reply.status == 200 => {}
-                Ok(reply) => return Check::fail("package-cached", refusal(&reply).0, refusal(&reply).1),
+                Ok(reply) => {
+                    let (why, next) = refusal(&reply, &self.known);
+                    return Check::fail("package-cached", why, next);
+                }
                 Err(failure) => return Check::unknown("package-cached", failure.to_string()),
             }
         }
         Check::unknown(
             "package-cached",
-            "no hit within five tries: its Cache-Control may want the reindex, or other edges answered",
+            "no hit within five tries: its Cache-Control may want the reindex (reindex-everything --rescan), or other edges answered",
         )
     }
 
@@ -170,7 +178,10 @@ impl Gate<'_> {
                     );
                 }
                 Ok(reply) if reply.status == 200 => {}
-                Ok(reply) => return Check::fail("metadata-fresh", refusal(&reply).0, refusal(&reply).1),
+                Ok(reply) => {
+                    let (why, next) = refusal(&reply, &self.known);
+                    return Check::fail("metadata-fresh", why, next);
+                }
                 Err(failure) => return Check::unknown("metadata-fresh", failure.to_string()),
             }
         }
@@ -181,7 +192,10 @@ impl Gate<'_> {
     pub async fn bucket_closed(&self) -> Check {
         let key = self.samples.package.as_deref().unwrap_or(ABSENT);
         let bucket = &self.scene.bucket;
-        let url = format!("https://{}.s3.{}.amazonaws.com{}", bucket.name, bucket.region, path_of(key));
+        let url = match &self.ground.settings.endpoint_url {
+            Some(endpoint) => format!("{}/{}{}", endpoint.trim_end_matches('/'), bucket.name, path_of(key)),
+            None => format!("https://{}.s3.{}.amazonaws.com{}", bucket.name, bucket.region, path_of(key)),
+        };
         match self.ground.web.get(&url, &[]).await {
             Ok(reply) if reply.status == 403 => {
                 Check::pass("bucket-closed", "S3 itself refuses who has no signature")
@@ -208,39 +222,6 @@ fn forge(url: &str) -> String {
     forged
 }
 
-/// Why the edge did not serve, and the next move: for each cause of a refusal that can be told apart from outside.
-pub(super) fn refusal(reply: &Reply) -> (String, String) {
-    let reason = reply.header("x-packagecloud-cloudfront");
-    let text = |why: &str, next: &str| (why.to_owned(), next.to_owned());
-    match (reply.status, reason) {
-        (403, Some("bad-signature")) => text(
-            "the edge refuses its signature: this host's secret is not the edge's, or tokens are made another way",
-            "compare cloudfront_secret with the other nodes', then run bootstrap-cloudfront and reconfigure-cloudfront-distribution",
-        ),
-        (403, Some("expired")) => text(
-            "the edge says that it has expired: this machine's clock is slow",
-            "set the clock (chronyc makestep, or timedatectl set-ntp true)",
-        ),
-        (403, Some(reason)) => {
-            (format!("the edge refuses it: {reason}"), "run inspect on the URL to see why".to_owned())
-        }
-        (403, None) => text(
-            "S3 refuses CloudFront: the statement in the bucket policy is gone, or the object is encrypted with a key that CloudFront may not use",
-            "run plan: it shows which statement is missing; enable puts it back",
-        ),
-        (503, _) => text(
-            "the function could not decrypt the secret, or could not run",
-            "look at the KMS key's state and the role's policy in us-east-1 (plan shows what differs)",
-        ),
-        (502, _) => text(
-            "the function's answer was refused by CloudFront",
-            "look at its log group /aws/lambda/us-east-1.packagecloud_cloudfront_auth in the region nearest to you",
-        ),
-        (status, _) => {
-            (format!("it answered {status}"), "look at the distribution in CloudFront's console".to_owned())
-        }
-    }
-}
 /// The distribution as `verify` and the gate want it: deployed, with the authenticator.
 pub(super) fn deployed(distribution: Option<&Distribution>, function: &str) -> Check {
     let Some(distribution) = distribution else {

@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 use super::{
-    bootstrap,
+    bootstrap, cause,
     configuration::{self, kept},
     distribution,
     gate::{self, Gate},
@@ -35,13 +35,15 @@ struct Found {
     scene: Scene,
     distribution: Option<Distribution>,
     construction: Construction,
+    known: cause::Known,
 }
 
 async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
     let scene = ground.scene(answers).await?;
     let below = bootstrap::see(ground, &scene, answers).await?;
-    let distribution = distribution::see(&scene, answers, &below).await?.distribution;
-    Ok(Found { scene, distribution, construction: below.construction })
+    let seen = distribution::see(&scene, answers, &below).await?;
+    let known = cause::Known::of(&below, &seen, below.secret.as_ref());
+    Ok(Found { scene, distribution: seen.distribution, construction: below.construction, known })
 }
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
@@ -88,6 +90,9 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
             Verb::Run,
             "packagecloud's own redirect",
             "it must be accepted at the edge, else all is taken back",
+        );
+        plan.notes.push(
+            "What customers notice: the restart, some seconds in which packagecloud does not answer; then downloads come from the packages domain.".into(),
         );
         if let Some(domain) = &seen.wanted.packages_domain {
             plan.exhibit.push(configuration::notice(domain));
@@ -164,18 +169,24 @@ pub async fn apply(
         // Whoever switches off notes it before reading the file: either they see that it says true, or this sees the note.
         ground.not_switched_off_meanwhile()?;
         switch::reconfigure(ground, run).await?;
+        let restarting = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
-        prove(ground, &found, seen, answers, run).await
+        let took = restarting.elapsed().as_secs();
+        let proof = prove(ground, &found, seen, answers, run).await?;
+        Ok::<_, Failure>((took, proof))
     };
     match live.await {
-        Ok(text) => match ground.not_switched_off_meanwhile() {
-            Ok(()) => {
-                switch::done(ground);
-                Ok((End::Applied, text))
-            }
-            // It was live for a moment; whoever switched off sees packagecloud follow.
-            Err(failure) => Err(failure),
-        },
+        Ok((took, proof)) => {
+            // It was live for a moment, where somebody switched off meanwhile; whoever did sees packagecloud follow.
+            ground.not_switched_off_meanwhile()?;
+            switch::done(ground);
+            switch::keep_on_since(ground);
+            let since = clock::written(ground.host.clock.now());
+            let text = format!(
+                "on since {since}, the restart took {took} s; {proof}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
+            );
+            Ok((End::Applied, text))
+        }
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
         Err(failure) if failure.kind == Kind::Interrupted => Err(failure),
         Err(failure) => Err(take_back(ground, seen, answers, run, failure).await),
@@ -213,6 +224,7 @@ async fn pass_gate(
             secret,
             construction: found.construction,
             samples: probe::samples(&found.scene).await?,
+            known: found.known.clone(),
         };
         let mut checks = vec![deployed];
         for check in gate.opens().await {
@@ -261,7 +273,7 @@ async fn prove(
             let text = format!("packagecloud answers {}, and the edge {}", redirect.words(), reply.status);
             return Ok((text.clone(), text));
         }
-        Err(refused(seen, found.construction, &location, &reply))
+        Err(refused(seen, found, &location, &reply))
     })
     .await
 }
@@ -291,17 +303,18 @@ async fn await_edge(ground: &Ground, found: &Found, answers: &Answers) -> Result
 /// Why the edge refused packagecloud's own link, and which construction fits it, if another does.
 fn refused(
     seen: &ConfigurationSeen,
-    accepted: Construction,
+    found: &Found,
     location: &str,
     reply: &crate::cloud::web::Reply,
 ) -> Failure {
+    let accepted = found.construction;
     let fitting = seen
         .wanted
         .secret
         .as_ref()
         .and_then(|secret| probe::fitting(location, secret, accepted))
         .filter(|construction| *construction != accepted);
-    let (why, next) = gate::refusal(reply);
+    let (why, next) = cause::refusal(reply, &found.known);
     match fitting {
         Some(construction) => Failure::other(
             "packagecloud's own redirect",

@@ -268,7 +268,10 @@ impl Ground {
         let (cloud, caller, found) = self.identity(answers).await?;
         refuse_partition(&caller)?;
         let (name, evidence) = self.bucket(&cloud, answers).await?;
-        let bucket = cloud.bucket(&name, &caller.account).await?;
+        let bucket = cloud
+            .bucket(&name, &caller.account)
+            .await
+            .map_err(|failure| blamed_on_clock(failure, &caller))?;
         let cloud = cloud.in_region(&bucket.region);
         let keys = cloud.sample_keys(&name, 1000).await?;
         let known = keys.iter().filter(|key| object::in_layout(key)).count();
@@ -287,7 +290,7 @@ impl Ground {
     /// Which bucket, and why: contract section 4's order.
     async fn bucket(&self, cloud: &Cloud, answers: &Answers) -> Result<(String, String), Failure> {
         if let Some(name) = &answers.bucket {
-            return Ok((name.clone(), "it was named with --bucket, now or for the last run".to_owned()));
+            return Ok((name.clone(), "you named it, now or for the last run".to_owned()));
         }
         let unnamed = Names::new("", &answers.suffix);
         if let Ok(Some(function)) = cloud.function(&unnamed).await
@@ -295,7 +298,8 @@ impl Ground {
         {
             return Ok((name, format!("the function {} is marked with it", unnamed.function())));
         }
-        if let Some(redirect) = super::probe::redirect(self, answers, None).await?
+        // A packagecloud that doesn't answer tells nothing of the bucket; what asks it next says so.
+        if let Ok(Some(redirect)) = super::probe::redirect(self, answers, None).await
             && let Some(name) = redirect.bucket()
         {
             return Ok((name, "packagecloud's own redirect points at it".to_owned()));
@@ -334,6 +338,25 @@ pub(super) struct ObjectsFound {
     pub name: String,
     /// `None` where nothing but S3 could be asked.
     pub bucket: Option<BucketSeen>,
+}
+
+/// S3's refusal of a request without a body tells no reason: a clock that is far off is the likelier one.
+fn blamed_on_clock(failure: Failure, caller: &Caller) -> Failure {
+    // S3 takes a quarter of an hour.
+    const BORNE: i64 = 15 * 60;
+    match caller.clock_ahead {
+        Some(ahead) if ahead.abs() > BORNE => Failure::new(
+            Kind::Credentials,
+            "this machine's clock",
+            format!(
+                "it is {} s {} AWS's, and S3 refuses such requests",
+                ahead.abs(),
+                if ahead > 0 { "ahead of" } else { "behind" }
+            ),
+            "set the clock (chronyc makestep, or timedatectl set-ntp true), then try again",
+        ),
+        _ => failure,
+    }
 }
 
 /// A candidate's source, without its keys.

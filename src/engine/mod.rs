@@ -5,6 +5,7 @@
 mod access;
 mod adopt;
 mod bootstrap;
+mod cause;
 pub mod configuration;
 pub mod disable;
 mod distribution;
@@ -62,7 +63,7 @@ async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Resu
         Stage::Distribution => distribution::look(ground, answers).boxed(),
         Stage::Configuration => configuration::look(ground, answers).boxed(),
         Stage::GoLive => go_live::look(ground, answers).boxed(),
-        Stage::Verify => return Ok(verify::look()),
+        Stage::Verify => return Ok(verify::look(ground).await),
         Stage::Disable => disable::look(ground, answers).boxed(),
         Stage::RollBack => roll_back::look(ground, answers).boxed(),
     };
@@ -196,16 +197,12 @@ pub async fn policy(ground: &Ground, answers: &Answers) -> Result<String, Failur
     Ok(least_privilege(&needs(goal, &scene.names, &scene.account)))
 }
 
-/// What the edge accepts: as asked, else as the associated version of ours holds it, else the default.
-pub async fn construction(ground: &Ground, answers: &Answers) -> Construction {
-    if let Some(asked) = answers.construction {
-        return asked;
-    }
-    let held = async {
-        let scene = ground.scene(answers).await?;
-        Ok::<_, Failure>(bootstrap::see(ground, &scene, answers).await?.construction)
-    };
-    held.await.unwrap_or_default()
+/// What the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.
+#[must_use]
+pub fn construction(ground: &Ground, answers: &Answers) -> Construction {
+    let kept =
+        || String::from_utf8(ground.host.state.read(bootstrap::CONSTRUCTION)?).ok()?.trim().parse().ok();
+    answers.construction.or_else(kept).unwrap_or_default()
 }
 
 /// The function version that is right as it stands.

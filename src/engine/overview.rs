@@ -30,15 +30,18 @@ pub async fn look_over(ground: &Ground, answers: &Answers) -> Result<Plan, Failu
         plan.asks
             .extend(stage.asks.iter().filter(|ask| !plan.asks.contains(ask)).cloned().collect::<Vec<_>>());
     }
-    plan.notes = notes(&plan);
+    plan.notes = words(std::slice::from_ref(&plan));
     Ok(plan)
 }
 
-fn notes(plan: &Plan) -> Vec<String> {
-    if plan.unchanged() {
+/// What all of the plans come to: how long, what it costs, what customers notice, how to undo.
+#[must_use]
+pub fn words(plans: &[Plan]) -> Vec<String> {
+    let changes =
+        plans.iter().flat_map(|plan| &plan.changes).filter(|change| change.verb != Verb::Keep).count();
+    if changes == 0 {
         return vec!["Everything is as it should be: there is nothing to change.".into()];
     }
-    let changes = plan.changes.iter().filter(|change| change.verb != Verb::Keep).count();
     vec![
         format!("{changes} changes, each shown again before it is made; nothing is ever deleted."),
         "How long: 10 to 25 minutes, most of it waiting until every edge has the distribution.".into(),

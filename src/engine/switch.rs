@@ -17,15 +17,31 @@ use super::{
 /// Within this the redirects must have followed.
 const FOLLOWED: Duration = Duration::from_mins(1);
 
+/// Where the time of the last go-live is kept.
+const ON_SINCE: &str = "on-since";
+
 /// Notes that packagecloud shall be switched to `on`.
 pub(super) fn intend(ground: &Ground, on: bool) {
     // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
     let _ = ground.host.state.write("switch", if on { b"on" } else { b"off" });
+    ground.host.state.remove(ON_SINCE);
 }
 
 /// Clears the note: packagecloud follows the file.
 pub(super) fn done(ground: &Ground) {
     ground.host.state.remove("switch");
+}
+
+/// Keeps since when CloudFront is on, for what verify says later.
+pub(super) fn keep_on_since(ground: &Ground) {
+    // Lost, verify says no more than that it is on.
+    let _ = ground.host.state.write(ON_SINCE, ground.host.clock.now().as_secs().to_string().as_bytes());
+}
+
+/// Since when CloudFront is on, where going live was this program's.
+pub(super) fn on_since(ground: &Ground) -> Option<Duration> {
+    let kept = ground.host.state.read(ON_SINCE)?;
+    String::from_utf8(kept).ok()?.parse().ok().map(Duration::from_secs)
 }
 
 /// Whether a switch was begun and not seen to its end.

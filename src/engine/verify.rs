@@ -5,24 +5,52 @@ use crate::model::{
     check::{Check, Verdict},
     failure::Failure,
     goal::{Stage, Step},
-    plan::{Plan, Verb},
+    names,
+    plan::{Exhibit, Plan, Verb},
+    secret::Secret,
     seen::Seen,
+    token::{self, Construction, Scheme},
 };
 
 use super::{
-    bootstrap, distribution,
+    bootstrap,
+    cause::{self, Known},
+    distribution,
     gate::{self, Gate},
     ground::Ground,
     probe::{self, Place, Samples},
     run::StageRun,
+    switch,
 };
+use crate::host::clock;
 
 /// How often packagecloud is asked: a web node that lags behind shows.
 const ASKED: usize = 10;
 
-pub fn look() -> Plan {
+/// What it will ask, and what is good to have once it is done: the final block, the way off, how cost is followed.
+pub async fn look(ground: &Ground) -> Plan {
     let mut plan = Plan::new(Stage::Verify, Seen::Nothing);
     plan.line(Step::Checks, Verb::Run, "the road of a package", "every part is asked; nothing is changed");
+    // A file that can't be read is one of the checks, and no reason not to make the others.
+    let Ok(config) = ground.host.read_config().await else { return plan };
+    let values = &config.seen.values;
+    if values.enabled == Some(true) {
+        let since = switch::on_since(ground)
+            .map(|since| format!(" since {}", clock::written(since)))
+            .unwrap_or_default();
+        plan.notes.push(format!("CloudFront is on{since}. D (or disable) switches it off."));
+    }
+    if values.distribution_id.is_some() {
+        plan.notes.push(format!(
+            "Cost is followed by the tag {}; it counts once it is activated under cost allocation tags in AWS Billing.",
+            names::COST_TAG
+        ));
+        plan.exhibit.push(Exhibit {
+            title: format!("The final block, as it stands in {}", config.seen.path),
+            lines: values.hidden().lines(),
+            copy: true,
+        });
+    }
     plan
 }
 
@@ -37,17 +65,22 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
     };
     let scene = ground.scene(answers).await?;
     let below = bootstrap::see(ground, &scene, answers).await?;
-    let distribution = distribution::see(&scene, answers, &below).await?.distribution;
+    let seen = distribution::see(&scene, answers, &below).await?;
+    let values = ground.host.read_config().await?.seen.values;
+    let known = Known::of(&below, &seen, values.secret.as_ref());
+    let distribution = seen.distribution;
+    // What AWS itself says comes first: it names the cause of what fails after it.
     tell(vec![gate::deployed(distribution.as_ref(), &scene.names.function())], &mut all);
+    tell(vec![super::access::clock(&scene)], &mut all);
+    if distribution.is_some() {
+        tell(cause::parts(&known), &mut all);
+    }
 
-    let config = ground.host.read_config().await?;
-    let values = config.seen.values;
     let samples = probe::samples(&scene).await?;
     match (&distribution, &values.secret) {
         _ if ground.delivery_is_out_of_reach() => {
-            let why = "with --endpoint-url and no --edge-url the edge is out of reach";
             let names = ["signed-url", "package-cached", "metadata-fresh", "no-token"];
-            tell(names.iter().map(|name| Check::unknown(*name, why)).collect(), &mut all);
+            tell(names.iter().map(|name| Check::unknown(*name, OUT_OF_REACH)).collect(), &mut all);
         }
         (Some(distribution), Some(secret)) => {
             let gate = Gate {
@@ -57,6 +90,7 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
                 secret,
                 construction: below.construction,
                 samples: samples.clone(),
+                known: known.clone(),
             };
             let mut opens = gate.opens().await;
             opens.retain(|check| check.name != "no-token");
@@ -70,108 +104,177 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
         }
         (None, _) => {}
     }
-    tell(vec![super::access::clock(&scene)], &mut all);
-    tell(
-        vec![
-            packagecloud(
-                ground,
-                answers,
-                &samples,
-                values.enabled == Some(true),
-                below.construction,
-                values.secret.as_ref(),
-            )
-            .await,
-        ],
-        &mut all,
-    );
+    let asked = Asked {
+        ground,
+        answers,
+        samples: &samples,
+        enabled: values.enabled == Some(true),
+        domain: values.packages_domain.as_deref(),
+        secret: values.secret.as_ref(),
+        accepted: below.construction,
+        known: &known,
+        edge_works: all.iter().any(|check| check.name == "signed-url" && check.result == Verdict::Pass),
+    };
+    tell(vec![asked.packagecloud().await], &mut all);
     let verdict = verdict(&all);
     tell(vec![verdict], &mut all);
     Ok(all)
 }
 
-/// packagecloud itself, asked ten times.
-async fn packagecloud(
-    ground: &Ground,
-    answers: &Answers,
-    samples: &Samples,
+const OUT_OF_REACH: &str = "with --endpoint-url and no --edge-url the edge is out of reach";
+const REDIRECT: &str = "packagecloud-redirect";
+const FOLLOW_FILE: &str =
+    "run reconfigure, then restart: packagecloud runs on other values than packagecloud.rb holds";
+
+/// What packagecloud's own redirect is judged by.
+struct Asked<'a> {
+    ground: &'a Ground,
+    answers: &'a Answers,
+    samples: &'a Samples,
     enabled: bool,
-    accepted: crate::model::token::Construction,
-    secret: Option<&crate::model::secret::Secret>,
-) -> Check {
-    const NAME: &str = "packagecloud-redirect";
-    let mut edge = 0;
-    let mut words: Vec<String> = Vec::new();
-    let mut location = None;
-    for _ in 0..ASKED {
-        match probe::redirect(ground, answers, samples.package.as_deref()).await {
-            Ok(None) => {
-                return Check::unknown(
-                    NAME,
-                    "not asked: give a download URL of packagecloud with --probe-url",
-                );
-            }
-            Err(failure) => {
-                return Check::fail(
-                    NAME,
-                    failure.to_string(),
-                    "see whether packagecloud runs: packagecloud-ctl status",
-                );
-            }
-            Ok(Some(redirect)) => {
-                if redirect.place() == Place::Edge {
-                    edge += 1;
-                    location.clone_from(&redirect.location);
+    domain: Option<&'a str>,
+    secret: Option<&'a Secret>,
+    accepted: Construction,
+    known: &'a Known,
+    /// Whether a link of our own was served.
+    edge_works: bool,
+}
+
+impl Asked<'_> {
+    /// packagecloud itself, asked ten times.
+    async fn packagecloud(&self) -> Check {
+        let mut edge: Vec<String> = Vec::new();
+        let mut words: Vec<String> = Vec::new();
+        for _ in 0..ASKED {
+            match probe::redirect(self.ground, self.answers, self.samples.package.as_deref()).await {
+                Ok(None) => {
+                    return Check::unknown(
+                        REDIRECT,
+                        "not asked: give a download URL of packagecloud with --probe-url",
+                    );
                 }
-                let text = redirect.words();
-                if !words.contains(&text) {
-                    words.push(text);
+                Err(failure) => {
+                    return self.itself(
+                        &format!("does not answer: {failure}"),
+                        "see whether it runs: packagecloud-ctl status",
+                    );
+                }
+                Ok(Some(redirect)) if redirect.location.is_none() => {
+                    return self
+                        .itself(&format!("answers {}", redirect.status), unredirected(redirect.status));
+                }
+                Ok(Some(redirect)) => {
+                    let text = redirect.words();
+                    if redirect.place() == Place::Edge {
+                        edge.extend(redirect.location);
+                    }
+                    if !words.contains(&text) {
+                        words.push(text);
+                    }
                 }
             }
         }
-    }
-    let seen = words.join(" and ");
-    if !enabled && edge == 0 {
-        return Check::unknown(NAME, format!("CloudFront is off: packagecloud answers {seen}"));
-    }
-    if edge < ASKED {
-        let next = if edge == 0 {
-            "run reconfigure, then restart: packagecloud doesn't follow packagecloud.rb yet"
-        } else {
-            "another web node is set otherwise: give it the same four values (configuration), then reconfigure and restart it"
-        };
-        return Check::fail(NAME, format!("{edge} of {ASKED} redirects go to CloudFront: {seen}"), next);
-    }
-    let Some(location) = location else { return Check::unknown(NAME, seen) };
-    match probe::follow(ground, &location).await {
-        Ok(reply)
-            if reply.status == 200
-                || (reply.status == 404 && reply.header("x-packagecloud-cloudfront").is_none()) =>
-        {
-            Check::pass(
-                NAME,
-                format!("{ASKED} of {ASKED} redirects go to CloudFront, and it accepts their token"),
-            )
-        }
-        Ok(reply) => {
-            let (why, next) = gate::refusal(&reply);
-            match secret
-                .and_then(|secret| probe::fitting(&location, secret, accepted))
-                .filter(|fits| *fits != accepted)
-            {
-                Some(fits) => Check::fail(
-                    NAME,
-                    format!("this packagecloud makes its tokens as {fits}, the edge accepts {accepted}"),
-                    format!("run enable again with --construction {fits}"),
+        let seen = words.join(" and ");
+        match (self.enabled, edge.len()) {
+            (false, 0) => Check::unknown(REDIRECT, format!("CloudFront is off: packagecloud answers {seen}")),
+            (true, 0) | (false, ASKED) => {
+                let file = if self.enabled { "on" } else { "off" };
+                Check::fail(
+                    REDIRECT,
+                    format!("packagecloud.rb says {file}, and packagecloud answers {seen}"),
+                    FOLLOW_FILE,
+                )
+            }
+            (_, ASKED) => self.token(&edge[ASKED - 1], &seen).await,
+            (_, some) => Check::fail(
+                REDIRECT,
+                format!(
+                    "{some} of {ASKED} redirects go to CloudFront: {seen}; another web node is set otherwise"
                 ),
-                None => Check::fail(NAME, why, next),
+                "on the other node: give it the same four values (configuration prints them), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
+            ),
+        }
+    }
+
+    /// packagecloud itself refuses: the road behind it is fine, or not known to be.
+    fn itself(&self, what: &str, next: &str) -> Check {
+        let cloudfront = if self.edge_works { "CloudFront is fine; " } else { "" };
+        Check::fail(REDIRECT, format!("{cloudfront}packagecloud itself {what}"), next)
+    }
+
+    /// Whether the edge accepts the token of packagecloud's redirect.
+    async fn token(&self, location: &str, seen: &str) -> Check {
+        let there = self.ground.web.elsewhere() || self.ground.delivery_is_out_of_reach();
+        let host = probe::host_and_path(location).map(|(host, _)| host);
+        if let Some(domain) = self.domain
+            && !there
+            && host != Some(domain)
+        {
+            let what = format!("packagecloud answers {seen}, and packagecloud.rb says {domain}");
+            return Check::fail(REDIRECT, what, FOLLOW_FILE);
+        }
+        let scheme = token::inspect(location, &[], 0, self.accepted).scheme;
+        if matches!(scheme, Scheme::CloudFrontCanned | Scheme::CloudFrontPolicy) {
+            return Check::fail(
+                REDIRECT,
+                format!("its links are {}: the edge doesn't accept those", scheme.describe()),
+                "switch CloudFront off (disable), and ask the vendor which releases sign with cloudfront_secret: support@packagecloud.io",
+            );
+        }
+        if self.ground.delivery_is_out_of_reach() {
+            return Check::unknown(REDIRECT, format!("{seen}; {OUT_OF_REACH}"));
+        }
+        let reply = match probe::follow(self.ground, location).await {
+            Ok(reply) => reply,
+            Err(failure) => {
+                let (why, next) = cause::unreachable(host.unwrap_or_default(), &failure);
+                return Check::fail(REDIRECT, why, next);
+            }
+        };
+        let reason = reply.header("x-packagecloud-cloudfront");
+        if reply.status == 200 || (reply.status == 404 && reason.is_none()) {
+            return Check::pass(
+                REDIRECT,
+                format!(
+                    "{ASKED} of {ASKED} redirects go to CloudFront with {}, and it is accepted",
+                    scheme.describe()
+                ),
+            );
+        }
+        let fits = self.secret.and_then(|secret| probe::fitting(location, secret, self.accepted));
+        match (reason, fits) {
+            (Some("bad-signature"), Some(fits)) if fits != self.accepted => Check::fail(
+                REDIRECT,
+                format!("this packagecloud makes its tokens as {fits}, the edge accepts {}", self.accepted),
+                format!("run enable again with --construction {fits}"),
+            ),
+            (Some("bad-signature"), None) if self.edge_works => Check::fail(
+                REDIRECT,
+                "the web node that answered signs with another secret than packagecloud.rb and the edge hold",
+                "on that node: give it the same cloudfront_secret (configuration --show-secret prints it), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
+            ),
+            (Some("expired"), _) if self.edge_works => Check::fail(
+                REDIRECT,
+                "its links have expired when they are made: the clock of the web node that answered is slow",
+                format!("on that node: {}", cause::SET_CLOCK),
+            ),
+            _ => {
+                let (why, next) = cause::refusal(&reply, self.known);
+                Check::fail(REDIRECT, why, next)
             }
         }
-        Err(failure) => Check::fail(
-            NAME,
-            failure.to_string(),
-            "clients can't reach the packages domain either: allow it in firewalls and proxies",
-        ),
+    }
+}
+
+/// The next move where packagecloud answered without a redirect.
+fn unredirected(status: u16) -> &'static str {
+    match status {
+        401 | 403 => {
+            "give a read token of that repository: as login in netrc, or by PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN; if clients' tokens are refused too, look at them in packagecloud, not at CloudFront"
+        }
+        404 => "name with --probe-url a package that is there",
+        200..=299 => "name with --probe-url the download URL of a package: this one is no download",
+        _ => "see whether it runs, and read its log: packagecloud-ctl status, packagecloud-ctl tail",
     }
 }
 

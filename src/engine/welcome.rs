@@ -131,7 +131,7 @@ fn identity(source: Source, found: String, result: Result<(String, String), Fail
             found,
             arn,
             account,
-            suffices: Check::unknown("permissions", "asked in the access stage"),
+            suffices: Check::unknown("permissions", "its permissions are checked next"),
         },
         Err(failure) => IdentityFound {
             source,

@@ -9,6 +9,7 @@ mod config_tests;
 pub mod ctl;
 pub mod keyring;
 pub mod managed;
+pub mod netrc;
 pub mod reach;
 pub mod redact;
 pub mod state;

@@ -63,8 +63,10 @@ pub fn check(version: Option<&Version>) -> Check {
 impl Host {
     /// The version of packagecloud:enterprise on the host, by its package, else by what its package left there.
     pub async fn version(&self) -> Option<Version> {
-        if !matches!(self.ctl, Ctl::Command(_)) {
-            return None;
+        match &self.ctl {
+            Ctl::Command(_) => {}
+            Ctl::Played(_) => return self.played().await,
+            Ctl::None => return None,
         }
         for name in ["packagecloud", "packagecloud-enterprise"] {
             if let Some(program) = self.reach.program("dpkg-query").await
@@ -89,6 +91,13 @@ impl Host {
             return Version::parse(text, "version-manifest.txt");
         }
         self.listed().await
+    }
+
+    /// The version that a sandbox's packagecloud says of itself.
+    async fn played(&self) -> Option<Version> {
+        let mut said = None;
+        self.ctl("version", &mut |line| said = Version::parse(line, "the sandbox's")).await.ok()?;
+        said
     }
 
     /// The commands that packagecloud-ctl lists tell one thing: whether it knows CloudFront.

@@ -149,7 +149,9 @@ async fn one(
     };
     parts.headers.insert(header::HOST, HeaderValue::try_from(host).map_err(io::Error::other)?);
     let mut response = world.answer(Request::from_parts(parts, body)).await?;
-    if let Some(location) = response.headers().get(header::LOCATION)
+    // Only package managers follow it; whoever drives the AWS port asks each host by its own name.
+    if port == Port::Front
+        && let Some(location) = response.headers().get(header::LOCATION)
         && let Some(here) =
             location.to_str().ok().and_then(|location| on_loopback(world, addresses, location))
     {

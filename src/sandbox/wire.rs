@@ -50,12 +50,18 @@ impl World {
     /// The configuration of SDK clients that live in this world, as its one user.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
+        self.sdk_config_over(self.http_client())
+    }
+
+    /// The same over another wire: that to the process which serves this world.
+    #[must_use]
+    pub fn sdk_config_over(&self, client: SharedHttpClient) -> SdkConfig {
         let credentials = Credentials::new(iam::ACCESS_KEY, iam::SECRET_KEY, None, None, "sandbox");
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(aws::REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(self.http_client())
+            .http_client(client)
             .sleep_impl(TokioSleep::new())
             .time_source(self.clone())
             .retry_config(RetryConfig::standard())

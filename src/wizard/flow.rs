@@ -8,7 +8,7 @@ use super::{
 use crate::model::{
     answers::Managed,
     event::End,
-    goal::{Goal, Stage},
+    goal::{Goal, Stage, Step},
     plan::{Ask, Consent},
 };
 
@@ -111,7 +111,14 @@ impl Wizard {
             return Onward::Nowhere;
         }
         let Some(leg) = self.leg(stage) else { return Onward::Again };
-        let on = self.next_stage(stage).map_or(Onward::Finish, Onward::Next);
+        // a restored file that says on is made true behind go-live's gate, not by the restoring
+        let restored_on = stage == Stage::RollBack
+            && leg.end == Some(End::Applied)
+            && leg.line(Step::Configuration).is_some()
+            && leg.line(Step::Reconfigure).is_none()
+            && leg.plan.as_ref().is_some_and(|plan| plan.changes.iter().any(|c| c.step == Step::Reconfigure));
+        let next = if restored_on { Some(Stage::GoLive) } else { self.next_stage(stage) };
+        let on = next.map_or(Onward::Finish, Onward::Next);
         if leg.any_failed_check() && !self.anyway {
             return Onward::Again;
         }

@@ -90,6 +90,43 @@ fn a_file_that_chef_writes_is_written_only_when_told() {
 }
 
 #[test]
+fn a_file_that_puppet_writes_can_be_waited_for() {
+    let house = House::new();
+    house.run("plan");
+    let first = format!("# This file is managed by Puppet; do not edit\n{}", house.config_text());
+    house.set_config(&first);
+    let waiting = std::thread::scope(|scope| {
+        // It waits for ever: a minute is enough here.
+        let waiting = scope.spawn(|| {
+            let ours = house.command();
+            let mut bounded = Command::new("timeout");
+            bounded.arg("60").arg(ours.get_program()).env_clear();
+            bounded.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            bounded.arg(format!("--sandbox={}", house.sandbox().display()));
+            ran(bounded.args(["enable", "--managed", "wait", "--yes"]))
+        });
+        // The tool's part: whatever is asked for is written, once each.
+        let asked = house.sandbox().join("state/managed-values");
+        let mut written = first.clone();
+        while !waiting.is_finished() {
+            let lines = std::fs::read_to_string(&asked).unwrap_or_default();
+            if lines.ends_with('\n') && !written.contains(&format!("\n{lines}")) {
+                written.push_str(&lines);
+                let fresh = house.sandbox().join("packagecloud.rb.new");
+                std::fs::write(&fresh, &written).unwrap();
+                std::fs::rename(&fresh, house.config()).unwrap();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        waiting.join().unwrap()
+    });
+    assert_eq!(waiting.code, 0, "{waiting:#?}");
+    waiting.says("waiting for puppet to write the lines of").says("Go live: done");
+    assert!(house.backups().is_empty(), "nothing of the file was written here");
+    assert!(!house.sandbox().join("state/managed-values").exists());
+}
+
+#[test]
 fn an_expression_is_overruled_only_when_told() {
     let house = House::new();
     house.run("plan");

@@ -30,7 +30,7 @@ fn the_vendors_order_ends_live() {
     let house = House::new();
     let arn = by_hand(&house);
     let live = house.done(&format!("reconfigure-cloudfront-distribution {arn} --go-live --yes"));
-    live.says("Go live: done");
+    live.says("Go live: done — on since").says("To switch off: packagecloud-cloudfront disable");
     assert!(live.out.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{live:#?}");
     assert!(live.out.contains("packagecloud_rails['cloudfront_secret'] = '(hidden)'"), "{live:#?}");
     let verify = house.done("verify");
@@ -48,11 +48,15 @@ fn a_wrong_version_is_refused_before_anything_is_made() {
     house.done("bootstrap-cloudfront --yes");
     let wrong = "arn:aws:lambda:us-east-1:999999999999:function:packagecloud_cloudfront_auth:7";
     let ran = house.run(&format!("reconfigure-cloudfront-distribution {wrong} --yes"));
-    assert!([1, 2].contains(&ran.code), "{ran:#?}");
-    ran.says(wrong).says("next: ");
-    assert!(
-        house.world().read(|state| serde_json::to_string(&state.cloudfront).unwrap()).contains("cloudfront")
-    );
+    assert_eq!(ran.code, 1, "{ran:#?}");
+    ran.says(wrong).says("run bootstrap-cloudfront");
+    for nonsense in
+        ["nonsense", "arn:aws:lambda:us-east-1:999999999999:function:packagecloud_cloudfront_auth"]
+    {
+        let ran = house.run(&format!("reconfigure-cloudfront-distribution {nonsense} --yes"));
+        assert_eq!(ran.code, 2, "{ran:#?}");
+        ran.says(nonsense).says("bootstrap-cloudfront printed");
+    }
     assert!(!house.config_text().contains("cloudfront_distribution_id"));
 }
 
@@ -94,6 +98,7 @@ fn what_sign_signs_inspect_explains() {
     let forged = inspect(&format!("{}0", &url.trim()[..url.trim().len() - 1]));
     let forged_too = inspect(&format!("{}1", &url.trim()[..url.trim().len() - 1]));
     assert!(format!("{forged}{forged_too}").contains("bad-signature"), "{forged}{forged_too}");
+    assert_eq!(house.run_words(&["sign", ""]).code, 2);
     let plus = house.done("sign 7/8/debian/package_files/libstdc++-doc_1~rc1.deb").out;
     assert!(plus.contains("/7/8/debian/package_files/libstdc%2B%2B-doc_1~rc1.deb?t="), "{plus}");
 }

@@ -9,8 +9,8 @@ use std::{
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use futures::{Stream, channel::mpsc};
 use packagecloud_cloudfront::{
-    tui::{self, theme::Theme},
-    wizard::{Beginning, Outcome, Wizard},
+    tui::{self, JobSender, theme::Theme},
+    wizard::{Beginning, Effect, Outcome, Wizard},
 };
 use ratatui::{
     Terminal,
@@ -18,9 +18,7 @@ use ratatui::{
     buffer::Cell,
     layout::{Position, Size},
 };
-use tokio::time::sleep;
-
-use crate::scripted::{self, Shared};
+use tokio::{task::JoinHandle, time::sleep};
 
 /// A backend whose screen can be looked at while the loop owns it.
 #[derive(Clone)]
@@ -144,23 +142,12 @@ impl Player {
     }
 }
 
-fn beginning() -> Beginning {
-    Beginning { sandbox: true, config: scripted::CONFIG.to_owned(), ..Beginning::default() }
-}
-
-/// Plays `part` against the real loop; it must leave the wizard.
-pub async fn play<P, F>(size: (u16, u16), script: &Shared, part: P) -> Outcome
+/// Plays `part` against the real loop with this performer of effects; it must leave the wizard.
+pub async fn play_on<P, F, E>(beginning: Beginning, size: (u16, u16), effects: E, part: P) -> Outcome
 where
     P: FnOnce(Player) -> F,
     F: Future<Output = ()>,
-{
-    play_from(beginning(), size, script, part).await
-}
-
-pub async fn play_from<P, F>(beginning: Beginning, size: (u16, u16), script: &Shared, part: P) -> Outcome
-where
-    P: FnOnce(Player) -> F,
-    F: Future<Output = ()>,
+    E: Fn(Effect, JobSender) -> JoinHandle<()>,
 {
     let glass = Glass(Arc::new(Mutex::new(TestBackend::new(size.0, size.1))));
     let mut terminal = Terminal::new(glass.clone()).unwrap();
@@ -170,7 +157,6 @@ where
     let mut wizard = Wizard::new(beginning);
     let theme = Theme::new(true);
     let typed: std::pin::Pin<Box<dyn Stream<Item = Event>>> = Box::pin(typed);
-    let effects = scripted::perform(script);
     let last = player.clone();
     let played = async move {
         let playing = part(player);

@@ -20,9 +20,11 @@ use packagecloud_cloudfront::{
         },
     },
     tui::JobSender,
-    wizard::{Copied, Credentials, Effect, News},
+    wizard::{Beginning, Copied, Credentials, Effect, News, Outcome},
 };
 use tokio::{task::JoinHandle, time::sleep};
+
+use crate::player::{Player, play_on};
 
 /// What the script does otherwise than all going well.
 #[derive(Debug, Default)]
@@ -48,10 +50,28 @@ pub const CONFIG: &str = "/etc/packagecloud/packagecloud.rb";
 
 pub fn perform(script: &Shared) -> impl Fn(Effect, JobSender) -> JoinHandle<()> + use<> {
     let script = Arc::clone(script);
-    move |effect, sender| tokio::spawn(play(Arc::clone(&script), effect, sender))
+    move |effect, sender| tokio::spawn(answer(Arc::clone(&script), effect, sender))
 }
 
-async fn play(script: Shared, effect: Effect, sender: JobSender) {
+/// Plays `part` against the real loop and this script; it must leave the wizard.
+pub async fn play<P, F>(size: (u16, u16), script: &Shared, part: P) -> Outcome
+where
+    P: FnOnce(Player) -> F,
+    F: Future<Output = ()>,
+{
+    let beginning = Beginning { sandbox: true, config: CONFIG.to_owned(), ..Beginning::default() };
+    play_from(beginning, size, script, part).await
+}
+
+pub async fn play_from<P, F>(beginning: Beginning, size: (u16, u16), script: &Shared, part: P) -> Outcome
+where
+    P: FnOnce(Player) -> F,
+    F: Future<Output = ()>,
+{
+    play_on(beginning, size, perform(script), part).await
+}
+
+async fn answer(script: Shared, effect: Effect, sender: JobSender) {
     let silent = {
         let mut script = script.lock().unwrap();
         script.heard.push(match &effect {

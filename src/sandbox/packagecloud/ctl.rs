@@ -13,6 +13,9 @@ use super::{Settings, jobs};
 
 const SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis", "resque", "unicorn"];
 
+/// Which packagecloud:enterprise it stands for.
+const VERSION: &str = "3.0.9";
+
 /// Runs one command, given by its words; prints by `line`, and gives the exit code.
 pub async fn ctl(world: &World, words: &[String], line: &mut (dyn FnMut(&str) + Send)) -> i32 {
     match words.first().map(String::as_str) {
@@ -34,6 +37,10 @@ pub async fn ctl(world: &World, words: &[String], line: &mut (dyn FnMut(&str) + 
                 "Add the following to /etc/packagecloud/packagecloud.rb, then run packagecloud-ctl reconfigure:",
             );
             line(&format!("packagecloud_rails['cloudfront_secret'] = '{}'", secret.expose()));
+            0
+        }
+        Some("version") => {
+            line(VERSION);
             0
         }
         Some("status") => {

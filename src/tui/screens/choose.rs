@@ -102,7 +102,7 @@ pub fn bucket(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
 
 fn sampled(bucket: &BucketFound) -> String {
     match bucket.sampled {
-        None => "its objects could not be listed".to_owned(),
+        None => "its objects are looked at once it is chosen".to_owned(),
         Some((_, 0)) => "empty".to_owned(),
         Some((0, all)) => format!("none of {} keys looks like packagecloud's", text::count(all)),
         Some((like, all)) => {

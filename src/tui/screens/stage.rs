@@ -10,7 +10,7 @@ use crate::{
         event::End,
         failure::Kind,
         goal::{Stage, Step},
-        plan::{Change, Verb},
+        plan::{Change, Plan, Verb},
     },
     tui::{
         draw::{Body, Room},
@@ -54,24 +54,51 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
             }
         }
     }
-    let notes = if stage == Stage::Overview { &[][..] } else { &plan.notes };
-    for note in notes {
-        text::hang(lines, vec![Span::styled("· ", theme.accent)], note, theme.plain, room.prose());
+    // what clients must be told comes before what would be done to them
+    let first = stage == Stage::GoLive && leg.end.is_none() && wizard.applying().is_none();
+    if first {
+        exhibits(lines, plan, theme, room);
+        space(lines);
+    }
+    // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
+    let ended = leg.end.is_some();
+    match stage {
+        Stage::Overview => {}
+        Stage::Verify if !ended => {}
+        Stage::Verify => notes(lines, plan, theme, room),
+        _ if ended && leg.end != Some(End::Unchanged) => {}
+        _ => notes(lines, plan, theme, room),
     }
     space(lines);
     if stage == Stage::Overview {
         overview::facts(lines, plan, theme, room);
         overview::changes(lines, &plan.changes, theme, room);
-    } else {
+    } else if stage != Stage::Verify || leg.end.is_none() {
         report(lines, wizard, leg, theme, room, &plan.changes);
     }
+    // the final block is what the whole journey was for; its checks may be scrolled to where none failed
+    let block = stage == Stage::Verify && leg.end == Some(End::Applied);
+    if block {
+        exhibits(lines, plan, theme, room);
+    }
     checks(lines, leg, theme, room);
-    let shown = if stage == Stage::Overview { &[][..] } else { &plan.exhibit };
-    for exhibit in shown {
+    if stage != Stage::Overview && !first && !block {
+        exhibits(lines, plan, theme, room);
+    }
+    body
+}
+
+fn notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: Room) {
+    for note in &plan.notes {
+        text::hang(lines, vec![Span::styled("· ", theme.accent)], note, theme.plain, room.prose());
+    }
+}
+
+fn exhibits(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: Room) {
+    for exhibit in &plan.exhibit {
         space(lines);
         parts::exhibit(lines, exhibit, theme, room);
     }
-    body
 }
 
 fn checks(lines: &mut Vec<Line<'static>>, leg: &Leg, theme: &Theme, room: Room) {
@@ -108,7 +135,7 @@ fn outcome(
         None => ("", theme.plain, ""),
     };
     // what failed speaks for itself
-    if leg.end.is_some() && !(leg.text.is_empty() && leg.end == Some(End::Failed) && leg.failed().is_some()) {
+    if leg.end.is_some() && !(leg.end == Some(End::Failed) && leg.failed().is_some()) {
         let said = if leg.text.is_empty() { usual } else { &leg.text };
         text::hang(lines, vec![Span::styled(format!("{mark} "), style)], said, theme.strong, room.prose());
     }

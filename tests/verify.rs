@@ -1,0 +1,281 @@
+//! `verify` on a sandbox that is live: each cause of a refusal ends in one verdict that names it, with one next move.
+//!
+//! The set-up runs once; each test breaks one thing in a copy of its own. Time is tokio's, and paused.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use aws_smithy_async::{
+    rt::sleep::{SharedAsyncSleep, TokioSleep},
+    time::{SharedTimeSource, TimeSource},
+};
+use packagecloud_cloudfront::{
+    cloud::web::Web,
+    engine::{self, Ground, Identities, Run, SandboxFacts, Settings},
+    host::{Clock, Host, State},
+    model::{
+        answers::Answers,
+        check::{Check, Verdict},
+        event::End,
+        failure::Failure,
+        goal::{Goal, Stage},
+        secret::Secret,
+    },
+    sandbox::{self, Options, World, packagecloud, seed},
+};
+use tokio::sync::OnceCell;
+
+/// How one test's world is looked at.
+#[derive(Default)]
+struct Eye {
+    /// Seconds by which this machine's clock is slow.
+    slow: u64,
+    /// Reach the edge there.
+    edge: Option<String>,
+}
+
+/// A clock that is behind the world's.
+#[derive(Debug, Clone)]
+struct Slow(World, Duration);
+
+impl TimeSource for Slow {
+    fn now(&self) -> std::time::SystemTime {
+        std::time::UNIX_EPOCH + (self.0.now() - self.1)
+    }
+}
+
+fn ground(world: &World, eye: &Eye) -> Ground {
+    let played = world.clone();
+    let play: packagecloud_cloudfront::host::ctl::Play = Arc::new(move |command, lines| {
+        let world = played.clone();
+        Box::pin(async move {
+            let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            Ok(packagecloud::ctl(&world, &words, &mut |line| drop(lines.send(line.to_owned()))).await)
+        })
+    });
+    let state = State::open(&world.dir().join("state"), None).unwrap();
+    let slow = Slow(world.clone(), Duration::from_secs(eye.slow));
+    let clock = slow.clone();
+    let clock = Clock::new(move || clock.0.now() - clock.1);
+    let host = Host::sandboxed(&world.dir().join("packagecloud.rb"), play, state, clock);
+    let time = SharedTimeSource::new(slow);
+    let config = world.sdk_config().to_builder().time_source(time.clone()).build();
+    let sleep = SharedAsyncSleep::new(TokioSleep::new());
+    let web = Web::new(world.http_client(), sleep, time, eye.edge.clone());
+    let settings = Settings {
+        identities: Identities::Fixed(Box::new(config)),
+        region: None,
+        endpoint_url: None,
+        sandbox: Some(SandboxFacts {
+            bucket: seed::BUCKET.to_owned(),
+            packagecloud: "https://packagecloud.sandbox".to_owned(),
+            pace: 1.0,
+        }),
+        probe_token: Some(Secret::new("demo-token".to_owned())),
+        last: None,
+        last_profile: None,
+    };
+    Ground::new(host, web, settings)
+}
+
+/// Every stage of an upgrade; the failure of the one that fails.
+async fn enabled(ground: &Ground, answers: &Answers) -> Result<bool, Failure> {
+    let mut changed = false;
+    for stage in [
+        Stage::Reindex,
+        Stage::Secret,
+        Stage::Bootstrap,
+        Stage::Distribution,
+        Stage::Configuration,
+        Stage::GoLive,
+    ] {
+        let plan = engine::look(ground, stage, answers).await?;
+        changed |= !plan.unchanged();
+        match engine::apply(ground, &plan, answers, &Run::silent()).await {
+            (End::Failed, Some(failure)) => return Err(failure),
+            (end, _) => assert!(matches!(end, End::Applied | End::Unchanged), "{stage:?}: {end:?}"),
+        }
+    }
+    Ok(changed)
+}
+
+fn answers() -> Answers {
+    Answers { goal: Some(Goal::Upgrade), ..Answers::default() }
+}
+
+fn open(dir: &Path) -> World {
+    sandbox::open(&Options { dir: dir.to_owned(), ..Options::default() }).unwrap()
+}
+
+fn copied(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() { copied(&path, &to) } else { _ = fs::copy(&path, to).unwrap() }
+    }
+}
+
+/// A copy of a sandbox that is live.
+async fn live() -> (tempfile::TempDir, World) {
+    static LIVE: OnceCell<tempfile::TempDir> = OnceCell::const_new();
+    let first = LIVE
+        .get_or_init(async || {
+            let dir = tempfile::tempdir().unwrap();
+            let world = open(dir.path());
+            enabled(&ground(&world, &Eye::default()), &answers()).await.unwrap();
+            dir
+        })
+        .await;
+    let dir = tempfile::tempdir().unwrap();
+    copied(first.path(), dir.path());
+    let world = open(dir.path());
+    (dir, world)
+}
+
+async fn verified(world: &World, eye: &Eye) -> Vec<Check> {
+    engine::verify(&ground(world, eye), &answers(), &Run::silent()).await.unwrap()
+}
+
+/// The verdict names `why`, and gives `next` as its one move.
+#[track_caller]
+fn ends_in(checks: &[Check], why: &str, next: &str) {
+    let verdicts: Vec<&Check> = checks.iter().filter(|check| check.name == "verdict").collect();
+    let [verdict] = verdicts[..] else { panic!("one verdict: {checks:#?}") };
+    assert_eq!(verdict.result, Verdict::Fail, "{checks:#?}");
+    assert!(verdict.detail.contains(why), "{why}: {verdict:#?}");
+    assert!(verdict.next.contains(next), "{next}: {verdict:#?}");
+}
+
+#[track_caller]
+fn result(checks: &[Check], name: &str) -> Verdict {
+    checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("{name}: {checks:#?}")).result
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_passes_where_all_is_well() {
+    let (_dir, world) = live().await;
+    let checks = verified(&world, &Eye::default()).await;
+    assert!(checks.iter().all(|check| check.result == Verdict::Pass), "{checks:#?}");
+    assert!(checks.last().unwrap().detail.contains("only with a token"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn this_nodes_secret_is_not_the_edges() {
+    let (dir, world) = live().await;
+    let path = dir.path().join("packagecloud.rb");
+    let text = fs::read_to_string(&path).unwrap();
+    let line = text.lines().find(|line| line.starts_with("packagecloud_rails['cloudfront_secret']")).unwrap();
+    let other = "packagecloud_rails['cloudfront_secret'] = 'MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI='";
+    fs::write(&path, text.replace(line, other)).unwrap();
+    let checks = verified(&world, &Eye::default()).await;
+    ends_in(&checks, "cloudfront_secret is not the one that the edge holds", "configuration --show-secret");
+    assert_eq!(result(&checks, "signed-url"), Verdict::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_web_node_that_answers_has_another_secret() {
+    let (_dir, world) = live().await;
+    world.write(|state| {
+        for node in &mut state.packagecloud.nodes {
+            node.secret = Some("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=".to_owned());
+        }
+    });
+    let checks = verified(&world, &Eye::default()).await;
+    ends_in(&checks, "signs with another secret", "give it the same cloudfront_secret");
+    assert_eq!(result(&checks, "signed-url"), Verdict::Pass);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_is_slow() {
+    let (_dir, world) = live().await;
+    let checks = verified(&world, &Eye { slow: 200, ..Eye::default() }).await;
+    ends_in(&checks, "200 s behind AWS", "set the clock");
+    // Slower than AWS bears, nothing can be asked: the reason is the same.
+    let ground = ground(&world, &Eye { slow: 1000, ..Eye::default() });
+    let failure = engine::verify(&ground, &answers(), &Run::silent()).await.unwrap_err();
+    assert!(failure.to_string().contains("clock") && failure.next.contains("set the clock"), "{failure:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_function_cant_decrypt() {
+    let (_dir, world) = live().await;
+    world.write(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned()));
+    let checks = verified(&world, &Eye::default()).await;
+    ends_in(&checks, "is Disabled", "aws kms enable-key --region us-east-1 --key-id");
+    assert_eq!(result(&checks, "signed-url"), Verdict::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bucket_policy_statement_is_gone() {
+    let (_dir, world) = live().await;
+    world.write(|state| state.s3.buckets.get_mut(seed::BUCKET).unwrap().policy = None);
+    let checks = verified(&world, &Eye::default()).await;
+    ends_in(&checks, "statement in the bucket policy that lets it read is gone", "run enable");
+    assert_eq!(result(&checks, "metadata-fresh"), Verdict::Fail);
+    // That move mends it.
+    enabled(&ground(&world, &Eye::default()), &answers()).await.unwrap();
+    assert_eq!(verified(&world, &Eye::default()).await.last().unwrap().result, Verdict::Pass);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_node_is_off() {
+    let (_dir, world) = live().await;
+    packagecloud::lag(&world);
+    world.write(|state| state.packagecloud.nodes[1].enabled = false);
+    let checks = verified(&world, &Eye::default()).await;
+    ends_in(&checks, "5 of 10 redirects go to CloudFront", "on the other node");
+    assert_eq!(result(&checks, "signed-url"), Verdict::Pass);
+}
+
+#[tokio::test(start_paused = true)]
+async fn packagecloud_runs_on_other_values_than_the_file() {
+    let (_dir, world) = live().await;
+    world.write(|state| state.packagecloud.nodes[0].enabled = false);
+    ends_in(
+        &verified(&world, &Eye::default()).await,
+        "packagecloud.rb says on",
+        "run reconfigure, then restart",
+    );
+    world.write(|state| {
+        let node = &mut state.packagecloud.nodes[0];
+        (node.enabled, node.domain) = (true, Some("d0old.cloudfront.net".to_owned()));
+    });
+    ends_in(
+        &verified(&world, &Eye::default()).await,
+        "(d0old.cloudfront.net)",
+        "run reconfigure, then restart",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn cloudfront_is_fine_and_packagecloud_refuses() {
+    let (dir, world) = live().await;
+    fs::write(dir.path().join("tokens"), "another-token\n").unwrap();
+    let checks = verified(&world, &Eye::default()).await;
+    ends_in(&checks, "CloudFront is fine; packagecloud itself answers 401", "read token");
+    world.write(|state| state.packagecloud.back = Duration::from_secs(u64::from(u32::MAX) * 2));
+    let checks = verified(&world, &Eye::default()).await;
+    ends_in(&checks, "CloudFront is fine; packagecloud itself answers 502", "packagecloud-ctl status");
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_cant_reach_the_domain() {
+    let (_dir, world) = live().await;
+    let checks = verified(&world, &Eye { edge: Some("https://filtered.example".to_owned()), slow: 0 }).await;
+    ends_in(&checks, ".cloudfront.net can't be reached from here", "port 443, in firewalls and proxies");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_construction_is_named_and_once_published_kept() {
+    let (_dir, world) = live().await;
+    let other = "raw:expires+path".parse().unwrap();
+    world.write(|state| state.packagecloud.construction = Some(other));
+    let checks = verified(&world, &Eye::default()).await;
+    ends_in(&checks, "makes its tokens as raw:expires+path", "--construction raw:expires+path");
+    let asked = Answers { construction: Some(other), ..answers() };
+    assert!(enabled(&ground(&world, &Eye::default()), &asked).await.unwrap());
+    let checks = verified(&world, &Eye::default()).await;
+    assert!(checks.iter().all(|check| check.result == Verdict::Pass), "{checks:#?}");
+    assert!(!enabled(&ground(&world, &Eye::default()), &answers()).await.unwrap(), "it is kept");
+    assert_eq!(engine::construction(&ground(&world, &Eye::default()), &answers()), other);
+}
