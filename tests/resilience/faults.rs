@@ -1,0 +1,221 @@
+//! Every request of a whole set-up goes wrong in every way, in process and on a paused clock.
+//!
+//! Each ends in success or in one failure with a next move; never is the bucket open; and the next run finishes the job.
+
+use std::path::Path;
+
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use packagecloud_cloudfront::{
+    cloud::web::Web,
+    engine::{self, Ground, Identities, Run, SandboxFacts, Settings},
+    host::{Clock, Host, State},
+    model::{
+        answers::Answers,
+        event::End,
+        failure::{Failure, Kind},
+        goal::Goal,
+    },
+    sandbox::{self, Options, World, seed},
+};
+
+use crate::host::{WHOLE, count, open, values};
+
+const KINDS: [&str; 7] = [
+    "lost",
+    "throttle",
+    "deny",
+    "drift",
+    "hang",
+    "error:InternalError",
+    "error:ValidationException=no such thing",
+];
+
+fn world(dir: &Path, faults: &[String]) -> World {
+    sandbox::open(&Options { dir: dir.to_owned(), faults: faults.to_vec(), ..Options::default() }).unwrap()
+}
+
+fn ground(world: &World) -> Ground {
+    let state = State::open(&world.dir().join("state"), None).unwrap();
+    let (played, clock) = (world.clone(), world.clone());
+    let play: packagecloud_cloudfront::host::ctl::Play = std::sync::Arc::new(move |command, lines| {
+        let world = played.clone();
+        Box::pin(async move {
+            Ok(sandbox::packagecloud::ctl(&world, &[command], &mut |line| {
+                let _ = lines.send(line.to_owned());
+            })
+            .await)
+        })
+    });
+    let host =
+        Host::sandboxed(&world.dir().join("packagecloud.rb"), play, state, Clock::new(move || clock.now()));
+    let config = world.sdk_config();
+    let web = Web::new(
+        world.http_client(),
+        SharedAsyncSleep::new(TokioSleep::new()),
+        config.time_source().unwrap(),
+        None,
+    );
+    let settings = Settings {
+        identities: Identities::Fixed(Box::new(config)),
+        region: None,
+        endpoint_url: None,
+        sandbox: Some(SandboxFacts {
+            bucket: seed::BUCKET.to_owned(),
+            packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
+            pace: 1.0,
+        }),
+        probe_token: sandbox::packagecloud::read_token(world)
+            .map(packagecloud_cloudfront::model::secret::Secret::new),
+        last: None,
+        last_profile: None,
+    };
+    Ground::new(host, web, settings)
+}
+
+/// The whole set-up, as `enable --upgrade --yes` goes through it.
+async fn enable(world: &World) -> Result<(), Failure> {
+    let ground = ground(world);
+    let answers = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
+    for &stage in Goal::Upgrade.stages() {
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let plan = engine::look(&ground, stage, &answers).await?;
+            assert!(plan.asks.is_empty(), "{:?}", plan.asks);
+            let (end, failure) = engine::apply(&ground, &plan, &answers, &Run::silent()).await;
+            match failure {
+                None => {
+                    assert!(matches!(end, End::Applied | End::Unchanged), "{stage:?} {end:?}");
+                    break;
+                }
+                Some(failure) if failure.kind == Kind::Drifted && looks < 4 => {}
+                Some(failure) => return Err(failure),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Watches the account at every instant at which anything waits.
+async fn watched(
+    world: &World,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> (Result<(), Failure>, Option<String>) {
+    let mut seen = 0;
+    let mut wrong = None;
+    let watching = async {
+        loop {
+            let calls = world.ledger().len();
+            if calls != seen {
+                seen = calls;
+                if let Some(found) = open(world) {
+                    wrong.get_or_insert(found);
+                }
+            }
+            // The paused clock moves only once nothing else can: this looks after every wait.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let result = tokio::select! {
+        result = work => result,
+        () = watching => unreachable!("it watches for ever"),
+    };
+    let wrong = wrong.or_else(|| open(world));
+    (result, wrong)
+}
+
+/// What must hold of one run with a fault, and of the next without.
+async fn holds(fault: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let world_ = world(dir.path(), &[fault.to_owned()]);
+    let (result, wrong) = watched(&world_, enable(&world_)).await;
+    assert_eq!(wrong, None, "{fault}");
+    let made = count(&world_);
+    assert!(
+        made.iter().zip(WHOLE).all(|(made, whole)| *made <= whole),
+        "{fault}: made twice: {made:?} {result:?}"
+    );
+    if let Err(failure) = &result {
+        assert!(
+            !failure.what.is_empty() && !failure.why.is_empty() && !failure.next.is_empty(),
+            "{fault}: {failure:?}"
+        );
+        assert!(!failure.why.contains("panicked"), "{fault}: {failure:?}");
+    }
+    let before = values(&world_).secret;
+    drop(world_);
+    let world_ = world(dir.path(), &[]);
+    let again = Box::pin(watched(&world_, enable(&world_))).await;
+    assert_eq!(again, (Ok(()), None), "{fault}: the next run, after {result:?}");
+    assert_eq!(count(&world_), WHOLE, "{fault}: after {result:?}");
+    let after = values(&world_);
+    assert_eq!(after.enabled, Some(true), "{fault}");
+    assert!(before.is_none() || before == after.secret, "{fault}: another secret");
+}
+
+/// How many requests a whole set-up makes.
+async fn requests() -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(dir.path(), &[]);
+    let (result, wrong) = Box::pin(watched(&world, enable(&world))).await;
+    assert_eq!((result, wrong), (Ok(()), None));
+    assert_eq!(count(&world), WHOLE);
+    world.ledger().len()
+}
+
+/// Every `step`-th request; all of them where everything is asked for.
+async fn sampled(kind: &str, step: usize) {
+    let everything = std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some();
+    let all = requests().await;
+    assert!(all > 100, "{all} requests are no whole set-up");
+    let offset = KINDS.iter().position(|one| *one == kind).unwrap();
+    for nth in (1..=all).skip(if everything { 0 } else { offset }).step_by(if everything { 1 } else { step })
+    {
+        Box::pin(holds(&format!("*:{nth}:{kind}"))).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_reply_at_any_request() {
+    sampled("lost", 17).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_at_any_request() {
+    sampled("throttle", 23).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_at_any_request() {
+    sampled("deny", 17).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_edit_at_any_request() {
+    sampled("drift", 23).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_at_any_request() {
+    sampled("hang", 23).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_internal_error_at_any_request() {
+    sampled("error:InternalError", 23).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_no_known_kind_at_any_request() {
+    sampled("error:ValidationException=no such thing", 17).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn from_any_write_on_everything_is_refused() {
+    // Not one request fails but all from here on, as when credentials end: the bucket is as closed as before.
+    for service in ["iam", "kms", "lambda", "cloudfront"] {
+        for nth in [1, 4, 9] {
+            Box::pin(holds(&format!("{service}:{nth}+:deny"))).await;
+        }
+    }
+}
