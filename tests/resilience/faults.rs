@@ -177,37 +177,37 @@ async fn sampled(kind: &str, step: usize) {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_reply_at_any_request() {
-    sampled("lost", 17).await;
+    sampled("lost", 43).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn throttling_at_any_request() {
-    sampled("throttle", 23).await;
+    sampled("throttle", 61).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_at_any_request() {
-    sampled("deny", 17).await;
+    sampled("deny", 43).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_edit_at_any_request() {
-    sampled("drift", 23).await;
+    sampled("drift", 61).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_at_any_request() {
-    sampled("hang", 23).await;
+    sampled("hang", 61).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_internal_error_at_any_request() {
-    sampled("error:InternalError", 23).await;
+    sampled("error:InternalError", 61).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_error_of_no_known_kind_at_any_request() {
-    sampled("error:ValidationException=no such thing", 17).await;
+    sampled("error:ValidationException=no such thing", 43).await;
 }
 
 #[tokio::test(start_paused = true)]
