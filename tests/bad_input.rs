@@ -386,3 +386,30 @@ fn a_packagecloud_ctl_that_is_missing_or_fails() {
     assert!(house.ctl_ran().ends_with("reconfigure\nrestart\n"), "it goes on past the failure");
     house.run(&["disable", "--yes"]).is(0, &[]);
 }
+
+#[test]
+fn credentials_that_have_expired() {
+    let dir = tempfile::tempdir().unwrap();
+    let sandboxed = |words: &[&str]| {
+        let mut command = Command::new(BINARY);
+        command.env_clear().env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0").stdin(Stdio::null());
+        command.arg(format!("--sandbox={}", dir.path().display())).args(words);
+        ran(command)
+    };
+    let text = || fs::read_to_string(dir.path().join("packagecloud.rb")).unwrap();
+    let fault =
+        "--sandbox-fault=*:*:error:ExpiredToken=The security token included in the request is expired";
+    let faults: Vec<String> =
+        ["sts", "iam", "kms", "lambda", "cloudfront"].map(|service| fault.replacen('*', service, 1)).to_vec();
+    let expired = |words: &[&str]| {
+        let all: Vec<&str> = faults.iter().map(String::as_str).chain(words.iter().copied()).collect();
+        sandboxed(&all)
+    };
+    sandboxed(&["plan"]).is(3, &[]);
+    let before = text();
+    expired(&["enable", "--yes"]).is(1, &["expired", "next: "]).one_error();
+    assert_eq!(text(), before);
+    sandboxed(&["enable", "--yes"]).is(0, &[]);
+    expired(&["disable", "--yes"]).is(0, &[]);
+    assert!(text().contains(OFF_LINE), "{}", text());
+}
