@@ -104,7 +104,7 @@ impl Ground {
             settings: Arc::new(settings),
             typed: Arc::default(),
             scene: Arc::default(),
-            hold: Default::default(),
+            hold: super::hold::Hold::default(),
         }
     }
 

@@ -63,15 +63,15 @@ impl Drop for Taken {
         let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
         // a panicking job is shown as that stage's failure; only the loop's own panic ends here
-        if !std::thread::panicking() {
-            let _ = std::panic::take_hook();
-        } else {
+        if std::thread::panicking() {
             // the hook can't be changed by a thread that panics: what it kept is said here, and never by a print that
             // would panic in its turn where the terminal is gone
             let said = SAID.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default();
             for text in said {
                 let _ = writeln!(io::stderr(), "{text}");
             }
+        } else {
+            let _ = std::panic::take_hook();
         }
     }
 }

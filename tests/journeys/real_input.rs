@@ -153,7 +153,7 @@ fn only_the_four_differ(before: &str, after: &str) {
 }
 
 /// On, off, on again, looked at after each step.
-async fn journey(house: &House) {
+fn journey(house: &House) {
     let before = house.config_text();
     let mut meant_before = ruby(&before);
     assert_eq!(four(&mut meant_before), [Some(false.into()), None, None, None]);
@@ -215,7 +215,7 @@ async fn a_repository_of_real_packages_goes_on_off_and_on_again() {
     assert_eq!(old.len(), 9);
     assert!(old.values().all(Option::is_none), "{old:?}");
 
-    journey(&house).await;
+    journey(&house);
 
     let classes = Classes::default();
     for (key, header) in cache_control(&house).await {
@@ -246,6 +246,6 @@ async fn the_same_with_an_empty_bucket() {
     assert_eq!(made.code, 3, "{made:#?}");
     house.set_config(&packagecloud_rb());
     assert!(cache_control(&house).await.is_empty());
-    journey(&house).await;
+    journey(&house);
     house.done("verify").says("no package yet");
 }

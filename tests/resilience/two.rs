@@ -11,6 +11,10 @@ use serde_json::Value;
 use crate::host::{Host, WHOLE, count, open};
 
 /// Starts a command, and waits for the event that `wanted` names.
+#[expect(
+    clippy::zombie_processes,
+    reason = "where it panics the test is over; elsewhere `ended` waits for it"
+)]
 fn started(
     host: &Host,
     pace: &str,
