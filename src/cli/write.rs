@@ -212,7 +212,7 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     }
     match failure {
         None => Ok(DONE),
-        Some(failure) if failure.what == "packagecloud's redirects" => Ok(PENDING),
+        Some(failure) if failure.kind == Kind::StillOn => Ok(PENDING),
         Some(failure) => Ok(super::ended(&failure)),
     }
 }

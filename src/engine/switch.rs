@@ -6,7 +6,11 @@
 use std::time::Duration;
 
 use crate::host::Outcome;
-use crate::model::{answers::Answers, failure::Failure, goal::Step};
+use crate::model::{
+    answers::Answers,
+    failure::{Failure, Kind},
+    goal::Step,
+};
 
 use super::{
     ground::Ground,
@@ -142,7 +146,8 @@ pub(super) async fn await_s3(ground: &Ground, answers: &Answers) -> Result<Strin
         }
         if tokio::time::Instant::now() >= until {
             return match seen {
-                Ok(Some((words, _))) => Err(Failure::other(
+                Ok(Some((words, _))) => Err(Failure::new(
+                    Kind::StillOn,
                     "packagecloud's redirects",
                     format!("some still go to CloudFront: {words}; another web node is on"),
                     "on that node: set cloudfront_enabled to false in packagecloud.rb, then packagecloud-ctl reconfigure && packagecloud-ctl restart",

@@ -22,6 +22,8 @@ pub enum Kind {
     Unreachable,
     /// The operator stopped it: exit code 130.
     Interrupted,
+    /// Switched off, while redirects are still seen going to CloudFront: exit code 3 of `disable`.
+    StillOn,
     /// Anything else.
     Other,
 }
