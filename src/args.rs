@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use crate::model::{
     answers::{Managed, OriginAccess},
     goal::Goal,
-    names::Suffix,
+    names::{self, Suffix},
     token::Construction,
 };
 
@@ -61,8 +61,11 @@ pub struct Global {
     )]
     pub origin_access: Option<OriginAccess>,
     /// A domain of your own for packages
-    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_PACKAGES_DOMAIN")]
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_PACKAGES_DOMAIN", value_parser = names::domain)]
     pub packages_domain: Option<String>,
+    /// The ACM certificate in us-east-1 for that domain; without it one is looked for
+    #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_CERTIFICATE")]
+    pub certificate: Option<String>,
     /// A permissions boundary for the role that is made
     #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_PERMISSIONS_BOUNDARY")]
     pub permissions_boundary: Option<String>,

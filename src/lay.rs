@@ -179,6 +179,10 @@ fn answers(global: &Global, command: &Command, left: Left) -> Answers {
         suffix: global.name_suffix.clone().unwrap_or(kept.suffix),
         origin_access: global.origin_access.unwrap_or(kept.origin_access),
         packages_domain: global.packages_domain.clone().or(kept.packages_domain),
+        certificate: global
+            .certificate
+            .clone()
+            .or(kept.certificate.filter(|_| global.packages_domain.is_none())),
         permissions_boundary: global.permissions_boundary.clone().or(kept.permissions_boundary),
         probe_url: global.probe_url.clone().or(kept.probe_url),
         construction: global.construction.or(kept.construction.filter(|_| unfinished)),

@@ -14,7 +14,7 @@ use crate::model::{
     seen::{ConfigSeen, ConfigurationSeen, Distribution, Seen},
 };
 
-use super::{bootstrap, distribution, ground::Ground, run::StageRun};
+use super::{bootstrap, distribution, ground::Ground, packages_domain, run::StageRun};
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let config = ground.host.read_config().await?;
@@ -60,10 +60,7 @@ pub(super) fn wanted(config: &ConfigSeen, distribution: Option<&Distribution>, a
         enabled: Some(true),
         secret: config.values.secret.clone(),
         distribution_id: distribution.map(|distribution| distribution.id.clone()),
-        packages_domain: answers
-            .packages_domain
-            .clone()
-            .or_else(|| distribution.map(|distribution| distribution.domain.clone())),
+        packages_domain: packages_domain::of(answers, &config.values, distribution),
     }
 }
 

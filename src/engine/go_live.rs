@@ -13,7 +13,7 @@ use crate::model::{
     failure::{Failure, Kind},
     goal::{Stage, Step},
     plan::{Ask, Consent, Plan, Verb},
-    seen::{ConfigurationSeen, Distribution, Seen},
+    seen::{ConfigurationSeen, Distribution, ObjectsKey, Seen},
     token::Construction,
 };
 
@@ -23,6 +23,7 @@ use super::{
     distribution,
     gate::{self, Gate},
     ground::{Ground, Scene},
+    objects_key, packages_domain,
     probe::{self, Place, Redirect},
     run::StageRun,
     switch,
@@ -34,6 +35,8 @@ const PROOF: Duration = Duration::from_mins(1);
 struct Found {
     scene: Scene,
     distribution: Option<Distribution>,
+    /// What objects lie under, where CloudFront must be let decrypt.
+    keys: Vec<ObjectsKey>,
     construction: Construction,
     known: cause::Known,
 }
@@ -43,7 +46,8 @@ async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
     let below = bootstrap::see(ground, &scene, answers).await?;
     let seen = distribution::see(&scene, answers, &below).await?;
     let known = cause::Known::of(&below, &seen, below.secret.as_ref());
-    Ok(Found { scene, distribution: seen.distribution, construction: below.construction, known })
+    let keys = objects_key::see(&scene, &seen).await?;
+    Ok(Found { scene, distribution: seen.distribution, keys, construction: below.construction, known })
 }
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
@@ -52,10 +56,14 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let wanted = configuration::wanted(&config.seen, found.distribution.as_ref(), answers);
     let before = config.seen.values.clone();
     let live = switch::is_live(ground, answers, wanted.packages_domain.as_deref()).await;
+    let wanted_domain = wanted.packages_domain.clone();
     let seen = ConfigurationSeen { config: config.seen, wanted, before, backup: None };
     let mut plan = plan(ground, seen, answers, live);
     if !plan.unchanged() {
         plan.notes.extend(also_applied(ground).await);
+        plan.asks.extend(objects_key::ask(&found.keys, answers));
+        let domain = wanted_domain.as_deref().zip(found.distribution.as_ref());
+        plan.exhibit.extend(domain.and_then(|(name, one)| packages_domain::exhibit(name, one)));
     }
     Ok(plan)
 }
@@ -134,6 +142,9 @@ pub async fn apply(
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
     let found = find(ground, answers).await?;
+    if let Some(distribution) = &found.distribution {
+        objects_key::ensure(&found.scene, &found.keys, &distribution.arn, answers, run).await?;
+    }
     pass_gate(ground, &found, seen, run).await?;
 
     let keys = keys(seen);
@@ -205,12 +216,14 @@ async fn pass_gate(
         };
         let secret = seen.wanted.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
         let distribution = found.distribution.as_ref().ok_or_else(|| missing("the distribution"))?;
+        let domain = seen.wanted.packages_domain.as_deref().unwrap_or(&distribution.domain);
+        packages_domain::await_leading(ground, domain, distribution, run).await?;
         let deployed = gate::deployed(Some(distribution), &found.scene.names.function());
         run.check(deployed.clone());
         let gate = Gate {
             ground,
             scene: &found.scene,
-            domain: &distribution.domain,
+            domain,
             secret,
             construction: found.construction,
             samples: probe::samples(&found.scene).await?,

@@ -3,6 +3,7 @@
 //! Truth lives in the account and in packagecloud.rb: to resume, to run again and to disable from another host are all to look again.
 
 mod access;
+mod account;
 mod adopt;
 mod bootstrap;
 mod cause;
@@ -13,8 +14,10 @@ mod gate;
 mod go_live;
 pub mod ground;
 mod hold;
+mod objects_key;
 mod origin_access;
 pub mod overview;
+mod packages_domain;
 pub mod probe;
 pub mod reindex;
 mod reindexing;
@@ -137,6 +140,9 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
             }
         })
         .await;
+    if failure.is_some() {
+        ground.look_afresh().await;
+    }
     if is_end(plan.stage, end, ground.without_ctl()) {
         at(ground, answers, None);
     }
@@ -187,7 +193,9 @@ pub async fn roll_back_edge(
     run: &Run,
 ) -> (End, Option<Failure>) {
     let run = run.stage(Stage::RollBack);
-    run.whole(roll_back::edge(ground, answers, arn, &run)).await
+    let ended = run.whole(roll_back::edge(ground, answers, arn, &run).boxed()).await;
+    ground.look_afresh().await;
+    ended
 }
 
 /// The IAM policy that suffices for the goal, as JSON that fits one managed policy.
@@ -247,10 +255,9 @@ pub async fn configuration(
     if values.distribution_id.is_none() || values.packages_domain.is_none() {
         let distribution = configuration::ours(ground, answers).await?;
         if let Some(distribution) = distribution {
-            values.distribution_id.get_or_insert(distribution.id);
-            values
-                .packages_domain
-                .get_or_insert(answers.packages_domain.clone().unwrap_or(distribution.domain));
+            values.distribution_id.get_or_insert_with(|| distribution.id.clone());
+            let domain = packages_domain::of(answers, &values, Some(&distribution));
+            values.packages_domain = values.packages_domain.or(domain);
         }
     }
     Ok(values)

@@ -164,7 +164,7 @@ pub async fn ask(ground: &Ground, domain: &str, path_and_query: &str) -> Result<
 /// repository metadata.
 pub async fn samples(scene: &Scene) -> Result<Samples, Failure> {
     use crate::model::object::{Class, Classes};
-    let listed = scene.cloud.list(scene.names.bucket(), "", 1000).await?;
+    let listed = scene.listing().await?;
     let classes = Classes::default();
     let smallest = |wanted: Class| {
         listed

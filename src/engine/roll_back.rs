@@ -128,7 +128,7 @@ pub async fn edge(
         Failure::other("the distribution", "there is none of this install", "run enable first")
     })?;
     let say = run.progress(Step::Authenticator);
-    run.step(Step::Authenticator, format!("associating {arn}"), async {
+    let made = run.step(Step::Authenticator, format!("associating {arn}"), async {
         scene.cloud.function_version(arn).await?.ok_or_else(|| {
             Failure::other(
                 arn,
@@ -137,16 +137,16 @@ pub async fn edge(
             )
         })?;
         let intent = Intent::Version(arn);
-        scene
+        let made = scene
             .cloud
             .associate(&scene.names, &distribution.id, &distribution.etag, &intent, answers.consents.adopt, &say)
             .await?;
-        Ok(((), format!("{} carries {arn}", distribution.id)))
+        Ok((made, format!("{} carries {arn}", distribution.id)))
     })
     .await?;
     let say = run.progress(Step::Deployed);
     run.step(Step::Deployed, "waiting until every edge has it", async {
-        run.unless_stopped(scene.cloud.wait_deployed(&scene.names, &distribution.id, &say)).await?;
+        run.unless_stopped(scene.cloud.wait_deployed(&scene.names, &made, &say)).await?;
         Ok(((), format!("{} is deployed", distribution.id)))
     })
     .await?;

@@ -26,11 +26,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         true
     } else {
         let scene = ground.scene(answers).await?;
-        scene
-            .cloud
-            .function(&scene.names)
-            .await?
-            .is_some_and(|function| function.ownership == Ownership::Ours)
+        scene.authenticator().await?.function.is_some_and(|function| function.ownership == Ownership::Ours)
     };
     plan(SecretSeen { config: config.seen, function }, answers)
 }

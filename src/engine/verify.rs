@@ -83,10 +83,11 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
             tell(names.iter().map(|name| Check::unknown(*name, OUT_OF_REACH)).collect(), &mut all);
         }
         (Some(distribution), Some(secret)) => {
+            let standing = values.packages_domain.as_deref().filter(|name| distribution.answers_to(name));
             let gate = Gate {
                 ground,
                 scene: &scene,
-                domain: &distribution.domain,
+                domain: standing.unwrap_or(&distribution.domain),
                 secret,
                 construction: below.construction,
                 samples: samples.clone(),

@@ -62,6 +62,8 @@ pub enum Step {
     Distribution,
     Authenticator,
     Deployed,
+    Certificate,
+    ObjectsKey,
     BucketPolicy,
     // configuration, go-live, disable, roll-back: the host
     Configuration,
@@ -170,6 +172,8 @@ impl Step {
             Self::Distribution => "distribution",
             Self::Authenticator => "authenticator",
             Self::Deployed => "deployed",
+            Self::Certificate => "certificate",
+            Self::ObjectsKey => "objects' KMS key",
             Self::BucketPolicy => "bucket policy",
             Self::Configuration => "packagecloud.rb",
             Self::Gate => "gate",

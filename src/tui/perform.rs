@@ -41,6 +41,7 @@ async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<
         }
         Effect::Look(stage, answers) => {
             ground.mean_it();
+            ground.look_afresh().await;
             let looked = engine::look(ground, stage, &answers).await;
             let disabling = stage == Stage::Disable && looked.is_ok();
             let _ = sender.news.send(News::Looked(stage, looked.map(Box::new)));

@@ -6,8 +6,9 @@ use tokio::try_join;
 
 use crate::edge::bundle::{Bundle, parse_description};
 use crate::engine::{
+    account::Authenticator,
     ground::{Ground, Scene},
-    origin_access::by_control,
+    origin_access,
 };
 use crate::model::{
     answers::Answers,
@@ -21,15 +22,15 @@ use crate::model::{
 pub const CONSTRUCTION: &str = "construction";
 
 pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<BootstrapSeen, Failure> {
-    let (cloud, names) = (&scene.cloud, &scene.names);
-    let (role, key, function, identity, control) = try_join!(
-        cloud.role(names),
-        cloud.key(names),
-        cloud.function(names),
-        cloud.identity(names),
-        cloud.control(names)
-    )?;
-    let by_control = by_control(answers.origin_access, &scene.bucket);
+    let names = &scene.names;
+    let origin_access::Choice { control: by_control, why: why_control } =
+        origin_access::choose(scene, answers).await?;
+    // Only the one that is used is looked for.
+    let access = async {
+        Ok(if by_control { (None, scene.control().await?) } else { (scene.identity().await?, None) })
+    };
+    let (Authenticator { role, key, function }, (identity, control)) =
+        try_join!(scene.authenticator(), access)?;
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
     let secret = ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let construction = construction(answers, function.as_ref());
@@ -51,7 +52,18 @@ pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<Bo
         }
         _ => None,
     };
-    Ok(BootstrapSeen { role, key, function, identity, control, by_control, secret, version, construction })
+    Ok(BootstrapSeen {
+        role,
+        key,
+        function,
+        identity,
+        control,
+        by_control,
+        why_control,
+        secret,
+        version,
+        construction,
+    })
 }
 
 /// What the edge accepts: as asked, else as the newest version of ours holds it, else the default.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 
 use crate::cloud::{Cloud, credentials::Keys, web::Web};
+use crate::engine::account::Sight;
 use crate::host::{Ctl, Host};
 use crate::model::{
     answers::Answers,
@@ -94,6 +95,9 @@ pub struct Scene {
     pub evidence: String,
     /// How many keys of a first page look like packagecloud's, of how many.
     pub sampled: (usize, usize),
+    /// When this was found.
+    pub(super) set: tokio::time::Instant,
+    pub(super) sight: Arc<Sight>,
 }
 
 impl Ground {
@@ -170,6 +174,13 @@ impl Ground {
     /// Who we are and which bucket it is, where that was found already.
     pub(super) fn known_scene(&self) -> Option<Scene> {
         self.scene.try_lock().ok()?.as_ref().map(|(_, scene)| scene.clone())
+    }
+
+    /// What was seen of the account is of before: the next look asks again, by the same identity of the same bucket.
+    pub async fn look_afresh(&self) {
+        if let Some(scene) = self.known_scene() {
+            scene.forget().await;
+        }
     }
 
     /// Forgets what was found: the next look asks again.
