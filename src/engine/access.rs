@@ -15,18 +15,26 @@ use crate::model::{
 
 use super::{
     ground::{Ground, Scene},
-    origin_access::by_control,
+    origin_access,
 };
 
 /// A minute: more than this and links that packagecloud signs are refused early or accepted late.
 const CLOCK_LIMIT: i64 = 60;
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    look_for(ground, answers, None).await
+}
+
+/// The same with the permissions that `stages` need, where not all of them have something to do.
+pub async fn look_for(ground: &Ground, answers: &Answers, stages: Option<&[Stage]>) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
     let config = ground.host.read_config().await;
     // Without a goal all that any goal needs is asked for, as in the policy that is printed.
     let mut needs = access::needs(answers.goal.unwrap_or(Goal::Upgrade), &scene.names, &scene.account);
-    if by_control(answers.origin_access, &scene.bucket) {
+    if let Some(stages) = stages {
+        needs.retain(|need| stages.contains(&need.stage));
+    }
+    if Box::pin(origin_access::choose(&scene, answers)).await?.control {
         needs = access::by_control(needs);
     }
     let (permissions, version) =

@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use futures::{FutureExt as _, future::join_all};
+use futures::{
+    FutureExt as _,
+    future::{BoxFuture, join_all},
+};
 
 use tokio::{sync::Mutex, time::Instant, try_join};
 
@@ -53,10 +56,11 @@ pub(super) struct Sight {
     heads: Kept<Vec<(String, ObjectHead)>>,
 }
 
-/// What was kept, where it is of this moment; else what `read` reads.
+/// What was kept, where it is of this moment; else what `read` reads. Boxed: reading the account is large, and every
+/// stage does it.
 async fn of_this_moment<T: Clone>(
     kept: &Kept<T>,
-    read: impl Future<Output = Result<T, Failure>>,
+    read: BoxFuture<'_, Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let mut kept = kept.lock().await;
     if let Some((_, found)) = kept.as_ref().filter(|(at, _)| at.elapsed() < MOMENT) {
@@ -70,17 +74,17 @@ async fn of_this_moment<T: Clone>(
 impl Scene {
     pub(super) async fn authenticator(&self) -> Result<Authenticator, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
-        of_this_moment(&self.sight.authenticator, async {
+        let read = async {
             let (role, key, function) =
                 try_join!(cloud.role(names), cloud.key(names), cloud.function(names))?;
             Ok(Authenticator { role, key, function })
-        })
-        .await
+        };
+        of_this_moment(&self.sight.authenticator, read.boxed()).await
     }
 
     pub(super) async fn delivery(&self) -> Result<Delivery, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
-        of_this_moment(&self.sight.delivery, async {
+        let read = async {
             let policy = async {
                 if self.set.elapsed() < MOMENT {
                     return Ok(self.bucket.policy.clone());
@@ -90,35 +94,35 @@ impl Scene {
             let (distributions, cache_policy, bucket_policy) =
                 try_join!(cloud.distributions(names), cloud.cache_policy(names), policy)?;
             Ok(Delivery { distributions, cache_policy, bucket_policy })
-        })
-        .await
+        };
+        of_this_moment(&self.sight.delivery, read.boxed()).await
     }
 
     pub(super) async fn identity(&self) -> Result<Option<OriginAccessIdentity>, Failure> {
-        of_this_moment(&self.sight.identity, self.cloud.identity(&self.names)).await
+        of_this_moment(&self.sight.identity, self.cloud.identity(&self.names).boxed()).await
     }
 
     pub(super) async fn control(&self) -> Result<Option<OriginAccessControl>, Failure> {
-        of_this_moment(&self.sight.control, self.cloud.control(&self.names)).await
+        of_this_moment(&self.sight.control, self.cloud.control(&self.names).boxed()).await
     }
 
     /// The bucket's first page.
     pub(super) async fn listing(&self) -> Result<Vec<Listed>, Failure> {
-        of_this_moment(&self.sight.listing, self.cloud.list(self.names.bucket(), "", SAMPLE)).await
+        of_this_moment(&self.sight.listing, self.cloud.list(self.names.bucket(), "", SAMPLE).boxed()).await
     }
 
-    /// The attributes of some of its objects, from the page's beginning, middle and end; those that may be read.
+    /// The attributes of two of its objects, from the page's middle and end; those that may be read.
     pub(super) async fn heads(&self) -> Result<Vec<(String, ObjectHead)>, Failure> {
         let listing = self.listing().await?;
-        of_this_moment(&self.sight.heads, async {
+        let read = async {
             let places: BTreeSet<usize> = match listing.len() {
                 0 => BTreeSet::new(),
-                length => BTreeSet::from([0, length / 2, length - 1]),
+                length => BTreeSet::from([length / 2, length - 1]),
             };
             let asked = places.into_iter().map(|place| self.head(&listing[place].key).boxed());
             Ok(join_all(asked).await.into_iter().flatten().collect())
-        })
-        .await
+        };
+        of_this_moment(&self.sight.heads, read.boxed()).await
     }
 
     async fn head(&self, key: &str) -> Option<(String, ObjectHead)> {

@@ -2,6 +2,8 @@
 //!
 //! While CloudFront is on, this stage changes nothing: going live does, behind its gate.
 
+use futures::FutureExt as _;
+
 use crate::host::Written;
 use crate::model::{
     answers::{Answers, Managed},
@@ -56,8 +58,8 @@ pub(super) fn kept(written: &Written) -> String {
 /// The distribution that this install made or adopted, if it stands.
 pub(super) async fn ours(ground: &Ground, answers: &Answers) -> Result<Option<Distribution>, Failure> {
     let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).await?;
-    Ok(distribution::see(&scene, answers, &below).await?.distribution)
+    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
+    Ok(distribution::see(&scene, answers, &below).boxed().await?.distribution)
 }
 
 /// The four values as they shall be once CloudFront is on.

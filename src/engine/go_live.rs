@@ -2,6 +2,8 @@
 //!
 //! CloudFront goes on only behind proof, and is taken back at once where that fails.
 
+use futures::FutureExt as _;
+
 use std::time::Duration;
 
 use crate::host::clock;
@@ -42,10 +44,10 @@ struct Found {
 
 async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
     let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).await?;
-    let seen = distribution::see(&scene, answers, &below).await?;
+    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
+    let seen = distribution::see(&scene, answers, &below).boxed().await?;
     let known = cause::Known::of(&below, &seen, below.secret.as_ref());
-    let keys = objects_key::see(&scene, &seen).await?;
+    let keys = objects_key::see(&scene, &seen).boxed().await?;
     Ok(Found { scene, distribution: seen.distribution, keys, construction: below.construction, known })
 }
 
@@ -142,7 +144,7 @@ pub async fn apply(
 ) -> Result<(End, String), Failure> {
     let found = find(ground, answers).await?;
     if let Some(distribution) = &found.distribution {
-        objects_key::ensure(&found.scene, &found.keys, &distribution.arn, answers, run).await?;
+        Box::pin(objects_key::ensure(&found.scene, &found.keys, &distribution.arn, answers, run)).await?;
     }
     pass_gate(ground, &found, seen, run).await?;
 
@@ -217,7 +219,7 @@ async fn pass_gate(
         let secret = seen.wanted.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
         let distribution = found.distribution.as_ref().ok_or_else(|| missing("the distribution"))?;
         let domain = seen.wanted.packages_domain.as_deref().unwrap_or(&distribution.domain);
-        packages_domain::await_leading(ground, domain, distribution, run).await?;
+        Box::pin(packages_domain::await_leading(ground, domain, distribution, run)).await?;
         let deployed = gate::deployed(Some(distribution), &found.scene.names.function());
         run.check(deployed.clone());
         let gate = Gate {

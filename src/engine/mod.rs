@@ -56,6 +56,11 @@ pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Pl
     }
 }
 
+/// The access stage, asking only for what `stages` need: the ones of a run that have something to do.
+pub async fn look_at_access(ground: &Ground, answers: &Answers, stages: &[Stage]) -> Result<Plan, Failure> {
+    access::look_for(ground, answers, Some(stages)).await
+}
+
 /// A look at one stage that does something itself.
 async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
     // Boxed: each of these is large, and all of them in one future are more than the compiler lays out.
@@ -211,7 +216,7 @@ pub fn construction(ground: &Ground, answers: &Answers) -> Construction {
 /// The function version that is right as it stands.
 pub async fn version_arn(ground: &Ground, answers: &Answers) -> Result<Option<String>, Failure> {
     let scene = ground.scene(answers).await?;
-    Ok(bootstrap::see(ground, &scene, answers).await?.version)
+    Ok(bootstrap::see(ground, &scene, answers).boxed().await?.version)
 }
 
 /// The backups of packagecloud.rb, the newest first.

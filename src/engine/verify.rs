@@ -1,5 +1,7 @@
 //! Verify: named checks with a reason, then one verdict with one next move (contract section 9). It changes nothing.
 
+use futures::FutureExt as _;
+
 use crate::model::{
     answers::Answers,
     check::{Check, Verdict},
@@ -64,8 +66,8 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
         }
     };
     let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).await?;
-    let seen = distribution::see(&scene, answers, &below).await?;
+    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
+    let seen = distribution::see(&scene, answers, &below).boxed().await?;
     let values = ground.host.read_config().await?.seen.values;
     let known = Known::of(&below, &seen, values.secret.as_ref());
     let distribution = seen.distribution;

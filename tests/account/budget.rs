@@ -68,7 +68,7 @@ fn a_fresh_account_costs_its_longest_chain_and_one_that_is_right_no_write() {
     paused(async || {
         let dir = tempfile::tempdir().unwrap();
         let world = world(dir.path());
-        for (what, most) in [("fresh", 70), ("again", 45)] {
+        for (what, most) in [("fresh", 60), ("again", 25)] {
             world.clear_ledger();
             let took = enable(&world).await;
             let all = world.ledger();

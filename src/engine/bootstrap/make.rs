@@ -40,7 +40,7 @@ pub async fn apply(
     })?;
     secret.key()?;
     if seen.function.as_ref().is_some_and(|function| function.ownership == Ownership::Unmarked) {
-        live_links_are_accepted(ground, &scene, seen, answers, run).await?;
+        Box::pin(live_links_are_accepted(ground, &scene, seen, answers, run)).await?;
     }
     let adopt = answers.consents.adopt;
     let role_arn = format!("arn:aws:iam::{account}:role/{}", names.role());
@@ -87,7 +87,8 @@ pub async fn apply(
             Ok((Made::Identity(identity), text))
         }
     });
-    let (role, key, access) = try_join!(making_role, making_key, making_access)?;
+    let (role, key, access) =
+        try_join!(Box::pin(making_role), Box::pin(making_key), Box::pin(making_access))?;
     scene.has_made(access).await;
 
     let say = run.progress(Step::KeyPolicy);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::FutureExt as _;
 use tokio::try_join;
 
 use crate::edge::bundle::{Bundle, parse_description};
@@ -24,13 +25,13 @@ pub const CONSTRUCTION: &str = "construction";
 pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<BootstrapSeen, Failure> {
     let names = &scene.names;
     let origin_access::Choice { control: by_control, why: why_control } =
-        origin_access::choose(scene, answers).await?;
+        origin_access::choose(scene, answers).boxed().await?;
     // Only the one that is used is looked for.
     let access = async {
         Ok(if by_control { (None, scene.control().await?) } else { (scene.identity().await?, None) })
     };
     let (Authenticator { role, key, function }, (identity, control)) =
-        try_join!(scene.authenticator(), access)?;
+        try_join!(scene.authenticator().boxed(), access.boxed())?;
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
     let secret = ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let construction = construction(answers, function.as_ref());

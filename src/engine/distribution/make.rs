@@ -44,7 +44,7 @@ pub async fn apply(
         let text = format!("cache policy {} stands", cache.id);
         Ok((cache, text))
     });
-    let (cache, certificate) = tokio::try_join!(making_cache, issued(&scene, seen, run))?;
+    let (cache, certificate) = tokio::try_join!(making_cache, Box::pin(issued(&scene, seen, run)))?;
     let alias = seen.packages_domain.as_ref().zip(certificate.as_ref());
     let shape = Shape {
         region: &seen.bucket.region,
@@ -57,11 +57,11 @@ pub async fn apply(
     if let Some(standing) = seen.distribution.clone().filter(|one| guarded(one, names))
         && reads_otherwise(&seen, names)
     {
-        let standing = deployed(&scene, &standing, run).await?;
+        let standing = Box::pin(deployed(&scene, &standing, run)).await?;
         let say = run.progress(Step::BucketPolicy);
         let policy = run
             .step(Step::BucketPolicy, format!("bucket policy of {}, for both ways", names.bucket()), async {
-                let_both_read(ground, &scene, &seen, &standing, &say).await
+                Box::pin(let_both_read(ground, &scene, &seen, &standing, &say)).await
             })
             .await?;
         seen.bucket.policy = Some(policy);
@@ -70,11 +70,11 @@ pub async fn apply(
     let made = run
         .step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
             let distribution = match &seen.distribution {
-                None => cloud.create_distribution(names, &shape, &say).await?,
+                None => Box::pin(cloud.create_distribution(names, &shape, &say)).await?,
                 Some(stands) => {
-                    cloud
-                        .associate(names, &stands.id, &stands.etag, &Intent::Whole(shape), adopt, &say)
-                        .await?
+                    let intent = Intent::Whole(shape);
+                    let changing = cloud.associate(names, &stands.id, &stands.etag, &intent, adopt, &say);
+                    Box::pin(changing).await?
                 }
             };
             let text = format!("distribution {} at {} stands", distribution.id, distribution.domain);
@@ -86,12 +86,12 @@ pub async fn apply(
         Ok(((), format!("{version_arn} is on every behavior")))
     })
     .await?;
-    let made = deployed(&scene, &made, run).await?;
-    let left = objects_key::ensure(&scene, &seen.keys, &made.arn, answers, run).await?;
+    let made = Box::pin(deployed(&scene, &made, run)).await?;
+    let left = Box::pin(objects_key::ensure(&scene, &seen.keys, &made.arn, answers, run)).await?;
     let say = run.progress(Step::BucketPolicy);
     let granted = run
         .step(Step::BucketPolicy, format!("bucket policy of {}", names.bucket()), async {
-            let granted = grant(ground, &scene, &seen, &made, version_arn, &say).await?;
+            let granted = Box::pin(grant(ground, &scene, &seen, &made, version_arn, &say)).await?;
             let text = granted.text.clone();
             Ok((granted, text))
         })

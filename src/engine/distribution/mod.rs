@@ -12,6 +12,8 @@ mod see;
 pub(super) use make::apply;
 pub(super) use see::{is_ours, see};
 
+use futures::FutureExt as _;
+
 use crate::model::{answers::Answers, failure::Failure, plan::Plan};
 
 use super::{bootstrap, ground::Ground, objects_key};
@@ -19,9 +21,9 @@ use super::{bootstrap, ground::Ground, objects_key};
 /// What is there of the distribution, the cache policy and the grant.
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).await?;
-    let mut seen = see(&scene, answers, &below).await?;
-    seen.packages_domain = domain::see(&scene, answers, seen.distribution.as_ref()).await?;
-    seen.keys = objects_key::see(&scene, &seen).await?;
+    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
+    let mut seen = see(&scene, answers, &below).boxed().await?;
+    seen.packages_domain = domain::see(&scene, answers, seen.distribution.as_ref()).boxed().await?;
+    seen.keys = objects_key::see(&scene, &seen).boxed().await?;
     plan::plan(seen, &scene, answers)
 }
