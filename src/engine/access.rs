@@ -4,8 +4,8 @@ use tokio::join;
 
 use crate::host::version;
 use crate::model::{
-    access,
-    answers::Answers,
+    access::{self, Need},
+    answers::{Answers, Engine},
     check::Check,
     failure::Failure,
     goal::{Goal, Stage},
@@ -22,7 +22,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
     let config = ground.host.read_config().await;
     let goal = answers.goal.unwrap_or(Goal::Install);
-    let needs = access::needs(goal, &scene.names, &scene.account);
+    let needs = needed(goal, &scene, answers);
     let (permissions, version) =
         join!(scene.cloud.simulate(&scene.caller.arn, &needs), ground.host.version());
 
@@ -52,6 +52,15 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         checks: plan.checks.clone(),
     }));
     Ok(plan)
+}
+
+/// What the goal needs, by the engine that was chosen.
+pub(super) fn needed(goal: Goal, scene: &Scene, answers: &Answers) -> Vec<Need> {
+    let mut needs = access::needs(goal, &scene.names, &scene.account);
+    if goal == Goal::Upgrade && answers.reindex.engine == Engine::Batch {
+        needs.extend(access::batch_needs(&scene.names, &scene.account));
+    }
+    needs
 }
 
 fn bucket_checks(scene: &Scene) -> Vec<Check> {

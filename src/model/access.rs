@@ -119,11 +119,28 @@ fn reindex(table: &mut Table, objects: &str) {
     );
 }
 
-fn identities(table: &mut Table, names: &Names, account: &str) {
-    let role = format!("arn:aws:iam::{account}:role/{}", names.role());
+/// What S3 Batch Operations needs beside it, where that engine copies the packages.
+#[must_use]
+pub fn batch_needs(names: &Names, account: &str) -> Vec<Need> {
+    let mut table = Table(Vec::new());
+    table.on(Stage::Reindex, "*", &["s3:CreateJob", "s3:ListJobs"]);
     table.on(
-        Stage::Bootstrap,
-        &role,
+        Stage::Reindex,
+        &format!("arn:aws:s3:*:{account}:job/*"),
+        &["s3:DescribeJob", "s3:PutJobTagging"],
+    );
+    let role = format!("arn:aws:iam::{account}:role/{}", names.batch_role());
+    role_made(&mut table, Stage::Reindex, &role);
+    let passed = [("iam:PassedToService", "batchoperations.s3.amazonaws.com")];
+    table.add(Stage::Reindex, &role, &passed, false, &["iam:PassRole"]);
+    table.0
+}
+
+/// Making a role, and keeping it right.
+fn role_made(table: &mut Table, stage: Stage, role: &str) {
+    table.on(
+        stage,
+        role,
         &[
             "iam:CreateRole",
             "iam:GetRole",
@@ -133,6 +150,11 @@ fn identities(table: &mut Table, names: &Names, account: &str) {
             "iam:UpdateAssumeRolePolicy",
         ],
     );
+}
+
+fn identities(table: &mut Table, names: &Names, account: &str) {
+    let role = format!("arn:aws:iam::{account}:role/{}", names.role());
+    role_made(table, Stage::Bootstrap, &role);
     let passed = [("iam:PassedToService", "lambda.amazonaws.com")];
     table.add(Stage::Bootstrap, &role, &passed, false, &["iam:PassRole"]);
     for service in ["replicator.lambda.amazonaws.com", "logger.cloudfront.amazonaws.com"] {
