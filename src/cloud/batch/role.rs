@@ -1,5 +1,7 @@
 //! The role that S3 Batch Operations works as: made, found and kept right as the function's is.
 
+use serde_json::Value;
+
 use crate::cloud::{Cloud, Say, iam::Wanted};
 use crate::model::{failure::Failure, names::Names, policy, seen::Role};
 
@@ -9,8 +11,7 @@ impl Cloud {
         self.role_named(names, &names.batch_role()).await
     }
 
-    /// The role, made where `seen` is none; trusted by jobs of this account and region alone; tagged; with the policy
-    /// that lets it copy this bucket's objects.
+    /// The role, made where `seen` is none; trusted by jobs of this account and region alone; tagged.
     pub async fn ensure_batch_role(
         &self,
         names: &Names,
@@ -30,8 +31,16 @@ impl Cloud {
                 (!policy::carries(trust, &ours)).then(|| policy::merged_key_policy(trust, &ours))
             },
         };
-        let role = self.ensure_wanted(names, &wanted, seen, boundary, adopt, say).await?;
-        let policy = self.ensure_inline(&role, policy::batch_policy(names), say).await?;
-        Ok(Role { policy: Some(policy), ..role })
+        self.ensure_wanted(names, &wanted, seen, boundary, adopt, say).await
+    }
+
+    /// Its inline policy lets it copy this bucket's objects.
+    pub async fn ensure_batch_policy(
+        &self,
+        names: &Names,
+        role: &Role,
+        say: Say<'_>,
+    ) -> Result<Value, Failure> {
+        self.ensure_inline(role, policy::batch_policy(names), say).await
     }
 }

@@ -4,11 +4,12 @@
 //! pass from here looks at every object again, so that nothing is taken on trust. Killed anywhere, the next run goes on.
 
 mod follow;
+mod plan;
 pub mod price;
 mod record;
 mod spool;
 
-pub use self::spool::Spool;
+pub use self::{plan::look, spool::Spool};
 
 use std::{
     io::Write as _,
@@ -16,6 +17,8 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+
+use tokio::time::Instant;
 
 use self::{
     follow::{Ended, Following},
@@ -27,23 +30,18 @@ use super::{
     reindexing::Pass,
     run::StageRun,
 };
-use crate::cloud::{
-    batch::{Unfit, Wanted},
-    fault,
-};
+use crate::cloud::batch::{Unfit, Wanted};
 use crate::model::{
     answers::Answers,
     failure::{Failure, Kind},
     goal::Step,
-    plan::{Plan, Verb},
-    policy,
-    seen::{Ownership, ReindexSeen, Role},
+    seen::{ReindexSeen, Role},
 };
 
 /// Between two looks at the jobs.
 const BEAT: Duration = Duration::from_secs(10);
-/// A fresh role isn't known to S3 at once.
-const ROLE_KNOWN: u32 = 30;
+/// Until S3 knows a role that was made or changed.
+const ROLE_KNOWN: Duration = Duration::from_secs(15);
 
 /// Where a run keeps what it knows, below the state directory.
 #[derive(Debug, Clone)]
@@ -75,97 +73,6 @@ impl Places {
     }
 }
 
-/// What is planned beside the objects: the role, and the jobs.
-pub async fn look(
-    ground: &Ground,
-    answers: &Answers,
-    plan: &mut Plan,
-    seen: &mut ReindexSeen,
-) -> Result<(), Failure> {
-    let scene = ground.scene(answers).await?;
-    let (names, bucket) = (&scene.names, &scene.bucket);
-    let role = scene.cloud.batch_role(names).await?;
-    let name = names.batch_role();
-    let trusted = policy::batch_trust(&scene.account, &bucket.region);
-    match &role {
-        None => {
-            plan.line(Step::Role, Verb::Create, &name, "S3 Batch Operations copies packages as this role")
-        }
-        Some(role) => {
-            refuse(&scene, role, answers)?;
-            let right = role.ownership == Ownership::Ours && policy::carries(&role.trust, &trusted);
-            let (verb, why) = if right {
-                (Verb::Keep, "it is there, and trusted by jobs of this account alone")
-            } else {
-                (Verb::Update, "S3 Batch Operations copies packages as this role")
-            };
-            plan.line(Step::Role, verb, &name, why)
-        }
-    }
-    .calls
-    .extend([
-        "iam:GetRole".into(),
-        "iam:CreateRole".into(),
-        "iam:UpdateAssumeRolePolicy".into(),
-        "iam:TagRole".into(),
-    ]);
-    let right = role
-        .as_ref()
-        .and_then(|role| role.policy.as_ref())
-        .is_some_and(|stands| policy::carries(stands, &policy::batch_policy(names)));
-    plan.line(
-        Step::RolePolicy,
-        if right { Verb::Keep } else { Verb::Attach },
-        &name,
-        "may read and write this bucket's objects and their tags; nothing else",
-    )
-    .calls
-    .push("iam:PutRolePolicy".into());
-    let record = Record::load(&Places::of(ground).record);
-    let why = match &record {
-        Some(record) if !record.over => {
-            format!("goes on with the {} of the last run", jobs(record.parts.len()))
-        }
-        _ => format!(
-            "one for each set of headers and user metadata, the {} longest lists at most",
-            price::JOBS
-        ),
-    };
-    plan.line(Step::BatchJobs, Verb::Run, "S3 Batch Operations", why).calls.extend([
-        "s3:PutObject".into(),
-        "s3:CreateJob".into(),
-        "s3:DescribeJob".into(),
-        "s3:ListJobs".into(),
-    ]);
-    plan.line(
-        Step::Remainder,
-        Verb::Update,
-        names.bucket(),
-        "every object is looked at again; what the jobs left is copied from here",
-    )
-    .calls
-    .extend(["s3:HeadObject".into(), "s3:CopyObject".into()]);
-    seen.batch_role = role;
-    Ok(())
-}
-
-/// A role of that name which is somebody else's.
-fn refuse(scene: &Scene, role: &Role, answers: &Answers) -> Result<(), Failure> {
-    match &role.ownership {
-        Ownership::Other(bucket) => Err(Failure::other(
-            format!("role {}", role.name),
-            format!("it belongs to the install of bucket {bucket}"),
-            "choose a --name-suffix for this install",
-        )),
-        Ownership::Unmarked if !answers.consents.adopt => Err(Failure::consent(
-            format!("role {}", role.name),
-            format!("it stands without our marker for bucket {}", scene.names.bucket()),
-            "adopt it with --adopt, or set up beside it with --name-suffix",
-        )),
-        _ => Ok(()),
-    }
-}
-
 fn jobs(count: usize) -> String {
     if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") }
 }
@@ -187,6 +94,7 @@ impl Batch<'_> {
         let scene = self.ground.scene(self.answers).await?;
         let places = Places::of(self.ground);
         let role = self.ensure_role(&scene).await?;
+        let fresh = (self.seen.batch_role.as_ref() != Some(&role)).then(Instant::now);
         let mut left = Record::load(&places.record);
         if self.options.answers.rescan || left.is_none() {
             self.older_jobs(&scene, left.as_ref(), &places).await?;
@@ -213,6 +121,7 @@ impl Batch<'_> {
         if !record.over {
             self.run
                 .step(Step::BatchJobs, "S3 Batch Operations", async {
+                    self.known(fresh).await?;
                     self.make(&scene, &places, &role, &mut record).await?;
                     let ids: Vec<_> = record.parts.iter().filter_map(|part| part.job.clone()).collect();
                     let ended = self.follow(&scene, &ids, &places).await?;
@@ -229,14 +138,15 @@ impl Batch<'_> {
     }
 
     async fn ensure_role(&self, scene: &Scene) -> Result<Role, Failure> {
-        let name = scene.names.batch_role();
+        let (cloud, names) = (&scene.cloud, &scene.names);
+        let name = names.batch_role();
         let say = self.run.progress(Step::Role);
-        self.run
+        let role = self
+            .run
             .step(Step::Role, format!("role {name}"), async {
-                let role = scene
-                    .cloud
+                let role = cloud
                     .ensure_batch_role(
-                        &scene.names,
+                        names,
                         self.seen.batch_role.as_ref(),
                         (&scene.account, &scene.bucket.region),
                         self.answers.permissions_boundary.as_deref(),
@@ -244,7 +154,15 @@ impl Batch<'_> {
                         &say,
                     )
                     .await?;
-                Ok((role, format!("role {name} stands, and may copy this bucket's objects")))
+                Ok((role, format!("role {name} stands")))
+            })
+            .await?;
+        let say = self.run.progress(Step::RolePolicy);
+        self.run
+            .step(Step::RolePolicy, format!("the policy of role {name}"), async {
+                let policy = cloud.ensure_batch_policy(names, &role, &say).await?;
+                let role = Role { policy: Some(policy), ..role };
+                Ok((role, format!("role {name} may copy the objects of {}", names.bucket())))
             })
             .await
     }
@@ -328,31 +246,25 @@ impl Batch<'_> {
                 token: &record::token(&scene.account, bucket, &manifest, &etag),
                 description: &format!("{}{}/{}", record::description(bucket), record.run, part.name),
             };
-            let id = self.created(scene, &wanted, &say).await?;
+            let id = cloud.create_job(&scene.account, &scene.names, &wanted).await?;
             record.parts[index].job = Some(id);
             record.save(&places.record)?;
         }
         Ok(())
     }
 
-    /// Makes one job, waiting until S3 knows a role that is fresh.
-    async fn created(
-        &self,
-        scene: &Scene,
-        wanted: &Wanted<'_>,
-        say: &(impl Fn(&str) + Sync),
-    ) -> Result<String, Failure> {
-        let mut tries = 0;
-        loop {
-            match scene.cloud.create_job(&scene.account, &scene.names, wanted).await {
-                Err(failure) if tries < ROLE_KNOWN && role_unknown(&failure) => {
-                    tries += 1;
-                    say("waiting for S3 to know the role");
-                    tokio::time::sleep(Duration::from_secs(2)).await;
-                }
-                done => return done,
-            }
+    /// Waits until S3 knows a role that was made or changed: a job that can't read its manifest fails.
+    async fn known(&self, changed: Option<Instant>) -> Result<(), Failure> {
+        let Some(changed) = changed else { return Ok(()) };
+        let left = self.ground.patience(ROLE_KNOWN).saturating_sub(changed.elapsed());
+        if !left.is_zero() {
+            self.run.progress(Step::BatchJobs)(&format!(
+                "waiting {} s until S3 knows the role",
+                left.as_secs() + 1
+            ));
+            self.run.unless_stopped(async { Ok(tokio::time::sleep(left).await) }).await?;
         }
+        Ok(())
     }
 
     async fn follow(&self, scene: &Scene, ids: &[String], places: &Places) -> Result<Ended, Failure> {
@@ -377,12 +289,6 @@ impl Batch<'_> {
             _ => failure,
         })
     }
-}
-
-/// What S3 says of a role that it doesn't know yet, or whose trust it doesn't.
-fn role_unknown(failure: &Failure) -> bool {
-    (fault::is(failure, "InvalidRequest") || fault::is(failure, "BadRequestException"))
-        && failure.why.to_lowercase().contains("role")
 }
 
 /// Notes what the jobs could not copy, a JSON object a line.

@@ -36,11 +36,15 @@ pub fn own(survey: &Survey, acl: bool) -> Price {
 pub fn batch(survey: &Survey, acl: bool) -> Price {
     let (packages, rest) = (survey.packages as f64, survey.metadata as f64);
     let looks = (packages * 2.0 + rest) / LOOKED_AT;
-    let jobs = JOB * (JOBS.min(survey.packages.try_into().unwrap_or(JOBS)) as f64);
     Price {
         seconds: looks + packages / BY_JOBS + BEGUN + rest / COPIED,
-        dollars: survey.cost(acl) + jobs + packages * (TASK + HEAD) + rest * HEAD,
+        dollars: survey.cost(acl) + JOB * jobs(survey) as f64 + packages * (TASK + HEAD) + rest * HEAD,
     }
+}
+
+/// Jobs that are reckoned with: how many sets there are is known only when every object has been looked at.
+fn jobs(survey: &Survey) -> usize {
+    usize::try_from(survey.packages).map_or(JOBS, |packages| packages.min(JOBS))
 }
 
 /// From how many packages on the jobs are the faster.
@@ -71,12 +75,13 @@ pub fn lines(survey: &Survey, acl: bool, chosen: bool) -> Vec<String> {
             ours.dollars
         ),
         format!(
-            "Packages by S3 Batch Operations (--engine batch): {least}{}, {least}${:.2}: its own $0.25 a job (at most {JOBS}) and $1.00 a million objects, beside S3's requests.",
+            "Packages by S3 Batch Operations (--engine batch): {least}{}, {least}${:.2}, of which its own $0.25 a job (with {} jobs) and $1.00 a million objects.",
             about(theirs.seconds),
-            theirs.dollars
+            theirs.dollars,
+            jobs(survey)
         ),
         format!(
-            "That is faster from about {} million packages on; and its jobs run on while this machine is off.",
+            "Its jobs are faster from about {} million packages on, and run on while this machine is off.",
             pays_from() / 1_000_000
         ),
     ];
@@ -106,7 +111,7 @@ mod tests {
         let million = Survey { packages: 1_000_000, metadata: 10, more: true, ..Survey::default() };
         let said = lines(&million, false, true).join("\n");
         assert!(said.contains("at least 2 min, at least $5.41"), "{said}");
-        assert!(said.contains("at least $11.81: its own $0.25 a job (at most 20)"), "{said}");
+        assert!(said.contains("at least $11.81, of which its own $0.25 a job (with 20 jobs)"), "{said}");
     }
 
     #[test]

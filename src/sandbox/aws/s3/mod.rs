@@ -38,7 +38,7 @@ use crate::sandbox::{
 };
 
 pub use access::{Caller, identity_arn, may};
-pub use copy::{Source, copy};
+pub use copy::{LARGEST, Source, copy};
 pub use multipart::Upload;
 pub use object::{Encryption, Grant, Object, Retention, http_date};
 pub use presigned::{encoded, link};
