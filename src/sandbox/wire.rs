@@ -335,6 +335,12 @@ async fn received(request: HttpRequest) -> Result<Request<Bytes>, Box<dyn std::e
     {
         parts.headers.insert(header::HOST, HeaderValue::from_str(authority.as_str())?);
     }
+    // As a client over a socket says it.
+    if [http::Method::PUT, http::Method::POST].contains(&parts.method)
+        && !parts.headers.contains_key(header::CONTENT_LENGTH)
+    {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
     Ok(Request::from_parts(parts, body))
 }
 

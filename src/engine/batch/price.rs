@@ -68,26 +68,21 @@ fn about(seconds: f64) -> String {
 pub fn lines(survey: &Survey, acl: bool, chosen: bool) -> Vec<String> {
     let least = if survey.more { "at least " } else { "" };
     let (ours, theirs) = (own(survey, acl), batch(survey, acl));
-    let mut lines = vec![
-        format!(
-            "Copied from here (--engine own): {least}{}, {least}${:.2}.",
-            about(ours.seconds),
-            ours.dollars
-        ),
-        format!(
-            "Packages by S3 Batch Operations (--engine batch): {least}{}, {least}${:.2}, of which its own $0.25 a job (with {} jobs) and $1.00 a million objects.",
-            about(theirs.seconds),
-            theirs.dollars,
-            jobs(survey)
-        ),
-        format!(
-            "Its jobs are faster from about {} million packages on, and run on while this machine is off.",
-            pays_from() / 1_000_000
-        ),
-    ];
+    let mut lines = vec![format!(
+        "From here {least}{} and ${:.2}; by --engine batch {least}{} and ${:.2}, faster from about {} million packages on.",
+        about(ours.seconds),
+        ours.dollars,
+        about(theirs.seconds),
+        theirs.dollars,
+        pays_from() / 1_000_000
+    )];
     if chosen {
+        lines.push(format!(
+            "S3 Batch Operations' own price in that: $0.25 a job, reckoned with {}, and $1.00 a million objects. The jobs run on while this machine is off.",
+            jobs(survey)
+        ));
         lines.push(
-            "Manifests and reports are written below packagecloud-cloudfront/batch/ in the bucket, and stay there: nothing is deleted."
+            "Their lists and reports are written below packagecloud-cloudfront/batch/ in the bucket, and stay there: nothing is deleted."
                 .to_owned(),
         );
     }
@@ -110,8 +105,9 @@ mod tests {
         }
         let million = Survey { packages: 1_000_000, metadata: 10, more: true, ..Survey::default() };
         let said = lines(&million, false, true).join("\n");
-        assert!(said.contains("at least 2 min, at least $5.41"), "{said}");
-        assert!(said.contains("at least $11.81, of which its own $0.25 a job (with 20 jobs)"), "{said}");
+        assert!(said.contains("From here at least 2 min and $5.41"), "{said}");
+        assert!(said.contains("by --engine batch at least 17 min and $11.81"), "{said}");
+        assert!(said.contains("$0.25 a job, reckoned with 20, and $1.00 a million objects"), "{said}");
     }
 
     #[test]
