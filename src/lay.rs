@@ -207,7 +207,11 @@ fn answers(global: &Global, command: &Command, left: Left) -> Answers {
         }
         Command::Check { engine, .. } => {
             answers.goal = kept.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade));
-            answers.reindex.engine = engine.engine.unwrap_or(answers.reindex.engine);
+            if let Some(engine) = engine.engine {
+                // Only an upgrade reindexes.
+                answers.goal = Some(Goal::Upgrade);
+                answers.reindex.engine = engine;
+            }
         }
         Command::Disable => answers.goal = Some(Goal::Disable),
         Command::ReconfigureCloudfrontDistribution { arn, .. } => {
@@ -282,7 +286,7 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
 }
 
 /// Serves the sandbox in `dir` on loopback until it is interrupted or asked to end.
-pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), Failure> {
+pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3], lagging_node: bool) -> Result<(), Failure> {
     let world = open(global, Some(dir))?;
     let at = world.dir().to_owned();
     if let Ok(Some(there)) = tokio::task::spawn_blocking(move || sandbox::serve::served(&at)).await {
@@ -291,6 +295,11 @@ pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), F
             format!("process {} serves it already, its AWS at {}", there.pid, there.aws),
             "use that one, or end it first",
         ));
+    }
+    if lagging_node {
+        sandbox::packagecloud::lag(&world);
+    } else {
+        sandbox::packagecloud::catch_up(&world);
     }
     let [aws, front, edge] = ports;
     let serving = sandbox::serve::serve(&world, aws, front, edge).await?;
@@ -303,6 +312,9 @@ pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), F
     } else {
         say!("AWS            {}", at.aws);
         say!("packagecloud   {}", at.packagecloud);
+        if lagging_node {
+            say!("               two web nodes by turns; a restart doesn't reach the second");
+        }
         say!("CloudFront     {}", at.cloudfront);
         say!("Ctrl-C ends it.");
     }
