@@ -4,6 +4,7 @@
 //! ever deleted, and nothing without our marker is changed unless the caller says `adopt`.
 
 mod acm;
+pub mod batch;
 mod bucket_policy;
 pub mod cloudfront;
 pub mod credentials;
@@ -43,6 +44,8 @@ pub struct Cloud {
     lambda: aws_sdk_lambda::Client,
     cloudfront: aws_sdk_cloudfront::Client,
     s3: aws_sdk_s3::Client,
+    /// The account's side of S3: jobs of S3 Batch Operations.
+    s3control: aws_sdk_s3control::Client,
 }
 
 impl Cloud {
@@ -64,6 +67,7 @@ impl Cloud {
             lambda: aws_sdk_lambda::Client::new(&edge),
             cloudfront: aws_sdk_cloudfront::Client::new(&edge),
             s3: aws_sdk_s3::Client::from_conf(s3),
+            s3control: batch::client(&bucket),
             config: bucket,
         }
     }

@@ -4,6 +4,7 @@ use super::{
     grant::{grant, let_both_read},
     guard::guarded,
     plan::reads_otherwise,
+    see::is_ours,
 };
 use crate::cloud::{Access, Intent, Shape};
 use crate::engine::{
@@ -70,7 +71,13 @@ pub async fn apply(
     let made = run
         .step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
             let distribution = match &seen.distribution {
-                None => Box::pin(cloud.create_distribution(names, &shape, &say)).await?,
+                None => {
+                    // The plan may be old: one that was made since is never made twice.
+                    if cloud.distributions(names).await?.iter().any(|one| is_ours(one, names)) {
+                        return Err(Failure::drifted("the distribution", "it was made since this was shown"));
+                    }
+                    Box::pin(cloud.create_distribution(names, &shape, &say)).await?
+                }
                 Some(stands) => {
                     let intent = Intent::Whole(shape);
                     let changing = cloud.associate(names, &stands.id, &stands.etag, &intent, adopt, &say);
