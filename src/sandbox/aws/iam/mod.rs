@@ -3,6 +3,7 @@
 //! What a caller's own policies don't allow is refused before anything is looked at.
 
 mod documents;
+mod limits;
 mod roles;
 mod simulate;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::sandbox::{World, world};
 
+pub use limits::{Weighed, weigh};
 pub use roles::{Role, service_linked};
 
 /// The key pair of AWS's own examples.
@@ -40,6 +42,8 @@ pub struct State {
     /// Roles' temporary keys, by access key.
     pub sessions: BTreeMap<String, Key>,
     pub account_alias: Option<String>,
+    /// The organization's service control policies; empty where there is no organization.
+    pub organization: Vec<Value>,
 }
 
 /// The one user.
@@ -50,6 +54,8 @@ pub struct User {
     pub id: String,
     /// His inline policy: an administrator's, until a test restricts him.
     pub policy: Value,
+    /// His permissions boundary.
+    pub boundary: Option<Value>,
 }
 
 impl Default for User {
@@ -58,6 +64,7 @@ impl Default for User {
             name: "sandbox".into(),
             id: "AIDACKCEVSQ6C2EXAMPLE".into(),
             policy: json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}),
+            boundary: None,
         }
     }
 }
@@ -136,6 +143,11 @@ pub fn policies_of(state: &world::State, identity: &Identity) -> Vec<Value> {
 
 /// Whether a role can be assumed by a service (`lambda.amazonaws.com`) now: it is known, and so is its trust.
 pub fn assumable(state: &State, clock: Clock, arn: &str, service: &str) -> bool {
+    assumable_for(state, clock, arn, service, &Context::default())
+}
+
+/// The same for a service that says on whose behalf it comes.
+pub fn assumable_for(state: &State, clock: Clock, arn: &str, service: &str, context: &Context) -> bool {
     let Some(mut trust) = role(state, arn)
         .and_then(|role| role.trust_seen(clock))
         .and_then(|trust| serde_json::from_str::<Value>(trust).ok())
@@ -143,7 +155,7 @@ pub fn assumable(state: &State, clock: Clock, arn: &str, service: &str) -> bool 
         return false;
     };
     documents::on_everything(&mut trust);
-    access::allows(&trust, Some(&Principal::service(service)), "sts:AssumeRole", "*", &Context::default())
+    access::allows(&trust, Some(&Principal::service(service)), "sts:AssumeRole", "*", context)
         == Decision::Allow
 }
 
