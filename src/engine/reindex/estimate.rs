@@ -6,6 +6,7 @@ use crate::cloud::objects::{Objects, Refusal, StorageClass};
 use crate::model::{
     failure::{Failure, Kind},
     object::{Class, Classes},
+    tally::{Tally, folder},
 };
 
 /// What a listing, or the beginning of one, shows.
@@ -13,8 +14,8 @@ use crate::model::{
 pub struct Survey {
     pub packages: u64,
     pub metadata: u64,
-    /// Keys that are not of packagecloud's layout.
-    pub foreign: u64,
+    /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
+    pub foreign: Tally,
     pub bytes: u64,
     /// Objects in classes that charge for reading and for early changes.
     pub cool: u64,
@@ -34,7 +35,7 @@ pub async fn survey(s3: &Objects, classes: &Classes, pages: usize) -> Result<Sur
         for entry in &page.entries {
             match classes.class(&entry.key) {
                 Class::Foreign => {
-                    survey.foreign += 1;
+                    survey.foreign.add(folder(&entry.key));
                     continue;
                 }
                 Class::Package => survey.packages += 1,
@@ -69,6 +70,17 @@ fn unlisted(bucket: &str, refusal: Refusal) -> Failure {
         }
         other => Failure::other(what, format!("{other:?}"), "check --bucket and --endpoint-url"),
     }
+}
+
+/// `120 in backups/, 3 in (no folder), 9 in others`.
+pub fn named(tally: &Tally, relation: &str, most: usize) -> String {
+    let (first, rest) = tally.first(most);
+    let mut parts: Vec<String> =
+        first.into_iter().map(|(name, count)| format!("{count} {relation}{name}")).collect();
+    if rest > 0 {
+        parts.push(format!("{rest} {relation}others"));
+    }
+    parts.join(", ")
 }
 
 impl Survey {
@@ -109,10 +121,11 @@ impl Survey {
         if self.archived > 0 {
             lines.push(format!("{} objects are archived: they can't be changed before they are restored, and will be listed.", self.archived));
         }
-        if self.foreign > 0 {
+        if !self.foreign.is_empty() {
             lines.push(format!(
-                "{} keys are not of packagecloud's layout: they are left alone (--all-keys takes them too).",
-                self.foreign
+                "{} keys are not of packagecloud's layout: they are left alone (--all-keys takes them too): {}.",
+                self.foreign.total(),
+                named(&self.foreign, "in ", 5)
             ));
         }
         lines

@@ -9,11 +9,10 @@ use std::{
 };
 
 use super::cursor::{Counts, Cursor, Range};
+use crate::model::tally::folder;
 
 /// More keys of a range than this are not held for the sake of a slow one.
 const HELD: usize = 4096;
-/// Different reasons and prefixes that are told apart.
-const NAMED: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -197,20 +196,9 @@ impl Ledger {
 }
 
 fn add(counts: &mut Counts, key: &str, outcome: &Outcome) {
-    fn bump(named: &mut BTreeMap<String, u64>, name: &str) {
-        if let Some(count) = named.get_mut(name) {
-            *count += 1;
-        } else {
-            let name = if named.len() < NAMED { name } else { "(others)" };
-            *named.entry(name.to_owned()).or_default() += 1;
-        }
-    }
     match outcome {
         Outcome::Aside => return,
-        Outcome::Foreign => {
-            let prefix = key.split_inclusive('/').next().unwrap_or_default();
-            return bump(&mut counts.foreign, if prefix.ends_with('/') { prefix } else { "(no folder)" });
-        }
+        Outcome::Foreign => return counts.foreign.add(folder(key)),
         Outcome::Kept => counts.kept += 1,
         Outcome::Changed(bytes) => {
             counts.changed += 1;
@@ -218,7 +206,7 @@ fn add(counts: &mut Counts, key: &str, outcome: &Outcome) {
         }
         Outcome::Skipped(reason) => {
             counts.skipped += 1;
-            bump(&mut counts.reasons, reason);
+            counts.reasons.add(reason);
         }
         Outcome::Gone => counts.gone += 1,
     }
@@ -294,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_keys_are_counted_by_prefix_and_names_are_bounded() {
+    fn foreign_keys_are_counted_by_prefix_and_never_become_jobs() {
         let mut ledger = ledger();
         let foreign = |key: &str| (Arc::<str>::from(key), true);
         assert!(
@@ -302,10 +290,8 @@ mod tests {
                 .hand_out(0, [foreign("backups/a"), foreign("backups/b/c"), foreign("top")].into_iter())
                 .is_empty()
         );
-        assert_eq!(ledger.counts().foreign["backups/"], 2);
-        assert_eq!(ledger.counts().foreign["(no folder)"], 1);
-        ledger.hand_out(0, (0..1000).map(|number| (format!("x{number}/y").into(), true)));
-        assert!(ledger.counts().foreign.len() <= NAMED + 1);
+        assert_eq!(ledger.counts().foreign.get("backups/"), 2);
+        assert_eq!(ledger.counts().foreign.get("(no folder)"), 1);
         assert_eq!(ledger.counts().done, 0);
         assert_eq!(ledger.cursor("").counts, *ledger.counts());
     }

@@ -30,7 +30,7 @@ use tokio::{
 
 pub use control::Control;
 pub use cursor::Counts;
-pub use estimate::{Survey, survey};
+pub use estimate::{Survey, named, survey};
 
 use self::{crew::Crew, cursor::Cursor, ledger::Ledger};
 use crate::cloud::objects::{Objects, Refusal, Requests};
@@ -257,6 +257,8 @@ impl Run<'_> {
             total,
             kept: Some(counts.kept),
             skipped: Some(counts.skipped),
+            reasons: counts.reasons,
+            foreign: counts.foreign,
             per_second,
             in_flight: Some(self.crew.busy.load(Relaxed) as u64),
             slow_downs: Some(self.crew.window.slow_downs()),
