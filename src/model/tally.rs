@@ -16,12 +16,20 @@ pub struct Tally(BTreeMap<String, u64>);
 
 impl Tally {
     pub fn add(&mut self, name: &str) {
+        self.add_many(name, 1);
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        other.0.iter().for_each(|(name, count)| self.add_many(name, *count));
+    }
+
+    fn add_many(&mut self, name: &str, more: u64) {
         if let Some(count) = self.0.get_mut(name) {
-            *count += 1;
+            *count += more;
             return;
         }
         let name = if self.0.len() < NAMED { name } else { OTHERS };
-        *self.0.entry(name.to_owned()).or_default() += 1;
+        *self.0.entry(name.to_owned()).or_default() += more;
     }
 
     #[must_use]

@@ -42,8 +42,8 @@ use crate::model::{
 };
 
 /// Requests in flight at most: S3 lets 5,500 reads and 3,500 writes a second through for each prefix, which these
-/// reach at 85 ms; each holds a connection and its buffers.
-const MOST: usize = 768;
+/// reach at 115 ms; each holds a connection, and while it waits no buffer.
+const MOST: usize = 1024;
 /// Between two paces: at most ten a second.
 const SAY: Duration = Duration::from_millis(100);
 /// Between two cursors: what is killed looks again at what was done since the last one.

@@ -14,7 +14,7 @@ use std::{
 use tokio::time::Instant;
 
 const LEAST: usize = 4;
-const FIRST: usize = 32;
+const FIRST: usize = 128;
 /// How often the window is thought about.
 pub const TICK: Duration = Duration::from_millis(20);
 /// How often the rate is: often enough to follow, seldom enough to measure.
