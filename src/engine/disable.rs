@@ -4,16 +4,16 @@
 
 use std::time::Duration;
 
+use crate::host::Config;
 use crate::model::{
     answers::Answers,
     block::{HASH, Key, Values},
     check::Check,
-    config_file::Override,
     event::End,
-    failure::{Failure, Kind},
+    failure::Failure,
     goal::{Stage, Step},
     plan::{Plan, Verb},
-    seen::{ConfigurationSeen, Seen},
+    seen::{ConfigSeen, ConfigurationSeen, Seen},
 };
 
 use super::{
@@ -23,6 +23,9 @@ use super::{
     run::{Run, StageRun},
     switch,
 };
+
+/// How often it is switched off again where a run that began meanwhile switched it on.
+const ROUNDS: u32 = 3;
 
 /// The line that switches off, for typing.
 fn line() -> String {
@@ -40,17 +43,14 @@ pub fn by_hand(path: &str) -> String {
 
 /// Looks at the file alone: no AWS, no network.
 pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> {
-    let config = ground
-        .host
-        .read_config()
-        .await
-        .map_err(|failure| Failure { next: by_hand(&ground.host.config.display().to_string()), ..failure })?;
+    let config = read(ground).await?;
+    let (config, file) = (config.seen, config.file);
     let wanted = Values { enabled: Some(false), ..Values::default() };
-    let before = config.seen.values.clone();
-    let off =
-        before.enabled != Some(true) && !config.seen.expressions.iter().any(|(key, ..)| *key == Key::Enabled);
+    let before = config.values.clone();
+    let off = !says_on(&config);
+    let other = ground.other_run();
     let mut plan = Plan::new(Stage::Disable, Seen::Nothing);
-    let path = config.seen.path.clone();
+    let path = config.path.clone();
     if off && !switch::begun(ground) {
         let why = if before.enabled.is_none() {
             "it says nothing of CloudFront, so it is off"
@@ -58,6 +58,9 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
             "cloudfront_enabled is false already"
         };
         plan.line(Step::Switch, Verb::Keep, &path, why);
+        if other.is_some() {
+            plan.line(Step::Proof, Verb::Run, "the run beside this one", "it is kept from going live");
+        }
     } else {
         if off {
             plan.line(
@@ -69,7 +72,7 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
         } else {
             plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes false");
             let edits = configuration::edits(&wanted, &[Key::Enabled]);
-            plan.exhibit.extend(configuration::changes(ground, &config, &edits));
+            plan.exhibit.extend(configuration::changes(ground, &path, &file, &edits));
         }
         switch::plan(ground, &mut plan, Some(("packagecloud's redirects", "seen to go to S3 again")));
     }
@@ -77,20 +80,15 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
         "Everything in AWS stays as it is, and links that were given out still work until they expire."
             .into(),
     );
-    if let Some(other) = ground.other_run() {
+    if let Some(other) = other {
         plan.notes.push(format!("{other} Switching off goes on beside it, and keeps it from going live."));
     }
-    if let Some((tool, how)) = &config.seen.managed {
+    if let Some((tool, how)) = &config.managed {
         plan.notes.push(format!(
             "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too."
         ));
     }
-    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen {
-        config: config.seen,
-        wanted,
-        before,
-        backup: None,
-    }));
+    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen { config, wanted, before, backup: None }));
     Ok(plan)
 }
 
@@ -131,6 +129,10 @@ pub async fn would_help_said(ground: &Ground, run: &Run) {
 }
 
 /// Switches off, past failures, and says all of them.
+///
+/// It does what was asked and not just what was shown: what a run beside it wrote meanwhile is switched off as well.
+/// From its note on that run writes no more that CloudFront is on, or takes it back; one that begins while this works
+/// is met by the next note.
 pub async fn apply(
     ground: &Ground,
     seen: &ConfigurationSeen,
@@ -138,45 +140,35 @@ pub async fn apply(
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
     let path = &seen.config.path;
-    let mut failures = Vec::new();
+    let beside = ground.other_run().is_some();
     let mut backup = String::new();
-    let on = seen.config.values.enabled == Some(true)
-        || seen.config.expressions.iter().any(|(key, ..)| *key == Key::Enabled);
-    if on {
-        let wrote = run
-            .step(Step::Switch, format!("writing {path}"), async {
-                switch::intend(ground, false);
-                let edits = configuration::edits(&seen.wanted, &[Key::Enabled]);
-                let written =
-                    ground.host.write_config(&seen.config, &edits, Override::Append).await.map_err(
-                        |failure| {
-                            if failure.kind == Kind::Drifted {
-                                failure
-                            } else {
-                                Failure { next: by_hand(path), ..failure }
-                            }
-                        },
-                    )?;
-                let text = format!("cloudfront_enabled is false{}", kept(&written));
-                Ok((kept(&written), text))
-            })
-            .await;
-        match wrote {
-            Ok(path) => backup = path,
-            // Without the file switched off, a restart would only cost customers time.
-            Err(failure) => return Err(failure),
+    let mut failures = Vec::new();
+    for round in 1.. {
+        ground.note_off().await;
+        let on = says_on(&read(ground).await?.seen);
+        if round > 1 && (!on || round > ROUNDS) {
+            break;
         }
-    }
-    if ground.without_ctl() {
-        switch::done(ground);
-        return Ok((
-            End::Stopped,
-            "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
-        ));
-    }
-    for result in [switch::reconfigure(ground, run).await, switch::restart(ground, run).await] {
-        if let Err(failure) = result {
-            failures.push(failure);
+        if !on && !switch::begun(ground) {
+            return Ok(if beside {
+                (End::Applied, "it was off already, and the run beside this one will not go live".into())
+            } else {
+                (End::Unchanged, String::new())
+            });
+        }
+        if on {
+            backup = run.step(Step::Switch, format!("writing {path}"), write(ground, seen)).await?;
+        }
+        if ground.without_ctl() {
+            switch::done(ground).await;
+            return Ok((
+                End::Stopped,
+                "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
+            ));
+        }
+        failures.clear();
+        for result in [switch::reconfigure(ground, run).await, switch::restart(ground, run).await] {
+            failures.extend(result.err());
         }
     }
     let observed = run
@@ -187,7 +179,7 @@ pub async fn apply(
         .await;
     match observed {
         Ok(observed) if failures.is_empty() => {
-            switch::done(ground);
+            switch::done(ground).await;
             let since = crate::host::clock::written(ground.host.clock.now());
             Ok((
                 End::Applied,
@@ -209,4 +201,30 @@ pub async fn apply(
             Err(Failure { why: why.join("; and "), ..first })
         }
     }
+}
+
+/// packagecloud.rb as it stands, with the lines to type where it can't be read.
+async fn read(ground: &Ground) -> Result<Config, Failure> {
+    let path = ground.host.config.display().to_string();
+    ground.host.read_config().await.map_err(|failure| Failure { next: by_hand(&path), ..failure })
+}
+
+/// An expression may say anything.
+fn says_on(config: &ConfigSeen) -> bool {
+    config.values.enabled == Some(true) || config.expressions.iter().any(|(key, ..)| *key == Key::Enabled)
+}
+
+/// Writes that CloudFront is off; where the file before is kept.
+async fn write(ground: &Ground, seen: &ConfigurationSeen) -> Result<(String, String), Failure> {
+    let written = configuration::write_over(ground, |now| {
+        if !says_on(now) {
+            return Vec::new();
+        }
+        switch::intend(ground, false);
+        configuration::edits(&seen.wanted, &[Key::Enabled])
+    });
+    // Without the file switched off, a restart would only cost customers time.
+    let written = written.await.map_err(|failure| Failure { next: by_hand(&seen.config.path), ..failure })?;
+    let kept = written.as_ref().map(kept).unwrap_or_default();
+    Ok((kept.clone(), format!("cloudfront_enabled is false{kept}")))
 }

@@ -8,7 +8,6 @@ use crate::host::clock;
 use crate::model::{
     answers::Answers,
     block::{Key, Values},
-    config_file::Override,
     event::End,
     failure::{Failure, Kind},
     goal::{Stage, Step},
@@ -19,7 +18,7 @@ use crate::model::{
 
 use super::{
     bootstrap, cause,
-    configuration::{self, kept},
+    configuration::{self, Aim, kept},
     distribution,
     gate::{self, Gate},
     ground::{Ground, Scene},
@@ -139,40 +138,37 @@ pub async fn apply(
     pass_gate(ground, &found, seen, run).await?;
 
     let keys = keys(seen);
-    if !keys.is_empty() {
+    if keys.is_empty() {
+        let _turn = ground.turn().await?;
+        switch::begin_on(ground).await?;
+    } else {
         run.step(Step::Switch, format!("writing {}", seen.config.path), async {
-            ground.not_switched_off_meanwhile()?;
-            switch::intend(ground, true);
+            let (told, config) = ((run, Step::Switch), &seen.config);
             let written =
-                configuration::write(ground, &seen.config, &seen.wanted, &keys, answers, (run, Step::Switch))
-                    .await?;
+                configuration::write(ground, config, &seen.wanted, &keys, answers, told, Aim::On).await?;
             Ok(((), format!("cloudfront_enabled is true{}", kept(&written))))
         })
         .await?;
     }
     if ground.without_ctl() {
-        switch::done(ground);
+        switch::done(ground).await;
         return Ok((
             End::Stopped,
             "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
         ));
     }
     let live = async {
-        // Whoever switches off notes it before reading the file: either they see that it says true, or this sees the note.
-        ground.not_switched_off_meanwhile()?;
+        ground.not_switched_off_meanwhile().await?;
         switch::reconfigure(ground, run).await?;
         let restarting = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
         let took = restarting.elapsed().as_secs();
         let proof = prove(ground, &found, seen, answers, run).await?;
+        switch::done_live(ground).await?;
         Ok::<_, Failure>((took, proof))
     };
     match live.await {
         Ok((took, proof)) => {
-            // It was live for a moment, where somebody switched off meanwhile; whoever did sees packagecloud follow.
-            ground.not_switched_off_meanwhile()?;
-            switch::done(ground);
-            switch::keep_on_since(ground);
             let since = clock::written(ground.host.clock.now());
             let text = format!(
                 "on since {since}, the restart took {took} s; {proof}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
@@ -181,7 +177,11 @@ pub async fn apply(
         }
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
         Err(failure) if failure.kind == Kind::Interrupted => Err(failure),
-        Err(failure) => Err(take_back(ground, seen, answers, run, failure).await),
+        Err(failure) => {
+            // Whoever switched off meanwhile is the cause of whatever went wrong since.
+            let failure = ground.not_switched_off_meanwhile().await.err().unwrap_or(failure);
+            Err(take_back(ground, seen, answers, run, failure).await)
+        }
     }
 }
 
@@ -275,6 +275,7 @@ async fn await_edge(ground: &Ground, found: &Found, answers: &Answers) -> Result
     let samples = probe::samples(&found.scene).await.unwrap_or_default();
     let until = tokio::time::Instant::now() + ground.patience(PROOF);
     loop {
+        ground.not_switched_off_meanwhile().await?;
         let seen = match probe::redirect(ground, answers, samples.package.as_deref()).await {
             Ok(Some(redirect)) if redirect.place() == Place::Edge => return Ok(redirect),
             Ok(Some(redirect)) => format!("it answers {}", redirect.words()),
@@ -336,13 +337,13 @@ async fn take_back(
     };
     let back = async {
         run.step(Step::TakeBack, "CloudFront is switched off again", async {
-            let now = ground.host.read_config().await?;
-            let keys: Vec<Key> = [Key::Enabled, Key::DistributionId, Key::PackagesDomain]
-                .into_iter()
-                .filter(|&key| before.ruby(key).is_some() && before.ruby(key) != now.seen.values.ruby(key))
-                .collect();
-            let edits = configuration::edits(&before, &keys);
-            ground.host.write_config(&now.seen, &edits, Override::Append).await?;
+            configuration::write_over(ground, |now| {
+                let moved =
+                    |&key: &Key| before.ruby(key).is_some() && before.ruby(key) != now.values.ruby(key);
+                let keys = [Key::Enabled, Key::DistributionId, Key::PackagesDomain];
+                configuration::edits(&before, &keys.into_iter().filter(moved).collect::<Vec<_>>())
+            })
+            .await?;
             Ok(((), "packagecloud.rb says false again".into()))
         })
         .await?;
@@ -352,7 +353,7 @@ async fn take_back(
     };
     match back.await {
         Ok(observed) => {
-            switch::done(ground);
+            switch::done(ground).await;
             Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
         }
         Err(second) => Failure {

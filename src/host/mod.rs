@@ -8,6 +8,7 @@ pub mod config;
 mod config_tests;
 pub mod ctl;
 pub mod keyring;
+pub mod lock;
 pub mod managed;
 pub mod netrc;
 pub mod reach;
