@@ -65,10 +65,6 @@ fn kinds(world: &World) -> Vec<(&'static str, Object)> {
         }),
         with("infrequent", &|o| o.storage_class = Some("STANDARD_IA".to_owned())),
         with("instant", &|o| o.storage_class = Some("GLACIER_IR".to_owned())),
-        with("restored", &|o| {
-            o.storage_class = Some("GLACIER".to_owned());
-            o.restored = true;
-        }),
         with("redirect", &|o| o.redirect = Some("/elsewhere".to_owned())),
         with("crc32c", &|o| {
             // the content's own: a copy computes it again
@@ -104,11 +100,22 @@ fn kinds(world: &World) -> Vec<(&'static str, Object)> {
     kinds
 }
 
+/// Versions, and objects that may be locked.
+fn with_locks(world: &World) {
+    set(world, "versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>");
+    set(
+        world,
+        "object-lock",
+        "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>",
+    );
+}
+
 #[test]
 fn nothing_is_lost_whatever_the_object_is() {
     let dir = tempfile::tempdir().unwrap();
     let world = world(dir.path());
     with_acls(&world);
+    with_locks(&world);
     let kinds = kinds(&world);
     put(&world, kinds.iter().map(|(_, object)| object.clone()));
     let (code, said) = reindex(dir.path(), &[]);
@@ -144,9 +151,12 @@ fn over_five_gigabytes_it_keeps_its_tags_and_headers() {
     big.storage_class = Some("STANDARD_IA".to_owned());
     big.redirect = Some("/elsewhere".to_owned());
     big.grants = vec![Grant { grantee: USERS.to_owned(), permission: "READ".to_owned() }];
-    for (name, value) in
-        [("content-encoding", "gzip"), ("content-language", "de"), ("x-amz-meta-k", "v"), ("expires", "0")]
-    {
+    for (name, value) in [
+        ("content-encoding", "gzip"),
+        ("content-language", "de"),
+        ("x-amz-meta-k", "v"),
+        ("content-type", "x/y"),
+    ] {
         big.attributes.insert(name.to_owned(), value.to_owned());
     }
     put(&world, [big.clone()]);
@@ -171,7 +181,11 @@ fn what_can_not_be_changed_is_left_as_it_is_and_listed() {
     let mut backup = object(&world, "backups/2026/dump.tar.gz", b"x");
     backup.attributes.insert("cache-control".to_owned(), "max-age=5".to_owned());
     let top = object(&world, "index.html", b"x");
-    let left = [archived, customers, backup, top];
+    // restored for some days: a copy would be archived again at once, and could not be read any more
+    let mut restored = object(&world, "7/8/debian/package_files/restored.deb", b"x");
+    restored.storage_class = Some("GLACIER".to_owned());
+    restored.restored = true;
+    let left = [archived, customers, restored, backup, top];
     put(&world, left.iter().cloned());
     put(&world, [object(&world, "7/8/debian/dists/jammy/InRelease", b"x")]);
     let (code, said) = reindex(dir.path(), &[]);
@@ -184,11 +198,13 @@ fn what_can_not_be_changed_is_left_as_it_is_and_listed() {
         after["7/8/debian/dists/jammy/InRelease"].last().unwrap().attributes["cache-control"],
         METADATA
     );
-    for told in ["2 skipped", "1 archived (DEEP_ARCHIVE)", "1 in backups/", "1 in (no folder)"] {
+    for told in
+        ["3 skipped", "restored for now", "1 archived (DEEP_ARCHIVE)", "1 in backups/", "1 in (no folder)"]
+    {
         assert!(said.contains(told), "{told}: {said}");
     }
     let list = std::fs::read_to_string(dir.path().join("world/state/reindex.skipped")).unwrap();
-    assert_eq!(list.lines().count(), 2, "{list}");
+    assert_eq!(list.lines().count(), 3, "{list}");
     for (key, why) in [("archived.deb", "archived (DEEP_ARCHIVE)"), ("customer.deb", "customer")] {
         assert!(list.lines().any(|line| line.contains(key) && line.contains(why)), "{list}");
     }
@@ -198,7 +214,7 @@ fn what_can_not_be_changed_is_left_as_it_is_and_listed() {
 fn where_the_bucket_keeps_versions_the_earlier_one_stays_whole() {
     let dir = tempfile::tempdir().unwrap();
     let world = world(dir.path());
-    set(&world, "versioning", "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>");
+    with_locks(&world);
     let before = Object {
         version: "v1".to_owned(),
         legal_hold: true,

@@ -295,4 +295,45 @@ mod tests {
         assert_eq!(ledger.counts().done, 0);
         assert_eq!(ledger.cursor("").counts, *ledger.counts());
     }
+
+    /// A listing of ten million keys in four ranges, a thousand in flight, one of which never comes back: what is held
+    /// and what the cursor weighs depends on neither. A tenth of it, unless everything is asked for.
+    #[test]
+    fn ten_million_keys_hold_no_more_than_ten_thousand() {
+        let everything = std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some();
+        let pages = if everything { 10_000 } else { 1_000 };
+        let mut ledger = Ledger::new(vec![Range::default(); 4], Counts::default());
+        let (mut in_flight, mut slow) = (VecDeque::new(), None);
+        let (mut held, mut weight) = (0, 0);
+        for page in 0..pages {
+            let (range, at) = (page % 4, page / 4);
+            let keys = (0..1000).map(|number| {
+                let foreign = number % 10 == 0;
+                let folder = if foreign { "backups" } else { "7" };
+                (format!("{folder}/{range}/package_files/{at:06}{number:03}.deb").into(), foreign)
+            });
+            in_flight.extend(ledger.hand_out(range, keys));
+            if slow.is_none() {
+                slow = in_flight.pop_front();
+            }
+            while in_flight.len() > 1000 {
+                let job = in_flight.swap_remove_back(in_flight.len() / 3).unwrap();
+                ledger.settle(&job, Outcome::Changed(1));
+            }
+            held = held.max(ledger.rings.iter().map(|ring| ring.held.len()).sum());
+            if page % 100 == 0 {
+                weight = weight.max(serde_json::to_vec(&ledger.cursor("")).unwrap().len());
+            }
+        }
+        assert!(held <= 4 * (HELD + 1000), "{held} keys are held");
+        assert!(weight < 200_000, "the cursor has {weight} bytes");
+        in_flight.extend(slow);
+        in_flight.drain(..).for_each(|job| ledger.settle(&job, Outcome::Kept));
+        (0..4).for_each(|range| ledger.listed(range));
+        assert!(ledger.finished());
+        assert_eq!(
+            (ledger.counts().done, ledger.counts().foreign.get("backups/")),
+            (pages as u64 * 900, pages as u64 * 100)
+        );
+    }
 }
