@@ -128,6 +128,8 @@ fn nothing_is_lost_whatever_the_object_is() {
         assert_eq!(newest.attributes.get("cache-control").map(String::as_str), Some(PACKAGE), "{kind}");
         // S3 computes a sum of its own where there was none, and anew where there was one
         let mut newest = still(newest.clone());
+        // the owner's own grant is said where others' are; the sandbox keeps it beside them then
+        newest.grants.retain(|grant| grant.permission != "FULL_CONTROL");
         let algorithm = newest.checksum.take().map(|sum| sum.algorithm);
         if let Some(asked) = &before.checksum {
             assert_eq!(algorithm.as_ref(), Some(&asked.algorithm), "{kind}");
