@@ -134,9 +134,7 @@ impl Wizard {
         // a restored file that says on is made true behind go-live's gate, not by the restoring
         let restored_on = stage == Stage::RollBack
             && leg.end == Some(End::Applied)
-            && leg.line(Step::Configuration).is_some()
-            && leg.line(Step::Reconfigure).is_none()
-            && leg.plan.as_ref().is_some_and(|plan| plan.changes.iter().any(|c| c.step == Step::Reconfigure));
+            && leg.plan.as_ref().is_some_and(|plan| plan.changes.iter().any(|c| c.step == Step::Switch));
         let next = if restored_on { Some(Stage::GoLive) } else { self.next_stage(stage) };
         let on = next.map_or(Onward::Finish, Onward::Next);
         if leg.any_failed_check() && !self.anyway {

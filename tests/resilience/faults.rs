@@ -30,11 +30,11 @@ const KINDS: [&str; 7] = [
     "error:ValidationException=no such thing",
 ];
 
-fn world(dir: &Path, faults: &[String]) -> World {
+pub fn world(dir: &Path, faults: &[String]) -> World {
     sandbox::open(&Options { dir: dir.to_owned(), faults: faults.to_vec(), ..Options::default() }).unwrap()
 }
 
-fn ground(world: &World) -> Ground {
+pub fn ground(world: &World) -> Ground {
     let state = State::open(&world.dir().join("state"), None).unwrap();
     let (played, clock) = (world.clone(), world.clone());
     let play: packagecloud_cloudfront::host::ctl::Play = std::sync::Arc::new(move |command, lines| {
