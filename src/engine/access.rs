@@ -4,8 +4,8 @@ use tokio::join;
 
 use crate::host::version;
 use crate::model::{
-    access,
-    answers::Answers,
+    access::{self, Need},
+    answers::{Answers, Engine},
     check::Check,
     failure::Failure,
     goal::{Goal, Stage},
@@ -25,7 +25,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
     let config = ground.host.read_config().await;
     // Without a goal all that any goal needs is asked for, as in the policy that is printed.
-    let mut needs = access::needs(answers.goal.unwrap_or(Goal::Upgrade), &scene.names, &scene.account);
+    let mut needs = needed(answers.goal.unwrap_or(Goal::Upgrade), &scene, answers);
     if by_control(answers.origin_access, &scene.bucket) {
         needs = access::by_control(needs);
     }
@@ -58,6 +58,15 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         checks: plan.checks.clone(),
     }));
     Ok(plan)
+}
+
+/// What the goal needs, by the engine that was chosen.
+pub(super) fn needed(goal: Goal, scene: &Scene, answers: &Answers) -> Vec<Need> {
+    let mut needs = access::needs(goal, &scene.names, &scene.account);
+    if goal == Goal::Upgrade && answers.reindex.engine == Engine::Batch {
+        needs.extend(access::batch_needs(&scene.names, &scene.account));
+    }
+    needs
 }
 
 fn bucket_checks(scene: &Scene) -> Vec<Check> {
