@@ -42,7 +42,7 @@ async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
     let scene = ground.scene(answers).await?;
     let below = bootstrap::see(ground, &scene, answers).await?;
     let seen = distribution::see(&scene, answers, &below).await?;
-    let known = cause::Known::of(&below, &seen, below.secret.as_ref());
+    let known = cause::Known::of(&below, &seen, below.secret.as_ref(), &scene.names, &scene.account);
     Ok(Found { scene, distribution: seen.distribution, construction: below.construction, known })
 }
 
