@@ -84,8 +84,8 @@ pub struct Batch<'a> {
     pub run: &'a StageRun,
     pub seen: &'a ReindexSeen,
     /// The last pass's.
-    pub options: Options,
-    pub pass: Pass<'a>,
+    pub options: &'a Options,
+    pub pass: &'a Pass<'a>,
 }
 
 impl Batch<'_> {
@@ -132,7 +132,7 @@ impl Batch<'_> {
             record.over = true;
             record.save(&places.record)?;
         }
-        self.pass.over_all(Step::Remainder, &self.options).await?;
+        self.pass.over_all(Step::Remainder, self.options).await?;
         places.clear();
         Ok(())
     }
@@ -262,7 +262,11 @@ impl Batch<'_> {
                 "waiting {} s until S3 knows the role",
                 left.as_secs() + 1
             ));
-            self.run.unless_stopped(async { Ok(tokio::time::sleep(left).await) }).await?;
+            let waiting = async {
+                tokio::time::sleep(left).await;
+                Ok(())
+            };
+            self.run.unless_stopped(waiting).await?;
         }
         Ok(())
     }

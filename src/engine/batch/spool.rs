@@ -153,8 +153,11 @@ impl Spool {
         let digest = hex::encode(Sha256::digest(&text))[..16].to_owned();
         let path = self.dir.join(format!("{digest}.json"));
         replace(&path, &text).map_err(|error| unwritable(&path, &error))?;
-        let left = (0..).take_while(|number| self.csv(&digest, *number).exists()).last();
-        self.part(digest, left.unwrap_or(0))
+        let mut number = 0;
+        while self.csv(&digest, number + 1).exists() {
+            number += 1;
+        }
+        self.part(digest, number)
     }
 
     fn part(&self, digest: String, number: usize) -> Result<Part, Failure> {

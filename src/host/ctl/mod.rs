@@ -19,6 +19,8 @@ pub use detached::Running;
 
 /// Where the time of our last reconfigure is kept.
 const RECONFIGURED: &str = "reconfigured";
+/// The vendor's reindex, which only queues jobs.
+pub const REINDEX: &str = "reindex-everything";
 
 /// A stand-in in this process: it runs a command, sends its lines, and gives its exit status.
 pub type Play =
@@ -179,7 +181,11 @@ impl Host {
                     running.command == command
                         && changed.is_none_or(|changed| changed + FILE_CLOCK < running.since)
                 };
-                let running = if let Some(running) = found.as_ref().filter(|running| follows(running)) {
+                // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
+                let unseen = (command == REINDEX).then(|| Running::unseen(dir, command)).flatten();
+                let running = if let Some(running) = unseen {
+                    running
+                } else if let Some(running) = found.as_ref().filter(|running| follows(running)) {
                     running.clone()
                 } else {
                     if let Some(other) = found {
