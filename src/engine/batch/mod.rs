@@ -124,7 +124,8 @@ impl Batch<'_> {
                     self.known(fresh).await?;
                     self.make(&scene, &places, &role, &mut record).await?;
                     let ids: Vec<_> = record.parts.iter().filter_map(|part| part.job.clone()).collect();
-                    let ended = self.follow(&scene, &ids, &places).await?;
+                    let objects = record.parts.iter().map(|part| part.objects).sum();
+                    let ended = self.follow(&scene, &ids, Some(objects), &places).await?;
                     let text = said(&ended, ids.len(), &places.failed);
                     Ok(((), text))
                 })
@@ -180,7 +181,7 @@ impl Batch<'_> {
         }
         self.run
             .step(Step::BatchJobs, format!("{} that an earlier run has made", jobs(ids.len())), async {
-                let ended = self.follow(scene, &ids, places).await?;
+                let ended = self.follow(scene, &ids, None, places).await?;
                 Ok(((), said(&ended, ids.len(), &places.failed)))
             })
             .await
@@ -271,12 +272,19 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn follow(&self, scene: &Scene, ids: &[String], places: &Places) -> Result<Ended, Failure> {
+    async fn follow(
+        &self,
+        scene: &Scene,
+        ids: &[String],
+        objects: Option<u64>,
+        places: &Places,
+    ) -> Result<Ended, Failure> {
         let following = Following {
             cloud: &scene.cloud,
             account: &scene.account,
             bucket: scene.names.bucket(),
             ids,
+            objects,
             beat: self.ground.patience(BEAT).max(Duration::from_millis(50)),
         };
         let _ = std::fs::remove_file(&places.failed);
