@@ -103,13 +103,12 @@ impl Batch<'_> {
                 left = None;
             }
         }
-        let mut record = match left {
-            Some(record) => record,
-            None => {
-                let record = self.spooled(&scene, &places).await?;
-                record.save(&places.record)?;
-                record
-            }
+        let mut record = if let Some(record) = left {
+            record
+        } else {
+            let record = self.spooled(&scene, &places).await?;
+            record.save(&places.record)?;
+            record
         };
         if record.parts.is_empty() {
             // The pass from here has done all.
