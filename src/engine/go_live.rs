@@ -23,6 +23,7 @@ use super::{
     gate::{self, Gate},
     ground::{Ground, Scene},
     probe::{self, Place, Redirect},
+    reindexing,
     run::StageRun,
     switch,
 };
@@ -132,6 +133,7 @@ pub async fn apply(
     answers: &Answers,
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
+    reindexing::due(ground, answers).await?;
     let found = find(ground, answers).await?;
     pass_gate(ground, &found, seen, run).await?;
 

@@ -8,7 +8,7 @@ use crate::model::{
     answers::{Answers, Engine},
     event::End,
     failure::Failure,
-    goal::{Stage, Step},
+    goal::{Goal, Stage, Step},
     object::Classes,
     plan::{Plan, Verb},
     seen::{ReindexSeen, Seen},
@@ -17,7 +17,7 @@ use crate::model::{
 use super::{
     batch::{self, Batch},
     ground::{Ground, ObjectsFound},
-    reindex::{self, Control, Options, Summary},
+    reindex::{self, Control, Options, Summary, named},
     run::StageRun,
 };
 
@@ -89,6 +89,33 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     }
     plan.seen = Seen::Reindex(Box::new(seen));
     Ok(plan)
+}
+
+/// Going live on an upgrade needs the reindex done, or knowingly skipped: what of it is missing.
+pub async fn due(ground: &Ground, answers: &Answers) -> Result<(), Failure> {
+    let chosen = &answers.reindex;
+    if answers.goal != Some(Goal::Upgrade) || chosen.skip {
+        return Ok(());
+    }
+    let found = ground.objects(answers).await?;
+    let standing = reindex::standing(&found.name, chosen, &cursor(ground));
+    if standing.finished {
+        return Ok(());
+    }
+    let classes = Classes::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
+    let survey = reindex::survey(&objects(ground, &found)?, &classes, PAGES).await?;
+    if !survey.more && survey.total() == 0 {
+        return Ok(());
+    }
+    let why = match standing.resumes {
+        Some(done) => format!("it broke off after {done} objects"),
+        None => "it was not run to its end".to_owned(),
+    };
+    Err(Failure::other(
+        "the reindex",
+        format!("{why}; nothing was switched on"),
+        "run it to its end (reindex-everything goes on where it was), or skip it knowingly: s in the wizard, else --skip-reindex",
+    ))
 }
 
 pub async fn apply(
@@ -199,17 +226,21 @@ fn said(summary: &Summary, options: &Options) -> String {
         format!("{} objects: {} changed, {} right already", counts.done, counts.changed, counts.kept);
     if counts.skipped > 0 {
         text.push_str(&format!(
-            ", {} skipped (each with its reason in {})",
+            ", {} skipped ({}; each key in {})",
             counts.skipped,
+            named(&counts.reasons, "", 3),
             options.skipped.display()
         ));
     }
     if counts.handed_over > 0 {
         text.push_str(&format!(", {} left to S3 Batch Operations", counts.handed_over));
     }
-    let foreign: u64 = counts.foreign.values().sum();
-    if foreign > 0 {
-        text.push_str(&format!(", {foreign} not of packagecloud's layout left alone"));
+    if !counts.foreign.is_empty() {
+        text.push_str(&format!(
+            ", {} not of packagecloud's layout left alone ({})",
+            counts.foreign.total(),
+            named(&counts.foreign, "in ", 5)
+        ));
     }
     if summary.acls_denied {
         text.push_str("; some ACLs could not be read, and were reset to private");
