@@ -25,13 +25,28 @@ use packagecloud_cloudfront::{
     },
     sandbox::{self, Delays, Options, World, forward::Forward},
     say, tell,
+    tui::{JobSender, perform::performer},
+    wizard::Effect,
 };
+use tokio::task::JoinHandle;
 
 /// A command's ground.
 pub struct Laid {
     pub ground: Ground,
     pub answers: Answers,
     pub sandbox: bool,
+    world: Option<World>,
+}
+
+impl Laid {
+    /// The performer of the wizard's effects; in a sandbox the loop itself can be made to break.
+    pub fn performer(&self) -> impl Fn(Effect, JobSender) -> JoinHandle<()> + use<> {
+        let (perform, world) = (performer(self.ground.clone()), self.world.clone());
+        move |effect, sender| {
+            world.iter().for_each(World::try_the_loop);
+            perform(effect, sender)
+        }
+    }
 }
 
 /// Where packagecloud.rb is, without `--config`.
@@ -64,7 +79,7 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
         };
         (Web::new(client, sleep, clock, edge), Identities::Fixed(Box::new(config)), Some(facts))
     } else {
-        let client = packagecloud_cloudfront::cloud::web::client();
+        let client = packagecloud_cloudfront::cloud::network::client()?;
         let clock = SharedTimeSource::new(SystemTimeSource::new());
         (Web::new(client, sleep, clock, edge), Identities::Found, None)
     };
@@ -85,7 +100,7 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
         last,
         last_profile,
     };
-    Ok(Laid { ground: Ground::new(host, web, settings), answers, sandbox: world.is_some() })
+    Ok(Laid { ground: Ground::new(host, web, settings), answers, sandbox: world.is_some(), world })
 }
 
 /// packagecloud's read token for the probe URL: from the environment, netrc, or a prompt. Never an argument: others see those.

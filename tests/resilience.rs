@@ -11,5 +11,7 @@ mod ground;
 mod host;
 #[path = "resilience/killed.rs"]
 mod killed;
+#[path = "resilience/race.rs"]
+mod race;
 #[path = "resilience/two.rs"]
 mod two;

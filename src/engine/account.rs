@@ -23,7 +23,7 @@ use crate::model::{
 /// How long what was read is taken for what is there: the looks of one run follow each other closer than this.
 const MOMENT: Duration = Duration::from_secs(30);
 /// How many keys of the bucket are looked at.
-const SAMPLE: usize = 1000;
+pub(super) const SAMPLE: usize = 1000;
 
 /// What checks signed URLs, and what it needs.
 #[derive(Debug, Clone)]

@@ -26,6 +26,7 @@ use super::{
     ground::{Ground, Scene},
     objects_key, packages_domain,
     probe::{self, Place, Redirect},
+    reindexing,
     run::StageRun,
     switch,
 };
@@ -46,7 +47,7 @@ async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
     let scene = ground.scene(answers).await?;
     let below = bootstrap::see(ground, &scene, answers).boxed().await?;
     let seen = distribution::see(&scene, answers, &below).boxed().await?;
-    let known = cause::Known::of(&below, &seen, below.secret.as_ref());
+    let known = cause::Known::of(&below, &seen, below.secret.as_ref(), &scene.names, &scene.account);
     let keys = objects_key::see(&scene, &seen).boxed().await?;
     Ok(Found { scene, distribution: seen.distribution, keys, construction: below.construction, known })
 }
@@ -142,6 +143,7 @@ pub async fn apply(
     answers: &Answers,
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
+    reindexing::due(ground, answers).await?;
     let found = find(ground, answers).await?;
     if let Some(distribution) = &found.distribution {
         Box::pin(objects_key::ensure(&found.scene, &found.keys, &distribution.arn, answers, run)).await?;

@@ -26,6 +26,7 @@ mod roll_back;
 pub mod run;
 mod secret;
 mod switch;
+mod vendor;
 mod verify;
 pub mod welcome;
 
@@ -195,6 +196,11 @@ pub async fn roll_back_edge(
     let ended = run.whole(roll_back::edge(ground, answers, arn, &run).boxed()).await;
     ground.look_afresh().await;
     ended
+}
+
+/// All that `check` says of the identity, the bucket, the account and the host; it changes nothing.
+pub async fn check(ground: &Ground, answers: &Answers) -> Result<Vec<Check>, Failure> {
+    access::check(ground, answers).await
 }
 
 /// The IAM policy that suffices for the goal, as JSON that fits one managed policy.

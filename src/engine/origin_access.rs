@@ -128,6 +128,7 @@ mod tests {
             size: 1,
             etag: String::new(),
             cache_control: None,
+            archived: false,
             encryption: encryption.into(),
             kms_key: key.map(str::to_owned),
         };

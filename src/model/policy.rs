@@ -3,6 +3,7 @@
 //! A document that stands is merged into by Sid: every other statement stays as it was, in its place.
 
 mod bucket;
+mod deny;
 mod least;
 mod meaning;
 
@@ -12,6 +13,7 @@ pub use bucket::{
     Reader, bucket_policy_for_both, bucket_statements, grants, merged_bucket_policy, moving,
     our_canonical_users,
 };
+pub use deny::{Shut, shut_out};
 pub use least::least_privilege;
 pub use meaning::{deleted_principals, same, same_among};
 
