@@ -44,7 +44,7 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
         .host
         .read_config()
         .await
-        .map_err(|failure| Failure { next: by_hand(&ground.host.config.display().to_string()), ..failure })?;
+        .map_err(|failure| Failure { next: by_hand(&ground.host.config_place()), ..failure })?;
     let wanted = Values { enabled: Some(false), ..Values::default() };
     let before = config.seen.values.clone();
     let off =

@@ -120,7 +120,7 @@ async fn also_applied(ground: &Ground) -> Option<String> {
     (changed > last).then(|| {
         format!(
             "{} was changed at {}, after the last reconfigure at {}: whatever was changed there since, beside the lines of CloudFront, takes effect too.",
-            ground.host.config.display(),
+            ground.host.config_place(),
             clock::written(changed),
             clock::written(last)
         )

@@ -49,7 +49,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         Ok(config) => config.seen,
         Err(failure) if !wanted.whole_file => return Err(failure),
         Err(_) => crate::model::seen::ConfigSeen {
-            path: ground.host.config.display().to_string(),
+            path: ground.host.config_place(),
             hash: ground.host.config_hash().await?,
             ..Default::default()
         },

@@ -86,7 +86,7 @@ fn left(ground: &Ground) -> Option<Left> {
 }
 
 async fn config(ground: &Ground, found: &mut Welcome) {
-    found.config = ConfigFound { path: ground.host.config.display().to_string(), ..ConfigFound::default() };
+    found.config = ConfigFound { path: ground.host.config_place(), ..ConfigFound::default() };
     match ground.host.read_config().await {
         Ok(config) => {
             found.config.managed = config.seen.managed.map(|(tool, _)| tool);

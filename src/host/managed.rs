@@ -2,7 +2,7 @@
 //!
 //! packagecloud's own embedded chef is none; in a sandbox only the file's header is asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::reach::Reach;
 
@@ -50,15 +50,15 @@ const CLIENTS: [(&str, &[&str]); 2] = [
 ];
 
 /// The tool whose client is on the host, and what shows it. Ansible has none: it comes from elsewhere.
-pub async fn client(reach: Reach, root: &Path) -> Option<(String, String)> {
-    for (tool, places) in CLIENTS {
-        for place in places {
-            if reach.exists(&root.join(place.trim_start_matches('/'))).await {
-                return Some((tool.to_owned(), format!("{place} is on this host")));
-            }
-        }
-    }
-    None
+pub async fn client(reach: &Reach, root: &Path) -> Option<(String, String)> {
+    let at = |place: &str| root.join(place.trim_start_matches('/'));
+    let all: Vec<PathBuf> =
+        CLIENTS.iter().flat_map(|(_, places)| places.iter().map(|place| at(place))).collect();
+    let there = reach.existing(&all).await;
+    CLIENTS.iter().find_map(|(tool, places)| {
+        let place = places.iter().find(|place| there.contains(&at(place)))?;
+        Some(((*tool).to_owned(), format!("{place} is on this host")))
+    })
 }
 
 #[cfg(test)]
@@ -92,11 +92,11 @@ mod tests {
             std::fs::write(path, "").unwrap();
         };
         put("opt/packagecloud/embedded/bin/chef-client");
-        assert_eq!(client(Reach::Local, root.path()).await, None);
+        assert_eq!(client(&Reach::Local, root.path()).await, None);
         put("etc/puppetlabs/puppet/puppet.conf");
-        assert_eq!(client(Reach::Local, root.path()).await.unwrap().0, "puppet");
+        assert_eq!(client(&Reach::Local, root.path()).await.unwrap().0, "puppet");
         put("etc/chef/client.rb");
-        let (tool, how) = client(Reach::Local, root.path()).await.unwrap();
+        let (tool, how) = client(&Reach::Local, root.path()).await.unwrap();
         assert_eq!((tool.as_str(), how.as_str()), ("chef", "/etc/chef/client.rb is on this host"));
     }
 }

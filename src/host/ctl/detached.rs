@@ -21,7 +21,7 @@ const OUTPUT: &str = "ctl.out";
 const STATUS: &str = "ctl.status";
 
 /// The wrapper: deaf to the line's end, it writes the command's status whole, after its last line.
-const WRAPPER: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
+pub(super) const WRAPPER: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
 status=$1; shift
 "$@"
 code=$?
@@ -121,7 +121,7 @@ impl Running {
         });
         let record = serde_json::to_vec(&running).expect("the record is plain data");
         // Without the record the command runs as well; only the next start wouldn't find it.
-        let _ = super::super::reach::write_new(&dir.join(RECORD), &record);
+        let _ = crate::host::reach::write_new(&dir.join(RECORD), &record);
         Ok(running)
     }
 
@@ -141,14 +141,14 @@ impl Running {
 
     /// Gives each of its lines, from the first on, until its end; then its exit status.
     pub(super) async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
-        let mut tail = Tail { path: self.dir.join(OUTPUT), at: 0, open: Vec::new() };
+        let mut tail = Tail { path: self.dir.join(OUTPUT), at: 0, lines: Split::default() };
         loop {
             // In this order: what is there once the end is seen is all.
             let alive = self.alive();
             let status = self.status();
             tail.read(on_line);
             if let Some(status) = status {
-                tail.end(on_line);
+                tail.lines.end(on_line);
                 for name in [OUTPUT, RECORD, STATUS] {
                     let _ = fs::remove_file(self.dir.join(name));
                 }
@@ -162,7 +162,7 @@ impl Running {
                     }
                     tokio::time::sleep(BEAT).await;
                 }
-                tail.end(on_line);
+                tail.lines.end(on_line);
                 if let Some(code) = self.reaped.get() {
                     for name in [OUTPUT, RECORD, STATUS] {
                         let _ = fs::remove_file(self.dir.join(name));
@@ -170,11 +170,7 @@ impl Running {
                     return Ok(*code);
                 }
                 let _ = fs::remove_file(self.dir.join(OUTPUT));
-                return Err(Failure::other(
-                    format!("packagecloud-ctl {}", self.command),
-                    "it ended without a status: it was killed, or the machine was restarted",
-                    format!("run packagecloud-ctl {} again", self.command),
-                ));
+                return Err(without_status(&self.command));
             }
             tokio::time::sleep(BEAT).await;
         }
@@ -185,8 +181,41 @@ impl Running {
 struct Tail {
     path: PathBuf,
     at: u64,
+    lines: Split,
+}
+
+/// Bytes as they come, split into lines.
+#[derive(Default)]
+pub(super) struct Split {
     /// A line whose end hasn't come.
     open: Vec<u8>,
+}
+
+impl Split {
+    pub(super) fn take(&mut self, bytes: &[u8], on_line: &mut (dyn FnMut(&str) + Send)) {
+        for &byte in bytes {
+            if byte == b'\n' {
+                on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
+            } else {
+                self.open.push(byte);
+            }
+        }
+    }
+
+    pub(super) fn end(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
+        if !self.open.is_empty() {
+            on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
+        }
+    }
+}
+
+/// It ended, and nobody can say how.
+pub(super) fn without_status(command: &str) -> Failure {
+    Failure::other(
+        format!("packagecloud-ctl {command}"),
+        "it ended without a status: it was killed, or the machine was restarted",
+        format!("run packagecloud-ctl {command} again"),
+    )
 }
 
 impl Tail {
@@ -197,19 +226,7 @@ impl Tail {
             file.read_to_end(&mut bytes)
         });
         self.at += read.unwrap_or_default() as u64;
-        for byte in bytes {
-            if byte == b'\n' {
-                on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
-            } else {
-                self.open.push(byte);
-            }
-        }
-    }
-
-    fn end(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
-        if !self.open.is_empty() {
-            on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
-        }
+        self.lines.take(&bytes, on_line);
     }
 }
 

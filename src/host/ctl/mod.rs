@@ -2,18 +2,26 @@
 //!
 //! Every line passes the redactor before anyone sees it; a command that runs already is followed, not started again.
 
+mod afar;
 mod detached;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::model::failure::{Failure, Kind};
 
-use super::Host;
+use super::{Host, Reach};
+
+use afar::Afar;
 
 pub use detached::Running;
 
@@ -137,7 +145,7 @@ impl Host {
         let outcome = self.carry_out(command, &mut lines).await?;
         if command == "reconfigure" && outcome == 0 {
             // Lost, it only makes the next go-live say less about what is new in the file.
-            let _ = self.state.write(RECONFIGURED, self.clock.now().as_secs().to_string().as_bytes());
+            self.note(RECONFIGURED, &self.clock.now().as_secs().to_string());
         }
         Ok(lines.outcome(outcome))
     }
@@ -145,7 +153,7 @@ impl Host {
     /// Runs or follows a command; its exit status.
     async fn carry_out(&self, command: &str, lines: &mut Lines<'_>) -> Result<i32, Failure> {
         match &self.ctl {
-            Ctl::None => Err(missing("packagecloud-ctl", command)),
+            Ctl::None => Err(self.missing("packagecloud-ctl", command)),
             Ctl::Played(play) => {
                 let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
                 let run = play(command.to_owned(), send);
@@ -171,21 +179,20 @@ impl Host {
                 }
             }
             Ctl::Command(words) => {
-                let dir = self.state.dir();
                 let changed = self.config_changed().await;
-                let found = Running::find(dir);
+                let found = Child::find(self).await?;
                 // One that began before the file was changed may have read what stood there before.
-                let follows = |running: &Running| {
-                    running.command == command
-                        && changed.is_none_or(|changed| changed + FILE_CLOCK < running.since)
+                let follows = |child: &Child| {
+                    child.command() == command
+                        && changed.is_none_or(|changed| changed + FILE_CLOCK < child.since())
                 };
-                let running = if let Some(running) = found.as_ref().filter(|running| follows(running)) {
-                    running.clone()
+                let child = if let Some(child) = found.as_ref().filter(|child| follows(child)) {
+                    child.clone()
                 } else {
                     if let Some(other) = found {
                         lines.take(&format!(
                             "packagecloud-ctl {} runs already: waiting for its end first",
-                            other.command
+                            other.command()
                         ));
                         // How that one ended is nothing to this one.
                         let _ = other.follow(&mut |line| lines.take(line)).await;
@@ -195,29 +202,25 @@ impl Host {
                     let (first, rest) =
                         words.split_first().expect("a command has a first word, held by from_str");
                     let Some(program) = self.reach.program(first).await else {
-                        return Err(missing(first, command));
+                        return Err(self.missing(first, command));
                     };
-                    Running::start(dir, &program, rest, command, self.clock.now())?
+                    Child::start(self, &program, rest, command).await?
                 };
-                running.follow(&mut |line| lines.take(line)).await
+                child.follow(&mut |line| lines.take(line)).await
             }
         }
     }
 
     /// Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
     pub async fn last_reconfigure(&self) -> Option<Duration> {
-        let ours = self
-            .state
-            .read(RECONFIGURED)
-            .and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+        let ours = self.noted(RECONFIGURED).and_then(|text| text.trim().parse().ok());
         let mut last = ours.map(Duration::from_secs);
         let logs = Path::new("/var/log/packagecloud/reconfigure");
         if matches!(self.ctl, Ctl::Command(_))
             && let Ok(names) = self.reach.list(logs).await
         {
-            for name in names {
-                last = last.max(self.reach.modified(&logs.join(name)).await);
-            }
+            let logs: Vec<PathBuf> = names.iter().map(|name| logs.join(name)).collect();
+            last = last.max(self.reach.modified(&logs).await);
         }
         last
     }
@@ -232,13 +235,69 @@ impl Host {
 /// A file's time comes from a clock of the kernel that is some ticks behind: within these, nobody can say what was first.
 const FILE_CLOCK: std::time::Duration = std::time::Duration::from_millis(20);
 
-fn missing(program: &str, command: &str) -> Failure {
-    Failure::new(
-        Kind::Missing,
-        program,
-        "there is no such program here",
-        format!(
-            "run this on packagecloud's host, name the program with --ctl, or use --ctl none and run packagecloud-ctl {command} there yourself"
-        ),
-    )
+impl Host {
+    fn missing(&self, program: &str, command: &str) -> Failure {
+        let next = match self.reach.name() {
+            None => {
+                "run this on packagecloud's host, name that with --host HOST, name the program with --ctl"
+                    .to_owned()
+            }
+            Some(name) => format!("see that {name} is packagecloud's host, name the program with --ctl"),
+        };
+        Failure::new(
+            Kind::Missing,
+            self.said_at(program),
+            format!(
+                "there is no such program {}",
+                if self.reach.name().is_some() { "there" } else { "here" }
+            ),
+            format!("{next}, or use --ctl none and run packagecloud-ctl {command} there yourself"),
+        )
+    }
+}
+
+/// A command of packagecloud-ctl that was started, on this machine or there.
+#[derive(Debug, Clone)]
+enum Child {
+    Here(Running),
+    There(Afar),
+}
+
+impl Child {
+    async fn find(host: &Host) -> Result<Option<Self>, Failure> {
+        Ok(match &host.reach {
+            Reach::Local => Running::find(host.state.dir()).map(Self::Here),
+            Reach::Ssh(line) => Afar::find(line).await?.map(Self::There),
+        })
+    }
+
+    async fn start(host: &Host, program: &Path, rest: &[String], command: &str) -> Result<Self, Failure> {
+        match &host.reach {
+            Reach::Local => {
+                Running::start(host.state.dir(), program, rest, command, host.clock.now()).map(Self::Here)
+            }
+            Reach::Ssh(line) => Afar::start(line, program, rest, command).await.map(Self::There),
+        }
+    }
+
+    fn command(&self) -> &str {
+        match self {
+            Self::Here(running) => &running.command,
+            Self::There(afar) => afar.command(),
+        }
+    }
+
+    fn since(&self) -> Duration {
+        match self {
+            Self::Here(running) => running.since,
+            Self::There(afar) => afar.since(),
+        }
+    }
+
+    async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+        match self {
+            Self::Here(running) => running.follow(on_line).await,
+            Self::There(afar) => afar.follow(on_line).await,
+        }
+    }
 }
