@@ -71,14 +71,7 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
             let edits = configuration::edits(&wanted, &[Key::Enabled]);
             plan.exhibit.extend(configuration::changes(ground, &config, &edits));
         }
-        plan.line(
-            Step::Reconfigure,
-            Verb::Run,
-            "packagecloud-ctl reconfigure",
-            "packagecloud reads its configuration",
-        );
-        plan.line(Step::Restart, Verb::Run, "packagecloud-ctl restart", "customers notice some seconds");
-        plan.line(Step::Proof, Verb::Run, "packagecloud's redirects", "seen to go to S3 again");
+        switch::plan(ground, &mut plan, Some(("packagecloud's redirects", "seen to go to S3 again")));
     }
     plan.notes.push(
         "Everything in AWS stays as it is, and links that were given out still work until they expire."

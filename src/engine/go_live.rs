@@ -78,19 +78,9 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
         } else {
             plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes true");
         }
-        plan.line(
-            Step::Reconfigure,
-            Verb::Run,
-            "packagecloud-ctl reconfigure",
-            "packagecloud reads its configuration",
-        );
-        plan.line(Step::Restart, Verb::Run, "packagecloud-ctl restart", "customers notice some seconds");
-        plan.line(
-            Step::Proof,
-            Verb::Run,
-            "packagecloud's own redirect",
-            "it must be accepted at the edge, else all is taken back",
-        );
+        let proof =
+            ("packagecloud's own redirect", "it must be accepted at the edge, else all is taken back");
+        switch::plan(ground, &mut plan, Some(proof));
         plan.notes.push(
             "What customers notice: the restart, some seconds in which packagecloud does not answer; then downloads come from the packages domain.".into(),
         );

@@ -13,6 +13,7 @@ mod gate;
 mod go_live;
 pub mod ground;
 mod hold;
+mod origin_access;
 pub mod overview;
 pub mod probe;
 pub mod reindex;

@@ -71,13 +71,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
             &path,
             format!("from {}: {restored}", backup.path.display()),
         );
-        plan.line(
-            Step::Reconfigure,
-            Verb::Run,
-            "packagecloud-ctl reconfigure",
-            "packagecloud reads its configuration",
-        );
-        plan.line(Step::Restart, Verb::Run, "packagecloud-ctl restart", "customers notice some seconds");
+        switch::plan(ground, &mut plan, None);
         plan.exhibit.push(Exhibit { title: format!("Changes to {path}"), lines, copy: false });
     }
     if values.enabled == Some(true) && before.enabled != Some(true) {

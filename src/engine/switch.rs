@@ -10,6 +10,7 @@ use crate::model::{
     answers::Answers,
     failure::{Failure, Kind},
     goal::Step,
+    plan::{Plan, Verb},
 };
 
 use super::{
@@ -51,6 +52,22 @@ pub(super) fn on_since(ground: &Ground) -> Option<Duration> {
 /// Whether a switch was begun and not seen to its end.
 pub(super) fn begun(ground: &Ground) -> bool {
     ground.host.state.read("switch").is_some()
+}
+
+/// The lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.
+///
+/// Where there is no packagecloud-ctl they are the operator's, and nothing is seen.
+pub(super) fn plan(ground: &Ground, plan: &mut Plan, proof: Option<(&str, &str)>) {
+    let left = ground.without_ctl();
+    let mut line = |step, target: &str, why: &str| {
+        let why = if left { "left to you, where packagecloud runs" } else { why };
+        plan.line(step, Verb::Run, target, why);
+    };
+    line(Step::Reconfigure, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
+    line(Step::Restart, "packagecloud-ctl restart", "customers notice some seconds");
+    if let Some((target, why)) = proof.filter(|_| !left) {
+        line(Step::Proof, target, why);
+    }
 }
 
 pub(super) async fn reconfigure(ground: &Ground, run: &StageRun) -> Result<(), Failure> {

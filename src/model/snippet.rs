@@ -36,8 +36,9 @@ pub fn puppet(values: &Values) -> String {
 /// A task for ansible.builtin.lineinfile.
 #[must_use]
 pub fn ansible(values: &Values) -> String {
-    let mut text = String::from(
-        "- name: CloudFront in packagecloud.rb\n  ansible.builtin.lineinfile:\n    path: /etc/packagecloud/packagecloud.rb\n    regexp: \"{{ item.key }}\"\n    line: \"{{ item.line }}\"\n  loop:\n",
+    // The assignment itself, at a line's start: a comment that names the key is no assignment.
+    let mut text = format!(
+        "- name: CloudFront in packagecloud.rb\n  ansible.builtin.lineinfile:\n    path: /etc/packagecloud/packagecloud.rb\n    regexp: \"^{HASH}\\\\[.{{{{ item.key }}}}.\\\\]\"\n    line: \"{{{{ item.line }}}}\"\n  loop:\n",
     );
     for (key, value) in pairs(values) {
         let line = format!("{HASH}['{key}'] = {value}").replace('"', "\\\"");
@@ -64,6 +65,12 @@ mod tests {
                 assert!(text.contains(key.name()), "{text}");
             }
             assert!(text.contains("d1.cloudfront.net"), "{text}");
+        }
+        for text in [puppet(&values), ansible(&values)] {
+            assert!(
+                text.contains(r#""^packagecloud_rails\\[."#),
+                "no comment is taken for an assignment: {text}"
+            );
         }
     }
 }

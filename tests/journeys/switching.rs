@@ -58,6 +58,8 @@ fn without_packagecloud_ctl_the_rest_is_left_to_the_operator() {
     let on = house.done("enable --ctl none --yes");
     on.says("Go live: stopped").says("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
     assert_eq!(house.values()["cloudfront_enabled"], true);
+    on.says("left to you, where packagecloud runs");
+    assert!(!on.err.contains("run     proof"), "nothing is proven: {on:#?}");
     let off = house.done("disable --ctl none --yes");
     off.says("Disable: stopped").says("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
     assert_eq!(house.values()["cloudfront_enabled"], false);

@@ -1,0 +1,21 @@
+//! The bootstrap stage: IAM role and policy, KMS key and policy, Lambda function and version, origin access (contract section 5).
+//!
+//! Nothing made here lets anybody read the bucket; whatever order it is broken off in, the next run finds what stands.
+
+mod make;
+mod plan;
+mod see;
+
+pub(super) use make::apply;
+pub(super) use see::{CONSTRUCTION, see};
+
+use crate::model::{answers::Answers, failure::Failure, plan::Plan};
+
+use super::ground::Ground;
+
+/// What is there of the authenticator and of CloudFront's access to the bucket.
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let scene = ground.scene(answers).await?;
+    let seen = see(ground, &scene, answers).await?;
+    plan::plan(seen, &scene, answers)
+}

@@ -1,0 +1,24 @@
+//! The distribution stage: cache policy, distribution, authenticator, Deployed, and only then the bucket policy (contract section 5).
+//!
+//! At no instant may a distribution read the bucket without the authenticator on every behavior, as deployed at the edge.
+
+mod grant;
+mod guard;
+mod make;
+mod plan;
+mod see;
+
+pub(super) use make::apply;
+pub(super) use see::see;
+
+use crate::model::{answers::Answers, failure::Failure, plan::Plan};
+
+use super::{bootstrap, ground::Ground};
+
+/// What is there of the distribution, the cache policy and the grant.
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let scene = ground.scene(answers).await?;
+    let below = bootstrap::see(ground, &scene, answers).await?;
+    let seen = see(&scene, answers, &below).await?;
+    plan::plan(seen, &scene.names, answers)
+}

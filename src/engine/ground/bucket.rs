@@ -1,0 +1,116 @@
+//! Which bucket holds the packages, and why this one: contract section 4's order.
+
+use super::{Ground, Scene, identity::refuse_partition};
+use crate::cloud::Cloud;
+use crate::engine::probe;
+use crate::model::{
+    answers::Answers,
+    failure::{Failure, Kind},
+    names::Names,
+    object,
+    seen::{BucketSeen, Caller, Ownership},
+};
+
+impl Ground {
+    /// The objects' bucket, and S3 in its region. A bucket that was named needs S3 alone: where AWS doesn't say whose
+    /// the credentials are, what isn't known of the bucket is unknown and stops nothing.
+    pub(in crate::engine) async fn objects(&self, answers: &Answers) -> Result<ObjectsFound, Failure> {
+        let bucket = match (self.identity(answers).await, &answers.bucket) {
+            (Err(failure), Some(bucket)) if failure.kind != Kind::Credentials => bucket.clone(),
+            _ => {
+                let scene = self.scene(answers).await?;
+                return Ok(ObjectsFound {
+                    cloud: scene.cloud,
+                    name: scene.bucket.name.clone(),
+                    bucket: Some(scene.bucket),
+                });
+            }
+        };
+        Ok(ObjectsFound { cloud: self.s3_alone(answers).await?, name: bucket, bucket: None })
+    }
+
+    pub(super) async fn set(&self, answers: &Answers) -> Result<Scene, Failure> {
+        let (cloud, caller, found) = self.identity(answers).await?;
+        refuse_partition(&caller)?;
+        let (name, evidence) = self.bucket(&cloud, answers).await?;
+        let bucket = cloud
+            .bucket(&name, &caller.account)
+            .await
+            .map_err(|failure| blamed_on_clock(failure, &caller))?;
+        let cloud = cloud.in_region(&bucket.region);
+        let keys = cloud.sample_keys(&name, 1000).await?;
+        let known = keys.iter().filter(|key| object::in_layout(key)).count();
+        Ok(Scene {
+            names: Names::new(&name, &answers.suffix),
+            account: caller.account.clone(),
+            sampled: (known, keys.len()),
+            cloud,
+            caller,
+            found,
+            bucket,
+            evidence,
+        })
+    }
+
+    /// Which bucket, and why: contract section 4's order.
+    async fn bucket(&self, cloud: &Cloud, answers: &Answers) -> Result<(String, String), Failure> {
+        if let Some(name) = &answers.bucket {
+            return Ok((name.clone(), "you named it, now or for the last run".to_owned()));
+        }
+        let unnamed = Names::new("", &answers.suffix);
+        if let Ok(Some(function)) = cloud.function(&unnamed).await
+            && let Ownership::Other(name) = function.ownership
+        {
+            return Ok((name, format!("the function {} is marked with it", unnamed.function())));
+        }
+        // A packagecloud that doesn't answer tells nothing of the bucket; what asks it next says so.
+        if let Ok(Some(redirect)) = probe::redirect(self, answers, None).await
+            && let Some(name) = redirect.bucket()
+        {
+            return Ok((name, "packagecloud's own redirect points at it".to_owned()));
+        }
+        if let Ok(config) = self.host.read_config().await
+            && let Some((key, name)) = config.file.bucket()
+        {
+            return Ok((name.to_owned(), format!("packagecloud_rails['{key}'] in {}", config.seen.path)));
+        }
+        if let Some(sandbox) = &self.settings.sandbox {
+            return Ok((sandbox.bucket.clone(), "a sandbox has one".to_owned()));
+        }
+        // Without the file nobody can tell: that is what has to be seen to first.
+        self.host.read_config().await?;
+        Err(Failure::usage(
+            "the bucket",
+            "neither packagecloud.rb nor AWS tells which one holds the packages",
+            "name it with --bucket NAME",
+        ))
+    }
+}
+
+/// What the reindex works on.
+pub struct ObjectsFound {
+    /// With S3 in the bucket's region.
+    pub cloud: Cloud,
+    pub name: String,
+    /// `None` where nothing but S3 could be asked.
+    pub bucket: Option<BucketSeen>,
+}
+
+/// S3's refusal of a request without a body tells no reason: a clock that is far off is the likelier one.
+fn blamed_on_clock(failure: Failure, caller: &Caller) -> Failure {
+    // S3 takes a quarter of an hour.
+    const BORNE: i64 = 15 * 60;
+    match caller.clock_ahead {
+        Some(ahead) if ahead.abs() > BORNE => Failure::new(
+            Kind::Credentials,
+            "this machine's clock",
+            format!(
+                "it is {} s {} AWS's, and S3 refuses such requests",
+                ahead.abs(),
+                if ahead > 0 { "ahead of" } else { "behind" }
+            ),
+            "set the clock (chronyc makestep, or timedatectl set-ntp true), then try again",
+        ),
+        _ => failure,
+    }
+}

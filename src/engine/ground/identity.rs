@@ -1,0 +1,122 @@
+//! Which AWS identity is used: contract section 4's order, and the first that AWS knows.
+
+use super::{Ground, Identities};
+use crate::cloud::{
+    Cloud,
+    credentials::{self, Candidate, Keys, Known, Source},
+};
+use crate::model::{
+    answers::Answers,
+    failure::{Failure, Kind},
+    seen::Caller,
+    welcome::Source as Found,
+};
+
+impl Ground {
+    /// The identities that may be used, the first that is given first.
+    #[must_use]
+    pub async fn candidates(&self, answers: &Answers) -> Vec<Candidate> {
+        let config = self.host.read_config().await.ok();
+        let known = Known {
+            profile: answers.profile.clone(),
+            typed: self.typed(),
+            last_profile: self.settings.last_profile.clone(),
+            packagecloud: config.and_then(|config| config.file.aws_keys()).map(|(access, secret)| Keys {
+                access,
+                secret,
+                session: None,
+            }),
+        };
+        credentials::candidates(&known)
+    }
+
+    /// The first identity that AWS knows, and how it was found. One that was asked for must be it; so must one from
+    /// the environment.
+    pub async fn identity(&self, answers: &Answers) -> Result<(Cloud, Caller, String), Failure> {
+        if let Identities::Fixed(config) = &self.settings.identities {
+            let cloud = Cloud::new(config, None);
+            let caller = cloud.caller().await?;
+            return Ok((cloud, caller, "the sandbox's one user".to_owned()));
+        }
+        let mut last = None;
+        let mut candidates = self.candidates(answers).await;
+        if let Some(chosen) = &answers.source {
+            candidates.retain(|candidate| source(&candidate.source) == *chosen);
+        }
+        for candidate in candidates {
+            let result = self.try_candidate(&candidate).await;
+            match result {
+                Ok((cloud, caller)) => return Ok((cloud, caller, candidate.found)),
+                Err(failure)
+                    if !matches!(failure.kind, Kind::Credentials | Kind::Denied)
+                        || matches!(
+                            candidate.source,
+                            Source::Profile(_) | Source::Typed(_) | Source::Environment
+                        ) =>
+                {
+                    return Err(failure);
+                }
+                Err(failure) => last = Some(failure),
+            }
+        }
+        Err(last.unwrap_or_else(no_credentials))
+    }
+
+    pub(in crate::engine) async fn try_candidate(
+        &self,
+        candidate: &Candidate,
+    ) -> Result<(Cloud, Caller), Failure> {
+        let settings = &self.settings;
+        let config =
+            credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref())
+                .await?;
+        let cloud = Cloud::new(&config, None);
+        let caller = cloud.caller().await?;
+        Ok((cloud, caller))
+    }
+
+    /// S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
+    pub(super) async fn s3_alone(&self, answers: &Answers) -> Result<Cloud, Failure> {
+        let region = answers.region.as_deref();
+        if let Identities::Fixed(config) = &self.settings.identities {
+            return Ok(Cloud::new(config, region));
+        }
+        let candidates = self.candidates(answers).await;
+        let first = candidates.first().ok_or_else(no_credentials)?;
+        let endpoint = self.settings.endpoint_url.as_deref();
+        Ok(Cloud::new(&credentials::load(first, region, endpoint).await?, region))
+    }
+}
+
+fn no_credentials() -> Failure {
+    Failure::new(
+        Kind::Credentials,
+        "AWS credentials",
+        "none were found",
+        "give a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )
+}
+
+/// A candidate's source, without its keys.
+pub fn source(source: &Source) -> Found {
+    match source {
+        Source::Profile(name) => Found::Profile(name.clone()),
+        Source::Typed(_) => Found::Typed,
+        Source::Environment => Found::Environment,
+        Source::Packagecloud(_) => Found::Config,
+        Source::Chain => Found::Chain,
+    }
+}
+
+/// Lambda@Edge is only where `arn:aws:` is.
+pub fn refuse_partition(caller: &Caller) -> Result<(), Failure> {
+    let partition = caller.arn.split(':').nth(1).unwrap_or_default();
+    if partition == "aws" {
+        return Ok(());
+    }
+    Err(Failure::other(
+        caller.arn.clone(),
+        format!("it is in partition {partition}, where there is no Lambda@Edge"),
+        "use an account of the partition aws; nothing was made",
+    ))
+}
