@@ -2,7 +2,7 @@
 
 use tokio::join;
 
-use crate::host::version;
+use crate::host::{Config, version};
 use crate::model::{
     access,
     answers::Answers,
@@ -13,7 +13,10 @@ use crate::model::{
     seen::{AccessSeen, Seen},
 };
 
-use super::ground::{Ground, Scene};
+use super::{
+    ground::{Ground, Scene},
+    nodes,
+};
 
 /// A minute: more than this and links that packagecloud signs are refused early or accepted late.
 const CLOCK_LIMIT: i64 = 60;
@@ -35,6 +38,10 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         Err(failure) => Check::fail("packagecloud.rb", failure.to_string(), failure.next.clone()),
     });
     plan.checks.push(version::check(version.as_ref()));
+    for node in ground.nodes() {
+        plan.checks.extend(node.host.ctl_check().await);
+    }
+    plan.checks.extend(hosts(ground, &scene, config.as_ref().ok(), answers).await);
     match permissions {
         Ok(checks) => plan.checks.extend(checks),
         Err(failure) => {
@@ -52,6 +59,40 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         checks: plan.checks.clone(),
     }));
     Ok(plan)
+}
+
+/// What must be known of each host beside this machine: its clock, and of the other web nodes their files and versions.
+async fn hosts(ground: &Ground, scene: &Scene, first: Option<&Config>, answers: &Answers) -> Vec<Check> {
+    let mut checks: Vec<Check> =
+        ground.nodes().iter().filter_map(|node| clock_there(node, scene.caller.clock_ahead)).collect();
+    checks.extend(nodes::checks(ground, first, answers).await);
+    for node in ground.others() {
+        let check = version::check(node.host.version().await.as_ref());
+        checks.push(Check { name: format!("{}{}", check.name, node.host.on()), ..check });
+    }
+    checks
+}
+
+/// The clock of another host, which signs the links: this machine's is known by AWS's.
+pub(super) fn clock_there(node: &Ground, here: Option<i64>) -> Option<Check> {
+    let line = node.host.reach.line()?;
+    let name = format!("clock{}", node.host.on());
+    let ahead = here? + line.ahead() / 1000;
+    Some(if ahead.abs() <= CLOCK_LIMIT {
+        Check::pass(name, format!("{} s from AWS's", ahead.abs()))
+    } else {
+        Check::fail(
+            name,
+            format!(
+                "{} is {} s {} AWS: links that it signs are {}",
+                line.name(),
+                ahead.abs(),
+                if ahead > 0 { "ahead of" } else { "behind" },
+                if ahead > 0 { "accepted too long" } else { "expired too early" },
+            ),
+            format!("on {}: set the clock (chronyc makestep, or timedatectl set-ntp true)", line.name()),
+        )
+    })
 }
 
 fn bucket_checks(scene: &Scene) -> Vec<Check> {

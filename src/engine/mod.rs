@@ -13,6 +13,7 @@ mod gate;
 mod go_live;
 pub mod ground;
 mod hold;
+mod nodes;
 mod origin_access;
 pub mod overview;
 pub mod probe;
@@ -21,6 +22,7 @@ mod reindexing;
 mod roll_back;
 pub mod run;
 mod secret;
+mod services;
 mod switch;
 mod verify;
 pub mod welcome;
@@ -78,8 +80,8 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
         .whole(async {
             if plan.stage == Stage::Disable {
                 // It waits for nobody; the note keeps a run beside it from switching on again.
-                let _ = ground.take();
-                ground.note_off();
+                let _ = ground.take().await;
+                ground.note_off().await;
                 if plan.unchanged() && !disable::look(ground, answers).await?.unchanged() {
                     return Err(Failure::drifted(
                         "packagecloud.rb",
@@ -87,7 +89,7 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
                     ));
                 }
             } else if !matches!(plan.stage, Stage::Access | Stage::Overview | Stage::Verify) {
-                ground.take()?;
+                ground.take().await?;
             }
             ground.enter(plan.stage);
             at(ground, answers, Some(plan.stage));
@@ -114,7 +116,7 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
                 (Seen::Configuration(seen), Stage::GoLive) => {
                     go_live::apply(ground, seen, answers, &run).boxed().await
                 }
-                (Seen::Configuration(seen), Stage::Disable) => {
+                (Seen::Disable(seen), Stage::Disable) => {
                     disable::apply(ground, seen, answers, &run).boxed().await
                 }
                 (Seen::Configuration(seen), Stage::RollBack) => {
@@ -226,10 +228,13 @@ pub async fn backups(ground: &Ground) -> Result<Vec<BackupFound>, Failure> {
 /// Runs one of packagecloud-ctl's commands, saying its lines as events of the go-live stage.
 pub async fn ctl(ground: &Ground, command: &str, run: &Run) -> Result<(), Failure> {
     let run = run.stage(Stage::GoLive);
-    match command {
-        "reconfigure" => switch::reconfigure(ground, &run).await,
-        _ => switch::restart(ground, &run).await,
+    for node in ground.nodes() {
+        match command {
+            "reconfigure" => switch::reconfigure(&node, &run).await?,
+            _ => switch::restart(&node, &run).await?,
+        }
     }
+    Ok(())
 }
 
 /// All checks of `verify`, each also said as an event.

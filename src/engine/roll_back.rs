@@ -81,8 +81,13 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         );
     }
     let named = Some((backup.path.display().to_string(), wanted.whole_file));
-    plan.seen =
-        Seen::Configuration(Box::new(ConfigurationSeen { config, wanted: values, before, backup: named }));
+    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen {
+        config,
+        wanted: values,
+        before,
+        backup: named,
+        others: Vec::new(),
+    }));
     Ok(plan)
 }
 

@@ -26,7 +26,7 @@ use super::{
 
 pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
     let mut found = Welcome { left: left(ground), ..Welcome::default() };
-    found.other_run = ground.other_run();
+    found.other_run = ground.other_run().await;
     config(ground, &mut found).await;
     found.backups = super::backups(ground).await.unwrap_or_default();
     found.packagecloud = version::check(ground.host.version().await.as_ref()).detail;

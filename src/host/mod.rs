@@ -2,6 +2,7 @@
 //!
 //! Nothing outside knows where packagecloud.rb lies or how its commands are run.
 
+pub mod afar;
 pub mod clock;
 pub mod config;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub mod version;
 
 use std::path::{Path, PathBuf};
 
+pub use afar::{Afar, Hold};
 pub use clock::Clock;
 pub use config::{Backup, Config, Restore, Written};
 pub use ctl::{Ctl, Outcome};
@@ -79,6 +81,12 @@ impl Host {
             None => what.to_owned(),
             Some(name) => format!("{name}:{what}"),
         }
+    }
+
+    /// ` on web1`, for the end of what is said of another host; nothing for this one.
+    #[must_use]
+    pub fn on(&self) -> String {
+        self.reach.name().map(|name| format!(" on {name}")).unwrap_or_default()
     }
 
     /// Where packagecloud.rb lies, as it is said.

@@ -49,6 +49,15 @@ impl Reach {
         }
     }
 
+    /// The line to another host.
+    #[must_use]
+    pub fn line(&self) -> Option<&Ssh> {
+        match self {
+            Self::Local => None,
+            Self::Ssh(line) => Some(line),
+        }
+    }
+
     /// A file's bytes.
     pub async fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         match self {

@@ -18,7 +18,7 @@ use crate::model::{answers::Answers, failure::Failure, goal::Stage};
 use super::{clock, redact::Redactor};
 
 /// What [`State::lock`] fails on where another run holds it.
-pub const OTHER_RUN: &str = "another run on this host";
+pub const OTHER_RUN: &str = "another run";
 
 /// The state directory, open. Clones share it.
 #[derive(Debug, Clone)]
@@ -47,6 +47,16 @@ struct Holder {
     /// Unix seconds.
     since: u64,
     stage: Option<Stage>,
+    /// The machine that it runs on, where that is another than the lock's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+}
+
+/// This run, as it is written into another host's lock.
+pub(super) fn holder(now: Duration) -> Vec<u8> {
+    let from = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let holder = Holder { pid: std::process::id(), since: now.as_secs(), stage: None, from: Some(from) };
+    serde_json::to_vec(&holder).expect("a holder is plain data")
 }
 
 /// The lock, until it is dropped; the kernel frees it where this process crashes.
@@ -222,27 +232,37 @@ impl State {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(&mut file, now)),
             Err(error) => return Err(failed(error.into())),
         }
-        let mut lock = Lock { file, holder: Holder { pid: std::process::id(), since: now.as_secs(), stage } };
+        let mut lock = Lock {
+            file,
+            holder: Holder { pid: std::process::id(), since: now.as_secs(), stage, from: None },
+        };
         lock.say();
         Ok(lock)
     }
 }
 
 fn held(file: &mut File, now: Duration) -> Failure {
-    let mut text = String::new();
-    let _ = file.read_to_string(&mut text);
-    let why = match serde_json::from_str::<Holder>(&text) {
+    let mut text = Vec::new();
+    let _ = file.read_to_end(&mut text);
+    held_by(&text, now, None)
+}
+
+/// Another run has the lock, on this machine or on another host: what it wrote there of itself.
+pub(super) fn held_by(holder: &[u8], now: Duration, on: Option<&str>) -> Failure {
+    let why = match serde_json::from_slice::<Holder>(holder) {
         Ok(holder) => {
             let stage =
                 holder.stage.map_or(String::new(), |stage| format!(", in the stage {}", stage.name()));
+            let from = holder.from.map_or(String::new(), |from| format!(" on {from}"));
             let minutes = now.as_secs().saturating_sub(holder.since) / 60;
             let since = clock::written(Duration::from_secs(holder.since));
-            format!("process {} runs since {since} ({minutes} min){stage}", holder.pid)
+            format!("process {}{from} runs since {since} ({minutes} min){stage}", holder.pid)
         }
         // It has the lock, and hasn't said who it is yet.
         Err(_) => "it has only just begun".to_owned(),
     };
-    Failure::other(OTHER_RUN, why, "wait for it, or stop it with Ctrl-C where it runs")
+    let what = on.map_or(OTHER_RUN.to_owned() + " on this host", |on| format!("{OTHER_RUN} on {on}"));
+    Failure::other(what, why, "wait for it, or stop it with Ctrl-C where it runs")
 }
 
 impl Lock {

@@ -227,6 +227,7 @@ pub enum Seen {
     Bootstrap(Box<BootstrapSeen>),
     Distribution(Box<DistributionSeen>),
     Configuration(Box<ConfigurationSeen>),
+    Disable(Box<DisableSeen>),
 }
 
 #[derive(Debug, Clone)]
@@ -257,6 +258,8 @@ pub struct SecretSeen {
     pub config: ConfigSeen,
     /// Whether our function exists for this bucket: then a file without a secret gets none made.
     pub function: bool,
+    /// Another web node's secret, and that node's name: with one there, none is made.
+    pub elsewhere: Option<(String, super::secret::Secret)>,
 }
 
 #[derive(Debug, Clone)]
@@ -301,4 +304,12 @@ pub struct ConfigurationSeen {
     pub before: Values,
     /// A backup to restore, and whether byte for byte.
     pub backup: Option<(String, bool)>,
+    /// The other web nodes' files, in the order in which their hosts were named.
+    pub others: Vec<ConfigSeen>,
+}
+
+/// What switching off saw of each web node, in the order in which they were named: its file, or why it can't be read.
+#[derive(Debug, Clone)]
+pub struct DisableSeen {
+    pub nodes: Vec<Result<ConfigSeen, super::failure::Failure>>,
 }

@@ -16,14 +16,14 @@ use super::detached::{Split, WRAPPER, without_status};
 /// Where it is kept: where a run on that host keeps its state, else where a full disk doesn't matter.
 const DIRS: [&str; 2] = [state::ROOTS, "/run/packagecloud-cloudfront"];
 
-/// The directories. Prints of the last command that was started: its directory, whether it runs, its status, its record.
+/// The directories. Prints of the last command that was started: its directory, whether it runs, its record.
 const FIND: &str = r#"for d in "$@"; do
   [ -r "$d/ctl.json" ] || continue
   pid=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' "$d/ctl.json")
   at=$(sed -n 's/.*"started":\([0-9]*\).*/\1/p' "$d/ctl.json")
   alive=no
   [ -n "$at" ] && [ "$(started "$pid")" = "$at" ] && alive=yes
-  printf '%s\n%s\n%s\n' "$d" "$alive" "$(cat "$d/ctl.status" 2>/dev/null)"
+  printf '%s\n%s\n' "$d" "$alive"
   cat "$d/ctl.json"
   return 0
 done"#;
@@ -72,7 +72,6 @@ pub(super) struct Afar {
     dir: String,
     record: Record,
     alive: bool,
-    ended: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -96,8 +95,8 @@ impl Afar {
     async fn last(line: &Ssh) -> Result<Option<Self>, Failure> {
         let said = line.run(FIND, &DIRS).await?;
         let text = String::from_utf8_lossy(&said.out).into_owned();
-        let mut lines = text.splitn(4, '\n');
-        let (dir, alive, status, record) = (lines.next(), lines.next(), lines.next(), lines.next());
+        let mut lines = text.splitn(3, '\n');
+        let (dir, alive, record) = (lines.next(), lines.next(), lines.next());
         let Some(record) = record.and_then(|record| serde_json::from_str(record).ok()) else {
             return Ok(None);
         };
@@ -106,7 +105,6 @@ impl Afar {
             dir: dir.unwrap_or_default().to_owned(),
             record,
             alive: alive == Some("yes"),
-            ended: status.is_some_and(|status| !status.is_empty()),
         }))
     }
 

@@ -236,7 +236,7 @@ impl Host {
 const FILE_CLOCK: std::time::Duration = std::time::Duration::from_millis(20);
 
 impl Host {
-    fn missing(&self, program: &str, command: &str) -> Failure {
+    pub(super) fn missing(&self, program: &str, command: &str) -> Failure {
         let next = match self.reach.name() {
             None => {
                 "run this on packagecloud's host, name that with --host HOST, name the program with --ctl"

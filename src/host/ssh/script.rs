@@ -113,6 +113,7 @@ mod tests {
             .args(&command[1..])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let _ = child.stdin.take().unwrap().write_all(sent);
