@@ -77,7 +77,8 @@ async fn hosts(ground: &Ground, scene: &Scene, first: Option<&Config>, answers: 
 pub(super) fn clock_there(node: &Ground, here: Option<i64>) -> Option<Check> {
     let line = node.host.reach.line()?;
     let name = format!("clock{}", node.host.on());
-    let ahead = here? + line.ahead() / 1000;
+    let milliseconds = line.ahead();
+    let ahead = here? + (milliseconds + 500 * milliseconds.signum()) / 1000;
     Some(if ahead.abs() <= CLOCK_LIMIT {
         Check::pass(name, format!("{} s from AWS's", ahead.abs()))
     } else {

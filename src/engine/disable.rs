@@ -245,6 +245,8 @@ pub async fn apply(
         })
         .await;
     if !lost.is_empty() {
+        // Those followed; it is the lost ones that are left.
+        nodes.iter().filter(|node| node.failures.is_empty()).for_each(|node| switch::done(&node.ground));
         return Err(match observed {
             Ok(observed) => left(&nodes, &lost, &observed),
             Err(failure) => Failure { kind: failure.kind, ..left(&nodes, &lost, &failure.why) },

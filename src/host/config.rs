@@ -2,7 +2,7 @@
 //!
 //! It is written only as it was shown: where the file's hash is another than the plan's, nothing is written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::model::{
     block::{HASH, Key, Values},
@@ -55,16 +55,15 @@ impl Host {
     /// # Errors
     /// Where it can't be read, or isn't Ruby: then with the lines to type.
     pub async fn read_config(&self) -> Result<Config, Failure> {
-        let bytes = self.reach.read(&self.config).await?;
+        let root = Path::new("/");
+        let clients = if self.clients { managed::places(root) } else { Vec::new() };
+        let (bytes, there) = self.reach.read_and_find(&self.config, &clients).await?;
         let file = ConfigFile::parse(&bytes);
         self.redactor.learn_file(&file);
         if let Some(line) = file.error_line() {
             return Err(self.refused(&file, &Refusal::NotRuby(line), &[]));
         }
-        let managed = match managed::header(&bytes) {
-            None if self.clients => managed::client(&self.reach, "/".as_ref()).await,
-            found => found,
-        };
+        let managed = managed::header(&bytes).or_else(|| managed::client(root, &there));
         let seen = ConfigSeen {
             path: self.config_place(),
             hash: reach::hash(&bytes),

@@ -66,6 +66,18 @@ impl Reach {
         }
     }
 
+    /// A file's bytes, and which of some paths are there: asked together, since another host is asked often.
+    pub async fn read_and_find(
+        &self,
+        path: &Path,
+        paths: &[PathBuf],
+    ) -> Result<(Vec<u8>, Vec<PathBuf>), Failure> {
+        match self {
+            Self::Local => Ok((self.read(path).await?, self.existing(paths).await)),
+            Self::Ssh(line) => line.read_and_find(path, paths).await,
+        }
+    }
+
     /// Puts `bytes` in the place of a file whose bytes hash to `seen`, keeping its mode, owner and attributes, with
     /// its old bytes at `backup` (0600) first. A symbolic link stays one: what it leads to is replaced.
     pub async fn replace(&self, path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), Failure> {

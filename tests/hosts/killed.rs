@@ -2,13 +2,13 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
-    process::Stdio,
+    process::{Child, ChildStderr, Stdio},
     time::Duration,
 };
 
 use serde_json::Value;
 
-use super::farm::Farm;
+use super::farm::{Farm, Ran};
 
 #[test]
 fn a_line_that_drops_in_every_step_changes_nothing_of_how_it_ends() {
@@ -68,21 +68,29 @@ fn killed_in_a_reconfigure_the_next_start_follows_the_one_that_runs() {
     node.hold("reconfigure", true);
     let mut child =
         farm.command(&["enable", "--yes"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    for line in lines {
-        if line.unwrap().contains("Starting Chef Client") {
-            break;
-        }
-    }
+    let mut said = String::new();
+    until_chef(&mut child, &mut said);
     child.kill().unwrap();
     child.wait().unwrap();
-    let next =
-        farm.command(&["enable", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(Duration::from_secs(1));
+    let mut next =
+        farm.command(&["enable", "--yes"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    // It has found the one that runs: its first line is told again.
+    let mut rest = until_chef(&mut next, &mut said);
     node.hold("reconfigure", false);
-    let ran = super::farm::Ran::of(&next.wait_with_output().unwrap());
-    ran.is(0, &["Starting Chef Client", "cloudfront_secret: '(hidden)'", "on since"]);
+    rest.read_to_string(&mut said).unwrap();
+    let ran = Ran { code: next.wait().unwrap().code().unwrap(), text: said };
+    ran.is(0, &["cloudfront_secret: '(hidden)'", "on since"]);
     assert_eq!(node.ran("reconfigure"), 1, "{}", ran.text);
+}
+
+/// Hears what is said until the reconfigure has begun to speak.
+fn until_chef(child: &mut Child, said: &mut String) -> BufReader<ChildStderr> {
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    while !said.contains("Starting Chef Client") {
+        assert_ne!(lines.read_line(said).unwrap(), 0, "it ended before: {said}");
+    }
+    lines
 }
 
 #[test]

@@ -111,8 +111,8 @@ fn written_at_once_on_a_managed_host_it_ends_and_says_how_to_pause_the_client() 
         ran.text
     );
     assert!(farm.nodes[0].ran("reconfigure") <= 4, "nothing loops: {}", ran.text);
-    // With the client stopped, as it says, it is on.
+    // With the client stopped, as it says, it is on; a secret that chef has wiped out is made anew only when asked for.
     drop(chef);
-    farm.run(&["--managed", "write", "enable", "--yes"]).is(0, &[]);
+    farm.run(&["--managed", "write", "--new-secret", "enable", "--yes"]).is(0, &[]);
     assert_eq!(farm.nodes[0].applied().enabled, Some(true));
 }

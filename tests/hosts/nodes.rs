@@ -113,7 +113,7 @@ fn both_are_switched_off_at_once() {
     let ran = Ran::of(&child.wait_with_output().unwrap());
     ran.is(0, &["off since", " on web1, web2", "302 to S3"]);
     assert!(farm.nodes.iter().all(|node| !on(node)));
-    farm.run(&["disable", "--yes"]).is(0, &["cloudfront_enabled is false already"]);
+    farm.run(&["disable", "--yes"]).is(0, &["Disable: nothing to do"]);
 }
 
 #[test]

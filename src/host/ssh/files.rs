@@ -19,6 +19,13 @@ const DRIFTED: i32 = 11;
 const READ: &str = r#"exec 3>&1
 text=$(cat -- "$1" 2>&1 >&3) || return 10"#;
 
+/// path, and others of which those that are there are said first, each on a line, an empty one after them.
+const READ_AND_FIND: &str = r#"exec 3>&1
+path=$1; shift
+for file in "$@"; do [ -e "$file" ] && printf '%s\n' "$file"; done
+echo
+text=$(cat -- "$path" 2>&1 >&3) || return 10"#;
+
 /// path, hash as seen, backup, a word for the new file's name, hash of the new bytes, the new bytes.
 const REPLACE: &str = r#"t=$(readlink -f -- "$1") && [ -f "$t" ] || { text=$(cat -- "$1" 2>&1 >/dev/null); return 10; }
 now=$(sum "$t")
@@ -70,6 +77,31 @@ impl Ssh {
     pub(in crate::host) async fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         let said = self.run(READ, &[&text(path)]).await?;
         if said.status == 0 { Ok(said.out) } else { Err(self.told(path, &said)) }
+    }
+
+    pub(in crate::host) async fn read_and_find(
+        &self,
+        path: &Path,
+        paths: &[PathBuf],
+    ) -> Result<(Vec<u8>, Vec<PathBuf>), Failure> {
+        let words: Vec<String> =
+            std::iter::once(text(path)).chain(paths.iter().map(|path| text(path))).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let said = self.run(READ_AND_FIND, &words).await?;
+        if said.status != 0 {
+            return Err(self.told(path, &said));
+        }
+        let mut there = Vec::new();
+        let mut rest = said.out.as_slice();
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            if line.is_empty() {
+                break;
+            }
+            there.push(PathBuf::from(String::from_utf8_lossy(line).into_owned()));
+        }
+        Ok((rest.to_vec(), there))
     }
 
     pub(in crate::host) async fn replace(
