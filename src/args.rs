@@ -354,6 +354,9 @@ pub enum SandboxCommand {
         front_port: u16,
         #[arg(long, default_value_t = 0)]
         edge_port: u16,
+        /// With a second web node, which a restart doesn't reach: it runs on as it is
+        #[arg(long)]
+        lagging_node: bool,
     },
 }
 

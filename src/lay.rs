@@ -332,7 +332,7 @@ pub fn import(global: &Global, dir: &Path, path: &Path) -> Result<(), Failure> {
 }
 
 /// Serves the sandbox in `dir` on loopback until it is interrupted or asked to end.
-pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), Failure> {
+pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3], lagging_node: bool) -> Result<(), Failure> {
     let world = open(global, Some(dir))?;
     let at = world.dir().to_owned();
     if let Ok(Some(there)) = tokio::task::spawn_blocking(move || sandbox::serve::served(&at)).await {
@@ -341,6 +341,11 @@ pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), F
             format!("process {} serves it already, its AWS at {}", there.pid, there.aws),
             "use that one, or end it first",
         ));
+    }
+    if lagging_node {
+        sandbox::packagecloud::lag(&world);
+    } else {
+        sandbox::packagecloud::catch_up(&world);
     }
     let [aws, front, edge] = ports;
     let serving = sandbox::serve::serve(&world, aws, front, edge).await?;
@@ -353,6 +358,9 @@ pub async fn serve(global: &Global, dir: &Path, ports: [u16; 3]) -> Result<(), F
     } else {
         say!("AWS            {}", at.aws);
         say!("packagecloud   {}", at.packagecloud);
+        if lagging_node {
+            say!("               two web nodes by turns; a restart doesn't reach the second");
+        }
         say!("CloudFront     {}", at.cloudfront);
         say!("Ctrl-C ends it.");
     }

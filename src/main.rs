@@ -127,8 +127,8 @@ async fn serve_or_import(
 ) -> Result<(), Failure> {
     match command {
         SandboxCommand::Import { dir, path } => lay::import(global, dir, path),
-        SandboxCommand::Serve { dir, aws_port, front_port, edge_port } => {
-            lay::serve(global, dir, [*aws_port, *front_port, *edge_port]).await
+        SandboxCommand::Serve { dir, aws_port, front_port, edge_port, lagging_node } => {
+            lay::serve(global, dir, [*aws_port, *front_port, *edge_port], *lagging_node).await
         }
     }
 }

@@ -85,7 +85,7 @@ async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3(
     shop.wheel("1.0+local.1");
     shop.import();
     shop.does(&["enable", "--upgrade", "--yes"]).well();
-    shop.serve();
+    shop.serve(&[]);
     shop.simple(&["1.0+local.1"]).await;
 
     assert_eq!(x_cache(&shop, "1/2/debian/pool/lib+x.y_3~beta_all.deb"), "Miss from cloudfront");
@@ -108,6 +108,37 @@ async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3(
     everybody_fetches(&shop, "s3");
     // Unsigned, S3 gives nothing to anybody.
     assert_eq!(refused(link.split('?').next().unwrap()).0, "403");
+}
+
+#[test]
+fn of_two_web_nodes_one_lags_behind() {
+    let mut shop = Shop::new();
+    // What is about to be published was tried first, and the events say so.
+    let enabled = shop.does(&["--output", "json", "enable", "--yes"]).well();
+    let tried = enabled.lines().find(|line| line.contains("self-test: ")).expect(&enabled);
+    let (passed, rest) = tried.split_once("self-test: ").unwrap().1.split_once(" of ").unwrap();
+    assert!(passed.parse::<u32>().unwrap() > 1000 && rest.starts_with(&format!("{passed}\"")), "{tried}");
+    shop.serve(&["--lagging-node"]);
+    assert!(shop.does(&["verify"]).well().contains("10 of 10 redirects go to CloudFront"));
+
+    let off = shop.does(&["disable", "--yes"]);
+    let said = format!("{}{}", off.out, off.err);
+    assert_eq!(off.code, 3, "{said}");
+    for part in ["another web node", "packagecloud-ctl reconfigure && packagecloud-ctl restart"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let verify = shop.does(&["--output", "json", "verify"]);
+    let verdict = verify.lines().pop().unwrap();
+    assert_eq!((verify.code, verdict["name"].as_str()), (3, Some("verdict")), "{}", verify.out);
+    let detail = verdict["detail"].as_str().unwrap();
+    for part in ["5 of 10 redirects go to CloudFront", "302 to S3", "another web node"] {
+        assert!(detail.contains(part), "{part}: {detail}");
+    }
+
+    // Served again without the option there is one node, and it is off.
+    shop.close();
+    shop.serve(&[]);
+    assert!(shop.does(&["verify"]).well().contains("CloudFront is off"));
 }
 
 fn refuses(shop: &Shop) {

@@ -3,3 +3,4 @@
 pub mod bundle;
 mod engine;
 pub mod runtime;
+pub mod self_test;

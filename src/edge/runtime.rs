@@ -20,9 +20,6 @@ use super::{
     engine::{self, Job, Outgoing, Reply, Step},
 };
 
-/// The vectors to which this function, and `model::token`, are held.
-pub const VECTORS: &str = include_str!("../../assets/signed-url-vectors.json");
-
 /// Answers the function's signed HTTPS request to KMS; an `Err` is a broken connection.
 pub type Decrypt =
     Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, String>> + Send + Sync>;
@@ -63,8 +60,22 @@ impl Function {
     /// # Errors
     /// What the handler threw: CloudFront answers 502 then.
     pub async fn viewer_request(&self, event: Value, now: Duration) -> Result<Value, String> {
-        let input = json!({ "event": event, "milliseconds": now.as_millis() as u64 });
-        self.call("viewerRequest", input.to_string()).await
+        let mut results = self.viewer_requests(vec![(event, now)]).await?;
+        results.pop().ok_or_else(|| "the handler gave no result".to_owned())
+    }
+
+    /// Many of them, one after another, by the same instance.
+    ///
+    /// # Errors
+    /// What the handler threw first.
+    pub async fn viewer_requests(&self, events: Vec<(Value, Duration)>) -> Result<Vec<Value>, String> {
+        let given = events
+            .into_iter()
+            .map(|(event, now)| json!({ "event": event, "milliseconds": now.as_millis() as u64 }));
+        match self.call("viewerRequests", Value::from_iter(given).to_string()).await? {
+            Value::Array(results) => Ok(results),
+            other => Err(format!("the handler answered {other}")),
+        }
     }
 
     /// Calls token.mjs's `check` on many cases at once, each
@@ -129,20 +140,6 @@ fn request(outgoing: Outgoing) -> http::Result<Request<Bytes>> {
         request = request.header(name, text(value));
     }
     request.body(Bytes::from(outgoing.body))
-}
-
-/// A bundle, held to the vectors: how many it answered rightly, of how many.
-///
-/// # Errors
-/// Where it doesn't load, or the vectors aren't ours.
-pub async fn self_test(zip: &[u8], vectors: &str) -> Result<(usize, usize), String> {
-    let vectors: Value = serde_json::from_str(vectors).map_err(|error| format!("the vectors: {error}"))?;
-    let cases = vectors["cases"].as_array().ok_or("the vectors have no cases")?;
-    let nobody: Decrypt = Arc::new(|_| Box::pin(async { Err("a self-test asks nobody".to_owned()) }));
-    let function = Function::start(zip, BTreeMap::new(), nobody)?;
-    let verdicts = function.checks(cases).await?;
-    let passed = cases.iter().zip(&verdicts).filter(|(case, verdict)| case["expect"] == **verdict).count();
-    Ok((passed, cases.len()))
 }
 
 #[cfg(test)]

@@ -2,20 +2,20 @@
 //!
 //! While CloudFront is on, this stage changes nothing: going live does, behind its gate.
 
-use crate::host::{Config, Written};
+use crate::host::Written;
 use crate::model::{
     answers::{Answers, Managed},
     block::{HASH, Key, Values},
     config_file::{ConfigFile, Override},
     event::End,
-    failure::Failure,
+    failure::{Failure, Kind},
     goal::{Stage, Step},
     plan::{Ask, Consent, Exhibit, Plan, Verb},
     seen::{ConfigSeen, ConfigurationSeen, Distribution, Seen},
     snippet,
 };
 
-use super::{bootstrap, distribution, ground::Ground, nodes, run::StageRun};
+use super::{bootstrap, distribution, ground::Ground, nodes, run::StageRun, switch};
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let config = ground.host.read_config().await?;
@@ -28,7 +28,8 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         answers,
     );
     if let Seen::Configuration(seen) = &plan.seen
-        && let Some(changes) = changes(ground, &config, &edits(&seen.wanted, &pending(seen)))
+        && let Some(changes) =
+            changes(ground, &config.seen.path, &config.file, &edits(&seen.wanted, &pending(seen)))
     {
         plan.exhibit.insert(0, changes);
     }
@@ -36,9 +37,14 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
 }
 
 /// The diff that `edits` would make, if they make any.
-pub(super) fn changes(ground: &Ground, config: &Config, edits: &[(Key, String)]) -> Option<Exhibit> {
-    let lines = ground.host.preview_config(&config.file, edits, Override::Append).ok()?;
-    let title = format!("Changes to {}", config.seen.path);
+pub(super) fn changes(
+    ground: &Ground,
+    path: &str,
+    file: &ConfigFile,
+    edits: &[(Key, String)],
+) -> Option<Exhibit> {
+    let lines = ground.host.preview_config(file, edits, Override::Append).ok()?;
+    let title = format!("Changes to {path}");
     (!lines.is_empty()).then_some(Exhibit { title, lines, copy: false })
 }
 
@@ -261,7 +267,27 @@ pub(super) fn edits(values: &Values, keys: &[Key]) -> Vec<(Key, String)> {
     keys.iter().filter_map(|&key| values.ruby(key).map(|value| (key, value))).collect()
 }
 
-/// Writes `keys` of `values`; on a managed host waits, where that was chosen, until its tool has written them.
+/// What a write leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// CloudFront goes on with it: nobody may have switched off meanwhile.
+    On,
+    /// It takes effect later.
+    Prepare,
+}
+
+impl Aim {
+    /// In the turn in which the file is written, before it is.
+    async fn begin(self, ground: &Ground) -> Result<(), Failure> {
+        match self {
+            Self::On => switch::begin_on(ground).await,
+            Self::Prepare => Ok(()),
+        }
+    }
+}
+
+/// Writes `keys` of `values`, in a turn in which nothing forbids it; on a managed host waits, where that was chosen,
+/// until its tool has written them or something forbids it.
 pub(super) async fn write(
     ground: &Ground,
     config: &ConfigSeen,
@@ -269,11 +295,12 @@ pub(super) async fn write(
     keys: &[Key],
     answers: &Answers,
     (run, step): (&StageRun, Step),
+    aim: Aim,
 ) -> Result<Written, Failure> {
     match (&config.managed, answers.consents.managed) {
         (None, _) | (Some(_), Some(Managed::Write)) => {}
         (Some((tool, _)), Some(Managed::Wait)) => {
-            return await_values(ground, tool, values, keys, run, step).await;
+            return await_values(ground, tool, (values, keys), run, step, aim).await;
         }
         (Some((tool, _)), None) => {
             return Err(Failure::consent(
@@ -284,6 +311,8 @@ pub(super) async fn write(
         }
     }
     let expressions = if answers.consents.override_expression { Override::Append } else { Override::Refuse };
+    let _turn = ground.turn().await?;
+    aim.begin(ground).await?;
     ground.host.write_config(config, &edits(values, keys), expressions).await
 }
 
@@ -297,15 +326,42 @@ pub(super) fn awaited(ground: &Ground) -> Values {
     ConfigFile::parse(&lines).values()
 }
 
-/// Waits until the host's configuration client has written `keys` of `values`. They are shown in a file that only
-/// this user reads, since the secret may be among them.
+/// Writes what `edits` says of the file as it stands, whoever changed it since it was shown: for switching off, which is
+/// one value on its line and leaves all else as it is. `None` where nothing had to be written.
+pub(super) async fn write_over(
+    ground: &Ground,
+    edits: impl Fn(&ConfigSeen) -> Vec<(Key, String)>,
+) -> Result<Option<Written>, Failure> {
+    const TRIES: u32 = 20;
+    let mut tries = 0;
+    loop {
+        let turn = ground.turn_if_free().await;
+        let now = ground.host.read_config().await?.seen;
+        let edits = edits(&now);
+        if edits.is_empty() {
+            return Ok(None);
+        }
+        tries += 1;
+        match ground.host.write_config(&now, &edits, Override::Append).await {
+            // An editor or a configuration client wrote between the look and this.
+            Err(failure) if failure.kind == Kind::Drifted && tries < TRIES => {
+                drop(turn);
+                tokio::time::sleep(SHORTEST).await;
+            }
+            result => return result.map(Some),
+        }
+    }
+}
+
+/// Waits until the host's configuration client has written `keys` of `values`. They are shown in a file that only this
+/// user reads, since the secret may be among them.
 async fn await_values(
     ground: &Ground,
     tool: &str,
-    values: &Values,
-    keys: &[Key],
+    (values, keys): (&Values, &[Key]),
     run: &StageRun,
     step: Step,
+    aim: Aim,
 ) -> Result<Written, Failure> {
     let wanted = edits(values, keys);
     let lines: String =
@@ -316,6 +372,10 @@ async fn await_values(
     let say = run.progress(step);
     let began = tokio::time::Instant::now();
     loop {
+        {
+            let _turn = ground.turn().await?;
+            aim.begin(ground).await?;
+        }
         let now = ground.host.read_config().await?.seen.values;
         if wanted.iter().all(|(key, value)| now.ruby(*key).as_ref() == Some(value)) {
             ground.host.state.remove(AWAITED);
@@ -356,8 +416,8 @@ pub async fn apply(
             continue;
         }
         run.step(Step::Configuration, format!("writing {}", config.path), async {
-            let written =
-                write(&node, config, &seen.wanted, &keys, answers, (run, Step::Configuration)).await?;
+            let told = (run, Step::Configuration);
+            let written = write(&node, config, &seen.wanted, &keys, answers, told, Aim::Prepare).await?;
             Ok(((), format!("{} holds the block, not live yet{}", config.path, kept(&written))))
         })
         .await?;

@@ -8,7 +8,6 @@ use crate::host::clock;
 use crate::model::{
     answers::Answers,
     block::{Key, Values},
-    config_file::Override,
     event::End,
     failure::{Failure, Kind},
     goal::{Stage, Step},
@@ -19,7 +18,7 @@ use crate::model::{
 
 use super::{
     bootstrap, cause,
-    configuration::{self, kept},
+    configuration::{self, Aim, kept},
     distribution,
     gate::{self, Gate},
     ground::{Ground, Scene},
@@ -177,14 +176,12 @@ pub async fn apply(
         let text = follow_on(ground, &found, seen, answers, follow, run).await?;
         return Ok((End::Applied, text));
     }
-    if !keys.is_empty() {
-        switch_on(ground, &seen.config, seen, &keys, answers, run).await?;
-    }
+    switch_on(ground, &seen.config, seen, &keys, answers, run).await?;
     if ground.without_ctl() {
-        switch::done(ground);
+        switch::done(ground).await;
         for (node, other, keys) in &follow {
             switch_on(node, other, seen, keys, answers, run).await?;
-            switch::done(node);
+            switch::done(node).await;
         }
         return Ok((
             End::Stopped,
@@ -192,21 +189,17 @@ pub async fn apply(
         ));
     }
     let live = async {
-        // Whoever switches off notes it before reading the file: either they see that it says true, or this sees the note.
         ground.not_switched_off_meanwhile().await?;
         switch::reconfigure(ground, run).await?;
         let restarting = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
         let took = restarting.elapsed().as_secs();
         let proof = prove(ground, &found, seen, answers, run).await?;
+        switch::done_live(ground).await?;
         Ok::<_, Failure>((took, proof, services::after(ground, answers, restarting).await))
     };
     match live.await {
         Ok((took, proof, services)) => {
-            // It was live for a moment, where somebody switched off meanwhile; whoever did sees packagecloud follow.
-            ground.not_switched_off_meanwhile().await?;
-            switch::done(ground);
-            switch::keep_on_since(ground);
             let since = clock::written(ground.host.clock.now());
             let services = if services.is_empty() { services } else { format!("; {services}") };
             let text = format!(
@@ -227,17 +220,21 @@ pub async fn apply(
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
         Err(failure) if failure.kind == Kind::Interrupted => Err(failure),
         // Without the line nothing can be taken back either; what runs there goes on, and the next start sees to it.
-        Err(failure)
-            if failure.kind == Kind::Unreachable
-                && failure.what == ground.host.reach.name().unwrap_or_default() =>
-        {
-            Err(failure)
+        Err(failure) if is_lost(ground, &failure) => Err(failure),
+        Err(failure) => {
+            // Whoever switched off meanwhile is the cause of whatever went wrong since.
+            let failure = ground.not_switched_off_meanwhile().await.err().unwrap_or(failure);
+            Err(take_back(ground, &seen.before, answers, run, failure, true).await)
         }
-        Err(failure) => Err(take_back(ground, &seen.before, answers, run, failure, true).await),
     }
 }
 
-/// Writes what going live has to write on one node.
+/// Whether a failure is that of the line to this node.
+fn is_lost(node: &Ground, failure: &Failure) -> bool {
+    failure.kind == Kind::Unreachable && node.host.reach.name() == Some(failure.what.as_str())
+}
+
+/// Writes what going live has to write on one node; where that is nothing, it begins all the same.
 async fn switch_on(
     node: &Ground,
     config: &ConfigSeen,
@@ -246,11 +243,13 @@ async fn switch_on(
     answers: &Answers,
     run: &StageRun,
 ) -> Result<(), Failure> {
+    if keys.is_empty() {
+        let _turn = node.turn().await?;
+        return switch::begin_on(node).await;
+    }
     run.step(Step::Switch, format!("writing {}", config.path), async {
-        node.not_switched_off_meanwhile().await?;
-        switch::intend(node, true);
-        let written =
-            configuration::write(node, config, &seen.wanted, keys, answers, (run, Step::Switch)).await?;
+        let told = (run, Step::Switch);
+        let written = configuration::write(node, config, &seen.wanted, keys, answers, told, Aim::On).await?;
         Ok(((), format!("cloudfront_enabled is true{}{}", node.host.on(), kept(&written))))
     })
     .await
@@ -267,27 +266,24 @@ async fn follow_on(
 ) -> Result<String, Failure> {
     let mut on = Vec::new();
     for (node, other, keys) in follow {
-        ground.not_switched_off_meanwhile().await?;
-        if !keys.is_empty() {
-            switch_on(&node, other, seen, &keys, answers, run).await?;
-        }
+        switch_on(&node, other, seen, &keys, answers, run).await?;
         let live = async {
+            ground.not_switched_off_meanwhile().await?;
             switch::reconfigure(&node, run).await?;
             let restarting = tokio::time::Instant::now();
             switch::restart(&node, run).await?;
             prove_all(ground, found, seen, answers, run).await?;
+            switch::done_live(&node).await?;
             Ok::<_, Failure>(services::after(&node, answers, restarting).await)
         };
         let name = node.host.reach.name().unwrap_or_default().to_owned();
         match live.await {
-            Ok(services) => {
-                switch::done(&node);
-                switch::keep_on_since(&node);
-                on.push(if services.is_empty() { name } else { format!("{name} ({services})") });
+            Ok(services) => on.push(if services.is_empty() { name } else { format!("{name} ({services})") }),
+            Err(failure) if failure.kind == Kind::Interrupted || is_lost(&node, &failure) => {
+                return Err(failure);
             }
-            Err(failure) if failure.kind == Kind::Interrupted => return Err(failure),
-            Err(failure) if failure.kind == Kind::Unreachable && failure.what == name => return Err(failure),
             Err(failure) => {
+                let failure = ground.not_switched_off_meanwhile().await.err().unwrap_or(failure);
                 let failure = take_back(&node, &other.values, answers, run, failure, false).await;
                 return Err(Failure {
                     why: format!("{}; {name} alone is off, the nodes before it stay on", failure.why),
@@ -451,6 +447,7 @@ async fn await_edge(ground: &Ground, found: &Found, answers: &Answers) -> Result
     let samples = probe::samples(&found.scene).await.unwrap_or_default();
     let until = tokio::time::Instant::now() + ground.patience(PROOF);
     loop {
+        ground.not_switched_off_meanwhile().await?;
         let seen = match probe::redirect(ground, answers, samples.package.as_deref()).await {
             Ok(Some(redirect)) if redirect.place() == Place::Edge => return Ok(redirect),
             Ok(Some(redirect)) => format!("it answers {}", redirect.words()),
@@ -514,13 +511,13 @@ async fn take_back(
     };
     let back = async {
         run.step(Step::TakeBack, format!("CloudFront is switched off again{}", ground.host.on()), async {
-            let now = ground.host.read_config().await?;
-            let keys: Vec<Key> = [Key::Enabled, Key::DistributionId, Key::PackagesDomain]
-                .into_iter()
-                .filter(|&key| before.ruby(key).is_some() && before.ruby(key) != now.seen.values.ruby(key))
-                .collect();
-            let edits = configuration::edits(&before, &keys);
-            ground.host.write_config(&now.seen, &edits, Override::Append).await?;
+            configuration::write_over(ground, |now| {
+                let moved =
+                    |&key: &Key| before.ruby(key).is_some() && before.ruby(key) != now.values.ruby(key);
+                let keys = [Key::Enabled, Key::DistributionId, Key::PackagesDomain];
+                configuration::edits(&before, &keys.into_iter().filter(moved).collect::<Vec<_>>())
+            })
+            .await?;
             Ok(((), format!("packagecloud.rb says false again{}", ground.host.on())))
         })
         .await?;
@@ -534,7 +531,7 @@ async fn take_back(
     };
     match back.await {
         Ok(observed) => {
-            switch::done(ground);
+            switch::done(ground).await;
             Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
         }
         Err(second) => Failure {

@@ -1,7 +1,9 @@
 //! One run at a time changes a host: the lock that a face takes, and what switching off says to a run beside it.
 //!
 //! Switching off waits for nobody: it takes the lock where it is free, goes on without it where it isn't, and leaves a
-//! note that keeps the other run from going live over it. Both are here and, over ssh, on each host too.
+//! note that keeps the other run from going live over it. Whoever writes that CloudFront is on looks for the note and
+//! writes in one turn, and the note is left in a turn: so either that run sees the note, or whoever left it sees what
+//! that run wrote. Lock and note are here and, over ssh, on each host too.
 
 use std::{
     collections::BTreeMap,
@@ -9,8 +11,12 @@ use std::{
     time::Duration,
 };
 
-use crate::host::state::{Lock, OTHER_RUN};
-use crate::host::{Afar, Hold as There};
+use futures::future::join_all;
+
+use crate::host::{
+    Afar, Hold as There,
+    lock::{Lock, OTHER_RUN, Turn},
+};
 use crate::model::{
     failure::{Failure, Kind},
     goal::Stage,
@@ -18,8 +24,14 @@ use crate::model::{
 
 use super::ground::Ground;
 
-/// Holds who switched off, and when.
+/// Holds who switched off last; each time it says something else, whatever the clock does.
 const OFF: &str = "switched-off";
+/// The turn at packagecloud.rb.
+const TURN: &str = "turn";
+/// A turn is held for one write: longer than this nobody should have it.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Switching off goes on without the turn after this.
+const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What this run holds; clones of a ground share it.
 #[derive(Clone, Default)]
@@ -30,11 +42,15 @@ struct Held {
     lock: Option<Lock>,
     /// The locks on other hosts.
     there: BTreeMap<String, There>,
-    /// When the operator last saw whether CloudFront is on, and meant to go on from there.
-    meant: Duration,
-    /// What the hosts' own notes said then.
-    notes: BTreeMap<String, Option<String>>,
+    /// The notes that stood when the operator last saw whether CloudFront is on, and meant to go on from there;
+    /// `None` where no one has looked yet.
+    known: Option<Notes>,
+    /// What this run wrote when it began to switch, on each node.
+    intents: BTreeMap<String, String>,
 }
+
+/// The notes of switching off: on each other host by its name, and this machine's own without one.
+type Notes = BTreeMap<String, Option<String>>;
 
 impl Ground {
     fn held<T>(&self, work: impl FnOnce(&mut Held) -> T) -> T {
@@ -50,7 +66,6 @@ impl Ground {
         self.held(|held| {
             if held.lock.is_none() {
                 held.lock = Some(self.host.state.lock(now, None)?);
-                held.meant = held.meant.max(now);
             }
             Ok::<_, Failure>(())
         })?;
@@ -66,6 +81,9 @@ impl Ground {
                 None => self.log(&format!("{name}: its lock could not be taken; this goes on without")),
             }
         }
+        if self.held(|held| held.known.is_none()) {
+            self.mean_it().await;
+        }
         Ok(())
     }
 
@@ -73,7 +91,6 @@ impl Ground {
     pub async fn other_run(&self) -> Option<String> {
         let failure = self.take().await.err().filter(|failure| failure.what.starts_with(OTHER_RUN))?;
         let on = failure.what.strip_prefix(OTHER_RUN).unwrap_or_default();
-        let on = if on.is_empty() { " on this host" } else { on };
         let why = failure.why;
         Some(format!("Another run works{on}: {why}. Wait for it, or end it where it runs."))
     }
@@ -89,16 +106,13 @@ impl Ground {
 
     /// The operator sees what stands now: whatever was switched off before is known.
     pub async fn mean_it(&self) {
-        let now = self.host.clock.now();
-        let notes = self.notes_there().await;
-        self.held(|held| {
-            held.meant = now;
-            held.notes = notes;
-        });
+        let notes = self.notes().await;
+        self.held(|held| held.known = Some(notes));
     }
 
-    async fn notes_there(&self) -> BTreeMap<String, Option<String>> {
-        let mut notes = BTreeMap::new();
+    async fn notes(&self) -> Notes {
+        let here = self.host.state.read(OFF).and_then(|note| String::from_utf8(note).ok());
+        let mut notes = Notes::from([(String::new(), here)]);
         for node in self.nodes() {
             if let Some(there) = Afar::of(&node.host) {
                 notes.insert(there.name().to_owned(), there.note(OFF).await);
@@ -107,50 +121,74 @@ impl Ground {
         notes
     }
 
-    /// Notes that CloudFront is being switched off, for a run beside this one.
-    pub(super) async fn note_off(&self) {
-        let note = format!("{} {}", std::process::id(), self.host.clock.now().as_millis());
-        // Where it can't be kept there is no other run either that could keep its lock there.
-        let _ = self.host.state.write(OFF, note.as_bytes());
-        let there = self.nodes().into_iter().map(|node| {
-            let note = format!("{note} {:016x}", fastrand::u64(..));
-            async move {
-                let there = Afar::of(&node.host)?;
-                there.leave_note(OFF, &note).await;
-                Some((there.name().to_owned(), Some(note)))
-            }
-        });
-        let there: Vec<_> = futures::future::join_all(there).await.into_iter().flatten().collect();
-        self.held(|held| held.notes.extend(there));
+    /// The turn to write packagecloud.rb: one run at a time.
+    pub(super) async fn turn(&self) -> Result<Turn, Failure> {
+        self.host.state.turn(&self.host.note_name(TURN), PATIENCE).await
     }
 
-    /// Whether another run has switched CloudFront off since the operator of this one saw what stands.
+    /// The same for switching off: where it isn't to be had, that goes on all the same.
+    pub(super) async fn turn_if_free(&self) -> Option<Turn> {
+        self.host.state.turn(&self.host.note_name(TURN), SHORT_PATIENCE).await.ok()
+    }
+
+    /// Notes that CloudFront is being switched off: from here on no run that began before writes that it is on.
+    pub(super) async fn note_off(&self) {
+        let note = mark();
+        let nodes = self.nodes();
+        let turns = join_all(nodes.iter().map(Self::turn_if_free)).await;
+        // Where it can't be kept there is no other run either that could keep its lock there.
+        let _ = self.host.state.write(OFF, note.as_bytes());
+        let there = join_all(nodes.iter().map(async |node| {
+            let there = Afar::of(&node.host)?;
+            there.leave_note(OFF, &note).await;
+            Some(there.name().to_owned())
+        }))
+        .await;
+        drop(turns);
+        self.held(|held| {
+            let known = held.known.get_or_insert_default();
+            for name in there.into_iter().flatten().chain([String::new()]) {
+                known.insert(name, Some(note.clone()));
+            }
+        });
+    }
+
+    /// Whether another run has switched CloudFront off since the operator of this one saw what stands. Before writing
+    /// that it is on, asked in the turn in which that is written.
     ///
     /// # Errors
     /// Then this run must not switch it on.
     pub(super) async fn not_switched_off_meanwhile(&self) -> Result<(), Failure> {
-        let next = "find out why it was switched off; then go live with: packagecloud-cloudfront enable";
-        for (name, note) in self.notes_there().await {
-            let known = self.held(|held| held.notes.get(&name).cloned()).flatten();
-            if note.is_some() && note != known {
-                let why = format!("CloudFront was switched off meanwhile by another run, on {name}");
-                return Err(Failure::new(Kind::Other, "going live", why, next));
+        for (name, note) in self.notes().await {
+            let Some(note) = note else { continue };
+            let known =
+                self.held(|held| held.known.as_ref().and_then(|known| known.get(&name).cloned()).flatten());
+            if known.as_ref() == Some(&note) {
+                continue;
             }
+            let pid = note.split(' ').next().unwrap_or_default();
+            let on = if name.is_empty() { String::new() } else { format!(", noted on {name}") };
+            return Err(Failure::new(
+                Kind::Other,
+                "going live",
+                format!("CloudFront was switched off meanwhile by another run (process {pid}{on})"),
+                "find out why it was switched off; then go live with: packagecloud-cloudfront enable",
+            ));
         }
-        let note = self.host.state.read(OFF).and_then(|bytes| String::from_utf8(bytes).ok());
-        let Some((pid, when)) = note.as_deref().and_then(|note| note.split_once(' ')) else { return Ok(()) };
-        let ours = pid == std::process::id().to_string();
-        let when = when.parse().map_or(Duration::ZERO, Duration::from_millis);
-        // The note counts whole milliseconds.
-        let since = self.held(|held| Duration::from_millis(held.meant.as_millis().try_into().unwrap_or(0)));
-        if ours || when < since {
-            return Ok(());
-        }
-        Err(Failure::new(
-            Kind::Other,
-            "going live",
-            format!("CloudFront was switched off meanwhile by another run (process {pid})"),
-            next,
-        ))
+        Ok(())
     }
+
+    /// Keeps what this run wrote when it began to switch this node.
+    pub(super) fn keep_intent(&self, intent: &str) {
+        self.held(|held| held.intents.insert(self.host.config_place(), intent.to_owned()));
+    }
+
+    pub(super) fn is_our_intent(&self, intent: &str) -> bool {
+        self.held(|held| held.intents.get(&self.host.config_place()).is_some_and(|ours| ours == intent))
+    }
+}
+
+/// This process, and a number that no other mark has.
+pub(super) fn mark() -> String {
+    format!("{} {:016x}", std::process::id(), fastrand::u64(..))
 }

@@ -79,15 +79,8 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
     let (end, failure) = run
         .whole(async {
             if plan.stage == Stage::Disable {
-                // It waits for nobody; the note keeps a run beside it from switching on again.
+                // It waits for nobody.
                 let _ = ground.take().await;
-                ground.note_off().await;
-                if plan.unchanged() && !disable::look(ground, answers).await?.unchanged() {
-                    return Err(Failure::drifted(
-                        "packagecloud.rb",
-                        "another run has switched CloudFront on meanwhile",
-                    ));
-                }
             } else if !matches!(plan.stage, Stage::Access | Stage::Overview | Stage::Verify) {
                 ground.take().await?;
             }
@@ -100,7 +93,8 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
                     format!("say yes with {}", ask.consent.flag()),
                 ));
             }
-            if plan.unchanged() {
+            // Switching off looks for itself: a run beside it may have switched on since it was planned.
+            if plan.unchanged() && plan.stage != Stage::Disable {
                 return Ok((End::Unchanged, String::new()));
             }
             match (&plan.seen, plan.stage) {
@@ -116,9 +110,7 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
                 (Seen::Configuration(seen), Stage::GoLive) => {
                     go_live::apply(ground, seen, answers, &run).boxed().await
                 }
-                (Seen::Disable(seen), Stage::Disable) => {
-                    disable::apply(ground, seen, answers, &run).boxed().await
-                }
+                (_, Stage::Disable) => disable::apply(ground, answers, &run).boxed().await,
                 (Seen::Configuration(seen), Stage::RollBack) => {
                     roll_back::apply(ground, seen, &run).boxed().await
                 }

@@ -100,7 +100,12 @@ pub async fn apply(
     run.step(Step::Configuration, format!("restoring {}", seen.config.path), async {
         let backup = find(ground, backup).await?;
         let on = seen.wanted.enabled == Some(true);
-        switch::intend(ground, on);
+        let _turn = ground.turn().await?;
+        if on {
+            switch::begin_on(ground).await?;
+        } else {
+            switch::intend(ground, false);
+        }
         let written = ground.host.restore(&seen.config.hash, &backup, what(*whole_file)).await?;
         Ok(((), format!("restored{}", kept(&written))))
     })
@@ -117,7 +122,7 @@ pub async fn apply(
     }
     switch::reconfigure(ground, run).await?;
     switch::restart(ground, run).await?;
-    switch::done(ground);
+    switch::done(ground).await;
     Ok((End::Applied, String::new()))
 }
 

@@ -141,9 +141,16 @@ pub async fn apply(
             Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
         };
         let values = Values { secret: Some(secret), ..Values::default() };
-        let written =
-            configuration::write(ground, &seen.config, &values, &[Key::Secret], answers, (run, Step::Secret))
-                .await?;
+        let written = configuration::write(
+            ground,
+            &seen.config,
+            &values,
+            &[Key::Secret],
+            answers,
+            (run, Step::Secret),
+            configuration::Aim::Prepare,
+        )
+        .await?;
         // What stays in the keyring is what the file holds: no harm, and the next start looks at the file first.
         let _ = host.keyring.forget(&name).await;
         Ok(((), format!("the secret is in {}{}{held}", seen.config.path, kept(&written))))

@@ -15,6 +15,7 @@ use crate::model::{
 
 use super::{
     ground::Ground,
+    hold::mark,
     probe::{self, Place},
     run::StageRun,
 };
@@ -24,23 +25,49 @@ const FOLLOWED: Duration = Duration::from_mins(1);
 
 /// Where the time of the last go-live is kept.
 const ON_SINCE: &str = "on-since";
+/// Where the intent is kept.
+const INTENT: &str = "switch";
 
-/// Notes that packagecloud shall be switched to `on`.
+/// Notes that packagecloud shall be switched to `on`; in the turn in which that is written.
 pub(super) fn intend(ground: &Ground, on: bool) {
+    let intent = format!("{} {}", if on { "on" } else { "off" }, mark());
     // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
-    ground.host.note("switch", if on { "on" } else { "off" });
+    ground.host.note(INTENT, &intent);
+    ground.keep_intent(&intent);
     ground.host.forget_note(ON_SINCE);
 }
 
-/// Clears the note: packagecloud follows the file.
-pub(super) fn done(ground: &Ground) {
-    ground.host.forget_note("switch");
+/// Begins to switch on, where nobody has switched off meanwhile; in the turn in which that is written.
+pub(super) async fn begin_on(ground: &Ground) -> Result<(), Failure> {
+    ground.not_switched_off_meanwhile().await?;
+    intend(ground, true);
+    Ok(())
 }
 
-/// Keeps since when CloudFront is on, for what verify says later.
-pub(super) fn keep_on_since(ground: &Ground) {
+/// Clears this run's intent: packagecloud follows the file. One of a run beside it stays until that run has seen the same.
+pub(super) async fn done(ground: &Ground) {
+    let _turn = ground.turn_if_free().await;
+    clear(ground);
+}
+
+fn clear(ground: &Ground) {
+    if ground.host.noted(INTENT).is_some_and(|intent| ground.is_our_intent(&intent)) {
+        ground.host.forget_note(INTENT);
+    }
+}
+
+/// The same after going live, where nobody has switched off meanwhile; keeps since when CloudFront is on, for what
+/// verify says later.
+///
+/// # Errors
+/// Where somebody has. Whoever does after this sees in packagecloud.rb that it is on.
+pub(super) async fn done_live(ground: &Ground) -> Result<(), Failure> {
+    let _turn = ground.turn().await?;
+    ground.not_switched_off_meanwhile().await?;
+    clear(ground);
     // Lost, verify says no more than that it is on.
     ground.host.note(ON_SINCE, &ground.host.clock.now().as_secs().to_string());
+    Ok(())
 }
 
 /// Since when CloudFront is on, where going live was this program's.
@@ -50,7 +77,7 @@ pub(super) fn on_since(ground: &Ground) -> Option<Duration> {
 
 /// Whether a switch was begun and not seen to its end.
 pub(super) fn begun(ground: &Ground) -> bool {
-    ground.host.noted("switch").is_some()
+    ground.host.noted(INTENT).is_some()
 }
 
 /// The lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.

@@ -5,7 +5,7 @@
 use crate::model::failure::Failure;
 
 use super::{
-    Host, Reach, Ssh,
+    Host, Reach, Ssh, lock,
     ssh::hold::{Held, Taken},
     state,
 };
@@ -53,10 +53,10 @@ impl Host {
     /// Where another run has it.
     pub async fn hold(&self) -> Result<Option<Held>, Failure> {
         let Reach::Ssh(line) = &self.reach else { return Ok(None) };
-        match line.hold(state::ROOTS, &state::holder(self.clock.now())).await {
+        match line.hold(state::ROOTS, &lock::holder(self.clock.now())).await {
             Taken::Holds(held) => Ok(Some(held)),
             Taken::Without => Ok(None),
-            Taken::By(holder) => Err(state::held_by(&holder, self.clock.now(), Some(line.name()))),
+            Taken::By(holder) => Err(lock::held_by(&holder, self.clock.now(), Some(line.name()))),
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod config;
 mod config_tests;
 pub mod ctl;
 pub mod keyring;
+pub mod lock;
 pub mod managed;
 pub mod netrc;
 pub mod reach;
@@ -110,7 +111,9 @@ impl Host {
         self.state.remove(&self.note_name(name));
     }
 
-    fn note_name(&self, name: &str) -> String {
+    /// A name for something that is kept here about this host.
+    #[must_use]
+    pub fn note_name(&self, name: &str) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._@".contains(c) { c } else { '_' };
         match self.reach.name() {
             None => name.to_owned(),

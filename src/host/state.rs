@@ -1,11 +1,11 @@
-//! The state directory: the last answers and where it was left, the lock, the log, saved policy documents.
+//! The state directory: the last answers and where it was left, the log, saved policy documents; its locks are in `lock`.
 //!
 //! It is a convenience: what is lost or unreadable here is noted and ignored, and costs no more than time.
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read as _, Seek as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -16,9 +16,6 @@ use serde::{Deserialize, Serialize};
 use crate::model::{answers::Answers, failure::Failure, goal::Stage};
 
 use super::{clock, redact::Redactor};
-
-/// What [`State::lock`] fails on where another run holds it.
-pub const OTHER_RUN: &str = "another run";
 
 /// The state directory, open. Clones share it.
 #[derive(Debug, Clone)]
@@ -38,32 +35,6 @@ pub struct Left {
     pub when: u64,
     /// The account and the bucket that it worked on, where it came to know them.
     pub on: Option<(String, String)>,
-}
-
-/// Who holds the lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Holder {
-    pid: u32,
-    /// Unix seconds.
-    since: u64,
-    stage: Option<Stage>,
-    /// The machine that it runs on, where that is another than the lock's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    from: Option<String>,
-}
-
-/// This run, as it is written into another host's lock.
-pub(super) fn holder(now: Duration) -> Vec<u8> {
-    let from = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let holder = Holder { pid: std::process::id(), since: now.as_secs(), stage: None, from: Some(from) };
-    serde_json::to_vec(&holder).expect("a holder is plain data")
-}
-
-/// The lock, until it is dropped; the kernel frees it where this process crashes.
-#[derive(Debug)]
-pub struct Lock {
-    file: File,
-    holder: Holder,
 }
 
 /// Where the state lies that root keeps.
@@ -205,85 +176,12 @@ impl State {
     pub fn clipboard(&self, text: &str) -> Result<PathBuf, Failure> {
         self.write("clipboard", text.as_bytes())
     }
-
-    /// Takes the lock, so that one run at a time changes this host.
-    ///
-    /// # Errors
-    /// Where another run holds it: who, since when, in which stage.
-    pub fn lock(&self, now: Duration, stage: Option<Stage>) -> Result<Lock, Failure> {
-        let path = self.dir.join("lock");
-        let failed = |error: io::Error| {
-            Failure::other(
-                path.display().to_string(),
-                error.to_string(),
-                "name another one with --state-dir DIR",
-            )
-        };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
-        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(&mut file, now)),
-            Err(error) => return Err(failed(error.into())),
-        }
-        let mut lock = Lock {
-            file,
-            holder: Holder { pid: std::process::id(), since: now.as_secs(), stage, from: None },
-        };
-        lock.say();
-        Ok(lock)
-    }
-}
-
-fn held(file: &mut File, now: Duration) -> Failure {
-    let mut text = Vec::new();
-    let _ = file.read_to_end(&mut text);
-    held_by(&text, now, None)
-}
-
-/// Another run has the lock, on this machine or on another host: what it wrote there of itself.
-pub(super) fn held_by(holder: &[u8], now: Duration, on: Option<&str>) -> Failure {
-    let why = match serde_json::from_slice::<Holder>(holder) {
-        Ok(holder) => {
-            let stage =
-                holder.stage.map_or(String::new(), |stage| format!(", in the stage {}", stage.name()));
-            let from = holder.from.map_or(String::new(), |from| format!(" on {from}"));
-            let minutes = now.as_secs().saturating_sub(holder.since) / 60;
-            let since = clock::written(Duration::from_secs(holder.since));
-            format!("process {}{from} runs since {since} ({minutes} min){stage}", holder.pid)
-        }
-        // It has the lock, and hasn't said who it is yet.
-        Err(_) => "it has only just begun".to_owned(),
-    };
-    let what = on.map_or(OTHER_RUN.to_owned() + " on this host", |on| format!("{OTHER_RUN} on {on}"));
-    Failure::other(what, why, "wait for it, or stop it with Ctrl-C where it runs")
-}
-
-impl Lock {
-    /// Says which stage runs now, to whoever asks.
-    pub fn stage(&mut self, stage: Option<Stage>) {
-        self.holder.stage = stage;
-        self.say();
-    }
-
-    fn say(&mut self) {
-        let text = serde_json::to_vec(&self.holder).expect("a holder is plain data");
-        // The lock is the kernel's; what stands in the file is for people.
-        let _ = self.file.rewind();
-        let _ = self.file.set_len(0);
-        let _ = self.file.write_all(&text);
-        let _ = self.file.set_permissions(fs::Permissions::from_mode(0o600));
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::model::{goal::Goal, secret::Secret};
 
@@ -315,23 +213,6 @@ mod tests {
             assert_eq!(left, None);
             assert!(note.unwrap().contains("answers.json is ignored"), "{broken}");
         }
-    }
-
-    #[test]
-    fn a_second_run_is_told_who_runs_since_when_and_where() {
-        let (_root, state) = state();
-        let mut lock = state.lock(NOW, None).unwrap();
-        lock.stage(Some(Stage::GoLive));
-        let failure = state.lock(NOW + Duration::from_mins(3), None).unwrap_err();
-        assert_eq!(
-            failure.why,
-            format!(
-                "process {} runs since 2026-11-23 20:45:00 UTC (3 min), in the stage go-live",
-                std::process::id()
-            )
-        );
-        drop(lock);
-        assert!(state.lock(NOW, None).is_ok());
     }
 
     #[test]

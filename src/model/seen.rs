@@ -227,7 +227,6 @@ pub enum Seen {
     Bootstrap(Box<BootstrapSeen>),
     Distribution(Box<DistributionSeen>),
     Configuration(Box<ConfigurationSeen>),
-    Disable(Box<DisableSeen>),
 }
 
 #[derive(Debug, Clone)]
@@ -306,10 +305,4 @@ pub struct ConfigurationSeen {
     pub backup: Option<(String, bool)>,
     /// The other web nodes' files, in the order in which their hosts were named.
     pub others: Vec<ConfigSeen>,
-}
-
-/// What switching off saw of each web node, in the order in which they were named: its file, or why it can't be read.
-#[derive(Debug, Clone)]
-pub struct DisableSeen {
-    pub nodes: Vec<Result<ConfigSeen, super::failure::Failure>>,
 }

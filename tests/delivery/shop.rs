@@ -64,10 +64,7 @@ pub struct Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        if let Some(mut served) = self.served.take() {
-            let _ = served.kill();
-            let _ = served.wait();
-        }
+        self.close();
     }
 }
 
@@ -121,10 +118,18 @@ impl Shop {
             .well();
     }
 
-    pub fn serve(&mut self) {
+    pub fn close(&mut self) {
+        if let Some(mut served) = self.served.take() {
+            let _ = served.kill();
+            let _ = served.wait();
+        }
+    }
+
+    pub fn serve(&mut self, options: &[&str]) {
         let mut served = self
             .program()
             .args(["--output", "json", "sandbox", "serve", &self.text("sandbox")])
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -340,6 +340,21 @@ case("the signature, and the time", "bad-signature", querystring="t=0000000001_"
 case("no keys, and the time", "bad-signature", querystring=GOOD["sha256"], keys=(), now=9999999999)
 case("the time alone", "expired", querystring=GOOD["sha256"], now=9999999999)
 
+# Each two faults together, whichever MAC: the earlier reason is said. `missing-token` leaves no token for a later fault to be in.
+ORDER = ["bad-method", "bad-path", "missing-token", "malformed-token", "bad-signature", "expired"]
+for algorithm in ("sha1", "sha256"):
+    for first, earlier in enumerate(ORDER):
+        for later in ORDER[first + 1:]:
+            faults = {earlier, later}
+            path = "/7/8/../a" if "bad-path" in faults else PATH
+            querystring = token(algorithm, path, key=STRANGER if "bad-signature" in faults else KEY)
+            if "malformed-token" in faults:
+                querystring += "0"
+            if "missing-token" in faults:
+                querystring = ""
+            case(f"{earlier} before {later}, {algorithm}", earlier, uri=path, querystring=querystring,
+                 method="POST" if "bad-method" in faults else "GET", now=NOW + 3600 if "expired" in faults else NOW)
+
 
 def main():
     names = [case["name"] for case in cases]

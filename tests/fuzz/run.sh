@@ -10,4 +10,7 @@ export RUSTFLAGS
 target=$(rustc -vV | sed -n 's/^host: //p')
 cargo build --release --target "$target"
 mkdir -p corpus/check
-exec "target/$target/release/check" -max_total_time="${1:-60}" corpus/check
+# One that is accepted, and one of the other MAC and another construction, to start from.
+printf '\0\0/7/8/a%%2B.deb?t=1618409761_MAC' >corpus/check/signed
+printf '\043\010/7/8/\303\251?t=1618409761_MAC' >corpus/check/otherwise
+exec "${CARGO_TARGET_DIR:-target}/$target/release/check" -dict=check.dict -print_final_stats=1 -max_total_time="${1:-60}" corpus/check

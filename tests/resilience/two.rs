@@ -99,7 +99,6 @@ fn switching_off_beside_a_run_keeps_it_from_going_live() {
 }
 
 #[test]
-#[ignore = "failed once in three runs beside other tests, for a reason not yet known: run it alone"]
 fn switching_off_while_it_goes_live_ends_off() {
     for moment in [
         step("started", "gate"),

@@ -31,3 +31,7 @@ class Hashing {
 export const createHash = (algorithm) => new Hashing(algorithm);
 export const createHmac = (algorithm, key) => new Hashing(algorithm, plain(key));
 export const createSecretKey = (bytes) => plain(bytes);
+export const timingSafeEqual = (one, other) => {
+  if (one.length !== other.length) throw new RangeError('Input buffers must have the same byte length');
+  return one.reduce((different, byte, at) => different | (byte ^ other[at]), 0) === 0;
+};

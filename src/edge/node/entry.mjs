@@ -20,10 +20,13 @@ const { handler } = await import('/var/task/index.mjs');
 if (typeof handler !== 'function') throw new Error('Runtime.HandlerNotFound: index.handler is undefined or not exported');
 if (handler.length > 2) throw new Error('Runtime.CallbackHandlerDeprecated: the handler takes a callback');
 
-edge.viewerRequest = async (input) => {
-  const { event, milliseconds } = JSON.parse(input);
-  now = milliseconds;
-  return JSON.stringify((await handler(event)) ?? null);
+edge.viewerRequests = async (input) => {
+  const results = [];
+  for (const { event, milliseconds } of JSON.parse(input)) {
+    now = milliseconds;
+    results.push((await handler(event)) ?? null);
+  }
+  return JSON.stringify(results);
 };
 
 edge.checks = async (input) => {

@@ -6,7 +6,7 @@ use super::see::bundle;
 use crate::cloud::FunctionSettings;
 use crate::edge::{
     bundle::{HANDLER, MEMORY, RUNTIME, TIMEOUT},
-    runtime,
+    self_test::{VECTORS, self_test},
 };
 use crate::engine::{ground::Ground, run::StageRun};
 use crate::model::{
@@ -106,21 +106,7 @@ pub async fn apply(
         .step(Step::SelfTest, "the bundle is made, and tried", async {
             let ciphertext = cloud.encrypt(&key.arn, secret.expose().as_bytes(), names.bucket()).await?;
             let zip = bundle.zip(&[ciphertext]);
-            let (passed, total) = runtime::self_test(&zip, runtime::VECTORS).await.map_err(|why| {
-                Failure::other(
-                    "the function's bundle",
-                    why,
-                    "report this with the log; nothing was published",
-                )
-            })?;
-            if passed != total {
-                return Err(Failure::other(
-                    "the function's bundle",
-                    format!("only {passed} of {total} self-tests passed, so it was not published"),
-                    "report this with the log; what serves packages now is untouched",
-                ));
-            }
-            Ok((zip, format!("self-test: {passed} of {total}")))
+            tried(zip).await
         })
         .await?;
     let settings = FunctionSettings { runtime: RUNTIME, handler: HANDLER, memory: MEMORY, timeout: TIMEOUT };
@@ -143,6 +129,21 @@ pub async fn apply(
     Ok(ended(seen, &version.arn))
 }
 
+/// Gives the bundle back for publishing, and what is said of it, only where it passed its self-test whole.
+async fn tried(zip: Vec<u8>) -> Result<(Vec<u8>, String), Failure> {
+    let (passed, total) = self_test(&zip, VECTORS).await.map_err(|why| {
+        Failure::other("the function's bundle", why, "report this with the log; nothing was published")
+    })?;
+    if passed != total {
+        return Err(Failure::other(
+            "the function's bundle",
+            format!("only {passed} of {total} self-tests passed, so it was not published"),
+            "report this with the log; what serves packages now is untouched",
+        ));
+    }
+    Ok((zip, format!("self-test: {passed} of {total}")))
+}
+
 fn ended(seen: &BootstrapSeen, arn: &str) -> (End, String) {
     let previous = seen
         .function
@@ -152,4 +153,28 @@ fn ended(seen: &BootstrapSeen, arn: &str) -> (End, String) {
         .map(|version| format!("; the adopted function's version before: {}", version.arn))
         .unwrap_or_default();
     (End::Applied, format!("{arn}{previous}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::bundle::Bundle;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_bundle_that_passes_is_given_back_to_be_published() {
+        let bundle = Bundle {
+            construction: "raw:path+expires".parse().unwrap(),
+            key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
+            context: [("packagecloud:enterprise".to_owned(), "packages".to_owned())].into(),
+        };
+        let zip = bundle.zip(&[vec![1]]);
+        let (given, said) = tried(zip.clone()).await.unwrap();
+        assert!(given == zip && said.starts_with("self-test: "), "{said}");
+
+        // Without a secret in it, it refuses what is signed rightly.
+        let failure = tried(bundle.zip(&[])).await.unwrap_err();
+        assert!(failure.why.contains("self-tests passed, so it was not published"), "{failure:?}");
+        let failure = tried(b"no zip".to_vec()).await.unwrap_err();
+        assert!(failure.next.contains("nothing was published"), "{failure:?}");
+    }
 }

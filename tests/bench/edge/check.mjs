@@ -31,7 +31,7 @@ for (const algorithm of ['sha256', 'sha1']) {
   }
 }
 
-console.log(`node ${process.version}; nanoseconds a call`);
+console.log(`node ${process.version}; nanoseconds of processor time a call`);
 table(results);
 const slow = results.filter((result) => result.kind === 'a package' && result['of the faster bare'] < 0.8);
 if (process.argv.includes('--gate') && slow.length > 0) process.exitCode = 1;

@@ -1,0 +1,159 @@
+//! A bundle, tried before it is published: every vector through its check, and through its handler as CloudFront would call it.
+//!
+//! It asks nobody: KMS is played, and whatever stands in `keys.json` decrypts to the vectors' own secret.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::Response;
+use serde_json::{Value, json};
+
+use super::{
+    bundle::{self, KEYS_FILE, Keys},
+    runtime::{Decrypt, Function},
+};
+use crate::model::secret::Secret;
+
+/// The vectors to which the function, and `model::token`, are held.
+pub const VECTORS: &str = include_str!("../../assets/signed-url-vectors.json");
+/// The secret of the vectors that have but one key.
+const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+/// How many cases a bundle answered rightly, of how many.
+///
+/// # Errors
+/// Where it doesn't load or throws, or the vectors aren't ours.
+pub async fn self_test(zip: &[u8], vectors: &str) -> Result<(usize, usize), String> {
+    let vectors: Value = serde_json::from_str(vectors).map_err(|error| format!("the vectors: {error}"))?;
+    let cases = vectors["cases"].as_array().ok_or("the vectors have no cases")?;
+    let keys = bundle::files(zip)?.remove(KEYS_FILE).ok_or("it has no keys.json")?;
+    let keys: Keys = serde_json::from_str(&keys).map_err(|error| format!("{KEYS_FILE}: {error}"))?;
+    let function = Function::start(zip, BTreeMap::new(), played())?;
+
+    let verdicts = function.checks(cases).await?;
+    let checked = cases.iter().zip(&verdicts).filter(|(case, verdict)| case["expect"] == **verdict).count();
+
+    // The handler has one construction, and the keys that KMS gave it.
+    let key = keys.construction.key.key(&Secret::new(SECRET)).map_err(|failure| failure.to_string())?;
+    let (construction, key) = (json!(keys.construction), json!([hex::encode(key)]));
+    let own: Vec<&Value> =
+        cases.iter().filter(|case| case["construction"] == construction && case["keys"] == key).collect();
+    let events = own.iter().map(|case| (event(case), Duration::from_secs(case["now"].as_u64().unwrap_or(0))));
+    let results = function.viewer_requests(events.collect()).await?;
+    let handled = own.iter().zip(&results).filter(|(case, result)| answers(case, result)).count();
+    Ok((checked + handled, cases.len() + own.len()))
+}
+
+/// A KMS that gives the vectors' secret to whoever asks.
+fn played() -> Decrypt {
+    Arc::new(|_| {
+        let plain = json!({ "Plaintext": STANDARD.encode(SECRET) }).to_string();
+        Box::pin(async move { Ok(Response::new(plain.into())) })
+    })
+}
+
+/// A case as CloudFront's event.
+fn event(case: &Value) -> Value {
+    let request = &case["request"];
+    json!({ "Records": [{ "cf": {
+        "config": { "distributionDomainName": request["host"], "eventType": "viewer-request" },
+        "request": {
+            "clientIp": "203.0.113.178",
+            "headers": { "host": [{ "key": "Host", "value": request["host"] }] },
+            "method": request["method"],
+            "querystring": request["querystring"],
+            "uri": request["uri"],
+        },
+    } }] })
+}
+
+/// Whether the handler did what the case expects: sent the request on, its token taken off, or refused it with the reason.
+fn answers(case: &Value, result: &Value) -> bool {
+    let expect = &case["expect"];
+    if expect["ok"] == true {
+        let mut request = event(case)["Records"][0]["cf"]["request"].clone();
+        request["uri"] = expect["uri"].clone();
+        request["querystring"] = json!("");
+        return *result == request;
+    }
+    let status = if expect["reason"] == "bad-method" { "405" } else { "403" };
+    let header = |name: &str| &result["headers"][name][0]["value"];
+    result["status"] == status
+        && header("x-packagecloud-cloudfront") == &expect["reason"]
+        && header("cache-control") == "no-store"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{edge::bundle::Bundle, model::token::Construction};
+
+    fn bundle(construction: Construction) -> Bundle {
+        let context = BTreeMap::from([("packagecloud:enterprise".to_owned(), "packages".to_owned())]);
+        Bundle { construction, key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(), context }
+    }
+
+    /// The bundle with a text in one of its files replaced.
+    fn broken(file: &str, from: &str, to: &str) -> Vec<u8> {
+        use std::io::Write as _;
+        use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+        let mut files = bundle::files(&bundle(Construction::default()).zip(&[vec![1]])).unwrap();
+        let text = files.get_mut(file).unwrap();
+        assert!(text.contains(from), "{from} is not in {file}");
+        *text = text.replace(from, to);
+        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, text) in files {
+            zip.start_file(name, stored).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_bundle_of_ours_passes_whole() {
+        for construction in Construction::all() {
+            let (passed, total) =
+                self_test(&bundle(construction).zip(&[vec![1], vec![2]]), VECTORS).await.unwrap();
+            assert_eq!(passed, total, "{construction}");
+            // Beside the check, its handler was asked: with most of the cases where it is the default one.
+            let least = if construction == Construction::default() { 1000 } else { 640 };
+            assert!(total > least, "{construction}: {total}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_bundle_does_not() {
+        for (file, from, to) in [
+            ("token.mjs", "timingSafeEqual(right, given)", "true"),
+            ("token.mjs", "nowSeconds <= Number(expires)", "true"),
+            ("token.mjs", "MIN_KEY_BYTES = 16", "MIN_KEY_BYTES = 15"),
+            ("token.mjs", "return refused('bad-path');\n      canonical", "{}\n      canonical"),
+            (
+                "token.mjs",
+                "'path+expires': (path, expires) => path + expires",
+                "'path+expires': (path) => path",
+            ),
+            // Its check is right, and what is around it isn't.
+            ("index.mjs", "if (!verdict.ok) return answer(verdict.reason);", ""),
+            ("index.mjs", "uri: verdict.uri, querystring: ''", "uri: verdict.uri"),
+            ("index.mjs", "['403', 'Forbidden']", "[403, 'Forbidden']"),
+            ("index.mjs", "'no-store'", "'max-age=60'"),
+            ("secrets.mjs", "base64ToBytes(asciiOf(secret))", "secret"),
+        ] {
+            let (passed, total) = self_test(&broken(file, from, to), VECTORS).await.unwrap();
+            assert!(passed < total, "{file}: {from} → {to}: {passed} of {total}");
+        }
+        let unloadable = broken("index.mjs", "export const handler", "const handler");
+        assert!(self_test(&unloadable, VECTORS).await.unwrap_err().contains("HandlerNotFound"));
+        let throws =
+            broken("token.mjs", "  if (method !== 'GET'", "  nothing.here();\n  if (method !== 'GET'");
+        assert!(self_test(&throws, VECTORS).await.is_err());
+        assert!(
+            self_test(&bundle(Construction::default()).zip(&[]), VECTORS)
+                .await
+                .is_ok_and(|(passed, total)| passed < total),
+            "it holds no secret"
+        );
+    }
+}
