@@ -34,7 +34,10 @@ struct Node {
     due: bool,
     /// Where the file before is kept, as the end of a sentence.
     backup: String,
+    /// What went wrong after its file was written.
     failures: Vec<Failure>,
+    /// Why its file can't be read or written.
+    lost: Option<Failure>,
 }
 
 /// The nodes, and those of them that could not be switched.
@@ -64,6 +67,7 @@ pub async fn apply(ground: &Ground, answers: &Answers, run: &StageRun) -> Result
                 (End::Unchanged, String::new())
             });
         }
+        all.nodes.iter_mut().for_each(|node| node.failures.clear());
         all.write(run).await?;
         if ground.without_ctl() {
             all.done().await;
@@ -90,6 +94,7 @@ impl All {
             due: false,
             backup: String::new(),
             failures: Vec::new(),
+            lost: None,
         });
         Self { nodes: nodes.collect(), lost: Vec::new(), alone: ground.others().is_empty() }
     }
@@ -102,21 +107,20 @@ impl All {
                 Ok(config) => {
                     node.seen = config.seen;
                     node.due = is_on(&node.seen) || switch::begun(&node.ground);
-                    node.failures.clear();
                 }
-                Err(failure) => node.failures = vec![failure],
+                Err(failure) => node.lost = Some(failure),
             }
         }
-        self.part_with_failed()
+        self.part_with_lost()
     }
 
-    /// Takes out the nodes that failed.
+    /// Takes out the nodes that are lost.
     ///
     /// # Errors
     /// Where that is the only one: then there is nobody to go on with.
-    fn part_with_failed(&mut self) -> Result<(), Failure> {
+    fn part_with_lost(&mut self) -> Result<(), Failure> {
         for mut node in std::mem::take(&mut self.nodes) {
-            match node.failures.pop() {
+            match node.lost.take() {
                 None => self.nodes.push(node),
                 Some(failure) if self.alone => {
                     return Err(Failure { next: by_hand(&node.ground.host.config_place()), ..failure });
@@ -152,10 +156,10 @@ impl All {
                             backups.push_str(&kept);
                             node.backup.push_str(&kept);
                         }
-                        Err(failure) => node.failures.push(failure),
+                        Err(failure) => node.lost = Some(failure),
                     }
                 }
-                match self.nodes.iter().find_map(|node| node.failures.first()) {
+                match self.nodes.iter().find_map(|node| node.lost.as_ref()) {
                     Some(failure) if self.alone => {
                         let path = &self.nodes[0].seen.path;
                         Err(Failure { next: by_hand(path), ..failure.clone() })
@@ -168,7 +172,7 @@ impl All {
         if !began {
             return result;
         }
-        self.part_with_failed()
+        self.part_with_lost()
     }
 
     /// One of packagecloud-ctl's commands on every node that is due; a failure is kept with its node, and stops none.
