@@ -170,7 +170,8 @@ pub async fn bootstrap(session: &mut Session) -> Result<u8, Failure> {
 pub async fn distribution(session: &mut Session, go_live: bool) -> Result<u8, Failure> {
     let arn = session.answers.version_arn.clone().unwrap_or_default();
     let numbered = arn.rsplit(':').next().is_some_and(|number| number.parse::<u32>().is_ok());
-    if !(arn.starts_with("arn:aws:lambda:us-east-1:") && arn.contains(":function:") && numbered) {
+    let whole = arn.split(':').count() == 8 && !arn.contains(char::is_whitespace);
+    if !(arn.starts_with("arn:aws:lambda:us-east-1:") && arn.contains(":function:") && numbered && whole) {
         return Err(Failure::usage(
             arn,
             "it is no ARN of a function version in us-east-1, with its number at the end",

@@ -192,7 +192,12 @@ impl Cloud {
         say(&format!("making {what}, once in this account"));
         let asked = self.iam.create_service_linked_role().aws_service_name(service).send().await;
         match asked.map_err(fault::of("iam:CreateServiceLinkedRole", &what)) {
-            Err(failure) if failure.why.contains("has been taken in this account") => Ok(()),
+            Err(failure)
+                if failure.why.contains("has been taken in this account")
+                    || fault::is(&failure, "EntityAlreadyExists") =>
+            {
+                Ok(())
+            }
             done => done.map(|_| ()),
         }
     }

@@ -1,4 +1,4 @@
-//! What IAM's simulation says of a principal: a named check for each action.
+//! What IAM's simulation says of a principal: a named check for each action, with the step that would end without it.
 //!
 //! It is advice: what can't be simulated is unknown, never denied.
 
@@ -17,17 +17,28 @@ use crate::model::{
 const AT_ONCE: usize = 4;
 
 impl Cloud {
-    /// One check for each need, named by its action, in the order given. `principal` is the caller's ARN.
+    /// One check for each need, named by its action, in the order given; a single one, `permissions`, where none of
+    /// them can be asked. `principal` is the caller's ARN.
     pub async fn simulate(&self, principal: &str, needs: &[Need]) -> Result<Vec<Check>, Failure> {
         let source = match self.simulated(principal).await? {
             Ok(source) => source,
-            Err(why) => return Ok(needs.iter().map(|need| Check::unknown(need.action, &why)).collect()),
+            Err(why) => return Ok(vec![unasked(&why)]),
         };
         let asked: Vec<_> =
             batches(needs).into_iter().map(|batch| self.simulate_batch(&source, batch)).collect();
-        let mut answered: Vec<(usize, Check)> = stream::iter(asked).buffered(AT_ONCE).try_concat().await?;
-        answered.sort_by_key(|(place, _)| *place);
-        Ok(answered.into_iter().map(|(_, check)| check).collect())
+        let answered: Vec<Result<Vec<(usize, Check)>, Unasked>> =
+            stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+        let mut checks = Vec::new();
+        for batch in answered {
+            match batch {
+                Ok(batch) => checks.extend(batch),
+                // Who may not ask of one batch may ask of none.
+                Err(Unasked::Denied(why)) => return Ok(vec![unasked(&why)]),
+                Err(Unasked::Batch(batch)) => checks.extend(batch),
+            }
+        }
+        checks.sort_by_key(|(place, _)| *place);
+        Ok(checks.into_iter().map(|(_, check)| check).collect())
     }
 
     /// The ARN to simulate, or why there is none: only users and roles of IAM can be.
@@ -48,13 +59,17 @@ impl Cloud {
                 }
             }
             ("iam", ["root"]) => Ok(Err(
-                "the account's root cannot be checked: it may do all but what the organization denies".into(),
+                "the account's root cannot be checked: it may do all but what the organization denies, and a user or role with what `check --policy` prints is safer".into(),
             )),
-            _ => Ok(Err(format!("{principal} cannot be checked: it is no IAM user or role"))),
+            _ => Ok(Err(format!("{principal} cannot be checked: IAM simulates users and roles alone"))),
         }
     }
 
-    async fn simulate_batch(&self, source: &str, batch: Batch<'_>) -> Result<Vec<(usize, Check)>, Failure> {
+    async fn simulate_batch(
+        &self,
+        source: &str,
+        batch: Batch<'_>,
+    ) -> Result<Result<Vec<(usize, Check)>, Unasked>, Failure> {
         let first = batch[0].1;
         let mut results: Vec<EvaluationResult> = Vec::new();
         let mut marker: Option<String> = None;
@@ -76,19 +91,40 @@ impl Cloud {
                     marker = page.marker().filter(|_| page.is_truncated()).map(str::to_owned);
                 }
                 Err(failure) => {
+                    let denied = failure.kind == Kind::Denied;
                     let why = advice(failure)?;
-                    return Ok(batch
-                        .into_iter()
-                        .map(|(place, need)| (place, Check::unknown(need.action, &why)))
-                        .collect());
+                    let unknown = |(place, need): (usize, &Need)| (place, Check::unknown(need.action, &why));
+                    return Ok(Err(if denied {
+                        Unasked::Denied(why)
+                    } else {
+                        Unasked::Batch(batch.into_iter().map(unknown).collect())
+                    }));
                 }
             }
             if marker.is_none() {
                 break;
             }
         }
-        Ok(batch.into_iter().map(|(place, need)| (place, judged(need, &results))).collect())
+        Ok(Ok(batch.into_iter().map(|(place, need)| (place, judged(need, &results))).collect()))
     }
+}
+
+/// Why a batch wasn't answered.
+enum Unasked {
+    /// The caller may not simulate.
+    Denied(String),
+    /// This batch alone: its checks, unknown.
+    Batch(Vec<(usize, Check)>),
+}
+
+/// The one check where nothing can be asked: it stops nobody.
+fn unasked(why: &str) -> Check {
+    Check::unknown(
+        "permissions",
+        format!(
+            "{why}; going on is safe: what is denied ends its step with the action's name, and the next run goes on from there"
+        ),
+    )
 }
 
 /// A failure that makes the simulation unknown, as the reason; what makes everything else fail too goes on.
@@ -179,7 +215,7 @@ fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
     if need.optional {
         return Check::unknown(
             need.action,
-            format!("not allowed on {}; only some installations need it", need.resource),
+            format!("not allowed on {}; only some installations need it ({})", need.resource, need.place()),
         );
     }
     let explicit = decisions.contains(&&PolicyEvaluationDecisionType::ExplicitDeny);
@@ -187,9 +223,11 @@ fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
         .iter()
         .filter_map(|one| one.organizations_decision_detail())
         .any(|one| !one.allowed_by_organizations());
+    let inner = of_it.iter().flat_map(|one| one.resource_specific_results());
     let boundary = of_it
         .iter()
         .filter_map(|one| one.permissions_boundary_decision_detail())
+        .chain(inner.filter_map(|one| one.permissions_boundary_decision_detail()))
         .any(|one| !one.allowed_by_permissions_boundary());
     let (why, next) = match (organization, boundary, explicit) {
         (true, ..) => {
@@ -201,5 +239,5 @@ fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
         (.., true) => ("a policy denies it explicitly", "have that denial lifted, or use another identity"),
         _ => ("no policy allows it", "attach the policy that `check --policy` prints"),
     };
-    Check::fail(need.action, format!("{why}, on {}", need.resource), next)
+    Check::fail(need.action, format!("{why}, on {}; needed for {}", need.resource, need.place()), next)
 }

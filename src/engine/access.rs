@@ -16,6 +16,7 @@ use crate::model::{
 use super::{
     ground::{Ground, Scene},
     nodes,
+    origin_access::by_control,
 };
 
 /// A minute: more than this and links that packagecloud signs are refused early or accepted late.
@@ -24,8 +25,11 @@ const CLOCK_LIMIT: i64 = 60;
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
     let config = ground.host.read_config().await;
-    let goal = answers.goal.unwrap_or(Goal::Install);
-    let needs = access::needs(goal, &scene.names, &scene.account);
+    // Without a goal all that any goal needs is asked for, as in the policy that is printed.
+    let mut needs = access::needs(answers.goal.unwrap_or(Goal::Upgrade), &scene.names, &scene.account);
+    if by_control(answers.origin_access, &scene.bucket) {
+        needs = access::by_control(needs);
+    }
     let (permissions, version) =
         join!(scene.cloud.simulate(&scene.caller.arn, &needs), ground.host.version());
 

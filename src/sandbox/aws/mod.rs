@@ -70,9 +70,14 @@ impl Caller {
         }
     }
 
-    /// Weighs his identity policies.
+    /// Weighs his identity policies, within what his boundary and the organization allow.
     pub fn decision(&self, state: &State, action: &str, resource: &str, context: &Context) -> Decision {
-        access::identity_allows(&iam::policies_of(state, &self.identity), action, resource, context)
+        self.weighed(state, action, resource, context).decision
+    }
+
+    fn weighed(&self, state: &State, action: &str, resource: &str, context: &Context) -> iam::Weighed {
+        let own = iam::policies_of(state, &self.identity);
+        iam::weigh(state, &self.identity, &own, (action, resource), context)
     }
 
     /// Holds him to his identity policies.
@@ -80,16 +85,17 @@ impl Caller {
     /// # Errors
     /// AWS's message, where they don't allow it.
     pub fn may(&self, state: &State, action: &str, resource: &str, context: &Context) -> Result<(), String> {
-        match self.decision(state, action, resource, context) {
+        let weighed = self.weighed(state, action, resource, context);
+        let by = weighed.denied_by;
+        match weighed.decision {
             Decision::Allow | Decision::Delegated => Ok(()),
             Decision::ExplicitDeny => {
-                Err(self.denied(action, resource, "with an explicit deny in an identity-based policy"))
+                Err(self.denied(action, resource, &format!("with an explicit deny in {by}")))
             }
-            Decision::ImplicitDeny => Err(self.denied(
-                action,
-                resource,
-                &format!("because no identity-based policy allows the {action} action"),
-            )),
+            Decision::ImplicitDeny => {
+                let kind = by.split_once(' ').map_or(by, |(_, kind)| kind);
+                Err(self.denied(action, resource, &format!("because no {kind} allows the {action} action")))
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 //! What a caller's own policies don't allow is refused before anything is looked at.
 
 mod documents;
+mod limits;
 mod roles;
 mod simulate;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::sandbox::{World, world};
 
+pub use limits::{Weighed, weigh};
 pub use roles::{Role, service_linked};
 
 /// The key pair of AWS's own examples.
@@ -40,6 +42,8 @@ pub struct State {
     /// Roles' temporary keys, by access key.
     pub sessions: BTreeMap<String, Key>,
     pub account_alias: Option<String>,
+    /// The organization's service control policies; empty where there is no organization.
+    pub organization: Vec<Value>,
 }
 
 /// The one user.
@@ -50,6 +54,8 @@ pub struct User {
     pub id: String,
     /// His inline policy: an administrator's, until a test restricts him.
     pub policy: Value,
+    /// His permissions boundary.
+    pub boundary: Option<Value>,
 }
 
 impl Default for User {
@@ -58,6 +64,7 @@ impl Default for User {
             name: "sandbox".into(),
             id: "AIDACKCEVSQ6C2EXAMPLE".into(),
             policy: json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}),
+            boundary: None,
         }
     }
 }

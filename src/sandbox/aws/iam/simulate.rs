@@ -1,6 +1,7 @@
 //! SimulatePrincipalPolicy in its present form: one result an action, the resources' own decisions beneath.
 //!
-//! It sees identity policies alone, and gives fewer results than asked for, with a Marker.
+//! It sees identity policies, the boundary and the organization's policies, and gives fewer results than asked for,
+//! with a Marker.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use super::{
         Identity, Refusal,
         access::{self, Context, Decision},
     },
-    Ask, Outcome, element, no_such, policies_of, role, user_arn,
+    Ask, Outcome, element, no_such, policies_of, role, user_arn, weigh,
 };
 use crate::sandbox::world::State;
 
@@ -46,7 +47,7 @@ pub fn simulate(state: &State, ask: &Ask<'_>) -> Outcome {
         .get(from..to)
         .unwrap_or_default()
         .iter()
-        .map(|action| result(&documents, action, &resources, &context))
+        .map(|action| result(state, &identity, &documents, action, &resources, &context))
         .collect();
     let more = if to < actions.len() {
         format!("<IsTruncated>true</IsTruncated>{}", element("Marker", &to.to_string()))
@@ -85,13 +86,24 @@ fn context(ask: &Ask<'_>) -> Context {
     context
 }
 
-fn result(documents: &[Value], action: &str, resources: &[&str], context: &Context) -> String {
+fn result(
+    state: &State,
+    identity: &Identity,
+    documents: &[Value],
+    action: &str,
+    resources: &[&str],
+    context: &Context,
+) -> String {
     let mut missing = BTreeSet::new();
     let mut specific = String::new();
     let mut worst = Decision::Allow;
+    let (mut organization, mut boundary) = (true, true);
     let asked: &[&str] = if resources.is_empty() { &["*"] } else { resources };
     for resource in asked {
-        let decision = access::identity_allows(documents, action, resource, context);
+        let weighed = weigh(state, identity, documents, (action, resource), context);
+        let decision = weighed.decision;
+        organization &= weighed.organization;
+        boundary &= weighed.boundary;
         let lacking = access::missing_context(documents, action, resource, context);
         worst = worst.min(decision);
         if !resources.is_empty() {
@@ -106,9 +118,20 @@ fn result(documents: &[Value], action: &str, resources: &[&str], context: &Conte
         }
         missing.extend(lacking);
     }
+    let mut limits = String::new();
+    if !state.iam.organization.is_empty() {
+        let allowed = element("AllowedByOrganizations", &organization.to_string());
+        limits.push_str(&format!("<OrganizationsDecisionDetail>{allowed}</OrganizationsDecisionDetail>"));
+    }
+    if state.iam.user.boundary.is_some() {
+        let allowed = element("AllowedByPermissionsBoundary", &boundary.to_string());
+        limits.push_str(&format!(
+            "<PermissionsBoundaryDecisionDetail>{allowed}</PermissionsBoundaryDecisionDetail>"
+        ));
+    }
     let template = if resources.is_empty() || resources == ["*"] { "*" } else { template(action) };
     format!(
-        "<member>{}{}{}<MatchedStatements/>{}<ResourceSpecificResults>{specific}</ResourceSpecificResults></member>",
+        "<member>{}{}{}<MatchedStatements/>{}{limits}<ResourceSpecificResults>{specific}</ResourceSpecificResults></member>",
         element("EvalActionName", action),
         element("EvalResourceName", template),
         element("EvalDecision", spelt(worst)),

@@ -1,0 +1,200 @@
+//! The table itself, a function for each thing that is made: the step, the resource, the actions.
+
+use super::Need;
+use crate::model::{
+    goal::{Stage, Step},
+    names::{COST_TAG, EDGE_REGION, MARKER_TAG, Names},
+};
+
+/// All that any goal needs.
+pub fn whole(names: &Names, account: &str) -> Vec<Need> {
+    let mut table = Table(Vec::new());
+    let bucket = format!("arn:aws:s3:::{}", names.bucket());
+    let objects = format!("{bucket}/*");
+    access(&mut table, &bucket, &objects, account);
+    reindex(&mut table, &objects);
+    role(&mut table, names, account);
+    key(&mut table, names, account);
+    function(&mut table, names, account);
+    origin_access(&mut table);
+    distribution(&mut table, account);
+    let grant = (Stage::Distribution, Step::BucketPolicy);
+    table.on(grant, &bucket, &["s3:GetBucketPolicy", "s3:PutBucketPolicy"]);
+    table.0
+}
+
+/// Where an action is needed.
+type Place = (Stage, Step);
+
+struct Table(Vec<Need>);
+
+impl Table {
+    fn on(&mut self, place: Place, resource: &str, actions: &[&'static str]) {
+        self.add(place, resource, &[], false, actions);
+    }
+
+    fn if_used(&mut self, place: Place, resource: &str, actions: &[&'static str]) {
+        self.add(place, resource, &[], true, actions);
+    }
+
+    fn add(
+        &mut self,
+        (stage, step): Place,
+        resource: &str,
+        context: &[(&str, &str)],
+        optional: bool,
+        actions: &[&'static str],
+    ) {
+        let context: Vec<_> =
+            context.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self.0.extend(actions.iter().map(|&action| Need {
+            stage,
+            step,
+            action,
+            resource: resource.to_owned(),
+            context: context.clone(),
+            optional,
+        }));
+    }
+}
+
+fn access(table: &mut Table, bucket: &str, objects: &str, account: &str) {
+    let place = (Stage::Access, Step::Bucket);
+    table.on(place, bucket, &["s3:GetBucketLocation", "s3:ListBucket"]);
+    table.on(place, objects, &["s3:GetObject"]);
+    table.if_used(
+        place,
+        bucket,
+        &["s3:GetBucketOwnershipControls", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration"],
+    );
+    table.if_used(place, "*", &["s3:ListAllMyBuckets"]);
+    let place = (Stage::Access, Step::Permissions);
+    table.if_used(place, &format!("arn:aws:iam::{account}:*"), &["iam:SimulatePrincipalPolicy"]);
+}
+
+fn reindex(table: &mut Table, objects: &str) {
+    let place = (Stage::Reindex, Step::Objects);
+    table.on(place, objects, &["s3:GetObject", "s3:PutObject"]);
+    table.if_used(
+        place,
+        objects,
+        &[
+            "s3:AbortMultipartUpload",
+            "s3:GetObjectAcl",
+            "s3:GetObjectLegalHold",
+            "s3:GetObjectRetention",
+            "s3:GetObjectTagging",
+            "s3:PutObjectAcl",
+            "s3:PutObjectLegalHold",
+            "s3:PutObjectRetention",
+            "s3:PutObjectTagging",
+        ],
+    );
+}
+
+fn role(table: &mut Table, names: &Names, account: &str) {
+    let role = format!("arn:aws:iam::{account}:role/{}", names.role());
+    let make = (Stage::Bootstrap, Step::Role);
+    table.on(make, &role, &["iam:CreateRole", "iam:GetRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy"]);
+    table.on((Stage::Bootstrap, Step::RolePolicy), &role, &["iam:GetRolePolicy", "iam:PutRolePolicy"]);
+    let passed = [("iam:PassedToService", "lambda.amazonaws.com")];
+    table.add((Stage::Bootstrap, Step::Function), &role, &passed, false, &["iam:PassRole"]);
+    for service in ["replicator.lambda.amazonaws.com", "logger.cloudfront.amazonaws.com"] {
+        let linked = format!("arn:aws:iam::{account}:role/aws-service-role/{service}/*");
+        let named = [("iam:AWSServiceName", service)];
+        table.add(make, &linked, &named, false, &["iam:CreateServiceLinkedRole"]);
+        table.if_used(make, &linked, &["iam:GetRole"]);
+    }
+}
+
+fn key(table: &mut Table, names: &Names, account: &str) {
+    let key = format!("arn:aws:kms:{EDGE_REGION}:{account}:key/*");
+    let alias = format!("arn:aws:kms:{EDGE_REGION}:{account}:{}", names.alias());
+    let tag = format!("aws:RequestTag/{MARKER_TAG}");
+    let cost = format!("aws:RequestTag/{COST_TAG}");
+    let tagged = [(tag.as_str(), names.bucket()), (cost.as_str(), names.bucket())];
+    let make = (Stage::Bootstrap, Step::Key);
+    table.add(make, "*", &tagged, false, &["kms:CreateKey"]);
+    table.add(make, &key, &tagged, false, &["kms:TagResource"]);
+    table.on(make, "*", &["kms:ListKeys"]);
+    table.on(make, &key, &["kms:DescribeKey", "kms:ListResourceTags"]);
+    // The key is asked for by its alias: where there is none yet, there is no key's ARN to weigh either.
+    table.if_used(make, &alias, &["kms:DescribeKey"]);
+    // An alias is asked for on both ends.
+    table.on((Stage::Bootstrap, Step::KeyAlias), &key, &["kms:CreateAlias"]);
+    table.on((Stage::Bootstrap, Step::KeyAlias), &alias, &["kms:CreateAlias"]);
+    table.on((Stage::Bootstrap, Step::KeyPolicy), &key, &["kms:GetKeyPolicy"]);
+    let marker = format!("aws:ResourceTag/{MARKER_TAG}");
+    let ours = [(marker.as_str(), names.bucket())];
+    table.add((Stage::Bootstrap, Step::KeyPolicy), &key, &ours, false, &["kms:PutKeyPolicy"]);
+    table.add((Stage::Bootstrap, Step::SelfTest), &key, &ours, false, &["kms:Encrypt"]);
+}
+
+fn function(table: &mut Table, names: &Names, account: &str) {
+    let function = format!("arn:aws:lambda:{EDGE_REGION}:{account}:function:{}", names.function());
+    let versions = format!("{function}:*");
+    // Where the function stands a secret is never made anew. Without ListTags GetFunction leaves the tags out, and a
+    // function of ours would look like somebody's.
+    let looked_for = ["lambda:GetFunction", "lambda:ListTags", "lambda:ListVersionsByFunction"];
+    table.on((Stage::Secret, Step::Secret), &function, &looked_for);
+    table.on(
+        (Stage::Bootstrap, Step::Function),
+        &function,
+        &[
+            "lambda:CreateFunction",
+            "lambda:GetFunctionConfiguration",
+            "lambda:TagResource",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+        ],
+    );
+    let publish = (Stage::Bootstrap, Step::FunctionVersion);
+    table.on(publish, &function, &["lambda:PublishVersion"]);
+    table.on(publish, &versions, &["lambda:GetFunctionConfiguration"]);
+    // CloudFront asks these in the caller's name, of the version's ARN, never the function's; the asterisk belongs to
+    // the action's name.
+    table.on(
+        (Stage::Distribution, Step::Distribution),
+        &versions,
+        &["lambda:DisableReplication*", "lambda:EnableReplication*", "lambda:GetFunction"],
+    );
+}
+
+fn origin_access(table: &mut Table) {
+    let place = (Stage::Bootstrap, Step::OriginAccess);
+    let identities = [
+        "cloudfront:CreateCloudFrontOriginAccessIdentity",
+        "cloudfront:ListCloudFrontOriginAccessIdentities",
+    ];
+    table.on(place, "*", &identities);
+    table.on(place, "*", &["cloudfront:ListOriginAccessControls"]);
+    table.if_used(place, "*", &["cloudfront:CreateOriginAccessControl"]);
+}
+
+fn distribution(table: &mut Table, account: &str) {
+    table.on(
+        (Stage::Distribution, Step::CachePolicy),
+        "*",
+        &[
+            "cloudfront:CreateCachePolicy",
+            "cloudfront:GetCachePolicy",
+            "cloudfront:ListCachePolicies",
+            "cloudfront:UpdateCachePolicy",
+        ],
+    );
+    let place = (Stage::Distribution, Step::Distribution);
+    table.on(place, "*", &["cloudfront:ListDistributions"]);
+    let distributions = format!("arn:aws:cloudfront::{account}:distribution/*");
+    table.on(
+        place,
+        &distributions,
+        &[
+            "cloudfront:CreateDistribution",
+            "cloudfront:GetDistributionConfig",
+            "cloudfront:TagResource",
+            "cloudfront:UpdateDistribution",
+        ],
+    );
+    let watched = ["cloudfront:GetDistribution", "cloudfront:ListTagsForResource"];
+    table.on((Stage::Distribution, Step::Deployed), &distributions, &watched);
+}

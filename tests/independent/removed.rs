@@ -1,0 +1,146 @@
+//! Each single action taken out of the policy: the step that ends is the one that the table says, and the message names
+//! the action, the thing and the next move; `check` has said so before.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures::{StreamExt as _, stream};
+use packagecloud_cloudfront::model::{
+    access::{Need, by_control},
+    goal::{Goal, Stage},
+    policy::least_privilege,
+};
+use serde_json::Value;
+
+use crate::{
+    account::{Account, Ran},
+    faults,
+    server::Server,
+    world,
+};
+
+/// How many accounts are tried at once.
+const AT_ONCE: usize = 10;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 10)]
+async fn each_single_action() {
+    let server = Arc::new(Server::start());
+    let all = Account::at(&server.url, "000000000000", "000000000000", "any").await.needs(Goal::Upgrade);
+    let actions: BTreeSet<&'static str> = all.iter().map(|need| need.action).collect();
+    assert!(actions.len() > 50);
+    let tries = actions.into_iter().enumerate().map(|(index, action)| {
+        let server = server.clone();
+        tokio::spawn(async move {
+            let mut account = Account::fresh(&server.url, &format!("{:012}", 300_000_000_000 + index)).await;
+            without(&mut account, action).await
+        })
+    });
+    let wrong: Vec<String> = stream::iter(tries.collect::<Vec<_>>())
+        .buffer_unordered(AT_ONCE)
+        .filter_map(async |tried| tried.unwrap().err())
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+async fn without(account: &mut Account, action: &'static str) -> Result<(), String> {
+    let needs = by_control(account.needs(Goal::Upgrade));
+    let (taken, left): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(|need| need.action == action);
+    let policy = least_privilege(&left);
+    account.as_user_with(&faults::translated_and_simulating(&policy)).await;
+    predicted(account, action, &taken)?;
+
+    let mut failed = steps(account, &[]);
+    if failed.is_none() {
+        // Nothing of a fresh account needed it: what somebody changes later does.
+        world::disturb(account).await;
+        failed = steps(account, &["--adopt", "--construction", "raw:path+expires"]);
+    }
+    let never = faults::NEVER_ASKED.iter().any(|(known, _)| *known == action);
+    let optional = taken.iter().all(|need| need.optional);
+    match failed {
+        None if never || optional => Ok(()),
+        None => Err(format!("{action}: nothing failed without it")),
+        Some(ran) if never => Err(format!("{action}: it was asked for: {}", ran.text)),
+        Some(ran) => at_its_step(&taken, &ran),
+    }
+}
+
+/// What `check` says beforehand.
+fn predicted(account: &Account, action: &str, taken: &[Need]) -> Result<(), String> {
+    if action == "iam:SimulatePrincipalPolicy" || faults::SIMULATED_WITHOUT_CONTEXT.contains(&action) {
+        return Ok(());
+    }
+    let ran = account.run(&["check"]);
+    if ran.code == 1 {
+        // Without it nothing of the bucket can be looked at: that is what it says, in place of its checks.
+        return at_its_step(taken, &ran);
+    }
+    for (name, result, detail) in ran.checks().filter(|(name, ..)| name.contains(':')) {
+        let wanted = if name != action {
+            faults::SIMULATED_WITHOUT_CONTEXT.contains(&name) || result == "pass"
+        } else {
+            let need = |need: &Need| detail.contains(&need.resource) && detail.contains(&need.place());
+            let fit = if taken.iter().all(|need| need.optional) { "unknown" } else { "fail" };
+            taken.iter().any(need) && (result == fit || result == "unknown")
+        };
+        if !wanted {
+            return Err(format!("{action}: check says {name} {result}: {detail}"));
+        }
+    }
+    let said = ran.checks().any(|(name, result, _)| name == action && result != "pass");
+    if said { Ok(()) } else { Err(format!("{action}: check did not say it: {}", ran.text)) }
+}
+
+/// The steps of the vendor's procedure, one command each, until one fails.
+fn steps(account: &Account, options: &[&str]) -> Option<Ran> {
+    let run = |words: &[&str]| {
+        let ran = account.run(&[options, words, &["--yes"]].concat());
+        if ran.code == 0 { Ok(ran) } else { Err(ran) }
+    };
+    let through = || -> Result<(), Ran> {
+        run(&["reindex-everything", "--rescan"])?;
+        run(&["generate-cloudfront-secret"])?;
+        let made = run(&["bootstrap-cloudfront"])?;
+        let ended = made.lines.iter().find(|line| line["type"] == "ended").unwrap();
+        let arn = ended["text"].as_str().unwrap().split(';').next().unwrap();
+        run(&["reconfigure-cloudfront-distribution", arn])?;
+        Ok(())
+    };
+    through().err()
+}
+
+fn at_its_step(taken: &[Need], ran: &Ran) -> Result<(), String> {
+    let action = taken[0].action;
+    let failed = ran.lines.iter().find(|line| line["type"] == "failed");
+    let Some(failed) = failed else { return Err(format!("{action}: no event says it: {}", ran.text)) };
+    let text = |field: &str| failed[field].as_str().unwrap_or_default().to_owned();
+    let said = failed.to_string();
+    let name = |need: &Need| -> String {
+        let last = need.resource.rsplit([':', '/']).next().unwrap_or_default();
+        last.trim_start_matches('*').to_owned()
+    };
+    let command = |stage: Stage| match stage {
+        Stage::Reindex => "reindex-everything",
+        Stage::Bootstrap => "bootstrap-cloudfront",
+        Stage::Distribution => "reconfigure-cloudfront-distribution",
+        _ => "",
+    };
+    let ran_as = ran.text.lines().next().unwrap_or_default();
+    let here = taken.iter().any(|need| {
+        // What a stage looks at before it begins has no step yet.
+        let stage = text("stage") == need.stage.name()
+            || (text("stage").is_empty() && ran_as.contains(command(need.stage)));
+        let step = failed["step"].is_null()
+            || failed["step"] == serde_json::to_value(need.step).unwrap_or(Value::Null);
+        stage && step && said.contains(name(need).as_str())
+    });
+    let next = said.contains(action) && said.contains("check --policy");
+    if here && next {
+        return Ok(());
+    }
+    Err(format!(
+        "{action}: expected at {:?}: {}",
+        taken.iter().map(Need::place).collect::<Vec<_>>(),
+        ran.text
+    ))
+}
