@@ -49,7 +49,7 @@ impl Ssh {
 
     async fn try_hold(&self, dir: &str, holder: &[u8]) -> Option<Taken> {
         // The line is laid, or laid again, before: this child is on it to its end.
-        self.run("", &[]).await.ok()?;
+        self.run(":", &[]).await.ok()?;
         let by: By = self.known(|known| known.by.clone());
         let nonce = format!("{:016x}", fastrand::u64(..));
         let holder = String::from_utf8_lossy(holder).into_owned();
