@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 
 use crate::model::{
-    answers::{Managed, OriginAccess},
+    answers::{Engine, Managed, OriginAccess},
     goal::Goal,
     names::Suffix,
     token::Construction,
@@ -211,6 +211,17 @@ pub struct ReindexFlags {
     /// Run packagecloud's own reindex-everything beside it
     #[arg(long, value_enum, value_name = "WHETHER", default_value = "no")]
     pub vendor_reindex: Whether,
+    #[command(flatten)]
+    pub engine: EngineFlag,
+}
+
+/// Which engine; what it needs, `check` asks for too.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "The reindex")]
+pub struct EngineFlag {
+    /// Who copies the packages: this machine, or S3 Batch Operations from millions of them on
+    #[arg(long, value_enum, value_name = "WHO", env = "PACKAGECLOUD_CLOUDFRONT_ENGINE")]
+    pub engine: Option<Engine>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -285,6 +296,8 @@ pub enum Command {
         /// Print the IAM policy that suffices, and nothing else
         #[arg(long)]
         policy: bool,
+        #[command(flatten)]
+        engine: EngineFlag,
     },
     /// Show every change that a goal would make; changes nothing
     Plan {

@@ -260,6 +260,14 @@ fn answers(global: &Global, command: &Command, left: Left) -> Answers {
             answers.goal = Some(Goal::Upgrade);
             reindexed(&mut answers, reindex);
         }
+        Command::Check { engine, .. } => {
+            answers.goal = kept.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade));
+            if let Some(engine) = engine.engine {
+                // Only an upgrade reindexes.
+                answers.goal = Some(Goal::Upgrade);
+                answers.reindex.engine = engine;
+            }
+        }
         Command::Disable => answers.goal = Some(Goal::Disable),
         Command::ReconfigureCloudfrontDistribution { arn, .. } => {
             answers.goal = Some(Goal::Install);
@@ -283,6 +291,7 @@ fn reindexed(answers: &mut Answers, flags: &ReindexFlags) {
         chosen.metadata_globs.clone_from(&flags.metadata_glob);
     }
     chosen.vendor |= flags.vendor_reindex == Whether::Yes;
+    chosen.engine = flags.engine.engine.unwrap_or(chosen.engine);
 }
 
 fn consents(flags: &ConsentFlags) -> Consents {

@@ -2,6 +2,8 @@
 //!
 //! The sandbox runs at pace 0, so nothing is waited for; every outcome is read from exit code, output and files alone.
 
+#[path = "journeys/batch.rs"]
+mod batch;
 #[path = "journeys/consent.rs"]
 mod consent;
 #[path = "journeys/house.rs"]

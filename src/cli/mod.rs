@@ -44,7 +44,7 @@ pub struct Session {
 
 /// Runs a command to its exit code.
 pub async fn run(session: &mut Session, command: &Command) -> u8 {
-    if let Command::Check { policy: true } = command {
+    if let Command::Check { policy: true, .. } = command {
         return read::policy(session).await;
     }
     if session.json() {

@@ -24,6 +24,8 @@ const ABSENT: &[&str] = &[
     "NoSuchBucket",
     "NoSuchBucketPolicy",
     "NoSuchKey",
+    "NoSuchJob",
+    "NoSuchJobException",
     "NotFound",
     "ServerSideEncryptionConfigurationNotFoundError",
     "OwnershipControlsNotFoundError",

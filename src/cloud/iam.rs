@@ -17,15 +17,26 @@ use crate::model::{
 /// A fresh role isn't everywhere at once.
 const ROLE_THERE: patience::Wait = patience::Wait::new("the role to be known to all of IAM", 60, 2);
 
-fn what(names: &Names) -> String {
-    format!("role {}", names.role())
+fn what(name: &str) -> String {
+    format!("role {name}")
+}
+
+/// A role as it is to be.
+pub(super) struct Wanted<'a> {
+    pub name: String,
+    pub description: &'static str,
+    /// What a fresh one trusts.
+    pub trust: Value,
+    /// The trust with what it lacks; none where it lacks nothing.
+    pub mended: &'a (dyn Fn(&Value) -> Option<Value> + Sync),
 }
 
 fn tags(names: &Names) -> Result<Vec<Tag>, Failure> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
     let built: Result<Vec<_>, _> = names.tags().into_iter().map(tag).collect();
-    built
-        .map_err(|error| Failure::other(what(names), error.to_string(), "report this as a fault of the tool"))
+    built.map_err(|error| {
+        Failure::other("a role's tags", error.to_string(), "report this as a fault of the tool")
+    })
 }
 
 /// IAM gives documents percent-encoded.
@@ -35,7 +46,7 @@ fn document(text: &str, what: &str) -> Result<Value, Failure> {
 
 fn role(names: &Names, answer: &types::Role, policy: Option<Value>) -> Result<Role, Failure> {
     let trust = match answer.assume_role_policy_document() {
-        Some(text) => document(text, &what(names))?,
+        Some(text) => document(text, &what(answer.role_name()))?,
         None => Value::Null,
     };
     Ok(Role {
@@ -49,21 +60,25 @@ fn role(names: &Names, answer: &types::Role, policy: Option<Value>) -> Result<Ro
 }
 
 impl Cloud {
-    /// The role of our name, whoever's it is.
+    /// The function's role, whoever's it is.
     pub async fn role(&self, names: &Names) -> Result<Option<Role>, Failure> {
-        let name = names.role();
+        self.role_named(names, &names.role()).await
+    }
+
+    /// A role and its inline policy of the same name.
+    pub(super) async fn role_named(&self, names: &Names, name: &str) -> Result<Option<Role>, Failure> {
         let (found, inline) = tokio::try_join!(
             async {
-                let asked = self.iam.get_role().role_name(&name).send().await;
-                fault::absent(asked.map_err(fault::of("iam:GetRole", what(names))))
+                let asked = self.iam.get_role().role_name(name).send().await;
+                fault::absent(asked.map_err(fault::of("iam:GetRole", what(name))))
             },
             async {
-                let asked = self.iam.get_role_policy().role_name(&name).policy_name(&name).send().await;
-                fault::absent(asked.map_err(fault::of("iam:GetRolePolicy", what(names))))
+                let asked = self.iam.get_role_policy().role_name(name).policy_name(name).send().await;
+                fault::absent(asked.map_err(fault::of("iam:GetRolePolicy", what(name))))
             },
         )?;
         let Some(found) = found.and_then(|found| found.role) else { return Ok(None) };
-        let inline = inline.map(|inline| document(inline.policy_document(), &what(names))).transpose()?;
+        let inline = inline.map(|inline| document(inline.policy_document(), &what(name))).transpose()?;
         role(names, &found, inline).map(Some)
     }
 
@@ -76,66 +91,87 @@ impl Cloud {
         adopt: bool,
         say: Say<'_>,
     ) -> Result<Role, Failure> {
-        let Some(seen) = seen else { return self.create_role(names, boundary, say).await };
-        permitted(&what(names), &seen.ownership, adopt)?;
-        let trusted = policy::trusts_both(&seen.trust);
+        let wanted = Wanted {
+            name: names.role(),
+            description: "packagecloud-cloudfront: runs the authenticator at CloudFront's edge",
+            trust: policy::trust(),
+            mended: &|trust| (!policy::trusts_both(trust)).then(|| policy::trust_with_both(trust)),
+        };
+        self.ensure_wanted(names, &wanted, seen, boundary, adopt, say).await
+    }
+
+    pub(super) async fn ensure_wanted(
+        &self,
+        names: &Names,
+        wanted: &Wanted<'_>,
+        seen: Option<&Role>,
+        boundary: Option<&str>,
+        adopt: bool,
+        say: Say<'_>,
+    ) -> Result<Role, Failure> {
+        let Some(seen) = seen else { return self.create_role(names, wanted, boundary, say).await };
+        let name = &wanted.name;
+        permitted(&what(name), &seen.ownership, adopt)?;
+        let mended = (wanted.mended)(&seen.trust);
         let unmarked = seen.ownership == Ownership::Unmarked;
-        if trusted && !unmarked {
+        if mended.is_none() && !unmarked {
             return Ok(seen.clone());
         }
-        let now = self.role(names).await?;
+        let now = self.role_named(names, name).await?;
         if now.as_ref() != Some(seen) {
-            return Err(Failure::drifted(what(names), "it was changed since it was shown"));
+            return Err(Failure::drifted(what(name), "it was changed since it was shown"));
         }
         if unmarked {
-            let asked = self.iam.tag_role().role_name(names.role()).set_tags(Some(tags(names)?)).send().await;
-            asked.map_err(fault::of("iam:TagRole", what(names)))?;
+            let asked = self.iam.tag_role().role_name(name).set_tags(Some(tags(names)?)).send().await;
+            asked.map_err(fault::of("iam:TagRole", what(name)))?;
         }
-        let trust = policy::trust_with_both(&seen.trust);
-        if !trusted {
+        if let Some(trust) = &mended {
             self.iam
                 .update_assume_role_policy()
-                .role_name(names.role())
+                .role_name(name)
                 .policy_document(trust.to_string())
                 .send()
                 .await
-                .map_err(fault::of("iam:UpdateAssumeRolePolicy", what(names)))?;
+                .map_err(fault::of("iam:UpdateAssumeRolePolicy", what(name)))?;
         }
+        let trust = mended.unwrap_or_else(|| seen.trust.clone());
         Ok(Role { ownership: Ownership::Ours, trust, ..seen.clone() })
     }
 
     async fn create_role(
         &self,
         names: &Names,
+        wanted: &Wanted<'_>,
         boundary: Option<&str>,
         say: Say<'_>,
     ) -> Result<Role, Failure> {
+        let name = &wanted.name;
         let asked = self
             .iam
             .create_role()
-            .role_name(names.role())
-            .description("packagecloud-cloudfront: runs the authenticator at CloudFront's edge")
-            .assume_role_policy_document(policy::trust().to_string())
+            .role_name(name)
+            .description(wanted.description)
+            .assume_role_policy_document(wanted.trust.to_string())
             .set_permissions_boundary(boundary.map(str::to_owned))
             .set_tags(Some(tags(names)?))
             .send()
             .await
-            .map_err(fault::of("iam:CreateRole", what(names)));
+            .map_err(fault::of("iam:CreateRole", what(name)));
         match asked {
             Ok(answer) => {
                 let made =
-                    answer.role.ok_or_else(|| fault::lacking("iam:CreateRole", what(names), "the role"))?;
+                    answer.role.ok_or_else(|| fault::lacking("iam:CreateRole", what(name), "the role"))?;
                 let role = role(names, &made, None)?;
                 // The answer of a create may leave the tags and the document out; they are what was sent.
-                Ok(Role { ownership: Ownership::Ours, trust: policy::trust(), ..role })
+                Ok(Role { ownership: Ownership::Ours, trust: wanted.trust.clone(), ..role })
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if fault::is(&failure, "EntityAlreadyExists") => {
-                let found = patience::until(ROLE_THERE, say, || async { self.role(names).await }).await?;
+                let found = patience::until(ROLE_THERE, say, || self.role_named(names, name)).await?;
                 if found.ownership == Ownership::Ours {
                     Ok(found)
                 } else {
-                    Err(Failure::drifted(what(names), "somebody made it meanwhile"))
+                    Err(Failure::drifted(what(name), "somebody made it meanwhile"))
                 }
             }
             Err(failure) => Err(failure),
@@ -151,7 +187,16 @@ impl Cloud {
         account: &str,
         say: Say<'_>,
     ) -> Result<Value, Failure> {
-        let ours = policy::role_policy(names, key_arn, account);
+        self.ensure_inline(role, policy::role_policy(names, key_arn, account), say).await
+    }
+
+    /// The inline policy of the role's own name says what `ours` says; what others wrote into it stays.
+    pub(super) async fn ensure_inline(
+        &self,
+        role: &Role,
+        ours: Value,
+        say: Say<'_>,
+    ) -> Result<Value, Failure> {
         let new = match &role.policy {
             Some(standing) if policy::carries(standing, &ours) => return Ok(standing.clone()),
             Some(standing) => policy::merged_key_policy(standing, &ours),
@@ -161,11 +206,11 @@ impl Cloud {
             self.iam
                 .put_role_policy()
                 .role_name(&role.name)
-                .policy_name(names.role())
+                .policy_name(&role.name)
                 .policy_document(new.to_string())
                 .send()
                 .await
-                .map_err(fault::of("iam:PutRolePolicy", what(names)))
+                .map_err(fault::of("iam:PutRolePolicy", what(&role.name)))
         };
         patience::while_passing(ROLE_THERE, say, |failure| failure.kind == Kind::Missing, put).await?;
         Ok(new)

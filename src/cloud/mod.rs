@@ -3,6 +3,7 @@
 //! The only place that names `aws_sdk_*`. Every verb is safe to repeat, and safe to lose its reply; nothing is
 //! ever deleted, and nothing without our marker is changed unless the caller says `adopt`.
 
+pub mod batch;
 mod bucket_policy;
 pub mod cloudfront;
 pub mod credentials;
@@ -41,6 +42,8 @@ pub struct Cloud {
     lambda: aws_sdk_lambda::Client,
     cloudfront: aws_sdk_cloudfront::Client,
     s3: aws_sdk_s3::Client,
+    /// The account's side of S3: jobs of S3 Batch Operations.
+    s3control: aws_sdk_s3control::Client,
 }
 
 impl Cloud {
@@ -61,6 +64,7 @@ impl Cloud {
             lambda: aws_sdk_lambda::Client::new(&edge),
             cloudfront: aws_sdk_cloudfront::Client::new(&edge),
             s3: aws_sdk_s3::Client::from_conf(s3),
+            s3control: batch::client(&bucket),
             config: bucket,
         }
     }

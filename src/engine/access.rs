@@ -4,8 +4,8 @@ use tokio::join;
 
 use crate::host::{Config, version};
 use crate::model::{
-    access,
-    answers::Answers,
+    access::{self, Need},
+    answers::{Answers, Engine},
     check::Check,
     failure::Failure,
     goal::{Goal, Stage},
@@ -26,7 +26,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
     let config = ground.host.read_config().await;
     // Without a goal all that any goal needs is asked for, as in the policy that is printed.
-    let mut needs = access::needs(answers.goal.unwrap_or(Goal::Upgrade), &scene.names, &scene.account);
+    let mut needs = needed(answers.goal.unwrap_or(Goal::Upgrade), &scene, answers);
     if by_control(answers.origin_access, &scene.bucket) {
         needs = access::by_control(needs);
     }
@@ -98,6 +98,15 @@ pub(super) fn clock_there(node: &Ground, here: Option<i64>) -> Option<Check> {
             format!("on {}: set the clock (chronyc makestep, or timedatectl set-ntp true)", line.name()),
         )
     })
+}
+
+/// What the goal needs, by the engine that was chosen.
+pub(super) fn needed(goal: Goal, scene: &Scene, answers: &Answers) -> Vec<Need> {
+    let mut needs = access::needs(goal, &scene.names, &scene.account);
+    if goal == Goal::Upgrade && answers.reindex.engine == Engine::Batch {
+        needs.extend(access::batch_needs(&scene.names, &scene.account));
+    }
+    needs
 }
 
 fn bucket_checks(scene: &Scene) -> Vec<Check> {

@@ -4,6 +4,7 @@
 
 mod access;
 mod adopt;
+mod batch;
 mod bootstrap;
 mod cause;
 pub mod configuration;
@@ -34,7 +35,6 @@ use futures::FutureExt as _;
 
 use crate::host::{Restore, state::Left};
 use crate::model::{
-    access::needs,
     answers::Answers,
     check::Check,
     event::End,
@@ -189,7 +189,7 @@ pub async fn policy(ground: &Ground, answers: &Answers) -> Result<String, Failur
     let scene = ground.scene(answers).await?;
     // An upgrade needs the most, so without a goal its policy suffices for each.
     let goal = answers.goal.unwrap_or(Goal::Upgrade);
-    Ok(least_privilege(&needs(goal, &scene.names, &scene.account)))
+    Ok(least_privilege(&access::needed(goal, &scene, answers)))
 }
 
 /// What the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cloud::objects::Objects;
 use crate::host::Outcome;
 use crate::model::{
-    answers::Answers,
+    answers::{Answers, Engine},
     event::End,
     failure::Failure,
     goal::{Stage, Step},
@@ -15,6 +15,7 @@ use crate::model::{
 };
 
 use super::{
+    batch::{self, Batch},
     ground::{Ground, ObjectsFound},
     reindex::{self, Control, Options, Summary},
     run::StageRun,
@@ -38,7 +39,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let found = ground.objects(answers).await?;
     let name = &found.name;
     let standing = reindex::standing(name, chosen, &cursor(ground));
-    let mut seen = ReindexSeen { resumes: standing.resumes, due: false, total: None };
+    let mut seen = ReindexSeen { resumes: standing.resumes, due: false, total: None, batch_role: None };
     if chosen.skip {
         plan.line(
             Step::Objects,
@@ -66,6 +67,11 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
             let bucket = found.bucket.as_ref();
             let acls = bucket.is_none_or(|bucket| bucket.object_ownership != "BucketOwnerEnforced");
             plan.notes.extend(survey.lines(acls && !chosen.no_acl));
+            let by_batch = chosen.engine == Engine::Batch;
+            plan.notes.extend(batch::price::lines(&survey, acls && !chosen.no_acl, by_batch));
+            if by_batch {
+                batch::look(ground, answers, &mut plan, &mut seen).await?;
+            }
             if bucket.is_some_and(|bucket| bucket.versioning == "Enabled") {
                 plan.notes.push("This bucket keeps versions.".into());
             }
@@ -103,16 +109,13 @@ pub async fn apply(
             cursor: cursor(ground),
             skipped: ground.host.state.dir().join("reindex.skipped"),
             total: seen.total,
+            spool: None,
         };
-        run.step(Step::Objects, format!("the objects of {}", found.name), async {
-            let control = Control::default();
-            let say = |pace| run.pace(Step::Objects, "objects", pace);
-            let working = reindex::reindex(&s3, &options, &say, &control);
-            let summary = obeying(run, &control, working).await?;
-            let text = said(&summary, &options);
-            Ok(((), text))
-        })
-        .await
+        let pass = Pass { s3: &s3, run };
+        match chosen.engine {
+            Engine::Own => pass.over_all(Step::Objects, &options).await,
+            Engine::Batch => Batch { ground, answers, run, seen, options, pass }.apply().await,
+        }
     };
     let vendors = async {
         if !chosen.vendor || chosen.skip {
@@ -140,6 +143,26 @@ pub async fn apply(
     };
     tokio::try_join!(ours, vendors)?;
     Ok((End::Applied, String::new()))
+}
+
+/// A pass over the objects from here, as a step.
+pub(super) struct Pass<'a> {
+    s3: &'a Objects,
+    run: &'a StageRun,
+}
+
+impl Pass<'_> {
+    pub async fn over_all(&self, step: Step, options: &Options) -> Result<(), Failure> {
+        let run = self.run;
+        run.step(step, format!("the objects of {}", self.s3.bucket()), async {
+            let control = Control::default();
+            let say = |pace| run.pace(step, "objects", pace);
+            let working = reindex::reindex(self.s3, options, &say, &control);
+            let summary = obeying(run, &control, working).await?;
+            Ok(((), said(&summary, options)))
+        })
+        .await
+    }
 }
 
 /// Runs `working`, passing on what the face asks: pause, go on, stop.
@@ -180,6 +203,9 @@ fn said(summary: &Summary, options: &Options) -> String {
             counts.skipped,
             options.skipped.display()
         ));
+    }
+    if counts.handed_over > 0 {
+        text.push_str(&format!(", {} left to S3 Batch Operations", counts.handed_over));
     }
     let foreign: u64 = counts.foreign.values().sum();
     if foreign > 0 {

@@ -17,6 +17,17 @@ pub enum OriginAccess {
     Oac,
 }
 
+/// Who copies the packages of a reindex; repository metadata is always copied from here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// This machine.
+    #[default]
+    Own,
+    /// S3 Batch Operations.
+    Batch,
+}
+
 /// What to do on a host whose packagecloud.rb a configuration client writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -71,6 +82,7 @@ pub struct ReindexAnswers {
     pub package_globs: Vec<String>,
     pub metadata_globs: Vec<String>,
     pub vendor: bool,
+    pub engine: Engine,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

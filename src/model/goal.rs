@@ -44,6 +44,8 @@ pub enum Step {
     Host,
     // reindex
     Objects,
+    BatchJobs,
+    Remainder,
     VendorReindex,
     // secret
     Secret,
@@ -155,6 +157,8 @@ impl Step {
             Self::Permissions => "permissions",
             Self::Host => "packagecloud host",
             Self::Objects => "objects",
+            Self::BatchJobs => "batch jobs",
+            Self::Remainder => "what remains",
             Self::VendorReindex => "packagecloud's reindex",
             Self::Secret => "secret",
             Self::Role => "role",

@@ -61,6 +61,12 @@ impl Names {
         self.joined("packagecloud_cloudfront_auth")
     }
 
+    /// The IAM role that S3 Batch Operations works as, and its inline policy.
+    #[must_use]
+    pub fn batch_role(&self) -> String {
+        self.joined("packagecloud_cloudfront_batch")
+    }
+
     /// The Lambda function.
     #[must_use]
     pub fn function(&self) -> String {

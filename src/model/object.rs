@@ -78,7 +78,7 @@ impl Classes {
     /// What `key` names. Where both kinds of globs match, it is metadata.
     #[must_use]
     pub fn class(&self, key: &str) -> Class {
-        if !self.all_keys && !in_layout(key) {
+        if key.starts_with(OUR_PREFIX) || !self.all_keys && !in_layout(key) {
             Class::Foreign
         } else if self.metadata.is_match(key) {
             Class::Metadata
@@ -104,6 +104,9 @@ fn globs(option: &str, patterns: &[String]) -> Result<GlobSet, Failure> {
     }
     set.build().map_err(|error| unreadable(&patterns.join(" "), &error))
 }
+
+/// Below it lie the manifests and reports of S3 Batch Operations: no objects of packagecloud's, whatever the options.
+pub const OUR_PREFIX: &str = "packagecloud-cloudfront/";
 
 /// Whether `key` is `<owner id>/<repository id>/…`.
 #[must_use]

@@ -158,6 +158,32 @@ pub fn role_policy(names: &Names, key_arn: &str, account: &str) -> Value {
     ])
 }
 
+/// What the trust of the role of S3 Batch Operations says: that service, for jobs of this account in `region`.
+#[must_use]
+pub fn batch_trust(account: &str, region: &str) -> Value {
+    document(&[json!({
+        "Sid": "PackagecloudCloudFrontBatch",
+        "Effect": "Allow",
+        "Principal": { "Service": "batchoperations.s3.amazonaws.com" },
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "StringEquals": { "aws:SourceAccount": account },
+            "ArnLike": { "aws:SourceArn": format!("arn:aws:s3:{region}:{account}:job/*") },
+        },
+    })])
+}
+
+/// What that role may: copy this bucket's objects onto themselves with their tags, read the manifests and write the reports.
+#[must_use]
+pub fn batch_policy(names: &Names) -> Value {
+    document(&[json!({
+        "Sid": "PackagecloudCloudFrontBatch",
+        "Effect": "Allow",
+        "Action": ["s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"],
+        "Resource": format!("arn:aws:s3:::{}/*", names.bucket()),
+    })])
+}
+
 /// The key of the encryption context, as a condition key.
 fn context() -> String {
     format!("kms:EncryptionContext:{COST_TAG}")

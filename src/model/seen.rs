@@ -250,6 +250,8 @@ pub struct ReindexSeen {
     pub due: bool,
     /// How many objects there are, where the listing came to its end.
     pub total: Option<u64>,
+    /// The role of S3 Batch Operations, where that engine was chosen and the role stands.
+    pub batch_role: Option<Role>,
 }
 
 #[derive(Debug, Clone)]

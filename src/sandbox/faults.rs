@@ -6,7 +6,8 @@
 
 use crate::model::failure::Failure;
 
-const SERVICES: [&str; 9] = ["sts", "iam", "kms", "lambda", "cloudfront", "s3", "packagecloud", "edge", "*"];
+const SERVICES: [&str; 10] =
+    ["sts", "iam", "kms", "lambda", "cloudfront", "s3", "s3control", "packagecloud", "edge", "*"];
 const FORMS: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudfront:3:throttle or kms:CreateKey:1:lost; \
                      WHAT is throttle, deny, lost, drift, hang or error:CODE";
 

@@ -13,10 +13,17 @@ pub struct Memory {
     pub objects: Store,
     pub cache: Mutex<Cache>,
     pub functions: Instances,
+    /// Held by whoever does the jobs' work that is due.
+    pub jobs: Mutex<()>,
 }
 
 impl Memory {
     pub fn new(dir: &Path) -> Self {
-        Self { objects: Store::new(dir), cache: Mutex::default(), functions: Mutex::default() }
+        Self {
+            objects: Store::new(dir),
+            cache: Mutex::default(),
+            functions: Mutex::default(),
+            jobs: Mutex::default(),
+        }
     }
 }

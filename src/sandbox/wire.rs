@@ -129,6 +129,7 @@ impl World {
         let mut response = match service {
             // S3's own layer checks signatures: presigned, anonymous and header ones.
             "s3" => aws::s3::answer(self, request).await,
+            "s3control" => aws::s3control::answer(self, &request),
             "edge" => cloudfront::answer(self, request).await,
             "packagecloud" => packagecloud::answer(self, request).await,
             _ => match signature::verify(self, service, &request) {
@@ -167,7 +168,13 @@ pub fn http_date(at: Duration) -> String {
 fn service_of(world: &World, request: &Request<Bytes>) -> Option<&'static str> {
     const SERVICES: [&str; 6] = ["sts", "iam", "kms", "lambda", "cloudfront", "s3"];
     if let Some(authorization) = Authorization::read(request) {
-        return SERVICES.into_iter().find(|service| *service == authorization.service);
+        let service = SERVICES.into_iter().find(|service| *service == authorization.service)?;
+        // The account's side of S3 signs as S3 does.
+        return Some(if service == "s3" && aws::s3control::is_meant(request) {
+            "s3control"
+        } else {
+            service
+        });
     }
     let host = host_of(request)?;
     let host = host.split(':').next().unwrap_or_default();
@@ -201,6 +208,7 @@ fn operation(service: &str, request: &Request<Bytes>) -> String {
         "lambda" => aws::lambda::operation(request.method(), request.uri()).to_owned(),
         "cloudfront" => aws::cloudfront::operation(request.method(), request.uri()).to_owned(),
         "s3" => s3_operation(request).to_owned(),
+        "s3control" => aws::s3control::operation(request.method(), request.uri()).to_owned(),
         _ => if request.method() == http::Method::HEAD { "Head" } else { "Get" }.to_owned(),
     }
 }
@@ -326,6 +334,12 @@ async fn received(request: HttpRequest) -> Result<Request<Bytes>, Box<dyn std::e
         && let Some(authority) = parts.uri.authority()
     {
         parts.headers.insert(header::HOST, HeaderValue::from_str(authority.as_str())?);
+    }
+    // As a client over a socket says it.
+    if [http::Method::PUT, http::Method::POST].contains(&parts.method)
+        && !parts.headers.contains_key(header::CONTENT_LENGTH)
+    {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     }
     Ok(Request::from_parts(parts, body))
 }

@@ -56,6 +56,8 @@ pub struct Delays {
     pub resource: Duration,
     /// One service of a restart.
     pub service: Duration,
+    /// One state of a job of S3 Batch Operations.
+    pub job: Duration,
 }
 
 impl Default for Delays {
@@ -68,6 +70,7 @@ impl Default for Delays {
             listing: Duration::from_millis(700),
             resource: Duration::from_millis(60),
             service: Duration::from_millis(400),
+            job: Duration::from_millis(1500),
         }
     }
 }
@@ -82,6 +85,7 @@ impl Delays {
         listing: Duration::ZERO,
         resource: Duration::ZERO,
         service: Duration::ZERO,
+        job: Duration::ZERO,
     };
 
     /// Everything so many times as long.
@@ -96,6 +100,7 @@ impl Delays {
             listing: paced(self.listing),
             resource: paced(self.resource),
             service: paced(self.service),
+            job: paced(self.job),
         }
     }
 }
@@ -115,6 +120,7 @@ pub struct State {
     pub cloudfront: aws::cloudfront::State,
     /// Buckets and their settings; objects lie beside, in files of their own.
     pub s3: aws::s3::State,
+    pub s3control: aws::s3control::State,
     pub packagecloud: packagecloud::State,
 }
 

@@ -27,7 +27,7 @@ const SAME: [&str; 9] = [
 
 /// Whether a reply's header says something of the object, rather than of the reply.
 fn means_something(name: &str) -> bool {
-    name == "cache-control"
+    matches!(name, "cache-control" | "date" | "last-modified")
         || name.starts_with("x-amz-") && !matches!(name, "x-amz-request-id" | "x-amz-id-2")
 }
 

@@ -17,12 +17,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Control,
+    Control, Options,
     jobs::Jobs,
     ledger::{Job, Ledger, Outcome},
     window::Window,
 };
 use crate::cloud::objects::{Objects, Refusal};
+use crate::engine::batch::Spool;
 use crate::model::{
     failure::{Failure, Kind},
     object::{Class, Classes},
@@ -53,6 +54,7 @@ pub struct Crew {
     pub lanes: AtomicUsize,
     pub busy: AtomicUsize,
     pub skipped: PathBuf,
+    pub spool: Option<Arc<Spool>>,
 }
 
 /// Why an object isn't done, where trying again now wouldn't help.
@@ -72,7 +74,7 @@ impl Crew {
         control: Control,
         ledger: Ledger,
         acl: bool,
-        skipped: PathBuf,
+        options: &Options,
         most: usize,
     ) -> Self {
         Self {
@@ -90,7 +92,8 @@ impl Crew {
             acls_denied_in_a_row: AtomicU64::new(0),
             lanes: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
-            skipped,
+            skipped: options.skipped.clone(),
+            spool: options.spool.clone(),
         }
     }
 

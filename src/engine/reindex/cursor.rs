@@ -19,12 +19,15 @@ pub struct Range {
 /// What was done so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Objects looked at to the end: the sum of the next four.
+    /// Objects looked at to the end: the sum of the next five.
     pub done: u64,
     pub kept: u64,
     pub changed: u64,
     pub skipped: u64,
     pub gone: u64,
+    /// Left to S3 Batch Operations.
+    #[serde(default)]
+    pub handed_over: u64,
     /// Bytes of the objects that were changed: copied inside S3, never moved through this machine.
     pub bytes: u64,
     /// Skipped objects by reason.

@@ -21,6 +21,8 @@ pub enum Outcome {
     Changed(u64),
     Skipped(Arc<str>),
     Gone,
+    /// Left to S3 Batch Operations.
+    HandedOver,
     /// Not packagecloud's.
     Foreign,
     /// Set aside: not done, and remembered by itself.
@@ -221,6 +223,7 @@ fn add(counts: &mut Counts, key: &str, outcome: &Outcome) {
             bump(&mut counts.reasons, reason);
         }
         Outcome::Gone => counts.gone += 1,
+        Outcome::HandedOver => counts.handed_over += 1,
     }
     counts.done += 1;
 }

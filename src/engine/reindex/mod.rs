@@ -34,6 +34,7 @@ pub use estimate::{Survey, survey};
 
 use self::{crew::Crew, cursor::Cursor, ledger::Ledger};
 use crate::cloud::objects::{Objects, Refusal, Requests};
+use crate::engine::batch::Spool;
 use crate::model::{
     answers::ReindexAnswers,
     event::Pace,
@@ -59,6 +60,8 @@ pub struct Options {
     pub skipped: PathBuf,
     /// Objects of the layout, where a survey has counted them.
     pub total: Option<u64>,
+    /// Takes the packages that a job of S3 Batch Operations can copy; without it all copies are made from here.
+    pub spool: Option<Arc<Spool>>,
 }
 
 /// What a run that went to its end did, earlier parts of it included; requests and slow-downs are this part's.
@@ -93,7 +96,8 @@ pub fn standing(bucket: &str, answers: &ReindexAnswers, cursor: &Path) -> Standi
     }
 }
 
-fn marker(cursor: &Path) -> PathBuf {
+/// Where it stands that a run went to its end.
+pub(super) fn marker(cursor: &Path) -> PathBuf {
     cursor.with_extension("finished")
 }
 
@@ -131,8 +135,7 @@ pub async fn reindex(
     let count = cursor.ranges.len();
     let mut ledger = Ledger::new(cursor.ranges, cursor.counts);
     let undone = ledger.take_back(cursor.undone);
-    let crew =
-        Arc::new(Crew::new(s3.clone(), classes, control.clone(), ledger, acl, options.skipped.clone(), MOST));
+    let crew = Arc::new(Crew::new(s3.clone(), classes, control.clone(), ledger, acl, options, MOST));
     crew.jobs.add(undone);
     let mut tasks = JoinSet::new();
     for index in 0..count {

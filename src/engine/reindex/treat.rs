@@ -10,7 +10,7 @@ use super::{
     ledger::Outcome,
 };
 use crate::cloud::objects::Head;
-use crate::model::failure::Kind;
+use crate::model::{failure::Kind, object::Class};
 
 /// How often an object that changed meanwhile is looked at again.
 const ROUNDS: u32 = 6;
@@ -31,10 +31,16 @@ impl Crew {
                 Decision::Copy(cache_control) => (cache_control, false),
                 Decision::CopyInParts(cache_control) => (cache_control, true),
             };
-            let mut attributes = head.said_again(cache_control, self.s3.now());
-            if self.acl {
-                attributes.extend(Box::pin(self.access(key)).await?);
+            let access = if self.acl { Box::pin(self.access(key)).await? } else { Vec::new() };
+            if class == Class::Package
+                && !in_parts
+                && access.is_empty()
+                && self.handed_over(key, &head, cache_control)?
+            {
+                return Ok(Outcome::HandedOver);
             }
+            let mut attributes = head.said_again(cache_control, self.s3.now());
+            attributes.extend(access);
             let copied = if in_parts {
                 Box::pin(self.copy_in_parts(key, &head, &attributes)).await
             } else {
@@ -47,6 +53,15 @@ impl Crew {
             }
         }
         Err(Left::Overtaken)
+    }
+
+    /// Whether S3 Batch Operations will copy it.
+    fn handed_over(&self, key: &str, head: &Head, cache_control: &'static str) -> Result<bool, Left> {
+        let Some(spool) = &self.spool else { return Ok(false) };
+        spool.take(key, head, cache_control).map_err(|failure| {
+            self.fail(failure);
+            Left::Halted
+        })
     }
 
     /// The headers that keep the access control list: none where lists aren't kept, or can't be read.

@@ -2,7 +2,10 @@
 //!
 //! An action that a step calls stands here; one that none calls doesn't.
 
+mod batch;
 mod table;
+
+pub use batch::batch_needs;
 
 use super::{
     goal::{Goal, Stage, Step},

@@ -8,7 +8,7 @@ use crate::model::{
 
 /// All that any goal needs.
 pub fn whole(names: &Names, account: &str) -> Vec<Need> {
-    let mut table = Table(Vec::new());
+    let mut table = Table::default();
     let bucket = format!("arn:aws:s3:::{}", names.bucket());
     let objects = format!("{bucket}/*");
     access(&mut table, &bucket, &objects, account);
@@ -24,12 +24,17 @@ pub fn whole(names: &Names, account: &str) -> Vec<Need> {
 }
 
 /// Where an action is needed.
-type Place = (Stage, Step);
+pub(super) type Place = (Stage, Step);
 
-struct Table(Vec<Need>);
+#[derive(Default)]
+pub(super) struct Table(Vec<Need>);
 
 impl Table {
-    fn on(&mut self, place: Place, resource: &str, actions: &[&'static str]) {
+    pub fn done(self) -> Vec<Need> {
+        self.0
+    }
+
+    pub fn on(&mut self, place: Place, resource: &str, actions: &[&'static str]) {
         self.add(place, resource, &[], false, actions);
     }
 
@@ -37,7 +42,7 @@ impl Table {
         self.add(place, resource, &[], true, actions);
     }
 
-    fn add(
+    pub fn add(
         &mut self,
         (stage, step): Place,
         resource: &str,
@@ -55,6 +60,14 @@ impl Table {
             context: context.clone(),
             optional,
         }));
+    }
+}
+
+impl Table {
+    /// A role and its inline policy: made, found and kept right.
+    pub fn role(&mut self, make: Place, policy: Place, role: &str) {
+        self.on(make, role, &["iam:CreateRole", "iam:GetRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy"]);
+        self.on(policy, role, &["iam:GetRolePolicy", "iam:PutRolePolicy"]);
     }
 }
 
@@ -95,8 +108,7 @@ fn reindex(table: &mut Table, objects: &str) {
 fn role(table: &mut Table, names: &Names, account: &str) {
     let role = format!("arn:aws:iam::{account}:role/{}", names.role());
     let make = (Stage::Bootstrap, Step::Role);
-    table.on(make, &role, &["iam:CreateRole", "iam:GetRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy"]);
-    table.on((Stage::Bootstrap, Step::RolePolicy), &role, &["iam:GetRolePolicy", "iam:PutRolePolicy"]);
+    table.role(make, (Stage::Bootstrap, Step::RolePolicy), &role);
     let passed = [("iam:PassedToService", "lambda.amazonaws.com")];
     table.add((Stage::Bootstrap, Step::Function), &role, &passed, false, &["iam:PassRole"]);
     for service in ["replicator.lambda.amazonaws.com", "logger.cloudfront.amazonaws.com"] {

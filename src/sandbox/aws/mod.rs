@@ -9,6 +9,7 @@ pub mod kms;
 pub mod lambda;
 pub mod query;
 pub mod s3;
+pub mod s3control;
 pub mod sts;
 pub mod xml;
 

@@ -15,7 +15,7 @@ use crate::{
 fn stage_of(step: Step) -> Stage {
     match step {
         Step::Identity | Step::Bucket | Step::Permissions | Step::Host => Stage::Access,
-        Step::Objects | Step::VendorReindex => Stage::Reindex,
+        Step::Objects | Step::BatchJobs | Step::Remainder | Step::VendorReindex => Stage::Reindex,
         Step::Secret => Stage::Secret,
         Step::Role
         | Step::RolePolicy

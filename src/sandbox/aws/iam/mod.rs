@@ -143,6 +143,11 @@ pub fn policies_of(state: &world::State, identity: &Identity) -> Vec<Value> {
 
 /// Whether a role can be assumed by a service (`lambda.amazonaws.com`) now: it is known, and so is its trust.
 pub fn assumable(state: &State, clock: Clock, arn: &str, service: &str) -> bool {
+    assumable_for(state, clock, arn, service, &Context::default())
+}
+
+/// The same for a service that says on whose behalf it comes.
+pub fn assumable_for(state: &State, clock: Clock, arn: &str, service: &str, context: &Context) -> bool {
     let Some(mut trust) = role(state, arn)
         .and_then(|role| role.trust_seen(clock))
         .and_then(|trust| serde_json::from_str::<Value>(trust).ok())
@@ -150,7 +155,7 @@ pub fn assumable(state: &State, clock: Clock, arn: &str, service: &str) -> bool 
         return false;
     };
     documents::on_everything(&mut trust);
-    access::allows(&trust, Some(&Principal::service(service)), "sts:AssumeRole", "*", &Context::default())
+    access::allows(&trust, Some(&Principal::service(service)), "sts:AssumeRole", "*", context)
         == Decision::Allow
 }
 

@@ -38,6 +38,7 @@ use crate::sandbox::{
 };
 
 pub use access::{Caller, identity_arn, may};
+pub use copy::{LARGEST, Source, copy};
 pub use multipart::Upload;
 pub use object::{Encryption, Grant, Object, Retention, http_date};
 pub use presigned::{encoded, link};
@@ -187,6 +188,7 @@ pub fn bucket_of_host(host: &str) -> Option<&str> {
 pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
     let head = request.method() == Method::HEAD;
     packagecloud::settle(world);
+    aws::s3control::settle(world);
     if aws::drifts(&request) {
         drift(world, &request);
     }

@@ -1,0 +1,102 @@
+//! Which jobs a run has made: a small file that is safe to lose, since a job's token follows from its manifest.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::spool::{About, Filled, replace};
+use crate::cloud::batch::Set;
+use crate::model::{failure::Failure, object::OUR_PREFIX};
+
+/// One job, made or to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// `<set's digest>-<part>`, its file's and its manifest's name.
+    pub name: String,
+    pub set: Set,
+    pub objects: u64,
+    /// The manifest's ETag, once it is written.
+    pub etag: Option<String>,
+    /// The job's id, once it is made.
+    pub job: Option<String>,
+}
+
+/// A run's jobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub run: String,
+    pub before: i64,
+    pub parts: Vec<Part>,
+    /// Whether all of them are over: then only what remains is left.
+    pub over: bool,
+}
+
+impl Record {
+    /// A record of the longest of `filled`, `most` at most.
+    pub fn of(about: &About, filled: Vec<Filled>, most: usize) -> Self {
+        let part =
+            |one: Filled| Part { name: one.name, set: one.set, objects: one.objects, etag: None, job: None };
+        Self {
+            run: about.run.clone(),
+            before: about.before.unwrap_or_default(),
+            parts: filled.into_iter().take(most).map(part).collect(),
+            over: false,
+        }
+    }
+
+    pub fn load(path: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
+    pub fn save(&self, path: &Path) -> Result<(), Failure> {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        replace(path, &text).map_err(|error| {
+            Failure::other(
+                path.display().to_string(),
+                error.to_string(),
+                "make room or give another --state-dir, then run the same command again",
+            )
+        })
+    }
+
+    /// Where the run's objects lie in the bucket: no key of packagecloud's begins so.
+    pub fn folder(&self) -> String {
+        format!("{OUR_PREFIX}batch/{}", self.run)
+    }
+
+    pub fn manifest(&self, part: &Part) -> String {
+        format!("{}/{}.csv", self.folder(), part.name)
+    }
+
+    pub fn reports(&self) -> String {
+        format!("{}/reports", self.folder())
+    }
+}
+
+/// A job's token: the same manifest in the same bucket is the same job, whoever asks for it and however often.
+pub fn token(account: &str, bucket: &str, manifest: &str, etag: &str) -> String {
+    hex::encode(Sha256::digest(format!("{account}\n{bucket}\n{manifest}\n{etag}")))
+}
+
+/// How the description of each of a bucket's jobs begins.
+pub fn description(bucket: &str) -> String {
+    format!("packagecloud-cloudfront {bucket}: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_another_for_each_manifest_and_fits() {
+        let one = token("1", "pkgs", "a", "e");
+        assert_eq!(one, token("1", "pkgs", "a", "e"));
+        for other in
+            [token("2", "pkgs", "a", "e"), token("1", "pkgs", "b", "e"), token("1", "pkgs", "a", "f")]
+        {
+            assert_ne!(one, other);
+        }
+        assert_eq!(one.len(), 64, "S3 takes 64 characters");
+    }
+}
