@@ -43,7 +43,8 @@ nanos=$(date +%N | sed 's/^0*//')
 $session sh -c "$wrapper" packagecloud-cloudfront "$d/ctl.status" "$@" "$command" </dev/null >>"$d/ctl.out" 2>&1 4<&- &
 pid=$!
 printf '{"command":"%s","pid":%s,"since":{"secs":%s,"nanos":%s},"started":%s,"run":"%s"}' \
-  "$command" "$pid" "$since" "${nanos:-0}" "$(started "$pid" | grep . || echo null)" "$run" >"$d/ctl.json""#;
+  "$command" "$pid" "$since" "${nanos:-0}" "$(started "$pid" | grep . || echo null)" "$run" >"$d/ctl.json"
+printf '%s\nyes\n' "$d"; cat "$d/ctl.json""#;
 
 /// Directory, pid, when it was started, how many bytes are known. Waits some seconds for more, then prints whether it
 /// runs and its status, and the bytes.
@@ -63,7 +64,8 @@ printf '%s %s\n' "$alive" "$status"
 [ "$size" -gt "$4" ] && tail -c +$(($4+1)) -- "$1/ctl.out" | head -c $((size-$4))
 return 0"#;
 
-const FORGET: &str = r#"rm -f "$1/ctl.out" "$1/ctl.status" "$1/ctl.json""#;
+/// Directory, pid. What another run has started there since stays.
+const FORGET: &str = r#"grep -q "\"pid\":$2," "$1/ctl.json" 2>/dev/null && rm -f "$1/ctl.out" "$1/ctl.status" "$1/ctl.json"; return 0"#;
 
 /// A command that was started there.
 #[derive(Debug, Clone)]
@@ -81,31 +83,22 @@ struct Record {
     /// Unix time, by its clock.
     since: Duration,
     started: Option<u64>,
-    /// Which start it was; a run on that host doesn't say.
-    #[serde(default)]
-    run: String,
 }
 
 impl Afar {
     /// The command that was started last, where its end hasn't been seen and it still runs.
     pub(super) async fn find(line: &Ssh) -> Result<Option<Self>, Failure> {
-        Ok(Self::last(line).await?.filter(|afar| afar.alive))
+        let said = line.run(FIND, &DIRS).await?;
+        Ok(Self::said(line, &said.out).filter(|afar| afar.alive))
     }
 
-    async fn last(line: &Ssh) -> Result<Option<Self>, Failure> {
-        let said = line.run(FIND, &DIRS).await?;
-        let text = String::from_utf8_lossy(&said.out).into_owned();
+    /// Reads a directory, whether it runs, and its record.
+    fn said(line: &Ssh, out: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(out).into_owned();
         let mut lines = text.splitn(3, '\n');
-        let (dir, alive, record) = (lines.next(), lines.next(), lines.next());
-        let Some(record) = record.and_then(|record| serde_json::from_str(record).ok()) else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            line: line.clone(),
-            dir: dir.unwrap_or_default().to_owned(),
-            record,
-            alive: alive == Some("yes"),
-        }))
+        let (dir, alive, record) = (lines.next()?, lines.next()?, lines.next()?);
+        let record = serde_json::from_str(record).ok()?;
+        Some(Self { line: line.clone(), dir: dir.to_owned(), record, alive: alive == "yes" })
     }
 
     /// Starts `program arguments… command`, once: where the line dropped meanwhile and it was started, that one is it.
@@ -132,8 +125,7 @@ impl Afar {
         if said.status != 0 {
             return Err(failed(&said.text));
         }
-        let last = Self::last(line).await?.filter(|afar| afar.record.run == run);
-        last.ok_or_else(|| failed("its record is not there"))
+        Self::said(line, &said.out).ok_or_else(|| failed("its record can't be kept"))
     }
 
     pub(super) fn command(&self) -> &str {
@@ -168,13 +160,13 @@ impl Afar {
             if let Ok(status) = status.trim().parse() {
                 lines.end(on_line);
                 // What stays is overwritten by the next one.
-                let _ = self.line.run(FORGET, &[&self.dir]).await;
+                let _ = self.line.run(FORGET, &[&self.dir, &pid]).await;
                 return Ok(status);
             }
             if alive != "yes" {
                 if gone {
                     lines.end(on_line);
-                    let _ = self.line.run(FORGET, &[&self.dir]).await;
+                    let _ = self.line.run(FORGET, &[&self.dir, &pid]).await;
                     return Err(without_status(self.command()));
                 }
                 gone = true;
@@ -183,11 +175,12 @@ impl Afar {
     }
 }
 
-/// Ends the script where this start was made already.
+/// Ends the script where this start was made already, with what it said then.
 fn guard(run: &str) -> String {
-    let tests: Vec<String> = DIRS
-        .iter()
-        .map(|dir| format!("grep -q '\"run\":\"{run}\"' {dir}/ctl.json 2>/dev/null && return 0"))
-        .collect();
-    tests.join("\n")
+    let test = |dir: &&str| {
+        format!(
+            "grep -q '\"run\":\"{run}\"' {dir}/ctl.json 2>/dev/null && {{ printf '%s\\nyes\\n' {dir}; cat {dir}/ctl.json; return 0; }}"
+        )
+    };
+    DIRS.iter().map(test).collect::<Vec<_>>().join("\n")
 }
