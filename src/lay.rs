@@ -65,7 +65,7 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
         };
         (Web::new(client, sleep, clock, edge), Identities::Fixed(Box::new(config)), Some(facts))
     } else {
-        let client = packagecloud_cloudfront::cloud::web::client();
+        let client = packagecloud_cloudfront::cloud::network::client()?;
         let clock = SharedTimeSource::new(SystemTimeSource::new());
         (Web::new(client, sleep, clock, edge), Identities::Found, None)
     };

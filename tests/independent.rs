@@ -1,4 +1,5 @@
-//! The real binary against ministack, an AWS that we did not write, with IAM enforced and signatures checked.
+//! The real binary against what we did not write: ministack, with IAM enforced and signatures checked, and the service models
+//! of AWS's own Python SDK.
 //!
 //! What ministack does otherwise than AWS stands in `faults`, by name and with its reason; the product knows nothing of it.
 
@@ -8,11 +9,17 @@ mod account;
 mod faults;
 #[path = "independent/goals.rs"]
 mod goals;
+#[path = "independent/models.rs"]
+mod models;
 #[path = "independent/removed.rs"]
 mod removed;
 #[path = "independent/same_world.rs"]
 mod same_world;
+#[path = "independent/sandbox.rs"]
+mod sandbox;
 #[path = "independent/server.rs"]
 mod server;
+#[path = "independent/wire.rs"]
+mod wire;
 #[path = "independent/world.rs"]
 mod world;

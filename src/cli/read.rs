@@ -9,16 +9,16 @@ use crate::model::{
     block::Values,
     check::Check,
     failure::Failure,
-    goal::{Goal, Stage},
+    goal::Goal,
     plan::Verb,
     snippet,
     token::{self, Mac},
 };
 
 pub async fn check(session: &Session) -> Result<u8, Failure> {
-    let plan = engine::look(&session.ground, Stage::Access, &session.answers).await?;
-    session.show_checks(&plan.checks);
-    Ok(if plan.checks.iter().any(Check::failed) { PENDING } else { DONE })
+    let checks = engine::check(&session.ground, &session.answers).await?;
+    session.show_checks(&checks);
+    Ok(if checks.iter().any(Check::failed) { PENDING } else { DONE })
 }
 
 /// `check --policy`: the document, and nothing else on stdout.

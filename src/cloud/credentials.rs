@@ -6,10 +6,12 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
-    meta::region::RegionProviderChain, retry::RetryConfig, timeout::TimeoutConfig,
+    meta::region::RegionProviderChain, provider_config::ProviderConfig, retry::RetryConfig,
+    timeout::TimeoutConfig,
 };
 use aws_credential_types::Credentials;
 
+use super::network;
 use crate::model::{
     failure::{Failure, Kind},
     names::EDGE_REGION,
@@ -129,7 +131,9 @@ pub async fn load(
     endpoint_url: Option<&str>,
 ) -> Result<SdkConfig, Failure> {
     let given = region.map(|name| Region::new(name.to_owned()));
+    let client = network::client()?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(5))
         .timeout_config(
             TimeoutConfig::builder()
@@ -156,8 +160,14 @@ pub async fn load(
                     next,
                 ));
             }
-            let provider =
-                aws_config::profile::ProfileFileCredentialsProvider::builder().profile_name(name).build();
+            // What a profile's credentials are fetched from, STS and SSO, is reached as everything else is.
+            let reached = ProviderConfig::without_region()
+                .with_http_client(client)
+                .with_region(Some(given.clone().unwrap_or(Region::new(EDGE_REGION))));
+            let provider = aws_config::profile::ProfileFileCredentialsProvider::builder()
+                .configure(&reached)
+                .profile_name(name)
+                .build();
             loader.profile_name(name).credentials_provider(provider)
         }
         Source::Typed(keys) | Source::Packagecloud(keys) => loader.credentials_provider(Credentials::new(

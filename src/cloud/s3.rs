@@ -2,7 +2,10 @@
 //!
 //! A part that can't be read is empty and named in `unread`; a bucket of another account is refused.
 
-use aws_sdk_s3::{error::SdkError, types::ObjectOwnership};
+use aws_sdk_s3::{
+    error::SdkError,
+    types::{ObjectOwnership, StorageClass},
+};
 use bytes::Bytes;
 
 use super::{Cloud, fault};
@@ -180,6 +183,8 @@ impl Cloud {
             cache_control: found.cache_control,
             encryption: found.server_side_encryption.map(|one| one.as_str().to_owned()).unwrap_or_default(),
             kms_key: found.ssekms_key_id,
+            archived: matches!(found.storage_class, Some(StorageClass::Glacier | StorageClass::DeepArchive))
+                || found.archive_status.is_some(),
         }))
     }
 

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
-use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime::client::{
     auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme},
     identity::{IdentityCache, no_auth::NoAuthIdentityResolver},
@@ -43,12 +42,6 @@ impl Reply {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-}
-
-/// A client that reaches the network, through the proxy that the environment names; certificates by the system's roots.
-#[must_use]
-pub fn client() -> SharedHttpClient {
-    Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc)).build_https()
 }
 
 /// A client for requests that AWS doesn't sign.

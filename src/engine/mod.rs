@@ -184,6 +184,11 @@ pub async fn roll_back_edge(
     run.whole(roll_back::edge(ground, answers, arn, &run)).await
 }
 
+/// All that `check` says of the identity, the bucket, the account and the host; it changes nothing.
+pub async fn check(ground: &Ground, answers: &Answers) -> Result<Vec<Check>, Failure> {
+    access::check(ground, answers).await
+}
+
 /// The IAM policy that suffices for the goal, as JSON that fits one managed policy.
 pub async fn policy(ground: &Ground, answers: &Answers) -> Result<String, Failure> {
     let scene = ground.scene(answers).await?;

@@ -3,12 +3,14 @@
 //! A document that stands is merged into by Sid: every other statement stays as it was, in its place.
 
 mod bucket;
+mod deny;
 mod least;
 mod meaning;
 
 use serde_json::{Value, json};
 
 pub use bucket::{Reader, bucket_statements, grants, merged_bucket_policy, our_canonical_users};
+pub use deny::{Shut, shut_out};
 pub use least::least_privilege;
 pub use meaning::{deleted_principals, same, same_among};
 

@@ -192,6 +192,8 @@ pub struct ObjectHead {
     /// `AES256`, `aws:kms`, …; empty where S3 says none.
     pub encryption: String,
     pub kms_key: Option<String>,
+    /// Whether it must be restored before anybody can read it.
+    pub archived: bool,
 }
 
 /// packagecloud.rb, as read.

@@ -28,6 +28,8 @@ pub struct Account {
     /// The access key and its secret that the binary is given.
     pub keys: (String, String),
     url: String,
+    /// What stands before each command: origin access control, since ministack has no identities.
+    pub options: Vec<&'static str>,
     pub dir: tempfile::TempDir,
 }
 
@@ -73,7 +75,15 @@ impl Account {
         fs::write(&ctl, "#!/bin/sh\nexit 0\n").unwrap();
         fs::set_permissions(&ctl, fs::Permissions::from_mode(0o755)).unwrap();
         let keys = (access_key.to_owned(), secret.to_owned());
-        Self { id: id.to_owned(), bucket: BUCKET.to_owned(), root, keys, url: url.to_owned(), dir }
+        Self {
+            id: id.to_owned(),
+            bucket: BUCKET.to_owned(),
+            root,
+            keys,
+            url: url.to_owned(),
+            options: vec!["--origin-access", "oac"],
+            dir,
+        }
     }
 
     /// A fresh account of ministack's, with the bucket and two objects: its id as access key is its root's.
@@ -133,7 +143,7 @@ impl Account {
             .env("AWS_ACCESS_KEY_ID", &self.keys.0)
             .env("AWS_SECRET_ACCESS_KEY", &self.keys.1)
             .args(["--endpoint-url", &self.url, "--region", "us-east-1", "--bucket", &self.bucket])
-            .args(["--origin-access", "oac"])
+            .args(&self.options)
             .arg("--config")
             .arg(self.dir.path().join("packagecloud.rb"))
             .arg("--ctl")

@@ -1,10 +1,6 @@
 //! The sandbox and ministack, led through the same goals, hold the same world: compared as documents.
 
-use std::{
-    collections::BTreeMap,
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Stdio},
-};
+use std::collections::BTreeMap;
 
 use packagecloud_cloudfront::sandbox::{
     aws::iam::{ACCESS_KEY, SECRET_KEY},
@@ -12,38 +8,7 @@ use packagecloud_cloudfront::sandbox::{
 };
 use serde_json::Value;
 
-use crate::{account::Account, faults, server::Server, world};
-
-struct Sandbox {
-    child: Child,
-    _dir: tempfile::TempDir,
-    url: String,
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Sandbox {
-    fn serve() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
-            .env_clear()
-            .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")
-            .args(["--output", "json", "sandbox", "serve"])
-            .arg(dir.path())
-            .args(["--aws-port", "0", "--front-port", "0", "--edge-port", "0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let serving: Value = serde_json::from_str(&lines.nth(1).unwrap().unwrap()).unwrap();
-        Self { child, _dir: dir, url: serving["aws"].as_str().unwrap().to_owned() }
-    }
-}
+use crate::{account::Account, faults, sandbox::Sandbox, server::Server, world};
 
 /// The same objects in both buckets.
 async fn same_objects(from: &Account, to: &Account) {
@@ -104,7 +69,8 @@ async fn compare(goal: &str, sandbox: &Account, ministack: &Account) {
 
 #[tokio::test]
 async fn after_every_goal() {
-    let (served, server) = (Sandbox::serve(), Server::start());
+    let dir = tempfile::tempdir().unwrap();
+    let (served, server) = (Sandbox::serve_in(dir.path()), Server::start());
     let sandbox = Account::at(&served.url, "999999999999", ACCESS_KEY, SECRET_KEY).await;
     let ministack = Account::at(&server.url, "999999999999", "999999999999", "any").await;
     same_objects(&sandbox, &ministack).await;

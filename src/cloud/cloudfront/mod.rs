@@ -7,6 +7,7 @@ mod cache_policy;
 mod distribution;
 mod fidelity;
 mod origin;
+mod quotas;
 mod read;
 mod shape;
 

@@ -2,6 +2,7 @@
 //!
 //! A version is published only from what was just uploaded: by its SHA-256 and revision.
 
+mod account;
 mod publish;
 mod read;
 

@@ -6,16 +6,12 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use aws_smithy_http_client::{
-    Connector,
-    proxy::ProxyConfig,
-    tls::{self, TlsContext, TrustStore},
-};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use http::HeaderValue;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
 use super::wire::{Transport, Wire};
+use crate::cloud::network::{bundle, connector};
 use crate::model::failure::{Failure, Kind};
 
 /// How a bucket is addressed.
@@ -61,7 +57,9 @@ pub fn open(
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     let transport = match plugged {
         Some(connector) => Transport::Plugged { connector, base },
-        None if proxied(secure, name) => Transport::Plugged { connector: behind_proxy()?, base },
+        None if proxied(secure, name) => {
+            Transport::Plugged { connector: SharedHttpConnector::new(connector()?), base }
+        }
         None => {
             let tls = if secure {
                 let server = ServerName::try_from(name.to_owned())
@@ -90,36 +88,6 @@ fn proxied(secure: bool, host: &str) -> bool {
     let loopback =
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     !loopback && names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-}
-
-fn bundle() -> Result<Option<(String, Vec<u8>)>, Failure> {
-    let Some(path) = std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty()) else {
-        return Ok(None);
-    };
-    match std::fs::read(&path) {
-        Ok(pem) => Ok(Some((path, pem))),
-        Err(error) => Err(Failure::other(
-            format!("AWS_CA_BUNDLE {path}"),
-            error.to_string(),
-            "correct AWS_CA_BUNDLE, or unset it",
-        )),
-    }
-}
-
-fn behind_proxy() -> Result<SharedHttpConnector, Failure> {
-    let mut trust = TrustStore::default();
-    if let Some((_, pem)) = bundle()? {
-        trust = TrustStore::empty().with_pem_certificate(pem);
-    }
-    let context = TlsContext::builder().with_trust_store(trust).build().map_err(|error| {
-        Failure::other("certificates", error.to_string(), "correct AWS_CA_BUNDLE, or unset it")
-    })?;
-    let connector = Connector::builder()
-        .proxy_config(ProxyConfig::from_env())
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-        .tls_context(context)
-        .build();
-    Ok(SharedHttpConnector::new(connector))
 }
 
 fn certificates() -> Result<Arc<rustls::ClientConfig>, Failure> {

@@ -83,6 +83,7 @@ fn access(table: &mut Table, bucket: &str, objects: &str, account: &str) {
     table.if_used(place, "*", &["s3:ListAllMyBuckets"]);
     let place = (Stage::Access, Step::Permissions);
     table.if_used(place, &format!("arn:aws:iam::{account}:*"), &["iam:SimulatePrincipalPolicy"]);
+    table.if_used(place, "*", &["lambda:GetAccountSettings"]);
 }
 
 fn reindex(table: &mut Table, objects: &str) {

@@ -127,6 +127,24 @@ pub fn concurrency(state: &world::State, ask: &Ask<'_>) -> Outcome {
     ))
 }
 
+/// The account's limits; what functions have reserved is taken off.
+pub fn account(state: &world::State, ask: &Ask<'_>) -> Outcome {
+    ask.may(state, "lambda:GetAccountSettings", "*", &ask.caller.context())?;
+    let functions = &state.lambda.functions;
+    let reserved: u64 = functions.values().filter_map(|function| function.reserved_concurrency).sum();
+    let all = state.lambda.concurrency.unwrap_or(1000);
+    Ok((
+        200,
+        json!({
+            "AccountLimit": {
+                "TotalCodeSize": 80_530_636_800_u64, "CodeSizeUnzipped": 262_144_000, "CodeSizeZipped": 52_428_800,
+                "ConcurrentExecutions": all, "UnreservedConcurrentExecutions": all.saturating_sub(reserved),
+            },
+            "AccountUsage": { "TotalCodeSize": 0, "FunctionCount": functions.len() },
+        }),
+    ))
+}
+
 pub fn list_tags(state: &world::State, ask: &Ask<'_>) -> Outcome {
     Ok((200, json!({"Tags": ask.function(state)?.tags})))
 }

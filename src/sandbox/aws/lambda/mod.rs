@@ -27,6 +27,8 @@ use crate::sandbox::{World, world};
 #[serde(default)]
 pub struct State {
     pub functions: BTreeMap<String, Function>,
+    /// How many executions the account may run at once, where it isn't the usual 1,000.
+    pub concurrency: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -152,6 +154,7 @@ pub fn operation(method: &Method, uri: &Uri) -> &'static str {
         ("POST", [_, "functions", _, "versions"]) => "PublishVersion",
         ("GET", [_, "functions", _, "versions"]) => "ListVersionsByFunction",
         ("GET", [_, "functions", _, "concurrency"]) => "GetFunctionConcurrency",
+        ("GET", [_, "account-settings"]) => "GetAccountSettings",
         ("GET", [_, "tags", _]) => "ListTags",
         ("POST", [_, "tags", _]) => "TagResource",
         _ => "Unknown",
@@ -182,6 +185,7 @@ fn act(world: &World, ask: &Ask<'_>) -> Outcome {
         "GetFunctionConfiguration" => world.read(|state| functions::get_configuration(state, ask)),
         "ListFunctions" => world.read(|state| functions::list(state, ask)),
         "GetFunctionConcurrency" => world.read(|state| functions::concurrency(state, ask)),
+        "GetAccountSettings" => world.read(|state| functions::account(state, ask)),
         "ListTags" => world.read(|state| functions::list_tags(state, ask)),
         "TagResource" => world.write(|state| functions::tag(state, ask)),
         "CreateFunction" => {

@@ -1,5 +1,8 @@
 //! The access stage: who we are, which bucket it is, what we may do, and what packagecloud is on the host. It changes nothing.
 
+mod account;
+mod bucket;
+
 use tokio::join;
 
 use crate::host::{Config, version};
@@ -35,7 +38,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
 
     let mut plan = Plan::new(Stage::Access, Seen::Nothing);
     plan.checks.push(Check::pass("identity", format!("{} ({})", scene.caller.arn, scene.found)));
-    plan.checks.extend(bucket_checks(&scene));
+    plan.checks.extend(bucket::checks(&scene));
     plan.checks.push(clock(&scene));
     plan.checks.push(match &config {
         Ok(config) => Check::pass("packagecloud.rb", config.seen.path.clone()),
@@ -47,7 +50,9 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     }
     plan.checks.extend(hosts(ground, &scene, config.as_ref().ok(), answers).await);
     match permissions {
-        Ok(checks) => plan.checks.extend(checks),
+        Ok(checks) => {
+            plan.checks.extend(checks.into_iter().map(|check| unasked_of_packagecloud(check, &scene)))
+        }
         Err(failure) => {
             plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why)));
         }
@@ -109,28 +114,23 @@ pub(super) fn needed(goal: Goal, scene: &Scene, answers: &Answers) -> Vec<Need> 
     needs
 }
 
-fn bucket_checks(scene: &Scene) -> Vec<Check> {
-    let bucket = &scene.bucket;
-    let (known, of) = scene.sampled;
-    let sampled = if of == 0 {
-        "it is empty".to_owned()
-    } else {
-        format!("{known} of {of} sampled keys look like packagecloud's")
-    };
-    let mut checks = vec![Check::pass(
-        "bucket",
-        format!("{} in {}: {}; {sampled}", bucket.name, bucket.region, scene.evidence),
-    )];
-    if !bucket.versioning.is_empty() && bucket.versioning == "Enabled" {
-        checks.push(Check::pass(
-            "bucket versioning",
-            "on: a reindex keeps the version before of each object it changes",
-        ));
+/// All that `check` says: beside what the stage looks at, a sample of objects and what the account could refuse later.
+pub async fn check(ground: &Ground, answers: &Answers) -> Result<Vec<Check>, Failure> {
+    let mut checks = look(ground, answers).await?.checks;
+    let scene = ground.scene(answers).await?;
+    let (objects, account) = join!(bucket::objects(&scene, answers), account::checks(&scene));
+    let at = checks.iter().position(|check| check.name == "clock").unwrap_or(checks.len());
+    checks.splice(at..at, [objects].into_iter().chain(account));
+    Ok(checks)
+}
+
+/// packagecloud.rb's own key is never asked to be given more rights: another identity is the next move.
+fn unasked_of_packagecloud(check: Check, scene: &Scene) -> Check {
+    if check.failed() && scene.found.ends_with("in packagecloud.rb") {
+        let next = "use another identity for setting up, with --profile or AWS_ACCESS_KEY_ID; packagecloud's own key needs no more rights";
+        return Check { next: next.to_owned(), ..check };
     }
-    if bucket.encryption.starts_with("aws:kms") {
-        checks.push(Check::pass("bucket encryption", "SSE-KMS: an origin access control is used"));
-    }
-    checks
+    check
 }
 
 pub(super) fn clock(scene: &Scene) -> Check {

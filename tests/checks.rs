@@ -1,0 +1,274 @@
+//! What `check` finds, each with its words and its next move: on a sandbox whose account was made that way.
+
+use std::process::{Command, Stdio};
+
+use packagecloud_cloudfront::{
+    cloud::Cloud,
+    model::{
+        access::needs,
+        check::{Check, Verdict},
+        goal::Goal,
+        names::Names,
+    },
+    sandbox::{self, Delays, Options, World, seed::BUCKET},
+};
+use serde_json::{Value, json};
+
+struct Shop(tempfile::TempDir);
+
+impl Shop {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn world(&self) -> World {
+        let delays = Some(Delays::default().paced(0.0));
+        sandbox::open(&Options { dir: self.0.path().to_owned(), empty: true, delays, ..Options::default() })
+            .unwrap()
+    }
+
+    fn run(&self, words: &[&str]) -> (i32, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
+            .env_clear()
+            .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")
+            .arg(format!("--sandbox={}", self.0.path().display()))
+            .args(["--output", "json", "--sandbox-empty"])
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// The checks of this name: result, detail and next move.
+    fn check(&self, name: &str) -> Vec<(String, String)> {
+        let (_, text) = self.run(&["check"]);
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines
+            .filter(|line| line["type"] == "check" && line["name"] == name)
+            .map(|line| {
+                let text = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
+                (text("result"), format!("{}; next: {}", text("detail"), text("next")))
+            })
+            .collect()
+    }
+
+    #[track_caller]
+    fn says(&self, name: &str, result: &str, words: &[&str]) {
+        let found = self.check(name);
+        let fits =
+            |(is, text): &(String, String)| is == result && words.iter().all(|word| text.contains(word));
+        assert!(found.iter().any(fits), "{name} {result} {words:?}: {found:#?}");
+    }
+}
+
+fn policy(world: &World, statement: &Value) {
+    let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    world.write(|state| state.s3.buckets.get_mut(BUCKET).unwrap().policy = Some(document));
+}
+
+#[test]
+fn of_the_bucket_policy() {
+    let shop = Shop::new();
+    let objects = format!("arn:aws:s3:::{BUCKET}/*");
+    shop.says("bucket-policy", "pass", &["none yet"]);
+    let deny = |condition: Value| json!({"Sid": "OnlyHere", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": objects, "Condition": condition});
+    policy(&shop.world(), &deny(json!({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}})));
+    shop.says("bucket-policy", "fail", &["\"OnlyHere\"", "aws:sourcevpce", "CloudFront too", "next: except"]);
+    policy(&shop.world(), &deny(json!({"StringEquals": {"aws:UserAgent": "x"}})));
+    shop.says("bucket-policy", "unknown", &["depending on aws:useragent"]);
+    policy(&shop.world(), &deny(json!({"Bool": {"aws:SecureTransport": "false"}})));
+    shop.says("bucket-policy", "pass", &["20480 bytes"]);
+    let gone = json!({"Effect": "Allow", "Principal": {"AWS": "AROAEXAMPLEEXAMPLE123"}, "Action": "s3:GetObject", "Resource": objects});
+    policy(&shop.world(), &gone);
+    shop.says("bucket-policy", "fail", &["AROAEXAMPLEEXAMPLE123", "deleted", "next: remove"]);
+    let long: Vec<String> = (0..400).map(|at| format!("arn:aws:s3:::{BUCKET}/directory-{at}/*")).collect();
+    policy(
+        &shop.world(),
+        &json!({"Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "s3:GetObject", "Resource": long}),
+    );
+    shop.says("bucket-policy", "fail", &["20480", "next: shorten"]);
+}
+
+#[test]
+fn of_the_buckets_settings() {
+    let shop = Shop::new();
+    shop.says("bucket", "pass", &["us-east-1"]);
+    shop.says("bucket-ownership", "pass", &["BucketOwnerEnforced"]);
+    shop.says("bucket-versioning", "pass", &["off"]);
+    shop.says("bucket-encryption", "pass", &["AES256"]);
+    shop.world().write(|state| {
+        let settings = &mut state.s3.buckets.get_mut(BUCKET).unwrap().settings;
+        settings.insert("versioning".into(), "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>".into());
+        settings.insert(
+            "encryption".into(),
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>".into(),
+        );
+    });
+    shop.says("bucket-versioning", "pass", &["on", "charged"]);
+    shop.says("bucket-encryption", "unknown", &["aws/s3", "before going live"]);
+}
+
+#[tokio::test]
+async fn of_a_sample_of_objects() {
+    use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
+    let key = "7/8/debian/package_files/1.deb";
+    for (kind, words) in
+        [("archived", "until it is restored"), ("kms", "--origin-access oac"), ("customer", "SSE-C")]
+    {
+        let shop = Shop::new();
+        shop.says("objects", "unknown", &["none is there"]);
+        {
+            let world = shop.world();
+            let config =
+                aws_sdk_s3::config::Builder::from(&world.sdk_config()).force_path_style(true).build();
+            let put = aws_sdk_s3::Client::from_conf(config).put_object().bucket(BUCKET).key(key);
+            let put = match kind {
+                "archived" => put.storage_class(StorageClass::Glacier),
+                "kms" => put.server_side_encryption(ServerSideEncryption::AwsKms),
+                _ => put
+                    .sse_customer_algorithm("AES256")
+                    .sse_customer_key("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+                    .sse_customer_key_md5("F40fHUMUQEmMKwZHpSFcnw=="),
+            };
+            put.body(b"a package".to_vec().into()).send().await.unwrap();
+        }
+        shop.says("objects", "unknown", &[key, words]);
+    }
+}
+
+#[test]
+fn of_the_account() {
+    let shop = Shop::new();
+    shop.says("kms-key", "pass", &["none yet"]);
+    shop.says("lambda-concurrency", "pass", &["1000"]);
+    shop.says("cloudfront-quotas", "pass", &["0 of 500 distributions", "of 20 cache policies"]);
+    shop.says("clock", "pass", &[]);
+    assert_eq!(shop.run(&["bootstrap-cloudfront", "--yes"]).0, 1, "there is no secret yet");
+    assert_eq!(shop.run(&["generate-cloudfront-secret", "--yes"]).0, 0);
+    assert_eq!(shop.run(&["bootstrap-cloudfront", "--yes"]).0, 0);
+    shop.says("kms-key", "pass", &["enabled"]);
+    shop.world().write(|state| {
+        state.lambda.concurrency = Some(10);
+        state.kms.keys.values_mut().for_each(|key| key.state = "PendingDeletion".into());
+    });
+    shop.says("kms-key", "fail", &["PendingDeletion", "next: enable it, or cancel its deletion"]);
+    shop.says("lambda-concurrency", "unknown", &["10 of 10", "100 requests a second", "Service Quotas"]);
+}
+
+fn user(world: &World, statements: &Value) {
+    world.write(|state| state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements}));
+}
+
+#[test]
+fn of_permissions_who_denies_and_what_ends() {
+    let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    let deny = |action: &str| json!({"Effect": "Deny", "Action": action, "Resource": "*"});
+    let shop = Shop::new();
+    shop.says("kms:CreateKey", "pass", &["allowed"]);
+    user(&shop.world(), &json!([all, deny("kms:CreateKey")]));
+    shop.says(
+        "kms:CreateKey",
+        "fail",
+        &["a policy denies it explicitly", "needed for bootstrap, KMS key", "lifted"],
+    );
+    user(
+        &shop.world(),
+        &json!([{"Effect": "Allow", "NotAction": "lambda:EnableReplication*", "Resource": "*"}]),
+    );
+    shop.says(
+        "lambda:EnableReplication*",
+        "fail",
+        &[
+            "no policy allows it",
+            ":function:packagecloud_cloudfront_auth:*",
+            "distribution, distribution",
+            "check --policy",
+        ],
+    );
+    user(&shop.world(), &json!([all]));
+    let except = |action: &str| json!({"Version": "2012-10-17", "Statement": [all, deny(action)]});
+    shop.world().write(|state| state.iam.organization = vec![except("iam:CreateRole")]);
+    shop.says("iam:CreateRole", "fail", &["the organization doesn't allow it", "service control policies"]);
+    shop.world().write(|state| {
+        state.iam.organization.clear();
+        state.iam.user.boundary = Some(json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "NotAction": "kms:*", "Resource": "*"}]}));
+    });
+    shop.says(
+        "kms:PutKeyPolicy",
+        "fail",
+        &["the permissions boundary doesn't allow it", "widen the boundary"],
+    );
+    // And so it is: the step that was named ends, with the same words for who denies.
+    assert_eq!(shop.run(&["generate-cloudfront-secret", "--yes"]).0, 0);
+    let (code, text) = shop.run(&["bootstrap-cloudfront", "--yes"]);
+    assert_eq!(code, 1);
+    assert!(text.contains("kms:") && text.contains("permissions boundary"), "{text}");
+    shop.world().write(|state| state.iam.user.boundary = None);
+    // A condition on what only the real request has is no denial.
+    user(
+        &shop.world(),
+        &json!([{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
+        {"Effect": "Allow", "Action": ["s3:*", "iam:SimulatePrincipalPolicy", "sts:*"], "Resource": "*"}]),
+    );
+    shop.says("kms:CreateKey", "unknown", &["depends on aws:SourceIp", "only the real request has"]);
+    // Who may not simulate goes on.
+    user(&shop.world(), &json!([all, deny("iam:SimulatePrincipalPolicy")]));
+    shop.says("permissions", "unknown", &["cannot be checked", "going on is safe"]);
+    assert!(shop.check("kms:CreateKey").is_empty());
+    assert_eq!(shop.run(&["check"]).0, 0, "unknown fails nothing");
+}
+
+async fn simulated(cloud: &Cloud, principal: &str) -> Vec<Check> {
+    let names = Names::new(BUCKET, &"".parse().unwrap_or_default());
+    cloud.simulate(principal, &needs(Goal::Upgrade, &names, "999999999999")).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_callers_of_every_kind() {
+    let shop = Shop::new();
+    let world = shop.world();
+    let cloud = Cloud::new(&world.sdk_config(), None);
+    let whole = simulated(&cloud, "arn:aws:iam::999999999999:user/sandbox").await;
+    assert!(whole.len() > 60 && whole.iter().all(|check| check.result == Verdict::Pass), "{whole:?}");
+    for (arn, words) in [
+        ("arn:aws:iam::999999999999:root", "root cannot be checked"),
+        ("arn:aws:sts::999999999999:federated-user/jo", "simulates users and roles alone"),
+        ("arn:aws:sts::999999999999:assumed-role/Nobody/jo", "cannot be checked"),
+    ] {
+        let checks = simulated(&cloud, arn).await;
+        assert_eq!(checks.len(), 1, "{checks:?}");
+        assert!(checks[0].result == Verdict::Unknown && checks[0].detail.contains(words), "{checks:?}");
+    }
+    // An SSO role has a path, which its sessions' ARNs don't tell.
+    world.write(|state| {
+        let mut role = packagecloud_cloudfront::sandbox::aws::iam::Role {
+            name: "AWSReservedSSO_Admin_1".into(),
+            ..Default::default()
+        };
+        role.path = "/aws-reserved/sso.amazonaws.com/eu-west-1/".into();
+        role.arn = format!("arn:aws:iam::999999999999:role{}{}", role.path, role.name);
+        role.trust = "{}".into();
+        let everything = json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+        role.policies.insert("all".into(), everything.to_string());
+        state.iam.roles.insert(role.name.clone(), role);
+    });
+    let checks = simulated(&cloud, "arn:aws:sts::999999999999:assumed-role/AWSReservedSSO_Admin_1/jo").await;
+    assert!(checks.len() > 60 && checks.iter().all(|check| check.result == Verdict::Pass), "{checks:?}");
+}
+
+#[test]
+fn a_throttled_simulation_is_asked_again_and_where_that_lasts_unknown() {
+    let shop = Shop::new();
+    let asked = |fault: &str| {
+        let (code, text) = shop.run(&["--sandbox-fault", fault, "check"]);
+        assert_eq!(code, 0, "{text}");
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let permissions = lines.filter(|line| line["name"].as_str().is_some_and(|name| name.contains(':')));
+        permissions.map(|line| line["result"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let once = asked("iam:SimulatePrincipalPolicy:1:throttle");
+    assert!(once.len() > 60 && once.iter().all(|result| result == "pass"), "{once:?}");
+    let ever = asked("iam:SimulatePrincipalPolicy:1+:throttle");
+    assert!(ever.len() > 60 && ever.iter().all(|result| result == "unknown"), "{ever:?}");
+}
