@@ -25,6 +25,7 @@ pub mod run;
 mod secret;
 mod services;
 mod switch;
+mod vendor;
 mod verify;
 pub mod welcome;
 

@@ -69,7 +69,7 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
     let seen = distribution::see(&scene, answers, &below).await?;
     let config = ground.host.read_config().await?;
     let values = config.seen.values.clone();
-    let known = Known::of(&below, &seen, values.secret.as_ref());
+    let known = Known::of(&below, &seen, values.secret.as_ref(), &scene.names, &scene.account);
     let distribution = seen.distribution;
     // What AWS itself says comes first: it names the cause of what fails after it.
     tell(vec![gate::deployed(distribution.as_ref(), &scene.names.function())], &mut all);

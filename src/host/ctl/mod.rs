@@ -27,6 +27,8 @@ pub use detached::Running;
 
 /// Where the time of our last reconfigure is kept.
 const RECONFIGURED: &str = "reconfigured";
+/// The vendor's reindex, which only queues jobs.
+pub const REINDEX: &str = "reindex-everything";
 
 /// A stand-in in this process: it runs a command, sends its lines, and gives its exit status.
 pub type Play =
@@ -178,37 +180,59 @@ impl Host {
                     None => run.await,
                 }
             }
-            Ctl::Command(words) => {
-                let changed = self.config_changed().await;
-                let found = Child::find(self).await?;
-                // One that began before the file was changed may have read what stood there before.
-                let follows = |child: &Child| {
-                    child.command() == command
-                        && changed.is_none_or(|changed| changed + FILE_CLOCK < child.since())
-                };
-                let child = if let Some(child) = found.as_ref().filter(|child| follows(child)) {
-                    child.clone()
-                } else {
-                    if let Some(other) = found {
-                        lines.take(&format!(
-                            "packagecloud-ctl {} runs already: waiting for its end first",
-                            other.command()
-                        ));
-                        // How that one ended is nothing to this one.
-                        let _ = other.follow(&mut |line| lines.take(line)).await;
-                        lines.last.clear();
-                        lines.unknown = false;
-                    }
-                    let (first, rest) =
-                        words.split_first().expect("a command has a first word, held by from_str");
-                    let Some(program) = self.reach.program(first).await else {
-                        return Err(self.missing(first, command));
-                    };
-                    Child::start(self, &program, rest, command).await?
-                };
-                child.follow(&mut |line| lines.take(line)).await
-            }
+            Ctl::Command(words) => self.follow_or_start(words, command, lines).await,
         }
+    }
+
+    /// One command of packagecloud-ctl runs at a time: whoever else's runs is followed where it does what is wanted,
+    /// else waited for.
+    async fn follow_or_start(
+        &self,
+        words: &[String],
+        command: &str,
+        lines: &mut Lines<'_>,
+    ) -> Result<i32, Failure> {
+        // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
+        if command == REINDEX
+            && let Some(unseen) = Child::unseen(self, command)
+        {
+            return unseen.follow(&mut |line| lines.take(line)).await;
+        }
+        loop {
+            // Two that find nothing running must not both start.
+            let turn = self.state.turn(&self.note_name("ctl-turn"), TURN).await;
+            let Some(found) = Child::find(self).await? else {
+                let (first, rest) =
+                    words.split_first().expect("a command has a first word, held by from_str");
+                let Some(program) = self.reach.program(first).await else {
+                    return Err(self.missing(first, command));
+                };
+                let started = Child::start(self, &program, rest, command).await?;
+                drop(turn);
+                return started.follow(&mut |line| lines.take(line)).await;
+            };
+            drop(turn);
+            if self.would_do(&found, command).await {
+                return found.follow(&mut |line| lines.take(line)).await;
+            }
+            lines.take(&format!(
+                "packagecloud-ctl {} runs already: waiting for its end first",
+                found.command()
+            ));
+            // How that one ended is nothing to this one.
+            let _ = found.follow(&mut |line| lines.take(line)).await;
+            lines.last.clear();
+            lines.unknown = false;
+        }
+    }
+
+    /// Whether a command that runs already does what this one would: one that began before the file was changed may
+    /// have read what stood there before, and a restart from before the end of a reconfigure what was rendered before.
+    async fn would_do(&self, running: &Child, command: &str) -> bool {
+        let after = |time: Option<Duration>, slack| time.is_none_or(|time| time + slack < running.since());
+        running.command() == command
+            && after(self.config_changed().await, FILE_CLOCK)
+            && (command != "restart" || after(self.last_reconfigure().await, WHOLE_SECOND))
     }
 
     /// Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
@@ -233,7 +257,11 @@ impl Host {
 }
 
 /// A file's time comes from a clock of the kernel that is some ticks behind: within these, nobody can say what was first.
-const FILE_CLOCK: std::time::Duration = std::time::Duration::from_millis(20);
+const FILE_CLOCK: Duration = Duration::from_millis(20);
+/// The time of a reconfigure is kept in whole seconds.
+const WHOLE_SECOND: Duration = Duration::from_secs(1);
+/// Starting one takes moments.
+const TURN: Duration = Duration::from_secs(10);
 
 impl Host {
     pub(super) fn missing(&self, program: &str, command: &str) -> Failure {
@@ -269,6 +297,14 @@ impl Child {
             Reach::Local => Running::find(host.state.dir()).map(Self::Here),
             Reach::Ssh(line) => Afar::find(line).await?.map(Self::There),
         })
+    }
+
+    /// One of `command` whose end came while nobody looked, on this machine.
+    fn unseen(host: &Host, command: &str) -> Option<Self> {
+        match &host.reach {
+            Reach::Local => Running::unseen(host.state.dir(), command).map(Self::Here),
+            Reach::Ssh(_) => None,
+        }
     }
 
     async fn start(host: &Host, program: &Path, rest: &[String], command: &str) -> Result<Self, Failure> {

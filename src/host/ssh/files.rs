@@ -44,6 +44,7 @@ text=$( { cp --preserve=all -- "$t" "$new" || cp -p -- "$t" "$new"; } 2>&1 ) || 
 text=$(printf %s "$6" | base64 -d | dd of="$new" conv=fsync 2>&1) || { back "$@"; return 10; }
 [ "$(sum "$new")" = "$5" ] || { back "$@"; text="$t: Input/output error"; return 10; }
 [ "$(sum "$t")" = "$2" ] || { back "$@"; return 11; }
+touch -- "$new"
 text=$(mv -f -- "$new" "$t" 2>&1) || { back "$@"; return 10; }
 # An older sync takes no names, and writes out every file system: a web node isn't kept waiting for that.
 if sync --help 2>/dev/null | grep -q -e --file-system; then
