@@ -12,6 +12,7 @@ mod iam;
 mod kms;
 mod lambda;
 pub mod network;
+pub mod newest;
 pub mod objects;
 mod patience;
 mod s3;

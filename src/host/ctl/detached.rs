@@ -57,6 +57,13 @@ impl Running {
         running.alive().then_some(running)
     }
 
+    /// The same, or one of `command` whose end came while nobody looked: its lines and its status are still there.
+    pub(super) fn unseen(dir: &Path, command: &str) -> Option<Self> {
+        let bytes = fs::read(dir.join(RECORD)).ok()?;
+        let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
+        (running.command == command && (running.alive() || running.status().is_some())).then_some(running)
+    }
+
     pub(super) fn start(
         dir: &Path,
         program: &Path,

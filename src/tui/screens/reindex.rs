@@ -5,9 +5,15 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use crate::{
-    model::{goal::Stage, tally::Tally},
+    model::{
+        goal::{Stage, Step},
+        tally::Tally,
+    },
     tui::{draw::Room, text, theme::Theme},
-    wizard::{Wizard, log::Leg},
+    wizard::{
+        Wizard,
+        log::{Leg, LineState},
+    },
 };
 
 /// How far it is, in few words: for where it runs on beside another screen.
@@ -48,6 +54,12 @@ pub fn awaited(lines: &mut Vec<Line<'static>>, wizard: &Wizard, theme: &Theme, r
 
 pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &Theme, room: Room) {
     let Some(pace) = &leg.pace else { return };
+    // What S3 does by itself is told apart from what is sent from here.
+    let running =
+        leg.lines.iter().find(|line| line.state == LineState::Running && line.step == Step::BatchJobs);
+    if let Some(line) = running {
+        lines.push(Line::styled(format!("S3 Batch Operations: {}", line.text), theme.plain));
+    }
     let done = pace.done.unwrap_or(0);
     if let Some(total) = pace.total.filter(|total| *total > 0) {
         let share = (done.min(total) as f64) / (total as f64);
@@ -117,7 +129,12 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
             lines.push(Line::from(spans));
         }
     }
-    if paused {
+    if paused && running.is_some() {
+        lines.push(Line::styled(
+            "The jobs run at AWS, and go on while this is paused. p goes on.",
+            theme.strong,
+        ));
+    } else if paused {
         lines.push(Line::styled("Paused: nothing is sent to S3. p goes on.", theme.strong));
     }
     lines.push(Line::default());
