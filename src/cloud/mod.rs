@@ -11,6 +11,7 @@ pub mod fault;
 mod iam;
 mod kms;
 mod lambda;
+pub mod mfa;
 pub mod network;
 pub mod objects;
 mod patience;

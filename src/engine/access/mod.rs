@@ -46,7 +46,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     plan.checks.push(version::check(version.as_ref()));
     match permissions {
         Ok(checks) => {
-            plan.checks.extend(checks.into_iter().map(|check| unasked_of_packagecloud(check, &scene)))
+            plan.checks.extend(checks.into_iter().map(|check| unasked_of_packagecloud(check, &scene)));
         }
         Err(failure) => {
             plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why)));
