@@ -25,13 +25,28 @@ use packagecloud_cloudfront::{
     },
     sandbox::{self, Delays, Options, World, forward::Forward},
     say, tell,
+    tui::{JobSender, perform::performer},
+    wizard::Effect,
 };
+use tokio::task::JoinHandle;
 
 /// A command's ground.
 pub struct Laid {
     pub ground: Ground,
     pub answers: Answers,
     pub sandbox: bool,
+    world: Option<World>,
+}
+
+impl Laid {
+    /// The performer of the wizard's effects; in a sandbox the loop itself can be made to break.
+    pub fn performer(&self) -> impl Fn(Effect, JobSender) -> JoinHandle<()> + use<> {
+        let (perform, world) = (performer(self.ground.clone()), self.world.clone());
+        move |effect, sender| {
+            world.iter().for_each(World::try_the_loop);
+            perform(effect, sender)
+        }
+    }
 }
 
 /// Where packagecloud.rb is, without `--config`.
@@ -94,7 +109,7 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
     {
         ground.give_code(code).await;
     }
-    Ok(Laid { ground, answers, sandbox: world.is_some() })
+    Ok(Laid { ground, answers, sandbox: world.is_some(), world })
 }
 
 /// The profile that will be tried first.

@@ -65,13 +65,14 @@ async fn run(arguments: Arguments) -> u8 {
         Err(failure) => return lay::finish(Err(failure)),
     };
     if let Command::Wizard { goal, .. } = &command {
+        let performer = laid.performer();
         let beginning = Beginning {
             config: laid.ground.host.config.display().to_string(),
             answers: laid.answers,
             goal: goal.map(Into::into),
             sandbox: laid.sandbox,
         };
-        return match tui::run(beginning, tui::perform::performer(laid.ground)).await {
+        return match tui::run(beginning, performer).await {
             Ok(outcome) => {
                 outcome.last_words.iter().for_each(|words| say!("{words}"));
                 outcome.code

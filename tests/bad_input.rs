@@ -413,3 +413,68 @@ fn credentials_that_have_expired() {
     expired(&["disable", "--yes"]).is(0, &[]);
     assert!(text().contains(OFF_LINE), "{}", text());
 }
+
+/// A command on a terminal, asked to go on, and told yes once somebody else has changed the file.
+fn told_yes_after(house: &House, words: &[&str], change: impl FnOnce()) -> Ran {
+    let pair = portable_pty::native_pty_system().openpty(portable_pty::PtySize::default()).unwrap();
+    let given = house.command(words);
+    let mut command = portable_pty::CommandBuilder::new(given.get_program());
+    command.env_clear();
+    command.args(given.get_args());
+    for (name, value) in given.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let (mut reader, mut writer) =
+        (pair.master.try_clone_reader().unwrap(), pair.master.take_writer().unwrap());
+    let mut text = Vec::new();
+    let mut change = Some(change);
+    let mut bytes = [0; 4096];
+    // The other side of a terminal that nobody holds any more is an error, not an end.
+    while let Ok(count) = std::io::Read::read(&mut reader, &mut bytes) {
+        if count == 0 {
+            break;
+        }
+        text.extend_from_slice(&bytes[..count]);
+        if String::from_utf8_lossy(&text).contains("[y/N]")
+            && let Some(change) = change.take()
+        {
+            change();
+            std::io::Write::write_all(&mut writer, b"y\n").unwrap();
+        }
+    }
+    assert!(change.is_none(), "it never asked: {}", String::from_utf8_lossy(&text));
+    let code = child.wait().unwrap().exit_code().try_into().unwrap();
+    Ran { code, text: String::from_utf8(text).unwrap().replace("\r\n", "\n") }
+}
+
+#[test]
+fn a_file_that_is_changed_between_the_look_and_the_write() {
+    let house = House::new();
+    house.disables();
+    let backups = || {
+        let names = fs::read_dir(house.path("etc")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".bak")).collect::<Vec<_>>()
+    };
+    let (before, ran) = (backups(), house.ctl_ran());
+    let theirs = format!("{}# somebody else was here\n", house.text());
+    for words in [vec!["roll-back", &before[0]], vec!["roll-back", "--whole-file", &before[0]]] {
+        let told = told_yes_after(&house, &words, || house.set(&theirs));
+        told.is(1, &["packagecloud.rb", "changed since it was read", "look again"]);
+        assert_eq!(told.text.matches("packagecloud-cloudfront: ").count(), 1, "{}", told.text);
+        assert_eq!(house.text(), theirs, "it stays as the other wrote it");
+        house.set(&theirs.replace("# somebody else was here\n", ""));
+    }
+    assert_eq!((backups(), house.ctl_ran()), (before, ran), "nothing was made or run");
+    house.set(&house.on());
+    house.disables();
+
+    // Switching off was asked for, and is one value: it is written into the file as the other left it.
+    house.set(&house.on());
+    let theirs = format!("{}# somebody else was here\n", house.on());
+    told_yes_after(&house, &["disable"], || house.set(&theirs)).is(0, &["Switch CloudFront off?"]);
+    let on_line = OFF_LINE.replace("false", "true");
+    assert_eq!(house.text(), theirs.replace(&format!("\n{on_line}\n"), &format!("\n{OFF_LINE}\n")));
+}

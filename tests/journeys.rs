@@ -16,3 +16,5 @@ mod real_input;
 mod steps;
 #[path = "journeys/switching.rs"]
 mod switching;
+#[path = "journeys/vendor.rs"]
+mod vendor;

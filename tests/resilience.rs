@@ -9,5 +9,7 @@ mod faults;
 mod host;
 #[path = "resilience/killed.rs"]
 mod killed;
+#[path = "resilience/race.rs"]
+mod race;
 #[path = "resilience/two.rs"]
 mod two;

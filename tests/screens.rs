@@ -124,6 +124,53 @@ async fn upgrade(size: (u16, u16)) {
     );
 }
 
+/// The reindex runs on beside the later stages; only going live waits for it.
+async fn beside(size: (u16, u16)) {
+    let script = Shared::default();
+    let outcome = play(size, &script, async |player: Player| {
+        to_access(&player).await;
+        player.enter().await;
+        player.see("to create").await;
+        player.enter().await;
+        player.see("Enter reindex").await;
+        player.enter().await;
+        player.see(" 10 %").await;
+        player.letter('p').await;
+        player.see("Paused").await;
+        player.letter('g').await;
+        player.see("write the secret").await;
+        show(size, "40-secret-beside", &player);
+        player.enter().await;
+        player.see("Done.").await;
+        player.enter().await;
+        for does in ["make these", "make these", "write this"] {
+            player.see(does).await;
+            player.enter().await;
+            player.see("Done.").await;
+            player.enter().await;
+        }
+        player.see("Enter to the reindex").await;
+        show(size, "41-go-live-waits", &player);
+        assert!(!player.sees("Enter go live"));
+        player.enter().await;
+        player.see("Paused").await;
+        player.letter('p').await;
+        player.see(" 20 %").await;
+        player.letter('g').await;
+        player.see("The four values").await;
+        player.letter('q').await;
+        player.see("is running").await;
+        player.letter('y').await;
+    })
+    .await;
+    assert_eq!(outcome.code, 130, "it was asked to stop, and did");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reindex_beside_at_80x24() {
+    beside((80, 24)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_upgrade_at_80x24() {
     upgrade((80, 24)).await;

@@ -160,6 +160,19 @@ async fn all_passes_where_all_is_well() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_package_is_found_behind_a_thousand_indexes() {
+    let (_dir, world) = live().await;
+    for number in 0..1100 {
+        let key = format!("0/1/debian/dists/release{number}/Release");
+        sandbox::aws::s3::place(&world, seed::BUCKET, &key, &[], b"x").unwrap();
+    }
+    let checks = verified(&world, &Eye::default()).await;
+    assert!(checks.iter().all(|check| check.result == Verdict::Pass), "{checks:#?}");
+    let signed = checks.iter().find(|check| check.name == "signed-url").unwrap();
+    assert!(signed.detail.contains("the object's own"), "{signed:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn this_nodes_secret_is_not_the_edges() {
     let (dir, world) = live().await;
     let path = dir.path().join("packagecloud.rb");
@@ -203,6 +216,19 @@ async fn the_function_cant_decrypt() {
     let checks = verified(&world, &Eye::default()).await;
     ends_in(&checks, "is Disabled", "aws kms enable-key --region us-east-1 --key-id");
     assert_eq!(result(&checks, "signed-url"), Verdict::Fail);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_functions_role_may_no_longer_decrypt() {
+    let (_dir, world) = live().await;
+    world.write(|state| state.iam.roles.values_mut().for_each(|role| role.policies.clear()));
+    let checks = verified(&world, &Eye::default()).await;
+    ends_in(&checks, "its role, or the KMS key's policy, no longer lets it", "run enable");
+    assert_eq!(result(&checks, "signed-url"), Verdict::Fail);
+    // That move mends it, and the next request is served by the same version.
+    enabled(&ground(&world, &Eye::default()), &answers()).await.unwrap();
+    let checks = verified(&world, &Eye::default()).await;
+    assert_eq!(checks.last().unwrap().result, Verdict::Pass, "{checks:#?}");
 }
 
 #[tokio::test(start_paused = true)]

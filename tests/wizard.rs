@@ -18,7 +18,6 @@ use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::{
     args::Arguments,
-    tui::perform::performer,
     wizard::{Beginning, Outcome},
 };
 use player::{Player, play_on};
@@ -41,13 +40,14 @@ where
         ["packagecloud-cloudfront", &sandbox].into_iter().chain(options.iter().copied()).chain(["wizard"]);
     let Arguments { global, command } = Arguments::parse_from(line);
     let laid = lay::ground(&global, &command.unwrap()).await.unwrap();
+    let performer = laid.performer();
     let beginning = Beginning {
         config: laid.ground.host.config.display().to_string(),
         answers: laid.answers,
         goal: None,
         sandbox: laid.sandbox,
     };
-    play_on(beginning, size, performer(laid.ground), part).await
+    play_on(beginning, size, performer, part).await
 }
 
 fn show(size: (u16, u16), name: &str, player: &Player) {
@@ -222,6 +222,11 @@ fn clipboard(dir: &Path) -> std::path::PathBuf {
 #[tokio::test(start_paused = true)]
 async fn the_upgrade_off_and_back_at_80x24() {
     journey((80, 24)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_upgrade_off_and_back_at_160x50() {
+    journey((160, 50)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ mod kms;
 mod lambda;
 pub mod mfa;
 pub mod network;
+pub mod newest;
 pub mod objects;
 mod patience;
 mod s3;

@@ -7,6 +7,8 @@ use crate::edge::bundle::parse_description;
 use crate::model::{
     check::Check,
     failure::Failure,
+    names::Names,
+    policy,
     secret::Secret,
     seen::{BootstrapSeen, DistributionSeen},
     token::Construction,
@@ -21,6 +23,8 @@ pub struct Known {
     pub accepts: Option<Construction>,
     /// The KMS key's id and state.
     pub key: Option<(String, String)>,
+    /// Whether the function's role, and the key's policy, let it decrypt.
+    pub may_decrypt: Option<bool>,
     /// Whether the bucket policy lets CloudFront read.
     pub granted: Option<bool>,
 }
@@ -28,7 +32,13 @@ pub struct Known {
 impl Known {
     /// Of what the account holds, for this host's secret.
     #[must_use]
-    pub fn of(below: &BootstrapSeen, seen: &DistributionSeen, secret: Option<&Secret>) -> Self {
+    pub fn of(
+        below: &BootstrapSeen,
+        seen: &DistributionSeen,
+        secret: Option<&Secret>,
+        names: &Names,
+        account: &str,
+    ) -> Self {
         let associated = seen.distribution.as_ref().and_then(|distribution| {
             let arn = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
             let versions = &below.function.as_ref()?.versions;
@@ -38,9 +48,22 @@ impl Known {
             holds_secret: associated.as_ref().zip(secret).and_then(|(held, secret)| held.holds(secret).ok()),
             accepts: associated.map(|held| held.construction),
             key: below.key.as_ref().map(|key| (key.id.clone(), key.state.clone())),
+            may_decrypt: may_decrypt(below, names, account),
             granted: seen.distribution.is_some().then_some(seen.granted),
         }
     }
+}
+
+/// By the policies that a set-up writes; an added Deny doesn't show in them.
+fn may_decrypt(below: &BootstrapSeen, names: &Names, account: &str) -> Option<bool> {
+    let key = below.key.as_ref()?;
+    let Some(role) = &below.role else { return Some(false) };
+    let by_role = role
+        .policy
+        .as_ref()
+        .is_some_and(|stands| policy::carries(stands, &policy::role_policy(names, &key.arn, account)));
+    let by_key = policy::carries(&key.policy, &policy::key_policy(names, &role.arn, account));
+    Some(policy::trusts_both(&role.trust) && by_role && by_key)
 }
 
 /// No answer from the packages domain: what fails here fails for clients too.
@@ -83,6 +106,7 @@ pub(super) fn refusal(reply: &Reply, known: &Known) -> (String, String) {
         (503, _) => match &known.key {
             Some((id, state)) if state != "Enabled" => key_is_off(id, state),
             None => text("the function can't decrypt the secret: its KMS key is not there", "run enable: it makes another, and a new function version"),
+            _ if known.may_decrypt == Some(false) => text(NO_DECRYPT.0, NO_DECRYPT.1),
             _ => text(
                 "the function could not decrypt the secret, or could not run",
                 "run plan: it shows what differs in the role, the key's policy and the function; then look at the log group /aws/lambda/us-east-1.packagecloud_cloudfront_auth in the region nearest to you",
@@ -108,6 +132,10 @@ const NO_GRANT: (&str, &str) = (
     "S3 refuses CloudFront: the statement in the bucket policy that lets it read is gone",
     "run enable: it puts the statement back, and nothing else",
 );
+const NO_DECRYPT: (&str, &str) = (
+    "the function can't decrypt the secret: its role, or the KMS key's policy, no longer lets it",
+    "run enable: it puts the role's and the key's policy back, and nothing else",
+);
 
 fn key_is_off(id: &str, state: &str) -> (String, String) {
     let next = if state == "PendingDeletion" {
@@ -125,6 +153,9 @@ fn key_is_off(id: &str, state: &str) -> (String, String) {
 pub(super) fn parts(known: &Known) -> Vec<Check> {
     let mut checks = Vec::new();
     checks.push(match &known.key {
+        Some((_, state)) if state == "Enabled" && known.may_decrypt == Some(false) => {
+            Check::fail("kms-key", NO_DECRYPT.0, NO_DECRYPT.1)
+        }
         Some((_, state)) if state == "Enabled" => Check::pass("kms-key", "it is enabled"),
         Some((id, state)) => {
             let (why, next) = key_is_off(id, state);

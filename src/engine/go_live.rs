@@ -23,6 +23,7 @@ use super::{
     gate::{self, Gate},
     ground::{Ground, Scene},
     probe::{self, Place, Redirect},
+    reindexing,
     run::StageRun,
     switch,
 };
@@ -41,7 +42,7 @@ async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
     let scene = ground.scene(answers).await?;
     let below = bootstrap::see(ground, &scene, answers).await?;
     let seen = distribution::see(&scene, answers, &below).await?;
-    let known = cause::Known::of(&below, &seen, below.secret.as_ref());
+    let known = cause::Known::of(&below, &seen, below.secret.as_ref(), &scene.names, &scene.account);
     Ok(Found { scene, distribution: seen.distribution, construction: below.construction, known })
 }
 
@@ -132,6 +133,7 @@ pub async fn apply(
     answers: &Answers,
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
+    reindexing::due(ground, answers).await?;
     let found = find(ground, answers).await?;
     pass_gate(ground, &found, seen, run).await?;
 

@@ -23,6 +23,7 @@ mod roll_back;
 pub mod run;
 mod secret;
 mod switch;
+mod vendor;
 mod verify;
 pub mod welcome;
 

@@ -160,20 +160,29 @@ pub async fn ask(ground: &Ground, domain: &str, path_and_query: &str) -> Result<
     ground.web.get(&ground.web.at_the_edge(domain, path_and_query), &[]).await
 }
 
-/// A real package to ask for, the smallest of a first page, under 1 MiB where there is one; and a piece of
-/// repository metadata.
+/// A real package to ask for, the smallest of those listed, under 1 MiB where there is one; and a piece of repository
+/// metadata. Where a first page holds not both, as a repository with many indexes may, it looks further.
 pub async fn samples(scene: &Scene) -> Result<Samples, Failure> {
     use crate::model::object::{Class, Classes};
-    let listed = scene.cloud.list(scene.names.bucket(), "", 1000).await?;
+    const FEW: usize = 1000;
+    const MANY: usize = 50_000;
     let classes = Classes::default();
-    let smallest = |wanted: Class| {
-        listed
-            .iter()
-            .filter(|object| object.size > 0 && classes.class(&object.key) == wanted)
-            .min_by_key(|object| object.size)
-            .map(|object| object.key.clone())
-    };
-    Ok(Samples { package: smallest(Class::Package), metadata: smallest(Class::Metadata) })
+    let mut samples = Samples::default();
+    for count in [FEW, MANY] {
+        let listed = scene.cloud.list(scene.names.bucket(), "", count).await?;
+        let smallest = |wanted: Class| {
+            listed
+                .iter()
+                .filter(|object| object.size > 0 && classes.class(&object.key) == wanted)
+                .min_by_key(|object| object.size)
+                .map(|object| object.key.clone())
+        };
+        samples = Samples { package: smallest(Class::Package), metadata: smallest(Class::Metadata) };
+        if listed.len() < count || (samples.package.is_some() && samples.metadata.is_some()) {
+            break;
+        }
+    }
+    Ok(samples)
 }
 
 /// Keys to probe with; absent in an empty bucket.

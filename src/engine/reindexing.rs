@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use crate::cloud::objects::Objects;
-use crate::host::Outcome;
 use crate::model::{
     answers::{Answers, Engine},
     event::End,
     failure::Failure,
-    goal::{Stage, Step},
+    goal::{Goal, Stage, Step},
     object::Classes,
     plan::{Plan, Verb},
     seen::{ReindexSeen, Seen},
@@ -17,8 +16,9 @@ use crate::model::{
 use super::{
     batch::{self, Batch},
     ground::{Ground, ObjectsFound},
-    reindex::{self, Control, Options, Summary},
+    reindex::{self, Control, Options, Summary, named},
     run::StageRun,
+    vendor,
 };
 
 /// Pages of a thousand keys that are listed to say what it would cost; past them it says "at least".
@@ -80,15 +80,57 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         }
     }
     if chosen.vendor && !chosen.skip {
-        plan.line(
-            Step::VendorReindex,
-            Verb::Run,
-            "packagecloud-ctl reindex-everything",
-            "queues index jobs, ahead of which new uploads wait",
-        );
+        let target = "packagecloud-ctl reindex-everything";
+        match vendor::left(ground, name).filter(|_| !chosen.rescan) {
+            Some(vendor::Left::Settled) => plan.line(
+                Step::VendorReindex,
+                Verb::Keep,
+                target,
+                "it was run, and has settled (--rescan starts over)",
+            ),
+            Some(vendor::Left::Queued) => {
+                plan.line(Step::VendorReindex, Verb::Run, target, "was run; its jobs are waited for")
+            }
+            None => {
+                plan.notes.push(vendor::MEANS.to_owned());
+                plan.line(
+                    Step::VendorReindex,
+                    Verb::Run,
+                    target,
+                    "queues index jobs, behind which new uploads wait",
+                )
+            }
+        };
     }
     plan.seen = Seen::Reindex(Box::new(seen));
     Ok(plan)
+}
+
+/// Going live on an upgrade needs the reindex done, or knowingly skipped: what of it is missing.
+pub async fn due(ground: &Ground, answers: &Answers) -> Result<(), Failure> {
+    let chosen = &answers.reindex;
+    if answers.goal != Some(Goal::Upgrade) || chosen.skip {
+        return Ok(());
+    }
+    let found = ground.objects(answers).await?;
+    let standing = reindex::standing(&found.name, chosen, &cursor(ground));
+    if standing.finished {
+        return Ok(());
+    }
+    let classes = Classes::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
+    let survey = reindex::survey(&objects(ground, &found)?, &classes, PAGES).await?;
+    if !survey.more && survey.total() == 0 {
+        return Ok(());
+    }
+    let why = match standing.resumes {
+        Some(done) => format!("it broke off after {done} objects"),
+        None => "it was not run to its end".to_owned(),
+    };
+    Err(Failure::other(
+        "the reindex",
+        format!("{why}; nothing was switched on"),
+        "run it to its end (reindex-everything goes on where it was), or skip it knowingly: s in the wizard, else --skip-reindex",
+    ))
 }
 
 pub async fn apply(
@@ -100,49 +142,66 @@ pub async fn apply(
     let found = ground.objects(answers).await?;
     let s3 = objects(ground, &found)?;
     let chosen = &answers.reindex;
+    let classes = Classes::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
+    let options = Options {
+        answers: chosen.clone(),
+        cursor: cursor(ground),
+        skipped: ground.host.state.dir().join("reindex.skipped"),
+        total: seen.total,
+        spool: None,
+    };
+    let pass = Pass { s3: &s3, run };
     let ours = async {
         if !seen.due {
             return Ok(());
         }
-        let options = Options {
-            answers: chosen.clone(),
-            cursor: cursor(ground),
-            skipped: ground.host.state.dir().join("reindex.skipped"),
-            total: seen.total,
-            spool: None,
-        };
-        let pass = Pass { s3: &s3, run };
         match chosen.engine {
             Engine::Own => pass.over_all(Step::Objects, &options).await,
-            Engine::Batch => Batch { ground, answers, run, seen, options, pass }.apply().await,
+            Engine::Batch => {
+                Batch { ground, answers, run, seen, options: &options, pass: &pass }.apply().await
+            }
         }
     };
     let vendors = async {
-        if !chosen.vendor || chosen.skip {
-            return Ok(());
+        let due = chosen.vendor
+            && !chosen.skip
+            && (chosen.rescan || vendor::left(ground, &found.name) != Some(vendor::Left::Settled));
+        if !due {
+            return Ok(false);
         }
-        run.step(Step::VendorReindex, "packagecloud-ctl reindex-everything", async {
-            let say = run.progress(Step::VendorReindex);
-            let text = match ground.host.ctl("reindex-everything", &mut |line| say(line)).await? {
-                Outcome::Done => "packagecloud has queued its index jobs".to_owned(),
-                Outcome::Left => "left to you: packagecloud-ctl reindex-everything".to_owned(),
-                Outcome::Unknown => {
-                    "this packagecloud doesn't know reindex-everything; ours suffices".to_owned()
-                }
-                Outcome::Failed { status, last } => {
-                    return Err(Failure::other(
-                        "packagecloud-ctl reindex-everything",
-                        format!("it ended with exit code {status}: {}", last.join(" ")),
-                        "ours suffices: go on without --vendor-reindex yes",
-                    ));
-                }
-            };
-            Ok(((), text))
-        })
-        .await
+        vendor::queued(ground, &found, &classes, chosen.rescan, run).await
     };
-    tokio::try_join!(ours, vendors)?;
+    let ((), settled) = tokio::try_join!(ours, vendors)?;
+    if settled {
+        after_vendor(ground, &found, &classes, &pass, &options).await?;
+    }
     Ok((End::Applied, String::new()))
+}
+
+/// What the vendor's jobs wrote without the attributes that it needs gets them from here.
+async fn after_vendor(
+    ground: &Ground,
+    found: &ObjectsFound,
+    classes: &Classes,
+    pass: &Pass<'_>,
+    options: &Options,
+) -> Result<(), Failure> {
+    let wrong = || found.cloud.wrong_metadata(&found.name, classes);
+    if wrong().await? > 0 {
+        pass.over_all(Step::Remainder, options).await?;
+        let left = wrong().await?;
+        if left > 0 {
+            return Err(Failure::other(
+                "packagecloud's reindex",
+                format!(
+                    "{left} objects of repository metadata are still written with attributes that let CloudFront cache them"
+                ),
+                "look which packagecloud writes them (its version must set Cache-Control itself), then run the same command again",
+            ));
+        }
+    }
+    vendor::settled(ground, &found.name);
+    Ok(())
 }
 
 /// A pass over the objects from here, as a step.
@@ -199,17 +258,21 @@ fn said(summary: &Summary, options: &Options) -> String {
         format!("{} objects: {} changed, {} right already", counts.done, counts.changed, counts.kept);
     if counts.skipped > 0 {
         text.push_str(&format!(
-            ", {} skipped (each with its reason in {})",
+            ", {} skipped ({}; each key in {})",
             counts.skipped,
+            named(&counts.reasons, "", 3),
             options.skipped.display()
         ));
     }
     if counts.handed_over > 0 {
         text.push_str(&format!(", {} left to S3 Batch Operations", counts.handed_over));
     }
-    let foreign: u64 = counts.foreign.values().sum();
-    if foreign > 0 {
-        text.push_str(&format!(", {foreign} not of packagecloud's layout left alone"));
+    if !counts.foreign.is_empty() {
+        text.push_str(&format!(
+            ", {} not of packagecloud's layout left alone ({})",
+            counts.foreign.total(),
+            named(&counts.foreign, "in ", 5)
+        ));
     }
     if summary.acls_denied {
         text.push_str("; some ACLs could not be read, and were reset to private");

@@ -71,7 +71,16 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
             &path,
             format!("from {}: {restored}", backup.path.display()),
         );
-        switch::plan(ground, &mut plan, None);
+        if values.enabled == Some(true) {
+            plan.line(
+                Step::Switch,
+                Verb::Run,
+                "going live",
+                "comes next: its gate, reconfigure, restart, proof",
+            );
+        } else {
+            switch::plan(ground, &mut plan, None);
+        }
         plan.exhibit.push(Exhibit { title: format!("Changes to {path}"), lines, copy: false });
     }
     if values.enabled == Some(true) && before.enabled != Some(true) {

@@ -67,7 +67,7 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
     let below = bootstrap::see(ground, &scene, answers).await?;
     let seen = distribution::see(&scene, answers, &below).await?;
     let values = ground.host.read_config().await?.seen.values;
-    let known = Known::of(&below, &seen, values.secret.as_ref());
+    let known = Known::of(&below, &seen, values.secret.as_ref(), &scene.names, &scene.account);
     let distribution = seen.distribution;
     // What AWS itself says comes first: it names the cause of what fails after it.
     tell(vec![gate::deployed(distribution.as_ref(), &scene.names.function())], &mut all);

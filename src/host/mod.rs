@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use clock::Clock;
 pub use config::{Backup, Config, Restore, Written};
-pub use ctl::{Ctl, Outcome};
+pub use ctl::{Ctl, Outcome, REINDEX};
 pub use keyring::Keyring;
 pub use reach::Reach;
 pub use redact::Redactor;

@@ -138,7 +138,13 @@ fn replace(path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), F
     let target = fs::canonicalize(path).map_err(|error| told(path, &error))?;
     let old = unchanged(path, &target, seen)?;
     let meta = fs::metadata(&target).map_err(|error| told(path, &error))?;
-    write_new(backup, &old).map_err(|error| told(backup, &error))?;
+    write_new(backup, &old).map_err(|error| match error.kind() {
+        // Another run chose the same name within the same second, and writes now.
+        io::ErrorKind::AlreadyExists => {
+            Failure::drifted(path.display().to_string(), "another run changes it at this moment")
+        }
+        _ => told(backup, &error),
+    })?;
     let fresh = sibling(&target);
     let placed = write_beside(&fresh, bytes, &target, &meta)
         .map_err(|error| told(path, &error))
@@ -150,6 +156,8 @@ fn replace(path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), F
         let _ = fs::remove_file(backup);
         return Err(failure);
     }
+    // Its time is when it came to stand here, not when it began to be written: by it is told who has read it since.
+    let _ = File::open(&target).and_then(|file| file.set_modified(std::time::SystemTime::now()));
     // The file stands; a directory that can't be synced only makes a power cut show the old one.
     for dir in [target.parent(), backup.parent()].into_iter().flatten() {
         let _ = File::open(dir).and_then(|dir| dir.sync_all());

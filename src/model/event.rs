@@ -6,6 +6,7 @@ use super::{
     check::Check,
     failure::Failure,
     goal::{Stage, Step},
+    tally::Tally,
 };
 
 /// How a stage ended.
@@ -34,6 +35,12 @@ pub struct Pace {
     /// Objects that could not be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<u64>,
+    /// Those, by reason.
+    #[serde(skip_serializing_if = "Tally::is_empty")]
+    pub reasons: Tally,
+    /// Keys that are not of packagecloud's layout and so left alone, by what stands before their first `/`.
+    #[serde(skip_serializing_if = "Tally::is_empty")]
+    pub foreign: Tally,
     /// Objects a second, over the last second or so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,

@@ -17,5 +17,6 @@ pub mod presign;
 pub mod secret;
 pub mod seen;
 pub mod snippet;
+pub mod tally;
 pub mod token;
 pub mod welcome;

@@ -2,14 +2,15 @@
 //!
 //! The grammar is `SERVICE[:OPERATION]:WHICH:WHAT`. WHICH counts from 1 and is `3`, `3-5`, `3+` or `*`. WHAT is `throttle`,
 //! `deny`, `lost` (it is done, but the reply is a dropped connection), `drift` (somebody else's edit comes just before),
-//! `hang` (no answer until the client gives up), or `error:CODE` with `error:CODE=MESSAGE`.
+//! `hang` (no answer until the client gives up), `panic` (this program itself breaks where it asks; of the service `wizard`
+//! each effect is a request, asked from within its loop), or `error:CODE` with `error:CODE=MESSAGE`.
 
 use crate::model::failure::Failure;
 
-const SERVICES: [&str; 10] =
-    ["sts", "iam", "kms", "lambda", "cloudfront", "s3", "s3control", "packagecloud", "edge", "*"];
+const SERVICES: [&str; 11] =
+    ["sts", "iam", "kms", "lambda", "cloudfront", "s3", "s3control", "packagecloud", "edge", "wizard", "*"];
 const FORMS: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudfront:3:throttle or kms:CreateKey:1:lost; \
-                     WHAT is throttle, deny, lost, drift, hang or error:CODE";
+                     WHAT is throttle, deny, lost, drift, hang, panic or error:CODE";
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub enum Fault {
     Lost,
     Drift,
     Hang,
+    Panic,
     Error { code: String, message: String },
 }
 
@@ -64,7 +66,7 @@ impl Faults {
     pub fn strike(&mut self, service: &str, operation: &str) -> Option<Fault> {
         let mut struck = None;
         for rule in &mut self.0 {
-            let meant = (rule.service == "*" || rule.service == service)
+            let meant = (rule.service == service || rule.service == "*" && service != "wizard")
                 && rule.operation.as_deref().is_none_or(|wanted| wanted == operation);
             if !meant {
                 continue;
@@ -100,6 +102,7 @@ fn rule(text: &str) -> Result<Rule, Failure> {
             "lost" => Fault::Lost,
             "drift" => Fault::Drift,
             "hang" => Fault::Hang,
+            "panic" => Fault::Panic,
             other => return Err(wrong(format!("{other} is no fault"))),
         },
         Some(("error", said)) if !said.is_empty() => {

@@ -105,6 +105,7 @@ impl World {
                 self.serve(service, request).await;
                 Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer"))
             }
+            Some(Fault::Panic) => panic!("{service}:{operation}: a fault of this program, as asked for"),
             Some(Fault::Hang) => {
                 tokio::time::sleep(HANG).await;
                 Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"))

@@ -299,6 +299,15 @@ impl World {
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).note(call);
     }
 
+    /// Where a fault of the wizard's own loop is asked for, this is it.
+    ///
+    /// # Panics
+    /// Then.
+    pub fn try_the_loop(&self) {
+        let fault = self.fault("wizard", "");
+        assert!(fault.is_none(), "a fault of this program in the wizard's loop, as asked for");
+    }
+
     pub(super) fn fault(&self, service: &str, operation: &str) -> Option<Fault> {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).strike(service, operation)
     }

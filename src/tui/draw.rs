@@ -246,7 +246,7 @@ fn footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
 /// The least that a small window is owed: what it is, what runs, and the way out.
 fn too_small(frame: &mut Frame<'_>, wizard: &Wizard, area: Rect) -> Extent {
     let runs =
-        wizard.applying().map_or("Nothing runs.".to_owned(), |stage| format!("{} runs.", stage.title()));
+        wizard.running().map_or("Nothing runs.".to_owned(), |stage| format!("{} runs.", stage.title()));
     let message = format!(
         "This window is {}x{}; {}x{} is the least. {runs} Make it larger; q leaves.",
         area.width, area.height, LEAST.0, LEAST.1

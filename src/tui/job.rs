@@ -56,10 +56,10 @@ impl Job {
         let owes = match &effect {
             Effect::Welcome(_) => Owes::Welcome,
             Effect::Identify(..) => Owes::Identified,
-            Effect::Look(stage, _) => Owes::Looked(*stage),
+            Effect::Look(stage, _) | Effect::LookBeside(stage, _) => Owes::Looked(*stage),
             Effect::Apply(plan, _) => Owes::Ended(plan.stage),
             Effect::Copy(_) => Owes::Copied,
-            Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => Owes::Nothing,
+            Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => Owes::Nothing,
         };
         let (event_sender, events) = mpsc::unbounded_channel();
         let (news_sender, news) = mpsc::unbounded_channel();

@@ -63,6 +63,7 @@ pub const TABLE: &[Binding] = &[
     row(Browse, &[Char('a')], Intent::Anyway, "a", "go on anyway", "goes on in spite of a failed check"),
     row(Browse, &[Char('s')], Intent::Skip, "s", "skip", "skips, where that is safe"),
     row(Browse, &[Char('p')], Intent::Pause, "p", "pause", "pauses, or goes on"),
+    row(Browse, &[Char('g')], Intent::Ahead, "g", "go ahead", "goes ahead with the next stages while the reindex runs on"),
     row(Browse, &[Char('b'), Esc], Intent::Back, "b", "back", "back; Esc does the same"),
     row(Browse, &[Up, Char('k')], Intent::Move(Move::Up), "↑↓", "scroll", "arrows, PgUp, PgDn, Home, End choose or scroll"),
     row(Browse, &[Char('v')], Intent::Vendor, "v", "vendor's too", "packagecloud's own reindex-everything too, yes or no"),

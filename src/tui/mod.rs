@@ -79,6 +79,7 @@ where
         keys: keys.fuse(),
         hangups: hangups.fuse(),
         job: None,
+        beside: None,
         aside: None,
         ticked: Instant::now(),
         gone: None,
@@ -133,6 +134,8 @@ struct Face<'w, K, H, F> {
     hangups: futures::stream::Fuse<H>,
     /// The look or the run.
     job: Option<Job>,
+    /// A run that goes on while the screen is at a later stage.
+    beside: Option<Job>,
     /// The copy.
     aside: Option<Job>,
     ticked: Instant,
@@ -171,6 +174,7 @@ where
             }
             () = sleep_until(last_grace.unwrap_or(self.began)), if last_grace.is_some() => calm(News::Hangup),
             news = said(&mut self.job) => calm(news),
+            news = said(&mut self.beside) => calm(news),
             news = said(&mut self.aside) => calm(news),
             () = sleep_until(self.ticked + TICK), if self.wizard.moves() && self.gone.is_none() => {
                 self.ticked = Instant::now();
@@ -196,15 +200,16 @@ where
     fn hear(&mut self, news: News) -> Option<Outcome> {
         match self.wizard.update(Msg { at: self.began.elapsed(), news })? {
             Effect::Leave(outcome) => return Some(outcome),
-            Effect::Stop => {
-                if let Some(job) = &self.job {
-                    job.stop();
-                }
-            }
+            Effect::Stop => self.job.iter().chain(&self.beside).for_each(Job::stop),
+            Effect::BringBack => self.job = self.beside.take(),
             Effect::Pause(paused) => {
                 if let Some(job) = &self.job {
                     job.pause(paused);
                 }
+            }
+            effect @ Effect::LookBeside(..) => {
+                self.beside = self.job.take();
+                self.job = Some(Job::start(effect, &self.effects));
             }
             effect @ Effect::Copy(_) => self.aside = Some(Job::start(effect, &self.effects)),
             effect => {

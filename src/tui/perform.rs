@@ -39,7 +39,7 @@ async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<
         Effect::Identify(Credentials::Keys(keys), answers) => {
             Some(News::Identified(Ok(welcome::identify(ground, None, Some(&keys), &answers).await)))
         }
-        Effect::Look(stage, answers) => {
+        Effect::Look(stage, answers) | Effect::LookBeside(stage, answers) => {
             ground.mean_it();
             let looked = engine::look(ground, stage, &answers).await;
             let disabling = stage == Stage::Disable && looked.is_ok();
@@ -54,7 +54,7 @@ async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<
             None
         }
         Effect::Copy(copied) => Some(News::Copied(copy(ground, &copied).await)),
-        Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => None,
+        Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => None,
     }
 }
 

@@ -43,12 +43,20 @@ pub fn lines(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>>
     lines
 }
 
+/// Whether the stage was looked at, and that is all it asks for.
+fn passed(wizard: &Wizard, stage: Stage) -> bool {
+    let plan = wizard.leg(stage).and_then(|leg| leg.plan.as_ref());
+    plan.is_some_and(|plan| plan.unchanged() || matches!(stage, Stage::Access | Stage::Overview))
+}
+
 fn line(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, width: usize) -> Line<'static> {
     let leg = wizard.leg(stage);
-    let busy =
-        wizard.busy.filter(|busy| matches!(busy.doing, Doing::Look(at) | Doing::Apply(at) if at == stage));
+    let busy = [wizard.busy, wizard.beside]
+        .into_iter()
+        .flatten()
+        .find(|busy| matches!(busy.doing, Doing::Look(at) | Doing::Apply(at) if at == stage));
     let (mark, style) = if let Some(busy) = busy {
-        (spinner(wizard.now.saturating_sub(busy.since)), theme.accent)
+        (if busy.paused { "‖" } else { spinner(wizard.now.saturating_sub(busy.since)) }, theme.accent)
     } else {
         match leg.map(|leg| (leg.end, leg.skipped, leg.failure.is_some())) {
             Some((Some(End::Failed), ..) | (None, _, true)) => (FAILED, theme.failed),
@@ -56,8 +64,8 @@ fn line(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, width: usize) 
             Some((Some(End::Applied | End::Unchanged), ..)) => (DONE, theme.accent),
             Some((Some(End::Stopped), ..)) => (SKIPPED, theme.accent),
             _ if here => (HERE, theme.accent),
-            // passed without anything to apply: what was only looked at
-            Some((None, false, false)) if leg.is_some_and(|leg| leg.plan.is_some()) => (DONE, theme.accent),
+            // passed without anything to apply
+            Some((None, false, false)) if passed(wizard, stage) => (DONE, theme.accent),
             _ => (TODO, theme.dim),
         }
     };

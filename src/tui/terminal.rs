@@ -23,6 +23,10 @@ use tokio::{
 
 use crate::model::failure::{Failure, Kind};
 
+/// What to do after the wizard broke.
+const NEXT: &str = "The wizard broke by a fault of its own. What is done stands: start it again, it looks at what is there and goes on. \
+                    To switch CloudFront off without it: packagecloud-cloudfront disable. Please report the lines above with the log.";
+
 /// What panics said while the screen was ours.
 static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -70,6 +74,7 @@ impl Drop for Taken {
             for text in said {
                 let _ = writeln!(io::stderr(), "{text}");
             }
+            let _ = writeln!(io::stderr(), "{NEXT}");
         } else {
             let _ = std::panic::take_hook();
         }

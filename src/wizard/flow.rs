@@ -20,6 +20,8 @@ pub enum Onward {
     Again,
     Apply,
     Next(Stage),
+    /// Going live waits for the reindex: its screen.
+    Reindex,
     /// The goal is reached.
     Finish,
 }
@@ -65,7 +67,8 @@ impl Wizard {
 
     /// Back to the first screen, which looks around anew.
     pub(super) fn begin_again(&mut self) -> Effect {
-        self.legs.clear();
+        // what runs beside is still told of
+        self.legs.retain(|stage, _| self.beside.is_some() && *stage == Stage::Reindex);
         self.origin = None;
         self.onward = true;
         self.answers.goal = None;
@@ -79,9 +82,26 @@ impl Wizard {
         self.onward = onward;
         self.skipping = false;
         self.show(Screen::Stage(stage));
+        if let Some(beside) = self.beside.take_if(|_| stage == Stage::Reindex) {
+            self.busy = Some(beside);
+            return Effect::BringBack;
+        }
         self.leg_mut(stage).forget();
         self.start(Doing::Look(stage));
         Effect::Look(stage, self.answers.clone())
+    }
+
+    /// The stage after the reindex, which runs on beside it.
+    pub(super) fn go_ahead(&mut self) -> Option<Effect> {
+        let next = self.next_stage(Stage::Reindex)?;
+        self.beside = self.busy.take();
+        let looking = self.enter(next, true);
+        self.notice =
+            Some("The reindex runs on. Only going live waits for it; b leads back to it.".to_owned());
+        match looking {
+            Effect::Look(stage, answers) => Some(Effect::LookBeside(stage, answers)),
+            other => Some(other),
+        }
     }
 
     /// Disabling and rolling back start from any screen and lead back to it.
@@ -114,13 +134,15 @@ impl Wizard {
         // a restored file that says on is made true behind go-live's gate, not by the restoring
         let restored_on = stage == Stage::RollBack
             && leg.end == Some(End::Applied)
-            && leg.line(Step::Configuration).is_some()
-            && leg.line(Step::Reconfigure).is_none()
-            && leg.plan.as_ref().is_some_and(|plan| plan.changes.iter().any(|c| c.step == Step::Reconfigure));
+            && leg.plan.as_ref().is_some_and(|plan| plan.changes.iter().any(|c| c.step == Step::Switch));
         let next = if restored_on { Some(Stage::GoLive) } else { self.next_stage(stage) };
         let on = next.map_or(Onward::Finish, Onward::Next);
         if leg.any_failed_check() && !self.anyway {
             return Onward::Again;
+        }
+        let waits = stage == Stage::GoLive && leg.plan.as_ref().is_some_and(|plan| !plan.unchanged());
+        if waits && leg.end.is_none() && self.reindex_pending() {
+            return Onward::Reindex;
         }
         match (leg.end, &leg.plan) {
             (Some(End::Applied | End::Unchanged), _) => on,
@@ -143,6 +165,7 @@ impl Wizard {
             Onward::Again => Some(self.enter(stage, false)),
             Onward::Apply => self.apply(stage),
             Onward::Next(next) => Some(self.enter(next, true)),
+            Onward::Reindex => Some(self.enter(Stage::Reindex, false)),
             Onward::Finish if stage == Stage::Verify && self.origin.is_none() => Some(self.leave(0)),
             Onward::Finish => Some(self.begin_again()),
         }
@@ -282,6 +305,11 @@ impl Wizard {
                     .and_then(|leg| leg.lines.iter().rev().find(|line| line.took.is_none()))
                     .map_or("its last step", |line| line.step.title()),
             ));
+        } else if self.beside.is_some() {
+            last_words.push(
+                "The reindex was left before its end. Nothing is lost; start again, and it goes on where it was."
+                    .to_owned(),
+            );
         } else if self.sets_up() && code != 0 {
             last_words
                 .push("Start again at any time: it looks again and goes on from what is there.".to_owned());

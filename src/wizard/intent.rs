@@ -12,6 +12,8 @@ pub enum Intent {
     Again,
     Skip,
     Pause,
+    /// The stages after the reindex, while it runs on beside them.
+    Ahead,
     Disable,
     Log,
     Explain,

@@ -28,6 +28,7 @@ use screen::{Over, Screen};
 
 use crate::model::{
     answers::Answers,
+    event::End,
     failure::Failure,
     goal::{Goal, Stage},
     seen::Seen,
@@ -97,6 +98,8 @@ pub struct Wizard {
     pub form: Option<Form>,
     pub welcome: Found<Welcome>,
     pub busy: Option<Busy>,
+    /// The reindex, where it runs on while the screen is at a later stage.
+    pub beside: Option<Busy>,
     pub log: Log,
     /// One line that says what just came of a key.
     pub notice: Option<String>,
@@ -131,6 +134,7 @@ impl Wizard {
             form: None,
             welcome: Found::Looking,
             busy: None,
+            beside: None,
             log: Log::default(),
             notice: None,
             choice: 0,
@@ -157,7 +161,7 @@ impl Wizard {
     /// Whether something changes by itself: only then does time pass for the wizard.
     #[must_use]
     pub fn moves(&self) -> bool {
-        self.busy.is_some()
+        self.busy.is_some() || self.beside.is_some()
     }
 
     /// The stage that is being applied.
@@ -167,6 +171,22 @@ impl Wizard {
             Some(Busy { doing: Doing::Apply(stage), .. }) => Some(stage),
             _ => None,
         }
+    }
+
+    /// The stage that is being applied, on the screen or beside it.
+    #[must_use]
+    pub fn running(&self) -> Option<Stage> {
+        self.applying().or(self.beside.map(|_| Stage::Reindex))
+    }
+
+    /// Whether going live has to wait: the reindex runs on, or broke off, and was not skipped.
+    #[must_use]
+    pub fn reindex_pending(&self) -> bool {
+        let unfinished = |leg: &Leg| !matches!(leg.end, Some(End::Applied | End::Unchanged));
+        self.goal() == Some(Goal::Upgrade)
+            && self.origin.is_none()
+            && !self.answers.reindex.skip
+            && self.leg(Stage::Reindex).is_some_and(unfinished)
     }
 
     #[must_use]

@@ -50,7 +50,7 @@ pub struct Extent {
     pub rows: usize,
 }
 
-/// What the wizard asks its face for. Each but the last four starts a job; a new one takes the place of the one before.
+/// What the wizard asks its face for. Each but the last five starts a job; a new one takes the place of the one before.
 #[derive(Debug)]
 pub enum Effect {
     /// Find what the first screen shows; answered by [`News::Welcome`].
@@ -59,11 +59,15 @@ pub enum Effect {
     Identify(Credentials, Answers),
     /// Answered by [`News::Looked`]; checks that take their time may follow it as events.
     Look(Stage, Answers),
+    /// The same, while the job that runs runs on beside it, and beside all that follow.
+    LookBeside(Stage, Answers),
     /// Says events; `Ended` is the last.
     Apply(Box<Plan>, Answers),
     /// Beside the job that runs: answered by [`News::Copied`].
     Copy(Copied),
-    /// The job that runs shall stop after the request in flight.
+    /// The job that runs beside is the one that the screen shows again.
+    BringBack,
+    /// What runs, and what runs beside it, shall stop after the request in flight.
     Stop,
     /// The job that runs shall pause, or go on.
     Pause(bool),

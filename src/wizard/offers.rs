@@ -73,10 +73,18 @@ impl Wizard {
             ),
             Intent::Skip => {
                 let can = !covered
-                    && stage == Some(Stage::Reindex)
+                    && (stage == Some(Stage::Reindex)
+                        || stage == Some(Stage::GoLive) && applying.is_none() && self.reindex_pending())
                     && !self.skipping
                     && (applying.is_none() || !self.busy.is_some_and(|busy| busy.stopping));
-                usual(can)
+                match stage {
+                    Some(Stage::GoLive) if can => Offer::As("skip the reindex"),
+                    _ => usual(can),
+                }
+            }
+            Intent::Ahead => {
+                let runs = applying == Some(Stage::Reindex) && !self.busy.is_some_and(|busy| busy.stopping);
+                usual(!covered && runs && self.next_stage(Stage::Reindex).is_some())
             }
             Intent::Pause => match self.busy {
                 Some(busy) if !covered && applying == Some(Stage::Reindex) && !busy.stopping => {
@@ -152,6 +160,7 @@ impl Wizard {
                 Onward::Again => Offer::As("look again"),
                 Onward::Apply => Offer::As(words::apply(stage)),
                 Onward::Next(_) => Offer::As("go on"),
+                Onward::Reindex => Offer::As("to the reindex"),
                 Onward::Finish => Offer::As(if stage == Stage::Verify && self.origin.is_none() {
                     "finish"
                 } else {
@@ -171,6 +180,8 @@ impl Wizard {
         }
         let Some(leg) = self.leg(stage) else { return false };
         match leg.end {
+            // going on without the reindex is to skip it, which has a key of its own
+            Some(End::Stopped) if stage == Stage::Reindex => false,
             // a go-live that was told not to run packagecloud-ctl stops after the write: that is its end
             Some(End::Stopped) => self.next_stage(stage).is_some(),
             Some(End::Failed) => stage == Stage::Verify && self.origin.is_none(),

@@ -1,7 +1,7 @@
 //! What comes of a key: refused where it isn't offered, unheard where it would consent before the screen has settled.
 
 use super::{
-    Busy, Doing, Effect, Extent, Found, Wizard,
+    Doing, Effect, Extent, Found, Wizard,
     form::{Form, Purpose},
     intent::{Intent, Move, Offer},
     screen::{Over, Screen},
@@ -60,7 +60,7 @@ impl Wizard {
                 }
                 self.go_on(stage)
             }
-            Intent::Skip if self.applying().is_some() => {
+            Intent::Skip if self.running().is_some() => {
                 self.skipping = true;
                 self.stop();
                 Some(Effect::Stop)
@@ -71,6 +71,7 @@ impl Wizard {
                 busy.paused = !busy.paused;
                 Some(Effect::Pause(busy.paused))
             }
+            Intent::Ahead => self.go_ahead(),
             Intent::Copy => self.to_copy().map(Effect::Copy),
             Intent::Why => {
                 self.origin = Some(Screen::Welcome);
@@ -100,7 +101,7 @@ impl Wizard {
     fn key_anywhere(&mut self, intent: Intent) -> Option<Effect> {
         let over = match intent {
             Intent::Disable => return Some(self.enter_aside(Stage::Disable)),
-            Intent::Quit if self.applying().is_some() => Over::Quit,
+            Intent::Quit if self.running().is_some() => Over::Quit,
             Intent::Quit => return Some(self.leave(self.quit_code())),
             Intent::Log => Over::Log,
             Intent::Explain => Over::Explain,
@@ -151,18 +152,26 @@ impl Wizard {
         None
     }
 
-    fn stop(&mut self) {
-        if let Some(busy) = &mut self.busy {
-            busy.stopping = true;
+    /// Whatever runs, on the screen and beside it, stops after the request in flight; false where nothing has to be told.
+    pub(super) fn stop(&mut self) -> bool {
+        let mut told = false;
+        let applying = self.busy.as_mut().filter(|busy| matches!(busy.doing, Doing::Apply(_)));
+        for busy in applying.into_iter().chain(&mut self.beside) {
+            told |= !std::mem::replace(&mut busy.stopping, true);
             busy.paused = false;
         }
+        told
     }
 
     pub(super) fn skip(&mut self) -> Option<Effect> {
         self.answers.reindex.skip = true;
         let leg = self.leg_mut(Stage::Reindex);
         leg.skipped = true;
-        let next = self.next_stage(Stage::Reindex)?;
+        // where going live waited for it, that is looked at again
+        let next = match self.screen {
+            Screen::Stage(stage) if stage != Stage::Reindex => stage,
+            _ => self.next_stage(Stage::Reindex)?,
+        };
         let effect = self.enter(next, true);
         self.notice = Some(
             "Reindex skipped: correct, but what is in S3 now is not cached until it is done.".to_owned(),
@@ -172,9 +181,7 @@ impl Wizard {
 
     /// Ctrl-C: the first stops what runs after the request in flight, the second leaves at once.
     fn interrupt(&mut self) -> Effect {
-        if let Some(busy @ Busy { doing: Doing::Apply(_), stopping: false, .. }) = &mut self.busy {
-            busy.stopping = true;
-            busy.paused = false;
+        if self.stop() {
             self.over = None;
             self.notice =
                 Some("Stopping after the request in flight. Ctrl-C again leaves at once.".to_owned());

@@ -368,3 +368,118 @@ fn disabling_leads_back_to_where_it_was_asked_for() {
     it.end(Stage::Disable, End::Applied);
     assert!(matches!(it.press(Intent::Next), Some(Effect::Welcome(_))), "all is looked at anew");
 }
+
+/// A reindex that was begun on its screen, and the stage after it, to which `g` went ahead.
+fn gone_ahead() -> Try {
+    let mut it = Try::at(Stage::Reindex, plan(Stage::Reindex, Verb::Update));
+    assert_eq!(it.wizard.offers(Intent::Ahead), Offer::Hidden, "nothing runs yet");
+    it.press(Intent::Next);
+    let Some(Effect::LookBeside(Stage::Secret, _)) = it.press(Intent::Ahead) else {
+        panic!("the next stage is looked at")
+    };
+    it.hear(News::Looked(Stage::Secret, Ok(Box::new(plan(Stage::Secret, Verb::Create)))));
+    it
+}
+
+/// At go-live's screen, the reindex still running beside it.
+fn waiting() -> Try {
+    let mut it = gone_ahead();
+    it.wizard.enter(Stage::GoLive, true);
+    it.hear(News::Looked(Stage::GoLive, Ok(Box::new(plan(Stage::GoLive, Verb::Update)))));
+    it
+}
+
+#[test]
+fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
+    let mut it = gone_ahead();
+    assert_eq!((it.wizard.applying(), it.wizard.running()), (None, Some(Stage::Reindex)));
+    assert!(it.wizard.moves());
+    assert!(matches!(it.press(Intent::Next), Some(Effect::Apply(plan, _)) if plan.stage == Stage::Secret));
+    it.hear(News::Event(Event::Started { stage: Stage::Reindex, step: Step::Objects, text: "goes".into() }));
+    assert!(it.wizard.leg(Stage::Reindex).and_then(|leg| leg.line(Step::Objects)).is_some(), "it is heard");
+    assert_eq!(it.wizard.applying(), Some(Stage::Secret));
+    it.end(Stage::Secret, End::Applied);
+    assert_eq!(it.wizard.running(), Some(Stage::Reindex));
+
+    assert!(matches!(it.press(Intent::Back), Some(Effect::BringBack)));
+    assert_eq!(it.wizard.applying(), Some(Stage::Reindex));
+    assert!(matches!(it.press(Intent::Pause), Some(Effect::Pause(true))));
+    assert!(matches!(it.press(Intent::Ahead), Some(Effect::LookBeside(Stage::Secret, _))));
+    assert!(it.wizard.beside.is_some_and(|beside| beside.paused), "it stays paused");
+    assert!(it.end(Stage::Reindex, End::Applied).is_none());
+    assert_eq!(it.wizard.running(), None);
+    assert!(it.wizard.notice.as_ref().is_some_and(|notice| notice.contains("done")));
+}
+
+#[test]
+fn only_going_live_waits_for_the_reindex_or_for_a_knowing_skip() {
+    let mut it = waiting();
+    assert_eq!(it.wizard.onward_from(Stage::GoLive), Onward::Reindex);
+    assert_eq!(it.wizard.offers(Intent::Anyway), Offer::Hidden);
+    let Some(Effect::Look(Stage::GoLive, _)) = it.end(Stage::Reindex, End::Applied) else {
+        panic!("it looks again by itself")
+    };
+    it.hear(News::Looked(Stage::GoLive, Ok(Box::new(plan(Stage::GoLive, Verb::Update)))));
+    assert!(matches!(it.press(Intent::Next), Some(Effect::Apply(..))));
+
+    for end in [End::Failed, End::Stopped] {
+        let mut it = waiting();
+        it.end(Stage::Reindex, end);
+        it.hear(News::Looked(Stage::GoLive, Ok(Box::new(plan(Stage::GoLive, Verb::Update)))));
+        assert_eq!(it.wizard.onward_from(Stage::GoLive), Onward::Reindex, "{end:?}");
+        let Some(Effect::Look(Stage::GoLive, answers)) = it.press(Intent::Skip) else {
+            panic!("skipped, it is looked at again")
+        };
+        assert!(answers.reindex.skip);
+        it.hear(News::Looked(Stage::GoLive, Ok(Box::new(plan(Stage::GoLive, Verb::Update)))));
+        assert_eq!(it.wizard.onward_from(Stage::GoLive), Onward::Apply);
+    }
+    let mut it = waiting();
+    assert!(matches!(it.press(Intent::Skip), Some(Effect::Stop)), "what runs is stopped first");
+    let Some(Effect::Look(Stage::GoLive, answers)) = it.end(Stage::Reindex, End::Stopped) else {
+        panic!("then go-live is looked at again")
+    };
+    assert!(answers.reindex.skip);
+
+    let mut it = waiting();
+    assert!(matches!(it.press(Intent::Next), Some(Effect::BringBack)), "Enter shows it");
+    it.end(Stage::Reindex, End::Stopped);
+    assert_eq!(it.wizard.offers(Intent::Anyway), Offer::Hidden, "passing it by is to skip it");
+}
+
+#[test]
+fn leaving_waits_for_what_runs_beside_too() {
+    let mut it = gone_ahead();
+    assert!(it.press(Intent::Quit).is_none());
+    assert_eq!(it.wizard.over, Some(Over::Quit));
+    assert!(matches!(it.press(Intent::Yes), Some(Effect::Stop)));
+    assert_eq!(left(it.end(Stage::Reindex, End::Stopped)), Some(130));
+
+    let mut it = gone_ahead();
+    it.press(Intent::Next);
+    it.press(Intent::Quit);
+    it.press(Intent::Yes);
+    assert_eq!(left(it.end(Stage::Secret, End::Stopped)), None, "the reindex hasn't stopped yet");
+    assert_eq!(left(it.end(Stage::Reindex, End::Stopped)), Some(130));
+
+    let mut it = gone_ahead();
+    assert!(matches!(it.hear(News::Key(Intent::Interrupt)), Some(Effect::Stop)));
+    let Some(Effect::Leave(outcome)) = it.hear(News::Key(Intent::Interrupt)) else { panic!("it leaves") };
+    assert!(outcome.last_words[0].contains("goes on where it was"), "{outcome:?}");
+
+    let mut it = gone_ahead();
+    assert!(matches!(it.hear(News::Hangup), Some(Effect::Stop)));
+    assert_eq!(left(it.end(Stage::Reindex, End::Stopped)), Some(130));
+}
+
+#[test]
+fn switching_off_is_possible_while_a_reindex_runs_on() {
+    let mut it = gone_ahead();
+    assert!(matches!(it.press(Intent::Disable), Some(Effect::Look(Stage::Disable, _))));
+    it.hear(News::Looked(Stage::Disable, Ok(Box::new(plan(Stage::Disable, Verb::Update)))));
+    assert!(matches!(it.press(Intent::Next), Some(Effect::Apply(..))));
+    it.end(Stage::Disable, End::Applied);
+    assert_eq!(it.wizard.running(), Some(Stage::Reindex));
+    assert!(matches!(it.press(Intent::Next), Some(Effect::Welcome(_))));
+    assert!(it.wizard.leg(Stage::Reindex).is_some(), "what runs is still told of");
+}

@@ -1,7 +1,7 @@
 //! The one way in which the wizard changes: a message in, at most one effect out.
 
 use super::{
-    Busy, Doing, Effect, Found, Msg, News, Wizard,
+    Doing, Effect, Found, Msg, News, Wizard,
     screen::{Over, Screen},
 };
 use crate::model::{
@@ -126,7 +126,11 @@ impl Wizard {
             // it changes what Enter means
             self.stood = self.now;
         }
-        if !matches!(event, Event::Ended { .. }) || self.applying() != Some(stage) {
+        let Event::Ended { end, .. } = event else { return None };
+        if stage == Stage::Reindex && self.beside.is_some() {
+            return self.ended_beside(*end);
+        }
+        if self.applying() != Some(stage) {
             return None;
         }
         self.busy = None;
@@ -135,7 +139,7 @@ impl Wizard {
             self.over = None;
         }
         if let Some(code) = self.leaving {
-            return Some(self.leave(code));
+            return self.beside.is_none().then(|| self.leave(code));
         }
         if std::mem::take(&mut self.skipping) {
             return self.skip();
@@ -148,14 +152,38 @@ impl Wizard {
         None
     }
 
-    fn hang_up(&mut self) -> Effect {
-        match &mut self.busy {
-            Some(busy @ Busy { doing: Doing::Apply(_), stopping: false, .. }) => {
-                busy.stopping = true;
-                self.leaving = Some(130);
-                Effect::Stop
-            }
-            _ => self.leave(130),
+    /// The reindex came to its end while the screen was at a later stage.
+    fn ended_beside(&mut self, end: End) -> Option<Effect> {
+        self.beside = None;
+        if self.over == Some(Over::Quit) && self.applying().is_none() {
+            self.over = None;
+            self.stood = self.now;
         }
+        if let Some(code) = self.leaving {
+            return self.applying().is_none().then(|| self.leave(code));
+        }
+        if std::mem::take(&mut self.skipping) {
+            return self.skip();
+        }
+        let waited = self.screen == Screen::Stage(Stage::GoLive)
+            && self.applying().is_none()
+            && self.over.is_none()
+            && self.form.is_none();
+        // what Enter means is another thing now: that is looked at, and shown, before it is pressed
+        let effect = waited.then(|| self.enter(Stage::GoLive, false));
+        self.notice = Some(match end {
+            End::Applied | End::Unchanged => "The reindex is done.".to_owned(),
+            End::Stopped => "The reindex has stopped. Going live waits for it.".to_owned(),
+            End::Failed => "The reindex failed. Going live waits for it; its screen says why.".to_owned(),
+        });
+        effect
+    }
+
+    fn hang_up(&mut self) -> Effect {
+        if self.stop() {
+            self.leaving = Some(130);
+            return Effect::Stop;
+        }
+        self.leave(130)
     }
 }

@@ -10,7 +10,8 @@ export RUSTFLAGS
 target=$(rustc -vV | sed -n 's/^host: //p')
 cargo build --release --target "$target"
 mkdir -p corpus/check
-# One that is accepted, and one of the other MAC and another construction, to start from.
-printf '\0\0/7/8/a%%2B.deb?t=1618409761_MAC' >corpus/check/signed
-printf '\043\010/7/8/\303\251?t=1618409761_MAC' >corpus/check/otherwise
+# One that is signed rightly for each construction, MAC and time: they lie in the first byte.
+for one in $(seq 0 7) $(seq 32 39) $(seq 64 71) $(seq 96 103) $(seq 128 135) $(seq 160 167) $(seq 192 199) $(seq 224 231); do
+  printf "\\$(printf %03o "$one")\\0/7/8/a%%2B.deb?t=1618409761_MAC" >"corpus/check/signed-$one"
+done
 exec "${CARGO_TARGET_DIR:-target}/$target/release/check" -dict=check.dict -print_final_stats=1 -max_total_time="${1:-60}" corpus/check

@@ -77,3 +77,19 @@ fn preparing_goes_live_later_and_leaves_on_what_is_on() {
     house.done("enable --prepare --yes").says("CloudFront is on already; this left it on");
     assert_eq!(house.values()["cloudfront_enabled"], true);
 }
+
+#[test]
+fn what_the_edge_accepts_is_what_the_version_holds_that_it_carries() {
+    let house = House::new();
+    house.done("enable --prepare --yes");
+    let first = house.done("bootstrap-cloudfront --yes").out;
+    let first = first.trim().rsplit(' ').next().unwrap().to_owned();
+    assert!(first.ends_with(":1"), "{first}");
+    house.done("enable --prepare --construction raw:path+expires --yes");
+    house.done("enable --prepare --yes").says("Bootstrap: nothing to do");
+    house.done(&format!("roll-back --edge {first} --yes"));
+    // The newest version holds another construction; nobody said that it shall be that again.
+    let again = house.done("enable --yes");
+    again.says("Bootstrap: nothing to do").says("Distribution: nothing to do").says("Go live: done");
+    house.done("verify").says("10 of 10 redirects go to CloudFront");
+}

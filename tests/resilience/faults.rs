@@ -13,7 +13,7 @@ use packagecloud_cloudfront::{
         answers::Answers,
         event::End,
         failure::{Failure, Kind},
-        goal::Goal,
+        goal::{Goal, Stage},
     },
     sandbox::{self, Options, World, seed},
 };
@@ -30,11 +30,11 @@ const KINDS: [&str; 7] = [
     "error:ValidationException=no such thing",
 ];
 
-fn world(dir: &Path, faults: &[String]) -> World {
+pub fn world(dir: &Path, faults: &[String]) -> World {
     sandbox::open(&Options { dir: dir.to_owned(), faults: faults.to_vec(), ..Options::default() }).unwrap()
 }
 
-fn ground(world: &World) -> Ground {
+pub fn ground(world: &World) -> Ground {
     let state = State::open(&world.dir().join("state"), None).unwrap();
     let (played, clock) = (world.clone(), world.clone());
     let play: packagecloud_cloudfront::host::ctl::Play = std::sync::Arc::new(move |command, lines| {
@@ -74,15 +74,20 @@ fn ground(world: &World) -> Ground {
 
 /// The whole set-up, as `enable --upgrade --yes` goes through it.
 async fn enable(world: &World) -> Result<(), Failure> {
-    let ground = ground(world);
     let answers = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
-    for &stage in Goal::Upgrade.stages() {
+    through(world, &answers, |_| true).await
+}
+
+/// The stages of an upgrade that `wanted` names.
+async fn through(world: &World, answers: &Answers, wanted: fn(Stage) -> bool) -> Result<(), Failure> {
+    let ground = ground(world);
+    for &stage in Goal::Upgrade.stages().iter().filter(|stage| wanted(**stage)) {
         let mut looks = 0;
         loop {
             looks += 1;
-            let plan = engine::look(&ground, stage, &answers).await?;
+            let plan = engine::look(&ground, stage, answers).await?;
             assert!(plan.asks.is_empty(), "{:?}", plan.asks);
-            let (end, failure) = engine::apply(&ground, &plan, &answers, &Run::silent()).await;
+            let (end, failure) = engine::apply(&ground, &plan, answers, &Run::silent()).await;
             match failure {
                 None => {
                     assert!(matches!(end, End::Applied | End::Unchanged), "{stage:?} {end:?}");
@@ -218,4 +223,17 @@ async fn from_any_write_on_everything_is_refused() {
             Box::pin(holds(&format!("{service}:{nth}+:deny"))).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_goes_live_only_after_the_reindex_or_a_knowing_skip() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(dir.path(), &[]);
+    let mut answers = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
+    let failure = through(&world, &answers, |stage| stage != Stage::Reindex).await.unwrap_err();
+    assert!(failure.what == "the reindex" && failure.next.contains("--skip-reindex"), "{failure:?}");
+    assert_ne!(values(&world).enabled, Some(true), "nothing was switched on");
+    answers.reindex.skip = true;
+    assert_eq!(through(&world, &answers, |stage| stage == Stage::GoLive).await, Ok(()));
+    assert_eq!(values(&world).enabled, Some(true));
 }

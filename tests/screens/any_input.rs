@@ -22,11 +22,12 @@ use tui_input::InputRequest;
 
 use crate::scripted::{self, Script};
 
-const INTENTS: [Intent; 30] = [
+const INTENTS: [Intent; 31] = [
     Intent::Back,
     Intent::Again,
     Intent::Skip,
     Intent::Pause,
+    Intent::Ahead,
     Intent::Disable,
     Intent::Log,
     Intent::Explain,
@@ -84,7 +85,7 @@ fn text(random: &mut fastrand::Rng) -> String {
 /// News that fit what the wizard waits for, and now and then some that don't.
 fn news(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: bool) -> News {
     let stage = match waits {
-        Some(Effect::Look(stage, _)) => *stage,
+        Some(Effect::Look(stage, _) | Effect::LookBeside(stage, _)) => *stage,
         Some(Effect::Apply(plan, _)) => plan.stage,
         _ => STAGES[random.usize(..STAGES.len())],
     };
@@ -97,7 +98,7 @@ fn news(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: bool) -> Ne
     // what is waited for comes more often than not, so that the inputs get somewhere
     let likely = match waits {
         Some(Effect::Welcome(_)) => 14,
-        Some(Effect::Look(..)) => 17,
+        Some(Effect::Look(..) | Effect::LookBeside(..)) => 17,
         Some(Effect::Apply(..)) => random.u8(19..24),
         _ => 0,
     };
@@ -153,7 +154,9 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
     let mut applied = 0;
     for seed in 0..150 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let goal = [None, Some(Goal::Install), Some(Goal::Disable), Some(Goal::RollBack)][random.usize(..4)];
+        let goal =
+            [None, Some(Goal::Upgrade), Some(Goal::Install), Some(Goal::Disable), Some(Goal::RollBack)]
+                [random.usize(..5)];
         let mut wizard = Wizard::new(Beginning { goal, ..Beginning::default() });
         let theme = Theme::new(random.bool());
         let mut at = Duration::ZERO;

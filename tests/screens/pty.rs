@@ -64,8 +64,11 @@ fn the_terminal_is_as_before_however_the_wizard_ends() {
                         break;
                     }
                     let mut parser = parser.lock().unwrap();
-                    parser.process(&bytes[..count]);
-                    seen_whole |= parser.screen().alternate_screen();
+                    // Byte by byte: all of it, from the first frame to the shell's screen, may come at once.
+                    for byte in &bytes[..count] {
+                        parser.process(std::slice::from_ref(byte));
+                        seen_whole |= parser.screen().alternate_screen();
+                    }
                 }
                 seen_whole
             })

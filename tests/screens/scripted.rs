@@ -15,6 +15,7 @@ use packagecloud_cloudfront::{
         goal::{Goal, Stage, Step},
         plan::{Ask, Change, Consent, Exhibit, Plan, Verb},
         seen::Seen,
+        tally::Tally,
         welcome::{
             BackupFound, BucketFound, CloudFrontFound, ConfigFound, IdentityFound, SetUpBy, Source, Welcome,
         },
@@ -75,7 +76,7 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
     let silent = {
         let mut script = script.lock().unwrap();
         script.heard.push(match &effect {
-            Effect::Look(stage, _) => format!("look {}", stage.name()),
+            Effect::Look(stage, _) | Effect::LookBeside(stage, _) => format!("look {}", stage.name()),
             Effect::Apply(plan, _) => format!("apply {}", plan.stage.name()),
             Effect::Welcome(_) => "welcome".to_owned(),
             Effect::Identify(..) => "identify".to_owned(),
@@ -90,7 +91,7 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
     match effect {
         Effect::Welcome(_) => say(&sender, News::Welcome(Ok(Box::new(welcome())))),
         Effect::Identify(credentials, _) => say(&sender, News::Identified(identify(&credentials))),
-        Effect::Look(stage, answers) => {
+        Effect::Look(stage, answers) | Effect::LookBeside(stage, answers) => {
             let plan = look(&mut script.lock().unwrap(), stage, &answers);
             say(&sender, News::Looked(stage, Ok(Box::new(plan))));
             if stage == Stage::Disable {
@@ -104,8 +105,16 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
             script.lock().unwrap().copied = Some(copied);
             say(&sender, News::Copied(Ok("/var/lib/packagecloud-cloudfront/copied.txt".to_owned())));
         }
-        Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => unreachable!("the loop does these itself"),
+        Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => {
+            unreachable!("the loop does these itself")
+        }
     }
+}
+
+fn tally(names: &[&str]) -> Tally {
+    let mut tally = Tally::default();
+    names.iter().for_each(|name| tally.add(name));
+    tally
 }
 
 fn say(sender: &JobSender, news: News) {
@@ -499,6 +508,8 @@ async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {
                     total: Some(12_480),
                     kept: Some(tenth * 40),
                     skipped: Some(2),
+                    reasons: tally(&["archived (GLACIER)", "archived (GLACIER)"]),
+                    foreign: tally(&["backups/", "backups/", "tmp/"]),
                     per_second: Some(900.0 + (tenth % 4) as f64 * 300.0),
                     in_flight: Some(96),
                     slow_downs: Some(3),

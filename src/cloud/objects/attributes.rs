@@ -40,16 +40,14 @@ pub struct Head {
 }
 
 impl Head {
-    /// `None` where the reply has no ETag: then nothing could be conditional. The headers are copied out of the
-    /// connection's buffer, which would otherwise be held as long as they are.
+    /// `None` where the reply has no ETag: then nothing could be conditional.
     pub fn read(headers: &HeaderMap) -> Option<Self> {
         let size = headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
-        let own = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes()).ok();
-        let etag = own(headers.get(http::header::ETAG)?)?;
+        let etag = headers.get(http::header::ETAG)?.clone();
         let told = headers
             .iter()
             .filter(|(name, _)| SAME.contains(&name.as_str()) || means_something(name.as_str()));
-        let headers = told.filter_map(|(name, value)| Some((name.clone(), own(value)?))).collect();
+        let headers = told.map(|(name, value)| (name.clone(), value.clone())).collect();
         Some(Self { size, etag, headers })
     }
 
@@ -62,15 +60,18 @@ impl Head {
         self.text("x-amz-storage-class").map(StorageClass::parse).unwrap_or_default()
     }
 
-    /// Why its bytes can't be copied now: it is archived, and not restored.
+    /// Why it can't be changed now: it is archived. One that was restored could be copied, but the copy would be an
+    /// archived object that is not: what can be read now could not be read any more.
     pub fn archived(&self) -> Option<String> {
         if let Some(status) = self.text("x-amz-archive-status") {
             return Some(format!("archived ({status})"));
         }
         let restored =
             self.text("x-amz-restore").is_some_and(|restore| restore.contains("ongoing-request=\"false\""));
-        (self.storage_class() == StorageClass::Archived && !restored)
-            .then(|| format!("archived ({})", self.text("x-amz-storage-class").unwrap_or_default()))
+        let after =
+            if restored { "; restored for now, but a copy of it would be archived again" } else { "" };
+        (self.storage_class() == StorageClass::Archived)
+            .then(|| format!("archived ({}{after})", self.text("x-amz-storage-class").unwrap_or_default()))
     }
 
     /// The algorithm of its additional checksum: `CRC32C`.
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn archived_is_what_is_not_restored() {
+    fn archived_is_what_a_copy_would_make_unreadable_too() {
         assert!(head(&[("x-amz-storage-class", "GLACIER")]).archived().is_some());
         assert!(
             head(&[("x-amz-storage-class", "DEEP_ARCHIVE"), ("x-amz-restore", "ongoing-request=\"true\"")])
@@ -207,9 +208,8 @@ mod tests {
         );
         assert!(head(&[("x-amz-archive-status", "ARCHIVE_ACCESS")]).archived().is_some());
         let restored = "ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2029 00:00:00 GMT\"";
-        assert!(
-            head(&[("x-amz-storage-class", "GLACIER"), ("x-amz-restore", restored)]).archived().is_none()
-        );
+        let restored = head(&[("x-amz-storage-class", "GLACIER"), ("x-amz-restore", restored)]);
+        assert!(restored.archived().unwrap().contains("restored for now"));
         assert!(head(&[("x-amz-storage-class", "GLACIER_IR")]).archived().is_none());
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod acl;
 pub mod attributes;
+mod exchange;
 pub mod listing;
 mod multipart;
 mod reach;
@@ -25,8 +26,7 @@ use aws_config::SdkConfig;
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, response::Parts};
-use http_body_util::Full;
+use http::{HeaderName, HeaderValue, Method, StatusCode, response::Parts};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use attributes::{Head, ONE_COPY};
@@ -157,29 +157,25 @@ impl Objects {
     ) -> Result<Reply, Refusal> {
         let inner = &*self.0;
         let limit = if charge == Charge::Copy { SLOW } else { QUICK };
-        let keys = inner.signer.keys().await.map_err(Refusal::Fatal)?;
+        // One moment for the day's key and for the stamp: at midnight they must not differ.
+        let now = inner.signer.now();
+        let keys = inner.signer.keys(now).await.map_err(Refusal::Fatal)?;
         headers.push((http::header::HOST, inner.address.host.clone()));
-        keys.sign(inner.signer.now(), &method, path, query, &mut headers, &body);
-        let uri = if query.is_empty() {
-            http::Uri::try_from(path)
+        keys.sign(now, &method, path, query, &mut headers, &body);
+        let whole;
+        let target = if query.is_empty() {
+            path
         } else {
-            http::Uri::try_from(format!("{path}?{query}"))
+            whole = format!("{path}?{query}");
+            &whole
         };
-        let uri =
-            uri.map_err(|error| Refusal::Unfit { code: "key".to_owned(), message: error.to_string() })?;
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        request.headers_mut().reserve(headers.len());
-        for (name, value) in headers {
-            request.headers_mut().append(name, value);
-        }
         inner.sent[charge as usize].fetch_add(1, Relaxed);
-        let (parts, body) = match tokio::time::timeout(limit, inner.transport.send(request)).await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(broken)) => return Err(Refusal::Broken(broken.0)),
-            Err(_) => return Err(Refusal::Broken(format!("no reply within {} s", limit.as_secs()))),
-        };
+        let (parts, body) =
+            match tokio::time::timeout(limit, inner.transport.send(method, target, headers, body)).await {
+                Ok(Ok(reply)) => reply,
+                Ok(Err(broken)) => return Err(Refusal::Broken(broken.0)),
+                Err(_) => return Err(Refusal::Broken(format!("no reply within {} s", limit.as_secs()))),
+            };
         if parts.status.is_success() && !carries_error(&body) {
             return Ok(Reply { parts, body });
         }

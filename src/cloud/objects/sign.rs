@@ -4,13 +4,13 @@
 //! before they expire, and never shown.
 
 use std::{
-    fmt::Write as _,
     sync::{Arc, RwLock},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_async::time::SharedTimeSource;
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
@@ -74,9 +74,8 @@ impl Signer {
         self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// The keys to sign with now; asks for credentials where there are none yet, or the old ones expire soon.
-    pub async fn keys(&self) -> Result<Arc<Keys>, Failure> {
-        let now = self.now();
+    /// The keys to sign with at `now`; asks for credentials where there are none yet, or the old ones expire soon.
+    pub async fn keys(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
         if let Some(keys) = self.held().filter(|keys| keys.fresh(now)) {
             return Ok(keys);
         }
@@ -209,7 +208,20 @@ impl Keys {
         }
     }
 
-    /// Adds what signs the request. `path` and `query` are as they go over the wire: encoded canonically, the query
+    /// [`stamp`] of a moment of this key's day, without the calendar.
+    fn stamp(&self, now: SystemTime) -> String {
+        let of_day = seconds(now) % 86_400;
+        let mut stamp = String::with_capacity(16);
+        stamp.push_str(&self.scope[..8]);
+        stamp.push('T');
+        for part in [of_day / 3600, of_day / 60 % 60, of_day % 60] {
+            stamp.extend([part / 10, part % 10].map(|digit| char::from(b'0' + digit as u8)));
+        }
+        stamp.push('Z');
+        stamp
+    }
+
+    /// Adds what signs the request at `now`, the moment that the keys were asked for. `path` and `query` are as they go over the wire: encoded canonically, the query
     /// sorted by name, each name with its `=`.
     pub fn sign(
         &self,
@@ -220,7 +232,7 @@ impl Keys {
         headers: &mut Headers,
         body: &[u8],
     ) {
-        let stamp = stamp(now);
+        let stamp = self.stamp(now);
         let hashed;
         let payload = if body.is_empty() {
             EMPTY
@@ -267,15 +279,21 @@ impl Keys {
         {
             mac.update(part);
         }
-        let mut authorization = String::with_capacity(256 + signed.len());
-        let _ = write!(
-            authorization,
-            "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={signed}, Signature={}",
-            self.access,
-            self.scope,
-            hex::encode(mac.finalize().into_bytes())
-        );
-        let authorization = HeaderValue::from_str(&authorization)
+        hex::encode_to_slice(mac.finalize().into_bytes(), &mut digest).expect("64 digits of 32 bytes");
+        let mut authorization = Vec::with_capacity(256 + signed.len());
+        for part in [
+            b"AWS4-HMAC-SHA256 Credential=".as_slice(),
+            self.access.as_bytes(),
+            b"/",
+            self.scope.as_bytes(),
+            b", SignedHeaders=",
+            signed.as_bytes(),
+            b", Signature=",
+            &digest,
+        ] {
+            authorization.extend_from_slice(part);
+        }
+        let authorization = HeaderValue::from_maybe_shared(Bytes::from(authorization))
             .unwrap_or_else(|_| HeaderValue::from_static("the access key can't be sent"));
         headers.push((http::header::AUTHORIZATION, authorization));
     }

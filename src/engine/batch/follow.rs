@@ -27,6 +27,8 @@ pub struct Following<'a> {
     pub account: &'a str,
     pub bucket: &'a str,
     pub ids: &'a [String],
+    /// How many objects they have to copy, where that is known before they say it.
+    pub objects: Option<u64>,
     /// Between two looks at them.
     pub beat: Duration,
 }
@@ -62,7 +64,7 @@ impl Following<'_> {
                 Err(failure) => return Err(Failure { next: followed(&failure.next), ..failure }),
             };
             deaf = 0;
-            say(&doing(&jobs), pace(&jobs, began));
+            say(&doing(&jobs), pace(&jobs, self.objects, began));
             if let Some(held) = jobs.iter().find(|job| job.state == State::Suspended) {
                 return Err(suspended(self.account, held));
             }
@@ -157,9 +159,10 @@ fn doing(jobs: &[Job]) -> String {
     text
 }
 
-fn pace(jobs: &[Job], began: Instant) -> Pace {
+fn pace(jobs: &[Job], objects: Option<u64>, began: Instant) -> Pace {
     let sum = |of: fn(&Job) -> u64| jobs.iter().map(of).sum::<u64>();
-    let (done, total) = (sum(|job| job.succeeded + job.failed), sum(|job| job.total));
+    let done = sum(|job| job.succeeded + job.failed);
+    let total = sum(|job| job.total).max(objects.unwrap_or_default());
     let seconds = began.elapsed().as_secs_f64();
     let rate = (seconds > 0.0 && done > 0).then(|| done as f64 / seconds);
     let left = total.saturating_sub(done) as f64;

@@ -84,8 +84,8 @@ pub struct Batch<'a> {
     pub run: &'a StageRun,
     pub seen: &'a ReindexSeen,
     /// The last pass's.
-    pub options: Options,
-    pub pass: Pass<'a>,
+    pub options: &'a Options,
+    pub pass: &'a Pass<'a>,
 }
 
 impl Batch<'_> {
@@ -103,13 +103,12 @@ impl Batch<'_> {
                 left = None;
             }
         }
-        let mut record = match left {
-            Some(record) => record,
-            None => {
-                let record = self.spooled(&scene, &places).await?;
-                record.save(&places.record)?;
-                record
-            }
+        let mut record = if let Some(record) = left {
+            record
+        } else {
+            let record = self.spooled(&scene, &places).await?;
+            record.save(&places.record)?;
+            record
         };
         if record.parts.is_empty() {
             // The pass from here has done all.
@@ -124,7 +123,8 @@ impl Batch<'_> {
                     self.known(fresh).await?;
                     self.make(&scene, &places, &role, &mut record).await?;
                     let ids: Vec<_> = record.parts.iter().filter_map(|part| part.job.clone()).collect();
-                    let ended = self.follow(&scene, &ids, &places).await?;
+                    let objects = record.parts.iter().map(|part| part.objects).sum();
+                    let ended = self.follow(&scene, &ids, Some(objects), &places).await?;
                     let text = said(&ended, ids.len(), &places.failed);
                     Ok(((), text))
                 })
@@ -132,7 +132,7 @@ impl Batch<'_> {
             record.over = true;
             record.save(&places.record)?;
         }
-        self.pass.over_all(Step::Remainder, &self.options).await?;
+        self.pass.over_all(Step::Remainder, self.options).await?;
         places.clear();
         Ok(())
     }
@@ -180,7 +180,7 @@ impl Batch<'_> {
         }
         self.run
             .step(Step::BatchJobs, format!("{} that an earlier run has made", jobs(ids.len())), async {
-                let ended = self.follow(scene, &ids, places).await?;
+                let ended = self.follow(scene, &ids, None, places).await?;
                 Ok(((), said(&ended, ids.len(), &places.failed)))
             })
             .await
@@ -262,17 +262,28 @@ impl Batch<'_> {
                 "waiting {} s until S3 knows the role",
                 left.as_secs() + 1
             ));
-            self.run.unless_stopped(async { Ok(tokio::time::sleep(left).await) }).await?;
+            let waiting = async {
+                tokio::time::sleep(left).await;
+                Ok(())
+            };
+            self.run.unless_stopped(waiting).await?;
         }
         Ok(())
     }
 
-    async fn follow(&self, scene: &Scene, ids: &[String], places: &Places) -> Result<Ended, Failure> {
+    async fn follow(
+        &self,
+        scene: &Scene,
+        ids: &[String],
+        objects: Option<u64>,
+        places: &Places,
+    ) -> Result<Ended, Failure> {
         let following = Following {
             cloud: &scene.cloud,
             account: &scene.account,
             bucket: scene.names.bucket(),
             ids,
+            objects,
             beat: self.ground.patience(BEAT).max(Duration::from_millis(50)),
         };
         let _ = std::fs::remove_file(&places.failed);

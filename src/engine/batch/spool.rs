@@ -153,8 +153,11 @@ impl Spool {
         let digest = hex::encode(Sha256::digest(&text))[..16].to_owned();
         let path = self.dir.join(format!("{digest}.json"));
         replace(&path, &text).map_err(|error| unwritable(&path, &error))?;
-        let left = (0..).take_while(|number| self.csv(&digest, *number).exists()).last();
-        self.part(digest, left.unwrap_or(0))
+        let mut number = 0;
+        while self.csv(&digest, number + 1).exists() {
+            number += 1;
+        }
+        self.part(digest, number)
     }
 
     fn part(&self, digest: String, number: usize) -> Result<Part, Failure> {
@@ -217,15 +220,12 @@ fn whole(path: &Path) -> io::Result<u64> {
 }
 
 fn lines(path: &Path) -> io::Result<u64> {
-    use std::io::Read as _;
-    let (mut file, mut buffer, mut count) = (File::open(path)?, vec![0; 64 << 10], 0);
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(count);
-        }
-        count += buffer[..read].iter().filter(|byte| **byte == b'\n').count() as u64;
+    use std::io::BufRead as _;
+    let (mut file, mut count) = (io::BufReader::new(File::open(path)?), 0);
+    while file.skip_until(b'\n')? > 0 {
+        count += 1;
     }
+    Ok(count)
 }
 
 /// Replaces the file in one step.

@@ -152,7 +152,7 @@ fn ended(seen: &BootstrapSeen, arn: &str) -> (End, String) {
         .and_then(|function| function.versions.last())
         .map(|version| format!("; the adopted function's version before: {}", version.arn))
         .unwrap_or_default();
-    (End::Applied, format!("{arn}{previous}"))
+    (End::Applied, format!("ready for the distribution: {arn}{previous}"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::try_join;
 
+use crate::cloud::Cloud;
 use crate::edge::bundle::{Bundle, parse_description};
 use crate::engine::{
     ground::{Ground, Scene},
@@ -13,11 +14,11 @@ use crate::model::{
     answers::Answers,
     failure::Failure,
     names::{COST_TAG, Names},
-    seen::{BootstrapSeen, Function},
+    seen::{BootstrapSeen, Function, FunctionVersion, Ownership},
     token::Construction,
 };
 
-/// The state directory's file with the construction that the newest version was seen to hold.
+/// The state directory's file with the construction that the edge was seen to hold.
 pub const CONSTRUCTION: &str = "construction";
 
 pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<BootstrapSeen, Failure> {
@@ -32,8 +33,12 @@ pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<Bo
     let by_control = by_control(answers.origin_access, &scene.bucket);
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
     let secret = ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
-    let construction = construction(answers, function.as_ref());
-    if let Some(held) = held(function.as_ref()).map(|held| held.to_string())
+    let held = match &function {
+        Some(function) => held(cloud, names, function).await?,
+        None => None,
+    };
+    let construction = answers.construction.or(held).unwrap_or_default();
+    if let Some(held) = held.map(|held| held.to_string())
         && ground.host.state.read(CONSTRUCTION).as_deref() != Some(held.as_bytes())
     {
         // For `sign` and `inspect`, which don't wait for AWS; lost, they take the default.
@@ -54,13 +59,22 @@ pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<Bo
     Ok(BootstrapSeen { role, key, function, identity, control, by_control, secret, version, construction })
 }
 
-/// What the edge accepts: as asked, else as the newest version of ours holds it, else the default.
-fn construction(answers: &Answers, function: Option<&Function>) -> Construction {
-    answers.construction.or_else(|| held(function)).unwrap_or_default()
-}
-
-fn held(function: Option<&Function>) -> Option<Construction> {
-    Some(parse_description(&function?.versions.last()?.description)?.construction)
+/// What the edge accepts: as the version holds it that our distribution carries, else as the newest one does. Which one
+/// it carries is asked only where that makes a difference.
+async fn held(cloud: &Cloud, names: &Names, function: &Function) -> Result<Option<Construction>, Failure> {
+    let of = |version: &FunctionVersion| Some(parse_description(&version.description)?.construction);
+    let newest = function.versions.last().and_then(of);
+    if function.versions.iter().filter_map(of).all(|one| Some(one) == newest) {
+        return Ok(newest);
+    }
+    let distributions = cloud.distributions(names).await?;
+    let carried = distributions
+        .iter()
+        .filter(|distribution| distribution.ownership == Ownership::Ours)
+        .flat_map(|distribution| &distribution.behaviors)
+        .filter_map(|behavior| behavior.viewer_request.as_ref())
+        .find_map(|arn| function.versions.iter().find(|version| version.arn == *arn).and_then(of));
+    Ok(carried.or(newest))
 }
 
 /// What the function's next version would be made of.

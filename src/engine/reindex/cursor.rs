@@ -3,11 +3,11 @@
 //! Losing it costs a HEAD an object. It is replaced whole, never written in place, and one that can't be read, or was
 //! written under other rules, is as good as none.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{answers::ReindexAnswers, failure::Failure};
+use crate::model::{answers::ReindexAnswers, failure::Failure, tally::Tally};
 
 /// A part of the bucket's keys: those after `after`, up to and with `until`. All up to `after` are done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,9 +31,9 @@ pub struct Counts {
     /// Bytes of the objects that were changed: copied inside S3, never moved through this machine.
     pub bytes: u64,
     /// Skipped objects by reason.
-    pub reasons: BTreeMap<String, u64>,
+    pub reasons: Tally,
     /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
-    pub foreign: BTreeMap<String, u64>,
+    pub foreign: Tally,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,10 +2,12 @@
 //!
 //! Listing costs a thousandth of what the rewrite does; past a number of pages it says "at least".
 
-use crate::cloud::objects::{Objects, Refusal, StorageClass};
+use super::{cursor::Range, ranges};
+use crate::cloud::objects::{Entry, Objects, Refusal, StorageClass};
 use crate::model::{
     failure::{Failure, Kind},
     object::{Class, Classes},
+    tally::{Tally, folder},
 };
 
 /// What a listing, or the beginning of one, shows.
@@ -13,8 +15,8 @@ use crate::model::{
 pub struct Survey {
     pub packages: u64,
     pub metadata: u64,
-    /// Keys that are not of packagecloud's layout.
-    pub foreign: u64,
+    /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
+    pub foreign: Tally,
     pub bytes: u64,
     /// Objects in classes that charge for reading and for early changes.
     pub cool: u64,
@@ -23,33 +25,44 @@ pub struct Survey {
     pub more: bool,
 }
 
-/// Counts by listing, `pages` of a thousand keys at most.
+/// Counts by listing, `pages` of a thousand keys at most, in several parts of the bucket side by side.
 ///
 /// # Errors
 /// Where the bucket can't be listed.
 pub async fn survey(s3: &Objects, classes: &Classes, pages: usize) -> Result<Survey, Failure> {
-    let (mut survey, mut after) = (Survey::default(), String::new());
+    let ranges = ranges::divide(s3).await;
+    let each = (pages / ranges.len()).max(1);
+    let parts = ranges.iter().map(|range| part(s3, classes, range, each));
+    let parts =
+        futures::future::try_join_all(parts).await.map_err(|refusal| unlisted(s3.bucket(), refusal))?;
+    let mut whole = Survey::default();
+    for part in parts {
+        whole.packages += part.packages;
+        whole.metadata += part.metadata;
+        whole.foreign.merge(&part.foreign);
+        whole.bytes += part.bytes;
+        whole.cool += part.cool;
+        whole.archived += part.archived;
+        whole.more |= part.more;
+    }
+    Ok(whole)
+}
+
+/// The beginning of one range, or all of it.
+async fn part(s3: &Objects, classes: &Classes, range: &Range, pages: usize) -> Result<Survey, Refusal> {
+    let (mut survey, mut after) = (Survey::default(), range.after.clone());
     for _ in 0..pages {
-        let page = s3.list("", &after, false).await.map_err(|refusal| unlisted(s3.bucket(), refusal))?;
-        for entry in &page.entries {
-            match classes.class(&entry.key) {
-                Class::Foreign => {
-                    survey.foreign += 1;
-                    continue;
-                }
-                Class::Package => survey.packages += 1,
-                Class::Metadata => survey.metadata += 1,
-            }
-            survey.bytes += entry.size;
-            match entry.storage_class {
-                StorageClass::Standard => {}
-                StorageClass::Cool => survey.cool += 1,
-                StorageClass::Archived => survey.archived += 1,
-            }
-        }
+        let page = s3.list("", &after, false).await?;
         survey.more = page.more;
+        for entry in &page.entries {
+            if range.until.as_ref().is_some_and(|until| entry.key > *until) {
+                survey.more = false;
+                break;
+            }
+            survey.count(classes.class(&entry.key), entry);
+        }
         match page.entries.last() {
-            Some(last) if page.more => after.clone_from(&last.key),
+            Some(last) if survey.more => after.clone_from(&last.key),
             _ => break,
         }
     }
@@ -71,7 +84,32 @@ fn unlisted(bucket: &str, refusal: Refusal) -> Failure {
     }
 }
 
+/// `120 in backups/, 3 in (no folder), 9 in others`.
+pub fn named(tally: &Tally, relation: &str, most: usize) -> String {
+    let (first, rest) = tally.first(most);
+    let mut parts: Vec<String> =
+        first.into_iter().map(|(name, count)| format!("{count} {relation}{name}")).collect();
+    if rest > 0 {
+        parts.push(format!("{rest} {relation}others"));
+    }
+    parts.join(", ")
+}
+
 impl Survey {
+    fn count(&mut self, class: Class, entry: &Entry) {
+        match class {
+            Class::Foreign => return self.foreign.add(folder(&entry.key)),
+            Class::Package => self.packages += 1,
+            Class::Metadata => self.metadata += 1,
+        }
+        self.bytes += entry.size;
+        match entry.storage_class {
+            StorageClass::Standard => {}
+            StorageClass::Cool => self.cool += 1,
+            StorageClass::Archived => self.archived += 1,
+        }
+    }
+
     /// Objects that a reindex looks at.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -109,10 +147,11 @@ impl Survey {
         if self.archived > 0 {
             lines.push(format!("{} objects are archived: they can't be changed before they are restored, and will be listed.", self.archived));
         }
-        if self.foreign > 0 {
+        if !self.foreign.is_empty() {
             lines.push(format!(
-                "{} keys are not of packagecloud's layout: they are left alone (--all-keys takes them too).",
-                self.foreign
+                "{} keys are not of packagecloud's layout: they are left alone (--all-keys takes them too): {}.",
+                self.foreign.total(),
+                named(&self.foreign, "in ", 5)
             ));
         }
         lines

@@ -14,7 +14,7 @@ use std::{
 use tokio::time::Instant;
 
 const LEAST: usize = 4;
-const FIRST: usize = 32;
+const FIRST: usize = 64;
 /// How often the window is thought about.
 pub const TICK: Duration = Duration::from_millis(20);
 /// How often the rate is: often enough to follow, seldom enough to measure.
@@ -93,7 +93,8 @@ impl Window {
         let at = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(rate) = inner.rate else { return };
-            let at = inner.next.max(Instant::now());
+            // A busy machine wakes late: what it missed of the last moment it may catch up on.
+            let at = inner.next.max(Instant::now() - MEASURE);
             inner.next = at + Duration::from_secs_f64(1.0 / rate);
             at
         };

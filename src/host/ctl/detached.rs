@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read as _, Seek as _, SeekFrom},
+    io::Read as _,
     os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -44,9 +44,9 @@ pub struct Running {
     started: Option<u64>,
     #[serde(skip)]
     dir: PathBuf,
-    /// How it ended, where this process started it: a full disk has no room for the file that says so.
+    /// How it ended, where this process started it: the file that says so may have no room, or be another's by then.
     #[serde(skip)]
-    reaped: Arc<OnceLock<i32>>,
+    reaped: Option<Arc<OnceLock<i32>>>,
 }
 
 impl Running {
@@ -55,6 +55,13 @@ impl Running {
         let bytes = fs::read(dir.join(RECORD)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
         running.alive().then_some(running)
+    }
+
+    /// The same, or one of `command` whose end came while nobody looked: its lines and its status are still there.
+    pub(super) fn unseen(dir: &Path, command: &str) -> Option<Self> {
+        let bytes = fs::read(dir.join(RECORD)).ok()?;
+        let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
+        (running.command == command && (running.alive() || running.status().is_some())).then_some(running)
     }
 
     pub(super) fn start(
@@ -102,15 +109,15 @@ impl Running {
             .spawn()
             .map_err(failed)?;
         let pid = child.id();
+        let reaped = Arc::<OnceLock<i32>>::default();
         let running = Self {
             command: command.to_owned(),
             pid,
             since: now,
             started: started(pid),
             dir: dir.to_owned(),
-            reaped: Arc::default(),
+            reaped: Some(reaped.clone()),
         };
-        let reaped = running.reaped.clone();
         // It is reaped as soon as it ends, so that it never looks alive as a zombie.
         let reaper = std::thread::Builder::new().name("packagecloud-ctl".to_owned());
         let mut child = child;
@@ -135,13 +142,36 @@ impl Running {
         }
     }
 
+    /// How it ended, once it has: its own wrapper's word, or the file's as long as that is this command's.
     fn status(&self) -> Option<i32> {
-        fs::read_to_string(self.dir.join(STATUS)).ok()?.trim().parse().ok()
+        if let Some(reaped) = &self.reaped {
+            return reaped.get().copied();
+        }
+        let status = fs::read_to_string(self.dir.join(STATUS)).ok()?.trim().parse().ok();
+        // The next command takes the file away before it writes its record.
+        status.filter(|_| self.is_recorded())
+    }
+
+    /// Whether the files are still this command's.
+    fn is_recorded(&self) -> bool {
+        let recorded = fs::read(self.dir.join(RECORD)).ok();
+        let recorded: Option<Self> = recorded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        recorded.is_some_and(|other| (other.pid, other.started) == (self.pid, self.started))
+    }
+
+    /// Its raw lines may hold secrets: they go as soon as its end is seen.
+    fn clear(&self) {
+        if self.is_recorded() {
+            for name in [OUTPUT, RECORD, STATUS] {
+                let _ = fs::remove_file(self.dir.join(name));
+            }
+        }
     }
 
     /// Gives each of its lines, from the first on, until its end; then its exit status.
     pub(super) async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
-        let mut tail = Tail { path: self.dir.join(OUTPUT), at: 0, open: Vec::new() };
+        // Held open: the next command's lines go to a file of its own.
+        let mut tail = Tail { file: File::open(self.dir.join(OUTPUT)).ok(), open: Vec::new() };
         loop {
             // In this order: what is there once the end is seen is all.
             let alive = self.alive();
@@ -149,27 +179,13 @@ impl Running {
             tail.read(on_line);
             if let Some(status) = status {
                 tail.end(on_line);
-                for name in [OUTPUT, RECORD, STATUS] {
-                    let _ = fs::remove_file(self.dir.join(name));
-                }
+                self.clear();
                 return Ok(status);
             }
-            if !alive {
-                // Ours is reaped within a moment of its end; another run's never is.
-                for _ in 0..5 {
-                    if Arc::strong_count(&self.reaped) < 2 || self.reaped.get().is_some() {
-                        break;
-                    }
-                    tokio::time::sleep(BEAT).await;
-                }
+            // Ours is reaped within a moment of its end.
+            if !alive && self.reaped.as_ref().is_none_or(|reaped| Arc::strong_count(reaped) < 2) {
                 tail.end(on_line);
-                if let Some(code) = self.reaped.get() {
-                    for name in [OUTPUT, RECORD, STATUS] {
-                        let _ = fs::remove_file(self.dir.join(name));
-                    }
-                    return Ok(*code);
-                }
-                let _ = fs::remove_file(self.dir.join(OUTPUT));
+                self.clear();
                 return Err(Failure::other(
                     format!("packagecloud-ctl {}", self.command),
                     "it ended without a status: it was killed, or the machine was restarted",
@@ -183,8 +199,7 @@ impl Running {
 
 /// What has been read of a growing file.
 struct Tail {
-    path: PathBuf,
-    at: u64,
+    file: Option<File>,
     /// A line whose end hasn't come.
     open: Vec<u8>,
 }
@@ -192,11 +207,10 @@ struct Tail {
 impl Tail {
     fn read(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
         let mut bytes = Vec::new();
-        let read = File::open(&self.path).and_then(|mut file| {
-            file.seek(SeekFrom::Start(self.at))?;
-            file.read_to_end(&mut bytes)
-        });
-        self.at += read.unwrap_or_default() as u64;
+        if let Some(file) = &mut self.file {
+            // What came before an error stands in `bytes`.
+            let _ = file.read_to_end(&mut bytes);
+        }
         for byte in bytes {
             if byte == b'\n' {
                 on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));

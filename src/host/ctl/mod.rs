@@ -19,6 +19,8 @@ pub use detached::Running;
 
 /// Where the time of our last reconfigure is kept.
 const RECONFIGURED: &str = "reconfigured";
+/// The vendor's reindex, which only queues jobs.
+pub const REINDEX: &str = "reindex-everything";
 
 /// A stand-in in this process: it runs a command, sends its lines, and gives its exit status.
 pub type Play =
@@ -170,38 +172,58 @@ impl Host {
                     None => run.await,
                 }
             }
-            Ctl::Command(words) => {
-                let dir = self.state.dir();
-                let changed = self.config_changed().await;
-                let found = Running::find(dir);
-                // One that began before the file was changed may have read what stood there before.
-                let follows = |running: &Running| {
-                    running.command == command
-                        && changed.is_none_or(|changed| changed + FILE_CLOCK < running.since)
-                };
-                let running = if let Some(running) = found.as_ref().filter(|running| follows(running)) {
-                    running.clone()
-                } else {
-                    if let Some(other) = found {
-                        lines.take(&format!(
-                            "packagecloud-ctl {} runs already: waiting for its end first",
-                            other.command
-                        ));
-                        // How that one ended is nothing to this one.
-                        let _ = other.follow(&mut |line| lines.take(line)).await;
-                        lines.last.clear();
-                        lines.unknown = false;
-                    }
-                    let (first, rest) =
-                        words.split_first().expect("a command has a first word, held by from_str");
-                    let Some(program) = self.reach.program(first).await else {
-                        return Err(missing(first, command));
-                    };
-                    Running::start(dir, &program, rest, command, self.clock.now())?
-                };
-                running.follow(&mut |line| lines.take(line)).await
-            }
+            Ctl::Command(words) => self.follow_or_start(words, command, lines).await,
         }
+    }
+
+    /// One command of packagecloud-ctl runs at a time: whoever else's runs is followed where it does what is wanted,
+    /// else waited for.
+    async fn follow_or_start(
+        &self,
+        words: &[String],
+        command: &str,
+        lines: &mut Lines<'_>,
+    ) -> Result<i32, Failure> {
+        let dir = self.state.dir();
+        // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
+        if command == REINDEX
+            && let Some(unseen) = Running::unseen(dir, command)
+        {
+            return unseen.follow(&mut |line| lines.take(line)).await;
+        }
+        loop {
+            // Two that find nothing running must not both start.
+            let turn = self.state.turn("ctl-turn", TURN).await;
+            let Some(found) = Running::find(dir) else {
+                let (first, rest) =
+                    words.split_first().expect("a command has a first word, held by from_str");
+                let Some(program) = self.reach.program(first).await else {
+                    return Err(missing(first, command));
+                };
+                let started = Running::start(dir, &program, rest, command, self.clock.now())?;
+                drop(turn);
+                return started.follow(&mut |line| lines.take(line)).await;
+            };
+            drop(turn);
+            if self.would_do(&found, command).await {
+                return found.follow(&mut |line| lines.take(line)).await;
+            }
+            lines
+                .take(&format!("packagecloud-ctl {} runs already: waiting for its end first", found.command));
+            // How that one ended is nothing to this one.
+            let _ = found.follow(&mut |line| lines.take(line)).await;
+            lines.last.clear();
+            lines.unknown = false;
+        }
+    }
+
+    /// Whether a command that runs already does what this one would: one that began before the file was changed may
+    /// have read what stood there before, and a restart from before the end of a reconfigure what was rendered before.
+    async fn would_do(&self, running: &Running, command: &str) -> bool {
+        let after = |time: Option<Duration>, slack| time.is_none_or(|time| time + slack < running.since);
+        running.command == command
+            && after(self.config_changed().await, FILE_CLOCK)
+            && (command != "restart" || after(self.last_reconfigure().await, WHOLE_SECOND))
     }
 
     /// Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
@@ -230,7 +252,11 @@ impl Host {
 }
 
 /// A file's time comes from a clock of the kernel that is some ticks behind: within these, nobody can say what was first.
-const FILE_CLOCK: std::time::Duration = std::time::Duration::from_millis(20);
+const FILE_CLOCK: Duration = Duration::from_millis(20);
+/// The time of a reconfigure is kept in whole seconds.
+const WHOLE_SECOND: Duration = Duration::from_secs(1);
+/// Starting one takes moments.
+const TURN: Duration = Duration::from_secs(10);
 
 fn missing(program: &str, command: &str) -> Failure {
     Failure::new(

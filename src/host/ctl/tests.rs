@@ -60,7 +60,10 @@ async fn its_lines_come_without_secrets_and_escapes_and_its_end_is_told() {
     );
     let left: Vec<_> =
         fs::read_dir(host.state.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| name == "log" || name == "reconfigured"), "{left:?}");
+    assert!(
+        left.iter().all(|name| name == "log" || name == "reconfigured" || name == "ctl-turn"),
+        "{left:?}"
+    );
     assert!(!fs::read_to_string(host.state.dir().join("log")).unwrap().contains("hunter"));
     assert!(host.last_reconfigure().await.is_some());
 
@@ -166,5 +169,69 @@ async fn its_list_tells_whether_it_knows_cloudfront() {
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
         let version = host(dir.path(), Ctl::Command(vec![script.display().to_string()])).listed().await;
         assert_eq!(version.is_some(), known);
+    }
+}
+
+#[tokio::test]
+async fn a_restart_from_before_the_end_of_a_reconfigure_is_not_taken_for_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("ctl");
+    // Each restart makes running what is rendered when it begins; the first one takes its time.
+    let text = r#"#!/bin/sh
+cd "$(dirname "$0")"
+case "$1" in
+  reconfigure) cp file rendered;;
+  restart) was=$(cat rendered); [ "$was" = true ] && while [ ! -e go ]; do sleep 0.02; done; echo "$was" >running;;
+esac
+"#;
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let one = host(dir.path(), Ctl::Command(vec![script.display().to_string()]));
+    let beside = host(dir.path(), one.ctl.clone());
+    let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    put("packagecloud.rb", "");
+    put("file", "true\n");
+    run(&one, "reconfigure").await.0.unwrap();
+    // The file is changed, and only then the run beside begins its restart, with what was rendered before.
+    put("file", "false\n");
+    tokio::time::sleep(FILE_CLOCK * 3).await;
+    let (restarting, switched) = tokio::join!(run(&beside, "restart"), async {
+        while one.running().is_none() {
+            tokio::time::sleep(FILE_CLOCK).await;
+        }
+        put("rendered", "false\n");
+        one.state.write(RECONFIGURED, one.clock.now().as_secs().to_string().as_bytes()).unwrap();
+        let (switched, ()) = tokio::join!(run(&one, "restart"), async {
+            tokio::time::sleep(FILE_CLOCK * 10).await;
+            put("go", "");
+        });
+        switched
+    });
+    assert_eq!((restarting.0.unwrap(), switched.0.unwrap()), (Outcome::Done, Outcome::Done));
+    assert_eq!(fs::read_to_string(dir.path().join("running")).unwrap(), "false\n");
+}
+
+#[tokio::test]
+async fn two_at_once_run_one_after_the_other_and_each_hears_its_own_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("ctl");
+    let text = r#"#!/bin/sh
+cd "$(dirname "$0")"
+mkdir alone || { echo "not alone"; exit 9; }
+sleep 0.05
+rmdir alone
+[ "$1" = one ] && exit 0
+exit 7
+"#;
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let host = host(dir.path(), Ctl::Command(vec![script.display().to_string()]));
+    for _ in 0..5 {
+        let (one, two, three) = tokio::join!(run(&host, "one"), run(&host, "two"), run(&host, "three"));
+        assert_eq!(one.0.unwrap(), Outcome::Done);
+        for other in [two, three] {
+            let outcome = other.0.unwrap();
+            assert!(matches!(outcome, Outcome::Failed { status: 7, .. }), "{outcome:?}");
+        }
     }
 }

@@ -25,6 +25,8 @@ use crate::{
     },
 };
 
+mod refused;
+
 const PACKAGE: &str = "1/2/ubuntu/package_files/97310.deb";
 const RELEASE: &str = "1/2/ubuntu/dists/jammy/Release";
 const NAME: &str = "packagecloud_cloudfront_auth";
@@ -40,8 +42,15 @@ struct Edge {
 impl Edge {
     /// All that a set-up makes but the grant; packages under `open/` lie behind a behavior without the function.
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With faults, as `--sandbox-fault` gives them.
+    async fn with(faults: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let world = seed::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+        let faults = faults.iter().map(ToString::to_string).collect();
+        let world =
+            seed::open(&Options { dir: dir.path().to_owned(), faults, ..Options::default() }).unwrap();
         let version = function(&world).await;
         let (domain, identity) = distribution(&world, &version).await;
         for (key, control) in [
@@ -57,7 +66,11 @@ impl Edge {
     }
 
     async fn grant(&self) {
-        let principal = s3::identity_arn(&self.identity);
+        self.grant_to(&self.identity).await;
+    }
+
+    async fn grant_to(&self, identity: &str) {
+        let principal = s3::identity_arn(identity);
         let policy = json!({"Version": "2012-10-17", "Statement": [
             {"Sid": "R", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{BUCKET}/*")},
             {"Sid": "L", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:ListBucket", "Resource": format!("arn:aws:s3:::{BUCKET}")},
@@ -292,16 +305,45 @@ async fn who_has_no_right_token_gets_nothing_also_of_what_is_cached() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_that_cant_be_used_closes_the_edge() {
+async fn a_head_has_no_body_and_ranges_are_parts_of_what_is_cached() {
     let edge = Edge::new().await;
     edge.grant().await;
-    edge.world.write(|state| {
-        for key in state.kms.keys.values_mut() {
-            key.state = "Disabled".to_owned();
-        }
-    });
-    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (503, "LambdaGeneratedResponse".to_owned()));
-    edge.world.write(|state| state.iam.roles.clear());
-    edge.world.memory().functions.lock().unwrap().clear();
-    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (503, "Error".to_owned()));
+    let url = edge.signed(PACKAGE);
+    let head = async |url: &str| {
+        let request = Request::head(url).header("host", &edge.domain).body(Bytes::new()).unwrap();
+        edge.world.answer(request).await.unwrap()
+    };
+    let asked = head(&url).await;
+    assert_eq!((asked.status().as_u16(), asked.body().len()), (200, 0));
+    let whole = edge.get(&url, &[]).await;
+    let length = whole.body().len();
+    assert_eq!(asked.headers()["content-length"], length.to_string().as_str());
+    let asked = head(&url).await;
+    assert_eq!((&asked.headers()["x-cache"], asked.body().len()), (&HIT.parse().unwrap(), 0));
+    let refused = head(url.split('?').next().unwrap()).await;
+    assert_eq!((refused.status().as_u16(), refused.body().len()), (403, 0));
+
+    for (range, status, said, body) in [
+        ("bytes=2-3", 206, Some(format!("bytes 2-3/{length}")), &whole.body()[2..4]),
+        (
+            "bytes=-4",
+            206,
+            Some(format!("bytes {}-{}/{length}", length - 4, length - 1)),
+            &whole.body()[length - 4..],
+        ),
+        ("bytes=99999999-", 416, Some(format!("bytes */{length}")), &[]),
+        ("bytes=0-1,4-5", 200, None, &whole.body()[..]),
+        ("pages=1", 200, None, &whole.body()[..]),
+    ] {
+        let part = edge.get(&url, &[("range", range)]).await;
+        let stated = part.headers().get("content-range").map(|text| text.to_str().unwrap().to_owned());
+        assert_eq!((part.status().as_u16(), stated, &part.body()[..]), (status, said, body), "{range}");
+        assert_eq!(part.headers()["x-cache"], HIT, "{range}");
+    }
+    // A resumed download goes on only with the same object.
+    let etag = whole.headers()["etag"].to_str().unwrap().to_owned();
+    for (tag, status) in [(etag.as_str(), 206), ("\"another\"", 200)] {
+        let resumed = edge.get(&url, &[("range", "bytes=2-"), ("if-range", tag)]).await;
+        assert_eq!(resumed.status().as_u16(), status, "{tag}");
+    }
 }

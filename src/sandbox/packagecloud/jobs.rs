@@ -56,11 +56,12 @@ pub fn settle(world: &World) {
         jobs.drain(..left).collect::<Vec<_>>()
     });
     let classes = Classes::default();
-    for Job { bucket, key, .. } in due {
+    for Job { bucket, key, due } in due {
         if let Some(right) = classes.class(&key).cache_control() {
             // What was deleted since is no longer to be written.
             let _ = s3::amend(world, &bucket, &key, |object| {
                 object.attributes.insert("cache-control".to_owned(), right.to_owned());
+                object.modified = due.as_secs();
             });
         }
     }

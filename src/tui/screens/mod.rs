@@ -71,6 +71,13 @@ fn heading(wizard: &Wizard, theme: &Theme, room: Room, title: &str) -> Line<'sta
             Span::styled(format!("  {}", text::elapsed(ran)), theme.dim),
         ]
     });
+    let right = match wizard.beside {
+        Some(beside) if right.is_empty() => {
+            let sign = if beside.paused { "‖" } else { spinner(wizard.now.saturating_sub(beside.since)) };
+            vec![Span::styled(format!("{sign} reindex {}", reindex::standing(wizard)), theme.accent)]
+        }
+        _ => right,
+    };
     let left = vec![Span::styled(title.to_owned(), theme.title)];
     text::apart(left, right, room.width)
 }

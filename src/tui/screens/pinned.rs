@@ -42,7 +42,7 @@ pub fn ask(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room, ask: &As
 }
 
 pub fn quit(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
-    let stage = wizard.applying().map_or("It", |stage| stage.title());
+    let stage = wizard.running().map_or("It", |stage| stage.title());
     let lines = &mut body.pinned;
     lines.push(rule(theme, room));
     let question = format!(

@@ -5,12 +5,61 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use crate::{
+    model::{
+        goal::{Stage, Step},
+        tally::Tally,
+    },
     tui::{draw::Room, text, theme::Theme},
-    wizard::{Wizard, log::Leg},
+    wizard::{
+        Wizard,
+        log::{Leg, LineState},
+    },
 };
+
+/// How far it is, in few words: for where it runs on beside another screen.
+pub fn standing(wizard: &Wizard) -> String {
+    let pace = wizard.leg(Stage::Reindex).and_then(|leg| leg.pace.as_ref());
+    let Some(pace) = pace else { return String::new() };
+    let done = pace.done.unwrap_or(0);
+    let far = match pace.total.filter(|total| *total > 0) {
+        Some(total) => format!("{} %", done.min(total) * 100 / total),
+        None => text::count(done),
+    };
+    match pace.seconds_left {
+        Some(seconds) => format!("{far}, {} left", text::about(Duration::from_secs(seconds))),
+        None => far,
+    }
+}
+
+/// What going live waits for, and what may be done about it.
+pub fn awaited(lines: &mut Vec<Line<'static>>, wizard: &Wizard, theme: &Theme, room: Room) {
+    let state = match (wizard.beside, wizard.leg(Stage::Reindex).and_then(|leg| leg.failed())) {
+        (Some(beside), _) if beside.stopping => "it is stopping".to_owned(),
+        (Some(beside), _) if beside.paused => format!("it is paused at {}", standing(wizard)),
+        (Some(_), _) => format!("it is at {}, and this screen looks again when it is done", standing(wizard)),
+        (None, Some(failure)) => format!("it failed: {failure}"),
+        (None, None) => "it has stopped before its end".to_owned(),
+    };
+    let mark = vec![Span::styled("! ", theme.accent)];
+    text::hang(
+        lines,
+        mark,
+        &format!(
+            "Going live waits for the reindex: {state}. Enter shows it. s skips it: that is correct, but what is in S3 now is not cached until it is done."
+        ),
+        theme.strong,
+        room.prose(),
+    );
+}
 
 pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &Theme, room: Room) {
     let Some(pace) = &leg.pace else { return };
+    // What S3 does by itself is told apart from what is sent from here.
+    let running =
+        leg.lines.iter().find(|line| line.state == LineState::Running && line.step == Step::BatchJobs);
+    if let Some(line) = running {
+        lines.push(Line::styled(format!("S3 Batch Operations: {}", line.text), theme.plain));
+    }
     let done = pace.done.unwrap_or(0);
     if let Some(total) = pace.total.filter(|total| *total > 0) {
         let share = (done.min(total) as f64) / (total as f64);
@@ -62,6 +111,11 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
             .collect::<Vec<_>>();
         lines.push(Line::from(spans));
     }
+    for (label, tally) in [("skipped", &pace.reasons), ("left alone", &pace.foreign)] {
+        if !tally.is_empty() {
+            lines.push(named(label, tally, theme, room));
+        }
+    }
     if leg.rates.len() > 1 {
         let rows = if room.height >= 26 { 4 } else { 1 };
         let top = leg.rates.iter().copied().max().unwrap_or(0);
@@ -75,8 +129,30 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
             lines.push(Line::from(spans));
         }
     }
-    if paused {
+    if paused && running.is_some() {
+        lines.push(Line::styled(
+            "The jobs run at AWS, and go on while this is paused. p goes on.",
+            theme.strong,
+        ));
+    } else if paused {
         lines.push(Line::styled("Paused: nothing is sent to S3. p goes on.", theme.strong));
     }
     lines.push(Line::default());
+}
+
+/// What was counted by name, in one line: as many names as there is room for.
+fn named(label: &str, tally: &Tally, theme: &Theme, room: Room) -> Line<'static> {
+    let width = room.prose().saturating_sub(14);
+    let said = |most: usize| {
+        let (first, rest) = tally.first(most);
+        let mut parts: Vec<String> =
+            first.into_iter().map(|(name, count)| format!("{} {name}", text::count(count))).collect();
+        if rest > 0 {
+            parts.push(format!("{} others", text::count(rest)));
+        }
+        parts.join(" · ")
+    };
+    let fitting = (1..=6).rev().map(said).find(|said| said.chars().count() <= width);
+    let said = fitting.unwrap_or_else(|| text::cut(&said(1), width));
+    Line::from(vec![Span::styled(text::column(label, 14), theme.dim), Span::styled(said, theme.plain)])
 }

@@ -35,6 +35,10 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
     if stage == Stage::Reindex && leg.pace.is_some() {
         reindex::pace(lines, wizard, leg, theme, room);
     }
+    if stage == Stage::GoLive && leg.end.is_none() && wizard.reindex_pending() {
+        reindex::awaited(lines, wizard, theme, room);
+        space(lines);
+    }
     let Some(plan) = &leg.plan else {
         report(lines, wizard, leg, theme, room, &[]);
         checks(lines, leg, theme, room);

@@ -30,7 +30,11 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
         Found::There(welcome) => found(lines, welcome, theme, room, roomy),
     }
     lines.push(Line::default());
-    goals(&mut body, wizard, theme, room);
+    if wizard.welcome.there().is_some_and(|welcome| welcome.other_run.is_some()) {
+        beside(lines, theme, room);
+    } else {
+        goals(&mut body, wizard, theme, room);
+    }
     body
 }
 
@@ -72,13 +76,9 @@ fn found(lines: &mut Vec<Line<'static>>, welcome: &Welcome, theme: &Theme, room:
     }
     match welcome.buckets.first() {
         Some(bucket) => {
-            let place = [bucket.name.as_str(), bucket.region.as_str()]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join(" · ");
-            parts::fact(lines, "bucket", &place, theme.plain, theme, room);
-            parts::aside(lines, &bucket.found, theme, room);
+            parts::fact(lines, "bucket", &bucket.name, theme.plain, theme, room);
+            let place = [bucket.region.as_str(), &bucket.found].into_iter().filter(|part| !part.is_empty());
+            parts::aside(lines, &place.collect::<Vec<_>>().join(" · "), theme, room);
         }
         None => parts::fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, room),
     }
@@ -117,9 +117,28 @@ fn cloudfront(found: &CloudFrontFound) -> String {
     [state.to_owned(), by.to_owned()].into_iter().chain(names.cloned()).collect::<Vec<_>>().join(" · ")
 }
 
+/// Beside another run nothing can be begun: the goals would only push what runs there off a small screen.
+fn beside(lines: &mut Vec<Line<'static>>, theme: &Theme, room: Room) {
+    lines.push(Line::styled("What can be done meanwhile", theme.strong));
+    for (key, means) in [
+        ("Enter", "looks again: once the other run has ended, this one goes on from what it left"),
+        ("D", "switches CloudFront off all the same; the other run does not go live then"),
+        ("x", "asks why clients get 403; nothing is changed by that"),
+        ("q", "leaves; the other run is not touched"),
+    ] {
+        let first = vec![Span::raw("  "), Span::styled(text::column(key, 7), theme.title)];
+        text::hang(lines, first, means, theme.dim, room.prose());
+    }
+}
+
 fn goals(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
     let proposed = wizard.welcome.there().and_then(|welcome| welcome.goal.as_ref());
     body.lines.push(Line::styled("What shall happen?", theme.strong));
+    // Above the goals: below them it would be the first to fall off a small screen.
+    if let Some((goal, why)) = proposed {
+        let text = format!("{} is proposed: {why}", words::goal(*goal).0);
+        text::hang(&mut body.lines, vec![Span::raw("  ")], &text, theme.dim, room.prose());
+    }
     for (index, goal) in Wizard::GOALS.into_iter().enumerate() {
         let chosen = index == wizard.choice;
         let (name, means) = words::goal(goal);
@@ -130,9 +149,5 @@ fn goals(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
             body.keep = Some(body.lines.len());
         }
         parts::choice(&mut body.lines, chosen, spans, theme);
-    }
-    if let Some((goal, why)) = proposed {
-        let text = format!("{} is proposed: {why}", words::goal(*goal).0);
-        text::hang(&mut body.lines, vec![Span::raw("  ")], &text, theme.dim, room.prose());
     }
 }

@@ -80,6 +80,7 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
         let token = token.map(|token| HeaderValue::from_str(token).unwrap());
         let keys =
             Keys::derive("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG", token, None, "eu-west-1", now);
+        assert_eq!(keys.stamp(now), stamp(now));
         keys.sign(now, &method, path, query, &mut headers, body);
         let ours = headers.iter().find(|(name, _)| name == http::header::AUTHORIZATION).unwrap();
         assert_eq!(ours.1.to_str().unwrap(), expected, "{method} {target}");
@@ -91,7 +92,7 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
 async fn credentials_that_stay_the_same_after_a_refusal_are_a_failure() {
     let provider = SharedCredentialsProvider::new(Credentials::new("AKIA", "s", None, None, "test"));
     let signer = Signer::new("us-east-1", provider, SharedTimeSource::default());
-    let keys = signer.keys().await.unwrap();
+    let keys = signer.keys(signer.now()).await.unwrap();
     let failure = signer.renew(&keys).await.unwrap_err();
     assert_eq!(failure.kind, Kind::Credentials);
     assert!(failure.next.contains("goes on where it was"));

@@ -40,7 +40,7 @@ use crate::sandbox::{
 pub use access::{Caller, identity_arn, may};
 pub use copy::{LARGEST, Source, copy};
 pub use multipart::Upload;
-pub use object::{Encryption, Grant, Object, Retention, http_date};
+pub use object::{Checksum, Encryption, Grant, Object, Retention, http_date};
 pub use presigned::{encoded, link};
 pub use store::{Change, Objects, Store, newest};
 pub use write::{amend, archive, hollow, place};

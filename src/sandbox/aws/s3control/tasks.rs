@@ -134,8 +134,9 @@ fn manifest(world: &World, clock: Clock, job: &Job) -> Result<Vec<String>, (&'st
             return Err(malformed("the objects of a copy onto itself lie in the bucket that is copied to"));
         }
         // A `+` is a space, as in a form.
-        let key =
-            percent_decode_str(&fields[which].replace('+', "%20")).decode_utf8().map(|key| key.into_owned());
+        let key = percent_decode_str(&fields[which].replace('+', "%20"))
+            .decode_utf8()
+            .map(std::borrow::Cow::into_owned);
         keys.push(key.map_err(|_| malformed("a key that is no UTF-8"))?);
     }
     if keys.is_empty() { Err(("EmptyManifest", "The manifest is empty".to_owned())) } else { Ok(keys) }

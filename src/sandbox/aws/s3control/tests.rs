@@ -273,7 +273,7 @@ async fn a_job_waits_for_confirmation_and_can_be_cancelled_on_its_way() {
     let done = job.progress_summary.unwrap().number_of_tasks_succeeded.unwrap();
     assert!((1..50).contains(&done), "{done}");
     let copied = keys.iter().filter(|key| scene.object(key).attribute("content-type") == Some("a/b")).count();
-    assert_eq!(copied as i64, done);
+    assert_eq!(i64::try_from(copied).unwrap(), done);
     assert_eq!(
         update(RequestedJobStatus::Ready).send().await.unwrap_err().code(),
         Some("JobStatusException")

@@ -1,0 +1,63 @@
+//! When the objects of a kind changed last, and which of them carry a wrong Cache-Control: by a listing, and by a HEAD each.
+//!
+//! Not the hot path: for what is watched once a minute. Holds a page at a time.
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{Cloud, fault};
+use crate::model::{
+    failure::Failure,
+    object::{Class, Classes},
+};
+
+const AT_ONCE: usize = 32;
+
+/// What a listing shows of all objects of one class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Newest {
+    pub count: u64,
+    /// Unix seconds, on S3's clock.
+    pub changed: i64,
+}
+
+impl Cloud {
+    /// How many objects of repository metadata there are, and when the last of them changed.
+    pub async fn newest_metadata(&self, bucket: &str, classes: &Classes) -> Result<Newest, Failure> {
+        let mut newest = Newest::default();
+        let mut pages = self.s3.list_objects_v2().bucket(bucket).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(fault::of("s3:ListBucket", format!("bucket {bucket}")))?;
+            for object in page.contents() {
+                if object.key().is_some_and(|key| classes.class(key) == Class::Metadata) {
+                    newest.count += 1;
+                    let changed = object.last_modified().map_or(0, aws_smithy_types::DateTime::secs);
+                    newest.changed = newest.changed.max(changed);
+                }
+            }
+        }
+        Ok(newest)
+    }
+
+    /// How many objects of repository metadata would be cached as they stand.
+    pub async fn wrong_metadata(&self, bucket: &str, classes: &Classes) -> Result<u64, Failure> {
+        let mut wrong = 0;
+        let mut pages = self.s3.list_objects_v2().bucket(bucket).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(fault::of("s3:ListBucket", format!("bucket {bucket}")))?;
+            let keys: Vec<String> = page
+                .contents
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|object| object.key)
+                .filter(|key| classes.class(key) == Class::Metadata)
+                .collect();
+            let heads = stream::iter(keys).map(|key| async move { self.object_head(bucket, &key).await });
+            let found: Vec<_> = heads.buffer_unordered(AT_ONCE).try_collect().await?;
+            // One that is gone by now is cached by nobody.
+            let right =
+                |head: &crate::model::seen::ObjectHead| Class::Metadata.right(head.cache_control.as_deref());
+            wrong += found.iter().flatten().filter(|head| !right(head)).count() as u64;
+        }
+        Ok(wrong)
+    }
+}

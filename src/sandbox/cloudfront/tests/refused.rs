@@ -1,0 +1,112 @@
+//! What the edge must not give: without KMS, by a function of another shape, past AWS's limits, or to another identity.
+
+use super::*;
+
+/// Puts another program in the function's place, as if it had been published.
+fn replace(edge: &Edge, source: &str) {
+    use std::io::Write as _;
+    use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+    let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    zip.start_file("index.mjs", stored).unwrap();
+    zip.write_all(format!("export const handler = async (event) => {{ {source} }};").as_bytes()).unwrap();
+    let zip = zip.finish().unwrap().into_inner();
+    for file in std::fs::read_dir(edge.world.dir().join("lambda")).unwrap() {
+        std::fs::write(file.unwrap().path(), &zip).unwrap();
+    }
+    edge.world.memory().functions.lock().unwrap().clear();
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_kms_it_is_closed_nothing_is_kept_and_the_next_request_asks_again() {
+    // Two attempts a request: each of these is one request that finds no KMS.
+    let faults =
+        ["kms:Decrypt:1-2:throttle", "kms:Decrypt:3:deny", "kms:Decrypt:4-5:hang", "kms:Decrypt:6-7:lost"];
+    let edge = Edge::with(&[faults.join(",").as_str(), "kms:Decrypt:8:error:IncorrectKeyException"]).await;
+    edge.grant().await;
+    for fault in ["throttled", "denied", "silent", "its reply lost", "a ciphertext of another key"] {
+        let closed = edge.get(&edge.signed(PACKAGE), &[]).await;
+        assert_eq!(closed.status().as_u16(), 503, "{fault}");
+        assert_eq!(closed.headers()["cache-control"], "no-store", "{fault}");
+        assert_eq!(closed.headers()["x-packagecloud-cloudfront"], "unavailable", "{fault}");
+        assert!(edge.world.memory().cache.lock().unwrap().is_empty(), "{fault}");
+    }
+    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (200, "Miss".to_owned()));
+    // What it decrypted it keeps: KMS is not asked again.
+    edge.world.write(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned()));
+    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (200, "Hit".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_cant_be_used_closes_the_edge() {
+    let edge = Edge::new().await;
+    edge.grant().await;
+    edge.world.write(|state| {
+        for key in state.kms.keys.values_mut() {
+            key.state = "Disabled".to_owned();
+        }
+    });
+    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (503, "LambdaGeneratedResponse".to_owned()));
+    edge.world.write(|state| state.iam.roles.clear());
+    edge.world.memory().functions.lock().unwrap().clear();
+    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (503, "Error".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_whose_answer_has_another_shape_is_refused_as_at_aws() {
+    let edge = Edge::new().await;
+    edge.grant().await;
+    let request = "const { request } = event.Records[0].cf;";
+    for (source, status) in [
+        ("return { status: '204' };".to_owned(), 204),
+        ("return { status: 403 };".to_owned(), 502),
+        ("return { status: 'forbidden' };".to_owned(), 502),
+        ("return { status: '403', body: 'x'.repeat(41 * 1024) };".to_owned(), 502),
+        ("return { status: '200', headers: { via: [{ key: 'Via', value: 'me' }] } };".to_owned(), 502),
+        ("return undefined;".to_owned(), 502),
+        (format!("{request} request.uri = 'no slash'; return request;"), 502),
+        (format!("{request} delete request.headers.host; return request;"), 502),
+        (format!("{request} request.method = 'PUT'; return request;"), 502),
+        ("throw new Error('broken');".to_owned(), 503),
+    ] {
+        replace(&edge, &source);
+        let answer = edge.get(&edge.signed(PACKAGE), &[]).await;
+        assert_eq!(answer.status().as_u16(), status, "{source}");
+        assert_eq!(answer.headers()["x-cache"] == "LambdaGeneratedResponse from cloudfront", status == 204);
+        assert!(edge.world.memory().cache.lock().unwrap().is_empty(), "{source}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_longer_than_cloudfront_takes_is_refused_before_the_function() {
+    let edge = Edge::new().await;
+    edge.grant().await;
+    let url = edge.signed(PACKAGE);
+    let long = format!("{url}&{}", "x".repeat(8192));
+    assert_eq!(edge.says(&long).await, (414, "Error".to_owned()));
+    let large = "x".repeat(20_480);
+    assert!(edge.get(&url, &[("x-own", &large)]).await.status().is_client_error());
+    assert_eq!(edge.get(&url, &[("x-own", &large[..10_000])]).await.status().as_u16(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_identity_that_the_bucket_policy_names_reads() {
+    let edge = Edge::new().await;
+    let other = CloudFrontOriginAccessIdentityConfig::builder().caller_reference("o").comment("o").build();
+    let client = aws_sdk_cloudfront::Client::new(&edge.world.sdk_config());
+    let other = client
+        .create_cloud_front_origin_access_identity()
+        .cloud_front_origin_access_identity_config(other.unwrap());
+    let other = other.send().await.unwrap().cloud_front_origin_access_identity.unwrap().id;
+    // A fresh identity is no principal yet.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    edge.grant_to(&other).await;
+    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (403, "Error".to_owned()));
+    edge.grant().await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(edge.says(&edge.signed(PACKAGE)).await.0, 200);
+    let unsigned = format!("https://{BUCKET}.s3.us-east-1.amazonaws.com/{PACKAGE}");
+    let request = Request::get(unsigned).header("host", format!("{BUCKET}.s3.us-east-1.amazonaws.com"));
+    let answer = edge.world.answer(request.body(Bytes::new()).unwrap()).await.unwrap();
+    assert_eq!(answer.status().as_u16(), 403, "who is nobody");
+}

@@ -1,0 +1,8 @@
+//! The reindex through the real binary on a sandbox that plays S3 by AWS's rules: nothing is lost, whatever an object is, and whenever it is killed.
+
+#[path = "reindex/kept.rs"]
+mod kept;
+#[path = "reindex/killed.rs"]
+mod killed;
+#[path = "reindex/sandboxed.rs"]
+mod sandboxed;
