@@ -194,18 +194,18 @@ fn a_device_is_asked_for_its_code_at_the_terminal() {
     while let Ok(read @ 1..) = reader.read(&mut bytes) {
         said.push_str(&String::from_utf8_lossy(&bytes[..read]));
         if !typed && said.contains("The code of arn:aws:iam::1:mfa/jo: ") {
-            writer.write_all(b"123456\r").unwrap();
+            writer.write_all(b"424242\r").unwrap();
             typed = true;
         }
     }
     child.wait().unwrap();
     refused(&said);
-    assert!(!said.contains("123456"), "what is typed isn't shown: {said}");
+    assert!(!said.contains("424242"), "what is typed isn't shown: {said}");
     let asked = fs::read_to_string(site.path("asked.txt")).unwrap();
     for words in [
         "key=AKIABASE Action=AssumeRole",
         "SerialNumber=arn:aws:iam::1:mfa/jo",
-        "TokenCode=123456",
+        "TokenCode=424242",
         "key=ASIAROLE Action=GetCallerIdentity",
     ] {
         assert!(asked.contains(words), "{words}: {asked}");
