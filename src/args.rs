@@ -33,6 +33,24 @@ pub struct Global {
     /// How packagecloud-ctl is started; `none` where there is none
     #[arg(long, global = true, value_name = "COMMAND", env = "PACKAGECLOUD_CLOUDFRONT_CTL")]
     pub ctl: Option<String>,
+    /// packagecloud's host, where that is another machine, reached with ssh; once for each web node, the first goes live first
+    #[arg(
+        long,
+        global = true,
+        value_name = "[USER@]HOST",
+        value_delimiter = ',',
+        env = "PACKAGECLOUD_CLOUDFRONT_HOST"
+    )]
+    pub host: Vec<String>,
+    /// How ssh is started
+    #[arg(
+        long,
+        global = true,
+        value_name = "COMMAND",
+        default_value = "ssh",
+        env = "PACKAGECLOUD_CLOUDFRONT_SSH"
+    )]
+    pub ssh: String,
     /// The S3 bucket that holds the packages
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_BUCKET")]
     pub bucket: Option<String>,

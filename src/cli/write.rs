@@ -208,12 +208,18 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
         }
     }
     let (_, failure) = apply_looking_again(session, plan).await?;
-    if let Ok(config) = session.ground.host.read_config().await {
-        read::show(session, &config.seen.values, Format::Ruby);
+    for node in session.ground.nodes() {
+        if let Ok(config) = node.host.read_config().await {
+            read::show(session, &config.seen.values, Format::Ruby);
+            break;
+        }
     }
     match failure {
         None => Ok(DONE),
-        Some(failure) if failure.kind == Kind::StillOn => Ok(PENDING),
+        Some(failure) if failure.kind == Kind::StillOn => {
+            super::ended(&failure);
+            Ok(PENDING)
+        }
         Some(failure) => Ok(super::ended(&failure)),
     }
 }

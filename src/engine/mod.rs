@@ -14,6 +14,7 @@ mod gate;
 mod go_live;
 pub mod ground;
 mod hold;
+mod nodes;
 mod origin_access;
 pub mod overview;
 pub mod probe;
@@ -22,6 +23,7 @@ mod reindexing;
 mod roll_back;
 pub mod run;
 mod secret;
+mod services;
 mod switch;
 mod vendor;
 mod verify;
@@ -79,9 +81,9 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
         .whole(async {
             if plan.stage == Stage::Disable {
                 // It waits for nobody.
-                let _ = ground.take();
+                let _ = ground.take().await;
             } else if !matches!(plan.stage, Stage::Access | Stage::Overview | Stage::Verify) {
-                ground.take()?;
+                ground.take().await?;
             }
             ground.enter(plan.stage);
             at(ground, answers, Some(plan.stage));
@@ -109,9 +111,7 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
                 (Seen::Configuration(seen), Stage::GoLive) => {
                     go_live::apply(ground, seen, answers, &run).boxed().await
                 }
-                (Seen::Configuration(seen), Stage::Disable) => {
-                    disable::apply(ground, seen, answers, &run).boxed().await
-                }
+                (_, Stage::Disable) => disable::apply(ground, answers, &run).boxed().await,
                 (Seen::Configuration(seen), Stage::RollBack) => {
                     roll_back::apply(ground, seen, &run).boxed().await
                 }
@@ -226,10 +226,13 @@ pub async fn backups(ground: &Ground) -> Result<Vec<BackupFound>, Failure> {
 /// Runs one of packagecloud-ctl's commands, saying its lines as events of the go-live stage.
 pub async fn ctl(ground: &Ground, command: &str, run: &Run) -> Result<(), Failure> {
     let run = run.stage(Stage::GoLive);
-    match command {
-        "reconfigure" => switch::reconfigure(ground, &run).await,
-        _ => switch::restart(ground, &run).await,
+    for node in ground.nodes() {
+        match command {
+            "reconfigure" => switch::reconfigure(&node, &run).await?,
+            _ => switch::restart(&node, &run).await?,
+        }
     }
+    Ok(())
 }
 
 /// All checks of `verify`, each also said as an event.

@@ -49,7 +49,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         Ok(config) => config.seen,
         Err(failure) if !wanted.whole_file => return Err(failure),
         Err(_) => crate::model::seen::ConfigSeen {
-            path: ground.host.config.display().to_string(),
+            path: ground.host.config_place(),
             hash: ground.host.config_hash().await?,
             ..Default::default()
         },
@@ -90,8 +90,13 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         );
     }
     let named = Some((backup.path.display().to_string(), wanted.whole_file));
-    plan.seen =
-        Seen::Configuration(Box::new(ConfigurationSeen { config, wanted: values, before, backup: named }));
+    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen {
+        config,
+        wanted: values,
+        before,
+        backup: named,
+        others: Vec::new(),
+    }));
     Ok(plan)
 }
 

@@ -26,7 +26,7 @@ use super::{
 
 pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
     let mut found = Welcome { left: left(ground), ..Welcome::default() };
-    found.other_run = ground.other_run();
+    found.other_run = ground.other_run().await;
     config(ground, &mut found).await;
     found.backups = super::backups(ground).await.unwrap_or_default();
     found.packagecloud = version::check(ground.host.version().await.as_ref()).detail;
@@ -86,7 +86,7 @@ fn left(ground: &Ground) -> Option<Left> {
 }
 
 async fn config(ground: &Ground, found: &mut Welcome) {
-    found.config = ConfigFound { path: ground.host.config.display().to_string(), ..ConfigFound::default() };
+    found.config = ConfigFound { path: ground.host.config_place(), ..ConfigFound::default() };
     match ground.host.read_config().await {
         Ok(config) => {
             found.config.managed = config.seen.managed.map(|(tool, _)| tool);

@@ -261,6 +261,8 @@ pub struct SecretSeen {
     pub config: ConfigSeen,
     /// Whether our function exists for this bucket: then a file without a secret gets none made.
     pub function: bool,
+    /// Another web node's secret, and that node's name: with one there, none is made.
+    pub elsewhere: Option<(String, super::secret::Secret)>,
 }
 
 #[derive(Debug, Clone)]
@@ -305,4 +307,6 @@ pub struct ConfigurationSeen {
     pub before: Values,
     /// A backup to restore, and whether byte for byte.
     pub backup: Option<(String, bool)>,
+    /// The other web nodes' files, in the order in which their hosts were named.
+    pub others: Vec<ConfigSeen>,
 }

@@ -60,7 +60,10 @@ pub struct Settings {
 /// Cheap to clone; clones share what was found.
 #[derive(Clone)]
 pub struct Ground {
+    /// Where packagecloud.rb is; of several web nodes the first, which goes live alone.
     pub host: Host,
+    /// The other web nodes.
+    others: Arc<[Host]>,
     pub web: Web,
     pub settings: Arc<Settings>,
     typed: Arc<Mutex<Option<Keys>>>,
@@ -103,6 +106,7 @@ impl Ground {
     pub fn new(host: Host, web: Web, settings: Settings) -> Self {
         Self {
             host,
+            others: Arc::default(),
             web,
             settings: Arc::new(settings),
             typed: Arc::default(),
@@ -112,10 +116,37 @@ impl Ground {
         }
     }
 
+    /// The same, with other web nodes behind the same name.
+    #[must_use]
+    pub fn with_others(self, others: Vec<Host>) -> Self {
+        Self { others: others.into(), ..self }
+    }
+
+    /// Each of the other web nodes, as a ground of its own.
+    pub fn others(&self) -> Vec<Self> {
+        self.others.iter().map(|host| self.on(host)).collect()
+    }
+
+    /// Every web node, the first one first, as a ground of its own.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Self> {
+        std::iter::once(&self.host).chain(self.others.iter()).map(|host| self.on(host)).collect()
+    }
+
+    fn on(&self, host: &Host) -> Self {
+        Self { host: host.clone(), others: Arc::default(), ..self.clone() }
+    }
+
     /// Whether reconfigure and restart are left to the operator: `--ctl none`.
     #[must_use]
     pub fn without_ctl(&self) -> bool {
         matches!(self.host.ctl, Ctl::None)
+    }
+
+    /// Whether packagecloud-ctl is a program that can be asked for its services.
+    #[must_use]
+    pub(super) fn asks_for_services(&self) -> bool {
+        matches!(self.host.ctl, Ctl::Command(_))
     }
 
     /// As long as `real` where packagecloud is real; in a sandbox at its pace.
