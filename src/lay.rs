@@ -14,7 +14,7 @@ use aws_smithy_async::{
 use packagecloud_cloudfront::{
     args::{Command, ConsentFlags, Global, Output, ReindexFlags, Whether},
     cli,
-    cloud::web::Web,
+    cloud::{mfa, web::Web},
     engine::{Ground, Identities, SandboxFacts, Settings},
     host::{self, Clock, Ctl, Host, Keyring, Reach, Redactor, Ssh, State, netrc, state::Left},
     model::{
@@ -101,12 +101,35 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
         last,
         last_profile,
     };
-    Ok(Laid {
-        ground: Ground::new(host, web, settings).with_others(others),
-        answers,
-        sandbox: world.is_some(),
-        world,
-    })
+    let profile = asked_profile(global, &settings);
+    let ground = Ground::new(host, web, settings).with_others(others);
+    // Before a screen is opened: a code is typed at the terminal.
+    if let Some(wanted) =
+        profile.as_deref().filter(|_| world.is_none() && wants_aws(command)).and_then(mfa::of)
+        && let Some(code) = netrc::prompt(&format!("The code of {}: ", wanted.serial))
+    {
+        ground.give_code(code).await;
+    }
+    Ok(Laid { ground, answers, sandbox: world.is_some(), world })
+}
+
+/// The profile that will be tried first.
+fn asked_profile(global: &Global, settings: &Settings) -> Option<String> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    global.profile.clone().or_else(|| set("AWS_PROFILE")).or_else(|| settings.last_profile.clone())
+}
+
+/// Switching off asks AWS nothing, and waits for nobody.
+fn wants_aws(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Disable
+            | Command::Inspect { .. }
+            | Command::Completions { .. }
+            | Command::Man
+            | Command::Reconfigure
+            | Command::Restart
+    )
 }
 
 /// packagecloud's read token for the probe URL: from the environment, netrc, or a prompt. Never an argument: others see those.

@@ -12,6 +12,7 @@ pub mod fault;
 mod iam;
 mod kms;
 mod lambda;
+pub mod mfa;
 pub mod network;
 pub mod newest;
 pub mod objects;

@@ -38,10 +38,9 @@ impl Cloud {
         let mut checks = Vec::new();
         for batch in answered {
             match batch {
-                Ok(batch) => checks.extend(batch),
+                Ok(batch) | Err(Unasked::Batch(batch)) => checks.extend(batch),
                 // Who may not ask of one batch may ask of none.
                 Err(Unasked::Denied(why)) => return Ok(vec![unasked(&why)]),
-                Err(Unasked::Batch(batch)) => checks.extend(batch),
             }
         }
         checks.sort_by_key(|(place, _)| *place);

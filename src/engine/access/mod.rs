@@ -58,7 +58,7 @@ pub async fn look_for(ground: &Ground, answers: &Answers, stages: Option<&[Stage
     plan.checks.extend(hosts(ground, &scene, config.as_ref().ok(), answers).await);
     match permissions {
         Ok(checks) => {
-            plan.checks.extend(checks.into_iter().map(|check| unasked_of_packagecloud(check, &scene)))
+            plan.checks.extend(checks.into_iter().map(|check| unasked_of_packagecloud(check, &scene)));
         }
         Err(failure) => {
             plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why)));

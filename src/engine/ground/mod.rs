@@ -68,6 +68,8 @@ pub struct Ground {
     pub web: Web,
     pub settings: Arc<Settings>,
     typed: Arc<Mutex<Option<Keys>>>,
+    /// The code of a device that the operator typed, and the session that it gave.
+    code: Arc<tokio::sync::Mutex<identity::Code>>,
     scene: Arc<tokio::sync::Mutex<Option<(Asked, Scene)>>>,
     pub(super) hold: super::hold::Hold,
 }
@@ -112,6 +114,7 @@ impl Ground {
             web,
             settings: Arc::new(settings),
             typed: Arc::default(),
+            code: Arc::default(),
             scene: Arc::default(),
             hold: super::hold::Hold::default(),
         }
