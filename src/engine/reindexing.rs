@@ -23,6 +23,8 @@ use super::{
 
 /// Pages of a thousand keys that are listed to say what it would cost; past them it says "at least".
 const PAGES: usize = 10;
+/// Requests in flight at most where S3 is played by this process: it has the screen's processors.
+const SANDBOXED: usize = 32;
 
 fn cursor(ground: &Ground) -> PathBuf {
     ground.host.state.dir().join("reindex.cursor")
@@ -149,6 +151,7 @@ pub async fn apply(
         skipped: ground.host.state.dir().join("reindex.skipped"),
         total: seen.total,
         spool: None,
+        most: if ground.settings.sandbox.is_some() { SANDBOXED } else { reindex::MOST },
     };
     let pass = Pass { s3: &s3, run };
     let ours = async {

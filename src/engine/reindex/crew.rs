@@ -75,13 +75,12 @@ impl Crew {
         ledger: Ledger,
         acl: bool,
         options: &Options,
-        most: usize,
     ) -> Self {
         Self {
             s3,
             classes,
             control,
-            window: Window::new(most),
+            window: Window::new(options.most),
             jobs: Jobs::default(),
             halt: CancellationToken::new(),
             ledger: Mutex::new(ledger),

@@ -44,7 +44,7 @@ use crate::model::{
 
 /// Requests in flight at most: S3 lets 5,500 reads and 3,500 writes a second through for each prefix, which these
 /// reach at 115 ms; each holds a connection, and while it waits no buffer.
-const MOST: usize = 1024;
+pub const MOST: usize = 1024;
 /// Between two paces: at most ten a second.
 const SAY: Duration = Duration::from_millis(100);
 /// Between two cursors: what is killed looks again at what was done since the last one.
@@ -62,6 +62,8 @@ pub struct Options {
     pub total: Option<u64>,
     /// Takes the packages that a job of S3 Batch Operations can copy; without it all copies are made from here.
     pub spool: Option<Arc<Spool>>,
+    /// Requests in flight at most.
+    pub most: usize,
 }
 
 /// What a run that went to its end did, earlier parts of it included; requests and slow-downs are this part's.
@@ -135,7 +137,7 @@ pub async fn reindex(
     let count = cursor.ranges.len();
     let mut ledger = Ledger::new(cursor.ranges, cursor.counts);
     let undone = ledger.take_back(cursor.undone);
-    let crew = Arc::new(Crew::new(s3.clone(), classes, control.clone(), ledger, acl, options, MOST));
+    let crew = Arc::new(Crew::new(s3.clone(), classes, control.clone(), ledger, acl, options));
     crew.jobs.add(undone);
     let mut tasks = JoinSet::new();
     for index in 0..count {
