@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 use crate::model::{
     answers::{Engine, Managed, OriginAccess},
     goal::Goal,
-    names::Suffix,
+    names::{self, Suffix},
     token::Construction,
 };
 
@@ -33,6 +33,24 @@ pub struct Global {
     /// How packagecloud-ctl is started; `none` where there is none
     #[arg(long, global = true, value_name = "COMMAND", env = "PACKAGECLOUD_CLOUDFRONT_CTL")]
     pub ctl: Option<String>,
+    /// packagecloud's host, where that is another machine, reached with ssh; once for each web node, the first goes live first
+    #[arg(
+        long,
+        global = true,
+        value_name = "[USER@]HOST",
+        value_delimiter = ',',
+        env = "PACKAGECLOUD_CLOUDFRONT_HOST"
+    )]
+    pub host: Vec<String>,
+    /// How ssh is started
+    #[arg(
+        long,
+        global = true,
+        value_name = "COMMAND",
+        default_value = "ssh",
+        env = "PACKAGECLOUD_CLOUDFRONT_SSH"
+    )]
+    pub ssh: String,
     /// The S3 bucket that holds the packages
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_BUCKET")]
     pub bucket: Option<String>,
@@ -61,8 +79,11 @@ pub struct Global {
     )]
     pub origin_access: Option<OriginAccess>,
     /// A domain of your own for packages
-    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_PACKAGES_DOMAIN")]
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_PACKAGES_DOMAIN", value_parser = names::domain)]
     pub packages_domain: Option<String>,
+    /// The ACM certificate in us-east-1 for that domain; without it one is looked for
+    #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_CERTIFICATE")]
+    pub certificate: Option<String>,
     /// A permissions boundary for the role that is made
     #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_PERMISSIONS_BOUNDARY")]
     pub permissions_boundary: Option<String>,

@@ -14,9 +14,9 @@ use aws_smithy_async::{
 use packagecloud_cloudfront::{
     args::{Command, ConsentFlags, Global, Output, ReindexFlags, Whether},
     cli,
-    cloud::web::Web,
+    cloud::{mfa, web::Web},
     engine::{Ground, Identities, SandboxFacts, Settings},
-    host::{self, Clock, Ctl, Host, Keyring, Reach, Redactor, State, netrc, state::Left},
+    host::{self, Clock, Ctl, Host, Keyring, Reach, Redactor, Ssh, State, netrc, state::Left},
     model::{
         answers::{Answers, Consents, ReindexAnswers},
         failure::Failure,
@@ -60,7 +60,8 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
         Some(world) => served(global, world).await?,
         None => None,
     };
-    let host = self::host(global, command, world.as_ref())?;
+    let hosts = self::hosts(global, command, world.as_ref()).await?;
+    let (host, others) = (hosts.first, hosts.others);
     let (left, _) = host.state.left();
     let left = left.unwrap_or_default();
     let last = left.on.clone();
@@ -100,7 +101,35 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
         last,
         last_profile,
     };
-    Ok(Laid { ground: Ground::new(host, web, settings), answers, sandbox: world.is_some(), world })
+    let profile = asked_profile(global, &settings);
+    let ground = Ground::new(host, web, settings).with_others(others);
+    // Before a screen is opened: a code is typed at the terminal.
+    if let Some(wanted) =
+        profile.as_deref().filter(|_| world.is_none() && wants_aws(command)).and_then(mfa::of)
+        && let Some(code) = netrc::prompt(&format!("The code of {}: ", wanted.serial))
+    {
+        ground.give_code(code).await;
+    }
+    Ok(Laid { ground, answers, sandbox: world.is_some(), world })
+}
+
+/// The profile that will be tried first.
+fn asked_profile(global: &Global, settings: &Settings) -> Option<String> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    global.profile.clone().or_else(|| set("AWS_PROFILE")).or_else(|| settings.last_profile.clone())
+}
+
+/// Switching off asks AWS nothing, and waits for nobody.
+fn wants_aws(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Disable
+            | Command::Inspect { .. }
+            | Command::Completions { .. }
+            | Command::Man
+            | Command::Reconfigure
+            | Command::Restart
+    )
 }
 
 /// packagecloud's read token for the probe URL: from the environment, netrc, or a prompt. Never an argument: others see those.
@@ -130,13 +159,63 @@ async fn served(global: &Global, world: &World) -> Result<Option<Forward>, Failu
     Ok(found)
 }
 
+/// packagecloud's host, and its other web nodes.
+struct Hosts {
+    first: Host,
+    others: Vec<Host>,
+}
+
+async fn hosts(global: &Global, command: &Command, world: Option<&World>) -> Result<Hosts, Failure> {
+    let here = self::host(global, command, world)?;
+    if global.host.is_empty() {
+        return Ok(Hosts { first: here, others: Vec::new() });
+    }
+    if world.is_some() {
+        return Err(Failure::usage(
+            "--host",
+            "a sandbox has a host of its own, and never touches another",
+            "leave one of --host and --sandbox away",
+        ));
+    }
+    if let Some(twice) = global.host.iter().enumerate().find(|(at, name)| global.host[..*at].contains(name)) {
+        return Err(Failure::usage("--host", format!("{} is named twice", twice.1), "name each host once"));
+    }
+    if matches!(command, Command::RollBack { .. }) && global.host.len() > 1 {
+        return Err(Failure::usage(
+            "--host",
+            "backups are one host's: roll-back restores on one at a time",
+            "name one, restore there, then the next",
+        ));
+    }
+    let mut hosts = Vec::new();
+    for name in &global.host {
+        let line = Ssh::new(name, &global.ssh)?;
+        // One after the other, since each may ask something.
+        if let Err(failure) = line.connect().await
+            && !off_is_meant(command)
+        {
+            return Err(failure);
+        }
+        let host = Host::afar(line, &here.config, here.ctl.clone(), here.state.clone());
+        hosts.push(Host { redactor: here.redactor.clone(), keyring: here.keyring.clone(), ..host });
+    }
+    let first = hosts.remove(0);
+    Ok(Hosts { first, others: hosts })
+}
+
+/// Whether this may end in switching off, which goes on past a host that can't be reached.
+fn off_is_meant(command: &Command) -> bool {
+    matches!(command, Command::Disable | Command::Wizard { .. })
+}
+
+/// This machine, or the sandbox's.
 fn host(global: &Global, command: &Command, world: Option<&World>) -> Result<Host, Failure> {
     let default_state = world.map_or_else(host::state::default_dir, |world| world.dir().join("state"));
     let state_dir = global.state_dir.clone().unwrap_or(default_state);
     let state = match State::open(&state_dir, global.log_file.as_deref()) {
         Ok(state) => state,
         // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
-        Err(failure) if matches!(command, Command::Disable | Command::Wizard { .. }) => {
+        Err(failure) if off_is_meant(command) => {
             tell!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
             State::lost(&state_dir)
         }
@@ -194,6 +273,10 @@ fn answers(global: &Global, command: &Command, left: Left) -> Answers {
         suffix: global.name_suffix.clone().unwrap_or(kept.suffix),
         origin_access: global.origin_access.unwrap_or(kept.origin_access),
         packages_domain: global.packages_domain.clone().or(kept.packages_domain),
+        certificate: global
+            .certificate
+            .clone()
+            .or(kept.certificate.filter(|_| global.packages_domain.is_none())),
         permissions_boundary: global.permissions_boundary.clone().or(kept.permissions_boundary),
         probe_url: global.probe_url.clone().or(kept.probe_url),
         construction: global.construction.or(kept.construction.filter(|_| unfinished)),

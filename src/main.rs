@@ -67,7 +67,7 @@ async fn run(arguments: Arguments) -> u8 {
     if let Command::Wizard { goal, .. } = &command {
         let performer = laid.performer();
         let beginning = Beginning {
-            config: laid.ground.host.config.display().to_string(),
+            config: laid.ground.host.config_place(),
             answers: laid.answers,
             goal: goal.map(Into::into),
             sandbox: laid.sandbox,

@@ -6,7 +6,9 @@ use packagecloud_cloudfront::cloud::{Access, Cloud, FunctionSettings, Intent, Sh
 use packagecloud_cloudfront::model::failure::{Failure, Kind};
 use packagecloud_cloudfront::model::names::{Names, Suffix};
 use packagecloud_cloudfront::model::policy::{self, Reader};
-use packagecloud_cloudfront::model::seen::{Distribution, FunctionVersion, KmsKey, Ownership, Role};
+use packagecloud_cloudfront::model::seen::{
+    Distribution, FunctionVersion, KmsKey, OriginAccessIdentity, Ownership, Role,
+};
 use packagecloud_cloudfront::sandbox::aws::ACCOUNT;
 use packagecloud_cloudfront::sandbox::{Options, World};
 
@@ -71,6 +73,11 @@ impl Scene {
         Ok(key)
     }
 
+    async fn identity(&self) -> Result<OriginAccessIdentity, Failure> {
+        let seen = self.cloud.identity(&self.names).await?;
+        self.cloud.ensure_identity(&self.names, seen.as_ref()).await
+    }
+
     async fn version(&self, role: &Role, zip: &[u8]) -> Result<FunctionVersion, Failure> {
         let seen = self.cloud.function(&self.names).await?;
         let function = self
@@ -90,7 +97,7 @@ impl Scene {
     }
 
     async fn distribute(&self, version: &FunctionVersion) -> Result<Distribution, Failure> {
-        let identity = self.cloud.ensure_identity(&self.names).await?;
+        let identity = self.identity().await?;
         let seen = self.cloud.cache_policy(&self.names).await?;
         let cache = self.cloud.ensure_cache_policy(&self.names, seen.as_ref(), false).await?;
         let shape = Shape {
@@ -109,11 +116,11 @@ impl Scene {
                 self.cloud.associate(&self.names, &ours.id, &ours.etag, &intent, false, &quiet).await?
             }
         };
-        self.cloud.wait_deployed(&self.names, &made.id, &quiet).await
+        self.cloud.wait_deployed(&self.names, &made, &quiet).await
     }
 
     async fn grant(&self) -> Result<(), Failure> {
-        let identity = self.cloud.ensure_identity(&self.names).await?;
+        let identity = self.identity().await?;
         let seen = self.cloud.bucket(self.names.bucket(), ACCOUNT).await?;
         let reader = Reader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id };
         let new = policy::merged_bucket_policy(seen.policy.as_deref(), &self.names, reader)?;

@@ -11,6 +11,8 @@ mod faults;
 mod goals;
 #[path = "independent/models.rs"]
 mod models;
+#[path = "independent/network.rs"]
+mod network;
 #[path = "independent/removed.rs"]
 mod removed;
 #[path = "independent/same_world.rs"]

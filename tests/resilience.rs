@@ -5,6 +5,8 @@
 
 #[path = "resilience/faults.rs"]
 mod faults;
+#[path = "account/ground.rs"]
+mod ground;
 #[path = "resilience/host.rs"]
 mod host;
 #[path = "resilience/killed.rs"]

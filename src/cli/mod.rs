@@ -50,7 +50,7 @@ pub async fn run(session: &mut Session, command: &Command) -> u8 {
     if session.json() {
         json::print(&json::version(session.sandbox));
     }
-    if let Err(failure) = alone(session, command) {
+    if let Err(failure) = alone(session, command).await {
         return session.refuse(&failure);
     }
     let result = match command {
@@ -79,8 +79,8 @@ pub async fn run(session: &mut Session, command: &Command) -> u8 {
 }
 
 /// One run at a time changes this host. What only reads needs no lock; switching off takes it where it can, and waits for nobody.
-fn alone(session: &Session, command: &Command) -> Result<(), Failure> {
-    session.ground.mean_it();
+async fn alone(session: &Session, command: &Command) -> Result<(), Failure> {
+    session.ground.mean_it().await;
     match command {
         Command::Enable { .. }
         | Command::ReindexEverything { .. }
@@ -90,9 +90,9 @@ fn alone(session: &Session, command: &Command) -> Result<(), Failure> {
         | Command::Reconfigure
         | Command::Restart
         | Command::RollBack { backup: Some(_), .. }
-        | Command::RollBack { edge: Some(_), .. } => session.ground.take(),
+        | Command::RollBack { edge: Some(_), .. } => session.ground.take().await,
         Command::Disable => {
-            if let Some(other) = session.ground.other_run() {
+            if let Some(other) = session.ground.other_run().await {
                 tell!("{other} Switching off goes on beside it, and keeps it from going live.");
             }
             Ok(())

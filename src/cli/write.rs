@@ -14,11 +14,6 @@ use crate::model::{
 /// The whole set-up.
 pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     let goal = session.answers.goal.unwrap_or(Goal::Install);
-    let access = engine::look(&session.ground, Stage::Access, &session.answers).await?;
-    show_access(session, &access);
-    if let Some(failed) = access.checks.iter().find(|check| check.failed()) {
-        return Err(Failure::other(failed.name.clone(), failed.detail.clone(), failed.next.clone()));
-    }
     let stages: Vec<Stage> = goal
         .stages()
         .iter()
@@ -26,10 +21,34 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
         .filter(|stage| !matches!(stage, Stage::Access | Stage::Overview))
         .filter(|stage| !(session.answers.prepare && matches!(stage, Stage::GoLive | Stage::Verify)))
         .collect();
-    let mut plans = vec![access];
+    let mut plans = Vec::new();
+    let mut denied = None;
     for &stage in stages.iter().filter(|&&stage| stage != Stage::Verify) {
-        plans.push(engine::look(&session.ground, stage, &session.answers).await?);
+        match engine::look(&session.ground, stage, &session.answers).await {
+            Ok(plan) => plans.push(plan),
+            // What is missing is said below, all of it at once.
+            Err(failure) if failure.kind == Kind::Denied => {
+                denied = Some(failure);
+                break;
+            }
+            Err(failure) => return Err(failure),
+        }
     }
+    // A stage with nothing to do needs no permission that its look didn't.
+    let pending: Vec<Stage> = stages
+        .iter()
+        .copied()
+        .filter(|stage| plans.iter().find(|plan| plan.stage == *stage).is_none_or(|plan| !plan.unchanged()))
+        .collect();
+    let access = engine::look_at_access(&session.ground, &session.answers, &pending).await?;
+    show_access(session, &access);
+    if let Some(failed) = access.checks.iter().find(|check| check.failed()) {
+        return Err(Failure::other(failed.name.clone(), failed.detail.clone(), failed.next.clone()));
+    }
+    if let Some(failure) = denied {
+        return Err(failure);
+    }
+    plans.insert(0, access);
     session.refuse_asks(&plans)?;
     let unchanged = plans.iter().all(Plan::unchanged);
     if !unchanged {
@@ -208,12 +227,18 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
         }
     }
     let (_, failure) = apply_looking_again(session, plan).await?;
-    if let Ok(config) = session.ground.host.read_config().await {
-        read::show(session, &config.seen.values, Format::Ruby);
+    for node in session.ground.nodes() {
+        if let Ok(config) = node.host.read_config().await {
+            read::show(session, &config.seen.values, Format::Ruby);
+            break;
+        }
     }
     match failure {
         None => Ok(DONE),
-        Some(failure) if failure.kind == Kind::StillOn => Ok(PENDING),
+        Some(failure) if failure.kind == Kind::StillOn => {
+            super::ended(&failure);
+            Ok(PENDING)
+        }
         Some(failure) => Ok(super::ended(&failure)),
     }
 }

@@ -8,7 +8,8 @@ use super::{Cloud, Say, fault, patience};
 use crate::model::{failure::Failure, policy};
 
 /// A fresh identity isn't known to S3 at once.
-const PRINCIPAL_THERE: patience::Wait = patience::Wait::new("S3 to know the policy's principal", 180, 4);
+const PRINCIPAL_THERE: patience::Wait =
+    patience::Wait::new("S3 to know the policy's principal and the bucket", 180, 4);
 const POLICY_THERE: patience::Wait = patience::Wait::new("the bucket policy to take effect", 60, 2);
 
 fn what(bucket: &str) -> String {
@@ -21,6 +22,12 @@ impl Cloud {
         let asked = self.s3.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
         let found = fault::absent(asked.map_err(fault::of("s3:GetBucketPolicy", what(bucket))))?;
         Ok(found.and_then(|found| found.policy))
+    }
+
+    /// Whether a HEAD finds the bucket; where it can't be asked it is taken to be there.
+    async fn bucket_is_there(&self, bucket: &str) -> bool {
+        let asked = self.s3.head_bucket().bucket(bucket).send().await;
+        !matches!(fault::absent(asked.map_err(fault::of("s3:ListBucket", what(bucket)))), Ok(None))
     }
 
     /// Puts `new` where `expected_old` stands, and reads it again. What stands otherwise is `Drifted`.
@@ -62,9 +69,23 @@ impl Cloud {
                 .await
                 .map_err(fault::of("s3:PutBucketPolicy", what(bucket)))
         };
+        let put = || async {
+            match put().await {
+                // The policy was read a moment ago: a bucket that S3 still lists is only not known everywhere.
+                Err(failure)
+                    if fault::is(&failure, "NoSuchBucket") && !self.bucket_is_there(bucket).await =>
+                {
+                    // Told apart from the one that passes.
+                    Err(Failure { code: None, ..failure })
+                }
+                done => done,
+            }
+        };
         // Our identity is there, so that S3 doesn't know it is a delay; if it lasts, another principal is gone.
         let late = |failure: &Failure| {
-            fault::is(failure, "MalformedPolicy") && failure.why.contains("Invalid principal in policy")
+            fault::is(failure, "NoSuchBucket")
+                || fault::is(failure, "MalformedPolicy")
+                    && failure.why.contains("Invalid principal in policy")
         };
         patience::while_passing(PRINCIPAL_THERE, say, late, put).await?;
         patience::until(POLICY_THERE, say, || async {

@@ -96,16 +96,23 @@ fn candidates_among(known: &Known, variable: impl Fn(&str) -> Option<String>) ->
     all
 }
 
-/// The names of the profiles in AWS's configuration files, sorted.
-#[must_use]
-pub fn profiles() -> Vec<String> {
+/// AWS's configuration and credentials files as they stand; empty where there is none.
+pub(super) fn files() -> [String; 2] {
     let file = |variable: &str, name: &str| {
         let given = std::env::var_os(variable).map(PathBuf::from);
         let path = given.or_else(|| std::env::home_dir().map(|home| home.join(".aws").join(name)))?;
         std::fs::read_to_string(path).ok()
     };
-    let config = file("AWS_CONFIG_FILE", "config").unwrap_or_default();
-    let credentials = file("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default();
+    [
+        file("AWS_CONFIG_FILE", "config").unwrap_or_default(),
+        file("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default(),
+    ]
+}
+
+/// The names of the profiles in AWS's configuration files, sorted.
+#[must_use]
+pub fn profiles() -> Vec<String> {
+    let [config, credentials] = files();
     profiles_in(&config, &credentials)
 }
 

@@ -3,6 +3,7 @@
 //! The only place that names `aws_sdk_*`. Every verb is safe to repeat, and safe to lose its reply; nothing is
 //! ever deleted, and nothing without our marker is changed unless the caller says `adopt`.
 
+mod acm;
 pub mod batch;
 mod bucket_policy;
 pub mod cloudfront;
@@ -11,6 +12,7 @@ pub mod fault;
 mod iam;
 mod kms;
 mod lambda;
+pub mod mfa;
 pub mod network;
 pub mod newest;
 pub mod objects;
@@ -39,6 +41,7 @@ pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 pub struct Cloud {
     config: SdkConfig,
     sts: aws_sdk_sts::Client,
+    acm: aws_sdk_acm::Client,
     iam: aws_sdk_iam::Client,
     kms: aws_sdk_kms::Client,
     lambda: aws_sdk_lambda::Client,
@@ -61,6 +64,7 @@ impl Cloud {
         let s3 = aws_sdk_s3::config::Builder::from(&bucket).force_path_style(path_style).build();
         Self {
             sts: aws_sdk_sts::Client::new(&bucket),
+            acm: aws_sdk_acm::Client::new(&edge),
             iam: aws_sdk_iam::Client::new(&edge),
             kms: aws_sdk_kms::Client::new(&edge),
             lambda: aws_sdk_lambda::Client::new(&edge),

@@ -2,7 +2,10 @@
 //!
 //! Every wait has an end, and says at it what was waited for.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep};
 
@@ -77,11 +80,43 @@ pub async fn until<T, F: Future<Output = Result<Option<T>, Failure>>>(
     }
 }
 
+/// Asks until the answer is there `times` times in a row: what one host of AWS's knows another may not.
+pub async fn until_steady<T, F: Future<Output = Result<Option<T>, Failure>>>(
+    wait: Wait,
+    times: usize,
+    say: Say<'_>,
+    mut ask: impl FnMut() -> F,
+) -> Result<T, Failure> {
+    let row = AtomicUsize::new(0);
+    until(wait, say, || {
+        let asked = ask();
+        let row = &row;
+        async move {
+            let found = asked.await?;
+            let so_far = if found.is_some() { row.load(Relaxed) + 1 } else { 0 };
+            row.store(so_far, Relaxed);
+            Ok(found.filter(|_| so_far >= times))
+        }
+    })
+    .await
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_wavers_is_asked_for_again() {
+        let answers = std::cell::RefCell::new(vec![true, true, false, true, true, true]);
+        let asked = std::cell::Cell::new(0);
+        let steady = until_steady(Wait::new("it", 60, 1), 3, &|_| {}, || async {
+            asked.set(asked.get() + 1);
+            Ok(answers.borrow_mut().remove(0).then_some(asked.get()))
+        });
+        assert_eq!(steady.await.unwrap(), 6, "three in a row, after the one that wavered");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_passing_failure_is_retried_and_a_lasting_one_ends_with_its_reason() {

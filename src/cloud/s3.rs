@@ -168,11 +168,6 @@ impl Cloud {
         Ok(all)
     }
 
-    /// The first `n` keys.
-    pub async fn sample_keys(&self, bucket: &str, n: usize) -> Result<Vec<String>, Failure> {
-        Ok(self.list(bucket, "", n).await?.into_iter().map(|object| object.key).collect())
-    }
-
     /// An object's attributes; `None` where there is none.
     pub async fn object_head(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Failure> {
         let asked = self.s3.head_object().bucket(bucket).key(key).send().await;

@@ -2,7 +2,11 @@
 //!
 //! It is advice: what can't be simulated is unknown, never denied.
 
-use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
+use std::collections::BTreeSet;
+
+use aws_sdk_iam::types::{
+    ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType, ResourceSpecificResult,
+};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{Cloud, fault};
@@ -20,6 +24,9 @@ impl Cloud {
     /// One check for each need, named by its action, in the order given; a single one, `permissions`, where none of
     /// them can be asked. `principal` is the caller's ARN.
     pub async fn simulate(&self, principal: &str, needs: &[Need]) -> Result<Vec<Check>, Failure> {
+        if needs.is_empty() {
+            return Ok(Vec::new());
+        }
         let source = match self.simulated(principal).await? {
             Ok(source) => source,
             Err(why) => return Ok(vec![unasked(&why)]),
@@ -31,10 +38,9 @@ impl Cloud {
         let mut checks = Vec::new();
         for batch in answered {
             match batch {
-                Ok(batch) => checks.extend(batch),
+                Ok(batch) | Err(Unasked::Batch(batch)) => checks.extend(batch),
                 // Who may not ask of one batch may ask of none.
                 Err(Unasked::Denied(why)) => return Ok(vec![unasked(&why)]),
-                Err(Unasked::Batch(batch)) => checks.extend(batch),
             }
         }
         checks.sort_by_key(|(place, _)| *place);
@@ -71,6 +77,9 @@ impl Cloud {
         batch: Batch<'_>,
     ) -> Result<Result<Vec<(usize, Check)>, Unasked>, Failure> {
         let first = batch[0].1;
+        let distinct = |all: Vec<String>| all.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let actions: Vec<String> = distinct(batch.iter().map(|(_, need)| need.action.to_owned()).collect());
+        let resources: Vec<String> = distinct(batch.iter().map(|(_, need)| need.sample()).collect());
         let mut results: Vec<EvaluationResult> = Vec::new();
         let mut marker: Option<String> = None;
         loop {
@@ -78,8 +87,8 @@ impl Cloud {
                 .iam
                 .simulate_principal_policy()
                 .policy_source_arn(source)
-                .set_action_names(Some(batch.iter().map(|(_, need)| need.action.to_owned()).collect()))
-                .resource_arns(first.sample())
+                .set_action_names(Some(actions.clone()))
+                .set_resource_arns(Some(resources.clone()))
                 .set_context_entries(Some(context(first)))
                 .set_marker(marker.take())
                 .send()
@@ -135,7 +144,8 @@ fn advice(failure: Failure) -> Result<String, Failure> {
     }
 }
 
-/// Needs with their places, all on one resource under one context.
+/// Needs with their places, all of one service under one context: every action is asked of every resource in one
+/// request, and each need reads its own.
 type Batch<'a> = Vec<(usize, &'a Need)>;
 
 fn batches(needs: &[Need]) -> Vec<Batch<'_>> {
@@ -145,7 +155,7 @@ fn batches(needs: &[Need]) -> Vec<Batch<'_>> {
         let alone = one.1.action.ends_with('*');
         let fits = |batch: &&mut Batch<'_>| {
             let first = batch[0].1;
-            first.resource == one.1.resource
+            service(first) == service(one.1)
                 && first.context == one.1.context
                 && first.action.ends_with('*') == alone
         };
@@ -155,6 +165,10 @@ fn batches(needs: &[Need]) -> Vec<Batch<'_>> {
         }
     }
     all
+}
+
+fn service(need: &Need) -> &str {
+    need.action.split(':').next().unwrap_or_default()
 }
 
 /// The values that the real request carries, so that conditions on them aren't missing.
@@ -187,14 +201,25 @@ fn context(need: &Need) -> Vec<ContextEntry> {
 
 /// Both shapes: one result for each action, with the resources inside; or, as it was, one for each pair.
 fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
-    let of_it: Vec<_> =
-        results.iter().filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action)).collect();
-    let inner = of_it.iter().flat_map(|one| one.resource_specific_results());
+    let sample = need.sample();
+    let of_action = || results.iter().filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action));
+    let inner: Vec<&ResourceSpecificResult> = of_action()
+        .flat_map(EvaluationResult::resource_specific_results)
+        .filter(|one| one.eval_resource_name() == sample)
+        .collect();
+    // In the older form each resource has a result of its own. Where neither names it, the whole speaks for it.
+    let named: Vec<&EvaluationResult> =
+        of_action().filter(|one| one.eval_resource_name() == Some(sample.as_str())).collect();
+    let of_it: Vec<&EvaluationResult> = match (inner.is_empty(), named.is_empty()) {
+        (false, _) => Vec::new(),
+        (true, false) => named,
+        (true, true) => of_action().collect(),
+    };
     let decisions: Vec<&PolicyEvaluationDecisionType> = (of_it.iter().map(|one| one.eval_decision()))
-        .chain(inner.clone().map(aws_sdk_iam::types::ResourceSpecificResult::eval_resource_decision))
+        .chain(inner.iter().map(|one| one.eval_resource_decision()))
         .collect();
     let mut missing: Vec<&str> = (of_it.iter().flat_map(|one| one.missing_context_values()))
-        .chain(inner.flat_map(aws_sdk_iam::types::ResourceSpecificResult::missing_context_values))
+        .chain(inner.iter().flat_map(|one| one.missing_context_values()))
         .map(String::as_str)
         .collect();
     missing.sort_unstable();
@@ -219,15 +244,13 @@ fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
         );
     }
     let explicit = decisions.contains(&&PolicyEvaluationDecisionType::ExplicitDeny);
-    let organization = of_it
-        .iter()
+    let organization = of_action()
         .filter_map(|one| one.organizations_decision_detail())
         .any(|one| !one.allowed_by_organizations());
-    let inner = of_it.iter().flat_map(|one| one.resource_specific_results());
     let boundary = of_it
         .iter()
         .filter_map(|one| one.permissions_boundary_decision_detail())
-        .chain(inner.filter_map(|one| one.permissions_boundary_decision_detail()))
+        .chain(inner.iter().filter_map(|one| one.permissions_boundary_decision_detail()))
         .any(|one| !one.allowed_by_permissions_boundary());
     let (why, next) = match (organization, boundary, explicit) {
         (true, ..) => {

@@ -10,7 +10,7 @@ use crate::model::{
     names::Names,
     policy,
     secret::Secret,
-    seen::{BootstrapSeen, DistributionSeen},
+    seen::{BootstrapSeen, DistributionSeen, Ownership},
     token::Construction,
 };
 
@@ -25,8 +25,10 @@ pub struct Known {
     pub key: Option<(String, String)>,
     /// Whether the function's role, and the key's policy, let it decrypt.
     pub may_decrypt: Option<bool>,
-    /// Whether the bucket policy lets CloudFront read.
+    /// Whether the bucket policy lets CloudFront read; `None` where the distribution isn't this install's.
     pub granted: Option<bool>,
+    /// Whether the distribution is this install's.
+    pub ours: bool,
 }
 
 impl Known {
@@ -44,12 +46,15 @@ impl Known {
             let versions = &below.function.as_ref()?.versions;
             parse_description(&versions.iter().find(|version| version.arn == *arn)?.description)
         });
+        let ours = seen.distribution.as_ref().is_some_and(|one| one.ownership == Ownership::Ours);
         Self {
             holds_secret: associated.as_ref().zip(secret).and_then(|(held, secret)| held.holds(secret).ok()),
             accepts: associated.map(|held| held.construction),
             key: below.key.as_ref().map(|key| (key.id.clone(), key.state.clone())),
-            may_decrypt: may_decrypt(below, names, account),
-            granted: seen.distribution.is_some().then_some(seen.granted),
+            may_decrypt: may_decrypt(below, names, account).filter(|_| ours),
+            // What lets another's distribution read is another's statement: the probes tell whether it does.
+            granted: ours.then_some(seen.granted),
+            ours,
         }
     }
 }
@@ -161,6 +166,9 @@ pub(super) fn parts(known: &Known) -> Vec<Check> {
             let (why, next) = key_is_off(id, state);
             Check::fail("kms-key", why, next)
         }
+        None if !known.ours => {
+            Check::unknown("kms-key", "the distribution is another's, and so is its function's key")
+        }
         None => Check::fail("kms-key", "there is none", "run enable: it makes it"),
     });
     checks.push(match known.holds_secret {
@@ -171,7 +179,7 @@ pub(super) fn parts(known: &Known) -> Vec<Check> {
     checks.push(match known.granted {
         Some(true) => Check::pass("bucket-grant", "the bucket policy lets CloudFront read"),
         Some(false) => Check::fail("bucket-grant", NO_GRANT.0, NO_GRANT.1),
-        None => Check::unknown("bucket-grant", "there is no distribution"),
+        None => Check::unknown("bucket-grant", "there is no distribution of this install"),
     });
     checks
 }

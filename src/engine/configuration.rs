@@ -2,6 +2,8 @@
 //!
 //! While CloudFront is on, this stage changes nothing: going live does, behind its gate.
 
+use futures::FutureExt as _;
+
 use crate::host::Written;
 use crate::model::{
     answers::{Answers, Managed},
@@ -12,17 +14,21 @@ use crate::model::{
     goal::{Stage, Step},
     plan::{Ask, Consent, Exhibit, Plan, Verb},
     seen::{ConfigSeen, ConfigurationSeen, Distribution, Seen},
+    snippet,
 };
 
-use super::{bootstrap, distribution, ground::Ground, run::StageRun, switch};
+use super::{bootstrap, distribution, ground::Ground, nodes, packages_domain, run::StageRun, switch};
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let config = ground.host.read_config().await?;
     let distribution = ours(ground, answers).await?;
     let wanted = wanted(&config.seen, distribution.as_ref(), answers);
     let before = config.seen.values.clone();
-    let mut plan =
-        plan(ConfigurationSeen { config: config.seen.clone(), wanted, before, backup: None }, answers);
+    let others = nodes::others(ground, &config, answers).await?.into_iter().map(|node| node.seen).collect();
+    let mut plan = plan(
+        ConfigurationSeen { config: config.seen.clone(), wanted, before, backup: None, others },
+        answers,
+    );
     if let Seen::Configuration(seen) = &plan.seen
         && let Some(changes) =
             changes(ground, &config.seen.path, &config.file, &edits(&seen.wanted, &pending(seen)))
@@ -56,8 +62,8 @@ pub(super) fn kept(written: &Written) -> String {
 /// The distribution that this install made or adopted, if it stands.
 pub(super) async fn ours(ground: &Ground, answers: &Answers) -> Result<Option<Distribution>, Failure> {
     let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).await?;
-    Ok(distribution::see(&scene, answers, &below).await?.distribution)
+    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
+    Ok(distribution::see(&scene, answers, &below).boxed().await?.distribution)
 }
 
 /// The four values as they shall be once CloudFront is on.
@@ -66,10 +72,7 @@ pub(super) fn wanted(config: &ConfigSeen, distribution: Option<&Distribution>, a
         enabled: Some(true),
         secret: config.values.secret.clone(),
         distribution_id: distribution.map(|distribution| distribution.id.clone()),
-        packages_domain: answers
-            .packages_domain
-            .clone()
-            .or_else(|| distribution.map(|distribution| distribution.domain.clone())),
+        packages_domain: packages_domain::of(answers, &config.values, distribution),
     }
 }
 
@@ -108,8 +111,17 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
     } else if pending.is_empty() {
         plan.line(Step::Configuration, Verb::Keep, &path, "it holds the distribution's id and domain");
     } else {
-        let names: Vec<&str> = pending.iter().map(|key| key.name()).collect();
-        plan.line(Step::Configuration, Verb::Update, &path, format!("{}; not live yet", names.join(" and ")));
+        plan.line(Step::Configuration, Verb::Update, &path, format!("{}; not live yet", names(&pending)));
+    }
+    for (other, keys) in pending_there(&seen) {
+        if !keys.is_empty() {
+            plan.line(
+                Step::Configuration,
+                Verb::Update,
+                &other.path,
+                format!("{}; not live yet", names(&keys)),
+            );
+        }
     }
     for change in &mut plan.changes {
         change.calls.push("by hand: add the lines to packagecloud.rb".into());
@@ -126,13 +138,65 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
     if let Some(domain) = &domain {
         plan.exhibit.push(notice(domain));
     }
-    if !pending.is_empty() {
-        plan.asks.extend(managed_ask(&seen.config, answers));
-        plan.notes.extend(managed_note(&seen.config, answers));
-        plan.asks.extend(expression_ask(&seen.config, &pending, answers));
+    for (config, keys) in std::iter::once((&seen.config, pending)).chain(pending_there(&seen)) {
+        ask_before(&mut plan, config, &seen.wanted, &keys, answers);
     }
     plan.seen = Seen::Configuration(Box::new(seen));
     plan
+}
+
+/// What must be said and asked before `keys` are written to the file at `config`.
+pub(super) fn ask_before(
+    plan: &mut Plan,
+    config: &ConfigSeen,
+    wanted: &Values,
+    keys: &[Key],
+    answers: &Answers,
+) {
+    if keys.is_empty() {
+        return;
+    }
+    plan.exhibit.extend(managed_exhibit(config, wanted, keys));
+    plan.asks.extend(managed_ask(config, answers));
+    plan.notes.extend(managed_note(config, answers));
+    plan.asks.extend(expression_ask(config, keys, answers));
+}
+
+/// What each of the other nodes has to be given so that going live only has to switch it on.
+fn pending_there(seen: &ConfigurationSeen) -> Vec<(&ConfigSeen, Vec<Key>)> {
+    let keys = |other: &ConfigSeen| {
+        if other.values.enabled == Some(true) || seen.wanted.distribution_id.is_none() {
+            return Vec::new();
+        }
+        nodes::missing(other, &seen.wanted, &[Key::Secret, Key::DistributionId, Key::PackagesDomain])
+    };
+    seen.others.iter().map(|other| (other, keys(other))).collect()
+}
+
+fn names(keys: &[Key]) -> String {
+    let names: Vec<&str> = keys.iter().map(|key| key.name()).collect();
+    names.join(" and ")
+}
+
+/// The lines as the tool that manages the file wants them, for whoever keeps them there; secrets are hidden.
+fn managed_exhibit(config: &ConfigSeen, wanted: &Values, keys: &[Key]) -> Option<Exhibit> {
+    let (tool, _) = config.managed.as_ref()?;
+    Some(Exhibit {
+        title: format!("For {tool}, which writes {}", config.path),
+        lines: snippet::of(tool, &only(&wanted.hidden(), keys)).lines().map(str::to_owned).collect(),
+        copy: true,
+    })
+}
+
+/// `keys` of the values, and nothing else of them.
+fn only(values: &Values, keys: &[Key]) -> Values {
+    let has = |key| keys.contains(&key);
+    Values {
+        enabled: values.enabled.filter(|_| has(Key::Enabled)),
+        secret: values.secret.clone().filter(|_| has(Key::Secret)),
+        distribution_id: values.distribution_id.clone().filter(|_| has(Key::DistributionId)),
+        packages_domain: values.packages_domain.clone().filter(|_| has(Key::PackagesDomain)),
+    }
 }
 
 /// What clients behind a firewall must be told before the redirects change.
@@ -166,16 +230,21 @@ pub(super) fn managed_ask(config: &ConfigSeen, answers: &Answers) -> Option<Ask>
 /// What is said where the file is written although a client manages it.
 pub(super) fn managed_note(config: &ConfigSeen, answers: &Answers) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
-    let pause = match tool.as_str() {
+    (answers.consents.managed == Some(Managed::Write)).then(|| {
+        format!(
+            "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {}.",
+            pause(tool)
+        )
+    })
+}
+
+/// How a client is kept from running.
+pub(super) fn pause(tool: &str) -> &'static str {
+    match tool {
         "chef" => "stop chef-client (systemctl stop chef-client.timer chef-client)",
         "puppet" => "run: puppet agent --disable",
         _ => "leave this host out of the play",
-    };
-    (answers.consents.managed == Some(Managed::Write)).then(|| {
-        format!(
-            "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {pause}."
-        )
-    })
+    }
 }
 
 pub(super) fn expression_ask(config: &ConfigSeen, keys: &[Key], answers: &Answers) -> Option<Ask> {
@@ -230,7 +299,7 @@ pub(super) async fn write(
     match (&config.managed, answers.consents.managed) {
         (None, _) | (Some(_), Some(Managed::Write)) => {}
         (Some((tool, _)), Some(Managed::Wait)) => {
-            return await_values(ground, tool, &edits(values, keys), run, step, aim).await;
+            return await_values(ground, tool, (values, keys), run, step, aim).await;
         }
         (Some((tool, _)), None) => {
             return Err(Failure::consent(
@@ -244,6 +313,16 @@ pub(super) async fn write(
     let _turn = ground.turn().await?;
     aim.begin(ground).await?;
     ground.host.write_config(config, &edits(values, keys), expressions).await
+}
+
+/// Holds what a configuration client is waited for to write: Ruby's lines, and the same as its tool wants them.
+const AWAITED: &str = "managed-values";
+const SNIPPET: &str = "managed-snippet";
+
+/// What a run before this one waited for.
+pub(super) fn awaited(ground: &Ground) -> Values {
+    let lines = ground.host.state.read(AWAITED).unwrap_or_default();
+    ConfigFile::parse(&lines).values()
 }
 
 /// Writes what `edits` says of the file as it stands, whoever changed it since it was shown: for switching off, which is
@@ -273,19 +352,22 @@ pub(super) async fn write_over(
     }
 }
 
-/// Waits until the host's configuration client has made the `wanted` edits. They are shown in a file that only this
+/// Waits until the host's configuration client has written `keys` of `values`. They are shown in a file that only this
 /// user reads, since the secret may be among them.
 async fn await_values(
     ground: &Ground,
     tool: &str,
-    wanted: &[(Key, String)],
+    (values, keys): (&Values, &[Key]),
     run: &StageRun,
     step: Step,
     aim: Aim,
 ) -> Result<Written, Failure> {
+    let wanted = edits(values, keys);
     let lines: String =
         wanted.iter().map(|(key, value)| format!("{HASH}['{}'] = {value}\n", key.name())).collect();
-    let path = ground.host.state.write("managed-values", lines.as_bytes())?;
+    ground.host.state.write(AWAITED, lines.as_bytes())?;
+    let snippet = format!("{}\n", snippet::of(tool, &only(values, keys)));
+    let path = ground.host.state.write(SNIPPET, snippet.as_bytes())?;
     let say = run.progress(step);
     let began = tokio::time::Instant::now();
     loop {
@@ -295,12 +377,14 @@ async fn await_values(
         }
         let now = ground.host.read_config().await?.seen.values;
         if wanted.iter().all(|(key, value)| now.ruby(*key).as_ref() == Some(value)) {
-            ground.host.state.remove("managed-values");
+            ground.host.state.remove(AWAITED);
+            ground.host.state.remove(SNIPPET);
             return Ok(Written { backup: None, diff: Vec::new() });
         }
         say(&format!(
-            "waiting for {tool} to write the lines of {}, {} s",
+            "waiting for {tool} to write the lines of {} to {}, {} s",
             path.display(),
+            ground.host.config_place(),
             began.elapsed().as_secs()
         ));
         let pause = async {
@@ -322,23 +406,21 @@ pub async fn apply(
     answers: &Answers,
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
-    let keys = pending(seen);
-    if keys.is_empty() {
-        return Ok((End::Unchanged, String::new()));
-    }
-    run.step(Step::Configuration, format!("writing {}", seen.config.path), async {
-        let written = write(
-            ground,
-            &seen.config,
-            &seen.wanted,
-            &keys,
-            answers,
-            (run, Step::Configuration),
-            Aim::Prepare,
-        )
+    let here = (ground.clone(), &seen.config, pending(seen));
+    let there = ground.others().into_iter().zip(pending_there(seen));
+    let there = there.map(|(node, (config, keys))| (node, config, keys));
+    let mut end = End::Unchanged;
+    for (node, config, keys) in std::iter::once(here).chain(there) {
+        if keys.is_empty() {
+            continue;
+        }
+        run.step(Step::Configuration, format!("writing {}", config.path), async {
+            let told = (run, Step::Configuration);
+            let written = write(&node, config, &seen.wanted, &keys, answers, told, Aim::Prepare).await?;
+            Ok(((), format!("{} holds the block, not live yet{}", config.path, kept(&written))))
+        })
         .await?;
-        Ok(((), format!("{} holds the block, not live yet{}", seen.config.path, kept(&written))))
-    })
-    .await?;
-    Ok((End::Applied, String::new()))
+        end = End::Applied;
+    }
+    Ok((end, String::new()))
 }

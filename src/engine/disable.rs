@@ -2,30 +2,26 @@
 //!
 //! No answer of AWS is waited for; it goes on past failures and says all of them; whatever can't be written is printed to be typed.
 
+mod all;
+
+pub(super) use all::apply;
+
 use std::time::Duration;
+
+use futures::future::join_all;
 
 use crate::host::Config;
 use crate::model::{
     answers::Answers,
     block::{HASH, Key, Values},
     check::Check,
-    event::End,
     failure::Failure,
     goal::{Stage, Step},
     plan::{Plan, Verb},
-    seen::{ConfigSeen, ConfigurationSeen, Seen},
+    seen::{ConfigSeen, Seen},
 };
 
-use super::{
-    configuration::{self, kept},
-    ground::Ground,
-    probe,
-    run::{Run, StageRun},
-    switch,
-};
-
-/// How often it is switched off again where a run that began meanwhile switched it on.
-const ROUNDS: u32 = 3;
+use super::{configuration, ground::Ground, probe, run::Run, switch};
 
 /// The line that switches off, for typing.
 fn line() -> String {
@@ -41,40 +37,57 @@ pub fn by_hand(path: &str) -> String {
     )
 }
 
-/// Looks at the file alone: no AWS, no network.
+/// The two commands to type on a node that can't be reached.
+fn commands(node: &Ground) -> String {
+    let ctl = node.host.ctl.name();
+    format!(
+        "{}, as root: echo \"{}\" >> {} — then: {ctl} reconfigure && {ctl} restart",
+        node.host.on().trim_start(),
+        line(),
+        node.host.config.display()
+    )
+}
+
+/// Looks at the files alone: no AWS, no network but the line to each host.
 pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> {
-    let config = read(ground).await?;
-    let (config, file) = (config.seen, config.file);
-    let wanted = Values { enabled: Some(false), ..Values::default() };
-    let before = config.values.clone();
-    let off = !says_on(&config);
-    let other = ground.other_run();
+    let nodes = ground.nodes();
+    let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
+    let hand =
+        |node: &Ground, failure: Failure| Failure { next: by_hand(&node.host.config_place()), ..failure };
+    if read.iter().all(Result::is_err) {
+        let first = read.into_iter().zip(&nodes).next();
+        return Err(first
+            .and_then(|(read, node)| Some(hand(node, read.err()?)))
+            .expect("a ground has a node"));
+    }
+    let other = ground.other_run().await;
     let mut plan = Plan::new(Stage::Disable, Seen::Nothing);
-    let path = config.path.clone();
-    if off && !switch::begun(ground) {
-        let why = if before.enabled.is_none() {
-            "it says nothing of CloudFront, so it is off"
-        } else {
-            "cloudfront_enabled is false already"
-        };
-        plan.line(Step::Switch, Verb::Keep, &path, why);
-        if other.is_some() {
-            plan.line(Step::Proof, Verb::Run, "the run beside this one", "it is kept from going live");
+    let mut seen = Vec::new();
+    for (node, config) in nodes.iter().zip(read) {
+        match config {
+            Ok(config) => {
+                node_lines(&mut plan, node, &config);
+                seen.push(config.seen);
+            }
+            Err(failure) => {
+                plan.line(
+                    Step::Switch,
+                    Verb::Run,
+                    node.host.config_place(),
+                    "left to you: it can't be read from here",
+                );
+                plan.notes.push(format!("{failure}. Type there, {}.", commands(node)));
+            }
         }
-    } else {
-        if off {
-            plan.line(
-                Step::Switch,
-                Verb::Keep,
-                &path,
-                "cloudfront_enabled is false; packagecloud was not yet seen to follow",
-            );
-        } else {
-            plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes false");
-            let edits = configuration::edits(&wanted, &[Key::Enabled]);
-            plan.exhibit.extend(configuration::changes(ground, &path, &file, &edits));
+    }
+    if plan.unchanged() && other.is_some() {
+        plan.line(Step::Proof, Verb::Run, "the run beside this one", "it is kept from going live");
+    } else if !plan.unchanged() {
+        let proof = ("packagecloud's redirects", "seen to go to S3 again");
+        let follows = plan.changes.iter().any(|change| change.step == Step::Reconfigure);
+        if follows && !ground.without_ctl() {
+            plan.line(Step::Proof, Verb::Run, proof.0, proof.1);
         }
-        switch::plan(ground, &mut plan, Some(("packagecloud's redirects", "seen to go to S3 again")));
     }
     plan.notes.push(
         "Everything in AWS stays as it is, and links that were given out still work until they expire."
@@ -83,20 +96,63 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
     if let Some(other) = other {
         plan.notes.push(format!("{other} Switching off goes on beside it, and keeps it from going live."));
     }
-    if let Some((tool, how)) = &config.managed {
-        plan.notes.push(format!(
-            "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too."
-        ));
-    }
-    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen { config, wanted, before, backup: None }));
+    plan.notes.extend(seen.iter().filter_map(switches_on));
     Ok(plan)
+}
+
+/// What of one node's file, and of what runs there, would change.
+fn node_lines(plan: &mut Plan, node: &Ground, config: &Config) {
+    let path = config.seen.path.clone();
+    let off = !is_on(&config.seen);
+    if off && !switch::begun(node) {
+        let why = if config.seen.values.enabled.is_none() {
+            "it says nothing of CloudFront, so it is off"
+        } else {
+            "cloudfront_enabled is false already"
+        };
+        plan.line(Step::Switch, Verb::Keep, &path, why);
+        return;
+    }
+    if off {
+        plan.line(
+            Step::Switch,
+            Verb::Keep,
+            &path,
+            "cloudfront_enabled is false; packagecloud was not yet seen to follow",
+        );
+    } else {
+        plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes false");
+        let edits = configuration::edits(&wanted(), &[Key::Enabled]);
+        plan.exhibit.extend(configuration::changes(node, &path, &config.file, &edits));
+    }
+    switch::plan(node, plan, None);
+}
+
+fn wanted() -> Values {
+    Values { enabled: Some(false), ..Values::default() }
+}
+
+/// Whether the file has CloudFront on, or may have: an expression isn't run.
+fn is_on(config: &ConfigSeen) -> bool {
+    config.values.enabled == Some(true) || config.expressions.iter().any(|(key, ..)| *key == Key::Enabled)
+}
+
+/// What will switch it on again on a managed host.
+fn switches_on(config: &ConfigSeen) -> Option<String> {
+    let (tool, how) = config.managed.as_ref()?;
+    Some(format!(
+        "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too; until then, {}.",
+        configuration::pause(tool)
+    ))
 }
 
 /// Whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
 /// most; the caller never waits for it.
 pub async fn would_help(ground: &Ground) -> String {
     let asking = async {
-        let config = ground.host.read_config().await.ok()?;
+        let nodes = ground.nodes();
+        let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
+        let config = read.into_iter().find_map(Result::ok)?;
         let (access, secret) = config.file.aws_keys()?;
         let (_, bucket) = config.file.bucket()?;
         let region = config.file.region().unwrap_or("us-east-1");
@@ -126,105 +182,4 @@ pub async fn would_help(ground: &Ground) -> String {
 pub async fn would_help_said(ground: &Ground, run: &Run) {
     let detail = would_help(ground).await;
     run.stage(Stage::Disable).check(Check::unknown("s3-links", detail));
-}
-
-/// Switches off, past failures, and says all of them.
-///
-/// It does what was asked and not just what was shown: what a run beside it wrote meanwhile is switched off as well.
-/// From its note on that run writes no more that CloudFront is on, or takes it back; one that begins while this works
-/// is met by the next note.
-pub async fn apply(
-    ground: &Ground,
-    seen: &ConfigurationSeen,
-    answers: &Answers,
-    run: &StageRun,
-) -> Result<(End, String), Failure> {
-    let path = &seen.config.path;
-    let beside = ground.other_run().is_some();
-    let mut backup = String::new();
-    let mut failures = Vec::new();
-    for round in 1.. {
-        ground.note_off().await;
-        let on = says_on(&read(ground).await?.seen);
-        if round > 1 && (!on || round > ROUNDS) {
-            break;
-        }
-        if !on && !switch::begun(ground) {
-            return Ok(if beside {
-                (End::Applied, "it was off already, and the run beside this one will not go live".into())
-            } else {
-                (End::Unchanged, String::new())
-            });
-        }
-        if on {
-            backup = run.step(Step::Switch, format!("writing {path}"), write(ground, seen)).await?;
-        }
-        if ground.without_ctl() {
-            switch::done(ground).await;
-            return Ok((
-                End::Stopped,
-                "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
-            ));
-        }
-        failures.clear();
-        for result in [switch::reconfigure(ground, run).await, switch::restart(ground, run).await] {
-            failures.extend(result.err());
-        }
-    }
-    let observed = run
-        .step(Step::Proof, "asking packagecloud where it redirects", async {
-            let observed = switch::await_s3(ground, answers).await?;
-            Ok((observed.clone(), observed))
-        })
-        .await;
-    match observed {
-        Ok(observed) if failures.is_empty() => {
-            switch::done(ground).await;
-            let since = crate::host::clock::written(ground.host.clock.now());
-            Ok((
-                End::Applied,
-                format!(
-                    "off since {since}; {observed}. Customers do nothing; whoever closed S3 in a firewall opens it{backup}. Switch on again with: packagecloud-cloudfront enable"
-                ),
-            ))
-        }
-        Ok(observed) => {
-            let first = failures.remove(0);
-            Err(Failure { why: format!("{}; the file says off; {observed}", first.why), ..first })
-        }
-        Err(failure) => {
-            failures.push(failure);
-            // The first is the cause: where a reconfigure failed, the redirects are its consequence.
-            let first = failures.remove(0);
-            let mut why = vec![first.why.clone()];
-            why.extend(failures.iter().map(ToString::to_string));
-            Err(Failure { why: why.join("; and "), ..first })
-        }
-    }
-}
-
-/// packagecloud.rb as it stands, with the lines to type where it can't be read.
-async fn read(ground: &Ground) -> Result<Config, Failure> {
-    let path = ground.host.config.display().to_string();
-    ground.host.read_config().await.map_err(|failure| Failure { next: by_hand(&path), ..failure })
-}
-
-/// An expression may say anything.
-fn says_on(config: &ConfigSeen) -> bool {
-    config.values.enabled == Some(true) || config.expressions.iter().any(|(key, ..)| *key == Key::Enabled)
-}
-
-/// Writes that CloudFront is off; where the file before is kept.
-async fn write(ground: &Ground, seen: &ConfigurationSeen) -> Result<(String, String), Failure> {
-    let written = configuration::write_over(ground, |now| {
-        if !says_on(now) {
-            return Vec::new();
-        }
-        switch::intend(ground, false);
-        configuration::edits(&seen.wanted, &[Key::Enabled])
-    });
-    // Without the file switched off, a restart would only cost customers time.
-    let written = written.await.map_err(|failure| Failure { next: by_hand(&seen.config.path), ..failure })?;
-    let kept = written.as_ref().map(kept).unwrap_or_default();
-    Ok((kept.clone(), format!("cloudfront_enabled is false{kept}")))
 }

@@ -1,5 +1,7 @@
 //! Is the road open, and only with a token? The signed probes behind which CloudFront goes on, and most of what `verify` says.
 
+use bytes::Bytes;
+
 use crate::cloud::web::Reply;
 use crate::model::{
     check::Check,
@@ -43,8 +45,9 @@ impl Gate<'_> {
     /// Signed probes in both forms answer; without a token nothing does. This must pass before CloudFront goes on.
     pub async fn opens(&self) -> Vec<Check> {
         let mut checks = Vec::new();
+        let object = self.object().await;
         for (mac, name) in [(Mac::Sha1, "signed-url"), (Mac::Sha256, "signed-url-sha256")] {
-            checks.push(self.signed_url(mac, name).await);
+            checks.push(self.signed_url(mac, name, object.as_ref()).await);
         }
         let key = self.samples.package.as_deref().unwrap_or(ABSENT);
         let bare = path_of(key);
@@ -53,7 +56,7 @@ impl Gate<'_> {
     }
 
     /// A signed URL of a real package answers with its bytes; of an absent key, S3's 404.
-    async fn signed_url(&self, mac: Mac, name: &str) -> Check {
+    async fn signed_url(&self, mac: Mac, name: &str, object: Option<&Result<Bytes, Failure>>) -> Check {
         let (key, wanted) = match &self.samples.package {
             Some(key) => (key.as_str(), 200),
             None => (ABSENT, 404),
@@ -67,18 +70,22 @@ impl Gate<'_> {
                 name,
                 "the bucket has no package yet: a signed URL of an absent key answers S3's 404",
             ),
-            Ok(reply) if reply.status == wanted => match self.bytes_are_the_objects(key, &reply).await {
-                Ok(true) => Check::pass(name, format!("200, {} bytes, the object's own", reply.body.len())),
-                Ok(false) => Check::fail(
-                    name,
-                    "200, but not with the object's bytes",
-                    "look at what else serves this distribution's domain",
-                ),
-                Err(failure) => Check::unknown(
-                    name,
-                    format!("200; the object could not be read from S3 ({})", failure.why),
-                ),
-            },
+            Ok(reply) if reply.status == wanted => {
+                match object.map(|object| object.as_ref().map(|object| is_of(object, &reply))) {
+                    Some(Ok(true)) => {
+                        Check::pass(name, format!("200, {} bytes, the object's own", reply.body.len()))
+                    }
+                    Some(Ok(false)) | None => Check::fail(
+                        name,
+                        "200, but not with the object's bytes",
+                        "look at what else serves this distribution's domain",
+                    ),
+                    Some(Err(failure)) => Check::unknown(
+                        name,
+                        format!("200; the object could not be read from S3 ({})", failure.why),
+                    ),
+                }
+            }
             Ok(reply) => {
                 let (why, next) = refusal(&reply, &self.known);
                 Check::fail(name, why, next)
@@ -90,10 +97,10 @@ impl Gate<'_> {
         }
     }
 
-    async fn bytes_are_the_objects(&self, key: &str, reply: &Reply) -> Result<bool, Failure> {
-        let object = self.scene.cloud.get_object(self.scene.names.bucket(), key, 1024 * 1024).await?;
-        let compared = object.len().min(reply.body.len());
-        Ok(compared > 0 && object[..compared] == reply.body[..compared])
+    /// The sampled package's first MiB, as S3 has it.
+    async fn object(&self) -> Option<Result<Bytes, Failure>> {
+        let key = self.samples.package.as_ref()?;
+        Some(self.scene.cloud.get_object(self.scene.names.bucket(), key, 1024 * 1024).await)
     }
 
     /// A request that must be refused: passes on 403.
@@ -208,6 +215,11 @@ impl Gate<'_> {
             Err(failure) => Check::unknown("bucket-closed", failure.to_string()),
         }
     }
+}
+
+fn is_of(object: &Bytes, reply: &Reply) -> bool {
+    let compared = object.len().min(reply.body.len());
+    compared > 0 && object[..compared] == reply.body[..compared]
 }
 
 fn x_cache(reply: &Reply) -> &str {

@@ -1,16 +1,22 @@
-//! One run at a time changes this host: the lock that a face takes, and what switching off says to a run beside it.
+//! One run at a time changes a host: the lock that a face takes, and what switching off says to a run beside it.
 //!
 //! Switching off waits for nobody: it takes the lock where it is free, goes on without it where it isn't, and leaves a
 //! note that keeps the other run from going live over it. Whoever writes that CloudFront is on looks for the note and
 //! writes in one turn, and the note is left in a turn: so either that run sees the note, or whoever left it sees what
-//! that run wrote.
+//! that run wrote. Lock and note are here and, over ssh, on each host too.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use crate::host::lock::{Lock, OTHER_RUN, Turn};
+use futures::future::join_all;
+
+use crate::host::{
+    Afar, Hold as There,
+    lock::{Lock, OTHER_RUN, Turn},
+};
 use crate::model::{
     failure::{Failure, Kind},
     goal::Stage,
@@ -34,12 +40,17 @@ pub(super) struct Hold(Arc<Mutex<Held>>);
 #[derive(Default)]
 struct Held {
     lock: Option<Lock>,
-    /// The note that stood when the operator last saw whether CloudFront is on, and meant to go on from there;
+    /// The locks on other hosts.
+    there: BTreeMap<String, There>,
+    /// The notes that stood when the operator last saw whether CloudFront is on, and meant to go on from there;
     /// `None` where no one has looked yet.
-    known: Option<Option<String>>,
-    /// What this run wrote when it began to switch.
-    intent: Option<String>,
+    known: Option<Notes>,
+    /// What this run wrote when it began to switch, on each node.
+    intents: BTreeMap<String, String>,
 }
+
+/// The notes of switching off: on each other host by its name, and this machine's own without one.
+type Notes = BTreeMap<String, Option<String>>;
 
 impl Ground {
     fn held<T>(&self, work: impl FnOnce(&mut Held) -> T) -> T {
@@ -50,25 +61,38 @@ impl Ground {
     ///
     /// # Errors
     /// Where another run has it: who, since when, in which stage. Or where it can't be made.
-    pub fn take(&self) -> Result<(), Failure> {
+    pub async fn take(&self) -> Result<(), Failure> {
         let now = self.host.clock.now();
         self.held(|held| {
             if held.lock.is_none() {
                 held.lock = Some(self.host.state.lock(now, None)?);
             }
-            if held.known.is_none() {
-                held.known = Some(self.note());
+            Ok::<_, Failure>(())
+        })?;
+        for node in self.nodes() {
+            let Some(name) = node.host.reach.name().map(str::to_owned) else { continue };
+            // A lock there ends with the line; it is taken again with the next stage.
+            if self.held(|held| held.there.get_mut(&name).is_some_and(There::stands)) {
+                continue;
             }
-            Ok(())
-        })
+            self.held(|held| held.there.remove(&name));
+            match node.host.hold().await? {
+                Some(there) => drop(self.held(|held| held.there.insert(name, there))),
+                None => self.log(&format!("{name}: its lock could not be taken; this goes on without")),
+            }
+        }
+        if self.held(|held| held.known.is_none()) {
+            self.mean_it().await;
+        }
+        Ok(())
     }
 
     /// Another run on this host, as a sentence; takes the lock where there is none.
-    #[must_use]
-    pub fn other_run(&self) -> Option<String> {
-        let failure = self.take().err().filter(|failure| failure.what == OTHER_RUN)?;
+    pub async fn other_run(&self) -> Option<String> {
+        let failure = self.take().await.err().filter(|failure| failure.what.starts_with(OTHER_RUN))?;
+        let on = failure.what.strip_prefix(OTHER_RUN).unwrap_or_default();
         let why = failure.why;
-        Some(format!("Another run works on this host: {why}. Wait for it, or end it where it runs."))
+        Some(format!("Another run works{on}: {why}. Wait for it, or end it where it runs."))
     }
 
     /// Says in the lock which stage runs.
@@ -81,32 +105,52 @@ impl Ground {
     }
 
     /// The operator sees what stands now: whatever was switched off before is known.
-    pub fn mean_it(&self) {
-        let note = self.note();
-        self.held(|held| held.known = Some(note));
+    pub async fn mean_it(&self) {
+        let notes = self.notes().await;
+        self.held(|held| held.known = Some(notes));
     }
 
-    fn note(&self) -> Option<String> {
-        String::from_utf8(self.host.state.read(OFF)?).ok()
+    async fn notes(&self) -> Notes {
+        let here = self.host.state.read(OFF).and_then(|note| String::from_utf8(note).ok());
+        let mut notes = Notes::from([(String::new(), here)]);
+        for node in self.nodes() {
+            if let Some(there) = Afar::of(&node.host) {
+                notes.insert(there.name().to_owned(), there.note(OFF).await);
+            }
+        }
+        notes
     }
 
     /// The turn to write packagecloud.rb: one run at a time.
     pub(super) async fn turn(&self) -> Result<Turn, Failure> {
-        self.host.state.turn(TURN, PATIENCE).await
+        self.host.state.turn(&self.host.note_name(TURN), PATIENCE).await
     }
 
     /// The same for switching off: where it isn't to be had, that goes on all the same.
     pub(super) async fn turn_if_free(&self) -> Option<Turn> {
-        self.host.state.turn(TURN, SHORT_PATIENCE).await.ok()
+        self.host.state.turn(&self.host.note_name(TURN), SHORT_PATIENCE).await.ok()
     }
 
     /// Notes that CloudFront is being switched off: from here on no run that began before writes that it is on.
     pub(super) async fn note_off(&self) {
-        let _turn = self.turn_if_free().await;
         let note = mark();
+        let nodes = self.nodes();
+        let turns = join_all(nodes.iter().map(Self::turn_if_free)).await;
         // Where it can't be kept there is no other run either that could keep its lock there.
         let _ = self.host.state.write(OFF, note.as_bytes());
-        self.held(|held| held.known = Some(Some(note)));
+        let there = join_all(nodes.iter().map(async |node| {
+            let there = Afar::of(&node.host)?;
+            there.leave_note(OFF, &note).await;
+            Some(there.name().to_owned())
+        }))
+        .await;
+        drop(turns);
+        self.held(|held| {
+            let known = held.known.get_or_insert_default();
+            for name in there.into_iter().flatten().chain([String::new()]) {
+                known.insert(name, Some(note.clone()));
+            }
+        });
     }
 
     /// Whether another run has switched CloudFront off since the operator of this one saw what stands. Before writing
@@ -114,28 +158,33 @@ impl Ground {
     ///
     /// # Errors
     /// Then this run must not switch it on.
-    #[expect(clippy::unused_async, reason = "a note on another host is waited for")]
     pub(super) async fn not_switched_off_meanwhile(&self) -> Result<(), Failure> {
-        let Some(note) = self.note() else { return Ok(()) };
-        if self.held(|held| held.known.as_ref().and_then(Option::as_ref) == Some(&note)) {
-            return Ok(());
+        for (name, note) in self.notes().await {
+            let Some(note) = note else { continue };
+            let known =
+                self.held(|held| held.known.as_ref().and_then(|known| known.get(&name).cloned()).flatten());
+            if known.as_ref() == Some(&note) {
+                continue;
+            }
+            let pid = note.split(' ').next().unwrap_or_default();
+            let on = if name.is_empty() { String::new() } else { format!(", noted on {name}") };
+            return Err(Failure::new(
+                Kind::Other,
+                "going live",
+                format!("CloudFront was switched off meanwhile by another run (process {pid}{on})"),
+                "find out why it was switched off; then go live with: packagecloud-cloudfront enable",
+            ));
         }
-        let pid = note.split(' ').next().unwrap_or_default();
-        Err(Failure::new(
-            Kind::Other,
-            "going live",
-            format!("CloudFront was switched off meanwhile by another run (process {pid})"),
-            "find out why it was switched off; then go live with: packagecloud-cloudfront enable",
-        ))
+        Ok(())
     }
 
-    /// Keeps what this run wrote when it began to switch.
+    /// Keeps what this run wrote when it began to switch this node.
     pub(super) fn keep_intent(&self, intent: &str) {
-        self.held(|held| held.intent = Some(intent.to_owned()));
+        self.held(|held| held.intents.insert(self.host.config_place(), intent.to_owned()));
     }
 
-    pub(super) fn is_our_intent(&self, intent: &[u8]) -> bool {
-        self.held(|held| held.intent.as_ref().is_some_and(|ours| ours.as_bytes() == intent))
+    pub(super) fn is_our_intent(&self, intent: &str) -> bool {
+        self.held(|held| held.intents.get(&self.host.config_place()).is_some_and(|ours| ours == intent))
     }
 }
 

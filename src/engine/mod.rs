@@ -3,6 +3,7 @@
 //! Truth lives in the account and in packagecloud.rb: to resume, to run again and to disable from another host are all to look again.
 
 mod access;
+mod account;
 mod adopt;
 mod batch;
 mod bootstrap;
@@ -14,14 +15,18 @@ mod gate;
 mod go_live;
 pub mod ground;
 mod hold;
+mod nodes;
+mod objects_key;
 mod origin_access;
 pub mod overview;
+mod packages_domain;
 pub mod probe;
 pub mod reindex;
 mod reindexing;
 mod roll_back;
 pub mod run;
 mod secret;
+mod services;
 mod switch;
 mod vendor;
 mod verify;
@@ -54,6 +59,11 @@ pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Pl
     }
 }
 
+/// The access stage, asking only for what `stages` need: the ones of a run that have something to do.
+pub async fn look_at_access(ground: &Ground, answers: &Answers, stages: &[Stage]) -> Result<Plan, Failure> {
+    access::look_for(ground, answers, Some(stages)).await
+}
+
 /// A look at one stage that does something itself.
 async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
     // Boxed: each of these is large, and all of them in one future are more than the compiler lays out.
@@ -79,9 +89,9 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
         .whole(async {
             if plan.stage == Stage::Disable {
                 // It waits for nobody.
-                let _ = ground.take();
+                let _ = ground.take().await;
             } else if !matches!(plan.stage, Stage::Access | Stage::Overview | Stage::Verify) {
-                ground.take()?;
+                ground.take().await?;
             }
             ground.enter(plan.stage);
             at(ground, answers, Some(plan.stage));
@@ -109,9 +119,7 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
                 (Seen::Configuration(seen), Stage::GoLive) => {
                     go_live::apply(ground, seen, answers, &run).boxed().await
                 }
-                (Seen::Configuration(seen), Stage::Disable) => {
-                    disable::apply(ground, seen, answers, &run).boxed().await
-                }
+                (_, Stage::Disable) => disable::apply(ground, answers, &run).boxed().await,
                 (Seen::Configuration(seen), Stage::RollBack) => {
                     roll_back::apply(ground, seen, &run).boxed().await
                 }
@@ -132,6 +140,9 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
             }
         })
         .await;
+    if failure.is_some() {
+        ground.look_afresh().await;
+    }
     if is_end(plan.stage, end, ground.without_ctl()) {
         at(ground, answers, None);
     }
@@ -182,7 +193,9 @@ pub async fn roll_back_edge(
     run: &Run,
 ) -> (End, Option<Failure>) {
     let run = run.stage(Stage::RollBack);
-    run.whole(roll_back::edge(ground, answers, arn, &run)).await
+    let ended = run.whole(roll_back::edge(ground, answers, arn, &run).boxed()).await;
+    ground.look_afresh().await;
+    ended
 }
 
 /// All that `check` says of the identity, the bucket, the account and the host; it changes nothing.
@@ -209,7 +222,7 @@ pub fn construction(ground: &Ground, answers: &Answers) -> Construction {
 /// The function version that is right as it stands.
 pub async fn version_arn(ground: &Ground, answers: &Answers) -> Result<Option<String>, Failure> {
     let scene = ground.scene(answers).await?;
-    Ok(bootstrap::see(ground, &scene, answers).await?.version)
+    Ok(bootstrap::see(ground, &scene, answers).boxed().await?.version)
 }
 
 /// The backups of packagecloud.rb, the newest first.
@@ -226,10 +239,13 @@ pub async fn backups(ground: &Ground) -> Result<Vec<BackupFound>, Failure> {
 /// Runs one of packagecloud-ctl's commands, saying its lines as events of the go-live stage.
 pub async fn ctl(ground: &Ground, command: &str, run: &Run) -> Result<(), Failure> {
     let run = run.stage(Stage::GoLive);
-    match command {
-        "reconfigure" => switch::reconfigure(ground, &run).await,
-        _ => switch::restart(ground, &run).await,
+    for node in ground.nodes() {
+        match command {
+            "reconfigure" => switch::reconfigure(&node, &run).await?,
+            _ => switch::restart(&node, &run).await?,
+        }
     }
+    Ok(())
 }
 
 /// All checks of `verify`, each also said as an event.
@@ -247,10 +263,9 @@ pub async fn configuration(
     if values.distribution_id.is_none() || values.packages_domain.is_none() {
         let distribution = configuration::ours(ground, answers).await?;
         if let Some(distribution) = distribution {
-            values.distribution_id.get_or_insert(distribution.id);
-            values
-                .packages_domain
-                .get_or_insert(answers.packages_domain.clone().unwrap_or(distribution.domain));
+            values.distribution_id.get_or_insert_with(|| distribution.id.clone());
+            let domain = packages_domain::of(answers, &values, Some(&distribution));
+            values.packages_domain = values.packages_domain.or(domain);
         }
     }
     Ok(values)

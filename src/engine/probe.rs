@@ -8,7 +8,10 @@ use crate::model::{
     token::{self, Construction, Mac, Scheme},
 };
 
-use super::ground::{Ground, Scene};
+use super::{
+    account,
+    ground::{Ground, Scene},
+};
 
 /// What a sandbox's packagecloud takes as a read token.
 const SANDBOX_TOKEN: &str = "demo-token";
@@ -164,12 +167,15 @@ pub async fn ask(ground: &Ground, domain: &str, path_and_query: &str) -> Result<
 /// metadata. Where a first page holds not both, as a repository with many indexes may, it looks further.
 pub async fn samples(scene: &Scene) -> Result<Samples, Failure> {
     use crate::model::object::{Class, Classes};
-    const FEW: usize = 1000;
     const MANY: usize = 50_000;
     let classes = Classes::default();
     let mut samples = Samples::default();
-    for count in [FEW, MANY] {
-        let listed = scene.cloud.list(scene.names.bucket(), "", count).await?;
+    for further in [false, true] {
+        let listed = if further {
+            scene.cloud.list(scene.names.bucket(), "", MANY).await?
+        } else {
+            scene.listing().await?
+        };
         let smallest = |wanted: Class| {
             listed
                 .iter()
@@ -178,7 +184,7 @@ pub async fn samples(scene: &Scene) -> Result<Samples, Failure> {
                 .map(|object| object.key.clone())
         };
         samples = Samples { package: smallest(Class::Package), metadata: smallest(Class::Metadata) };
-        if listed.len() < count || (samples.package.is_some() && samples.metadata.is_some()) {
+        if listed.len() < account::SAMPLE || (samples.package.is_some() && samples.metadata.is_some()) {
             break;
         }
     }

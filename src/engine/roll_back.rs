@@ -49,7 +49,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         Ok(config) => config.seen,
         Err(failure) if !wanted.whole_file => return Err(failure),
         Err(_) => crate::model::seen::ConfigSeen {
-            path: ground.host.config.display().to_string(),
+            path: ground.host.config_place(),
             hash: ground.host.config_hash().await?,
             ..Default::default()
         },
@@ -90,8 +90,13 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         );
     }
     let named = Some((backup.path.display().to_string(), wanted.whole_file));
-    plan.seen =
-        Seen::Configuration(Box::new(ConfigurationSeen { config, wanted: values, before, backup: named }));
+    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen {
+        config,
+        wanted: values,
+        before,
+        backup: named,
+        others: Vec::new(),
+    }));
     Ok(plan)
 }
 
@@ -142,7 +147,7 @@ pub async fn edge(
         Failure::other("the distribution", "there is none of this install", "run enable first")
     })?;
     let say = run.progress(Step::Authenticator);
-    run.step(Step::Authenticator, format!("associating {arn}"), async {
+    let made = run.step(Step::Authenticator, format!("associating {arn}"), async {
         scene.cloud.function_version(arn).await?.ok_or_else(|| {
             Failure::other(
                 arn,
@@ -151,16 +156,16 @@ pub async fn edge(
             )
         })?;
         let intent = Intent::Version(arn);
-        scene
+        let made = scene
             .cloud
             .associate(&scene.names, &distribution.id, &distribution.etag, &intent, answers.consents.adopt, &say)
             .await?;
-        Ok(((), format!("{} carries {arn}", distribution.id)))
+        Ok((made, format!("{} carries {arn}", distribution.id)))
     })
     .await?;
     let say = run.progress(Step::Deployed);
     run.step(Step::Deployed, "waiting until every edge has it", async {
-        run.unless_stopped(scene.cloud.wait_deployed(&scene.names, &distribution.id, &say)).await?;
+        run.unless_stopped(scene.cloud.wait_deployed(&scene.names, &made, &say)).await?;
         Ok(((), format!("{} is deployed", distribution.id)))
     })
     .await?;

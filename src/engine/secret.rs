@@ -16,23 +16,22 @@ use crate::model::{
 use super::{
     configuration::{self, kept},
     ground::Ground,
+    nodes,
     run::StageRun,
 };
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let config = ground.host.read_config().await?;
     // With a secret in the file AWS isn't asked at all.
-    let function = if config.seen.values.secret.is_some() {
+    let others = nodes::others(ground, &config, answers).await?;
+    let elsewhere = others.into_iter().find_map(|node| Some((node.name, node.seen.values.secret?)));
+    let function = if config.seen.values.secret.is_some() || elsewhere.is_some() {
         true
     } else {
         let scene = ground.scene(answers).await?;
-        scene
-            .cloud
-            .function(&scene.names)
-            .await?
-            .is_some_and(|function| function.ownership == Ownership::Ours)
+        scene.authenticator().await?.function.is_some_and(|function| function.ownership == Ownership::Ours)
     };
-    plan(SecretSeen { config: config.seen, function }, answers)
+    plan(SecretSeen { config: config.seen, function, elsewhere }, answers)
 }
 
 /// Decides; touches nothing.
@@ -66,13 +65,17 @@ pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure>
                 "a new secret, as you asked; a new function version will hold it",
             );
         }
+        None if seen.elsewhere.is_some() && !answers.consents.new_secret => {
+            let node = seen.elsewhere.as_ref().map(|(node, _)| node.as_str()).unwrap_or_default();
+            plan.line(Step::Secret, Verb::Create, &path, format!("the one that {node} holds: none is made"));
+        }
         None if seen.function && !answers.consents.new_secret => {
             return Err(Failure::consent(
                 "cloudfront_secret",
                 format!(
                     "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
                 ),
-                "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), or make a new one with --new-secret",
+                "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), name that node too with --host, or make a new one with --new-secret",
             ));
         }
         None => {
@@ -104,11 +107,22 @@ pub async fn apply(
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
     let host = &ground.host;
-    run.step(Step::Secret, "a secret of 16 random bytes", async {
+    let doing = match &seen.elsewhere {
+        Some((node, _)) => format!("the secret of {node}"),
+        None => "a secret of 16 random bytes".to_owned(),
+    };
+    run.step(Step::Secret, doing, async {
         let name = format!("cloudfront_secret {}", seen.config.path);
-        let fresh =
-            if answers.consents.new_secret { None } else { host.keyring.get(&name).await.ok().flatten() };
-        let secret = if let Some(secret) = fresh {
+        let known = match &seen.elsewhere {
+            _ if answers.consents.new_secret => None,
+            Some((_, secret)) => Some(secret.clone()),
+            None => match host.keyring.get(&name).await.ok().flatten() {
+                Some(secret) => Some(secret),
+                // Made for a configuration client, which may have it already.
+                None => configuration::awaited(ground).secret,
+            },
+        };
+        let secret = if let Some(secret) = known {
             secret
         } else {
             let mut random = [0; 16];
@@ -148,7 +162,8 @@ mod tests {
 
     fn seen(secret: Option<&str>, enabled: Option<bool>, function: bool) -> SecretSeen {
         let values = Values { secret: secret.map(Secret::new), enabled, ..Values::default() };
-        SecretSeen { config: ConfigSeen { path: "p.rb".into(), values, ..ConfigSeen::default() }, function }
+        let config = ConfigSeen { path: "p.rb".into(), values, ..ConfigSeen::default() };
+        SecretSeen { config, function, elsewhere: None }
     }
 
     const GOOD: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
@@ -166,6 +181,9 @@ mod tests {
         assert_eq!(verb(seen(Some(GOOD), None, true), &new), Ok(Verb::Update));
         assert!(verb(seen(Some(GOOD), Some(true), true), &new).unwrap_err().contains("would break"));
         assert!(verb(seen(None, None, true), &keep).unwrap_err().contains("the edge has one already"));
+        let other =
+            SecretSeen { elsewhere: Some(("web2".into(), Secret::new(GOOD))), ..seen(None, None, true) };
+        assert_eq!(verb(other, &keep), Ok(Verb::Create), "the other node's, not a new one");
         assert!(verb(seen(Some(""), None, true), &keep).unwrap_err().contains("empty"));
     }
 }

@@ -32,9 +32,9 @@ const INTENT: &str = "switch";
 pub(super) fn intend(ground: &Ground, on: bool) {
     let intent = format!("{} {}", if on { "on" } else { "off" }, mark());
     // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
-    let _ = ground.host.state.write(INTENT, intent.as_bytes());
+    ground.host.note(INTENT, &intent);
     ground.keep_intent(&intent);
-    ground.host.state.remove(ON_SINCE);
+    ground.host.forget_note(ON_SINCE);
 }
 
 /// Begins to switch on, where nobody has switched off meanwhile; in the turn in which that is written.
@@ -51,8 +51,8 @@ pub(super) async fn done(ground: &Ground) {
 }
 
 fn clear(ground: &Ground) {
-    if ground.host.state.read(INTENT).is_some_and(|intent| ground.is_our_intent(&intent)) {
-        ground.host.state.remove(INTENT);
+    if ground.host.noted(INTENT).is_some_and(|intent| ground.is_our_intent(&intent)) {
+        ground.host.forget_note(INTENT);
     }
 }
 
@@ -66,19 +66,18 @@ pub(super) async fn done_live(ground: &Ground) -> Result<(), Failure> {
     ground.not_switched_off_meanwhile().await?;
     clear(ground);
     // Lost, verify says no more than that it is on.
-    let _ = ground.host.state.write(ON_SINCE, ground.host.clock.now().as_secs().to_string().as_bytes());
+    ground.host.note(ON_SINCE, &ground.host.clock.now().as_secs().to_string());
     Ok(())
 }
 
 /// Since when CloudFront is on, where going live was this program's.
 pub(super) fn on_since(ground: &Ground) -> Option<Duration> {
-    let kept = ground.host.state.read(ON_SINCE)?;
-    String::from_utf8(kept).ok()?.parse().ok().map(Duration::from_secs)
+    ground.host.noted(ON_SINCE)?.parse().ok().map(Duration::from_secs)
 }
 
 /// Whether a switch was begun and not seen to its end.
 pub(super) fn begun(ground: &Ground) -> bool {
-    ground.host.state.read(INTENT).is_some()
+    ground.host.noted(INTENT).is_some()
 }
 
 /// The lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.
@@ -106,33 +105,44 @@ pub(super) async fn restart(ground: &Ground, run: &StageRun) -> Result<(), Failu
 }
 
 async fn command(ground: &Ground, run: &StageRun, step: Step, command: &str) -> Result<(), Failure> {
-    let began = tokio::time::Instant::now();
     let say = run.progress(step);
-    run.step(step, format!("packagecloud-ctl {command}"), async {
-        match ground.host.ctl(command, &mut |line| say(line)).await? {
-            Outcome::Done => {
-                let text = format!("packagecloud-ctl {command} took {} s", began.elapsed().as_secs());
-                Ok(((), text))
-            }
-            Outcome::Unknown => Err(Failure::other(
-                format!("packagecloud-ctl {command}"),
-                "this packagecloud doesn't know the command",
-                "check with packagecloud-ctl that packagecloud:enterprise 2.0.7 or later is installed here",
-            )),
-            Outcome::Left => Ok(((), format!("left to you: packagecloud-ctl {command}"))),
-            Outcome::Failed { status, last } => Err(Failure::other(
-                format!("packagecloud-ctl {command}"),
-                format!(
-                    "it ended with exit code {status}: {}",
-                    last.last().map_or("it said nothing", String::as_str)
-                ),
-                format!(
-                    "run packagecloud-ctl {command} by hand to see all of it; the log holds its lines too (l)"
-                ),
-            )),
-        }
+    run.step(step, format!("packagecloud-ctl {command}{}", ground.host.on()), async {
+        Ok(((), carry_out(ground, command, &mut |line| say(line)).await?))
     })
     .await
+}
+
+/// Runs one of packagecloud-ctl's commands to its good end: what is said of it then.
+pub(super) async fn carry_out(
+    ground: &Ground,
+    command: &str,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<String, Failure> {
+    let began = tokio::time::Instant::now();
+    let on = ground.host.on();
+    let what = format!("packagecloud-ctl {command}{on}");
+    match ground.host.ctl(command, say).await? {
+        Outcome::Done => Ok(format!("{what} took {} s", began.elapsed().as_secs())),
+        Outcome::Unknown => Err(Failure::other(
+            what,
+            "this packagecloud doesn't know the command",
+            format!(
+                "check with packagecloud-ctl that packagecloud:enterprise 2.0.7 or later is installed {}",
+                if on.is_empty() { "here" } else { "there" }
+            ),
+        )),
+        Outcome::Left => Ok(format!("left to you: {what}")),
+        Outcome::Failed { status, last } => Err(Failure::other(
+            what,
+            format!(
+                "it ended with exit code {status}: {}",
+                last.last().map_or("it said nothing", String::as_str)
+            ),
+            format!(
+                "run packagecloud-ctl {command} by hand{on} to see all of it; the log holds its lines too (l)"
+            ),
+        )),
+    }
 }
 
 /// Whether packagecloud redirects to CloudFront now: `None` where that can't be seen, and a switch that was begun counts as not live.

@@ -1,5 +1,7 @@
 //! Verify: named checks with a reason, then one verdict with one next move (contract section 9). It changes nothing.
 
+use futures::FutureExt as _;
+
 use crate::model::{
     answers::Answers,
     check::{Check, Verdict},
@@ -18,6 +20,7 @@ use super::{
     distribution,
     gate::{self, Gate},
     ground::Ground,
+    nodes,
     probe::{self, Place, Samples},
     run::StageRun,
     switch,
@@ -64,14 +67,25 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
         }
     };
     let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).await?;
-    let seen = distribution::see(&scene, answers, &below).await?;
-    let values = ground.host.read_config().await?.seen.values;
+    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
+    let seen = distribution::see(&scene, answers, &below).boxed().await?;
+    let config = ground.host.read_config().await?;
+    let values = config.seen.values.clone();
     let known = Known::of(&below, &seen, values.secret.as_ref(), &scene.names, &scene.account);
     let distribution = seen.distribution;
     // What AWS itself says comes first: it names the cause of what fails after it.
     tell(vec![gate::deployed(distribution.as_ref(), &scene.names.function())], &mut all);
     tell(vec![super::access::clock(&scene)], &mut all);
+    let clocks = ground.nodes();
+    let clocks = clocks.iter().filter_map(|node| super::access::clock_there(node, scene.caller.clock_ahead));
+    tell(clocks.collect(), &mut all);
+    // Nodes that were set up must say the same: what differs is named, before packagecloud's answers show it.
+    let mut nodes = nodes::checks(ground, Some(&config), answers).await;
+    for check in nodes.iter_mut().filter(|check| check.result == Verdict::Unknown) {
+        check.result = Verdict::Fail;
+        check.next = "give it the same values: enable, with the same --host options".into();
+    }
+    tell(nodes, &mut all);
     if distribution.is_some() {
         tell(cause::parts(&known), &mut all);
     }
@@ -83,10 +97,11 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
             tell(names.iter().map(|name| Check::unknown(*name, OUT_OF_REACH)).collect(), &mut all);
         }
         (Some(distribution), Some(secret)) => {
+            let standing = values.packages_domain.as_deref().filter(|name| distribution.answers_to(name));
             let gate = Gate {
                 ground,
                 scene: &scene,
-                domain: &distribution.domain,
+                domain: standing.unwrap_or(&distribution.domain),
                 secret,
                 construction: below.construction,
                 samples: samples.clone(),

@@ -13,20 +13,21 @@ use crate::model::{
     check::Check,
     failure::Failure,
     goal::Goal,
-    seen::Ownership,
+    seen::{Distribution, Ownership},
     welcome::{
-        BucketFound, CloudFrontFound, ConfigFound, IdentityFound, Left, SetUpBy, Source, TypedKeys, Welcome,
+        BucketFound, CloudFrontFound, ConfigFound, IdentityFound, Left, RuntimeFound, SetUpBy, Source,
+        TypedKeys, Welcome,
     },
 };
 
 use super::{
     configuration,
-    ground::{Ground, Identities, source},
+    ground::{Ground, Identities, Scene, source},
 };
 
 pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
     let mut found = Welcome { left: left(ground), ..Welcome::default() };
-    found.other_run = ground.other_run();
+    found.other_run = ground.other_run().await;
     config(ground, &mut found).await;
     found.backups = super::backups(ground).await.unwrap_or_default();
     found.packagecloud = version::check(ground.host.version().await.as_ref()).detail;
@@ -52,6 +53,7 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
                 Ok(Some(distribution)) => {
                     found.cloudfront.by =
                         if distribution.ownership == Ownership::Ours { SetUpBy::Us } else { SetUpBy::Others };
+                    found.cloudfront.runtime = runtime(ground, &scene, &distribution).await;
                     found.cloudfront.distribution = distribution.id;
                     found.cloudfront.domain = distribution.domain;
                 }
@@ -75,6 +77,15 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
     found
 }
 
+/// What the associated function runs on, and until when AWS looks after that.
+async fn runtime(ground: &Ground, scene: &Scene, distribution: &Distribution) -> Option<RuntimeFound> {
+    let associated = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
+    let function = scene.authenticator().await.ok()?.function?;
+    let version = function.versions.iter().find(|version| version.arn == *associated)?;
+    let today = clock::written(ground.host.clock.now());
+    Some(RuntimeFound::new(&version.runtime, today.get(..10).unwrap_or_default()))
+}
+
 /// Where the last run was left, if it didn't go to its end.
 fn left(ground: &Ground) -> Option<Left> {
     let left = ground.host.state.left().0?;
@@ -86,7 +97,7 @@ fn left(ground: &Ground) -> Option<Left> {
 }
 
 async fn config(ground: &Ground, found: &mut Welcome) {
-    found.config = ConfigFound { path: ground.host.config.display().to_string(), ..ConfigFound::default() };
+    found.config = ConfigFound { path: ground.host.config_place(), ..ConfigFound::default() };
     match ground.host.read_config().await {
         Ok(config) => {
             found.config.managed = config.seen.managed.map(|(tool, _)| tool);
@@ -105,6 +116,10 @@ async fn config(ground: &Ground, found: &mut Welcome) {
 /// An empty bucket needs no reindex; anything else was written before CloudFront was thought of.
 fn goal(cloudfront: &CloudFrontFound, keys: usize) -> (Goal, String) {
     match (cloudfront.enabled, keys) {
+        (Some(true), _) if cloudfront.by == SetUpBy::Others => (
+            Goal::Upgrade,
+            "CloudFront is on, and not by this program: it is left to work; this shows what would change, and changes nothing without a yes to each adoption".into(),
+        ),
         (Some(true), _) => (Goal::Upgrade, "CloudFront is on: this looks whether all of it is right".into()),
         (_, 0) => (Goal::Install, "the bucket is empty: there is nothing to reindex".into()),
         _ => (Goal::Upgrade, "the bucket holds objects from before: they are reindexed first".into()),

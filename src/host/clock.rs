@@ -24,6 +24,13 @@ impl Clock {
     }
 }
 
+/// A time so many milliseconds ahead of this one, or behind.
+#[must_use]
+pub fn shifted(time: Duration, milliseconds: i64) -> Duration {
+    let by = Duration::from_millis(milliseconds.unsigned_abs());
+    if milliseconds < 0 { time.saturating_sub(by) } else { time + by }
+}
+
 impl Default for Clock {
     /// This machine's.
     fn default() -> Self {

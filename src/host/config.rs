@@ -2,7 +2,7 @@
 //!
 //! It is written only as it was shown: where the file's hash is another than the plan's, nothing is written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::model::{
     block::{HASH, Key, Values},
@@ -37,6 +37,9 @@ pub struct Backup {
     pub made: String,
 }
 
+/// How many names of backups are looked at at once.
+const FEW: usize = 8;
+
 /// What of a backup is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restore {
@@ -52,18 +55,17 @@ impl Host {
     /// # Errors
     /// Where it can't be read, or isn't Ruby: then with the lines to type.
     pub async fn read_config(&self) -> Result<Config, Failure> {
-        let bytes = self.reach.read(&self.config).await?;
+        let root = Path::new("/");
+        let clients = if self.clients { managed::places(root) } else { Vec::new() };
+        let (bytes, there) = self.reach.read_and_find(&self.config, &clients).await?;
         let file = ConfigFile::parse(&bytes);
         self.redactor.learn_file(&file);
         if let Some(line) = file.error_line() {
             return Err(self.refused(&file, &Refusal::NotRuby(line), &[]));
         }
-        let managed = match managed::header(&bytes) {
-            None if self.clients => managed::client(self.reach, "/".as_ref()).await,
-            found => found,
-        };
+        let managed = managed::header(&bytes).or_else(|| managed::client(root, &there));
         let seen = ConfigSeen {
-            path: self.config.display().to_string(),
+            path: self.config_place(),
             hash: reach::hash(&bytes),
             values: file.values(),
             expressions: file.expressions(),
@@ -79,7 +81,7 @@ impl Host {
 
     /// Unix time of packagecloud.rb's last change.
     pub async fn config_changed(&self) -> Option<std::time::Duration> {
-        self.reach.modified(&self.config).await
+        self.reach.modified(std::slice::from_ref(&self.config)).await
     }
 
     /// The diff that writing would make, secrets hidden; empty where it would change nothing.
@@ -204,13 +206,18 @@ impl Host {
     async fn fresh_backup(&self) -> PathBuf {
         let (dir, name) = self.place_and_name();
         let stamp = clock::stamp(self.clock.now());
-        let mut path = dir.join(format!("{name}.{stamp}.bak"));
-        let mut count = 2;
-        while self.reach.exists(&path).await {
-            path = dir.join(format!("{name}.{stamp}-{count}.bak"));
-            count += 1;
+        let named = |count: usize| match count {
+            1 => dir.join(format!("{name}.{stamp}.bak")),
+            _ => dir.join(format!("{name}.{stamp}-{count}.bak")),
+        };
+        for from in (1..).step_by(FEW) {
+            let paths: Vec<PathBuf> = (from..from + FEW).map(named).collect();
+            let there = self.reach.existing(&paths).await;
+            if let Some(free) = paths.into_iter().find(|path| !there.contains(path)) {
+                return free;
+            }
         }
-        path
+        named(1)
     }
 
     fn place_and_name(&self) -> (PathBuf, String) {
@@ -220,10 +227,7 @@ impl Host {
     }
 
     fn moved(&self) -> Failure {
-        Failure::drifted(
-            self.config.display().to_string(),
-            "it was changed since it was read, so it was not overwritten",
-        )
+        Failure::drifted(self.config_place(), "it was changed since it was read, so it was not overwritten")
     }
 
     /// The lines to type where the file can't be written: never a secret's text.
@@ -238,9 +242,10 @@ impl Host {
         let verb = if wanted == off { "to switch CloudFront off by hand" } else { "to do it by hand" };
         let ctl = self.ctl.name();
         format!(
-            "{verb}, make this the end of {}: {} ; then run: {ctl} reconfigure && {ctl} restart",
-            self.config.display(),
-            lines.join(" ; ")
+            "{verb}, make this the end of {}: {} ; then run{}: {ctl} reconfigure && {ctl} restart",
+            self.config_place(),
+            lines.join(" ; "),
+            self.reach.name().map(|name| format!(" on {name}")).unwrap_or_default(),
         )
     }
 
@@ -252,7 +257,7 @@ impl Host {
     }
 
     fn refused(&self, file: &ConfigFile, refusal: &Refusal, wanted: &[(Key, String)]) -> Failure {
-        let path = self.config.display().to_string();
+        let path = self.config_place();
         match refusal {
             Refusal::NotRuby(line) => self.by_hand(
                 Failure::other(

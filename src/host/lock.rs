@@ -18,7 +18,7 @@ use crate::model::{failure::Failure, goal::Stage};
 use super::{clock, state::State};
 
 /// What [`State::lock`] fails on where another run holds it.
-pub const OTHER_RUN: &str = "another run on this host";
+pub const OTHER_RUN: &str = "another run";
 
 /// Who holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,16 @@ struct Holder {
     /// Unix seconds.
     since: u64,
     stage: Option<Stage>,
+    /// The machine that it runs on, where that is another than the lock's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+}
+
+/// This run, as it is written into another host's lock.
+pub(super) fn holder(now: Duration) -> Vec<u8> {
+    let from = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let holder = Holder { pid: std::process::id(), since: now.as_secs(), stage: None, from: Some(from) };
+    serde_json::to_vec(&holder).expect("a holder is plain data")
 }
 
 /// The lock, until it is dropped; the kernel frees it where this process crashes.
@@ -62,7 +72,10 @@ impl State {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(&mut file, now)),
             Err(error) => return Err(failed(error.into())),
         }
-        let mut lock = Lock { file, holder: Holder { pid: std::process::id(), since: now.as_secs(), stage } };
+        let mut lock = Lock {
+            file,
+            holder: Holder { pid: std::process::id(), since: now.as_secs(), stage, from: None },
+        };
         lock.say();
         Ok(lock)
     }
@@ -79,7 +92,7 @@ impl State {
         {
             if tokio::time::Instant::now() >= until {
                 return Err(Failure::other(
-                    OTHER_RUN,
+                    format!("{OTHER_RUN} on this host"),
                     format!("it has held {of} in {} for {} s", self.dir().display(), patience.as_secs()),
                     "see what it waits for (ps), end it if it hangs, then try again",
                 ));
@@ -95,20 +108,27 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn held(file: &mut File, now: Duration) -> Failure {
-    let mut text = String::new();
-    let _ = file.read_to_string(&mut text);
-    let why = match serde_json::from_str::<Holder>(&text) {
+    let mut text = Vec::new();
+    let _ = file.read_to_end(&mut text);
+    held_by(&text, now, None)
+}
+
+/// Another run has the lock, on this machine or on another host: what it wrote there of itself.
+pub(super) fn held_by(holder: &[u8], now: Duration, on: Option<&str>) -> Failure {
+    let why = match serde_json::from_slice::<Holder>(holder) {
         Ok(holder) => {
             let stage =
                 holder.stage.map_or(String::new(), |stage| format!(", in the stage {}", stage.name()));
+            let from = holder.from.map_or(String::new(), |from| format!(" on {from}"));
             let minutes = now.as_secs().saturating_sub(holder.since) / 60;
             let since = clock::written(Duration::from_secs(holder.since));
-            format!("process {} runs since {since} ({minutes} min){stage}", holder.pid)
+            format!("process {}{from} runs since {since} ({minutes} min){stage}", holder.pid)
         }
         // It has the lock, and hasn't said who it is yet.
         Err(_) => "it has only just begun".to_owned(),
     };
-    Failure::other(OTHER_RUN, why, "wait for it, or stop it with Ctrl-C where it runs")
+    let what = on.map_or(OTHER_RUN.to_owned() + " on this host", |on| format!("{OTHER_RUN} on {on}"));
+    Failure::other(what, why, "wait for it, or stop it with Ctrl-C where it runs")
 }
 
 impl Lock {
@@ -163,7 +183,7 @@ mod tests {
         let first = state.turn("turn", Duration::from_secs(1)).await.unwrap();
         assert!(state.turn("another", Duration::ZERO).await.is_ok());
         let failure = state.turn("turn", Duration::from_secs(3)).await.unwrap_err();
-        assert!(failure.what == OTHER_RUN && failure.why.contains("for 3 s"), "{failure}");
+        assert!(failure.what.starts_with(OTHER_RUN) && failure.why.contains("for 3 s"), "{failure}");
         let second = tokio::spawn(async move { state.turn("turn", Duration::from_secs(3)).await.is_ok() });
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(first);

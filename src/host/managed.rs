@@ -2,9 +2,7 @@
 //!
 //! packagecloud's own embedded chef is none; in a sandbox only the file's header is asked.
 
-use std::path::Path;
-
-use super::reach::Reach;
+use std::path::{Path, PathBuf};
 
 /// The tool that the file's first lines name, and the line. Only comments count.
 #[must_use]
@@ -24,7 +22,7 @@ pub fn header(text: &[u8]) -> Option<(String, String)> {
 }
 
 /// What shows that a tool's client runs on a host; nothing of it lies below `/opt/packagecloud`.
-const CLIENTS: [(&str, &[&str]); 2] = [
+const CLIENTS: [(&str, &[&str]); 3] = [
     (
         "chef",
         &[
@@ -32,6 +30,9 @@ const CLIENTS: [(&str, &[&str]); 2] = [
             "/etc/cinc/client.rb",
             "/etc/systemd/system/chef-client.service",
             "/etc/systemd/system/chef-client.timer",
+            "/etc/systemd/system/cinc-client.service",
+            "/etc/systemd/system/cinc-client.timer",
+            "/etc/cron.d/chef-client",
             "/lib/systemd/system/chef-client.service",
             "/usr/bin/chef-client",
             "/opt/chef/bin/chef-client",
@@ -45,20 +46,39 @@ const CLIENTS: [(&str, &[&str]); 2] = [
             "/opt/puppetlabs/bin/puppet",
             "/lib/systemd/system/puppet.service",
             "/usr/bin/puppet",
+            "/etc/systemd/system/puppet.service",
+            "/etc/cron.d/puppet",
+        ],
+    ),
+    // It comes from elsewhere, and leaves no client: its fact folder, or the timer of a host that pulls, shows it.
+    (
+        "ansible",
+        &[
+            "/etc/ansible/facts.d",
+            "/etc/cron.d/ansible-pull",
+            "/etc/systemd/system/ansible-pull.timer",
+            "/etc/systemd/system/ansible-pull.service",
         ],
     ),
 ];
 
-/// The tool whose client is on the host, and what shows it. Ansible has none: it comes from elsewhere.
-pub async fn client(reach: Reach, root: &Path) -> Option<(String, String)> {
-    for (tool, places) in CLIENTS {
-        for place in places {
-            if reach.exists(&root.join(place.trim_start_matches('/'))).await {
-                return Some((tool.to_owned(), format!("{place} is on this host")));
-            }
-        }
-    }
-    None
+fn at(root: &Path, place: &str) -> PathBuf {
+    root.join(place.trim_start_matches('/'))
+}
+
+/// Where the clients are looked for, below `root`.
+#[must_use]
+pub fn places(root: &Path) -> Vec<PathBuf> {
+    CLIENTS.iter().flat_map(|(_, places)| places.iter().map(|place| at(root, place))).collect()
+}
+
+/// The tool whose client is on the host, by those of its [`places`] that are there, and what shows it.
+#[must_use]
+pub fn client(root: &Path, there: &[PathBuf]) -> Option<(String, String)> {
+    CLIENTS.iter().find_map(|(tool, places)| {
+        let place = places.iter().find(|place| there.contains(&at(root, place)))?;
+        Some(((*tool).to_owned(), format!("{place} is on this host")))
+    })
 }
 
 #[cfg(test)]
@@ -83,20 +103,29 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_client_on_the_host_counts_and_packageclouds_own_chef_does_not() {
+    #[test]
+    fn a_client_on_the_host_counts_and_packageclouds_own_chef_does_not() {
         let root = tempfile::tempdir().unwrap();
         let put = |path: &str| {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         };
+        let client = || {
+            let there: Vec<_> = places(root.path()).into_iter().filter(|path| path.exists()).collect();
+            client(root.path(), &there)
+        };
         put("opt/packagecloud/embedded/bin/chef-client");
-        assert_eq!(client(Reach::Local, root.path()).await, None);
+        assert_eq!(client(), None);
+        put("etc/ansible/facts.d/packagecloud.fact");
+        assert_eq!(
+            client().unwrap(),
+            ("ansible".to_owned(), "/etc/ansible/facts.d is on this host".to_owned())
+        );
         put("etc/puppetlabs/puppet/puppet.conf");
-        assert_eq!(client(Reach::Local, root.path()).await.unwrap().0, "puppet");
+        assert_eq!(client().unwrap().0, "puppet");
         put("etc/chef/client.rb");
-        let (tool, how) = client(Reach::Local, root.path()).await.unwrap();
+        let (tool, how) = client().unwrap();
         assert_eq!((tool.as_str(), how.as_str()), ("chef", "/etc/chef/client.rb is on this host"));
     }
 }

@@ -37,12 +37,15 @@ pub struct Left {
     pub on: Option<(String, String)>,
 }
 
+/// Where the state lies that root keeps.
+pub const ROOTS: &str = "/var/lib/packagecloud-cloudfront";
+
 /// Where the state lies without `--state-dir`.
 #[must_use]
 pub fn default_dir() -> PathBuf {
     const NAME: &str = "packagecloud-cloudfront";
     if rustix::process::geteuid().is_root() {
-        return Path::new("/var/lib").join(NAME);
+        return PathBuf::from(ROOTS);
     }
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));

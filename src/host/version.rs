@@ -100,6 +100,29 @@ impl Host {
         said
     }
 
+    /// Whether packagecloud-ctl is there, where it shall be run at all.
+    pub async fn ctl_check(&self) -> Option<Check> {
+        let Ctl::Command(words) = &self.ctl else { return None };
+        let name = format!("packagecloud-ctl{}", self.on());
+        Some(match self.reach.program(words.first()?).await {
+            Some(program) => Check::pass(name, program.display().to_string()),
+            None => {
+                let failure = self.missing(words.first()?, "reconfigure");
+                Check::fail(name, failure.why, failure.next)
+            }
+        })
+    }
+
+    /// What `packagecloud-ctl status` prints of its services.
+    pub async fn status(&self) -> Option<String> {
+        let Ctl::Command(words) = &self.ctl else { return None };
+        let (first, rest) = words.split_first()?;
+        let program = self.reach.program(first).await?;
+        let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
+        arguments.push("status");
+        self.reach.said(&program, &arguments).await
+    }
+
     /// The commands that packagecloud-ctl lists tell one thing: whether it knows CloudFront.
     pub(super) async fn listed(&self) -> Option<Version> {
         let Ctl::Command(words) = &self.ctl else { return None };

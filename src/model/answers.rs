@@ -51,6 +51,8 @@ pub struct Answers {
     pub suffix: Suffix,
     pub origin_access: OriginAccess,
     pub packages_domain: Option<String>,
+    /// The ACM certificate for it, by ARN; else one is found by its names.
+    pub certificate: Option<String>,
     pub permissions_boundary: Option<String>,
     pub probe_url: Option<String>,
     pub construction: Option<Construction>,

@@ -64,6 +64,8 @@ pub enum Step {
     Distribution,
     Authenticator,
     Deployed,
+    Certificate,
+    ObjectsKey,
     BucketPolicy,
     // configuration, go-live, disable, roll-back: the host
     Configuration,
@@ -174,6 +176,8 @@ impl Step {
             Self::Distribution => "distribution",
             Self::Authenticator => "authenticator",
             Self::Deployed => "deployed",
+            Self::Certificate => "certificate",
+            Self::ObjectsKey => "objects' KMS key",
             Self::BucketPolicy => "bucket policy",
             Self::Configuration => "packagecloud.rb",
             Self::Gate => "gate",

@@ -33,6 +33,28 @@ impl std::str::FromStr for Suffix {
     }
 }
 
+/// A domain name, in lower case: `packages.example.com`.
+///
+/// # Errors
+/// Where it is no name that a certificate could cover.
+pub fn domain(text: &str) -> Result<String, Failure> {
+    let name = text.trim_end_matches('.').to_ascii_lowercase();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    if name.len() <= 253 && name.contains('.') && name.split('.').all(label) {
+        return Ok(name);
+    }
+    Err(Failure::usage(
+        format!("--packages-domain {text}"),
+        "it is no domain name",
+        "give the bare name, such as packages.example.com, without https:// and without a path",
+    ))
+}
+
 /// The names of one install: of its bucket and its suffix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {

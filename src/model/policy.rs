@@ -9,7 +9,10 @@ mod meaning;
 
 use serde_json::{Value, json};
 
-pub use bucket::{Reader, bucket_statements, grants, merged_bucket_policy, our_canonical_users};
+pub use bucket::{
+    Reader, bucket_policy_for_both, bucket_statements, grants, merged_bucket_policy, moving,
+    our_canonical_users,
+};
 pub use deny::{Shut, shut_out};
 pub use least::least_privilege;
 pub use meaning::{deleted_principals, same, same_among};
@@ -230,6 +233,19 @@ pub fn merged_key_policy(standing: &Value, ours: &Value) -> Value {
 pub fn carries(standing: &Value, ours: &Value) -> bool {
     let standing = meaning::statements(standing);
     meaning::statements(ours).iter().all(|one| standing.contains(one))
+}
+
+/// Whether `standing` holds a statement that says what `one` says, under whatever Sid.
+#[must_use]
+pub fn says(standing: &Value, one: &Value) -> bool {
+    let without_sid = |mut statement: Value| {
+        if let Some(fields) = statement.as_object_mut() {
+            fields.remove("Sid");
+        }
+        meaning::normal_statement(&statement, &[])
+    };
+    let wanted = without_sid(one.clone());
+    statements(standing).into_iter().any(|statement| without_sid(statement) == wanted)
 }
 
 /// One statement for the bucket's own KMS key: CloudFront may decrypt for this distribution.

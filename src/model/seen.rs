@@ -124,6 +124,8 @@ pub struct Distribution {
     pub enabled: bool,
     pub ownership: Ownership,
     pub aliases: Vec<String>,
+    /// The ARN of the ACM certificate that its aliases are served with.
+    pub certificate: Option<String>,
     pub origins: Vec<Origin>,
     /// The default behavior first.
     pub behaviors: Vec<Behavior>,
@@ -153,6 +155,84 @@ pub struct Behavior {
     pub viewer_request: Option<String>,
     /// The ARN of a CloudFront Function on viewer-request, which takes the slot too.
     pub viewer_request_function: Option<String>,
+}
+
+impl Distribution {
+    /// Whether it is reached under this name: its own, or an alias.
+    #[must_use]
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.domain == name || self.aliases.iter().any(|alias| alias == name)
+    }
+}
+
+/// A certificate of ACM in us-east-1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    pub arn: String,
+    /// The names that it covers, wildcards as they stand in it.
+    pub names: Vec<String>,
+    /// `ISSUED`, `PENDING_VALIDATION`, …
+    pub status: String,
+    /// The DNS records by which ACM validates it, where it isn't issued yet.
+    pub records: Vec<DnsRecord>,
+}
+
+/// A DNS record to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsRecord {
+    pub name: String,
+    /// `CNAME`.
+    pub kind: String,
+    pub value: String,
+}
+
+impl DnsRecord {
+    /// As a zone file has it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{} {} {}", self.name, self.kind, self.value)
+    }
+}
+
+impl Certificate {
+    #[must_use]
+    pub fn issued(&self) -> bool {
+        self.status == "ISSUED"
+    }
+
+    #[must_use]
+    pub fn covers(&self, domain: &str) -> bool {
+        self.names.iter().any(|name| covers(name, domain))
+    }
+}
+
+/// Whether a certificate's name, perhaps `*.example.com`, is good for `domain`: a wildcard is one label.
+#[must_use]
+pub fn covers(name: &str, domain: &str) -> bool {
+    if name.eq_ignore_ascii_case(domain) {
+        return true;
+    }
+    let wild = name.strip_prefix("*.").zip(domain.split_once('.'));
+    wild.is_some_and(|(parent, (label, rest))| !label.is_empty() && parent.eq_ignore_ascii_case(rest))
+}
+
+/// A domain of one's own for packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagesDomain {
+    pub name: String,
+    /// The best that covers it, or the one that was named.
+    pub certificate: Certificate,
+}
+
+/// A KMS key that objects of the bucket are encrypted under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectsKey {
+    /// As S3 names it: an ARN, an id or an alias; the bucket's default where S3 names none.
+    pub key: String,
+    /// Whether it is AWS's own, whose policy nobody changes.
+    pub managed_by_aws: bool,
+    /// Whether CloudFront may decrypt with it for the distribution; `None` where its policy can't be read.
+    pub granted: Option<bool>,
 }
 
 /// The bucket, as far as the set-up needs to know it.
@@ -261,6 +341,8 @@ pub struct SecretSeen {
     pub config: ConfigSeen,
     /// Whether our function exists for this bucket: then a file without a secret gets none made.
     pub function: bool,
+    /// Another web node's secret, and that node's name: with one there, none is made.
+    pub elsewhere: Option<(String, super::secret::Secret)>,
 }
 
 #[derive(Debug, Clone)]
@@ -272,6 +354,8 @@ pub struct BootstrapSeen {
     pub control: Option<OriginAccessControl>,
     /// Whether the origin access is a control rather than an identity.
     pub by_control: bool,
+    /// Why it is a control: a lower-case fragment.
+    pub why_control: String,
     /// packagecloud.rb's, once it holds one.
     pub secret: Option<super::secret::Secret>,
     /// The version that is right as it stands, if there is one: its ARN.
@@ -290,9 +374,17 @@ pub struct DistributionSeen {
     pub identity: Option<OriginAccessIdentity>,
     pub control: Option<OriginAccessControl>,
     pub by_control: bool,
+    /// Why it is a control: a lower-case fragment.
+    pub why_control: String,
     pub bucket: BucketSeen,
     /// Whether the bucket policy grants what it must, to whom it must.
     pub granted: bool,
+    /// Whether it also lets a next reader in: a change of origin access was broken off.
+    pub moving: bool,
+    /// The domain of one's own, where one is wanted.
+    pub packages_domain: Option<PackagesDomain>,
+    /// What objects are encrypted under, where an origin access control reads them.
+    pub keys: Vec<ObjectsKey>,
 }
 
 /// What the configuration, go-live, disable and roll-back stages saw.
@@ -305,4 +397,6 @@ pub struct ConfigurationSeen {
     pub before: Values,
     /// A backup to restore, and whether byte for byte.
     pub backup: Option<(String, bool)>,
+    /// The other web nodes' files, in the order in which their hosts were named.
+    pub others: Vec<ConfigSeen>,
 }

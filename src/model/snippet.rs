@@ -8,6 +8,17 @@ fn pairs(values: &Values) -> Vec<(&'static str, String)> {
     Key::ALL.iter().filter_map(|&key| values.ruby(key).map(|value| (key.name(), value))).collect()
 }
 
+/// As `tool` wants them; as Ruby for one that isn't known.
+#[must_use]
+pub fn of(tool: &str, values: &Values) -> String {
+    match tool {
+        "chef" => chef(values),
+        "puppet" => puppet(values),
+        "ansible" => ansible(values),
+        _ => values.lines().join("\n"),
+    }
+}
+
 /// Attributes for a chef recipe or role.
 #[must_use]
 pub fn chef(values: &Values) -> String {

@@ -106,6 +106,36 @@ pub struct CloudFrontFound {
     pub distribution: String,
     /// `d….cloudfront.net`; empty where there is none.
     pub domain: String,
+    /// What the function that is associated runs on; absent where none is known.
+    pub runtime: Option<RuntimeFound>,
+}
+
+/// A Lambda runtime, and how long AWS looks after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeFound {
+    /// `nodejs20.x`.
+    pub name: String,
+    /// `support for it ended on 2026-04-30`; empty where it isn't known.
+    pub support: String,
+}
+
+impl RuntimeFound {
+    /// `today` as `2026-11-23`.
+    #[must_use]
+    pub fn new(name: &str, today: &str) -> Self {
+        // aws-facts section 1.
+        const ENDS: [(&str, &str); 3] =
+            [("nodejs20.x", "2026-04-30"), ("nodejs22.x", "2027-04-30"), ("nodejs24.x", "2028-04-30")];
+        const LONG_GONE: [&str; 6] =
+            ["nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x"];
+        let support = match ENDS.iter().find(|(known, _)| *known == name) {
+            Some((_, end)) if *end <= today => format!("AWS's support for it ended on {end}"),
+            Some((_, end)) => format!("AWS's support for it ends on {end}"),
+            None if LONG_GONE.contains(&name) => "AWS's support for it has ended".to_owned(),
+            None => String::new(),
+        };
+        Self { name: name.to_owned(), support }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,4 +162,22 @@ pub struct TypedKeys {
     pub secret_access_key: Secret,
     pub session_token: Option<Secret>,
     pub remember: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_says_how_long_it_is_looked_after() {
+        for (name, today, support) in [
+            ("nodejs20.x", "2026-11-23", "AWS's support for it ended on 2026-04-30"),
+            ("nodejs20.x", "2026-04-29", "AWS's support for it ends on 2026-04-30"),
+            ("nodejs24.x", "2026-11-23", "AWS's support for it ends on 2028-04-30"),
+            ("nodejs14.x", "2026-11-23", "AWS's support for it has ended"),
+            ("python3.13", "2026-11-23", ""),
+        ] {
+            assert_eq!(RuntimeFound::new(name, today).support, support, "{name} {today}");
+        }
+    }
 }

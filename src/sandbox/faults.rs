@@ -7,8 +7,20 @@
 
 use crate::model::failure::Failure;
 
-const SERVICES: [&str; 11] =
-    ["sts", "iam", "kms", "lambda", "cloudfront", "s3", "s3control", "packagecloud", "edge", "wizard", "*"];
+const SERVICES: [&str; 12] = [
+    "sts",
+    "iam",
+    "kms",
+    "acm",
+    "lambda",
+    "cloudfront",
+    "s3",
+    "s3control",
+    "packagecloud",
+    "edge",
+    "wizard",
+    "*",
+];
 const FORMS: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudfront:3:throttle or kms:CreateKey:1:lost; \
                      WHAT is throttle, deny, lost, drift, hang, panic or error:CODE";
 

@@ -159,7 +159,9 @@ fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {
 
 fn missing(service: &str) -> Refusal {
     match service {
-        "kms" => Refusal::new(400, "MissingAuthenticationTokenException", "Missing Authentication Token"),
+        "kms" | "acm" => {
+            Refusal::new(400, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        }
         "lambda" => Refusal::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token"),
         _ => Refusal::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"),
     }
@@ -168,7 +170,7 @@ fn missing(service: &str) -> Refusal {
 fn unknown(service: &str) -> Refusal {
     let message = "The security token included in the request is invalid.";
     match service {
-        "kms" => Refusal::new(400, "UnrecognizedClientException", message),
+        "kms" | "acm" => Refusal::new(400, "UnrecognizedClientException", message),
         "lambda" => Refusal::new(403, "UnrecognizedClientException", message),
         _ => Refusal::new(403, "InvalidClientTokenId", message),
     }
@@ -177,7 +179,7 @@ fn unknown(service: &str) -> Refusal {
 fn expired(service: &str) -> Refusal {
     let message = "The security token included in the request is expired";
     match service {
-        "kms" => Refusal::new(400, "ExpiredTokenException", message),
+        "kms" | "acm" => Refusal::new(400, "ExpiredTokenException", message),
         "lambda" => Refusal::new(403, "ExpiredTokenException", message),
         _ => Refusal::new(403, "ExpiredToken", message),
     }
@@ -185,7 +187,7 @@ fn expired(service: &str) -> Refusal {
 
 fn mismatch(service: &str, message: &str) -> Refusal {
     match service {
-        "kms" => Refusal::new(400, "InvalidSignatureException", message),
+        "kms" | "acm" => Refusal::new(400, "InvalidSignatureException", message),
         "lambda" => Refusal::new(403, "InvalidSignatureException", message),
         _ => Refusal::new(403, "SignatureDoesNotMatch", message),
     }

@@ -140,6 +140,7 @@ impl World {
                     match service {
                         "sts" => aws::sts::answer(self, request).await,
                         "iam" => aws::iam::answer(self, request).await,
+                        "acm" => aws::acm::answer(self, request).await,
                         "kms" => aws::kms::answer(self, request).await,
                         "lambda" => aws::lambda::answer(self, request).await,
                         _ => aws::cloudfront::answer(self, request).await,
@@ -167,7 +168,7 @@ pub fn http_date(at: Duration) -> String {
 
 /// By the scope of the signature, else by host.
 fn service_of(world: &World, request: &Request<Bytes>) -> Option<&'static str> {
-    const SERVICES: [&str; 6] = ["sts", "iam", "kms", "lambda", "cloudfront", "s3"];
+    const SERVICES: [&str; 7] = ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3"];
     if let Some(authorization) = Authorization::read(request) {
         let service = SERVICES.into_iter().find(|service| *service == authorization.service)?;
         // The account's side of S3 signs as S3 does.
@@ -205,6 +206,7 @@ fn host_of(request: &Request<Bytes>) -> Option<String> {
 fn operation(service: &str, request: &Request<Bytes>) -> String {
     match service {
         "sts" | "iam" => Form::read(request).action().to_owned(),
+        "acm" => aws::acm::operation(request).to_owned(),
         "kms" => aws::kms::operation(request).to_owned(),
         "lambda" => aws::lambda::operation(request.method(), request.uri()).to_owned(),
         "cloudfront" => aws::cloudfront::operation(request.method(), request.uri()).to_owned(),

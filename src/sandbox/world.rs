@@ -48,6 +48,8 @@ pub struct Delays {
     pub identity: Duration,
     /// A function or a version Pending; an update in progress.
     pub function: Duration,
+    /// A certificate waiting for its validation.
+    pub certificate: Duration,
     /// A distribution InProgress.
     pub distribution: Duration,
     /// Until a listing, or KMS's other hosts, show what was made.
@@ -66,6 +68,7 @@ impl Default for Delays {
             role: Duration::from_secs(4),
             identity: Duration::from_secs(3),
             function: Duration::from_secs(3),
+            certificate: Duration::from_secs(8),
             distribution: Duration::from_secs(8),
             listing: Duration::from_millis(700),
             resource: Duration::from_millis(60),
@@ -81,6 +84,7 @@ impl Delays {
         role: Duration::ZERO,
         identity: Duration::ZERO,
         function: Duration::ZERO,
+        certificate: Duration::ZERO,
         distribution: Duration::ZERO,
         listing: Duration::ZERO,
         resource: Duration::ZERO,
@@ -96,6 +100,7 @@ impl Delays {
             role: paced(self.role),
             identity: paced(self.identity),
             function: paced(self.function),
+            certificate: paced(self.certificate),
             distribution: paced(self.distribution),
             listing: paced(self.listing),
             resource: paced(self.resource),
@@ -115,6 +120,7 @@ pub struct State {
     pub changed: Duration,
     pub sts: aws::sts::State,
     pub iam: aws::iam::State,
+    pub acm: aws::acm::State,
     pub kms: aws::kms::State,
     pub lambda: aws::lambda::State,
     pub cloudfront: aws::cloudfront::State,

@@ -40,7 +40,8 @@ async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<
             Some(News::Identified(Ok(welcome::identify(ground, None, Some(&keys), &answers).await)))
         }
         Effect::Look(stage, answers) | Effect::LookBeside(stage, answers) => {
-            ground.mean_it();
+            ground.mean_it().await;
+            ground.look_afresh().await;
             let looked = engine::look(ground, stage, &answers).await;
             let disabling = stage == Stage::Disable && looked.is_ok();
             let _ = sender.news.send(News::Looked(stage, looked.map(Box::new)));

@@ -4,21 +4,21 @@
 
 use std::path::Path;
 
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use packagecloud_cloudfront::{
-    cloud::web::Web,
-    engine::{self, Ground, Identities, Run, SandboxFacts, Settings},
-    host::{Clock, Host, State},
+    engine::{self, Run},
     model::{
         answers::Answers,
         event::End,
         failure::{Failure, Kind},
         goal::{Goal, Stage},
     },
-    sandbox::{self, Options, World, seed},
+    sandbox::{self, Options, World},
 };
 
-use crate::host::{WHOLE, count, open, values};
+use crate::{
+    ground::ground,
+    host::{WHOLE, count, open, values},
+};
 
 const KINDS: [&str; 7] = [
     "lost",
@@ -32,44 +32,6 @@ const KINDS: [&str; 7] = [
 
 pub fn world(dir: &Path, faults: &[String]) -> World {
     sandbox::open(&Options { dir: dir.to_owned(), faults: faults.to_vec(), ..Options::default() }).unwrap()
-}
-
-pub fn ground(world: &World) -> Ground {
-    let state = State::open(&world.dir().join("state"), None).unwrap();
-    let (played, clock) = (world.clone(), world.clone());
-    let play: packagecloud_cloudfront::host::ctl::Play = std::sync::Arc::new(move |command, lines| {
-        let world = played.clone();
-        Box::pin(async move {
-            Ok(sandbox::packagecloud::ctl(&world, &[command], &mut |line| {
-                let _ = lines.send(line.to_owned());
-            })
-            .await)
-        })
-    });
-    let host =
-        Host::sandboxed(&world.dir().join("packagecloud.rb"), play, state, Clock::new(move || clock.now()));
-    let config = world.sdk_config();
-    let web = Web::new(
-        world.http_client(),
-        SharedAsyncSleep::new(TokioSleep::new()),
-        config.time_source().unwrap(),
-        None,
-    );
-    let settings = Settings {
-        identities: Identities::Fixed(Box::new(config)),
-        region: None,
-        endpoint_url: None,
-        sandbox: Some(SandboxFacts {
-            bucket: seed::BUCKET.to_owned(),
-            packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
-            pace: 1.0,
-        }),
-        probe_token: sandbox::packagecloud::read_token(world)
-            .map(packagecloud_cloudfront::model::secret::Secret::new),
-        last: None,
-        last_profile: None,
-    };
-    Ground::new(host, web, settings)
 }
 
 /// The whole set-up, as `enable --upgrade --yes` goes through it.
@@ -150,6 +112,8 @@ async fn holds(fault: &str) {
     let before = values(&world_).secret;
     drop(world_);
     let world_ = world(dir.path(), &[]);
+    // A world that is opened again begins at its last change: what was made by it is listed a moment later.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let again = Box::pin(watched(&world_, enable(&world_))).await;
     assert_eq!(again, (Ok(()), None), "{fault}: the next run, after {result:?}");
     assert_eq!(count(&world_), WHOLE, "{fault}: after {result:?}");

@@ -15,10 +15,7 @@ use packagecloud_cloudfront::{
     sandbox::World,
 };
 
-use crate::{
-    faults::{ground, world},
-    host::values,
-};
+use crate::{faults::world, ground::ground, host::values};
 
 type Ended = (End, Option<Failure>);
 
@@ -35,7 +32,7 @@ impl Part {
     fn new(dir: &Path, stage: Stage) -> Self {
         let ground = ground(&world(dir, &[]));
         let answers = Answers { goal: Some(Goal::Install), ..Answers::default() };
-        ground.mean_it();
+        futures::FutureExt::now_or_never(ground.mean_it()).expect("on this machine nothing is waited for");
         let work = async move {
             let mut looks = 0;
             loop {

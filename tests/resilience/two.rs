@@ -5,7 +5,7 @@ use std::{
     process::{Child, ChildStdout, Stdio},
 };
 
-use packagecloud_cloudfront::sandbox::seed::BUCKET;
+use packagecloud_cloudfront::sandbox::{aws::acm::Certificate, seed::BUCKET};
 use serde_json::Value;
 
 use crate::host::{Host, WHOLE, count, open};
@@ -139,6 +139,12 @@ fn the_answers_of_a_broken_run_are_kept() {
         "--bucket",
         BUCKET,
     ];
+    host.world().write(|state| {
+        let names = vec!["p.example.org".to_owned()];
+        let certificate = Certificate { names, key: "RSA_2048".into(), ..Certificate::default() };
+        let arn = "arn:aws:acm:us-east-1:999999999999:certificate/p";
+        state.acm.certificates.insert(arn.into(), certificate);
+    });
     let (mut child, _out) = started(&host, "0.2", &words, step("started", "function"));
     child.kill().unwrap();
     child.wait().unwrap();

@@ -50,10 +50,14 @@ impl Cloud {
         Ok(self.all_identities().await?.into_iter().find(|one| one.comment == names.comment()))
     }
 
-    /// The identity, made where there is none. Its caller reference is its Comment: asked for again it is the same.
-    pub async fn ensure_identity(&self, names: &Names) -> Result<OriginAccessIdentity, Failure> {
-        if let Some(found) = self.identity(names).await? {
-            return Ok(found);
+    /// The identity, made where `seen` is none. Its caller reference is its Comment: asked for again it is the same.
+    pub async fn ensure_identity(
+        &self,
+        names: &Names,
+        seen: Option<&OriginAccessIdentity>,
+    ) -> Result<OriginAccessIdentity, Failure> {
+        if let Some(found) = seen {
+            return Ok(found.clone());
         }
         let config = CloudFrontOriginAccessIdentityConfig::builder()
             .caller_reference(names.comment())
@@ -86,10 +90,9 @@ impl Cloud {
         }
     }
 
-    /// The control of our name, whoever's it is.
+    /// The control of our name; one that says something else is refused.
     pub async fn control(&self, names: &Names) -> Result<Option<OriginAccessControl>, Failure> {
-        let found = self.control_summary(names).await?;
-        Ok(found.map(|one| OriginAccessControl { id: one.id, name: one.name, description: one.description }))
+        self.control_summary(names).await?.map(|found| ours(names, found)).transpose()
     }
 
     async fn control_summary(&self, names: &Names) -> Result<Option<OriginAccessControlSummary>, Failure> {
@@ -105,10 +108,14 @@ impl Cloud {
         Ok(None)
     }
 
-    /// The control, made where there is none; one of our name that says something else is refused.
-    pub async fn ensure_control(&self, names: &Names) -> Result<OriginAccessControl, Failure> {
-        if let Some(found) = self.control_summary(names).await? {
-            return ours(names, found);
+    /// The control, made where `seen` is none.
+    pub async fn ensure_control(
+        &self,
+        names: &Names,
+        seen: Option<&OriginAccessControl>,
+    ) -> Result<OriginAccessControl, Failure> {
+        if let Some(found) = seen {
+            return Ok(found.clone());
         }
         let config = OriginAccessControlConfig::builder()
             .name(names.origin_access_control())

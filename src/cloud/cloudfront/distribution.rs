@@ -20,6 +20,8 @@ use crate::model::{
 const CREATE: &str = "cloudfront:CreateDistribution";
 const FUNCTION_THERE: patience::Wait =
     patience::Wait::new("CloudFront to accept the function's version", 300, 5);
+/// ACM has issued it, and CloudFront doesn't know yet.
+const CERTIFICATE_THERE: patience::Wait = patience::Wait::new("CloudFront to know the certificate", 60, 5);
 const LISTED: patience::Wait =
     patience::Wait::new("the distribution to be listed, although no answer came", 60, 5);
 const WRITTEN: patience::Wait = patience::Wait::new("the new configuration to be read back", 60, 2);
@@ -72,12 +74,13 @@ impl Cloud {
                 Err(failure) if unknown_identity(&failure) => {
                     self.unless_identity_is_gone(shape, failure).await
                 }
+                Err(failure) if unknown_certificate(&failure) => {
+                    self.unless_certificate_is_wrong(shape.alias, failure).await
+                }
                 done => done,
             }
         };
-        let passing = |failure: &Failure| late(failure) || unknown_identity(failure);
-        let made = patience::while_passing(FUNCTION_THERE, say, passing, create).await;
-        match made {
+        match accepted(say, create).await {
             Ok(answer) => {
                 let part = |part| fault::lacking(CREATE, what(names), part);
                 let distribution = answer.distribution.ok_or_else(|| part("the distribution"))?;
@@ -105,6 +108,20 @@ impl Cloud {
                 found.await.map_err(|_| failure)
             }
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// The same code means a delay and a permanent mistake: a certificate that ACM has issued for the domain passes.
+    async fn unless_certificate_is_wrong<T>(
+        &self,
+        alias: Option<(&str, &str)>,
+        failure: Failure,
+    ) -> Result<T, Failure> {
+        let Some((domain, arn)) = alias else { return Err(lasting(failure)) };
+        match self.certificate(domain, Some(arn)).await {
+            Ok(Some(found)) if found.issued() => Err(failure),
+            Ok(_) => Err(lasting(failure)),
+            Err(wrong) => Err(wrong),
         }
     }
 
@@ -157,16 +174,22 @@ impl Cloud {
             }
             self.check_fidelity(id, &read).await?;
             let update = || async {
-                self.cloudfront
+                let asked = self
+                    .cloudfront
                     .update_distribution()
                     .id(id)
                     .if_match(&read.etag)
                     .distribution_config(wanted.clone())
                     .send()
-                    .await
-                    .map_err(fault::of("cloudfront:UpdateDistribution", &what))
+                    .await;
+                match asked.map_err(fault::of("cloudfront:UpdateDistribution", &what)) {
+                    Err(failure) if unknown_certificate(&failure) => {
+                        self.unless_certificate_is_wrong(intent.alias(), failure).await
+                    }
+                    done => done,
+                }
             };
-            match patience::while_passing(FUNCTION_THERE, say, late, update).await {
+            match accepted(say, update).await {
                 Ok(answer) => return self.written(names, id, etag, answer.e_tag.as_deref(), say).await,
                 Err(failure) if stale(&failure) && tries < TRIES => {
                     say("the distribution's ETag moved: reading it again");
@@ -202,18 +225,19 @@ impl Cloud {
         asked.map_err(fault::of("cloudfront:TagResource", arn)).map(|_| ())
     }
 
-    /// Waits until the distribution is Deployed, for an hour at most.
+    /// Waits until the distribution, of ours as it was made or changed, is Deployed, for an hour at most.
     pub async fn wait_deployed(
         &self,
         names: &Names,
-        id: &str,
+        made: &Distribution,
         say: Say<'_>,
     ) -> Result<Distribution, Failure> {
+        let id = made.id.as_str();
         let done = patience::until(DEPLOYED, say, || async {
-            let now = self.distribution(names, id).await?.ok_or_else(|| {
+            let now = self.distribution_without_tags(names, id).await?.ok_or_else(|| {
                 Failure::new(Kind::Missing, format!("distribution {id}"), "it is not there", "look again")
             })?;
-            Ok((now.status == "Deployed").then_some(now))
+            Ok((now.status == "Deployed").then(|| Distribution { ownership: made.ownership.clone(), ..now }))
         });
         done.await.map_err(|failure| match failure.kind {
             Kind::Other if failure.code.is_none() => Failure::other(
@@ -224,6 +248,25 @@ impl Cloud {
             _ => failure,
         })
     }
+}
+
+/// Sends until CloudFront knows what the request names: each thing for as long as it may take.
+async fn accepted<T, F: Future<Output = Result<T, Failure>>>(
+    say: Say<'_>,
+    send: impl Fn() -> F,
+) -> Result<T, Failure> {
+    let passing = |failure: &Failure| late(failure) || unknown_identity(failure);
+    let known = || patience::while_passing(FUNCTION_THERE, say, passing, &send);
+    patience::while_passing(CERTIFICATE_THERE, say, unknown_certificate, known).await
+}
+
+fn unknown_certificate(failure: &Failure) -> bool {
+    fault::is(failure, "InvalidViewerCertificate")
+}
+
+/// The same failure, told apart from one that passes.
+fn lasting(failure: Failure) -> Failure {
+    Failure { code: None, ..failure }
 }
 
 /// A fresh identity isn't known to all of CloudFront at once.

@@ -9,7 +9,7 @@
 
 use aws_sdk_cloudfront::types::{
     Aliases, CacheBehaviors, DefaultCacheBehavior, DistributionConfig, DistributionSummary, HttpVersion,
-    OriginGroups, Origins, Tags, ViewerProtocolPolicy,
+    OriginGroups, Origins, Tags, ViewerCertificate, ViewerProtocolPolicy,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -56,6 +56,20 @@ impl Cloud {
 
     /// One distribution, by its id.
     pub async fn distribution(&self, names: &Names, id: &str) -> Result<Option<Distribution>, Failure> {
+        let Some(found) = self.distribution_without_tags(names, id).await? else { return Ok(None) };
+        let asked = self.cloudfront.list_tags_for_resource().resource(&found.arn).send().await;
+        let tags = asked.map_err(fault::of("cloudfront:ListTagsForResource", what(id)))?.tags;
+        let tags = tags.as_ref().map(Tags::items).unwrap_or_default();
+        let ownership = whose(tags.iter().map(|tag| (tag.key(), tag.value().unwrap_or_default())), names);
+        Ok(Some(Distribution { ownership, ..found }))
+    }
+
+    /// One distribution, whoever's it is.
+    pub(super) async fn distribution_without_tags(
+        &self,
+        names: &Names,
+        id: &str,
+    ) -> Result<Option<Distribution>, Failure> {
         let asked = self.cloudfront.get_distribution().id(id).send().await;
         let found = fault::absent(asked.map_err(fault::of("cloudfront:GetDistribution", what(id))))?;
         let Some(found) = found else { return Ok(None) };
@@ -63,17 +77,12 @@ impl Cloud {
         let etag = found.e_tag.ok_or_else(|| part("the ETag"))?;
         let distribution = found.distribution.ok_or_else(|| part("the distribution"))?;
         let config = distribution.distribution_config.ok_or_else(|| part("the configuration"))?;
-        let asked = self.cloudfront.list_tags_for_resource().resource(&distribution.arn).send().await;
-        let tags = asked.map_err(fault::of("cloudfront:ListTagsForResource", what(id)))?.tags;
-        let tags = tags.as_ref().map(Tags::items).unwrap_or_default();
-        let ownership = whose(tags.iter().map(|tag| (tag.key(), tag.value().unwrap_or_default())), names);
         Ok(Some(Distribution {
             id: distribution.id,
             arn: distribution.arn,
             domain: distribution.domain_name,
             status: distribution.status,
             etag,
-            ownership,
             ..configured(&config, names)
         }))
     }
@@ -98,6 +107,7 @@ pub fn configured(config: &DistributionConfig, names: &Names) -> Distribution {
         enabled: config.enabled,
         ownership: Ownership::Unmarked,
         aliases: config.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
+        certificate: certificate(config.viewer_certificate()),
         origins: parts.origins(),
         behaviors: parts.behaviors(names),
         continuous_deployment: !deployment.is_empty(),
@@ -123,12 +133,17 @@ fn summarized(one: &DistributionSummary, names: &Names) -> Distribution {
         enabled: one.enabled,
         ownership: Ownership::Unmarked,
         aliases: one.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
+        certificate: certificate(one.viewer_certificate()),
         origins: parts.origins(),
         behaviors: parts.behaviors(names),
         continuous_deployment: false,
         web_acl: Some(one.web_acl_id.clone()).filter(|id| !id.is_empty()),
         differs: Vec::new(),
     }
+}
+
+fn certificate(served: Option<&ViewerCertificate>) -> Option<String> {
+    served?.acm_certificate_arn.clone().filter(|arn| !arn.is_empty())
 }
 
 /// What a summary and a configuration share.

@@ -58,6 +58,14 @@ pub enum Intent<'a> {
 }
 
 impl<'a> Intent<'a> {
+    /// The domain of one's own and its certificate, where they are to be set.
+    pub fn alias(&self) -> Option<(&'a str, &'a str)> {
+        match self {
+            Self::Whole(shape) => shape.alias,
+            Self::Version(_) => None,
+        }
+    }
+
     pub fn version_arn(&self) -> &'a str {
         match self {
             Self::Whole(shape) => shape.version_arn,

@@ -137,7 +137,8 @@ impl Cloud {
             done => done?,
         }
         self.await_ready(names, say).await?;
-        self.function(names)
+        // It was just made, so it has no versions.
+        self.function_alone(names)
             .await?
             .ok_or_else(|| fault::lacking("lambda:GetFunction", what(names), "the new function"))
     }

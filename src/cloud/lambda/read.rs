@@ -18,24 +18,18 @@ use crate::model::{
 pub const ARM: &str = "arm64 architecture";
 
 impl Cloud {
-    /// The function of our name, whoever's it is, with its versions.
+    /// The function of our name, whoever's it is, with its versions; the listing leaves their states out.
     pub async fn function(&self, names: &Names) -> Result<Option<Function>, Failure> {
-        let name = names.function();
-        let (found, versions) = tokio::try_join!(
-            async {
-                let asked = self.lambda.get_function().function_name(&name).send().await;
-                fault::absent(asked.map_err(fault::of("lambda:GetFunction", what(names))))
-            },
-            async { fault::absent(self.versions(names).await) },
-        )?;
+        let versions = async { fault::absent(self.versions(names).await) };
+        let (found, versions) = tokio::try_join!(self.function_alone(names), versions)?;
+        Ok(found.map(|found| Function { versions: versions.unwrap_or_default(), ..found }))
+    }
+
+    /// The same without its versions, in one request.
+    pub async fn function_alone(&self, names: &Names) -> Result<Option<Function>, Failure> {
+        let asked = self.lambda.get_function().function_name(names.function()).send().await;
+        let found = fault::absent(asked.map_err(fault::of("lambda:GetFunction", what(names))))?;
         let Some(found) = found else { return Ok(None) };
-        let mut versions = versions.unwrap_or_default();
-        // The listing leaves states out; of all of them the newest one's is worth a request.
-        if let Some(newest) = versions.last_mut().filter(|newest| newest.state.is_empty())
-            && let Some(known) = self.function_version(&newest.arn).await?
-        {
-            *newest = known;
-        }
         let part = |part| fault::lacking("lambda:GetFunction", what(names), part);
         let configuration = found.configuration.ok_or_else(|| part("the configuration"))?;
         let tags = found.tags.unwrap_or_default();
@@ -51,7 +45,7 @@ impl Cloud {
             description: configuration.description().unwrap_or_default().to_owned(),
             revision_id: configuration.revision_id().unwrap_or_default().to_owned(),
             forbidden: forbidden(&configuration),
-            versions,
+            versions: Vec::new(),
         }))
     }
 

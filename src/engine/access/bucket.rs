@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use crate::engine::{ground::Scene, origin_access::by_control};
+use crate::engine::{ground::Scene, origin_access};
 use crate::model::{
     answers::Answers,
     check::Check,
@@ -103,8 +103,10 @@ fn bucket_policy(scene: &Scene) -> Check {
 pub async fn objects(scene: &Scene, answers: &Answers) -> Check {
     const NAME: &str = "objects";
     let bucket = scene.names.bucket();
-    let keys = match scene.cloud.sample_keys(bucket, 1000).await {
-        Ok(keys) => keys.into_iter().filter(|key| object::in_layout(key)).collect::<Vec<_>>(),
+    let keys = match scene.listing().await {
+        Ok(all) => {
+            all.into_iter().map(|one| one.key).filter(|key| object::in_layout(key)).collect::<Vec<_>>()
+        }
         Err(failure) => return Check::unknown(NAME, failure.why),
     };
     let step = keys.len().div_ceil(SAMPLE).max(1);
@@ -116,7 +118,7 @@ pub async fn objects(scene: &Scene, answers: &Answers) -> Check {
     if of == 0 {
         return Check::unknown(NAME, "none is there yet to look at");
     }
-    let control = by_control(answers.origin_access, &scene.bucket);
+    let control = Box::pin(origin_access::choose(scene, answers)).await.is_ok_and(|choice| choice.control);
     for (key, head) in heads {
         match head {
             // S3 answers so, without a word, where it wants a customer's key.

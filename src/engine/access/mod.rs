@@ -5,7 +5,7 @@ mod bucket;
 
 use tokio::join;
 
-use crate::host::version;
+use crate::host::{Config, version};
 use crate::model::{
     access::{self, Need},
     answers::{Answers, Engine},
@@ -18,18 +18,26 @@ use crate::model::{
 
 use super::{
     ground::{Ground, Scene},
-    origin_access::by_control,
+    nodes, origin_access,
 };
 
 /// A minute: more than this and links that packagecloud signs are refused early or accepted late.
 const CLOCK_LIMIT: i64 = 60;
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    look_for(ground, answers, None).await
+}
+
+/// The same with the permissions that `stages` need, where not all of them have something to do.
+pub async fn look_for(ground: &Ground, answers: &Answers, stages: Option<&[Stage]>) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
     let config = ground.host.read_config().await;
     // Without a goal all that any goal needs is asked for, as in the policy that is printed.
     let mut needs = needed(answers.goal.unwrap_or(Goal::Upgrade), &scene, answers);
-    if by_control(answers.origin_access, &scene.bucket) {
+    if let Some(stages) = stages {
+        needs.retain(|need| stages.contains(&need.stage));
+    }
+    if Box::pin(origin_access::choose(&scene, answers)).await?.control {
         needs = access::by_control(needs);
     }
     let (permissions, version) =
@@ -44,9 +52,13 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         Err(failure) => Check::fail("packagecloud.rb", failure.to_string(), failure.next.clone()),
     });
     plan.checks.push(version::check(version.as_ref()));
+    for node in ground.nodes() {
+        plan.checks.extend(node.host.ctl_check().await);
+    }
+    plan.checks.extend(hosts(ground, &scene, config.as_ref().ok(), answers).await);
     match permissions {
         Ok(checks) => {
-            plan.checks.extend(checks.into_iter().map(|check| unasked_of_packagecloud(check, &scene)))
+            plan.checks.extend(checks.into_iter().map(|check| unasked_of_packagecloud(check, &scene)));
         }
         Err(failure) => {
             plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why)));
@@ -63,6 +75,41 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         checks: plan.checks.clone(),
     }));
     Ok(plan)
+}
+
+/// What must be known of each host beside this machine: its clock, and of the other web nodes their files and versions.
+async fn hosts(ground: &Ground, scene: &Scene, first: Option<&Config>, answers: &Answers) -> Vec<Check> {
+    let mut checks: Vec<Check> =
+        ground.nodes().iter().filter_map(|node| clock_there(node, scene.caller.clock_ahead)).collect();
+    checks.extend(nodes::checks(ground, first, answers).await);
+    for node in ground.others() {
+        let check = version::check(node.host.version().await.as_ref());
+        checks.push(Check { name: format!("{}{}", check.name, node.host.on()), ..check });
+    }
+    checks
+}
+
+/// The clock of another host, which signs the links: this machine's is known by AWS's.
+pub(super) fn clock_there(node: &Ground, here: Option<i64>) -> Option<Check> {
+    let line = node.host.reach.line()?;
+    let name = format!("clock{}", node.host.on());
+    let milliseconds = line.ahead();
+    let ahead = here? + (milliseconds + 500 * milliseconds.signum()) / 1000;
+    Some(if ahead.abs() <= CLOCK_LIMIT {
+        Check::pass(name, format!("{} s from AWS's", ahead.abs()))
+    } else {
+        Check::fail(
+            name,
+            format!(
+                "{} is {} s {} AWS: links that it signs are {}",
+                line.name(),
+                ahead.abs(),
+                if ahead > 0 { "ahead of" } else { "behind" },
+                if ahead > 0 { "accepted too long" } else { "expired too early" },
+            ),
+            format!("on {}: set the clock (chronyc makestep, or timedatectl set-ntp true)", line.name()),
+        )
+    })
 }
 
 /// What the goal needs, by the engine that was chosen.

@@ -8,13 +8,18 @@ use crate::edge::{
     bundle::{HANDLER, MEMORY, RUNTIME, TIMEOUT},
     self_test::{VECTORS, self_test},
 };
-use crate::engine::{ground::Ground, run::StageRun};
+use crate::engine::{
+    account::{Authenticator, Made},
+    ground::{Ground, Scene},
+    probe::{self, Place},
+    run::StageRun,
+};
 use crate::model::{
     answers::Answers,
     event::End,
     failure::Failure,
     goal::Step,
-    seen::{BootstrapSeen, Ownership},
+    seen::{BootstrapSeen, KmsKey, Ownership, Role},
 };
 
 /// Makes what the plan says. The role, the key and the origin access don't need one another and are made together.
@@ -34,6 +39,9 @@ pub async fn apply(
         )
     })?;
     secret.key()?;
+    if seen.function.as_ref().is_some_and(|function| function.ownership == Ownership::Unmarked) {
+        Box::pin(live_links_are_accepted(ground, &scene, seen, answers, run)).await?;
+    }
     let adopt = answers.consents.adopt;
     let role_arn = format!("arn:aws:iam::{account}:role/{}", names.role());
 
@@ -41,16 +49,11 @@ pub async fn apply(
         let say = run.progress(Step::Role);
         let role = run
             .step(Step::Role, format!("role {}", names.role()), async {
-                let role = cloud
-                    .ensure_role(
-                        names,
-                        seen.role.as_ref(),
-                        answers.permissions_boundary.as_deref(),
-                        adopt,
-                        &say,
-                    )
-                    .await?;
-                cloud.ensure_service_linked_roles(&say).await?;
+                let boundary = answers.permissions_boundary.as_deref();
+                let (role, ()) = try_join!(
+                    cloud.ensure_role(names, seen.role.as_ref(), boundary, adopt, &say),
+                    cloud.ensure_service_linked_roles(&say)
+                )?;
                 let text = format!("role {} stands", role.name);
                 Ok((role, text))
             })
@@ -75,29 +78,38 @@ pub async fn apply(
     };
     let making_access = run.step(Step::OriginAccess, "origin access", async {
         if seen.by_control {
-            let control = cloud.ensure_control(names).await?;
-            Ok(((), format!("origin access control {} stands", control.id)))
+            let control = cloud.ensure_control(names, seen.control.as_ref()).await?;
+            let text = format!("origin access control {} stands", control.id);
+            Ok((Made::Control(control), text))
         } else {
-            let identity = cloud.ensure_identity(names).await?;
-            Ok(((), format!("origin access identity {} stands", identity.id)))
+            let identity = cloud.ensure_identity(names, seen.identity.as_ref()).await?;
+            let text = format!("origin access identity {} stands", identity.id);
+            Ok((Made::Identity(identity), text))
         }
     });
-    let (role, key, ()) = try_join!(making_role, making_key, making_access)?;
+    let (role, key, access) =
+        try_join!(Box::pin(making_role), Box::pin(making_key), Box::pin(making_access))?;
+    scene.has_made(access).await;
 
     let say = run.progress(Step::KeyPolicy);
-    let policies = try_join!(
+    let (key_policy, role_policy) = try_join!(
         run.step(Step::KeyPolicy, "KMS key policy", async {
-            cloud.ensure_key_policy(names, &key, &role.arn, account, &say).await?;
-            Ok(((), "only the function's role may decrypt with the key".to_owned()))
+            let policy = cloud.ensure_key_policy(names, &key, &role.arn, account, &say).await?;
+            Ok((policy, "only the function's role may decrypt with the key".to_owned()))
         }),
         run.step(Step::RolePolicy, "role policy", async {
-            cloud.ensure_role_policy(names, &role, &key.arn, account, &say).await?;
-            Ok(((), "the role may decrypt and write its logs, and nothing else".to_owned()))
+            let policy = cloud.ensure_role_policy(names, &role, &key.arn, account, &say).await?;
+            Ok((policy, "the role may decrypt and write its logs, and nothing else".to_owned()))
         })
-    );
-    policies?;
+    )?;
+    let mut made = Authenticator {
+        role: Some(Role { policy: Some(role_policy), ..role.clone() }),
+        key: Some(KmsKey { policy: key_policy, alias: true, ..key.clone() }),
+        function: seen.function.clone(),
+    };
 
     if let Some(arn) = &seen.version {
+        scene.has_made(Made::Authenticator(made)).await;
         return Ok(ended(seen, arn));
     }
     let bundle = bundle(seen.construction, &key.arn, names);
@@ -126,7 +138,64 @@ pub async fn apply(
             Ok((version, text))
         })
         .await?;
-    Ok(ended(seen, &version.arn))
+    let ended = ended(seen, &version.arn);
+    let mut function = function;
+    function.versions.retain(|known| known.arn != version.arn);
+    function.versions.push(version);
+    made.function = Some(function);
+    scene.has_made(Made::Authenticator(made)).await;
+    Ok(ended)
+}
+
+/// Another's function is replaced only where what packagecloud signs at this moment is accepted by ours too. While
+/// CloudFront is off no link depends on it, and going live proves it.
+async fn live_links_are_accepted(
+    ground: &Ground,
+    scene: &Scene,
+    seen: &BootstrapSeen,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<(), Failure> {
+    if ground.host.read_config().await?.seen.values.enabled != Some(true) {
+        return Ok(());
+    }
+    let what = "packagecloud's own redirect";
+    let left = "what serves packages now was left as it is";
+    run.step(Step::Proof, "asking packagecloud for a link, to see whether ours accepts it", async {
+        let samples = probe::samples(scene).await?;
+        let redirect = probe::redirect(ground, answers, samples.package.as_deref()).await?.ok_or_else(|| {
+            Failure::other(
+                what,
+                format!("it can't be seen, so whether the adopted function's successor accepts it isn't known; {left}"),
+                "give a download URL of packagecloud with --probe-url",
+            )
+        })?;
+        let location = redirect.location.clone().filter(|_| redirect.place() == Place::Edge);
+        let location = location.ok_or_else(|| {
+            Failure::other(
+                what,
+                format!("CloudFront is on, and it answers {}; {left}", redirect.words()),
+                "run reconfigure and restart, or disable, then try again",
+            )
+        })?;
+        let fits = seen.secret.as_ref().and_then(|secret| probe::fitting(&location, secret, seen.construction));
+        match fits {
+            Some(fits) if fits == seen.construction => {
+                Ok(((), format!("a link that packagecloud just made is accepted as {fits}")))
+            }
+            Some(fits) => Err(Failure::other(
+                what,
+                format!("its token is made as {fits}, and ours would accept {}; {left}", seen.construction),
+                format!("run it again with --construction {fits}"),
+            )),
+            None => Err(Failure::other(
+                what,
+                format!("ours would refuse its token: it is made another way, or with another secret than this host's; {left}"),
+                "run inspect on the URL; copy cloudfront_secret from the node that made it, where it is another's",
+            )),
+        }
+    })
+    .await
 }
 
 /// Gives the bundle back for publishing, and what is said of it, only where it passed its self-test whole.

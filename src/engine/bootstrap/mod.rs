@@ -9,6 +9,8 @@ mod see;
 pub(super) use make::apply;
 pub(super) use see::{CONSTRUCTION, see};
 
+use futures::FutureExt as _;
+
 use crate::model::{answers::Answers, failure::Failure, plan::Plan};
 
 use super::ground::Ground;
@@ -16,6 +18,6 @@ use super::ground::Ground;
 /// What is there of the authenticator and of CloudFront's access to the bucket.
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
-    let seen = see(ground, &scene, answers).await?;
+    let seen = see(ground, &scene, answers).boxed().await?;
     plan::plan(seen, &scene, answers)
 }

@@ -158,7 +158,7 @@ fn origin_access_line(plan: &mut Plan, seen: &BootstrapSeen, names: &Names) {
                 Step::OriginAccess,
                 Verb::Create,
                 names.origin_access_control(),
-                "an origin access control: the bucket's encryption or region shuts an identity out",
+                format!("an origin access control: {}", seen.why_control),
             ),
         }
     } else {

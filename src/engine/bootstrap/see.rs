@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use futures::FutureExt as _;
 use tokio::try_join;
 
-use crate::cloud::Cloud;
 use crate::edge::bundle::{Bundle, parse_description};
 use crate::engine::{
+    account::Authenticator,
     ground::{Ground, Scene},
-    origin_access::by_control,
+    origin_access,
 };
 use crate::model::{
     answers::Answers,
@@ -22,19 +23,19 @@ use crate::model::{
 pub const CONSTRUCTION: &str = "construction";
 
 pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<BootstrapSeen, Failure> {
-    let (cloud, names) = (&scene.cloud, &scene.names);
-    let (role, key, function, identity, control) = try_join!(
-        cloud.role(names),
-        cloud.key(names),
-        cloud.function(names),
-        cloud.identity(names),
-        cloud.control(names)
-    )?;
-    let by_control = by_control(answers.origin_access, &scene.bucket);
+    let names = &scene.names;
+    let origin_access::Choice { control: by_control, why: why_control } =
+        origin_access::choose(scene, answers).boxed().await?;
+    // Only the one that is used is looked for.
+    let access = async {
+        Ok(if by_control { (None, scene.control().await?) } else { (scene.identity().await?, None) })
+    };
+    let (Authenticator { role, key, function }, (identity, control)) =
+        try_join!(scene.authenticator().boxed(), access.boxed())?;
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
     let secret = ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let held = match &function {
-        Some(function) => held(cloud, names, function).await?,
+        Some(function) => held(scene, function).boxed().await?,
         None => None,
     };
     let construction = answers.construction.or(held).unwrap_or_default();
@@ -56,18 +57,29 @@ pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<Bo
         }
         _ => None,
     };
-    Ok(BootstrapSeen { role, key, function, identity, control, by_control, secret, version, construction })
+    Ok(BootstrapSeen {
+        role,
+        key,
+        function,
+        identity,
+        control,
+        by_control,
+        why_control,
+        secret,
+        version,
+        construction,
+    })
 }
 
 /// What the edge accepts: as the version holds it that our distribution carries, else as the newest one does. Which one
 /// it carries is asked only where that makes a difference.
-async fn held(cloud: &Cloud, names: &Names, function: &Function) -> Result<Option<Construction>, Failure> {
+async fn held(scene: &Scene, function: &Function) -> Result<Option<Construction>, Failure> {
     let of = |version: &FunctionVersion| Some(parse_description(&version.description)?.construction);
     let newest = function.versions.last().and_then(of);
     if function.versions.iter().filter_map(of).all(|one| Some(one) == newest) {
         return Ok(newest);
     }
-    let distributions = cloud.distributions(names).await?;
+    let distributions = scene.delivery().await?.distributions;
     let carried = distributions
         .iter()
         .filter(|distribution| distribution.ownership == Ownership::Ours)

@@ -1,54 +1,84 @@
-//! Whether the authenticator stands before the bucket: on every behavior that reaches it, in every distribution that has it as an origin.
+//! Whether the authenticator stands before the bucket: on every behavior that reaches it, in every distribution that could read it.
+//!
+//! A distribution could read it that has it as an origin, by any form of its domain, or that uses the identity which reads it.
 
+use crate::cloud::cloudfront::is_domain;
 use crate::model::{
     failure::Failure,
     names::Names,
     seen::{Behavior, Distribution},
 };
 
-/// The ids of the origins of `distribution` that are the bucket.
-pub fn serving_origins(distribution: &Distribution, names: &Names) -> Vec<String> {
-    let prefix = format!("{}.s3", names.bucket());
-    distribution
-        .origins
-        .iter()
-        .filter(|origin| origin.domain.starts_with(&prefix))
-        .map(|origin| origin.id.clone())
-        .collect()
+/// What the functions of every install of this program begin with, and the vendor's is called.
+const FAMILY: &str = ":function:packagecloud_cloudfront_auth";
+
+/// The ids of the origins of `distribution` that are the bucket, or that are read as `identity`.
+fn reaching(distribution: &Distribution, names: &Names, identity: Option<&str>) -> Vec<String> {
+    let reads = |origin: &&crate::model::seen::Origin| {
+        is_domain(&origin.domain, names.bucket())
+            || identity.is_some_and(|id| origin.identity.as_deref() == Some(id))
+    };
+    distribution.origins.iter().filter(reads).map(|origin| origin.id.clone()).collect()
 }
 
-/// Whether every behavior on one of `origins` carries a version of `function` (`:function:NAME:`).
-pub fn guarded(distribution: &Distribution, origins: &[String], function: &str) -> bool {
-    distribution
-        .behaviors
-        .iter()
-        .filter(|behavior| origins.contains(&behavior.origin))
-        .all(|behavior| behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(function)))
+/// The behaviors through which the bucket is read.
+fn served<'a>(
+    distribution: &'a Distribution,
+    names: &Names,
+    identity: Option<&str>,
+) -> impl Iterator<Item = &'a Behavior> {
+    let origins = reaching(distribution, names, identity);
+    distribution.behaviors.iter().filter(move |behavior| origins.contains(&behavior.origin))
 }
 
-/// Stops where another distribution serves the bucket without the authenticator.
-pub fn refuse_unguarded(other: &Distribution, names: &Names) -> Result<(), Failure> {
-    // Another install of this program guards its own with a function of another suffix.
-    let function = ":function:packagecloud_cloudfront_auth";
-    if guarded(other, &serving_origins(other, names), function) {
-        return Ok(());
-    }
+/// Whether every behavior on the bucket carries a version of the function of this name.
+pub fn guarded(distribution: &Distribution, names: &Names) -> bool {
+    let function = format!(":function:{}:", names.function());
+    served(distribution, names, None)
+        .all(|behavior| behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(&function)))
+}
+
+/// Whether it has the bucket behind a behavior, and exactly this version on every such behavior.
+pub fn carries(distribution: &Distribution, names: &Names, arn: &str) -> bool {
+    let mut served = served(distribution, names, None).peekable();
+    served.peek().is_some() && served.all(|behavior| behavior.viewer_request.as_deref() == Some(arn))
+}
+
+/// Stops where another distribution could read the bucket without the authenticator.
+pub fn refuse_unguarded(other: &Distribution, names: &Names, identity: Option<&str>) -> Result<(), Failure> {
+    let open = |behavior: &&Behavior| {
+        // Another install of this program guards its own with a function of another suffix.
+        !behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(FAMILY))
+    };
+    let Some(open) = served(other, names, identity).find(open) else { return Ok(()) };
+    let behavior =
+        open.path.as_deref().map_or_else(|| "default behavior".into(), |path| format!("behavior {path}"));
+    let holder = open.viewer_request.as_ref().or(open.viewer_request_function.as_ref());
+    let holder = holder.map(|arn| format!(" (its viewer request is taken by {arn})")).unwrap_or_default();
     Err(Failure::other(
         format!("distribution {}", other.id),
         format!(
-            "it has bucket {} as its origin, and a behavior without the authenticator: what CloudFront may read, it would give to anybody",
+            "it reaches bucket {}, and its {behavior} is without the authenticator{holder}: what CloudFront may read, it would give to anybody",
             names.bucket()
         ),
         "remove that origin from it, or put the authenticator on all its behaviors, then look again; nothing was changed",
     ))
 }
 
-/// Whether every behavior carries exactly this version.
-pub fn carries(distribution: &Distribution, names: &Names, arn: &str) -> bool {
-    let origins = serving_origins(distribution, names);
-    let mut served =
-        distribution.behaviors.iter().filter(|behavior| origins.contains(&behavior.origin)).peekable();
-    served.peek().is_some() && served.all(|behavior| behavior.viewer_request.as_deref() == Some(arn))
+/// Stops where another distribution that uses the identity is still being deployed: its edges may serve what stood
+/// before the authenticator.
+pub fn refuse_undeployed(other: &Distribution, identity: &str) -> Result<(), Failure> {
+    let uses = other.origins.iter().any(|origin| origin.identity.as_deref() == Some(identity));
+    if !uses || other.status == "Deployed" {
+        return Ok(());
+    }
+    Err(Failure::other(
+        format!("distribution {}", other.id),
+        format!(
+            "it uses the origin access identity {identity}, and is still being deployed: what its edges serve isn't known"
+        ),
+        "wait until it is deployed, some minutes, then try again; the bucket was not opened",
+    ))
 }
 
 /// Stops where somebody else's function sits on a viewer request.
@@ -58,7 +88,7 @@ pub fn slots_are_free(distribution: &Distribution, names: &Names) -> Result<(), 
         let other = behavior.viewer_request.as_ref().filter(|arn| !arn.contains(&ours));
         other.or(behavior.viewer_request_function.as_ref()).cloned()
     };
-    match distribution.behaviors.iter().find_map(taken) {
+    match served(distribution, names, None).find_map(taken) {
         None => Ok(()),
         Some(arn) => Err(Failure::other(
             format!("distribution {}", distribution.id),

@@ -1,11 +1,26 @@
-//! Makes what the distribution stage's plan says, in the order that never leaves the bucket open.
+//! Makes what the distribution stage's plan says, in the order that never leaves the bucket open, nor customers without it.
 
-use super::grant::grant;
+use super::{
+    grant::{grant, let_both_read},
+    guard::guarded,
+    plan::reads_otherwise,
+    see::is_ours,
+};
 use crate::cloud::{Access, Intent, Shape};
-use crate::engine::{ground::Ground, run::StageRun};
-use crate::model::{answers::Answers, event::End, failure::Failure, goal::Step, seen::DistributionSeen};
+use crate::engine::{
+    account::{Delivery, Made},
+    ground::{Ground, Scene},
+    objects_key,
+    run::StageRun,
+};
+use crate::model::{
+    answers::Answers,
+    event::End,
+    failure::Failure,
+    goal::Step,
+    seen::{Certificate, Distribution, DistributionSeen},
+};
 
-/// Makes what the plan says, in the order that never leaves the bucket open.
 pub async fn apply(
     ground: &Ground,
     seen: &DistributionSeen,
@@ -15,47 +30,58 @@ pub async fn apply(
     let scene = ground.scene(answers).await?;
     let (cloud, names) = (&scene.cloud, &scene.names);
     let adopt = answers.consents.adopt;
-    let version_arn = seen.version_arn.as_deref().ok_or_else(|| {
-        Failure::other(
-            "the function's version",
-            "there is none yet that is right",
-            "run bootstrap-cloudfront first",
-        )
-    })?;
-    let access_id = match (seen.by_control, &seen.identity, &seen.control) {
-        (false, Some(identity), _) => identity.id.clone(),
-        (true, _, Some(control)) => control.id.clone(),
-        _ => {
-            return Err(Failure::other(
-                "the origin access",
-                "there is none yet",
-                "run bootstrap-cloudfront first",
-            ));
-        }
+    let needed = |what: &str, why: &str| Failure::other(what, why, "run bootstrap-cloudfront first");
+    let version_arn = seen
+        .version_arn
+        .as_deref()
+        .ok_or_else(|| needed("the function's version", "there is none yet that is right"))?;
+    let access = match (seen.by_control, &seen.identity, &seen.control) {
+        (false, Some(identity), _) => Access::Identity(&identity.id),
+        (true, _, Some(control)) => Access::Control(&control.id),
+        _ => return Err(needed("the origin access", "there is none yet")),
     };
-    let cache = run
-        .step(Step::CachePolicy, format!("cache policy {}", names.cache_policy()), async {
-            let cache = cloud.ensure_cache_policy(names, seen.cache_policy.as_ref(), adopt).await?;
-            let text = format!("cache policy {} stands", cache.id);
-            Ok((cache, text))
-        })
-        .await?;
+    let making_cache = run.step(Step::CachePolicy, format!("cache policy {}", names.cache_policy()), async {
+        let cache = cloud.ensure_cache_policy(names, seen.cache_policy.as_ref(), adopt).await?;
+        let text = format!("cache policy {} stands", cache.id);
+        Ok((cache, text))
+    });
+    let (cache, certificate) = tokio::try_join!(making_cache, Box::pin(issued(&scene, seen, run)))?;
+    let alias = seen.packages_domain.as_ref().zip(certificate.as_ref());
     let shape = Shape {
         region: &seen.bucket.region,
-        access: if seen.by_control { Access::Control(&access_id) } else { Access::Identity(&access_id) },
+        access,
         cache_policy_id: &cache.id,
         version_arn,
-        alias: None,
+        alias: alias.map(|(domain, certificate)| (domain.name.as_str(), certificate.arn.as_str())),
     };
+    let mut seen = seen.clone();
+    if let Some(standing) = seen.distribution.clone().filter(|one| guarded(one, names))
+        && reads_otherwise(&seen, names)
+    {
+        let standing = Box::pin(deployed(&scene, &standing, run)).await?;
+        let say = run.progress(Step::BucketPolicy);
+        let policy = run
+            .step(Step::BucketPolicy, format!("bucket policy of {}, for both ways", names.bucket()), async {
+                Box::pin(let_both_read(ground, &scene, &seen, &standing, &say)).await
+            })
+            .await?;
+        seen.bucket.policy = Some(policy);
+    }
     let say = run.progress(Step::Distribution);
     let made = run
         .step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
             let distribution = match &seen.distribution {
-                None => cloud.create_distribution(names, &shape, &say).await?,
+                None => {
+                    // The plan may be old: one that was made since is never made twice.
+                    if cloud.distributions(names).await?.iter().any(|one| is_ours(one, names)) {
+                        return Err(Failure::drifted("the distribution", "it was made since this was shown"));
+                    }
+                    Box::pin(cloud.create_distribution(names, &shape, &say)).await?
+                }
                 Some(stands) => {
-                    cloud
-                        .associate(names, &stands.id, &stands.etag, &Intent::Whole(shape), adopt, &say)
-                        .await?
+                    let intent = Intent::Whole(shape);
+                    let changing = cloud.associate(names, &stands.id, &stands.etag, &intent, adopt, &say);
+                    Box::pin(changing).await?
                 }
             };
             let text = format!("distribution {} at {} stands", distribution.id, distribution.domain);
@@ -67,23 +93,57 @@ pub async fn apply(
         Ok(((), format!("{version_arn} is on every behavior")))
     })
     .await?;
-    let say = run.progress(Step::Deployed);
-    let deployed = run
-        .step(
-            Step::Deployed,
-            format!("waiting until every edge has {}; this takes minutes", made.id),
-            async {
-                let deployed = run.unless_stopped(cloud.wait_deployed(names, &made.id, &say)).await?;
-                let text = format!("distribution {} is deployed", deployed.id);
-                Ok((deployed, text))
-            },
-        )
-        .await?;
+    let made = Box::pin(deployed(&scene, &made, run)).await?;
+    let left = Box::pin(objects_key::ensure(&scene, &seen.keys, &made.arn, answers, run)).await?;
     let say = run.progress(Step::BucketPolicy);
-    run.step(Step::BucketPolicy, format!("bucket policy of {}", names.bucket()), async {
-        let text = grant(ground, &scene, seen, &deployed, version_arn, &say).await?;
-        Ok(((), text))
+    let granted = run
+        .step(Step::BucketPolicy, format!("bucket policy of {}", names.bucket()), async {
+            let granted = Box::pin(grant(ground, &scene, &seen, &made, version_arn, &say)).await?;
+            let text = granted.text.clone();
+            Ok((granted, text))
+        })
+        .await?;
+    scene
+        .has_made(Made::Delivery(Delivery {
+            distributions: granted.distributions,
+            cache_policy: Some(cache),
+            bucket_policy: granted.bucket_policy,
+        }))
+        .await;
+    Ok((End::Applied, format!("{} serves {}{left}", made.domain, names.bucket())))
+}
+
+/// The certificate for the packages domain, once ACM has issued it.
+async fn issued(
+    scene: &Scene,
+    seen: &DistributionSeen,
+    run: &StageRun,
+) -> Result<Option<Certificate>, Failure> {
+    let Some(domain) = &seen.packages_domain else { return Ok(None) };
+    let certificate = &domain.certificate;
+    if certificate.issued() {
+        return Ok(Some(certificate.clone()));
+    }
+    let say = run.progress(Step::Certificate);
+    let doing = format!("waiting until ACM has issued {}; this waits for its DNS record", certificate.arn);
+    run.step(Step::Certificate, doing, async {
+        let issued = run.unless_stopped(scene.cloud.wait_issued(certificate, &say)).await?;
+        let text = format!("certificate {} is issued", issued.arn);
+        Ok((Some(issued), text))
     })
-    .await?;
-    Ok((End::Applied, format!("{} serves {}", deployed.domain, names.bucket())))
+    .await
+}
+
+/// The distribution, once every edge has it.
+async fn deployed(scene: &Scene, made: &Distribution, run: &StageRun) -> Result<Distribution, Failure> {
+    let say = run.progress(Step::Deployed);
+    let doing = format!("waiting until every edge has {}; this takes minutes", made.id);
+    run.step(Step::Deployed, doing, async {
+        let waiting = scene.cloud.wait_deployed(&scene.names, made, &say);
+        let there = made.status == "Deployed";
+        let deployed = if there { made.clone() } else { run.unless_stopped(waiting).await? };
+        let text = format!("distribution {} is deployed", deployed.id);
+        Ok((deployed, text))
+    })
+    .await
 }

@@ -2,6 +2,7 @@
 //!
 //! At no instant may a distribution read the bucket without the authenticator on every behavior, as deployed at the edge.
 
+mod domain;
 mod grant;
 mod guard;
 mod make;
@@ -9,16 +10,20 @@ mod plan;
 mod see;
 
 pub(super) use make::apply;
-pub(super) use see::see;
+pub(super) use see::{is_ours, see};
+
+use futures::FutureExt as _;
 
 use crate::model::{answers::Answers, failure::Failure, plan::Plan};
 
-use super::{bootstrap, ground::Ground};
+use super::{bootstrap, ground::Ground, objects_key};
 
 /// What is there of the distribution, the cache policy and the grant.
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).await?;
-    let seen = see(&scene, answers, &below).await?;
-    plan::plan(seen, &scene.names, answers)
+    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
+    let mut seen = see(&scene, answers, &below).boxed().await?;
+    seen.packages_domain = domain::see(&scene, answers, seen.distribution.as_ref()).boxed().await?;
+    seen.keys = objects_key::see(&scene, &seen).boxed().await?;
+    plan::plan(seen, &scene, answers)
 }

@@ -1,20 +1,73 @@
 //! What the distribution stage would make or change, decided from what stands; touches nothing.
 
-use super::guard::{carries, slots_are_free};
-use crate::engine::adopt::{Adoption, adoption};
+use super::{
+    domain,
+    guard::{carries, slots_are_free},
+};
+use crate::cloud::cloudfront::is_domain;
+use crate::engine::{
+    adopt::{Adoption, adoption},
+    ground::Scene,
+    objects_key,
+};
 use crate::model::{
     answers::Answers,
     failure::Failure,
     goal::{Stage, Step},
     names::Names,
     plan::{Plan, Verb},
-    seen::{DistributionSeen, Seen},
+    seen::{Distribution, DistributionSeen, Origin, Seen},
 };
 
-/// Decides; touches nothing.
-pub fn plan(seen: DistributionSeen, names: &Names, answers: &Answers) -> Result<Plan, Failure> {
+const EVERY_BEHAVIOR: &str = "on the viewer request of every behavior";
+const MINUTES: &str = "takes 3 to 15 minutes; customers notice nothing";
+
+pub fn plan(seen: DistributionSeen, scene: &Scene, answers: &Answers) -> Result<Plan, Failure> {
+    let names = &scene.names;
     let mut adopted = Adoption::default();
     let mut plan = Plan::new(Stage::Distribution, Seen::Nothing);
+    cache_policy(&mut plan, &seen, names, &mut adopted)?;
+    certificate(&mut plan, &seen);
+    match &seen.distribution {
+        None => to_make(&mut plan, &seen, names),
+        Some(distribution) => {
+            adopted.consider(
+                adoption(&distribution.ownership, "distribution", &distribution.id, names)?,
+                "its behaviors' viewer request, cache policy and origin access",
+            );
+            slots_are_free(distribution, names)?;
+            to_change(&mut plan, &seen, distribution, names);
+        }
+    }
+    objects_key::lines(&mut plan, &seen, names, &scene.account, answers);
+    let line = if seen.granted && !seen.moving && !reads_otherwise(&seen, names) {
+        plan.line(
+            Step::BucketPolicy,
+            Verb::Keep,
+            names.bucket(),
+            "CloudFront may read; every other statement stays",
+        )
+    } else {
+        plan.line(Step::BucketPolicy, Verb::Update, names.bucket(), "CloudFront may read, granted only once the authenticator is deployed; every other statement stays")
+    };
+    line.calls.extend(["s3:GetBucketPolicy".into(), "s3:PutBucketPolicy".into()]);
+    for change in &mut plan.changes {
+        change
+            .calls
+            .push("by hand: packagecloud-ctl reconfigure-cloudfront-distribution <version ARN>".into());
+    }
+    plan.exhibit.extend(domain::records(&seen));
+    plan.asks.extend(adopted.ask(answers, names));
+    plan.seen = Seen::Distribution(Box::new(seen));
+    Ok(plan)
+}
+
+fn cache_policy(
+    plan: &mut Plan,
+    seen: &DistributionSeen,
+    names: &Names,
+    adopted: &mut Adoption,
+) -> Result<(), Failure> {
     match &seen.cache_policy {
         None => plan.line(
             Step::CachePolicy,
@@ -36,100 +89,142 @@ pub fn plan(seen: DistributionSeen, names: &Names, answers: &Answers) -> Result<
     }
     .calls
     .extend(["cloudfront:ListCachePolicies".into(), "cloudfront:CreateCachePolicy".into()]);
+    Ok(())
+}
 
-    let version = seen.version_arn.as_deref().unwrap_or("the version from the bootstrap");
-    match &seen.distribution {
-        None => {
-            plan.line(
-                Step::Distribution,
-                Verb::Create,
-                names.comment(),
-                "serves the bucket, https only; nothing can read through it yet",
-            )
+fn certificate(plan: &mut Plan, seen: &DistributionSeen) {
+    let Some(domain) = &seen.packages_domain else { return };
+    let arn = &domain.certificate.arn;
+    let calls = ["acm:ListCertificates".into(), "acm:DescribeCertificate".into()];
+    if domain.certificate.issued() {
+        plan.line(Step::Certificate, Verb::Keep, arn, format!("it is issued, and covers {}", domain.name))
             .calls
-            .extend([
-                "cloudfront:ListDistributions".into(),
-                "cloudfront:CreateDistribution".into(),
-                "cloudfront:TagResource".into(),
-            ]);
-            plan.line(Step::Authenticator, Verb::Attach, version, "on the viewer request of every behavior")
-                .calls
-                .extend(["lambda:GetFunction".into(), "lambda:EnableReplication*".into()]);
-            plan.line(
-                Step::Deployed,
-                Verb::Run,
-                "every edge",
-                "takes 3 to 15 minutes; customers notice nothing",
-            );
-        }
-        Some(distribution) => {
-            adopted.consider(
-                adoption(&distribution.ownership, "distribution", &distribution.id, names)?,
-                "its behaviors' viewer request, cache policy and origin access",
-            );
-            slots_are_free(distribution, names)?;
-            if distribution.differs.is_empty() {
-                plan.line(
-                    Step::Distribution,
-                    Verb::Keep,
-                    &distribution.id,
-                    format!("it is there: {}", distribution.domain),
-                );
-            } else {
-                plan.line(
-                    Step::Distribution,
-                    Verb::Update,
-                    &distribution.id,
-                    distribution.differs.join("; "),
-                );
-            }
-            let carried = seen.version_arn.as_ref().is_some_and(|arn| carries(distribution, names, arn));
-            if carried {
-                plan.line(
-                    Step::Authenticator,
-                    Verb::Keep,
-                    version,
-                    "on the viewer request of every behavior",
-                );
-            } else {
-                plan.line(
-                    Step::Authenticator,
-                    Verb::Attach,
-                    version,
-                    "on the viewer request of every behavior",
-                )
-                .calls
-                .extend(["cloudfront:GetDistributionConfig".into(), "cloudfront:UpdateDistribution".into()]);
-            }
-            if carried && distribution.differs.is_empty() && distribution.status == "Deployed" {
-                plan.line(Step::Deployed, Verb::Keep, &distribution.id, "every edge has it");
-            } else {
-                plan.line(
-                    Step::Deployed,
-                    Verb::Run,
-                    &distribution.id,
-                    "takes 3 to 15 minutes; customers notice nothing",
-                );
-            }
-        }
-    }
-    let line = if seen.granted {
-        plan.line(
-            Step::BucketPolicy,
-            Verb::Keep,
-            names.bucket(),
-            "CloudFront may read; every other statement stays",
-        )
+            .extend(calls);
     } else {
-        plan.line(Step::BucketPolicy, Verb::Update, names.bucket(), "CloudFront may read, granted only once the authenticator is deployed; every other statement stays")
-    };
-    line.calls.extend(["s3:GetBucketPolicy".into(), "s3:PutBucketPolicy".into()]);
-    for change in &mut plan.changes {
-        change
-            .calls
-            .push("by hand: packagecloud-ctl reconfigure-cloudfront-distribution <version ARN>".into());
+        let why = "it is not issued yet: this waits for ACM, which waits for the DNS record shown";
+        plan.line(Step::Certificate, Verb::Run, arn, why).calls.extend(calls);
     }
-    plan.asks.extend(adopted.ask(answers, names));
-    plan.seen = Seen::Distribution(Box::new(seen));
-    Ok(plan)
+}
+
+fn version(seen: &DistributionSeen) -> &str {
+    seen.version_arn.as_deref().unwrap_or("the version from the bootstrap")
+}
+
+fn to_make(plan: &mut Plan, seen: &DistributionSeen, names: &Names) {
+    plan.line(
+        Step::Distribution,
+        Verb::Create,
+        names.comment(),
+        "serves the bucket, https only; nothing can read through it yet",
+    )
+    .calls
+    .extend([
+        "cloudfront:ListDistributions".into(),
+        "cloudfront:CreateDistribution".into(),
+        "cloudfront:TagResource".into(),
+    ]);
+    plan.line(Step::Authenticator, Verb::Attach, version(seen), EVERY_BEHAVIOR)
+        .calls
+        .extend(["lambda:GetFunction".into(), "lambda:EnableReplication*".into()]);
+    plan.line(Step::Deployed, Verb::Run, "every edge", MINUTES);
+}
+
+fn to_change(plan: &mut Plan, seen: &DistributionSeen, distribution: &Distribution, names: &Names) {
+    let differs = unlike(seen, distribution, names);
+    if differs.is_empty() {
+        plan.line(
+            Step::Distribution,
+            Verb::Keep,
+            &distribution.id,
+            format!("it is there: {}", distribution.domain),
+        );
+    } else {
+        plan.line(Step::Distribution, Verb::Update, &distribution.id, differs.join("; "));
+    }
+    let carried = seen.version_arn.as_ref().is_some_and(|arn| carries(distribution, names, arn));
+    if carried {
+        plan.line(Step::Authenticator, Verb::Keep, version(seen), EVERY_BEHAVIOR);
+    } else {
+        let before = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref());
+        let why = before.map_or_else(
+            || EVERY_BEHAVIOR.to_owned(),
+            |before| {
+                format!("{EVERY_BEHAVIOR}, where {before} is now; roll-back --edge {before} puts that back")
+            },
+        );
+        plan.line(Step::Authenticator, Verb::Attach, version(seen), why)
+            .calls
+            .extend(["cloudfront:GetDistributionConfig".into(), "cloudfront:UpdateDistribution".into()]);
+    }
+    if carried && differs.is_empty() && distribution.status == "Deployed" {
+        plan.line(Step::Deployed, Verb::Keep, &distribution.id, "every edge has it");
+    } else {
+        plan.line(Step::Deployed, Verb::Run, &distribution.id, MINUTES);
+    }
+}
+
+/// What section 5 and the answers want and the distribution hasn't, but for the version: one fragment each.
+fn unlike(seen: &DistributionSeen, distribution: &Distribution, names: &Names) -> Vec<String> {
+    let mut all = distribution.differs.clone();
+    for origin in bucket_origins(distribution, names) {
+        if reads_as_another(seen, origin) {
+            let whose = |identity: Option<&str>, control: Option<&str>| match (identity, control) {
+                (Some(id), _) => format!("identity {id}"),
+                (_, Some(id)) => format!("control {id}"),
+                _ => "nobody".to_owned(),
+            };
+            let (identity, control) = wanted(seen);
+            let now = whose(origin.identity.as_deref(), origin.control.as_deref());
+            let then = whose(identity, control);
+            let then = if then == "nobody" { "the one that is made" } else { &then };
+            let both = if now == "nobody" { "" } else { ", and both may read until every edge has changed" };
+            let why = if seen.by_control { format!(" ({})", seen.why_control) } else { String::new() };
+            all.push(format!("origin access goes from {now} to {then}{why}{both}"));
+        }
+    }
+    let right = seen.cache_policy.as_ref().map(|cache| cache.id.as_str());
+    for behavior in &distribution.behaviors {
+        let on_bucket = bucket_origins(distribution, names).any(|origin| origin.id == behavior.origin);
+        if on_bucket && (right.is_none() || behavior.cache_policy.as_deref() != right) {
+            let name = behavior
+                .path
+                .as_deref()
+                .map_or("the default behavior".into(), |path| format!("behavior {path}"));
+            all.push(format!("the cache policy of {name} is another"));
+        }
+    }
+    if let Some(domain) = &seen.packages_domain {
+        if !distribution.answers_to(&domain.name) {
+            all.push(format!("{} becomes its alternate domain name", domain.name));
+        } else if distribution.certificate.as_ref() != Some(&domain.certificate.arn) {
+            all.push(format!("{} is served with {}", domain.name, domain.certificate.arn));
+        }
+    }
+    all
+}
+
+fn bucket_origins<'a>(distribution: &'a Distribution, names: &Names) -> impl Iterator<Item = &'a Origin> {
+    distribution.origins.iter().filter(|origin| is_domain(&origin.domain, names.bucket()))
+}
+
+/// The ids of the identity and of the control that origins of the bucket shall have.
+fn wanted(seen: &DistributionSeen) -> (Option<&str>, Option<&str>) {
+    if seen.by_control {
+        (None, seen.control.as_ref().map(|control| control.id.as_str()))
+    } else {
+        (seen.identity.as_ref().map(|identity| identity.id.as_str()), None)
+    }
+}
+
+fn reads_as_another(seen: &DistributionSeen, origin: &Origin) -> bool {
+    let (identity, control) = wanted(seen);
+    (identity.is_none() && control.is_none())
+        || (origin.identity.as_deref(), origin.control.as_deref()) != (identity, control)
+}
+
+/// Whether the distribution that stands reads the bucket as another than it shall.
+pub fn reads_otherwise(seen: &DistributionSeen, names: &Names) -> bool {
+    seen.distribution.as_ref().is_some_and(|distribution| {
+        bucket_origins(distribution, names).any(|origin| reads_as_another(seen, origin))
+    })
 }

@@ -1,49 +1,39 @@
 //! What stands of the distribution, the cache policy and the grant; another distribution that would open the bucket stops it.
 
-use tokio::try_join;
-
-use super::guard::{guarded, refuse_unguarded, serving_origins};
+use super::guard::{guarded, refuse_unguarded};
 use crate::cloud::bucket_distributions;
-use crate::engine::ground::Scene;
+use crate::engine::{account::Delivery, ground::Scene};
 use crate::model::{
     answers::Answers,
     failure::Failure,
+    names::Names,
     policy::{self, Reader},
-    seen::{BootstrapSeen, Distribution, DistributionSeen, OriginAccessIdentity, Ownership},
+    seen::{BootstrapSeen, BucketSeen, Distribution, DistributionSeen, OriginAccessIdentity, Ownership},
 };
+
+/// Whether this install made it, or adopted it.
+pub fn is_ours(distribution: &Distribution, names: &Names) -> bool {
+    distribution.ownership == Ownership::Ours && distribution.comment == names.comment()
+}
 
 pub async fn see(
     scene: &Scene,
     answers: &Answers,
     below: &BootstrapSeen,
 ) -> Result<DistributionSeen, Failure> {
-    let (cloud, names) = (&scene.cloud, &scene.names);
-    let (all, cache_policy, bucket) = try_join!(
-        cloud.distributions(names),
-        cloud.cache_policy(names),
-        cloud.bucket(names.bucket(), &scene.account)
-    )?;
-    let ours = |distribution: &&Distribution| {
-        distribution.ownership == Ownership::Ours && distribution.comment == names.comment()
-    };
+    let names = &scene.names;
+    let Delivery { distributions: all, cache_policy, bucket_policy } = scene.delivery().await?;
     let serving: Vec<&Distribution> = bucket_distributions(&all, names.bucket());
-    let function = format!(":function:{}:", names.function());
-    let distribution =
-        all.iter()
-            .find(ours)
-            .or_else(|| {
-                serving.iter().copied().find(|distribution| {
-                    guarded(distribution, &serving_origins(distribution, names), &function)
-                })
-            })
-            .cloned();
-    for other in serving.iter().filter(|other| distribution.as_ref().is_none_or(|d| d.id != other.id)) {
-        refuse_unguarded(other, names)?;
+    let ours = all.iter().find(|one| is_ours(one, names));
+    let distribution = ours.or_else(|| serving.iter().copied().find(|one| guarded(one, names))).cloned();
+    let identity = below.identity.as_ref().map(|identity| identity.id.as_str());
+    for other in all.iter().filter(|other| distribution.as_ref().is_none_or(|one| one.id != other.id)) {
+        refuse_unguarded(other, names, identity)?;
     }
     let version_arn = answers.version_arn.clone().or_else(|| below.version.clone());
     let granted = distribution.as_ref().is_some_and(|distribution| {
         reader(below, distribution, &scene.account)
-            .is_some_and(|reader| policy::grants(bucket.policy.as_deref(), names, reader))
+            .is_some_and(|reader| policy::grants(bucket_policy.as_deref(), names, reader))
     });
     Ok(DistributionSeen {
         version_arn,
@@ -52,8 +42,12 @@ pub async fn see(
         identity: below.identity.clone(),
         control: below.control.clone(),
         by_control: below.by_control,
-        bucket,
+        why_control: below.why_control.clone(),
         granted,
+        moving: policy::moving(bucket_policy.as_deref(), names),
+        packages_domain: None,
+        keys: Vec::new(),
+        bucket: BucketSeen { policy: bucket_policy, ..scene.bucket.clone() },
     })
 }
 

@@ -1,5 +1,9 @@
 //! Which bucket holds the packages, and why this one: contract section 4's order.
 
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
 use super::{Ground, Scene, identity::refuse_partition};
 use crate::cloud::Cloud;
 use crate::engine::probe;
@@ -38,18 +42,21 @@ impl Ground {
             .await
             .map_err(|failure| blamed_on_clock(failure, &caller))?;
         let cloud = cloud.in_region(&bucket.region);
-        let keys = cloud.sample_keys(&name, 1000).await?;
-        let known = keys.iter().filter(|key| object::in_layout(key)).count();
-        Ok(Scene {
+        let mut scene = Scene {
             names: Names::new(&name, &answers.suffix),
             account: caller.account.clone(),
-            sampled: (known, keys.len()),
+            sampled: (0, 0),
             cloud,
             caller,
             found,
             bucket,
             evidence,
-        })
+            set: Instant::now(),
+            sight: Arc::default(),
+        };
+        let listed = scene.listing().await?;
+        scene.sampled = (listed.iter().filter(|object| object::in_layout(&object.key)).count(), listed.len());
+        Ok(scene)
     }
 
     /// Which bucket, and why: contract section 4's order.
@@ -58,7 +65,7 @@ impl Ground {
             return Ok((name.clone(), "you named it, now or for the last run".to_owned()));
         }
         let unnamed = Names::new("", &answers.suffix);
-        if let Ok(Some(function)) = cloud.function(&unnamed).await
+        if let Ok(Some(function)) = cloud.function_alone(&unnamed).await
             && let Ownership::Other(name) = function.ownership
         {
             return Ok((name, format!("the function {} is marked with it", unnamed.function())));

@@ -1,13 +1,17 @@
 //! Which AWS identity is used: contract section 4's order, and the first that AWS knows.
 
 use super::{Ground, Identities};
+use aws_config::SdkConfig;
+
 use crate::cloud::{
     Cloud,
     credentials::{self, Candidate, Keys, Known, Source},
+    mfa,
 };
 use crate::model::{
     answers::Answers,
     failure::{Failure, Kind},
+    secret::Secret,
     seen::Caller,
     welcome::Source as Found,
 };
@@ -66,13 +70,38 @@ impl Ground {
         &self,
         candidate: &Candidate,
     ) -> Result<(Cloud, Caller), Failure> {
-        let settings = &self.settings;
-        let config =
-            credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref())
-                .await?;
+        let session = match &candidate.source {
+            Source::Profile(name) => self.by_code(name).await?,
+            _ => None,
+        };
+        let config = self.load(session.as_ref().unwrap_or(candidate)).await?;
         let cloud = Cloud::new(&config, None);
-        let caller = cloud.caller().await?;
+        let caller = cloud.caller().await.map_err(|failure| credentials::named(failure, candidate))?;
         Ok((cloud, caller))
+    }
+
+    async fn load(&self, candidate: &Candidate) -> Result<SdkConfig, Failure> {
+        let settings = &self.settings;
+        credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref()).await
+    }
+
+    /// A code of the device that a profile's role wants: it is used once, by the next look.
+    pub async fn give_code(&self, code: Secret) {
+        self.code.lock().await.typed = Some(code);
+    }
+
+    /// The session in place of a profile whose role wants a code; none where it wants none.
+    async fn by_code(&self, profile: &str) -> Result<Option<Candidate>, Failure> {
+        let Some(wanted) = mfa::of(profile) else { return Ok(None) };
+        let mut code = self.code.lock().await;
+        if code.of != profile {
+            let typed = code.typed.take().ok_or_else(|| mfa::unasked(profile, &wanted))?;
+            let source = Source::Profile(wanted.source_profile.clone());
+            let source = self.load(&Candidate { source, found: String::new() }).await?;
+            code.keys = Some(mfa::session(&wanted, &typed, &source).await?);
+            profile.clone_into(&mut code.of);
+        }
+        Ok(code.keys.clone().map(|keys| Candidate { source: Source::Typed(keys), found: String::new() }))
     }
 
     /// S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
@@ -86,6 +115,14 @@ impl Ground {
         let endpoint = self.settings.endpoint_url.as_deref();
         Ok(Cloud::new(&credentials::load(first, region, endpoint).await?, region))
     }
+}
+
+/// A code, until it is used; then the session that it gave, and for which profile.
+#[derive(Default)]
+pub(super) struct Code {
+    typed: Option<Secret>,
+    of: String,
+    keys: Option<Keys>,
 }
 
 fn no_credentials() -> Failure {

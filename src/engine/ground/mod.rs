@@ -14,6 +14,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 
 use crate::cloud::{Cloud, credentials::Keys, web::Web};
+use crate::engine::account::Sight;
 use crate::host::{Ctl, Host};
 use crate::model::{
     answers::Answers,
@@ -60,10 +61,15 @@ pub struct Settings {
 /// Cheap to clone; clones share what was found.
 #[derive(Clone)]
 pub struct Ground {
+    /// Where packagecloud.rb is; of several web nodes the first, which goes live alone.
     pub host: Host,
+    /// The other web nodes.
+    others: Arc<[Host]>,
     pub web: Web,
     pub settings: Arc<Settings>,
     typed: Arc<Mutex<Option<Keys>>>,
+    /// The code of a device that the operator typed, and the session that it gave.
+    code: Arc<tokio::sync::Mutex<identity::Code>>,
     scene: Arc<tokio::sync::Mutex<Option<(Asked, Scene)>>>,
     pub(super) hold: super::hold::Hold,
 }
@@ -94,6 +100,9 @@ pub struct Scene {
     pub evidence: String,
     /// How many keys of a first page look like packagecloud's, of how many.
     pub sampled: (usize, usize),
+    /// When this was found.
+    pub(super) set: tokio::time::Instant,
+    pub(super) sight: Arc<Sight>,
 }
 
 impl Ground {
@@ -101,18 +110,47 @@ impl Ground {
     pub fn new(host: Host, web: Web, settings: Settings) -> Self {
         Self {
             host,
+            others: Arc::default(),
             web,
             settings: Arc::new(settings),
             typed: Arc::default(),
+            code: Arc::default(),
             scene: Arc::default(),
             hold: super::hold::Hold::default(),
         }
+    }
+
+    /// The same, with other web nodes behind the same name.
+    #[must_use]
+    pub fn with_others(self, others: Vec<Host>) -> Self {
+        Self { others: others.into(), ..self }
+    }
+
+    /// Each of the other web nodes, as a ground of its own.
+    pub fn others(&self) -> Vec<Self> {
+        self.others.iter().map(|host| self.on(host)).collect()
+    }
+
+    /// Every web node, the first one first, as a ground of its own.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Self> {
+        std::iter::once(&self.host).chain(self.others.iter()).map(|host| self.on(host)).collect()
+    }
+
+    fn on(&self, host: &Host) -> Self {
+        Self { host: host.clone(), others: Arc::default(), ..self.clone() }
     }
 
     /// Whether reconfigure and restart are left to the operator: `--ctl none`.
     #[must_use]
     pub fn without_ctl(&self) -> bool {
         matches!(self.host.ctl, Ctl::None)
+    }
+
+    /// Whether packagecloud-ctl is a program that can be asked for its services.
+    #[must_use]
+    pub(super) fn asks_for_services(&self) -> bool {
+        matches!(self.host.ctl, Ctl::Command(_))
     }
 
     /// As long as `real` where packagecloud is real; in a sandbox at its pace.
@@ -170,6 +208,13 @@ impl Ground {
     /// Who we are and which bucket it is, where that was found already.
     pub(super) fn known_scene(&self) -> Option<Scene> {
         self.scene.try_lock().ok()?.as_ref().map(|(_, scene)| scene.clone())
+    }
+
+    /// What was seen of the account is of before: the next look asks again, by the same identity of the same bucket.
+    pub async fn look_afresh(&self) {
+        if let Some(scene) = self.known_scene() {
+            scene.forget().await;
+        }
     }
 
     /// Forgets what was found: the next look asks again.

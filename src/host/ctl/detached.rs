@@ -21,7 +21,7 @@ const OUTPUT: &str = "ctl.out";
 const STATUS: &str = "ctl.status";
 
 /// The wrapper: deaf to the line's end, it writes the command's status whole, after its last line.
-const WRAPPER: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
+pub(super) const WRAPPER: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
 status=$1; shift
 "$@"
 code=$?
@@ -128,7 +128,7 @@ impl Running {
         });
         let record = serde_json::to_vec(&running).expect("the record is plain data");
         // Without the record the command runs as well; only the next start wouldn't find it.
-        let _ = super::super::reach::write_new(&dir.join(RECORD), &record);
+        let _ = crate::host::reach::write_new(&dir.join(RECORD), &record);
         Ok(running)
     }
 
@@ -171,26 +171,22 @@ impl Running {
     /// Gives each of its lines, from the first on, until its end; then its exit status.
     pub(super) async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
         // Held open: the next command's lines go to a file of its own.
-        let mut tail = Tail { file: File::open(self.dir.join(OUTPUT)).ok(), open: Vec::new() };
+        let mut tail = Tail { file: File::open(self.dir.join(OUTPUT)).ok(), lines: Split::default() };
         loop {
             // In this order: what is there once the end is seen is all.
             let alive = self.alive();
             let status = self.status();
             tail.read(on_line);
             if let Some(status) = status {
-                tail.end(on_line);
+                tail.lines.end(on_line);
                 self.clear();
                 return Ok(status);
             }
             // Ours is reaped within a moment of its end.
             if !alive && self.reaped.as_ref().is_none_or(|reaped| Arc::strong_count(reaped) < 2) {
-                tail.end(on_line);
+                tail.lines.end(on_line);
                 self.clear();
-                return Err(Failure::other(
-                    format!("packagecloud-ctl {}", self.command),
-                    "it ended without a status: it was killed, or the machine was restarted",
-                    format!("run packagecloud-ctl {} again", self.command),
-                ));
+                return Err(without_status(&self.command));
             }
             tokio::time::sleep(BEAT).await;
         }
@@ -200,8 +196,7 @@ impl Running {
 /// What has been read of a growing file.
 struct Tail {
     file: Option<File>,
-    /// A line whose end hasn't come.
-    open: Vec<u8>,
+    lines: Split,
 }
 
 impl Tail {
@@ -211,7 +206,20 @@ impl Tail {
             // What came before an error stands in `bytes`.
             let _ = file.read_to_end(&mut bytes);
         }
-        for byte in bytes {
+        self.lines.take(&bytes, on_line);
+    }
+}
+
+/// Bytes as they come, split into lines.
+#[derive(Default)]
+pub(super) struct Split {
+    /// A line whose end hasn't come.
+    open: Vec<u8>,
+}
+
+impl Split {
+    pub(super) fn take(&mut self, bytes: &[u8], on_line: &mut (dyn FnMut(&str) + Send)) {
+        for &byte in bytes {
             if byte == b'\n' {
                 on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
             } else {
@@ -220,11 +228,20 @@ impl Tail {
         }
     }
 
-    fn end(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
+    pub(super) fn end(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
         if !self.open.is_empty() {
             on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
         }
     }
+}
+
+/// It ended, and nobody can say how.
+pub(super) fn without_status(command: &str) -> Failure {
+    Failure::other(
+        format!("packagecloud-ctl {command}"),
+        "it ended without a status: it was killed, or the machine was restarted",
+        format!("run packagecloud-ctl {command} again"),
+    )
 }
 
 /// When a process that still runs was started, in the kernel's ticks since boot.

@@ -2,18 +2,26 @@
 //!
 //! Every line passes the redactor before anyone sees it; a command that runs already is followed, not started again.
 
+mod afar;
 mod detached;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::model::failure::{Failure, Kind};
 
-use super::Host;
+use super::{Host, Reach};
+
+use afar::Afar;
 
 pub use detached::Running;
 
@@ -139,7 +147,7 @@ impl Host {
         let outcome = self.carry_out(command, &mut lines).await?;
         if command == "reconfigure" && outcome == 0 {
             // Lost, it only makes the next go-live say less about what is new in the file.
-            let _ = self.state.write(RECONFIGURED, self.clock.now().as_secs().to_string().as_bytes());
+            self.note(RECONFIGURED, &self.clock.now().as_secs().to_string());
         }
         Ok(lines.outcome(outcome))
     }
@@ -147,7 +155,7 @@ impl Host {
     /// Runs or follows a command; its exit status.
     async fn carry_out(&self, command: &str, lines: &mut Lines<'_>) -> Result<i32, Failure> {
         match &self.ctl {
-            Ctl::None => Err(missing("packagecloud-ctl", command)),
+            Ctl::None => Err(self.missing("packagecloud-ctl", command)),
             Ctl::Played(play) => {
                 let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
                 let run = play(command.to_owned(), send);
@@ -184,23 +192,22 @@ impl Host {
         command: &str,
         lines: &mut Lines<'_>,
     ) -> Result<i32, Failure> {
-        let dir = self.state.dir();
         // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
         if command == REINDEX
-            && let Some(unseen) = Running::unseen(dir, command)
+            && let Some(unseen) = Child::unseen(self, command)
         {
             return unseen.follow(&mut |line| lines.take(line)).await;
         }
         loop {
             // Two that find nothing running must not both start.
-            let turn = self.state.turn("ctl-turn", TURN).await;
-            let Some(found) = Running::find(dir) else {
+            let turn = self.state.turn(&self.note_name("ctl-turn"), TURN).await;
+            let Some(found) = Child::find(self).await? else {
                 let (first, rest) =
                     words.split_first().expect("a command has a first word, held by from_str");
                 let Some(program) = self.reach.program(first).await else {
-                    return Err(missing(first, command));
+                    return Err(self.missing(first, command));
                 };
-                let started = Running::start(dir, &program, rest, command, self.clock.now())?;
+                let started = Child::start(self, &program, rest, command).await?;
                 drop(turn);
                 return started.follow(&mut |line| lines.take(line)).await;
             };
@@ -208,8 +215,10 @@ impl Host {
             if self.would_do(&found, command).await {
                 return found.follow(&mut |line| lines.take(line)).await;
             }
-            lines
-                .take(&format!("packagecloud-ctl {} runs already: waiting for its end first", found.command));
+            lines.take(&format!(
+                "packagecloud-ctl {} runs already: waiting for its end first",
+                found.command()
+            ));
             // How that one ended is nothing to this one.
             let _ = found.follow(&mut |line| lines.take(line)).await;
             lines.last.clear();
@@ -219,27 +228,23 @@ impl Host {
 
     /// Whether a command that runs already does what this one would: one that began before the file was changed may
     /// have read what stood there before, and a restart from before the end of a reconfigure what was rendered before.
-    async fn would_do(&self, running: &Running, command: &str) -> bool {
-        let after = |time: Option<Duration>, slack| time.is_none_or(|time| time + slack < running.since);
-        running.command == command
+    async fn would_do(&self, running: &Child, command: &str) -> bool {
+        let after = |time: Option<Duration>, slack| time.is_none_or(|time| time + slack < running.since());
+        running.command() == command
             && after(self.config_changed().await, FILE_CLOCK)
             && (command != "restart" || after(self.last_reconfigure().await, WHOLE_SECOND))
     }
 
     /// Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
     pub async fn last_reconfigure(&self) -> Option<Duration> {
-        let ours = self
-            .state
-            .read(RECONFIGURED)
-            .and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok());
+        let ours = self.noted(RECONFIGURED).and_then(|text| text.trim().parse().ok());
         let mut last = ours.map(Duration::from_secs);
         let logs = Path::new("/var/log/packagecloud/reconfigure");
         if matches!(self.ctl, Ctl::Command(_))
             && let Ok(names) = self.reach.list(logs).await
         {
-            for name in names {
-                last = last.max(self.reach.modified(&logs.join(name)).await);
-            }
+            let logs: Vec<PathBuf> = names.iter().map(|name| logs.join(name)).collect();
+            last = last.max(self.reach.modified(&logs).await);
         }
         last
     }
@@ -258,13 +263,77 @@ const WHOLE_SECOND: Duration = Duration::from_secs(1);
 /// Starting one takes moments.
 const TURN: Duration = Duration::from_secs(10);
 
-fn missing(program: &str, command: &str) -> Failure {
-    Failure::new(
-        Kind::Missing,
-        program,
-        "there is no such program here",
-        format!(
-            "run this on packagecloud's host, name the program with --ctl, or use --ctl none and run packagecloud-ctl {command} there yourself"
-        ),
-    )
+impl Host {
+    pub(super) fn missing(&self, program: &str, command: &str) -> Failure {
+        let next = match self.reach.name() {
+            None => {
+                "run this on packagecloud's host, name that with --host HOST, name the program with --ctl"
+                    .to_owned()
+            }
+            Some(name) => format!("see that {name} is packagecloud's host, name the program with --ctl"),
+        };
+        Failure::new(
+            Kind::Missing,
+            self.said_at(program),
+            format!(
+                "there is no such program {}",
+                if self.reach.name().is_some() { "there" } else { "here" }
+            ),
+            format!("{next}, or use --ctl none and run packagecloud-ctl {command} there yourself"),
+        )
+    }
+}
+
+/// A command of packagecloud-ctl that was started, on this machine or there.
+#[derive(Debug, Clone)]
+enum Child {
+    Here(Running),
+    There(Afar),
+}
+
+impl Child {
+    async fn find(host: &Host) -> Result<Option<Self>, Failure> {
+        Ok(match &host.reach {
+            Reach::Local => Running::find(host.state.dir()).map(Self::Here),
+            Reach::Ssh(line) => Afar::find(line).await?.map(Self::There),
+        })
+    }
+
+    /// One of `command` whose end came while nobody looked, on this machine.
+    fn unseen(host: &Host, command: &str) -> Option<Self> {
+        match &host.reach {
+            Reach::Local => Running::unseen(host.state.dir(), command).map(Self::Here),
+            Reach::Ssh(_) => None,
+        }
+    }
+
+    async fn start(host: &Host, program: &Path, rest: &[String], command: &str) -> Result<Self, Failure> {
+        match &host.reach {
+            Reach::Local => {
+                Running::start(host.state.dir(), program, rest, command, host.clock.now()).map(Self::Here)
+            }
+            Reach::Ssh(line) => Afar::start(line, program, rest, command).await.map(Self::There),
+        }
+    }
+
+    fn command(&self) -> &str {
+        match self {
+            Self::Here(running) => &running.command,
+            Self::There(afar) => afar.command(),
+        }
+    }
+
+    fn since(&self) -> Duration {
+        match self {
+            Self::Here(running) => running.since,
+            Self::There(afar) => afar.since(),
+        }
+    }
+
+    async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+        match self {
+            Self::Here(running) => running.follow(on_line).await,
+            Self::There(afar) => afar.follow(on_line).await,
+        }
+    }
 }

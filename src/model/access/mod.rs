@@ -71,7 +71,9 @@ pub fn needs(goal: Goal, names: &Names, account: &str) -> Vec<Need> {
 pub fn by_control(mut needs: Vec<Need>) -> Vec<Need> {
     for need in &mut needs {
         match need.action {
-            "cloudfront:CreateOriginAccessControl" => need.optional = false,
+            "cloudfront:CreateOriginAccessControl" | "cloudfront:ListOriginAccessControls" => {
+                need.optional = false;
+            }
             "cloudfront:CreateCloudFrontOriginAccessIdentity" => need.optional = true,
             _ => {}
         }

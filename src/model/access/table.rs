@@ -130,6 +130,8 @@ fn key(table: &mut Table, names: &Names, account: &str) {
     table.add(make, "*", &tagged, false, &["kms:CreateKey"]);
     table.add(make, &key, &tagged, false, &["kms:TagResource"]);
     table.on(make, "*", &["kms:ListKeys"]);
+    // Only where a key carries our tags and our alias isn't there: whether another install's is.
+    table.if_used(make, "*", &["kms:ListAliases"]);
     table.on(make, &key, &["kms:DescribeKey", "kms:ListResourceTags"]);
     // The key is asked for by its alias: where there is none yet, there is no key's ARN to weigh either.
     table.if_used(make, &alias, &["kms:DescribeKey"]);
@@ -180,8 +182,8 @@ fn origin_access(table: &mut Table) {
         "cloudfront:ListCloudFrontOriginAccessIdentities",
     ];
     table.on(place, "*", &identities);
-    table.on(place, "*", &["cloudfront:ListOriginAccessControls"]);
-    table.if_used(place, "*", &["cloudfront:CreateOriginAccessControl"]);
+    let controls = ["cloudfront:CreateOriginAccessControl", "cloudfront:ListOriginAccessControls"];
+    table.if_used(place, "*", &controls);
 }
 
 fn distribution(table: &mut Table, account: &str) {
@@ -208,6 +210,13 @@ fn distribution(table: &mut Table, account: &str) {
             "cloudfront:UpdateDistribution",
         ],
     );
+    // A domain of one's own, and objects under a KMS key of one's own.
+    let certificate = (Stage::Distribution, Step::Certificate);
+    table.if_used(certificate, "*", &["acm:ListCertificates"]);
+    let certificates = format!("arn:aws:acm:{EDGE_REGION}:{account}:certificate/*");
+    table.if_used(certificate, &certificates, &["acm:DescribeCertificate"]);
+    let keys = format!("arn:aws:kms:*:{account}:key/*");
+    table.if_used((Stage::Distribution, Step::ObjectsKey), &keys, &["kms:DescribeKey", "kms:GetKeyPolicy"]);
     let watched = ["cloudfront:GetDistribution", "cloudfront:ListTagsForResource"];
     table.on((Stage::Distribution, Step::Deployed), &distributions, &watched);
 }

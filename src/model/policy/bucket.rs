@@ -22,8 +22,21 @@ pub enum Reader<'a> {
 /// The two statements: reading objects, and listing, so that an absent key is a 404 and no 403.
 #[must_use]
 pub fn bucket_statements(names: &Names, reader: Reader<'_>) -> [Value; 2] {
+    named_statements(&sids(names), names, reader)
+}
+
+fn sids(names: &Names) -> [String; 2] {
+    [names.read_sid(), names.list_sid()]
+}
+
+/// What the statements of the next reader are called while the one before must go on reading.
+fn next_sids(names: &Names) -> [String; 2] {
+    sids(names).map(|sid| format!("{sid}Next"))
+}
+
+fn named_statements(sids: &[String; 2], names: &Names, reader: Reader<'_>) -> [Value; 2] {
     let bucket = format!("arn:aws:s3:::{}", names.bucket());
-    let one = |sid: String, action: &str, resource: &str| match reader {
+    let one = |sid: &str, action: &str, resource: &str| match reader {
         Reader::Identity { canonical_user, .. } => json!({
             "Sid": sid,
             "Effect": "Allow",
@@ -40,13 +53,10 @@ pub fn bucket_statements(names: &Names, reader: Reader<'_>) -> [Value; 2] {
             "Condition": { "StringEquals": { "aws:SourceArn": arn, "aws:SourceAccount": account } },
         }),
     };
-    [
-        one(names.read_sid(), "s3:GetObject", &format!("{bucket}/*")),
-        one(names.list_sid(), "s3:ListBucket", &bucket),
-    ]
+    [one(&sids[0], "s3:GetObject", &format!("{bucket}/*")), one(&sids[1], "s3:ListBucket", &bucket)]
 }
 
-/// `standing` with our two statements; the same text where it grants them already.
+/// `standing` with our two statements, and none of a next reader; the same text where it grants just that already.
 ///
 /// # Errors
 /// Where the result is over 20 KB, or a statement that isn't ours names a deleted principal.
@@ -55,14 +65,62 @@ pub fn merged_bucket_policy(
     names: &Names,
     reader: Reader<'_>,
 ) -> Result<String, Failure> {
-    let what = format!("the policy of bucket {}", names.bucket());
     let ours = bucket_statements(names, reader);
     let new = match standing {
         None => document(&ours),
-        Some(text) if grants(standing, names, reader) => return Ok(text.to_owned()),
-        Some(text) => merged(&parse(text, &what)?, &ours),
+        Some(text) if grants(standing, names, reader) && !moving(standing, names) => {
+            return Ok(text.to_owned());
+        }
+        Some(text) => {
+            let mut new = merged(&parse(text, &what(names))?, &ours);
+            if let Some(all) = new["Statement"].as_array_mut() {
+                all.retain(|one| !of_next(one, names));
+            }
+            new
+        }
     };
-    let gone = deleted_principals(&new);
+    fit(&new, names)
+}
+
+/// `standing` with statements for `next` beside ours, so that the reader before goes on reading while the edges change
+/// from one to the other. Where ours name nobody else, ours name `next`.
+///
+/// # Errors
+/// As for [`merged_bucket_policy`].
+pub fn bucket_policy_for_both(
+    standing: Option<&str>,
+    names: &Names,
+    next: Reader<'_>,
+) -> Result<String, Failure> {
+    let document = standing.map(|text| parse(text, &what(names))).transpose()?.unwrap_or_default();
+    let ours = sids(names);
+    let read_by_another = !grants(standing, names, next)
+        && super::statements(&document).iter().any(|one| ours.iter().any(|sid| one["Sid"] == *sid));
+    if !read_by_another {
+        return merged_bucket_policy(standing, names, next);
+    }
+    fit(&merged(&document, &named_statements(&next_sids(names), names, next)), names)
+}
+
+/// Whether statements of a next reader stand: a change of origin access is under way, or was broken off.
+#[must_use]
+pub fn moving(standing: Option<&str>, names: &Names) -> bool {
+    let document = standing.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    super::statements(&document).iter().any(|one| of_next(one, names))
+}
+
+fn of_next(statement: &Value, names: &Names) -> bool {
+    next_sids(names).iter().any(|sid| statement["Sid"] == *sid)
+}
+
+fn what(names: &Names) -> String {
+    format!("the policy of bucket {}", names.bucket())
+}
+
+/// The document's text, where S3 takes it.
+fn fit(new: &Value, names: &Names) -> Result<String, Failure> {
+    let what = what(names);
+    let gone = deleted_principals(new);
     if let Some(principal) = gone.first() {
         return Err(Failure::other(
             what,

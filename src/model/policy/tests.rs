@@ -84,6 +84,38 @@ fn a_grant_is_known_in_any_spelling() {
 }
 
 #[test]
+fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
+    let before = merged_bucket_policy(None, &names(), IDENTITY).unwrap();
+    let both = bucket_policy_for_both(Some(&before), &names(), CONTROL).unwrap();
+    assert!(grants(Some(&both), &names(), IDENTITY), "who read before still does: {both}");
+    assert!(both.contains("PackagecloudCloudFrontReadNext") && both.contains("cloudfront.amazonaws.com"));
+    assert!(moving(Some(&both), &names()) && !moving(Some(&before), &names()));
+    // Broken off there and begun again it is the same; gone back to, the next reader's statements go.
+    assert_eq!(bucket_policy_for_both(Some(&both), &names(), CONTROL).unwrap(), both);
+    assert_eq!(merged_bucket_policy(Some(&both), &names(), IDENTITY).unwrap(), before);
+    let after = merged_bucket_policy(Some(&both), &names(), CONTROL).unwrap();
+    assert_eq!(after, merged_bucket_policy(None, &names(), CONTROL).unwrap());
+
+    // Where another's statement lets the one before read, ours are free for the next.
+    let vendors = before.replace("PackagecloudCloudFront", "Vendor");
+    let both = bucket_policy_for_both(Some(&vendors), &names(), CONTROL).unwrap();
+    assert!(both.contains("VendorRead") && grants(Some(&both), &names(), CONTROL));
+    assert!(!moving(Some(&both), &names()));
+    assert_eq!(merged_bucket_policy(Some(&both), &names(), CONTROL).unwrap(), both);
+}
+
+#[test]
+fn a_statement_counts_under_whatever_sid_it_was_added() {
+    let wanted = bucket_key_statement(&names(), "arn:aws:cloudfront::1:distribution/E1", "1");
+    let mut by_hand = wanted.clone();
+    by_hand["Sid"] = "Ours".into();
+    by_hand["Action"] = json!(["kms:decrypt"]);
+    assert!(says(&json!({ "Statement": [by_hand] }), &wanted));
+    by_hand["Condition"] = json!({});
+    assert!(!says(&json!({ "Statement": [by_hand] }), &wanted));
+}
+
+#[test]
 fn what_s3_would_refuse_is_refused_first() {
     let deleted = r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":["AROAEXAMPLEID12345678","*"]},"Action":"s3:*","Resource":"*"}]}"#;
     let failure = merged_bucket_policy(Some(deleted), &names(), IDENTITY).unwrap_err();

@@ -3,6 +3,7 @@
 //! Every request has a caller whose signature was checked, and every action is weighed against his policies before it is done.
 
 pub mod access;
+pub mod acm;
 pub mod cloudfront;
 pub mod iam;
 pub mod kms;
@@ -131,7 +132,7 @@ impl Refusal {
         let id = request_id();
         let kind = if self.status < 500 { "Sender" } else { "Receiver" };
         match service {
-            "kms" => json_answer(
+            "kms" | "acm" => json_answer(
                 self.status,
                 "application/x-amz-json-1.1",
                 &json!({"__type": self.code, "message": self.message}),
@@ -176,7 +177,7 @@ pub fn namespace(service: &str) -> &'static str {
 /// How each service says that a caller may not.
 pub fn access_denied(service: &str, message: impl Into<String>) -> Refusal {
     match service {
-        "kms" => Refusal::new(400, "AccessDeniedException", message),
+        "kms" | "acm" => Refusal::new(400, "AccessDeniedException", message),
         "lambda" => Refusal::new(403, "AccessDeniedException", message),
         _ => Refusal::new(403, "AccessDenied", message),
     }
@@ -190,6 +191,7 @@ pub fn throttled(service: &str) -> Refusal {
             "ThrottlingException",
             "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
         ),
+        "acm" => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
         "lambda" => Refusal::new(429, "TooManyRequestsException", "Rate exceeded"),
         "s3" => Refusal::new(503, "SlowDown", "Please reduce your request rate."),
         _ => Refusal::new(400, "Throttling", "Rate exceeded"),

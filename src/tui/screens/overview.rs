@@ -27,9 +27,11 @@ fn stage_of(step: Step) -> Stage {
         | Step::FunctionVersion
         | Step::OriginAccess => Stage::Bootstrap,
         Step::CachePolicy
+        | Step::Certificate
         | Step::Distribution
         | Step::Authenticator
         | Step::Deployed
+        | Step::ObjectsKey
         | Step::BucketPolicy => Stage::Distribution,
         Step::Configuration => Stage::Configuration,
         Step::Gate | Step::Switch | Step::Reconfigure | Step::Restart | Step::Proof | Step::TakeBack => {

@@ -83,6 +83,18 @@ fn found(lines: &mut Vec<Line<'static>>, welcome: &Welcome, theme: &Theme, room:
         None => parts::fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, room),
     }
     parts::fact(lines, "CloudFront", &cloudfront(&welcome.cloudfront), theme.plain, theme, room);
+    if welcome.cloudfront.by == SetUpBy::Others {
+        let runs = welcome.cloudfront.runtime.as_ref().map(|runtime| {
+            let support =
+                if runtime.support.is_empty() { String::new() } else { format!(" ({})", runtime.support) };
+            format!("Its function runs on {}{support}. ", runtime.name)
+        });
+        let text = format!(
+            "It is left to work as it is. {}To see whether it works: packagecloud-cloudfront verify, which changes nothing.",
+            runs.unwrap_or_default()
+        );
+        parts::aside(lines, &text, theme, room);
+    }
     if let Some(left) = &welcome.left {
         let text = format!(
             "left in {}, {}; {} goes on from there",

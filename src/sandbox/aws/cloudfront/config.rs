@@ -2,7 +2,8 @@
 //!
 //! What the sandbox doesn't know stays as it came.
 
-use super::{Node, Refusal, State, invalid, policies};
+use super::{Clock, Node, Refusal, State, invalid, policies, world};
+use crate::sandbox::aws::acm;
 
 /// # Errors
 /// Where a list's Quantity isn't the number of its items, anywhere below.
@@ -37,7 +38,8 @@ pub fn aliases(config: &str) -> Vec<String> {
 
 /// # Errors
 /// AWS's refusal of a configuration, but for its functions.
-pub fn check(state: &State, config: &Node, own_id: &str) -> Result<(), Refusal> {
+pub fn check(world: &world::State, clock: Clock, config: &Node, own_id: &str) -> Result<(), Refusal> {
+    let state = &world.cloudfront;
     check_quantities(config)?;
     for field in ["CallerReference", "Origins", "DefaultCacheBehavior", "Enabled"] {
         if config.child(field).is_none() {
@@ -50,7 +52,7 @@ pub fn check(state: &State, config: &Node, own_id: &str) -> Result<(), Refusal> 
     if config.text_at("Comment").is_some_and(|comment| comment.chars().count() > 128) {
         return Err(invalid("The parameter Comment is too long."));
     }
-    check_aliases(state, config, own_id)?;
+    check_aliases(world, clock, config, own_id)?;
     if config.items("Origins").is_empty() {
         return Err(invalid("Your request must contain at least one origin."));
     }
@@ -58,7 +60,7 @@ pub fn check(state: &State, config: &Node, own_id: &str) -> Result<(), Refusal> 
     behaviors(config).into_iter().try_for_each(|behavior| check_behavior(state, config, behavior))
 }
 
-fn check_aliases(state: &State, config: &Node, own_id: &str) -> Result<(), Refusal> {
+fn check_aliases(world: &world::State, clock: Clock, config: &Node, own_id: &str) -> Result<(), Refusal> {
     let own: Vec<&str> = config.items("Aliases").iter().map(|alias| alias.text.as_str()).collect();
     let certificate = config
         .text_at("ViewerCertificate/ACMCertificateArn")
@@ -70,7 +72,12 @@ fn check_aliases(state: &State, config: &Node, own_id: &str) -> Result<(), Refus
             "To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name.",
         ));
     }
-    let others = state.distributions.values().filter(|other| other.id != own_id);
+    if let Some(arn) = config.text_at("ViewerCertificate/ACMCertificateArn")
+        && let Some(why) = acm::unfit(&world.acm, clock, arn, &own)
+    {
+        return Err(Refusal::new(400, "InvalidViewerCertificate", why));
+    }
+    let others = world.cloudfront.distributions.values().filter(|other| other.id != own_id);
     if others.flat_map(|other| aliases(&other.config)).any(|alias| own.contains(&alias.as_str())) {
         return Err(Refusal::new(
             409,

@@ -84,7 +84,7 @@ pub fn create(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
             ),
         ));
     }
-    config::check(&state.cloudfront, &config, "")?;
+    config::check(state, ask.clock, &config, "")?;
     associations::check(state, ask, &config)?;
     associations::link(state, ask, &config)?;
     config::complete(&mut config);
@@ -152,7 +152,7 @@ pub fn update(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
             "The update contains modifications that are not allowed.",
         ));
     }
-    config::check(&state.cloudfront, &config, &old.id)?;
+    config::check(state, ask.clock, &config, &old.id)?;
     associations::check(state, ask, &config)?;
     associations::link(state, ask, &config)?;
     config::complete(&mut config);

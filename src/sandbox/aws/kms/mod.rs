@@ -183,6 +183,21 @@ impl Ask<'_> {
     }
 }
 
+/// Whether a key's own policy lets somebody of no account, such as a service, do `action` with it.
+pub fn lets(
+    state: &State,
+    name: &str,
+    principal: &access::Principal,
+    action: &str,
+    context: &Context,
+) -> bool {
+    find(state, name).is_ok_and(|key| {
+        let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
+        key.state == "Enabled"
+            && access::allows(&policy, Some(principal), action, &key.arn(), context) == Decision::Allow
+    })
+}
+
 /// A key by its id, ARN, alias or alias ARN.
 fn find<'a>(state: &'a State, name: &str) -> Result<&'a Key, Refusal> {
     let prefix = format!("arn:aws:kms:{REGION}:{ACCOUNT}:");

@@ -59,16 +59,6 @@ impl Caller {
         Self { principal: signer.principal(), signer: Some(signer), ..Self::anonymous() }
     }
 
-    /// Whether it is CloudFront in an identity's name: such a request can't use KMS.
-    pub fn is_identity(&self) -> bool {
-        !self.principal.canonical.is_empty()
-    }
-
-    /// Whether it is CloudFront as a service.
-    pub fn is_service(&self) -> bool {
-        self.source.is_some()
-    }
-
     pub fn is_anonymous(&self) -> bool {
         self.principal == Principal::default()
     }
@@ -113,6 +103,20 @@ pub fn may(world: &World, caller: &Caller, action: &str, bucket: &str, key: Opti
         Decision::Allow | Decision::Delegated => identity() == Decision::Allow,
         Decision::ImplicitDeny => caller.owns(&found) && identity() == Decision::Allow,
     }
+}
+
+/// Whether CloudFront gets at what is encrypted under `key`: an identity never, the service where the key's policy
+/// lets it, which that of AWS's own key doesn't, and nobody can change. The account's own users aren't asked here.
+pub fn may_decrypt(world: &World, caller: &Caller, key: Option<&str>) -> bool {
+    if caller.source.is_none() {
+        return caller.principal.canonical.is_empty();
+    }
+    let own = |key: &&str| !key.ends_with("aws/s3");
+    key.filter(own).is_some_and(|key| {
+        world.read(|state| {
+            aws::kms::lets(&state.kms, key, &caller.principal, "kms:Decrypt", &caller.context())
+        })
+    })
 }
 
 /// AWS's refusal of `action`.

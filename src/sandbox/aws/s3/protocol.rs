@@ -83,10 +83,8 @@ impl Protocol {
     ) -> S3Result<(Object, HeaderMap, std::ops::Range<u64>)> {
         let object = self.object(caller, bucket, key_name, version)?;
         copy::readable(headers, "x-amz-server-side-encryption-customer-key-md5", &object)?;
-        // An identity can't use KMS at all, and the service not under AWS's own key, whose policy nobody can change.
         if let Encryption::Kms { key, .. } = &object.encryption
-            && (caller.is_identity()
-                || caller.is_service() && key.as_deref().is_none_or(|key| key.ends_with("alias/aws/s3")))
+            && !access::may_decrypt(&self.0, caller, key.as_deref())
         {
             return Err(access::denied(caller, "kms:Decrypt", bucket, Some(key_name)));
         }

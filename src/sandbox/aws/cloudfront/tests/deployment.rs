@@ -260,13 +260,17 @@ async fn what_is_wrong_with_a_configuration_is_said_by_its_code() {
 #[tokio::test(start_paused = true)]
 async fn an_alias_belongs_to_one_distribution() {
     let (_dir, world, client) = open();
+    let acm = aws_sdk_acm::Client::new(&world.sdk_config());
+    let asked = acm.request_certificate().domain_name("*.example.com").send().await.unwrap();
+    let arn = asked.certificate_arn.unwrap();
     let named = |reference: &str| {
         let mut config = plain(reference);
         config.aliases = Some(Aliases::builder().quantity(1).items("packages.example.com").build().unwrap());
-        let arn = "arn:aws:acm:us-east-1:999999999999:certificate/1";
-        config.viewer_certificate = Some(ViewerCertificate::builder().acm_certificate_arn(arn).build());
+        config.viewer_certificate = Some(ViewerCertificate::builder().acm_certificate_arn(&arn).build());
         client.create_distribution().distribution_config(config).send()
     };
+    assert_eq!(code(&named("one").await.unwrap_err()), "InvalidViewerCertificate", "it isn't issued yet");
+    sleep(10).await;
     named("one").await.unwrap();
     assert_eq!(code(&named("two").await.unwrap_err()), "CNAMEAlreadyExists");
     sleep(10).await;

@@ -2,28 +2,26 @@
 //!
 //! A key is found, by alias or as an orphan by our tag, before one is made: each that is made costs money for ever.
 
-use std::time::Duration;
+mod policy;
 
-use aws_config::{Region, retry::RetryConfig};
-use aws_sdk_kms::{
-    primitives::Blob,
-    types::{KeyManagerType, KeyMetadata, Tag},
-};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use serde_json::Value;
+use std::time::Duration;
 
 use super::{Cloud, Say, fault, patience, permitted, whose};
 use crate::model::{
     failure::{Failure, Kind},
     names::{COST_TAG, Names},
-    policy,
+    policy::key_policy,
     seen::{KmsKey, Ownership},
 };
+use aws_config::retry::RetryConfig;
+use aws_sdk_kms::{
+    primitives::Blob,
+    types::{KeyMetadata, Tag},
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 /// A fresh key isn't everywhere at once.
 const KEY_THERE: patience::Wait = patience::Wait::new("the key to be known to all of KMS", 120, 2);
-/// `GetKeyPolicy` may give the old one for a while.
-const POLICY_THERE: patience::Wait = patience::Wait::new("the key policy to take effect", 300, 2);
 /// How many keys are asked for their tags at once.
 const AT_ONCE: usize = 8;
 /// How often a key is asked for where the answer was lost and no key is found.
@@ -63,12 +61,6 @@ impl Cloud {
         Ok(whose(found.tags().iter().map(|tag| (tag.tag_key(), tag.tag_value())), names))
     }
 
-    async fn standing_policy(&self, what: &str, id: &str) -> Result<Value, Failure> {
-        let asked = self.kms.get_key_policy().key_id(id).policy_name("default").send().await;
-        let found = asked.map_err(fault::of("kms:GetKeyPolicy", what))?;
-        policy::parse(found.policy().unwrap_or("{}"), what)
-    }
-
     async fn key_of(&self, names: &Names, found: &KeyMetadata, alias: bool) -> Result<KmsKey, Failure> {
         let id = found.key_id();
         let what = what(names);
@@ -93,7 +85,20 @@ impl Cloud {
         }
     }
 
-    /// An enabled key with our marker and without our alias: a run was cut off between the two.
+    /// Whether an alias of this program's points at the key: then it is another install's of this bucket, and no orphan.
+    async fn has_alias(&self, names: &Names, id: &str) -> Result<bool, Failure> {
+        let mut pages = self.kms.list_aliases().key_id(id).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(fault::of("kms:ListAliases", what(names)))?;
+            let ours = |alias: &str| alias.starts_with("alias/packagecloud_cloudfront");
+            if page.aliases().iter().any(|alias| alias.alias_name().is_some_and(ours)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// An enabled key with our marker and without an alias: a run was cut off between the two.
     async fn orphan(&self, names: &Names) -> Result<Option<KmsKey>, Failure> {
         let mut pages = self.kms.list_keys().into_paginator().send();
         while let Some(page) = pages.next().await {
@@ -104,6 +109,7 @@ impl Cloud {
             for id in marked.into_iter().flatten() {
                 if let Some(found) = self.described(names, &id).await?
                     && found.enabled()
+                    && !self.has_alias(names, &id).await?
                 {
                     return self.key_of(names, &found, false).await.map(Some);
                 }
@@ -148,21 +154,25 @@ impl Cloud {
         account: &str,
         say: Say<'_>,
     ) -> Result<KmsKey, Failure> {
-        let policy = policy::key_policy(names, role_arn, account);
+        let policy = key_policy(names, role_arn, account);
         let once = aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled());
-        let mut last = None;
-        for _ in 0..TRIES {
-            let asked = self
-                .kms
+        let tags = tags(names)?;
+        let create = || async {
+            self.kms
                 .create_key()
                 .description("packagecloud-cloudfront: encrypts the secret of the authenticator")
                 .policy(policy.to_string())
-                .set_tags(Some(tags(names)?))
+                .set_tags(Some(tags.clone()))
                 .customize()
                 .config_override(once.clone())
                 .send()
                 .await
-                .map_err(fault::of("kms:CreateKey", what(names)));
+                .map_err(fault::of("kms:CreateKey", what(names)))
+        };
+        let mut last = None;
+        for _ in 0..TRIES {
+            // A policy that is refused makes no key.
+            let asked = patience::while_passing(policy::KNOWN, say, policy::unknown_principal, create).await;
             let failure = match asked {
                 Ok(answer) => {
                     let made = answer
@@ -216,83 +226,6 @@ impl Cloud {
             }
             done => done.map(|_| ()),
         }
-    }
-
-    /// Our statements stand in the key's policy; every other stays as it was.
-    pub async fn ensure_key_policy(
-        &self,
-        names: &Names,
-        key: &KmsKey,
-        role_arn: &str,
-        account: &str,
-        say: Say<'_>,
-    ) -> Result<(), Failure> {
-        let ours = policy::key_policy(names, role_arn, account);
-        self.put_statements(&what(names), &key.id, Some(&key.policy), &ours, say).await
-    }
-
-    /// The bucket's own key, in its region, lets CloudFront decrypt for this distribution. Only on a separate yes.
-    pub async fn ensure_bucket_key(
-        &self,
-        names: &Names,
-        key_arn: &str,
-        distribution_arn: &str,
-        account: &str,
-        say: Say<'_>,
-    ) -> Result<(), Failure> {
-        let statement = policy::bucket_key_statement(names, distribution_arn, account);
-        let ours = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
-        let what = format!("the bucket's KMS key {key_arn}");
-        self.beside(key_arn).put_statements(&what, key_arn, None, &ours, say).await
-    }
-
-    /// Whether a key, by ARN, id or alias in the bucket's region, is AWS's own (`aws/s3`): no policy of it can be changed.
-    pub async fn managed_by_aws(&self, key: &str) -> Result<bool, Failure> {
-        let asked = self.beside(key).kms.describe_key().key_id(key).send().await;
-        let found = asked.map_err(fault::of("kms:DescribeKey", format!("the bucket's KMS key {key}")))?;
-        Ok(found.key_metadata.is_some_and(|key| key.key_manager() == Some(&KeyManagerType::Aws)))
-    }
-
-    /// The same with KMS in the region of the key's ARN, else of the bucket.
-    fn beside(&self, key: &str) -> Self {
-        let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
-        let region = named.map(|name| Region::new(name.to_owned())).or_else(|| self.config.region().cloned());
-        let config = self.config.to_builder().region(region).build();
-        Self { kms: aws_sdk_kms::Client::new(&config), ..self.clone() }
-    }
-
-    async fn put_statements(
-        &self,
-        what: &str,
-        id: &str,
-        seen: Option<&Value>,
-        ours: &Value,
-        say: Say<'_>,
-    ) -> Result<(), Failure> {
-        if seen.is_some_and(|seen| policy::carries(seen, ours)) {
-            return Ok(());
-        }
-        let now = self.standing_policy(what, id).await?;
-        if policy::carries(&now, ours) {
-            return Ok(());
-        }
-        if seen.is_some_and(|seen| !policy::same(seen, &now)) {
-            return Err(Failure::drifted(
-                format!("the policy of {what}"),
-                "it was changed since it was shown",
-            ));
-        }
-        let new = policy::merged_key_policy(&now, ours).to_string();
-        let put = || async {
-            let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
-            asked.map_err(fault::of("kms:PutKeyPolicy", what))
-        };
-        // The only principals of ours are the account's root and CloudFront: a malformed policy is no delay of theirs.
-        patience::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, put).await?;
-        patience::until(POLICY_THERE, say, || async {
-            Ok(policy::carries(&self.standing_policy(what, id).await?, ours).then_some(()))
-        })
-        .await
     }
 
     /// The ciphertext under the encryption context `packagecloud:enterprise` = bucket.

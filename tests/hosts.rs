@@ -1,0 +1,14 @@
+//! packagecloud's hosts, reached over a real sshd on loopback: one or two web nodes, each with its own /etc/packagecloud in a mount namespace.
+//!
+//! These need root, as in CI: each node's sshd lives in a namespace of its own. AWS is a served sandbox, packagecloud-ctl a script.
+
+mod hosts {
+    pub mod evenings;
+    pub mod farm;
+    pub mod killed;
+    pub mod managed;
+    pub mod node;
+    pub mod nodes;
+    pub mod refused;
+    pub mod site;
+}

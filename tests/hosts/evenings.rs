@@ -1,0 +1,139 @@
+//! Three evenings of an operator: a first install from a laptop, an upgrade over a line that drops, and 03:00.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::Stdio,
+};
+
+use super::farm::{Farm, Ran};
+
+#[test]
+fn a_first_install_from_a_laptops_profile() {
+    let farm = Farm::new(&["web1"]);
+    let node = &farm.nodes[0];
+    // Somebody changed something there since the last reconfigure.
+    node.write("log/1.log", "Chef Client finished");
+    node.write("etc/packagecloud.rb", &format!("{}unicorn['worker_processes'] = 8\n", node.config()));
+
+    farm.run(&["check"]).is(0, &["profile work", "clock on web1", "packagecloud-ctl on web1"]);
+    let ran = farm.run(&["enable"]);
+    ran.is(
+        2,
+        &[
+            "web1:/etc/packagecloud/packagecloud.rb was changed at",
+            "when packagecloud was last reconfigured is not known",
+            "After the restart these must be newer than it on web1: nginx, unicorn",
+            "--yes",
+        ],
+    );
+    assert_eq!(node.ran("reconfigure"), 0);
+
+    let ran = farm.run(&["enable", "--yes"]);
+    ran.is(
+        0,
+        &[
+            "the secret is in web1:/etc/packagecloud/packagecloud.rb",
+            "packagecloud-ctl reconfigure on web1 took",
+            "cloudfront_secret: '(hidden)'",
+            "all 2 services are newer than the restart",
+            "on since",
+            "To switch off: packagecloud-cloudfront disable",
+        ],
+    );
+    assert_eq!(node.applied().enabled, Some(true));
+    assert_eq!(node.applied(), node.values());
+    assert!(node.config().contains("worker_processes'] = 8"));
+    farm.run(&["verify"]).is(0, &["verdict"]);
+    farm.run(&["enable", "--yes"]).is(0, &["nothing to do"]);
+    assert_eq!(node.ran("reconfigure"), 1);
+}
+
+#[test]
+fn an_upgrade_over_a_line_that_drops_in_the_reindex_and_in_the_reconfigure() {
+    let farm = Farm::new(&["web1"]);
+    let node = &farm.nodes[0];
+    let commands = ["reindex-everything", "reconfigure"];
+    for command in commands {
+        node.hold(command, true);
+    }
+    let mut child = farm
+        .command(&["enable", "--upgrade", "--vendor-reindex", "yes", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut waiting: Vec<(&str, &str)> = vec![("queued", commands[0]), ("Starting Chef Client", commands[1])];
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        said.push_str(&line);
+        said.push('\n');
+        if let Some(at) = waiting.iter().position(|(says, _)| line.trim() == *says) {
+            let (_, command) = waiting.remove(at);
+            assert!(node.drop_lines() > 0, "there was a line to drop in {command}");
+            node.hold(command, false);
+        }
+    }
+    let mut out = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    let ran = Ran { code: child.wait().unwrap().code().unwrap(), text: said + &out };
+    ran.is(
+        0,
+        &[
+            "the line to web1 dropped; it is laid again",
+            "the line to web1 is there again",
+            "all queued",
+            "Chef Client finished",
+            "on since",
+        ],
+    );
+    assert!(waiting.is_empty());
+    for command in commands {
+        assert_eq!(node.ran(command), 1, "{command}: {}", ran.text);
+    }
+    assert_eq!(node.applied().enabled, Some(true));
+}
+
+#[test]
+fn at_three_in_the_morning_with_dead_keys_and_one_of_two_nodes_down() {
+    let mut farm = Farm::new(&["web1", "web2"]);
+    farm.run(&["enable", "--yes"]).is(0, &["on too: web2"]);
+    farm.nodes[1].stop();
+    let off = |farm: &Farm| {
+        let mut command = farm.binary();
+        command.args([
+            "--host",
+            "web1",
+            "--host",
+            "web2",
+            "--profile",
+            "dead",
+            "--probe-url",
+            &farm.probe_url(),
+        ]);
+        Ran::of(&command.args(["disable", "--yes"]).output().unwrap())
+    };
+    let type_there = "on web2, as root: echo \"packagecloud_rails['cloudfront_enabled'] = false\" >> /etc/packagecloud/packagecloud.rb — then: packagecloud-ctl reconfigure && packagecloud-ctl restart";
+    // Its sshd is down, and its site still answers: so redirects still go to CloudFront.
+    let ran = off(&farm);
+    ran.is(
+        3,
+        &["off on web1", "not on web2: it can't be reached", "some still go to CloudFront", type_there],
+    );
+    assert_eq!(farm.nodes[0].applied().enabled, Some(false));
+    // Once it is out of the balancer, all redirects that are seen go to S3; it is still not off.
+    farm.site.behind(vec![farm.nodes[0].path("")]);
+    let ran = off(&farm);
+    ran.is(1, &["not on web2: it can't be reached", "302 to S3", type_there]);
+    assert_eq!(farm.nodes[0].ran("reconfigure"), 2, "what is off isn't restarted again");
+    // The first one down is no other case.
+    farm.nodes[0].stop();
+    let ran = off(&farm);
+    ran.is(1, &["it can't be reached"]);
+    farm.nodes[1].start();
+    let ran = off(&farm);
+    ran.is(1, &["off on web2", "not on web1: it can't be reached"]);
+    assert_eq!(farm.nodes[1].applied().enabled, Some(false));
+    farm.nodes[0].start();
+    off(&farm).is(0, &[]);
+}

@@ -1,0 +1,210 @@
+//! A laptop, an AWS on loopback, a site, and its web nodes: the binary is run on the laptop, as an operator runs it.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use packagecloud_cloudfront::sandbox::seed::BUCKET;
+use serde_json::Value;
+
+use super::{
+    node::{Node, run},
+    site::Site,
+};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_packagecloud-cloudfront");
+pub const SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
+/// The key pair of AWS's own examples: the sandbox's one user.
+const KEYS: &str = "[work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n\n[dead]\naws_access_key_id = AKIADEADDEADDEADDEAD\naws_secret_access_key = deaddeaddeaddeaddeaddeaddeaddeaddeaddead\n";
+
+pub struct Farm {
+    dir: tempfile::TempDir,
+    cloud: Child,
+    aws: String,
+    edge: String,
+    pub site: Site,
+    pub nodes: Vec<Node>,
+}
+
+impl Drop for Farm {
+    fn drop(&mut self) {
+        let _ = self.cloud.kill();
+        let _ = self.cloud.wait();
+    }
+}
+
+/// How a command ended: its exit code, and all that it said.
+pub struct Ran {
+    pub code: i32,
+    pub text: String,
+}
+
+impl Ran {
+    pub fn of(output: &Output) -> Self {
+        let text =
+            [&output.stdout[..], &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        Self { code: output.status.code().unwrap_or(-1), text: text.concat() }
+    }
+
+    #[track_caller]
+    pub fn is(&self, code: i32, says: &[&str]) -> &Self {
+        assert_eq!(self.code, code, "{}", self.text);
+        for words in says {
+            assert!(self.text.contains(words), "no {words:?} in: {}", self.text);
+        }
+        for never in ["panicked", SECRET, super::node::PASSWORD] {
+            assert!(!self.text.contains(never), "{never} in: {}", self.text);
+        }
+        self
+    }
+
+    /// One error, and its next move.
+    #[track_caller]
+    pub fn one_error(&self) -> &Self {
+        let errors: Vec<&str> = self.text.split("packagecloud-cloudfront: ").skip(1).collect();
+        assert!(errors.len() == 1 && errors[0].matches("next: ").count() == 1, "{}", self.text);
+        self
+    }
+}
+
+impl Farm {
+    /// A farm of these nodes, all running, with the sandbox's packagecloud.rb on each; CloudFront is off.
+    pub fn new(names: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let mut cloud = Command::new(BINARY)
+            .env_clear()
+            .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")
+            .args(["--output", "json", "sandbox", "serve"])
+            .arg(dir.path().join("aws"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(cloud.stdout.take().unwrap()).lines();
+        let serving: Value = serde_json::from_str(&lines.nth(1).unwrap().unwrap()).unwrap();
+        let at = |name: &str| serving[name].as_str().unwrap().to_owned();
+        let laptop = dir.path().join("laptop");
+        fs::create_dir_all(laptop.join(".aws")).unwrap();
+        fs::write(laptop.join(".aws/credentials"), KEYS).unwrap();
+        run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", laptop.join("key").to_str().unwrap()]);
+        let mut farm =
+            Self { aws: at("aws"), edge: at("cloudfront"), cloud, site: Site::new(), nodes: Vec::new(), dir };
+        let file = fs::read_to_string(farm.dir.path().join("aws/packagecloud.rb")).unwrap();
+        let file = file.replace("https://packagecloud.sandbox", &farm.site.url);
+        for name in names {
+            let mut node = Node::new(farm.dir.path(), name, &laptop.join("key.pub"));
+            node.write("etc/packagecloud.rb", &file);
+            node.start();
+            farm.nodes.push(node);
+        }
+        farm.ssh_config();
+        farm.trust();
+        farm.site.behind(farm.nodes.iter().map(|node| node.path("")).collect());
+        farm
+    }
+
+    pub fn laptop(&self, name: &str) -> PathBuf {
+        self.dir.path().join("laptop").join(name)
+    }
+
+    /// ssh's configuration on the laptop: the names that an operator uses.
+    fn ssh_config(&self) {
+        let mut text = String::new();
+        for node in &self.nodes {
+            text.push_str(&format!("Host {}\n  HostName 127.0.0.1\n  Port {}\n", node.name, node.port));
+        }
+        text.push_str(&format!(
+            "Host *\n  User root\n  IdentityFile {}\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n  HashKnownHosts no\n",
+            self.laptop("key").display(),
+            self.laptop("known_hosts").display(),
+        ));
+        fs::write(self.laptop("ssh_config"), text).unwrap();
+    }
+
+    /// The laptop knows the nodes' host keys as they are now.
+    pub fn trust(&self) {
+        let known: String = self
+            .nodes
+            .iter()
+            .map(|node| format!("[127.0.0.1]:{} {}", node.port, node.text("host_key.pub")))
+            .collect();
+        fs::write(self.laptop("known_hosts"), known).unwrap();
+    }
+
+    pub fn probe_url(&self) -> String {
+        format!("{}/1/2/debian/package_files/1.deb", self.site.url)
+    }
+
+    /// The binary on the laptop, with no host named yet.
+    pub fn binary(&self) -> Command {
+        let mut command = Command::new(BINARY);
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.laptop(""))
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_SHARED_CREDENTIALS_FILE", self.laptop(".aws/credentials"))
+            .args(["--ssh", &format!("ssh -F {}", self.laptop("ssh_config").display())])
+            .args(["--endpoint-url", &self.aws, "--edge-url", &self.edge, "--region", "us-east-1"])
+            .args(["--bucket", BUCKET])
+            .arg("--state-dir")
+            .arg(self.laptop("state"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The same for the farm's nodes, with the profile `work`, proven by the site.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = self.binary();
+        for node in &self.nodes {
+            command.args(["--host", &node.name]);
+        }
+        command.args(["--profile", "work", "--probe-url", &self.probe_url()]).args(words);
+        command
+    }
+
+    pub fn run(&self, words: &[&str]) -> Ran {
+        Ran::of(&self.command(words).output().unwrap())
+    }
+
+    /// Another laptop's state.
+    pub fn other_laptop(&self) -> PathBuf {
+        self.laptop("other-state")
+    }
+
+    /// What lies in the nodes' places, and is there to stay: for showing that nothing was changed.
+    pub fn everything(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        for node in &self.nodes {
+            for place in ["etc", "lib", "run"] {
+                all(&node.path(place), &mut files);
+            }
+        }
+        // Who works there is no change of what is there.
+        files.retain(|(path, _)| !path.ends_with("lib/lock"));
+        files.sort();
+        files
+    }
+
+    /// Whether anything of that name was made in the account.
+    pub fn aws_holds(&self, name: &str) -> bool {
+        let mut files = Vec::new();
+        all(&self.dir.path().join("aws"), &mut files);
+        assert!(!files.is_empty());
+        files.iter().any(|(_, bytes)| bytes.windows(name.len()).any(|window| window == name.as_bytes()))
+    }
+}
+
+fn all(dir: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        if entry.path().is_dir() {
+            all(&entry.path(), files);
+        } else {
+            files.push((entry.path(), fs::read(entry.path()).unwrap()));
+        }
+    }
+}

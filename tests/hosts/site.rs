@@ -1,0 +1,82 @@
+//! packagecloud's site as customers reach it: one address, the web nodes behind it in turn, each on the file that it was restarted with.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use packagecloud_cloudfront::{
+    model::{
+        config_file::ConfigFile,
+        token::{self, Construction, Mac},
+    },
+    sandbox::seed::BUCKET,
+};
+
+/// The site: which directories of nodes answer.
+#[derive(Clone)]
+pub struct Site {
+    pub url: String,
+    nodes: Arc<Mutex<Vec<PathBuf>>>,
+}
+
+impl Site {
+    pub fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let nodes: Arc<Mutex<Vec<PathBuf>>> = Arc::default();
+        let behind = nodes.clone();
+        std::thread::spawn(move || {
+            for (turn, stream) in listener.incoming().flatten().enumerate() {
+                let mut reader = BufReader::new(stream);
+                let mut line = String::new();
+                let _ = reader.read_line(&mut line);
+                let mut header = String::from("x");
+                while header.trim() != "" {
+                    header.clear();
+                    if reader.read_line(&mut header).unwrap_or(0) == 0 {
+                        break;
+                    }
+                }
+                let key = line.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
+                let nodes = behind.lock().unwrap();
+                let answer = if nodes.is_empty() {
+                    "HTTP/1.1 503 none\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()
+                } else {
+                    let to = location(&nodes[turn % nodes.len()], &key);
+                    format!(
+                        "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                    )
+                };
+                let _ = reader.get_mut().write_all(answer.as_bytes());
+            }
+        });
+        Self { url, nodes }
+    }
+
+    /// These nodes answer from now on.
+    pub fn behind(&self, nodes: Vec<PathBuf>) {
+        *self.nodes.lock().unwrap() = nodes;
+    }
+}
+
+/// Where a node redirects to: as its file had it when it was last restarted.
+fn location(node: &std::path::Path, key: &str) -> String {
+    let file = ConfigFile::parse(&fs::read(node.join("opt/applied.rb")).unwrap_or_default());
+    let values = file.values();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    match (values.enabled, values.secret, values.packages_domain) {
+        (Some(true), Some(secret), Some(domain)) => {
+            let mac = secret.key().unwrap();
+            token::signed_url(&mac, key, now + 300, Mac::Sha1, Construction::default(), &domain)
+        }
+        _ => format!(
+            "https://{BUCKET}.s3.amazonaws.com/{key}?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires={}&Signature=x",
+            now + 300
+        ),
+    }
+}
