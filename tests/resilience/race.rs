@@ -144,6 +144,7 @@ async fn switching_off_wins_at_every_moment_of_going_live() {
             let dir = twin(ready.path());
             let mut on = Part::new(dir.path(), Stage::GoLive);
             on.to(held).await;
+            let through = on.ended.is_some();
             if killed {
                 drop(on);
                 let mut switching = Part::new(dir.path(), Stage::Disable);
@@ -157,8 +158,9 @@ async fn switching_off_wins_at_every_moment_of_going_live() {
                 let ended = switching.to_its_end().await;
                 assert!(ended.1.is_none(), "{moment}: {ended:?}");
                 let (end, failure) = on.to_its_end().await;
+                // How often it waits differs by one or two: where it was through already, it is off after it.
                 assert!(
-                    held == live || *end == End::Failed && failure.as_ref().unwrap().what == "going live",
+                    through || *end == End::Failed && failure.as_ref().unwrap().what == "going live",
                     "{moment}: {end:?} {failure:?}"
                 );
             }
