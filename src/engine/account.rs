@@ -134,7 +134,7 @@ impl Scene {
     pub(super) async fn has_made(&self, made: Made) {
         let now = Instant::now();
         match made {
-            Made::Authenticator(made) => *self.sight.authenticator.lock().await = Some((now, made)),
+            Made::Authenticator(made) => *self.sight.authenticator.lock().await = Some((now, *made)),
             Made::Identity(made) => *self.sight.identity.lock().await = Some((now, Some(made))),
             Made::Control(made) => *self.sight.control.lock().await = Some((now, Some(made))),
             Made::Delivery(made) => *self.sight.delivery.lock().await = Some((now, made)),
@@ -153,7 +153,7 @@ impl Scene {
 }
 
 pub(super) enum Made {
-    Authenticator(Authenticator),
+    Authenticator(Box<Authenticator>),
     Identity(OriginAccessIdentity),
     Control(OriginAccessControl),
     Delivery(Delivery),

@@ -109,7 +109,7 @@ pub async fn apply(
     };
 
     if let Some(arn) = &seen.version {
-        scene.has_made(Made::Authenticator(made)).await;
+        scene.has_made(Made::Authenticator(Box::new(made))).await;
         return Ok(ended(seen, arn));
     }
     let bundle = bundle(seen.construction, &key.arn, names);
@@ -143,7 +143,7 @@ pub async fn apply(
     function.versions.retain(|known| known.arn != version.arn);
     function.versions.push(version);
     made.function = Some(function);
-    scene.has_made(Made::Authenticator(made)).await;
+    scene.has_made(Made::Authenticator(Box::new(made))).await;
     Ok(ended)
 }
 
