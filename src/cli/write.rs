@@ -22,16 +22,15 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
         .filter(|stage| !(session.answers.prepare && matches!(stage, Stage::GoLive | Stage::Verify)))
         .collect();
     let mut plans = Vec::new();
-    let mut denied = None;
+    let mut stopped = None;
     for &stage in stages.iter().filter(|&&stage| stage != Stage::Verify) {
         match engine::look(&session.ground, stage, &session.answers).await {
             Ok(plan) => plans.push(plan),
-            // What is missing is said below, all of it at once.
-            Err(failure) if failure.kind == Kind::Denied => {
-                denied = Some(failure);
+            // Whose account it is, whether it is the bucket that was meant, and what may not be done comes before it.
+            Err(failure) => {
+                stopped = Some(failure);
                 break;
             }
-            Err(failure) => return Err(failure),
         }
     }
     // A stage with nothing to do needs no permission that its look didn't.
@@ -45,7 +44,8 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     if let Some(failed) = access.checks.iter().find(|check| check.failed()) {
         return Err(Failure::other(failed.name.clone(), failed.detail.clone(), failed.next.clone()));
     }
-    if let Some(failure) = denied {
+    if let Some(failure) = stopped {
+        session.refuse_asks(std::slice::from_ref(&access))?;
         return Err(failure);
     }
     plans.insert(0, access);
