@@ -58,9 +58,10 @@ pub fn prompt(question: &str) -> Option<Secret> {
     let shown = tcgetattr(&stdin).ok()?;
     let mut hidden = shown.clone();
     hidden.local_modes.remove(LocalModes::ECHO);
+    // Before the question: what is typed as soon as it stands there is neither shown nor lost.
+    tcsetattr(&stdin, OptionalActions::Flush, &hidden).ok()?;
     eprint!("{question}");
     let _ = std::io::stderr().flush();
-    tcsetattr(&stdin, OptionalActions::Flush, &hidden).ok()?;
     let mut typed = String::new();
     let read = stdin.read_line(&mut typed);
     let _ = tcsetattr(&stdin, OptionalActions::Now, &shown);

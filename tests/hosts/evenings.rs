@@ -52,28 +52,46 @@ fn a_first_install_from_a_laptops_profile() {
 fn an_upgrade_over_a_line_that_drops_in_the_reindex_and_in_the_reconfigure() {
     let farm = Farm::new(&["web1"]);
     let node = &farm.nodes[0];
-    let commands = ["reindex-everything", "reconfigure"];
-    for command in commands {
-        node.hold(command, true);
-    }
+    node.hold("reconfigure", true);
     let mut child = farm
-        .command(&["enable", "--upgrade", "--vendor-reindex", "yes", "--yes"])
+        .command(&["enable", "--upgrade", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut said = String::new();
-    let mut waiting: Vec<(&str, &str)> = vec![("queued", commands[0]), ("Starting Chef Client", commands[1])];
-    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
-        let line = line.unwrap();
-        said.push_str(&line);
-        said.push('\n');
-        if let Some(at) = waiting.iter().position(|(says, _)| line.trim() == *says) {
-            let (_, command) = waiting.remove(at);
-            assert!(node.drop_lines() > 0, "there was a line to drop in {command}");
-            node.hold(command, false);
+    let (mut reindexing, mut noticed) = (false, false);
+    std::thread::scope(|scope| {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let mut ended = Some(ended);
+        let mut end = Some(end);
+        for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+            let line = line.unwrap();
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains("…  the objects of") {
+                reindexing = true;
+                assert!(node.drop_lines() > 0, "there was a line to drop in the reindex");
+            }
+            if line.trim() == "Starting Chef Client"
+                && let Some(ended) = ended.take()
+            {
+                // Between two scripts a dropped line goes unnoticed: it is dropped until one has met it.
+                let pause = std::time::Duration::from_millis(700);
+                scope.spawn(move || {
+                    while ended.recv_timeout(pause) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                        node.drop_lines();
+                    }
+                });
+            }
+            if line.contains("the line to web1 dropped") && said.contains("Starting Chef Client") {
+                noticed = true;
+                if end.take().is_some() {
+                    node.hold("reconfigure", false);
+                }
+            }
         }
-    }
+    });
     let mut out = String::new();
     child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
     let ran = Ran { code: child.wait().unwrap().code().unwrap(), text: said + &out };
@@ -82,15 +100,13 @@ fn an_upgrade_over_a_line_that_drops_in_the_reindex_and_in_the_reconfigure() {
         &[
             "the line to web1 dropped; it is laid again",
             "the line to web1 is there again",
-            "all queued",
+            "13 objects: 13 changed",
             "Chef Client finished",
             "on since",
         ],
     );
-    assert!(waiting.is_empty());
-    for command in commands {
-        assert_eq!(node.ran(command), 1, "{command}: {}", ran.text);
-    }
+    assert!(reindexing && noticed);
+    assert_eq!((node.ran("reconfigure"), node.ran("restart")), (1, 1), "{}", ran.text);
     assert_eq!(node.applied().enabled, Some(true));
 }
 

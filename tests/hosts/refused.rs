@@ -108,10 +108,7 @@ fn two_nodes_that_don_t_agree_or_have_two_times() {
         &farm,
         &before,
         &ran,
-        &[
-            "node web2: it holds another cloudfront_secret than web1",
-            "take the cloudfront_secret line out of web2:",
-        ],
+        &["it holds another cloudfront_secret than web1", "take the cloudfront_secret line out of web2:"],
     );
 
     farm.nodes[1]
