@@ -15,7 +15,7 @@ use super::ground::Scene;
 use crate::model::{
     failure::Failure,
     seen::{
-        CachePolicy, Distribution, Function, KmsKey, Listed, ObjectHead, OriginAccessControl,
+        BucketSeen, CachePolicy, Distribution, Function, KmsKey, Listed, ObjectHead, OriginAccessControl,
         OriginAccessIdentity, Role,
     },
 };
@@ -50,10 +50,19 @@ type Kept<T> = Mutex<Option<(Instant, T)>>;
 pub(super) struct Sight {
     authenticator: Kept<Authenticator>,
     delivery: Kept<Delivery>,
+    bucket_policy: Kept<Option<String>>,
     identity: Kept<Option<OriginAccessIdentity>>,
     control: Kept<Option<OriginAccessControl>>,
     listing: Kept<Vec<Listed>>,
     heads: Kept<Vec<(String, ObjectHead)>>,
+}
+
+impl Sight {
+    /// Of a bucket whose policy was read just now.
+    pub(super) fn of(bucket: &BucketSeen) -> Self {
+        let bucket_policy = Mutex::new(Some((Instant::now(), bucket.policy.clone())));
+        Self { bucket_policy, ..Self::default() }
+    }
 }
 
 /// What was kept, where it is of this moment; else what `read` reads. Boxed: reading the account is large, and every
@@ -85,12 +94,10 @@ impl Scene {
     pub(super) async fn delivery(&self) -> Result<Delivery, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
         let read = async {
-            let policy = async {
-                if self.set.elapsed() < MOMENT {
-                    return Ok(self.bucket.policy.clone());
-                }
-                cloud.bucket_policy(names.bucket(), &self.account).await
-            };
+            let policy = of_this_moment(
+                &self.sight.bucket_policy,
+                cloud.bucket_policy(names.bucket(), &self.account).boxed(),
+            );
             let (distributions, cache_policy, bucket_policy) =
                 try_join!(cloud.distributions(names), cloud.cache_policy(names), policy)?;
             Ok(Delivery { distributions, cache_policy, bucket_policy })
@@ -145,6 +152,7 @@ impl Scene {
     pub(super) async fn forget(&self) {
         *self.sight.authenticator.lock().await = None;
         *self.sight.delivery.lock().await = None;
+        *self.sight.bucket_policy.lock().await = None;
         *self.sight.identity.lock().await = None;
         *self.sight.control.lock().await = None;
         *self.sight.listing.lock().await = None;

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::{Ground, Scene, identity::refuse_partition};
 use crate::cloud::Cloud;
-use crate::engine::probe;
+use crate::engine::{account::Sight, probe};
 use crate::model::{
     answers::Answers,
     failure::{Failure, Kind},
@@ -49,10 +47,9 @@ impl Ground {
             cloud,
             caller,
             found,
+            sight: Arc::new(Sight::of(&bucket)),
             bucket,
             evidence,
-            set: Instant::now(),
-            sight: Arc::default(),
         };
         let listed = scene.listing().await?;
         scene.sampled = (listed.iter().filter(|object| object::in_layout(&object.key)).count(), listed.len());

@@ -100,8 +100,6 @@ pub struct Scene {
     pub evidence: String,
     /// How many keys of a first page look like packagecloud's, of how many.
     pub sampled: (usize, usize),
-    /// When this was found.
-    pub(super) set: tokio::time::Instant,
     pub(super) sight: Arc<Sight>,
 }
 

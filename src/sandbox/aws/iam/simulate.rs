@@ -95,6 +95,11 @@ fn result(
     context: &Context,
 ) -> String {
     let mut missing = BTreeSet::new();
+    let bounded = state.iam.user.boundary.is_some();
+    let within = |allowed: bool| {
+        let allowed = element("AllowedByPermissionsBoundary", &allowed.to_string());
+        format!("<PermissionsBoundaryDecisionDetail>{allowed}</PermissionsBoundaryDecisionDetail>")
+    };
     let mut specific = String::new();
     let mut worst = Decision::Allow;
     let (mut organization, mut boundary) = (true, true);
@@ -113,8 +118,11 @@ fn result(
                 &element("EvalResourceDecision", spelt(decision)),
                 "<MatchedStatements/>",
                 &names(&lacking),
-                "</member>",
             ]);
+            if bounded {
+                specific.push_str(&within(weighed.boundary));
+            }
+            specific.push_str("</member>");
         }
         missing.extend(lacking);
     }
@@ -123,11 +131,8 @@ fn result(
         let allowed = element("AllowedByOrganizations", &organization.to_string());
         limits.push_str(&format!("<OrganizationsDecisionDetail>{allowed}</OrganizationsDecisionDetail>"));
     }
-    if state.iam.user.boundary.is_some() {
-        let allowed = element("AllowedByPermissionsBoundary", &boundary.to_string());
-        limits.push_str(&format!(
-            "<PermissionsBoundaryDecisionDetail>{allowed}</PermissionsBoundaryDecisionDetail>"
-        ));
+    if bounded {
+        limits.push_str(&within(boundary));
     }
     let template = if resources.is_empty() || resources == ["*"] { "*" } else { template(action) };
     format!(
