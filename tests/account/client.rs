@@ -59,12 +59,11 @@ pub async fn watched<T>(
             if let Some(url) = Box::pin(open(world)).await {
                 wrong.get_or_insert(format!("{url} is open"));
             }
-            if links_work {
-                if let Some((host, status)) = Box::pin(downloads(world)).await
-                    && status != 200
-                {
-                    wrong.get_or_insert(format!("a signed link to {host} answers {status}"));
-                }
+            if links_work
+                && let Some((host, status)) = Box::pin(downloads(world)).await
+                && status != 200
+            {
+                wrong.get_or_insert(format!("a signed link to {host} answers {status}"));
             }
             tokio::time::sleep(EVERY).await;
         }

@@ -53,7 +53,7 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
         dir: dir.path().to_owned(),
         faults: vec!["edge:1-3:lost".into()],
         // Validation is what everything waits for.
-        delays: Some(Delays { certificate: Duration::from_secs(120), ..Delays::default() }),
+        delays: Some(Delays { certificate: Duration::from_mins(2), ..Delays::default() }),
         ..Options::default()
     })
     .unwrap();
