@@ -13,7 +13,7 @@ use tokio::{sync::Mutex, time::Instant, try_join};
 
 use super::ground::Scene;
 use crate::model::{
-    failure::Failure,
+    failure::{Failure, Kind},
     seen::{
         BucketSeen, CachePolicy, Distribution, Function, KmsKey, Listed, ObjectHead, OriginAccessControl,
         OriginAccessIdentity, Role,
@@ -89,6 +89,14 @@ impl Scene {
             Ok(Authenticator { role, key, function })
         };
         of_this_moment(&self.sight.authenticator, read.boxed()).await
+    }
+
+    /// The function; by itself where the rest may not be read.
+    pub(super) async fn function(&self) -> Result<Option<Function>, Failure> {
+        match self.authenticator().await {
+            Err(failure) if failure.kind == Kind::Denied => self.cloud.function(&self.names).await,
+            whole => Ok(whole?.function),
+        }
     }
 
     pub(super) async fn delivery(&self) -> Result<Delivery, Failure> {

@@ -29,7 +29,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         true
     } else {
         let scene = ground.scene(answers).await?;
-        scene.authenticator().await?.function.is_some_and(|function| function.ownership == Ownership::Ours)
+        scene.function().await?.is_some_and(|function| function.ownership == Ownership::Ours)
     };
     plan(SecretSeen { config: config.seen, function, elsewhere }, answers)
 }

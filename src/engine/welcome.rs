@@ -80,7 +80,7 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
 /// What the associated function runs on, and until when AWS looks after that.
 async fn runtime(ground: &Ground, scene: &Scene, distribution: &Distribution) -> Option<RuntimeFound> {
     let associated = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
-    let function = scene.authenticator().await.ok()?.function?;
+    let function = scene.function().await.ok()??;
     let version = function.versions.iter().find(|version| version.arn == *associated)?;
     let today = clock::written(ground.host.clock.now());
     Some(RuntimeFound::new(&version.runtime, today.get(..10).unwrap_or_default()))

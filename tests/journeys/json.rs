@@ -159,7 +159,8 @@ fn the_distribution_alone_ends_with_the_values() {
     let bootstrap = house.done("bootstrap-cloudfront --yes --output json");
     let ended = after_version(&bootstrap).pop().unwrap();
     assert_eq!((&ended["type"], &ended["stage"]), (&json!("ended"), &json!("bootstrap")));
-    let arn = ended["text"].as_str().unwrap().to_owned();
+    let text = ended["text"].as_str().unwrap();
+    let arn = text.split(' ').find(|word| word.starts_with("arn:aws:lambda:")).expect("it names the version");
     let made = house.done(&format!("reconfigure-cloudfront-distribution {arn} --yes --output json"));
     let (ended, values) = stages(&made);
     assert_eq!(ended, pairs(&[("distribution", "applied"), ("configuration", "applied")]));
