@@ -220,7 +220,7 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     if !plan.unchanged() {
         show_overview(session, std::slice::from_ref(&plan));
         if !session.json() {
-            tell!("  {}", engine::disable::would_help(&session.ground).await);
+            tell!("  {}", engine::disable::would_help(&session.ground).await.detail);
         }
         if !session.consent("Switch CloudFront off?")? {
             return Err(Failure::consent("disable", "you said no", "nothing was changed"));

@@ -147,8 +147,9 @@ fn switches_on(config: &ConfigSeen) -> Option<String> {
 }
 
 /// Whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
-/// most; the caller never waits for it.
-pub async fn would_help(ground: &Ground) -> String {
+/// most; the caller never waits for it, and it fails nothing: who wants CloudFront off is told, and goes on.
+pub async fn would_help(ground: &Ground) -> Check {
+    const NAME: &str = "s3-links";
     let asking = async {
         let nodes = ground.nodes();
         let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
@@ -164,22 +165,26 @@ pub async fn would_help(ground: &Ground) -> String {
         Ok(Some(Ok(reply))) => {
             let body = String::from_utf8_lossy(&reply.body).into_owned();
             if body.contains("InvalidAccessKeyId") {
-                "S3 refuses packagecloud's own AWS key (InvalidAccessKeyId): with CloudFront off, downloads would fail too".into()
+                Check::unknown(
+                    NAME,
+                    "S3 refuses packagecloud's own AWS key (InvalidAccessKeyId): with CloudFront off, downloads would fail too",
+                )
             } else if reply.status == 404 || reply.status == 200 || body.contains("AccessDenied") {
-                "S3 accepts links signed as packagecloud signs them: switching off helps".into()
+                Check::pass(NAME, "S3 accepts links signed as packagecloud signs them: switching off helps")
             } else {
-                format!(
+                let answered = format!(
                     "S3 answered {} to a link signed as packagecloud signs them (SigV2): switching off may not help",
                     reply.status
-                )
+                );
+                Check::unknown(NAME, answered)
             }
         }
-        _ => "whether S3 accepts packagecloud's own links could not be tried".into(),
+        _ => Check::unknown(NAME, "whether S3 accepts packagecloud's own links could not be tried"),
     }
 }
 
 /// [`would_help`] as an event of this stage.
 pub async fn would_help_said(ground: &Ground, run: &Run) {
-    let detail = would_help(ground).await;
-    run.stage(Stage::Disable).check(Check::unknown("s3-links", detail));
+    let check = would_help(ground).await;
+    run.stage(Stage::Disable).check(check);
 }

@@ -131,6 +131,7 @@ pub async fn apply(
             Ok((function, format!("Lambda function {} holds the code", names.function())))
         })
         .await?;
+    let say = run.progress(Step::FunctionVersion);
     let version = run
         .step(Step::FunctionVersion, "a numbered version", async {
             let version = cloud.publish(names, &function, &description, &say).await?;
