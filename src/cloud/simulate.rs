@@ -2,7 +2,7 @@
 //!
 //! It is advice: what can't be simulated is unknown, never denied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::types::{
     ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType, ResourceSpecificResult,
@@ -114,8 +114,36 @@ impl Cloud {
                 break;
             }
         }
-        Ok(Ok(batch.into_iter().map(|(place, need)| (place, judged(need, &results))).collect()))
+        let mut checks = Vec::new();
+        let mut again: BTreeMap<String, Batch<'_>> = BTreeMap::new();
+        for (place, need) in batch {
+            if resources.len() == 1 || tells(need, &results) {
+                checks.push((place, judged(need, &results)));
+            } else {
+                again.entry(need.sample()).or_default().push((place, need));
+            }
+        }
+        // An answer that doesn't tell the resources apart says nothing of one: each is asked of by itself.
+        for batch in again.into_values() {
+            match Box::pin(self.simulate_batch(source, batch)).await? {
+                Ok(more) | Err(Unasked::Batch(more)) => checks.extend(more),
+                denied @ Err(Unasked::Denied(_)) => return Ok(denied),
+            }
+        }
+        Ok(Ok(checks))
     }
+}
+
+/// Whether the results name the need's own resource, in either form.
+fn tells(need: &Need, results: &[EvaluationResult]) -> bool {
+    let sample = need.sample();
+    let inside = |one: &EvaluationResult| {
+        one.resource_specific_results().iter().any(|inner| inner.eval_resource_name() == sample)
+    };
+    results
+        .iter()
+        .filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action))
+        .any(|one| one.eval_resource_name() == Some(sample.as_str()) || inside(one))
 }
 
 /// Why a batch wasn't answered.

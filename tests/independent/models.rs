@@ -78,6 +78,8 @@ async fn every_request_is_as_awss_own_models_have_it() {
             &["--construction", "raw:path+expires", "enable", "--yes", "--prepare"],
             &["roll-back", "--edge", version, "--yes"],
             &["reindex-everything", "--rescan", "--yes"],
+            // While it is on, a function is adopted only where a live link proves it.
+            &["disable", "--yes"],
         ],
     )
     .await;

@@ -102,7 +102,8 @@ fn steps(account: &Account, options: &[&str]) -> Option<Ran> {
         run(&["generate-cloudfront-secret"])?;
         let made = run(&["bootstrap-cloudfront"])?;
         let ended = made.lines.iter().find(|line| line["type"] == "ended").unwrap();
-        let arn = ended["text"].as_str().unwrap().split(';').next().unwrap();
+        let text = ended["text"].as_str().unwrap();
+        let arn = text.split([' ', ';']).find(|word| word.starts_with("arn:aws:lambda:")).unwrap();
         run(&["reconfigure-cloudfront-distribution", arn])?;
         Ok(())
     };
