@@ -219,6 +219,9 @@ impl Run<'_> {
                 }
             }
             if crew.ledger().finished() {
+                // The last pace is the end's, and it too keeps its distance to the one before.
+                tokio::time::sleep_until(said + SAY).await;
+                say(self.pace(&mut speed, Instant::now()));
                 return true;
             }
         }
