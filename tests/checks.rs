@@ -10,7 +10,11 @@ use packagecloud_cloudfront::{
         goal::Goal,
         names::Names,
     },
-    sandbox::{self, Delays, Options, World, seed::BUCKET},
+    sandbox::{
+        self, Delays, Options, World,
+        aws::cloudfront::{Kept, OriginAccessIdentity},
+        seed::BUCKET,
+    },
 };
 use serde_json::{Value, json};
 
@@ -107,6 +111,19 @@ fn of_the_buckets_settings() {
     });
     shop.says("bucket-versioning", "pass", &["on", "charged"]);
     shop.says("bucket-encryption", "unknown", &["aws/s3", "before going live"]);
+    let key = "arn:aws:kms:us-east-1:999999999999:key/1";
+    shop.world().write(|state| {
+        let settings = &mut state.s3.buckets.get_mut(BUCKET).unwrap().settings;
+        settings.insert("versioning".into(), "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>".into());
+        settings.insert("ownershipControls".into(), "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>".into());
+        settings.insert(
+            "encryption".into(),
+            format!("<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>{key}</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"),
+        );
+    });
+    shop.says("bucket-versioning", "pass", &["suspended"]);
+    shop.says("bucket-ownership", "pass", &["ObjectWriter", "--no-acl"]);
+    shop.says("bucket-encryption", "pass", &[key, "origin access control", "must let CloudFront decrypt"]);
 }
 
 #[tokio::test]
@@ -159,6 +176,89 @@ fn of_the_account() {
     });
     shop.says("kms-key", "fail", &["PendingDeletion", "next: enable it, or cancel its deletion"]);
     shop.says("lambda-concurrency", "unknown", &["10 of 10", "100 requests a second", "Service Quotas"]);
+}
+
+#[test]
+fn of_a_key_that_was_switched_off() {
+    let shop = Shop::new();
+    assert_eq!(shop.run(&["generate-cloudfront-secret", "--yes"]).0, 0);
+    assert_eq!(shop.run(&["bootstrap-cloudfront", "--yes"]).0, 0);
+    shop.world().write(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".into()));
+    shop.says("kms-key", "fail", &["is Disabled", "can't decrypt the secret", "next: enable it"]);
+}
+
+#[test]
+fn of_cloudfronts_quotas_the_one_that_is_used_up() {
+    let shop = Shop::new();
+    let policies = |count: usize| {
+        shop.world().write(|state| {
+            state.cloudfront.policies = (0..count)
+                .map(|number| {
+                    let (id, name) = (format!("policy-{number}"), format!("theirs-{number}"));
+                    let config = format!(
+                        "<CachePolicyConfig><Name>{name}</Name><MinTTL>0</MinTTL></CachePolicyConfig>"
+                    );
+                    (id.clone(), Kept { id, name, config, ..Kept::default() })
+                })
+                .collect();
+        });
+    };
+    policies(19);
+    shop.says("cloudfront-quotas", "pass", &["19 of 20 cache policies"]);
+    policies(20);
+    let next = "raise it in Service Quotas";
+    shop.says("cloudfront-quotas", "unknown", &["20 of 20 cache policies are used", next]);
+    policies(0);
+    shop.world().write(|state| {
+        state.cloudfront.identities = (0..100)
+            .map(|number| {
+                let id = format!("E{number:013}");
+                let comment = format!("another {number}");
+                (id.clone(), OriginAccessIdentity { id, comment, ..OriginAccessIdentity::default() })
+            })
+            .collect();
+    });
+    shop.says("cloudfront-quotas", "unknown", &["100 of 100 origin access identities are used", next]);
+}
+
+#[test]
+fn of_a_distribution_on_a_plan_and_of_all_that_an_account_may_have() {
+    let shop = Shop::new();
+    assert!(shop.check("flat-rate-plan").is_empty(), "nothing is said where nothing is seen");
+    assert_eq!(shop.run(&["enable", "--yes"]).0, 0);
+    shop.says("cloudfront-quotas", "pass", &["1 of 500 distributions", "1 of 20 cache policies"]);
+    assert!(shop.check("flat-rate-plan").is_empty());
+    let acl = "<WebACLId>arn:aws:wafv2:us-east-1:999999999999:global/webacl/CreatedByCloudFront/1</WebACLId>";
+    let id = shop.world().write(|state| {
+        let ours = state.cloudfront.distributions.values_mut().next().unwrap();
+        ours.config = ours
+            .config
+            .replace("<WebACLId></WebACLId>", "")
+            .replace("<WebACLId/>", "")
+            .replace("</DistributionConfig>", &format!("{acl}</DistributionConfig>"));
+        ours.id.clone()
+    });
+    shop.says(
+        "flat-rate-plan",
+        "unknown",
+        &[&format!("distribution {id} has a web ACL"), "Business or Premium", "refuse package managers"],
+    );
+    shop.world().write(|state| {
+        let ours = state.cloudfront.distributions.values().next().unwrap().clone();
+        for number in 1..500 {
+            let mut other = ours.clone();
+            other.id = format!("E{number:013}");
+            other.domain = format!("d{number}.cloudfront.net");
+            other.config = ours.config.replace(BUCKET, "another-bucket");
+            other.tags.clear();
+            state.cloudfront.distributions.insert(other.id.clone(), other);
+        }
+    });
+    shop.says(
+        "cloudfront-quotas",
+        "unknown",
+        &["500 of 500 distributions are used", "remove one that is no longer used"],
+    );
 }
 
 fn user(world: &World, statements: &Value) {

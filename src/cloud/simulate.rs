@@ -292,3 +292,6 @@ fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
     };
     Check::fail(need.action, format!("{why}, on {}; needed for {}", need.resource, need.place()), next)
 }
+
+#[cfg(test)]
+mod tests;

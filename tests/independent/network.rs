@@ -14,6 +14,7 @@ const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/emulators/bin/
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/independent/proxy.py");
 /// Where the run ends, before anything but its identity is asked for: there is no Lambda@Edge in China.
 const CHINA: &str = "arn:aws-cn:iam::123456789012:user/jo";
+const GOVERNMENT: &str = "arn:aws-us-gov:iam::123456789012:user/jo";
 
 struct Site {
     dir: tempfile::TempDir,
@@ -58,6 +59,10 @@ impl Site {
     }
 
     fn command(&self, words: &[&str]) -> Command {
+        self.command_in("eu-west-1", words)
+    }
+
+    fn command_in(&self, region: &str, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
         command
             .env_clear()
@@ -66,7 +71,7 @@ impl Site {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("HTTPS_PROXY", &self.proxy)
             .env("AWS_CA_BUNDLE", self.path("ca.pem"))
-            .args(["--bucket", "acme-packages", "--region", "eu-west-1"])
+            .args(["--bucket", "acme-packages", "--region", region])
             .arg("--config")
             .arg(self.path("packagecloud.rb"))
             .arg("--state-dir")
@@ -236,4 +241,36 @@ fn a_certificate_that_nobody_vouches_for_is_refused_and_no_proxy_holds() {
     let (text, asked) = site.run(past);
     refused(&text);
     assert!(asked.starts_with("direct POST / key=AKIAENV"), "{asked}");
+}
+
+#[test]
+fn in_a_partition_without_lambda_at_edge_nothing_is_made_and_nothing_but_the_identity_is_asked() {
+    for (arn, region, host) in [
+        (CHINA, "cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+        (GOVERNMENT, "us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+    ] {
+        let partition = arn.split(':').nth(1).unwrap();
+        let site = Site::new(arn);
+        for words in [
+            vec!["check"],
+            vec!["plan"],
+            vec!["enable", "--yes"],
+            vec!["enable", "--yes", "--upgrade"],
+            vec!["reindex-everything", "--yes"],
+            vec!["bootstrap-cloudfront", "--yes"],
+        ] {
+            let mut command = site.command_in(region, &words);
+            command.env("AWS_ACCESS_KEY_ID", "AKIAENV").env("AWS_SECRET_ACCESS_KEY", "s");
+            let (text, asked) = site.run(command);
+            assert!(
+                text.contains(&format!(
+                    "{arn}: it is in partition {partition}, where there is no Lambda@Edge"
+                )) && text.contains("next: use an account of the partition aws; nothing was made"),
+                "{words:?}: {text}"
+            );
+            let only = format!("{host} POST / key=AKIAENV Action=GetCallerIdentity");
+            assert!(!asked.is_empty() && asked.lines().all(|line| line == only), "{words:?}: {asked}");
+            assert_eq!(fs::read_to_string(site.path("packagecloud.rb")).unwrap(), "", "{words:?}");
+        }
+    }
 }

@@ -141,7 +141,12 @@ fn unasked_of_packagecloud(check: Check, scene: &Scene) -> Check {
 }
 
 pub(super) fn clock(scene: &Scene) -> Check {
-    match scene.caller.clock_ahead {
+    clock_by(scene.caller.clock_ahead)
+}
+
+/// By how many seconds this machine is ahead of AWS; none where an answer didn't tell.
+fn clock_by(ahead: Option<i64>) -> Check {
+    match ahead {
         None => Check::unknown("clock", "AWS's answer held no date"),
         Some(ahead) if ahead.abs() <= CLOCK_LIMIT => {
             Check::pass("clock", format!("{} s from AWS's", ahead.abs()))
@@ -183,4 +188,25 @@ fn asks(ground: &Ground, scene: &Scene, answers: &Answers) -> Vec<Ask> {
         });
     }
     asks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_good_to_a_minute_and_says_on_which_side_it_is() {
+        for (ahead, fails, words) in [
+            (Some(0), false, "0 s from AWS's"),
+            (Some(60), false, "60 s from AWS's"),
+            (Some(-60), false, "60 s from AWS's"),
+            (Some(61), true, "this machine is 61 s ahead of AWS"),
+            (Some(-300), true, "this machine is 300 s behind AWS"),
+            (None, false, "AWS's answer held no date"),
+        ] {
+            let check = clock_by(ahead);
+            assert_eq!((check.failed(), check.detail.as_str()), (fails, words), "{ahead:?}");
+            assert!(!fails || check.next.contains("chronyc makestep"), "{}", check.next);
+        }
+    }
 }
