@@ -103,9 +103,9 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
     };
     let profile = asked_profile(global, &settings);
     let ground = Ground::new(host, web, settings).with_others(others);
-    // Before a screen is opened: a code is typed at the terminal.
+    // The wizard asks on a screen of its own.
     if let Some(wanted) =
-        profile.as_deref().filter(|_| world.is_none() && wants_aws(command)).and_then(mfa::of)
+        profile.as_deref().filter(|_| world.is_none() && asks_for_a_code(command)).and_then(mfa::of)
         && let Some(code) = netrc::prompt(&format!("The code of {}: ", wanted.serial))
     {
         ground.give_code(code).await;
@@ -120,10 +120,11 @@ fn asked_profile(global: &Global, settings: &Settings) -> Option<String> {
 }
 
 /// Switching off asks AWS nothing, and waits for nobody.
-fn wants_aws(command: &Command) -> bool {
+fn asks_for_a_code(command: &Command) -> bool {
     !matches!(
         command,
-        Command::Disable
+        Command::Wizard { .. }
+            | Command::Disable
             | Command::Inspect { .. }
             | Command::Completions { .. }
             | Command::Man

@@ -14,6 +14,8 @@ mod client;
 mod domain;
 #[path = "account/engine.rs"]
 mod engine;
+#[path = "account/expired.rs"]
+mod expired;
 #[path = "account/ground.rs"]
 mod ground;
 #[path = "account/origin_access.rs"]

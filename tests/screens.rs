@@ -12,7 +12,7 @@ mod pty;
 mod scripted;
 
 use crossterm::event::KeyCode;
-use packagecloud_cloudfront::model::{failure::Kind, goal::Step, plan::Consent};
+use packagecloud_cloudfront::model::{event::Wants, failure::Kind, goal::Step, plan::Consent};
 use player::Player;
 use scripted::{Shared, play};
 
@@ -26,6 +26,16 @@ fn show_at_any_time(size: (u16, u16), name: &str, player: &Player) {
     let mut still: String = picture.chars().map(|c| if "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".contains(c) { '⠋' } else { c }).collect();
     for tenth in 0..10 {
         still = still.replace(&format!("paused  3.{tenth} s"), "paused  3.0 s");
+    }
+    insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), still);
+}
+
+/// The same of a stage that stands still, and whose time goes on: that is written over.
+fn show_still(size: (u16, u16), name: &str, player: &Player) {
+    let mut still: String =
+        player.picture().chars().map(|c| if "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".contains(c) { '⠋' } else { c }).collect();
+    for tenths in (0..200).rev() {
+        still = still.replace(&format!("{}.{} s", tenths / 10, tenths % 10), "0.0 s");
     }
     insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), still);
 }
@@ -192,6 +202,103 @@ async fn the_wizard_takes_the_room_of_160x50() {
         player.letter('q').await;
     })
     .await;
+}
+
+/// A code is asked for on the wizard's own screens, before AWS is: Esc leaves, a wrong one can be typed again.
+#[tokio::test(start_paused = true)]
+async fn a_code_is_asked_for_where_the_role_wants_one() {
+    let size = (80, 24);
+    let script = Shared::default();
+    script.lock().unwrap().code = Some("424242");
+    play(size, &script, async |player: Player| {
+        player.see("Enter type the code").await;
+        show(size, "42-wants-a-code", &player);
+        player.enter().await;
+        player.see("six digits").await;
+        player.press(KeyCode::Esc).await;
+        player.see("Enter type the code").await;
+        assert!(!player.sees("six digits"));
+        player.enter().await;
+        player.see("six digits").await;
+        // A letter is no part of a code, and so switches nothing off.
+        player.paste("D 12-34").await;
+        player.enter().await;
+        player.see("code has six digits").await;
+        player.paste("56").await;
+        player.enter().await;
+        player.see("was not accepted").await;
+        show(size, "43-wrong-code", &player);
+        player.paste("424242").await;
+        player.enter().await;
+        player.see("Enter go on").await;
+        assert!(player.sees("user/operations"), "{}", player.picture());
+        player.letter('q').await;
+    })
+    .await;
+    let script = script.lock().unwrap();
+    let asked: Vec<&str> = script.heard.iter().map(String::as_str).collect();
+    assert_eq!(asked, ["welcome", "identify", "identify", "welcome"], "what was found is looked up anew");
+}
+
+/// In the middle of the reindex AWS no longer accepts the credentials: it says so, and what to do; then it goes on.
+#[tokio::test(start_paused = true)]
+async fn a_run_stands_still_until_its_credentials_are_renewed() {
+    let size = (80, 24);
+    for (wants, name) in [
+        (Wants::Renewal, "44-stands-still"),
+        (Wants::Code("arn:aws:iam::123456789012:mfa/jo".to_owned()), "45-stands-still-for-a-code"),
+        (Wants::Keys, "46-stands-still-for-keys"),
+    ] {
+        let script = Shared::default();
+        script.lock().unwrap().expires = Some(wants.clone());
+        let waiting = script.clone();
+        play(size, &script, async |player: Player| {
+            to_access(&player).await;
+            player.enter().await;
+            player.see("to create").await;
+            player.enter().await;
+            player.see("Enter reindex").await;
+            player.enter().await;
+            player.see("Stands still").await;
+            assert!(!player.sees("p pause"), "it stands already");
+            match &wants {
+                Wants::Renewal => {
+                    show_still(size, name, &player);
+                    // Nothing to press: it is renewed in another terminal.
+                    player.letter('i').await;
+                    assert!(player.sees("Stands still"));
+                    waiting.lock().unwrap().expires = None;
+                }
+                Wants::Code(_) => {
+                    player.see("i type the code").await;
+                    player.letter('i').await;
+                    player.see("six digits").await;
+                    show_still(size, name, &player);
+                    player.press(KeyCode::Esc).await;
+                    player.see("i type the code").await;
+                    player.letter('i').await;
+                    player.paste("424242").await;
+                    player.enter().await;
+                }
+                Wants::Keys => {
+                    player.see("i type other keys").await;
+                    player.letter('i').await;
+                    player.see("secret access key").await;
+                    player
+                        .paste("aws_access_key_id=ASIAEXAMPLE\naws_secret_access_key=s\naws_session_token=t")
+                        .await;
+                    show_still(size, name, &player);
+                    player.enter().await;
+                }
+            }
+            player.see("Done.").await;
+            assert!(!player.sees("Stands still"));
+            player.letter('q').await;
+        })
+        .await;
+        let heard = script.lock().unwrap().heard.clone();
+        assert_eq!(heard.iter().filter(|heard| *heard == "apply reindex").count(), 1, "in place: {heard:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Command, Global, Output};
-use crate::engine::{self, Ground, Run};
+use crate::engine::{self, Attended, Ground, Run};
 use crate::model::{
     answers::Answers,
     check::Check,
@@ -173,7 +173,7 @@ impl Session {
     async fn showing<T>(&self, checks: bool, work: impl AsyncFnOnce(Run) -> T) -> T {
         let (events, mut heard) = mpsc::unbounded_channel();
         let (_pausing, pause) = watch::channel(false);
-        let run = Run::new(events, self.stop.clone(), pause);
+        let run = Run::new(events, self.stop.clone(), pause).attended(attended());
         let showing = async {
             while let Some(event) = heard.recv().await {
                 self.show(&event, checks);
@@ -237,6 +237,12 @@ impl Session {
         let what = first.consent.flag().split(' ').next().unwrap_or_default();
         Err(Failure::consent(format!("{what} was not given, nothing was changed"), questions.join(" "), next))
     }
+}
+
+/// Whether somebody sees what is said, and may stop it.
+fn attended() -> Attended {
+    let seen = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if seen { Attended::Watched } else { Attended::Nobody }
 }
 
 /// A failure's exit code.

@@ -16,6 +16,7 @@ pub fn event(event: &Event) -> Option<String> {
             Some(pace) => format!("     {text} {}", self::pace(pace)),
             None => format!("     {text}"),
         },
+        Event::Waiting { text, .. } => format!("     {text}"),
         Event::Finished { text, .. } => format!("  ✓  {text}"),
         Event::Failed { failure, .. } => format!("  ✗  {}", self::failure(failure)),
         Event::Check { check, .. } => self::check(check),

@@ -2,7 +2,7 @@
 //!
 //! A key that was typed or read from packagecloud.rb stays a `Secret`: it reaches the SDK's provider and nothing else.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
@@ -11,7 +11,7 @@ use aws_config::{
 };
 use aws_credential_types::Credentials;
 
-use super::network;
+use super::{held::Held, network, profiles};
 use crate::model::{
     failure::{Failure, Kind},
     names::EDGE_REGION,
@@ -22,6 +22,11 @@ use crate::model::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     Profile(String),
+    /// Of a profile whose role wants the code of a device: the session that a code gave.
+    Session {
+        profile: String,
+        keys: Keys,
+    },
     /// Typed by the operator.
     Typed(Keys),
     /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
@@ -96,47 +101,12 @@ fn candidates_among(known: &Known, variable: impl Fn(&str) -> Option<String>) ->
     all
 }
 
-/// AWS's configuration and credentials files as they stand; empty where there is none.
-pub(super) fn files() -> [String; 2] {
-    let file = |variable: &str, name: &str| {
-        let given = std::env::var_os(variable).map(PathBuf::from);
-        let path = given.or_else(|| std::env::home_dir().map(|home| home.join(".aws").join(name)))?;
-        std::fs::read_to_string(path).ok()
-    };
-    [
-        file("AWS_CONFIG_FILE", "config").unwrap_or_default(),
-        file("AWS_SHARED_CREDENTIALS_FILE", "credentials").unwrap_or_default(),
-    ]
-}
-
-/// The names of the profiles in AWS's configuration files, sorted.
-#[must_use]
-pub fn profiles() -> Vec<String> {
-    let [config, credentials] = files();
-    profiles_in(&config, &credentials)
-}
-
-fn profiles_in(config: &str, credentials: &str) -> Vec<String> {
-    let sections = |text: &str| -> Vec<String> {
-        let inside = |line: &str| Some(line.trim().strip_prefix('[')?.split_once(']')?.0.trim().to_owned());
-        text.lines().filter_map(inside).collect()
-    };
-    let in_config =
-        sections(config).into_iter().filter_map(|section| match section.split_once(char::is_whitespace) {
-            Some(("profile", name)) => Some(name.trim().to_owned()),
-            None if section == "default" => Some(section),
-            _ => None,
-        });
-    let all: BTreeSet<String> = in_config.chain(sections(credentials)).collect();
-    all.into_iter().collect()
-}
-
-/// The configuration for one candidate. Whether its credentials hold shows `Cloud::caller`.
+/// The configuration for one candidate, and the credentials that its clients hold. Whether they are good shows `Cloud::caller`.
 pub async fn load(
     candidate: &Candidate,
     region: Option<&str>,
     endpoint_url: Option<&str>,
-) -> Result<SdkConfig, Failure> {
+) -> Result<(SdkConfig, Held), Failure> {
     let given = region.map(|name| Region::new(name.to_owned()));
     let client = network::client()?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -153,7 +123,7 @@ pub async fn load(
     }
     loader = match &candidate.source {
         Source::Profile(name) => {
-            let known = profiles();
+            let known = profiles::names();
             if !known.contains(name) {
                 let next = if known.is_empty() {
                     "make it with `aws configure --profile NAME`, or give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
@@ -177,26 +147,28 @@ pub async fn load(
                 .build();
             loader.profile_name(name).credentials_provider(provider)
         }
-        Source::Typed(keys) | Source::Packagecloud(keys) => loader.credentials_provider(Credentials::new(
-            &keys.access,
-            keys.secret.expose(),
-            keys.session.as_ref().map(|token| token.expose().to_owned()),
-            None,
-            "packagecloud-cloudfront",
-        )),
+        Source::Typed(keys) | Source::Packagecloud(keys) | Source::Session { keys, .. } => loader
+            .credentials_provider(Credentials::new(
+                &keys.access,
+                keys.secret.expose(),
+                keys.session.as_ref().map(|token| token.expose().to_owned()),
+                None,
+                "packagecloud-cloudfront",
+            )),
         Source::Environment => loader.credentials_provider(EnvironmentVariableCredentialsProvider::new()),
         Source::Chain => loader,
     };
     let regions =
         RegionProviderChain::first_try(given).or_default_provider().or_else(Region::new(EDGE_REGION));
-    Ok(loader.region(regions).load().await)
+    let held = Held::of(candidate);
+    Ok((held.loaded(loader.region(regions)).await, held))
 }
 
 /// The failure with the profile's own name in the command to type.
 #[must_use]
 pub fn named(failure: Failure, candidate: &Candidate) -> Failure {
     match &candidate.source {
-        Source::Profile(name) => {
+        Source::Profile(name) | Source::Session { profile: name, .. } => {
             Failure { next: failure.next.replace("--profile NAME", &format!("--profile {name}")), ..failure }
         }
         _ => failure,
@@ -240,11 +212,5 @@ mod tests {
         assert!(!format!("{all:?}").contains("s3cret"));
         let half = |name: &str| (name == "AWS_ACCESS_KEY_ID").then(|| "x".to_owned());
         assert_eq!(candidates_among(&Known::default(), half).len(), 1, "a key without its secret is none");
-    }
-
-    #[test]
-    fn profiles_are_read_from_both_files() {
-        let config = "[default]\nregion=x\n[profile  work]\n[sso-session corp]\n# [profile no]\n";
-        assert_eq!(profiles_in(config, "[ci]\n[default]\n"), ["ci", "default", "work"]);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 
-use super::{credentials::Keys, fault};
+use super::{credentials::Keys, fault, profiles};
 use crate::model::{
     failure::{Failure, Kind},
     secret::Secret,
@@ -28,14 +28,10 @@ pub struct Mfa {
 /// The device of a profile; none where it wants no code.
 #[must_use]
 pub fn of(profile: &str) -> Option<Mfa> {
-    let [config, credentials] = super::credentials::files();
-    in_files(&config, &credentials, profile)
+    from(&profiles::said(profile))
 }
 
-fn in_files(config: &str, credentials: &str, profile: &str) -> Option<Mfa> {
-    let mut all = section(credentials, profile);
-    let named = if profile == "default" { profile.to_owned() } else { format!("profile {profile}") };
-    all.extend(section(config, &named));
+fn from(all: &BTreeMap<String, String>) -> Option<Mfa> {
     let text = |key: &str| all.get(key).cloned();
     Some(Mfa {
         serial: text("mfa_serial")?,
@@ -45,19 +41,6 @@ fn in_files(config: &str, credentials: &str, profile: &str) -> Option<Mfa> {
         session_name: text("role_session_name"),
         duration: text("duration_seconds").and_then(|seconds| seconds.parse().ok()),
     })
-}
-
-fn section(text: &str, name: &str) -> BTreeMap<String, String> {
-    let mut inside = false;
-    let mut all = BTreeMap::new();
-    for line in text.lines().map(str::trim) {
-        if let Some(title) = line.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            inside = title.0.split_whitespace().collect::<Vec<_>>().join(" ") == name;
-        } else if let Some((key, value)) = line.split_once('=').filter(|_| inside && !line.starts_with('#')) {
-            all.insert(key.trim().to_owned(), value.trim().to_owned());
-        }
-    }
-    all
 }
 
 /// The session that the code gives; `source` is the source profile's configuration.
@@ -74,9 +57,10 @@ pub async fn session(mfa: &Mfa, code: &Secret, source: &SdkConfig) -> Result<Key
         .await
         .map_err(fault::of("sts:AssumeRole", format!("role {}", mfa.role_arn)))
         .map_err(|failure| match failure.kind {
-            Kind::Denied => Failure {
+            // Who may not assume the role may not with a fresh code either.
+            Kind::Denied if failure.why.contains("MultiFactorAuthentication failed") => Failure {
                 kind: Kind::Credentials,
-                next: format!("start again with a fresh code of {}: each is good once", mfa.serial),
+                next: format!("give a fresh code of {}: each is good once", mfa.serial),
                 ..failure
             },
             _ => failure,
@@ -110,10 +94,10 @@ mod tests {
     fn a_profile_says_what_its_role_wants() {
         let config = "[profile  ops]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile=base\nmfa_serial = arn:aws:iam::1:mfa/jo\nexternal_id = x=y\n\
             duration_seconds = 3600\n[profile plain]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\n# mfa_serial = no\n";
-        let found = in_files(config, "[base]\n", "ops").unwrap();
+        let of = |profile: &str| from(&profiles::said_in(config, "[base]\n", profile));
+        let found = of("ops").unwrap();
         assert_eq!((found.serial.as_str(), found.source_profile.as_str()), ("arn:aws:iam::1:mfa/jo", "base"));
         assert_eq!((found.external_id.as_deref(), found.duration), (Some("x=y"), Some(3600)));
-        assert_eq!(in_files(config, "", "plain"), None);
-        assert_eq!(in_files(config, "", "nobody"), None);
+        assert_eq!((of("plain"), of("nobody")), (None, None));
     }
 }

@@ -9,6 +9,7 @@ mod bucket_policy;
 pub mod cloudfront;
 pub mod credentials;
 pub mod fault;
+pub mod held;
 mod iam;
 mod kms;
 mod lambda;
@@ -17,6 +18,7 @@ pub mod network;
 pub mod newest;
 pub mod objects;
 mod patience;
+pub mod profiles;
 mod s3;
 mod simulate;
 mod sts;
@@ -25,6 +27,7 @@ pub mod web;
 use aws_config::{Region, SdkConfig};
 
 pub use cloudfront::{Access, Intent, Shape, bucket_distributions};
+use held::Held;
 pub use lambda::FunctionSettings;
 
 use crate::model::{
@@ -40,6 +43,7 @@ pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 #[derive(Clone)]
 pub struct Cloud {
     config: SdkConfig,
+    held: Option<Held>,
     sts: aws_sdk_sts::Client,
     acm: aws_sdk_acm::Client,
     iam: aws_sdk_iam::Client,
@@ -72,13 +76,26 @@ impl Cloud {
             s3: aws_sdk_s3::Client::from_conf(s3),
             s3control: batch::client(&bucket),
             config: bucket,
+            held: None,
         }
+    }
+
+    /// The same, with the credentials that its configuration holds: what can be taken up anew.
+    #[must_use]
+    pub fn holding(self, held: Held) -> Self {
+        Self { held: Some(held), ..self }
+    }
+
+    /// What can be taken up anew; none where there is nothing else, as in a sandbox.
+    #[must_use]
+    pub fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
     }
 
     /// The same credentials and connections, with S3 in `region`.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
-        Self::new(&self.config, Some(region))
+        Self { held: self.held.clone(), ..Self::new(&self.config, Some(region)) }
     }
 
     /// What the clients were made from, in the bucket's region: credentials, HTTP client, endpoint, clock.

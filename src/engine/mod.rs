@@ -23,6 +23,7 @@ mod packages_domain;
 pub mod probe;
 pub mod reindex;
 mod reindexing;
+mod renewing;
 mod roll_back;
 pub mod run;
 mod secret;
@@ -33,7 +34,7 @@ mod verify;
 pub mod welcome;
 
 pub use ground::{Ground, Identities, SandboxFacts, Settings};
-pub use run::Run;
+pub use run::{Attended, Run};
 
 use futures::FutureExt as _;
 
@@ -42,7 +43,7 @@ use crate::model::{
     answers::Answers,
     check::Check,
     event::End,
-    failure::Failure,
+    failure::{Failure, Kind},
     goal::{Goal, Stage},
     plan::Plan,
     policy::least_privilege,
@@ -79,7 +80,12 @@ async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Resu
         Stage::Disable => disable::look(ground, answers).boxed(),
         Stage::RollBack => roll_back::look(ground, answers).boxed(),
     };
-    looking.await
+    let looked = looking.await;
+    if looked.as_ref().is_err_and(|failure| failure.kind == Kind::Credentials) {
+        // Fresh ones are found by the next look alone.
+        ground.forget().await;
+    }
+    looked
 }
 
 /// Does exactly `plan`, and says what happens; `Ended` is said last, once.

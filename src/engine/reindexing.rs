@@ -1,8 +1,11 @@
 //! The reindex as a stage: what it would cost and touch, and the run itself, paused and stopped from a face.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
 
-use crate::cloud::objects::Objects;
+use crate::cloud::{Cloud, objects::Objects};
 use crate::model::{
     answers::{Answers, Engine},
     event::End,
@@ -17,6 +20,7 @@ use super::{
     batch::{self, Batch},
     ground::{Ground, ObjectsFound},
     reindex::{self, Control, Options, Summary, named},
+    renewing::renewing,
     run::StageRun,
     vendor,
 };
@@ -151,9 +155,10 @@ pub async fn apply(
         skipped: ground.host.state.dir().join("reindex.skipped"),
         total: seen.total,
         spool: None,
+        since: None,
         most: if ground.settings.sandbox.is_some() { SANDBOXED } else { reindex::MOST },
     };
-    let pass = Pass { s3: &s3, run };
+    let pass = Pass { ground, cloud: &found.cloud, s3: &s3, run };
     let ours = async {
         if !seen.due {
             return Ok(());
@@ -209,6 +214,8 @@ async fn after_vendor(
 
 /// A pass over the objects from here, as a step.
 pub(super) struct Pass<'a> {
+    ground: &'a Ground,
+    cloud: &'a Cloud,
     s3: &'a Objects,
     run: &'a StageRun,
 }
@@ -217,11 +224,21 @@ impl Pass<'_> {
     pub async fn over_all(&self, step: Step, options: &Options) -> Result<(), Failure> {
         let run = self.run;
         run.step(step, format!("the objects of {}", self.s3.bucket()), async {
-            let control = Control::default();
-            let say = |pace| run.pace(step, "objects", pace);
-            let working = reindex::reindex(self.s3, options, &say, &control);
-            let summary = obeying(run, &control, working).await?;
-            Ok(((), said(&summary, options)))
+            let options = Options { since: Some(self.s3.requests()), ..options.clone() };
+            let begun = AtomicBool::new(false);
+            let pass = || {
+                let mut options = options.clone();
+                // What was begun anew goes on once it was interrupted.
+                options.answers.rescan &= !begun.swap(true, Relaxed);
+                async move {
+                    let control = Control::default();
+                    let say = |pace| run.pace(step, "objects", pace);
+                    let working = reindex::reindex(self.s3, &options, &say, &control);
+                    obeying(run, &control, working).await
+                }
+            };
+            let summary = renewing(self.ground, self.cloud, run, step, pass).await?;
+            Ok(((), said(&summary, &options)))
         })
         .await
     }
@@ -235,6 +252,9 @@ async fn obeying<T>(
 ) -> Result<T, Failure> {
     let mut pause = run.run().paused();
     let stop = run.run().stopped().clone();
+    if *pause.borrow_and_update() {
+        control.pause();
+    }
     tokio::pin!(working);
     let mut stopping = false;
     loop {

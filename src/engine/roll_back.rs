@@ -18,6 +18,7 @@ use crate::model::{
 use super::{
     configuration::{self, kept},
     ground::Ground,
+    renewing::renewing,
     run::StageRun,
     switch,
 };
@@ -165,7 +166,8 @@ pub async fn edge(
     .await?;
     let say = run.progress(Step::Deployed);
     run.step(Step::Deployed, "waiting until every edge has it", async {
-        run.unless_stopped(scene.cloud.wait_deployed(&scene.names, &made, &say)).await?;
+        let waiting = || run.unless_stopped(scene.cloud.wait_deployed(&scene.names, &made, &say));
+        renewing(ground, &scene.cloud, run, Step::Deployed, waiting).await?;
         Ok(((), format!("{} is deployed", distribution.id)))
     })
     .await?;

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{
     check::Check,
-    event::{End, Event, Pace},
+    event::{End, Event, Pace, Wants},
     failure::{Failure, Kind},
     goal::{Stage, Step},
 };
@@ -21,6 +21,17 @@ pub struct Run {
     events: mpsc::UnboundedSender<Event>,
     stop: CancellationToken,
     pause: watch::Receiver<bool>,
+    attended: Attended,
+}
+
+/// Who is there, and may see to what the run can't.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attended {
+    Nobody,
+    /// Somebody sees it, and can type in another terminal.
+    Watched,
+    /// Somebody can type here too.
+    Typing,
 }
 
 impl Run {
@@ -31,7 +42,13 @@ impl Run {
         stop: CancellationToken,
         pause: watch::Receiver<bool>,
     ) -> Self {
-        Self { events, stop, pause }
+        Self { events, stop, pause, attended: Attended::Nobody }
+    }
+
+    /// The same, with somebody there.
+    #[must_use]
+    pub fn attended(self, attended: Attended) -> Self {
+        Self { attended, ..self }
     }
 
     /// A run that nobody listens to, stops or pauses.
@@ -50,6 +67,11 @@ impl Run {
     #[must_use]
     pub fn stopped(&self) -> &CancellationToken {
         &self.stop
+    }
+
+    #[must_use]
+    pub fn who(&self) -> Attended {
+        self.attended
     }
 
     #[must_use]
@@ -80,6 +102,12 @@ impl StageRun {
     pub fn progress(&self, step: Step) -> impl Fn(&str) + Send + Sync + 'static {
         let (run, stage) = (self.clone(), self.stage);
         move |text| run.say(Event::Progress { stage, step, text: text.to_owned(), pace: None })
+    }
+
+    /// The step stands still until AWS accepts the credentials again.
+    pub fn waits(&self, step: Step, failure: Failure, wants: Wants) {
+        let text = format!("stands still: {failure}; next: {}", failure.next);
+        self.say(Event::Waiting { stage: self.stage, step, text, failure, wants });
     }
 
     pub fn pace(&self, step: Step, text: impl Into<String>, pace: Pace) {

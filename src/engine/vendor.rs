@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     ground::{Ground, ObjectsFound},
+    renewing::renewing,
     run::StageRun,
 };
 use crate::cloud::newest::Newest;
@@ -88,7 +89,10 @@ pub async fn queued(
                 }
             }
         }
-        let look = || found.cloud.newest_metadata(bucket, classes);
+        let look = || {
+            let look = || found.cloud.newest_metadata(bucket, classes);
+            renewing(ground, &found.cloud, run, Step::VendorReindex, look)
+        };
         let times = (ground.patience(QUIET), ground.patience(BEAT).max(Duration::from_millis(100)));
         let newest = run.unless_stopped(quiet(look, times, &say)).await?;
         Ok((

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::cloud::credentials::Keys;
+use crate::cloud::{
+    credentials::{Candidate, Keys},
+    held::Held,
+};
 use crate::host::{clock, version};
 use crate::model::{
     answers::Answers,
     check::Check,
-    failure::Failure,
+    failure::{Failure, Kind},
     goal::Goal,
     seen::{Distribution, Ownership},
     welcome::{
@@ -67,7 +70,12 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
         }
         Err(failure) => {
             found.cloudfront.by = SetUpBy::Unknown;
-            found.failures.push(failure);
+            let first = found.identities.first();
+            found.failures.push(match first.and_then(|identity| identity.device.as_ref()) {
+                // Where it isn't asked for, that is no failure: the next key does.
+                Some(_) => Failure { next: "Enter on Install or Upgrade asks for it".into(), ..failure },
+                None => failure,
+            });
             if found.cloudfront.enabled == Some(true) {
                 found.goal =
                     Some((Goal::Disable, "CloudFront is on, and AWS can't be asked from here".into()));
@@ -129,32 +137,60 @@ fn goal(cloudfront: &CloudFrontFound, keys: usize) -> (Goal, String) {
 async fn identities(ground: &Ground, answers: &Answers) -> Vec<IdentityFound> {
     if let Identities::Fixed(_) = ground.settings.identities {
         let result = ground.identity(answers).await.map(|(_, caller, _)| (caller.arn, caller.account));
-        return vec![identity(Source::Environment, "the sandbox's one user".into(), result)];
+        return vec![identity(Source::Environment, "the sandbox's one user".into(), result, None)];
     }
     let candidates = ground.candidates(answers).await;
-    let asked = candidates.iter().map(|candidate| async move {
-        let result = ground.try_candidate(candidate).await.map(|(_, caller)| (caller.arn, caller.account));
-        identity(source(&candidate.source), candidate.found.clone(), result)
-    });
-    join_all(asked).await
+    join_all(candidates.iter().map(|candidate| tried(ground, candidate))).await
 }
 
-fn identity(source: Source, found: String, result: Result<(String, String), Failure>) -> IdentityFound {
-    match result {
-        Ok((arn, account)) => IdentityFound {
-            source,
-            found,
-            arn,
-            account,
-            suffices: Check::unknown("permissions", "its permissions are checked next"),
-        },
-        Err(failure) => IdentityFound {
-            source,
-            found,
-            arn: String::new(),
-            account: String::new(),
-            suffices: Check::fail("identity", failure.to_string(), failure.next),
-        },
+async fn tried(ground: &Ground, candidate: &Candidate) -> IdentityFound {
+    let result = ground.try_candidate(candidate).await;
+    let device = match &result {
+        Err(failure) if failure.kind == Kind::Credentials => ground.wants_code(&candidate.source).await,
+        _ => None,
+    };
+    let held = result.as_ref().ok().and_then(|(cloud, _)| cloud.held());
+    let found = held.map_or_else(|| candidate.found.clone(), Held::found);
+    let result = result.map(|(_, caller)| (caller.arn, caller.account));
+    identity(source(&candidate.source), found, result, device)
+}
+
+fn identity(
+    source: Source,
+    found: String,
+    result: Result<(String, String), Failure>,
+    device: Option<String>,
+) -> IdentityFound {
+    let (arn, account, suffices) = match result {
+        Ok((arn, account)) => {
+            (arn, account, Check::unknown("permissions", "its permissions are checked next"))
+        }
+        Err(failure) => {
+            // What nobody was asked for yet is no fault.
+            let suffices = match &device {
+                Some(serial) if failure.code.is_none() => {
+                    Check::unknown("identity", format!("its role wants a code of {serial}: choose it"))
+                }
+                _ => Check::fail("identity", failure.to_string(), failure.next),
+            };
+            (String::new(), String::new(), suffices)
+        }
+    };
+    IdentityFound { source, found, arn, account, device, suffices }
+}
+
+/// Typed keys, used from now on.
+pub async fn take_keys(ground: &Ground, keys: &TypedKeys) {
+    ground.host.redactor.learn(&keys.secret_access_key);
+    ground.type_keys(Keys {
+        access: keys.access_key_id.clone(),
+        secret: keys.secret_access_key.clone(),
+        session: keys.session_token.clone(),
+    });
+    if keys.remember {
+        let name = format!("aws_secret_key {}", keys.access_key_id);
+        // Where there is no keyring they are typed again next time, which is said where they are asked for.
+        let _ = ground.host.keyring.put(&name, &keys.secret_access_key).await;
     }
 }
 
@@ -166,17 +202,7 @@ pub async fn identify(
     answers: &Answers,
 ) -> IdentityFound {
     if let Some(keys) = keys {
-        ground.host.redactor.learn(&keys.secret_access_key);
-        ground.type_keys(Keys {
-            access: keys.access_key_id.clone(),
-            secret: keys.secret_access_key.clone(),
-            session: keys.session_token.clone(),
-        });
-        if keys.remember {
-            let name = format!("aws_secret_key {}", keys.access_key_id);
-            // Where there is no keyring they are typed again next time, which is said where they are asked for.
-            let _ = ground.host.keyring.put(&name, &keys.secret_access_key).await;
-        }
+        take_keys(ground, keys).await;
     }
     let wanted = match profile {
         Some(name) => Source::Profile(name.to_owned()),
@@ -189,8 +215,7 @@ pub async fn identify(
     let candidates = ground.candidates(&answers).await;
     let Some(candidate) = candidates.iter().find(|candidate| source(&candidate.source) == wanted) else {
         let failure = Failure::other("the identity", "it was not found", "type it again");
-        return identity(wanted, String::new(), Err(failure));
+        return identity(wanted, String::new(), Err(failure), None);
     };
-    let result = ground.try_candidate(candidate).await.map(|(_, caller)| (caller.arn, caller.account));
-    identity(wanted, candidate.found.clone(), result)
+    tried(ground, candidate).await
 }

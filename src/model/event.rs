@@ -61,6 +61,17 @@ pub struct Pace {
     pub seconds_left: Option<u64>,
 }
 
+/// What a step waits for that stands still because AWS no longer accepts the credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wants {
+    /// Fresh ones where they came from: it goes on by itself.
+    Renewal,
+    /// A code of this device.
+    Code(String),
+    /// Other keys, typed.
+    Keys,
+}
+
 /// A fact. Of one stage's events, [`Event::Ended`] is the last one, exactly once, even on a panic.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -74,6 +85,17 @@ pub enum Event {
         text: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         pace: Option<Pace>,
+    },
+    /// A step stands still until AWS accepts the credentials again; what is done stands. To who reads JSON it is progress.
+    #[serde(rename = "progress")]
+    Waiting {
+        stage: Stage,
+        step: Step,
+        text: String,
+        #[serde(skip)]
+        failure: Failure,
+        #[serde(skip)]
+        wants: Wants,
     },
     /// A step is done, and stands.
     Finished { stage: Stage, step: Step, text: String },
@@ -91,11 +113,25 @@ pub enum Event {
 }
 
 impl Event {
+    /// The step that it is of, where it is of one.
+    #[must_use]
+    pub fn step(&self) -> Option<Step> {
+        match self {
+            Self::Started { step, .. }
+            | Self::Progress { step, .. }
+            | Self::Waiting { step, .. }
+            | Self::Finished { step, .. }
+            | Self::Failed { step, .. } => Some(*step),
+            Self::Check { .. } | Self::Ended { .. } => None,
+        }
+    }
+
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {
             Self::Started { stage, .. }
             | Self::Progress { stage, .. }
+            | Self::Waiting { stage, .. }
             | Self::Finished { stage, .. }
             | Self::Failed { stage, .. }
             | Self::Check { stage, .. }

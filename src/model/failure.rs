@@ -65,6 +65,12 @@ impl Failure {
         Self::new(Kind::Consent, what, why, next)
     }
 
+    /// Whether the clock is what AWS refuses: no other credentials help.
+    #[must_use]
+    pub fn is_of_the_clock(&self) -> bool {
+        self.next.starts_with("set the clock")
+    }
+
     pub fn drifted(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(Kind::Drifted, what, why, "look again, and go on from what is there now")
     }

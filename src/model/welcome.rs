@@ -62,6 +62,8 @@ pub struct IdentityFound {
     /// Empty where AWS did not say.
     pub arn: String,
     pub account: String,
+    /// The device whose code its role wants, where none was given yet.
+    pub device: Option<String>,
     /// Whether it suffices, as `check` says: `may do all 31 actions`, `lacks kms:CreateKey and 4 more`.
     pub suffices: Check,
 }

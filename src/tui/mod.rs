@@ -211,7 +211,9 @@ where
                 self.beside = self.job.take();
                 self.job = Some(Job::start(effect, &self.effects));
             }
-            effect @ Effect::Copy(_) => self.aside = Some(Job::start(effect, &self.effects)),
+            effect @ (Effect::Copy(_) | Effect::Renew(_)) => {
+                self.aside = Some(Job::start(effect, &self.effects));
+            }
             effect => {
                 // a look that nobody waits for any more ends here, with all that it would have said
                 self.job = None;

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::JobSender;
 use crate::{
-    engine::{self, Ground, Run, welcome},
+    engine::{self, Attended, Ground, Run, welcome},
     model::{failure::Failure, goal::Stage},
     wizard::{Copied, Credentials, Effect, News},
 };
@@ -27,7 +27,8 @@ pub fn performer(ground: Ground) -> impl Fn(Effect, JobSender) -> JoinHandle<()>
 }
 
 async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<News> {
-    let run = Run::new(sender.events.clone(), sender.stop.clone(), sender.pause.clone());
+    let run =
+        Run::new(sender.events.clone(), sender.stop.clone(), sender.pause.clone()).attended(Attended::Typing);
     match effect {
         Effect::Welcome(answers) => {
             ground.forget().await;
@@ -38,6 +39,19 @@ async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<
         }
         Effect::Identify(Credentials::Keys(keys), answers) => {
             Some(News::Identified(Ok(welcome::identify(ground, None, Some(&keys), &answers).await)))
+        }
+        Effect::Identify(Credentials::Code { profile, code }, answers) => {
+            ground.give_code(code).await;
+            Some(News::Identified(Ok(welcome::identify(ground, Some(&profile), None, &answers).await)))
+        }
+        Effect::Renew(credentials) => {
+            match credentials {
+                Credentials::Keys(keys) => welcome::take_keys(ground, &keys).await,
+                Credentials::Code { code, .. } => ground.give_code(code).await,
+                // A profile is renewed where it lies.
+                Credentials::Profile(_) => {}
+            }
+            None
         }
         Effect::Look(stage, answers) | Effect::LookBeside(stage, answers) => {
             ground.mean_it().await;

@@ -6,8 +6,12 @@ use super::{
     screen::Screen,
 };
 use crate::model::{
+    check::Check,
+    event::Wants,
+    failure::Failure,
     goal::{Goal, Stage},
     plan::Consent,
+    secret::Secret,
     welcome::{IdentityFound, Source},
 };
 
@@ -17,7 +21,11 @@ impl Wizard {
         let goal = *Self::GOALS.get(self.choice)?;
         self.answers.goal = Some(goal);
         match goal {
-            Goal::Install | Goal::Upgrade => self.show(Screen::Identity),
+            Goal::Install | Goal::Upgrade => match self.welcome.there().and_then(|w| w.identities.first()) {
+                // Nothing in AWS is known before that.
+                Some(first) if first.device.is_some() => self.form = code_of(first),
+                _ => self.show(Screen::Identity),
+            },
             Goal::RollBack => {
                 self.origin = Some(Screen::Welcome);
                 self.show(Screen::Backups);
@@ -34,10 +42,57 @@ impl Wizard {
             Some(_) => self.form = Some(Form::new(Purpose::Keys)),
             None => {
                 let identity = identities[self.choice].clone();
-                self.identified(&identity);
+                match code_of(&identity) {
+                    Some(form) => self.form = Some(form),
+                    None => self.identified(&identity),
+                }
             }
         }
         None
+    }
+
+    /// AWS's answer to whose the credentials are; where they want a code it is asked for, and again where it was wrong.
+    pub(super) fn told_who(&mut self, found: Result<IdentityFound, Failure>) -> Option<Effect> {
+        let doing = self.doing().filter(|doing| matches!(doing, Doing::Identify | Doing::Code))?;
+        self.busy = None;
+        self.stood = self.now;
+        let identity = match found {
+            Ok(identity) => identity,
+            Err(failure) => {
+                self.notice = Some(format!("{failure}; {}", failure.next));
+                return None;
+            }
+        };
+        let Check { detail, next, .. } = &identity.suffices;
+        let next = if next.is_empty() { String::new() } else { format!("; {next}") };
+        self.notice = Some(format!("{}: {detail}{next}", identity.found));
+        if let Some(mut form) = code_of(&identity) {
+            if doing == Doing::Code {
+                form.complain(0, "was not accepted: wait for the next one");
+                self.notice = None;
+            }
+            self.form = Some(form);
+            return None;
+        }
+        if identity.arn.is_empty() {
+            // AWS knows nobody by these.
+            return None;
+        }
+        if self.screen == Screen::Welcome {
+            // What could not be found out before.
+            return Some(self.look_around());
+        }
+        self.identified(&identity);
+        None
+    }
+
+    /// What can be typed for the run that stands still; none where it goes on by itself.
+    pub(super) fn asked_to_renew(&self) -> Option<Form> {
+        Some(match &self.waits()?.wants {
+            Wants::Renewal => return None,
+            Wants::Code(device) => Form::code(device, "").renewing(),
+            Wants::Keys => Form::new(Purpose::Keys).renewing(),
+        })
     }
 
     /// This identity is used from now on.
@@ -85,7 +140,18 @@ impl Wizard {
                 } else {
                     Credentials::Keys(form.keys())
                 };
+                if form.renews {
+                    return Some(Effect::Renew(credentials));
+                }
                 self.start(Doing::Identify);
+                Some(Effect::Identify(credentials, self.answers.clone()))
+            }
+            Purpose::Code => {
+                let credentials = Credentials::Code { profile: form.profile, code: Secret::new(text) };
+                if form.renews {
+                    return Some(Effect::Renew(credentials));
+                }
+                self.start(Doing::Code);
                 Some(Effect::Identify(credentials, self.answers.clone()))
             }
             Purpose::Bucket => {
@@ -113,5 +179,13 @@ impl Wizard {
                 Some(self.enter(stage, false))
             }
         }
+    }
+}
+
+/// The form that asks for the code of its device, where an identity wants one.
+fn code_of(identity: &IdentityFound) -> Option<Form> {
+    match (&identity.device, &identity.source) {
+        (Some(device), Source::Profile(profile)) => Some(Form::code(device, profile)),
+        _ => None,
     }
 }

@@ -3,11 +3,13 @@
 use super::{
     Busy, Copied, Doing, Effect, Found, Outcome, Wizard,
     form::{Form, Purpose},
+    log::Leg,
     screen::{Over, Screen},
 };
 use crate::model::{
     answers::Managed,
     event::End,
+    failure::Kind,
     goal::{Goal, Stage, Step},
     plan::{Ask, Consent},
 };
@@ -241,7 +243,9 @@ impl Wizard {
                 Screen::Bucket => {
                     self.drop_look();
                     self.show(Screen::Identity);
-                    None
+                    // An identity that was refused since is another one than was found.
+                    let refused = |leg: &Leg| leg.failed().is_some_and(|f| f.kind == Kind::Credentials);
+                    self.legs.values().any(refused).then(|| self.look_around())
                 }
                 Screen::Backups if self.welcome.there().is_some() => {
                     self.origin = None;

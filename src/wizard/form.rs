@@ -9,6 +9,8 @@ use crate::model::{secret::Secret, welcome::TypedKeys};
 pub enum Purpose {
     Profile,
     Keys,
+    /// A code of the device that a profile's role wants.
+    Code,
     Bucket,
     /// The bucket's name, typed once more as a consent.
     ConfirmBucket,
@@ -18,9 +20,13 @@ pub enum Purpose {
 #[derive(Debug, Clone)]
 pub struct Form {
     pub purpose: Purpose,
-    pub title: &'static str,
+    pub title: String,
     pub fields: Vec<Field>,
     pub focus: usize,
+    /// The profile that it is for.
+    pub profile: String,
+    /// For a run that stands still: what is typed is given to it.
+    pub renews: bool,
 }
 
 #[derive(Clone)]
@@ -38,10 +44,18 @@ pub enum FieldKind {
     Text,
     /// Masked.
     Secret,
+    /// Digits alone, and shown: a code is good once, and for half a minute.
+    Code,
     /// Masked, and may be empty.
     OptionalSecret,
     /// On or off, by the space bar.
     Toggle(bool),
+}
+
+impl FieldKind {
+    fn takes(self, letter: char) -> bool {
+        if self == Self::Code { letter.is_ascii_digit() } else { !letter.is_control() }
+    }
 }
 
 impl std::fmt::Debug for Field {
@@ -82,6 +96,10 @@ impl Form {
                     Field::new("remember", "in this system's keyring (space)", FieldKind::Toggle(false)),
                 ],
             ),
+            Purpose::Code => (
+                "Type the code that the device shows",
+                vec![Field::new("code", "six digits, each good once", FieldKind::Code)],
+            ),
             Purpose::Bucket => (
                 "Name the bucket",
                 vec![Field::new("bucket", "the one that packagecloud keeps packages in", FieldKind::Text)],
@@ -99,7 +117,20 @@ impl Form {
                 )],
             ),
         };
-        Self { purpose, title, fields, focus: 0 }
+        Self { purpose, title: title.to_owned(), fields, focus: 0, profile: String::new(), renews: false }
+    }
+
+    /// Asks for a code of `device`, for the role of `profile`.
+    #[must_use]
+    pub fn code(device: &str, profile: &str) -> Self {
+        let title = format!("Type the code that {device} shows");
+        Self { title, profile: profile.to_owned(), ..Self::new(Purpose::Code) }
+    }
+
+    /// The same, for a run that stands still.
+    #[must_use]
+    pub fn renewing(self) -> Self {
+        Self { renews: true, ..self }
     }
 
     pub fn edit(&mut self, request: InputRequest) {
@@ -112,7 +143,7 @@ impl Form {
             return;
         }
         if let InputRequest::InsertChar(letter) = request
-            && (letter.is_control() || field.input.value().len() > 4096)
+            && (!field.kind.takes(letter) || field.input.value().len() > 4096)
         {
             return;
         }
@@ -130,7 +161,8 @@ impl Form {
             return;
         }
         field.complaint = None;
-        for letter in text.trim().chars().filter(|letter| !letter.is_control()).take(4096) {
+        let kind = field.kind;
+        for letter in text.trim().chars().filter(|letter| kind.takes(*letter)).take(4096) {
             field.input.handle(InputRequest::InsertChar(letter));
         }
     }
@@ -165,13 +197,16 @@ impl Form {
             match field.kind {
                 FieldKind::Text | FieldKind::Secret => text.is_empty() || text.contains(char::is_whitespace),
                 FieldKind::OptionalSecret => text.contains(char::is_whitespace),
+                FieldKind::Code => text.len() != 6,
                 FieldKind::Toggle(_) => false,
             }
         });
         if let Some(index) = bad {
             self.complain(
                 index,
-                if self.fields[index].input.value().trim().is_empty() {
+                if self.fields[index].kind == FieldKind::Code {
+                    "has six digits"
+                } else if self.fields[index].input.value().trim().is_empty() {
                     "is still empty"
                 } else {
                     "has a space in it: was it copied whole?"

@@ -28,6 +28,8 @@ pub enum Intent {
     Whole,
     /// A download URL of packagecloud, by which its redirect can be seen.
     Probe,
+    /// Credentials for what stands still for want of them.
+    Credentials,
     Yes,
     No,
     Help,

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::model::{
     check::Check,
-    event::{End, Event, Pace},
+    event::{End, Event, Pace, Wants},
     failure::{Failure, Kind},
     goal::{Stage, Step},
     plan::Plan,
@@ -27,10 +27,20 @@ pub struct Leg {
     pub pace: Option<Pace>,
     /// Objects a second, the newest last.
     pub rates: VecDeque<u64>,
+    /// What it stands still for.
+    pub waits: Option<Waits>,
     pub end: Option<End>,
     /// What `Ended` said.
     pub text: String,
     pub skipped: bool,
+}
+
+/// A step that stands still because AWS no longer accepts the credentials.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waits {
+    pub step: Step,
+    pub failure: Failure,
+    pub wants: Wants,
 }
 
 /// One step, as far as it got.
@@ -104,7 +114,20 @@ impl Leg {
 
     /// Folds one event of this stage.
     pub fn fold(&mut self, at: Duration, event: &Event) {
+        let over = match event {
+            Event::Ended { .. } => true,
+            of => self.waits.as_ref().is_some_and(|waits| of.step() == Some(waits.step)),
+        };
+        if over {
+            self.waits = None;
+        }
         match event {
+            Event::Waiting { step, failure, wants, .. } => {
+                let (step, failure, wants) = (*step, failure.clone(), wants.clone());
+                "stands still until AWS accepts the credentials"
+                    .clone_into(&mut self.line_mut(step, at).text);
+                self.waits = Some(Waits { step, failure, wants });
+            }
             Event::Started { step, text, .. } => {
                 let line = self.line_mut(*step, at);
                 *line = Line {
@@ -197,6 +220,7 @@ impl Log {
                 }
                 (Mark::Goes, titled(step, text))
             }
+            Event::Waiting { step, text, .. } => (Mark::Goes, titled(step, text)),
             Event::Finished { step, text, .. } => (Mark::Done, titled(step, text)),
             Event::Failed { step, failure, .. } => {
                 (Mark::Failed, format!("{}: {failure}; next: {}", step.title(), failure.next))

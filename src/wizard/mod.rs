@@ -22,7 +22,7 @@ pub mod words;
 mod tests;
 
 use form::Form;
-use log::{Leg, Log};
+use log::{Leg, Log, Waits};
 pub use msg::{Copied, Credentials, Effect, Extent, Msg, News, Outcome};
 use screen::{Over, Screen};
 
@@ -81,6 +81,8 @@ pub struct Busy {
 pub enum Doing {
     Welcome,
     Identify,
+    /// A code is being tried.
+    Code,
     Look(Stage),
     Apply(Stage),
 }
@@ -177,6 +179,13 @@ impl Wizard {
     #[must_use]
     pub fn running(&self) -> Option<Stage> {
         self.applying().or(self.beside.map(|_| Stage::Reindex))
+    }
+
+    /// What the stage that runs, or runs beside, stands still for.
+    #[must_use]
+    pub fn waits(&self) -> Option<&Waits> {
+        let mut running = [self.applying(), self.beside.map(|_| Stage::Reindex)].into_iter().flatten();
+        running.find_map(|stage| self.leg(stage)?.waits.as_ref())
     }
 
     /// Whether going live has to wait: the reindex runs on, or broke off, and was not skipped.

@@ -9,6 +9,7 @@ use crate::model::{
     failure::Failure,
     goal::Stage,
     plan::Plan,
+    secret::Secret,
     welcome::{IdentityFound, TypedKeys, Welcome},
 };
 
@@ -50,13 +51,15 @@ pub struct Extent {
     pub rows: usize,
 }
 
-/// What the wizard asks its face for. Each but the last five starts a job; a new one takes the place of the one before.
+/// What the wizard asks its face for. Each but the last five and `Renew` starts a job; a new one takes the place of the one before.
 #[derive(Debug)]
 pub enum Effect {
     /// Find what the first screen shows; answered by [`News::Welcome`].
     Welcome(Answers),
     /// Ask AWS whose keys these are, and use them from now on; answered by [`News::Identified`].
     Identify(Credentials, Answers),
+    /// Credentials for the run that stands still for want of them; beside it.
+    Renew(Credentials),
     /// Answered by [`News::Looked`]; checks that take their time may follow it as events.
     Look(Stage, Answers),
     /// The same, while the job that runs runs on beside it, and beside all that follow.
@@ -78,6 +81,11 @@ pub enum Effect {
 pub enum Credentials {
     Profile(String),
     Keys(TypedKeys),
+    /// A code of the device that a profile's role wants.
+    Code {
+        profile: String,
+        code: Secret,
+    },
 }
 
 /// What is copied. A secret stands in it as `(hidden)`, as the screen shows it: whoever performs the copy knows the

@@ -8,7 +8,7 @@ use super::{
     words,
 };
 use crate::model::{
-    event::End,
+    event::{End, Wants},
     goal::{Goal, Stage},
     plan::Consent,
 };
@@ -69,7 +69,10 @@ impl Wizard {
             Intent::Again => usual(
                 !covered
                     && applying.is_none()
-                    && !matches!(self.busy.map(|busy| busy.doing), Some(Doing::Look(_) | Doing::Identify)),
+                    && !matches!(
+                        self.busy.map(|busy| busy.doing),
+                        Some(Doing::Look(_) | Doing::Identify | Doing::Code)
+                    ),
             ),
             Intent::Skip => {
                 let can = !covered
@@ -87,8 +90,17 @@ impl Wizard {
                 usual(!covered && runs && self.next_stage(Stage::Reindex).is_some())
             }
             Intent::Pause => match self.busy {
-                Some(busy) if !covered && applying == Some(Stage::Reindex) && !busy.stopping => {
-                    if busy.paused { Offer::As("go on") } else { Offer::Usual }
+                Some(busy)
+                    if !covered
+                        && applying == Some(Stage::Reindex)
+                        && !busy.stopping
+                        && self.waits().is_none() =>
+                {
+                    if busy.paused {
+                        Offer::As("go on")
+                    } else {
+                        Offer::Usual
+                    }
                 }
                 _ => Offer::Hidden,
             },
@@ -118,6 +130,11 @@ impl Wizard {
                     self.list_len() > 1 && matches!(step, Move::Up | Move::Down | Move::Home | Move::End);
                 if list { Offer::As("choose") } else { usual(self.extent.lines > self.extent.rows) }
             }
+            Intent::Credentials => match self.waits().map(|waits| &waits.wants) {
+                Some(Wants::Code(_)) if !covered => Offer::As("type the code"),
+                Some(Wants::Keys) if !covered => Offer::As("type other keys"),
+                _ => Offer::Hidden,
+            },
             Intent::Yes
             | Intent::No
             | Intent::NextField
@@ -139,7 +156,12 @@ impl Wizard {
                 Found::Looking => Offer::Hidden,
                 Found::Failed(_) => Offer::As("look again"),
                 Found::There(welcome) if welcome.other_run.is_some() => Offer::As("look again"),
-                Found::There(_) => Offer::As("go on"),
+                Found::There(welcome) => match (Self::GOALS.get(self.choice), welcome.identities.first()) {
+                    (Some(Goal::Install | Goal::Upgrade), Some(first)) if first.device.is_some() => {
+                        Offer::As("type the code")
+                    }
+                    _ => Offer::As("go on"),
+                },
             },
             Screen::Identity | Screen::Bucket => {
                 if self.busy.is_some() {

@@ -85,6 +85,10 @@ impl Wizard {
                 self.answers.roll_back.whole_file = !self.answers.roll_back.whole_file;
                 Some(self.enter(Stage::RollBack, false))
             }
+            Intent::Credentials => {
+                self.form = self.asked_to_renew();
+                None
+            }
             Intent::Probe => {
                 self.form = Some(Form::new(Purpose::Probe));
                 None
@@ -183,6 +187,7 @@ impl Wizard {
     fn interrupt(&mut self) -> Effect {
         if self.stop() {
             self.over = None;
+            self.form.take_if(|form| form.renews);
             self.notice =
                 Some("Stopping after the request in flight. Ctrl-C again leaves at once.".to_owned());
             return Effect::Stop;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Beginning, Doing, Effect, Msg, News, Wizard,
+    Beginning, Credentials, Doing, Effect, Msg, News, Wizard,
     flow::Onward,
     form::{Form, Purpose},
     intent::{Intent, Mode, Move, Offer},
@@ -13,7 +13,7 @@ use super::{
 use crate::model::{
     answers::Managed,
     check::Check,
-    event::{End, Event},
+    event::{End, Event, Wants},
     failure::{Failure, Kind},
     goal::{Goal, Stage, Step},
     plan::{Ask, Consent, Plan, Verb},
@@ -68,6 +68,7 @@ fn welcome() -> Welcome {
             found: "profile work".to_owned(),
             arn: "arn:aws:iam::1:user/ops".to_owned(),
             account: "1".to_owned(),
+            device: None,
             suffices: Check::pass("permissions", "all"),
         }],
         buckets: vec![BucketFound {
@@ -482,4 +483,56 @@ fn switching_off_is_possible_while_a_reindex_runs_on() {
     assert_eq!(it.wizard.running(), Some(Stage::Reindex));
     assert!(matches!(it.press(Intent::Next), Some(Effect::Welcome(_))));
     assert!(it.wizard.leg(Stage::Reindex).is_some(), "what runs is still told of");
+}
+
+#[test]
+fn what_is_wanted_can_be_typed_wherever_the_screen_is_and_no_longer_than_it_is_wanted() {
+    let (stage, step) = (Stage::Reindex, Step::Objects);
+    let waiting = |wants: Wants| {
+        let failure = Failure::new(Kind::Credentials, "profile ops", "the session is over", "type a code");
+        News::Event(Event::Waiting { stage, step, text: String::new(), failure, wants })
+    };
+    let going = || News::Event(Event::Started { stage, step, text: String::new() });
+    let mut it = Try::at(stage, plan(stage, Verb::Update));
+    it.press(Intent::Next);
+    it.hear(going());
+    assert_eq!(it.wizard.offers(Intent::Credentials), Offer::Hidden);
+    it.hear(waiting(Wants::Renewal));
+    assert_eq!(it.wizard.offers(Intent::Credentials), Offer::Hidden, "nothing is to be typed");
+    it.hear(waiting(Wants::Code("mfa/jo".to_owned())));
+    assert_eq!(it.wizard.offers(Intent::Pause), Offer::Hidden, "it stands already");
+    it.press(Intent::Ahead);
+    assert_eq!(it.wizard.screen, Screen::Stage(Stage::Secret));
+    assert_eq!(it.wizard.offers(Intent::Credentials), Offer::As("type the code"));
+    it.press(Intent::Credentials);
+    assert_eq!(it.wizard.mode(), Mode::Text);
+    it.hear(News::Paste("12 34-5a6".to_owned()));
+    let effect = it.press(Intent::Next);
+    let Some(Effect::Renew(Credentials::Code { code, .. })) = effect else { panic!("{effect:?}") };
+    assert_eq!(code.expose(), "123456");
+    assert!(it.wizard.form.is_none() && it.wizard.beside.is_some());
+    // Another code is asked for, and the run ends meanwhile: nobody asks any more.
+    it.press(Intent::Credentials);
+    assert!(it.wizard.form.is_some());
+    it.end(stage, End::Stopped);
+    assert!(it.wizard.form.is_none());
+    assert_eq!(it.wizard.offers(Intent::Credentials), Offer::Hidden);
+}
+
+#[test]
+fn keys_that_aws_does_not_know_lead_nowhere() {
+    let (mut it, _) = Try::begin(None);
+    it.hear(News::Welcome(Ok(Box::new(welcome()))));
+    it.press(Intent::Next);
+    it.press(Intent::Move(Move::End));
+    it.press(Intent::Next);
+    it.hear(News::Paste("aws_access_key_id=AKIA1\naws_secret_access_key=s".to_owned()));
+    assert!(matches!(it.press(Intent::Next), Some(Effect::Identify(Credentials::Keys(_), _))));
+    let mut nobody = welcome().identities.remove(0);
+    (nobody.arn, nobody.account) = (String::new(), String::new());
+    nobody.suffices = Check::fail("identity", "AWS doesn't accept the credentials", "check the access key");
+    it.hear(News::Identified(Ok(nobody)));
+    assert_eq!((it.wizard.screen, &it.wizard.answers.source), (Screen::Identity, &None));
+    let notice = it.wizard.notice.clone().unwrap();
+    assert!(notice.contains("doesn't accept") && notice.contains("check the access key"), "{notice}");
 }

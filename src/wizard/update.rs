@@ -37,20 +37,7 @@ impl Wizard {
             }
             News::Hangup => Some(self.hang_up()),
             News::Welcome(found) => self.welcomed(found),
-            News::Identified(found) => {
-                if self.doing() == Some(Doing::Identify) {
-                    self.busy = None;
-                    self.stood = self.now;
-                    match found {
-                        Ok(identity) => {
-                            self.notice = Some(format!("{}: {}", identity.found, identity.suffices.detail));
-                            self.identified(&identity);
-                        }
-                        Err(failure) => self.notice = Some(format!("{failure}; {}", failure.next)),
-                    }
-                }
-                None
-            }
+            News::Identified(found) => self.told_who(found),
             News::Looked(stage, plan) => self.looked(stage, plan),
             News::Event(event) => self.event(&event),
             News::Copied(copied) => {
@@ -63,7 +50,7 @@ impl Wizard {
         }
     }
 
-    fn doing(&self) -> Option<Doing> {
+    pub(super) fn doing(&self) -> Option<Doing> {
         self.busy.map(|busy| busy.doing)
     }
 
@@ -135,6 +122,7 @@ impl Wizard {
         }
         self.busy = None;
         self.stood = self.now;
+        self.form.take_if(|form| form.renews);
         if self.over == Some(Over::Quit) {
             self.over = None;
         }
@@ -155,6 +143,7 @@ impl Wizard {
     /// The reindex came to its end while the screen was at a later stage.
     fn ended_beside(&mut self, end: End) -> Option<Effect> {
         self.beside = None;
+        self.form.take_if(|form| form.renews);
         if self.over == Some(Over::Quit) && self.applying().is_none() {
             self.over = None;
             self.stood = self.now;

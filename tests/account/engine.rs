@@ -1,7 +1,7 @@
 //! The engine on a sandbox, stage by stage, with what it says; and what then stands in the account.
 
 use packagecloud_cloudfront::{
-    engine::{self, Ground, Run},
+    engine::{self, Attended, Ground, Run},
     model::{
         answers::Answers,
         event::Event,
@@ -25,10 +25,20 @@ pub fn world(dir: &std::path::Path, faults: &[String]) -> World {
 
 /// What `stages` said, and how they ended; what drifted is looked at again.
 pub async fn done(world: &World, answers: &Answers, stages: &[Stage]) -> (Vec<Event>, Result<(), Failure>) {
+    done_before(Attended::Nobody, world, answers, stages).await
+}
+
+/// The same before somebody, or nobody.
+pub async fn done_before(
+    who: Attended,
+    world: &World,
+    answers: &Answers,
+    stages: &[Stage],
+) -> (Vec<Event>, Result<(), Failure>) {
     let ground = ground(world);
     let (events, mut heard) = mpsc::unbounded_channel();
     let (_pausing, pause) = watch::channel(false);
-    let run = Run::new(events, CancellationToken::new(), pause);
+    let run = Run::new(events, CancellationToken::new(), pause).attended(who);
     let result = Box::pin(all(&ground, answers, stages, &run)).await;
     drop(run);
     let mut said = Vec::new();

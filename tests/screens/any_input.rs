@@ -6,7 +6,7 @@ use packagecloud_cloudfront::{
     model::{
         answers::Answers,
         check::Check,
-        event::{End, Event, Pace},
+        event::{End, Event, Pace, Wants},
         failure::{Failure, Kind},
         goal::{Goal, Stage, Step},
         plan::{Ask, Consent},
@@ -22,7 +22,7 @@ use tui_input::InputRequest;
 
 use crate::scripted::{self, Script};
 
-const INTENTS: [Intent; 31] = [
+const INTENTS: [Intent; 32] = [
     Intent::Back,
     Intent::Again,
     Intent::Skip,
@@ -37,6 +37,7 @@ const INTENTS: [Intent; 31] = [
     Intent::Vendor,
     Intent::Whole,
     Intent::Probe,
+    Intent::Credentials,
     Intent::Yes,
     Intent::No,
     Intent::Help,
@@ -126,6 +127,11 @@ fn news(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: bool) -> Ne
                 }
             }
             News::Looked(stage, Ok(Box::new(plan)))
+        }
+        19 if random.bool() => {
+            let wants = [Wants::Renewal, Wants::Code(text(random)), Wants::Keys];
+            let wants = wants[random.usize(..3)].clone();
+            News::Event(Event::Waiting { stage, step: Step::Role, text: text(random), failure, wants })
         }
         19 => News::Event(Event::Started { stage, step: Step::Role, text: text(random) }),
         20 => {

@@ -10,7 +10,7 @@ use packagecloud_cloudfront::{
     model::{
         answers::Answers,
         check::Check,
-        event::{End, Event, Pace},
+        event::{End, Event, Pace, Wants},
         failure::{Failure, Kind},
         goal::{Goal, Stage, Step},
         plan::{Ask, Change, Consent, Exhibit, Plan, Verb},
@@ -37,6 +37,10 @@ pub struct Script {
     pub denied: bool,
     /// The distribution's plan asks for a consent.
     pub asks: Option<Consent>,
+    /// AWS no longer accepts the credentials in the middle of the reindex, until something is typed.
+    pub expires: Option<Wants>,
+    /// The profile's role wants a code: the one that is taken.
+    pub code: Option<&'static str>,
     /// No answer of AWS's ever comes.
     pub silent: bool,
     done: BTreeSet<&'static str>,
@@ -89,7 +93,20 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
     }
     sleep(Duration::from_millis(250)).await;
     match effect {
-        Effect::Welcome(_) => say(&sender, News::Welcome(Ok(Box::new(welcome())))),
+        Effect::Welcome(_) => {
+            let wants = script.lock().unwrap().code.is_some();
+            say(&sender, News::Welcome(Ok(Box::new(if wants { unasked() } else { welcome() }))));
+        }
+        Effect::Identify(Credentials::Code { code, .. }, _) => {
+            let taken = {
+                let mut script = script.lock().unwrap();
+                script.code.take_if(|good| *good == code.expose()).is_some()
+            };
+            say(
+                &sender,
+                News::Identified(Ok(if taken { welcome().identities.remove(0) } else { wrong_code() })),
+            );
+        }
         Effect::Identify(credentials, _) => say(&sender, News::Identified(identify(&credentials))),
         Effect::Look(stage, answers) | Effect::LookBeside(stage, answers) => {
             let plan = look(&mut script.lock().unwrap(), stage, &answers);
@@ -105,6 +122,7 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
             script.lock().unwrap().copied = Some(copied);
             say(&sender, News::Copied(Ok("/var/lib/packagecloud-cloudfront/copied.txt".to_owned())));
         }
+        Effect::Renew(_) => script.lock().unwrap().expires = None,
         Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => {
             unreachable!("the loop does these itself")
         }
@@ -129,14 +147,42 @@ fn identify(credentials: &Credentials) -> Result<IdentityFound, Failure> {
             "it stands in neither ~/.aws/config nor ~/.aws/credentials",
             "choose another, or type the keys",
         )),
+        Credentials::Code { .. } => unreachable!("no profile of the script's wants one"),
         Credentials::Keys(keys) => Ok(IdentityFound {
             source: Source::Typed,
             found: format!("typed keys {}", keys.access_key_id),
             arn: "arn:aws:iam::123456789012:user/typed".to_owned(),
             account: "123456789012".to_owned(),
+            device: None,
             suffices: Check::pass("permissions", "may do all 31 actions"),
         }),
     }
+}
+
+const DEVICE: &str = "arn:aws:iam::123456789012:mfa/jo";
+
+/// Before the code was asked for.
+fn unasked() -> Welcome {
+    let mut welcome = welcome();
+    let first = &mut welcome.identities[0];
+    (first.arn, first.account, first.device) = (String::new(), String::new(), Some(DEVICE.to_owned()));
+    first.suffices = Check::unknown("identity", format!("its role wants a code of {DEVICE}: choose it"));
+    welcome.identities.truncate(1);
+    (welcome.buckets, welcome.goal, welcome.left) = (Vec::new(), None, None);
+    welcome.cloudfront.by = SetUpBy::Unknown;
+    welcome.failures.push(Failure::new(
+        Kind::Credentials,
+        "profile operations",
+        format!("its role wants a code of {DEVICE}, and none was given"),
+        "Enter on Install or Upgrade asks for it",
+    ));
+    welcome
+}
+
+fn wrong_code() -> IdentityFound {
+    let denied = "role arn:aws:iam::123456789012:role/ops: sts:AssumeRole is denied: MultiFactorAuthentication failed with invalid MFA one time pass code";
+    let next = format!("give a fresh code of {DEVICE}: each is good once");
+    IdentityFound { suffices: Check::fail("identity", denied, next), ..unasked().identities.remove(0) }
 }
 
 pub fn welcome() -> Welcome {
@@ -149,6 +195,7 @@ pub fn welcome() -> Welcome {
                 found: "profile operations".to_owned(),
                 arn: "arn:aws:iam::123456789012:user/operations".to_owned(),
                 account: "123456789012".to_owned(),
+                device: None,
                 suffices: Check::pass("permissions", "may do all 31 actions"),
             },
             IdentityFound {
@@ -156,6 +203,7 @@ pub fn welcome() -> Welcome {
                 found: "aws_access_key in packagecloud.rb".to_owned(),
                 arn: "arn:aws:iam::123456789012:user/packagecloud".to_owned(),
                 account: "123456789012".to_owned(),
+                device: None,
                 suffices: Check::fail(
                     "permissions",
                     "lacks kms:CreateKey and 11 more",
@@ -471,6 +519,34 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
     plan
 }
 
+/// Until somebody has typed what is wanted, or it lies where it comes from.
+async fn stands_still(script: &Shared, stage: Stage, step: Step, sender: &JobSender) {
+    let wants = script.lock().unwrap().expires.clone();
+    let Some(wants) = wants else { return };
+    let next = match &wants {
+        Wants::Renewal => {
+            "type `aws sso login --profile operations` in another terminal; this goes on by itself as soon as AWS accepts them"
+        }
+        Wants::Code(_) => {
+            "i takes a fresh code for profile operations; this goes on by itself as soon as AWS accepts them"
+        }
+        Wants::Keys => {
+            "i takes other keys of the same account; this goes on by itself as soon as AWS accepts them"
+        }
+    };
+    let failure = Failure::new(
+        Kind::Credentials,
+        "the AWS identity",
+        "the credentials have expired (sts:GetCallerIdentity)",
+        next,
+    );
+    let text = format!("stands still: {failure}; next: {next}");
+    let _ = sender.events.send(Event::Waiting { stage, step, text, failure, wants });
+    while script.lock().unwrap().expires.is_some() && !sender.stop.is_cancelled() {
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
 async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {
     let stage = plan.stage;
     let say = |event| drop(sender.events.send(event));
@@ -520,6 +596,9 @@ async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {
                 let text = "setting Cache-Control".to_owned();
                 say(Event::Progress { stage, step, text, pace: Some(pace) });
                 sleep(Duration::from_secs(1)).await;
+                if tenth == 6 {
+                    stands_still(script, stage, step, &sender).await;
+                }
             }
         }
         if step == Step::Checks {

@@ -46,8 +46,8 @@ fn of(resource: &'static str, decision: Decision) -> Of {
     Of { resource, decision, missing: &[], by_boundary: None }
 }
 
-fn missing(one: &Of) -> Option<Vec<String>> {
-    Some(one.missing.iter().map(|&key| key.to_owned()).collect())
+fn missing(one: &Of) -> Vec<String> {
+    one.missing.iter().map(|&key| key.to_owned()).collect()
 }
 
 fn boundary(one: &Of) -> Option<PermissionsBoundaryDecisionDetail> {
@@ -61,7 +61,7 @@ fn present(all: &[Of], organization: Option<bool>) -> Vec<EvaluationResult> {
         ResourceSpecificResult::builder()
             .eval_resource_name(one.resource)
             .eval_resource_decision(one.decision.clone())
-            .set_missing_context_values(missing(one))
+            .set_missing_context_values(Some(missing(one)))
             .set_permissions_boundary_decision_detail(boundary(one))
             .build()
             .unwrap()
@@ -91,7 +91,7 @@ fn older(all: &[Of], organization: Option<bool>) -> Vec<EvaluationResult> {
             .eval_action_name("s3:PutObject")
             .eval_resource_name(one.resource)
             .eval_decision(one.decision.clone())
-            .set_missing_context_values(missing(one))
+            .set_missing_context_values(Some(missing(one)))
             .set_permissions_boundary_decision_detail(boundary(one))
             .set_organizations_decision_detail(detail.clone())
             .build()

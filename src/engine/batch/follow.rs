@@ -113,7 +113,7 @@ impl Following<'_> {
                     list(&unfit)?;
                 }
                 // The words alone are lost: every object is looked at again.
-                Err(failure) if failure.kind != Kind::Interrupted => {
+                Err(failure) if !matches!(failure.kind, Kind::Interrupted | Kind::Credentials) => {
                     ended.broken.push(format!("the report of job {} can't be read: {}", job.id, failure.why));
                 }
                 Err(failure) => return Err(failure),

@@ -28,6 +28,7 @@ use super::{
     ground::{Ground, Scene},
     reindex::{self, Options},
     reindexing::Pass,
+    renewing::renewing,
     run::StageRun,
 };
 use crate::cloud::batch::{Unfit, Wanted};
@@ -286,10 +287,13 @@ impl Batch<'_> {
             objects,
             beat: self.ground.patience(BEAT).max(Duration::from_millis(50)),
         };
-        let _ = std::fs::remove_file(&places.failed);
         let say = |text: &str, pace| self.run.pace(Step::BatchJobs, text, pace);
         let list = |unfit: &[Unfit]| listed(&places.failed, unfit);
-        let followed = self.run.unless_stopped(following.to_the_end(&say, &list)).await;
+        let follow = || {
+            let _ = std::fs::remove_file(&places.failed);
+            self.run.unless_stopped(following.to_the_end(&say, &list))
+        };
+        let followed = renewing(self.ground, &scene.cloud, self.run, Step::BatchJobs, follow).await;
         followed.map_err(|failure| match failure.kind {
             Kind::Interrupted => Failure::new(
                 Kind::Interrupted,

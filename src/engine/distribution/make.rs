@@ -11,6 +11,7 @@ use crate::engine::{
     account::{Delivery, Made},
     ground::{Ground, Scene},
     objects_key,
+    renewing::renewing,
     run::StageRun,
 };
 use crate::model::{
@@ -45,7 +46,7 @@ pub async fn apply(
         let text = format!("cache policy {} stands", cache.id);
         Ok((cache, text))
     });
-    let (cache, certificate) = tokio::try_join!(making_cache, Box::pin(issued(&scene, seen, run)))?;
+    let (cache, certificate) = tokio::try_join!(making_cache, Box::pin(issued(ground, &scene, seen, run)))?;
     let alias = seen.packages_domain.as_ref().zip(certificate.as_ref());
     let shape = Shape {
         region: &seen.bucket.region,
@@ -58,7 +59,7 @@ pub async fn apply(
     if let Some(standing) = seen.distribution.clone().filter(|one| guarded(one, names))
         && reads_otherwise(&seen, names)
     {
-        let standing = Box::pin(deployed(&scene, &standing, run)).await?;
+        let standing = Box::pin(deployed(ground, &scene, &standing, run)).await?;
         let say = run.progress(Step::BucketPolicy);
         let policy = run
             .step(Step::BucketPolicy, format!("bucket policy of {}, for both ways", names.bucket()), async {
@@ -93,7 +94,7 @@ pub async fn apply(
         Ok(((), format!("{version_arn} is on every behavior")))
     })
     .await?;
-    let made = Box::pin(deployed(&scene, &made, run)).await?;
+    let made = Box::pin(deployed(ground, &scene, &made, run)).await?;
     let left = Box::pin(objects_key::ensure(&scene, &seen.keys, &made.arn, answers, run)).await?;
     let say = run.progress(Step::BucketPolicy);
     let granted = run
@@ -115,6 +116,7 @@ pub async fn apply(
 
 /// The certificate for the packages domain, once ACM has issued it.
 async fn issued(
+    ground: &Ground,
     scene: &Scene,
     seen: &DistributionSeen,
     run: &StageRun,
@@ -127,7 +129,8 @@ async fn issued(
     let say = run.progress(Step::Certificate);
     let doing = format!("waiting until ACM has issued {}; this waits for its DNS record", certificate.arn);
     run.step(Step::Certificate, doing, async {
-        let issued = run.unless_stopped(scene.cloud.wait_issued(certificate, &say)).await?;
+        let waiting = || run.unless_stopped(scene.cloud.wait_issued(certificate, &say));
+        let issued = renewing(ground, &scene.cloud, run, Step::Certificate, waiting).await?;
         let text = format!("certificate {} is issued", issued.arn);
         Ok((Some(issued), text))
     })
@@ -135,13 +138,21 @@ async fn issued(
 }
 
 /// The distribution, once every edge has it.
-async fn deployed(scene: &Scene, made: &Distribution, run: &StageRun) -> Result<Distribution, Failure> {
+async fn deployed(
+    ground: &Ground,
+    scene: &Scene,
+    made: &Distribution,
+    run: &StageRun,
+) -> Result<Distribution, Failure> {
     let say = run.progress(Step::Deployed);
     let doing = format!("waiting until every edge has {}; this takes minutes", made.id);
     run.step(Step::Deployed, doing, async {
-        let waiting = scene.cloud.wait_deployed(&scene.names, made, &say);
-        let there = made.status == "Deployed";
-        let deployed = if there { made.clone() } else { run.unless_stopped(waiting).await? };
+        let waiting = || run.unless_stopped(scene.cloud.wait_deployed(&scene.names, made, &say));
+        let deployed = if made.status == "Deployed" {
+            made.clone()
+        } else {
+            renewing(ground, &scene.cloud, run, Step::Deployed, waiting).await?
+        };
         let text = format!("distribution {} is deployed", deployed.id);
         Ok((deployed, text))
     })

@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use crate::cloud::{
     Cloud,
     credentials::{self, Candidate, Keys, Known, Source},
+    held::Held,
     mfa,
 };
 use crate::model::{
@@ -50,7 +51,10 @@ impl Ground {
         for candidate in candidates {
             let result = self.try_candidate(&candidate).await;
             match result {
-                Ok((cloud, caller)) => return Ok((cloud, caller, candidate.found)),
+                Ok((cloud, caller)) => {
+                    let found = cloud.held().map_or(candidate.found, Held::found);
+                    return Ok((cloud, caller, found));
+                }
                 Err(failure)
                     if !matches!(failure.kind, Kind::Credentials | Kind::Denied)
                         || matches!(
@@ -71,16 +75,27 @@ impl Ground {
         candidate: &Candidate,
     ) -> Result<(Cloud, Caller), Failure> {
         let session = match &candidate.source {
-            Source::Profile(name) => self.by_code(name).await?,
+            Source::Profile(name) => self.by_code(name, candidate).await?,
             _ => None,
         };
-        let config = self.load(session.as_ref().unwrap_or(candidate)).await?;
-        let cloud = Cloud::new(&config, None);
-        let caller = cloud.caller().await.map_err(|failure| credentials::named(failure, candidate))?;
-        Ok((cloud, caller))
+        let candidate = session.as_ref().unwrap_or(candidate);
+        let (config, held) = self.load(candidate).await?;
+        let cloud = Cloud::new(&config, None).holding(held.clone());
+        match cloud.caller().await {
+            Ok(caller) => {
+                held.belong_to(&caller.account);
+                Ok((cloud, caller))
+            }
+            Err(failure) => {
+                if session.is_some() && failure.kind == Kind::Credentials {
+                    self.code.lock().await.end();
+                }
+                Err(credentials::named(failure, candidate))
+            }
+        }
     }
 
-    async fn load(&self, candidate: &Candidate) -> Result<SdkConfig, Failure> {
+    async fn load(&self, candidate: &Candidate) -> Result<(SdkConfig, Held), Failure> {
         let settings = &self.settings;
         credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref()).await
     }
@@ -88,20 +103,38 @@ impl Ground {
     /// A code of the device that a profile's role wants: it is used once, by the next look.
     pub async fn give_code(&self, code: Secret) {
         self.code.lock().await.typed = Some(code);
+        self.given.notify_one();
+    }
+
+    /// The device whose code is wanted before these credentials can be had; none where none is, or one was given.
+    pub(in crate::engine) async fn wants_code(&self, source: &Source) -> Option<String> {
+        let Source::Profile(profile) = source else { return None };
+        let code = self.code.lock().await;
+        mfa::of(profile).filter(|_| code.of != *profile && code.typed.is_none()).map(|wanted| wanted.serial)
+    }
+
+    /// Whether a code was typed that wasn't used yet: the session before it is at its end.
+    pub(super) async fn code_instead(&self) -> bool {
+        let mut code = self.code.lock().await;
+        if code.typed.is_some() {
+            code.end();
+        }
+        code.typed.is_some()
     }
 
     /// The session in place of a profile whose role wants a code; none where it wants none.
-    async fn by_code(&self, profile: &str) -> Result<Option<Candidate>, Failure> {
+    async fn by_code(&self, profile: &str, candidate: &Candidate) -> Result<Option<Candidate>, Failure> {
         let Some(wanted) = mfa::of(profile) else { return Ok(None) };
         let mut code = self.code.lock().await;
         if code.of != profile {
             let typed = code.typed.take().ok_or_else(|| mfa::unasked(profile, &wanted))?;
             let source = Source::Profile(wanted.source_profile.clone());
-            let source = self.load(&Candidate { source, found: String::new() }).await?;
+            let (source, _) = self.load(&Candidate { source, found: String::new() }).await?;
             code.keys = Some(mfa::session(&wanted, &typed, &source).await?);
             profile.clone_into(&mut code.of);
         }
-        Ok(code.keys.clone().map(|keys| Candidate { source: Source::Typed(keys), found: String::new() }))
+        let session = |keys| Source::Session { profile: profile.to_owned(), keys };
+        Ok(code.keys.clone().map(|keys| Candidate { source: session(keys), found: candidate.found.clone() }))
     }
 
     /// S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
@@ -113,7 +146,8 @@ impl Ground {
         let candidates = self.candidates(answers).await;
         let first = candidates.first().ok_or_else(no_credentials)?;
         let endpoint = self.settings.endpoint_url.as_deref();
-        Ok(Cloud::new(&credentials::load(first, region, endpoint).await?, region))
+        let (config, held) = credentials::load(first, region, endpoint).await?;
+        Ok(Cloud::new(&config, region).holding(held))
     }
 }
 
@@ -123,6 +157,14 @@ pub(super) struct Code {
     typed: Option<Secret>,
     of: String,
     keys: Option<Keys>,
+}
+
+impl Code {
+    /// The session is at its end: the next one wants a code.
+    fn end(&mut self) {
+        self.of.clear();
+        self.keys = None;
+    }
 }
 
 fn no_credentials() -> Failure {
@@ -137,7 +179,7 @@ fn no_credentials() -> Failure {
 /// A candidate's source, without its keys.
 pub fn source(source: &Source) -> Found {
     match source {
-        Source::Profile(name) => Found::Profile(name.clone()),
+        Source::Profile(name) | Source::Session { profile: name, .. } => Found::Profile(name.clone()),
         Source::Typed(_) => Found::Typed,
         Source::Environment => Found::Environment,
         Source::Packagecloud(_) => Found::Config,

@@ -4,9 +4,11 @@
 
 mod bucket;
 mod identity;
+mod renewal;
 
 pub(super) use bucket::ObjectsFound;
 pub(super) use identity::source;
+pub(super) use renewal::{next_move, wants};
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -70,6 +72,8 @@ pub struct Ground {
     typed: Arc<Mutex<Option<Keys>>>,
     /// The code of a device that the operator typed, and the session that it gave.
     code: Arc<tokio::sync::Mutex<identity::Code>>,
+    /// Told when keys or a code were typed.
+    given: Arc<tokio::sync::Notify>,
     scene: Arc<tokio::sync::Mutex<Option<(Asked, Scene)>>>,
     pub(super) hold: super::hold::Hold,
 }
@@ -113,6 +117,7 @@ impl Ground {
             settings: Arc::new(settings),
             typed: Arc::default(),
             code: Arc::default(),
+            given: Arc::default(),
             scene: Arc::default(),
             hold: super::hold::Hold::default(),
         }
@@ -171,6 +176,7 @@ impl Ground {
     /// Credentials that the operator typed: the next look uses them.
     pub fn type_keys(&self, keys: Keys) {
         *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+        self.given.notify_one();
     }
 
     fn typed(&self) -> Option<Keys> {

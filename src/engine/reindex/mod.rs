@@ -62,6 +62,8 @@ pub struct Options {
     pub total: Option<u64>,
     /// Takes the packages that a job of S3 Batch Operations can copy; without it all copies are made from here.
     pub spool: Option<Arc<Spool>>,
+    /// Requests that were sent before the part of which the cost is told; none: all that were sent until now.
+    pub since: Option<Requests>,
     /// Requests in flight at most.
     pub most: usize,
 }
@@ -124,7 +126,7 @@ pub async fn reindex(
     if let Some(folder) = options.skipped.parent() {
         std::fs::create_dir_all(folder).map_err(|error| cursor::unwritable(folder, &error))?;
     }
-    let started = s3.requests();
+    let started = options.since.unwrap_or_else(|| s3.requests());
     let acl = !answers.no_acl && has_acls(s3).await?;
     let cursor = match left {
         Some(cursor) => cursor,

@@ -9,9 +9,12 @@ use super::{
     text,
     theme::{Theme, spinner},
 };
-use crate::wizard::{
-    Doing, Wizard,
-    screen::{Over, Screen},
+use crate::{
+    model::goal::Stage,
+    wizard::{
+        Doing, Wizard,
+        screen::{Over, Screen},
+    },
 };
 
 mod choose;
@@ -61,11 +64,13 @@ fn heading(wizard: &Wizard, theme: &Theme, room: Room, title: &str) -> Line<'sta
             _ if busy.stopping => "stopping",
             _ if busy.paused => "paused",
             Doing::Welcome => "looking around",
-            Doing::Identify => "asking AWS",
+            Doing::Apply(stage) if waits(wizard, stage) => "waiting for credentials",
+            Doing::Identify | Doing::Code => "asking AWS",
             Doing::Look(_) => "looking",
             Doing::Apply(_) => "running",
         };
-        let sign = if busy.paused { "‖" } else { spinner(ran) };
+        let still = matches!(busy.doing, Doing::Apply(stage) if waits(wizard, stage));
+        let sign = if busy.paused || still { "‖" } else { spinner(ran) };
         vec![
             Span::styled(format!("{sign} {what}"), theme.accent),
             Span::styled(format!("  {}", text::elapsed(ran)), theme.dim),
@@ -73,11 +78,20 @@ fn heading(wizard: &Wizard, theme: &Theme, room: Room, title: &str) -> Line<'sta
     });
     let right = match wizard.beside {
         Some(beside) if right.is_empty() => {
-            let sign = if beside.paused { "‖" } else { spinner(wizard.now.saturating_sub(beside.since)) };
+            let sign = if beside.paused || waits(wizard, Stage::Reindex) {
+                "‖"
+            } else {
+                spinner(wizard.now.saturating_sub(beside.since))
+            };
             vec![Span::styled(format!("{sign} reindex {}", reindex::standing(wizard)), theme.accent)]
         }
         _ => right,
     };
     let left = vec![Span::styled(title.to_owned(), theme.title)];
     text::apart(left, right, room.width)
+}
+
+/// Whether it stands still for want of credentials.
+fn waits(wizard: &Wizard, stage: Stage) -> bool {
+    wizard.leg(stage).is_some_and(|leg| leg.waits.is_some())
 }

@@ -64,7 +64,7 @@ fn yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<'static
 pub fn form(body: &mut Body, form: &Form, theme: &Theme, room: Room) {
     let lines = &mut body.pinned;
     lines.push(rule(theme, room));
-    lines.push(Line::styled(form.title, theme.strong));
+    text::prose(lines, &form.title, theme.strong, room.prose());
     let label_width = form.fields.iter().map(|field| field.label.len()).max().unwrap_or(0) + 2;
     for (index, field) in form.fields.iter().enumerate() {
         let here = index == form.focus;
@@ -73,7 +73,7 @@ pub fn form(body: &mut Body, form: &Form, theme: &Theme, room: Room) {
         let space = room.width.saturating_sub(label_width + 1).max(1);
         let (shown, cursor) = match field.kind {
             FieldKind::Toggle(on) => (format!("[{}] {}", if on { "x" } else { " " }, field.hint), 1),
-            FieldKind::Text => window(field.input.value(), field.input.cursor(), space),
+            FieldKind::Text | FieldKind::Code => window(field.input.value(), field.input.cursor(), space),
             FieldKind::Secret | FieldKind::OptionalSecret => {
                 let mask = "•".repeat(field.input.value().chars().count());
                 window(&mask, field.input.cursor(), space)

@@ -20,6 +20,9 @@ use crate::{
 pub fn standing(wizard: &Wizard) -> String {
     let pace = wizard.leg(Stage::Reindex).and_then(|leg| leg.pace.as_ref());
     let Some(pace) = pace else { return String::new() };
+    if wizard.leg(Stage::Reindex).is_some_and(|leg| leg.waits.is_some()) {
+        return "waits for credentials".to_owned();
+    }
     let done = pace.done.unwrap_or(0);
     let far = match pace.total.filter(|total| *total > 0) {
         Some(total) => format!("{} %", done.min(total) * 100 / total),
@@ -35,6 +38,9 @@ pub fn standing(wizard: &Wizard) -> String {
 pub fn awaited(lines: &mut Vec<Line<'static>>, wizard: &Wizard, theme: &Theme, room: Room) {
     let state = match (wizard.beside, wizard.leg(Stage::Reindex).and_then(|leg| leg.failed())) {
         (Some(beside), _) if beside.stopping => "it is stopping".to_owned(),
+        (Some(_), _) if wizard.leg(Stage::Reindex).is_some_and(|leg| leg.waits.is_some()) => {
+            "it stands still for want of credentials".to_owned()
+        }
         (Some(beside), _) if beside.paused => format!("it is paused at {}", standing(wizard)),
         (Some(_), _) => format!("it is at {}, and this screen looks again when it is done", standing(wizard)),
         (None, Some(failure)) => format!("it failed: {failure}"),
@@ -75,18 +81,24 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
     let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), text::count);
     let left = number(pace.total.map(|total| total.saturating_sub(done)));
     let paused = wizard.busy.is_some_and(|busy| busy.paused);
+    // What was told last is no longer so.
+    let still = leg.waits.is_some();
     let rate = match pace.per_second {
-        Some(rate) if !paused => format!("{}/s", text::count(rate.max(0.0).round() as u64)),
+        Some(rate) if !paused && !still => {
+            format!("{}/s", text::count(rate.max(0.0).round() as u64))
+        }
         _ => "–".to_owned(),
     };
-    let time =
-        pace.seconds_left.map_or_else(|| "–".to_owned(), |seconds| text::about(Duration::from_secs(seconds)));
+    let time = pace
+        .seconds_left
+        .filter(|_| !still)
+        .map_or_else(|| "–".to_owned(), |seconds| text::about(Duration::from_secs(seconds)));
     let cells = [
         ("done", text::count(done)),
         ("left", left),
         ("time left", time),
         ("now", rate),
-        ("in flight", number(pace.in_flight)),
+        ("in flight", number(pace.in_flight.filter(|_| !still))),
         ("right already", number(pace.kept)),
         ("skipped", number(pace.skipped)),
         ("SlowDowns", number(pace.slow_downs)),

@@ -31,6 +31,13 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
     text::prose(lines, words::purpose(stage), theme.dim, room.prose());
     lines.push(Line::default());
     let Some(leg) = wizard.leg(stage) else { return body };
+    if let Some(waits) = &leg.waits {
+        let still =
+            "Stands still: AWS no longer accepts the credentials. What is done stands; nothing is lost.";
+        text::hang(lines, vec![Span::styled("‖ ", theme.accent)], still, theme.strong, room.prose());
+        parts::failure(lines, &waits.failure, theme, room);
+        space(lines);
+    }
     outcome(lines, wizard, leg, stage, theme, room);
     if stage == Stage::Reindex && leg.pace.is_some() {
         reindex::pace(lines, wizard, leg, theme, room);

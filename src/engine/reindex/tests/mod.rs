@@ -27,6 +27,7 @@ fn options(folder: &TempDir) -> Options {
         skipped: folder.path().join("skipped.jsonl"),
         total: None,
         spool: None,
+        since: None,
         most: MOST,
     }
 }

@@ -56,6 +56,17 @@ pub struct User {
     pub policy: Value,
     /// His permissions boundary.
     pub boundary: Option<Value>,
+    /// His device for codes.
+    pub device: Option<Device>,
+}
+
+/// A device that shows codes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Device {
+    /// `arn:aws:iam::999999999999:mfa/jo`.
+    pub serial: String,
+    /// The codes that it shows next; each is good once.
+    pub codes: Vec<String>,
 }
 
 impl Default for User {
@@ -65,6 +76,7 @@ impl Default for User {
             id: "AIDACKCEVSQ6C2EXAMPLE".into(),
             policy: json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}),
             boundary: None,
+            device: None,
         }
     }
 }
@@ -148,6 +160,17 @@ pub fn assumable(state: &State, clock: Clock, arn: &str, service: &str) -> bool 
 
 /// The same for a service that says on whose behalf it comes.
 pub fn assumable_for(state: &State, clock: Clock, arn: &str, service: &str, context: &Context) -> bool {
+    assumable_by(state, clock, arn, &Principal::service(service), context)
+}
+
+/// The same for anybody whom its trust may name.
+pub fn assumable_by(
+    state: &State,
+    clock: Clock,
+    arn: &str,
+    principal: &Principal,
+    context: &Context,
+) -> bool {
     let Some(mut trust) = role(state, arn)
         .and_then(|role| role.trust_seen(clock))
         .and_then(|trust| serde_json::from_str::<Value>(trust).ok())
@@ -155,8 +178,7 @@ pub fn assumable_for(state: &State, clock: Clock, arn: &str, service: &str, cont
         return false;
     };
     documents::on_everything(&mut trust);
-    access::allows(&trust, Some(&Principal::service(service)), "sts:AssumeRole", "*", context)
-        == Decision::Allow
+    access::allows(&trust, Some(principal), "sts:AssumeRole", "*", context) == Decision::Allow
 }
 
 /// Whether an ARN of a principal is one that resource policies may name now.

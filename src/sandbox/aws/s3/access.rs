@@ -209,8 +209,6 @@ pub struct Keys(pub World);
 #[async_trait::async_trait]
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        super::secret_key(&self.0, access_key)
-            .map(SecretKey::from)
-            .ok_or_else(|| S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, super::UNKNOWN_KEY))
+        super::secret_key(&self.0, access_key).map(SecretKey::from)
     }
 }

@@ -149,10 +149,15 @@ impl From<Trouble> for S3Error {
     }
 }
 
-fn secret_key(world: &World, access_key: &str) -> Option<String> {
+fn secret_key(world: &World, access_key: &str) -> S3Result<String> {
     let now = world.now();
-    let key = world.read(|state| iam::key(&state.iam, access_key))?;
-    key.expires.is_none_or(|expires| expires > now).then_some(key.secret)
+    match world.read(|state| iam::key(&state.iam, access_key)) {
+        None => Err(S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY)),
+        Some(key) if key.expires.is_some_and(|expires| expires <= now) => {
+            Err(coded("ExpiredToken", StatusCode::BAD_REQUEST, "The provided token has expired."))
+        }
+        Some(key) => Ok(key.secret),
+    }
 }
 
 fn principal(world: &World, access_key: &str) -> S3Result<Caller> {

@@ -88,9 +88,7 @@ fn version_2(
     signature: &str,
     now: i64,
 ) -> S3Result<()> {
-    let Some(secret) = super::secret_key(world, access_key) else {
-        return Err(S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, super::UNKNOWN_KEY));
-    };
+    let secret = super::secret_key(world, access_key)?;
     let late = || S3Error::with_message(S3ErrorCode::AccessDenied, LATE);
     if expires.parse::<i64>().map_err(|_| late())? < now {
         return Err(late());
