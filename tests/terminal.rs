@@ -8,7 +8,7 @@ mod pty;
 
 use std::sync::Arc;
 
-use pty::Terminal;
+use pty::{BEFORE_THE_REINDEX, Terminal};
 use rustix::process::Signal;
 
 /// The wizard on the sandbox in `dir`, at a hundredth of its usual delays.
@@ -26,10 +26,7 @@ fn open_with(dir: &std::path::Path, options: &[&str]) -> Terminal {
 fn to_the_reindex(terminal: &mut Terminal) {
     terminal.see("Enter go on");
     terminal.press(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
-    for screen in ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"] {
-        terminal.see(screen);
-        terminal.press(b"\r");
-    }
+    terminal.pass(&BEFORE_THE_REINDEX);
     terminal.see("Enter reindex");
 }
 

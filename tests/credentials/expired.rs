@@ -3,7 +3,10 @@
 
 use std::process::Stdio;
 
-use crate::house::{DEVICE, House, ended};
+use crate::{
+    house::{DEVICE, House, ended},
+    pty::BEFORE_THE_REINDEX,
+};
 
 const PACKAGES: usize = 500;
 const REINDEX: [&str; 4] = ["--yes", "--profile", "work", "reindex-everything"];
@@ -85,6 +88,22 @@ async fn a_command_at_a_terminal_stands_still_and_goes_on_by_itself() {
     assert_eq!(house.copies(), PACKAGES);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_still_can_be_stopped_and_gone_on_with() {
+    let house = House::new(PACKAGES).await;
+    house.sign_in();
+    let mut terminal = house.at_a_terminal(&REINDEX);
+    house.until_copied(40);
+    house.expire();
+    terminal.meet("stands still");
+    terminal.press(b"\x03");
+    assert_eq!(terminal.end("stopped"), 130);
+    assert!(house.copies() < PACKAGES && house.path("state/reindex.cursor").exists());
+    house.sign_in();
+    let (code, text) = ended(house.command(&REINDEX));
+    assert_eq!((code, house.copies()), (0, PACKAGES), "{text}");
+}
+
 /// The codes of a device are asked for on the wizard's own screens: before anything is known of AWS, and again in the middle
 /// of the reindex, once the session that the first one gave is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -109,12 +128,8 @@ async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
     terminal.see("Enter go on");
     assert!(terminal.picture().contains("assumed-role/op"), "{}", terminal.picture());
     terminal.press(b"\r");
-    for screen in ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"] {
-        terminal.see(screen);
-        terminal.press(b"\r");
-    }
-    terminal.see("Enter reindex");
-    terminal.press(b"\r");
+    terminal.pass(&BEFORE_THE_REINDEX);
+    terminal.pass(&["Enter reindex"]);
     house.until_copied(40);
     house.expire();
     terminal.meet("Stands still");

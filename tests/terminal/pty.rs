@@ -18,6 +18,10 @@ const STOOD: Duration = Duration::from_millis(450);
 /// How long anything may take to come up.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// What the screens between the first one and the reindex say once they stand.
+pub const BEFORE_THE_REINDEX: [&str; 4] =
+    ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"];
+
 pub struct Terminal {
     pair: PtyPair,
     pub child: Box<dyn Child + Send + Sync>,
@@ -95,6 +99,14 @@ impl Terminal {
             }
             assert!(begun.elapsed() < PATIENCE, "{text:?} did not come up on\n{last}");
             std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// Goes on by Enter from each of these screens, once it stands.
+    pub fn pass(&mut self, screens: &[&str]) {
+        for screen in screens {
+            self.see(screen);
+            self.press(b"\r");
         }
     }
 

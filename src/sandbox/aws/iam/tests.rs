@@ -327,3 +327,32 @@ async fn a_roles_credentials_are_its_own_and_end() {
     tokio::time::sleep(Duration::from_mins(61)).await;
     assert_eq!(said(&sts.get_caller_identity().send().await.unwrap_err()).0, "ExpiredToken");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_wants_a_code_is_assumed_with_a_good_one_once() {
+    let (_dir, world, iam) = open();
+    let trust = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:user/sandbox"},
+        "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]});
+    iam.create_role().role_name("r").assume_role_policy_document(trust.to_string()).send().await.unwrap();
+    // Until STS knows it.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let serial = "arn:aws:iam::999999999999:mfa/jo";
+    world.write(|state| {
+        state.iam.user.device =
+            Some(super::Device { serial: serial.to_owned(), codes: vec!["111111".to_owned()] });
+    });
+    let sts = aws_sdk_sts::Client::new(&world.sdk_config());
+    let assume = || sts.assume_role().role_arn(super::role_arn("r")).role_session_name("x");
+    let (code, message) = said(&assume().send().await.unwrap_err());
+    assert!(
+        code == "AccessDenied" && message.contains("not authorized to perform: sts:AssumeRole"),
+        "{message}"
+    );
+    let with = |code: &str| assume().serial_number(serial).token_code(code);
+    let (code, message) = said(&with("000000").send().await.unwrap_err());
+    assert!(code == "AccessDenied" && message.starts_with("MultiFactorAuthentication failed"), "{message}");
+    let given = with("111111").send().await.unwrap().credentials.unwrap();
+    assert!(given.access_key_id.starts_with("ASIA"), "{}", given.access_key_id);
+    assert_eq!(said(&with("111111").send().await.unwrap_err()).0, "AccessDenied", "it was good once");
+}
