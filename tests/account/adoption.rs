@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::{
     client::{downloads, watched},
+    disturbed,
     engine::{SET_UP, bucket_policy, done, looked},
     ground::ground,
     vendor::{self, ALL, LIVE, Left},
@@ -223,11 +224,13 @@ const UNMARKED: [(fn(&World), Stage, Step, &str); 6] = [
 
 #[tokio::test(start_paused = true)]
 async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() {
+    let whole = tempfile::tempdir().unwrap();
+    let (_, result) = Box::pin(done(&world(whole.path()), &answers(false), &LIVE)).await;
+    assert_eq!(result, Ok(()));
     for (unmark, stage, step, write) in UNMARKED {
         let dir = tempfile::tempdir().unwrap();
+        disturbed::copy(whole.path(), dir.path());
         let world = world(dir.path());
-        let (_, result) = Box::pin(done(&world, &answers(false), &LIVE)).await;
-        assert_eq!(result, Ok(()));
         unmark(&world);
         let before = standing(&world);
         let plan = looked(&world, &answers(false), stage).await.unwrap();

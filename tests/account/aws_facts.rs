@@ -9,7 +9,10 @@ use packagecloud_cloudfront::{
     sandbox::{World, seed},
 };
 
-use crate::engine::{SET_UP, done, made, world};
+use crate::{
+    disturbed,
+    engine::{SET_UP, done, made, world},
+};
 
 /// One row: an operation, the code and message that AWS answers it with while it doesn't agree with itself yet.
 struct Row {
@@ -245,12 +248,20 @@ fn open_key(world: &World) {
     world.write(|state| state.kms.keys.values_mut().for_each(|key| key.policy = everything.to_owned()));
 }
 
-/// A set-up in `dir` that somebody has changed since.
-async fn stood(dir: &std::path::Path, change: fn(&World)) {
-    let first = world(dir, &[]);
-    let (_, result, _) = Box::pin(set_up(&first)).await;
+/// A set-up as it is left, for twins of it that somebody changes.
+async fn whole() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, result, _) = Box::pin(set_up(&world(dir.path(), &[]))).await;
     assert_eq!(result, Ok(()));
-    change(&first);
+    dir
+}
+
+/// A twin of `whole` that somebody has changed since.
+fn changed(whole: &tempfile::TempDir, change: fn(&World)) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    disturbed::copy(whole.path(), dir.path());
+    change(&world(dir.path(), &[]));
+    dir
 }
 
 /// The set-up's AWS part with a fault: what was said, how it ended, how long it took on the paused clock.
@@ -290,10 +301,10 @@ async fn what_passes_is_sent_again_until_it_does() {
         assert!(*operation == "kms:Encrypt" || waited(&said, waits_for).is_some(), "{what}: {said:?}");
         assert_eq!(made(&world), [1, 1, 1, 1, 1], "{what}");
     }
+    let whole = Box::pin(whole()).await;
     for (Row { operation, code, message, waits_for, .. }, change) in &OF_WHAT_STANDS {
         let what = format!("{operation} {code} {message}");
-        let dir = tempfile::tempdir().unwrap();
-        Box::pin(stood(dir.path(), *change)).await;
+        let dir = changed(&whole, *change);
         let world = world(dir.path(), &[format!("{operation}:1-3:error:{code}={message}")]);
         let (said, result, _) = Box::pin(set_up(&world)).await;
         assert_eq!(result, Ok(()), "{what}");
@@ -323,10 +334,10 @@ async fn what_lasts_has_an_end_that_says_how_long_and_for_what_and_the_next_run_
         assert_eq!(result, Ok(()), "{what}: the next run");
         assert_eq!(made(&again), [1, 1, 1, 1, 1], "{what}");
     }
+    let whole = Box::pin(whole()).await;
     for (Row { operation, code, message, waits_for, most }, change) in &OF_WHAT_STANDS {
         let what = format!("{operation} {code} {message}");
-        let dir = tempfile::tempdir().unwrap();
-        Box::pin(stood(dir.path(), *change)).await;
+        let dir = changed(&whole, *change);
         let first = world(dir.path(), &[format!("{operation}:1+:error:{code}={message}")]);
         let (_, result, took) = Box::pin(set_up(&first)).await;
         let failure = result.expect_err(&what);
@@ -457,8 +468,8 @@ async fn done_until(world: &World, fault: &str, because: fn(&World)) -> Result<(
 #[tokio::test(start_paused = true)]
 async fn a_permanent_mistake_of_what_stands_is_told_at_once() {
     // The role is gone by the time that the function is to run as it.
-    let dir = tempfile::tempdir().unwrap();
-    Box::pin(stood(dir.path(), bigger_function)).await;
+    let whole = Box::pin(whole()).await;
+    let dir = changed(&whole, bigger_function);
     let fault = "lambda:UpdateFunctionConfiguration:1+:error:InvalidParameterValueException=The role defined for the function cannot be assumed by Lambda.";
     let gone = world(dir.path(), &[fault.to_owned()]);
     let taking = async {
@@ -476,8 +487,7 @@ async fn a_permanent_mistake_of_what_stands_is_told_at_once() {
     assert!(took < Duration::from_secs(30), "{took:?}");
 
     // A principal of the key's policy was deleted: KMS would never take it again, so it isn't sent.
-    let dir = tempfile::tempdir().unwrap();
-    Box::pin(stood(dir.path(), |world| {
+    let dir = changed(&whole, |world| {
         open_key(world);
         world.write(|state| {
             for key in state.kms.keys.values_mut() {
@@ -485,8 +495,7 @@ async fn a_permanent_mistake_of_what_stands_is_told_at_once() {
                 key.policy = key.policy.replace(root, &format!("[{root},\"AROAEXAMPLEID12345678\"]"));
             }
         });
-    }))
-    .await;
+    });
     let named = world(dir.path(), &[]);
     let (_, result, took) = Box::pin(set_up(&named)).await;
     let failure = result.unwrap_err();

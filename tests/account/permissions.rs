@@ -284,7 +284,7 @@ async fn by_jobs(dir: &Path) -> Asked {
         role.policies.clear();
     });
     answers.consents.adopt = true;
-    journey(&world, &answers, &[Stage::Reindex], &mut all).await;
+    journey(&world, &answers, &[Stage::Access, Stage::Reindex], &mut all).await;
     all
 }
 
