@@ -60,16 +60,19 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// What was read just now: the bucket's policy and its first page; and the function without its versions, where it was
-    /// asked for the bucket's name.
-    pub(super) fn of(bucket: &BucketSeen, function: Option<Option<Function>>, listing: Vec<Listed>) -> Self {
+    /// What was read just now: the bucket's policy and its first page.
+    pub(super) fn of(bucket: &BucketSeen, listing: Vec<Listed>) -> Self {
         let now = Instant::now();
         Self {
             bucket_policy: Mutex::new(Some((now, bucket.policy.clone()))),
-            function: Mutex::new(function.map(|function| (now, function))),
             listing: Mutex::new(Some((now, listing))),
             ..Self::default()
         }
+    }
+
+    /// The same with the function, which was asked for just now, without its versions.
+    pub(super) fn with_function(self, function: Option<Function>) -> Self {
+        Self { function: Mutex::new(Some((Instant::now(), function))), ..self }
     }
 }
 

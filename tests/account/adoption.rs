@@ -163,12 +163,16 @@ async fn half_of_it_is_asked_about_and_completed_on_a_yes() {
     }
 }
 
-/// Each thing that carries our marker, without it: the stage and step that put it back, and by which write.
-const UNMARKED: [(fn(&World), Stage, Step, &str); 6] = [
+/// How a marker goes; the stage and step that put it back, and by which write.
+type Unmarked = (fn(&World), Stage, Step, &'static str);
+
+/// Each thing that carries our marker, without it.
+const UNMARKED: [Unmarked; 6] = [
     (
         |world| {
-            world
-                .write(|state| state.iam.roles.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG))))
+            world.write(|state| {
+                state.iam.roles.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
+            });
         },
         Stage::Bootstrap,
         Step::Role,
@@ -176,7 +180,9 @@ const UNMARKED: [(fn(&World), Stage, Step, &str); 6] = [
     ),
     (
         |world| {
-            world.write(|state| state.kms.keys.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG))))
+            world.write(|state| {
+                state.kms.keys.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
+            });
         },
         Stage::Bootstrap,
         Step::Key,

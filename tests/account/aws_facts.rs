@@ -143,8 +143,10 @@ const EVENTUAL: [Row; 14] = [
     ),
 ];
 
-/// The same, where what stands has to be changed: how somebody brought it there.
-const OF_WHAT_STANDS: [(Row, fn(&World)); 8] = [
+/// A row of what has to be changed where it stands, and how somebody brought it there.
+type Standing = (Row, fn(&World));
+
+const OF_WHAT_STANDS: [Standing; 8] = [
     (
         row(
             "lambda:UpdateFunctionConfiguration",
@@ -245,7 +247,7 @@ fn bigger_function(world: &World) {
 /// Whoever is root may do all with the key.
 fn open_key(world: &World) {
     let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
-    world.write(|state| state.kms.keys.values_mut().for_each(|key| key.policy = everything.to_owned()));
+    world.write(|state| state.kms.keys.values_mut().for_each(|key| everything.clone_into(&mut key.policy)));
 }
 
 /// A set-up as it is left, for twins of it that somebody changes.

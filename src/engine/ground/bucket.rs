@@ -53,16 +53,19 @@ impl Ground {
         let cloud = cloud.in_region(&region);
         let (bucket, listed) =
             try_join!(cloud.bucket(&name, &region, &caller.account), cloud.list(&name, "", account::SAMPLE))?;
-        let in_layout = listed.iter().filter(|object| object::in_layout(&object.key)).count();
-        let function = function.map(|found| found.map(|found| of_this_bucket(found, &name)));
+        let sampled = (listed.iter().filter(|object| object::in_layout(&object.key)).count(), listed.len());
+        let mut sight = Sight::of(&bucket, listed);
+        if let Some(found) = function {
+            sight = sight.with_function(found.map(|found| of_this_bucket(found, &name)));
+        }
         Ok(Scene {
             names: Names::new(&name, &answers.suffix),
             account: caller.account.clone(),
-            sampled: (in_layout, listed.len()),
+            sampled,
             cloud,
             caller,
             found,
-            sight: Arc::new(Sight::of(&bucket, function, listed)),
+            sight: Arc::new(sight),
             bucket,
             evidence,
         })
