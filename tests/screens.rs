@@ -2,6 +2,8 @@
 //!
 //! Every snapshot was read by eye; `INSTA_UPDATE=no` holds them.
 
+#[path = "screens/another.rs"]
+mod another;
 #[path = "screens/any_input.rs"]
 mod any_input;
 #[path = "screens/player.rs"]

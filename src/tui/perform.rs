@@ -54,6 +54,13 @@ async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<
             engine::apply(ground, &plan, &answers, &run).await;
             None
         }
+        Effect::Watch { take_over } => {
+            let say = |seen| drop(sender.news.send(News::Watched(Ok(seen))));
+            engine::watch::watch(ground, take_over, say)
+                .await
+                .err()
+                .map(|failure| News::Watched(Err(failure)))
+        }
         Effect::Copy(copied) => Some(News::Copied(copy(ground, &copied).await)),
         Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => None,
     }

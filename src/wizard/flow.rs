@@ -31,6 +31,7 @@ impl Wizard {
     pub(super) fn show(&mut self, screen: Screen) {
         self.screen = screen;
         self.over = None;
+        self.chosen = None;
         self.form = None;
         self.choice = 0;
         self.scroll = 0;
@@ -202,6 +203,12 @@ impl Wizard {
 
     /// The answer yes, or the choice; the next consent is asked for, or the stage looked at as it is now.
     pub(super) fn consented(&mut self, consent: Consent) -> Option<Effect> {
+        if let Some(identity) = self.chosen.take() {
+            self.answers.consents.other_bucket = true;
+            self.over = None;
+            self.identified(&identity);
+            return None;
+        }
         let Screen::Stage(stage) = self.screen else { return None };
         let consents = &mut self.answers.consents;
         match consent {
@@ -229,6 +236,7 @@ impl Wizard {
 
     pub(super) fn refused(&mut self, ask: &Ask) {
         self.over = None;
+        self.chosen = None;
         self.stood = self.now;
         self.notice = Some(format!("Nothing was done: that needs your yes ({}).", ask.consent.flag()));
     }
@@ -249,6 +257,7 @@ impl Wizard {
                     self.show(Screen::Welcome);
                     None
                 }
+                Screen::Watch => Some(self.begin_again()),
                 _ if self.welcome.there().is_none() || self.origin.is_some() => Some(self.begin_again()),
                 _ => {
                     self.drop_look();
@@ -297,7 +306,9 @@ impl Wizard {
     /// Leaves with `code`, saying what a shell's user should know.
     pub(super) fn leave(&self, code: u8) -> Effect {
         let mut last_words = Vec::new();
-        if let Some(stage) = self.applying() {
+        if let Some(by) = &self.taken_over_by {
+            last_words.push(format!("{by} took over, and goes on from what is there. Nothing is lost."));
+        } else if let Some(stage) = self.applying() {
             last_words.push(format!(
                 "{} was left in the middle: {} may be half done. Nothing is lost; start again, and it goes on from what is there.",
                 stage.title(),

@@ -69,7 +69,10 @@ impl Wizard {
             Intent::Again => usual(
                 !covered
                     && applying.is_none()
-                    && !matches!(self.busy.map(|busy| busy.doing), Some(Doing::Look(_) | Doing::Identify)),
+                    && !matches!(
+                        self.busy.map(|busy| busy.doing),
+                        Some(Doing::Look(_) | Doing::Identify | Doing::Watch)
+                    ),
             ),
             Intent::Skip => {
                 let can = !covered
@@ -113,6 +116,7 @@ impl Wizard {
             Intent::Probe => {
                 usual(!covered && applying.is_none() && matches!(stage, Some(Stage::GoLive | Stage::Verify)))
             }
+            Intent::TakeOver => usual(!covered && self.can_take_over()),
             Intent::Move(step) => {
                 let list =
                     self.list_len() > 1 && matches!(step, Move::Up | Move::Down | Move::Home | Move::End);
@@ -138,9 +142,11 @@ impl Wizard {
             Screen::Welcome => match &self.welcome {
                 Found::Looking => Offer::Hidden,
                 Found::Failed(_) => Offer::As("look again"),
-                Found::There(welcome) if welcome.other_run.is_some() => Offer::As("look again"),
+                Found::There(welcome) if welcome.other_run.is_some() => Offer::As("watch it"),
                 Found::There(_) => Offer::As("go on"),
             },
+            Screen::Watch if self.busy.is_none() => Offer::As("watch it again"),
+            Screen::Watch => Offer::Hidden,
             Screen::Identity | Screen::Bucket => {
                 if self.busy.is_some() {
                     Offer::Hidden

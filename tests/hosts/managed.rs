@@ -7,6 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use packagecloud_cloudfront::model::config_file::ConfigFile;
+
 use super::farm::{Farm, Ran};
 
 /// chef-client: what it templates lies beside packagecloud-ctl.
@@ -62,14 +64,21 @@ fn enabling_waits_for_chef_and_disabling_warns() {
         }
     }
     assert!(child.wait().unwrap().success(), "{said}");
-    assert_eq!(given.len(), 3, "the secret, then id and domain, then the switch: {given:?}");
+    assert_eq!(given.len(), 1, "all of the values at once: {given:?}");
+    for name in ["enabled", "secret", "distribution_id", "packages_domain"] {
+        assert!(given[0].contains(&format!("cloudfront_{name}")), "{given:?}");
+    }
     assert_eq!(node.applied().enabled, Some(true), "{said}");
     assert_eq!(node.ran("reconfigure"), 1, "nothing loops: {said}");
     let backups = std::fs::read_dir(node.path("etc")).unwrap().count() - 1;
     assert_eq!(backups, 0, "this program wrote nothing");
-    for name in ["managed-snippet", "managed-values"] {
-        assert!(!farm.laptop("state").join(name).exists(), "{name} is left");
-    }
+    let left: Vec<_> = std::fs::read_dir(farm.laptop("state"))
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("managed-"))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
 
     // Switching off waits for nobody, and says what will switch it on again.
     let ran = farm.run(&["disable", "--yes"]);
@@ -104,10 +113,28 @@ fn written_at_once_on_a_managed_host_it_ends_and_says_how_to_pause_the_client() 
         ran.text
     );
     assert!(farm.nodes[0].ran("reconfigure") <= 4, "nothing loops: {}", ran.text);
-    // With the client stopped, as it says, it is on; a secret that chef has wiped out is made anew only when asked for.
+    // With the client stopped, as it says, it is on.
     drop(chef);
-    let wiped = farm.nodes[0].values().secret.is_none();
-    let anew: &[&str] = if wiped { &["--new-secret"] } else { &[] };
-    farm.run(&[&["--managed", "write"], anew, &["enable", "--yes"]].concat()).is(0, &[]);
-    assert_eq!(farm.nodes[0].applied().enabled, Some(true));
+    let node = &farm.nodes[0];
+    if node.values().secret.is_some() {
+        farm.run(&["--managed", "write", "enable", "--yes"]).is(0, &[]);
+        assert_eq!(node.applied().enabled, Some(true));
+    }
+    // Where chef has wiped the secret out, the backup that holds the one which the edge has is named.
+    node.write("etc/packagecloud.rb", &node.text("opt/template.rb"));
+    let ran = farm.run(&["--managed", "write", "enable", "--yes"]);
+    ran.is(
+        2,
+        &[
+            "holds none, but the edge has one already",
+            "copy its line from web1:/etc/packagecloud/packagecloud.rb.",
+        ],
+    );
+    let named = ran.text.split("copy its line from web1:/etc/packagecloud/").nth(1).unwrap();
+    let named = named.split(',').next().unwrap();
+    let backup = ConfigFile::parse(node.text(&format!("etc/{named}")).as_bytes()).values();
+    let line = format!("packagecloud_rails['cloudfront_secret'] = '{}'\n", backup.secret.unwrap().expose());
+    node.write("etc/packagecloud.rb", &format!("{}{line}", node.config()));
+    farm.run(&["--managed", "write", "enable", "--yes"]).is(0, &[]);
+    assert_eq!(node.applied().enabled, Some(true));
 }
