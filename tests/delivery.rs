@@ -2,12 +2,16 @@
 //! CloudFront, the function and S3; and the program against a served sandbox as against a live installation.
 
 mod delivery {
+    pub mod crooked;
     pub mod shop;
 }
 
-use std::{fs, io::Write as _, process::Stdio};
+use std::{fs, io::Write as _, process::Stdio, sync::Arc};
 
-use delivery::shop::{APT, PYPI, RPM, Shop, TOKEN, read, run};
+use delivery::{
+    crooked,
+    shop::{APT, PYPI, RPM, Shop, TOKEN, read, run},
+};
 use packagecloud_cloudfront::model::{
     config_file::ConfigFile,
     token::{self, Construction, Mac},
@@ -97,6 +101,7 @@ async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3(
     everybody_fetches(&shop, "second");
 
     refuses(&shop);
+    every_client_is_refused(&mut shop).await;
     a_changed_repository_is_seen_at_once(&shop).await;
     the_program_works_through_the_server(&shop);
     verify_as_on_a_live_host(&shop);
@@ -108,6 +113,22 @@ async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3(
     everybody_fetches(&shop, "s3");
     // Unsigned, S3 gives nothing to anybody.
     assert_eq!(refused(link.split('?').next().unwrap()).0, "403");
+}
+
+/// The packages that a fresh sandbox brings along, by the clients that they are for.
+#[test]
+fn what_a_fresh_sandbox_holds_installs() {
+    let mut shop = Shop::new();
+    shop.does(&["enable", "--upgrade", "--yes"]).well();
+    shop.serve(&[]);
+    for round in ["once", "again"] {
+        let index = shop.front.replace("http://", &format!("http://{TOKEN}:x@")) + "/1/4/pypi/simple/";
+        shop.pip_from(&index, "hello-sandbox", round).well();
+        assert!(shop.path(round).join("hello_sandbox-1.0-py3-none-any.whl").exists());
+        // Served anew, it is reached at another address, and its pages say so.
+        shop.close();
+        shop.serve(&[]);
+    }
 }
 
 #[test]
@@ -141,30 +162,70 @@ fn of_two_web_nodes_one_lags_behind() {
     assert!(shop.does(&["verify"]).well().contains("CloudFront is off"));
 }
 
+/// The link with another last digit.
+fn forged(mut link: String) -> String {
+    let last = if link.pop() == Some('0') { '1' } else { '0' };
+    link.push(last);
+    link
+}
+
+/// Signs as this packagecloud does: a key's link that lives for so many seconds from now, or has been dead for them.
+fn signer(shop: &Shop) -> impl Fn(&str, i64) -> String + Send + Sync + use<> {
+    let config = ConfigFile::parse(&fs::read(shop.path("sandbox/packagecloud.rb")).unwrap()).values();
+    let (way, edge) = (Construction::default(), shop.edge.clone());
+    let key = way.key.key(&config.secret.unwrap()).unwrap();
+    let domain = config.packages_domain.unwrap();
+    move |object, seconds| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let expires = now.checked_add_signed(seconds).unwrap();
+        token::signed_url(&key, object, expires, Mac::Sha1, way, &domain)
+            .replace(&format!("https://{domain}"), &edge)
+    }
+}
+
 fn refuses(shop: &Shop) {
     let good = shop.link(DEB);
-    let mut forged = good.clone();
-    let last = if forged.pop() == Some('0') { '1' } else { '0' };
-    forged.push(last);
-    assert_eq!(refused(&forged), ("403".into(), "bad-signature".into()));
-    let config = ConfigFile::parse(&fs::read(shop.path("sandbox/packagecloud.rb")).unwrap()).values();
-    let way = Construction::default();
-    let key = way.key.key(&config.secret.unwrap()).unwrap();
-    let signed = |expires: u64| {
-        let url =
-            token::signed_url(&key, DEB, expires, Mac::Sha1, way, &config.packages_domain.clone().unwrap());
-        url.replace(&format!("https://{}", config.packages_domain.as_deref().unwrap()), &shop.edge)
-    };
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    assert_eq!(refused(&signed(now + 60)), ("200".into(), String::new()), "the same with time left");
-    assert_eq!(refused(&signed(now - 1)), ("403".into(), "expired".into()));
+    let signed = signer(shop);
+    assert_eq!(refused(&forged(good.clone())), ("403".into(), "bad-signature".into()));
+    assert_eq!(refused(&signed(DEB, 60)), ("200".into(), String::new()), "the same with time left");
+    assert_eq!(refused(&signed(DEB, -1)), ("403".into(), "expired".into()));
     assert_eq!(refused(good.split('?').next().unwrap()), ("403".into(), "missing-token".into()));
-    for link in [forged, signed(now - 1)] {
-        assert_eq!(run("wget", &["-q", "-O", "/dev/null", &link]).code, 8, "a server's refusal");
-    }
     let nobody =
         run("curl", &["-sS", "-o", "/dev/null", "-w", "%{http_code}", &format!("{}/{DEB}", shop.front)]);
     assert_eq!(nobody.well(), "401");
+}
+
+/// Each client is given links to packages that are forged, then expired; those to their indexes are good.
+async fn every_client_is_refused(shop: &mut Shop) {
+    let front = shop.front.clone();
+    type Spoilt = fn(&dyn Fn(&str, i64) -> String, &str) -> String;
+    let ways: [(&str, Spoilt); 2] =
+        [("forged", |signed, key| forged(signed(key, 60))), ("expired", |signed, key| signed(key, -1))];
+    for (round, spoilt) in ways {
+        let signed = signer(shop);
+        shop.front = crooked::open(Arc::new(move |key| {
+            let package = [".deb", ".rpm", ".whl"].iter().any(|end| key.ends_with(end));
+            if package { spoilt(&signed, key) } else { signed(key, 60) }
+        }));
+        shop.simple(&["1.0+local.1"]).await;
+        let apt = shop.apt(&format!("apt-{round}"));
+        apt.get(&["update"]).well();
+        let said = apt.get(&["-y", "install", "--download-only", "lib+x.y"]);
+        assert!(said.code == 100 && said.err.contains("403"), "{round}: {}{}", said.out, said.err);
+        assert!(apt.has("lib+x.y_3~beta_all.deb").is_empty());
+        let dnf = shop.dnf(&format!("dnf-{round}"));
+        let said = dnf.install("hello+rpm-1.0~rc1");
+        let told = format!("{}{}", said.out, said.err);
+        assert!(said.code == 1 && told.contains("Status code: 403"), "{round}: {told}");
+        assert_eq!(dnf.installed("hello+rpm"), "");
+        let said = shop.pip("==1.0+local.1", &format!("pip-{round}"));
+        assert!(said.code == 1 && said.err.contains("403"), "{round}: {}{}", said.out, said.err);
+        let url = format!("{}/{}", shop.front, DEB.replace('+', "%2B"));
+        assert_eq!(run("curl", &["-fsSL", "-o", "/dev/null", &url]).code, 22, "{round}: an HTTP error");
+        assert_eq!(run("wget", &["-q", "-O", "/dev/null", &url]).code, 8, "{round}: a server's refusal");
+    }
+    shop.front = front;
+    shop.simple(&["1.0+local.1"]).await;
 }
 
 async fn a_changed_repository_is_seen_at_once(shop: &Shop) {

@@ -18,6 +18,7 @@ use super::{
     },
     import::content_type,
     packagecloud::Settings,
+    wire::PACKAGECLOUD_HOST,
 };
 
 mod archives;
@@ -166,21 +167,62 @@ fn rpm() -> Vec<(String, Vec<u8>)> {
     objects
 }
 
+const PYPI: &str = "1/4/pypi";
+const WHEEL: &str = "hello_sandbox-1.0-py3-none-any.whl";
+
 /// `1/4`: one wheel, and the index that pip asks for it.
 fn pypi() -> Vec<(String, Vec<u8>)> {
-    let root = "1/4/pypi";
-    let name = "hello_sandbox-1.0-py3-none-any.whl";
-    let wheel = archives::wheel("hello_sandbox", "1.0", "print('hello from the sandbox')\n");
-    let digest = hex::encode(Sha256::digest(&wheel));
-    let page = |body: &str| format!("<!DOCTYPE html>\n<html><body>\n{body}</body></html>\n").into_bytes();
+    let mut objects = pypi_index(&format!("https://{PACKAGECLOUD_HOST}"));
+    objects.push((format!("{PYPI}/package_files/5501/{WHEEL}"), wheel()));
+    objects
+}
+
+fn wheel() -> Vec<u8> {
+    archives::wheel("hello_sandbox", "1.0", "print('hello from the sandbox')\n")
+}
+
+/// The simple index, whole links: pip resolves a relative one against where the redirect led, where it has no token.
+fn pypi_index(packagecloud: &str) -> Vec<(String, Vec<u8>)> {
+    let digest = hex::encode(Sha256::digest(wheel()));
+    let page = |link: &str, name: &str| {
+        let body = format!("<a href=\"{packagecloud}/{PYPI}/{link}\">{name}</a>\n");
+        format!("<!DOCTYPE html>\n<html><body>\n{body}</body></html>\n").into_bytes()
+    };
     vec![
-        (format!("{root}/package_files/5501/{name}"), wheel),
-        (format!("{root}/simple/"), page("<a href=\"hello-sandbox/\">hello-sandbox</a>\n")),
+        (format!("{PYPI}/simple/"), page("simple/hello-sandbox/", "hello-sandbox")),
         (
-            format!("{root}/simple/hello-sandbox/"),
-            page(&format!("<a href=\"../../package_files/5501/{name}#sha256={digest}\">{name}</a>\n")),
+            format!("{PYPI}/simple/hello-sandbox/"),
+            page(&format!("package_files/5501/{WHEEL}#sha256={digest}"), WHEEL),
         ),
     ]
+}
+
+/// Writes where packagecloud is reached now into the fresh sandbox's simple index; one that was changed stays.
+///
+/// # Errors
+/// Where the sandbox's directory can't be read or written.
+pub fn address(world: &World, packagecloud: &str) -> io::Result<()> {
+    for (key, page) in pypi_index(packagecloud) {
+        let Some(there) =
+            world.memory().objects.read(BUCKET, |objects| s3::newest(objects, &key).cloned())?
+        else {
+            continue;
+        };
+        let text = match &there.blob {
+            Some(blob) => world.memory().objects.fetch(blob)?,
+            None => continue,
+        };
+        let text = String::from_utf8_lossy(&text);
+        let before = text.split_once("href=\"").and_then(|(_, rest)| rest.split_once(&format!("/{PYPI}/")));
+        let ours =
+            |(origin, _): (&str, &str)| pypi_index(origin).contains(&(key.clone(), text.as_bytes().to_vec()));
+        if before.is_some_and(ours) && text.as_bytes() != page {
+            let kept: Vec<_> =
+                there.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            s3::place(world, BUCKET, &key, &kept, &page).map_err(io::Error::other)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

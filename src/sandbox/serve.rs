@@ -19,7 +19,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::model::failure::Failure;
 
-use super::{World, aws::s3, wire::PACKAGECLOUD_HOST};
+use super::{World, aws::s3, seed, wire::PACKAGECLOUD_HOST};
 
 /// The host under which the server tells its word.
 const WORD_HOST: &str = "serving.sandbox";
@@ -95,6 +95,9 @@ pub async fn serve(world: &World, aws: u16, front: u16, edge: u16) -> Result<Ser
         pid: std::process::id(),
         word: format!("{:032x}", fastrand::u128(..)),
     };
+    seed::address(world, &addresses.packagecloud).map_err(|error| {
+        Failure::other(world.dir().display().to_string(), error.to_string(), "choose another DIR")
+    })?;
     let marker = world.dir().join(MARKER);
     let fresh = world.dir().join(format!("{MARKER}.new"));
     serde_json::to_vec(&addresses)

@@ -192,14 +192,18 @@ fn header(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
 }
 
 fn road(parts: &[Part; 5], theme: &Theme, width: usize, rows: u16) -> Vec<Line<'static>> {
+    const LEAST_GAP: usize = 3;
     let style = |part: &Part| if part.stands { theme.accent } else { theme.dim };
     let detailed = rows > 2;
-    let names: usize = parts.iter().map(|part| part.name.len() + 2).sum();
-    // below the last name stands the bucket's, which may be the longer one
-    let last = &parts[4];
-    let beyond = if detailed { last.detail.len().saturating_sub(last.name.len()).min(32) } else { 0 };
-    let gap = (width.saturating_sub(names + beyond + 2) / 4).clamp(3, 16);
-    let left_for_last = width.saturating_sub(names + 4 * gap + 1).saturating_add(last.name.len());
+    // As wide as what stands below the names, where there is room for it; else as the names, and what is below is cut.
+    let last = parts[4].detail.chars().count().min(32).max(parts[4].name.len()) + 2;
+    let names: [usize; 4] = std::array::from_fn(|index| parts[index].name.len() + 2);
+    let whole: [usize; 4] =
+        std::array::from_fn(|index| names[index].max(parts[index].detail.chars().count() + 2));
+    let gap = |cells: &[usize; 4]| width.saturating_sub(cells.iter().sum::<usize>() + last + 2) / 4;
+    let cells = if detailed && gap(&whole) >= LEAST_GAP { whole } else { names };
+    let gap = gap(&cells).clamp(LEAST_GAP, 16);
+    let left_for_last = width.saturating_sub(cells.iter().sum::<usize>() + 4 * gap + 3);
     let mut first = vec![Span::raw(" ")];
     let mut second = vec![Span::raw(" ")];
     for (index, part) in parts.iter().enumerate() {
@@ -210,10 +214,14 @@ fn road(parts: &[Part; 5], theme: &Theme, width: usize, rows: u16) -> Vec<Line<'
             break;
         };
         let lit = part.stands && next.stands;
-        let arrow = if gap < 5 { " → ".to_owned() } else { format!(" {}▸ ", "─".repeat(gap - 3)) };
+        let room = cells[index] - names[index] + gap;
+        let arrow = if room < 5 {
+            format!(" →{}", " ".repeat(room - 2))
+        } else {
+            format!(" {}▸ ", "─".repeat(room - 3))
+        };
         first.push(Span::styled(arrow, if lit { theme.accent } else { theme.dim }));
-        let cell = part.name.len() + 2 + gap.max(3);
-        second.push(Span::styled(text::column(&format!("  {}", part.detail), cell), theme.dim));
+        second.push(Span::styled(text::column(&format!("  {}", part.detail), cells[index] + gap), theme.dim));
     }
     let rule = Line::styled("─".repeat(width), theme.dim);
     if detailed {

@@ -288,9 +288,11 @@ with zipfile.ZipFile('%s/shop_wheel-%s-py3-none-any.whl'%(folder,v),'w') as z:
     #[track_caller]
     pub fn pip(&self, version: &str, to: &str) -> Said {
         let index = self.front.replace("http://", &format!("http://{TOKEN}:x@"));
-        let to = self.text(to);
-        let index = format!("{index}/{PYPI}/simple/");
-        let what = format!("shop-wheel{version}");
+        self.pip_from(&format!("{index}/{PYPI}/simple/"), &format!("shop-wheel{version}"), to)
+    }
+
+    #[track_caller]
+    pub fn pip_from(&self, index: &str, what: &str, to: &str) -> Said {
         let quiet = [
             "-m",
             "pip",
@@ -300,7 +302,7 @@ with zipfile.ZipFile('%s/shop_wheel-%s-py3-none-any.whl'%(folder,v),'w') as z:
             "--no-deps",
             "--no-cache-dir",
         ];
-        run("python3", &[&quiet[..], &["-d", &to, "--index-url", &index, &what]].concat())
+        run("python3", &[&quiet[..], &["-d", &self.text(to), "--index-url", index, what]].concat())
     }
 
     /// The link that the front answers for a key, and nothing more.

@@ -30,6 +30,9 @@ pub struct Window {
     heads: AtomicU64,
     micros: AtomicU64,
     limited: AtomicBool,
+    /// When the next request may go. Whoever waits for that holds it, the rest stand in line: a rate that changes
+    /// meets at most one that has its time already.
+    next: tokio::sync::Mutex<Instant>,
     inner: Mutex<Inner>,
 }
 
@@ -39,8 +42,6 @@ struct Inner {
     base: Option<f64>,
     /// Requests a second, where S3 has said SlowDown.
     rate: Option<f64>,
-    /// When the next request may go.
-    next: Instant,
     measured: Instant,
     passed: u64,
     slow_downs: u64,
@@ -60,11 +61,11 @@ impl Window {
             heads: AtomicU64::new(0),
             micros: AtomicU64::new(0),
             limited: AtomicBool::new(false),
+            next: tokio::sync::Mutex::new(now),
             inner: Mutex::new(Inner {
                 ramping: true,
                 base: None,
                 rate: None,
-                next: now,
                 measured: now,
                 passed: 0,
                 slow_downs: 0,
@@ -90,15 +91,12 @@ impl Window {
 
     /// Waits until the rate lets one more request go; at once where there is none.
     pub async fn turn(&self) {
-        let at = {
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(rate) = inner.rate else { return };
-            // A busy machine wakes late: what it missed of the last moment it may catch up on.
-            let at = inner.next.max(Instant::now() - MEASURE);
-            inner.next = at + Duration::from_secs_f64(1.0 / rate);
-            at
-        };
+        let mut next = self.next.lock().await;
+        let Some(rate) = self.inner.lock().unwrap_or_else(PoisonError::into_inner).rate else { return };
+        // A busy machine wakes late: what it missed of the last moment it may catch up on.
+        let at = (*next).max(Instant::now() - MEASURE);
         tokio::time::sleep_until(at).await;
+        *next = at + Duration::from_secs_f64(1.0 / rate);
     }
 
     /// A reply that wasn't SlowDown.
@@ -145,7 +143,6 @@ impl Window {
             // Never below half at once: a moment in which nothing passed says little.
             let least = inner.rate.map_or(1.0, |rate| rate * 0.5);
             inner.rate = Some(inner.through.min(cut).max(least).max(1.0));
-            inner.next = inner.next.min(now + MEASURE);
         } else if let Some(rate) = inner.rate {
             // What isn't the limit any more needn't be held.
             let rate = rate * 1.02;
@@ -248,11 +245,50 @@ mod tests {
         assert!(passed >= 15_000, "{passed} of 20000, it doesn't stay slow for ever");
     }
 
+    fn held_to(rate: f64) -> Window {
+        let window = Window::new(1024);
+        window.inner.lock().unwrap().rate = Some(rate);
+        window.limited.store(true, Relaxed);
+        window
+    }
+
+    /// Hundreds stand in line when S3 says SlowDown again: who comes after them doesn't go before them.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_down_lets_nobody_out_of_turn() {
+        let window = std::sync::Arc::new(held_to(400.0));
+        let went = std::sync::Arc::new(Mutex::new(Vec::new()));
+        let mut lanes = tokio::task::JoinSet::new();
+        for _ in 0..300 {
+            let (window, went) = (window.clone(), went.clone());
+            lanes.spawn(async move {
+                for _ in 0..4 {
+                    window.turn().await;
+                    went.lock().unwrap().push(Instant::now());
+                    window.passed();
+                }
+            });
+        }
+        let ticks = async {
+            loop {
+                tokio::time::sleep(TICK).await;
+                window.slowed();
+                window.tick(300);
+            }
+        };
+        tokio::select! {
+            () = ticks => {}
+            () = async { while lanes.join_next().await.is_some() {} } => {}
+        }
+        let went = went.lock().unwrap();
+        assert_eq!(went.len(), 1200);
+        // In any half second what the rate lets through, and the moment that may be caught up on.
+        let most = (0.6 * 400.0) as usize + 1;
+        assert!(went.windows(most + 1).all(|some| some[most] - some[0] >= Duration::from_millis(499)));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_rate_spaces_requests() {
-        let window = Window::new(64);
-        window.inner.lock().unwrap().rate = Some(100.0);
-        window.limited.store(true, Relaxed);
+        let window = held_to(100.0);
         let began = Instant::now();
         for _ in 0..50 {
             window.turn().await;
