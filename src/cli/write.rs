@@ -106,8 +106,7 @@ async fn begin(session: &Session) -> Result<(), Failure> {
     if let Some(left) = engine::welcome::left(&session.ground) {
         tell!("The last run was left {left}. This goes on from what is there.");
     }
-    let elsewhere = engine::elsewhere(&session.ground, &session.answers).await;
-    session.refuse_unasked(elsewhere.as_slice())
+    session.refuse_unasked(&engine::asked_first(&session.ground, &session.answers).await)
 }
 
 /// In JSON the block as the file holds it, after a stage that failed; a person reads of the failure last.

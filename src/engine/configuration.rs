@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use crate::host::Written;
 use crate::model::{
     answers::{Answers, Managed},
-    block::{Key, Values},
+    block::{HASH, Key, Values},
     config_file::{ConfigFile, Override},
     event::End,
     failure::{Failure, Kind},
@@ -340,7 +340,8 @@ fn with_awaited(config: &ConfigSeen, keys: &[Key]) -> Vec<Key> {
     secret.then_some(Key::Secret).into_iter().chain(keys.iter().copied()).collect()
 }
 
-/// Holds what a configuration client is waited for to write, as its tool wants it.
+/// Holds what a configuration client is waited for to write: Ruby's lines, and the same as its tool wants them.
+const AWAITED: &str = "managed-values";
 const SNIPPET: &str = "managed-snippet";
 
 /// Writes what `edits` says of the file as it stands, whoever changed it since it was shown: for switching off, which is
@@ -381,6 +382,9 @@ async fn await_values(
     aim: Aim,
 ) -> Result<Written, Failure> {
     let wanted = edits(values, keys);
+    let lines: String =
+        wanted.iter().map(|(key, value)| format!("{HASH}['{}'] = {value}\n", key.name())).collect();
+    ground.host.state.write(AWAITED, lines.as_bytes())?;
     let snippet = format!("{}\n", snippet::of(tool, &only(values, keys)));
     let path = ground.host.state.write(SNIPPET, snippet.as_bytes())?;
     let say = run.progress(step);
@@ -390,19 +394,20 @@ async fn await_values(
             let _turn = ground.turn().await?;
             aim.begin(ground).await?;
         }
-        // What is kept here doesn't count: the file must hold it.
-        let now = ground.host.read_config().await?.file.values();
-        if wanted.iter().all(|(key, value)| now.ruby(*key).as_ref() == Some(value)) {
-            ground.host.forget_awaited();
-            ground.host.state.remove(SNIPPET);
-            return Ok(Written { backup: None, diff: Vec::new() });
-        }
         say(&format!(
             "waiting for {tool} to write the lines of {} to {}, {} s",
             path.display(),
             ground.host.config_place(),
             began.elapsed().as_secs()
         ));
+        // What is kept here doesn't count: the file must hold it.
+        let now = ground.host.read_config().await?.file.values();
+        if wanted.iter().all(|(key, value)| now.ruby(*key).as_ref() == Some(value)) {
+            ground.host.forget_awaited();
+            ground.host.state.remove(AWAITED);
+            ground.host.state.remove(SNIPPET);
+            return Ok(Written { backup: None, diff: Vec::new() });
+        }
         let pause = async {
             tokio::time::sleep(ground.patience(LOOK_AGAIN).max(SHORTEST)).await;
             Ok(())

@@ -67,12 +67,18 @@ pub async fn look_at_access(ground: &Ground, answers: &Answers, stages: &[Stage]
     access::look_for(ground, answers, Some(stages)).await
 }
 
-/// Whether this is another account or bucket than the last run's: asked about before anything is looked at there. Where
-/// that can't be told yet, what is looked at first says why.
-pub async fn elsewhere(ground: &Ground, answers: &Answers) -> Option<Ask> {
-    ground.settings.last.as_ref()?;
-    let scene = ground.scene(answers).await.ok()?;
-    access::elsewhere(ground, &scene, answers)
+/// What is asked before anything is looked at in another account or bucket than the last run's. Where that can't be told
+/// yet, what is looked at first says why.
+pub async fn asked_first(ground: &Ground, answers: &Answers) -> Vec<Ask> {
+    if ground.settings.last.is_none() {
+        return Vec::new();
+    }
+    match ground.scene(answers).await {
+        Ok(scene) if access::elsewhere(ground, &scene, answers).is_some() => {
+            access::asks(ground, &scene, answers)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A look at one stage that does something itself.

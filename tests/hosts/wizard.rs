@@ -82,6 +82,11 @@ fn an_operator_on_another_laptop_watches_and_takes_over() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_mins(2);
+    while node.ran("reconfigure") == 0 {
+        assert!(std::time::Instant::now() < until, "the first never came to its reconfigure");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let mut second = open(&farm, &farm.other_laptop());
     second.see("Another run works on web1");
     let said = second.prose();

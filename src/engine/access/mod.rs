@@ -161,7 +161,8 @@ pub(super) fn clock(scene: &Scene) -> Check {
     }
 }
 
-fn asks(ground: &Ground, scene: &Scene, answers: &Answers) -> Vec<Ask> {
+/// What is asked of the identity and the bucket.
+pub fn asks(ground: &Ground, scene: &Scene, answers: &Answers) -> Vec<Ask> {
     let mut asks = Vec::new();
     let name = scene.names.bucket();
     let (known, of) = scene.sampled;
