@@ -10,13 +10,21 @@ mod aws_facts;
 mod budget;
 #[path = "account/client.rs"]
 mod client;
+#[path = "account/disturbed.rs"]
+mod disturbed;
 #[path = "account/domain.rs"]
 mod domain;
 #[path = "account/engine.rs"]
 mod engine;
 #[path = "account/ground.rs"]
 mod ground;
+#[path = "account/inventory.rs"]
+mod inventory;
 #[path = "account/origin_access.rs"]
 mod origin_access;
+#[path = "account/permissions.rs"]
+mod permissions;
+#[path = "account/removed.rs"]
+mod removed;
 #[path = "account/vendor.rs"]
 mod vendor;

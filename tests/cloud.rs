@@ -121,12 +121,12 @@ impl Scene {
 
     async fn grant(&self) -> Result<(), Failure> {
         let identity = self.identity().await?;
-        let seen = self.cloud.bucket(self.names.bucket(), ACCOUNT).await?;
+        let seen = self.cloud.bucket(self.names.bucket(), "us-east-1", ACCOUNT).await?;
         let reader = Reader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id };
         let new = policy::merged_bucket_policy(seen.policy.as_deref(), &self.names, reader)?;
         let old = seen.policy.as_deref();
         self.cloud.put_bucket_policy(self.names.bucket(), old, &new, ACCOUNT, &quiet).await?;
-        let now = self.cloud.bucket(self.names.bucket(), ACCOUNT).await?;
+        let now = self.cloud.bucket(self.names.bucket(), "us-east-1", ACCOUNT).await?;
         assert!(policy::grants(now.policy.as_deref(), &self.names, reader), "{:?}", now.policy);
         Ok(())
     }

@@ -31,14 +31,9 @@ impl Cloud {
         Ok(all)
     }
 
-    /// The bucket in this account. Whatever region this `Cloud` is in: [`Cloud::in_region`] of the answer's is
-    /// the one to go on with.
-    pub async fn bucket(&self, name: &str, account: &str) -> Result<BucketSeen, Failure> {
-        let region = self.bucket_region(name, account).await?;
-        self.in_region(&region).bucket_here(name, region, account).await
-    }
-
-    async fn bucket_region(&self, name: &str, account: &str) -> Result<String, Failure> {
+    /// Where the bucket of this account lies, whatever region this `Cloud` is in: [`Cloud::in_region`] of it is the one
+    /// to go on with.
+    pub async fn bucket_region(&self, name: &str, account: &str) -> Result<String, Failure> {
         let asked = self.s3.head_bucket().bucket(name).expected_bucket_owner(account).send().await;
         let failure = match asked {
             Ok(found) if found.bucket_region().is_some() => {
@@ -88,7 +83,8 @@ impl Cloud {
         })
     }
 
-    async fn bucket_here(&self, name: &str, region: String, account: &str) -> Result<BucketSeen, Failure> {
+    /// The bucket in this account and region, as it is set up.
+    pub async fn bucket(&self, name: &str, region: &str, account: &str) -> Result<BucketSeen, Failure> {
         let (policy, versioning, encryption, ownership) = tokio::try_join!(
             async { readable("policy", self.bucket_policy(name, account).await) },
             async {
@@ -133,7 +129,7 @@ impl Cloud {
         });
         Ok(BucketSeen {
             name: name.to_owned(),
-            region,
+            region: region.to_owned(),
             policy: policy.ok().flatten(),
             versioning: versioning.map(|status| status.as_str().to_owned()).unwrap_or_default(),
             encryption: default.as_ref().map(|one| one.sse_algorithm.as_str().to_owned()).unwrap_or_default(),

@@ -49,6 +49,8 @@ type Kept<T> = Mutex<Option<(Instant, T)>>;
 #[derive(Default)]
 pub(super) struct Sight {
     authenticator: Kept<Authenticator>,
+    /// The function without its versions.
+    function: Kept<Option<Function>>,
     delivery: Kept<Delivery>,
     bucket_policy: Kept<Option<String>>,
     identity: Kept<Option<OriginAccessIdentity>>,
@@ -58,10 +60,19 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// Of a bucket whose policy was read just now.
-    pub(super) fn of(bucket: &BucketSeen) -> Self {
-        let bucket_policy = Mutex::new(Some((Instant::now(), bucket.policy.clone())));
-        Self { bucket_policy, ..Self::default() }
+    /// What was read just now: the bucket's policy and its first page.
+    pub(super) fn of(bucket: &BucketSeen, listing: Vec<Listed>) -> Self {
+        let now = Instant::now();
+        Self {
+            bucket_policy: Mutex::new(Some((now, bucket.policy.clone()))),
+            listing: Mutex::new(Some((now, listing))),
+            ..Self::default()
+        }
+    }
+
+    /// The same with the function, which was asked for just now, without its versions.
+    pub(super) fn with_function(self, function: Option<Function>) -> Self {
+        Self { function: Mutex::new(Some((Instant::now(), function))), ..self }
     }
 }
 
@@ -85,16 +96,29 @@ impl Scene {
         let (cloud, names) = (&self.cloud, &self.names);
         let read = async {
             let (role, key, function) =
-                try_join!(cloud.role(names), cloud.key(names), cloud.function(names))?;
+                try_join!(cloud.role(names), cloud.key(names), self.function_now().boxed())?;
             Ok(Authenticator { role, key, function })
         };
         of_this_moment(&self.sight.authenticator, read.boxed()).await
     }
 
-    /// The function; by itself where the rest may not be read.
+    /// The function with its versions, asked for at once unless it was looked at a moment ago.
+    async fn function_now(&self) -> Result<Option<Function>, Failure> {
+        let (cloud, names) = (&self.cloud, &self.names);
+        let kept = self.sight.function.lock().await.take();
+        match kept.filter(|(at, _)| at.elapsed() < MOMENT) {
+            None => cloud.function(names).await,
+            Some((_, None)) => Ok(None),
+            Some((_, Some(found))) => {
+                Ok(Some(Function { versions: cloud.function_versions(names).await?, ..found }))
+            }
+        }
+    }
+
+    /// The function; by itself, without its versions, where the rest may not be read.
     pub(super) async fn function(&self) -> Result<Option<Function>, Failure> {
         match self.authenticator().await {
-            Err(failure) if failure.kind == Kind::Denied => self.cloud.function(&self.names).await,
+            Err(failure) if failure.kind == Kind::Denied => self.cloud.function_alone(&self.names).await,
             whole => Ok(whole?.function),
         }
     }
@@ -159,6 +183,7 @@ impl Scene {
     /// Forgets all of it: the next look asks AWS.
     pub(super) async fn forget(&self) {
         *self.sight.authenticator.lock().await = None;
+        *self.sight.function.lock().await = None;
         *self.sight.delivery.lock().await = None;
         *self.sight.bucket_policy.lock().await = None;
         *self.sight.identity.lock().await = None;

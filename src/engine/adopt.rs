@@ -38,10 +38,11 @@ pub(super) fn adoption(
 pub(super) struct Adoption(Vec<String>);
 
 impl Adoption {
-    pub(super) fn consider(&mut self, unmarked: Option<Unmarked>, changed: &str) {
-        if let Some(Unmarked(what)) = unmarked {
-            self.0.push(format!("{what} (changed: {changed})"));
-        }
+    /// Whether it would be adopted: then it gets our marker at least, however right it is otherwise.
+    pub(super) fn consider(&mut self, unmarked: Option<Unmarked>, changed: &str) -> bool {
+        let Some(Unmarked(what)) = unmarked else { return false };
+        self.0.push(format!("{what} (changed: {changed})"));
+        true
     }
 
     pub(super) fn ask(&self, answers: &Answers, names: &Names) -> Option<Ask> {

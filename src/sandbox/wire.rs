@@ -262,6 +262,8 @@ fn s3_operation(request: &Request<Bytes>) -> &'static str {
         }
         ("HEAD", true, false) => "HeadBucket",
         ("PUT", true, false) => "CreateBucket",
+        ("GET", _, true) if asks("acl") => "GetObjectAcl",
+        ("PUT", _, true) if asks("acl") => "PutObjectAcl",
         ("GET", _, true) if asks("tagging") => "GetObjectTagging",
         ("GET", _, true) if asks("attributes") => "GetObjectAttributes",
         ("GET", _, true) if asks("uploadId") => "ListParts",

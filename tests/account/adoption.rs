@@ -7,9 +7,9 @@ use packagecloud_cloudfront::{
     model::{
         answers::{Answers, Consents},
         failure::Kind,
-        goal::{Goal, Stage},
-        names::Suffix,
-        plan::Consent,
+        goal::{Goal, Stage, Step},
+        names::{MARKER_TAG, Suffix},
+        plan::{Consent, Verb},
         welcome::SetUpBy,
     },
     sandbox::{self, Options, World, seed},
@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::{
     client::{downloads, watched},
+    disturbed,
     engine::{SET_UP, bucket_policy, done, looked},
     ground::ground,
     vendor::{self, ALL, LIVE, Left},
@@ -159,6 +160,105 @@ async fn half_of_it_is_asked_about_and_completed_on_a_yes() {
             Box::pin(watched(&world, false, done(&world, &answers(true), &LIVE))).await;
         assert_eq!((result, wrong), (Ok(()), None), "{left:?}");
         assert_eq!(downloads(&world).await.unwrap().1, 200, "{left:?}");
+    }
+}
+
+/// How a marker goes; the stage and step that put it back, and by which write.
+type Unmarked = (fn(&World), Stage, Step, &'static str);
+
+/// Each thing that carries our marker, without it.
+const UNMARKED: [Unmarked; 6] = [
+    (
+        |world| {
+            world.write(|state| {
+                state.iam.roles.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
+            });
+        },
+        Stage::Bootstrap,
+        Step::Role,
+        "TagRole",
+    ),
+    (
+        |world| {
+            world.write(|state| {
+                state.kms.keys.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
+            });
+        },
+        Stage::Bootstrap,
+        Step::Key,
+        "TagResource",
+    ),
+    (
+        |world| {
+            world.write(|state| {
+                state.lambda.functions.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
+            });
+        },
+        Stage::Bootstrap,
+        Step::Function,
+        "TagResource",
+    ),
+    (
+        |world| {
+            world.write(|state| {
+                for one in state.cloudfront.policies.values_mut() {
+                    one.config = one.config.replace("packagecloud-cloudfront: packages", "packages");
+                }
+            });
+        },
+        Stage::Distribution,
+        Step::CachePolicy,
+        "UpdateCachePolicy",
+    ),
+    (
+        |world| {
+            world.write(|state| {
+                state.cloudfront.distributions.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
+            });
+        },
+        Stage::Distribution,
+        Step::Distribution,
+        "TagResource",
+    ),
+    (
+        |world| edit(world, |config| config.replace("<Comment>packagecloud-cloudfront ", "<Comment>the ")),
+        Stage::Distribution,
+        Step::Distribution,
+        "UpdateDistribution",
+    ),
+];
+
+#[tokio::test(start_paused = true)]
+async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() {
+    let whole = tempfile::tempdir().unwrap();
+    let (_, result) = Box::pin(done(&world(whole.path()), &answers(false), &LIVE)).await;
+    assert_eq!(result, Ok(()));
+    for (unmark, stage, step, write) in UNMARKED {
+        let dir = tempfile::tempdir().unwrap();
+        disturbed::copy(whole.path(), dir.path());
+        let world = world(dir.path());
+        unmark(&world);
+        let before = standing(&world);
+        let plan = looked(&world, &answers(false), stage).await.unwrap();
+        let changes: Vec<Step> =
+            plan.changes.iter().filter(|one| one.verb == Verb::Update).map(|one| one.step).collect();
+        assert_eq!(changes, [step], "{write}: {:?}", plan.changes);
+        // A Comment that was changed is no marker lost: its tags say whose the distribution is.
+        assert_eq!(plan.asks.len(), usize::from(write != "UpdateDistribution"), "{step:?}");
+        assert_eq!(standing(&world), before, "{step:?}: looking changed something");
+
+        world.clear_ledger();
+        let ((_, result), wrong) =
+            Box::pin(watched(&world, true, done(&world, &answers(true), &SET_UP))).await;
+        assert_eq!((result, wrong), (Ok(()), None), "{step:?}");
+        let writes: Vec<String> =
+            world.ledger().into_iter().filter(|call| call.write).map(|call| call.operation).collect();
+        assert_eq!(writes, [write], "{step:?}");
+        // From here on it is ours, and right.
+        for stage in SET_UP {
+            let plan = looked(&world, &answers(false), stage).await.unwrap();
+            assert!(plan.unchanged() && plan.asks.is_empty(), "{step:?}: {:?}", plan.changes);
+        }
     }
 }
 

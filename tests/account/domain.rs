@@ -30,7 +30,7 @@ fn answers() -> Answers {
 }
 
 /// Asks ACM for one, as the operator would; its ARN.
-async fn requested(world: &World, name: &str) -> String {
+pub async fn requested(world: &World, name: &str) -> String {
     let acm = aws_sdk_acm::Client::new(&world.sdk_config());
     let asked = acm.request_certificate().domain_name(name).validation_method("DNS".into()).send().await;
     asked.unwrap().certificate_arn.unwrap()

@@ -125,7 +125,7 @@ async fn broken_off_anywhere_on_the_way_links_work_and_the_next_run_finishes() {
 }
 
 /// A key of the operator's, under which the bucket and all its objects lie from now on.
-async fn encrypted(world: &World, key: Option<&str>) -> String {
+pub async fn encrypted(world: &World, key: Option<&str>) -> String {
     let kms = aws_sdk_kms::Client::new(&world.sdk_config());
     let arn = match key {
         Some(key) => key.to_owned(),

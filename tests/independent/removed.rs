@@ -20,15 +20,25 @@ use crate::{
 
 /// How many accounts are tried at once.
 const AT_ONCE: usize = 10;
+/// How many of the actions are tried where not all are asked for: every so manieth. The sandbox tries the others.
+const SAMPLED: usize = 6;
+
+/// The vendor's procedure, a command each, and the stage that it is.
+const COMMANDS: [(Stage, &str); 4] = [
+    (Stage::Reindex, "reindex-everything"),
+    (Stage::Secret, "generate-cloudfront-secret"),
+    (Stage::Bootstrap, "bootstrap-cloudfront"),
+    (Stage::Distribution, "reconfigure-cloudfront-distribution"),
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 10)]
-#[ignore = "the table names other steps than those that read the distribution now: three actions end at the bucket policy"]
 async fn each_single_action() {
     let server = Arc::new(Server::start());
     let all = Account::at(&server.url, "000000000000", "000000000000", "any").await.needs(Goal::Upgrade);
     let actions: BTreeSet<&'static str> = all.iter().map(|need| need.action).collect();
     assert!(actions.len() > 50);
-    let tries = actions.into_iter().enumerate().map(|(index, action)| {
+    let step = if std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some() { 1 } else { SAMPLED };
+    let tries = actions.into_iter().enumerate().step_by(step).map(|(index, action)| {
         let server = server.clone();
         tokio::spawn(async move {
             let mut account = Account::fresh(&server.url, &format!("{:012}", 300_000_000_000 + index)).await;
@@ -121,17 +131,12 @@ fn at_its_step(taken: &[Need], ran: &Ran) -> Result<(), String> {
         let last = need.resource.rsplit([':', '/']).next().unwrap_or_default();
         last.trim_start_matches('*').to_owned()
     };
-    let command = |stage: Stage| match stage {
-        Stage::Reindex => "reindex-everything",
-        Stage::Bootstrap => "bootstrap-cloudfront",
-        Stage::Distribution => "reconfigure-cloudfront-distribution",
-        _ => "",
-    };
     let ran_as = ran.text.lines().next().unwrap_or_default();
+    let command = COMMANDS.iter().position(|(_, command)| ran_as.contains(command));
     let here = taken.iter().any(|need| {
-        // What a stage looks at before it begins has no step yet.
-        let stage = text("stage") == need.stage.name()
-            || (text("stage").is_empty() && ran_as.contains(command(need.stage)));
+        // What is looked at before a stage begins has no step yet; a later command looks at what an earlier one made.
+        let looked = COMMANDS.iter().position(|(stage, _)| *stage == need.stage) <= command;
+        let stage = text("stage") == need.stage.name() || (text("stage").is_empty() && looked);
         let step = failed["step"].is_null()
             || failed["step"] == serde_json::to_value(need.step).unwrap_or(Value::Null);
         stage && step && said.contains(name(need).as_str())

@@ -6,6 +6,8 @@ mod account;
 mod publish;
 mod read;
 
+use std::collections::HashMap;
+
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{
@@ -26,6 +28,7 @@ use crate::model::{
 
 /// A fresh role can't be assumed at once, in all of Lambda's zones.
 const ROLE_ASSUMABLE: patience::Wait = patience::Wait::new("the role to be assumable", 300, 4);
+const DESCRIPTION: &str = "packagecloud-cloudfront: the authenticator at CloudFront's edge";
 const READY: patience::Wait = patience::Wait::new("the function to be ready", 300, 2);
 
 /// What the function runs as.
@@ -56,6 +59,10 @@ impl FunctionSettings<'_> {
 
 fn what(names: &Names) -> String {
     format!("Lambda function {}", names.function())
+}
+
+fn tags(names: &Names) -> HashMap<String, String> {
+    names.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
 /// Base64 of the SHA-256, as Lambda says it.
@@ -109,7 +116,7 @@ impl Cloud {
                 .lambda
                 .create_function()
                 .function_name(names.function())
-                .description("packagecloud-cloudfront: the authenticator at CloudFront's edge")
+                .description(DESCRIPTION)
                 .runtime(Runtime::from(settings.runtime))
                 .handler(settings.handler)
                 .memory_size(settings.memory)
@@ -118,7 +125,7 @@ impl Cloud {
                 .role(role_arn)
                 .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
                 .publish(false)
-                .set_tags(Some(names.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).into()))
+                .set_tags(Some(tags(names)))
                 .send()
                 .await
                 .map_err(fault::of("lambda:CreateFunction", what(names)));
@@ -136,11 +143,22 @@ impl Cloud {
             }
             done => done?,
         }
-        self.await_ready(names, say).await?;
-        // It was just made, so it has no versions.
-        self.function_alone(names)
-            .await?
-            .ok_or_else(|| fault::lacking("lambda:GetFunction", what(names), "the new function"))
+        let (arn, revision_id) = self.await_ready(names, say).await?;
+        // It was just made: it is what was sent, and has no versions. Publishing asks for just this code and revision.
+        Ok(Function {
+            arn,
+            ownership: Ownership::Ours,
+            runtime: settings.runtime.to_owned(),
+            handler: settings.handler.to_owned(),
+            role_arn: role_arn.to_owned(),
+            memory: settings.memory,
+            timeout: settings.timeout,
+            code_sha256: code_sha256(zip),
+            description: DESCRIPTION.to_owned(),
+            revision_id,
+            forbidden: Vec::new(),
+            versions: Vec::new(),
+        })
     }
 
     /// Configuration first, then code, each waited for: the other way round a version keeps the old configuration.
@@ -155,13 +173,7 @@ impl Cloud {
     ) -> Result<Function, Failure> {
         let mut fresh = true;
         if now.ownership != Ownership::Ours {
-            self.lambda
-                .tag_resource()
-                .resource(&now.arn)
-                .set_tags(Some(names.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).into()))
-                .send()
-                .await
-                .map_err(fault::of("lambda:TagResource", what(names)))?;
+            self.tag_function(names, &now.arn).await?;
             fresh = false;
         }
         let arm = now.forbidden.iter().any(|one| one == read::ARM);
@@ -227,6 +239,27 @@ impl Cloud {
                 .ok_or_else(|| Failure::drifted(what(names), "it was deleted meanwhile"))?;
         }
         Ok(now)
+    }
+
+    /// An adopted function that is right otherwise gets our tags, and nothing else.
+    pub async fn mark_function(
+        &self,
+        names: &Names,
+        seen: &Function,
+        adopt: bool,
+    ) -> Result<Function, Failure> {
+        permitted(&what(names), &seen.ownership, adopt)?;
+        let now = self.function_alone(names).await?;
+        if now.is_none_or(|now| now.ownership != seen.ownership || now.arn != seen.arn) {
+            return Err(Failure::drifted(what(names), "it was changed since it was shown"));
+        }
+        self.tag_function(names, &seen.arn).await?;
+        Ok(Function { ownership: Ownership::Ours, ..seen.clone() })
+    }
+
+    async fn tag_function(&self, names: &Names, arn: &str) -> Result<(), Failure> {
+        let asked = self.lambda.tag_resource().resource(arn).set_tags(Some(tags(names))).send().await;
+        asked.map_err(fault::of("lambda:TagResource", what(names))).map(|_| ())
     }
 
     /// The same code means a delay and a permanent mistake: where the role isn't there, or doesn't trust Lambda,

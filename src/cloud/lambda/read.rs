@@ -20,7 +20,7 @@ pub const ARM: &str = "arm64 architecture";
 impl Cloud {
     /// The function of our name, whoever's it is, with its versions; the listing leaves their states out.
     pub async fn function(&self, names: &Names) -> Result<Option<Function>, Failure> {
-        let versions = async { fault::absent(self.versions(names).await) };
+        let versions = async { fault::absent(self.function_versions(names).await) };
         let (found, versions) = tokio::try_join!(self.function_alone(names), versions)?;
         Ok(found.map(|found| Function { versions: versions.unwrap_or_default(), ..found }))
     }
@@ -49,7 +49,8 @@ impl Cloud {
         }))
     }
 
-    async fn versions(&self, names: &Names) -> Result<Vec<FunctionVersion>, Failure> {
+    /// Its versions, the oldest first.
+    pub async fn function_versions(&self, names: &Names) -> Result<Vec<FunctionVersion>, Failure> {
         let mut all = Vec::new();
         let mut pages =
             self.lambda.list_versions_by_function().function_name(names.function()).into_paginator().send();
@@ -68,8 +69,8 @@ impl Cloud {
         Ok(fault::absent(found)?.and_then(|found| version!(found)))
     }
 
-    /// Waits until `$LATEST` is active and its last update is through.
-    pub(super) async fn await_ready(&self, names: &Names, say: Say<'_>) -> Result<(), Failure> {
+    /// Waits until `$LATEST` is active and its last update is through: its ARN and its revision then.
+    pub(super) async fn await_ready(&self, names: &Names, say: Say<'_>) -> Result<(String, String), Failure> {
         patience::until(READY, say, || async {
             let asked = self.lambda.get_function_configuration().function_name(names.function()).send().await;
             let asked = asked.map_err(fault::of("lambda:GetFunctionConfiguration", what(names)));
@@ -82,7 +83,8 @@ impl Cloud {
             }
             let active = matches!(found.state(), None | Some(State::Active | State::Inactive));
             let through = matches!(found.last_update_status(), None | Some(LastUpdateStatus::Successful));
-            Ok((active && through).then_some(()))
+            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+            Ok((active && through).then(|| (text(found.function_arn()), text(found.revision_id()))))
         })
         .await
     }

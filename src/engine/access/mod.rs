@@ -115,11 +115,15 @@ pub(super) fn clock_there(node: &Ground, here: Option<i64>) -> Option<Check> {
     })
 }
 
-/// What the goal needs, by the engine that was chosen.
+/// What the goal needs, by the engine that was chosen and what was said yes to.
 pub(super) fn needed(goal: Goal, scene: &Scene, answers: &Answers) -> Vec<Need> {
     let mut needs = access::needs(goal, &scene.names, &scene.account);
     if goal == Goal::Upgrade && answers.reindex.engine == Engine::Batch {
         needs.extend(access::batch_needs(&scene.names, &scene.account));
+    }
+    if answers.consents.adopt_bucket_key && matches!(goal, Goal::Install | Goal::Upgrade) {
+        let key = scene.bucket.kms_key.as_deref().filter(|key| key.contains(":key/"));
+        needs.push(access::bucket_key_need(key, &scene.account));
     }
     needs
 }

@@ -39,7 +39,9 @@ pub async fn apply(
         )
     })?;
     secret.key()?;
-    if seen.function.as_ref().is_some_and(|function| function.ownership == Ownership::Unmarked) {
+    let unmarked = seen.function.as_ref().filter(|function| function.ownership == Ownership::Unmarked);
+    // A function that is right as it stands keeps its code: no link can break.
+    if unmarked.is_some() && seen.version.is_none() {
         Box::pin(live_links_are_accepted(ground, &scene, seen, answers, run)).await?;
     }
     let adopt = answers.consents.adopt;
@@ -69,11 +71,6 @@ pub async fn apply(
                 Ok((key, text))
             })
             .await?;
-        run.step(Step::KeyAlias, format!("alias {}", names.alias()), async {
-            cloud.ensure_alias(names, &key, &say).await?;
-            Ok(((), format!("{} points at the key", names.alias())))
-        })
-        .await?;
         Ok::<_, Failure>(key)
     };
     let making_access = run.step(Step::OriginAccess, "origin access", async {
@@ -91,8 +88,12 @@ pub async fn apply(
         try_join!(Box::pin(making_role), Box::pin(making_key), Box::pin(making_access))?;
     scene.has_made(access).await;
 
-    let say = run.progress(Step::KeyPolicy);
-    let (key_policy, role_policy) = try_join!(
+    let (say, say_of_alias) = (run.progress(Step::KeyPolicy), run.progress(Step::KeyAlias));
+    let ((), key_policy, role_policy) = try_join!(
+        run.step(Step::KeyAlias, format!("alias {}", names.alias()), async {
+            cloud.ensure_alias(names, &key, &say_of_alias).await?;
+            Ok(((), format!("{} points at the key", names.alias())))
+        }),
         run.step(Step::KeyPolicy, "KMS key policy", async {
             let policy = cloud.ensure_key_policy(names, &key, &role.arn, account, &say).await?;
             Ok((policy, "only the function's role may decrypt with the key".to_owned()))
@@ -109,6 +110,15 @@ pub async fn apply(
     };
 
     if let Some(arn) = &seen.version {
+        if let Some(function) = unmarked {
+            let marked = run
+                .step(Step::Function, format!("the tags of Lambda function {}", names.function()), async {
+                    let marked = cloud.mark_function(names, function, adopt).await?;
+                    Ok((marked, format!("Lambda function {} carries this install's tags", names.function())))
+                })
+                .await?;
+            made.function = Some(marked);
+        }
         scene.has_made(Made::Authenticator(Box::new(made))).await;
         return Ok(ended(seen, arn));
     }
@@ -218,7 +228,7 @@ fn ended(seen: &BootstrapSeen, arn: &str) -> (End, String) {
     let previous = seen
         .function
         .as_ref()
-        .filter(|function| function.ownership == Ownership::Unmarked)
+        .filter(|function| function.ownership == Ownership::Unmarked && seen.version.is_none())
         .and_then(|function| function.versions.last())
         .map(|version| format!("; the adopted function's version before: {}", version.arn))
         .unwrap_or_default();

@@ -33,12 +33,16 @@ pub fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Result<Pla
             "the function runs as it, and may decrypt the secret",
         ),
         Some(role) => {
-            adopted.consider(adoption(&role.ownership, "role", &role.name, names)?, "its trust and its tags");
-            if policy::trusts_both(&role.trust) {
-                plan.line(Step::Role, Verb::Keep, &role.name, "it is there, trusted by lambda and edgelambda")
-            } else {
-                plan.line(Step::Role, Verb::Update, &role.name, "lambda and edgelambda must both be trusted")
-            }
+            let unmarked = adoption(&role.ownership, "role", &role.name, names)?;
+            let unmarked = adopted.consider(unmarked, "its trust and its tags");
+            let (verb, why) = match (policy::trusts_both(&role.trust), unmarked) {
+                (true, false) => (Verb::Keep, "it is there, trusted by lambda and edgelambda"),
+                (true, true) => {
+                    (Verb::Update, "trusted by lambda and edgelambda; it gets this install's tags")
+                }
+                (false, _) => (Verb::Update, "lambda and edgelambda must both be trusted"),
+            };
+            plan.line(Step::Role, verb, &role.name, why)
         }
     }
     .calls
@@ -52,8 +56,12 @@ pub fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Result<Pla
     match &seen.key {
         None => plan.line(Step::Key, Verb::Create, "a key in us-east-1", "it keeps the secret inside the function; $1 a month"),
         Some(key) if key.state == "Enabled" => {
-            adopted.consider(adoption(&key.ownership, "KMS key", &key.id, names)?, "its policy and its tags");
-            plan.line(Step::Key, Verb::Keep, &key.id, "it is there, and enabled")
+            let unmarked = adoption(&key.ownership, "KMS key", &key.id, names)?;
+            if adopted.consider(unmarked, "its policy and its tags") {
+                plan.line(Step::Key, Verb::Update, &key.id, "it is enabled; it gets this install's tags")
+            } else {
+                plan.line(Step::Key, Verb::Keep, &key.id, "it is there, and enabled")
+            }
         }
         Some(key) => {
             return Err(Failure::other(
@@ -64,7 +72,12 @@ pub fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Result<Pla
         }
     }
     .calls
-    .extend(["kms:ListAliases".into(), "kms:DescribeKey".into(), "kms:CreateKey".into()]);
+    .extend([
+        "kms:DescribeKey".into(),
+        "kms:ListKeys".into(),
+        "kms:CreateKey".into(),
+        "kms:TagResource".into(),
+    ]);
     match &seen.key {
         Some(key) if key.alias => {
             plan.line(Step::KeyAlias, Verb::Keep, names.alias(), "it points at the key")
@@ -98,11 +111,12 @@ pub fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Result<Pla
     .calls
     .push("iam:PutRolePolicy".into());
 
+    let mut unmarked = false;
     if let Some(function) = &seen.function {
-        adopted.consider(
-            adoption(&function.ownership, "Lambda function", &names.function(), names)?,
-            "its code; its old version stays",
-        );
+        let found = adoption(&function.ownership, "Lambda function", &names.function(), names)?;
+        let changed =
+            if seen.version.is_some() { "its tags" } else { "its code and its tags; its old version stays" };
+        unmarked = adopted.consider(found, changed);
         if let Some(forbidden) = function.forbidden.first() {
             return Err(Failure::other(
                 format!("Lambda function {}", names.function()),
@@ -112,7 +126,19 @@ pub fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Result<Pla
         }
     }
     if let Some(arn) = &seen.version {
-        plan.line(Step::Function, Verb::Keep, names.function(), "its code, secret and settings are right");
+        const RIGHT: &str = "its code, secret and settings are right";
+        if unmarked {
+            plan.line(
+                Step::Function,
+                Verb::Update,
+                names.function(),
+                format!("{RIGHT}; it gets this install's tags"),
+            )
+            .calls
+            .push("lambda:TagResource".into());
+        } else {
+            plan.line(Step::Function, Verb::Keep, names.function(), RIGHT);
+        }
         plan.line(Step::FunctionVersion, Verb::Keep, arn, "it holds just this code and this secret");
     } else {
         let (verb, why) = match &seen.function {

@@ -16,7 +16,7 @@ use crate::model::{
     goal::{Stage, Step},
     names::Names,
     plan::{Plan, Verb},
-    seen::{Distribution, DistributionSeen, Origin, Seen},
+    seen::{Distribution, DistributionSeen, Origin, Ownership, Seen},
 };
 
 const EVERY_BEHAVIOR: &str = "on the viewer request of every behavior";
@@ -33,7 +33,7 @@ pub fn plan(seen: DistributionSeen, scene: &Scene, answers: &Answers) -> Result<
         Some(distribution) => {
             adopted.consider(
                 adoption(&distribution.ownership, "distribution", &distribution.id, names)?,
-                "its behaviors' viewer request, cache policy and origin access",
+                "its behaviors' viewer request, cache policy and origin access; its Comment and its tags",
             );
             slots_are_free(distribution, names)?;
             to_change(&mut plan, &seen, distribution, names);
@@ -76,19 +76,22 @@ fn cache_policy(
             "packages by their Cache-Control, all else never",
         ),
         Some(cache) => {
-            adopted.consider(
-                adoption(&cache.ownership, "cache policy", &names.cache_policy(), names)?,
-                "its times to live",
-            );
-            if cache.right {
-                plan.line(Step::CachePolicy, Verb::Keep, &cache.id, "its times to live are right")
-            } else {
-                plan.line(Step::CachePolicy, Verb::Update, &cache.id, "its times to live or its key differ")
-            }
+            let unmarked = adoption(&cache.ownership, "cache policy", &names.cache_policy(), names)?;
+            let unmarked = adopted.consider(unmarked, "its times to live and its Comment");
+            let (verb, why) = match (cache.right, unmarked) {
+                (true, false) => (Verb::Keep, "its times to live are right"),
+                (true, true) => (Verb::Update, "its times to live are right; it gets this program's Comment"),
+                (false, _) => (Verb::Update, "its times to live or its key differ"),
+            };
+            plan.line(Step::CachePolicy, verb, &cache.id, why)
         }
     }
     .calls
-    .extend(["cloudfront:ListCachePolicies".into(), "cloudfront:CreateCachePolicy".into()]);
+    .extend([
+        "cloudfront:ListCachePolicies".into(),
+        "cloudfront:CreateCachePolicy".into(),
+        "cloudfront:UpdateCachePolicy".into(),
+    ]);
     Ok(())
 }
 
@@ -131,7 +134,10 @@ fn to_make(plan: &mut Plan, seen: &DistributionSeen, names: &Names) {
 
 fn to_change(plan: &mut Plan, seen: &DistributionSeen, distribution: &Distribution, names: &Names) {
     let differs = unlike(seen, distribution, names);
-    if differs.is_empty() {
+    // Tags are no part of what is deployed.
+    let tags = (distribution.ownership == Ownership::Unmarked).then_some("it gets this install's tags");
+    let changes: Vec<&str> = differs.iter().map(String::as_str).chain(tags).collect();
+    if changes.is_empty() {
         plan.line(
             Step::Distribution,
             Verb::Keep,
@@ -139,7 +145,11 @@ fn to_change(plan: &mut Plan, seen: &DistributionSeen, distribution: &Distributi
             format!("it is there: {}", distribution.domain),
         );
     } else {
-        plan.line(Step::Distribution, Verb::Update, &distribution.id, differs.join("; "));
+        plan.line(Step::Distribution, Verb::Update, &distribution.id, changes.join("; ")).calls.extend([
+            "cloudfront:GetDistributionConfig".into(),
+            "cloudfront:UpdateDistribution".into(),
+            "cloudfront:TagResource".into(),
+        ]);
     }
     let carried = seen.version_arn.as_ref().is_some_and(|arn| carries(distribution, names, arn));
     if carried {
@@ -166,6 +176,9 @@ fn to_change(plan: &mut Plan, seen: &DistributionSeen, distribution: &Distributi
 /// What section 5 and the answers want and the distribution hasn't, but for the version: one fragment each.
 fn unlike(seen: &DistributionSeen, distribution: &Distribution, names: &Names) -> Vec<String> {
     let mut all = distribution.differs.clone();
+    if distribution.comment != names.comment() {
+        all.push(format!("its Comment becomes {}", names.comment()));
+    }
     for origin in bucket_origins(distribution, names) {
         if reads_as_another(seen, origin) {
             let whose = |identity: Option<&str>, control: Option<&str>| match (identity, control) {

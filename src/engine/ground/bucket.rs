@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+use tokio::try_join;
+
 use super::{Ground, Scene, identity::refuse_partition};
 use crate::cloud::Cloud;
-use crate::engine::{account::Sight, probe};
+use crate::engine::{
+    account::{self, Sight},
+    probe,
+};
 use crate::model::{
     answers::Answers,
     failure::{Failure, Kind},
     names::Names,
     object,
-    seen::{BucketSeen, Caller, Ownership},
+    seen::{BucketSeen, Caller, Function, Ownership},
 };
 
 impl Ground {
@@ -34,38 +39,50 @@ impl Ground {
     pub(super) async fn set(&self, answers: &Answers) -> Result<Scene, Failure> {
         let (cloud, caller, found) = self.identity(answers).await?;
         refuse_partition(&caller)?;
-        let (name, evidence) = self.bucket(&cloud, answers).await?;
-        let bucket = cloud
-            .bucket(&name, &caller.account)
+        // Its marker may name the bucket; where it can't be asked, something else has to.
+        let unnamed = Names::new("", &answers.suffix);
+        let function = match &answers.bucket {
+            Some(_) => None,
+            None => cloud.function_alone(&unnamed).await.ok(),
+        };
+        let (name, evidence) = self.bucket(function.as_ref().and_then(Option::as_ref), answers).await?;
+        let region = cloud
+            .bucket_region(&name, &caller.account)
             .await
             .map_err(|failure| blamed_on_clock(failure, &caller))?;
-        let cloud = cloud.in_region(&bucket.region);
-        let mut scene = Scene {
+        let cloud = cloud.in_region(&region);
+        let (bucket, listed) =
+            try_join!(cloud.bucket(&name, &region, &caller.account), cloud.list(&name, "", account::SAMPLE))?;
+        let sampled = (listed.iter().filter(|object| object::in_layout(&object.key)).count(), listed.len());
+        let mut sight = Sight::of(&bucket, listed);
+        if let Some(found) = function {
+            sight = sight.with_function(found.map(|found| of_this_bucket(found, &name)));
+        }
+        Ok(Scene {
             names: Names::new(&name, &answers.suffix),
             account: caller.account.clone(),
-            sampled: (0, 0),
+            sampled,
             cloud,
             caller,
             found,
-            sight: Arc::new(Sight::of(&bucket)),
+            sight: Arc::new(sight),
             bucket,
             evidence,
-        };
-        let listed = scene.listing().await?;
-        scene.sampled = (listed.iter().filter(|object| object::in_layout(&object.key)).count(), listed.len());
-        Ok(scene)
+        })
     }
 
     /// Which bucket, and why: contract section 4's order.
-    async fn bucket(&self, cloud: &Cloud, answers: &Answers) -> Result<(String, String), Failure> {
+    async fn bucket(
+        &self,
+        function: Option<&Function>,
+        answers: &Answers,
+    ) -> Result<(String, String), Failure> {
         if let Some(name) = &answers.bucket {
             return Ok((name.clone(), "you named it, now or for the last run".to_owned()));
         }
-        let unnamed = Names::new("", &answers.suffix);
-        if let Ok(Some(function)) = cloud.function_alone(&unnamed).await
-            && let Ownership::Other(name) = function.ownership
-        {
-            return Ok((name, format!("the function {} is marked with it", unnamed.function())));
+        if let Some(Ownership::Other(name)) = function.map(|function| &function.ownership) {
+            let function = Names::new("", &answers.suffix).function();
+            return Ok((name.clone(), format!("the function {function} is marked with it")));
         }
         // A packagecloud that doesn't answer tells nothing of the bucket; what asks it next says so.
         if let Ok(Some(redirect)) = probe::redirect(self, answers, None).await
@@ -89,6 +106,12 @@ impl Ground {
             "name it with --bucket NAME",
         ))
     }
+}
+
+/// A function that was asked for before the bucket was known: whose it is then.
+fn of_this_bucket(found: Function, bucket: &str) -> Function {
+    let ours = found.ownership == Ownership::Other(bucket.to_owned());
+    Function { ownership: if ours { Ownership::Ours } else { found.ownership }, ..found }
 }
 
 /// What the reindex works on.

@@ -53,30 +53,53 @@ pub fn needs(goal: Goal, names: &Names, account: &str) -> Vec<Need> {
         // An installation writes its objects' attributes itself.
         Goal::Install => all.retain(|need| need.stage != Stage::Reindex),
         // Associating an earlier version looks at everything and updates the distribution alone.
-        Goal::RollBack => all.retain(|need| {
-            const OTHERS: [&str; 8] =
-                ["Create", "Encrypt", "Pass", "Publish", "Put", "Tag", "UpdateAssume", "UpdateCache"];
-            let name = need.action.split_once(':').map_or(need.action, |(_, name)| name);
-            need.stage != Stage::Reindex
-                && !name.starts_with("UpdateFunction")
-                && !OTHERS.iter().any(|verb| name.starts_with(verb))
-        }),
+        Goal::RollBack => {
+            all.retain(|need| {
+                const OTHERS: [&str; 9] = [
+                    "Create",
+                    "Encrypt",
+                    "GetCachePolicy",
+                    "Pass",
+                    "Publish",
+                    "Put",
+                    "Tag",
+                    "UpdateAssume",
+                    "UpdateCache",
+                ];
+                let name = need.action.split_once(':').map_or(need.action, |(_, name)| name);
+                need.stage != Stage::Reindex
+                    && !name.starts_with("UpdateFunction")
+                    && !OTHERS.iter().any(|verb| name.starts_with(verb))
+            });
+            // What stands tells them; they are asked only where a part of it is gone.
+            for need in &mut all {
+                need.optional |= ["kms:ListKeys", "s3:GetObject"].contains(&need.action);
+            }
+        }
         Goal::Upgrade | Goal::Disable => {}
     }
     all
 }
 
-/// The same where CloudFront gets at the bucket by a control: that one must be made, and no identity.
+/// What is needed where objects lie under a KMS key of the operator's whose policy may be changed: that of this key,
+/// where its ARN is known.
+#[must_use]
+pub fn bucket_key_need(key_arn: Option<&str>, account: &str) -> Need {
+    Need {
+        stage: Stage::Distribution,
+        step: Step::ObjectsKey,
+        action: "kms:PutKeyPolicy",
+        resource: key_arn.map_or_else(|| format!("arn:aws:kms:*:{account}:key/*"), str::to_owned),
+        context: Vec::new(),
+        optional: false,
+    }
+}
+
+/// The same where CloudFront gets at the bucket by a control: that one must be found or made, and no identity.
 #[must_use]
 pub fn by_control(mut needs: Vec<Need>) -> Vec<Need> {
-    for need in &mut needs {
-        match need.action {
-            "cloudfront:CreateOriginAccessControl" | "cloudfront:ListOriginAccessControls" => {
-                need.optional = false;
-            }
-            "cloudfront:CreateCloudFrontOriginAccessIdentity" => need.optional = true,
-            _ => {}
-        }
+    for need in needs.iter_mut().filter(|need| need.step == Step::OriginAccess) {
+        need.optional = need.action.contains("Identit");
     }
     needs
 }

@@ -18,8 +18,7 @@ pub fn whole(names: &Names, account: &str) -> Vec<Need> {
     function(&mut table, names, account);
     origin_access(&mut table);
     distribution(&mut table, account);
-    let grant = (Stage::Distribution, Step::BucketPolicy);
-    table.on(grant, &bucket, &["s3:GetBucketPolicy", "s3:PutBucketPolicy"]);
+    grant(&mut table, &bucket, account);
     table.0
 }
 
@@ -73,12 +72,19 @@ impl Table {
 
 fn access(table: &mut Table, bucket: &str, objects: &str, account: &str) {
     let place = (Stage::Access, Step::Bucket);
-    table.on(place, bucket, &["s3:GetBucketLocation", "s3:ListBucket"]);
+    table.on(place, bucket, &["s3:ListBucket"]);
     table.on(place, objects, &["s3:GetObject"]);
     table.if_used(
         place,
         bucket,
-        &["s3:GetBucketOwnershipControls", "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration"],
+        &[
+            // Only where S3's answer to HeadBucket names no region; AWS's does.
+            "s3:GetBucketLocation",
+            "s3:GetBucketOwnershipControls",
+            "s3:GetBucketPolicy",
+            "s3:GetBucketVersioning",
+            "s3:GetEncryptionConfiguration",
+        ],
     );
     table.if_used(place, "*", &["s3:ListAllMyBuckets"]);
     let place = (Stage::Access, Step::Permissions);
@@ -150,14 +156,14 @@ fn function(table: &mut Table, names: &Names, account: &str) {
     let versions = format!("{function}:*");
     // Where the function stands a secret is never made anew. Without ListTags GetFunction leaves the tags out, and a
     // function of ours would look like somebody's.
-    let looked_for = ["lambda:GetFunction", "lambda:ListTags", "lambda:ListVersionsByFunction"];
-    table.on((Stage::Secret, Step::Secret), &function, &looked_for);
+    table.on((Stage::Secret, Step::Secret), &function, &["lambda:GetFunction", "lambda:ListTags"]);
     table.on(
         (Stage::Bootstrap, Step::Function),
         &function,
         &[
             "lambda:CreateFunction",
             "lambda:GetFunctionConfiguration",
+            "lambda:ListVersionsByFunction",
             "lambda:TagResource",
             "lambda:UpdateFunctionCode",
             "lambda:UpdateFunctionConfiguration",
@@ -186,6 +192,10 @@ fn origin_access(table: &mut Table) {
     table.if_used(place, "*", &controls);
 }
 
+fn distributions(account: &str) -> String {
+    format!("arn:aws:cloudfront::{account}:distribution/*")
+}
+
 fn distribution(table: &mut Table, account: &str) {
     table.on(
         (Stage::Distribution, Step::CachePolicy),
@@ -199,10 +209,9 @@ fn distribution(table: &mut Table, account: &str) {
     );
     let place = (Stage::Distribution, Step::Distribution);
     table.on(place, "*", &["cloudfront:ListDistributions"]);
-    let distributions = format!("arn:aws:cloudfront::{account}:distribution/*");
     table.on(
         place,
-        &distributions,
+        &distributions(account),
         &[
             "cloudfront:CreateDistribution",
             "cloudfront:GetDistributionConfig",
@@ -217,6 +226,16 @@ fn distribution(table: &mut Table, account: &str) {
     table.if_used(certificate, &certificates, &["acm:DescribeCertificate"]);
     let keys = format!("arn:aws:kms:*:{account}:key/*");
     table.if_used((Stage::Distribution, Step::ObjectsKey), &keys, &["kms:DescribeKey", "kms:GetKeyPolicy"]);
-    let watched = ["cloudfront:GetDistribution", "cloudfront:ListTagsForResource"];
-    table.on((Stage::Distribution, Step::Deployed), &distributions, &watched);
+    // A distribution that is Deployed as soon as it is made is not waited for: then the bucket policy asks first.
+    table.on((Stage::Distribution, Step::Deployed), &distributions(account), &["cloudfront:GetDistribution"]);
+}
+
+/// Before the bucket is opened, every distribution that could read it is looked at once more, with whose it is; and
+/// the identities that its policy names.
+fn grant(table: &mut Table, bucket: &str, account: &str) {
+    let place = (Stage::Distribution, Step::BucketPolicy);
+    table.on(place, bucket, &["s3:GetBucketPolicy", "s3:PutBucketPolicy"]);
+    let looked_at = ["cloudfront:GetDistribution", "cloudfront:ListTagsForResource"];
+    table.on(place, &distributions(account), &looked_at);
+    table.on(place, "*", &["cloudfront:ListCloudFrontOriginAccessIdentities"]);
 }

@@ -22,8 +22,10 @@ pub fn create(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
     let tags = ask.tags();
     let context = with_tags(ask.context(), &tags);
     ask.may(state, "CreateKey", "*", &context)?;
+    let id = super::super::request_id();
     if !tags.is_empty() {
-        ask.may(state, "TagResource", "*", &context)?;
+        // A permission that is for every key of the account and region is for the one that is to be made.
+        ask.may(state, "TagResource", &super::arn(&id), &context)?;
     }
     let usage = ask.text("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
     let spec = ask.text("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
@@ -39,7 +41,7 @@ pub fn create(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
     let mut material = [0; 32];
     fastrand::fill(&mut material);
     let key = Key {
-        id: super::super::request_id(),
+        id,
         material: hex::encode(material),
         description: ask.text("Description").unwrap_or_default().to_owned(),
         policy,

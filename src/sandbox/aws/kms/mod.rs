@@ -54,8 +54,12 @@ impl std::fmt::Debug for Key {
 
 impl Key {
     pub fn arn(&self) -> String {
-        format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{}", self.id)
+        arn(&self.id)
     }
+}
+
+fn arn(id: &str) -> String {
+    format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{id}")
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -165,6 +169,10 @@ impl Ask<'_> {
         let action = format!("kms:{action}");
         let arn = key.arn();
         let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
+        let tagged = |context: Context, (name, value): (&String, &String)| {
+            context.with(&format!("aws:ResourceTag/{name}"), value)
+        };
+        let context = &key.tags.iter().fold(context.clone(), tagged);
         // In a key policy the resource is the key itself, mostly spelt `*`.
         let of_key = access::allows(&policy, Some(&self.caller.principal()), &action, &arn, context);
         let own = self.caller.decision(state, &action, &arn, context);

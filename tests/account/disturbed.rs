@@ -1,0 +1,69 @@
+//! What somebody who doesn't know of the set-up did to it: markers lost, and a part of everything changed.
+
+use std::{fs, path::Path};
+
+use packagecloud_cloudfront::{
+    model::{
+        answers::{Answers, Consents},
+        goal::Goal,
+        names::MARKER_TAG,
+    },
+    sandbox::World,
+};
+use serde_json::json;
+
+/// What is said to bring it back: yes to taking over, and tokens of another kind, so that there is another version to make.
+pub fn answers(goal: Goal) -> Answers {
+    let consents = Consents { adopt: true, ..Consents::default() };
+    Answers {
+        goal: Some(goal),
+        construction: Some("raw:path+expires".parse().unwrap()),
+        consents,
+        ..Answers::default()
+    }
+}
+
+/// Takes our marker off everything that can carry one, and nothing else.
+pub fn unmark(world: &World) {
+    world.write(|state| {
+        state.iam.roles.values_mut().for_each(|role| drop(role.tags.remove(MARKER_TAG)));
+        state.kms.keys.values_mut().for_each(|key| drop(key.tags.remove(MARKER_TAG)));
+        state.lambda.functions.values_mut().for_each(|function| drop(function.tags.remove(MARKER_TAG)));
+        state.cloudfront.distributions.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
+        for policy in state.cloudfront.policies.values_mut() {
+            policy.config = policy.config.replace("packagecloud-cloudfront: packages", "packages");
+        }
+    });
+}
+
+/// And changes a part of each.
+pub fn disturb(world: &World) {
+    unmark(world);
+    world.write(|state| {
+        for role in state.iam.roles.values_mut() {
+            role.trust = role.trust.replace("edgelambda", "ec2");
+            role.policies.clear();
+        }
+        let everything = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:*", "Resource": "*"}]});
+        state.kms.keys.values_mut().for_each(|key| key.policy = everything.to_string());
+        state.lambda.functions.values_mut().for_each(|function| function.latest.memory = 256);
+        for policy in state.cloudfront.policies.values_mut() {
+            policy.config = policy.config.replace("<MinTTL>0<", "<MinTTL>1<");
+        }
+    });
+}
+
+/// The directory of a sandbox, once more.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let at = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &at);
+        } else {
+            fs::copy(entry.path(), at).unwrap();
+        }
+    }
+}
