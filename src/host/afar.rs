@@ -76,7 +76,7 @@ impl Host {
     pub async fn hold(&self, asked: &Asked) -> Result<Option<Held>, Refused> {
         let Reach::Ssh(line) = &self.reach else { return Ok(None) };
         match line.hold(state::ROOTS, &self.clock, asked).await {
-            Taken::Holds(held) => Ok(Some(held)),
+            Taken::Holds(held) => Ok(Some(*held)),
             Taken::Without => Ok(None),
             Taken::By(text) => {
                 Err(Refused::Held(Box::new(holder::read(&text, self.clock.now(), line.name()))))

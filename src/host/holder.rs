@@ -88,13 +88,11 @@ pub(super) fn read(text: &[u8], now: Duration, on: &str) -> OtherRun {
 /// Who started this, by name: under sudo whoever used it.
 fn user() -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match set("SUDO_USER") {
-        Some(name) => format!("{name}, by sudo"),
-        None => {
-            let uid = rustix::process::getuid().as_raw();
-            users::name(uid).or_else(|| set("LOGNAME")).unwrap_or_else(|| format!("user {uid}"))
-        }
+    if let Some(name) = set("SUDO_USER") {
+        return format!("{name}, by sudo");
     }
+    let uid = rustix::process::getuid().as_raw();
+    users::name(uid).or_else(|| set("LOGNAME")).unwrap_or_else(|| format!("user {uid}"))
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ return 0"#;
 
 /// What came of taking it.
 pub enum Taken {
-    Holds(Held),
+    Holds(Box<Held>),
     /// Who holds it, as they wrote it.
     By(Vec<u8>),
     /// It can't be taken there; nothing is stopped by that.
@@ -135,13 +135,13 @@ impl Ssh {
             "holds" => {
                 let (lines, told) = mpsc::unbounded_channel();
                 tokio::spawn(talk(stdin, heard, told, asked.clone()));
-                Some(Taken::Holds(Held {
+                Some(Taken::Holds(Box::new(Held {
                     child,
                     holder,
                     clock: clock.clone(),
                     journal: Journal::default(),
                     lines,
-                }))
+                })))
             }
             "held" => {
                 let who = tokio::time::timeout(Duration::from_secs(5), heard.next_line()).await;
