@@ -184,6 +184,17 @@ async fn under_a_key_of_the_operators_a_control_reads_and_the_key_is_changed_onl
 
     let consents = Consents { adopt_bucket_key: true, ..Consents::default() };
     let yes = Answers { consents, ..auto.clone() };
+    // The right to change that key's policy, and no other's, is in the policy that suffices once it is said yes to.
+    let suffices = async |answers: &Answers| {
+        let policy: Value =
+            serde_json::from_str(&engine::policy(&ground(&world), answers).await.unwrap()).unwrap();
+        let all = policy["Statement"].as_array().unwrap().clone();
+        all.into_iter().any(|one| {
+            one["Resource"] == key.as_str()
+                && one["Action"].as_array().unwrap().iter().any(|action| action == "kms:PutKeyPolicy")
+        })
+    };
+    assert!(Box::pin(suffices(&yes)).await && !Box::pin(suffices(&auto)).await);
     let ((_, result), wrong) = Box::pin(watched(&world, false, done(&world, &yes, &LIVE))).await;
     assert_eq!((result, wrong), (Ok(()), None));
     assert_eq!(downloads(&world).await.unwrap().1, 200);

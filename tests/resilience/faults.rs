@@ -134,13 +134,18 @@ async fn requests() -> usize {
 
 /// Every `step`-th request; all of them where everything is asked for.
 async fn sampled(kind: &str, step: usize) {
+    let offset = KINDS.iter().position(|one| *one == kind).unwrap();
+    at_each(kind, "", step, offset).await;
+}
+
+/// The same with every request from there on, where `on` is a plus.
+async fn at_each(kind: &str, on: &str, step: usize, offset: usize) {
     let everything = std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some();
     let all = requests().await;
     assert!(all > 100, "{all} requests are no whole set-up");
-    let offset = KINDS.iter().position(|one| *one == kind).unwrap();
     for nth in (1..=all).skip(if everything { 0 } else { offset }).step_by(if everything { 1 } else { step })
     {
-        Box::pin(holds(&format!("*:{nth}:{kind}"))).await;
+        Box::pin(holds(&format!("*:{nth}{on}:{kind}"))).await;
     }
 }
 
@@ -177,6 +182,11 @@ async fn an_internal_error_at_any_request() {
 #[tokio::test(start_paused = true)]
 async fn an_error_of_no_known_kind_at_any_request() {
     sampled("error:ValidationException=no such thing", 43).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_that_vanish_at_any_request() {
+    at_each("error:ExpiredToken=The security token included in the request is expired", "+", 83, 31).await;
 }
 
 #[tokio::test(start_paused = true)]
