@@ -95,6 +95,10 @@ async fn upgrade(size: (u16, u16)) {
         show(size, "14-configuration", &player);
         player.letter('c').await;
         player.see("Copied, and kept in").await;
+        player.letter('c').await;
+        player.see("copied.txt: Tell customers").await;
+        player.letter('c').await;
+        player.see("copied.txt: The final block").await;
         player.enter().await;
         player.see("Done.").await;
         player.enter().await;

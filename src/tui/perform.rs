@@ -66,11 +66,11 @@ async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<
     }
 }
 
-/// To the terminal's clipboard (OSC 52), and to a file of its own, since not every terminal obeys. The secret goes
-/// into the file alone.
+/// To the terminal's clipboard (OSC 52), and to a file that only its owner reads, since not every terminal obeys; with
+/// the secret that the screen hides.
 async fn copy(ground: &Ground, copied: &Copied) -> Result<String, Failure> {
     let text = ground.reveal(&copied.text).await;
     let path = ground.host.state.clipboard(&text)?;
     let _ = execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(&text));
-    Ok(path.display().to_string())
+    Ok(format!("{}: {}", path.display(), copied.title))
 }

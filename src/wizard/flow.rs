@@ -9,7 +9,7 @@ use crate::model::{
     answers::Managed,
     event::End,
     goal::{Goal, Stage, Step},
-    plan::{Ask, Consent},
+    plan::{Ask, Consent, Exhibit},
 };
 
 /// What Enter does on a stage's screen.
@@ -36,6 +36,7 @@ impl Wizard {
         self.choice = 0;
         self.scroll = 0;
         self.anyway = false;
+        self.copies = 0;
         self.stood = self.now;
         self.choice = self.first_choice();
     }
@@ -328,14 +329,21 @@ impl Wizard {
         Effect::Leave(Outcome { code, last_words })
     }
 
-    /// What `c` copies: what the screen shows as copyable, else its first exhibit.
+    /// What `c` copies: of what the screen shows as copyable, one after the other.
     #[must_use]
-    pub fn to_copy(&self) -> Option<Copied> {
+    pub fn to_copy(&self) -> Option<&Exhibit> {
         let Screen::Stage(stage) = self.screen else { return None };
         let plan = self.leg(stage)?.plan.as_ref()?;
-        let exhibit = plan.exhibit.iter().find(|exhibit| exhibit.copy)?;
+        let copyable: Vec<_> = plan.exhibit.iter().filter(|exhibit| exhibit.copy).collect();
+        copyable.get(self.copies % copyable.len().max(1)).copied()
+    }
+
+    pub(super) fn copy(&mut self) -> Option<Effect> {
+        let exhibit = self.to_copy()?;
         let mut text = exhibit.lines.join("\n");
         text.push('\n');
-        Some(Copied { stage: Some(stage), title: exhibit.title.clone(), text })
+        let copied = Copied { title: exhibit.title.clone(), text };
+        self.copies += 1;
+        Some(Effect::Copy(copied))
     }
 }

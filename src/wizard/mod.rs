@@ -128,6 +128,8 @@ pub struct Wizard {
     skipping: bool,
     /// The plan goes on in spite of failed checks.
     anyway: bool,
+    /// How often something was copied on this screen: each time the next of what can be.
+    copies: usize,
 }
 
 impl Wizard {
@@ -158,6 +160,7 @@ impl Wizard {
             onward: true,
             skipping: false,
             anyway: false,
+            copies: 0,
         }
     }
 
@@ -265,8 +268,11 @@ impl Wizard {
     #[must_use]
     pub fn list_len(&self) -> usize {
         let welcome = self.welcome.there();
-        if matches!(self.over, Some(Over::Ask(_))) {
-            return 2;
+        match self.over {
+            Some(Over::Ask(_)) => return 2,
+            // A page that covers the list scrolls.
+            Some(_) => return 0,
+            None => {}
         }
         match self.screen {
             Screen::Welcome if self.beside_another() => 0,

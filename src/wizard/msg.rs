@@ -44,7 +44,7 @@ pub enum News {
     Identified(Result<IdentityFound, Failure>),
     Looked(Stage, Result<Box<Plan>, Failure>),
     Event(Event),
-    /// Where the copy lies, or why there is none.
+    /// Where the copy lies and what it is, or why there is none.
     Copied(Result<String, Failure>),
 }
 
@@ -93,7 +93,6 @@ pub enum Credentials {
 /// file that it lies in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    pub stage: Option<Stage>,
     pub title: String,
     pub text: String,
 }

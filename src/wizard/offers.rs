@@ -4,6 +4,7 @@ use super::{
     Doing, Found, Wizard,
     flow::Onward,
     intent::{Intent, Mode, Move, Offer},
+    log::Leg,
     screen::{Over, Screen},
     words,
 };
@@ -75,8 +76,9 @@ impl Wizard {
                     ),
             ),
             Intent::Skip => {
+                let left = |leg: &Leg| !matches!(leg.end, Some(End::Applied | End::Unchanged));
                 let can = !covered
-                    && (stage == Some(Stage::Reindex)
+                    && (stage == Some(Stage::Reindex) && self.leg(Stage::Reindex).is_none_or(left)
                         || stage == Some(Stage::GoLive) && applying.is_none() && self.reindex_pending())
                     && !self.skipping
                     && (applying.is_none() || !self.busy.is_some_and(|busy| busy.stopping));

@@ -74,7 +74,7 @@ impl Wizard {
                 Some(Effect::Pause(busy.paused))
             }
             Intent::Ahead => self.go_ahead(),
-            Intent::Copy => self.to_copy().map(Effect::Copy),
+            Intent::Copy => self.copy(),
             Intent::Why => {
                 self.origin = Some(Screen::Welcome);
                 Some(self.enter(Stage::Verify, false))

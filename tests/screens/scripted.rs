@@ -115,8 +115,8 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
         }
         Effect::Apply(plan, _) => apply(&script, &plan, sender).await,
         Effect::Copy(copied) => {
+            say(&sender, News::Copied(Ok(format!("/root/copied.txt: {}", copied.title))));
             script.lock().unwrap().copied = Some(copied);
-            say(&sender, News::Copied(Ok("/var/lib/packagecloud-cloudfront/copied.txt".to_owned())));
         }
         Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => {
             unreachable!("the loop does these itself")
@@ -467,6 +467,11 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
                         "packagecloud_rails['cloudfront_distribution_id'] = 'E2EXAMPLE'",
                         "packagecloud_rails['cloudfront_packages_domain'] = 'd111111abcdef8.cloudfront.net'",
                     ]),
+                    copy: true,
+                });
+                plan.exhibit.push(Exhibit {
+                    title: "Tell customers behind a firewall".to_owned(),
+                    lines: text(&["Packages will be downloaded from https://d111111abcdef8.cloudfront.net."]),
                     copy: true,
                 });
             }

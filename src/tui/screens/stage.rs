@@ -61,7 +61,7 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
     // what clients must be told comes before what would be done to them
     let first = stage == Stage::GoLive && leg.end.is_none() && wizard.applying().is_none();
     if first {
-        exhibits(lines, plan, theme, room);
+        exhibits(lines, wizard, plan, theme, room);
         space(lines);
     }
     // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
@@ -83,11 +83,11 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
     // the final block is what the whole journey was for; its checks may be scrolled to where none failed
     let block = stage == Stage::Verify && leg.end == Some(End::Applied);
     if block {
-        exhibits(lines, plan, theme, room);
+        exhibits(lines, wizard, plan, theme, room);
     }
     checks(lines, leg, theme, room);
     if stage != Stage::Overview && !first && !block {
-        exhibits(lines, plan, theme, room);
+        exhibits(lines, wizard, plan, theme, room);
     }
     body
 }
@@ -98,10 +98,10 @@ fn notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: Room)
     }
 }
 
-fn exhibits(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: Room) {
+fn exhibits(lines: &mut Vec<Line<'static>>, wizard: &Wizard, plan: &Plan, theme: &Theme, room: Room) {
     for exhibit in &plan.exhibit {
         space(lines);
-        parts::exhibit(lines, exhibit, theme, room);
+        parts::exhibit(lines, exhibit, wizard.to_copy() == Some(exhibit), theme, room);
     }
 }
 
@@ -261,7 +261,7 @@ fn step(lines: &mut Vec<Line<'static>>, view: &View<'_>, step: Step, change: Opt
     let took = match (show_time, line.text.is_empty()) {
         (false, _) => String::new(),
         (true, true) => text::elapsed(ran),
-        (true, false) => format!(" · {}", text::elapsed(ran)),
+        (true, false) => format!(" ·{}", text::tied(&format!(" {}", text::elapsed(ran)))),
     };
     let (said, style) = match &line.state {
         LineState::Running => (&line.text, theme.plain),
