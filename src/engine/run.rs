@@ -2,7 +2,7 @@
 //!
 //! A step that began finishes or fails; `Ended` is said last, exactly once, even on a panic.
 
-use std::{future::Future, panic::AssertUnwindSafe};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
@@ -21,7 +21,11 @@ pub struct Run {
     events: mpsc::UnboundedSender<Event>,
     stop: CancellationToken,
     pause: watch::Receiver<bool>,
+    /// Hears each event too.
+    witness: Option<Witness>,
 }
+
+type Witness = Arc<dyn Fn(&Event) + Send + Sync>;
 
 impl Run {
     /// `pause` holds true while it shall pause.
@@ -31,7 +35,7 @@ impl Run {
         stop: CancellationToken,
         pause: watch::Receiver<bool>,
     ) -> Self {
-        Self { events, stop, pause }
+        Self { events, stop, pause, witness: None }
     }
 
     /// A run that nobody listens to, stops or pauses.
@@ -40,6 +44,12 @@ impl Run {
         let (events, _) = mpsc::unbounded_channel();
         let (_, pause) = watch::channel(false);
         Self::new(events, CancellationToken::new(), pause)
+    }
+
+    /// The same, where `witness` hears each event before the face does.
+    #[must_use]
+    pub(super) fn witnessed(&self, witness: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self { witness: Some(Arc::new(witness)), ..self.clone() }
     }
 
     #[must_use]
@@ -67,6 +77,9 @@ pub struct StageRun {
 
 impl StageRun {
     pub fn say(&self, event: Event) {
+        if let Some(witness) = &self.run.witness {
+            witness(&event);
+        }
         // A face that has gone hears nothing; the work goes on to a consistent end all the same.
         let _ = self.run.events.send(event);
     }

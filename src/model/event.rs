@@ -1,6 +1,6 @@
 //! What happened, as plain past-tense facts: the only thing that the engine says while it works, and all that a face shows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     check::Check,
@@ -10,7 +10,7 @@ use super::{
 };
 
 /// How a stage ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum End {
     /// Something was changed, and all of it stands.
@@ -23,7 +23,8 @@ pub enum End {
 }
 
 /// How far something is, and how fast; every number that isn't known is absent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Pace {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<u64>,
@@ -62,7 +63,7 @@ pub struct Pace {
 }
 
 /// A fact. Of one stage's events, [`Event::Ended`] is the last one, exactly once, even on a panic.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Event {
     /// A step began. Every step that began finishes or fails before the stage ends.
@@ -81,13 +82,18 @@ pub enum Event {
     Failed { stage: Stage, step: Step, failure: Failure },
     /// A check has its result.
     Check {
-        #[serde(skip)]
+        #[serde(skip, default = "unsaid")]
         stage: Stage,
         #[serde(flatten)]
         check: Check,
     },
     /// The stage is over; nothing of it follows.
     Ended { stage: Stage, step: Option<Step>, end: End, text: String },
+}
+
+/// A check says no stage of its own; whoever reads one back knows it.
+fn unsaid() -> Stage {
+    Stage::Verify
 }
 
 impl Event {

@@ -30,6 +30,8 @@ pub enum Intent {
     Probe,
     Yes,
     No,
+    /// Another run shall end, and this one go on.
+    TakeOver,
     Help,
     Quit,
     /// Ctrl-C.

@@ -13,6 +13,7 @@ use packagecloud_cloudfront::{
         event::{End, Event, Pace},
         failure::{Failure, Kind},
         goal::{Goal, Stage, Step},
+        other_run::Watched,
         plan::{Ask, Change, Consent, Exhibit, Plan, Verb},
         seen::Seen,
         tally::Tally,
@@ -37,6 +38,10 @@ pub struct Script {
     pub denied: bool,
     /// The distribution's plan asks for a consent.
     pub asks: Option<Consent>,
+    /// The first screen otherwise than usual.
+    pub welcome: Option<Welcome>,
+    /// What is seen of another run.
+    pub watched: Vec<Watched>,
     /// No answer of AWS's ever comes.
     pub silent: bool,
     done: BTreeSet<&'static str>,
@@ -89,7 +94,15 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
     }
     sleep(Duration::from_millis(250)).await;
     match effect {
-        Effect::Welcome(_) => say(&sender, News::Welcome(Ok(Box::new(welcome())))),
+        Effect::Welcome(_) => {
+            let found = script.lock().unwrap().welcome.clone().unwrap_or_else(welcome);
+            say(&sender, News::Welcome(Ok(Box::new(found))));
+        }
+        Effect::Watch { .. } => {
+            let seen = script.lock().unwrap().watched.clone();
+            seen.into_iter().for_each(|seen| say(&sender, News::Watched(Ok(seen))));
+            std::future::pending::<()>().await;
+        }
         Effect::Identify(credentials, _) => say(&sender, News::Identified(identify(&credentials))),
         Effect::Look(stage, answers) | Effect::LookBeside(stage, answers) => {
             let plan = look(&mut script.lock().unwrap(), stage, &answers);
@@ -102,8 +115,8 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
         }
         Effect::Apply(plan, _) => apply(&script, &plan, sender).await,
         Effect::Copy(copied) => {
+            say(&sender, News::Copied(Ok(format!("/root/copied.txt: {}", copied.title))));
             script.lock().unwrap().copied = Some(copied);
-            say(&sender, News::Copied(Ok("/var/lib/packagecloud-cloudfront/copied.txt".to_owned())));
         }
         Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => {
             unreachable!("the loop does these itself")
@@ -163,6 +176,7 @@ pub fn welcome() -> Welcome {
                 ),
             },
         ],
+        sudo: None,
         buckets: vec![
             BucketFound {
                 name: "acme-packages".to_owned(),
@@ -184,6 +198,7 @@ pub fn welcome() -> Welcome {
         },
         goal: Some((Goal::Upgrade, "the bucket holds objects that have no Cache-Control".to_owned())),
         left: None,
+        last: None,
         other_run: None,
         backups: vec![
             BackupFound {
@@ -452,6 +467,11 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
                         "packagecloud_rails['cloudfront_distribution_id'] = 'E2EXAMPLE'",
                         "packagecloud_rails['cloudfront_packages_domain'] = 'd111111abcdef8.cloudfront.net'",
                     ]),
+                    copy: true,
+                });
+                plan.exhibit.push(Exhibit {
+                    title: "Tell customers behind a firewall".to_owned(),
+                    lines: text(&["Packages will be downloaded from https://d111111abcdef8.cloudfront.net."]),
                     copy: true,
                 });
             }

@@ -1,0 +1,151 @@
+//! A terminal of 80 by 24 with the wizard on it: what it shows, and keys for it.
+//!
+//! A key is pressed once the screen has stood still, as somebody does who reads it.
+
+use std::{
+    io::{Read, Write},
+    num::NonZeroU16,
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use portable_pty::{Child, CommandBuilder, PtyPair, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+
+const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
+const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
+/// A screen that has stood this long hears keys that consent.
+const STOOD: Duration = Duration::from_millis(450);
+
+pub struct Terminal {
+    pair: PtyPair,
+    pub child: Box<dyn Child + Send + Sync>,
+    pub parser: Arc<Mutex<vt100::Parser>>,
+    reading: JoinHandle<()>,
+    writer: Box<dyn Write + Send>,
+    before: String,
+}
+
+impl Terminal {
+    /// The wizard on the sandbox in `dir`, at a hundredth of its usual delays.
+    pub fn open(dir: &std::path::Path) -> Self {
+        Self::open_with(dir, "0.01", &[])
+    }
+
+    /// The same at another pace, with more options.
+    pub fn open_with(dir: &std::path::Path, pace: &str, options: &[&str]) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
+        command.arg(format!("--sandbox={}", dir.display()));
+        command.args(options);
+        command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", pace);
+        Self::of(command)
+    }
+
+    pub fn of(mut command: CommandBuilder) -> Self {
+        let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let before = format!("{:?}", pair.master.get_termios().unwrap());
+        command.env("TERM", "xterm-256color");
+        command.env("RUST_BACKTRACE", "0");
+        let child = pair.slave.spawn_command(command).unwrap();
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let writer = pair.master.take_writer().unwrap();
+        let seen = Arc::clone(&parser);
+        let reading = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count) = reader.read(&mut bytes) {
+                if count == 0 {
+                    break;
+                }
+                seen.lock().unwrap().process(&bytes[..count]);
+            }
+        });
+        Self { pair, child, parser, reading, writer, before }
+    }
+
+    pub fn picture(&self) -> String {
+        self.parser.lock().unwrap().screen().contents()
+    }
+
+    /// The right-hand pane, its lines joined: sentences as they are read.
+    pub fn prose(&self) -> String {
+        let picture = self.picture();
+        let right = picture.lines().map(|line| line.rsplit('│').next().unwrap_or_default());
+        right.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Waits for `text`, and then until nothing has changed for a while.
+    pub fn see(&self, text: &str) {
+        self.see_for(text, STOOD);
+    }
+
+    /// Waits for `text`, on a screen that moves.
+    pub fn glimpse(&self, text: &str) {
+        self.see_for(text, Duration::ZERO);
+    }
+
+    fn see_for(&self, text: &str, stood: Duration) {
+        let begun = Instant::now();
+        let (mut last, mut since) = (String::new(), Instant::now());
+        loop {
+            let now = self.picture();
+            if now != last {
+                (last, since) = (now, Instant::now());
+            }
+            if (last.contains(text) || self.prose().contains(text)) && since.elapsed() >= stood {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(2), "{text:?} did not come up on\n{last}");
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+
+    /// From the welcome screen to the first stage that writes.
+    pub fn to_the_reindex(&mut self) {
+        self.see("Enter go on");
+        self.press(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
+        for screen in ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"] {
+            self.see(screen);
+            self.press(b"\r");
+        }
+        self.see("Enter reindex");
+    }
+
+    pub fn press(&mut self, keys: &[u8]) {
+        self.writer.write_all(keys).unwrap();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.pid().cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    /// The line drops: nobody holds the terminal's other side any more.
+    pub fn hang_up(self) -> Box<dyn Child + Send + Sync> {
+        let Self { pair, child, writer, .. } = self;
+        drop((pair.slave, writer));
+        // What reads the other side holds it too, so the signal of a line that drops is sent as well.
+        kill_process(Pid::from_raw(child.process_id().unwrap().cast_signed()).unwrap(), Signal::HUP).unwrap();
+        child
+    }
+
+    /// Waits for the end, and holds the terminal to what it was; the exit code.
+    pub fn end(mut self, case: &str) -> u32 {
+        let code = self.child.wait().unwrap().exit_code();
+        let after = format!("{:?}", self.pair.master.get_termios().unwrap());
+        drop(self.pair.slave);
+        self.reading.join().unwrap();
+        let parser = self.parser.lock().unwrap();
+        let screen = parser.screen();
+        assert!(!screen.alternate_screen(), "{case}: the shell's screen is back");
+        assert!(!screen.hide_cursor(), "{case}: the cursor is back");
+        assert!(!screen.bracketed_paste(), "{case}: pastes are as before");
+        assert_eq!(after, self.before, "{case}: echo, lines and all the rest are as before");
+        code
+    }
+}
