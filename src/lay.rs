@@ -16,7 +16,9 @@ use packagecloud_cloudfront::{
     cli,
     cloud::{mfa, web::Web},
     engine::{Ground, Identities, SandboxFacts, Settings},
-    host::{self, Clock, Ctl, Host, Keyring, Reach, Redactor, Ssh, State, netrc, state::Left},
+    host::{
+        self, Clock, Ctl, Host, Keyring, Reach, Redactor, Ssh, State, netrc, owner::GiveBack, state::Left,
+    },
     model::{
         answers::{Answers, Consents, ReindexAnswers},
         failure::Failure,
@@ -29,6 +31,13 @@ use packagecloud_cloudfront::{
     wizard::Effect,
 };
 use tokio::task::JoinHandle;
+
+/// Where a user's own files may lie that root writes: they are that user's again when this is dropped.
+pub fn theirs(global: &Global) -> GiveBack {
+    let aws = std::env::home_dir().map(|home| home.join(".aws"));
+    let named = [global.state_dir.clone(), global.log_file.clone(), global.sandbox.clone().flatten(), aws];
+    GiveBack::of(named.into_iter().flatten().filter_map(|path| std::path::absolute(path).ok()))
+}
 
 /// A command's ground.
 pub struct Laid {

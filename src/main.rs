@@ -35,6 +35,7 @@ fn main() {
 
 async fn run(arguments: Arguments) -> u8 {
     let Arguments { global, command } = arguments;
+    let _theirs = lay::theirs(&global);
     let command = command.unwrap_or(Command::Wizard { goal: None, reindex: ReindexFlags::default() });
     match &command {
         Command::Completions { shell } => {
@@ -72,7 +73,8 @@ async fn run(arguments: Arguments) -> u8 {
             goal: goal.map(Into::into),
             sandbox: laid.sandbox,
         };
-        return match tui::run(beginning, performer).await {
+        let taken_over = laid.ground.asked_to_end();
+        return match tui::run(beginning, performer, taken_over).await {
             Ok(outcome) => {
                 outcome.last_words.iter().for_each(|words| say!("{words}"));
                 outcome.code
@@ -81,6 +83,7 @@ async fn run(arguments: Arguments) -> u8 {
         };
     }
     let stop = CancellationToken::new();
+    let taken_over = laid.ground.asked_to_end();
     let mut session = Session {
         ground: laid.ground,
         answers: laid.answers,
@@ -93,24 +96,34 @@ async fn run(arguments: Arguments) -> u8 {
     let work = Box::pin(cli::run(&mut session, &command));
     tokio::select! {
         code = work => code,
-        () = interrupted(stop) => {
+        () = interrupted(stop, taken_over) => {
             tell!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
             cli::INTERRUPTED
         }
     }
 }
 
-/// The first Ctrl-C, dropped line or request to end stops after the request in flight; this ends on the second.
-async fn interrupted(stop: CancellationToken) {
+/// The first Ctrl-C, dropped line or request to end, or another run that takes over, stops after the request in flight;
+/// this ends on the second.
+async fn interrupted(stop: CancellationToken, taken_over: impl Future<Output = String>) {
     let signals =
         [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal).into_iter();
     let mut signals: Vec<_> = signals.flatten().collect();
+    tokio::select! {
+        heard = any(&mut signals) => {
+            if !heard {
+                std::future::pending::<()>().await;
+            }
+            tell!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
+        }
+        by = taken_over => {
+            tell!("packagecloud-cloudfront: {by} takes over: stopping after the request in flight (Ctrl-C leaves at once)");
+        }
+    }
+    stop.cancel();
     if !any(&mut signals).await {
         std::future::pending::<()>().await;
     }
-    tell!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
-    stop.cancel();
-    any(&mut signals).await;
 }
 
 /// Waits for any of the signals; false where none can be heard.

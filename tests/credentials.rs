@@ -5,11 +5,11 @@
 mod expired;
 #[path = "credentials/house.rs"]
 mod house;
-#[expect(dead_code, reason = "a run at a terminal is neither signalled nor held to what the terminal was")]
-#[path = "terminal/pty.rs"]
-mod pty;
 #[path = "credentials/roles.rs"]
 mod roles;
 #[expect(dead_code, reason = "the reindex's own tests use all of it")]
 #[path = "reindex/sandboxed.rs"]
 mod sandboxed;
+#[expect(dead_code, reason = "the wizard's own tests use all of it")]
+#[path = "terminal/screen.rs"]
+mod screen;

@@ -39,6 +39,74 @@ fn a_read_only_disk_leaves_the_file_as_it_was() {
     on_a_small_disk("inside::read_only");
 }
 
+/// The binary itself with packagecloud.rb on such a disk, `made` so by a line of shell: its exit code and what it says.
+fn binary_on_a_disk(made: &str, words: &[&str]) -> (i32, String, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let [disk, state, world] = ["disk", "state", "world"].map(|name| dir.path().join(name));
+    fs::create_dir(&disk).unwrap();
+    let script = format!(
+        "set -e; mount -t tmpfs -o size=64k none \"$0\"; printf '%s' \"$TEXT\" >\"$0/packagecloud.rb\"; {made}; \
+         code=0; \"$@\" || code=$?; printf '%s' \"$TEXT\" | cmp - \"$0/packagecloud.rb\"; ls -A \"$0\"; exit $code"
+    );
+    let namespace = if rustix::process::geteuid().is_root() { "-m" } else { "-rm" };
+    let out = Command::new("unshare")
+        .args([namespace, "sh", "-c", &script])
+        .arg(&disk)
+        .arg(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
+        .args(["--ctl", "packagecloud-ctl", "--yes", "--config"])
+        .arg(disk.join("packagecloud.rb"))
+        .arg("--state-dir")
+        .arg(&state)
+        .args(words.iter().map(|word| word.replace("WORLD", &world.display().to_string())))
+        .env("TEXT", TEXT)
+        .env("HOME", dir.path())
+        .output()
+        .expect("util-linux's unshare is installed");
+    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    (out.status.code().unwrap(), said.replace(disk.to_str().unwrap(), "DISK"), dir)
+}
+
+const FULL: &str = "dd if=/dev/zero of=\"$0/rest\" 2>/dev/null || true";
+const READ_ONLY: &str = "mount -o remount,ro \"$0\"";
+
+#[test]
+fn switching_off_on_such_a_disk_gives_the_lines_to_type() {
+    for (made, why, first) in [
+        (FULL, "No space left on device", "make room there (df -h DISK)"),
+        (READ_ONLY, "Read-only file system", "make its file system writable (findmnt -T DISK)"),
+    ] {
+        let (code, said, _dir) = binary_on_a_disk(made, &["disable"]);
+        assert_eq!(code, 1, "{said}");
+        let line = "make this the end of DISK/packagecloud.rb: packagecloud_rails['cloudfront_enabled'] = false ; then run: packagecloud-ctl reconfigure && packagecloud-ctl restart";
+        for words in [why, first, line] {
+            assert!(said.contains(words), "no {words:?} in {said}");
+        }
+        assert!(
+            !said.lines().any(|line| line.starts_with("packagecloud.rb.") || line.contains("differ")),
+            "it is as it was, and alone: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_secret_that_can_t_be_written_is_kept_as_the_line_to_type_and_never_said() {
+    for (made, why) in [(FULL, "No space left on device"), (READ_ONLY, "Read-only file system")] {
+        let (code, said, dir) = binary_on_a_disk(made, &["--sandbox=WORLD", "generate-cloudfront-secret"]);
+        let kept = dir.path().join("state/lines-to-type");
+        let line = fs::read_to_string(&kept).unwrap_or_else(|error| panic!("{error}: {said}"));
+        assert_eq!(code, 1, "{said}");
+        let secret = line.strip_prefix("packagecloud_rails['cloudfront_secret'] = '").unwrap();
+        assert!(
+            secret.trim_end().trim_end_matches('\'').len() == 44 && !said.contains(secret.trim_end()),
+            "{said}"
+        );
+        let types = format!("to do it by hand: cat {} >> DISK/packagecloud.rb", kept.display());
+        assert!(said.contains(why) && said.contains(&types), "no {types:?} in {said}");
+        let mode = fs::metadata(&kept).unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&mode) & 0o777, 0o600);
+    }
+}
+
 mod inside {
     use super::*;
 

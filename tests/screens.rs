@@ -2,6 +2,8 @@
 //!
 //! Every snapshot was read by eye; `INSTA_UPDATE=no` holds them.
 
+#[path = "screens/another.rs"]
+mod another;
 #[path = "screens/any_input.rs"]
 mod any_input;
 #[path = "screens/player.rs"]
@@ -103,6 +105,10 @@ async fn upgrade(size: (u16, u16)) {
         show(size, "14-configuration", &player);
         player.letter('c').await;
         player.see("Copied, and kept in").await;
+        player.letter('c').await;
+        player.see("copied.txt: Tell customers").await;
+        player.letter('c').await;
+        player.see("copied.txt: The final block").await;
         player.enter().await;
         player.see("Done.").await;
         player.enter().await;

@@ -2,42 +2,24 @@
 //!
 //! A key is pressed once the screen has stood still, as somebody does who reads it.
 
-#[expect(dead_code, reason = "what goes on changing is waited for elsewhere")]
-#[path = "terminal/pty.rs"]
-mod pty;
+#[path = "terminal/screen.rs"]
+mod screen;
+#[path = "terminal/two.rs"]
+mod two;
 
 use std::sync::Arc;
 
-use pty::{BEFORE_THE_REINDEX, Terminal};
 use rustix::process::Signal;
-
-/// The wizard on the sandbox in `dir`, at a hundredth of its usual delays.
-fn open(dir: &std::path::Path) -> Terminal {
-    open_with(dir, &[])
-}
-
-fn open_with(dir: &std::path::Path, options: &[&str]) -> Terminal {
-    let mut words = vec![format!("--sandbox={}", dir.display())];
-    words.extend(options.iter().map(|&option| option.to_owned()));
-    Terminal::run(&words, &[("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0.01".to_owned())])
-}
-
-/// From the welcome screen to the first stage that writes.
-fn to_the_reindex(terminal: &mut Terminal) {
-    terminal.see("Enter go on");
-    terminal.press(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
-    terminal.pass(&BEFORE_THE_REINDEX);
-    terminal.see("Enter reindex");
-}
+use screen::Terminal;
 
 #[test]
 fn from_the_first_screen_to_the_final_block_by_keys() {
     let dir = tempfile::tempdir().unwrap();
-    let mut terminal = open(dir.path());
+    let mut terminal = Terminal::open(dir.path());
     terminal.see("Enter go on");
     assert!(terminal.parser.lock().unwrap().screen().alternate_screen());
     assert!(terminal.parser.lock().unwrap().screen().bracketed_paste());
-    to_the_reindex(&mut terminal);
+    terminal.to_the_reindex();
     for does in [
         "Enter reindex",
         "Enter write the secret",
@@ -67,7 +49,7 @@ fn from_the_first_screen_to_the_final_block_by_keys() {
 fn the_terminal_is_as_before_however_it_ends() {
     for (case, code) in [("q", 0), ("Ctrl-C", 130), ("SIGTERM", 130), ("SIGHUP", 130)] {
         let dir = tempfile::tempdir().unwrap();
-        let mut terminal = open(dir.path());
+        let mut terminal = Terminal::open(dir.path());
         terminal.see("Enter go on");
         match case {
             "q" => terminal.press(b"q"),
@@ -83,7 +65,7 @@ fn the_terminal_is_as_before_however_it_ends() {
 fn a_panic_in_the_loop_gives_the_terminal_back_and_says_what_broke() {
     let dir = tempfile::tempdir().unwrap();
     // The first effect looks around; the second is what Enter asks for.
-    let mut terminal = open_with(dir.path(), &["--sandbox-fault", "wizard:2:panic"]);
+    let mut terminal = Terminal::open_with(dir.path(), "0.01", &["--sandbox-fault", "wizard:2:panic"]);
     terminal.see("Enter go on");
     terminal.press(b"r");
     let shell = Arc::clone(&terminal.parser);
@@ -97,8 +79,8 @@ fn a_panic_in_the_loop_gives_the_terminal_back_and_says_what_broke() {
 #[test]
 fn a_panic_in_a_job_is_that_stages_failure_and_it_can_be_tried_again() {
     let dir = tempfile::tempdir().unwrap();
-    let mut terminal = open_with(dir.path(), &["--sandbox-fault", "kms:CreateKey:1:panic"]);
-    to_the_reindex(&mut terminal);
+    let mut terminal = Terminal::open_with(dir.path(), "0.01", &["--sandbox-fault", "kms:CreateKey:1:panic"]);
+    terminal.to_the_reindex();
     for does in ["Enter reindex", "Enter write the secret"] {
         terminal.see(does);
         terminal.press(b"\r");
@@ -120,34 +102,10 @@ fn a_panic_in_a_job_is_that_stages_failure_and_it_can_be_tried_again() {
 }
 
 #[test]
-fn a_second_wizard_on_the_host_is_told_of_the_first() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut first = open(dir.path());
-    to_the_reindex(&mut first);
-    first.press(b"\r");
-    first.see("Enter go on");
-    let second = open(dir.path());
-    second.see("Another run works on this host");
-    let said = second.prose();
-    let pid = first.child.process_id().unwrap();
-    assert!(said.contains(&format!("process {pid}")) && said.contains("in the stage reindex"), "{said}");
-    assert!(second.picture().contains("Enter look again"), "{said}");
-    // The first one ends, however that is: the second goes on without being started again.
-    first.signal(Signal::KILL);
-    first.child.wait().unwrap();
-    let mut second = second;
-    second.press(b"\r");
-    second.see("Enter go on");
-    assert!(!second.picture().contains("Another run"), "{}", second.picture());
-    second.press(b"q");
-    assert_eq!(second.end("the second wizard"), 0);
-}
-
-#[test]
 fn a_file_changed_since_it_was_shown_is_looked_at_again_and_keeps_the_change() {
     let dir = tempfile::tempdir().unwrap();
-    let mut terminal = open(dir.path());
-    to_the_reindex(&mut terminal);
+    let mut terminal = Terminal::open(dir.path());
+    terminal.to_the_reindex();
     terminal.press(b"\r");
     terminal.see("Enter go on");
     terminal.press(b"\r");

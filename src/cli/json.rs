@@ -32,9 +32,12 @@ pub fn version(sandbox: bool) -> Value {
     line
 }
 
-/// One event; `ended` without a step of its own has none.
+/// One event; `ended` without a step of its own has none. What stands still is progress that says so.
 #[must_use]
 pub fn event(event: &Event) -> Value {
+    if let Event::Waiting { stage, step, text, .. } = event {
+        return json!({"type": "progress", "stage": stage, "step": step, "text": text});
+    }
     serde_json::to_value(event)
         .unwrap_or_else(|error| json!({"type": "failed", "failure": error.to_string()}))
 }

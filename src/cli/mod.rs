@@ -93,7 +93,7 @@ async fn alone(session: &Session, command: &Command) -> Result<(), Failure> {
         | Command::RollBack { edge: Some(_), .. } => session.ground.take().await,
         Command::Disable => {
             if let Some(other) = session.ground.other_run().await {
-                tell!("{other} Switching off goes on beside it, and keeps it from going live.");
+                tell!("{} Switching off goes on beside it, and keeps it from going live.", other.whole());
             }
             Ok(())
         }
@@ -211,8 +211,12 @@ impl Session {
 
     /// Refuses where a plan asks what only its own flag answers.
     fn refuse_asks(&self, plans: &[Plan]) -> Result<(), Failure> {
+        self.refuse_unasked(plans.iter().flat_map(|plan| &plan.asks))
+    }
+
+    fn refuse_unasked<'a>(&self, of: impl IntoIterator<Item = &'a Ask>) -> Result<(), Failure> {
         let mut asks: Vec<&Ask> = Vec::new();
-        for ask in plans.iter().flat_map(|plan| &plan.asks) {
+        for ask in of {
             if !asks.iter().any(|known| known.consent == ask.consent) {
                 asks.push(ask);
             }

@@ -14,6 +14,7 @@ use crate::model::{
 /// The whole set-up.
 pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     let goal = session.answers.goal.unwrap_or(Goal::Install);
+    begin(session).await?;
     let stages: Vec<Stage> = goal
         .stages()
         .iter()
@@ -100,6 +101,14 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
+/// Says where the last run was left; asks first whether another account or bucket than that run's is meant.
+async fn begin(session: &Session) -> Result<(), Failure> {
+    if let Some(left) = engine::welcome::left(&session.ground) {
+        tell!("The last run was left {left}. This goes on from what is there.");
+    }
+    session.refuse_unasked(&engine::asked_first(&session.ground, &session.answers).await)
+}
+
 /// In JSON the block as the file holds it, after a stage that failed; a person reads of the failure last.
 async fn show_standing(session: &Session) {
     if session.json()
@@ -158,6 +167,10 @@ fn remember(session: &Session) {
 
 /// Some stages alone, each as the set-up has it.
 pub async fn stages(session: &mut Session, stages: &[Stage]) -> Result<u8, Failure> {
+    // The secret alone asks AWS nothing where packagecloud.rb tells it.
+    if stages != [Stage::Secret] {
+        begin(session).await?;
+    }
     for &stage in stages {
         let plan = engine::look(&session.ground, stage, &session.answers).await?;
         session.refuse_asks(std::slice::from_ref(&plan))?;

@@ -24,6 +24,8 @@ mod simulate;
 mod sts;
 pub mod web;
 
+use std::sync::{Arc, LazyLock};
+
 use aws_config::{Region, SdkConfig};
 
 pub use cloudfront::{Access, Intent, Shape, bucket_distributions};
@@ -44,15 +46,23 @@ pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
 pub struct Cloud {
     config: SdkConfig,
     held: Option<Held>,
-    sts: aws_sdk_sts::Client,
-    acm: aws_sdk_acm::Client,
-    iam: aws_sdk_iam::Client,
-    kms: aws_sdk_kms::Client,
-    lambda: aws_sdk_lambda::Client,
-    cloudfront: aws_sdk_cloudfront::Client,
-    s3: aws_sdk_s3::Client,
+    sts: Lazy<aws_sdk_sts::Client>,
+    acm: Lazy<aws_sdk_acm::Client>,
+    iam: Lazy<aws_sdk_iam::Client>,
+    kms: Lazy<aws_sdk_kms::Client>,
+    lambda: Lazy<aws_sdk_lambda::Client>,
+    cloudfront: Lazy<aws_sdk_cloudfront::Client>,
+    s3: Lazy<aws_sdk_s3::Client>,
     /// The account's side of S3: jobs of S3 Batch Operations.
-    s3control: aws_sdk_s3control::Client,
+    s3control: Lazy<aws_sdk_s3control::Client>,
+}
+
+/// A client that is made when it is first asked: the code of one that isn't needed stays out of memory.
+type Lazy<Client> = Arc<LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>>;
+
+fn lazy<Client: 'static>(config: &SdkConfig, make: fn(&SdkConfig) -> Client) -> Lazy<Client> {
+    let config = config.clone();
+    Arc::new(LazyLock::new(Box::new(move || make(&config))))
 }
 
 impl Cloud {
@@ -64,17 +74,19 @@ impl Cloud {
         let region =
             bucket_region.map(|name| Region::new(name.to_owned())).or_else(|| config.region().cloned());
         let bucket = config.to_builder().region(region.unwrap_or(Region::new(EDGE_REGION))).build();
-        let path_style = config.endpoint_url().is_some();
-        let s3 = aws_sdk_s3::config::Builder::from(&bucket).force_path_style(path_style).build();
         Self {
-            sts: aws_sdk_sts::Client::new(&bucket),
-            acm: aws_sdk_acm::Client::new(&edge),
-            iam: aws_sdk_iam::Client::new(&edge),
-            kms: aws_sdk_kms::Client::new(&edge),
-            lambda: aws_sdk_lambda::Client::new(&edge),
-            cloudfront: aws_sdk_cloudfront::Client::new(&edge),
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            s3control: batch::client(&bucket),
+            sts: lazy(&bucket, aws_sdk_sts::Client::new),
+            acm: lazy(&edge, aws_sdk_acm::Client::new),
+            iam: lazy(&edge, aws_sdk_iam::Client::new),
+            kms: lazy(&edge, aws_sdk_kms::Client::new),
+            lambda: lazy(&edge, aws_sdk_lambda::Client::new),
+            cloudfront: lazy(&edge, aws_sdk_cloudfront::Client::new),
+            s3: lazy(&bucket, |config| {
+                let path_style = config.endpoint_url().is_some();
+                let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+                aws_sdk_s3::Client::from_conf(config)
+            }),
+            s3control: lazy(&bucket, batch::client),
             config: bucket,
             held: None,
         }

@@ -31,7 +31,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     );
     if let Seen::Configuration(seen) = &plan.seen
         && let Some(changes) =
-            changes(ground, &config.seen.path, &config.file, &edits(&seen.wanted, &pending(seen)))
+            changes(ground, &config.seen.path, &config.file, &edits(&seen.wanted, &pending(seen, answers)))
     {
         plan.exhibit.insert(0, changes);
     }
@@ -76,9 +76,17 @@ pub(super) fn wanted(config: &ConfigSeen, distribution: Option<&Distribution>, a
     }
 }
 
+/// Whether the host's tool is waited for, and writes all of the values at once: it is given them once, when the last of
+/// them is known.
+pub(super) fn is_left_to_tool(config: &ConfigSeen, answers: &Answers) -> bool {
+    config.managed.is_some() && answers.consents.managed == Some(Managed::Wait)
+}
+
 /// Which of id and domain this stage has to write.
-fn pending(seen: &ConfigurationSeen) -> Vec<Key> {
-    if seen.config.values.enabled == Some(true) {
+fn pending(seen: &ConfigurationSeen, answers: &Answers) -> Vec<Key> {
+    // Where going live follows, that waits for all of them.
+    let later = is_left_to_tool(&seen.config, answers) && !answers.prepare;
+    if seen.config.values.enabled == Some(true) || later {
         return Vec::new();
     }
     [Key::DistributionId, Key::PackagesDomain]
@@ -93,8 +101,12 @@ fn pending(seen: &ConfigurationSeen) -> Vec<Key> {
 pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
     let mut plan = Plan::new(Stage::Configuration, Seen::Nothing);
     let path = seen.config.path.clone();
-    let pending = pending(&seen);
-    if seen.config.values.enabled == Some(true) {
+    let pending = pending(&seen, answers);
+    if is_left_to_tool(&seen.config, answers) && !answers.prepare {
+        let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
+        let why = format!("{tool} is given all of the values at once, in going live");
+        plan.line(Step::Configuration, Verb::Keep, &path, why);
+    } else if seen.config.values.enabled == Some(true) {
         plan.line(
             Step::Configuration,
             Verb::Keep,
@@ -113,7 +125,7 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
     } else {
         plan.line(Step::Configuration, Verb::Update, &path, format!("{}; not live yet", names(&pending)));
     }
-    for (other, keys) in pending_there(&seen) {
+    for (other, keys) in pending_there(&seen, answers) {
         if !keys.is_empty() {
             plan.line(
                 Step::Configuration,
@@ -138,7 +150,7 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
     if let Some(domain) = &domain {
         plan.exhibit.push(notice(domain));
     }
-    for (config, keys) in std::iter::once((&seen.config, pending)).chain(pending_there(&seen)) {
+    for (config, keys) in std::iter::once((&seen.config, pending)).chain(pending_there(&seen, answers)) {
         ask_before(&mut plan, config, &seen.wanted, &keys, answers);
     }
     plan.seen = Seen::Configuration(Box::new(seen));
@@ -163,9 +175,10 @@ pub(super) fn ask_before(
 }
 
 /// What each of the other nodes has to be given so that going live only has to switch it on.
-fn pending_there(seen: &ConfigurationSeen) -> Vec<(&ConfigSeen, Vec<Key>)> {
+fn pending_there<'a>(seen: &'a ConfigurationSeen, answers: &Answers) -> Vec<(&'a ConfigSeen, Vec<Key>)> {
     let keys = |other: &ConfigSeen| {
-        if other.values.enabled == Some(true) || seen.wanted.distribution_id.is_none() {
+        let later = is_left_to_tool(other, answers) && !answers.prepare;
+        if later || other.values.enabled == Some(true) || seen.wanted.distribution_id.is_none() {
             return Vec::new();
         }
         nodes::missing(other, &seen.wanted, &[Key::Secret, Key::DistributionId, Key::PackagesDomain])
@@ -299,7 +312,8 @@ pub(super) async fn write(
     match (&config.managed, answers.consents.managed) {
         (None, _) | (Some(_), Some(Managed::Write)) => {}
         (Some((tool, _)), Some(Managed::Wait)) => {
-            return await_values(ground, tool, (values, keys), run, step, aim).await;
+            let keys = with_awaited(config, keys);
+            return await_values(ground, tool, (values, &keys), run, step, aim).await;
         }
         (Some((tool, _)), None) => {
             return Err(Failure::consent(
@@ -309,21 +323,26 @@ pub(super) async fn write(
             ));
         }
     }
+    let keys = &with_awaited(config, keys)[..];
     let expressions = if answers.consents.override_expression { Override::Append } else { Override::Refuse };
     let _turn = ground.turn().await?;
     aim.begin(ground).await?;
-    ground.host.write_config(config, &edits(values, keys), expressions).await
+    let written = ground.host.write_config(config, &edits(values, keys), expressions).await?;
+    if config.awaits_secret {
+        ground.host.forget_awaited();
+    }
+    Ok(written)
+}
+
+/// The keys to write, with the secret where the file doesn't hold it yet.
+fn with_awaited(config: &ConfigSeen, keys: &[Key]) -> Vec<Key> {
+    let secret = config.awaits_secret && !keys.contains(&Key::Secret);
+    secret.then_some(Key::Secret).into_iter().chain(keys.iter().copied()).collect()
 }
 
 /// Holds what a configuration client is waited for to write: Ruby's lines, and the same as its tool wants them.
 const AWAITED: &str = "managed-values";
 const SNIPPET: &str = "managed-snippet";
-
-/// What a run before this one waited for.
-pub(super) fn awaited(ground: &Ground) -> Values {
-    let lines = ground.host.state.read(AWAITED).unwrap_or_default();
-    ConfigFile::parse(&lines).values()
-}
 
 /// Writes what `edits` says of the file as it stands, whoever changed it since it was shown: for switching off, which is
 /// one value on its line and leaves all else as it is. `None` where nothing had to be written.
@@ -375,18 +394,20 @@ async fn await_values(
             let _turn = ground.turn().await?;
             aim.begin(ground).await?;
         }
-        let now = ground.host.read_config().await?.seen.values;
-        if wanted.iter().all(|(key, value)| now.ruby(*key).as_ref() == Some(value)) {
-            ground.host.state.remove(AWAITED);
-            ground.host.state.remove(SNIPPET);
-            return Ok(Written { backup: None, diff: Vec::new() });
-        }
         say(&format!(
             "waiting for {tool} to write the lines of {} to {}, {} s",
             path.display(),
             ground.host.config_place(),
             began.elapsed().as_secs()
         ));
+        // What is kept here doesn't count: the file must hold it.
+        let now = ground.host.read_config().await?.file.values();
+        if wanted.iter().all(|(key, value)| now.ruby(*key).as_ref() == Some(value)) {
+            ground.host.forget_awaited();
+            ground.host.state.remove(AWAITED);
+            ground.host.state.remove(SNIPPET);
+            return Ok(Written { backup: None, diff: Vec::new() });
+        }
         let pause = async {
             tokio::time::sleep(ground.patience(LOOK_AGAIN).max(SHORTEST)).await;
             Ok(())
@@ -406,8 +427,8 @@ pub async fn apply(
     answers: &Answers,
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
-    let here = (ground.clone(), &seen.config, pending(seen));
-    let there = ground.others().into_iter().zip(pending_there(seen));
+    let here = (ground.clone(), &seen.config, pending(seen, answers));
+    let there = ground.others().into_iter().zip(pending_there(seen, answers));
     let there = there.map(|(node, (config, keys))| (node, config, keys));
     let mut end = End::Unchanged;
     for (node, config, keys) in std::iter::once(here).chain(there) {

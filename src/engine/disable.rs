@@ -37,6 +37,11 @@ pub fn by_hand(path: &str) -> String {
     )
 }
 
+/// A failure that ends with what to type.
+fn typed(failure: Failure, path: &str) -> Failure {
+    if failure.next.contains(&line()) { failure } else { Failure { next: by_hand(path), ..failure } }
+}
+
 /// The two commands to type on a node that can't be reached.
 fn commands(node: &Ground) -> String {
     let ctl = node.host.ctl.name();
@@ -52,8 +57,7 @@ fn commands(node: &Ground) -> String {
 pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> {
     let nodes = ground.nodes();
     let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
-    let hand =
-        |node: &Ground, failure: Failure| Failure { next: by_hand(&node.host.config_place()), ..failure };
+    let hand = |node: &Ground, failure: Failure| typed(failure, &node.host.config_place());
     if read.iter().all(Result::is_err) {
         let first = read.into_iter().zip(&nodes).next();
         return Err(first
@@ -94,7 +98,10 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
             .into(),
     );
     if let Some(other) = other {
-        plan.notes.push(format!("{other} Switching off goes on beside it, and keeps it from going live."));
+        plan.notes.push(format!(
+            "{} Switching off goes on beside it, and keeps it from going live.",
+            other.whole()
+        ));
     }
     plan.notes.extend(seen.iter().filter_map(switches_on));
     Ok(plan)

@@ -2,9 +2,11 @@
 //!
 //! CloudFront goes on only behind proof, and is taken back at once where that fails.
 
-use futures::FutureExt as _;
+mod followers;
+mod pending;
+mod proof;
 
-use std::time::Duration;
+use futures::FutureExt as _;
 
 use crate::host::clock;
 use crate::model::{
@@ -24,15 +26,10 @@ use super::{
     distribution,
     gate::{self, Gate},
     ground::{Ground, Scene},
-    nodes, objects_key, packages_domain,
-    probe::{self, Place, Redirect},
-    reindexing,
+    nodes, objects_key, packages_domain, probe, reindexing,
     run::StageRun,
     services, switch,
 };
-
-/// Within this the redirect must have followed.
-const PROOF: Duration = Duration::from_mins(1);
 
 struct Found {
     scene: Scene,
@@ -67,7 +64,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         let domain = wanted_domain.as_deref().zip(found.distribution.as_ref());
         plan.exhibit.extend(domain.and_then(|(name, one)| packages_domain::exhibit(name, one)));
         for node in ground.nodes() {
-            plan.notes.extend(also_applied(&node).await);
+            plan.notes.extend(pending::notes(&node).await);
             plan.notes.extend(services::before(&node).await);
         }
     }
@@ -78,7 +75,7 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
     let mut plan = Plan::new(Stage::GoLive, Seen::Nothing);
     let path = seen.config.path.clone();
     let keys = keys(&seen);
-    let follow = follow(ground, &seen);
+    let follow = followers::of(ground, &seen);
     if keys.is_empty() && live == Some(true) && follow.is_empty() {
         plan.line(Step::Switch, Verb::Keep, &path, "CloudFront is on, and packagecloud redirects to it");
     } else {
@@ -125,48 +122,13 @@ fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Optio
     plan
 }
 
-/// The other nodes that have to be given something, or to be seen to follow their file: with their file, and what.
-fn follow<'a>(ground: &Ground, seen: &'a ConfigurationSeen) -> Vec<(Ground, &'a ConfigSeen, Vec<Key>)> {
-    ground
-        .others()
-        .into_iter()
-        .zip(&seen.others)
-        .filter_map(|(node, other)| {
-            let keys = nodes::missing(other, &seen.wanted, &Key::ALL);
-            (!keys.is_empty() || switch::begun(&node)).then_some((node, other, keys))
-        })
-        .collect()
-}
-
-/// What a reconfigure would also apply that isn't ours: whatever else was changed in the file since the last one.
-async fn also_applied(ground: &Ground) -> Option<String> {
-    let changed = ground.host.config_changed().await?;
-    let Some(last) = ground.host.last_reconfigure().await else {
-        return ground.asks_for_services().then(|| {
-            format!(
-                "{} was changed at {}, and when packagecloud was last reconfigured is not known: whatever else was changed there since takes effect too.",
-                ground.host.config_place(),
-                clock::written(changed)
-            )
-        });
-    };
-    (changed > last).then(|| {
-        format!(
-            "{} was changed at {}, after the last reconfigure at {}: whatever was changed there since, beside the lines of CloudFront, takes effect too.",
-            ground.host.config_place(),
-            clock::written(changed),
-            clock::written(last)
-        )
-    })
-}
-
-/// Which of the four values going live has to write; never the secret.
+/// Which of the four values going live has to write; the secret only where a tool shall write it with the others.
 fn keys(seen: &ConfigurationSeen) -> Vec<Key> {
-    [Key::Enabled, Key::DistributionId, Key::PackagesDomain]
+    let differs =
+        |key| seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key);
+    Key::ALL
         .into_iter()
-        .filter(|&key| {
-            seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key)
-        })
+        .filter(|&key| if key == Key::Secret { seen.config.awaits_secret } else { differs(key) })
         .collect()
 }
 
@@ -184,10 +146,10 @@ pub async fn apply(
     pass_gate(ground, &found, seen, run).await?;
 
     let keys = keys(seen);
-    let follow = follow(ground, seen);
+    let follow = followers::of(ground, seen);
     let domain = seen.wanted.packages_domain.as_deref();
     if keys.is_empty() && !follow.is_empty() && switch::is_live(ground, answers, domain).await == Some(true) {
-        let text = follow_on(ground, &found, seen, answers, follow, run).await?;
+        let text = followers::go_on(ground, &found, seen, answers, follow, run).await?;
         return Ok((End::Applied, text));
     }
     switch_on(ground, &seen.config, seen, &keys, answers, run).await?;
@@ -208,7 +170,7 @@ pub async fn apply(
         let restarting = tokio::time::Instant::now();
         switch::restart(ground, run).await?;
         let took = restarting.elapsed().as_secs();
-        let proof = prove(ground, &found, seen, answers, run).await?;
+        let proof = proof::prove(ground, &found, seen, answers, run).await?;
         switch::done_live(ground).await?;
         Ok::<_, Failure>((took, proof, services::after(ground, answers, restarting).await))
     };
@@ -222,7 +184,7 @@ pub async fn apply(
             if follow.is_empty() {
                 return Ok((End::Applied, text));
             }
-            let rest = follow_on(ground, &found, seen, answers, follow, run).await?;
+            let rest = followers::go_on(ground, &found, seen, answers, follow, run).await?;
             Ok((
                 End::Applied,
                 format!(
@@ -267,46 +229,6 @@ async fn switch_on(
         Ok(((), format!("cloudfront_enabled is true{}{}", node.host.on(), kept(&written))))
     })
     .await
-}
-
-/// The other nodes, one after the other: each is taken back alone where it fails, and the ones before it stay on.
-async fn follow_on(
-    ground: &Ground,
-    found: &Found,
-    seen: &ConfigurationSeen,
-    answers: &Answers,
-    follow: Vec<(Ground, &ConfigSeen, Vec<Key>)>,
-    run: &StageRun,
-) -> Result<String, Failure> {
-    let mut on = Vec::new();
-    for (node, other, keys) in follow {
-        switch_on(&node, other, seen, &keys, answers, run).await?;
-        let live = async {
-            ground.not_switched_off_meanwhile().await?;
-            switch::reconfigure(&node, run).await?;
-            let restarting = tokio::time::Instant::now();
-            switch::restart(&node, run).await?;
-            prove_all(ground, found, seen, answers, run).await?;
-            switch::done_live(&node).await?;
-            Ok::<_, Failure>(services::after(&node, answers, restarting).await)
-        };
-        let name = node.host.reach.name().unwrap_or_default().to_owned();
-        match live.await {
-            Ok(services) => on.push(if services.is_empty() { name } else { format!("{name} ({services})") }),
-            Err(failure) if failure.kind == Kind::Interrupted || is_lost(&node, &failure) => {
-                return Err(failure);
-            }
-            Err(failure) => {
-                let failure = ground.not_switched_off_meanwhile().await.err().unwrap_or(failure);
-                let failure = take_back(&node, &other.values, answers, run, failure, false).await;
-                return Err(Failure {
-                    why: format!("{}; {name} alone is off, the nodes before it stay on", failure.why),
-                    ..failure
-                });
-            }
-        }
-    }
-    Ok(format!("on too: {}", on.join(", ")))
 }
 
 async fn pass_gate(
@@ -359,153 +281,6 @@ async fn pass_gate(
         Ok(((), "signed URLs are served, unsigned ones are refused".into()))
     })
     .await
-}
-
-/// packagecloud's own redirect, followed through the edge: 200 or S3's 404 is accepted.
-async fn prove(
-    ground: &Ground,
-    found: &Found,
-    seen: &ConfigurationSeen,
-    answers: &Answers,
-    run: &StageRun,
-) -> Result<String, Failure> {
-    run.step(Step::Proof, "asking packagecloud for a package", async {
-        if !probe::can_ask(ground, answers) {
-            let text =
-                "not proven: no --probe-url; switched on as you said, so try an install from a client now";
-            return Ok((text.to_owned(), text.to_owned()));
-        }
-        let redirect = await_edge(ground, found, answers).await?;
-        let location = redirect.location.clone().unwrap_or_default();
-        if ground.delivery_is_out_of_reach() {
-            return Ok((
-                redirect.words(),
-                format!("packagecloud answers {}; the edge is out of reach here", redirect.words()),
-            ));
-        }
-        let reply = probe::follow(ground, &location).await?;
-        if accepted(&reply) {
-            let text = format!("packagecloud answers {}, and the edge {}", redirect.words(), reply.status);
-            return Ok((text.clone(), text));
-        }
-        Err(refused(seen, found, &location, &reply))
-    })
-    .await
-}
-
-/// How often packagecloud is asked once several nodes shall be on.
-const ASKED: usize = 10;
-
-/// Every one of packagecloud's redirects, asked ten times, goes to the edge and is accepted there: within a minute, since
-/// nobody can say which node answers.
-async fn prove_all(
-    ground: &Ground,
-    found: &Found,
-    seen: &ConfigurationSeen,
-    answers: &Answers,
-    run: &StageRun,
-) -> Result<(), Failure> {
-    run.step(Step::Proof, format!("asking packagecloud {ASKED} times"), async {
-        if !probe::can_ask(ground, answers) {
-            return Ok(((), "not proven: no --probe-url".to_owned()));
-        }
-        let samples = probe::samples(&found.scene).await.unwrap_or_default();
-        let until = tokio::time::Instant::now() + ground.patience(PROOF);
-        let mut asked = 0;
-        // While a node that isn't switched on yet answers too, that is no failure of this one.
-        let mut elsewhere = 0;
-        while asked < ASKED {
-            let redirect = probe::redirect(ground, answers, samples.package.as_deref()).await;
-            if let Ok(Some(redirect)) = &redirect
-                && redirect.place() == Place::Edge
-            {
-                let location = redirect.location.clone().unwrap_or_default();
-                if !ground.delivery_is_out_of_reach() {
-                    let reply = probe::follow(ground, &location).await?;
-                    if !accepted(&reply) {
-                        return Err(refused(seen, found, &location, &reply));
-                    }
-                }
-            } else if let Err(failure) = &redirect
-                && tokio::time::Instant::now() < until
-            {
-                // It restarts.
-                run.progress(Step::Proof)(&failure.to_string());
-                tokio::time::sleep(Duration::from_secs(2)).await;
-                continue;
-            } else {
-                redirect?;
-                elsewhere += 1;
-            }
-            asked += 1;
-        }
-        if elsewhere == ASKED {
-            return Err(Failure::other(
-                "packagecloud's own redirect",
-                "none of ten goes to CloudFront",
-                "look at packagecloud's log for why the reconfigure did not take, then try again",
-            ));
-        }
-        Ok(((), format!("{} of {ASKED} redirects go to the edge, and each was accepted", ASKED - elsewhere)))
-    })
-    .await
-}
-
-/// What a client can work with: the object, or S3's own answer that there is none.
-fn accepted(reply: &crate::cloud::web::Reply) -> bool {
-    reply.status == 200
-        || reply.status == 206
-        || (reply.status == 404 && reply.header("x-packagecloud-cloudfront").is_none())
-}
-
-/// Asks until the redirect goes to the edge, for a minute.
-async fn await_edge(ground: &Ground, found: &Found, answers: &Answers) -> Result<Redirect, Failure> {
-    let samples = probe::samples(&found.scene).await.unwrap_or_default();
-    let until = tokio::time::Instant::now() + ground.patience(PROOF);
-    loop {
-        ground.not_switched_off_meanwhile().await?;
-        let seen = match probe::redirect(ground, answers, samples.package.as_deref()).await {
-            Ok(Some(redirect)) if redirect.place() == Place::Edge => return Ok(redirect),
-            Ok(Some(redirect)) => format!("it answers {}", redirect.words()),
-            Ok(None) => "no URL to ask for".to_owned(),
-            Err(failure) => failure.to_string(),
-        };
-        if tokio::time::Instant::now() >= until {
-            return Err(Failure::other(
-                "packagecloud's own redirect",
-                format!("it did not go to CloudFront within a minute: {seen}"),
-                "look at packagecloud's log for why the reconfigure did not take, then try again",
-            ));
-        }
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
-}
-
-/// Why the edge refused packagecloud's own link, and which construction fits it, if another does.
-fn refused(
-    seen: &ConfigurationSeen,
-    found: &Found,
-    location: &str,
-    reply: &crate::cloud::web::Reply,
-) -> Failure {
-    let accepted = found.construction;
-    let fitting = seen
-        .wanted
-        .secret
-        .as_ref()
-        .and_then(|secret| probe::fitting(location, secret, accepted))
-        .filter(|construction| *construction != accepted);
-    let (why, next) = cause::refusal(reply, &found.known);
-    match fitting {
-        Some(construction) => Failure::other(
-            "packagecloud's own redirect",
-            format!(
-                "the edge refuses it: this packagecloud makes its tokens as {construction}, the edge accepts {accepted}"
-            ),
-            format!("run enable again with --construction {construction}"),
-        ),
-        None => Failure::other("packagecloud's own redirect", why, next),
-    }
 }
 
 /// Puts back what going live changed on one node, and says in the failure how that ended; where that is the only one

@@ -14,12 +14,14 @@ use std::{
 use futures::future::join_all;
 
 use crate::host::{
-    Afar, Hold as There,
-    lock::{Lock, OTHER_RUN, Turn},
+    Afar, Asked, Hold as There,
+    lock::{Lock, Refused, Turn},
 };
 use crate::model::{
+    event::Event,
     failure::{Failure, Kind},
     goal::Stage,
+    other_run::OtherRun,
 };
 
 use super::ground::Ground;
@@ -35,7 +37,10 @@ const SHORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What this run holds; clones of a ground share it.
 #[derive(Clone, Default)]
-pub(super) struct Hold(Arc<Mutex<Held>>);
+pub(super) struct Hold {
+    held: Arc<Mutex<Held>>,
+    asked: Asked,
+}
 
 #[derive(Default)]
 struct Held {
@@ -54,7 +59,7 @@ type Notes = BTreeMap<String, Option<String>>;
 
 impl Ground {
     fn held<T>(&self, work: impl FnOnce(&mut Held) -> T) -> T {
-        work(&mut self.hold.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.hold.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes the lock for this run, to its end; nothing where it has it.
@@ -62,21 +67,25 @@ impl Ground {
     /// # Errors
     /// Where another run has it: who, since when, in which stage. Or where it can't be made.
     pub async fn take(&self) -> Result<(), Failure> {
+        Ok(self.try_take().await?)
+    }
+
+    async fn try_take(&self) -> Result<(), Refused> {
         let now = self.host.clock.now();
         self.held(|held| {
             if held.lock.is_none() {
-                held.lock = Some(self.host.state.lock(now, None)?);
+                held.lock = Some(self.host.state.lock(now, &self.hold.asked)?);
             }
-            Ok::<_, Failure>(())
+            Ok::<_, Refused>(())
         })?;
         for node in self.nodes() {
             let Some(name) = node.host.reach.name().map(str::to_owned) else { continue };
             // A lock there ends with the line; it is taken again with the next stage.
-            if self.held(|held| held.there.get_mut(&name).is_some_and(There::stands)) {
+            if self.held(|held| held.there.get_mut(&name).is_some_and(There::alive)) {
                 continue;
             }
             self.held(|held| held.there.remove(&name));
-            match node.host.hold().await? {
+            match node.host.hold(&self.hold.asked).await? {
                 Some(there) => drop(self.held(|held| held.there.insert(name, there))),
                 None => self.log(&format!("{name}: its lock could not be taken; this goes on without")),
             }
@@ -87,20 +96,37 @@ impl Ground {
         Ok(())
     }
 
-    /// Another run on this host, as a sentence; takes the lock where there is none.
-    pub async fn other_run(&self) -> Option<String> {
-        let failure = self.take().await.err().filter(|failure| failure.what.starts_with(OTHER_RUN))?;
-        let on = failure.what.strip_prefix(OTHER_RUN).unwrap_or_default();
-        let why = failure.why;
-        Some(format!("Another run works{on}: {why}. Wait for it, or end it where it runs."))
+    /// Another run on this host; takes the lock where there is none.
+    pub async fn other_run(&self) -> Option<OtherRun> {
+        match self.try_take().await {
+            Err(Refused::Held(run)) => Some(*run),
+            _ => None,
+        }
     }
 
-    /// Says in the lock which stage runs.
-    pub(super) fn enter(&self, stage: Stage) {
+    /// Waits until another run asks this one to end, to go on in its place: who it is.
+    pub fn asked_to_end(&self) -> impl Future<Output = String> + use<> {
+        let asked = self.hold.asked.clone();
+        async move { asked.by().await }
+    }
+
+    /// Says in the locks which stage runs, or, where it `rests`, has come to its end.
+    pub(super) fn stands(&self, stage: Stage, rests: bool) {
         self.held(|held| {
             if let Some(lock) = &mut held.lock {
-                lock.stage(Some(stage));
+                lock.stands(Some(stage), rests, self.host.clock.now());
             }
+            held.there.values_mut().for_each(|there| there.stands(Some(stage), rests));
+        });
+    }
+
+    /// Keeps what happens beside the locks, for whoever watches.
+    pub(super) fn tell(&self, event: &Event) {
+        self.held(|held| {
+            if let Some(lock) = &mut held.lock {
+                lock.tell(self.host.clock.now(), event);
+            }
+            held.there.values_mut().for_each(|there| there.tell(event));
         });
     }
 

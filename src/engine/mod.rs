@@ -31,10 +31,13 @@ mod services;
 mod switch;
 mod vendor;
 mod verify;
+pub mod watch;
 pub mod welcome;
 
 pub use ground::{Ground, Identities, SandboxFacts, Settings};
 pub use run::{Attended, Run};
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt as _;
 
@@ -45,7 +48,7 @@ use crate::model::{
     event::End,
     failure::{Failure, Kind},
     goal::{Goal, Stage},
-    plan::Plan,
+    plan::{Ask, Plan},
     policy::least_privilege,
     seen::Seen,
     token::Construction,
@@ -63,6 +66,20 @@ pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Pl
 /// The access stage, asking only for what `stages` need: the ones of a run that have something to do.
 pub async fn look_at_access(ground: &Ground, answers: &Answers, stages: &[Stage]) -> Result<Plan, Failure> {
     access::look_for(ground, answers, Some(stages)).await
+}
+
+/// What is asked before anything is looked at in another account or bucket than the last run's. Where that can't be told
+/// yet, what is looked at first says why.
+pub async fn asked_first(ground: &Ground, answers: &Answers) -> Vec<Ask> {
+    if ground.settings.last.is_none() {
+        return Vec::new();
+    }
+    match ground.scene(answers).await {
+        Ok(scene) if access::elsewhere(ground, &scene, answers).is_some() => {
+            access::asks(ground, &scene, answers)
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A look at one stage that does something itself.
@@ -90,7 +107,9 @@ async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Resu
 
 /// Does exactly `plan`, and says what happens; `Ended` is said last, once.
 pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -> (End, Option<Failure>) {
-    let run = run.stage(plan.stage);
+    let began = AtomicBool::new(false);
+    let witness = ground.clone();
+    let run = run.witnessed(move |event| witness.tell(event)).stage(plan.stage);
     let (end, failure) = run
         .whole(async {
             if plan.stage == Stage::Disable {
@@ -99,8 +118,9 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
             } else if !matches!(plan.stage, Stage::Access | Stage::Overview | Stage::Verify) {
                 ground.take().await?;
             }
-            ground.enter(plan.stage);
+            ground.stands(plan.stage, false);
             at(ground, answers, Some(plan.stage));
+            began.store(true, Ordering::Relaxed);
             if let Some(ask) = plan.asks.first() {
                 return Err(Failure::consent(
                     plan.stage.title(),
@@ -146,11 +166,14 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
             }
         })
         .await;
+    ground.stands(plan.stage, true);
     if failure.is_some() {
         ground.look_afresh().await;
     }
-    if is_end(plan.stage, end, ground.without_ctl()) {
-        at(ground, answers, None);
+    // Beside another run that one's place stays as it is.
+    if began.into_inner() {
+        let ended = is_end(plan.stage, end, ground.without_ctl());
+        at(ground, answers, (!ended).then_some(plan.stage));
     }
     (end, failure)
 }

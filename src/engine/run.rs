@@ -2,7 +2,7 @@
 //!
 //! A step that began finishes or fails; `Ended` is said last, exactly once, even on a panic.
 
-use std::{future::Future, panic::AssertUnwindSafe};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
@@ -22,6 +22,8 @@ pub struct Run {
     stop: CancellationToken,
     pause: watch::Receiver<bool>,
     attended: Attended,
+    /// Hears each event too.
+    witness: Option<Witness>,
 }
 
 /// Who is there, and may see to what the run can't.
@@ -34,6 +36,8 @@ pub enum Attended {
     Typing,
 }
 
+type Witness = Arc<dyn Fn(&Event) + Send + Sync>;
+
 impl Run {
     /// `pause` holds true while it shall pause.
     #[must_use]
@@ -42,7 +46,7 @@ impl Run {
         stop: CancellationToken,
         pause: watch::Receiver<bool>,
     ) -> Self {
-        Self { events, stop, pause, attended: Attended::Nobody }
+        Self { events, stop, pause, attended: Attended::Nobody, witness: None }
     }
 
     /// The same, with somebody there.
@@ -57,6 +61,12 @@ impl Run {
         let (events, _) = mpsc::unbounded_channel();
         let (_, pause) = watch::channel(false);
         Self::new(events, CancellationToken::new(), pause)
+    }
+
+    /// The same, where `witness` hears each event before the face does.
+    #[must_use]
+    pub(super) fn witnessed(&self, witness: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self { witness: Some(Arc::new(witness)), ..self.clone() }
     }
 
     #[must_use]
@@ -89,6 +99,9 @@ pub struct StageRun {
 
 impl StageRun {
     pub fn say(&self, event: Event) {
+        if let Some(witness) = &self.run.witness {
+            witness(&event);
+        }
         // A face that has gone hears nothing; the work goes on to a consistent end all the same.
         let _ = self.run.events.send(event);
     }

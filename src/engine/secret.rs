@@ -2,6 +2,7 @@
 //!
 //! Between being made and being written the secret is in the operating system's keyring, so that a crash doesn't lose it.
 
+use crate::edge::bundle::{Described, parse_description};
 use crate::model::{
     answers::Answers,
     block::{Key, Values},
@@ -31,7 +32,26 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         let scene = ground.scene(answers).await?;
         scene.function().await?.is_some_and(|function| function.ownership == Ownership::Ours)
     };
-    plan(SecretSeen { config: config.seen, function, elsewhere }, answers)
+    let backup = if function && config.seen.values.secret.is_none() && elsewhere.is_none() {
+        backup_with_it(ground, answers).await
+    } else {
+        None
+    };
+    plan(SecretSeen { config: config.seen, function, elsewhere, backup }, answers)
+}
+
+/// The newest backup that holds a secret which a version of our function has.
+async fn backup_with_it(ground: &Ground, answers: &Answers) -> Option<String> {
+    let function = ground.scene(answers).await.ok()?.function().await.ok()??;
+    let held: Vec<Described> =
+        function.versions.iter().filter_map(|version| parse_description(&version.description)).collect();
+    for backup in ground.host.backups().await.ok()? {
+        let secret = ground.host.read_backup(&backup).await.ok().and_then(|values| values.secret);
+        if secret.is_some_and(|secret| held.iter().any(|one| one.holds(&secret).unwrap_or(false))) {
+            return Some(ground.host.said_at(&backup.path.display().to_string()));
+        }
+    }
+    None
 }
 
 /// Decides; touches nothing.
@@ -48,7 +68,13 @@ pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure>
     match &seen.config.values.secret {
         Some(secret) if !answers.consents.new_secret => {
             secret.key()?;
-            plan.line(Step::Secret, Verb::Keep, &path, "it holds a secret, of the right shape");
+            let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
+            let why = if seen.config.awaits_secret {
+                format!("one is made, of the right shape; {tool} writes it with the other values")
+            } else {
+                "it holds a secret, of the right shape".to_owned()
+            };
+            plan.line(Step::Secret, Verb::Keep, &path, why);
         }
         Some(_) if seen.config.values.enabled == Some(true) => {
             return Err(Failure::other(
@@ -70,12 +96,16 @@ pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure>
             plan.line(Step::Secret, Verb::Create, &path, format!("the one that {node} holds: none is made"));
         }
         None if seen.function && !answers.consents.new_secret => {
+            let copy = match &seen.backup {
+                Some(backup) => format!("copy its line from {backup}, which holds the one that the edge has, and keep it where {path} is made"),
+                None => "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), name that node too with --host".to_owned(),
+            };
             return Err(Failure::consent(
                 "cloudfront_secret",
                 format!(
                     "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
                 ),
-                "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), name that node too with --host, or make a new one with --new-secret",
+                format!("{copy}, or make a new one with --new-secret"),
             ));
         }
         None => {
@@ -119,7 +149,7 @@ pub async fn apply(
             None => match host.keyring.get(&name).await.ok().flatten() {
                 Some(secret) => Some(secret),
                 // Made for a configuration client, which may have it already.
-                None => configuration::awaited(ground).secret,
+                None => host.awaited_secret(),
             },
         };
         let secret = if let Some(secret) = known {
@@ -136,6 +166,18 @@ pub async fn apply(
             Ok(()) => String::new(),
             Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
         };
+        if configuration::is_left_to_tool(&seen.config, answers) && seen.config.values.secret.is_none() {
+            let place = host.await_secret(&secret)?;
+            let _ = host.keyring.forget(&name).await;
+            let tool = seen.config.managed.as_ref().map_or("its tool", |(tool, _)| tool);
+            return Ok((
+                (),
+                format!(
+                    "the secret is kept in {} until {tool} writes it with the other values",
+                    place.display()
+                ),
+            ));
+        }
         let values = Values { secret: Some(secret), ..Values::default() };
         let written = configuration::write(
             ground,
@@ -163,7 +205,7 @@ mod tests {
     fn seen(secret: Option<&str>, enabled: Option<bool>, function: bool) -> SecretSeen {
         let values = Values { secret: secret.map(Secret::new), enabled, ..Values::default() };
         let config = ConfigSeen { path: "p.rb".into(), values, ..ConfigSeen::default() };
-        SecretSeen { config, function, elsewhere: None }
+        SecretSeen { config, function, elsewhere: None, backup: None }
     }
 
     const GOOD: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
@@ -181,6 +223,8 @@ mod tests {
         assert_eq!(verb(seen(Some(GOOD), None, true), &new), Ok(Verb::Update));
         assert!(verb(seen(Some(GOOD), Some(true), true), &new).unwrap_err().contains("would break"));
         assert!(verb(seen(None, None, true), &keep).unwrap_err().contains("the edge has one already"));
+        let wiped = SecretSeen { backup: Some("p.rb.1.bak".into()), ..seen(None, None, true) };
+        assert!(plan(wiped, &keep).unwrap_err().next.contains("copy its line from p.rb.1.bak"));
         let other =
             SecretSeen { elsewhere: Some(("web2".into(), Secret::new(GOOD))), ..seen(None, None, true) };
         assert_eq!(verb(other, &keep), Ok(Verb::Create), "the other node's, not a new one");

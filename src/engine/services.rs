@@ -91,7 +91,7 @@ pub(super) async fn after(ground: &Ground, answers: &Answers, since: tokio::time
         Ok(Some(words)) => said.push(words),
         Ok(None) => {}
         Err(words) => {
-            said.push(format!("{words}{} (packagecloud-ctl restart NAME starts one anew)", ground.host.on()))
+            said.push(format!("{words}{} (packagecloud-ctl restart NAME starts one anew)", ground.host.on()));
         }
     }
     // Where its redirect was followed, it has answered.

@@ -24,18 +24,24 @@ use crate::model::{
 };
 
 use super::{
-    configuration,
+    access, configuration,
     ground::{Ground, Identities, Scene, source},
 };
 
 pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
-    let mut found = Welcome { left: left(ground), ..Welcome::default() };
+    let last = ground.settings.last.clone();
+    let mut found = Welcome { left: left(ground), last, ..Welcome::default() };
     found.other_run = ground.other_run().await;
     config(ground, &mut found).await;
     found.backups = super::backups(ground).await.unwrap_or_default();
     found.packagecloud = version::check(ground.host.version().await.as_ref()).detail;
     found.identities = identities(ground, answers).await;
+    found.sudo = ground.left_out().map(|dropped| dropped.advice());
     match ground.scene(answers).await {
+        // Nothing of another account is shown as if it were the one that this host works in: that is asked first.
+        Ok(scene) if is_foreign(ground, &scene) && access::elsewhere(ground, &scene, answers).is_some() => {
+            found.cloudfront.by = SetUpBy::Unknown;
+        }
         Ok(scene) => {
             found.buckets.push(BucketFound {
                 name: scene.names.bucket().to_owned(),
@@ -94,13 +100,19 @@ async fn runtime(ground: &Ground, scene: &Scene, distribution: &Distribution) ->
     Some(RuntimeFound::new(&version.runtime, today.get(..10).unwrap_or_default()))
 }
 
+/// Whether the account is another than the last run's.
+fn is_foreign(ground: &Ground, scene: &Scene) -> bool {
+    ground.settings.last.as_ref().is_some_and(|(account, _)| *account != scene.account)
+}
+
 /// Where the last run was left, if it didn't go to its end.
-fn left(ground: &Ground) -> Option<Left> {
+pub fn left(ground: &Ground) -> Option<Left> {
     let left = ground.host.state.left().0?;
     Some(Left {
         goal: left.answers.goal?,
         stage: left.stage?,
-        when: clock::written(Duration::from_secs(left.when)),
+        ago: clock::ago(ground.host.clock.now().saturating_sub(Duration::from_secs(left.when))),
+        on: left.on,
     })
 }
 

@@ -57,6 +57,26 @@ pub fn written(time: Duration) -> String {
         .unwrap_or_default()
 }
 
+/// How long something is, in one unit: `a moment`, `40 seconds`, `14 minutes`, `3 hours`, `2 days`.
+#[must_use]
+pub fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (count, unit) = match seconds {
+        0..10 => return "a moment".to_owned(),
+        10..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..172_800 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `14 minutes ago`.
+#[must_use]
+pub fn ago(time: Duration) -> String {
+    format!("{} ago", span(time))
+}
+
 /// `20261123T204500Z`, as it stands in a file's name.
 #[must_use]
 pub fn stamp(time: Duration) -> String {
@@ -69,4 +89,24 @@ pub fn stamped(text: &str) -> Option<Duration> {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let date = time::PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
     u64::try_from(date.unix_timestamp()).ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_is_said_in_one_unit() {
+        for (seconds, said) in [
+            (3, "a moment ago"),
+            (59, "59 seconds ago"),
+            (60, "1 minute ago"),
+            (14 * 60 + 59, "14 minutes ago"),
+            (3600, "1 hour ago"),
+            (47 * 3600, "47 hours ago"),
+            (5 * 86_400, "5 days ago"),
+        ] {
+            assert_eq!(ago(Duration::from_secs(seconds)), said);
+        }
+    }
 }

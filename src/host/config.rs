@@ -37,6 +37,13 @@ pub struct Backup {
     pub made: String,
 }
 
+/// The lines to type, where a secret is among them.
+const BY_HAND: &str = "lines-to-type";
+
+fn shell(path: &Path) -> String {
+    shell_words::quote(&path.to_string_lossy()).into_owned()
+}
+
 /// How many names of backups are looked at at once.
 const FEW: usize = 8;
 
@@ -64,12 +71,26 @@ impl Host {
             return Err(self.refused(&file, &Refusal::NotRuby(line), &[]));
         }
         let managed = managed::header(&bytes).or_else(|| managed::client(root, &there));
+        let mut values = file.values();
+        let expressions = file.expressions();
+        // What its tool was given and hasn't written yet is as good as written.
+        let awaited = self.awaited_secret().filter(|_| {
+            managed.is_some()
+                && values.secret.is_none()
+                && !expressions.iter().any(|(key, ..)| *key == Key::Secret)
+        });
+        let awaits_secret = awaited.is_some();
+        if let Some(secret) = awaited {
+            self.redactor.learn(&secret);
+            values.secret = Some(secret);
+        }
         let seen = ConfigSeen {
             path: self.config_place(),
             hash: reach::hash(&bytes),
-            values: file.values(),
-            expressions: file.expressions(),
+            values,
+            expressions,
             managed,
+            awaits_secret,
         };
         Ok(Config { file, seen })
     }
@@ -198,7 +219,9 @@ impl Host {
             return Ok(Written { backup: None, diff: Vec::new() });
         }
         let backup = self.fresh_backup().await;
+        let before = self.pending(seen).await;
         self.reach.replace(&self.config, seen, new, &backup).await?;
+        self.note_written(&reach::hash(new), before);
         Ok(Written { backup: Some(backup), diff: diff(old, new) })
     }
 
@@ -230,8 +253,19 @@ impl Host {
         Failure::drifted(self.config_place(), "it was changed since it was read, so it was not overwritten")
     }
 
-    /// The lines to type where the file can't be written: never a secret's text.
+    /// What to type where the file can't be written. A secret is never said: its line is put into a file of this user's.
     fn lines(&self, wanted: &[(Key, String)]) -> String {
+        if wanted.iter().any(|(key, _)| *key == Key::Secret) {
+            let line = |(key, value): &(Key, String)| format!("{HASH}['{}'] = {value}\n", key.name());
+            let text: String = wanted.iter().map(line).collect();
+            if let Ok(kept) = self.state.write(&self.note_name(BY_HAND), text.as_bytes()) {
+                let (kept, path) = (shell(&kept), shell(&self.config));
+                return match self.reach.name() {
+                    None => format!("to do it by hand: cat {kept} >> {path}"),
+                    Some(name) => format!("to do it by hand: ssh {name} 'cat >> {path}' < {kept}"),
+                };
+            }
+        }
         let off = [(Key::Enabled, "false".to_owned())];
         let wanted = if wanted.is_empty() { &off } else { wanted };
         let line = |(key, value): &(Key, String)| {

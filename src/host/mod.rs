@@ -3,24 +3,33 @@
 //! Nothing outside knows where packagecloud.rb lies or how its commands are run.
 
 pub mod afar;
+pub mod asked;
+pub mod awaited;
 pub mod clock;
 pub mod config;
 #[cfg(test)]
 mod config_tests;
 pub mod ctl;
+mod holder;
+pub mod journal;
 pub mod keyring;
 pub mod lock;
 pub mod managed;
 pub mod netrc;
+pub mod owner;
+pub mod pending;
 pub mod reach;
 pub mod redact;
 pub mod ssh;
 pub mod state;
+pub mod sudo;
+pub mod users;
 pub mod version;
 
 use std::path::{Path, PathBuf};
 
 pub use afar::{Afar, Hold};
+pub use asked::Asked;
 pub use clock::Clock;
 pub use config::{Backup, Config, Restore, Written};
 pub use ctl::{Ctl, Outcome, REINDEX};

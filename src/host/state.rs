@@ -178,6 +178,14 @@ impl State {
     }
 }
 
+/// One of its own, for a test.
+#[cfg(test)]
+pub(super) fn fresh() -> (tempfile::TempDir, State) {
+    let root = tempfile::tempdir().expect("there is room");
+    let state = State::open(&root.path().join("a/b"), None).expect("it can be made");
+    (root, state)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -187,19 +195,13 @@ mod tests {
 
     const NOW: Duration = Duration::from_mins(29_924_445);
 
-    fn state() -> (tempfile::TempDir, State) {
-        let root = tempfile::tempdir().unwrap();
-        let state = State::open(&root.path().join("a/b"), None).unwrap();
-        (root, state)
-    }
-
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
     #[test]
     fn what_is_left_is_found_again_and_what_is_broken_is_ignored_with_a_note() {
-        let (_root, state) = state();
+        let (_root, state) = fresh();
         assert_eq!(mode(state.dir()), 0o700);
         assert_eq!(state.left(), (None, None));
         let answers = Answers { goal: Some(Goal::Upgrade), bucket: Some("b".into()), ..Answers::default() };
@@ -217,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_log_holds_no_secret_and_saved_documents_are_0600() {
-        let (_root, state) = state();
+        let (_root, state) = fresh();
         let redactor = Redactor::default();
         redactor.learn(&Secret::new("hunter22"));
         state.log(NOW, &redactor, "one \u{1b}[31mhunter22\ntwo");

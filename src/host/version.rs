@@ -2,6 +2,8 @@
 //!
 //! Unknown is unknown, and stops nothing.
 
+use std::path::{Path, PathBuf};
+
 use crate::model::check::Check;
 
 use super::{Ctl, Host};
@@ -77,7 +79,7 @@ impl Host {
             {
                 return Some(version);
             }
-            if let Some(program) = self.reach.program("rpm").await
+            if let Some(program) = self.rpm().await
                 && let Some(out) = self.reach.ask(&program, &["-q", "--qf", "%{VERSION}\n", name]).await
                 && let Some(version) = out.lines().next().and_then(|line| Version::parse(line, "rpm"))
             {
@@ -91,6 +93,18 @@ impl Host {
             return Version::parse(text, "version-manifest.txt");
         }
         self.listed().await
+    }
+
+    /// rpm, where its database is: without one it would make one, in the home of whoever asks.
+    pub(super) async fn rpm(&self) -> Option<PathBuf> {
+        let databases = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"].into_iter().flat_map(|dir| {
+            ["rpmdb.sqlite", "Packages", "Packages.db"].map(|name| Path::new(dir).join(name))
+        });
+        let databases: Vec<PathBuf> = databases.collect();
+        if self.reach.existing(&databases).await.is_empty() {
+            return None;
+        }
+        self.reach.program("rpm").await
     }
 
     /// The version that a sandbox's packagecloud says of itself.

@@ -1,6 +1,6 @@
 //! What happened, as plain past-tense facts: the only thing that the engine says while it works, and all that a face shows.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     check::Check,
@@ -10,7 +10,7 @@ use super::{
 };
 
 /// How a stage ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum End {
     /// Something was changed, and all of it stands.
@@ -23,7 +23,8 @@ pub enum End {
 }
 
 /// How far something is, and how fast; every number that isn't known is absent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Pace {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<u64>,
@@ -62,7 +63,8 @@ pub struct Pace {
 }
 
 /// What a step waits for that stands still because AWS no longer accepts the credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Wants {
     /// Fresh ones where they came from: it goes on by itself.
     Renewal,
@@ -73,7 +75,7 @@ pub enum Wants {
 }
 
 /// A fact. Of one stage's events, [`Event::Ended`] is the last one, exactly once, even on a panic.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Event {
     /// A step began. Every step that began finishes or fails before the stage ends.
@@ -86,30 +88,26 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         pace: Option<Pace>,
     },
-    /// A step stands still until AWS accepts the credentials again; what is done stands. To who reads JSON it is progress.
-    #[serde(rename = "progress")]
-    Waiting {
-        stage: Stage,
-        step: Step,
-        text: String,
-        #[serde(skip)]
-        failure: Failure,
-        #[serde(skip)]
-        wants: Wants,
-    },
+    /// A step stands still until AWS accepts the credentials again; what is done stands.
+    Waiting { stage: Stage, step: Step, text: String, failure: Failure, wants: Wants },
     /// A step is done, and stands.
     Finished { stage: Stage, step: Step, text: String },
     /// A step failed; `failure` holds the next move.
     Failed { stage: Stage, step: Step, failure: Failure },
     /// A check has its result.
     Check {
-        #[serde(skip)]
+        #[serde(skip, default = "unsaid")]
         stage: Stage,
         #[serde(flatten)]
         check: Check,
     },
     /// The stage is over; nothing of it follows.
     Ended { stage: Stage, step: Option<Step>, end: End, text: String },
+}
+
+/// A check says no stage of its own; whoever reads one back knows it.
+fn unsaid() -> Stage {
+    Stage::Verify
 }
 
 impl Event {

@@ -1,9 +1,9 @@
 //! A failure as an operator needs it: the thing, the reason, the next move.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What kind of failure it is, where the difference changes what happens next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The command or an option is wrong: exit code 2.
@@ -30,7 +30,7 @@ pub enum Kind {
 
 /// One failure. All three texts are lower-case fragments without a full stop, fit for
 /// `what: why` on one line and `next` on the following one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{what}: {why}")]
 pub struct Failure {
     pub kind: Kind,

@@ -11,6 +11,7 @@ pub mod goal;
 pub mod hide;
 pub mod names;
 pub mod object;
+pub mod other_run;
 pub mod plan;
 pub mod policy;
 pub mod presign;

@@ -287,6 +287,8 @@ pub struct ConfigSeen {
     pub expressions: Vec<(Key, usize, String)>,
     /// The tool that manages the file, `chef`, `puppet` or `ansible`, and how that was seen.
     pub managed: Option<(String, String)>,
+    /// Whether the secret among the values isn't in the file yet: its tool shall write it there.
+    pub awaits_secret: bool,
 }
 
 /// The function as our code would have it published now.
@@ -343,6 +345,8 @@ pub struct SecretSeen {
     pub function: bool,
     /// Another web node's secret, and that node's name: with one there, none is made.
     pub elsewhere: Option<(String, super::secret::Secret)>,
+    /// The newest backup of the file that holds the secret which the edge has.
+    pub backup: Option<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -2,10 +2,13 @@
 //!
 //! Nothing here is certain: each fact says how it was found, and what could not be found out is a [`Failure`] beside the rest.
 
+use std::fmt;
+
 use super::{
     check::{Check, Verdict},
     failure::Failure,
     goal::{Goal, Stage},
+    other_run::OtherRun,
     secret::Secret,
 };
 
@@ -17,6 +20,8 @@ pub struct Welcome {
     pub packagecloud: String,
     /// AWS identities, the one that is proposed first.
     pub identities: Vec<IdentityFound>,
+    /// What sudo left out on the way to root, and the command that keeps it.
+    pub sudo: Option<String>,
     /// Buckets, the one that is proposed first.
     pub buckets: Vec<BucketFound>,
     pub cloudfront: CloudFrontFound,
@@ -24,8 +29,10 @@ pub struct Welcome {
     pub goal: Option<(Goal, String)>,
     /// Where the last run was left.
     pub left: Option<Left>,
-    /// Somebody else's run on this host: who, since when, in which stage; a whole sentence.
-    pub other_run: Option<String>,
+    /// The account and the bucket of the last run, whether it went to its end or not.
+    pub last: Option<(String, String)>,
+    /// Somebody else's run on this host.
+    pub other_run: Option<OtherRun>,
     /// Backups of packagecloud.rb, the newest first.
     pub backups: Vec<BackupFound>,
     /// What could not be found out.
@@ -144,8 +151,21 @@ impl RuntimeFound {
 pub struct Left {
     pub goal: Goal,
     pub stage: Stage,
-    /// `2026-11-23 20:41 UTC`.
-    pub when: String,
+    /// `14 minutes ago`.
+    pub ago: String,
+    /// The account and the bucket that it worked on, where it came to know them.
+    pub on: Option<(String, String)>,
+}
+
+/// `14 minutes ago, in distribution, account 999999999999, bucket packages`.
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, in {}", self.ago, self.stage.name())?;
+        match &self.on {
+            Some((account, bucket)) => write!(f, ", account {account}, bucket {bucket}"),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,9 +59,12 @@ impl Job {
             Effect::Look(stage, _) | Effect::LookBeside(stage, _) => Owes::Looked(*stage),
             Effect::Apply(plan, _) => Owes::Ended(plan.stage),
             Effect::Copy(_) => Owes::Copied,
-            Effect::Renew(_) | Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => {
-                Owes::Nothing
-            }
+            Effect::Renew(_)
+            | Effect::Watch { .. }
+            | Effect::BringBack
+            | Effect::Stop
+            | Effect::Pause(_)
+            | Effect::Leave(_) => Owes::Nothing,
         };
         let (event_sender, events) = mpsc::unbounded_channel();
         let (news_sender, news) = mpsc::unbounded_channel();

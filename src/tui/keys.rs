@@ -70,6 +70,7 @@ pub const TABLE: &[Binding] = &[
     row(Browse, &[Char('w')], Intent::Whole, "w", "whole file", "restores the whole file, or the four values alone"),
     row(Browse, &[Char('u')], Intent::Probe, "u", "URL", "a download URL of packagecloud, to see its redirect by"),
     row(Browse, &[Char('i')], Intent::Credentials, "i", "credentials", "a code or other keys, where AWS no longer accepts the credentials"),
+    row(Browse, &[Char('t')], Intent::TakeOver, "t", "take over", "lets another run on this host end, to go on from what it left"),
     row(Browse, &[Char('r')], Intent::Again, "r", "again", "looks again"),
     row(Browse, &[Char('c')], Intent::Copy, "c", "copy", "copies what is to be copied, to the clipboard and to a file"),
     row(Browse, &[Char('x')], Intent::Why, "x", "why 403?", "finds out why clients get 403, by verifying all of it"),

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crossterm::event::Event as TerminalEvent;
-use futures::{FutureExt as _, Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use ratatui::{Terminal, backend::Backend};
 use tokio::{
     task::JoinHandle,
@@ -40,16 +40,22 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long what runs may take to stop once the terminal is gone.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The wizard on this process's terminal, which is as before when this returns.
-pub async fn run<F>(beginning: Beginning, effects: F) -> Result<Outcome, Failure>
+/// The wizard on this process's terminal, which is as before when this returns. `taken_over` says who asks it to end.
+pub async fn run<F>(
+    beginning: Beginning,
+    effects: F,
+    taken_over: impl Future<Output = String>,
+) -> Result<Outcome, Failure>
 where
     F: Fn(Effect, JobSender) -> JoinHandle<()>,
 {
     let (_taken, mut terminal) = terminal::take()?;
-    let hangups = terminal::hangups()?;
+    let hangups = terminal::hangups()?.map(|()| News::Hangup);
+    let taken_over = Box::pin(stream::once(taken_over.map(News::TakenOver)));
+    let ends = stream::select(hangups, taken_over);
     let mut wizard = Wizard::new(beginning);
     let outcome =
-        drive(&mut terminal, terminal::keys(), hangups, &mut wizard, &Theme::of_environment(), effects).await;
+        drive(&mut terminal, terminal::keys(), ends, &mut wizard, &Theme::of_environment(), effects).await;
     if terminal.show_cursor().is_err() {
         // Its drop would complain on a terminal that is gone, and panic for want of one.
         std::mem::forget(terminal);
@@ -57,11 +63,11 @@ where
     Ok(outcome)
 }
 
-/// The loop: until the wizard is left, or the terminal is gone.
+/// The loop: until the wizard is left, or the terminal is gone; `ends` are the news that ask it to end.
 pub async fn drive<B, K, H, F>(
     terminal: &mut Terminal<B>,
     keys: K,
-    hangups: H,
+    ends: H,
     wizard: &mut Wizard,
     theme: &Theme,
     effects: F,
@@ -69,7 +75,7 @@ pub async fn drive<B, K, H, F>(
 where
     B: Backend,
     K: Stream<Item = TerminalEvent> + Unpin,
-    H: Stream<Item = ()> + Unpin,
+    H: Stream<Item = News> + Unpin,
     F: Fn(Effect, JobSender) -> JoinHandle<()>,
 {
     let mut face = Face {
@@ -77,7 +83,7 @@ where
         wizard,
         effects,
         keys: keys.fuse(),
-        hangups: hangups.fuse(),
+        ends: ends.fuse(),
         job: None,
         beside: None,
         aside: None,
@@ -131,7 +137,7 @@ struct Face<'w, K, H, F> {
     wizard: &'w mut Wizard,
     effects: F,
     keys: futures::stream::Fuse<K>,
-    hangups: futures::stream::Fuse<H>,
+    ends: futures::stream::Fuse<H>,
     /// The look or the run.
     job: Option<Job>,
     /// A run that goes on while the screen is at a later stage.
@@ -152,7 +158,7 @@ struct Heard {
 impl<K, H, F> Face<'_, K, H, F>
 where
     K: Stream<Item = TerminalEvent> + Unpin,
-    H: Stream<Item = ()> + Unpin,
+    H: Stream<Item = News> + Unpin,
     F: Fn(Effect, JobSender) -> JoinHandle<()>,
 {
     /// The next news; dropping this before it is ready loses nothing.
@@ -168,9 +174,11 @@ where
         tokio::select! {
             biased;
             key = self.keys.next(), if self.gone.is_none() => Heard { news: self.key(key), urgent: true },
-            Some(()) = self.hangups.next() => {
-                self.gone.get_or_insert_with(Instant::now);
-                calm(News::Hangup)
+            Some(news) = self.ends.next() => {
+                if matches!(news, News::Hangup) {
+                    self.gone.get_or_insert_with(Instant::now);
+                }
+                calm(news)
             }
             () = sleep_until(last_grace.unwrap_or(self.began)), if last_grace.is_some() => calm(News::Hangup),
             news = said(&mut self.job) => calm(news),

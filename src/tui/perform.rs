@@ -68,16 +68,23 @@ async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<
             engine::apply(ground, &plan, &answers, &run).await;
             None
         }
+        Effect::Watch { take_over } => {
+            let say = |seen| drop(sender.news.send(News::Watched(Ok(seen))));
+            engine::watch::watch(ground, take_over, say)
+                .await
+                .err()
+                .map(|failure| News::Watched(Err(failure)))
+        }
         Effect::Copy(copied) => Some(News::Copied(copy(ground, &copied).await)),
         Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => None,
     }
 }
 
-/// To the terminal's clipboard (OSC 52), and to a file of its own, since not every terminal obeys. The secret goes
-/// into the file alone.
+/// To the terminal's clipboard (OSC 52), and to a file that only its owner reads, since not every terminal obeys; with
+/// the secret that the screen hides.
 async fn copy(ground: &Ground, copied: &Copied) -> Result<String, Failure> {
     let text = ground.reveal(&copied.text).await;
     let path = ground.host.state.clipboard(&text)?;
     let _ = execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(&text));
-    Ok(path.display().to_string())
+    Ok(format!("{}: {}", path.display(), copied.title))
 }

@@ -16,13 +16,14 @@ pub fn lines(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>>
         (wizard.screen == Screen::Welcome).then(|| Wizard::GOALS.get(wizard.choice).copied()).flatten();
     let aside = match wizard.screen {
         Screen::Stage(stage) => Some(stage),
-        Screen::Welcome | Screen::Identity | Screen::Bucket | Screen::Backups => None,
+        Screen::Welcome | Screen::Identity | Screen::Bucket | Screen::Backups | Screen::Watch => None,
     };
     let goal = chosen.or_else(|| wizard.goal());
     let stages = goal.map_or(&[][..], |goal| goal.stages());
     let here = match wizard.screen {
         Screen::Identity | Screen::Bucket => Some(Stage::Access),
         Screen::Backups => Some(Stage::RollBack),
+        Screen::Watch => wizard.other_run().and_then(|run| run.stage),
         Screen::Welcome | Screen::Stage(_) => aside,
     };
     let mut lines = Vec::new();

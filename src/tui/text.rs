@@ -8,18 +8,29 @@ use ratatui::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+/// A space that holds words together: it is drawn as any other.
+const TIE: char = '\u{a0}';
+
+/// `text` as one word for [`wrap`]: a number stays with its unit.
+#[must_use]
+pub fn tied(text: &str) -> String {
+    text.replace(' ', &TIE.to_string())
+}
+
 /// `text` in lines of at most `width` columns, broken at spaces where there are any.
 #[must_use]
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = vec![String::new()];
     let mut used = 0;
-    for word in text.split_whitespace() {
+    let breaks = |letter: char| letter.is_whitespace() && letter != TIE;
+    for word in text.split(breaks).filter(|word| !word.is_empty()) {
+        let word = word.replace(TIE, " ");
         let wide = word.width();
         if used > 0 && used + 1 + wide <= width {
             let last = lines.last_mut().expect("one line was put there first");
             last.push(' ');
-            last.push_str(word);
+            last.push_str(&word);
             used += 1 + wide;
             continue;
         }
@@ -214,6 +225,10 @@ mod tests {
         assert_eq!(count(12), "12");
         assert_eq!(bytes(999), "999 bytes");
         assert_eq!(bytes(1_240_000_000), "1.2 GB");
+        assert_eq!(
+            wrap(&format!("the function · {}", tied("3 min 05 s")), 18),
+            ["the function ·", "3 min 05 s"]
+        );
         assert_eq!(elapsed(Duration::from_millis(450)), "0.4 s");
         assert_eq!(elapsed(Duration::from_secs(185)), "3 min 05 s");
         assert_eq!(elapsed(Duration::from_mins(127)), "2 h 07 min");

@@ -3,14 +3,14 @@
 use super::{
     Credentials, Doing, Effect, Wizard,
     form::{Form, Purpose},
-    screen::Screen,
+    screen::{Over, Screen},
 };
 use crate::model::{
     check::Check,
     event::Wants,
     failure::Failure,
     goal::{Goal, Stage},
-    plan::Consent,
+    plan::{Ask, Consent},
     secret::Secret,
     welcome::{IdentityFound, Source},
 };
@@ -95,8 +95,14 @@ impl Wizard {
         })
     }
 
-    /// This identity is used from now on.
+    /// This identity is used from now on; one of another account than the last run's only after a yes.
     pub(super) fn identified(&mut self, identity: &IdentityFound) {
+        if let Some(question) = self.elsewhere(identity) {
+            self.stood = self.now;
+            self.chosen = Some(identity.clone());
+            self.over = Some(Over::Ask(Ask { consent: Consent::OtherBucket, question }));
+            return;
+        }
         self.answers.source = Some(identity.source.clone());
         self.answers.profile = match &identity.source {
             Source::Profile(name) => Some(name.clone()),
@@ -106,6 +112,19 @@ impl Wizard {
         self.answers.identity = known(&identity.arn);
         self.answers.account = known(&identity.account);
         self.show(Screen::Bucket);
+    }
+
+    /// Whether the identity is of another account than the last run's: the question then.
+    #[must_use]
+    pub fn elsewhere(&self, identity: &IdentityFound) -> Option<String> {
+        let (account, bucket) = self.welcome.there()?.last.as_ref()?;
+        let other = !identity.account.is_empty() && identity.account != *account;
+        (other && !self.answers.consents.other_bucket).then(|| {
+            format!(
+                "The last run on this host worked in account {account}, on bucket {bucket}. This identity is of account {}. Work there now?",
+                identity.account
+            )
+        })
     }
 
     pub(super) fn choose_bucket(&mut self) -> Option<Effect> {

@@ -11,7 +11,7 @@ use crate::model::{
     event::End,
     failure::Kind,
     goal::{Goal, Stage, Step},
-    plan::{Ask, Consent},
+    plan::{Ask, Consent, Exhibit},
 };
 
 /// What Enter does on a stage's screen.
@@ -33,10 +33,12 @@ impl Wizard {
     pub(super) fn show(&mut self, screen: Screen) {
         self.screen = screen;
         self.over = None;
+        self.chosen = None;
         self.form = None;
         self.choice = 0;
         self.scroll = 0;
         self.anyway = false;
+        self.copies = 0;
         self.stood = self.now;
         self.choice = self.first_choice();
     }
@@ -204,6 +206,12 @@ impl Wizard {
 
     /// The answer yes, or the choice; the next consent is asked for, or the stage looked at as it is now.
     pub(super) fn consented(&mut self, consent: Consent) -> Option<Effect> {
+        if let Some(identity) = self.chosen.take() {
+            self.answers.consents.other_bucket = true;
+            self.over = None;
+            self.identified(&identity);
+            return None;
+        }
         let Screen::Stage(stage) = self.screen else { return None };
         let consents = &mut self.answers.consents;
         match consent {
@@ -231,6 +239,7 @@ impl Wizard {
 
     pub(super) fn refused(&mut self, ask: &Ask) {
         self.over = None;
+        self.chosen = None;
         self.stood = self.now;
         self.notice = Some(format!("Nothing was done: that needs your yes ({}).", ask.consent.flag()));
     }
@@ -253,6 +262,7 @@ impl Wizard {
                     self.show(Screen::Welcome);
                     None
                 }
+                Screen::Watch => Some(self.begin_again()),
                 _ if self.welcome.there().is_none() || self.origin.is_some() => Some(self.begin_again()),
                 _ => {
                     self.drop_look();
@@ -301,7 +311,9 @@ impl Wizard {
     /// Leaves with `code`, saying what a shell's user should know.
     pub(super) fn leave(&self, code: u8) -> Effect {
         let mut last_words = Vec::new();
-        if let Some(stage) = self.applying() {
+        if let Some(by) = &self.taken_over_by {
+            last_words.push(format!("{by} took over, and goes on from what is there. Nothing is lost."));
+        } else if let Some(stage) = self.applying() {
             last_words.push(format!(
                 "{} was left in the middle: {} may be half done. Nothing is lost; start again, and it goes on from what is there.",
                 stage.title(),
@@ -321,14 +333,21 @@ impl Wizard {
         Effect::Leave(Outcome { code, last_words })
     }
 
-    /// What `c` copies: what the screen shows as copyable, else its first exhibit.
+    /// What `c` copies: of what the screen shows as copyable, one after the other.
     #[must_use]
-    pub fn to_copy(&self) -> Option<Copied> {
+    pub fn to_copy(&self) -> Option<&Exhibit> {
         let Screen::Stage(stage) = self.screen else { return None };
         let plan = self.leg(stage)?.plan.as_ref()?;
-        let exhibit = plan.exhibit.iter().find(|exhibit| exhibit.copy)?;
+        let copyable: Vec<_> = plan.exhibit.iter().filter(|exhibit| exhibit.copy).collect();
+        copyable.get(self.copies % copyable.len().max(1)).copied()
+    }
+
+    pub(super) fn copy(&mut self) -> Option<Effect> {
+        let exhibit = self.to_copy()?;
         let mut text = exhibit.lines.join("\n");
         text.push('\n');
-        Some(Copied { stage: Some(stage), title: exhibit.title.clone(), text })
+        let copied = Copied { title: exhibit.title.clone(), text };
+        self.copies += 1;
+        Some(Effect::Copy(copied))
     }
 }

@@ -32,6 +32,8 @@ pub enum Intent {
     Credentials,
     Yes,
     No,
+    /// Another run shall end, and this one go on.
+    TakeOver,
     Help,
     Quit,
     /// Ctrl-C.

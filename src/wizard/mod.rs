@@ -16,6 +16,7 @@ mod press;
 pub mod road;
 pub mod screen;
 mod update;
+pub mod watch;
 pub mod words;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ use form::Form;
 use log::{Leg, Log, Waits};
 pub use msg::{Copied, Credentials, Effect, Extent, Msg, News, Outcome};
 use screen::{Over, Screen};
+use watch::Watching;
 
 use crate::model::{
     answers::Answers,
@@ -32,7 +34,7 @@ use crate::model::{
     failure::Failure,
     goal::{Goal, Stage},
     seen::Seen,
-    welcome::{Source, Welcome},
+    welcome::{IdentityFound, Source, Welcome},
 };
 
 /// How long a screen stands before a key on it may consent to anything (contract section 2).
@@ -84,6 +86,7 @@ pub enum Doing {
     /// A code is being tried.
     Code,
     Look(Stage),
+    Watch,
     Apply(Stage),
 }
 
@@ -103,6 +106,8 @@ pub struct Wizard {
     /// The reindex, where it runs on while the screen is at a later stage.
     pub beside: Option<Busy>,
     pub log: Log,
+    /// The other run, while it is watched.
+    pub watching: Option<Watching>,
     /// One line that says what just came of a key.
     pub notice: Option<String>,
     /// Which line of a list is chosen.
@@ -115,12 +120,18 @@ pub struct Wizard {
     origin: Option<Screen>,
     /// With this exit code, once what runs has stopped.
     leaving: Option<u8>,
+    /// The identity that is asked about, before it is used.
+    chosen: Option<IdentityFound>,
+    /// Who goes on in its place.
+    taken_over_by: Option<String>,
     /// Whether stages that have nothing to do are passed by themselves.
     onward: bool,
     /// The reindex was stopped in order to skip it.
     skipping: bool,
     /// The plan goes on in spite of failed checks.
     anyway: bool,
+    /// How often something was copied on this screen: each time the next of what can be.
+    copies: usize,
 }
 
 impl Wizard {
@@ -138,6 +149,7 @@ impl Wizard {
             busy: None,
             beside: None,
             log: Log::default(),
+            watching: None,
             notice: None,
             choice: 0,
             scroll: 0,
@@ -145,9 +157,12 @@ impl Wizard {
             legs: BTreeMap::new(),
             origin: None,
             leaving: None,
+            chosen: None,
+            taken_over_by: None,
             onward: true,
             skipping: false,
             anyway: false,
+            copies: 0,
         }
     }
 
@@ -262,15 +277,19 @@ impl Wizard {
     #[must_use]
     pub fn list_len(&self) -> usize {
         let welcome = self.welcome.there();
-        if matches!(self.over, Some(Over::Ask(_))) {
-            return 2;
+        match self.over {
+            Some(Over::Ask(_)) => return 2,
+            // A page that covers the list scrolls.
+            Some(_) => return 0,
+            None => {}
         }
         match self.screen {
+            Screen::Welcome if self.beside_another() => 0,
             Screen::Welcome => Self::GOALS.len(),
             Screen::Identity => welcome.map_or(0, |welcome| welcome.identities.len()) + 2,
             Screen::Bucket => welcome.map_or(0, |welcome| welcome.buckets.len()) + 1,
             Screen::Backups => welcome.map_or(0, |welcome| welcome.backups.len()),
-            Screen::Stage(_) => 0,
+            Screen::Watch | Screen::Stage(_) => 0,
         }
     }
 

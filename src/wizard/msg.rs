@@ -8,6 +8,7 @@ use crate::model::{
     event::Event,
     failure::Failure,
     goal::Stage,
+    other_run::Watched,
     plan::Plan,
     secret::Secret,
     welcome::{IdentityFound, TypedKeys, Welcome},
@@ -35,12 +36,16 @@ pub enum News {
     Drawn(Extent),
     /// The terminal is gone, or the process was asked to end.
     Hangup,
+    /// Another run asked this one to end: who it is.
+    TakenOver(String),
+    /// What is seen of another run, or why it can't be asked to end.
+    Watched(Result<Watched, Failure>),
     Welcome(Result<Box<Welcome>, Failure>),
     /// The answer to typed keys or to a profile's name.
     Identified(Result<IdentityFound, Failure>),
     Looked(Stage, Result<Box<Plan>, Failure>),
     Event(Event),
-    /// Where the copy lies, or why there is none.
+    /// Where the copy lies and what it is, or why there is none.
     Copied(Result<String, Failure>),
 }
 
@@ -66,6 +71,10 @@ pub enum Effect {
     LookBeside(Stage, Answers),
     /// Says events; `Ended` is the last.
     Apply(Box<Plan>, Answers),
+    /// Watch the other run, after asking it to end where that is wanted; answered by [`News::Watched`], to its end.
+    Watch {
+        take_over: bool,
+    },
     /// Beside the job that runs: answered by [`News::Copied`].
     Copy(Copied),
     /// The job that runs beside is the one that the screen shows again.
@@ -92,7 +101,6 @@ pub enum Credentials {
 /// file that it lies in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    pub stage: Option<Stage>,
     pub title: String,
     pub text: String,
 }

@@ -4,6 +4,7 @@ use super::{
     Doing, Found, Wizard,
     flow::Onward,
     intent::{Intent, Mode, Move, Offer},
+    log::Leg,
     screen::{Over, Screen},
     words,
 };
@@ -71,12 +72,13 @@ impl Wizard {
                     && applying.is_none()
                     && !matches!(
                         self.busy.map(|busy| busy.doing),
-                        Some(Doing::Look(_) | Doing::Identify | Doing::Code)
+                        Some(Doing::Look(_) | Doing::Identify | Doing::Code | Doing::Watch)
                     ),
             ),
             Intent::Skip => {
+                let left = |leg: &Leg| !matches!(leg.end, Some(End::Applied | End::Unchanged));
                 let can = !covered
-                    && (stage == Some(Stage::Reindex)
+                    && (stage == Some(Stage::Reindex) && self.leg(Stage::Reindex).is_none_or(left)
                         || stage == Some(Stage::GoLive) && applying.is_none() && self.reindex_pending())
                     && !self.skipping
                     && (applying.is_none() || !self.busy.is_some_and(|busy| busy.stopping));
@@ -125,6 +127,7 @@ impl Wizard {
             Intent::Probe => {
                 usual(!covered && applying.is_none() && matches!(stage, Some(Stage::GoLive | Stage::Verify)))
             }
+            Intent::TakeOver => usual(!covered && self.can_take_over()),
             Intent::Move(step) => {
                 let list =
                     self.list_len() > 1 && matches!(step, Move::Up | Move::Down | Move::Home | Move::End);
@@ -155,7 +158,7 @@ impl Wizard {
             Screen::Welcome => match &self.welcome {
                 Found::Looking => Offer::Hidden,
                 Found::Failed(_) => Offer::As("look again"),
-                Found::There(welcome) if welcome.other_run.is_some() => Offer::As("look again"),
+                Found::There(welcome) if welcome.other_run.is_some() => Offer::As("watch it"),
                 Found::There(welcome) => match (Self::GOALS.get(self.choice), welcome.identities.first()) {
                     (Some(Goal::Install | Goal::Upgrade), Some(first)) if first.device.is_some() => {
                         Offer::As("type the code")
@@ -163,6 +166,8 @@ impl Wizard {
                     _ => Offer::As("go on"),
                 },
             },
+            Screen::Watch if self.busy.is_none() => Offer::As("watch it again"),
+            Screen::Watch => Offer::Hidden,
             Screen::Identity | Screen::Bucket => {
                 if self.busy.is_some() {
                     Offer::Hidden

@@ -32,12 +32,14 @@ impl Wizard {
                 self.notice = None;
                 match self.screen {
                     Screen::Welcome => match &self.welcome {
-                        Found::There(welcome) if welcome.other_run.is_none() => self.choose_goal(),
+                        Found::There(_) if self.beside_another() => self.watch(false),
+                        Found::There(_) => self.choose_goal(),
                         _ => Some(self.look_around()),
                     },
                     Screen::Identity => self.choose_identity(),
                     Screen::Bucket => self.choose_bucket(),
                     Screen::Backups => self.choose_backup(),
+                    Screen::Watch => self.watch(false),
                     Screen::Stage(stage) => self.go_on(stage),
                 }
             }
@@ -72,7 +74,7 @@ impl Wizard {
                 Some(Effect::Pause(busy.paused))
             }
             Intent::Ahead => self.go_ahead(),
-            Intent::Copy => self.to_copy().map(Effect::Copy),
+            Intent::Copy => self.copy(),
             Intent::Why => {
                 self.origin = Some(Screen::Welcome);
                 Some(self.enter(Stage::Verify, false))
@@ -87,6 +89,10 @@ impl Wizard {
             }
             Intent::Credentials => {
                 self.form = self.asked_to_renew();
+                None
+            }
+            Intent::TakeOver => {
+                self.asks_to_take_over();
                 None
             }
             Intent::Probe => {
@@ -123,6 +129,10 @@ impl Wizard {
         match (over, intent) {
             (Over::Ask(ask), Intent::Next | Intent::Yes) => return self.consented(ask.consent),
             (Over::Ask(ask), Intent::No | Intent::Back) => self.refused(ask),
+            (Over::TakeOver, Intent::Yes) => {
+                self.over = None;
+                return self.watch(true);
+            }
             (Over::Quit, Intent::Yes) => {
                 self.over = None;
                 self.leaving = Some(130);

@@ -13,6 +13,8 @@ pub enum Screen {
     Bucket,
     /// Which backup is restored.
     Backups,
+    /// Another run on the host, as it goes on.
+    Watch,
     Stage(Stage),
 }
 
@@ -24,6 +26,8 @@ pub enum Over {
     Explain,
     /// A consent that the plan needs, of those that are left.
     Ask(Ask),
+    /// Shall the other run end?
+    TakeOver,
     /// Leave while something runs?
     Quit,
 }
@@ -34,7 +38,7 @@ impl Over {
     pub fn asks(&self) -> bool {
         match self {
             Self::Ask(ask) => ask.consent != Consent::Managed,
-            Self::Quit => true,
+            Self::Quit | Self::TakeOver => true,
             Self::Help | Self::Log | Self::Explain => false,
         }
     }

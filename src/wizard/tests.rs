@@ -1,5 +1,7 @@
 //! The wizard as tables: what it hears, and what comes of it.
 
+mod another;
+
 use std::time::Duration;
 
 use super::{

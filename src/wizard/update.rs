@@ -36,6 +36,12 @@ impl Wizard {
                 None
             }
             News::Hangup => Some(self.hang_up()),
+            News::TakenOver(by) => self.taken_over(by),
+            News::Watched(Ok(seen)) => self.watched(seen),
+            News::Watched(Err(failure)) => {
+                self.unwatched(failure);
+                None
+            }
             News::Welcome(found) => self.welcomed(found),
             News::Identified(found) => self.told_who(found),
             News::Looked(stage, plan) => self.looked(stage, plan),

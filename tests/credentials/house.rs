@@ -13,11 +13,12 @@ use packagecloud_cloudfront::sandbox::{
     seed::BUCKET,
     serve::{self, Serving},
 };
+use portable_pty::CommandBuilder;
 use serde_json::json;
 
 use crate::{
-    pty::Terminal,
     sandboxed::{object, put},
+    screen::Terminal,
 };
 
 pub const DEVICE: &str = "arn:aws:iam::999999999999:mfa/jo";
@@ -130,11 +131,12 @@ impl House {
     }
 
     pub fn at_a_terminal(&self, words: &[&str]) -> Terminal {
-        let environment = [
-            ("HOME", self.dir.path().display().to_string()),
-            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-        ];
-        Terminal::run(&self.words(words), &environment)
+        let plain = self.command(words);
+        let mut command = CommandBuilder::new(plain.get_program());
+        command.env_clear();
+        command.args(plain.get_args());
+        plain.get_envs().for_each(|(name, value)| command.env(name, value.unwrap_or_default()));
+        Terminal::of(command)
     }
 
     /// How often S3 has copied an object.

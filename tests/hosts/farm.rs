@@ -139,8 +139,19 @@ impl Farm {
         format!("{}/1/2/debian/package_files/1.deb", self.site.url)
     }
 
+    /// Where AWS and the edge are, and the bucket.
+    pub fn options(&self) -> [&str; 8] {
+        let (aws, edge) = (self.aws.as_str(), self.edge.as_str());
+        ["--endpoint-url", aws, "--edge-url", edge, "--region", "us-east-1", "--bucket", BUCKET]
+    }
+
     /// The binary on the laptop, with no host named yet.
     pub fn binary(&self) -> Command {
+        self.binary_in(&self.laptop("state"))
+    }
+
+    /// The same with this state.
+    fn binary_in(&self, state: &Path) -> Command {
         let mut command = Command::new(BINARY);
         command
             .env_clear()
@@ -149,17 +160,21 @@ impl Farm {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("AWS_SHARED_CREDENTIALS_FILE", self.laptop(".aws/credentials"))
             .args(["--ssh", &format!("ssh -F {}", self.laptop("ssh_config").display())])
-            .args(["--endpoint-url", &self.aws, "--edge-url", &self.edge, "--region", "us-east-1"])
-            .args(["--bucket", BUCKET])
+            .args(self.options())
             .arg("--state-dir")
-            .arg(self.laptop("state"))
+            .arg(state)
             .stdin(Stdio::null());
         command
     }
 
     /// The same for the farm's nodes, with the profile `work`, proven by the site.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.binary();
+        self.command_in(&self.laptop("state"), words)
+    }
+
+    /// The same with this state: another laptop.
+    pub fn command_in(&self, state: &Path, words: &[&str]) -> Command {
+        let mut command = self.binary_in(state);
         for node in &self.nodes {
             command.args(["--host", &node.name]);
         }
@@ -184,8 +199,8 @@ impl Farm {
                 all(&node.path(place), &mut files);
             }
         }
-        // Who works there is no change of what is there.
-        files.retain(|(path, _)| !path.ends_with("lib/lock"));
+        // Who works there, and what they say, is no change of what is there.
+        files.retain(|(path, _)| !path.ends_with("lib/lock") && !path.ends_with("lib/events"));
         files.sort();
         files
     }

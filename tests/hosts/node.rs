@@ -6,7 +6,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -83,6 +83,8 @@ impl Node {
             fs::create_dir_all(node.path(own)).unwrap();
         }
         fs::create_dir(node.path("opt/bin")).unwrap();
+        fs::create_dir(node.path("home")).unwrap();
+        chown(node.path("home"), Some(20717), Some(20717)).unwrap();
         node.program("opt/bin/packagecloud-ctl", CTL);
         fs::write(node.path("opt/help"), "  bootstrap-cloudfront\n").unwrap();
         fs::copy(key, node.path("authorized")).unwrap();
@@ -107,7 +109,8 @@ impl Node {
     /// The node's accounts: root and deploy, and what sudo lets deploy do.
     pub fn account(&self, sudoers: &str) {
         let with = |file: &str, line: &str| fs::read_to_string(file).unwrap() + line + "\n";
-        self.write("passwd", &with("/etc/passwd", "deploy:x:20717:20717::/tmp:/bin/sh"));
+        let deploy = format!("deploy:x:20717:20717::{}:/bin/sh", self.path("home").display());
+        self.write("passwd", &with("/etc/passwd", &deploy));
         self.write("shadow", &with("/etc/shadow", &format!("deploy:{HASH}:19000:0:99999:7:::")));
         self.write("group", &with("/etc/group", "deploy:x:20717:"));
         let _ = fs::remove_file(self.path("sudoers"));
@@ -173,13 +176,23 @@ impl Node {
     }
 
     pub fn start(&mut self) {
-        let mut script = String::from("set -e\nmkdir -p /run/sshd\n");
+        let mut script = String::from("set -e\n");
+        // What its directories lie in is the node's too: nothing is made on the machine itself.
+        let above = self.path("above");
+        script.push_str(&format!(
+            "mkdir -p '{0}'\n[ -d '{0}/etc' ] || cp -a /etc '{0}/etc'\n",
+            above.display()
+        ));
         for (own, place) in PLACES {
+            let (parent, name) = place.rsplit_once('/').unwrap();
+            let at = above.join(parent.trim_start_matches('/').replace('/', "-"));
             script.push_str(&format!(
-                "mkdir -p {place}\nmount --bind '{}' {place}\n",
-                self.path(own).display()
+                "mkdir -p '{at}/{name}'\nmount --bind '{at}' {parent}\nmount --bind '{own}' {place}\n",
+                at = at.display(),
+                own = self.path(own).display()
             ));
         }
+        script.push_str("mkdir -p /run/sshd\n");
         for file in ["passwd", "shadow", "group", "sudoers"] {
             script.push_str(&format!("mount --bind '{}' /etc/{file}\n", self.path(file).display()));
         }

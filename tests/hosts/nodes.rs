@@ -126,15 +126,15 @@ fn another_operator_is_told_who_runs_and_keeps_it_from_going_live() {
         farm.command(&["enable", "--yes"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until("the reconfigure", || node.ran("reconfigure") == 1);
     let other = |words: &[&str]| {
-        let output = farm.command(words).arg("--state-dir").arg(farm.other_laptop()).output().unwrap();
+        let output = farm.command_in(&farm.other_laptop(), words).output().unwrap();
         Ran::of(&output)
     };
     let ran = other(&["enable", "--yes"]);
-    ran.is(1, &["another run on web1", &format!("process {} on ", child.id()), "runs since"]).one_error();
+    ran.is(1, &["another run on web1", &format!("process {} (", child.id()), ") on ", "runs since"])
+        .one_error();
     // Switching off waits for nobody but for the command that runs.
     let off = farm
-        .command(&["disable", "--yes", "--state-dir"])
-        .arg(farm.other_laptop())
+        .command_in(&farm.other_laptop(), &["disable", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -17,6 +17,15 @@ fn refused(farm: &Farm, before: &[(std::path::PathBuf, Vec<u8>)], ran: &Ran, say
     assert!(!farm.aws_holds("packagecloud_cloudfront_auth"), "something was made in AWS: {}", ran.text);
 }
 
+/// The same of `enable` on the farm as it stands.
+#[track_caller]
+fn enable_refused(farm: &Farm, says: &[&str]) -> Ran {
+    let before = farm.everything();
+    let ran = farm.run(&["enable", "--yes"]);
+    refused(farm, &before, &ran, says);
+    ran
+}
+
 #[test]
 fn a_host_that_lets_nobody_in() {
     let mut farm = Farm::new(&["web1"]);
@@ -69,30 +78,18 @@ fn a_host_without_packagecloud_or_with_an_older_one() {
     let file = node.config();
 
     fs::remove_file(node.path("etc/packagecloud.rb")).unwrap();
-    let before = farm.everything();
-    let ran = farm.run(&["enable", "--yes"]);
-    refused(
+    enable_refused(
         &farm,
-        &before,
-        &ran,
         &["web1:/etc/packagecloud/packagecloud.rb: No such file", "see that web1 is packagecloud's host"],
     );
     node.write("etc/packagecloud.rb", &file);
 
-    let before = farm.everything();
     fs::rename(node.path("opt/bin/packagecloud-ctl"), node.path("opt/bin/away")).unwrap();
-    let ran = farm.run(&["enable", "--yes"]);
-    refused(&farm, &before, &ran, &["packagecloud-ctl on web1: there is no such program there"]);
+    enable_refused(&farm, &["packagecloud-ctl on web1: there is no such program there"]);
     fs::rename(node.path("opt/bin/away"), node.path("opt/bin/packagecloud-ctl")).unwrap();
 
     node.write("opt/version-manifest.txt", "packagecloud 2.0.6\n");
-    let ran = farm.run(&["enable", "--yes"]);
-    refused(
-        &farm,
-        &before,
-        &ran,
-        &["packagecloud:enterprise 2.0.6", "upgrade packagecloud:enterprise to 2.0.7"],
-    );
+    enable_refused(&farm, &["packagecloud:enterprise 2.0.6", "upgrade packagecloud:enterprise to 2.0.7"]);
 }
 
 #[test]
@@ -102,32 +99,22 @@ fn two_nodes_that_don_t_agree_or_have_two_times() {
     let with = |secret: &str| format!("{file}\npackagecloud_rails['cloudfront_secret'] = '{secret}'\n");
     farm.nodes[0].write("etc/packagecloud.rb", &with("MzI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI="));
     farm.nodes[1].write("etc/packagecloud.rb", &with(SECRET));
-    let before = farm.everything();
-    let ran = farm.run(&["enable", "--yes"]);
-    refused(
+    enable_refused(
         &farm,
-        &before,
-        &ran,
         &["it holds another cloudfront_secret than web1", "take the cloudfront_secret line out of web2:"],
     );
 
     farm.nodes[1]
         .write("etc/packagecloud.rb", &file.replace("aws_s3_bucket'] = '", "aws_s3_bucket'] = 'other-"));
-    let before = farm.everything();
-    let ran = farm.run(&["enable", "--yes"]);
-    refused(&farm, &before, &ran, &["no nodes of one packagecloud"]);
+    enable_refused(&farm, &["no nodes of one packagecloud"]);
 
     farm.nodes[0].write("etc/packagecloud.rb", &file);
     farm.nodes[1].write("etc/packagecloud.rb", &file);
     farm.nodes[1].stop();
     farm.nodes[1].clock_off(-300);
     farm.nodes[1].start();
-    let before = farm.everything();
-    let ran = farm.run(&["enable", "--yes"]);
-    refused(
+    let ran = enable_refused(
         &farm,
-        &before,
-        &ran,
         &["clock on web2: web2 is ", " s behind AWS", "expired too early", "on web2: set the clock"],
     );
     // Only what is wrong is named.

@@ -189,7 +189,7 @@ fn a_new_secret_is_made_only_when_told_and_never_while_on() {
     house.set_config(&without);
     let rebuilt = house.run("enable --yes");
     assert_eq!(rebuilt.code, 2, "{rebuilt:#?}");
-    rebuilt.says("--new-secret").says("configuration --show-secret");
+    rebuilt.says("--new-secret").says("copy its line from").says("packagecloud.rb.20");
     assert_eq!(house.config_text(), without);
     house.done("enable --new-secret --yes");
     assert_ne!(house.values()["cloudfront_secret"], first);

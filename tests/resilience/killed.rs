@@ -1,8 +1,8 @@
-//! Killed (SIGKILL) at the beginning and end of each step and at moments between, and started again.
+//! Killed (SIGKILL), or hung up (SIGHUP), at the beginning and end of each step and at moments between, and started again.
 
 use std::{
-    io::{BufRead, BufReader},
-    process::Stdio,
+    io::{BufRead, BufReader, Lines},
+    process::{Child, ChildStdout, Stdio},
     time::Duration,
 };
 
@@ -14,17 +14,21 @@ use crate::host::{Host, WHOLE, count, open};
 /// Waiting costs nothing here: the polls between are of real seconds. A kill in a wait is in `two`.
 const PACE: &str = "0";
 
-/// Runs `enable` and kills it `after` the event that `wanted` names; false where it ended before that.
-fn kill_at(host: &Host, wanted: impl Fn(&Value) -> bool, after: Duration) -> bool {
+/// Runs `enable` to `after` the event that `wanted` names; false where it ended before that.
+fn run_to(
+    host: &Host,
+    wanted: impl Fn(&Value) -> bool,
+    after: Duration,
+) -> (Child, bool, Lines<BufReader<ChildStdout>>) {
     let mut child = host
         .command(PACE, &["--output", "json", "enable", "--upgrade", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut met = false;
-    for line in lines {
+    for line in lines.by_ref() {
         let Ok(event) = serde_json::from_str::<Value>(&line.unwrap()) else { continue };
         if wanted(&event) {
             // Not waiting for anything: between an event and a kill lies a moment of its own.
@@ -33,6 +37,12 @@ fn kill_at(host: &Host, wanted: impl Fn(&Value) -> bool, after: Duration) -> boo
             break;
         }
     }
+    (child, met, lines)
+}
+
+/// Runs `enable` and kills it `after` the event that `wanted` names; false where it ended before that.
+fn kill_at(host: &Host, wanted: impl Fn(&Value) -> bool, after: Duration) -> bool {
+    let (mut child, met, _) = run_to(host, wanted, after);
     child.kill().unwrap();
     child.wait().unwrap();
     met
@@ -98,6 +108,50 @@ fn killed_at_every_step_it_ends_the_same_and_makes_nothing_twice() {
         whole(&host, &of, secret.as_ref());
     }
     assert!(kills >= 30, "only {kills} of {} were killed while they ran", moments.len());
+}
+
+/// The line drops at every step, or, where not all is wanted, once in each stage: each ends by itself after the request
+/// in flight, and the next start says where it was left.
+#[test]
+fn hung_up_in_each_stage_it_leaves_a_consistent_world_and_says_where_it_was() {
+    let all = std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some();
+    let mut stages = Vec::new();
+    let mut hung = 0;
+    let wanted = moments().into_iter().filter(|(kind, stage, _)| {
+        let first = kind == "started" && !stages.contains(stage);
+        if first {
+            stages.push(stage.clone());
+        }
+        all || first
+    });
+    for (nth, moment) in wanted.enumerate() {
+        let host = Host::new();
+        let of = format!("{moment:?}");
+        let after = Duration::from_millis(if all { nth as u64 * 11 % 29 } else { 0 });
+        let (mut child, met, mut out) = run_to(&host, |event| is(event, &moment), after);
+        if met {
+            let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+        }
+        let rest: Vec<String> = out.by_ref().map_while(Result::ok).collect();
+        let code = child.wait().unwrap().code();
+        let stopped = rest.iter().any(|line| line.contains(r#""end":"stopped""#));
+        // It may have come to its end before it heard.
+        assert!(code == Some(130) && stopped || code == Some(0), "{of}: {code:?} {rest:?}");
+        assert_eq!(open(&host.world()), None, "{of}: hung up");
+        let secret = host.values().secret;
+        if code == Some(130) {
+            hung += 1;
+            let (_, said) = host.run(&["enable", "--upgrade"]);
+            let left = said.lines().find(|line| line.contains("The last run was left")).unwrap_or_default();
+            assert!(
+                left.contains("a moment ago, in ") && left.contains("account 999999999999, bucket "),
+                "{of}: {said}"
+            );
+        }
+        whole(&host, &of, secret.as_ref());
+    }
+    assert!(hung >= 5, "only {hung} were hung up while they ran");
 }
 
 #[test]

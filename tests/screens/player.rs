@@ -10,7 +10,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use futures::{Stream, channel::mpsc};
 use packagecloud_cloudfront::{
     tui::{self, JobSender, theme::Theme},
-    wizard::{Beginning, Effect, Outcome, Wizard},
+    wizard::{Beginning, Effect, News, Outcome, Wizard},
 };
 use ratatui::{
     Terminal,
@@ -71,7 +71,7 @@ impl Backend for Glass {
 pub struct Player {
     glass: Glass,
     keys: mpsc::UnboundedSender<Event>,
-    hangups: mpsc::UnboundedSender<()>,
+    hangups: mpsc::UnboundedSender<News>,
 }
 
 impl Player {
@@ -132,7 +132,7 @@ impl Player {
     }
 
     pub fn hang_up(&self) {
-        let _ = self.hangups.unbounded_send(());
+        let _ = self.hangups.unbounded_send(News::Hangup);
     }
 
     pub async fn resize(&self, width: u16, height: u16) {

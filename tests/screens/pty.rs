@@ -21,10 +21,11 @@ const CASE: &str = "WIZARD_IN_A_PTY";
 fn child() {
     let Ok(case) = std::env::var(CASE) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let outcome = runtime.block_on(tui::run(Beginning::default(), |_, _| {
+    let effects = |_, _| {
         assert_ne!(case, "panic", "a fault in the loop");
         tokio::spawn(std::future::pending())
-    }));
+    };
+    let outcome = runtime.block_on(tui::run(Beginning::default(), effects, std::future::pending()));
     println!("left with {}", outcome.unwrap().code);
 }
 

@@ -13,6 +13,7 @@ use packagecloud_cloudfront::{
         event::{End, Event, Pace, Wants},
         failure::{Failure, Kind},
         goal::{Goal, Stage, Step},
+        other_run::Watched,
         plan::{Ask, Change, Consent, Exhibit, Plan, Verb},
         seen::Seen,
         tally::Tally,
@@ -41,6 +42,10 @@ pub struct Script {
     pub expires: Option<Wants>,
     /// The profile's role wants a code: the one that is taken.
     pub code: Option<&'static str>,
+    /// The first screen otherwise than usual.
+    pub welcome: Option<Welcome>,
+    /// What is seen of another run.
+    pub watched: Vec<Watched>,
     /// No answer of AWS's ever comes.
     pub silent: bool,
     done: BTreeSet<&'static str>,
@@ -94,8 +99,12 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
     sleep(Duration::from_millis(250)).await;
     match effect {
         Effect::Welcome(_) => {
-            let wants = script.lock().unwrap().code.is_some();
-            say(&sender, News::Welcome(Ok(Box::new(if wants { unasked() } else { welcome() }))));
+            let found = {
+                let script = script.lock().unwrap();
+                let usual = if script.code.is_some() { unasked() } else { welcome() };
+                script.welcome.clone().unwrap_or(usual)
+            };
+            say(&sender, News::Welcome(Ok(Box::new(found))));
         }
         Effect::Identify(Credentials::Code { code, .. }, _) => {
             let taken = {
@@ -106,6 +115,11 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
                 &sender,
                 News::Identified(Ok(if taken { welcome().identities.remove(0) } else { wrong_code() })),
             );
+        }
+        Effect::Watch { .. } => {
+            let seen = script.lock().unwrap().watched.clone();
+            seen.into_iter().for_each(|seen| say(&sender, News::Watched(Ok(seen))));
+            std::future::pending::<()>().await;
         }
         Effect::Identify(credentials, _) => say(&sender, News::Identified(identify(&credentials))),
         Effect::Look(stage, answers) | Effect::LookBeside(stage, answers) => {
@@ -119,8 +133,8 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
         }
         Effect::Apply(plan, _) => apply(&script, &plan, sender).await,
         Effect::Copy(copied) => {
+            say(&sender, News::Copied(Ok(format!("/root/copied.txt: {}", copied.title))));
             script.lock().unwrap().copied = Some(copied);
-            say(&sender, News::Copied(Ok("/var/lib/packagecloud-cloudfront/copied.txt".to_owned())));
         }
         Effect::Renew(_) => script.lock().unwrap().expires = None,
         Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => {
@@ -211,6 +225,7 @@ pub fn welcome() -> Welcome {
                 ),
             },
         ],
+        sudo: None,
         buckets: vec![
             BucketFound {
                 name: "acme-packages".to_owned(),
@@ -232,6 +247,7 @@ pub fn welcome() -> Welcome {
         },
         goal: Some((Goal::Upgrade, "the bucket holds objects that have no Cache-Control".to_owned())),
         left: None,
+        last: None,
         other_run: None,
         backups: vec![
             BackupFound {
@@ -500,6 +516,11 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
                         "packagecloud_rails['cloudfront_distribution_id'] = 'E2EXAMPLE'",
                         "packagecloud_rails['cloudfront_packages_domain'] = 'd111111abcdef8.cloudfront.net'",
                     ]),
+                    copy: true,
+                });
+                plan.exhibit.push(Exhibit {
+                    title: "Tell customers behind a firewall".to_owned(),
+                    lines: text(&["Packages will be downloaded from https://d111111abcdef8.cloudfront.net."]),
                     copy: true,
                 });
             }

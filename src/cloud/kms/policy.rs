@@ -7,7 +7,7 @@ use aws_sdk_kms::types::KeyManagerType;
 use serde_json::Value;
 
 use super::what;
-use crate::cloud::{Cloud, Say, fault, patience};
+use crate::cloud::{Cloud, Say, fault, lazy, patience};
 use crate::model::{
     failure::{Failure, Kind},
     names::Names,
@@ -120,7 +120,7 @@ impl Cloud {
         let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let region = named.map(|name| Region::new(name.to_owned())).or_else(|| self.config.region().cloned());
         let config = self.config.to_builder().region(region).build();
-        Self { kms: aws_sdk_kms::Client::new(&config), ..self.clone() }
+        Self { kms: lazy(&config, aws_sdk_kms::Client::new), ..self.clone() }
     }
 
     async fn put_statements(

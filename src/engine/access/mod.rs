@@ -45,6 +45,9 @@ pub async fn look_for(ground: &Ground, answers: &Answers, stages: Option<&[Stage
 
     let mut plan = Plan::new(Stage::Access, Seen::Nothing);
     plan.checks.push(Check::pass("identity", format!("{} ({})", scene.caller.arn, scene.found)));
+    if let Some(dropped) = ground.left_out() {
+        plan.checks.push(Check::unknown("sudo", dropped.advice()));
+    }
     plan.checks.extend(bucket::checks(&scene));
     plan.checks.push(clock(&scene));
     plan.checks.push(match &config {
@@ -167,7 +170,8 @@ fn clock_by(ahead: Option<i64>) -> Check {
     }
 }
 
-fn asks(ground: &Ground, scene: &Scene, answers: &Answers) -> Vec<Ask> {
+/// What is asked of the identity and the bucket.
+pub fn asks(ground: &Ground, scene: &Scene, answers: &Answers) -> Vec<Ask> {
     let mut asks = Vec::new();
     let name = scene.names.bucket();
     let (known, of) = scene.sampled;
@@ -179,19 +183,22 @@ fn asks(ground: &Ground, scene: &Scene, answers: &Answers) -> Vec<Ask> {
             ),
         });
     }
-    if let Some((account, bucket)) = &ground.settings.last
-        && (account != &scene.account || bucket != name)
-        && !answers.consents.given(Consent::OtherBucket, name)
-    {
-        asks.push(Ask {
-            consent: Consent::OtherBucket,
-            question: format!(
-                "The last run on this host worked on bucket {bucket} in account {account}. Work on {name} in account {} now?",
-                scene.account
-            ),
-        });
-    }
+    asks.extend(elsewhere(ground, scene, answers));
     asks
+}
+
+/// Whether this is another account or bucket than the last run's, which is asked about before anything else.
+pub fn elsewhere(ground: &Ground, scene: &Scene, answers: &Answers) -> Option<Ask> {
+    let name = scene.names.bucket();
+    let (account, bucket) = ground.settings.last.as_ref()?;
+    let same = account == &scene.account && bucket == name;
+    (!same && !answers.consents.given(Consent::OtherBucket, name)).then(|| Ask {
+        consent: Consent::OtherBucket,
+        question: format!(
+            "The last run on this host worked on bucket {bucket} in account {account}. Work on {name} in account {} now?",
+            scene.account
+        ),
+    })
 }
 
 #[cfg(test)]

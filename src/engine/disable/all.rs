@@ -15,7 +15,7 @@ use crate::model::{
     seen::ConfigSeen,
 };
 
-use super::{by_hand, commands, is_on, switches_on, wanted};
+use super::{commands, is_on, switches_on, typed, wanted};
 use crate::engine::{
     configuration::{self, kept},
     ground::Ground,
@@ -125,7 +125,7 @@ impl All {
             match node.lost.take() {
                 None => self.nodes.push(node),
                 Some(failure) if self.alone => {
-                    return Err(Failure { next: by_hand(&node.ground.host.config_place()), ..failure });
+                    return Err(typed(failure, &node.ground.host.config_place()));
                 }
                 Some(failure) => self.lost.push((node.ground, failure)),
             }
@@ -164,7 +164,7 @@ impl All {
                 match self.nodes.iter().find_map(|node| node.lost.as_ref()) {
                     Some(failure) if self.alone => {
                         let path = &self.nodes[0].seen.path;
-                        Err(Failure { next: by_hand(path), ..failure.clone() })
+                        Err(typed(failure.clone(), path))
                     }
                     Some(failure) => Err(failure.clone()),
                     None => Ok(((), format!("cloudfront_enabled is false{names}{backups}"))),

@@ -9,6 +9,7 @@ use crate::cloud::{
     held::Held,
     mfa,
 };
+use crate::host::sudo;
 use crate::model::{
     answers::Answers,
     failure::{Failure, Kind},
@@ -62,12 +63,27 @@ impl Ground {
                             Source::Profile(_) | Source::Typed(_) | Source::Environment
                         ) =>
                 {
-                    return Err(failure);
+                    return Err(self.by_sudo(failure));
                 }
                 Err(failure) => last = Some(failure),
             }
         }
-        Err(last.unwrap_or_else(no_credentials))
+        Err(self.by_sudo(last.unwrap_or_else(no_credentials)))
+    }
+
+    /// What sudo left out on the way to root, where it may be why an identity wasn't found.
+    pub(in crate::engine) fn left_out(&self) -> Option<sudo::Dropped> {
+        sudo::dropped().filter(|_| matches!(self.settings.identities, Identities::Found))
+    }
+
+    /// A failure to find credentials, with what sudo may have to do with it.
+    fn by_sudo(&self, failure: Failure) -> Failure {
+        match self.left_out() {
+            Some(dropped) if failure.kind == Kind::Credentials => {
+                Failure { next: format!("{}; {}", dropped.advice(), failure.next), ..failure }
+            }
+            _ => failure,
+        }
     }
 
     pub(in crate::engine) async fn try_candidate(

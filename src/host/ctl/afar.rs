@@ -16,12 +16,14 @@ use super::detached::{Split, WRAPPER, without_status};
 /// Where it is kept: where a run on that host keeps its state, else where a full disk doesn't matter.
 const DIRS: [&str; 2] = [state::ROOTS, "/run/packagecloud-cloudfront"];
 
-/// The directories. Prints of the last command that was started: its directory, whether it runs, its record.
+/// The directories. Prints of the last command that was started: its directory, whether it runs (`ended` where it has left
+/// its status), its record.
 const FIND: &str = r#"for d in "$@"; do
   [ -r "$d/ctl.json" ] || continue
   pid=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' "$d/ctl.json")
   at=$(sed -n 's/.*"started":\([0-9]*\).*/\1/p' "$d/ctl.json")
   alive=no
+  [ -s "$d/ctl.status" ] && alive=ended
   [ -n "$at" ] && [ "$(started "$pid")" = "$at" ] && alive=yes
   printf '%s\n%s\n' "$d" "$alive"
   cat "$d/ctl.json"
@@ -73,7 +75,16 @@ pub(super) struct Afar {
     line: Ssh,
     dir: String,
     record: Record,
-    alive: bool,
+    stands: Stands,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Runs,
+    /// It left its status.
+    Ended,
+    /// It was killed.
+    Gone,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -89,7 +100,14 @@ impl Afar {
     /// The command that was started last, where its end hasn't been seen and it still runs.
     pub(super) async fn find(line: &Ssh) -> Result<Option<Self>, Failure> {
         let said = line.run(FIND, &DIRS).await?;
-        Ok(Self::said(line, &said.out).filter(|afar| afar.alive))
+        Ok(Self::said(line, &said.out).filter(|afar| afar.stands == Stands::Runs))
+    }
+
+    /// The same, or one of `command` whose end came while nobody looked: its lines and its status are still there.
+    pub(super) async fn unseen(line: &Ssh, command: &str) -> Result<Option<Self>, Failure> {
+        let said = line.run(FIND, &DIRS).await?;
+        let found = Self::said(line, &said.out);
+        Ok(found.filter(|afar| afar.command() == command && afar.stands != Stands::Gone))
     }
 
     /// Reads a directory, whether it runs, and its record.
@@ -98,7 +116,12 @@ impl Afar {
         let mut lines = text.splitn(3, '\n');
         let (dir, alive, record) = (lines.next()?, lines.next()?, lines.next()?);
         let record = serde_json::from_str(record).ok()?;
-        Some(Self { line: line.clone(), dir: dir.to_owned(), record, alive: alive == "yes" })
+        let stands = match alive {
+            "yes" => Stands::Runs,
+            "ended" => Stands::Ended,
+            _ => Stands::Gone,
+        };
+        Some(Self { line: line.clone(), dir: dir.to_owned(), record, stands })
     }
 
     /// Starts `program arguments… command`, once: where the line dropped meanwhile and it was started, that one is it.

@@ -194,7 +194,7 @@ impl Host {
     ) -> Result<i32, Failure> {
         // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
         if command == REINDEX
-            && let Some(unseen) = Child::unseen(self, command)
+            && let Some(unseen) = Child::unseen(self, command).await?
         {
             return unseen.follow(&mut |line| lines.take(line)).await;
         }
@@ -299,12 +299,12 @@ impl Child {
         })
     }
 
-    /// One of `command` whose end came while nobody looked, on this machine.
-    fn unseen(host: &Host, command: &str) -> Option<Self> {
-        match &host.reach {
+    /// One of `command` that runs, or whose end came while nobody looked.
+    async fn unseen(host: &Host, command: &str) -> Result<Option<Self>, Failure> {
+        Ok(match &host.reach {
             Reach::Local => Running::unseen(host.state.dir(), command).map(Self::Here),
-            Reach::Ssh(_) => None,
-        }
+            Reach::Ssh(line) => Afar::unseen(line, command).await?.map(Self::There),
+        })
     }
 
     async fn start(host: &Host, program: &Path, rest: &[String], command: &str) -> Result<Self, Failure> {

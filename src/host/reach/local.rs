@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, lchown},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,8 @@ pub(super) fn replace(path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> R
         }
         _ => told(backup, &error),
     })?;
+    // It is as secret as the file, and its owner's.
+    let _ = lchown(backup, Some(meta.uid()), Some(meta.gid()));
     let fresh = sibling(&target);
     let placed = write_beside(&fresh, bytes, &target, &meta)
         .map_err(|error| told(path, &error))
@@ -85,11 +87,18 @@ fn write_beside(fresh: &Path, bytes: &[u8], target: &Path, meta: &fs::Metadata) 
     file.sync_all()
 }
 
-/// SELinux's label and access control lists, as far as they can be kept.
+/// What is true of the bytes and not of the file: measured of the old ones, it would be wrong of the new.
+const OF_THE_BYTES: [&[u8]; 3] = [b"security.ima", b"security.evm", b"security.capability"];
+
+/// SELinux's label, access control lists and whatever else is attached, as far as it can be kept.
 fn attributes(from: &Path, to: &File) {
-    for name in ["security.selinux", "system.posix_acl_access"] {
+    let mut names = vec![0; 65_536];
+    let length = rustix::fs::listxattr(from, names.as_mut_slice()).unwrap_or(0);
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let mut value = vec![0; 65_536];
-        if let Ok(length) = rustix::fs::getxattr(from, name, value.as_mut_slice()) {
+        if !OF_THE_BYTES.contains(&name)
+            && let Ok(length) = rustix::fs::getxattr(from, name, value.as_mut_slice())
+        {
             let _ = rustix::fs::fsetxattr(to, name, &value[..length], rustix::fs::XattrFlags::empty());
         }
     }

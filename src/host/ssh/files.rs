@@ -39,6 +39,7 @@ if [ -e "$3" ]; then
 else
   text=$(dd if="$t" of="$3" conv=excl,fsync 2>&1) || { back "$@"; return 10; }
 fi
+chown --reference="$t" -- "$3" 2>/dev/null
 text=$( { cp --preserve=all -- "$t" "$new" || cp -p -- "$t" "$new"; } 2>&1 ) || { back "$@"; return 10; }
 [ "$(stat -c %u:%g:%a -- "$t")" = "$(stat -c %u:%g:%a -- "$new")" ] || { back "$@"; text="$t: Operation not permitted"; return 10; }
 text=$(printf %s "$6" | base64 -d | dd of="$new" conv=fsync 2>&1) || { back "$@"; return 10; }

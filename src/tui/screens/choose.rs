@@ -79,6 +79,9 @@ pub fn identity(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
         );
         body.lines.push(Line::default());
     }
+    if let Some(sudo) = wizard.welcome.there().and_then(|welcome| welcome.sudo.as_ref()) {
+        text::hang(&mut body.lines, vec![Span::styled("! ", theme.accent)], sudo, theme.strong, room.prose());
+    }
     item(&mut body, wizard, theme, room, found.len(), "A named profile …", &[]);
     item(&mut body, wizard, theme, room, found.len() + 1, "Type or paste access keys …", &[]);
     body

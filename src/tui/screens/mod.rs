@@ -26,6 +26,7 @@ mod parts;
 mod pinned;
 mod reindex;
 mod stage;
+mod watch;
 mod welcome;
 
 /// What stands in the body now.
@@ -35,16 +36,18 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
         Some(Over::Help) => help::body(wizard, theme, room),
         Some(Over::Log) => log::body(wizard, theme, room),
         Some(Over::Explain) => explain::body(wizard, theme, room),
-        Some(Over::Ask(_) | Over::Quit) | None => match wizard.screen {
+        Some(Over::Ask(_) | Over::TakeOver | Over::Quit) | None => match wizard.screen {
             Screen::Welcome => welcome::body(wizard, theme, room),
             Screen::Identity => choose::identity(wizard, theme, room),
             Screen::Bucket => choose::bucket(wizard, theme, room),
             Screen::Backups => choose::backups(wizard, theme, room),
+            Screen::Watch => watch::body(wizard, theme, room),
             Screen::Stage(stage) => stage::body(wizard, theme, room, stage),
         },
     };
     match &wizard.over {
         Some(Over::Ask(ask)) => pinned::ask(&mut body, wizard, theme, room, ask),
+        Some(Over::TakeOver) => pinned::take_over(&mut body, wizard, theme, room),
         Some(Over::Quit) => pinned::quit(&mut body, wizard, theme, room),
         Some(_) => {}
         None => {
@@ -67,6 +70,7 @@ fn heading(wizard: &Wizard, theme: &Theme, room: Room, title: &str) -> Line<'sta
             Doing::Apply(stage) if waits(wizard, stage) => "waiting for credentials",
             Doing::Identify | Doing::Code => "asking AWS",
             Doing::Look(_) => "looking",
+            Doing::Watch => "watching",
             Doing::Apply(_) => "running",
         };
         let still = matches!(busy.doing, Doing::Apply(stage) if waits(wizard, stage));

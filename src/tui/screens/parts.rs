@@ -55,9 +55,9 @@ pub fn checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &Theme, 
     }
 }
 
-/// A titled text as it stands; of a diff, what goes and what comes are told apart.
-pub fn exhibit(lines: &mut Vec<Line<'static>>, exhibit: &Exhibit, theme: &Theme, room: Room) {
-    let copy = if exhibit.copy { vec![Span::styled("c copies it", theme.dim)] } else { Vec::new() };
+/// A titled text as it stands, and whether the next `c` copies it; of a diff, what goes and what comes are told apart.
+pub fn exhibit(lines: &mut Vec<Line<'static>>, exhibit: &Exhibit, copied: bool, theme: &Theme, room: Room) {
+    let copy = if copied { vec![Span::styled("c copies it", theme.dim)] } else { Vec::new() };
     lines.push(text::apart(vec![Span::styled(exhibit.title.clone(), theme.strong)], copy, room.prose()));
     for line in &exhibit.lines {
         let style = if line.starts_with('+') {

@@ -41,6 +41,17 @@ pub fn ask(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room, ask: &As
     lines.push(yes_or_no(theme, "yes, do it", "no, do nothing"));
 }
 
+pub fn take_over(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
+    let lines = &mut body.pinned;
+    lines.push(rule(theme, room));
+    let who = wizard.other_run().map_or("the other run", |run| run.who.as_str());
+    let question = format!(
+        "Let {who} end? It stops after the request in flight and says who took over; this wizard goes on from what it left."
+    );
+    text::prose(lines, &question, theme.strong, room.prose());
+    lines.push(yes_or_no(theme, "take over", "leave it alone"));
+}
+
 pub fn quit(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
     let stage = wizard.running().map_or("It", |stage| stage.title());
     let lines = &mut body.pinned;

@@ -47,7 +47,7 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
         space(lines);
     }
     let Some(plan) = &leg.plan else {
-        report(lines, wizard, leg, theme, room, &[]);
+        report(lines, wizard.now, leg, theme, room, &[]);
         checks(lines, leg, theme, room);
         return body;
     };
@@ -68,7 +68,7 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
     // what clients must be told comes before what would be done to them
     let first = stage == Stage::GoLive && leg.end.is_none() && wizard.applying().is_none();
     if first {
-        exhibits(lines, plan, theme, room);
+        exhibits(lines, wizard, plan, theme, room);
         space(lines);
     }
     // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
@@ -85,16 +85,16 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
         overview::facts(lines, plan, theme, room);
         overview::changes(lines, &plan.changes, theme, room);
     } else if stage != Stage::Verify || leg.end.is_none() {
-        report(lines, wizard, leg, theme, room, &plan.changes);
+        report(lines, wizard.now, leg, theme, room, &plan.changes);
     }
     // the final block is what the whole journey was for; its checks may be scrolled to where none failed
     let block = stage == Stage::Verify && leg.end == Some(End::Applied);
     if block {
-        exhibits(lines, plan, theme, room);
+        exhibits(lines, wizard, plan, theme, room);
     }
     checks(lines, leg, theme, room);
     if stage != Stage::Overview && !first && !block {
-        exhibits(lines, plan, theme, room);
+        exhibits(lines, wizard, plan, theme, room);
     }
     body
 }
@@ -105,14 +105,14 @@ fn notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: Room)
     }
 }
 
-fn exhibits(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: Room) {
+fn exhibits(lines: &mut Vec<Line<'static>>, wizard: &Wizard, plan: &Plan, theme: &Theme, room: Room) {
     for exhibit in &plan.exhibit {
         space(lines);
-        parts::exhibit(lines, exhibit, theme, room);
+        parts::exhibit(lines, exhibit, wizard.to_copy() == Some(exhibit), theme, room);
     }
 }
 
-fn checks(lines: &mut Vec<Line<'static>>, leg: &Leg, theme: &Theme, room: Room) {
+pub fn checks(lines: &mut Vec<Line<'static>>, leg: &Leg, theme: &Theme, room: Room) {
     let all = leg.all_checks();
     if !all.is_empty() {
         space(lines);
@@ -121,7 +121,7 @@ fn checks(lines: &mut Vec<Line<'static>>, leg: &Leg, theme: &Theme, room: Room) 
 }
 
 /// One empty line, and never two.
-fn space(lines: &mut Vec<Line<'static>>) {
+pub fn space(lines: &mut Vec<Line<'static>>) {
     if lines.last().is_some_and(|line| line.width() > 0) {
         lines.push(Line::default());
     }
@@ -173,16 +173,16 @@ fn outcome(
 }
 
 /// The plan's lines, each with what came of it; then steps that no line of the plan named.
-fn report(
+pub fn report(
     lines: &mut Vec<Line<'static>>,
-    wizard: &Wizard,
+    now: Duration,
     leg: &Leg,
     theme: &Theme,
     room: Room,
     changes: &[Change],
 ) {
     let columns = Columns::of(changes, room);
-    let view = View { now: wizard.now, leg, theme, room, columns };
+    let view = View { now, leg, theme, room, columns };
     for change in changes {
         let ran = leg.line(change.step).is_some();
         if ran {
@@ -268,7 +268,7 @@ fn step(lines: &mut Vec<Line<'static>>, view: &View<'_>, step: Step, change: Opt
     let took = match (show_time, line.text.is_empty()) {
         (false, _) => String::new(),
         (true, true) => text::elapsed(ran),
-        (true, false) => format!(" · {}", text::elapsed(ran)),
+        (true, false) => format!(" ·{}", text::tied(&format!(" {}", text::elapsed(ran)))),
     };
     let (said, style) = match &line.state {
         LineState::Running => (&line.text, theme.plain),

@@ -27,20 +27,27 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
             }
         }
         Found::Failed(failure) => parts::failure(lines, failure, theme, room),
-        Found::There(welcome) => found(lines, welcome, theme, room, roomy),
+        Found::There(welcome) => found(lines, wizard, welcome, theme, room, roomy),
     }
-    lines.push(Line::default());
-    if wizard.welcome.there().is_some_and(|welcome| welcome.other_run.is_some()) {
-        beside(lines, theme, room);
-    } else {
+    if wizard.other_run().is_none() {
+        lines.push(Line::default());
         goals(&mut body, wizard, theme, room);
     }
     body
 }
 
-fn found(lines: &mut Vec<Line<'static>>, welcome: &Welcome, theme: &Theme, room: Room, roomy: bool) {
+fn found(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    welcome: &Welcome,
+    theme: &Theme,
+    room: Room,
+    roomy: bool,
+) {
     if let Some(run) = &welcome.other_run {
-        text::hang(lines, vec![Span::styled("! ", theme.failed)], run, theme.strong, room.prose());
+        text::hang(lines, vec![Span::styled("! ", theme.failed)], &run.whole(), theme.strong, room.prose());
+        lines.push(Line::default());
+        beside(lines, theme, room);
         lines.push(Line::default());
     }
     let managed =
@@ -74,6 +81,9 @@ fn found(lines: &mut Vec<Line<'static>>, welcome: &Welcome, theme: &Theme, room:
             parts::fact(lines, "identity", "no AWS credentials found; asked next", theme.plain, theme, room);
         }
     }
+    if let Some(question) = welcome.identities.first().and_then(|identity| wizard.elsewhere(identity)) {
+        text::hang(lines, vec![Span::styled("! ", theme.failed)], &question, theme.strong, room.prose());
+    }
     match welcome.buckets.first() {
         Some(bucket) => {
             parts::fact(lines, "bucket", &bucket.name, theme.plain, theme, room);
@@ -96,12 +106,7 @@ fn found(lines: &mut Vec<Line<'static>>, welcome: &Welcome, theme: &Theme, room:
         parts::aside(lines, &text, theme, room);
     }
     if let Some(left) = &welcome.left {
-        let text = format!(
-            "left in {}, {}; {} goes on from there",
-            left.stage.title(),
-            left.when,
-            words::goal(left.goal).0
-        );
+        let text = format!("{left}; {} goes on from there", words::goal(left.goal).0);
         parts::fact(lines, "last run", &text, theme.plain, theme, room);
     }
     for failure in &welcome.failures {
@@ -129,11 +134,12 @@ fn cloudfront(found: &CloudFrontFound) -> String {
     [state.to_owned(), by.to_owned()].into_iter().chain(names.cloned()).collect::<Vec<_>>().join(" · ")
 }
 
-/// Beside another run nothing can be begun: the goals would only push what runs there off a small screen.
+/// Beside another run nothing can be begun: what can be done stands in the place of the goals, and where it is seen first.
 fn beside(lines: &mut Vec<Line<'static>>, theme: &Theme, room: Room) {
     lines.push(Line::styled("What can be done meanwhile", theme.strong));
     for (key, means) in [
-        ("Enter", "looks again: once the other run has ended, this one goes on from what it left"),
+        ("Enter", "watches what it does; once it has ended, this wizard goes on from what it left"),
+        ("t", "takes over: it ends after the request in flight, and this wizard goes on"),
         ("D", "switches CloudFront off all the same; the other run does not go live then"),
         ("x", "asks why clients get 403; nothing is changed by that"),
         ("q", "leaves; the other run is not touched"),

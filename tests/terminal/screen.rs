@@ -1,4 +1,6 @@
-//! The real binary on a real pty: what its screen shows, keys pressed once that has stood still, and the terminal as before in the end.
+//! A terminal of 80 by 24 with the wizard on it: what it shows, and keys for it.
+//!
+//! A key is pressed once the screen has stood still, as somebody does who reads it.
 
 use std::{
     io::{Read, Write},
@@ -15,12 +17,6 @@ const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
 const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
 /// A screen that has stood this long hears keys that consent.
 const STOOD: Duration = Duration::from_millis(450);
-/// How long anything may take to come up.
-const PATIENCE: Duration = Duration::from_mins(2);
-
-/// What the screens between the first one and the reindex say once they stand.
-pub const BEFORE_THE_REINDEX: [&str; 4] =
-    ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"];
 
 pub struct Terminal {
     pair: PtyPair,
@@ -32,18 +28,26 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// The binary with these words and this environment beside its own.
-    pub fn run(words: &[String], environment: &[(&str, String)]) -> Self {
+    /// The wizard on the sandbox in `dir`, at a hundredth of its usual delays.
+    pub fn open(dir: &std::path::Path) -> Self {
+        Self::open_with(dir, "0.01", &[])
+    }
+
+    /// The same at another pace, with more options.
+    pub fn open_with(dir: &std::path::Path, pace: &str, options: &[&str]) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
+        command.arg(format!("--sandbox={}", dir.display()));
+        command.args(options);
+        command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", pace);
+        Self::of(command)
+    }
+
+    pub fn of(mut command: CommandBuilder) -> Self {
         let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() };
         let pair = native_pty_system().openpty(size).unwrap();
         let before = format!("{:?}", pair.master.get_termios().unwrap());
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
-        command.env_clear();
-        command.args(words);
-        command.env("PATH", "/usr/bin:/bin");
         command.env("TERM", "xterm-256color");
         command.env("RUST_BACKTRACE", "0");
-        environment.iter().for_each(|(name, value)| command.env(name, value));
         let child = pair.slave.spawn_command(command).unwrap();
         let parser = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -72,21 +76,17 @@ impl Terminal {
         right.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
     }
 
-    fn says(&self, text: &str) -> bool {
-        self.picture().contains(text) || self.prose().contains(text)
-    }
-
-    /// Waits for `text`, however much else changes meanwhile.
-    pub fn meet(&self, text: &str) {
-        let begun = Instant::now();
-        while !self.says(text) {
-            assert!(begun.elapsed() < PATIENCE, "{text:?} did not come up on\n{}", self.picture());
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-    }
-
     /// Waits for `text`, and then until nothing has changed for a while.
     pub fn see(&self, text: &str) {
+        self.see_for(text, STOOD);
+    }
+
+    /// Waits for `text`, on a screen that moves.
+    pub fn glimpse(&self, text: &str) {
+        self.see_for(text, Duration::ZERO);
+    }
+
+    fn see_for(&self, text: &str, stood: Duration) {
         let begun = Instant::now();
         let (mut last, mut since) = (String::new(), Instant::now());
         loop {
@@ -94,29 +94,44 @@ impl Terminal {
             if now != last {
                 (last, since) = (now, Instant::now());
             }
-            if self.says(text) && since.elapsed() >= STOOD {
+            if (last.contains(text) || self.prose().contains(text)) && since.elapsed() >= stood {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{text:?} did not come up on\n{last}");
+            assert!(begun.elapsed() < Duration::from_mins(2), "{text:?} did not come up on\n{last}");
             std::thread::park_timeout(Duration::from_millis(10));
         }
     }
 
-    /// Goes on by Enter from each of these screens, once it stands.
-    pub fn pass(&mut self, screens: &[&str]) {
-        for screen in screens {
+    /// From the welcome screen to the first stage that writes.
+    pub fn to_the_reindex(&mut self) {
+        self.see("Enter go on");
+        self.press(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
+        for screen in ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"] {
             self.see(screen);
             self.press(b"\r");
         }
+        self.see("Enter reindex");
     }
 
     pub fn press(&mut self, keys: &[u8]) {
         self.writer.write_all(keys).unwrap();
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
     pub fn signal(&self, signal: Signal) {
-        let pid = self.child.process_id().and_then(|pid| Pid::from_raw(pid.cast_signed())).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(Pid::from_raw(self.pid().cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    /// The line drops: nobody holds the terminal's other side any more.
+    pub fn hang_up(self) -> Box<dyn Child + Send + Sync> {
+        let Self { pair, child, writer, .. } = self;
+        drop((pair.slave, writer));
+        // What reads the other side holds it too, so the signal of a line that drops is sent as well.
+        kill_process(Pid::from_raw(child.process_id().unwrap().cast_signed()).unwrap(), Signal::HUP).unwrap();
+        child
     }
 
     /// Waits for the end, and holds the terminal to what it was; the exit code.

@@ -1,0 +1,203 @@
+//! What sudo left out on the way to root: the variables and the home by which AWS's credentials are found.
+//!
+//! Only names are ever said of a variable: its value may be a secret.
+
+use std::{
+    borrow::Cow, collections::BTreeMap, ffi::OsString, fs, os::unix::ffi::OsStringExt as _, path::PathBuf,
+};
+
+use super::users;
+
+/// Which variables matter here.
+const OURS: [&str; 2] = ["AWS_", "PACKAGECLOUD_CLOUDFRONT_"];
+const FILES: [(&str, &str); 2] =
+    [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
+
+/// What was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    user: String,
+    /// Variables that sudo was started with and this program isn't.
+    variables: Vec<String>,
+    /// AWS's files of whoever used sudo, which root has none of: the variable that names one, and the file.
+    files: Vec<(&'static str, PathBuf)>,
+    /// The home, where a profile needs more of it than those files: a session of single sign-on is kept beside them.
+    home: Option<PathBuf>,
+}
+
+/// What is known of a process that was started by sudo.
+struct Seen {
+    user: String,
+    /// What sudo itself was started with.
+    before: BTreeMap<String, OsString>,
+    /// What of it this process has.
+    here: BTreeMap<String, OsString>,
+    /// The home of whoever used sudo.
+    home: Option<PathBuf>,
+}
+
+/// What sudo left out of this process; `None` where it left nothing out, or isn't there.
+#[must_use]
+pub fn dropped() -> Option<Dropped> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let here: BTreeMap<String, OsString> =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
+    let user = here.get("SUDO_USER")?.to_str()?.to_owned();
+    let before = sudos_environment();
+    let home = before
+        .get("HOME")
+        .map(PathBuf::from)
+        .or_else(|| users::home(here.get("SUDO_UID")?.to_str()?.parse().ok()?));
+    decide(Seen { user, before, here, home })
+}
+
+fn decide(seen: Seen) -> Option<Dropped> {
+    let Seen { user, before, here, home } = seen;
+    let matters = |name: &&String| OURS.iter().any(|ours| name.starts_with(ours));
+    let variables: Vec<String> =
+        before.keys().filter(matters).filter(|name| !here.contains_key(*name)).cloned().collect();
+    let own = here.get("HOME").map(PathBuf::from);
+    let lost = |(variable, name): &(&'static str, &str)| {
+        let named = here.contains_key(*variable) || before.contains_key(*variable);
+        let has = own.as_ref().is_some_and(|home| home.join(".aws").join(name).exists());
+        let theirs = home.as_ref()?.join(".aws").join(name);
+        (!named && !has && theirs.exists()).then_some((*variable, theirs))
+    };
+    let files: Vec<(&'static str, PathBuf)> = FILES.iter().filter_map(lost).collect();
+    let session = files.iter().filter_map(|(_, path)| fs::read_to_string(path).ok());
+    let sessions = session.into_iter().any(|text| text.contains("sso_") || text.contains("login_session"));
+    let home = home.filter(|_| sessions);
+    (!variables.is_empty() || !files.is_empty()).then_some(Dropped { user, variables, files, home })
+}
+
+impl Dropped {
+    /// `sudo left out AWS_PROFILE, and root has no AWS files where alice has /home/alice/.aws/config`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut said = Vec::new();
+        if !self.variables.is_empty() {
+            said.push(format!("sudo left out {}", self.variables.join(", ")));
+        }
+        if !self.files.is_empty() {
+            let files: Vec<String> = self.files.iter().map(|(_, path)| path.display().to_string()).collect();
+            said.push(format!("{} of {} isn't looked at under root", files.join(" and "), self.user));
+        }
+        said.join("; ")
+    }
+
+    /// The command that keeps it: `sudo --preserve-env=AWS_PROFILE AWS_CONFIG_FILE=… packagecloud-cloudfront check`.
+    #[must_use]
+    pub fn command(&self, line: &[String]) -> String {
+        let mut words = vec!["sudo".to_owned()];
+        if !self.variables.is_empty() {
+            words.push(format!("--preserve-env={}", self.variables.join(",")));
+        }
+        match &self.home {
+            Some(home) => words.push(format!("HOME={}", home.display())),
+            None => {
+                words.extend(self.files.iter().map(|(name, path)| format!("{name}={}", path.display())));
+            }
+        }
+        words.extend_from_slice(line);
+        words.iter().map(|text| word(text)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Both, for the end of what is said: with this process's own command line.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        let line: Vec<String> = std::env::args().collect();
+        format!("{}; to keep it: {}", self.words(), self.command(&line))
+    }
+}
+
+/// A word as a shell takes it, and no more quoted than it must be: it is typed by hand.
+fn word(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,:=@%+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.into() } else { shell_words::quote(text) }
+}
+
+/// What sudo was started with: it waits above this process, and root may read it.
+fn sudos_environment() -> BTreeMap<String, OsString> {
+    let mut pid = std::os::unix::process::parent_id();
+    // A shell or a wrapper may stand between.
+    for _ in 0..5 {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        if name.trim() == "sudo" {
+            let bytes = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let pair = |entry: &[u8]| {
+                let at = entry.iter().position(|byte| *byte == b'=')?;
+                let name = String::from_utf8(entry[..at].to_vec()).ok()?;
+                Some((name, OsString::from_vec(entry[at + 1..].to_vec())))
+            };
+            let all: BTreeMap<String, OsString> = bytes.split(|byte| *byte == 0).filter_map(pair).collect();
+            // sudo runs in sudo's own session too: the outer one is whose environment was the operator's.
+            if !all.contains_key("SUDO_COMMAND") {
+                return all;
+            }
+        }
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        match parent {
+            Some(parent) if parent > 1 => pid = parent,
+            _ => break,
+        }
+    }
+    BTreeMap::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, OsString> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_with_the_command_that_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (alice, root) = (dir.path().join("alice"), dir.path().join("root"));
+        fs::create_dir_all(alice.join(".aws")).unwrap();
+        fs::create_dir_all(root.join(".aws")).unwrap();
+        let decide = |before: &[(&str, &str)], here: &[(&str, &str)]| {
+            let mut here = map(here);
+            here.insert("HOME".into(), root.clone().into());
+            decide(Seen { user: "alice".into(), before: map(before), here, home: Some(alice.clone()) })
+        };
+        let line = ["packagecloud-cloudfront".to_owned(), "check".to_owned()];
+        assert_eq!(decide(&[("TERM", "x"), ("AWS_REGION", "x")], &[("AWS_REGION", "x")]), None);
+
+        let secret = [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "hunter22")];
+        let keys = decide(&secret, &[]).unwrap();
+        assert_eq!(keys.words(), "sudo left out AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY");
+        assert_eq!(
+            keys.command(&line),
+            "sudo --preserve-env=AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY packagecloud-cloudfront check"
+        );
+        assert!(!keys.command(&line).contains("hunter22"));
+
+        let config = alice.join(".aws/config");
+        fs::write(&config, "[profile work]\nregion=x\n").unwrap();
+        let profile = decide(&[("AWS_PROFILE", "work")], &[]).unwrap();
+        assert_eq!(
+            profile.words(),
+            format!("sudo left out AWS_PROFILE; {} of alice isn't looked at under root", config.display())
+        );
+        assert_eq!(
+            profile.command(&line),
+            format!(
+                "sudo --preserve-env=AWS_PROFILE AWS_CONFIG_FILE={} packagecloud-cloudfront check",
+                config.display()
+            )
+        );
+        // A session of single sign-on lies beside the file, in the home.
+        fs::write(&config, "[profile work]\nsso_session = corp\n").unwrap();
+        let session = decide(&[("AWS_PROFILE", "work")], &[]).unwrap();
+        assert!(session.command(&line).contains(&format!(" HOME={} ", alice.display())), "{session:?}");
+        // Where root has a file of its own, that is the one that is meant.
+        fs::write(root.join(".aws/config"), "").unwrap();
+        assert_eq!(decide(&[], &[]), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! Another run on the same host, as it is seen from here: who it is, since when, where it stands, and what it says as it goes on.
+
+use std::{fmt, time::Duration};
+
+use super::{event::Event, goal::Stage};
+
+/// Who holds a host's lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherRun {
+    /// Where the lock is: `this host`, `web1`.
+    pub on: String,
+    /// `process 812 (alice) on laptop`; empty where it has only just begun, and hasn't said yet.
+    pub who: String,
+    /// `2026-11-23 20:45:00 UTC (14 minutes ago)`.
+    pub since: String,
+    /// The stage that it is in, or was in last.
+    pub stage: Option<Stage>,
+    /// For how long: `2 minutes`.
+    pub stands: String,
+    /// Nothing runs in it: it waits for its operator.
+    pub rests: bool,
+}
+
+impl OtherRun {
+    /// Where it stands: `in the stage distribution for 2 minutes`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match (self.stage, self.rests) {
+            (None, _) => "before its first stage".to_owned(),
+            (Some(stage), false) => format!("in the stage {} for {}", stage.name(), self.stands),
+            (Some(stage), true) => {
+                format!(
+                    "in the stage {}, which ended {} ago; it waits for its operator",
+                    stage.name(),
+                    self.stands
+                )
+            }
+        }
+    }
+
+    /// As a sentence.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        format!("Another run works on {}: {self}.", self.on)
+    }
+}
+
+/// `process 812 (alice) runs since 2026-11-23 20:45:00 UTC (14 minutes ago), in the stage distribution for 2 minutes`.
+impl fmt::Display for OtherRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.who.is_empty() {
+            return f.write_str("it has only just begun");
+        }
+        write!(f, "{} runs since {}, {}", self.who, self.since, self.place())
+    }
+}
+
+/// What is seen of another run while it is watched.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Watched {
+    /// Where it stands now, and the Unix time there.
+    Run(OtherRun, Duration),
+    /// What it said before is over: it says all that still counts from the beginning.
+    Anew,
+    /// What it said, and at which Unix time.
+    Event(Event, Duration),
+    /// It was asked to end.
+    Asked,
+    /// It has ended, and this run holds the lock now.
+    Over,
+}
