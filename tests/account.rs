@@ -16,6 +16,8 @@ mod disturbed;
 mod domain;
 #[path = "account/engine.rs"]
 mod engine;
+#[path = "account/eventual.rs"]
+mod eventual;
 #[path = "account/ground.rs"]
 mod ground;
 #[path = "account/inventory.rs"]

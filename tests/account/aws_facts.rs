@@ -12,243 +12,8 @@ use packagecloud_cloudfront::{
 use crate::{
     disturbed,
     engine::{SET_UP, done, made, world},
+    eventual::{EVENTUAL, OF_WHAT_STANDS, Row, bigger_function, open_key},
 };
-
-/// One row: an operation, the code and message that AWS answers it with while it doesn't agree with itself yet.
-struct Row {
-    operation: &'static str,
-    code: &'static str,
-    message: &'static str,
-    /// What is said while it is waited for.
-    waits_for: &'static str,
-    /// How long at most.
-    most: Duration,
-}
-
-const fn row(
-    operation: &'static str,
-    code: &'static str,
-    message: &'static str,
-    waits_for: &'static str,
-    most: u64,
-) -> Row {
-    Row { operation, code, message, waits_for, most: Duration::from_secs(most) }
-}
-
-const EVENTUAL: [Row; 14] = [
-    // Lambda CreateFunction/UpdateConfig
-    row(
-        "lambda:CreateFunction",
-        "InvalidParameterValueException",
-        "The role defined for the function cannot be assumed by Lambda.",
-        "the role to be assumable",
-        300,
-    ),
-    row(
-        "lambda:CreateFunction",
-        "InvalidParameterValueException",
-        "The provided execution role does not have permissions to call Encrypt on KMS",
-        "the role to be assumable",
-        300,
-    ),
-    row(
-        "lambda:CreateFunction",
-        "InvalidParameterValueException",
-        "KMS key is invalid for CreateGrant",
-        "the role to be assumable",
-        300,
-    ),
-    // PublishVersion
-    row(
-        "lambda:PublishVersion",
-        "ResourceConflictException",
-        "The operation cannot be performed at this time. An update is in progress for resource: arn",
-        "the role to be assumable",
-        300,
-    ),
-    row(
-        "lambda:PublishVersion",
-        "ResourceConflictException",
-        "The operation cannot be performed at this time. The function is currently in the following state: Pending",
-        "the role to be assumable",
-        300,
-    ),
-    // KMS CreateKey with a principal that is new
-    row(
-        "kms:CreateKey",
-        "MalformedPolicyDocumentException",
-        "Policy contains a statement with one or more invalid principals.",
-        "KMS to know the key and its policy's principals",
-        120,
-    ),
-    // KMS after create
-    row(
-        "kms:CreateAlias",
-        "NotFoundException",
-        "Key 'k' does not exist",
-        "the key to be known to all of KMS",
-        120,
-    ),
-    row(
-        "kms:Encrypt",
-        "NotFoundException",
-        "Key 'k' does not exist",
-        "the key to be known to all of KMS",
-        120,
-    ),
-    // S3 PutBucketPolicy
-    row(
-        "s3:PutBucketPolicy",
-        "MalformedPolicy",
-        "Invalid principal in policy",
-        "S3 to know the policy's principal and the bucket",
-        180,
-    ),
-    row(
-        "s3:PutBucketPolicy",
-        "NoSuchBucket",
-        "The specified bucket does not exist",
-        "S3 to know the policy's principal and the bucket",
-        180,
-    ),
-    // CloudFront: which Terraform does not retry, and we must, for these two variants only
-    row(
-        "cloudfront:CreateDistributionWithTags",
-        "InvalidLambdaFunctionAssociation",
-        "The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: r",
-        "CloudFront to accept the function's version",
-        300,
-    ),
-    row(
-        "cloudfront:CreateDistributionWithTags",
-        "InvalidLambdaFunctionAssociation",
-        "The function must be in an Active state. The current state for function arn:1 is Pending",
-        "CloudFront to accept the function's version",
-        300,
-    ),
-    row(
-        "cloudfront:CreateDistributionWithTags",
-        "InvalidOriginAccessIdentity",
-        "The specified origin access identity does not exist or is not valid.",
-        "CloudFront to accept the function's version",
-        300,
-    ),
-    // role_exists isn't enough: ten seconds more
-    row(
-        "iam:PutRolePolicy",
-        "NoSuchEntity",
-        "The role with name packagecloud_cloudfront_auth cannot be found.",
-        "the role to be known to all of IAM",
-        60,
-    ),
-];
-
-/// A row of what has to be changed where it stands, and how somebody brought it there.
-type Standing = (Row, fn(&World));
-
-const OF_WHAT_STANDS: [Standing; 8] = [
-    (
-        row(
-            "lambda:UpdateFunctionConfiguration",
-            "InvalidParameterValueException",
-            "The role defined for the function cannot be assumed by Lambda.",
-            "the role to be assumable",
-            300,
-        ),
-        bigger_function,
-    ),
-    (
-        row(
-            "lambda:UpdateFunctionConfiguration",
-            "InvalidParameterValueException",
-            "The provided execution role does not have permissions to call Encrypt on KMS",
-            "the role to be assumable",
-            300,
-        ),
-        bigger_function,
-    ),
-    (
-        row(
-            "lambda:UpdateFunctionConfiguration",
-            "InvalidParameterValueException",
-            "KMS key is invalid for CreateGrant",
-            "the role to be assumable",
-            300,
-        ),
-        bigger_function,
-    ),
-    (
-        row(
-            "lambda:UpdateFunctionConfiguration",
-            "ResourceConflictException",
-            "The operation cannot be performed at this time. An update is in progress for resource: arn",
-            "the role to be assumable",
-            300,
-        ),
-        bigger_function,
-    ),
-    (
-        row(
-            "lambda:UpdateFunctionCode",
-            "ResourceConflictException",
-            "The operation cannot be performed at this time. An update is in progress for resource: arn",
-            "the function to be ready",
-            300,
-        ),
-        bigger_function,
-    ),
-    // KMS PutKeyPolicy
-    (
-        row(
-            "kms:PutKeyPolicy",
-            "NotFoundException",
-            "Key 'k' does not exist",
-            "KMS to know the key and its policy's principals",
-            120,
-        ),
-        open_key,
-    ),
-    (
-        row(
-            "kms:PutKeyPolicy",
-            "MalformedPolicyDocumentException",
-            "Policy contains a statement with one or more invalid principals.",
-            "KMS to know the key and its policy's principals",
-            120,
-        ),
-        open_key,
-    ),
-    // The same of UpdateDistribution as of a create.
-    (
-        row(
-            "cloudfront:UpdateDistribution",
-            "InvalidLambdaFunctionAssociation",
-            "The function must be in an Active state. The current state for function arn:2 is Pending",
-            "CloudFront to accept the function's version",
-            300,
-        ),
-        bigger_function,
-    ),
-];
-
-/// The function runs with more than it shall, and what its versions hold can't be told.
-fn bigger_function(world: &World) {
-    world.write(|state| {
-        for function in state.lambda.functions.values_mut() {
-            function.latest.memory = 256;
-            for version in &mut function.versions {
-                version.configuration.description.clear();
-                version.of.description.clear();
-            }
-        }
-    });
-}
-
-/// Whoever is root may do all with the key.
-fn open_key(world: &World) {
-    let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
-    world.write(|state| state.kms.keys.values_mut().for_each(|key| everything.clone_into(&mut key.policy)));
-}
 
 /// A set-up as it is left, for twins of it that somebody changes.
 async fn whole() -> tempfile::TempDir {
@@ -321,38 +86,33 @@ async fn what_passes_is_sent_again_until_it_does() {
 
 #[tokio::test(start_paused = true)]
 async fn what_lasts_has_an_end_that_says_how_long_and_for_what_and_the_next_run_goes_on() {
-    for Row { operation, code, message, waits_for, most } in &EVENTUAL {
-        let what = format!("{operation} {code} {message}");
+    for row in &EVENTUAL {
         let dir = tempfile::tempdir().unwrap();
-        let first = world(dir.path(), &[format!("{operation}:1+:error:{code}={message}")]);
-        let (_, result, took) = Box::pin(set_up(&first)).await;
-        let failure = result.expect_err(&what);
-        assert!(failure.why.contains(&format!("s of waiting for {waits_for})")), "{what}: {failure:?}");
-        assert!(!failure.next.is_empty(), "{what}");
-        assert!(took <= *most + Duration::from_mins(1), "{what}: {took:?}");
-        drop(first);
-        let again = world(dir.path(), &[]);
-        let (_, result, _) = Box::pin(set_up(&again)).await;
-        assert_eq!(result, Ok(()), "{what}: the next run");
-        assert_eq!(made(&again), [1, 1, 1, 1, 1], "{what}");
+        assert_eq!(Box::pin(lasts(row, dir.path())).await, [1, 1, 1, 1, 1], "{}", row.operation);
     }
     let whole = Box::pin(whole()).await;
-    for (Row { operation, code, message, waits_for, most }, change) in &OF_WHAT_STANDS {
-        let what = format!("{operation} {code} {message}");
+    for (row, change) in &OF_WHAT_STANDS {
         let dir = changed(&whole, *change);
-        let first = world(dir.path(), &[format!("{operation}:1+:error:{code}={message}")]);
-        let (_, result, took) = Box::pin(set_up(&first)).await;
-        let failure = result.expect_err(&what);
-        assert!(failure.why.contains(&format!("s of waiting for {waits_for})")), "{what}: {failure:?}");
-        assert!(!failure.next.is_empty(), "{what}");
-        assert!(took <= *most + Duration::from_mins(1), "{what}: {took:?}");
-        drop(first);
-        let again = world(dir.path(), &[]);
-        let (_, result, _) = Box::pin(set_up(&again)).await;
-        assert_eq!(result, Ok(()), "{what}: the next run");
-        let [keys, functions, _, identities, distributions] = made(&again);
-        assert_eq!([keys, functions, identities, distributions], [1, 1, 1, 1], "{what}");
+        let [keys, functions, _, identities, distributions] = Box::pin(lasts(row, dir.path())).await;
+        assert_eq!([keys, functions, identities, distributions], [1, 1, 1, 1], "{}", row.operation);
     }
+}
+
+/// What there is of each once the row's error has lasted to its end, and the next run has gone on.
+async fn lasts(row: &Row, dir: &std::path::Path) -> [usize; 5] {
+    let Row { operation, code, message, waits_for, most } = row;
+    let what = format!("{operation} {code} {message}");
+    let first = world(dir, &[format!("{operation}:1+:error:{code}={message}")]);
+    let (_, result, took) = Box::pin(set_up(&first)).await;
+    let failure = result.expect_err(&what);
+    assert!(failure.why.contains(&format!("s of waiting for {waits_for})")), "{what}: {failure:?}");
+    assert!(!failure.next.is_empty(), "{what}");
+    assert!(took <= *most + Duration::from_mins(1), "{what}: {took:?}");
+    drop(first);
+    let again = world(dir, &[]);
+    let (_, result, _) = Box::pin(set_up(&again)).await;
+    assert_eq!(result, Ok(()), "{what}: the next run");
+    made(&again)
 }
 
 /// The same code, where waiting would not help: how the account was brought there, and what the failure says.

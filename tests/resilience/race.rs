@@ -67,14 +67,14 @@ impl Part {
     async fn beside(&mut self, other: &mut Self) -> bool {
         // Longer than anything is waited for but the end of a reconfigure.
         let stands =
-            tokio::time::timeout(std::time::Duration::from_mins(3), other.to_its_end()).await.is_ok();
+            tokio::time::timeout(std::time::Duration::from_mins(3), other.run_to_its_end()).await.is_ok();
         if !stands {
-            tokio::join!(self.to_its_end(), other.to_its_end());
+            tokio::join!(self.run_to_its_end(), other.run_to_its_end());
         }
         stands
     }
 
-    async fn to_its_end(&mut self) -> &Ended {
+    async fn run_to_its_end(&mut self) -> &Ended {
         self.to(usize::MAX).await;
         self.ended.as_ref().unwrap()
     }
@@ -125,7 +125,7 @@ fn is_off(dir: &Path, moment: &str) {
 /// How many moments a stage has on its own.
 async fn moments(dir: &Path, stage: Stage) -> usize {
     let mut part = Part::new(dir, stage);
-    let ended = part.to_its_end().await.clone();
+    let ended = part.run_to_its_end().await.clone();
     assert!(ended.1.is_none(), "{stage:?}: {ended:?}");
     part.moments
 }
@@ -148,16 +148,16 @@ async fn switching_off_wins_at_every_moment_of_going_live() {
             if killed {
                 drop(on);
                 let mut switching = Part::new(dir.path(), Stage::Disable);
-                let ended = switching.to_its_end().await;
+                let ended = switching.run_to_its_end().await;
                 assert!(ended.1.is_none(), "{moment}: {ended:?}");
             } else {
                 let mut switching = Part::new(dir.path(), Stage::Disable);
                 if on.beside(&mut switching).await {
                     is_off(dir.path(), &format!("{moment}, while it is held"));
                 }
-                let ended = switching.to_its_end().await;
+                let ended = switching.run_to_its_end().await;
                 assert!(ended.1.is_none(), "{moment}: {ended:?}");
-                let (end, failure) = on.to_its_end().await;
+                let (end, failure) = on.run_to_its_end().await;
                 // How often it waits differs by one or two: where it was through already, it is off after it.
                 assert!(
                     through || *end == End::Failed && failure.as_ref().unwrap().what == "going live",
@@ -191,7 +191,7 @@ async fn switching_off_wins_where_going_live_comes_between_its_moments() {
                 } else {
                     switching.beside(&mut on).await;
                 }
-                let ended = switching.to_its_end().await;
+                let ended = switching.run_to_its_end().await;
                 assert!(ended.1.is_none(), "{moment}: {ended:?}");
                 is_off(dir.path(), &moment);
             }
