@@ -41,7 +41,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let found = ground.objects(answers).await?;
     let name = &found.name;
     let standing = reindex::standing(name, chosen, &cursor(ground));
-    let mut seen = ReindexSeen { resumes: standing.resumes, due: false, total: None, batch_role: None };
+    let mut seen = ReindexSeen { resumes: standing.resumes, ..ReindexSeen::default() };
     if chosen.skip {
         plan.line(
             Step::Objects,
@@ -56,6 +56,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         let survey = reindex::survey(&objects(ground, &found)?, &classes, PAGES).await?;
         seen.total = (!survey.more).then(|| survey.total());
         seen.due = survey.more || survey.total() > 0;
+        seen.cuts = Some(survey.cuts.clone());
         if seen.due {
             let why = match standing.resumes {
                 Some(done) => format!("goes on after {done} objects"),
@@ -150,6 +151,7 @@ pub async fn apply(
         cursor: cursor(ground),
         skipped: ground.host.state.dir().join("reindex.skipped"),
         total: seen.total,
+        cuts: seen.cuts.clone(),
         spool: None,
         most: if ground.settings.sandbox.is_some() { SANDBOXED } else { reindex::MOST },
     };
