@@ -45,7 +45,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let found = ground.objects(answers).await?;
     let name = &found.name;
     let standing = reindex::standing(name, chosen, &cursor(ground));
-    let mut seen = ReindexSeen { resumes: standing.resumes, due: false, total: None, batch_role: None };
+    let mut seen = ReindexSeen { resumes: standing.resumes, ..ReindexSeen::default() };
     if chosen.skip {
         plan.line(
             Step::Objects,
@@ -60,6 +60,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         let survey = reindex::survey(&objects(ground, &found)?, &classes, PAGES).await?;
         seen.total = (!survey.more).then(|| survey.total());
         seen.due = survey.more || survey.total() > 0;
+        seen.cuts = Some(survey.cuts.clone());
         if seen.due {
             let why = match standing.resumes {
                 Some(done) => format!("goes on after {done} objects"),
@@ -154,6 +155,7 @@ pub async fn apply(
         cursor: cursor(ground),
         skipped: ground.host.state.dir().join("reindex.skipped"),
         total: seen.total,
+        cuts: seen.cuts.clone(),
         spool: None,
         since: None,
         most: if ground.settings.sandbox.is_some() { SANDBOXED } else { reindex::MOST },

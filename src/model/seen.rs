@@ -334,6 +334,8 @@ pub struct ReindexSeen {
     pub due: bool,
     /// How many objects there are, where the listing came to its end.
     pub total: Option<u64>,
+    /// The keys between which it was listed side by side.
+    pub cuts: Option<Vec<String>>,
     /// The role of S3 Batch Operations, where that engine was chosen and the role stands.
     pub batch_role: Option<Role>,
 }

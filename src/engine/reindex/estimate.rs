@@ -23,6 +23,8 @@ pub struct Survey {
     pub archived: u64,
     /// Whether there is more than was listed.
     pub more: bool,
+    /// Keys between which it was listed side by side.
+    pub cuts: Vec<String>,
 }
 
 /// Counts by listing, `pages` of a thousand keys at most, in several parts of the bucket side by side.
@@ -35,7 +37,8 @@ pub async fn survey(s3: &Objects, classes: &Classes, pages: usize) -> Result<Sur
     let parts = ranges.iter().map(|range| part(s3, classes, range, each));
     let parts =
         futures::future::try_join_all(parts).await.map_err(|refusal| unlisted(s3.bucket(), refusal))?;
-    let mut whole = Survey::default();
+    let cuts = ranges.iter().filter_map(|range| range.until.clone()).collect();
+    let mut whole = Survey { cuts, ..Survey::default() };
     for part in parts {
         whole.packages += part.packages;
         whole.metadata += part.metadata;

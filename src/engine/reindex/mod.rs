@@ -60,6 +60,8 @@ pub struct Options {
     pub skipped: PathBuf,
     /// Objects of the layout, where a survey has counted them.
     pub total: Option<u64>,
+    /// Keys between which it is listed side by side, where a survey has found them.
+    pub cuts: Option<Vec<String>>,
     /// Takes the packages that a job of S3 Batch Operations can copy; without it all copies are made from here.
     pub spool: Option<Arc<Spool>>,
     /// Requests that were sent before the part of which the cost is told; none: all that were sent until now.
@@ -130,7 +132,13 @@ pub async fn reindex(
     let acl = !answers.no_acl && has_acls(s3).await?;
     let cursor = match left {
         Some(cursor) => cursor,
-        None => Cursor { rules: rules.clone(), ranges: ranges::divide(s3).await, ..Cursor::default() },
+        None => {
+            let ranges = match &options.cuts {
+                Some(cuts) => ranges::between(cuts),
+                None => ranges::divide(s3).await,
+            };
+            Cursor { rules: rules.clone(), ranges, ..Cursor::default() }
+        }
     };
     for (key, upload) in &cursor.uploads {
         // One that can't be dropped now costs storage, and stops nothing.

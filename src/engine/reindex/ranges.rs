@@ -34,17 +34,16 @@ async fn folders(s3: &Objects) -> Result<Vec<String>, Refusal> {
 /// Cuts between `folders`, which are sorted, into about equally many each.
 fn cut(folders: &[String]) -> Vec<Range> {
     let ranges = RANGES.min(folders.len()).max(1);
-    let mut all: Vec<Range> = Vec::with_capacity(ranges);
-    for index in 1..ranges {
-        let until = folders[index * folders.len() / ranges].clone();
-        let after = all.last().and_then(|range| range.until.clone()).unwrap_or_default();
-        if until > after {
-            all.push(Range { after, until: Some(until) });
-        }
-    }
-    let after = all.last().and_then(|range| range.until.clone()).unwrap_or_default();
-    all.push(Range { after, until: None });
-    all
+    let mut cuts: Vec<_> = (1..ranges).map(|index| folders[index * folders.len() / ranges].clone()).collect();
+    cuts.dedup();
+    between(&cuts)
+}
+
+/// The ranges that end at `cuts`, which are sorted, and the one behind the last.
+pub fn between(cuts: &[String]) -> Vec<Range> {
+    let starts = std::iter::once(String::new()).chain(cuts.iter().cloned());
+    let ends = cuts.iter().cloned().map(Some).chain([None]);
+    starts.zip(ends).map(|(after, until)| Range { after, until }).collect()
 }
 
 #[cfg(test)]

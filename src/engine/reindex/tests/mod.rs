@@ -26,6 +26,7 @@ fn options(folder: &TempDir) -> Options {
         cursor: folder.path().join("cursor.json"),
         skipped: folder.path().join("skipped.jsonl"),
         total: None,
+        cuts: None,
         spool: None,
         since: None,
         most: MOST,
