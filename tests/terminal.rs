@@ -19,7 +19,7 @@ fn from_the_first_screen_to_the_final_block_by_keys() {
     terminal.see("Enter go on");
     assert!(terminal.parser.lock().unwrap().screen().alternate_screen());
     assert!(terminal.parser.lock().unwrap().screen().bracketed_paste());
-    terminal.to_the_reindex();
+    terminal.drive_to_the_reindex();
     for does in [
         "Enter reindex",
         "Enter write the secret",
@@ -80,7 +80,7 @@ fn a_panic_in_the_loop_gives_the_terminal_back_and_says_what_broke() {
 fn a_panic_in_a_job_is_that_stages_failure_and_it_can_be_tried_again() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::open_with(dir.path(), "0.01", &["--sandbox-fault", "kms:CreateKey:1:panic"]);
-    terminal.to_the_reindex();
+    terminal.drive_to_the_reindex();
     for does in ["Enter reindex", "Enter write the secret"] {
         terminal.see(does);
         terminal.press(b"\r");
@@ -105,7 +105,7 @@ fn a_panic_in_a_job_is_that_stages_failure_and_it_can_be_tried_again() {
 fn a_file_changed_since_it_was_shown_is_looked_at_again_and_keeps_the_change() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::open(dir.path());
-    terminal.to_the_reindex();
+    terminal.drive_to_the_reindex();
     terminal.press(b"\r");
     terminal.see("Enter go on");
     terminal.press(b"\r");

@@ -377,3 +377,36 @@ async fn the_reindex_pauses_and_goes_on() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sandbox_judges_typed_keys_itself_and_reads_no_profile() {
+    let dir = sandbox();
+    play(dir.path(), &[], (80, 24), async |player: Player| {
+        player.see("Enter go on").await;
+        player.enter().await;
+        player.see("Type or paste access keys").await;
+        player.press(KeyCode::Down).await;
+        player.enter().await;
+        player.see("Enter done").await;
+        player.paste("work").await;
+        player.enter().await;
+        player.see("a sandbox reads no profiles").await;
+        player.see("Enter use this").await;
+        player.press(KeyCode::Down).await;
+        for (key, secret, told) in [
+            ("AKIANOBODYKNOWSTHIS1", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "InvalidClientTokenId"),
+            ("AKIAIOSFODNN7EXAMPLE", "another", "SignatureDoesNotMatch"),
+            ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "Another bucket"),
+        ] {
+            player.enter().await;
+            player.see("Enter done").await;
+            player.paste(key).await;
+            player.press(KeyCode::Tab).await;
+            player.paste(secret).await;
+            player.enter().await;
+            player.see(told).await;
+        }
+        player.letter('q').await;
+    })
+    .await;
+}

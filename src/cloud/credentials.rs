@@ -44,6 +44,14 @@ pub struct Keys {
     pub session: Option<Secret>,
 }
 
+impl Keys {
+    /// For one client's provider: they stay as they are for as long as it lives.
+    pub fn credentials(&self) -> Credentials {
+        let session = self.session.as_ref().map(|token| token.expose().to_owned());
+        Credentials::new(&self.access, self.secret.expose(), session, None, "packagecloud-cloudfront")
+    }
+}
+
 /// One identity that may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -147,14 +155,9 @@ pub async fn load(
                 .build();
             loader.profile_name(name).credentials_provider(provider)
         }
-        Source::Typed(keys) | Source::Packagecloud(keys) | Source::Session { keys, .. } => loader
-            .credentials_provider(Credentials::new(
-                &keys.access,
-                keys.secret.expose(),
-                keys.session.as_ref().map(|token| token.expose().to_owned()),
-                None,
-                "packagecloud-cloudfront",
-            )),
+        Source::Typed(keys) | Source::Packagecloud(keys) | Source::Session { keys, .. } => {
+            loader.credentials_provider(keys.credentials())
+        }
         Source::Environment => loader.credentials_provider(EnvironmentVariableCredentialsProvider::new()),
         Source::Chain => loader,
     };

@@ -69,10 +69,11 @@ impl Function {
     /// # Errors
     /// What the handler threw first.
     pub async fn viewer_requests(&self, events: Vec<(Value, Duration)>) -> Result<Vec<Value>, String> {
-        let given = events
+        let given: Value = events
             .into_iter()
-            .map(|(event, now)| json!({ "event": event, "milliseconds": now.as_millis() as u64 }));
-        match self.call("viewerRequests", Value::from_iter(given).to_string()).await? {
+            .map(|(event, now)| json!({ "event": event, "milliseconds": now.as_millis() as u64 }))
+            .collect();
+        match self.call("viewerRequests", given.to_string()).await? {
             Value::Array(results) => Ok(results),
             other => Err(format!("the handler answered {other}")),
         }

@@ -118,13 +118,11 @@ impl Host {
     pub async fn ctl_check(&self) -> Option<Check> {
         let Ctl::Command(words) = &self.ctl else { return None };
         let name = format!("packagecloud-ctl{}", self.on());
-        Some(match self.reach.program(words.first()?).await {
-            Some(program) => Check::pass(name, program.display().to_string()),
-            None => {
-                let failure = self.missing(words.first()?, "reconfigure");
-                Check::fail(name, failure.why, failure.next)
-            }
-        })
+        if let Some(program) = self.reach.program(words.first()?).await {
+            return Some(Check::pass(name, program.display().to_string()));
+        }
+        let failure = self.missing(words.first()?, "reconfigure");
+        Some(Check::fail(name, failure.why, failure.next))
     }
 
     /// What `packagecloud-ctl status` prints of its services.

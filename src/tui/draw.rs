@@ -66,12 +66,13 @@ pub fn draw(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Extent {
         (true, false) => 2,
         (false, false) => 0,
     };
-    let [head, rule, road_area, middle, notice, rule_below, foot] = Layout::vertical([
+    let notice = notice(wizard, theme, area);
+    let [head, rule, road_area, middle, notice_area, rule_below, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(road_rows),
         Constraint::Min(1),
-        Constraint::Length(u16::from(wizard.notice.is_some())),
+        Constraint::Length(notice.len() as u16),
         Constraint::Length(1),
         Constraint::Length(1),
     ])
@@ -86,13 +87,7 @@ pub fn draw(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Extent {
             road_area,
         );
     }
-    if let Some(said) = &wizard.notice {
-        let line = Line::from(vec![
-            Span::styled(" » ", theme.accent),
-            Span::styled(text::cut(said, area.width.saturating_sub(4) as usize), theme.strong),
-        ]);
-        frame.render_widget(line, notice);
-    }
+    frame.render_widget(Text::from(notice), notice_area);
     frame.render_widget(footer(wizard, theme, area.width as usize), foot);
 
     let side_width = match area.width {
@@ -170,6 +165,23 @@ fn marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bool, down: bool)
     if down {
         buffer.set_string(x, area.bottom() - 1, "↓", theme.accent);
     }
+}
+
+/// What was said last, whole where a fifth of the window holds it: a failure's next move stands at its end.
+fn notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
+    let Some(said) = &wizard.notice else { return Vec::new() };
+    let width = area.width.saturating_sub(4) as usize;
+    let rows = (area.height / 5).max(1) as usize;
+    let mut parts = text::wrap(said, width);
+    if parts.len() > rows {
+        let rest = parts.split_off(rows - 1).join(" ");
+        parts.push(text::cut(&rest, width));
+    }
+    let line = |(index, part): (usize, String)| {
+        let sign = if index == 0 { " » " } else { "   " };
+        Line::from(vec![Span::styled(sign, theme.accent), Span::styled(part, theme.strong)])
+    };
+    parts.into_iter().enumerate().map(line).collect()
 }
 
 fn header(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {

@@ -103,7 +103,7 @@ impl Terminal {
     }
 
     /// From the welcome screen to the first stage that writes.
-    pub fn to_the_reindex(&mut self) {
+    pub fn drive_to_the_reindex(&mut self) {
         self.see("Enter go on");
         self.press(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
         for screen in ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"] {
@@ -136,10 +136,12 @@ impl Terminal {
 
     /// Waits for the end, and holds the terminal to what it was; the exit code.
     pub fn end(mut self, case: &str) -> u32 {
-        let code = self.child.wait().unwrap().exit_code();
+        let code =
+            ended(self.child.as_mut()).unwrap_or_else(|| panic!("{case}: it runs on\n{}", self.picture()));
         let after = format!("{:?}", self.pair.master.get_termios().unwrap());
         drop(self.pair.slave);
-        self.reading.join().unwrap();
+        within_two_minutes(|| self.reading.is_finished().then_some(()))
+            .unwrap_or_else(|| panic!("{case}: something holds the terminal after its end"));
         let parser = self.parser.lock().unwrap();
         let screen = parser.screen();
         assert!(!screen.alternate_screen(), "{case}: the shell's screen is back");
@@ -147,5 +149,22 @@ impl Terminal {
         assert!(!screen.bracketed_paste(), "{case}: pastes are as before");
         assert_eq!(after, self.before, "{case}: echo, lines and all the rest are as before");
         code
+    }
+}
+
+/// The exit code, or none where it doesn't end.
+pub fn ended(child: &mut (dyn Child + Send + Sync)) -> Option<u32> {
+    within_two_minutes(|| child.try_wait().unwrap()).map(|status| status.exit_code())
+}
+
+fn within_two_minutes<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        match look() {
+            None if begun.elapsed() < Duration::from_mins(2) => {
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+            found => return found,
+        }
     }
 }

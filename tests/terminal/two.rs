@@ -2,12 +2,12 @@
 
 use rustix::process::Signal;
 
-use crate::screen::Terminal;
+use crate::screen::{Terminal, ended};
 
 /// A wizard that waits for a distribution to be deployed, which takes its time.
 fn waiting(dir: &std::path::Path) -> Terminal {
     let mut first = Terminal::open_with(dir, "0.5", &[]);
-    first.to_the_reindex();
+    first.drive_to_the_reindex();
     for does in ["Enter reindex", "Enter write the secret", "Enter make these"] {
         first.see(does);
         first.press(b"\r");
@@ -36,7 +36,7 @@ fn a_second_wizard_watches_the_first_to_its_end_and_goes_on_from_there() {
     // The first one ends, however that is: the second goes on without being started again.
     let mut first = first;
     first.signal(Signal::KILL);
-    first.child.wait().unwrap();
+    ended(first.child.as_mut()).expect("it was killed");
     second.see("The other run has ended");
     second.see("Enter go on");
     let said = second.prose();
@@ -95,7 +95,7 @@ fn a_wizard_that_only_waits_for_its_operator_ends_at_once_when_it_is_taken_over_
 fn a_line_that_drops_in_a_stage_leaves_where_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = waiting(dir.path()).hang_up();
-    assert_eq!(child.wait().unwrap().exit_code(), 130);
+    assert_eq!(ended(child.as_mut()), Some(130));
     let mut next = Terminal::open(dir.path());
     next.see("Enter go on");
     let said = next.prose();

@@ -2,6 +2,7 @@
 
 use super::{Ground, Identities};
 use aws_config::SdkConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::cloud::{
     Cloud,
@@ -40,9 +41,17 @@ impl Ground {
     /// the environment.
     pub async fn identity(&self, answers: &Answers) -> Result<(Cloud, Caller, String), Failure> {
         if let Identities::Fixed(config) = &self.settings.identities {
-            let cloud = Cloud::new(config, None);
+            let typed = self.typed().filter(|_| answers.source == Some(Found::Typed));
+            let (config, found) = match typed {
+                Some(keys) => {
+                    let found = format!("access key {}, typed", keys.access);
+                    (in_sandbox(config, &Source::Typed(keys))?, found)
+                }
+                None => (config.as_ref().clone(), "the sandbox's one user".to_owned()),
+            };
+            let cloud = Cloud::new(&config, None);
             let caller = cloud.caller().await?;
-            return Ok((cloud, caller, "the sandbox's one user".to_owned()));
+            return Ok((cloud, caller, found));
         }
         let mut last = None;
         let mut candidates = self.candidates(answers).await;
@@ -90,6 +99,11 @@ impl Ground {
         &self,
         candidate: &Candidate,
     ) -> Result<(Cloud, Caller), Failure> {
+        if let Identities::Fixed(config) = &self.settings.identities {
+            let cloud = Cloud::new(&in_sandbox(config, &candidate.source)?, None);
+            let caller = cloud.caller().await?;
+            return Ok((cloud, caller));
+        }
         let session = match &candidate.source {
             Source::Profile(name) => self.by_code(name, candidate).await?,
             _ => None,
@@ -124,6 +138,9 @@ impl Ground {
 
     /// The device whose code is wanted before these credentials can be had; none where none is, or one was given.
     pub(in crate::engine) async fn wants_code(&self, source: &Source) -> Option<String> {
+        if let Identities::Fixed(_) = self.settings.identities {
+            return None;
+        }
         let Source::Profile(profile) = source else { return None };
         let code = self.code.lock().await;
         mfa::of(profile).filter(|_| code.of != *profile && code.typed.is_none()).map(|wanted| wanted.serial)
@@ -190,6 +207,23 @@ fn no_credentials() -> Failure {
         "none were found",
         "give a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     )
+}
+
+/// The sandbox as another identity: it judges keys that are typed, and knows nobody else's.
+fn in_sandbox(config: &SdkConfig, source: &Source) -> Result<SdkConfig, Failure> {
+    match source {
+        Source::Typed(keys) | Source::Packagecloud(keys) | Source::Session { keys, .. } => {
+            let keys = SharedCredentialsProvider::new(keys.credentials());
+            Ok(config.to_builder().credentials_provider(keys).build())
+        }
+        Source::Profile(name) => Err(Failure::new(
+            Kind::Credentials,
+            format!("profile {name}"),
+            "a sandbox reads no profiles: it has one user, and no real credentials come near it",
+            "choose the sandbox's one user",
+        )),
+        Source::Environment | Source::Chain => Ok(config.clone()),
+    }
 }
 
 /// A candidate's source, without its keys.

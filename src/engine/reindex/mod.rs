@@ -130,15 +130,14 @@ pub async fn reindex(
     }
     let started = options.since.unwrap_or_else(|| s3.requests());
     let acl = !answers.no_acl && has_acls(s3).await?;
-    let cursor = match left {
-        Some(cursor) => cursor,
-        None => {
-            let ranges = match &options.cuts {
-                Some(cuts) => ranges::between(cuts),
-                None => ranges::divide(s3).await,
-            };
-            Cursor { rules: rules.clone(), ranges, ..Cursor::default() }
-        }
+    let cursor = if let Some(cursor) = left {
+        cursor
+    } else {
+        let ranges = match &options.cuts {
+            Some(cuts) => ranges::between(cuts),
+            None => ranges::divide(s3).await,
+        };
+        Cursor { rules: rules.clone(), ranges, ..Cursor::default() }
     };
     for (key, upload) in &cursor.uploads {
         // One that can't be dropped now costs storage, and stops nothing.

@@ -13,7 +13,7 @@ use crate::{
 use super::{By, Fault, Said, Ssh, refusal, there};
 
 /// Who it is there, and its clock in nanoseconds.
-const WHO: &str = r#"id -u; date +%s%N"#;
+const WHO: &str = r"id -u; date +%s%N";
 
 /// How often sudo's password is asked for.
 const TRIES: usize = 3;
