@@ -39,7 +39,7 @@ struct Slow(World, Duration);
 
 impl TimeSource for Slow {
     fn now(&self) -> std::time::SystemTime {
-        std::time::UNIX_EPOCH + (self.0.now() - self.1)
+        std::time::UNIX_EPOCH + self.0.now().checked_sub(self.1).unwrap()
     }
 }
 
@@ -55,7 +55,7 @@ fn ground(world: &World, eye: &Eye) -> Ground {
     let state = State::open(&world.dir().join("state"), None).unwrap();
     let slow = Slow(world.clone(), Duration::from_secs(eye.slow));
     let clock = slow.clone();
-    let clock = Clock::new(move || clock.0.now() - clock.1);
+    let clock = Clock::new(move || clock.0.now().checked_sub(clock.1).unwrap());
     let host = Host::sandboxed(&world.dir().join("packagecloud.rb"), play, state, clock);
     let time = SharedTimeSource::new(slow);
     let config = world.sdk_config().to_builder().time_source(time.clone()).build();

@@ -207,7 +207,7 @@ impl Node {
         ));
         let sshd = Command::new("unshare").args(["-m", "sh", "-c", &script]).stdin(Stdio::null()).spawn();
         self.sshd = Some(sshd.expect("util-linux's unshare is installed"));
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         while !self.greets() {
             let ended = self.sshd.as_mut().unwrap().try_wait().unwrap();
             assert!(

@@ -87,12 +87,12 @@ fn predicted(account: &Account, action: &str, taken: &[Need]) -> Result<(), Stri
         return at_its_step(taken, &ran);
     }
     for (name, result, detail) in ran.checks().filter(|(name, ..)| name.contains(':')) {
-        let wanted = if name != action {
-            faults::SIMULATED_WITHOUT_CONTEXT.contains(&name) || result == "pass"
-        } else {
+        let wanted = if name == action {
             let need = |need: &Need| detail.contains(&need.resource) && detail.contains(&need.place());
             let fit = if taken.iter().all(|need| need.optional) { "unknown" } else { "fail" };
             taken.iter().any(need) && (result == fit || result == "unknown")
+        } else {
+            faults::SIMULATED_WITHOUT_CONTEXT.contains(&name) || result == "pass"
         };
         if !wanted {
             return Err(format!("{action}: check says {name} {result}: {detail}"));

@@ -32,7 +32,7 @@ async fn same_objects(from: &Account, to: &Account) {
 fn leaves(path: &str, value: &Value, all: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(map) => {
-            map.iter().for_each(|(key, value)| leaves(&format!("{path}/{key}"), value, all))
+            map.iter().for_each(|(key, value)| leaves(&format!("{path}/{key}"), value, all));
         }
         // The order of a list of texts tells nothing; a field that holds nothing is as good as none.
         Value::Array(list) if list.iter().all(Value::is_string) => {

@@ -91,9 +91,9 @@ async fn key(account: &Account, ids: &mut Vec<(String, &str)>) -> Value {
     json!({
         "arn": key.arn(),
         "description": key.description(),
-        "state": key.key_state().map(|one| one.as_str()),
-        "usage": key.key_usage().map(|one| one.as_str()),
-        "spec": key.key_spec().map(|one| one.as_str()),
+        "state": key.key_state().map(aws_sdk_kms::types::KeyState::as_str),
+        "usage": key.key_usage().map(aws_sdk_kms::types::KeyUsageType::as_str),
+        "spec": key.key_spec().map(aws_sdk_kms::types::KeySpec::as_str),
         "regions": key.multi_region(),
         "tags": tags,
         "policy": document(policy.policy().unwrap()),
@@ -115,13 +115,13 @@ async fn function(account: &Account) -> Value {
         .collect();
     json!({
         "arn": configuration.function_arn(),
-        "runtime": configuration.runtime().map(|one| one.as_str()),
+        "runtime": configuration.runtime().map(aws_sdk_lambda::types::Runtime::as_str),
         "handler": configuration.handler(),
         "role": configuration.role(),
         "memory": configuration.memory_size(),
         "timeout": configuration.timeout(),
         "description": described(configuration.description()),
-        "package": configuration.package_type().map(|one| one.as_str()),
+        "package": configuration.package_type().map(aws_sdk_lambda::types::PackageType::as_str),
         "environment": configuration.environment().is_some_and(|one| one.variables().is_some_and(|all| !all.is_empty())),
         "layers": configuration.layers().len(),
         "tags": found.tags.unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),

@@ -41,7 +41,7 @@ fn script(welcome: Welcome, watched: Vec<Watched>) -> Shared {
 }
 
 fn said(event: Event, ago: u64) -> Watched {
-    Watched::Event(event, NOW - Duration::from_secs(ago))
+    Watched::Event(event, NOW.checked_sub(Duration::from_secs(ago)).unwrap())
 }
 
 fn started(stage: Stage, step: Step, text: &str, ago: u64) -> Watched {
