@@ -38,6 +38,8 @@ pub struct Window {
 
 struct Inner {
     ramping: bool,
+    /// Ticks in a row in which HEADs took far longer than they do while S3 keeps up.
+    strained: u32,
     /// Seconds that a HEAD takes while S3 keeps up.
     base: Option<f64>,
     /// Requests a second, where S3 has said SlowDown.
@@ -64,6 +66,7 @@ impl Window {
             next: tokio::sync::Mutex::new(now),
             inner: Mutex::new(Inner {
                 ramping: true,
+                strained: 0,
                 base: None,
                 rate: None,
                 measured: now,
@@ -170,6 +173,11 @@ impl Window {
         let base = inner.base.map_or(took, |base| took.min(base * 1.0005));
         inner.base = Some(base);
         if took > 2.0 * base + 0.004 {
+            inner.strained += 1;
+            // Each lane that comes anew makes its connection first, and that counts: a moment of it isn't S3's doing.
+            if inner.ramping && inner.strained < 3 {
+                return size;
+            }
             inner.ramping = false;
             if now - inner.shrunk > MEASURE {
                 inner.shrunk = now;
@@ -177,6 +185,7 @@ impl Window {
             }
             return size;
         }
+        inner.strained = 0;
         if busy * 10 < size * 8
             || self.limited.load(Relaxed) && now - inner.shrunk < 10 * MEASURE
             || took > 1.5 * base + 0.002
@@ -224,6 +233,18 @@ mod tests {
         let window = Window::new(1024);
         let (size, _) = run(&window, 0.02, f64::INFINITY, 10_000, 1).await;
         assert_eq!(size, 1024);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_are_made_on_the_way_up_do_not_end_it() {
+        let window = Window::new(1024);
+        for tick in 0..20 {
+            let took = if tick % 3 == 1 { 0.1 } else { 0.02 };
+            window.took(Duration::from_secs_f64(took));
+            tokio::time::advance(TICK).await;
+            window.tick(window.size());
+        }
+        assert_eq!(window.size(), 1024);
     }
 
     #[tokio::test(start_paused = true)]
