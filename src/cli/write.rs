@@ -72,6 +72,15 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
         if stage == Stage::Verify && !live(session) {
             continue;
         }
+        if session.stop.is_cancelled() {
+            // Asked to end while the stage before did its last write: it was finished, and no other is begun.
+            return Err(Failure::new(
+                Kind::Interrupted,
+                "enable",
+                format!("stopped before the stage {}", stage.title()),
+                "run the same command again: it goes on from what is there",
+            ));
+        }
         let standing = plans.iter().position(|plan| plan.stage == stage).filter(|_| !changed);
         let plan = match standing {
             Some(index) => plans.swap_remove(index),
