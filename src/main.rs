@@ -17,7 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 fn main() {
     let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        // What runs beside the wizard's loop has the depth that a command has on the main thread.
+        .thread_stack_size(8 << 20)
+        .enable_all()
+        .build();
     let code = match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(Box::pin(run(arguments)));

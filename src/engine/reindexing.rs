@@ -168,7 +168,9 @@ pub async fn apply(
         match chosen.engine {
             Engine::Own => pass.over_all(Step::Objects, &options).await,
             Engine::Batch => {
-                Batch { ground, answers, run, seen, options: &options, pass: &pass }.apply().await
+                // The longest way down of all: its future is kept off the stack.
+                let batch = Batch { ground, answers, run, seen, options: &options, pass: &pass };
+                Box::pin(batch.apply()).await
             }
         }
     };

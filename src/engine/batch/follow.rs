@@ -86,7 +86,7 @@ impl Following<'_> {
                 why: "S3 has forgotten it".to_owned(),
                 ..Job::default()
             };
-            Ok(self.cloud.job(self.account, id).await?.unwrap_or_else(gone))
+            Ok(Box::pin(self.cloud.job(self.account, id)).await?.unwrap_or_else(gone))
         });
         futures::future::try_join_all(asked).await
     }

@@ -291,9 +291,9 @@ impl Batch<'_> {
         let list = |unfit: &[Unfit]| listed(&places.failed, unfit);
         let follow = || {
             let _ = std::fs::remove_file(&places.failed);
-            self.run.unless_stopped(following.to_the_end(&say, &list))
+            Box::pin(self.run.unless_stopped(following.to_the_end(&say, &list)))
         };
-        let followed = renewing(self.ground, &scene.cloud, self.run, Step::BatchJobs, follow).await;
+        let followed = Box::pin(renewing(self.ground, &scene.cloud, self.run, Step::BatchJobs, follow)).await;
         followed.map_err(|failure| match failure.kind {
             Kind::Interrupted => Failure::new(
                 Kind::Interrupted,
