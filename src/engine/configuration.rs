@@ -7,17 +7,18 @@ use futures::FutureExt as _;
 use crate::host::Written;
 use crate::model::{
     answers::{Answers, Managed},
-    block::{HASH, Key, Values},
+    block::{Key, Values},
     config_file::{ConfigFile, Override},
     event::End,
     failure::{Failure, Kind},
     goal::{Stage, Step},
     plan::{Ask, Consent, Exhibit, Plan, Verb},
     seen::{ConfigSeen, ConfigurationSeen, Distribution, Seen},
-    snippet,
 };
 
-use super::{bootstrap, distribution, ground::Ground, nodes, packages_domain, run::StageRun, switch};
+use super::{
+    bootstrap, distribution, ground::Ground, managed, nodes, packages_domain, run::StageRun, switch,
+};
 
 pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let config = ground.host.read_config().await?;
@@ -76,16 +77,10 @@ pub(super) fn wanted(config: &ConfigSeen, distribution: Option<&Distribution>, a
     }
 }
 
-/// Whether the host's tool is waited for, and writes all of the values at once: it is given them once, when the last of
-/// them is known.
-pub(super) fn is_left_to_tool(config: &ConfigSeen, answers: &Answers) -> bool {
-    config.managed.is_some() && answers.consents.managed == Some(Managed::Wait)
-}
-
 /// Which of id and domain this stage has to write.
 fn pending(seen: &ConfigurationSeen, answers: &Answers) -> Vec<Key> {
     // Where going live follows, that waits for all of them.
-    let later = is_left_to_tool(&seen.config, answers) && !answers.prepare;
+    let later = managed::is_waited_for(&seen.config, answers) && !answers.prepare;
     if seen.config.values.enabled == Some(true) || later {
         return Vec::new();
     }
@@ -102,7 +97,7 @@ pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
     let mut plan = Plan::new(Stage::Configuration, Seen::Nothing);
     let path = seen.config.path.clone();
     let pending = pending(&seen, answers);
-    if is_left_to_tool(&seen.config, answers) && !answers.prepare {
+    if managed::is_waited_for(&seen.config, answers) && !answers.prepare {
         let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
         let why = format!("{tool} is given all of the values at once, in going live");
         plan.line(Step::Configuration, Verb::Keep, &path, why);
@@ -168,16 +163,16 @@ pub(super) fn ask_before(
     if keys.is_empty() {
         return;
     }
-    plan.exhibit.extend(managed_exhibit(config, wanted, keys));
-    plan.asks.extend(managed_ask(config, answers));
-    plan.notes.extend(managed_note(config, answers));
+    plan.exhibit.extend(managed::exhibit(config, wanted, keys));
+    plan.asks.extend(managed::ask(config, answers));
+    plan.notes.extend(managed::note(config, answers));
     plan.asks.extend(expression_ask(config, keys, answers));
 }
 
 /// What each of the other nodes has to be given so that going live only has to switch it on.
 fn pending_there<'a>(seen: &'a ConfigurationSeen, answers: &Answers) -> Vec<(&'a ConfigSeen, Vec<Key>)> {
     let keys = |other: &ConfigSeen| {
-        let later = is_left_to_tool(other, answers) && !answers.prepare;
+        let later = managed::is_waited_for(other, answers) && !answers.prepare;
         if later || other.values.enabled == Some(true) || seen.wanted.distribution_id.is_none() {
             return Vec::new();
         }
@@ -191,27 +186,6 @@ fn names(keys: &[Key]) -> String {
     names.join(" and ")
 }
 
-/// The lines as the tool that manages the file wants them, for whoever keeps them there; secrets are hidden.
-fn managed_exhibit(config: &ConfigSeen, wanted: &Values, keys: &[Key]) -> Option<Exhibit> {
-    let (tool, _) = config.managed.as_ref()?;
-    Some(Exhibit {
-        title: format!("For {tool}, which writes {}", config.path),
-        lines: snippet::of(tool, &only(&wanted.hidden(), keys)).lines().map(str::to_owned).collect(),
-        copy: true,
-    })
-}
-
-/// `keys` of the values, and nothing else of them.
-fn only(values: &Values, keys: &[Key]) -> Values {
-    let has = |key| keys.contains(&key);
-    Values {
-        enabled: values.enabled.filter(|_| has(Key::Enabled)),
-        secret: values.secret.clone().filter(|_| has(Key::Secret)),
-        distribution_id: values.distribution_id.clone().filter(|_| has(Key::DistributionId)),
-        packages_domain: values.packages_domain.clone().filter(|_| has(Key::PackagesDomain)),
-    }
-}
-
 /// What clients behind a firewall must be told before the redirects change.
 pub(super) fn notice(domain: &str) -> Exhibit {
     Exhibit {
@@ -223,40 +197,6 @@ pub(super) fn notice(domain: &str) -> Exhibit {
             "Nothing changes in apt, yum, gem or pip configuration.".into(),
         ],
         copy: true,
-    }
-}
-
-/// A file that a configuration client writes is not ours to edit unasked.
-pub(super) fn managed_ask(config: &ConfigSeen, answers: &Answers) -> Option<Ask> {
-    let (tool, how) = config.managed.as_ref()?;
-    if answers.consents.managed.is_some() {
-        return None;
-    }
-    Some(Ask {
-        consent: Consent::Managed,
-        question: format!(
-            "{tool} manages this host ({how}) and would undo the edit on its next run. Write the file now all the same?"
-        ),
-    })
-}
-
-/// What is said where the file is written although a client manages it.
-pub(super) fn managed_note(config: &ConfigSeen, answers: &Answers) -> Option<String> {
-    let (tool, how) = config.managed.as_ref()?;
-    (answers.consents.managed == Some(Managed::Write)).then(|| {
-        format!(
-            "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {}.",
-            pause(tool)
-        )
-    })
-}
-
-/// How a client is kept from running.
-pub(super) fn pause(tool: &str) -> &'static str {
-    match tool {
-        "chef" => "stop chef-client (systemctl stop chef-client.timer chef-client)",
-        "puppet" => "run: puppet agent --disable",
-        _ => "leave this host out of the play",
     }
 }
 
@@ -290,7 +230,7 @@ pub(super) enum Aim {
 
 impl Aim {
     /// In the turn in which the file is written, before it is.
-    async fn begin(self, ground: &Ground) -> Result<(), Failure> {
+    pub(super) async fn begin(self, ground: &Ground) -> Result<(), Failure> {
         match self {
             Self::On => switch::begin_on(ground).await,
             Self::Prepare => Ok(()),
@@ -313,7 +253,7 @@ pub(super) async fn write(
         (None, _) | (Some(_), Some(Managed::Write)) => {}
         (Some((tool, _)), Some(Managed::Wait)) => {
             let keys = with_awaited(config, keys);
-            return await_values(ground, tool, (values, &keys), run, step, aim).await;
+            return managed::written(ground, tool, (values, &keys), run, step, aim).await;
         }
         (Some((tool, _)), None) => {
             return Err(Failure::consent(
@@ -340,10 +280,6 @@ fn with_awaited(config: &ConfigSeen, keys: &[Key]) -> Vec<Key> {
     secret.then_some(Key::Secret).into_iter().chain(keys.iter().copied()).collect()
 }
 
-/// Holds what a configuration client is waited for to write: Ruby's lines, and the same as its tool wants them.
-const AWAITED: &str = "managed-values";
-const SNIPPET: &str = "managed-snippet";
-
 /// Writes what `edits` says of the file as it stands, whoever changed it since it was shown: for switching off, which is
 /// one value on its line and leaves all else as it is. `None` where nothing had to be written.
 pub(super) async fn write_over(
@@ -351,6 +287,7 @@ pub(super) async fn write_over(
     edits: impl Fn(&ConfigSeen) -> Vec<(Key, String)>,
 ) -> Result<Option<Written>, Failure> {
     const TRIES: u32 = 20;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
     let mut tries = 0;
     loop {
         let turn = ground.turn_if_free().await;
@@ -364,62 +301,12 @@ pub(super) async fn write_over(
             // An editor or a configuration client wrote between the look and this.
             Err(failure) if failure.kind == Kind::Drifted && tries < TRIES => {
                 drop(turn);
-                tokio::time::sleep(SHORTEST).await;
+                tokio::time::sleep(PAUSE).await;
             }
             result => return result.map(Some),
         }
     }
 }
-
-/// Waits until the host's configuration client has written `keys` of `values`. They are shown in a file that only this
-/// user reads, since the secret may be among them.
-async fn await_values(
-    ground: &Ground,
-    tool: &str,
-    (values, keys): (&Values, &[Key]),
-    run: &StageRun,
-    step: Step,
-    aim: Aim,
-) -> Result<Written, Failure> {
-    let wanted = edits(values, keys);
-    let lines: String =
-        wanted.iter().map(|(key, value)| format!("{HASH}['{}'] = {value}\n", key.name())).collect();
-    ground.host.state.write(AWAITED, lines.as_bytes())?;
-    let snippet = format!("{}\n", snippet::of(tool, &only(values, keys)));
-    let path = ground.host.state.write(SNIPPET, snippet.as_bytes())?;
-    let say = run.progress(step);
-    let began = tokio::time::Instant::now();
-    loop {
-        {
-            let _turn = ground.turn().await?;
-            aim.begin(ground).await?;
-        }
-        say(&format!(
-            "waiting for {tool} to write the lines of {} to {}, {} s",
-            path.display(),
-            ground.host.config_place(),
-            began.elapsed().as_secs()
-        ));
-        // What is kept here doesn't count: the file must hold it.
-        let now = ground.host.read_config().await?.file.values();
-        if wanted.iter().all(|(key, value)| now.ruby(*key).as_ref() == Some(value)) {
-            ground.host.forget_awaited();
-            ground.host.state.remove(AWAITED);
-            ground.host.state.remove(SNIPPET);
-            return Ok(Written { backup: None, diff: Vec::new() });
-        }
-        let pause = async {
-            tokio::time::sleep(ground.patience(LOOK_AGAIN).max(SHORTEST)).await;
-            Ok(())
-        };
-        run.unless_stopped(pause).await?;
-    }
-}
-
-/// How often a managed host's file is looked at.
-const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
-/// However fast a sandbox is.
-const SHORTEST: std::time::Duration = std::time::Duration::from_millis(20);
 
 pub async fn apply(
     ground: &Ground,

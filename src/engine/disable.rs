@@ -21,7 +21,7 @@ use crate::model::{
     seen::{ConfigSeen, Seen},
 };
 
-use super::{configuration, ground::Ground, probe, run::Run, switch};
+use super::{configuration, ground::Ground, managed, probe, run::Run, switch};
 
 /// The line that switches off, for typing.
 fn line() -> String {
@@ -149,7 +149,7 @@ fn switches_on(config: &ConfigSeen) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
     Some(format!(
         "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too; until then, {}.",
-        configuration::pause(tool)
+        managed::pause(tool)
     ))
 }
 

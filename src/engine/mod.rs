@@ -15,6 +15,7 @@ mod gate;
 mod go_live;
 pub mod ground;
 mod hold;
+mod managed;
 mod nodes;
 mod objects_key;
 mod origin_access;

@@ -17,7 +17,7 @@ use crate::model::{
 use super::{
     configuration::{self, kept},
     ground::Ground,
-    nodes,
+    managed, nodes,
     run::StageRun,
 };
 
@@ -123,8 +123,8 @@ pub(super) fn plan(seen: SecretSeen, answers: &Answers) -> Result<Plan, Failure>
         );
     }
     if !plan.unchanged() {
-        plan.asks.extend(configuration::managed_ask(&seen.config, answers));
-        plan.notes.extend(configuration::managed_note(&seen.config, answers));
+        plan.asks.extend(managed::ask(&seen.config, answers));
+        plan.notes.extend(managed::note(&seen.config, answers));
     }
     plan.seen = Seen::Secret(Box::new(seen));
     Ok(plan)
@@ -166,7 +166,7 @@ pub async fn apply(
             Ok(()) => String::new(),
             Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
         };
-        if configuration::is_left_to_tool(&seen.config, answers) && seen.config.values.secret.is_none() {
+        if managed::is_waited_for(&seen.config, answers) && seen.config.values.secret.is_none() {
             let place = host.await_secret(&secret)?;
             let _ = host.keyring.forget(&name).await;
             let tool = seen.config.managed.as_ref().map_or("its tool", |(tool, _)| tool);
