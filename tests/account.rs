@@ -30,5 +30,7 @@ mod origin_access;
 mod permissions;
 #[path = "account/removed.rs"]
 mod removed;
+#[path = "account/twin.rs"]
+mod twin;
 #[path = "account/vendor.rs"]
 mod vendor;

@@ -13,5 +13,7 @@ mod host;
 mod killed;
 #[path = "resilience/race.rs"]
 mod race;
+#[path = "account/twin.rs"]
+mod twin;
 #[path = "resilience/two.rs"]
 mod two;

@@ -20,19 +20,14 @@ fn from_the_first_screen_to_the_final_block_by_keys() {
     assert!(terminal.parser.lock().unwrap().screen().alternate_screen());
     assert!(terminal.parser.lock().unwrap().screen().bracketed_paste());
     terminal.drive_to_the_reindex();
-    for does in [
+    terminal.pass(&[
         "Enter reindex",
         "Enter write the secret",
         "Enter make these",
         "Enter make these",
         "Enter write this",
         "Enter go live",
-    ] {
-        terminal.see(does);
-        terminal.press(b"\r");
-        terminal.see("Enter go on");
-        terminal.press(b"\r");
-    }
+    ]);
     terminal.see("Enter finish");
     assert!(
         terminal.picture().contains("packagecloud_rails['cloudfront_enabled'] = true"),
@@ -81,14 +76,8 @@ fn a_panic_in_a_job_is_that_stages_failure_and_it_can_be_tried_again() {
     let dir = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::open_with(dir.path(), "0.01", &["--sandbox-fault", "kms:CreateKey:1:panic"]);
     terminal.drive_to_the_reindex();
-    for does in ["Enter reindex", "Enter write the secret"] {
-        terminal.see(does);
-        terminal.press(b"\r");
-        terminal.see("Enter go on");
-        terminal.press(b"\r");
-    }
-    terminal.see("Enter make these");
-    terminal.press(b"\r");
+    terminal.pass(&["Enter reindex", "Enter write the secret"]);
+    terminal.enter(&["Enter make these"]);
     terminal.see("it broke off by a fault of this program");
     let said = terminal.prose();
     assert!(said.contains("kms:CreateKey: a fault of this program, as asked for"), "{said}");

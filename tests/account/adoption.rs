@@ -18,9 +18,9 @@ use serde_json::Value;
 
 use crate::{
     client::{downloads, watched},
-    disturbed,
     engine::{SET_UP, bucket_policy, done, looked},
     ground::ground,
+    twin,
     vendor::{self, ALL, LIVE, Left},
 };
 
@@ -235,7 +235,7 @@ async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() 
     assert_eq!(result, Ok(()));
     for (unmark, stage, step, write) in UNMARKED {
         let dir = tempfile::tempdir().unwrap();
-        disturbed::copy(whole.path(), dir.path());
+        twin::copy(whole.path(), dir.path());
         let world = world(dir.path());
         unmark(&world);
         let before = standing(&world);

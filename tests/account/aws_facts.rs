@@ -10,9 +10,9 @@ use packagecloud_cloudfront::{
 };
 
 use crate::{
-    disturbed,
     engine::{SET_UP, done, made, world},
     eventual::{EVENTUAL, OF_WHAT_STANDS, Row, bigger_function, open_key},
+    twin,
 };
 
 /// A set-up as it is left, for twins of it that somebody changes.
@@ -26,7 +26,7 @@ async fn whole() -> tempfile::TempDir {
 /// A twin of `whole` that somebody has changed since.
 fn changed(whole: &tempfile::TempDir, change: fn(&World)) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    disturbed::copy(whole.path(), dir.path());
+    twin::copy(whole.path(), dir.path());
     change(&world(dir.path(), &[]));
     dir
 }

@@ -1,7 +1,5 @@
 //! What somebody who doesn't know of the set-up did to it: markers lost, and a part of everything changed.
 
-use std::{fs, path::Path};
-
 use packagecloud_cloudfront::{
     model::{
         answers::{Answers, Consents},
@@ -52,18 +50,4 @@ pub fn disturb(world: &World) {
             policy.config = policy.config.replace("<MinTTL>0<", "<MinTTL>1<");
         }
     });
-}
-
-/// The directory of a sandbox, once more.
-pub fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let at = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &at);
-        } else {
-            fs::copy(entry.path(), at).unwrap();
-        }
-    }
 }

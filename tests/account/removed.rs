@@ -84,7 +84,7 @@ async fn without(action: &str, stood: &Path) -> Option<End> {
         return Some(end);
     }
     let dir = tempfile::tempdir().unwrap();
-    crate::disturbed::copy(stood, dir.path());
+    crate::twin::copy(stood, dir.path());
     let standing = world(dir.path(), &[]);
     restrict(&standing, &left);
     Box::pin(run(&standing, &disturbed::answers(Goal::Upgrade))).await.err()

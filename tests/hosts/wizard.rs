@@ -2,7 +2,10 @@
 
 use portable_pty::CommandBuilder;
 
-use super::{farm::Farm, screen::Terminal};
+use super::{
+    farm::Farm,
+    screen::{LOOKS, Terminal},
+};
 
 /// The wizard on a laptop whose state lies in `state`.
 fn open(farm: &Farm, state: &std::path::Path) -> Terminal {
@@ -20,10 +23,7 @@ fn open(farm: &Farm, state: &std::path::Path) -> Terminal {
 fn to_the_secret(terminal: &mut Terminal) {
     terminal.see("Enter go on");
     terminal.press(b"\x1b[H\r"); // Home, Enter: the install
-    for screen in ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"] {
-        terminal.see(screen);
-        terminal.press(b"\r");
-    }
+    terminal.enter(&LOOKS);
     terminal.see("Enter write the secret");
 }
 
@@ -33,25 +33,13 @@ fn from_the_first_screen_to_live_over_ssh() {
     let node = &farm.nodes[0];
     let mut terminal = open(&farm, &farm.laptop("state"));
     to_the_secret(&mut terminal);
-    for does in [
-        "Enter write the secret",
-        "Enter make these",
-        "Enter make these",
-        "Enter write this",
-        "Enter go live",
-    ] {
-        terminal.see(does);
-        if does == "Enter go live" {
-            let said = terminal.prose();
-            assert!(said.contains("Tell customers behind a firewall"), "{said}");
-            assert!(!farm.nodes[0].text("opt/ran").contains("reconfigure"));
-        }
-        terminal.press(b"\r");
-        terminal.see("Enter go on");
-        if does != "Enter go live" {
-            terminal.press(b"\r");
-        }
-    }
+    terminal.pass(&["Enter write the secret", "Enter make these", "Enter make these", "Enter write this"]);
+    terminal.see("Enter go live");
+    let said = terminal.prose();
+    assert!(said.contains("Tell customers behind a firewall"), "{said}");
+    assert!(!farm.nodes[0].text("opt/ran").contains("reconfigure"));
+    terminal.press(b"\r");
+    terminal.see("Enter go on");
     let said = terminal.prose();
     for words in ["on since", "all 2 services are newer than the restart", "To switch off"] {
         assert!(said.contains(words), "no {words:?} in {said}");

@@ -2,7 +2,7 @@
 //!
 //! A moment is a wait of one of them: there it is held, or killed, while the other goes on.
 
-use std::{fs, future::poll_fn, path::Path, pin::Pin, task::Poll};
+use std::{future::poll_fn, path::Path, pin::Pin, task::Poll};
 
 use packagecloud_cloudfront::{
     engine::{self, Run},
@@ -15,7 +15,7 @@ use packagecloud_cloudfront::{
     sandbox::World,
 };
 
-use crate::{faults::world, ground::ground, host::values};
+use crate::{faults::world, ground::ground, host::values, twin::copy};
 
 type Ended = (End, Option<Failure>);
 
@@ -93,19 +93,6 @@ async fn prepared() -> tempfile::TempDir {
         }
     }
     dir
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let at = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &at);
-        } else {
-            fs::copy(entry.path(), at).unwrap();
-        }
-    }
 }
 
 fn twin(of: &Path) -> tempfile::TempDir {

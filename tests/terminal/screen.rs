@@ -18,6 +18,9 @@ const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
 /// A screen that has stood this long hears keys that consent.
 const STOOD: Duration = Duration::from_millis(450);
 
+/// What each screen between the first one and the first stage that writes is known by.
+pub const LOOKS: [&str; 4] = ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"];
+
 pub struct Terminal {
     pair: PtyPair,
     pub child: Box<dyn Child + Send + Sync>,
@@ -106,11 +109,23 @@ impl Terminal {
     pub fn drive_to_the_reindex(&mut self) {
         self.see("Enter go on");
         self.press(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
-        for screen in ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"] {
+        self.enter(&LOOKS);
+        self.see("Enter reindex");
+    }
+
+    /// Waits for each of these in turn, and presses Enter on it.
+    pub fn enter(&mut self, screens: &[&str]) {
+        for screen in screens {
             self.see(screen);
             self.press(b"\r");
         }
-        self.see("Enter reindex");
+    }
+
+    /// Through stages from their plan to their end, each named by what its Enter does.
+    pub fn pass(&mut self, stages: &[&str]) {
+        for does in stages {
+            self.enter(&[does, "Enter go on"]);
+        }
     }
 
     pub fn press(&mut self, keys: &[u8]) {

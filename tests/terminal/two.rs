@@ -8,14 +8,8 @@ use crate::screen::{Terminal, ended};
 fn waiting(dir: &std::path::Path) -> Terminal {
     let mut first = Terminal::open_with(dir, "0.5", &[]);
     first.drive_to_the_reindex();
-    for does in ["Enter reindex", "Enter write the secret", "Enter make these"] {
-        first.see(does);
-        first.press(b"\r");
-        first.see("Enter go on");
-        first.press(b"\r");
-    }
-    first.see("Enter make these");
-    first.press(b"\r");
+    first.pass(&["Enter reindex", "Enter write the secret", "Enter make these"]);
+    first.enter(&["Enter make these"]);
     first.glimpse("waiting until every edge");
     first
 }
