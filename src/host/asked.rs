@@ -53,8 +53,9 @@ impl Asked {
         let _ = listener.spawn(move || {
             while held.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 if let Some(who) = fs::read_to_string(&path).ok().filter(|who| !who.is_empty()) {
-                    asked.say(&who);
+                    // Gone before it is heard: whoever acts on it finds none left.
                     let _ = fs::remove_file(&path);
+                    asked.say(&who);
                 }
             }
         });
