@@ -115,7 +115,8 @@ impl Farm {
     fn ssh_config(&self) {
         let mut text = String::new();
         for node in &self.nodes {
-            text.push_str(&format!("Host {}\n  HostName 127.0.0.1\n  Port {}\n", node.name, node.port));
+            let (ip, port) = (node.address.ip(), node.address.port());
+            text.push_str(&format!("Host {}\n  HostName {ip}\n  Port {port}\n", node.name));
         }
         text.push_str(&format!(
             "Host *\n  User root\n  IdentityFile {}\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n  HashKnownHosts no\n",
@@ -130,7 +131,9 @@ impl Farm {
         let known: String = self
             .nodes
             .iter()
-            .map(|node| format!("[127.0.0.1]:{} {}", node.port, node.text("host_key.pub")))
+            .map(|node| {
+                format!("[{}]:{} {}", node.address.ip(), node.address.port(), node.text("host_key.pub"))
+            })
             .collect();
         fs::write(self.laptop("known_hosts"), known).unwrap();
     }

@@ -5,10 +5,11 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU8, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -59,7 +60,8 @@ esac
 
 pub struct Node {
     pub name: String,
-    pub port: u16,
+    /// A loopback address of its own: while the node is down, nobody else comes to listen there.
+    pub address: SocketAddr,
     dir: PathBuf,
     sshd: Option<Child>,
 }
@@ -77,8 +79,7 @@ impl Node {
             rustix::process::geteuid().is_root(),
             "the tests of hosts need root, for mount namespaces: run them as CI does"
         );
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let node = Self { name: name.to_owned(), port, dir: dir.join(name), sshd: None };
+        let node = Self { name: name.to_owned(), address: own_address(), dir: dir.join(name), sshd: None };
         for (own, _) in PLACES {
             fs::create_dir_all(node.path(own)).unwrap();
         }
@@ -91,8 +92,9 @@ impl Node {
         node.host_key();
         node.account("deploy ALL=(ALL) NOPASSWD: ALL");
         let text = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\n\
+            "ListenAddress {}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\n\
              StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxStartups 100\nLogLevel VERBOSE\n",
+            node.address,
             node.path("host_key").display(),
             node.path("authorized").display(),
         );
@@ -220,7 +222,8 @@ impl Node {
     }
 
     fn greets(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        let Ok(mut stream) = TcpStream::connect(self.address) else { return false };
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let mut greeting = [0; 4];
         let greets = stream.read_exact(&mut greeting).is_ok() && &greeting == b"SSH-";
         let _ = stream.write_all(b"\n");
@@ -245,6 +248,12 @@ impl Node {
         lines.into_iter().for_each(kill);
         count
     }
+}
+
+fn own_address() -> SocketAddr {
+    static NODES: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    (Ipv4Addr::new(127, NODES.fetch_add(1, Relaxed), high, low), 2022).into()
 }
 
 /// The processes of sshd below one: never what was run in their sessions.
