@@ -91,7 +91,7 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
     } else {
         let client = packagecloud_cloudfront::cloud::network::client()?;
         let clock = SharedTimeSource::new(SystemTimeSource::new());
-        (Web::new(client, sleep, clock, edge), Identities::Found, None)
+        (Web::new(client.clone(), sleep, clock, edge), Identities::Found(client), None)
     };
     let probe_token = match &world {
         // A sandbox's packagecloud has tokens of its own; real ones stay where they are.

@@ -10,8 +10,9 @@ use aws_config::{
     timeout::TimeoutConfig,
 };
 use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use super::{held::Held, network, profiles};
+use super::{held::Held, profiles};
 use crate::model::{
     failure::{Failure, Kind},
     names::EDGE_REGION,
@@ -111,12 +112,12 @@ fn candidates_among(known: &Known, variable: impl Fn(&str) -> Option<String>) ->
 
 /// The configuration for one candidate, and the credentials that its clients hold. Whether they are good shows `Cloud::caller`.
 pub async fn load(
+    client: &SharedHttpClient,
     candidate: &Candidate,
     region: Option<&str>,
     endpoint_url: Option<&str>,
 ) -> Result<(SdkConfig, Held), Failure> {
     let given = region.map(|name| Region::new(name.to_owned()));
-    let client = network::client()?;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(5))
@@ -147,7 +148,7 @@ pub async fn load(
             }
             // What a profile's credentials are fetched from, STS and SSO, is reached as everything else is.
             let reached = ProviderConfig::without_region()
-                .with_http_client(client)
+                .with_http_client(client.clone())
                 .with_region(Some(given.clone().unwrap_or(Region::new(EDGE_REGION))));
             let provider = aws_config::profile::ProfileFileCredentialsProvider::builder()
                 .configure(&reached)

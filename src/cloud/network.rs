@@ -8,7 +8,10 @@ use aws_smithy_http_client::{
     proxy::ProxyConfig,
     tls::{self, TlsContext, TrustStore},
 };
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
+    runtime_components::RuntimeComponents,
+};
 
 use crate::model::failure::Failure;
 
@@ -56,7 +59,7 @@ pub(super) fn connector() -> Result<Connector, Failure> {
 pub fn client() -> Result<SharedHttpClient, Failure> {
     let trust = trust()?;
     // The SDK's own default client is made by this same function; its builder of clients knows no proxy.
-    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
+    let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut builder = Connector::builder();
         builder.set_connector_settings(settings.cloned());
         if let Some(components) = components {
@@ -67,5 +70,20 @@ pub fn client() -> Result<SharedHttpClient, Failure> {
             .tls_provider(PROVIDER)
             .tls_context(trust.clone())
             .build()
-    }))
+    });
+    Ok(SharedHttpClient::new(OnceAsked(client)))
+}
+
+/// Makes a connector when a request first needs it, and no other to see whether it can: each reads all certificates.
+#[derive(Debug)]
+struct OnceAsked(SharedHttpClient);
+
+impl HttpClient for OnceAsked {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
 }

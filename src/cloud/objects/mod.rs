@@ -76,11 +76,23 @@ struct Inner {
     transport: Transport,
     signer: Signer,
     sent: [AtomicU64; 4],
+    heads: AtomicU64,
+    micros: AtomicU64,
 }
 
 struct Reply {
     parts: Parts,
     body: Bytes,
+    /// From when it was asked for on a connection that stands to its end.
+    took: Duration,
+}
+
+/// What S3 took for some HEADs: from when each was asked for on a connection that stands to its reply.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heads {
+    pub count: u64,
+    /// All together.
+    pub micros: u64,
 }
 
 const QUICK: Duration = Duration::from_mins(1);
@@ -116,8 +128,15 @@ impl Objects {
         })?;
         let clock = config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
         let signer = Signer::new(&region, credentials, clock);
-        let sent = Default::default();
-        Ok(Self(Arc::new(Inner { bucket: bucket.to_owned(), address, transport, signer, sent })))
+        Ok(Self(Arc::new(Inner {
+            bucket: bucket.to_owned(),
+            address,
+            transport,
+            signer,
+            sent: Default::default(),
+            heads: AtomicU64::new(0),
+            micros: AtomicU64::new(0),
+        })))
     }
 
     #[must_use]
@@ -134,6 +153,12 @@ impl Objects {
             copy: of(Charge::Copy),
             other: of(Charge::Other),
         }
+    }
+
+    /// The HEADs that were answered since this was last asked.
+    #[must_use]
+    pub fn heads(&self) -> Heads {
+        Heads { count: self.0.heads.swap(0, Relaxed), micros: self.0.micros.swap(0, Relaxed) }
     }
 
     #[must_use]
@@ -170,16 +195,16 @@ impl Objects {
             &whole
         };
         inner.sent[charge as usize].fetch_add(1, Relaxed);
-        let (parts, body) =
+        let reply =
             match tokio::time::timeout(limit, inner.transport.send(method, target, headers, body)).await {
                 Ok(Ok(reply)) => reply,
                 Ok(Err(broken)) => return Err(Refusal::Broken(broken.0)),
                 Err(_) => return Err(Refusal::Broken(format!("no reply within {} s", limit.as_secs()))),
             };
-        if parts.status.is_success() && !carries_error(&body) {
-            return Ok(Reply { parts, body });
+        if reply.parts.status.is_success() && !carries_error(&reply.body) {
+            return Ok(reply);
         }
-        match Refusal::read(&inner.bucket, &parts, &body) {
+        match Refusal::read(&inner.bucket, &reply.parts, &reply.body) {
             Refusal::Expired => match inner.signer.renew(&keys).await {
                 Ok(()) => Err(Refusal::Broken("credentials expired, and were renewed".to_owned())),
                 Err(failure) => Err(Refusal::Fatal(failure)),
@@ -217,7 +242,11 @@ impl Objects {
         let path = self.path(key);
         let checksum = vec![header("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"))];
         match self.send(Charge::Head, Method::HEAD, &path, "", checksum, Bytes::new()).await {
-            Ok(reply) => whole(&reply),
+            Ok(reply) => {
+                self.0.heads.fetch_add(1, Relaxed);
+                self.0.micros.fetch_add(reply.took.as_micros() as u64, Relaxed);
+                whole(&reply)
+            }
             // Rare, and large: not in the future of every request.
             Err(Refusal::Unsaid(status)) => Box::pin(self.explain(&path, status)).await,
             Err(refusal) => Err(refusal),
@@ -244,6 +273,7 @@ impl Objects {
                     message: "encrypted with a customer-provided key (SSE-C)".to_owned(),
                 })
             }
+            Err(Refusal::Unsaid(StatusCode::NOT_FOUND)) => Err(Refusal::Gone),
             Err(Refusal::Unsaid(_)) => Err(Refusal::Denied(format!("{status}, without a reason"))),
             Err(refusal) => Err(refusal),
         }

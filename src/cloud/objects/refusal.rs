@@ -83,7 +83,7 @@ impl Refusal {
                     format!("give --region {}", region.as_deref().unwrap_or("of the bucket")),
                 )
             }
-            (_, "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload") | (404, "") => Self::Gone,
+            (_, "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload") => Self::Gone,
             (412, _) | (409, "ConditionalRequestConflict" | "OperationAborted") => Self::Overtaken,
             (_, "InternalError" | "RequestTimeout" | "OperationTimedOut") | (500..=599, _) => {
                 Self::Broken(format!("{} {code} {}", parts.status.as_u16(), or("S3's own error")))
@@ -125,7 +125,7 @@ mod tests {
         assert!(matches!(read(200, &error("SlowDown")), Refusal::Throttled), "inside a 200");
         assert!(matches!(read(200, &error("InternalError")), Refusal::Broken(_)), "inside a 200");
         assert!(matches!(read(500, ""), Refusal::Broken(_)));
-        assert!(matches!(read(404, ""), Refusal::Gone));
+        assert!(matches!(read(404, ""), Refusal::Unsaid(_)), "a HEAD's: the object's, or the bucket's");
         assert!(matches!(read(404, &error("NoSuchKey")), Refusal::Gone));
         assert!(matches!(read(412, &error("PreconditionFailed")), Refusal::Overtaken));
         assert!(matches!(read(409, &error("ConditionalRequestConflict")), Refusal::Overtaken));

@@ -16,13 +16,14 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use http::{Method, Request, response::Parts};
+use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use rustls::pki_types::ServerName;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::TlsConnector;
 
 use super::{
+    Reply,
     exchange::{Stream, exchange, idle},
     sign::Headers,
 };
@@ -47,7 +48,7 @@ impl Transport {
         target: &str,
         headers: Headers,
         body: Bytes,
-    ) -> Result<(Parts, Bytes), Broken> {
+    ) -> Result<Reply, Broken> {
         match self {
             Self::Direct(wire) => wire.send(&method, target, headers, body).await,
             Self::Plugged { connector, base } => {
@@ -63,17 +64,18 @@ async fn plugged(
     method: Method,
     headers: Headers,
     body: Bytes,
-) -> Result<(Parts, Bytes), Broken> {
+) -> Result<Reply, Broken> {
     let broken = |error: &dyn std::error::Error| Broken(error.to_string());
     let mut request = Request::new(SdkBody::from(body));
     *request.method_mut() = method;
     *request.uri_mut() = uri.parse().map_err(|error: http::uri::InvalidUri| broken(&error))?;
     request.headers_mut().extend(headers);
     let request = HttpRequest::try_from(request).map_err(|error| broken(&error))?;
+    let sent = Instant::now();
     let reply = connector.call(request).await.map_err(|error| broken(&error))?;
     let (parts, body) = reply.try_into_http1x().map_err(|error| broken(&error))?.into_parts();
     let body = body.collect().await.map_err(|error| Broken(error.to_string()))?.to_bytes();
-    Ok((parts, body))
+    Ok(Reply { parts, body, took: sent.elapsed() })
 }
 
 /// The pool of connections to one host.
@@ -97,19 +99,20 @@ impl Wire {
         target: &str,
         headers: Headers,
         body: Bytes,
-    ) -> Result<(Parts, Bytes), Broken> {
+    ) -> Result<Reply, Broken> {
         let mut stream = match self.kept() {
             Some(stream) => stream,
             // Rare, and large: not in the future of every request.
             None => Box::pin(self.connect()).await?,
         };
+        let sent = Instant::now();
         let reply = exchange(&mut *stream, method, target, headers, body)
             .await
             .map_err(|error| Broken(format!("{}: {error}", self.host)))?;
         if reply.reusable {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
         }
-        Ok((reply.parts, reply.body))
+        Ok(Reply { parts: reply.parts, body: reply.body, took: sent.elapsed() })
     }
 
     /// A connection that is open still.

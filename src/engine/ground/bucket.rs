@@ -20,8 +20,15 @@ use crate::model::{
 
 impl Ground {
     /// The objects' bucket, and S3 in its region. A bucket that was named needs S3 alone: where AWS doesn't say whose
-    /// the credentials are, what isn't known of the bucket is unknown and stops nothing.
+    /// the credentials are, what isn't known of the bucket is unknown and stops nothing; and isn't asked for again.
     pub(in crate::engine) async fn objects(&self, answers: &Answers) -> Result<ObjectsFound, Failure> {
+        let asked = self.asked(answers);
+        let mut alone = self.alone.lock().await;
+        if let Some((of, found)) = alone.as_ref()
+            && *of == asked
+        {
+            return Ok(found.clone());
+        }
         let bucket = match (self.identity(answers).await, &answers.bucket) {
             (Err(failure), Some(bucket)) if failure.kind != Kind::Credentials => bucket.clone(),
             _ => {
@@ -33,7 +40,9 @@ impl Ground {
                 });
             }
         };
-        Ok(ObjectsFound { cloud: self.s3_alone(answers).await?, name: bucket, bucket: None })
+        let found = ObjectsFound { cloud: self.s3_alone(answers).await?, name: bucket, bucket: None };
+        *alone = Some((asked, found.clone()));
+        Ok(found)
     }
 
     pub(super) async fn set(&self, answers: &Answers) -> Result<Scene, Failure> {
@@ -115,6 +124,7 @@ fn of_this_bucket(found: Function, bucket: &str) -> Function {
 }
 
 /// What the reindex works on.
+#[derive(Clone)]
 pub struct ObjectsFound {
     /// With S3 in the bucket's region.
     pub cloud: Cloud,

@@ -3,6 +3,7 @@
 use super::{Ground, Identities};
 use aws_config::SdkConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::cloud::{
     Cloud,
@@ -82,7 +83,7 @@ impl Ground {
 
     /// What sudo left out on the way to root, where it may be why an identity wasn't found.
     pub(in crate::engine) fn left_out(&self) -> Option<sudo::Dropped> {
-        sudo::dropped().filter(|_| matches!(self.settings.identities, Identities::Found))
+        sudo::dropped().filter(|_| matches!(self.settings.identities, Identities::Found(_)))
     }
 
     /// A failure to find credentials, with what sudo may have to do with it.
@@ -99,17 +100,20 @@ impl Ground {
         &self,
         candidate: &Candidate,
     ) -> Result<(Cloud, Caller), Failure> {
-        if let Identities::Fixed(config) = &self.settings.identities {
-            let cloud = Cloud::new(&in_sandbox(config, &candidate.source)?, None);
-            let caller = cloud.caller().await?;
-            return Ok((cloud, caller));
-        }
+        let client = match &self.settings.identities {
+            Identities::Found(client) => client,
+            Identities::Fixed(config) => {
+                let cloud = Cloud::new(&in_sandbox(config, &candidate.source)?, None);
+                let caller = cloud.caller().await?;
+                return Ok((cloud, caller));
+            }
+        };
         let session = match &candidate.source {
-            Source::Profile(name) => self.by_code(name, candidate).await?,
+            Source::Profile(name) => self.by_code(client, name, candidate).await?,
             _ => None,
         };
         let candidate = session.as_ref().unwrap_or(candidate);
-        let (config, held) = self.load(candidate).await?;
+        let (config, held) = self.load(client, candidate).await?;
         let cloud = Cloud::new(&config, None).holding(held.clone());
         match cloud.caller().await {
             Ok(caller) => {
@@ -125,9 +129,14 @@ impl Ground {
         }
     }
 
-    async fn load(&self, candidate: &Candidate) -> Result<(SdkConfig, Held), Failure> {
+    async fn load(
+        &self,
+        client: &SharedHttpClient,
+        candidate: &Candidate,
+    ) -> Result<(SdkConfig, Held), Failure> {
         let settings = &self.settings;
-        credentials::load(candidate, settings.region.as_deref(), settings.endpoint_url.as_deref()).await
+        credentials::load(client, candidate, settings.region.as_deref(), settings.endpoint_url.as_deref())
+            .await
     }
 
     /// A code of the device that a profile's role wants: it is used once, by the next look.
@@ -156,13 +165,18 @@ impl Ground {
     }
 
     /// The session in place of a profile whose role wants a code; none where it wants none.
-    async fn by_code(&self, profile: &str, candidate: &Candidate) -> Result<Option<Candidate>, Failure> {
+    async fn by_code(
+        &self,
+        client: &SharedHttpClient,
+        profile: &str,
+        candidate: &Candidate,
+    ) -> Result<Option<Candidate>, Failure> {
         let Some(wanted) = mfa::of(profile) else { return Ok(None) };
         let mut code = self.code.lock().await;
         if code.of != profile {
             let typed = code.typed.take().ok_or_else(|| mfa::unasked(profile, &wanted))?;
             let source = Source::Profile(wanted.source_profile.clone());
-            let (source, _) = self.load(&Candidate { source, found: String::new() }).await?;
+            let (source, _) = self.load(client, &Candidate { source, found: String::new() }).await?;
             code.keys = Some(mfa::session(&wanted, &typed, &source).await?);
             profile.clone_into(&mut code.of);
         }
@@ -173,13 +187,14 @@ impl Ground {
     /// S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
     pub(super) async fn s3_alone(&self, answers: &Answers) -> Result<Cloud, Failure> {
         let region = answers.region.as_deref();
-        if let Identities::Fixed(config) = &self.settings.identities {
-            return Ok(Cloud::new(config, region));
-        }
+        let client = match &self.settings.identities {
+            Identities::Found(client) => client,
+            Identities::Fixed(config) => return Ok(Cloud::new(config, region)),
+        };
         let candidates = self.candidates(answers).await;
         let first = candidates.first().ok_or_else(no_credentials)?;
         let endpoint = self.settings.endpoint_url.as_deref();
-        let (config, held) = credentials::load(first, region, endpoint).await?;
+        let (config, held) = credentials::load(client, first, region, endpoint).await?;
         Ok(Cloud::new(&config, region).holding(held))
     }
 }

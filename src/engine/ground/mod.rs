@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::cloud::{Cloud, credentials::Keys, web::Web};
 use crate::engine::account::Sight;
@@ -32,8 +33,8 @@ use crate::model::{
 pub enum Identities {
     /// There is one: a sandbox's.
     Fixed(Box<SdkConfig>),
-    /// As contract section 4 orders them.
-    Found,
+    /// As contract section 4 orders them; asked for over this client.
+    Found(SharedHttpClient),
 }
 
 /// What only a sandbox knows without being told.
@@ -75,6 +76,8 @@ pub struct Ground {
     /// Told when keys or a code were typed.
     given: Arc<tokio::sync::Notify>,
     scene: Arc<tokio::sync::Mutex<Option<(Asked, Scene)>>>,
+    /// The bucket and S3 by itself, where nothing else could be asked.
+    alone: Arc<tokio::sync::Mutex<Option<(Asked, ObjectsFound)>>>,
     pub(super) hold: super::hold::Hold,
 }
 
@@ -119,6 +122,7 @@ impl Ground {
             code: Arc::default(),
             given: Arc::default(),
             scene: Arc::default(),
+            alone: Arc::default(),
             hold: super::hold::Hold::default(),
         }
     }
@@ -189,15 +193,19 @@ impl Ground {
         self.settings.endpoint_url.is_some() && !self.web.elsewhere()
     }
 
-    /// Who we are and which bucket it is; found once for the same answers.
-    pub async fn scene(&self, answers: &Answers) -> Result<Scene, Failure> {
-        let asked = Asked {
+    fn asked(&self, answers: &Answers) -> Asked {
+        Asked {
             profile: answers.profile.clone(),
             source: answers.source.clone(),
             bucket: answers.bucket.clone(),
             suffix: answers.suffix.clone(),
             typed: self.typed(),
-        };
+        }
+    }
+
+    /// Who we are and which bucket it is; found once for the same answers.
+    pub async fn scene(&self, answers: &Answers) -> Result<Scene, Failure> {
+        let asked = self.asked(answers);
         let mut held = self.scene.lock().await;
         if let Some((of, scene)) = held.as_ref()
             && *of == asked
@@ -224,5 +232,6 @@ impl Ground {
     /// Forgets what was found: the next look asks again.
     pub async fn forget(&self) {
         *self.scene.lock().await = None;
+        *self.alone.lock().await = None;
     }
 }

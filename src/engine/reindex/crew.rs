@@ -13,7 +13,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -147,20 +146,16 @@ impl Crew {
     }
 
     /// Sends, and again where that can help.
-    pub async fn patiently<T, F>(&self, head: bool, ask: impl Fn() -> F) -> Result<T, Left>
+    pub async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Left>
     where
         F: Future<Output = Result<T, Refusal>>,
     {
-        let (mut slowed, mut broken, passed) = (0, 0, self.window.all_passed());
+        let (mut slowed, mut broken, mut passed) = (0, 0, 0);
         loop {
             self.may_go().await?;
-            let began = Instant::now();
             let refusal = match ask().await {
                 Ok(value) => {
                     self.window.passed();
-                    if head {
-                        self.window.took(began.elapsed());
-                    }
                     return Ok(value);
                 }
                 Err(refusal) => refusal,
@@ -174,11 +169,14 @@ impl Crew {
                 }
                 Refusal::Broken(_) if broken < TRIES => {
                     broken += 1;
+                    if broken == TRIES / 2 {
+                        passed = self.window.all_passed();
+                    }
                     self.rest(50, broken, 10_000).await;
                     continue;
                 }
                 Refusal::Broken(why) if self.window.all_passed() == passed => {
-                    // Nothing at all has come through since: it isn't this object.
+                    // Nothing at all has come through in half of its tries: it isn't this object.
                     self.fail(Failure::new(
                         Kind::Unreachable,
                         format!("bucket {}", self.s3.bucket()),
@@ -213,7 +211,7 @@ impl Crew {
                 () = self.halt.cancelled() => return,
                 () = self.jobs.room() => {}
             }
-            let page = match self.patiently(false, || self.s3.list("", &range.after, false)).await {
+            let page = match self.patiently(|| self.s3.list("", &range.after, false)).await {
                 Ok(page) => page,
                 Err(Left::Halted) => return,
                 Err(left) => return self.fail(self.unlisted(left)),

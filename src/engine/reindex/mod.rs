@@ -25,7 +25,7 @@ use std::{
 
 use tokio::{
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, sleep_until},
 };
 
 pub use control::Control;
@@ -190,9 +190,7 @@ impl Run<'_> {
     /// when the run was halted.
     async fn follow(&self, tasks: &mut JoinSet<()>, say: &(dyn Fn(Pace) + Sync)) -> bool {
         let crew = self.crew;
-        let mut tick = interval(window::TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let (mut said, mut saved) = (Instant::now(), Instant::now());
+        let (mut said, mut saved, mut due) = (Instant::now(), Instant::now(), Instant::now());
         let mut speed = Speed::default();
         loop {
             tokio::select! {
@@ -206,10 +204,11 @@ impl Run<'_> {
                     self.survived(ended);
                     continue;
                 }
-                _ = tick.tick() => {}
+                () = sleep_until(due) => {}
             }
             let now = Instant::now();
-            crew.window.tick(crew.busy.load(Relaxed));
+            due = now + if crew.control.paused() { SAY } else { crew.window.pause() };
+            crew.window.tick(crew.busy.load(Relaxed), crew.s3.heads());
             let waiting = crew.jobs.len();
             let lanes = crew.lanes.load(Relaxed);
             for _ in lanes..crew.window.size().min(crew.busy.load(Relaxed) + waiting) {

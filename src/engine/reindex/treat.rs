@@ -24,7 +24,7 @@ impl Crew {
             if round > 0 {
                 self.rest(100, round, 2_000).await;
             }
-            let head = self.patiently(true, || self.s3.head(key)).await?;
+            let head = self.patiently(|| self.s3.head(key)).await?;
             let (cache_control, in_parts) = match decide(class, &head) {
                 Decision::Keep => return Ok(Outcome::Kept),
                 Decision::Skip(why) => return Err(Left::Unfit(why)),
@@ -44,7 +44,7 @@ impl Crew {
             let copied = if in_parts {
                 Box::pin(self.copy_in_parts(key, &head, &attributes)).await
             } else {
-                self.patiently(false, || self.s3.copy(key, &head, &attributes)).await
+                self.patiently(|| self.s3.copy(key, &head, &attributes)).await
             };
             match copied {
                 Ok(()) => return Ok(Outcome::Changed(head.size)),
@@ -69,7 +69,7 @@ impl Crew {
         if self.acls_denied_in_a_row.load(Relaxed) >= DENIED {
             return Ok(Vec::new());
         }
-        match self.patiently(false, || self.s3.acl(key)).await {
+        match self.patiently(|| self.s3.acl(key)).await {
             Ok(headers) => {
                 self.acls_denied_in_a_row.store(0, Relaxed);
                 Ok(headers)
@@ -90,18 +90,18 @@ impl Crew {
         head: &Head,
         attributes: &Vec<(http::HeaderName, http::HeaderValue)>,
     ) -> Result<(), Left> {
-        let upload = self.patiently(false, || self.s3.begin_parts(key, head, attributes)).await?;
+        let upload = self.patiently(|| self.s3.begin_parts(key, head, attributes)).await?;
         self.ledger().uploads.insert(upload.clone(), key.to_owned());
         let copied = tokio::select! {
             biased;
             () = self.halt.cancelled() => Err(Left::Halted),
-            copied = self.patiently(false, || self.s3.copy_parts(key, head, &upload)) => copied,
+            copied = self.patiently(|| self.s3.copy_parts(key, head, &upload)) => copied,
         };
         // After a lost reply the completion may have happened: the next look at the object tells.
         let clear = match &copied {
             Ok(()) => true,
             Err(Left::Halted) => self.s3.abort_parts(key, &upload).await.is_ok(),
-            Err(_) => self.patiently(false, || self.s3.abort_parts(key, &upload)).await.is_ok(),
+            Err(_) => self.patiently(|| self.s3.abort_parts(key, &upload)).await.is_ok(),
         };
         if clear {
             self.ledger().uploads.remove(&upload);

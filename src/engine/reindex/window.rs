@@ -13,10 +13,14 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::cloud::objects::Heads;
+
 const LEAST: usize = 4;
 const FIRST: usize = 64;
 /// How often the window is thought about.
-pub const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(20);
+/// And on the way up: a reply's time decides how soon it is there.
+const RAMPING: Duration = Duration::from_millis(5);
 /// How often the rate is: often enough to follow, seldom enough to measure.
 const MEASURE: Duration = Duration::from_millis(100);
 
@@ -26,9 +30,6 @@ pub struct Window {
     /// Replies that weren't SlowDown.
     passed: AtomicU64,
     slow_downs: AtomicU64,
-    /// HEADs, and what they took together, in microseconds, since the last tick.
-    heads: AtomicU64,
-    micros: AtomicU64,
     limited: AtomicBool,
     /// When the next request may go. Whoever waits for that holds it, the rest stand in line: a rate that changes
     /// meets at most one that has its time already.
@@ -47,6 +48,8 @@ struct Inner {
     measured: Instant,
     passed: u64,
     slow_downs: u64,
+    /// Replies until it was last thought about.
+    came: u64,
     /// Replies a second, smoothed over half a second or so.
     through: f64,
     shrunk: Instant,
@@ -60,8 +63,6 @@ impl Window {
             most,
             passed: AtomicU64::new(0),
             slow_downs: AtomicU64::new(0),
-            heads: AtomicU64::new(0),
-            micros: AtomicU64::new(0),
             limited: AtomicBool::new(false),
             next: tokio::sync::Mutex::new(now),
             inner: Mutex::new(Inner {
@@ -72,10 +73,17 @@ impl Window {
                 measured: now,
                 passed: 0,
                 slow_downs: 0,
+                came: 0,
                 through: 0.0,
                 shrunk: now,
             }),
         }
+    }
+
+    /// How long after one [`Self::tick`] the next is due.
+    pub fn pause(&self) -> Duration {
+        let ramping = self.inner.lock().unwrap_or_else(PoisonError::into_inner).ramping;
+        if ramping && self.size() < self.most { RAMPING } else { TICK }
     }
 
     /// Requests that may be in flight.
@@ -112,22 +120,16 @@ impl Window {
         self.passed.load(Relaxed)
     }
 
-    /// How long a HEAD took.
-    pub fn took(&self, elapsed: Duration) {
-        self.heads.fetch_add(1, Relaxed);
-        self.micros.fetch_add(elapsed.as_micros() as u64, Relaxed);
-    }
-
     pub fn slowed(&self) {
         self.slow_downs.fetch_add(1, Relaxed);
     }
 
-    /// Thinks again; `busy` is how much of the window is used.
-    pub fn tick(&self, busy: usize) {
+    /// Thinks again; `busy` is how much of the window is used, `heads` what S3 took for those since the last time.
+    pub fn tick(&self, busy: usize, heads: Heads) {
         let now = Instant::now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         self.measure(&mut inner, now);
-        self.size.store(self.resized(&mut inner, busy, now), Relaxed);
+        self.size.store(self.resized(&mut inner, busy, heads, now), Relaxed);
     }
 
     fn measure(&self, inner: &mut Inner, now: Instant) {
@@ -162,20 +164,22 @@ impl Window {
         }
     }
 
-    fn resized(&self, inner: &mut Inner, busy: usize, now: Instant) -> usize {
+    fn resized(&self, inner: &mut Inner, busy: usize, heads: Heads, now: Instant) -> usize {
         let size = self.size();
-        let (heads, micros) = (self.heads.swap(0, Relaxed), self.micros.swap(0, Relaxed));
-        if heads == 0 {
+        let passed = self.all_passed();
+        let came = (passed - inner.came) as usize;
+        if heads.count == 0 {
             return size;
         }
-        let took = micros as f64 / heads as f64 / 1e6;
+        inner.came = passed;
+        let took = heads.micros as f64 / heads.count as f64 / 1e6;
         // A base that never rose would call every slower hour of S3 an overload.
         let base = inner.base.map_or(took, |base| took.min(base * 1.0005));
         inner.base = Some(base);
-        if took > 2.0 * base + 0.004 {
+        if took > 2.0 * base + 0.001 {
             inner.strained += 1;
-            // Each lane that comes anew makes its connection first, and that counts: a moment of it isn't S3's doing.
-            if inner.ramping && inner.strained < 3 {
+            // Each lane that comes anew makes its connection first, which costs this machine time: a moment of it isn't S3's doing.
+            if inner.ramping && inner.strained < 10 {
                 return size;
             }
             inner.ramping = false;
@@ -188,11 +192,12 @@ impl Window {
         inner.strained = 0;
         if busy * 10 < size * 8
             || self.limited.load(Relaxed) && now - inner.shrunk < 10 * MEASURE
-            || took > 1.5 * base + 0.002
+            || took > 1.5 * base + 0.0005
         {
             return size;
         }
-        let more = if inner.ramping { size } else { (size / 32).max(1) };
+        // On the way up one more for each reply that came: twice as many after each reply's time.
+        let more = if inner.ramping { came.min(size) } else { (size / 32).max(1) };
         (size + more).min(self.most)
     }
 }
@@ -200,6 +205,10 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn heads(took: f64) -> Heads {
+        Heads { count: 1, micros: (took * 1e6) as u64 }
+    }
 
     /// Runs the window against an S3 that answers after `latency`, lets `rate` requests a second through, and slows
     /// down beyond `knee` in flight; returns the window's size and how many passed in the last second.
@@ -221,9 +230,8 @@ mod tests {
             if asked - through >= 1.0 {
                 window.slow_downs.fetch_add((asked - through) as u64, Relaxed);
             }
-            window.took(Duration::from_secs_f64(took));
             tokio::time::advance(TICK).await;
-            window.tick(lanes);
+            window.tick(lanes, heads(took));
         }
         (window.size(), window.passed.load(Relaxed) - last)
     }
@@ -240,9 +248,9 @@ mod tests {
         let window = Window::new(1024);
         for tick in 0..20 {
             let took = if tick % 3 == 1 { 0.1 } else { 0.02 };
-            window.took(Duration::from_secs_f64(took));
+            window.passed.fetch_add(window.size() as u64, Relaxed);
             tokio::time::advance(TICK).await;
-            window.tick(window.size());
+            window.tick(window.size(), heads(took));
         }
         assert_eq!(window.size(), 1024);
     }
@@ -293,7 +301,7 @@ mod tests {
             loop {
                 tokio::time::sleep(TICK).await;
                 window.slowed();
-                window.tick(300);
+                window.tick(300, Heads::default());
             }
         };
         tokio::select! {

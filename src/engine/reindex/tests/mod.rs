@@ -258,6 +258,23 @@ async fn what_can_not_go_on_says_the_next_move_and_keeps_the_cursor() {
     }
 }
 
+/// HEAD's 404 doesn't say whether it is the object that is missing.
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_vanishes_after_its_listing_is_not_taken_for_deleted_objects() {
+    let fake = Fake::scripted(|call, world| {
+        let gone = world.calls.get("head").is_some_and(|heads| *heads > 300);
+        gone.then(|| (404, if call.method == "HEAD" { String::new() } else { error("NoSuchBucket") }))
+    });
+    for number in 0..900 {
+        fake.put(&format!("7/8/debian/package_files/{number}.deb"), package(&[("cache-control", PACKAGE)]));
+    }
+    let folder = TempDir::new().unwrap();
+    let failure = run(&fake, &options(&folder)).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Missing, "{failure:?}");
+    let standing = standing("b", &ReindexAnswers::default(), &options(&folder).cursor);
+    assert!(!standing.finished && standing.resumes < Some(900));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_is_denied_in_the_middle_says_what_to_allow_and_keeps_the_cursor() {
     let fake = Fake::scripted(|call, world| {
