@@ -155,7 +155,7 @@ mod tests {
         let map = all.map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
-        Set::of(&Head::read(&map.collect()).unwrap(), "max-age=1")
+        Set::of(&Head::read(map.collect()).unwrap(), "max-age=1")
     }
 
     #[test]

@@ -78,8 +78,7 @@ pub async fn exchange(
     }
     let mut got = Vec::new();
     let parts = loop {
-        if let Some((parts, length)) = head(&got)? {
-            got.drain(..length);
+        if let Some(parts) = head(&mut got)? {
             // 100 Continue and its like announce the reply, and aren't it.
             if !parts.status.is_informational() {
                 break parts;
@@ -124,25 +123,32 @@ pub fn idle(stream: &mut dyn Stream) -> bool {
     Pin::new(stream).poll_read(&mut context, &mut ReadBuf::uninit(&mut byte)).is_pending()
 }
 
-/// The reply's head and how long it is; none where it isn't whole yet.
-fn head(got: &[u8]) -> io::Result<Option<(Parts, usize)>> {
-    if got.is_empty() {
-        return Ok(None);
-    }
+/// Takes the reply's head from what came; none where it isn't whole yet. Its values stay where they are.
+fn head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
     let mut names = [httparse::EMPTY_HEADER; NAMES];
     let mut reply = httparse::Response::new(&mut names);
-    let read = reply.parse(got).map_err(|error| wrong(&error.to_string()))?;
-    let httparse::Status::Complete(length) = read else { return Ok(None) };
+    let end = b"\r\n\r\n";
+    let Some(at) = got.windows(end.len()).position(|four| four == end) else {
+        // What isn't HTTP at all is told at once.
+        reply.parse(got).map_err(|error| wrong(&error.to_string()))?;
+        return Ok(None);
+    };
+    let rest = got.split_off(at + end.len());
+    let text = Bytes::from(std::mem::replace(got, rest));
+    if reply.parse(&text).map_err(|error| wrong(&error.to_string()))?.is_partial() {
+        return Err(wrong("a head that ends in the middle"));
+    }
     let mut headers = HeaderMap::with_capacity(reply.headers.len());
     for header in reply.headers.iter() {
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(io::Error::other)?;
-        headers.append(name, HeaderValue::from_bytes(header.value).map_err(io::Error::other)?);
+        let value = HeaderValue::from_maybe_shared(text.slice_ref(header.value));
+        headers.append(name, value.map_err(io::Error::other)?);
     }
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.status = StatusCode::from_u16(reply.code.unwrap_or_default()).map_err(io::Error::other)?;
     parts.version = if reply.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     parts.headers = headers;
-    Ok(Some((parts, length)))
+    Ok(Some(parts))
 }
 
 fn says(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {

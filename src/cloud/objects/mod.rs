@@ -245,7 +245,7 @@ impl Objects {
             Ok(reply) => {
                 self.0.heads.fetch_add(1, Relaxed);
                 self.0.micros.fetch_add(reply.took.as_micros() as u64, Relaxed);
-                whole(&reply)
+                whole(reply)
             }
             // Rare, and large: not in the future of every request.
             Err(Refusal::Unsaid(status)) => Box::pin(self.explain(&path, status)).await,
@@ -260,7 +260,7 @@ impl Objects {
             && let Ok(reply) =
                 self.send(Charge::Head, Method::HEAD, path, "", Headers::new(), Bytes::new()).await
         {
-            return whole(&reply);
+            return whole(reply);
         }
         let first = vec![(http::header::RANGE, HeaderValue::from_static("bytes=0-0"))];
         match self.send(Charge::Other, Method::GET, path, "", first, Bytes::new()).await {
@@ -325,8 +325,8 @@ impl Objects {
     }
 }
 
-fn whole(reply: &Reply) -> Result<Head, Refusal> {
-    Head::read(&reply.parts.headers)
+fn whole(reply: Reply) -> Result<Head, Refusal> {
+    Head::read(reply.parts.headers)
         .ok_or_else(|| Refusal::Broken("HEAD was answered without ETag or length".to_owned()))
 }
 

@@ -252,7 +252,7 @@ mod tests {
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
         .collect();
-        Head::read(&map).unwrap()
+        Head::read(map).unwrap()
     }
 
     const OLD: &str = "Wed, 25 Nov 2026 10:00:00 GMT";

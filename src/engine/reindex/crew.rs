@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -41,6 +42,8 @@ pub struct Crew {
     pub window: Window,
     pub jobs: Jobs,
     pub halt: CancellationToken,
+    /// Told when nothing is left to do.
+    pub over: Notify,
     ledger: Mutex<Ledger>,
     failure: Mutex<Option<Failure>>,
     /// The first object that was given up, and why.
@@ -82,6 +85,7 @@ impl Crew {
             window: Window::new(options.most),
             jobs: Jobs::default(),
             halt: CancellationToken::new(),
+            over: Notify::new(),
             ledger: Mutex::new(ledger),
             failure: Mutex::new(None),
             given_up: Mutex::new(None),
@@ -97,6 +101,15 @@ impl Crew {
 
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters something that may be the last.
+    fn entered(&self, enter: impl FnOnce(&mut Ledger)) {
+        let mut ledger = self.ledger();
+        enter(&mut ledger);
+        if ledger.finished() {
+            self.over.notify_one();
+        }
     }
 
     /// Stops everything; the first reason is the one that is told.
@@ -240,7 +253,7 @@ impl Crew {
             let jobs = self.ledger().hand_out(index, keys.into_iter());
             self.jobs.add(jobs);
             if ended {
-                return self.ledger().listed(index);
+                return self.entered(|ledger| ledger.listed(index));
             }
         }
     }
@@ -309,16 +322,16 @@ impl Crew {
                 return true;
             }
         };
-        self.ledger().settle(job, outcome);
+        self.entered(|ledger| ledger.settle(job, outcome));
         true
     }
 
     fn give_up(&self, job: &Job, kind: Kind, why: String) {
-        let count = {
-            let mut ledger = self.ledger();
+        let mut count = 0;
+        self.entered(|ledger| {
             ledger.give_up(job);
-            ledger.given_up()
-        };
+            count = ledger.given_up();
+        });
         let next = match kind {
             Kind::Denied => {
                 "allow this identity what 'check --policy' lists, on these objects too, then run the same command: only they remain"

@@ -49,7 +49,7 @@ mod tests {
         let mut map: HeaderMap = headers.iter().map(pair).collect();
         map.insert("etag", HeaderValue::from_static("\"e\""));
         map.insert("content-length", HeaderValue::from(size));
-        Head::read(&map).unwrap()
+        Head::read(map).unwrap()
     }
 
     #[test]

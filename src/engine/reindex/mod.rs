@@ -204,6 +204,7 @@ impl Run<'_> {
                     self.survived(ended);
                     continue;
                 }
+                () = crew.over.notified() => {}
                 () = sleep_until(due) => {}
             }
             let now = Instant::now();

@@ -244,6 +244,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn it_is_full_after_the_time_of_a_few_replies() {
+        let (window, began) = (Window::new(1024), Instant::now());
+        while window.size() < 1024 {
+            let pause = window.pause();
+            window.passed.fetch_add((window.size() as f64 * pause.as_secs_f64() / 0.02) as u64, Relaxed);
+            tokio::time::advance(pause).await;
+            window.tick(window.size(), heads(0.02));
+        }
+        assert!(began.elapsed() <= Duration::from_millis(80), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn connections_that_are_made_on_the_way_up_do_not_end_it() {
         let window = Window::new(1024);
         for tick in 0..20 {
