@@ -304,14 +304,14 @@ impl Objects {
         }
     }
 
-    /// Copies the object onto itself with `attributes`, unless it changed since `head`.
-    pub async fn copy(&self, key: &str, head: &Head, attributes: &Headers) -> Result<(), Refusal> {
+    /// Copies the object onto itself with `attributes`, unless it isn't the one of `etag` any more.
+    pub async fn copy(&self, key: &str, etag: &HeaderValue, attributes: &Headers) -> Result<(), Refusal> {
         let path = self.path(key);
         let mut headers = Headers::with_capacity(attributes.len() + 12);
         headers.extend_from_slice(attributes);
         headers.push(header("x-amz-copy-source", self.source(key)?));
-        headers.push(header("x-amz-copy-source-if-match", head.etag.clone()));
-        headers.push((http::header::IF_MATCH, head.etag.clone()));
+        headers.push(header("x-amz-copy-source-if-match", etag.clone()));
+        headers.push((http::header::IF_MATCH, etag.clone()));
         headers.push(header("x-amz-metadata-directive", HeaderValue::from_static("REPLACE")));
         headers.push(header("x-amz-tagging-directive", HeaderValue::from_static("COPY")));
         let reply = self.send(Charge::Copy, Method::PUT, &path, "", headers, Bytes::new()).await?;

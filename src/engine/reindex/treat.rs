@@ -41,13 +41,17 @@ impl Crew {
             }
             let mut attributes = head.said_again(cache_control, self.s3.now());
             attributes.extend(access);
+            let size = head.size;
             let copied = if in_parts {
                 Box::pin(self.copy_in_parts(key, &head, &attributes)).await
             } else {
-                self.patiently(|| self.s3.copy(key, &head, &attributes)).await
+                // Hundreds wait here side by side: only what the copy says is held.
+                let etag = head.etag.clone();
+                drop(head);
+                self.patiently(|| self.s3.copy(key, &etag, &attributes)).await
             };
             match copied {
-                Ok(()) => return Ok(Outcome::Changed(head.size)),
+                Ok(()) => return Ok(Outcome::Changed(size)),
                 Err(Left::Overtaken) => {}
                 Err(left) => return Err(left),
             }
