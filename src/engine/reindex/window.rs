@@ -48,7 +48,8 @@ struct Inner {
     measured: Instant,
     passed: u64,
     slow_downs: u64,
-    /// Replies until it was last thought about.
+    /// When it last grew, and the replies until then.
+    grown: Instant,
     came: u64,
     /// Replies a second, smoothed over half a second or so.
     through: f64,
@@ -73,6 +74,7 @@ impl Window {
                 measured: now,
                 passed: 0,
                 slow_downs: 0,
+                grown: now,
                 came: 0,
                 through: 0.0,
                 shrunk: now,
@@ -166,12 +168,9 @@ impl Window {
 
     fn resized(&self, inner: &mut Inner, busy: usize, heads: Heads, now: Instant) -> usize {
         let size = self.size();
-        let passed = self.all_passed();
-        let came = (passed - inner.came) as usize;
         if heads.count == 0 {
             return size;
         }
-        inner.came = passed;
         let took = heads.micros as f64 / heads.count as f64 / 1e6;
         // A base that never rose would call every slower hour of S3 an overload.
         let base = inner.base.map_or(took, |base| took.min(base * 1.0005));
@@ -185,18 +184,24 @@ impl Window {
             inner.ramping = false;
             if now - inner.shrunk > MEASURE {
                 inner.shrunk = now;
-                return (size - size / 8).max(LEAST);
+                // An eighth less; where most of them only wait behind each other, down to half.
+                let kept = (4.0 * base / took).clamp(0.5, 0.875);
+                return ((size as f64 * kept) as usize).max(LEAST);
             }
             return size;
         }
         inner.strained = 0;
         if busy * 10 < size * 8
             || self.limited.load(Relaxed) && now - inner.shrunk < 10 * MEASURE
-            || took > 1.5 * base + 0.0005
+            || took > 1.5 * base + 0.00025
+            || now - inner.grown < TICK
         {
             return size;
         }
         // On the way up one more for each reply that came: twice as many after each reply's time.
+        let passed = self.all_passed();
+        let came = (passed - inner.came) as usize;
+        (inner.came, inner.grown) = (passed, now);
         let more = if inner.ramping { came.min(size) } else { (size / 32).max(1) };
         (size + more).min(self.most)
     }
@@ -252,7 +257,7 @@ mod tests {
             tokio::time::advance(pause).await;
             window.tick(window.size(), heads(0.02));
         }
-        assert!(began.elapsed() <= Duration::from_millis(80), "{:?}", began.elapsed());
+        assert!(began.elapsed() <= Duration::from_millis(120), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
