@@ -125,19 +125,12 @@ pub fn idle(stream: &mut dyn Stream) -> bool {
 
 /// Takes the reply's head from what came; none where it isn't whole yet. Its values stay where they are.
 fn head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
-    let mut names = [httparse::EMPTY_HEADER; NAMES];
-    let mut reply = httparse::Response::new(&mut names);
-    let end = b"\r\n\r\n";
-    let Some(at) = got.windows(end.len()).position(|four| four == end) else {
-        // What isn't HTTP at all is told at once.
-        reply.parse(got).map_err(|error| wrong(&error.to_string()))?;
-        return Ok(None);
-    };
-    let rest = got.split_off(at + end.len());
+    let mut names = [MaybeUninit::uninit(); NAMES];
+    let httparse::Status::Complete(length) = parsed(got, &mut names)?.1 else { return Ok(None) };
+    let rest = got.split_off(length);
     let text = Bytes::from(std::mem::replace(got, rest));
-    if reply.parse(&text).map_err(|error| wrong(&error.to_string()))?.is_partial() {
-        return Err(wrong("a head that ends in the middle"));
-    }
+    let mut names = [MaybeUninit::uninit(); NAMES];
+    let (reply, _) = parsed(&text, &mut names)?;
     let mut headers = HeaderMap::with_capacity(reply.headers.len());
     for header in reply.headers.iter() {
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(io::Error::other)?;
@@ -149,6 +142,15 @@ fn head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
     parts.version = if reply.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     parts.headers = headers;
     Ok(Some(parts))
+}
+
+fn parsed<'h, 't>(
+    text: &'t [u8],
+    names: &'h mut [MaybeUninit<httparse::Header<'t>>],
+) -> io::Result<(httparse::Response<'h, 't>, httparse::Status<usize>)> {
+    let mut reply = httparse::Response::new(&mut []);
+    let read = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut reply, text, names);
+    Ok((reply, read.map_err(|error| wrong(&error.to_string()))?))
 }
 
 fn says(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {

@@ -240,7 +240,9 @@ impl Objects {
     /// The object's attributes. A refusal that HEAD can't explain is asked for again in a way that can.
     pub async fn head(&self, key: &str) -> Result<Head, Refusal> {
         let path = self.path(key);
-        let checksum = vec![header("x-amz-checksum-mode", HeaderValue::from_static("ENABLED"))];
+        // With what signs it.
+        let mut checksum = Headers::with_capacity(8);
+        checksum.push(header("x-amz-checksum-mode", HeaderValue::from_static("ENABLED")));
         match self.send(Charge::Head, Method::HEAD, &path, "", checksum, Bytes::new()).await {
             Ok(reply) => {
                 self.0.heads.fetch_add(1, Relaxed);
@@ -339,8 +341,32 @@ fn told(reply: &Reply, result: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-fn carries_error(body: &Bytes) -> bool {
-    let start = &body[..body.len().min(512)];
-    let error = b"<Error>";
-    start.windows(error.len()).any(|part| part == error)
+/// Whether the body's root is an error; S3 sends spaces before it while a copy takes its time.
+fn carries_error(body: &[u8]) -> bool {
+    let mut root = body.trim_ascii_start();
+    if root.starts_with(b"<?") {
+        let end = root.iter().position(|byte| *byte == b'>').map_or(root.len(), |at| at + 1);
+        root = root[end..].trim_ascii_start();
+    }
+    root.strip_prefix(b"<Error").is_some_and(|rest| matches!(rest.first(), Some(b'>' | b' ')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_the_root_of_a_body_and_nothing_within_it() {
+        let prologue = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+        for error in ["<Error><Code>", "<Error xmlns=\"x\">"] {
+            for before in [String::new(), prologue.to_owned(), format!("  \r\n {prologue}\n\n")] {
+                assert!(carries_error(format!("{before}{error}").as_bytes()), "{before}{error}");
+            }
+        }
+        for other in
+            ["", "<?xml", "<Err", "<Error", "<Errors>", "<CopyObjectResult><Error></CopyObjectResult>"]
+        {
+            assert!(!carries_error(other.as_bytes()), "{other}");
+        }
+    }
 }
