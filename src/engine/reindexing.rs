@@ -25,8 +25,9 @@ use super::{
     vendor,
 };
 
-/// Pages of a thousand keys that are listed to say what it would cost; past them it says "at least".
-const PAGES: usize = 10;
+/// Pages of a thousand keys that are listed to say what it would cost, one in each part of the bucket; past them it says
+/// "at least".
+const PAGES: usize = 4;
 /// Requests in flight at most where S3 is played by this process: it has the screen's processors.
 const SANDBOXED: usize = 32;
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::cloud::objects::Heads;
 
 const LEAST: usize = 4;
-const FIRST: usize = 64;
+const FIRST: usize = 128;
 /// How often the window is thought about.
 const TICK: Duration = Duration::from_millis(20);
 /// And on the way up: a reply's time decides how soon it is there.
@@ -275,8 +275,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_stays_where_latency_rises() {
         let window = Window::new(1024);
-        let (size, _) = run(&window, 0.02, f64::INFINITY, 100, 20).await;
-        assert!((100..=320).contains(&size), "{size}");
+        let (size, _) = run(&window, 0.02, f64::INFINITY, 200, 20).await;
+        assert!((200..=400).contains(&size), "{size}");
     }
 
     #[tokio::test(start_paused = true)]
