@@ -276,7 +276,7 @@ mod tests {
     async fn it_stays_where_latency_rises() {
         let window = Window::new(1024);
         let (size, _) = run(&window, 0.02, f64::INFINITY, 200, 20).await;
-        assert!((200..=400).contains(&size), "{size}");
+        assert!((200..=640).contains(&size), "{size}");
     }
 
     #[tokio::test(start_paused = true)]
