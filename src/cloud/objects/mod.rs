@@ -195,12 +195,8 @@ impl Objects {
             &whole
         };
         inner.sent[charge as usize].fetch_add(1, Relaxed);
-        let reply =
-            match tokio::time::timeout(limit, inner.transport.send(method, target, headers, body)).await {
-                Ok(Ok(reply)) => reply,
-                Ok(Err(broken)) => return Err(Refusal::Broken(broken.0)),
-                Err(_) => return Err(Refusal::Broken(format!("no reply within {} s", limit.as_secs()))),
-            };
+        let reply = inner.transport.send(method, target, headers, body, limit).await;
+        let reply = reply.map_err(|broken| Refusal::Broken(broken.0))?;
         if reply.parts.status.is_success() && !carries_error(&reply.body) {
             return Ok(reply);
         }

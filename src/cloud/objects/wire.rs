@@ -6,6 +6,7 @@
 use std::{
     io,
     net::SocketAddr,
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,7 +20,10 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use rustls::pki_types::ServerName;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, Sleep, sleep, timeout},
+};
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -41,18 +45,25 @@ pub enum Transport {
     Plugged { connector: SharedHttpConnector, base: String },
 }
 
+fn late(limit: Duration) -> Broken {
+    Broken(format!("no reply within {} s", limit.as_secs()))
+}
+
 impl Transport {
+    /// One request and its reply, which must be there within `limit`.
     pub async fn send(
         &self,
         method: Method,
         target: &str,
         headers: Headers,
         body: Bytes,
+        limit: Duration,
     ) -> Result<Reply, Broken> {
         match self {
-            Self::Direct(wire) => wire.send(&method, target, headers, body).await,
+            Self::Direct(wire) => wire.send(&method, target, headers, body, limit).await,
             Self::Plugged { connector, base } => {
-                Box::pin(plugged(connector, format!("{base}{target}"), method, headers, body)).await
+                let reply = plugged(connector, format!("{base}{target}"), method, headers, body);
+                Box::pin(timeout(limit, reply)).await.unwrap_or_else(|_| Err(late(limit)))
             }
         }
     }
@@ -78,12 +89,18 @@ async fn plugged(
     Ok(Reply { parts, body, took: sent.elapsed() })
 }
 
+/// A connection, with a clock of its own: setting that anew costs far less than a clock for each request.
+struct Connection {
+    stream: Box<dyn Stream>,
+    due: Pin<Box<Sleep>>,
+}
+
 /// The pool of connections to one host.
 pub struct Wire {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    idle: Mutex<Vec<Box<dyn Stream>>>,
+    idle: Mutex<Vec<Connection>>,
     resolved: Mutex<Option<(Instant, Arc<[SocketAddr]>)>>,
 }
 
@@ -99,33 +116,38 @@ impl Wire {
         target: &str,
         headers: Headers,
         body: Bytes,
+        limit: Duration,
     ) -> Result<Reply, Broken> {
-        let mut stream = match self.kept() {
-            Some(stream) => stream,
+        let mut connection = match self.kept() {
+            Some(connection) => connection,
             // Rare, and large: not in the future of every request.
             None => Box::pin(self.connect()).await?,
         };
         let sent = Instant::now();
-        let reply = exchange(&mut *stream, method, target, headers, body)
-            .await
-            .map_err(|error| Broken(format!("{}: {error}", self.host)))?;
+        connection.due.as_mut().reset(sent + limit);
+        let reply = tokio::select! {
+            biased;
+            reply = exchange(&mut *connection.stream, method, target, headers, body) => reply,
+            () = connection.due.as_mut() => return Err(late(limit)),
+        };
+        let reply = reply.map_err(|error| Broken(format!("{}: {error}", self.host)))?;
         if reply.reusable {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
         Ok(Reply { parts: reply.parts, body: reply.body, took: sent.elapsed() })
     }
 
     /// A connection that is open still.
-    fn kept(&self) -> Option<Box<dyn Stream>> {
+    fn kept(&self) -> Option<Connection> {
         loop {
-            let mut stream = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if idle(&mut *stream) {
-                return Some(stream);
+            let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if idle(&mut *connection.stream) {
+                return Some(connection);
             }
         }
     }
 
-    async fn connect(&self) -> Result<Box<dyn Stream>, Broken> {
+    async fn connect(&self) -> Result<Connection, Broken> {
         let connecting = async {
             let addresses = self.addresses().await?;
             let stream = TcpStream::connect(addresses[fastrand::usize(..addresses.len())]).await?;
@@ -139,8 +161,8 @@ impl Wire {
             };
             Ok::<_, io::Error>(stream)
         };
-        match tokio::time::timeout(CONNECT, connecting).await {
-            Ok(Ok(connection)) => Ok(connection),
+        match timeout(CONNECT, connecting).await {
+            Ok(Ok(stream)) => Ok(Connection { stream, due: Box::pin(sleep(CONNECT)) }),
             Ok(Err(error)) => Err(Broken(format!("{}: {error}", self.host))),
             Err(_) => Err(Broken(format!("{}: no connection within {} s", self.host, CONNECT.as_secs()))),
         }
@@ -158,5 +180,42 @@ impl Wire {
         *self.resolved.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((Instant::now(), addresses.clone()));
         Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_without_a_reply_is_given_up_and_its_connection_with_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let wire = Wire::new("127.0.0.1", listener.local_addr().unwrap().port(), None);
+        let server = async {
+            let (mut silent, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert!(silent.read(&mut request).await.unwrap() > 0);
+            let (mut answering, _) = listener.accept().await.unwrap();
+            for _ in 0..2 {
+                assert!(answering.read(&mut request).await.unwrap() > 0);
+                answering.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            }
+        };
+        let asking = async {
+            let ask = |limit| {
+                wire.send(&Method::GET, "/b", Headers::new(), Bytes::new(), Duration::from_millis(limit))
+            };
+            let broken = ask(50).await.err().unwrap();
+            assert!(broken.0.contains("no reply within"), "{broken:?}");
+            for _ in 0..2 {
+                assert_eq!(ask(60_000).await.unwrap().parts.status, 200);
+            }
+        };
+        tokio::join!(server, asking);
     }
 }

@@ -48,8 +48,10 @@ struct Inner {
     measured: Instant,
     passed: u64,
     slow_downs: u64,
-    /// When it last grew, and the replies until then.
-    grown: Instant,
+    /// When its size was last thought about, and the HEADs since.
+    thought: Instant,
+    heads: Heads,
+    /// Replies until it last grew.
     came: u64,
     /// Replies a second, smoothed over half a second or so.
     through: f64,
@@ -74,7 +76,8 @@ impl Window {
                 measured: now,
                 passed: 0,
                 slow_downs: 0,
-                grown: now,
+                thought: now,
+                heads: Heads::default(),
                 came: 0,
                 through: 0.0,
                 shrunk: now,
@@ -168,9 +171,13 @@ impl Window {
 
     fn resized(&self, inner: &mut Inner, busy: usize, heads: Heads, now: Instant) -> usize {
         let size = self.size();
-        if heads.count == 0 {
+        inner.heads.count += heads.count;
+        inner.heads.micros += heads.micros;
+        if inner.heads.count == 0 || now - inner.thought < TICK {
             return size;
         }
+        inner.thought = now;
+        let heads = std::mem::take(&mut inner.heads);
         let took = heads.micros as f64 / heads.count as f64 / 1e6;
         // A base that never rose would call every slower hour of S3 an overload.
         let base = inner.base.map_or(took, |base| took.min(base * 1.0005));
@@ -178,7 +185,7 @@ impl Window {
         if took > 2.0 * base + 0.001 {
             inner.strained += 1;
             // Each lane that comes anew makes its connection first, which costs this machine time: a moment of it isn't S3's doing.
-            if inner.ramping && inner.strained < 10 {
+            if inner.ramping && inner.strained < 3 {
                 return size;
             }
             inner.ramping = false;
@@ -194,14 +201,13 @@ impl Window {
         if busy * 10 < size * 8
             || self.limited.load(Relaxed) && now - inner.shrunk < 10 * MEASURE
             || took > 1.5 * base + 0.00025
-            || now - inner.grown < TICK
         {
             return size;
         }
         // On the way up one more for each reply that came: twice as many after each reply's time.
         let passed = self.all_passed();
         let came = (passed - inner.came) as usize;
-        (inner.came, inner.grown) = (passed, now);
+        inner.came = passed;
         let more = if inner.ramping { came.min(size) } else { (size / 32).max(1) };
         (size + more).min(self.most)
     }
