@@ -204,11 +204,13 @@ impl Window {
         {
             return size;
         }
-        // On the way up one more for each reply that came: twice as many after each reply's time.
+        // On the way up one more for each reply that came: twice as many after each reply's time. Where that is short, what
+        // is in flight asks for more than S3 lets through already.
         let passed = self.all_passed();
         let came = (passed - inner.came) as usize;
         inner.came = passed;
-        let more = if inner.ramping { came.min(size) } else { (size / 32).max(1) };
+        let doubles = inner.ramping && took > TICK.as_secs_f64() / 2.0;
+        let more = if doubles { came.min(size) } else { (size / 32).max(1) };
         (size + more).min(self.most)
     }
 }
@@ -264,6 +266,15 @@ mod tests {
             window.tick(window.size(), heads(0.02));
         }
         assert!(began.elapsed() <= Duration::from_millis(120), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_in_no_hurry_where_replies_come_at_once() {
+        let window = Window::new(1024);
+        let (size, _) = run(&window, 0.001, f64::INFINITY, 10_000, 1).await;
+        assert!(size < 1024, "{size}");
+        let (size, _) = run(&window, 0.001, f64::INFINITY, 10_000, 2).await;
+        assert_eq!(size, 1024, "and gets there where it helps");
     }
 
     #[tokio::test(start_paused = true)]
