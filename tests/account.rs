@@ -4,6 +4,8 @@
 
 #[path = "account/adoption.rs"]
 mod adoption;
+#[path = "account/alone.rs"]
+mod alone;
 #[path = "account/aws_facts.rs"]
 mod aws_facts;
 #[path = "account/budget.rs"]

@@ -20,7 +20,7 @@ use crate::model::{
 
 impl Ground {
     /// The objects' bucket, and S3 in its region. A bucket that was named needs S3 alone: where AWS doesn't say whose
-    /// the credentials are, what isn't known of the bucket is unknown and stops nothing; and isn't asked for again.
+    /// the credentials are, what isn't known of the bucket is unknown and stops nothing; the next look asks again.
     pub(in crate::engine) async fn objects(&self, answers: &Answers) -> Result<ObjectsFound, Failure> {
         let asked = self.asked(answers);
         let mut alone = self.alone.lock().await;

@@ -222,11 +222,12 @@ impl Ground {
         self.scene.try_lock().ok()?.as_ref().map(|(_, scene)| scene.clone())
     }
 
-    /// What was seen of the account is of before: the next look asks again, by the same identity of the same bucket.
+    /// What was seen of the account, or couldn't be, is of before: the next look asks again, by the same identity of the same bucket.
     pub async fn look_afresh(&self) {
         if let Some(scene) = self.known_scene() {
             scene.forget().await;
         }
+        *self.alone.lock().await = None;
     }
 
     /// Forgets what was found: the next look asks again.
