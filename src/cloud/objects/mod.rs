@@ -155,9 +155,9 @@ impl Objects {
         }
     }
 
-    /// The HEADs that were answered since this was last asked.
+    /// Takes the HEADs that were answered since the last time: they are told once.
     #[must_use]
-    pub fn heads(&self) -> Heads {
+    pub fn take_heads(&self) -> Heads {
         Heads { count: self.0.heads.swap(0, Relaxed), micros: self.0.micros.swap(0, Relaxed) }
     }
 

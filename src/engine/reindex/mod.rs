@@ -209,7 +209,7 @@ impl Run<'_> {
             }
             let now = Instant::now();
             due = now + if crew.control.paused() { SAY } else { crew.window.pause() };
-            crew.window.tick(crew.busy.load(Relaxed), crew.s3.heads());
+            crew.window.tick(crew.busy.load(Relaxed), crew.s3.take_heads());
             let waiting = crew.jobs.len();
             let lanes = crew.lanes.load(Relaxed);
             for _ in lanes..crew.window.size().min(crew.busy.load(Relaxed) + waiting) {

@@ -15,11 +15,13 @@ use tokio::time::Instant;
 
 use crate::cloud::objects::Heads;
 
+/// Requests in flight, however slow S3 is.
 const LEAST: usize = 4;
+/// And at first: no more than the usual tools begin with.
 const FIRST: usize = 128;
 /// How often the window is thought about.
 const TICK: Duration = Duration::from_millis(20);
-/// And on the way up: a reply's time decides how soon it is there.
+/// How soon after that it is, on the way up: a reply that comes between two ticks isn't waited for a whole one.
 const RAMPING: Duration = Duration::from_millis(5);
 /// How often the rate is: often enough to follow, seldom enough to measure.
 const MEASURE: Duration = Duration::from_millis(100);
@@ -39,7 +41,7 @@ pub struct Window {
 
 struct Inner {
     ramping: bool,
-    /// Ticks in a row in which HEADs took far longer than they do while S3 keeps up.
+    /// How often in a row HEADs took far longer than they do while S3 keeps up.
     strained: u32,
     /// Seconds that a HEAD takes while S3 keeps up.
     base: Option<f64>,
