@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 /// How many simulations are asked at once: IAM throttles them early.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 5;
 
 impl Cloud {
     /// One check for each need, named by its action, in the order given; a single one, `permissions`, where none of

@@ -152,7 +152,7 @@ pub fn role_policy(names: &Names, key_arn: &str, account: &str) -> Value {
             "Effect": "Allow",
             "Action": "kms:Decrypt",
             "Resource": key_arn,
-            "Condition": { "StringEquals": { (context()): names.bucket() } },
+            "Condition": { "StringEquals": { (encryption_context()): names.bucket() } },
         }),
         json!({
             "Sid": "PackagecloudCloudFrontLogs",
@@ -190,7 +190,7 @@ pub fn batch_policy(names: &Names) -> Value {
 }
 
 /// The key of the encryption context, as a condition key.
-fn context() -> String {
+pub(crate) fn encryption_context() -> String {
     format!("kms:EncryptionContext:{COST_TAG}")
 }
 
@@ -215,7 +215,7 @@ pub fn key_policy(names: &Names, role_arn: &str, account: &str) -> Value {
             "Resource": "*",
             "Condition": {
                 "ArnEquals": { "aws:PrincipalArn": role_arn },
-                "StringEquals": { (context()): names.bucket() },
+                "StringEquals": { (encryption_context()): names.bucket() },
             },
         }),
     ])

@@ -54,6 +54,8 @@ pub struct Delays {
     pub distribution: Duration,
     /// Until a listing, or KMS's other hosts, show what was made.
     pub listing: Duration,
+    /// Until a key's tags count in authorization: "up to five minutes" by KMS's guide on ABAC, which shows them before.
+    pub tags: Duration,
     /// One resource of a reconfigure.
     pub resource: Duration,
     /// One service of a restart.
@@ -71,6 +73,7 @@ impl Default for Delays {
             certificate: Duration::from_secs(8),
             distribution: Duration::from_secs(8),
             listing: Duration::from_millis(700),
+            tags: Duration::from_secs(30),
             resource: Duration::from_millis(60),
             service: Duration::from_millis(400),
             job: Duration::from_millis(1500),
@@ -87,6 +90,7 @@ impl Delays {
         certificate: Duration::ZERO,
         distribution: Duration::ZERO,
         listing: Duration::ZERO,
+        tags: Duration::ZERO,
         resource: Duration::ZERO,
         service: Duration::ZERO,
         job: Duration::ZERO,
@@ -103,6 +107,7 @@ impl Delays {
             certificate: paced(self.certificate),
             distribution: paced(self.distribution),
             listing: paced(self.listing),
+            tags: paced(self.tags),
             resource: paced(self.resource),
             service: paced(self.service),
             job: paced(self.job),

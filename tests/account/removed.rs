@@ -2,7 +2,7 @@
 //!
 //! The sandbox weighs the user's policy at every call, as AWS does; ministack, which has no identities, does the same for a control.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use packagecloud_cloudfront::{
     engine::{self, Run},
@@ -15,7 +15,7 @@ use packagecloud_cloudfront::{
         names::Names,
         policy::least_privilege,
     },
-    sandbox::{World, aws::ACCOUNT, seed::BUCKET},
+    sandbox::{self, Delays, Options, World, aws::ACCOUNT, seed::BUCKET},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -124,4 +124,15 @@ async fn without_any_one_action_the_step_ends_that_the_table_names() {
         wrong.extend(as_named(action, end.as_ref()).err());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// KMS lets a fresh key's tags count only minutes later: no step of a first installation may need them to.
+#[tokio::test(start_paused = true)]
+async fn all_of_it_is_enough_before_the_tags_of_a_fresh_key_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let delays = Some(Delays { tags: Duration::from_mins(5), ..Delays::NONE });
+    let world = sandbox::open(&Options { dir: dir.path().to_owned(), delays, ..Options::default() }).unwrap();
+    restrict(&world, &rows());
+    let upgrade = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
+    assert_eq!(Box::pin(run(&world, &upgrade)).await, Ok(()));
 }

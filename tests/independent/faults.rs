@@ -2,10 +2,15 @@
 
 use serde_json::{Value, json};
 
-/// Actions that ministack weighs on `*`, or under another name, where AWS weighs them on the resource.
+/// Actions that ministack weighs on `*`, or under another name, or without the condition, where AWS weighs them on the resource and under it.
 const ASKED_OTHERWISE: &[(&str, &str, &str)] = &[
     ("iam:CreateServiceLinkedRole", "iam:CreateServiceLinkedRole", "on *; AWS on the role's ARN"),
     ("kms:CreateAlias", "kms:CreateAlias", "on *; AWS on the alias and on the key"),
+    (
+        "kms:Encrypt",
+        "kms:Encrypt",
+        "it knows no kms:EncryptionContext; AWS does, in policies of identities too",
+    ),
     ("lambda:CreateFunction", "lambda:CreateFunction", "on *; AWS on the function's ARN"),
     (
         "cloudfront:CreateDistribution",

@@ -4,6 +4,7 @@ use super::Need;
 use crate::model::{
     goal::{Stage, Step},
     names::{COST_TAG, EDGE_REGION, MARKER_TAG, Names},
+    policy::encryption_context,
 };
 
 /// All that any goal needs.
@@ -148,7 +149,10 @@ fn key(table: &mut Table, names: &Names, account: &str) {
     let marker = format!("aws:ResourceTag/{MARKER_TAG}");
     let ours = [(marker.as_str(), names.bucket())];
     table.add((Stage::Bootstrap, Step::KeyPolicy), &key, &ours, false, &["kms:PutKeyPolicy"]);
-    table.add((Stage::Bootstrap, Step::SelfTest), &key, &ours, false, &["kms:Encrypt"]);
+    // A fresh key's tags count minutes later; the context is in the request.
+    let context = encryption_context();
+    let bound = [(context.as_str(), names.bucket())];
+    table.add((Stage::Bootstrap, Step::SelfTest), &key, &bound, false, &["kms:Encrypt"]);
 }
 
 fn function(table: &mut Table, names: &Names, account: &str) {

@@ -47,6 +47,7 @@ pub fn create(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
         policy,
         tags,
         state: "Enabled".into(),
+        tagged: ask.clock.now,
         created: ask.clock.now,
     };
     let answer = json!({"KeyMetadata": described(&key)});
@@ -136,6 +137,7 @@ pub fn tag(state: &mut world::State, ask: &Ask<'_>) -> Outcome {
     }
     if let Some(key) = state.kms.keys.get_mut(&id) {
         key.tags.extend(tags);
+        key.tagged = ask.clock.now;
     }
     Ok(json!({}))
 }

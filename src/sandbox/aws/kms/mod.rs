@@ -41,6 +41,9 @@ pub struct Key {
     pub description: String,
     pub policy: String,
     pub tags: BTreeMap<String, String>,
+    /// When they were last changed.
+    #[serde(default)]
+    pub tagged: Duration,
     /// `Enabled`, `Disabled`, `PendingDeletion`.
     pub state: String,
     pub created: Duration,
@@ -172,7 +175,8 @@ impl Ask<'_> {
         let tagged = |context: Context, (name, value): (&String, &String)| {
             context.with(&format!("aws:ResourceTag/{name}"), value)
         };
-        let context = &key.tags.iter().fold(context.clone(), tagged);
+        let known = self.clock.past(key.tagged, self.clock.delays.tags);
+        let context = &key.tags.iter().filter(|_| known).fold(context.clone(), tagged);
         // In a key policy the resource is the key itself, mostly spelt `*`.
         let of_key = access::allows(&policy, Some(&self.caller.principal()), &action, &arn, context);
         let own = self.caller.decision(state, &action, &arn, context);
