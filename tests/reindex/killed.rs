@@ -13,9 +13,9 @@ use std::{
     time::Duration,
 };
 
-use packagecloud_cloudfront::sandbox::{aws::iam, seed::BUCKET, serve};
+use packagecloud_cloudfront::sandbox::{seed::BUCKET, serve};
 
-use crate::sandboxed::{METADATA, PACKAGE, binary, object, objects, put, world};
+use crate::sandboxed::{METADATA, PACKAGE, binary, object, objects, over_the_network, put, world};
 
 const INDEX: &str = "7/8/debian/dists/jammy/main/binary-amd64/Packages";
 
@@ -29,7 +29,6 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
     put(&world, (0..count).map(|number| object(&world, &package(number), b"package")));
     put(&world, (0..10).map(|number| object(&world, &format!("{INDEX}{number}"), b"index 0")));
     let serving = serve::serve(&world, 0, 0, 0).await.unwrap();
-    std::fs::write(dir.path().join("packagecloud.rb"), "").unwrap();
 
     // packagecloud's server: it rewrites the indexes all the while, and each write is the truth from then on.
     let done = Arc::new(AtomicBool::new(false));
@@ -58,21 +57,7 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
         }
     });
 
-    let command = || {
-        let mut command = binary(dir.path());
-        command
-            .env("AWS_ACCESS_KEY_ID", iam::ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", iam::SECRET_KEY)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .args(["--endpoint-url", &serving.addresses.aws, "--region", "us-east-1", "--bucket", BUCKET])
-            .args(["--ctl", "none", "--yes", "--config"])
-            .arg(dir.path().join("packagecloud.rb"))
-            .arg("--state-dir")
-            .arg(dir.path().join("state"))
-            .arg("reindex-everything")
-            .stdout(Stdio::null());
-        command
-    };
+    let command = || over_the_network(binary(dir.path()), dir.path(), &serving.addresses.aws);
     let copies = || {
         let calls = world.ledger();
         calls.iter().filter(|call| call.operation == "CopyObject" && call.status == Some(200)).count()

@@ -9,7 +9,10 @@ use std::{
 use md5::{Digest as _, Md5};
 use packagecloud_cloudfront::sandbox::{
     self, Delays, Options, World,
-    aws::s3::{Change, Object},
+    aws::{
+        iam,
+        s3::{Change, Object},
+    },
     seed::BUCKET,
 };
 
@@ -54,6 +57,23 @@ pub fn binary(dir: &Path) -> Command {
         .env("PATH", "/usr/bin:/bin")
         .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")
         .stdin(Stdio::null());
+    command
+}
+
+/// `reindex-everything` as `command`, on the sandbox that is served at `url`.
+pub fn over_the_network(mut command: Command, dir: &Path, url: &str) -> Command {
+    std::fs::write(dir.join("packagecloud.rb"), "").unwrap();
+    command
+        .env("AWS_ACCESS_KEY_ID", iam::ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", iam::SECRET_KEY)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .args(["--endpoint-url", url, "--region", "us-east-1", "--bucket", BUCKET])
+        .args(["--ctl", "none", "--yes", "--config"])
+        .arg(dir.join("packagecloud.rb"))
+        .arg("--state-dir")
+        .arg(dir.join("state"))
+        .arg("reindex-everything")
+        .stdout(Stdio::null());
     command
 }
 

@@ -31,6 +31,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use attributes::{Head, ONE_COPY};
 pub use listing::{Entry, Page, StorageClass};
+pub use multipart::parts;
 pub use refusal::Refusal;
 
 use self::{

@@ -6,7 +6,6 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderValue, Method};
 use percent_encoding::utf8_percent_encode;
 
@@ -15,10 +14,9 @@ use super::{Charge, Head, Objects, QUERY, Refusal, header, refusal::element, sig
 /// A part's size at least; S3 takes 10,000 parts.
 const PART: u64 = 512 << 20;
 const PARTS: u64 = 10_000;
-const AT_ONCE: usize = 8;
 
 /// The parts of an object of `size` bytes: first and last byte of each.
-fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
+pub fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
     let part = PART.max(size.div_ceil(PARTS));
     (0..size.div_ceil(part)).map(move |index| (index * part, ((index + 1) * part).min(size) - 1))
 }
@@ -38,8 +36,10 @@ impl Objects {
             };
             headers.push(header("x-amz-checksum-type", kind));
         }
-        if head.text("x-amz-tagging-count").is_some_and(|count| count != "0") {
-            headers.push(header("x-amz-tagging", self.tags(key).await?));
+        // HEAD counts them only for who may read them: asked for always, so that who may not is told, and loses none.
+        let tags = self.tags(key).await?;
+        if !tags.is_empty() {
+            headers.push(header("x-amz-tagging", tags));
         }
         let reply =
             self.send(Charge::Copy, Method::POST, &self.path(key), "uploads=", headers, Bytes::new()).await?;
@@ -69,14 +69,14 @@ impl Objects {
             .map_err(|error| Refusal::Unfit { code: "tags".to_owned(), message: error.to_string() })
     }
 
-    /// Copies every part of a copy that was begun, and completes it. What fails leaves the upload for [`Self::abort_parts`].
-    pub async fn copy_parts(&self, key: &str, head: &Head, upload: &str) -> Result<(), Refusal> {
-        let all = stream::iter(
-            parts(head.size)
-                .enumerate()
-                .map(|(index, range)| self.copy_part(key, head, upload, index + 1, range)),
-        );
-        let done: Vec<String> = all.buffered(AT_ONCE).try_collect().await?;
+    /// Completes a copy of which every part is done. What fails leaves the upload for [`Self::abort_parts`].
+    pub async fn complete_parts(
+        &self,
+        key: &str,
+        head: &Head,
+        upload: &str,
+        done: &[String],
+    ) -> Result<(), Refusal> {
         let body = format!(
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{}</CompleteMultipartUpload>",
             done.concat()
@@ -90,7 +90,7 @@ impl Objects {
     }
 
     /// One part: its line in the completion.
-    async fn copy_part(
+    pub async fn copy_part(
         &self,
         key: &str,
         head: &Head,
@@ -105,19 +105,8 @@ impl Objects {
             header("x-amz-copy-source-range", range),
         ];
         let query = format!("partNumber={number}&uploadId={}", utf8_percent_encode(upload, QUERY));
-        let mut tries = 0;
-        let reply = loop {
-            let sent = self
-                .send(Charge::Copy, Method::PUT, &self.path(key), &query, headers.clone(), Bytes::new())
-                .await;
-            let throttled = matches!(sent, Err(Refusal::Throttled));
-            let broken = matches!(sent, Err(Refusal::Broken(_)));
-            if !throttled && (!broken || tries >= 8) {
-                break sent?;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(200 << tries.min(6))).await;
-            tries += u32::from(!throttled || tries < 6);
-        };
+        let reply =
+            self.send(Charge::Copy, Method::PUT, &self.path(key), &query, headers, Bytes::new()).await?;
         told(&reply, b"CopyPartResult")?;
         let body = String::from_utf8_lossy(&reply.body);
         let etag =

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use crate::model::failure::{Failure, Kind};
 
@@ -21,6 +22,10 @@ use crate::model::failure::{Failure, Kind};
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// Credentials are asked for again this long before they expire.
 const AHEAD: Duration = Duration::from_mins(5);
+/// And where that fails, after this long again.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Those who waited while it failed come this soon after it.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// A request's headers, in any order; signing sorts them.
 pub type Headers = Vec<(HeaderName, HeaderValue)>;
@@ -31,7 +36,8 @@ pub struct Signer {
     provider: SharedCredentialsProvider,
     clock: SharedTimeSource,
     keys: RwLock<Option<Arc<Keys>>>,
-    asking: tokio::sync::Mutex<()>,
+    /// Held by who asks; why it failed last: those that waited behind it needn't ask again.
+    asking: tokio::sync::Mutex<Option<(Instant, Failure)>>,
 }
 
 /// The credentials of now, and the signing key of a day.
@@ -43,7 +49,10 @@ pub struct Keys {
     day: u64,
     scope: String,
     mac: Hmac<Sha256>,
+    /// When others are asked for.
     renew: Option<SystemTime>,
+    /// When AWS takes them no more.
+    expires: Option<SystemTime>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -62,7 +71,7 @@ impl Signer {
             provider,
             clock,
             keys: RwLock::new(None),
-            asking: tokio::sync::Mutex::new(()),
+            asking: tokio::sync::Mutex::default(),
         }
     }
 
@@ -83,19 +92,21 @@ impl Signer {
     }
 
     async fn keys_anew(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
-        let fresh = |keys: &Keys| keys.fresh(now);
-        let _one = self.asking.lock().await;
-        match self.held() {
-            Some(keys) if fresh(&keys) => Ok(keys),
-            Some(keys) if keys.renew.is_none_or(|renew| now < renew) => Ok(self.hold(Keys::derive(
-                &keys.access,
-                &keys.secret,
-                keys.token.clone(),
-                keys.renew,
-                &self.region,
-                now,
-            ))),
-            _ => self.ask(now).await,
+        let mut failed = self.asking.lock().await;
+        let held = self.held();
+        if let Some(keys) = &held {
+            if keys.fresh(now) {
+                return Ok(keys.clone());
+            }
+            if keys.renew.is_none_or(|renew| now < renew) {
+                return Ok(self.hold(keys.again(keys.renew, &self.region, now)));
+            }
+        }
+        let asked = self.ask(&mut failed, now).await;
+        match held.filter(|keys| keys.expires.is_some_and(|at| now < at)) {
+            // What AWS still takes is used while its source is out of order.
+            Some(keys) if asked.is_err() => Ok(self.hold(keys.again(Some(now + AGAIN), &self.region, now))),
+            _ => asked,
         }
     }
 
@@ -104,29 +115,49 @@ impl Signer {
     /// # Errors
     /// Where the source of credentials has none but these.
     pub async fn renew(&self, refused: &Keys) -> Result<(), Failure> {
-        let _one = self.asking.lock().await;
+        let mut failed = self.asking.lock().await;
         let same = |keys: &Keys| keys.access == refused.access && keys.token == refused.token;
         if self.held().is_some_and(|keys| !same(&keys)) {
             return Ok(());
         }
-        let keys = self.ask(self.now()).await?;
+        let keys = self.ask(&mut failed, self.now()).await?;
         if same(&keys) {
-            return Err(Failure::new(
+            let failure = Failure::new(
                 Kind::Credentials,
                 format!("access key {}", refused.access),
                 "S3 says that it expired or is unknown",
                 "sign in again (aws sso login, or new keys), then run the same command: it goes on where it was",
-            ));
+            );
+            *failed = Some((Instant::now(), failure.clone()));
+            return Err(failure);
         }
         Ok(())
     }
 
-    async fn ask(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
+    /// Asks their source, unless that failed a moment ago.
+    async fn ask(
+        &self,
+        failed: &mut Option<(Instant, Failure)>,
+        now: SystemTime,
+    ) -> Result<Arc<Keys>, Failure> {
+        if let Some((at, failure)) = failed.as_mut().filter(|(at, _)| at.elapsed() < MOMENT) {
+            // Each of a long line comes a moment after the one before it.
+            *at = Instant::now();
+            return Err(failure.clone());
+        }
+        let asked = self.ask_source(now).await;
+        *failed = asked.as_ref().err().map(|failure| (Instant::now(), failure.clone()));
+        asked
+    }
+
+    async fn ask_source(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
         let given = self.provider.provide_credentials().await.map_err(|error| {
+            let first: &dyn std::error::Error = &error;
+            let last = std::iter::successors(Some(first), |error| error.source()).last();
             Failure::new(
                 Kind::Credentials,
                 "AWS credentials",
-                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
+                last.map_or_else(String::new, ToString::to_string),
                 "sign in again, or name a profile with --profile, then run the same command: it goes on where it was",
             )
         })?;
@@ -141,7 +172,8 @@ impl Signer {
         // A source that keeps giving the same short-lived credentials isn't asked for every request.
         let renew = given.expiry().map(|at| (at - AHEAD).max(now + Duration::from_secs(10)));
         let secret = given.secret_access_key();
-        Ok(self.hold(Keys::derive(given.access_key_id(), secret, token, renew, &self.region, now)))
+        let keys = Keys::derive(given.access_key_id(), secret, token, renew, &self.region, now);
+        Ok(self.hold(Keys { expires: given.expiry(), ..keys }))
     }
 
     fn hold(&self, keys: Keys) -> Arc<Keys> {
@@ -205,7 +237,14 @@ impl Keys {
             scope: format!("{date}/{region}/s3/aws4_request"),
             mac: Hmac::new_from_slice(&key).expect("a MAC takes a key of any length"),
             renew,
+            expires: None,
         }
+    }
+
+    /// The same for the day of `now`, until others are asked for at `renew`.
+    fn again(&self, renew: Option<SystemTime>, region: &str, now: SystemTime) -> Self {
+        let keys = Self::derive(&self.access, &self.secret, self.token.clone(), renew, region, now);
+        Self { expires: self.expires, ..keys }
     }
 
     /// [`stamp`] of a moment of this key's day, without the calendar.

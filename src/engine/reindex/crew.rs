@@ -8,16 +8,16 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Control, Options,
+    Control, Options, files,
     jobs::Jobs,
     ledger::{Job, Ledger, Outcome},
     window::Window,
@@ -31,6 +31,8 @@ use crate::model::{
 
 /// How often a request that broke is sent again.
 const TRIES: u32 = 8;
+/// Objects that are copied in parts side by side.
+const LARGE: usize = 16;
 /// Objects that can be given up before the run is.
 const GIVEN_UP: usize = 1000;
 
@@ -50,9 +52,8 @@ pub struct Crew {
     given_up: Mutex<Option<Failure>>,
     /// Whether access control lists are kept.
     pub acl: bool,
-    /// Lists that could not be read, and how many of them in a row.
-    pub acls_denied: AtomicU64,
-    pub acls_denied_in_a_row: AtomicU64,
+    /// Who may copy in parts: each has several requests in flight.
+    pub large: Semaphore,
     pub lanes: AtomicUsize,
     pub busy: AtomicUsize,
     pub skipped: PathBuf,
@@ -82,7 +83,7 @@ impl Crew {
             s3,
             classes,
             control,
-            window: Window::new(options.most),
+            window: Window::new(files::connections(options.most)),
             jobs: Jobs::default(),
             halt: CancellationToken::new(),
             over: Notify::new(),
@@ -90,8 +91,7 @@ impl Crew {
             failure: Mutex::new(None),
             given_up: Mutex::new(None),
             acl,
-            acls_denied: AtomicU64::new(0),
-            acls_denied_in_a_row: AtomicU64::new(0),
+            large: Semaphore::new(LARGE),
             lanes: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             skipped: options.skipped.clone(),
@@ -137,6 +137,8 @@ impl Crew {
         let turn = async {
             self.control.unpaused().await;
             self.window.turn().await;
+            // Paused while it stood in line.
+            self.control.unpaused().await;
         };
         // Rare, and large: not in the future of every request.
         Box::pin(async {

@@ -32,6 +32,9 @@ pub struct Counts {
     pub bytes: u64,
     /// Skipped objects by reason.
     pub reasons: Tally,
+    /// Access control lists that this identity may not read: their objects' are the bucket owner's alone now.
+    #[serde(default)]
+    pub acls_denied: u64,
     /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
     pub foreign: Tally,
 }
@@ -65,6 +68,15 @@ impl Cursor {
     pub fn load(path: &Path, rules: &str) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         serde_json::from_slice(&text).ok().filter(|cursor: &Self| cursor.rules == rules)
+    }
+
+    /// Copies in parts that an earlier run on `bucket` began and didn't end, under whatever rules.
+    pub fn uploads(path: &Path, bucket: &str) -> Vec<(String, String)> {
+        let left = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<Self>(&text).ok());
+        let of = |cursor: &Self| {
+            serde_json::from_str::<serde_json::Value>(&cursor.rules).is_ok_and(|rules| rules[1] == bucket)
+        };
+        left.filter(of).map(|cursor| cursor.uploads).unwrap_or_default()
     }
 
     pub fn save(&self, path: &Path) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 //!
 //! Listing costs a thousandth of what the rewrite does; past a number of pages it says "at least".
 
-use super::{cursor::Range, ranges};
+use super::{a_few_times, cursor::Range, ranges};
 use crate::cloud::objects::{Entry, Objects, Refusal, StorageClass};
 use crate::model::{
     failure::{Failure, Kind},
@@ -55,7 +55,7 @@ pub async fn survey(s3: &Objects, classes: &Classes, pages: usize) -> Result<Sur
 async fn part(s3: &Objects, classes: &Classes, range: &Range, pages: usize) -> Result<Survey, Refusal> {
     let (mut survey, mut after) = (Survey::default(), range.after.clone());
     for _ in 0..pages {
-        let page = s3.list("", &after, false).await?;
+        let page = a_few_times(|| s3.list("", &after, false)).await?;
         survey.more = page.more;
         for entry in &page.entries {
             if range.until.as_ref().is_some_and(|until| entry.key > *until) {

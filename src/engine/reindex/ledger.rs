@@ -151,6 +151,12 @@ impl Ledger {
         self.advance(job.range);
     }
 
+    /// An access control list could not be read.
+    pub fn acl_denied(&mut self) {
+        self.live.acls_denied += 1;
+        self.settled.acls_denied += 1;
+    }
+
     /// The job can't be done in this run: the next one takes it up.
     pub fn give_up(&mut self, job: &Job) {
         self.given_up += 1;

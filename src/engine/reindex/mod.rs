@@ -8,6 +8,7 @@ mod crew;
 mod cursor;
 mod decide;
 mod estimate;
+mod files;
 mod jobs;
 mod ledger;
 mod ranges;
@@ -43,7 +44,7 @@ use crate::model::{
 };
 
 /// Requests in flight at most: S3 lets 5,500 reads and 3,500 writes a second through for each prefix, which these
-/// reach at 140 ms; each holds a connection, and while it waits no buffer.
+/// reach at 140 ms; each holds a connection, and while it waits no buffer. Fewer where fewer files may be open.
 pub const MOST: usize = 1280;
 /// Between two paces: with the end's own, at most ten in any second.
 const SAY: Duration = Duration::from_millis(120);
@@ -120,6 +121,8 @@ pub async fn reindex(
     let answers = &options.answers;
     let classes = Classes::new(answers.all_keys, &answers.package_globs, &answers.metadata_globs)?;
     let rules = cursor::rules(s3.bucket(), answers);
+    // Whatever the rules of the run that began them.
+    let begun = Cursor::uploads(&options.cursor, s3.bucket());
     let left = if answers.rescan { None } else { Cursor::load(&options.cursor, &rules) };
     if left.is_none() {
         Cursor::remove(&options.skipped)?;
@@ -139,12 +142,14 @@ pub async fn reindex(
         };
         Cursor { rules: rules.clone(), ranges, ..Cursor::default() }
     };
-    for (key, upload) in &cursor.uploads {
-        // One that can't be dropped now costs storage, and stops nothing.
-        let _ = s3.abort_parts(key, upload).await;
-    }
     let count = cursor.ranges.len();
     let mut ledger = Ledger::new(cursor.ranges, cursor.counts);
+    for (key, upload) in begun {
+        // One that can't be dropped now costs storage, and stops nothing: the next run tries again.
+        if s3.abort_parts(&key, &upload).await.is_err() {
+            ledger.uploads.insert(upload, key);
+        }
+    }
     let undone = ledger.take_back(cursor.undone);
     let crew = Arc::new(Crew::new(s3.clone(), classes, control.clone(), ledger, acl, options));
     crew.jobs.add(undone);
@@ -163,16 +168,23 @@ pub async fn reindex(
 
 /// Whether access control lists are kept: where that can't be asked, yes, and each object tells.
 async fn has_acls(s3: &Objects) -> Result<bool, Failure> {
+    match a_few_times(|| s3.has_acls()).await {
+        Ok(has) => Ok(has),
+        Err(Refusal::Fatal(failure)) => Err(failure),
+        Err(_) => Ok(true),
+    }
+}
+
+/// Asks again where that can help: for what is asked before the lanes are there.
+async fn a_few_times<T, F: Future<Output = Result<T, Refusal>>>(ask: impl Fn() -> F) -> Result<T, Refusal> {
     let mut tries = 0;
     loop {
-        match s3.has_acls().await {
-            Ok(has) => return Ok(has),
-            Err(Refusal::Fatal(failure)) => return Err(failure),
+        match ask().await {
             Err(Refusal::Throttled | Refusal::Broken(_)) if tries < 5 => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(100 << tries)).await;
             }
-            Err(_) => return Ok(true),
+            said => return said,
         }
     }
 }
@@ -298,10 +310,10 @@ impl Run<'_> {
             let path = marker(&self.options.cursor);
             cursor::replace(&path, text.as_bytes()).map_err(|error| cursor::unwritable(&path, &error))?;
             return Ok(Summary {
-                counts,
                 requests: self.requests(),
                 slow_downs: crew.window.slow_downs(),
-                acls_denied: crew.acls_denied.load(Relaxed) > 0,
+                acls_denied: counts.acls_denied > 0,
+                counts,
             });
         }
         cursor.save(&self.options.cursor)?;

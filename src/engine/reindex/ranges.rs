@@ -3,7 +3,7 @@
 //! By the folders that are there now: owners, then their repositories. Whatever is written later still falls into
 //! one of the ranges, since they cover all keys without a gap.
 
-use super::cursor::Range;
+use super::{a_few_times, cursor::Range};
 use crate::cloud::objects::{Objects, Refusal};
 
 /// Listings that run side by side.
@@ -17,12 +17,12 @@ pub async fn divide(s3: &Objects) -> Vec<Range> {
 }
 
 async fn folders(s3: &Objects) -> Result<Vec<String>, Refusal> {
-    let owners = s3.list("", "", true).await?.prefixes;
+    let owners = a_few_times(|| s3.list("", "", true)).await?.prefixes;
     if owners.len() >= 4 * RANGES {
         return Ok(owners);
     }
     let step = owners.len().div_ceil(OWNERS).max(1);
-    let below = owners.iter().step_by(step).map(|owner| s3.list(owner, "", true));
+    let below = owners.iter().step_by(step).map(|owner| a_few_times(move || s3.list(owner, "", true)));
     let mut all: Vec<_> =
         futures::future::try_join_all(below).await?.into_iter().flat_map(|page| page.prefixes).collect();
     all.extend(owners);

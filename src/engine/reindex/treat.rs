@@ -2,20 +2,20 @@
 //!
 //! Everything it sends is conditional on what it saw; what it began and can't finish it drops.
 
-use std::sync::atomic::Ordering::Relaxed;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
     crew::{Crew, Left},
     decide::{Decision, decide},
     ledger::Outcome,
 };
-use crate::cloud::objects::Head;
+use crate::cloud::objects::{Head, parts};
 use crate::model::{failure::Kind, object::Class};
 
 /// How often an object that changed meanwhile is looked at again.
 const ROUNDS: u32 = 6;
-/// Access control lists that are denied in a row before they aren't asked for any more.
-const DENIED: u64 = 20;
+/// Parts of one object that are copied side by side.
+const PARTS: usize = 8;
 
 impl Crew {
     pub async fn treat(&self, key: &str) -> Result<Outcome, Left> {
@@ -70,21 +70,13 @@ impl Crew {
 
     /// The headers that keep the access control list: none where lists aren't kept, or can't be read.
     async fn access(&self, key: &str) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, Left> {
-        if self.acls_denied_in_a_row.load(Relaxed) >= DENIED {
-            return Ok(Vec::new());
-        }
         match self.patiently(|| self.s3.acl(key)).await {
-            Ok(headers) => {
-                self.acls_denied_in_a_row.store(0, Relaxed);
-                Ok(headers)
-            }
-            // What can't be asked is unknown, and stops nothing.
+            // What can't be asked is unknown, and stops nothing; the next one may be readable.
             Err(Left::GivenUp(Kind::Denied, _) | Left::Unfit(_)) => {
-                self.acls_denied.fetch_add(1, Relaxed);
-                self.acls_denied_in_a_row.fetch_add(1, Relaxed);
+                self.ledger().acl_denied();
                 Ok(Vec::new())
             }
-            Err(left) => Err(left),
+            said => said,
         }
     }
 
@@ -94,12 +86,13 @@ impl Crew {
         head: &Head,
         attributes: &Vec<(http::HeaderName, http::HeaderValue)>,
     ) -> Result<(), Left> {
+        let _one = self.large.acquire().await.map_err(|_| Left::Halted)?;
         let upload = self.patiently(|| self.s3.begin_parts(key, head, attributes)).await?;
         self.ledger().uploads.insert(upload.clone(), key.to_owned());
         let copied = tokio::select! {
             biased;
             () = self.halt.cancelled() => Err(Left::Halted),
-            copied = self.patiently(|| self.s3.copy_parts(key, head, &upload)) => copied,
+            copied = self.copy_parts(key, head, &upload) => copied,
         };
         // After a lost reply the completion may have happened: the next look at the object tells.
         let clear = match &copied {
@@ -114,5 +107,14 @@ impl Crew {
             Err(Left::Gone) => Err(Left::Overtaken),
             other => other,
         }
+    }
+
+    /// Each part by itself, and then their completion: what was copied isn't copied again.
+    async fn copy_parts(&self, key: &str, head: &Head, upload: &str) -> Result<(), Left> {
+        let part =
+            |(number, bytes)| self.patiently(move || self.s3.copy_part(key, head, upload, number, bytes));
+        let done: Vec<String> =
+            stream::iter((1..).zip(parts(head.size)).map(part)).buffered(PARTS).try_collect().await?;
+        self.patiently(|| self.s3.complete_parts(key, head, upload, &done)).await
     }
 }

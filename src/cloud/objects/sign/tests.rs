@@ -97,3 +97,60 @@ async fn credentials_that_stay_the_same_after_a_refusal_are_a_failure() {
     assert_eq!(failure.kind, Kind::Credentials);
     assert!(failure.next.contains("goes on where it was"));
 }
+
+/// Gives credentials once, and then fails, which takes a second; counts how often it was asked.
+#[derive(Debug)]
+struct Failing {
+    asked: Arc<std::sync::atomic::AtomicU32>,
+    expires: SystemTime,
+}
+
+impl ProvideCredentials for Failing {
+    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let first = self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+        aws_credential_types::provider::future::ProvideCredentials::new(async move {
+            if first {
+                return Ok(Credentials::new("AKIA", "s", None, Some(self.expires), "test"));
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let inner = std::io::Error::other("SSO session expired");
+            Err(aws_credential_types::provider::error::CredentialsError::provider_error(inner))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_fails_is_asked_once_for_all_and_what_is_good_still_is_used() {
+    let clock = SharedTimeSource::default();
+    let began = clock.now();
+    let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let source = Failing { asked: count.clone(), expires: began + Duration::from_mins(10) };
+    let signer = Signer::new("us-east-1", SharedCredentialsProvider::new(source), clock);
+    let asked = || count.load(std::sync::atomic::Ordering::Relaxed);
+    let all_at = |now| futures::future::join_all((0..500).map(|_| signer.keys(now)).collect::<Vec<_>>());
+    assert!(all_at(began).await.iter().all(Result::is_ok));
+    assert_eq!(asked(), 1);
+    // Four minutes before they expire their source is out of order.
+    let late = began + Duration::from_mins(6);
+    assert!(all_at(late).await.iter().all(|keys| keys.as_ref().is_ok_and(|keys| keys.access == "AKIA")));
+    assert_eq!(asked(), 2);
+    tokio::time::advance(AGAIN).await;
+    assert!(all_at(late + AGAIN).await.iter().all(Result::is_ok));
+    assert_eq!(asked(), 3, "and asked again later");
+    // Once they expired it is a failure, in the source's own words.
+    tokio::time::advance(AGAIN).await;
+    let over = began + Duration::from_mins(11);
+    for keys in all_at(over).await {
+        assert_eq!(keys.err().map(|failure| failure.why).as_deref(), Some("SSO session expired"));
+    }
+    assert_eq!(asked(), 4);
+    let keys = signer.held().unwrap();
+    let began = Instant::now();
+    for renewed in futures::future::join_all((0..500).map(|_| signer.renew(&keys))).await {
+        assert!(renewed.is_err());
+    }
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}

@@ -50,6 +50,8 @@ pub struct World {
     pub calls: BTreeMap<String, u64>,
     pub uploads: BTreeMap<String, (String, Object, Vec<String>)>,
     pub aborted: u64,
+    /// What HEAD shows to who may not read tags: not how many there are.
+    pub tags_hidden: bool,
 }
 
 struct Shared {
@@ -236,7 +238,7 @@ impl World {
                 let mut headers = object.headers.clone();
                 headers.insert("etag", HeaderValue::from_str(&object.etag).unwrap());
                 headers.insert("content-length", object.size.into());
-                if !object.tags.is_empty() {
+                if !object.tags.is_empty() && !self.tags_hidden {
                     headers.insert("x-amz-tagging-count", object.tags.split('&').count().into());
                 }
                 (200, headers, String::new())
@@ -252,7 +254,7 @@ impl World {
                 };
                 said(format!(
                     "<Tagging><TagSet>{}</TagSet></Tagging>",
-                    object.tags.split('&').map(tag).collect::<String>()
+                    object.tags.split('&').filter(|tag| !tag.is_empty()).map(tag).collect::<String>()
                 ))
             }
             "copy" if object.size > 5 << 30 => refused(400, "InvalidRequest"),

@@ -391,6 +391,88 @@ async fn over_five_gigabytes_it_is_copied_in_parts_with_all_it_has() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn tags_that_may_not_be_read_are_not_lost_with_a_copy_in_parts() {
+    let fake = Fake::scripted(|call, _| (kind(call) == "tagging").then(|| (403, error("AccessDenied"))));
+    let object = Object { size: (5 << 30) + 1, tags: "a=1".to_owned(), ..package(&[]) };
+    fake.put("7/8/package_files/big.deb", object);
+    fake.world().tags_hidden = true;
+    let folder = TempDir::new().unwrap();
+    assert_eq!(run(&fake, &options(&folder)).await.unwrap_err().kind, Kind::Denied);
+    let world = fake.world();
+    let object = &world.objects["7/8/package_files/big.deb"];
+    assert_eq!((object.writes, object.tags.as_str(), world.uploads.len()), (0, "a=1", 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_down_at_a_large_copys_end_is_waited_out_and_copies_no_part_again() {
+    let mut left = 5;
+    let fake = Fake::scripted(move |call, _| {
+        let slow = kind(call) == "complete" && left > 0;
+        left -= u32::from(slow);
+        slow.then(|| (503, error("SlowDown")))
+    });
+    fake.put("7/8/package_files/big.deb", Object { size: (5 << 30) + 1, ..package(&[]) });
+    let folder = TempDir::new().unwrap();
+    let summary = run(&fake, &options(&folder)).await.unwrap();
+    assert_eq!((summary.counts.changed, summary.slow_downs), (1, 5));
+    assert_eq!((fake.calls("begin"), fake.calls("part"), fake.calls("complete")), (1, 11, 1));
+}
+
+/// Hundreds of lists that may not be read say nothing of those that may.
+#[tokio::test(start_paused = true)]
+async fn lists_that_may_not_be_read_cost_no_other_object_its_own() {
+    let fake = Fake::scripted(|call, _| {
+        (kind(call) == "acl" && call.key.starts_with("7/8/")).then(|| (403, error("AccessDenied")))
+    });
+    let public = format!(
+        "{GRANTS}<Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant>"
+    );
+    for (owner, count) in [(8, 300), (9, 600)] {
+        for number in 0..count {
+            let object = Object { acl: public.clone(), ..package(&[]) };
+            fake.put(&format!("7/{owner}/debian/package_files/{number}.deb"), object);
+        }
+    }
+    let folder = TempDir::new().unwrap();
+    let summary = run(&fake, &options(&folder)).await.unwrap();
+    assert_eq!((summary.counts.changed, summary.acls_denied), (900, true));
+    let world = fake.world();
+    let kept = world.objects.iter().filter(|(key, object)| key.starts_with("7/9/") && object.acl == public);
+    assert_eq!(kept.count(), 600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_run_began_is_dropped_under_other_options_too() {
+    let folder = TempDir::new().unwrap();
+    let began = |bucket: &str| Cursor {
+        rules: cursor::rules(bucket, &ReindexAnswers { no_acl: true, ..ReindexAnswers::default() }),
+        uploads: vec![("7/8/package_files/big.deb".to_owned(), "upload/9".to_owned())],
+        ..Cursor::default()
+    };
+    for (bucket, aborted) in [("another", 0), ("b", 1)] {
+        let fake = Fake::new();
+        fake.packages(3);
+        began(bucket).save(&options(&folder).cursor).unwrap();
+        let rescan = ReindexAnswers { rescan: true, ..ReindexAnswers::default() };
+        run(&fake, &Options { answers: rescan, ..options(&folder) }).await.unwrap();
+        assert_eq!(fake.world().aborted, aborted, "{bucket}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_survey_that_is_slowed_down_asks_again() {
+    let mut left = 3;
+    let fake = Fake::scripted(move |call, _| {
+        let slow = kind(call) == "list" && left > 0;
+        left -= u32::from(slow);
+        slow.then(|| (503, error("SlowDown")))
+    });
+    fake.packages(20);
+    let classes = Classes::new(false, &[], &[]).unwrap();
+    assert_eq!(survey(&fake.s3(), &classes, 4).await.unwrap().total(), 20);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_survey_says_what_it_means_before_anything_is_written() {
     let fake = Fake::new();
     fake.packages(9000);

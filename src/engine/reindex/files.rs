@@ -1,0 +1,33 @@
+//! How many connections this process may hold: each takes one of its open files, of which a login shell gives 1,024.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Open files for all else: cursor and log, a batch's manifests, the parts of large copies.
+const ELSE: u64 = 300;
+
+/// Requests in flight at most, of `most`: lifts this process's own limit as far as that takes and as it may.
+pub fn connections(most: usize) -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = most as u64 + ELSE;
+    let (now, may) = (current.unwrap_or(u64::MAX), maximum.unwrap_or(u64::MAX).min(wanted));
+    let lifted = now < may && setrlimit(Resource::Nofile, Rlimit { current: Some(may), maximum }).is_ok();
+    within(most, if lifted { may } else { now })
+}
+
+fn within(most: usize, files: u64) -> usize {
+    most.min(files.saturating_sub(ELSE).max(files / 4) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_room_for_all_else() {
+        for (files, connections) in
+            [(u64::MAX, 1280), (1580, 1280), (1579, 1279), (1024, 724), (400, 100), (256, 64), (64, 16)]
+        {
+            assert_eq!(within(1280, files), connections, "{files}");
+        }
+    }
+}
