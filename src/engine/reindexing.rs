@@ -199,7 +199,10 @@ async fn after_vendor(
     pass: &Pass<'_>,
     options: &Options,
 ) -> Result<(), Failure> {
-    let wrong = || found.cloud.wrong_metadata(&found.name, classes);
+    let wrong = async || {
+        let counted = || pass.run.unless_stopped(found.cloud.wrong_metadata(&found.name, classes));
+        Box::pin(renewing(ground, &found.cloud, pass.run, Step::Remainder, counted)).await
+    };
     if wrong().await? > 0 {
         pass.over_all(Step::Remainder, options).await?;
         let left = wrong().await?;

@@ -5,7 +5,9 @@
 mod role;
 mod set;
 
-use aws_config::SdkConfig;
+use std::time::Duration;
+
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::{primitives::ByteStream, types::ServerSideEncryption};
 use aws_sdk_s3control::{
     config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint},
@@ -24,6 +26,8 @@ pub use set::Set;
 
 /// A report's rows are read up to here: enough for the words; what failed is found by looking at the objects.
 const REPORT: u64 = 8 << 20;
+/// An attempt to write a manifest may take this long.
+const UPLOAD: Duration = Duration::from_hours(2);
 
 /// A job to be made.
 #[derive(Debug, Clone)]
@@ -141,6 +145,8 @@ impl Cloud {
                 "run the same command again: what it held is looked at anew",
             )
         })?;
+        // Up to a gigabyte, over whatever line there is; one that stands still is noticed by itself.
+        let patient = TimeoutConfig::builder().operation_attempt_timeout(UPLOAD).build();
         let written = self
             .s3
             .put_object()
@@ -149,6 +155,8 @@ impl Cloud {
             .content_type("text/csv")
             .server_side_encryption(ServerSideEncryption::Aes256)
             .body(body)
+            .customize()
+            .config_override(aws_sdk_s3::config::Builder::new().timeout_config(patient))
             .send()
             .await
             .map_err(fault::of("s3:PutObject", &what))?;

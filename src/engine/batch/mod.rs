@@ -96,7 +96,8 @@ impl Batch<'_> {
         let places = Places::of(self.ground);
         let role = self.ensure_role(&scene).await?;
         let fresh = (self.seen.batch_role.as_ref() != Some(&role)).then(Instant::now);
-        let mut left = Record::load(&places.record);
+        let rules = reindex::rules(scene.names.bucket(), &self.options.answers);
+        let mut left = Record::load(&places.record, &rules);
         if self.options.answers.rescan || left.is_none() {
             self.older_jobs(&scene, left.as_ref(), &places).await?;
             if self.options.answers.rescan {
@@ -199,6 +200,8 @@ impl Batch<'_> {
             left
         } else {
             places.clear();
+            // The last look is at every object again, however far an earlier run was.
+            reindex::forget(&self.options.cursor, bucket)?;
             Spool::fresh(&places.spool, bucket)?
         };
         let spool = Arc::new(spool);
@@ -207,7 +210,8 @@ impl Batch<'_> {
                 Options { cursor: places.cursor.clone(), spool: Some(spool.clone()), ..self.options.clone() };
             self.pass.over_all(Step::Objects, &options).await?;
         }
-        Ok(Record::of(&spool.about(), spool.filled()?, price::JOBS))
+        let rules = reindex::rules(bucket, answers);
+        Ok(Record::of(rules, &spool.about(), spool.filled()?, price::JOBS))
     }
 
     /// Writes the manifests and makes the jobs that aren't made yet; each is remembered at once, and found again by its
@@ -232,6 +236,14 @@ impl Batch<'_> {
             } else {
                 say(&format!("writing the list of {} objects to {manifest}", part.objects));
                 let path = places.spool.join(format!("{}.csv", part.name));
+                if !path.exists() {
+                    places.clear();
+                    return Err(Failure::other(
+                        path.display().to_string(),
+                        "it is not there any more",
+                        "run the same command again: what it held is looked at anew",
+                    ));
+                }
                 cloud.write_manifest(bucket, &manifest, &path).await?
             };
             record.parts[index].etag = Some(etag.clone());

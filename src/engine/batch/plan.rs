@@ -4,6 +4,7 @@ use super::{Places, jobs, price, record::Record};
 use crate::engine::{
     adopt::{Adoption, adoption},
     ground::Ground,
+    reindex,
 };
 use crate::model::{
     answers::Answers,
@@ -57,7 +58,8 @@ pub async fn look(
     )
     .calls
     .push("iam:PutRolePolicy".into());
-    let why = match Record::load(&Places::of(ground).record) {
+    let rules = reindex::rules(names.bucket(), &answers.reindex);
+    let why = match Record::load(&Places::of(ground).record, &rules) {
         Some(record) if !record.over => {
             format!("goes on with the {} of the last run", jobs(record.parts.len()))
         }

@@ -25,6 +25,9 @@ pub struct Part {
 /// A run's jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
+    /// The bucket, and what its keys were classed by: under others it is none.
+    #[serde(default)]
+    pub rules: String,
     pub run: String,
     pub before: i64,
     pub parts: Vec<Part>,
@@ -34,10 +37,11 @@ pub struct Record {
 
 impl Record {
     /// A record of the longest of `filled`, `most` at most.
-    pub fn of(about: &About, filled: Vec<Filled>, most: usize) -> Self {
+    pub fn of(rules: String, about: &About, filled: Vec<Filled>, most: usize) -> Self {
         let part =
             |one: Filled| Part { name: one.name, set: one.set, objects: one.objects, etag: None, job: None };
         Self {
+            rules,
             run: about.run.clone(),
             before: about.before.unwrap_or_default(),
             parts: filled.into_iter().take(most).map(part).collect(),
@@ -45,8 +49,9 @@ impl Record {
         }
     }
 
-    pub fn load(path: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    pub fn load(path: &Path, rules: &str) -> Option<Self> {
+        let text = std::fs::read(path).ok()?;
+        serde_json::from_slice(&text).ok().filter(|record: &Self| record.rules == rules)
     }
 
     pub fn save(&self, path: &Path) -> Result<(), Failure> {
@@ -87,6 +92,16 @@ pub fn description(bucket: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_is_read_back_only_under_its_own_rules() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("batch.jobs");
+        let record = Record { rules: "b".into(), run: "r".into(), ..Record::default() };
+        record.save(&path).unwrap();
+        assert_eq!(Record::load(&path, "b"), Some(record));
+        assert_eq!(Record::load(&path, "another"), None);
+    }
 
     #[test]
     fn a_token_is_another_for_each_manifest_and_fits() {

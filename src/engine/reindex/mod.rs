@@ -30,7 +30,7 @@ use tokio::{
 };
 
 pub use control::Control;
-pub use cursor::Counts;
+pub use cursor::{Counts, rules};
 pub use estimate::{Survey, named, survey};
 
 use self::{crew::Crew, cursor::Cursor, ledger::Ledger};
@@ -101,6 +101,21 @@ pub fn standing(bucket: &str, answers: &ReindexAnswers, cursor: &Path) -> Standi
         resumes: Cursor::load(cursor, &rules).map(|cursor| cursor.counts.done),
         finished: finished.is_some_and(|marker| marker["rules"] == rules),
     }
+}
+
+/// Lets the next run begin anew, whatever the last one on `bucket` has done; but what that began and didn't end is dropped by it.
+///
+/// # Errors
+/// Where the files can't be written.
+pub(super) fn forget(cursor: &Path, bucket: &str) -> Result<(), Failure> {
+    Cursor::remove(&marker(cursor))?;
+    let uploads = Cursor::uploads(cursor, bucket);
+    if uploads.is_empty() {
+        return Cursor::remove(cursor);
+    }
+    // Rules that no run has.
+    let rules = serde_json::json!([0, bucket]).to_string();
+    Cursor { rules, uploads, ..Cursor::default() }.save(cursor)
 }
 
 /// Where it stands that a run went to its end.

@@ -449,12 +449,16 @@ async fn what_an_earlier_run_began_is_dropped_under_other_options_too() {
         uploads: vec![("7/8/package_files/big.deb".to_owned(), "upload/9".to_owned())],
         ..Cursor::default()
     };
-    for (bucket, aborted) in [("another", 0), ("b", 1)] {
+    for (bucket, aborted, forgotten) in [("another", 0, false), ("b", 1, false), ("b", 1, true)] {
         let fake = Fake::new();
         fake.packages(3);
         began(bucket).save(&options(&folder).cursor).unwrap();
+        if forgotten {
+            forget(&options(&folder).cursor, "b").unwrap();
+        }
         let rescan = ReindexAnswers { rescan: true, ..ReindexAnswers::default() };
         run(&fake, &Options { answers: rescan, ..options(&folder) }).await.unwrap();
+        assert_eq!(fake.calls("copy"), 3);
         assert_eq!(fake.world().aborted, aborted, "{bucket}");
     }
 }
