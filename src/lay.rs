@@ -50,7 +50,7 @@ pub struct Laid {
 impl Laid {
     /// The performer of the wizard's effects; in a sandbox the loop itself can be made to break.
     pub fn performer(&self) -> impl Fn(Effect, JobSender) -> JoinHandle<()> + use<> {
-        let (perform, world) = (performer(self.ground.clone()), self.world.clone());
+        let (perform, world) = (performer(self.ground.clone(), cli::plain::event), self.world.clone());
         move |effect, sender| {
             world.iter().for_each(World::try_the_loop);
             perform(effect, sender)

@@ -255,6 +255,12 @@ async fn a_failed_step_says_the_next_move_and_is_done_when_tried_again() {
         player.letter('q').await;
     })
     .await;
+    let log = std::fs::read_to_string(dir.path().join("state/log")).unwrap();
+    for line in ["✓  role ", "✗  ", "kms:CreateKey is denied", "Bootstrap: done"] {
+        assert!(log.contains(line), "{line} isn't in the log:\n{log}");
+    }
+    let secret = file(dir.path()).split("cloudfront_secret'] = '").nth(1).unwrap().to_owned();
+    assert!(!log.contains(secret.split('\'').next().unwrap()));
 }
 
 #[tokio::test(start_paused = true)]

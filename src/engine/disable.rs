@@ -53,8 +53,8 @@ fn commands(node: &Ground) -> String {
     )
 }
 
-/// Looks at the files alone: no AWS, no network but the line to each host.
-pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> {
+/// Looks at the files, and where they all say off at packagecloud's redirects: no AWS, no network but that and the line to each host.
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     let nodes = ground.nodes();
     let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
     let hand = |node: &Ground, failure: Failure| typed(failure, &node.host.config_place());
@@ -67,10 +67,14 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
     let other = ground.other_run().await;
     let mut plan = Plan::new(Stage::Disable, Seen::Nothing);
     let mut seen = Vec::new();
+    let off = |(node, config): (&Ground, &Result<Config, Failure>)| {
+        config.as_ref().is_ok_and(|config| !is_on(&config.seen) && !switch::begun(node))
+    };
+    let lags = if nodes.iter().zip(&read).all(off) { switch::lags(ground, answers).await } else { None };
     for (node, config) in nodes.iter().zip(read) {
         match config {
             Ok(config) => {
-                node_lines(&mut plan, node, &config);
+                node_lines(&mut plan, node, &config, lags.as_deref());
                 seen.push(config.seen);
             }
             Err(failure) => {
@@ -83,6 +87,12 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
                 plan.notes.push(format!("{failure}. Type there, {}.", commands(node)));
             }
         }
+    }
+    if plan.unchanged() && !plan.changes.is_empty() && !probe::can_ask(ground, answers) {
+        plan.notes.push(
+            "Whether packagecloud follows it can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart."
+                .into(),
+        );
     }
     if plan.unchanged() && other.is_some() {
         plan.line(Step::Proof, Verb::Run, "the run beside this one", "it is kept from going live");
@@ -108,10 +118,12 @@ pub async fn look(ground: &Ground, _answers: &Answers) -> Result<Plan, Failure> 
 }
 
 /// What of one node's file, and of what runs there, would change.
-fn node_lines(plan: &mut Plan, node: &Ground, config: &Config) {
+///
+/// `lags` is where packagecloud still redirects to, although every file says off.
+fn node_lines(plan: &mut Plan, node: &Ground, config: &Config, lags: Option<&str>) {
     let path = config.seen.path.clone();
     let off = !is_on(&config.seen);
-    if off && !switch::begun(node) {
+    if off && !switch::begun(node) && lags.is_none() {
         let why = if config.seen.values.enabled.is_none() {
             "it says nothing of CloudFront, so it is off"
         } else {
@@ -121,12 +133,11 @@ fn node_lines(plan: &mut Plan, node: &Ground, config: &Config) {
         return;
     }
     if off {
-        plan.line(
-            Step::Switch,
-            Verb::Keep,
-            &path,
-            "cloudfront_enabled is false; packagecloud was not yet seen to follow",
+        let why = lags.map_or_else(
+            || "it says off; packagecloud was not yet seen to follow".to_owned(),
+            |words| format!("it says off, and packagecloud still answers {words}"),
         );
+        plan.line(Step::Switch, Verb::Keep, &path, why);
     } else {
         plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes false");
         let edits = configuration::edits(&wanted(), &[Key::Enabled]);

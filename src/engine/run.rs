@@ -63,10 +63,15 @@ impl Run {
         Self::new(events, CancellationToken::new(), pause)
     }
 
-    /// The same, where `witness` hears each event before the face does.
+    /// The same, where `witness` hears each event before the face does, after those that hear it already.
     #[must_use]
-    pub(super) fn witnessed(&self, witness: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        Self { witness: Some(Arc::new(witness)), ..self.clone() }
+    pub fn witnessed(&self, witness: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let before = self.witness.clone();
+        let all = move |event: &Event| {
+            before.iter().for_each(|before| before(event));
+            witness(event);
+        };
+        Self { witness: Some(Arc::new(all)), ..self.clone() }
     }
 
     #[must_use]

@@ -23,6 +23,7 @@ use super::{
 /// Within this the redirects must have followed.
 const FOLLOWED: Duration = Duration::from_mins(1);
 
+const UNSEEN: &str = "where it redirects could not be seen: there is no --probe-url";
 /// Where the time of the last go-live is kept.
 const ON_SINCE: &str = "on-since";
 /// Where the intent is kept.
@@ -185,6 +186,23 @@ pub(super) async fn redirects(ground: &Ground, answers: &Answers) -> Result<Opti
     Ok(Some((words.join(", then "), edge)))
 }
 
+/// Where the redirects go although every file says off, where that is CloudFront; three seconds at most.
+pub(super) async fn lags(ground: &Ground, answers: &Answers) -> Option<String> {
+    match tokio::time::timeout(Duration::from_secs(3), redirects(ground, answers)).await {
+        Ok(Ok(Some((words, true)))) => Some(words),
+        _ => None,
+    }
+}
+
+/// Where the redirects go now, in words: for where they aren't expected to follow.
+pub(super) async fn seen_now(ground: &Ground, answers: &Answers) -> String {
+    match redirects(ground, answers).await {
+        Ok(None) => UNSEEN.into(),
+        Ok(Some((words, _))) => format!("packagecloud answers {words}"),
+        Err(failure) => format!("where it redirects could not be seen: {failure}"),
+    }
+}
+
 /// Waits until the redirects go to S3, for a minute: what was seen, in words.
 ///
 /// # Errors
@@ -194,7 +212,7 @@ pub(super) async fn await_s3(ground: &Ground, answers: &Answers) -> Result<Strin
     loop {
         let seen = redirects(ground, answers).await;
         match &seen {
-            Ok(None) => return Ok("where it redirects could not be seen: there is no --probe-url".into()),
+            Ok(None) => return Ok(UNSEEN.into()),
             Ok(Some((words, false))) => return Ok(format!("packagecloud answers {words}")),
             _ => {}
         }

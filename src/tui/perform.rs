@@ -8,17 +8,20 @@ use tokio::task::JoinHandle;
 use super::JobSender;
 use crate::{
     engine::{self, Attended, Ground, Run, welcome},
-    model::{failure::Failure, goal::Stage},
+    model::{event::Event, failure::Failure, goal::Stage},
     wizard::{Copied, Credentials, Effect, News},
 };
 
-/// The performer that [`super::run`] wants, on this ground.
-pub fn performer(ground: Ground) -> impl Fn(Effect, JobSender) -> JoinHandle<()> {
+/// The performer that [`super::run`] wants, on this ground; `line` is how the log has an event.
+pub fn performer(
+    ground: Ground,
+    line: fn(&Event) -> Option<String>,
+) -> impl Fn(Effect, JobSender) -> JoinHandle<()> {
     let ground = Arc::new(ground);
     move |effect, sender| {
         let ground = ground.clone();
         tokio::spawn(async move {
-            if let Some(news) = perform(&ground, effect, &sender).await {
+            if let Some(news) = perform(&ground, line, effect, &sender).await {
                 // A wizard that has been left hears nothing.
                 let _ = sender.news.send(news);
             }
@@ -26,9 +29,16 @@ pub fn performer(ground: Ground) -> impl Fn(Effect, JobSender) -> JoinHandle<()>
     }
 }
 
-async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<News> {
-    let run =
-        Run::new(sender.events.clone(), sender.stop.clone(), sender.pause.clone()).attended(Attended::Typing);
+async fn perform(
+    ground: &Arc<Ground>,
+    line: fn(&Event) -> Option<String>,
+    effect: Effect,
+    sender: &JobSender,
+) -> Option<News> {
+    let logged = ground.clone();
+    let run = Run::new(sender.events.clone(), sender.stop.clone(), sender.pause.clone())
+        .attended(Attended::Typing)
+        .witnessed(move |event| line(event).iter().for_each(|line| logged.log(line)));
     match effect {
         Effect::Welcome(answers) => {
             ground.forget().await;
@@ -57,6 +67,9 @@ async fn perform(ground: &Ground, effect: Effect, sender: &JobSender) -> Option<
             ground.mean_it().await;
             ground.look_afresh().await;
             let looked = engine::look(ground, stage, &answers).await;
+            if let Err(failure) = &looked {
+                ground.log(&format!("{}: {failure}; next: {}", stage.title(), failure.next));
+            }
             let disabling = stage == Stage::Disable && looked.is_ok();
             let _ = sender.news.send(News::Looked(stage, looked.map(Box::new)));
             if disabling {

@@ -53,6 +53,30 @@ fn switching_off_what_is_off_changes_nothing() {
 }
 
 #[test]
+fn what_the_file_says_is_not_what_packagecloud_does_and_switching_off_sees_to_it() {
+    let house = House::new();
+    house.done("enable --yes");
+    // By hand, and never reconfigured; or by a run whose state directory is on another host.
+    let text = house.config_text().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
+    house.set_config(&text);
+    house.run("verify").says("302 to CloudFront");
+    let off = house.done("disable --yes");
+    off.says("it says off, and packagecloud still answers 302 to CloudFront").says("off since");
+    house.done("verify").says("CloudFront is off: packagecloud answers 302 to S3");
+    house.done("disable --yes").says("nothing to do");
+}
+
+#[test]
+fn a_reconfigure_that_fails_is_no_other_nodes_fault() {
+    let house = House::new();
+    house.done("enable --yes");
+    let off = house.run("--ctl false disable --yes");
+    assert_eq!(off.code, 1, "{off:#?}");
+    off.says("the file says off; packagecloud answers 302 to CloudFront");
+    assert!(!off.err.contains("another web node"), "{off:#?}");
+}
+
+#[test]
 fn without_packagecloud_ctl_the_rest_is_left_to_the_operator() {
     let house = House::new();
     let on = house.done("enable --ctl none --yes");
