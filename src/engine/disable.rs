@@ -37,9 +37,13 @@ pub fn by_hand(path: &str) -> String {
     )
 }
 
-/// A failure that ends with what to type.
+/// A failure that ends with what to type; its own next move comes first.
 fn typed(failure: Failure, path: &str) -> Failure {
-    if failure.next.contains(&line()) { failure } else { Failure { next: by_hand(path), ..failure } }
+    if failure.next.contains(&line()) {
+        return failure;
+    }
+    let next = format!("{}; or {}", failure.next.trim_end_matches('.'), by_hand(path));
+    Failure { next, ..failure }
 }
 
 /// The two commands to type on a node that can't be reached.

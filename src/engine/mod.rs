@@ -148,7 +148,7 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
                 }
                 (_, Stage::Disable) => disable::apply(ground, answers, &run).boxed().await,
                 (Seen::Configuration(seen), Stage::RollBack) => {
-                    roll_back::apply(ground, seen, &run).boxed().await
+                    roll_back::apply(ground, answers, seen, &run).boxed().await
                 }
                 (_, Stage::Verify) => {
                     let checks = verify::checks(ground, answers, &run).boxed().await?;

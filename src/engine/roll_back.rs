@@ -80,7 +80,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
                 "comes next: its gate, reconfigure, restart, proof",
             );
         } else {
-            switch::plan(ground, &mut plan, None);
+            switch::plan(ground, &mut plan, Some(("packagecloud's redirects", "seen to go to S3")));
         }
         plan.exhibit.push(Exhibit { title: format!("Changes to {path}"), lines, copy: false });
     }
@@ -103,6 +103,7 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
 
 pub async fn apply(
     ground: &Ground,
+    answers: &Answers,
     seen: &ConfigurationSeen,
     run: &StageRun,
 ) -> Result<(End, String), Failure> {
@@ -132,8 +133,14 @@ pub async fn apply(
     }
     switch::reconfigure(ground, run).await?;
     switch::restart(ground, run).await?;
+    let observed = run
+        .step(Step::Proof, "asking packagecloud where it redirects", async {
+            let observed = switch::await_s3(ground, answers).await?;
+            Ok((observed.clone(), observed))
+        })
+        .await?;
     switch::done(ground).await;
-    Ok((End::Applied, String::new()))
+    Ok((End::Applied, format!("CloudFront is off; {observed}")))
 }
 
 /// Associates an earlier function version again, and waits until every edge has it.

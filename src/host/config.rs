@@ -283,9 +283,18 @@ impl Host {
         )
     }
 
-    fn by_hand(&self, mut failure: Failure, wanted: &[(Key, String)]) -> Failure {
+    fn by_hand(&self, failure: Failure, wanted: &[(Key, String)]) -> Failure {
+        self.then_by_hand(failure, "or", wanted)
+    }
+
+    /// The same where what is typed works only once the next move is made.
+    fn after_that_by_hand(&self, failure: Failure, wanted: &[(Key, String)]) -> Failure {
+        self.then_by_hand(failure, "or, after that,", wanted)
+    }
+
+    fn then_by_hand(&self, mut failure: Failure, then: &str, wanted: &[(Key, String)]) -> Failure {
         if failure.kind != Kind::Drifted {
-            failure.next = format!("{}; or {}", failure.next, self.lines(wanted));
+            failure.next = format!("{}; {then} {}", failure.next, self.lines(wanted));
         }
         failure
     }
@@ -293,11 +302,11 @@ impl Host {
     fn refused(&self, file: &ConfigFile, refusal: &Refusal, wanted: &[(Key, String)]) -> Failure {
         let path = self.config_place();
         match refusal {
-            Refusal::NotRuby(line) => self.by_hand(
+            Refusal::NotRuby(line) => self.after_that_by_hand(
                 Failure::other(
                     path,
                     format!("line {line} is not Ruby: {}", file.line(*line)),
-                    format!("correct line {line} (ruby -c shows why), then look again"),
+                    format!("correct line {line} (ruby -c shows why), or put # before it, then look again"),
                 ),
                 wanted,
             ),
@@ -310,7 +319,7 @@ impl Host {
                     "let a line at the end of the file override it with --override-expression, or change that line by hand",
                 )
             }
-            Refusal::Leaves(line) => self.by_hand(
+            Refusal::Leaves(line) => self.after_that_by_hand(
                 Failure::other(
                     path,
                     format!("line {line} leaves the file, so nothing after it is run: {}", file.line(*line)),

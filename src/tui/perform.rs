@@ -99,5 +99,6 @@ async fn copy(ground: &Ground, copied: &Copied) -> Result<String, Failure> {
     let text = ground.reveal(&copied.text).await;
     let path = ground.host.state.clipboard(&text)?;
     let _ = execute!(std::io::stdout(), CopyToClipboard::to_clipboard_from(&text));
-    Ok(format!("{}: {}", path.display(), copied.title))
+    let clear = if text == copied.text { "" } else { ", the secret in clear" };
+    Ok(format!("{}{clear}: {}", path.display(), copied.title))
 }

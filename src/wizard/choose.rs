@@ -141,6 +141,8 @@ impl Wizard {
     pub(super) fn choose_backup(&mut self) -> Option<Effect> {
         let backup = self.welcome.there()?.backups.get(self.choice)?.path.clone();
         self.answers.roll_back.backup = Some(backup);
+        // What was said of another one was said of that.
+        self.answers.roll_back.whole_file = false;
         Some(self.enter(Stage::RollBack, false))
     }
 

@@ -72,6 +72,8 @@ pub struct Inspected {
     pub key: Option<usize>,
     /// The construction that fits, whether or not it is the accepted one.
     pub construction: Option<Construction>,
+    /// Whether there was a secret to hold it to.
+    pub known: bool,
     /// Who signed it in AWS's schemes: a key pair's id, an access key's id.
     pub signer: Option<String>,
     /// Why the edge would refuse it, asked by GET; None: it would accept.
@@ -118,6 +120,7 @@ pub fn inspect(url: &str, secrets: &[Secret], now: u64, accepted: Construction) 
         expires: token.as_ref().map(Token::until).or_else(|| parameters.expires(scheme)),
         key: fit.map(|(index, _)| index),
         construction: fit.map(|(_, construction)| construction),
+        known: !secrets.is_empty(),
         signer: parameters.signer(scheme),
         refusal,
         now,
@@ -153,6 +156,9 @@ impl Inspected {
                 };
                 lines.push(("signed by", format!("{which}, {construction}")));
             }
+            _ if self.scheme.ours() && !self.known => {
+                lines.push(("signed by", "unknown: there is no secret here to hold it to".to_owned()));
+            }
             _ if self.scheme.ours() => {
                 lines.push(("signed by", "none of the secrets given, in any construction".to_owned()));
             }
@@ -160,10 +166,11 @@ impl Inspected {
         }
         lines.push((
             "edge",
-            self.refusal.map_or_else(
-                || "accepts it".to_owned(),
-                |refusal| format!("refuses it: {refusal}, {}", self.why(refusal, accepted)),
-            ),
+            match self.refusal {
+                None => "accepts it".to_owned(),
+                Some(Refusal::BadSignature) if !self.known => "can't be told without the secret".to_owned(),
+                Some(refusal) => format!("refuses it: {refusal}, {}", self.why(refusal, accepted)),
+            },
         ));
         lines
     }
