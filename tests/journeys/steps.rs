@@ -135,7 +135,8 @@ fn rolling_back_lists_and_restores_values_files_and_the_edge() {
 
     // The values as they were before the distribution; the secret that the edge holds stays.
     let secret = house.values()["cloudfront_secret"].clone();
-    house.done(&format!("roll-back {} --yes", names.last().unwrap())).says("packagecloud-ctl restart took");
+    let off = house.done(&format!("roll-back {} --yes", names.last().unwrap()));
+    off.says("packagecloud-ctl restart took").says("CloudFront is off; packagecloud answers 302 to S3");
     let values = house.done("configuration --show-secret").out;
     assert!(!house.config_text().contains("\npackagecloud_rails['cloudfront_enabled']"));
     assert!(!house.config_text().contains("cloudfront_distribution_id"));

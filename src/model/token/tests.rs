@@ -144,4 +144,7 @@ fn inspecting_finds_the_secret_and_the_construction_that_fit() {
     );
     assert!(found.lines(accepted).iter().any(|(_, text)| text.contains("expired 90 s ago")));
     assert_eq!(inspect(&url, &secrets[1..], NOW, accepted).key, None);
+    let unknown = inspect(&url, &[], NOW, accepted).lines(accepted);
+    assert!(unknown.contains(&("edge", "can't be told without the secret".to_owned())), "{unknown:?}");
+    assert!(!unknown.iter().any(|(_, text)| text.contains("none of the secrets")), "{unknown:?}");
 }
