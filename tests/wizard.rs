@@ -263,6 +263,24 @@ async fn a_failed_step_says_the_next_move_and_is_done_when_tried_again() {
     assert!(!log.contains(secret.split('\'').next().unwrap()));
 }
 
+/// The first thing to read is that nobody is harmed.
+#[tokio::test(start_paused = true)]
+async fn a_refused_go_live_says_that_cloudfront_is_off_again() {
+    let dir = sandbox();
+    let size = (80, 24);
+    let options = ["--sandbox-construction", "raw:path+expires"];
+    play(dir.path(), &options, size, async |player: Player| {
+        to_go_live(&player).await;
+        player.enter().await;
+        player.see("Enter look again").await;
+        show(size, "26-refused", &player);
+        assert!(player.sees("CloudFront is off") && !player.sees("D switches"), "{}", player.picture());
+        player.letter('q').await;
+    })
+    .await;
+    assert!(!is_on(&file(dir.path())));
+}
+
 #[tokio::test(start_paused = true)]
 async fn x_asks_why_clients_get_403_from_the_first_screen() {
     let dir = sandbox();

@@ -8,7 +8,7 @@ use super::{heading, overview, parts, reindex};
 use crate::{
     model::{
         event::End,
-        failure::Kind,
+        failure::{Failure, Kind},
         goal::{Stage, Step},
         plan::{Change, Plan, Verb},
     },
@@ -152,13 +152,17 @@ fn outcome(
     }
     let failed = if matches!(leg.end, None | Some(End::Failed)) { leg.failed() } else { None };
     if let Some(failure) = failed {
-        parts::failure(lines, failure, theme, room);
+        // The stage's end may say more than the step that failed: that what it had changed is taken back.
+        let more = leg.text.strip_prefix(&failure.to_string()).unwrap_or_default();
+        let failure = Failure { why: format!("{}{more}", failure.why), ..failure.clone() };
+        parts::failure(lines, &failure, theme, room);
         if failure.kind == Kind::Credentials || failure.kind == Kind::Denied {
             text::prose(lines, "  b leads back to the identity.", theme.dim, room.prose());
         }
     }
     if leg.end == Some(End::Failed) && wizard.applying().is_none() {
-        let way_out = if stage == Stage::Disable {
+        let taken_back = leg.line(Step::TakeBack).is_some_and(|line| line.state == LineState::Done);
+        let way_out = if stage == Stage::Disable || taken_back {
             format!("  Enter looks again. If it does not work out, write to {}.", words::SUPPORT)
         } else {
             format!(
