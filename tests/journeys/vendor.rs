@@ -8,10 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use packagecloud_cloudfront::sandbox::{
-    aws::s3::{self, Change, Object},
-    seed::BUCKET,
-};
+use packagecloud_cloudfront::sandbox::{aws::s3, seed::BUCKET};
 use serde_json::Value;
 
 use crate::house::{House, ran};
@@ -109,26 +106,4 @@ fn without_packagecloud_ctl_it_is_left_to_the_operator() {
     let said = ran(&mut command(&house, &["--ctl", "none"]));
     assert_eq!(said.code, 0, "{said:#?}");
     said.says("left to you: packagecloud-ctl reindex-everything");
-}
-
-/// What can't be changed is in nobody's power, and no reason to say that packagecloud writes it wrongly.
-#[test]
-fn an_archived_index_holds_nothing_up() {
-    let house = House::new();
-    let world = house.world();
-    let archived = Object {
-        key: "7/8/debian/dists/jammy/main/binary-amd64/Old".to_owned(),
-        version: "null".to_owned(),
-        size: 1,
-        blob: Some(world.memory().objects.keep(b"x").unwrap()),
-        etag: "9dd4e461268c8034f5c8564e155c67a6".to_owned(),
-        storage_class: Some("GLACIER".to_owned()),
-        ..Object::default()
-    };
-    let change = vec![Change::Put(Box::new(archived))];
-    world.memory().objects.change::<(), std::io::Error>(BUCKET, |_| Ok((change, ()))).unwrap();
-    drop(world);
-    let said = ran(&mut command(&house, &[]));
-    assert_eq!(said.code, 0, "{said:#?}");
-    said.says("settled: none of 10 objects of repository metadata changes any more");
 }

@@ -1,9 +1,13 @@
 //! Every kind of object and every attribute, before and after: all that may differ is Cache-Control, and when it was written.
 
-use packagecloud_cloudfront::sandbox::{
-    World,
-    aws::s3::{Checksum, Encryption, Grant, Object, Retention},
-    seed::BUCKET,
+use packagecloud_cloudfront::{
+    cloud::Cloud,
+    model::object::Classes,
+    sandbox::{
+        World,
+        aws::s3::{Checksum, Encryption, Grant, Object, Retention},
+        seed::BUCKET,
+    },
 };
 
 use crate::sandboxed::{METADATA, PACKAGE, object, objects, put, reindex, world};
@@ -170,6 +174,22 @@ fn over_five_gigabytes_it_keeps_its_tags_and_headers() {
     assert!(newest.parts > 1, "it was copied in parts: {newest:?}");
     let same = |object: Object| Object { parts: 0, etag: String::new(), checksum: None, ..still(object) };
     assert_eq!(same(newest.clone()), same(big));
+}
+
+/// What is counted as packagecloud's mistake is what a reindex could mend.
+#[tokio::test]
+async fn what_can_not_be_changed_is_not_counted_as_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = world(dir.path());
+    let index = |name: &str| object(&world, &format!("7/8/debian/dists/jammy/{name}"), b"x");
+    let mut archived = index("Old");
+    archived.storage_class = Some("GLACIER".to_owned());
+    let mut customers = index("Locked");
+    customers.encryption = Encryption::Customer { key_md5: "AAAAAAAAAAAAAAAAAAAAAA==".to_owned() };
+    put(&world, [index("InRelease"), archived, customers]);
+    let cloud = Cloud::new(&world.sdk_config(), None);
+    let wrong = cloud.wrong_metadata(BUCKET, &Classes::new(false, &[], &[]).unwrap()).await;
+    assert_eq!(wrong, Ok(1));
 }
 
 #[test]
