@@ -92,9 +92,9 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
             }
         }
     }
-    if plan.unchanged() && !plan.changes.is_empty() && !probe::can_ask(ground, answers) {
+    if plan.unchanged() && !probe::can_ask(ground, answers) {
         plan.notes.push(
-            "Whether packagecloud follows it can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart."
+            "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart."
                 .into(),
         );
     }

@@ -39,6 +39,9 @@ pub struct Backup {
 
 /// The lines to type, where a secret is among them.
 const BY_HAND: &str = "lines-to-type";
+/// How what is typed by hand follows the next move: in its place, or where it works only once that is made.
+const OR: &str = "or";
+const AFTER_THAT: &str = "or, after that,";
 
 fn shell(path: &Path) -> String {
     shell_words::quote(&path.to_string_lossy()).into_owned()
@@ -129,7 +132,8 @@ impl Host {
         wanted: &[(Key, String)],
         expressions: Override,
     ) -> Result<Written, Failure> {
-        let bytes = self.reach.read(&self.config).await.map_err(|failure| self.by_hand(failure, wanted))?;
+        let bytes =
+            self.reach.read(&self.config).await.map_err(|failure| self.by_hand(failure, OR, wanted))?;
         if reach::hash(&bytes) != seen.hash {
             return Err(self.moved());
         }
@@ -137,7 +141,7 @@ impl Host {
         let edited =
             file.set(wanted, expressions).map_err(|refusal| self.refused(&file, &refusal, wanted))?;
         self.redactor.learn_file(&ConfigFile::parse(&edited));
-        self.place(&seen.hash, &bytes, &edited).await.map_err(|failure| self.by_hand(failure, wanted))
+        self.place(&seen.hash, &bytes, &edited).await.map_err(|failure| self.by_hand(failure, OR, wanted))
     }
 
     /// The backups beside packagecloud.rb, the newest first.
@@ -283,16 +287,8 @@ impl Host {
         )
     }
 
-    fn by_hand(&self, failure: Failure, wanted: &[(Key, String)]) -> Failure {
-        self.then_by_hand(failure, "or", wanted)
-    }
-
-    /// The same where what is typed works only once the next move is made.
-    fn after_that_by_hand(&self, failure: Failure, wanted: &[(Key, String)]) -> Failure {
-        self.then_by_hand(failure, "or, after that,", wanted)
-    }
-
-    fn then_by_hand(&self, mut failure: Failure, then: &str, wanted: &[(Key, String)]) -> Failure {
+    /// A failure whose next move is followed, after `then`, by what to type.
+    fn by_hand(&self, mut failure: Failure, then: &str, wanted: &[(Key, String)]) -> Failure {
         if failure.kind != Kind::Drifted {
             failure.next = format!("{}; {then} {}", failure.next, self.lines(wanted));
         }
@@ -302,12 +298,13 @@ impl Host {
     fn refused(&self, file: &ConfigFile, refusal: &Refusal, wanted: &[(Key, String)]) -> Failure {
         let path = self.config_place();
         match refusal {
-            Refusal::NotRuby(line) => self.after_that_by_hand(
+            Refusal::NotRuby(line) => self.by_hand(
                 Failure::other(
                     path,
                     format!("line {line} is not Ruby: {}", file.line(*line)),
                     format!("correct line {line} (ruby -c shows why), or put # before it, then look again"),
                 ),
+                AFTER_THAT,
                 wanted,
             ),
             Refusal::Expressions(lines) => {
@@ -319,12 +316,13 @@ impl Host {
                     "let a line at the end of the file override it with --override-expression, or change that line by hand",
                 )
             }
-            Refusal::Leaves(line) => self.after_that_by_hand(
+            Refusal::Leaves(line) => self.by_hand(
                 Failure::other(
                     path,
                     format!("line {line} leaves the file, so nothing after it is run: {}", file.line(*line)),
                     format!("take line {line} out, then look again"),
                 ),
+                AFTER_THAT,
                 wanted,
             ),
             Refusal::Unsure => self.by_hand(
@@ -333,6 +331,7 @@ impl Host {
                     "the edited file would not surely say what is wanted, so it was left alone",
                     "look at its last lines for something that doesn't end",
                 ),
+                OR,
                 wanted,
             ),
         }

@@ -31,8 +31,8 @@ use crate::model::{
 
 /// How often a request that broke is sent again.
 const TRIES: u32 = 8;
-/// Objects that are copied in parts side by side.
-const LARGE: usize = 16;
+/// Objects that are copied in parts side by side: their connections, and a batch's manifests, are what [`files`] leaves room for.
+const LARGE: usize = 8;
 /// Objects that can be given up before the run is.
 const GIVEN_UP: usize = 1000;
 
