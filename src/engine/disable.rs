@@ -92,11 +92,8 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
             }
         }
     }
-    if plan.unchanged() && !probe::can_ask(ground, answers) {
-        plan.notes.push(
-            "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart."
-                .into(),
-        );
+    if plan.unchanged() {
+        plan.notes.extend(unseen(ground, answers).map(|text| format!("{text}.")));
     }
     if plan.unchanged() && other.is_some() {
         plan.line(Step::Proof, Verb::Run, "the run beside this one", "it is kept from going live");
@@ -119,6 +116,13 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     }
     plan.notes.extend(seen.iter().filter_map(switches_on));
     Ok(plan)
+}
+
+/// What isn't known where every file says off and packagecloud can't be asked.
+fn unseen(ground: &Ground, answers: &Answers) -> Option<&'static str> {
+    (!probe::can_ask(ground, answers)).then_some(
+        "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart",
+    )
 }
 
 /// What of one node's file, and of what runs there, would change.

@@ -15,7 +15,7 @@ use crate::model::{
     seen::ConfigSeen,
 };
 
-use super::{commands, is_on, switches_on, typed, wanted};
+use super::{commands, is_on, switches_on, typed, unseen, wanted};
 use crate::engine::{
     configuration::{self, kept},
     ground::Ground,
@@ -71,7 +71,7 @@ pub async fn apply(ground: &Ground, answers: &Answers, run: &StageRun) -> Result
             return Ok(if beside {
                 (End::Applied, "it was off already, and the run beside this one will not go live".into())
             } else {
-                (End::Unchanged, String::new())
+                (End::Unchanged, unseen(ground, answers).unwrap_or_default().to_owned())
             });
         }
         all.nodes.iter_mut().for_each(|node| node.failures.clear());
