@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 
 use crate::model::{
-    answers::{Engine, Managed, OriginAccess},
-    goal::Goal,
-    names::{self, Suffix},
-    token::Construction,
+    aws::names::{self, Suffix},
+    run::{
+        answers::{Engine, Managed, OriginAccess},
+        goal::Goal,
+    },
+    url::token::Construction,
 };
 
 /// Put CloudFront in front of packagecloud:enterprise's S3 bucket, step by step, and take it away with one key.

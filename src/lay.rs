@@ -13,16 +13,20 @@ use aws_smithy_async::{
 };
 use packagecloud_cloudfront::{
     args::{Command, ConsentFlags, Global, Output, ReindexFlags, Whether},
+    aws::{credentials::mfa, web::Web},
     cli,
-    cloud::{mfa, web::Web},
     engine::{Ground, Identities, SandboxFacts, Settings},
     host::{
-        self, Clock, Ctl, Host, Keyring, Reach, Redactor, Ssh, State, netrc, owner::GiveBack, state::Left,
+        self, Clock, Ctl, Host, Keyring, Reach, Redactor, Ssh, State,
+        environment::{netrc, owner::GiveBack},
+        run::state::Left,
     },
     model::{
-        answers::{Answers, Consents, ReindexAnswers},
-        failure::Failure,
-        goal::Goal,
+        run::{
+            answers::{Answers, Consents, ReindexAnswers},
+            failure::Failure,
+            goal::Goal,
+        },
         secret::Secret,
     },
     sandbox::{self, Delays, Options, World, forward::Forward},
@@ -84,12 +88,12 @@ pub async fn ground(global: &Global, command: &Command) -> Result<Laid, Failure>
         let clock = config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
         let facts = SandboxFacts {
             bucket: sandbox::seed::BUCKET.to_owned(),
-            packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
+            packagecloud: format!("https://{}", sandbox::router::PACKAGECLOUD_HOST),
             pace: pace(global),
         };
         (Web::new(client, sleep, clock, edge), Identities::Fixed(Box::new(config)), Some(facts))
     } else {
-        let client = packagecloud_cloudfront::cloud::network::client()?;
+        let client = packagecloud_cloudfront::aws::network::client()?;
         let clock = SharedTimeSource::new(SystemTimeSource::new());
         (Web::new(client.clone(), sleep, clock, edge), Identities::Found(client), None)
     };
@@ -220,7 +224,7 @@ fn off_is_meant(command: &Command) -> bool {
 
 /// This machine, or the sandbox's.
 fn host(global: &Global, command: &Command, world: Option<&World>) -> Result<Host, Failure> {
-    let default_state = world.map_or_else(host::state::default_dir, |world| world.dir().join("state"));
+    let default_state = world.map_or_else(host::run::state::default_dir, |world| world.dir().join("state"));
     let state_dir = global.state_dir.clone().unwrap_or(default_state);
     let state = match State::open(&state_dir, global.log_file.as_deref()) {
         Ok(state) => state,
@@ -367,7 +371,7 @@ fn pace(global: &Global) -> f64 {
 
 /// The sandbox in `dir`; where none is named, a fixed one below the user's state directory.
 fn open(global: &Global, dir: Option<&Path>) -> Result<World, Failure> {
-    let dir = dir.map_or_else(|| host::state::default_dir().join("sandbox"), Path::to_owned);
+    let dir = dir.map_or_else(|| host::run::state::default_dir().join("sandbox"), Path::to_owned);
     sandbox::open(&Options {
         dir,
         empty: global.sandbox_empty,

@@ -1,6 +1,6 @@
 //! packagecloud-cloudfront: CloudFront for packagecloud:enterprise, set up step by step; this file is the map of its layers.
 //!
-//! `model` holds the nouns and the rules, pure: no clock, no I/O, no async. `cloud`, `host` and `edge` are the
+//! `model` holds the nouns and the rules, pure: no clock, no I/O, no async. `aws`, `host` and `edge` are the
 //! adapters: AWS, the machine with packagecloud.rb on it, and the Lambda@Edge bundle. `engine` knows two verbs,
 //! `look` and `apply`, over them. `wizard` is a pure value that folds messages into screens and asks for effects.
 //! `tui` and `cli` are the faces: they own their loop, perform effects and show events. `sandbox` stands beside:
@@ -9,8 +9,8 @@
 //! Which layer may use which is held by `tests/layers.rs`.
 
 pub mod args;
+pub mod aws;
 pub mod cli;
-pub mod cloud;
 pub mod edge;
 pub mod engine;
 pub mod host;

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser};
 use packagecloud_cloudfront::{
     args::{Arguments, Command, ReindexFlags, SandboxCommand},
     cli::{self, Session},
-    model::failure::Failure,
+    model::run::failure::Failure,
     say, tell, tui,
     wizard::Beginning,
 };

@@ -3,16 +3,18 @@
 use std::process::{Command, Stdio};
 
 use packagecloud_cloudfront::{
-    cloud::Cloud,
+    aws::Cloud,
     model::{
-        access::needs,
-        check::{Check, Verdict},
-        goal::Goal,
-        names::Names,
+        aws::names::Names,
+        iam::access::needs,
+        run::{
+            check::{Check, Verdict},
+            goal::Goal,
+        },
     },
     sandbox::{
         self, Delays, Options, World,
-        aws::cloudfront::{Kept, OriginAccessIdentity},
+        control_plane::cloudfront::{Kept, OriginAccessIdentity},
         seed::BUCKET,
     },
 };
@@ -347,7 +349,7 @@ async fn of_callers_of_every_kind() {
     }
     // An SSO role has a path, which its sessions' ARNs don't tell.
     world.write(|state| {
-        let mut role = packagecloud_cloudfront::sandbox::aws::iam::Role {
+        let mut role = packagecloud_cloudfront::sandbox::control_plane::iam::Role {
             name: "AWSReservedSSO_Admin_1".into(),
             ..Default::default()
         };

@@ -2,14 +2,14 @@
 //!
 //! Time is tokio's, paused: what waits costs nothing.
 
-use packagecloud_cloudfront::cloud::{Access, Cloud, FunctionSettings, Intent, Shape};
-use packagecloud_cloudfront::model::failure::{Failure, Kind};
-use packagecloud_cloudfront::model::names::{Names, Suffix};
-use packagecloud_cloudfront::model::policy::{self, Reader};
-use packagecloud_cloudfront::model::seen::{
+use packagecloud_cloudfront::aws::{Access, Cloud, FunctionSettings, Intent, Shape};
+use packagecloud_cloudfront::model::aws::evidence::{
     Distribution, FunctionVersion, KmsKey, OriginAccessIdentity, Ownership, Role,
 };
-use packagecloud_cloudfront::sandbox::aws::ACCOUNT;
+use packagecloud_cloudfront::model::aws::names::{Names, Suffix};
+use packagecloud_cloudfront::model::iam::policy::{self, Reader};
+use packagecloud_cloudfront::model::run::failure::{Failure, Kind};
+use packagecloud_cloudfront::sandbox::control_plane::ACCOUNT;
 use packagecloud_cloudfront::sandbox::{Options, World};
 
 const SETTINGS: FunctionSettings<'_> =
@@ -42,7 +42,7 @@ fn scene(faults: &[&str]) -> Scene {
 
 /// The sandbox's own bucket; made where this world has none.
 fn bucket(world: &World) -> String {
-    use packagecloud_cloudfront::sandbox::aws::s3::Bucket;
+    use packagecloud_cloudfront::sandbox::control_plane::s3::Bucket;
     world.write(|state| {
         if let Some(name) = state.s3.buckets.keys().next() {
             return name.clone();
@@ -254,9 +254,9 @@ async fn a_denied_action_names_itself_and_the_next_move() {
 
 #[tokio::test(start_paused = true)]
 async fn permissions_are_simulated_for_the_caller() {
-    use packagecloud_cloudfront::model::access::needs;
-    use packagecloud_cloudfront::model::check::Verdict;
-    use packagecloud_cloudfront::model::goal::Goal;
+    use packagecloud_cloudfront::model::iam::access::needs;
+    use packagecloud_cloudfront::model::run::check::Verdict;
+    use packagecloud_cloudfront::model::run::goal::Goal;
     let scene = scene(&[]);
     let caller = scene.cloud.caller().await.unwrap();
     assert_eq!(caller.account, ACCOUNT);

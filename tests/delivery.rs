@@ -13,8 +13,8 @@ use delivery::{
     shop::{APT, PYPI, RPM, Shop, TOKEN, read, run},
 };
 use packagecloud_cloudfront::model::{
-    config_file::ConfigFile,
-    token::{self, Construction, Mac},
+    packagecloud::config_file::ConfigFile,
+    url::token::{self, Construction, Mac},
 };
 
 const DEB: &str = "1/2/debian/pool/hello++_1:2.0~rc1+b1_all.deb";

@@ -16,7 +16,7 @@ use packagecloud_cloudfront::{
         bundle::Bundle,
         runtime::{Decrypt, Function},
     },
-    model::token::{Construction, Mac, Request, canonical, check, sign},
+    model::url::token::{Construction, Mac, Request, canonical, check, sign},
 };
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use packagecloud_cloudfront::{
     host::{Clock, Ctl, Host, Keyring, Reach, Redactor, State},
-    model::{block::Key, config_file::Override},
+    model::packagecloud::{config_file::Override, settings::Key},
 };
 
 const DIR: &str = "PACKAGECLOUD_TEST_DISK";

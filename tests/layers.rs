@@ -5,10 +5,10 @@ use std::{fs, path::Path};
 /// A layer, and those that it may use besides itself.
 const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("cloud", &["model"]),
+    ("aws", &["model"]),
     ("host", &["model"]),
     ("edge", &["model"]),
-    ("engine", &["model", "cloud", "host", "edge"]),
+    ("engine", &["model", "aws", "host", "edge"]),
     ("wizard", &["model"]),
     ("tui", &["model", "wizard", "engine"]),
     ("cli", &["model", "engine", "args"]),
@@ -84,13 +84,13 @@ fn no_layer_uses_one_that_it_may_not() {
 }
 
 #[test]
-fn only_the_cloud_names_the_sdk() {
+fn only_the_aws_layer_names_the_sdk() {
     for path in all("src") {
         let inside = path.to_string_lossy().into_owned();
         let tested = inside.contains("/sandbox/"); // its tests drive it with the real SDK
-        if !inside.contains("/cloud/") && !tested {
+        if !inside.contains("/aws/") && !tested {
             let text = fs::read_to_string(&path).unwrap();
-            assert!(!text.contains("aws_sdk_"), "{inside} names an SDK crate: that is for src/cloud");
+            assert!(!text.contains("aws_sdk_"), "{inside} names an SDK crate: that is for src/aws");
         }
     }
 }

@@ -4,9 +4,9 @@
 
 use std::process::Command;
 
-use packagecloud_cloudfront::model::{
-    block::{HASH, Key},
+use packagecloud_cloudfront::model::packagecloud::{
     config_file::{ConfigFile, Override},
+    settings::{HASH, Key},
 };
 use serde_json::{Map, Value};
 

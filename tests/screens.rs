@@ -14,7 +14,7 @@ mod pty;
 mod scripted;
 
 use crossterm::event::KeyCode;
-use packagecloud_cloudfront::model::{event::Wants, failure::Kind, goal::Step, plan::Consent};
+use packagecloud_cloudfront::model::run::{event::Wants, failure::Kind, goal::Step, plan::Consent};
 use player::Player;
 use scripted::{Shared, play};
 
@@ -391,7 +391,7 @@ async fn what_drifted_is_looked_at_again_by_itself() {
 async fn a_panic_in_a_stage_is_that_stages_failure() {
     let size = (80, 24);
     let script = Shared::default();
-    script.lock().unwrap().panics_in = Some(packagecloud_cloudfront::model::goal::Stage::Reindex);
+    script.lock().unwrap().panics_in = Some(packagecloud_cloudfront::model::run::goal::Stage::Reindex);
     play(size, &script, async |player: Player| {
         to_access(&player).await;
         player.enter().await;

@@ -9,15 +9,17 @@ use aws_smithy_async::{
     time::{SharedTimeSource, TimeSource},
 };
 use packagecloud_cloudfront::{
-    cloud::web::Web,
+    aws::web::Web,
     engine::{self, Ground, Identities, Run, SandboxFacts, Settings},
     host::{Clock, Host, State},
     model::{
-        answers::Answers,
-        check::{Check, Verdict},
-        event::End,
-        failure::Failure,
-        goal::{Goal, Stage},
+        run::{
+            answers::Answers,
+            check::{Check, Verdict},
+            event::End,
+            failure::Failure,
+            goal::{Goal, Stage},
+        },
         secret::Secret,
     },
     sandbox::{self, Options, World, packagecloud, seed},
@@ -164,7 +166,7 @@ async fn a_package_is_found_behind_a_thousand_indexes() {
     let (_dir, world) = live().await;
     for number in 0..1100 {
         let key = format!("0/1/debian/dists/release{number}/Release");
-        sandbox::aws::s3::place(&world, seed::BUCKET, &key, &[], b"x").unwrap();
+        sandbox::control_plane::s3::place(&world, seed::BUCKET, &key, &[], b"x").unwrap();
     }
     let checks = verified(&world, &Eye::default()).await;
     assert!(checks.iter().all(|check| check.result == Verdict::Pass), "{checks:#?}");

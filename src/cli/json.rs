@@ -5,13 +5,15 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::model::{
-    block::Values,
-    check::{Check, Verdict},
-    event::Event,
-    failure::Failure,
-    goal::{Stage, Step},
-    plan::{Change, Plan},
-    welcome::BackupFound,
+    packagecloud::settings::Values,
+    run::{
+        check::{Check, Verdict},
+        event::Event,
+        failure::Failure,
+        goal::{Stage, Step},
+        plan::{Change, Plan},
+        welcome::BackupFound,
+    },
 };
 
 /// Grows when an event loses or changes a member.

@@ -2,7 +2,6 @@
 
 #[macro_use]
 mod print;
-
 pub mod json;
 pub mod plain;
 mod read;
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{Command, Global, Output};
 use crate::engine::{self, Attended, Ground, Run};
-use crate::model::{
+use crate::model::run::{
     answers::Answers,
     check::Check,
     event::{End, Event},

@@ -1,11 +1,13 @@
 //! The same in sentences, for a person at a pipe or in a log: stdout holds results, stderr what goes on.
 
 use crate::model::{
-    block::Values,
-    check::{Check, Verdict},
-    event::{End, Event, Pace},
-    failure::Failure,
-    plan::{Exhibit, Plan, Verb},
+    packagecloud::settings::Values,
+    run::{
+        check::{Check, Verdict},
+        event::{End, Event, Pace},
+        failure::Failure,
+        plan::{Exhibit, Plan, Verb},
+    },
 };
 
 #[must_use]

@@ -4,15 +4,11 @@ use std::io::Read;
 
 use super::{DONE, FAILED, PENDING, Session, json, plain};
 use crate::args::Format;
-use crate::engine::{self, overview, probe};
+use crate::engine::{self, delivery::probe, stages::overview};
 use crate::model::{
-    block::Values,
-    check::Check,
-    failure::Failure,
-    goal::Goal,
-    plan::Verb,
-    snippet,
-    token::{self, Mac},
+    packagecloud::{settings::Values, snippet},
+    run::{check::Check, failure::Failure, goal::Goal, plan::Verb},
+    url::token::{self, Mac},
 };
 
 pub async fn check(session: &Session) -> Result<u8, Failure> {

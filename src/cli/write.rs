@@ -3,7 +3,7 @@
 use super::{DONE, PENDING, Session, json, plain, read};
 use crate::args::Format;
 use crate::engine;
-use crate::model::{
+use crate::model::run::{
     answers::RollBackAnswers,
     event::End,
     failure::{Failure, Kind},
@@ -56,7 +56,7 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
         show_overview(session, &plans);
         if !(session.json() && session.global.yes) {
             tell!("All in all");
-            engine::overview::words(&plans).iter().for_each(|line| tell!("  {line}"));
+            engine::stages::overview::words(&plans).iter().for_each(|line| tell!("  {line}"));
         }
         if !session.consent("Apply these changes?")? {
             return Err(Failure::consent(
@@ -242,7 +242,7 @@ pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
     if !plan.unchanged() {
         show_overview(session, std::slice::from_ref(&plan));
         if !session.json() {
-            tell!("  {}", engine::disable::would_help(&session.ground).await.detail);
+            tell!("  {}", engine::stages::disable::would_help(&session.ground).await.detail);
         }
         if !session.consent("Switch CloudFront off?")? {
             return Err(Failure::consent("disable", "you said no", "nothing was changed"));

@@ -14,9 +14,9 @@ use sha2::{Digest, Sha256};
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use crate::model::{
-    failure::Failure,
+    run::failure::Failure,
     secret::Secret,
-    token::{Construction, fingerprint},
+    url::token::{Construction, fingerprint},
 };
 
 /// What the function runs on; a viewer request allows 128 MB and 5 s at most.

@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::{
     bundle,
-    engine::{self, Job, Outgoing, Reply, Step},
+    js::{self, Job, Outgoing, Reply, Step},
 };
 
 /// Answers the function's signed HTTPS request to KMS; an `Err` is a broken connection.
@@ -48,7 +48,7 @@ impl Function {
         let (ready, loaded) = jobs::channel();
         std::thread::Builder::new()
             .name("edge function".to_owned())
-            .spawn(move || engine::run(files, &environment, &taken, &ready))
+            .spawn(move || js::run(files, &environment, &taken, &ready))
             .map_err(|error| error.to_string())?;
         loaded.recv().map_err(|_| "the engine ended while it loaded the bundle".to_owned())??;
         Ok(Self { jobs, decrypt, busy: Mutex::new(()) })

@@ -86,7 +86,7 @@ fn answers(case: &Value, result: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{edge::bundle::Bundle, model::token::Construction};
+    use crate::{edge::bundle::Bundle, model::url::token::Construction};
 
     fn bundle(construction: Construction) -> Bundle {
         let context = BTreeMap::from([("packagecloud:enterprise".to_owned(), "packages".to_owned())]);

@@ -2,71 +2,51 @@
 //!
 //! Truth lives in the account and in packagecloud.rb: to resume, to run again and to disable from another host are all to look again.
 
-mod access;
-mod account;
-mod adopt;
 mod batch;
-mod bootstrap;
-mod cause;
-pub mod configuration;
-pub mod disable;
-mod distribution;
-mod gate;
-mod go_live;
-pub mod ground;
-mod hold;
-mod managed;
-mod nodes;
-mod objects_key;
-mod origin_access;
-pub mod overview;
-mod packages_domain;
-pub mod probe;
+pub mod delivery;
+pub mod packagecloud;
 pub mod reindex;
-mod reindexing;
-mod renewing;
-mod roll_back;
+pub mod resources;
 pub mod run;
-mod secret;
-mod services;
-mod switch;
-mod vendor;
-mod verify;
+pub mod session;
+pub mod stages;
 pub mod watch;
 pub mod welcome;
 
-pub use ground::{Ground, Identities, SandboxFacts, Settings};
 pub use run::{Attended, Run};
+pub use session::{Ground, Identities, SandboxFacts, Settings};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt as _;
 
-use crate::host::{Restore, state::Left};
+use crate::host::{Restore, run::state::Left};
 use crate::model::{
-    answers::Answers,
-    check::Check,
-    event::End,
-    failure::{Failure, Kind},
-    goal::{Goal, Stage},
-    plan::{Ask, Plan},
-    policy::least_privilege,
-    seen::Seen,
-    token::Construction,
-    welcome::BackupFound,
+    aws::evidence::Seen,
+    iam::policy::least_privilege,
+    run::{
+        answers::Answers,
+        check::Check,
+        event::End,
+        failure::{Failure, Kind},
+        goal::{Goal, Stage},
+        plan::{Ask, Plan},
+        welcome::BackupFound,
+    },
+    url::token::Construction,
 };
 
 /// Reads what is there, and says what would change.
 pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
     match stage {
-        Stage::Overview => overview::look_over(ground, answers).await,
+        Stage::Overview => stages::overview::look_over(ground, answers).await,
         _ => look_at_stage(ground, stage, answers).await,
     }
 }
 
 /// The access stage, asking only for what `stages` need: the ones of a run that have something to do.
 pub async fn look_at_access(ground: &Ground, answers: &Answers, stages: &[Stage]) -> Result<Plan, Failure> {
-    access::look_for(ground, answers, Some(stages)).await
+    stages::access::look_for(ground, answers, Some(stages)).await
 }
 
 /// What is asked before anything is looked at in another account or bucket than the last run's. Where that can't be told
@@ -76,8 +56,8 @@ pub async fn asked_first(ground: &Ground, answers: &Answers) -> Vec<Ask> {
         return Vec::new();
     }
     match ground.scene(answers).await {
-        Ok(scene) if access::elsewhere(ground, &scene, answers).is_some() => {
-            access::asks(ground, &scene, answers)
+        Ok(scene) if stages::access::elsewhere(ground, &scene, answers).is_some() => {
+            stages::access::asks(ground, &scene, answers)
         }
         _ => Vec::new(),
     }
@@ -87,16 +67,16 @@ pub async fn asked_first(ground: &Ground, answers: &Answers) -> Vec<Ask> {
 async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
     // Boxed: each of these is large, and all of them in one future are more than the compiler lays out.
     let looking = match stage {
-        Stage::Access | Stage::Overview => access::look(ground, answers).boxed(),
-        Stage::Reindex => reindexing::look(ground, answers).boxed(),
-        Stage::Secret => secret::look(ground, answers).boxed(),
-        Stage::Bootstrap => bootstrap::look(ground, answers).boxed(),
-        Stage::Distribution => distribution::look(ground, answers).boxed(),
-        Stage::Configuration => configuration::look(ground, answers).boxed(),
-        Stage::GoLive => go_live::look(ground, answers).boxed(),
-        Stage::Verify => return Ok(verify::look(ground).await),
-        Stage::Disable => disable::look(ground, answers).boxed(),
-        Stage::RollBack => roll_back::look(ground, answers).boxed(),
+        Stage::Access | Stage::Overview => stages::access::look(ground, answers).boxed(),
+        Stage::Reindex => stages::reindex::look(ground, answers).boxed(),
+        Stage::Secret => stages::secret::look(ground, answers).boxed(),
+        Stage::Bootstrap => stages::bootstrap::look(ground, answers).boxed(),
+        Stage::Distribution => stages::distribution::look(ground, answers).boxed(),
+        Stage::Configuration => stages::configuration::look(ground, answers).boxed(),
+        Stage::GoLive => stages::go_live::look(ground, answers).boxed(),
+        Stage::Verify => return Ok(stages::verify::look(ground).await),
+        Stage::Disable => stages::disable::look(ground, answers).boxed(),
+        Stage::RollBack => stages::roll_back::look(ground, answers).boxed(),
     };
     let looked = looking.await;
     if looked.as_ref().is_err_and(|failure| failure.kind == Kind::Credentials) {
@@ -134,24 +114,26 @@ pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -
                 return Ok((End::Unchanged, String::new()));
             }
             match (&plan.seen, plan.stage) {
-                (Seen::Reindex(seen), _) => reindexing::apply(ground, seen, answers, &run).boxed().await,
-                (Seen::Secret(seen), _) => secret::apply(ground, seen, answers, &run).boxed().await,
-                (Seen::Bootstrap(seen), _) => bootstrap::apply(ground, seen, answers, &run).boxed().await,
+                (Seen::Reindex(seen), _) => stages::reindex::apply(ground, seen, answers, &run).boxed().await,
+                (Seen::Secret(seen), _) => stages::secret::apply(ground, seen, answers, &run).boxed().await,
+                (Seen::Bootstrap(seen), _) => {
+                    stages::bootstrap::apply(ground, seen, answers, &run).boxed().await
+                }
                 (Seen::Distribution(seen), _) => {
-                    distribution::apply(ground, seen, answers, &run).boxed().await
+                    stages::distribution::apply(ground, seen, answers, &run).boxed().await
                 }
                 (Seen::Configuration(seen), Stage::Configuration) => {
-                    configuration::apply(ground, seen, answers, &run).boxed().await
+                    stages::configuration::apply(ground, seen, answers, &run).boxed().await
                 }
                 (Seen::Configuration(seen), Stage::GoLive) => {
-                    go_live::apply(ground, seen, answers, &run).boxed().await
+                    stages::go_live::apply(ground, seen, answers, &run).boxed().await
                 }
-                (_, Stage::Disable) => disable::apply(ground, answers, &run).boxed().await,
+                (_, Stage::Disable) => stages::disable::apply(ground, answers, &run).boxed().await,
                 (Seen::Configuration(seen), Stage::RollBack) => {
-                    roll_back::apply(ground, answers, seen, &run).boxed().await
+                    stages::roll_back::apply(ground, answers, seen, &run).boxed().await
                 }
                 (_, Stage::Verify) => {
-                    let checks = verify::checks(ground, answers, &run).boxed().await?;
+                    let checks = stages::verify::checks(ground, answers, &run).boxed().await?;
                     let failed = checks.iter().filter(|check| check.failed()).count();
                     if let Some(verdict) = checks.last().filter(|check| check.failed()) {
                         return Err(Failure::other(
@@ -223,14 +205,14 @@ pub async fn roll_back_edge(
     run: &Run,
 ) -> (End, Option<Failure>) {
     let run = run.stage(Stage::RollBack);
-    let ended = run.whole(roll_back::edge(ground, answers, arn, &run).boxed()).await;
+    let ended = run.whole(stages::roll_back::edge(ground, answers, arn, &run).boxed()).await;
     ground.look_afresh().await;
     ended
 }
 
 /// All that `check` says of the identity, the bucket, the account and the host; it changes nothing.
 pub async fn check(ground: &Ground, answers: &Answers) -> Result<Vec<Check>, Failure> {
-    access::check(ground, answers).await
+    stages::access::check(ground, answers).await
 }
 
 /// The IAM policy that suffices for the goal, as JSON that fits one managed policy.
@@ -238,21 +220,22 @@ pub async fn policy(ground: &Ground, answers: &Answers) -> Result<String, Failur
     let scene = ground.scene(answers).await?;
     // An upgrade needs the most, so without a goal its policy suffices for each.
     let goal = answers.goal.unwrap_or(Goal::Upgrade);
-    Ok(least_privilege(&access::needed(goal, &scene, answers)))
+    Ok(least_privilege(&stages::access::needed(goal, &scene, answers)))
 }
 
 /// What the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.
 #[must_use]
 pub fn construction(ground: &Ground, answers: &Answers) -> Construction {
-    let kept =
-        || String::from_utf8(ground.host.state.read(bootstrap::CONSTRUCTION)?).ok()?.trim().parse().ok();
+    let kept = || {
+        String::from_utf8(ground.host.state.read(stages::bootstrap::CONSTRUCTION)?).ok()?.trim().parse().ok()
+    };
     answers.construction.or_else(kept).unwrap_or_default()
 }
 
 /// The function version that is right as it stands.
 pub async fn version_arn(ground: &Ground, answers: &Answers) -> Result<Option<String>, Failure> {
     let scene = ground.scene(answers).await?;
-    Ok(bootstrap::see(ground, &scene, answers).boxed().await?.version)
+    Ok(stages::bootstrap::see(ground, &scene, answers).boxed().await?.version)
 }
 
 /// The backups of packagecloud.rb, the newest first.
@@ -271,8 +254,8 @@ pub async fn ctl(ground: &Ground, command: &str, run: &Run) -> Result<(), Failur
     let run = run.stage(Stage::GoLive);
     for node in ground.nodes() {
         match command {
-            "reconfigure" => switch::reconfigure(&node, &run).await?,
-            _ => switch::restart(&node, &run).await?,
+            "reconfigure" => packagecloud::switch::reconfigure(&node, &run).await?,
+            _ => packagecloud::switch::restart(&node, &run).await?,
         }
     }
     Ok(())
@@ -280,21 +263,21 @@ pub async fn ctl(ground: &Ground, command: &str, run: &Run) -> Result<(), Failur
 
 /// All checks of `verify`, each also said as an event.
 pub async fn verify(ground: &Ground, answers: &Answers, run: &Run) -> Result<Vec<Check>, Failure> {
-    verify::checks(ground, answers, &run.stage(Stage::Verify)).await
+    stages::verify::checks(ground, answers, &run.stage(Stage::Verify)).await
 }
 
 /// The bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by what AWS has.
 pub async fn configuration(
     ground: &Ground,
     answers: &Answers,
-) -> Result<crate::model::block::Values, Failure> {
+) -> Result<crate::model::packagecloud::settings::Values, Failure> {
     let config = ground.host.read_config().await?;
     let mut values = config.seen.values;
     if values.distribution_id.is_none() || values.packages_domain.is_none() {
-        let distribution = configuration::ours(ground, answers).await?;
+        let distribution = stages::configuration::ours(ground, answers).await?;
         if let Some(distribution) = distribution {
             values.distribution_id.get_or_insert_with(|| distribution.id.clone());
-            let domain = packages_domain::of(answers, &values, Some(&distribution));
+            let domain = resources::packages_domain::of(answers, &values, Some(&distribution));
             values.packages_domain = values.packages_domain.or(domain);
         }
     }

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{
+use crate::model::run::{
     check::Check,
     event::{End, Event, Pace, Wants},
     failure::{Failure, Kind},

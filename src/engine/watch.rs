@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::host::{Afar, journal};
-use crate::model::{
+use crate::host::{Afar, run::journal};
+use crate::model::run::{
     failure::Failure,
     other_run::{OtherRun, Watched},
 };
 
-use super::ground::Ground;
+use super::session::Ground;
 
 /// How often it is looked at; over a line, each look is a request.
 const HERE: Duration = Duration::from_millis(300);

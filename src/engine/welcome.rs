@@ -6,26 +6,28 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::cloud::{
-    credentials::{Candidate, Keys},
-    held::Held,
+use crate::aws::credentials::{
+    shared::Held,
+    source::{Candidate, Keys},
 };
-use crate::host::{clock, version};
+use crate::host::environment::{clock, version};
 use crate::model::{
-    answers::Answers,
-    check::Check,
-    failure::{Failure, Kind},
-    goal::Goal,
-    seen::{Distribution, Ownership},
-    welcome::{
-        BucketFound, CloudFrontFound, ConfigFound, IdentityFound, Left, RuntimeFound, SetUpBy, Source,
-        TypedKeys, Welcome,
+    aws::evidence::{Distribution, Ownership},
+    run::{
+        answers::Answers,
+        check::Check,
+        failure::{Failure, Kind},
+        goal::Goal,
+        welcome::{
+            BucketFound, CloudFrontFound, ConfigFound, IdentityFound, Left, RuntimeFound, SetUpBy, Source,
+            TypedKeys, Welcome,
+        },
     },
 };
 
 use super::{
-    access, configuration,
-    ground::{Ground, Identities, Scene, source},
+    session::{Ground, Identities, Scene, source},
+    stages::{access, configuration},
 };
 
 pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {

@@ -2,16 +2,25 @@
 //!
 //! It is written only as it was shown: where the file's hash is another than the plan's, nothing is written.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use crate::model::{
-    block::{HASH, Key, Values},
-    config_file::{ConfigFile, Override, Refusal, diff},
-    failure::{Failure, Kind},
-    seen::ConfigSeen,
+    aws::evidence::ConfigSeen,
+    packagecloud::{
+        config_file::{ConfigFile, Override, Refusal, diff},
+        settings::{HASH, Key, Values},
+    },
+    run::failure::{Failure, Kind},
 };
 
-use super::{Host, clock, managed, reach};
+use super::{
+    Host,
+    environment::{clock, managed},
+    transport,
+};
 
 /// packagecloud.rb, as read.
 #[derive(Debug, Clone)]
@@ -89,7 +98,7 @@ impl Host {
         }
         let seen = ConfigSeen {
             path: self.config_place(),
-            hash: reach::hash(&bytes),
+            hash: transport::hash(&bytes),
             values,
             expressions,
             managed,
@@ -100,7 +109,7 @@ impl Host {
 
     /// The hash of packagecloud.rb's bytes, Ruby or not: what [`Self::restore`] must be given.
     pub async fn config_hash(&self) -> Result<String, Failure> {
-        Ok(reach::hash(&self.reach.read(&self.config).await?))
+        Ok(transport::hash(&self.reach.read(&self.config).await?))
     }
 
     /// Unix time of packagecloud.rb's last change.
@@ -134,7 +143,7 @@ impl Host {
     ) -> Result<Written, Failure> {
         let bytes =
             self.reach.read(&self.config).await.map_err(|failure| self.by_hand(failure, OR, wanted))?;
-        if reach::hash(&bytes) != seen.hash {
+        if transport::hash(&bytes) != seen.hash {
             return Err(self.moved());
         }
         let file = ConfigFile::parse(&bytes);
@@ -183,7 +192,7 @@ impl Host {
     /// Restores from a backup the file whose hash is `seen`, with a backup of what stands now first.
     pub async fn restore(&self, seen: &str, backup: &Backup, what: Restore) -> Result<Written, Failure> {
         let bytes = self.reach.read(&self.config).await?;
-        if reach::hash(&bytes) != seen {
+        if transport::hash(&bytes) != seen {
             return Err(self.moved());
         }
         let restored = self.restored(&bytes, backup, what).await?;
@@ -225,7 +234,7 @@ impl Host {
         let backup = self.fresh_backup().await;
         let before = self.pending(seen).await;
         self.reach.replace(&self.config, seen, new, &backup).await?;
-        self.note_written(&reach::hash(new), before);
+        self.note_written(&transport::hash(new), before);
         Ok(Written { backup: Some(backup), diff: diff(old, new) })
     }
 

@@ -2,42 +2,26 @@
 //!
 //! Nothing outside knows where packagecloud.rb lies or how its commands are run.
 
-pub mod afar;
-pub mod asked;
-pub mod awaited;
-pub mod clock;
 pub mod config;
-#[cfg(test)]
-mod config_tests;
 pub mod ctl;
-mod holder;
-pub mod journal;
-pub mod keyring;
-pub mod lock;
-pub mod managed;
-pub mod netrc;
-pub mod owner;
-pub mod pending;
-pub mod reach;
+pub mod environment;
+pub mod pending_changes;
 pub mod redact;
-pub mod ssh;
-pub mod state;
-pub mod sudo;
-pub mod users;
-pub mod version;
+pub mod run;
+pub mod transport;
 
 use std::path::{Path, PathBuf};
 
-pub use afar::{Afar, Hold};
-pub use asked::Asked;
-pub use clock::Clock;
 pub use config::{Backup, Config, Restore, Written};
 pub use ctl::{Ctl, Outcome, REINDEX};
-pub use keyring::Keyring;
-pub use reach::Reach;
+pub use environment::clock::Clock;
+pub use environment::keyring::Keyring;
 pub use redact::Redactor;
-pub use ssh::Ssh;
-pub use state::State;
+pub use run::remote::{Afar, Hold};
+pub use run::state::State;
+pub use run::stop_request::Asked;
+pub use transport::Reach;
+pub use transport::ssh::Ssh;
 
 /// The host, and how it is reached. Clones share what they know.
 #[derive(Debug, Clone)]
@@ -74,7 +58,7 @@ impl Host {
     #[must_use]
     pub fn afar(line: Ssh, config: &Path, ctl: Ctl, state: State) -> Self {
         let of = line.clone();
-        let clock = Clock::new(move || clock::shifted(Clock::default().now(), of.ahead()));
+        let clock = Clock::new(move || environment::clock::shifted(Clock::default().now(), of.ahead()));
         Self { reach: Reach::Ssh(line), clock, ..Self::here(config, ctl, state) }
     }
 

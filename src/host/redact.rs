@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::model::{config_file::ConfigFile, hide, secret::Secret};
+use crate::model::{packagecloud::config_file::ConfigFile, redact, secret::Secret};
 
 /// Clones share what is known.
 #[derive(Clone, Default)]
@@ -13,7 +13,7 @@ pub struct Redactor(Arc<RwLock<Vec<String>>>);
 impl Redactor {
     /// Learns a secret, in every form under which it may turn up.
     pub fn learn(&self, secret: &Secret) {
-        self.add(hide::forms(secret.expose()));
+        self.add(redact::forms(secret.expose()));
     }
 
     /// Learns every secret of a packagecloud.rb.
@@ -32,7 +32,7 @@ impl Redactor {
     /// The line as it may be shown.
     #[must_use]
     pub fn clean(&self, line: &str) -> String {
-        hide::hide(&plain(line), &self.0.read().unwrap_or_else(PoisonError::into_inner))
+        redact::hide(&plain(line), &self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

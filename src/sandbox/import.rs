@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use crate::model::failure::Failure;
+use crate::model::run::failure::Failure;
 
-use super::{World, aws::s3};
+use super::{World, control_plane::s3};
 
 /// What was imported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -2,19 +2,18 @@
 //!
 //! Nothing outside main, the tests and the `sandbox` command plugs it in; it never reads real credentials or the network.
 
-pub mod aws;
-pub mod cloudfront;
+pub mod control_plane;
+pub mod edge_location;
 pub mod faults;
 pub mod forward;
 pub mod import;
 pub mod ledger;
-pub mod memory;
 pub mod packagecloud;
+pub mod process_state;
+pub mod router;
 pub mod seed;
 pub mod serve;
-pub mod signature;
-pub mod wire;
-pub mod world;
+pub mod store;
 
 pub use seed::open;
-pub use world::{Delays, Options, World};
+pub use store::{Delays, Options, World};

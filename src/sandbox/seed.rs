@@ -8,17 +8,17 @@ use std::{fmt::Write as _, io, path::Path};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use crate::model::{config_file::ConfigFile, failure::Failure};
+use crate::model::{packagecloud::config_file::ConfigFile, run::failure::Failure};
 
 use super::{
     Options, World,
-    aws::{
+    control_plane::{
         ACCOUNT, REGION,
         s3::{self, Bucket},
     },
     import::content_type,
     packagecloud::Settings,
-    wire::PACKAGECLOUD_HOST,
+    router::PACKAGECLOUD_HOST,
 };
 
 mod archives;
@@ -228,7 +228,7 @@ pub fn address(world: &World, packagecloud: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::object::{Class, Classes};
+    use crate::model::packagecloud::object::{Class, Classes};
 
     #[tokio::test]
     async fn a_fresh_sandbox_has_work_for_an_upgrade_and_an_opened_one_stays_as_it_is() {
@@ -245,7 +245,7 @@ mod tests {
         drop(world);
         let again = open(&options).unwrap();
         assert_eq!(all(&again), first);
-        assert_eq!(super::super::packagecloud::read_token(&again).as_deref(), Some("mine"));
+        assert_eq!(crate::sandbox::packagecloud::read_token(&again).as_deref(), Some("mine"));
         let file = ConfigFile::parse(&std::fs::read(dir.path().join("packagecloud.rb")).unwrap());
         assert_eq!((file.error_line(), file.bucket()), (None, Some(("aws_s3_bucket", BUCKET))));
         assert_eq!(file.aws_keys().unwrap().0, "AKIAIOSFODNN7EXAMPLE");

@@ -17,9 +17,9 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::model::failure::Failure;
+use crate::model::run::failure::Failure;
 
-use super::{World, aws::s3, seed, wire::PACKAGECLOUD_HOST};
+use super::{World, control_plane::s3, router::PACKAGECLOUD_HOST, seed};
 
 /// The host under which the server tells its word.
 const WORD_HOST: &str = "serving.sandbox";

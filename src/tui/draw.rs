@@ -14,7 +14,7 @@ use ratatui::{
 };
 
 use super::{keys, screens, steps, text, theme::Theme};
-use crate::wizard::{Extent, Wizard, road::Part};
+use crate::wizard::{Extent, Wizard, request_path::Part};
 
 /// Below this, a plain message.
 pub const LEAST: (u16, u16) = (40, 10);

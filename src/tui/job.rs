@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    model::{
+    model::run::{
         event::{End, Event},
         failure::Failure,
         goal::Stage,

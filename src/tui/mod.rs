@@ -29,7 +29,7 @@ pub use job::JobSender;
 use theme::Theme;
 
 use crate::{
-    model::failure::Failure,
+    model::run::failure::Failure,
     wizard::{Beginning, Effect, Msg, News, Outcome, Wizard},
 };
 

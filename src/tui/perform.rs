@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::JobSender;
 use crate::{
     engine::{self, Attended, Ground, Run, welcome},
-    model::{event::Event, failure::Failure, goal::Stage},
+    model::run::{event::Event, failure::Failure, goal::Stage},
     wizard::{Copied, Credentials, Effect, News},
 };
 
@@ -73,7 +73,7 @@ async fn perform(
             let disabling = stage == Stage::Disable && looked.is_ok();
             let _ = sender.news.send(News::Looked(stage, looked.map(Box::new)));
             if disabling {
-                engine::disable::would_help_said(ground, &run).await;
+                engine::stages::disable::would_help_said(ground, &run).await;
             }
             None
         }

@@ -7,8 +7,8 @@ use super::{
     theme::{DONE, FAILED, HERE, SKIPPED, TODO, Theme, spinner},
 };
 use crate::{
-    model::{event::End, goal::Stage},
-    wizard::{Doing, Wizard, screen::Screen, words},
+    model::run::{event::End, goal::Stage},
+    wizard::{Doing, Wizard, copy, screen::Screen},
 };
 
 pub fn lines(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>> {
@@ -29,7 +29,7 @@ pub fn lines(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>>
     let mut lines = Vec::new();
     let title = match (aside, goal) {
         (Some(stage), _) if !stages.contains(&stage) => stage.title(),
-        (_, Some(goal)) => words::goal(goal).0,
+        (_, Some(goal)) => copy::goal(goal).0,
         (_, None) => "Steps",
     };
     lines.push(Line::from(Span::styled(format!(" {title}"), theme.strong)));

@@ -6,13 +6,15 @@ use super::{
     screen::{Over, Screen},
 };
 use crate::model::{
-    check::Check,
-    event::Wants,
-    failure::Failure,
-    goal::{Goal, Stage},
-    plan::{Ask, Consent},
+    run::{
+        check::Check,
+        event::Wants,
+        failure::Failure,
+        goal::{Goal, Stage},
+        plan::{Ask, Consent},
+        welcome::{IdentityFound, Source},
+    },
     secret::Secret,
-    welcome::{IdentityFound, Source},
 };
 
 impl Wizard {

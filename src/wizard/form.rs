@@ -2,7 +2,7 @@
 
 use tui_input::{Input, InputRequest};
 
-use crate::model::{secret::Secret, welcome::TypedKeys};
+use crate::model::{run::welcome::TypedKeys, secret::Secret};
 
 /// What the form is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

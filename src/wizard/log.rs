@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::model::{
+use crate::model::run::{
     check::Check,
     event::{End, Event, Pace, Wants},
     failure::{Failure, Kind},

@@ -3,21 +3,22 @@
 //! `update(Msg) -> Option<Effect>` is the only way in which it changes. What it hears is [`Msg`], what it may ask for
 //! is [`Effect`]; `offers` says which intents are possible now, and `update` refuses every other.
 
+pub mod availability;
+pub mod copy;
+pub mod input;
+pub mod navigation;
+pub mod request_path;
+
 use std::{collections::BTreeMap, time::Duration};
 
 mod choose;
-pub mod flow;
 pub mod form;
 pub mod intent;
 pub mod log;
 mod msg;
-mod offers;
-mod press;
-pub mod road;
 pub mod screen;
 mod update;
 pub mod watch;
-pub mod words;
 
 #[cfg(test)]
 mod tests;
@@ -29,12 +30,14 @@ use screen::{Over, Screen};
 use watch::Watching;
 
 use crate::model::{
-    answers::Answers,
-    event::End,
-    failure::Failure,
-    goal::{Goal, Stage},
-    seen::Seen,
-    welcome::{IdentityFound, Source, Welcome},
+    aws::evidence::Seen,
+    run::{
+        answers::Answers,
+        event::End,
+        failure::Failure,
+        goal::{Goal, Stage},
+        welcome::{IdentityFound, Source, Welcome},
+    },
 };
 
 /// How long a screen stands before a key on it may consent to anything (contract section 2).

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use super::intent::Intent;
 use crate::model::{
-    answers::Answers,
-    event::Event,
-    failure::Failure,
-    goal::Stage,
-    other_run::Watched,
-    plan::Plan,
+    run::{
+        answers::Answers,
+        event::Event,
+        failure::Failure,
+        goal::Stage,
+        other_run::Watched,
+        plan::Plan,
+        welcome::{IdentityFound, TypedKeys, Welcome},
+    },
     secret::Secret,
-    welcome::{IdentityFound, TypedKeys, Welcome},
 };
 
 /// News, and when it came.

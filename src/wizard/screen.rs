@@ -1,6 +1,6 @@
 //! Which screen has the focus, and what lies over it: one at a time, so that a `match` is the whole component system.
 
-use crate::model::{
+use crate::model::run::{
     goal::Stage,
     plan::{Ask, Consent},
 };

@@ -6,21 +6,23 @@ use std::time::Duration;
 
 use super::{
     Beginning, Credentials, Doing, Effect, Msg, News, Wizard,
-    flow::Onward,
     form::{Form, Purpose},
     intent::{Intent, Mode, Move, Offer},
     log::{Leg, LineState},
+    navigation::Onward,
     screen::{Over, Screen},
 };
 use crate::model::{
-    answers::Managed,
-    check::Check,
-    event::{End, Event, Wants},
-    failure::{Failure, Kind},
-    goal::{Goal, Stage, Step},
-    plan::{Ask, Consent, Plan, Verb},
-    seen::Seen,
-    welcome::{BucketFound, IdentityFound, Source, Welcome},
+    aws::evidence::Seen,
+    run::{
+        answers::Managed,
+        check::Check,
+        event::{End, Event, Wants},
+        failure::{Failure, Kind},
+        goal::{Goal, Stage, Step},
+        plan::{Ask, Consent, Plan, Verb},
+        welcome::{BucketFound, IdentityFound, Source, Welcome},
+    },
 };
 
 /// A wizard, and the clock that its news are stamped by.

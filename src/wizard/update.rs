@@ -4,7 +4,7 @@ use super::{
     Doing, Effect, Found, Msg, News, Wizard,
     screen::{Over, Screen},
 };
-use crate::model::{
+use crate::model::run::{
     event::{End, Event},
     failure::Failure,
     goal::{Goal, Stage},

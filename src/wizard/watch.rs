@@ -7,7 +7,7 @@ use super::{
     log::Leg,
     screen::{Over, Screen},
 };
-use crate::model::{
+use crate::model::run::{
     event::Event,
     failure::Failure,
     goal::Stage,

@@ -5,12 +5,14 @@ use std::path::Path;
 use packagecloud_cloudfront::{
     engine::{self, Run},
     model::{
-        answers::{Answers, Consents},
-        failure::Kind,
-        goal::{Goal, Stage, Step},
-        names::{MARKER_TAG, Suffix},
-        plan::{Consent, Verb},
-        welcome::SetUpBy,
+        aws::names::{MARKER_TAG, Suffix},
+        run::{
+            answers::{Answers, Consents},
+            failure::Kind,
+            goal::{Goal, Stage, Step},
+            plan::{Consent, Verb},
+            welcome::SetUpBy,
+        },
     },
     sandbox::{self, Options, World, seed},
 };
@@ -75,7 +77,7 @@ async fn what_works_is_left_to_work_and_shown_for_what_it_is() {
         assert_eq!(failure.unwrap().kind, Kind::Consent, "{stage:?}");
     }
     let checks = Box::pin(engine::verify(&ground(&world), &answers(false), &Run::silent())).await.unwrap();
-    assert!(!checks.iter().any(packagecloud_cloudfront::model::check::Check::failed), "{checks:?}");
+    assert!(!checks.iter().any(packagecloud_cloudfront::model::run::check::Check::failed), "{checks:?}");
     assert_eq!(standing(&world), before, "looking and verifying changed something");
     assert_eq!(downloads(&world).await.unwrap().1, 200);
 }

@@ -2,7 +2,7 @@
 
 use packagecloud_cloudfront::{
     engine::look,
-    model::{answers::Answers, goal::Stage},
+    model::run::{answers::Answers, goal::Stage},
     sandbox::seed::BUCKET,
 };
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use packagecloud_cloudfront::{
-    model::{answers::Answers, event::Event, failure::Failure, goal::Stage},
+    model::run::{answers::Answers, event::Event, failure::Failure, goal::Stage},
     sandbox::{World, seed},
 };
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use packagecloud_cloudfront::{
     args::Arguments,
     cli::{self, Session},
-    model::{answers::Answers, goal::Goal},
+    model::run::{answers::Answers, goal::Goal},
     sandbox::{
         self, Delays, Options, World,
         ledger::{self, Call},

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use packagecloud_cloudfront::{
-    cloud::web::Web,
+    aws::web::Web,
     engine::Ground,
-    sandbox::{World, seed, wire::PACKAGECLOUD_HOST},
+    sandbox::{World, router::PACKAGECLOUD_HOST, seed},
 };
 
 use crate::ground::ground;

@@ -2,9 +2,11 @@
 
 use packagecloud_cloudfront::{
     model::{
-        answers::{Answers, Consents},
-        goal::Goal,
-        names::MARKER_TAG,
+        aws::names::MARKER_TAG,
+        run::{
+            answers::{Answers, Consents},
+            goal::Goal,
+        },
     },
     sandbox::World,
 };

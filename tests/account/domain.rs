@@ -3,13 +3,13 @@
 use std::{path::Path, time::Duration};
 
 use packagecloud_cloudfront::{
-    model::{
+    model::run::{
         answers::Answers,
         event::Event,
         goal::{Goal, Stage, Step},
         plan::Verb,
     },
-    sandbox::{self, Delays, Options, World, aws::acm::Certificate},
+    sandbox::{self, Delays, Options, World, control_plane::acm::Certificate},
 };
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use packagecloud_cloudfront::{
     engine::{self, Attended, Ground, Run},
-    model::{
+    model::run::{
         answers::Answers,
         event::Event,
         failure::{Failure, Kind},

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use packagecloud_cloudfront::{
     engine::Attended,
-    model::{
+    model::run::{
         answers::Answers,
         event::{Event, Wants},
         failure::Kind,

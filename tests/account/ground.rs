@@ -2,7 +2,7 @@
 
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use packagecloud_cloudfront::{
-    cloud::web::Web,
+    aws::web::Web,
     engine::{Ground, Identities, SandboxFacts, Settings},
     host::{Clock, Host, State},
     sandbox::{self, World, seed},
@@ -36,7 +36,7 @@ pub fn ground(world: &World) -> Ground {
         endpoint_url: None,
         sandbox: Some(SandboxFacts {
             bucket: seed::BUCKET.to_owned(),
-            packagecloud: format!("https://{}", sandbox::wire::PACKAGECLOUD_HOST),
+            packagecloud: format!("https://{}", sandbox::router::PACKAGECLOUD_HOST),
             pace: 1.0,
         }),
         probe_token: sandbox::packagecloud::read_token(world)

@@ -7,7 +7,7 @@ type Shown = (&'static str, &'static str, &'static str);
 const SECTION_4: &[Shown] = &[
     (
         "one result an action, its resources beneath",
-        "src/sandbox/aws/iam/tests.rs",
+        "src/sandbox/control_plane/iam/tests.rs",
         "a_simulation_has_one_result_an_action_with_its_resources_beneath",
     ),
     (
@@ -22,10 +22,10 @@ const SECTION_4: &[Shown] = &[
     ),
     (
         "a missing context value is unknown, not denied",
-        "src/sandbox/aws/iam/tests.rs",
+        "src/sandbox/control_plane/iam/tests.rs",
         "a_simulation_names_the_context_it_lacks",
     ),
-    ("pages", "src/sandbox/aws/iam/tests.rs", "a_long_simulation_is_paged"),
+    ("pages", "src/sandbox/control_plane/iam/tests.rs", "a_long_simulation_is_paged"),
     (
         "who can be simulated: users and roles, SSO roles with their path",
         "tests/checks.rs",
@@ -33,7 +33,7 @@ const SECTION_4: &[Shown] = &[
     ),
     (
         "an STS ARN, in AWS's own words",
-        "src/sandbox/aws/iam/tests.rs",
+        "src/sandbox/control_plane/iam/tests.rs",
         "only_users_and_roles_can_be_simulated",
     ),
     (
@@ -122,10 +122,10 @@ const SECTION_4: &[Shown] = &[
         "tests/cloud.rs",
         "a_bucket_policy_that_moved_since_it_was_shown_is_not_overwritten",
     ),
-    ("20 KB of bucket policy", "src/model/policy/tests.rs", "what_s3_would_refuse_is_refused_first"),
+    ("20 KB of bucket policy", "src/model/iam/policy/tests.rs", "what_s3_would_refuse_is_refused_first"),
     (
         "the bucket's expected owner",
-        "src/sandbox/aws/s3/tests.rs",
+        "src/sandbox/control_plane/s3/tests.rs",
         "a_bucket_policy_is_checked_and_settings_answer_as_a_new_buckets_do",
     ),
     (
@@ -135,7 +135,7 @@ const SECTION_4: &[Shown] = &[
     ),
     (
         "a role's trust is merged, not replaced",
-        "src/model/policy/tests.rs",
+        "src/model/iam/policy/tests.rs",
         "both_services_are_trusted_and_what_stood_stays",
     ),
 ];
@@ -144,95 +144,103 @@ const SECTION_4: &[Shown] = &[
 const EMULATED: &[Shown] = &[
     (
         "412 on a stale ETag, and another ETag after every update",
-        "src/sandbox/aws/cloudfront/tests/deployment.rs",
+        "src/sandbox/control_plane/cloudfront/tests/deployment.rs",
         "an_update_asks_for_the_etag_and_changes_it",
     ),
     (
         "DistributionAlreadyExists always",
-        "src/sandbox/aws/cloudfront/tests/deployment.rs",
+        "src/sandbox/control_plane/cloudfront/tests/deployment.rs",
         "a_reference_makes_one_distribution_ever",
     ),
     (
         "an identity's same-reference semantics",
-        "src/sandbox/aws/cloudfront/tests/resources.rs",
+        "src/sandbox/control_plane/cloudfront/tests/resources.rs",
         "an_identity_is_the_same_for_the_same_reference_and_comment",
     ),
     (
         "Quantity checks",
-        "src/sandbox/aws/cloudfront/tests/deployment.rs",
+        "src/sandbox/control_plane/cloudfront/tests/deployment.rs",
         "what_is_wrong_with_a_configuration_is_said_by_its_code",
     ),
     (
         "numbered-version check",
-        "src/sandbox/aws/cloudfront/tests/associations.rs",
+        "src/sandbox/control_plane/cloudfront/tests/associations.rs",
         "only_a_numbered_version_of_the_right_region_will_do",
     ),
-    ("Active check", "src/sandbox/aws/cloudfront/tests/associations.rs", "a_version_must_be_active"),
+    (
+        "Active check",
+        "src/sandbox/control_plane/cloudfront/tests/associations.rs",
+        "a_version_must_be_active",
+    ),
     (
         "trust check",
-        "src/sandbox/aws/cloudfront/tests/associations.rs",
+        "src/sandbox/control_plane/cloudfront/tests/associations.rs",
         "the_role_must_trust_the_edge_and_a_new_trust_takes_a_while",
     ),
     (
         "environment, layers, VPC and arm64 checks",
-        "src/sandbox/aws/cloudfront/tests/associations.rs",
+        "src/sandbox/control_plane/cloudfront/tests/associations.rs",
         "what_a_replica_lacks_is_refused",
     ),
     (
         "role propagation to Lambda, then success",
-        "src/sandbox/aws/lambda/tests.rs",
+        "src/sandbox/control_plane/lambda/tests.rs",
         "a_fresh_role_cannot_be_assumed_until_it_is_known",
     ),
     (
         "the same code for ever",
-        "src/sandbox/aws/lambda/tests.rs",
+        "src/sandbox/control_plane/lambda/tests.rs",
         "a_role_that_does_not_trust_lambda_is_refused_for_ever",
     ),
     (
         "principal propagation to KMS, and the same code for ever",
-        "src/sandbox/aws/kms/tests.rs",
+        "src/sandbox/control_plane/kms/tests.rs",
         "a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_one_for_ever",
     ),
     (
         "principal propagation to S3",
-        "src/sandbox/aws/cloudfront/tests/resources.rs",
+        "src/sandbox/control_plane/cloudfront/tests/resources.rs",
         "an_identity_is_a_principal_only_after_a_while",
     ),
     (
         "read-after-write staleness of KMS",
-        "src/sandbox/aws/kms/tests.rs",
+        "src/sandbox/control_plane/kms/tests.rs",
         "a_new_key_is_not_known_everywhere_at_once",
     ),
     (
         "read-after-write staleness of CloudFront",
-        "src/sandbox/aws/cloudfront/tests/deployment.rs",
+        "src/sandbox/control_plane/cloudfront/tests/deployment.rs",
         "a_new_distribution_is_in_progress_then_deployed_and_listed_a_little_later",
     ),
     (
         "one result per action, with ResourceSpecificResults",
-        "src/sandbox/aws/iam/tests.rs",
+        "src/sandbox/control_plane/iam/tests.rs",
         "a_simulation_has_one_result_an_action_with_its_resources_beneath",
     ),
-    ("MissingContextValues", "src/sandbox/aws/iam/tests.rs", "a_simulation_names_the_context_it_lacks"),
-    ("pagination", "src/sandbox/aws/iam/tests.rs", "a_long_simulation_is_paged"),
+    (
+        "MissingContextValues",
+        "src/sandbox/control_plane/iam/tests.rs",
+        "a_simulation_names_the_context_it_lacks",
+    ),
+    ("pagination", "src/sandbox/control_plane/iam/tests.rs", "a_long_simulation_is_paged"),
     (
         "a replicated function is not deleted",
-        "src/sandbox/aws/cloudfront/tests/associations.rs",
+        "src/sandbox/control_plane/cloudfront/tests/associations.rs",
         "a_replicated_function_cannot_be_deleted",
     ),
     (
         "PublishVersion of what has not changed",
-        "src/sandbox/aws/lambda/tests.rs",
+        "src/sandbox/control_plane/lambda/tests.rs",
         "what_has_not_changed_is_not_published_again",
     ),
     (
         "unknown XML elements round-trip",
-        "src/sandbox/aws/cloudfront/tests/deployment.rs",
+        "src/sandbox/control_plane/cloudfront/tests/deployment.rs",
         "elements_that_the_sandbox_does_not_know_come_back",
     ),
     (
         "GetBucketPolicy gives another, equivalent principal",
-        "src/sandbox/aws/s3/tests.rs",
+        "src/sandbox/control_plane/s3/tests.rs",
         "a_bucket_policy_is_checked_and_settings_answer_as_a_new_buckets_do",
     ),
     (
@@ -242,7 +250,7 @@ const EMULATED: &[Shown] = &[
     ),
     (
         "the same code for ever of S3's principals",
-        "src/sandbox/aws/cloudfront/tests/resources.rs",
+        "src/sandbox/control_plane/cloudfront/tests/resources.rs",
         "an_identity_is_a_principal_only_after_a_while",
     ),
 ];

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use packagecloud_cloudfront::{
     engine::{self, Run},
-    model::{
+    model::run::{
         answers::{Answers, Consents, OriginAccess},
         goal::{Goal, Stage, Step},
         plan::{Consent, Verb},
     },
-    sandbox::{self, Options, World, aws::ACCOUNT, seed},
+    sandbox::{self, Options, World, control_plane::ACCOUNT, seed},
 };
 use serde_json::Value;
 

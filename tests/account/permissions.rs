@@ -7,14 +7,16 @@ use std::{collections::BTreeSet, path::Path};
 use packagecloud_cloudfront::{
     engine::{self, Ground, Run},
     model::{
-        access::{Need, batch_needs, bucket_key_need, needs},
-        answers::{Answers, Consents, Engine, OriginAccess},
-        goal::{Goal, Stage},
-        names::Names,
+        aws::names::Names,
+        iam::access::{Need, batch_needs, bucket_key_need, needs},
+        run::{
+            answers::{Answers, Consents, Engine, OriginAccess},
+            goal::{Goal, Stage},
+        },
     },
     sandbox::{
         World,
-        aws::{
+        control_plane::{
             ACCOUNT,
             s3::{self, Grant, Retention},
         },

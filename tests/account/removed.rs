@@ -7,15 +7,19 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use packagecloud_cloudfront::{
     engine::{self, Run},
     model::{
-        access::{Need, needs},
-        answers::Answers,
-        event::Event,
-        failure::Failure,
-        goal::{Goal, Stage, Step},
-        names::Names,
-        policy::least_privilege,
+        aws::names::Names,
+        iam::{
+            access::{Need, needs},
+            policy::least_privilege,
+        },
+        run::{
+            answers::Answers,
+            event::Event,
+            failure::Failure,
+            goal::{Goal, Stage, Step},
+        },
     },
-    sandbox::{self, Delays, Options, World, aws::ACCOUNT, seed::BUCKET},
+    sandbox::{self, Delays, Options, World, control_plane::ACCOUNT, seed::BUCKET},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;

@@ -2,9 +2,11 @@
 
 use packagecloud_cloudfront::{
     model::{
-        answers::Answers,
-        goal::{Goal, Stage},
-        names::MARKER_TAG,
+        aws::names::MARKER_TAG,
+        run::{
+            answers::Answers,
+            goal::{Goal, Stage},
+        },
     },
     sandbox::{World, seed},
 };

@@ -9,7 +9,7 @@ use std::{
 
 use packagecloud_cloudfront::sandbox::{
     self, Delays, Options, World,
-    aws::iam,
+    control_plane::iam,
     seed::BUCKET,
     serve::{self, Serving},
 };

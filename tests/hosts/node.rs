@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use packagecloud_cloudfront::model::{block::Values, config_file::ConfigFile};
+use packagecloud_cloudfront::model::packagecloud::{config_file::ConfigFile, settings::Values};
 
 /// What each directory of the node's is on it.
 const PLACES: [(&str, &str); 5] = [

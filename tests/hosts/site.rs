@@ -11,8 +11,8 @@ use std::{
 
 use packagecloud_cloudfront::{
     model::{
-        config_file::ConfigFile,
-        token::{self, Construction, Mac},
+        packagecloud::config_file::ConfigFile,
+        url::token::{self, Construction, Mac},
     },
     sandbox::seed::BUCKET,
 };

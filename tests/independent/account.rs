@@ -10,9 +10,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use packagecloud_cloudfront::{
     model::{
-        access::{Need, needs},
-        goal::Goal,
-        names::Names,
+        aws::names::Names,
+        iam::access::{Need, needs},
+        run::goal::Goal,
     },
     sandbox::seed::BUCKET,
 };

@@ -1,6 +1,6 @@
 //! Every goal, by a user who has exactly the policy that `check --policy` prints, and nothing else.
 
-use packagecloud_cloudfront::model::{goal::Goal, policy::least_privilege};
+use packagecloud_cloudfront::model::{iam::policy::least_privilege, run::goal::Goal};
 
 use crate::{account::Account, faults, server::Server};
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use packagecloud_cloudfront::sandbox::{
     self, Delays, Options,
-    aws::iam::{ACCESS_KEY, SECRET_KEY},
+    control_plane::iam::{ACCESS_KEY, SECRET_KEY},
 };
 use serde_json::Value;
 

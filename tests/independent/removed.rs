@@ -5,9 +5,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{StreamExt as _, stream};
 use packagecloud_cloudfront::model::{
-    access::{Need, by_control},
-    goal::{Goal, Stage},
-    policy::least_privilege,
+    iam::{
+        access::{Need, by_control},
+        policy::least_privilege,
+    },
+    run::goal::{Goal, Stage},
 };
 use serde_json::Value;
 

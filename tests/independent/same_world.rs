@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use packagecloud_cloudfront::sandbox::{
-    aws::iam::{ACCESS_KEY, SECRET_KEY},
+    control_plane::iam::{ACCESS_KEY, SECRET_KEY},
     seed::BUCKET,
 };
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudfront::types::{CachePolicyConfig, CachePolicyType, TagKeys, Tags};
-use packagecloud_cloudfront::model::names::{COST_TAG, MARKER_TAG};
+use packagecloud_cloudfront::model::aws::names::{COST_TAG, MARKER_TAG};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 

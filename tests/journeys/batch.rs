@@ -8,10 +8,10 @@ use std::{
     process::{Child, Stdio},
 };
 
-use packagecloud_cloudfront::model::object::Classes;
+use packagecloud_cloudfront::model::packagecloud::object::Classes;
 use packagecloud_cloudfront::sandbox::{
     World,
-    aws::{
+    control_plane::{
         s3::{self, Object},
         s3control::Status,
     },
@@ -368,7 +368,7 @@ fn a_role_of_somebody_else_is_taken_over_only_on_a_yes() {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     let name = "packagecloud_cloudfront_batch";
-    let theirs = packagecloud_cloudfront::sandbox::aws::iam::Role {
+    let theirs = packagecloud_cloudfront::sandbox::control_plane::iam::Role {
         name: name.to_owned(),
         arn: format!("arn:aws:iam::999999999999:role/{name}"),
         id: "AROATHEIRS".to_owned(),

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-use packagecloud_cloudfront::{model::object::Classes, sandbox::seed::BUCKET};
+use packagecloud_cloudfront::{model::packagecloud::object::Classes, sandbox::seed::BUCKET};
 use serde_json::{Map, Value};
 
 use crate::house::House;

@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use packagecloud_cloudfront::sandbox::{aws::s3, seed::BUCKET};
+use packagecloud_cloudfront::sandbox::{control_plane::s3, seed::BUCKET};
 use serde_json::Value;
 
 use crate::house::{House, ran};

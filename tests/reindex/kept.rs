@@ -1,11 +1,11 @@
 //! Every kind of object and every attribute, before and after: all that may differ is Cache-Control, and when it was written.
 
 use packagecloud_cloudfront::{
-    cloud::Cloud,
-    model::object::Classes,
+    aws::Cloud,
+    model::packagecloud::object::Classes,
     sandbox::{
         World,
-        aws::s3::{Checksum, Encryption, Grant, Object, Retention},
+        control_plane::s3::{Checksum, Encryption, Grant, Object, Retention},
         seed::BUCKET,
     },
 };

@@ -9,7 +9,7 @@ use std::{
 use md5::{Digest as _, Md5};
 use packagecloud_cloudfront::sandbox::{
     self, Delays, Options, World,
-    aws::{
+    control_plane::{
         iam,
         s3::{Change, Object},
     },

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use packagecloud_cloudfront::{
     engine::{self, Run},
-    model::{
+    model::run::{
         answers::Answers,
         event::End,
         failure::{Failure, Kind},

@@ -8,7 +8,7 @@ use std::{
 };
 
 use packagecloud_cloudfront::{
-    model::{block::Values, config_file::ConfigFile},
+    model::packagecloud::{config_file::ConfigFile, settings::Values},
     sandbox::{self, Delays, Options, World, seed},
 };
 
@@ -99,7 +99,7 @@ pub fn open(world: &World) -> Option<String> {
     }
     let mut served = 0;
     for domain in domains {
-        let Some(edge) = sandbox::aws::cloudfront::deployed(world, &domain) else { continue };
+        let Some(edge) = sandbox::control_plane::cloudfront::deployed(world, &domain) else { continue };
         served += 1;
         for behavior in &edge.behaviors {
             if behavior.viewer_request.is_none() {

@@ -6,7 +6,7 @@ use std::{future::poll_fn, path::Path, pin::Pin, task::Poll};
 
 use packagecloud_cloudfront::{
     engine::{self, Run},
-    model::{
+    model::run::{
         answers::Answers,
         event::End,
         failure::{Failure, Kind},

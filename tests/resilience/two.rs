@@ -5,7 +5,7 @@ use std::{
     process::{Child, ChildStdout, Stdio},
 };
 
-use packagecloud_cloudfront::sandbox::{aws::acm::Certificate, seed::BUCKET};
+use packagecloud_cloudfront::sandbox::{control_plane::acm::Certificate, seed::BUCKET};
 use serde_json::Value;
 
 use crate::host::{Host, WHOLE, count, open};

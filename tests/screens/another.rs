@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use packagecloud_cloudfront::model::{
+use packagecloud_cloudfront::model::run::{
     event::{Event, Pace},
     goal::{Goal, Stage, Step},
     other_run::{OtherRun, Watched},

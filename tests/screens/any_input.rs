@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use packagecloud_cloudfront::{
-    model::{
+    model::run::{
         answers::Answers,
         check::Check,
         event::{End, Event, Pace, Wants},

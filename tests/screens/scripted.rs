@@ -8,17 +8,20 @@ use std::{
 
 use packagecloud_cloudfront::{
     model::{
-        answers::Answers,
-        check::Check,
-        event::{End, Event, Pace, Wants},
-        failure::{Failure, Kind},
-        goal::{Goal, Stage, Step},
-        other_run::Watched,
-        plan::{Ask, Change, Consent, Exhibit, Plan, Verb},
-        seen::Seen,
-        tally::Tally,
-        welcome::{
-            BackupFound, BucketFound, CloudFrontFound, ConfigFound, IdentityFound, SetUpBy, Source, Welcome,
+        aws::evidence::Seen,
+        run::{
+            answers::Answers,
+            check::Check,
+            event::{End, Event, Pace, Wants},
+            failure::{Failure, Kind},
+            goal::{Goal, Stage, Step},
+            other_run::Watched,
+            plan::{Ask, Change, Consent, Exhibit, Plan, Verb},
+            tally::Tally,
+            welcome::{
+                BackupFound, BucketFound, CloudFrontFound, ConfigFound, IdentityFound, SetUpBy, Source,
+                Welcome,
+            },
         },
     },
     tui::JobSender,

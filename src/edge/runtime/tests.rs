@@ -9,7 +9,7 @@ use crate::{
     edge::bundle::Bundle,
     model::{
         secret::Secret,
-        token::{Construction, Mac, sign},
+        url::token::{Construction, Mac, sign},
     },
 };
 

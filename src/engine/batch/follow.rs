@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::cloud::{
+use crate::aws::{
     Cloud,
     batch::{Job, State, Unfit},
 };
-use crate::model::{
+use crate::model::run::{
     event::Pace,
     failure::{Failure, Kind},
 };
@@ -126,7 +126,7 @@ impl Following<'_> {
 /// Whether asking again may help: the jobs go on whether or not they are asked about.
 fn passing(failure: &Failure) -> bool {
     failure.kind == Kind::Unreachable
-        || crate::cloud::fault::throttled(failure)
+        || crate::aws::error::throttled(failure)
         || failure.code.as_deref() == Some("InternalServiceException")
 }
 

@@ -7,9 +7,9 @@ mod follow;
 mod plan;
 pub mod price;
 mod record;
-mod spool;
 
-pub use self::{plan::look, spool::Spool};
+pub use self::plan::look;
+pub use super::reindex::spool::Spool;
 
 use std::{
     io::Write as _,
@@ -25,18 +25,19 @@ use self::{
     record::Record,
 };
 use super::{
-    ground::{Ground, Scene},
     reindex::{self, Options},
-    reindexing::Pass,
-    renewing::renewing,
     run::StageRun,
+    session::{Ground, Scene, retry_on_expiry::renewing},
+    stages::reindex::Pass,
 };
-use crate::cloud::batch::{Unfit, Wanted};
+use crate::aws::batch::{Unfit, Wanted};
 use crate::model::{
-    answers::Answers,
-    failure::{Failure, Kind},
-    goal::Step,
-    seen::{ReindexSeen, Role},
+    aws::evidence::{ReindexSeen, Role},
+    run::{
+        answers::Answers,
+        failure::{Failure, Kind},
+        goal::Step,
+    },
 };
 
 /// Between two looks at the jobs.

@@ -2,17 +2,19 @@
 
 use super::{Places, jobs, price, record::Record};
 use crate::engine::{
-    adopt::{Adoption, adoption},
-    ground::Ground,
     reindex,
+    resources::adoption::{Adoption, adoption},
+    session::Ground,
 };
 use crate::model::{
-    answers::Answers,
-    failure::Failure,
-    goal::Step,
-    plan::{Plan, Verb},
-    policy,
-    seen::ReindexSeen,
+    aws::evidence::ReindexSeen,
+    iam::policy,
+    run::{
+        answers::Answers,
+        failure::Failure,
+        goal::Step,
+        plan::{Plan, Verb},
+    },
 };
 
 /// Adds to the plan of the objects what this engine makes and runs beside it.

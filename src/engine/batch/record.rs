@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::spool::{About, Filled, replace};
-use crate::cloud::batch::Set;
-use crate::model::{failure::Failure, object::OUR_PREFIX};
+use crate::aws::batch::Set;
+use crate::engine::reindex::spool::{About, Filled, replace};
+use crate::model::{packagecloud::object::OUR_PREFIX, run::failure::Failure};
 
 /// One job, made or to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 //!
 //! What is right already is left alone; what can't keep its attributes is left alone too, and says why.
 
-use crate::cloud::objects::{Head, ONE_COPY};
-use crate::model::object::Class;
+pub(crate) use crate::aws::s3::fast::{Head, ONE_COPY};
+use crate::model::packagecloud::object::Class;
 
 /// What to do with an object.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,11 +3,13 @@
 //! Listing costs a thousandth of what the rewrite does; past a number of pages it says "at least".
 
 use super::{a_few_times, cursor::Range, ranges};
-use crate::cloud::objects::{Entry, Objects, Refusal, StorageClass};
+pub(crate) use crate::aws::s3::fast::{Entry, Objects, Refusal, StorageClass};
 use crate::model::{
-    failure::{Failure, Kind},
-    object::{Class, Classes},
-    tally::{Tally, folder},
+    packagecloud::object::{Class, Classes},
+    run::{
+        failure::{Failure, Kind},
+        tally::{Tally, folder},
+    },
 };
 
 /// What a listing, or the beginning of one, shows.

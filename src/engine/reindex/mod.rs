@@ -3,19 +3,20 @@
 //! list → HEAD → decide → copy onto itself, streaming, in bounded memory. Killed at any moment, the next run repeats
 //! at most what was in flight; what is right already is never written again.
 
+pub mod concurrency;
 mod control;
-mod crew;
 mod cursor;
 mod decide;
 mod estimate;
-mod files;
-mod jobs;
-mod ledger;
+pub mod open_files;
+pub mod process;
+pub mod progress;
+pub mod queue;
 mod ranges;
+pub mod spool;
 #[cfg(test)]
 mod tests;
-mod treat;
-mod window;
+pub mod workers;
 
 use std::{
     collections::VecDeque,
@@ -33,14 +34,16 @@ pub use control::Control;
 pub use cursor::{Counts, rules};
 pub use estimate::{Survey, named, survey};
 
-use self::{crew::Crew, cursor::Cursor, ledger::Ledger};
-use crate::cloud::objects::{Objects, Refusal, Requests};
+use self::{cursor::Cursor, progress::Ledger, workers::Crew};
+pub(crate) use crate::aws::s3::fast::{Objects, Refusal, Requests};
 use crate::engine::batch::Spool;
 use crate::model::{
-    answers::ReindexAnswers,
-    event::Pace,
-    failure::{Failure, Kind},
-    object::Classes,
+    packagecloud::object::Classes,
+    run::{
+        answers::ReindexAnswers,
+        event::Pace,
+        failure::{Failure, Kind},
+    },
 };
 
 /// Requests in flight at most: S3 lets 5,500 reads and 3,500 writes a second through for each prefix, which these

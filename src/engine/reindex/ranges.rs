@@ -4,7 +4,7 @@
 //! one of the ranges, since they cover all keys without a gap.
 
 use super::{a_few_times, cursor::Range};
-use crate::cloud::objects::{Objects, Refusal};
+pub(crate) use crate::aws::s3::fast::{Objects, Refusal};
 
 /// Listings that run side by side.
 const RANGES: usize = 4;

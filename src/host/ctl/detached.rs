@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::failure::Failure;
+use crate::model::run::failure::Failure;
 
 const RECORD: &str = "ctl.json";
 const OUTPUT: &str = "ctl.out";
@@ -128,7 +128,7 @@ impl Running {
         });
         let record = serde_json::to_vec(&running).expect("the record is plain data");
         // Without the record the command runs as well; only the next start wouldn't find it.
-        let _ = crate::host::reach::write_new(&dir.join(RECORD), &record);
+        let _ = crate::host::transport::write_new(&dir.join(RECORD), &record);
         Ok(running)
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Every line passes the redactor before anyone sees it; a command that runs already is followed, not started again.
 
-mod afar;
 mod detached;
+pub mod remote;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +17,11 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::model::failure::{Failure, Kind};
+use crate::model::run::failure::{Failure, Kind};
 
 use super::{Host, Reach};
 
-use afar::Afar;
+use remote::Afar;
 
 pub use detached::Running;
 

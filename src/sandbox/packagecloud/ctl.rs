@@ -5,7 +5,7 @@
 use std::{fs::File, time::Duration};
 
 use crate::{
-    model::{config_file::ConfigFile, secret::Secret},
+    model::{packagecloud::config_file::ConfigFile, secret::Secret},
     sandbox::World,
 };
 

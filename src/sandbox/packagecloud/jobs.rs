@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::object::{Classes, in_layout},
-    sandbox::{World, aws::s3},
+    model::packagecloud::object::{Classes, in_layout},
+    sandbox::{World, control_plane::s3},
 };
 
 /// How long one job takes.

@@ -17,12 +17,12 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    config_file::ConfigFile,
+    packagecloud::config_file::ConfigFile,
     secret::Secret,
-    token::{self, Construction, Mac},
+    url::token::{self, Construction, Mac},
 };
 
-use super::{World, aws::s3};
+use super::{World, control_plane::s3};
 
 /// How long a link lives, as packagecloud makes them.
 const LIFE: u64 = 300;

@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{heading, parts};
 use crate::{
-    model::welcome::{BucketFound, Source, Welcome},
+    model::run::welcome::{BucketFound, Source, Welcome},
     tui::{
         draw::{Body, Room},
         text,
@@ -52,9 +52,9 @@ pub fn identity(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
     let found = wizard.welcome.there().map_or(&[][..], |welcome: &Welcome| &welcome.identities);
     for (index, identity) in found.iter().enumerate() {
         let mark = match identity.suffices.result {
-            crate::model::check::Verdict::Pass => DONE,
-            crate::model::check::Verdict::Fail => FAILED,
-            crate::model::check::Verdict::Unknown => UNKNOWN,
+            crate::model::run::check::Verdict::Pass => DONE,
+            crate::model::run::check::Verdict::Fail => FAILED,
+            crate::model::run::check::Verdict::Unknown => UNKNOWN,
         };
         let mut said = Vec::new();
         if !identity.arn.is_empty() {

@@ -9,7 +9,7 @@ use crate::{
         keys, text,
         theme::Theme,
     },
-    wizard::{Wizard, intent::Mode, words},
+    wizard::{Wizard, copy, intent::Mode},
 };
 
 const PROMISES: [&str; 5] = [
@@ -35,7 +35,7 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
     for promise in PROMISES {
         text::hang(lines, vec![Span::styled("· ", theme.accent)], promise, theme.plain, room.prose());
     }
-    let support = format!("packagecloud's own support: {}", words::SUPPORT);
+    let support = format!("packagecloud's own support: {}", copy::SUPPORT);
     text::hang(lines, vec![Span::styled("· ", theme.accent)], &support, theme.plain, room.prose());
     body
 }

@@ -10,7 +10,7 @@ use super::{
     theme::{Theme, spinner},
 };
 use crate::{
-    model::goal::Stage,
+    model::run::goal::Stage,
     wizard::{
         Doing, Wizard,
         screen::{Over, Screen},

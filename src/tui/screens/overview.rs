@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::stage;
 use crate::{
-    model::{
+    model::run::{
         goal::{Stage, Step},
         plan::{Change, Plan, Verb},
     },

@@ -6,7 +6,7 @@ use ratatui::{
 };
 
 use crate::{
-    model::{
+    model::run::{
         check::{Check, Verdict},
         failure::Failure,
         plan::Exhibit,

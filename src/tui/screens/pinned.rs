@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::parts;
 use crate::{
-    model::plan::{Ask, Consent},
+    model::run::plan::{Ask, Consent},
     tui::{
         draw::{Body, Room},
         text,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use crate::{
-    model::{
+    model::run::{
         goal::{Stage, Step},
         tally::Tally,
     },

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::{heading, overview, parts, reindex};
 use crate::{
-    model::{
+    model::run::{
         event::End,
         failure::{Failure, Kind},
         goal::{Stage, Step},
@@ -18,9 +18,8 @@ use crate::{
         theme::{DONE, FAILED, SKIPPED, Theme, spinner},
     },
     wizard::{
-        Wizard,
+        Wizard, copy,
         log::{Leg, LineState},
-        words,
     },
 };
 
@@ -28,7 +27,7 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
     let mut body = Body::default();
     let lines = &mut body.lines;
     body.head = Some(heading(wizard, theme, room, stage.title()));
-    text::prose(lines, words::purpose(stage), theme.dim, room.prose());
+    text::prose(lines, copy::purpose(stage), theme.dim, room.prose());
     lines.push(Line::default());
     let Some(leg) = wizard.leg(stage) else { return body };
     if let Some(waits) = &leg.waits {
@@ -163,11 +162,11 @@ fn outcome(
     if leg.end == Some(End::Failed) && wizard.applying().is_none() {
         let taken_back = leg.line(Step::TakeBack).is_some_and(|line| line.state == LineState::Done);
         let way_out = if stage == Stage::Disable || taken_back {
-            format!("  Enter looks again. If it does not work out, write to {}.", words::SUPPORT)
+            format!("  Enter looks again. If it does not work out, write to {}.", copy::SUPPORT)
         } else {
             format!(
                 "  Enter looks again and goes on from what is there. D switches CloudFront off. If neither helps, write to {}.",
-                words::SUPPORT
+                copy::SUPPORT
             )
         };
         space(lines);

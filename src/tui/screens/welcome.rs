@@ -4,13 +4,13 @@ use ratatui::text::{Line, Span};
 
 use super::{heading, parts};
 use crate::{
-    model::welcome::{CloudFrontFound, SetUpBy, Welcome},
+    model::run::welcome::{CloudFrontFound, SetUpBy, Welcome},
     tui::{
         draw::{Body, Room},
         text,
         theme::Theme,
     },
-    wizard::{Found, Wizard, words},
+    wizard::{Found, Wizard, copy},
 };
 
 pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
@@ -106,7 +106,7 @@ fn found(
         parts::aside(lines, &text, theme, room);
     }
     if let Some(left) = &welcome.left {
-        let text = format!("{left}; {} goes on from there", words::goal(left.goal).0);
+        let text = format!("{left}; {} goes on from there", copy::goal(left.goal).0);
         parts::fact(lines, "last run", &text, theme.plain, theme, room);
     }
     for failure in &welcome.failures {
@@ -154,12 +154,12 @@ fn goals(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
     body.lines.push(Line::styled("What shall happen?", theme.strong));
     // Above the goals: below them it would be the first to fall off a small screen.
     if let Some((goal, why)) = proposed {
-        let text = format!("{} is proposed: {why}", words::goal(*goal).0);
+        let text = format!("{} is proposed: {why}", copy::goal(*goal).0);
         text::hang(&mut body.lines, vec![Span::raw("  ")], &text, theme.dim, room.prose());
     }
     for (index, goal) in Wizard::GOALS.into_iter().enumerate() {
         let chosen = index == wizard.choice;
-        let (name, means) = words::goal(goal);
+        let (name, means) = copy::goal(goal);
         let style = if chosen { theme.title } else { theme.plain };
         let means = text::cut(means, room.width.saturating_sub(14));
         let spans = vec![Span::styled(text::column(name, 12), style), Span::styled(means, theme.dim)];

@@ -1,7 +1,7 @@
 //! Another run on the host, and another account than the last run's.
 
 use super::*;
-use crate::model::other_run::{OtherRun, Watched};
+use crate::model::run::other_run::{OtherRun, Watched};
 
 fn other() -> OtherRun {
     OtherRun {

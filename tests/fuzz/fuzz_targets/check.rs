@@ -13,14 +13,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 #[expect(dead_code, reason = "not all of it is asked here")]
 #[path = "../../../src/model"]
 mod model {
-    pub mod failure;
     pub mod secret;
-    pub mod token;
+    pub mod run {
+        pub mod failure;
+    }
+    pub mod url {
+        pub mod token;
+    }
 }
 
 use model::{
     secret::Secret,
-    token::{Construction, Mac, Refusal, Request, Scheme, canonical, check, inspect, sign},
+    url::token::{Construction, Mac, Refusal, Request, Scheme, canonical, check, inspect, sign},
 };
 
 const SHORT: &[u8] = b"0123456789abcde";

@@ -18,7 +18,7 @@ use aws_smithy_types::body::SdkBody;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::cloud::objects::Objects;
+use crate::aws::s3::fast::Objects;
 
 pub const GRANTS: &str = "<Grant><Grantee><ID>me</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant>";
 

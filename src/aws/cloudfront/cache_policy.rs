@@ -1,0 +1,175 @@
+//! The cache policy: packages by their Cache-Control, repository metadata never.
+//!
+//! MinTTL is 0, or CloudFront would keep what says no-cache; DefaultTTL is 0, so that what says nothing isn't kept.
+
+use aws_sdk_cloudfront::{
+    error::BuildError,
+    types::{
+        self, CachePolicyConfig, CachePolicyCookieBehavior, CachePolicyCookiesConfig,
+        CachePolicyHeaderBehavior, CachePolicyHeadersConfig, CachePolicyQueryStringBehavior,
+        CachePolicyQueryStringsConfig, CachePolicyType, ParametersInCacheKeyAndForwardedToOrigin,
+    },
+};
+
+use super::unbuilt;
+use crate::aws::{Cloud, error, permitted};
+use crate::model::{
+    aws::{
+        evidence::{CachePolicy, Ownership},
+        names::Names,
+    },
+    run::failure::Failure,
+};
+
+const MAX_TTL: i64 = 31_536_000;
+
+fn what(names: &Names) -> String {
+    format!("cache policy {}", names.cache_policy())
+}
+
+fn config(names: &Names) -> Result<CachePolicyConfig, BuildError> {
+    let key = ParametersInCacheKeyAndForwardedToOrigin::builder()
+        .enable_accept_encoding_gzip(false)
+        .enable_accept_encoding_brotli(false)
+        .headers_config(
+            CachePolicyHeadersConfig::builder().header_behavior(CachePolicyHeaderBehavior::None).build()?,
+        )
+        .cookies_config(
+            CachePolicyCookiesConfig::builder().cookie_behavior(CachePolicyCookieBehavior::None).build()?,
+        )
+        .query_strings_config(
+            CachePolicyQueryStringsConfig::builder()
+                .query_string_behavior(CachePolicyQueryStringBehavior::None)
+                .build()?,
+        )
+        .build()?;
+    CachePolicyConfig::builder()
+        .name(names.cache_policy())
+        .comment(names.cache_policy_comment())
+        .min_ttl(0)
+        .default_ttl(0)
+        .max_ttl(MAX_TTL)
+        .parameters_in_cache_key_and_forwarded_to_origin(key)
+        .build()
+}
+
+/// Whether its TTLs and its key are ours, whatever it is called.
+fn right(standing: &CachePolicyConfig) -> bool {
+    let key = standing.parameters_in_cache_key_and_forwarded_to_origin().is_some_and(|key| {
+        let headers = key.headers_config().map(CachePolicyHeadersConfig::header_behavior);
+        let cookies = key.cookies_config().map(CachePolicyCookiesConfig::cookie_behavior);
+        let strings = key.query_strings_config().map(CachePolicyQueryStringsConfig::query_string_behavior);
+        headers == Some(&CachePolicyHeaderBehavior::None)
+            && cookies == Some(&CachePolicyCookieBehavior::None)
+            && strings == Some(&CachePolicyQueryStringBehavior::None)
+            && !key.enable_accept_encoding_gzip()
+            && !key.enable_accept_encoding_brotli().unwrap_or(false)
+    });
+    key && standing.min_ttl() == 0 && standing.default_ttl() == Some(0) && standing.max_ttl() == Some(MAX_TTL)
+}
+
+impl Cloud {
+    /// The cache policy of our name, whoever's it is.
+    pub async fn cache_policy(&self, names: &Names) -> Result<Option<CachePolicy>, Failure> {
+        let mut marker: Option<String> = None;
+        loop {
+            let asked = self
+                .cloudfront
+                .list_cache_policies()
+                .r#type(CachePolicyType::Custom)
+                .set_marker(marker.take())
+                .send()
+                .await
+                .map_err(error::of("cloudfront:ListCachePolicies", what(names)))?;
+            let Some(list) = asked.cache_policy_list else { return Ok(None) };
+            let found =
+                list.items().iter().filter_map(|one| one.cache_policy()).find(|one| named(one, names));
+            if let Some(found) = found {
+                return Ok(Some(seen(found, names)));
+            }
+            marker = list.next_marker.filter(|marker| !marker.is_empty());
+            if marker.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The cache policy, made where `seen` is none, and brought to contract section 5 where it differs.
+    pub async fn ensure_cache_policy(
+        &self,
+        names: &Names,
+        seen: Option<&CachePolicy>,
+        adopt: bool,
+    ) -> Result<CachePolicy, Failure> {
+        let config = config(names).map_err(|error| unbuilt(&what(names), &error))?;
+        let Some(seen) = seen else { return self.create_cache_policy(names, config).await };
+        permitted(&what(names), &seen.ownership, adopt)?;
+        if seen.right && seen.ownership == Ownership::Ours {
+            return Ok(seen.clone());
+        }
+        let asked = self.cloudfront.get_cache_policy().id(&seen.id).send().await;
+        let now = asked.map_err(error::of("cloudfront:GetCachePolicy", what(names)))?;
+        let asked = self
+            .cloudfront
+            .update_cache_policy()
+            .id(&seen.id)
+            .set_if_match(now.e_tag)
+            .cache_policy_config(config)
+            .send()
+            .await
+            .map_err(error::of("cloudfront:UpdateCachePolicy", what(names)));
+        match asked {
+            // A reply may have been lost: what counts is what stands.
+            Err(failure) if error::is(&failure, "PreconditionFailed") => {
+                let now = self.cache_policy(names).await?;
+                now.filter(|now| now.right && now.ownership == Ownership::Ours)
+                    .ok_or_else(|| Failure::drifted(what(names), "it was changed since it was shown"))
+            }
+            done => {
+                done.map(|_| CachePolicy { id: seen.id.clone(), ownership: Ownership::Ours, right: true })
+            }
+        }
+    }
+
+    async fn create_cache_policy(
+        &self,
+        names: &Names,
+        config: CachePolicyConfig,
+    ) -> Result<CachePolicy, Failure> {
+        const ACTION: &str = "cloudfront:CreateCachePolicy";
+        let asked = self.cloudfront.create_cache_policy().cache_policy_config(config).send().await;
+        match asked.map_err(error::of(ACTION, what(names))) {
+            Ok(answer) => {
+                let made = answer
+                    .cache_policy
+                    .ok_or_else(|| error::lacking(ACTION, what(names), "the cache policy"))?;
+                Ok(CachePolicy { id: made.id, ownership: Ownership::Ours, right: true })
+            }
+            // A reply was lost and the SDK asked again; or somebody was faster.
+            Err(failure) if error::is(&failure, "CachePolicyAlreadyExists") => {
+                let now = self.cache_policy(names).await?;
+                now.filter(|now| now.right && now.ownership == Ownership::Ours)
+                    .ok_or_else(|| Failure::drifted(what(names), "somebody made it meanwhile"))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+fn named(one: &types::CachePolicy, names: &Names) -> bool {
+    one.cache_policy_config().is_some_and(|config| config.name() == names.cache_policy())
+}
+
+fn seen(one: &types::CachePolicy, names: &Names) -> CachePolicy {
+    let config = one.cache_policy_config();
+    let comment = config.and_then(CachePolicyConfig::comment).unwrap_or_default();
+    CachePolicy {
+        id: one.id().to_owned(),
+        ownership: if comment == names.cache_policy_comment() {
+            Ownership::Ours
+        } else {
+            Ownership::Unmarked
+        },
+        right: config.is_some_and(right),
+    }
+}

@@ -1,0 +1,283 @@
+//! What a distribution of ours is (contract section 5), as the SDK's types, and how an existing one becomes it.
+//!
+//! Only what section 5 names is set; everything else that stands in a configuration stays.
+
+#![expect(
+    deprecated,
+    reason = "a distribution made by hand may still hold the legacy settings, which are told and replaced"
+)]
+
+use aws_sdk_cloudfront::{
+    error::BuildError,
+    types::{
+        Aliases, AllowedMethods, CachedMethods, CustomErrorResponse, CustomErrorResponses,
+        DefaultCacheBehavior, DistributionConfig, EventType, FunctionAssociations, HttpVersion,
+        LambdaFunctionAssociation, LambdaFunctionAssociations, Method, MinimumProtocolVersion, Origin,
+        Origins, S3OriginConfig, SslSupportMethod, ViewerCertificate, ViewerProtocolPolicy,
+    },
+};
+
+use super::{
+    origin::{is_bucket, reaches_bucket, regional},
+    unbuilt,
+};
+use crate::model::{aws::names::Names, run::failure::Failure};
+
+/// The errors that CloudFront can be told not to keep.
+pub const ERRORS: [i32; 11] = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
+
+const ORIGIN: &str = "packagecloud";
+
+/// How CloudFront gets at the bucket: the id, `E…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access<'a> {
+    Identity(&'a str),
+    Control(&'a str),
+}
+
+/// A distribution of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape<'a> {
+    /// The bucket's region: the origin is `<bucket>.s3.<region>.amazonaws.com`.
+    pub region: &'a str,
+    pub access: Access<'a>,
+    pub cache_policy_id: &'a str,
+    /// With its number.
+    pub version_arn: &'a str,
+    /// A domain of one's own and its ACM certificate's ARN.
+    pub alias: Option<(&'a str, &'a str)>,
+}
+
+/// What an update shall make of a distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent<'a> {
+    /// All of section 5.
+    Whole(Shape<'a>),
+    /// This version on the viewer request of every behavior of the bucket, and nothing else.
+    Version(&'a str),
+}
+
+impl<'a> Intent<'a> {
+    /// The domain of one's own and its certificate, where they are to be set.
+    pub fn alias(&self) -> Option<(&'a str, &'a str)> {
+        match self {
+            Self::Whole(shape) => shape.alias,
+            Self::Version(_) => None,
+        }
+    }
+
+    pub fn version_arn(&self) -> &'a str {
+        match self {
+            Self::Whole(shape) => shape.version_arn,
+            Self::Version(arn) => arn,
+        }
+    }
+}
+
+/// A new distribution.
+pub fn made(
+    names: &Names,
+    shape: &Shape<'_>,
+    caller_reference: &str,
+) -> Result<DistributionConfig, BuildError> {
+    let origin = Origin::builder()
+        .id(ORIGIN)
+        .domain_name(regional(names.bucket(), shape.region))
+        .origin_path("")
+        .s3_origin_config(S3OriginConfig::builder().origin_access_identity("").build())
+        .build()?;
+    let behavior = DefaultCacheBehavior::builder()
+        .target_origin_id(ORIGIN)
+        .viewer_protocol_policy(ViewerProtocolPolicy::HttpsOnly)
+        .build()?;
+    let mut config = DistributionConfig::builder()
+        .caller_reference(caller_reference)
+        .comment(names.comment())
+        .enabled(true)
+        .origins(Origins::builder().quantity(1).items(origin).build()?)
+        .default_cache_behavior(behavior)
+        .build()?;
+    whole(&mut config, names, shape)?;
+    Ok(config)
+}
+
+/// Brings `config` to `intent`.
+pub fn applied(config: &mut DistributionConfig, names: &Names, intent: &Intent<'_>) -> Result<(), Failure> {
+    let done = match intent {
+        Intent::Whole(shape) => whole(config, names, shape),
+        Intent::Version(arn) => authenticated(config, names, arn),
+    };
+    done.map_err(|error| unbuilt("distribution", &error))
+}
+
+/// Sets the fields of a behavior that section 5 names; the default behavior and the others are two types of one shape.
+macro_rules! behave {
+    ($behavior:expr, $shape:expr) => {{
+        $behavior.viewer_protocol_policy = ViewerProtocolPolicy::HttpsOnly;
+        $behavior.cache_policy_id = Some($shape.cache_policy_id.to_owned());
+        $behavior.forwarded_values = None;
+        $behavior.min_ttl = None;
+        $behavior.default_ttl = None;
+        $behavior.max_ttl = None;
+        $behavior.compress = Some(false);
+        if !get_and_head($behavior.allowed_methods.as_ref()) {
+            $behavior.allowed_methods = Some(methods()?);
+        }
+    }};
+}
+
+fn whole(config: &mut DistributionConfig, names: &Names, shape: &Shape<'_>) -> Result<(), BuildError> {
+    authenticated(config, names, shape.version_arn)?;
+    let targets = reaches_bucket(config, names.bucket());
+    if let Some(behavior) = &mut config.default_cache_behavior
+        && targets.contains(&behavior.target_origin_id)
+    {
+        behave!(behavior, shape);
+    }
+    for behavior in config.cache_behaviors.iter_mut().flat_map(|all| all.items.iter_mut().flatten()) {
+        if targets.contains(&behavior.target_origin_id) {
+            behave!(behavior, shape);
+        }
+    }
+    for origin in config.origins.iter_mut().flat_map(|all| &mut all.items) {
+        if is_bucket(origin, names.bucket()) {
+            reach(origin, names, shape);
+        }
+    }
+    comment_and_viewers(config, names, shape)
+}
+
+fn comment_and_viewers(
+    config: &mut DistributionConfig,
+    names: &Names,
+    shape: &Shape<'_>,
+) -> Result<(), BuildError> {
+    config.comment = names.comment();
+    config.enabled = true;
+    config.is_ipv6_enabled = Some(true);
+    // HTTP/3 is refused while a continuous deployment is attached: then what stands stays.
+    if config.continuous_deployment_policy_id.as_deref().unwrap_or_default().is_empty() {
+        config.http_version = Some(HttpVersion::Http2and3);
+    }
+    let standing = config.custom_error_responses.take().and_then(|all| all.items).unwrap_or_default();
+    config.custom_error_responses = Some(errors_not_kept(standing)?);
+    if let Some((domain, certificate)) = shape.alias {
+        let mut names = config.aliases.take().and_then(|all| all.items).unwrap_or_default();
+        if !names.iter().any(|name| name == domain) {
+            names.push(domain.to_owned());
+        }
+        config.aliases = Some(Aliases::builder().quantity(quantity(&names)).set_items(Some(names)).build()?);
+        let right = config.viewer_certificate.as_ref().and_then(ViewerCertificate::acm_certificate_arn);
+        if right != Some(certificate) {
+            config.viewer_certificate = Some(
+                ViewerCertificate::builder()
+                    .acm_certificate_arn(certificate)
+                    .ssl_support_method(SslSupportMethod::SniOnly)
+                    .minimum_protocol_version(MinimumProtocolVersion::TlSv122021)
+                    .build(),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn reach(origin: &mut Origin, names: &Names, shape: &Shape<'_>) {
+    let (identity, control) = match shape.access {
+        Access::Identity(id) => (format!("origin-access-identity/cloudfront/{id}"), String::new()),
+        Access::Control(id) => (String::new(), id.to_owned()),
+    };
+    origin.domain_name = regional(names.bucket(), shape.region);
+    origin.origin_path = Some(String::new());
+    origin.custom_origin_config = None;
+    // Absent and empty mean the same, and AWS gives it as empty.
+    if origin.origin_access_control_id.as_deref().unwrap_or_default() != control {
+        origin.origin_access_control_id = Some(control);
+    }
+    // The element is wanted even where it says nothing.
+    let standing = origin.s3_origin_config.get_or_insert_with(|| S3OriginConfig::builder().build());
+    standing.origin_access_identity = identity;
+}
+
+/// The version on the viewer request of every behavior of the bucket.
+fn authenticated(config: &mut DistributionConfig, names: &Names, arn: &str) -> Result<(), BuildError> {
+    let targets = reaches_bucket(config, names.bucket());
+    if let Some(behavior) = &mut config.default_cache_behavior
+        && targets.contains(&behavior.target_origin_id)
+    {
+        behavior.lambda_function_associations =
+            Some(with_authenticator(behavior.lambda_function_associations.take(), arn)?);
+    }
+    for behavior in config.cache_behaviors.iter_mut().flat_map(|all| all.items.iter_mut().flatten()) {
+        if targets.contains(&behavior.target_origin_id) {
+            behavior.lambda_function_associations =
+                Some(with_authenticator(behavior.lambda_function_associations.take(), arn)?);
+        }
+    }
+    Ok(())
+}
+
+fn with_authenticator(
+    standing: Option<LambdaFunctionAssociations>,
+    arn: &str,
+) -> Result<LambdaFunctionAssociations, BuildError> {
+    let mut all = standing.and_then(|all| all.items).unwrap_or_default();
+    match all.iter_mut().find(|one| one.event_type == EventType::ViewerRequest) {
+        Some(one) => arn.clone_into(&mut one.lambda_function_arn),
+        None => all.push(
+            LambdaFunctionAssociation::builder()
+                .lambda_function_arn(arn)
+                .event_type(EventType::ViewerRequest)
+                .include_body(false)
+                .build()?,
+        ),
+    }
+    LambdaFunctionAssociations::builder().quantity(quantity(&all)).set_items(Some(all)).build()
+}
+
+/// Who holds the viewer request: a Lambda function's version, and a CloudFront Function, by ARN.
+pub fn viewer_request(
+    lambda: Option<&LambdaFunctionAssociations>,
+    functions: Option<&FunctionAssociations>,
+) -> (Option<String>, Option<String>) {
+    let lambda =
+        lambda.and_then(|all| all.items().iter().find(|one| one.event_type == EventType::ViewerRequest));
+    let function =
+        functions.and_then(|all| all.items().iter().find(|one| one.event_type == EventType::ViewerRequest));
+    (lambda.map(|one| one.lambda_function_arn.clone()), function.map(|one| one.function_arn.clone()))
+}
+
+pub fn get_and_head(standing: Option<&AllowedMethods>) -> bool {
+    // Where nothing is said, GET and HEAD is what is meant.
+    standing.is_none_or(|all| {
+        all.items().len() == 2 && [Method::Get, Method::Head].iter().all(|one| all.items().contains(one))
+    })
+}
+
+fn methods() -> Result<AllowedMethods, BuildError> {
+    let both = || Some(vec![Method::Head, Method::Get]);
+    let cached = CachedMethods::builder().quantity(2).set_items(both()).build()?;
+    AllowedMethods::builder().quantity(2).set_items(both()).cached_methods(cached).build()
+}
+
+pub fn errors_kept(standing: Option<&CustomErrorResponses>) -> bool {
+    let all = standing.map(CustomErrorResponses::items).unwrap_or_default();
+    !ERRORS
+        .iter()
+        .all(|code| all.iter().any(|one| one.error_code == *code && one.error_caching_min_ttl == Some(0)))
+}
+
+fn errors_not_kept(mut all: Vec<CustomErrorResponse>) -> Result<CustomErrorResponses, BuildError> {
+    for code in ERRORS {
+        match all.iter_mut().find(|one| one.error_code == code) {
+            Some(one) => one.error_caching_min_ttl = Some(0),
+            None => {
+                all.push(CustomErrorResponse::builder().error_code(code).error_caching_min_ttl(0).build()?);
+            }
+        }
+    }
+    CustomErrorResponses::builder().quantity(quantity(&all)).set_items(Some(all)).build()
+}
+
+fn quantity<T>(all: &[T]) -> i32 {
+    i32::try_from(all.len()).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,24 @@
+//! CloudFront: origin access, the cache policy, distributions and what is associated with them.
+//!
+//! An update goes out with the ETag of the configuration that it was made from, and drops nothing that stands in it.
+
+mod cache_policy;
+pub mod config;
+mod distribution;
+mod origin;
+pub mod origin_access;
+mod quotas;
+mod read;
+pub mod round_trip;
+
+pub use config::{Access, Intent, Shape};
+pub use origin::{bucket_distributions, is_domain};
+
+use aws_sdk_cloudfront::error::BuildError;
+
+use crate::model::run::failure::Failure;
+
+/// A part that AWS's own model wants is missing: a fault of ours.
+fn unbuilt(what: &str, error: &BuildError) -> Failure {
+    Failure::other(what, error.to_string(), "report this as a fault of the tool")
+}

@@ -1,0 +1,104 @@
+//! A profile whose role wants a code of a device: the SDK's own chain has nobody to ask, so the role is assumed here.
+//!
+//! A code is good for one request: the session that it gives is kept for the run.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+
+use super::{profiles, source::Keys};
+use crate::aws::error;
+use crate::model::{
+    run::failure::{Failure, Kind},
+    secret::Secret,
+};
+
+/// What such a profile says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mfa {
+    /// `arn:aws:iam::123456789012:mfa/jo`, or a number on a device.
+    pub serial: String,
+    role_arn: String,
+    /// Whose credentials ask.
+    pub source_profile: String,
+    external_id: Option<String>,
+    session_name: Option<String>,
+    duration: Option<i32>,
+}
+
+/// The device of a profile; none where it wants no code.
+#[must_use]
+pub fn of(profile: &str) -> Option<Mfa> {
+    from(&profiles::said(profile))
+}
+
+fn from(all: &BTreeMap<String, String>) -> Option<Mfa> {
+    let text = |key: &str| all.get(key).cloned();
+    Some(Mfa {
+        serial: text("mfa_serial")?,
+        role_arn: text("role_arn")?,
+        source_profile: text("source_profile")?,
+        external_id: text("external_id"),
+        session_name: text("role_session_name"),
+        duration: text("duration_seconds").and_then(|seconds| seconds.parse().ok()),
+    })
+}
+
+/// The session that the code gives; `source` is the source profile's configuration.
+pub async fn session(mfa: &Mfa, code: &Secret, source: &SdkConfig) -> Result<Keys, Failure> {
+    let asked = aws_sdk_sts::Client::new(source)
+        .assume_role()
+        .role_arn(&mfa.role_arn)
+        .role_session_name(mfa.session_name.as_deref().unwrap_or("packagecloud-cloudfront"))
+        .set_external_id(mfa.external_id.clone())
+        .set_duration_seconds(mfa.duration)
+        .serial_number(&mfa.serial)
+        .token_code(code.expose())
+        .send()
+        .await
+        .map_err(error::of("sts:AssumeRole", format!("role {}", mfa.role_arn)))
+        .map_err(|failure| match failure.kind {
+            // Who may not assume the role may not with a fresh code either.
+            Kind::Denied if failure.why.contains("MultiFactorAuthentication failed") => Failure {
+                kind: Kind::Credentials,
+                next: format!("give a fresh code of {}: each is good once", mfa.serial),
+                ..failure
+            },
+            _ => failure,
+        })?;
+    let made = asked
+        .credentials
+        .ok_or_else(|| error::lacking("sts:AssumeRole", &mfa.role_arn, "the credentials"))?;
+    Ok(Keys {
+        access: made.access_key_id,
+        secret: Secret::new(made.secret_access_key),
+        session: Some(Secret::new(made.session_token)),
+    })
+}
+
+/// Where nobody could be asked.
+#[must_use]
+pub fn unasked(profile: &str, mfa: &Mfa) -> Failure {
+    Failure::new(
+        Kind::Credentials,
+        format!("profile {profile}"),
+        format!("its role wants a code of {}, and none was given", mfa.serial),
+        format!("start at a terminal with --profile {profile}: the code is asked for first"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_says_what_its_role_wants() {
+        let config = "[profile  ops]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile=base\nmfa_serial = arn:aws:iam::1:mfa/jo\nexternal_id = x=y\n\
+            duration_seconds = 3600\n[profile plain]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\n# mfa_serial = no\n";
+        let of = |profile: &str| from(&profiles::said_in(config, "[base]\n", profile));
+        let found = of("ops").unwrap();
+        assert_eq!((found.serial.as_str(), found.source_profile.as_str()), ("arn:aws:iam::1:mfa/jo", "base"));
+        assert_eq!((found.external_id.as_deref(), found.duration), (Some("x=y"), Some(3600)));
+        assert_eq!((of("plain"), of("nobody")), (None, None));
+    }
+}

@@ -1,0 +1,6 @@
+//! Credentials: which identities there are, what the profiles say, and how all clients of one identity share them.
+
+pub mod mfa;
+pub mod profiles;
+pub mod shared;
+pub mod source;

@@ -1,0 +1,136 @@
+//! Credentials that all clients of one identity hold together, so that fresh ones take the old ones' place under all of them.
+//!
+//! Nothing is made anew by an exchange: what waits, and what runs beside it, goes on with the fresh ones.
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use aws_config::{ConfigLoader, SdkConfig, identity::IdentityCache};
+use aws_credential_types::{
+    credential_feature::AwsCredentialFeature,
+    provider::{ProvideCredentials, SharedCredentialsProvider, future},
+};
+use aws_smithy_runtime_api::client::{
+    identity::{IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver},
+    runtime_components::RuntimeComponents,
+};
+use aws_smithy_types::config_bag::ConfigBag;
+
+use super::source::Candidate;
+
+/// Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Held(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Where they come from.
+    of: Candidate,
+    /// Whose they are, once AWS has said it.
+    account: OnceLock<String>,
+    provider: RwLock<Option<SharedCredentialsProvider>>,
+    cache: RwLock<SharedIdentityCache>,
+    /// What the rest of AWS's chain found, once it was asked.
+    kind: RwLock<Option<&'static str>>,
+}
+
+impl Held {
+    #[must_use]
+    pub(crate) fn of(candidate: &Candidate) -> Self {
+        Self(Arc::new(Inner {
+            of: candidate.clone(),
+            account: OnceLock::new(),
+            provider: RwLock::new(None),
+            cache: RwLock::new(IdentityCache::lazy().build()),
+            kind: RwLock::new(None),
+        }))
+    }
+
+    /// A configuration whose clients hold these, from where `loader` finds them.
+    pub(super) async fn loaded(&self, loader: ConfigLoader) -> SdkConfig {
+        let config = loader.load().await;
+        set(&self.0.provider, config.credentials_provider());
+        let provider = SharedCredentialsProvider::new(self.clone());
+        config.into_builder().credentials_provider(provider).identity_cache(self.clone()).build()
+    }
+
+    #[must_use]
+    pub fn candidate(&self) -> &Candidate {
+        &self.0.of
+    }
+
+    /// Whose they are; the first that is said holds.
+    pub fn belong_to(&self, account: &str) {
+        let _ = self.0.account.set(account.to_owned());
+    }
+
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.0.account.get().map(String::as_str)
+    }
+
+    /// Takes the fresh ones in place of those held until now.
+    pub fn exchange(&self, fresh: &Self) {
+        set(&self.0.provider, get(&fresh.0.provider));
+        set(&self.0.cache, IdentityCache::lazy().build());
+    }
+
+    /// How they were found: of AWS's own search what it came upon.
+    #[must_use]
+    pub fn found(&self) -> String {
+        match get(&self.0.kind) {
+            Some(kind) if self.0.of.source == super::source::Source::Chain => {
+                format!("{kind}, by AWS's own search")
+            }
+            _ => self.0.of.found.clone(),
+        }
+    }
+
+    fn note(&self, features: Option<&Vec<AwsCredentialFeature>>) {
+        use AwsCredentialFeature as Feature;
+        let kind = features.and_then(|all| all.last()).map(|last| match last {
+            Feature::CredentialsImds => "the instance's role, from its metadata service",
+            Feature::CredentialsHttp => "the container's role, from its credentials endpoint",
+            Feature::CredentialsEnvVarsStsWebIdToken
+            | Feature::CredentialsProfileStsWebIdToken
+            | Feature::CredentialsStsAssumeRoleWebId => "a role by web identity token",
+            _ => "the default profile",
+        });
+        set(&self.0.kind, kind);
+    }
+}
+
+fn get<T: Clone>(lock: &RwLock<T>) -> T {
+    lock.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn set<T>(lock: &RwLock<T>, value: T) {
+    *lock.write().unwrap_or_else(PoisonError::into_inner) = value;
+}
+
+impl ProvideCredentials for Held {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async {
+            let provider = get(&self.0.provider).ok_or_else(|| {
+                aws_credential_types::provider::error::CredentialsError::not_loaded("there is no source")
+            })?;
+            let given = provider.provide_credentials().await?;
+            self.note(given.get_property());
+            Ok(given)
+        })
+    }
+}
+
+impl ResolveCachedIdentity for Held {
+    fn resolve_cached_identity<'a>(
+        &'a self,
+        resolver: SharedIdentityResolver,
+        components: &'a RuntimeComponents,
+        config: &'a ConfigBag,
+    ) -> IdentityFuture<'a> {
+        let cache = get(&self.0.cache);
+        IdentityFuture::new(async move { cache.resolve_cached_identity(resolver, components, config).await })
+    }
+}

@@ -1,0 +1,356 @@
+//! `SdkError` turned into a `Failure`, in one place: what was denied or refused, on what, the code, the request id, the next move.
+//!
+//! Never "service error", never a body: AWS's own first line at most, and none where it could quote a signed request.
+
+use std::{collections::BTreeSet, error::Error};
+
+use aws_sdk_sts::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::RequestId,
+};
+use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, client::result::DispatchFailure};
+
+use crate::model::run::failure::{Failure, Kind};
+
+const ABSENT: &[&str] = &[
+    "NoSuchEntity",
+    "NotFoundException",
+    "ResourceNotFoundException",
+    "NoSuchDistribution",
+    "NoSuchCloudFrontOriginAccessIdentity",
+    "NoSuchOriginAccessControl",
+    "NoSuchCachePolicy",
+    "NoSuchResource",
+    "NoSuchBucket",
+    "NoSuchBucketPolicy",
+    "NoSuchKey",
+    "NoSuchJob",
+    "NoSuchJobException",
+    "NotFound",
+    "ServerSideEncryptionConfigurationNotFoundError",
+    "OwnershipControlsNotFoundError",
+];
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "Forbidden",
+    "UnauthorizedOperation",
+    "AuthorizationError",
+    "NotAuthorized",
+    "AllAccessDisabled",
+];
+const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
+const BAD_CREDENTIALS: &[&str] = &[
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "InvalidToken",
+    "AuthFailure",
+    "NotSignedUp",
+    "OptInRequired",
+];
+const CLOCK: &[&str] = &["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
+const THROTTLED: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "SlowDown",
+];
+
+/// The failure of `action` (`iam:CreateRole`) on `what` (`role packagecloud_cloudfront_auth`), for `map_err`.
+pub fn of<E>(
+    action: &'static str,
+    what: impl Into<String>,
+) -> impl FnOnce(SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let what = what.into();
+    move |error| failure(action, what, &error)
+}
+
+/// What a model says is there, and isn't: an answer of AWS that lacks a part it always has.
+pub fn lacking(action: &'static str, what: impl Into<String>, part: &str) -> Failure {
+    Failure::other(
+        what,
+        format!("the answer to {action} lacks {part}"),
+        "try again; if it lasts, ask AWS support",
+    )
+}
+
+/// `None` where the thing isn't there.
+pub fn absent<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(failure) if failure.kind == Kind::Missing => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Whether AWS answered with this code.
+pub fn is(failure: &Failure, code: &str) -> bool {
+    failure.code.as_deref() == Some(code)
+}
+
+/// Whether AWS held the request back, and did nothing.
+pub fn throttled(failure: &Failure) -> bool {
+    failure.code.as_deref().is_some_and(|code| THROTTLED.contains(&code))
+}
+
+fn failure<E>(action: &str, what: String, error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let request_id = error
+        .request_id()
+        .or_else(|| error.raw_response().and_then(|response| response.headers().get("x-amz-cf-id")))
+        .map(str::to_owned);
+    match error {
+        SdkError::ServiceError(answer) => {
+            let meta = answer.err().meta();
+            let status = answer.raw().status().as_u16();
+            served(action, what, meta.code(), meta.message(), status)
+                .with_code(Some(code(meta.code(), status)), request_id)
+        }
+        SdkError::TimeoutError(_) => Failure::new(
+            Kind::Unreachable,
+            what,
+            format!("{action} got no answer in time"),
+            "check the network and proxy settings, then try again",
+        ),
+        SdkError::DispatchFailure(dispatch) => unsent(action, what, dispatch, error),
+        SdkError::ResponseError(_) => Failure::new(
+            Kind::Unreachable,
+            what,
+            format!("the answer to {action} broke off or could not be read"),
+            "check for a proxy in between, then try again",
+        )
+        .with_code(None, request_id),
+        _ => Failure::other(
+            what,
+            format!("{action} could not be asked: {}", chain(error)),
+            "check the options that were given, then try again",
+        ),
+    }
+}
+
+/// S3 answers a HEAD without a body, so without a code: its status says it.
+fn code(code: Option<&str>, status: u16) -> String {
+    match (code, status) {
+        (Some(code), _) if !code.is_empty() => code.to_owned(),
+        (_, 403) => "AccessDenied".to_owned(),
+        (_, 404) => "NotFound".to_owned(),
+        (_, status) => status.to_string(),
+    }
+}
+
+fn served(action: &str, what: String, given: Option<&str>, message: Option<&str>, status: u16) -> Failure {
+    let code = code(given, status);
+    let message = first_line(message.unwrap_or_default());
+    let said = |text: String| if message.is_empty() { text } else { format!("{text}: {message}") };
+    let any = |codes: &[&str]| codes.contains(&code.as_str());
+    if any(DENIED) {
+        let next = if message.contains("explicit deny") {
+            format!(
+                "a policy denies {action} explicitly (a boundary or a service control policy too): have it lifted, or use another identity"
+            )
+        } else {
+            format!("allow {action}: attach the policy that `check --policy` prints, then try again")
+        };
+        return Failure::new(Kind::Denied, what, said(format!("{action} is denied")), next);
+    }
+    if any(EXPIRED) {
+        return Failure::new(
+            Kind::Credentials,
+            what,
+            format!("the credentials have expired ({action})"),
+            "renew them (with a profile of AWS IAM Identity Center: `aws sso login --profile NAME`), then try again",
+        );
+    }
+    if any(CLOCK) {
+        return Failure::new(
+            Kind::Credentials,
+            what,
+            format!("this machine's clock is too far from AWS's ({action})"),
+            "set the clock (`timedatectl`, `chronyc makestep`), then try again",
+        );
+    }
+    if any(BAD_CREDENTIALS) {
+        return Failure::new(
+            Kind::Credentials,
+            what,
+            format!("AWS doesn't accept the credentials ({action}: {code})"),
+            "check the access key and its secret, or choose another identity",
+        );
+    }
+    if any(ABSENT) || (status == 404 && given.is_none()) {
+        return Failure::new(Kind::Missing, what, "it is not there", "look again; it may have been deleted");
+    }
+    if any(THROTTLED) || status == 429 {
+        return Failure::other(
+            what,
+            said(format!("AWS holds {action} back, even after retries ({code})")),
+            "wait a minute, then try again: what is done already is kept",
+        );
+    }
+    if status >= 500 {
+        return Failure::new(
+            Kind::Unreachable,
+            what,
+            said(format!("AWS failed at {action}, even after retries ({code})")),
+            "look at health.aws.amazon.com, then try again: what is done already is kept",
+        );
+    }
+    let next = next_move(&code, &message);
+    Failure::other(what, said(format!("AWS refused {action} ({code})")), next)
+}
+
+/// The next move for the refusals that have one of their own.
+fn next_move(code: &str, message: &str) -> &'static str {
+    match code {
+        "PreconditionFailed" | "InvalidIfMatchVersion" => "it was changed meanwhile: look again",
+        "InvalidLambdaFunctionAssociation" if message.contains("EnableReplication") => {
+            "attach the policy that `check --policy` prints: it allows lambda:EnableReplication* on the version"
+        }
+        "InvalidLambdaFunctionAssociation" => {
+            "run bootstrap-cloudfront, which mends the function, then try again"
+        }
+        "InvalidViewerCertificate" => {
+            "check the certificate: it must be issued, in us-east-1, for the packages domain"
+        }
+        "CNAMEAlreadyExists" => "another distribution holds this packages domain: take it off there first",
+        "TooManyDistributions"
+        | "TooManyCachePolicies"
+        | "TooManyOriginAccessControls"
+        | "TooManyCloudFrontOriginAccessIdentities"
+        | "TooManyLambdaFunctionAssociations"
+        | "TooManyDistributionsWithLambdaAssociations"
+        | "CodeStorageExceededException"
+        | "LimitExceeded"
+        | "LimitExceededException" => {
+            "raise the quota in Service Quotas, or remove what is no longer used, then try again"
+        }
+        "KMSInvalidStateException" | "DisabledException" => {
+            "enable the key, or cancel its deletion, in the KMS console"
+        }
+        "MalformedPolicyDocumentException" | "MalformedPolicyDocument" | "MalformedPolicy" => {
+            "look at the policy's principals: one may have been deleted"
+        }
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            "name the bucket's region with --region"
+        }
+        _ => "look at the reason, mend it, then try again: what is done already is kept",
+    }
+}
+
+fn unsent(action: &str, what: String, dispatch: &DispatchFailure, error: &dyn Error) -> Failure {
+    let said = chain(error);
+    let lower = said.to_lowercase();
+    if dispatch.is_timeout() {
+        return Failure::new(
+            Kind::Unreachable,
+            what,
+            format!("{action} got no answer in time"),
+            "check the network and proxy settings, then try again",
+        );
+    }
+    if lower.contains("sso") || lower.contains("login token") || lower.contains("session has expired") {
+        return Failure::new(
+            Kind::Credentials,
+            what,
+            format!("the sign-in to AWS has expired: {said}"),
+            "type `aws sso login --profile NAME` (or `aws login`) in another terminal, then try again",
+        );
+    }
+    if lower.contains("credential") || lower.contains("identity") || lower.contains("assume role") {
+        return Failure::new(
+            Kind::Credentials,
+            what,
+            format!("no usable AWS credentials: {said}"),
+            "choose another identity: --profile NAME, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        );
+    }
+    Failure::new(
+        Kind::Unreachable,
+        what,
+        format!("{action} could not be sent: {said}"),
+        "check the network, DNS, proxy and --endpoint-url, then try again",
+    )
+}
+
+/// The messages of an error and its sources, each once.
+fn chain(error: &dyn Error) -> String {
+    let mut seen = BTreeSet::new();
+    let mut parts = Vec::new();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let text = first_line(&error.to_string());
+        if !text.is_empty() && seen.insert(text.clone()) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    if parts.is_empty() { first_line(&error.to_string()) } else { parts.join(": ") }
+}
+
+/// The first line, at most 500 characters of it, without a full stop.
+fn first_line(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default().trim_end_matches('.');
+    line.chars().take(500).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_has_its_kind_and_next_move() {
+        for (code, status, message, kind, next) in [
+            (
+                "AccessDenied",
+                403,
+                "User: x is not authorized to perform: iam:CreateRole",
+                Kind::Denied,
+                "check --policy",
+            ),
+            (
+                "AccessDenied",
+                403,
+                "with an explicit deny in a service control policy",
+                Kind::Denied,
+                "lifted",
+            ),
+            ("ExpiredToken", 403, "", Kind::Credentials, "aws sso login"),
+            ("RequestTimeTooSkewed", 403, "", Kind::Credentials, "set the clock"),
+            ("InvalidClientTokenId", 403, "", Kind::Credentials, "access key"),
+            ("NoSuchEntity", 404, "", Kind::Missing, "look again"),
+            ("Throttling", 400, "Rate exceeded", Kind::Other, "wait a minute"),
+            ("InternalError", 500, "", Kind::Unreachable, "try again"),
+            ("TooManyCachePolicies", 400, "", Kind::Other, "quota"),
+        ] {
+            let failure = served("iam:CreateRole", "role r".into(), Some(code), Some(message), status);
+            assert_eq!(failure.kind, kind, "{code}");
+            assert!(failure.next.contains(next), "{code}: {}", failure.next);
+            assert!(!failure.to_string().contains("service error"), "{code}");
+        }
+        assert_eq!(served("s3:HeadBucket", "b".into(), None, None, 404).kind, Kind::Missing);
+        assert_eq!(served("s3:HeadBucket", "b".into(), None, None, 403).kind, Kind::Denied);
+    }
+
+    #[test]
+    fn a_message_never_quotes_the_signed_request() {
+        let long = "The request signature we calculated does not match.\n\nThe Canonical String was x-amz-security-token:secret";
+        let failure = served("iam:GetRole", "role r".into(), Some("SignatureDoesNotMatch"), Some(long), 403);
+        assert!(!failure.why.contains("secret") && !failure.why.contains("Canonical"));
+    }
+}

@@ -1,0 +1,252 @@
+//! KMS: the key that the function's secret is encrypted under, its alias and its policy, in us-east-1.
+//!
+//! A key is found, by alias or as an orphan by our tag, before one is made: each that is made costs money for ever.
+
+mod policy;
+
+use std::time::Duration;
+
+use super::{Cloud, Say, error, permitted, retry, whose};
+use crate::model::{
+    aws::{
+        evidence::{KmsKey, Ownership},
+        names::{COST_TAG, Names},
+    },
+    iam::policy::key_policy,
+    run::failure::{Failure, Kind},
+};
+use aws_config::retry::RetryConfig;
+use aws_sdk_kms::{
+    primitives::Blob,
+    types::{KeyMetadata, Tag},
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+/// A fresh key isn't everywhere at once.
+const KEY_THERE: retry::Wait = retry::Wait::new("the key to be known to all of KMS", 120, 2);
+/// How many keys are asked for their tags at once.
+const AT_ONCE: usize = 8;
+/// How often a key is asked for where the answer was lost and no key is found.
+const TRIES: usize = 3;
+/// How long a key that was made without an answer may take to be found by its tag.
+const ORPHAN: Duration = Duration::from_secs(5);
+
+fn what(names: &Names) -> String {
+    format!("KMS key {}", names.alias())
+}
+
+fn tags(names: &Names) -> Result<Vec<Tag>, Failure> {
+    let tag = |(key, value)| Tag::builder().tag_key(key).tag_value(value).build();
+    let built: Result<Vec<_>, _> = names.tags().into_iter().map(tag).collect();
+    built
+        .map_err(|error| Failure::other(what(names), error.to_string(), "report this as a fault of the tool"))
+}
+
+impl Cloud {
+    /// The key behind our alias, else an enabled one that carries our marker.
+    pub async fn key(&self, names: &Names) -> Result<Option<KmsKey>, Failure> {
+        match self.described(names, &names.alias()).await? {
+            Some(found) => self.key_of(names, &found, true).await.map(Some),
+            None => self.orphan(names).await,
+        }
+    }
+
+    async fn described(&self, names: &Names, id: &str) -> Result<Option<KeyMetadata>, Failure> {
+        let asked = self.kms.describe_key().key_id(id).send().await;
+        let found = error::absent(asked.map_err(error::of("kms:DescribeKey", what(names))))?;
+        Ok(found.and_then(|found| found.key_metadata))
+    }
+
+    async fn key_tags(&self, names: &Names, id: &str) -> Result<Ownership, Failure> {
+        let asked = self.kms.list_resource_tags().key_id(id).send().await;
+        let found = asked.map_err(error::of("kms:ListResourceTags", what(names)))?;
+        Ok(whose(found.tags().iter().map(|tag| (tag.tag_key(), tag.tag_value())), names))
+    }
+
+    async fn key_of(&self, names: &Names, found: &KeyMetadata, alias: bool) -> Result<KmsKey, Failure> {
+        let id = found.key_id();
+        let what = what(names);
+        let (ownership, policy) =
+            tokio::try_join!(self.key_tags(names, id), self.standing_policy(&what, id))?;
+        Ok(KmsKey {
+            id: id.to_owned(),
+            arn: found.arn().unwrap_or_default().to_owned(),
+            state: found.key_state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+            ownership,
+            policy,
+            alias,
+        })
+    }
+
+    /// The id, where the key carries our marker; one whose policy keeps its tags from us is none that we made.
+    async fn if_marked(&self, names: &Names, id: String) -> Result<Option<String>, Failure> {
+        match self.key_tags(names, &id).await {
+            Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
+            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Missing) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether an alias of this program's points at the key: then it is another install's of this bucket, and no orphan.
+    async fn has_alias(&self, names: &Names, id: &str) -> Result<bool, Failure> {
+        let mut pages = self.kms.list_aliases().key_id(id).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(error::of("kms:ListAliases", what(names)))?;
+            let ours = |alias: &str| alias.starts_with("alias/packagecloud_cloudfront");
+            if page.aliases().iter().any(|alias| alias.alias_name().is_some_and(ours)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// An enabled key with our marker and without an alias: a run was cut off between the two.
+    async fn orphan(&self, names: &Names) -> Result<Option<KmsKey>, Failure> {
+        let mut pages = self.kms.list_keys().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(error::of("kms:ListKeys", "the account's KMS keys"))?;
+            let ids = page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned));
+            let asked: Vec<_> = ids.map(|id| self.if_marked(names, id)).collect();
+            let marked: Vec<Option<String>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+            for id in marked.into_iter().flatten() {
+                if let Some(found) = self.described(names, &id).await?
+                    && found.enabled()
+                    && !self.has_alias(names, &id).await?
+                {
+                    return self.key_of(names, &found, false).await.map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The key, made with its policy and tags where `seen` is none.
+    pub async fn ensure_key(
+        &self,
+        names: &Names,
+        seen: Option<&KmsKey>,
+        role_arn: &str,
+        account: &str,
+        adopt: bool,
+        say: Say<'_>,
+    ) -> Result<KmsKey, Failure> {
+        let Some(seen) = seen else { return self.create_key(names, role_arn, account, say).await };
+        permitted(&what(names), &seen.ownership, adopt)?;
+        if seen.state != "Enabled" {
+            return Err(Failure::other(
+                what(names),
+                format!("its state is {}, so it can't be used", seen.state),
+                "enable it, or cancel its deletion, in the KMS console; then try again",
+            ));
+        }
+        if seen.ownership == Ownership::Ours {
+            return Ok(seen.clone());
+        }
+        let asked = self.kms.tag_resource().key_id(&seen.id).set_tags(Some(tags(names)?)).send().await;
+        asked.map_err(error::of("kms:TagResource", what(names)))?;
+        Ok(KmsKey { ownership: Ownership::Ours, ..seen.clone() })
+    }
+
+    /// The SDK would send CreateKey again after a lost reply, and make a second key: so it is told not to, and
+    /// the key is looked for before it is asked for again.
+    async fn create_key(
+        &self,
+        names: &Names,
+        role_arn: &str,
+        account: &str,
+        say: Say<'_>,
+    ) -> Result<KmsKey, Failure> {
+        let policy = key_policy(names, role_arn, account);
+        let once = aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled());
+        let tags = tags(names)?;
+        let create = || async {
+            self.kms
+                .create_key()
+                .description("packagecloud-cloudfront: encrypts the secret of the authenticator")
+                .policy(policy.to_string())
+                .set_tags(Some(tags.clone()))
+                .customize()
+                .config_override(once.clone())
+                .send()
+                .await
+                .map_err(error::of("kms:CreateKey", what(names)))
+        };
+        let mut last = None;
+        for _ in 0..TRIES {
+            // A policy that is refused makes no key.
+            let asked = retry::while_passing(policy::KNOWN, say, policy::unknown_principal, create).await;
+            let failure = match asked {
+                Ok(answer) => {
+                    let made = answer
+                        .key_metadata
+                        .ok_or_else(|| error::lacking("kms:CreateKey", what(names), "the key"))?;
+                    return Ok(KmsKey {
+                        id: made.key_id().to_owned(),
+                        arn: made.arn().unwrap_or_default().to_owned(),
+                        state: "Enabled".to_owned(),
+                        ownership: Ownership::Ours,
+                        policy,
+                        alias: false,
+                    });
+                }
+                Err(failure) => failure,
+            };
+            if failure.kind != Kind::Unreachable && !error::throttled(&failure) {
+                return Err(failure);
+            }
+            say("waiting to see whether the key was made although no answer came");
+            tokio::time::sleep(ORPHAN).await;
+            if let Some(found) = self.orphan(names).await? {
+                return Ok(found);
+            }
+            last = Some(failure);
+        }
+        Err(last.unwrap_or_else(|| error::lacking("kms:CreateKey", what(names), "the key")))
+    }
+
+    /// Our alias points at the key; an alias that points elsewhere is never moved.
+    pub async fn ensure_alias(&self, names: &Names, key: &KmsKey, say: Say<'_>) -> Result<(), Failure> {
+        if key.alias {
+            return Ok(());
+        }
+        let create = || async {
+            let asked = self.kms.create_alias().alias_name(names.alias()).target_key_id(&key.id).send().await;
+            asked.map_err(error::of("kms:CreateAlias", names.alias()))
+        };
+        let done =
+            retry::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, create).await;
+        match done {
+            Err(failure) if error::is(&failure, "AlreadyExistsException") => {
+                // The alias of a lost reply is ours, and may not be known everywhere yet.
+                let described = || async { self.described(names, &names.alias()).await };
+                let points = retry::until(KEY_THERE, say, described).await?;
+                if points.key_id() == key.id {
+                    Ok(())
+                } else {
+                    Err(Failure::drifted(names.alias(), "it points at another key by now"))
+                }
+            }
+            done => done.map(|_| ()),
+        }
+    }
+
+    /// The ciphertext under the encryption context `packagecloud:enterprise` = bucket.
+    pub async fn encrypt(&self, key_arn: &str, plaintext: &[u8], bucket: &str) -> Result<Vec<u8>, Failure> {
+        let what = format!("KMS key {key_arn}");
+        let encrypt = || async {
+            self.kms
+                .encrypt()
+                .key_id(key_arn)
+                .plaintext(Blob::new(plaintext))
+                .encryption_context(COST_TAG, bucket)
+                .send()
+                .await
+                .map_err(error::of("kms:Encrypt", &what))
+        };
+        let done = retry::while_passing(KEY_THERE, &|_| {}, |failure| failure.kind == Kind::Missing, encrypt);
+        let answer = done.await?;
+        let ciphertext =
+            answer.ciphertext_blob.ok_or_else(|| error::lacking("kms:Encrypt", what, "the ciphertext"))?;
+        Ok(ciphertext.into_inner())
+    }
+}

@@ -1,0 +1,17 @@
+//! What the account allows Lambda at large.
+
+use crate::aws::{Cloud, error};
+use crate::model::run::failure::Failure;
+
+impl Cloud {
+    /// How many executions may run at once in us-east-1, all functions together; and how many of them no function has reserved.
+    pub async fn lambda_concurrency(&self) -> Result<(i32, i32), Failure> {
+        let asked = self.lambda.get_account_settings().send().await;
+        let found = asked.map_err(error::of("lambda:GetAccountSettings", "Lambda's limits"))?;
+        let limit = found.account_limit.ok_or_else(|| {
+            error::lacking("lambda:GetAccountSettings", "Lambda's limits", "the account's limit")
+        })?;
+        let all = limit.concurrent_executions;
+        Ok((all, limit.unreserved_concurrent_executions.unwrap_or(all)))
+    }
+}

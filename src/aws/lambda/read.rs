@@ -1,0 +1,159 @@
+//! The function and its versions as they stand, and waiting until an update of it is through.
+//!
+//! What Lambda@Edge forbids is named here, so that it is said before an association fails for it.
+
+use aws_sdk_lambda::types::{
+    Architecture, FunctionConfiguration, LastUpdateStatus, PackageType, Runtime, State, TracingMode,
+};
+
+use super::{READY, what};
+use crate::aws::{Cloud, Say, error, retry, whose};
+use crate::model::{
+    aws::{
+        evidence::{Function, FunctionVersion},
+        names::Names,
+    },
+    run::failure::Failure,
+};
+
+/// Mended by the next upload of code, not by the configuration.
+pub const ARM: &str = "arm64 architecture";
+
+impl Cloud {
+    /// The function of our name, whoever's it is, with its versions; the listing leaves their states out.
+    pub async fn function(&self, names: &Names) -> Result<Option<Function>, Failure> {
+        let versions = async { error::absent(self.function_versions(names).await) };
+        let (found, versions) = tokio::try_join!(self.function_alone(names), versions)?;
+        Ok(found.map(|found| Function { versions: versions.unwrap_or_default(), ..found }))
+    }
+
+    /// The same without its versions, in one request.
+    pub async fn function_alone(&self, names: &Names) -> Result<Option<Function>, Failure> {
+        let asked = self.lambda.get_function().function_name(names.function()).send().await;
+        let found = error::absent(asked.map_err(error::of("lambda:GetFunction", what(names))))?;
+        let Some(found) = found else { return Ok(None) };
+        let part = |part| error::lacking("lambda:GetFunction", what(names), part);
+        let configuration = found.configuration.ok_or_else(|| part("the configuration"))?;
+        let tags = found.tags.unwrap_or_default();
+        Ok(Some(Function {
+            arn: configuration.function_arn().ok_or_else(|| part("the ARN"))?.to_owned(),
+            ownership: whose(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), names),
+            runtime: configuration.runtime().map(|one| one.as_str().to_owned()).unwrap_or_default(),
+            handler: configuration.handler().unwrap_or_default().to_owned(),
+            role_arn: configuration.role().unwrap_or_default().to_owned(),
+            memory: configuration.memory_size().unwrap_or_default(),
+            timeout: configuration.timeout().unwrap_or_default(),
+            code_sha256: configuration.code_sha256().unwrap_or_default().to_owned(),
+            description: configuration.description().unwrap_or_default().to_owned(),
+            revision_id: configuration.revision_id().unwrap_or_default().to_owned(),
+            forbidden: forbidden(&configuration),
+            versions: Vec::new(),
+        }))
+    }
+
+    /// Its versions, the oldest first.
+    pub async fn function_versions(&self, names: &Names) -> Result<Vec<FunctionVersion>, Failure> {
+        let mut all = Vec::new();
+        let mut pages =
+            self.lambda.list_versions_by_function().function_name(names.function()).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(error::of("lambda:ListVersionsByFunction", what(names)))?;
+            all.extend(page.versions().iter().filter_map(|found| version!(found)));
+        }
+        all.sort_by_key(|version| version.number);
+        Ok(all)
+    }
+
+    /// One version, by its ARN with its number.
+    pub async fn function_version(&self, arn: &str) -> Result<Option<FunctionVersion>, Failure> {
+        let asked = self.lambda.get_function_configuration().function_name(arn).send().await;
+        let found = asked.map_err(error::of("lambda:GetFunctionConfiguration", arn));
+        Ok(error::absent(found)?.and_then(|found| version!(found)))
+    }
+
+    /// Waits until `$LATEST` is active and its last update is through: its ARN and its revision then.
+    pub(super) async fn await_ready(&self, names: &Names, say: Say<'_>) -> Result<(String, String), Failure> {
+        retry::until(READY, say, || async {
+            let asked = self.lambda.get_function_configuration().function_name(names.function()).send().await;
+            let asked = asked.map_err(error::of("lambda:GetFunctionConfiguration", what(names)));
+            let Some(found) = error::absent(asked)? else { return Ok(None) };
+            if found.state() == Some(&State::Failed) {
+                return Err(unfit(&what(names), found.state_reason()));
+            }
+            if found.last_update_status() == Some(&LastUpdateStatus::Failed) {
+                return Err(unfit(&what(names), found.last_update_status_reason()));
+            }
+            let active = matches!(found.state(), None | Some(State::Active | State::Inactive));
+            let through = matches!(found.last_update_status(), None | Some(LastUpdateStatus::Successful));
+            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+            Ok((active && through).then(|| (text(found.function_arn()), text(found.revision_id()))))
+        })
+        .await
+    }
+}
+
+pub fn unfit(what: &str, reason: Option<&str>) -> Failure {
+    Failure::other(
+        what,
+        format!("Lambda could not make it ready: {}", reason.unwrap_or("it gives no reason")),
+        "look at the function in the Lambda console (us-east-1), then try again",
+    )
+}
+
+/// A version from any of Lambda's answers that hold one; `None` for `$LATEST`.
+macro_rules! version {
+    ($found:expr) => {
+        $crate::aws::lambda::read::version_of(
+            $found.function_arn(),
+            $found.version(),
+            $found.description(),
+            $found.runtime(),
+            $found.state(),
+            $found.code_sha256(),
+        )
+    };
+}
+pub(super) use version;
+
+pub fn version_of(
+    arn: Option<&str>,
+    number: Option<&str>,
+    description: Option<&str>,
+    runtime: Option<&Runtime>,
+    state: Option<&State>,
+    code_sha256: Option<&str>,
+) -> Option<FunctionVersion> {
+    let number: u64 = number?.parse().ok()?;
+    let arn = arn?;
+    let numbered = arn.ends_with(&format!(":{number}"));
+    Some(FunctionVersion {
+        arn: if numbered { arn.to_owned() } else { format!("{arn}:{number}") },
+        number,
+        description: description.unwrap_or_default().to_owned(),
+        runtime: runtime.map(|runtime| runtime.as_str().to_owned()).unwrap_or_default(),
+        state: state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        code_sha256: code_sha256.unwrap_or_default().to_owned(),
+    })
+}
+
+/// What Lambda@Edge refuses, whatever the code.
+fn forbidden(found: &FunctionConfiguration) -> Vec<String> {
+    let variables = found.environment().and_then(|environment| environment.variables());
+    let vpc = found.vpc_config().is_some_and(|vpc| !vpc.subnet_ids().is_empty());
+    let letters = found.dead_letter_config().and_then(|letters| letters.target_arn());
+    let traced = found.tracing_config().and_then(|tracing| tracing.mode()) == Some(&TracingMode::Active);
+    let image = found.package_type() == Some(&PackageType::Image);
+    let storage = found.ephemeral_storage().is_some_and(|storage| storage.size() > 512);
+    let all = [
+        (variables.is_some_and(|variables| !variables.is_empty()), "environment variables"),
+        (!found.layers().is_empty(), "layers"),
+        (vpc, "a VPC"),
+        (letters.is_some_and(|arn| !arn.is_empty()), "a dead-letter queue"),
+        (traced, "X-Ray tracing"),
+        (!found.file_system_configs().is_empty(), "a file system"),
+        (image, "a container image"),
+        (storage, "more than 512 MB of /tmp"),
+        (found.architectures().contains(&Architecture::Arm64), ARM),
+    ];
+    all.into_iter().filter(|(there, _)| *there).map(|(_, name)| name.to_owned()).collect()
+}

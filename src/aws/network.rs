@@ -1,0 +1,89 @@
+//! How every request reaches the network: through the proxy that the environment names, trusting what it says to trust.
+//!
+//! One client serves AWS's services, what credentials are fetched with, and plain requests: HTTPS_PROXY, HTTP_PROXY and
+//! NO_PROXY hold for all of them; so does AWS_CA_BUNDLE, whose certificates alone are trusted where it is set.
+
+use aws_smithy_http_client::{
+    Builder, Connector,
+    proxy::ProxyConfig,
+    tls::{self, TlsContext, TrustStore},
+};
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
+    runtime_components::RuntimeComponents,
+};
+
+use crate::model::run::failure::Failure;
+
+const PROVIDER: tls::Provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+
+/// The file that AWS_CA_BUNDLE names, and what it holds; none where it is unset.
+pub(super) fn bundle() -> Result<Option<(String, Vec<u8>)>, Failure> {
+    let Some(path) = std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
+    match std::fs::read(&path) {
+        Ok(pem) => Ok(Some((path, pem))),
+        Err(error) => Err(Failure::other(
+            format!("AWS_CA_BUNDLE {path}"),
+            error.to_string(),
+            "correct AWS_CA_BUNDLE, or unset it",
+        )),
+    }
+}
+
+/// Whose certificates are trusted.
+pub(super) fn trust() -> Result<TlsContext, Failure> {
+    let store = match bundle()? {
+        Some((_, pem)) => TrustStore::empty().with_pem_certificate(pem),
+        None => TrustStore::default(),
+    };
+    TlsContext::builder().with_trust_store(store).build().map_err(|error| {
+        Failure::other("AWS_CA_BUNDLE", error.to_string(), "correct AWS_CA_BUNDLE, or unset it")
+    })
+}
+
+/// A connector with the proxy and the trust of the environment.
+pub(super) fn connector() -> Result<Connector, Failure> {
+    Ok(Connector::builder()
+        .proxy_config(ProxyConfig::from_env())
+        .tls_provider(PROVIDER)
+        .tls_context(trust()?)
+        .build())
+}
+
+/// The client for everything that leaves this machine.
+///
+/// # Errors
+/// Where AWS_CA_BUNDLE can't be read.
+pub fn client() -> Result<SharedHttpClient, Failure> {
+    let trust = trust()?;
+    // The SDK's own default client is made by this same function; its builder of clients knows no proxy.
+    let client = Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder();
+        builder.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            builder.set_sleep_impl(components.sleep_impl());
+        }
+        builder
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(PROVIDER)
+            .tls_context(trust.clone())
+            .build()
+    });
+    Ok(SharedHttpClient::new(OnceAsked(client)))
+}
+
+/// Makes a connector when a request first needs it, and no other to see whether it can: each reads all certificates.
+#[derive(Debug)]
+struct OnceAsked(SharedHttpClient);
+
+impl HttpClient for OnceAsked {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
+}

@@ -1,0 +1,157 @@
+//! Waiting for AWS to agree with itself: retries by exact code and message, polls by state, bounded, the elapsed time said.
+//!
+//! Every wait has an end, and says at it what was waited for.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::Say;
+use crate::model::run::failure::Failure;
+
+/// What is waited for, how long at most, and how often it is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    /// Completes `waiting for …`.
+    pub what: &'static str,
+    pub most: Duration,
+    pub pause: Duration,
+}
+
+impl Wait {
+    pub const fn new(what: &'static str, most: u64, pause: u64) -> Self {
+        Self { what, most: Duration::from_secs(most), pause: Duration::from_secs(pause) }
+    }
+
+    /// Pauses once and says so, or says that the time is over.
+    async fn pass(&self, since: Instant, say: Say<'_>) -> bool {
+        if since.elapsed() + self.pause > self.most {
+            return false;
+        }
+        sleep(self.pause).await;
+        say(&format!("waiting for {}, {} s", self.what, since.elapsed().as_secs()));
+        true
+    }
+}
+
+/// Sends again while `passing` says that the failure will pass by itself.
+pub async fn while_passing<T, F: Future<Output = Result<T, Failure>>>(
+    wait: Wait,
+    say: Say<'_>,
+    passing: impl Fn(&Failure) -> bool,
+    mut send: impl FnMut() -> F,
+) -> Result<T, Failure> {
+    let since = Instant::now();
+    loop {
+        match send().await {
+            Err(failure) if passing(&failure) => {
+                if !wait.pass(since, say).await {
+                    let waited = since.elapsed().as_secs();
+                    let why = format!("{} (after {waited} s of waiting for {})", failure.why, wait.what);
+                    return Err(Failure { why, ..failure });
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Asks until the answer is there.
+pub async fn until<T, F: Future<Output = Result<Option<T>, Failure>>>(
+    wait: Wait,
+    say: Say<'_>,
+    mut ask: impl FnMut() -> F,
+) -> Result<T, Failure> {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = ask().await? {
+            return Ok(found);
+        }
+        if !wait.pass(since, say).await {
+            return Err(Failure::other(
+                wait.what,
+                format!("it didn't come about in {} s", since.elapsed().as_secs()),
+                "AWS may still be at work: try again, it goes on from here",
+            ));
+        }
+    }
+}
+
+/// Asks until the answer is there `times` times in a row: what one host of AWS's knows another may not.
+pub async fn until_steady<T, F: Future<Output = Result<Option<T>, Failure>>>(
+    wait: Wait,
+    times: usize,
+    say: Say<'_>,
+    mut ask: impl FnMut() -> F,
+) -> Result<T, Failure> {
+    let row = AtomicUsize::new(0);
+    until(wait, say, || {
+        let asked = ask();
+        let row = &row;
+        async move {
+            let found = asked.await?;
+            let so_far = if found.is_some() { row.load(Relaxed) + 1 } else { 0 };
+            row.store(so_far, Relaxed);
+            Ok(found.filter(|_| so_far >= times))
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_wavers_is_asked_for_again() {
+        let answers = std::cell::RefCell::new(vec![true, true, false, true, true, true]);
+        let asked = std::cell::Cell::new(0);
+        let steady = until_steady(Wait::new("it", 60, 1), 3, &|_| {}, || async {
+            asked.set(asked.get() + 1);
+            Ok(answers.borrow_mut().remove(0).then_some(asked.get()))
+        });
+        assert_eq!(steady.await.unwrap(), 6, "three in a row, after the one that wavered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_passing_failure_is_retried_and_a_lasting_one_ends_with_its_reason() {
+        let said = Mutex::new(Vec::new());
+        let say = |text: &str| said.lock().unwrap().push(text.to_owned());
+        let wait = Wait::new("the role to be assumable", 20, 4);
+        let calls = std::cell::Cell::new(0);
+        let done = while_passing(
+            wait,
+            &say,
+            |_| true,
+            || async {
+                calls.set(calls.get() + 1);
+                if calls.get() < 4 { Err(Failure::other("role", "not yet", "wait")) } else { Ok(calls.get()) }
+            },
+        )
+        .await;
+        assert_eq!(done.unwrap(), 4);
+        assert_eq!(said.lock().unwrap()[2], "waiting for the role to be assumable, 12 s");
+
+        let never = || async { Err::<(), _>(Failure::other("role", "not yet", "wait")) };
+        let failure = while_passing(wait, &say, |_| true, never).await.unwrap_err();
+        assert!(failure.why.starts_with("not yet (after 20 s"), "{}", failure.why);
+
+        let once = std::cell::Cell::new(0);
+        let other = while_passing(
+            wait,
+            &say,
+            |_| false,
+            || async {
+                once.set(once.get() + 1);
+                Err::<(), _>(Failure::other("role", "denied", "ask"))
+            },
+        );
+        assert!(other.await.is_err());
+        assert_eq!(once.get(), 1, "another failure is not retried");
+    }
+}

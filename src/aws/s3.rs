@@ -1,0 +1,228 @@
+//! S3: the bucket's settings, and small looks at its objects. Its policy is written in `bucket_policy`.
+//!
+//! A part that can't be read is empty and named in `unread`; a bucket of another account is refused.
+
+pub mod bucket_policy;
+pub mod fast;
+pub mod last_modified;
+
+use aws_sdk_s3::{
+    error::SdkError,
+    types::{ObjectOwnership, StorageClass},
+};
+use bytes::Bytes;
+
+use super::{Cloud, error};
+use crate::model::{
+    aws::{
+        evidence::{BucketSeen, Listed, ObjectHead},
+        names::EDGE_REGION,
+    },
+    run::failure::{Failure, Kind},
+};
+
+fn what(bucket: &str) -> String {
+    format!("bucket {bucket}")
+}
+
+impl Cloud {
+    /// The names of all buckets of the account.
+    pub async fn buckets(&self) -> Result<Vec<String>, Failure> {
+        let mut all = Vec::new();
+        let mut pages = self.s3.list_buckets().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(error::of("s3:ListAllMyBuckets", "the account's buckets"))?;
+            all.extend(page.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)));
+        }
+        Ok(all)
+    }
+
+    /// Where the bucket of this account lies, whatever region this `Cloud` is in: [`Cloud::in_region`] of it is the one
+    /// to go on with.
+    pub async fn bucket_region(&self, name: &str, account: &str) -> Result<String, Failure> {
+        let asked = self.s3.head_bucket().bucket(name).expected_bucket_owner(account).send().await;
+        let failure = match asked {
+            Ok(found) if found.bucket_region().is_some() => {
+                return Ok(found.bucket_region.unwrap_or_default());
+            }
+            Ok(_) => return self.bucket_location(name, account).await,
+            Err(error) => {
+                let answer = error.raw_response();
+                let status = answer.map(|answer| answer.status().as_u16());
+                let told = answer.and_then(|answer| answer.headers().get("x-amz-bucket-region"));
+                // Asked in a wrong region S3 sends it on, and says the right one.
+                if let (Some(region), Some(301 | 307 | 400)) = (told, status) {
+                    return Ok(region.to_owned());
+                }
+                error::of("s3:ListBucket", what(name))(error)
+            }
+        };
+        match failure.kind {
+            Kind::Missing => Err(Failure {
+                why: "there is no bucket of this name".into(),
+                next: "name packagecloud's bucket with --bucket".into(),
+                ..failure
+            }),
+            Kind::Denied => {
+                let without = self.s3.head_bucket().bucket(name).send().await;
+                if without.is_ok() {
+                    Err(another(name, account))
+                } else {
+                    let why = format!(
+                        "{}; it is another account's than {account}, or s3:ListBucket is missing",
+                        failure.why
+                    );
+                    Err(Failure { why, ..failure })
+                }
+            }
+            _ => Err(failure),
+        }
+    }
+
+    async fn bucket_location(&self, name: &str, account: &str) -> Result<String, Failure> {
+        let asked = self.s3.get_bucket_location().bucket(name).expected_bucket_owner(account).send().await;
+        let found = asked.map_err(error::of("s3:GetBucketLocation", what(name)))?;
+        Ok(match found.location_constraint().map(aws_sdk_s3::types::BucketLocationConstraint::as_str) {
+            None | Some("") => EDGE_REGION.to_owned(),
+            Some("EU") => "eu-west-1".to_owned(),
+            Some(region) => region.to_owned(),
+        })
+    }
+
+    /// The bucket in this account and region, as it is set up.
+    pub async fn bucket(&self, name: &str, region: &str, account: &str) -> Result<BucketSeen, Failure> {
+        let (policy, versioning, encryption, ownership) = tokio::try_join!(
+            async { readable("policy", self.bucket_policy(name, account).await) },
+            async {
+                let asked =
+                    self.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(account).send();
+                readable("versioning", asked.await.map_err(error::of("s3:GetBucketVersioning", what(name))))
+            },
+            async {
+                let asked =
+                    self.s3.get_bucket_encryption().bucket(name).expected_bucket_owner(account).send();
+                let asked = asked.await.map_err(error::of("s3:GetEncryptionConfiguration", what(name)));
+                readable("encryption", error::absent(asked))
+            },
+            async {
+                let asked = self
+                    .s3
+                    .get_bucket_ownership_controls()
+                    .bucket(name)
+                    .expected_bucket_owner(account)
+                    .send();
+                let asked = asked.await.map_err(error::of("s3:GetBucketOwnershipControls", what(name)));
+                readable("object ownership", error::absent(asked))
+            },
+        )?;
+        let unread = [policy.as_ref().err(), versioning.as_ref().err(), encryption.as_ref().err()]
+            .into_iter()
+            .chain([ownership.as_ref().err()])
+            .flatten()
+            .cloned()
+            .collect();
+        let versioning = versioning.ok().and_then(|found| found.status);
+        let rules = encryption.ok().flatten().and_then(|found| found.server_side_encryption_configuration);
+        let default = rules.and_then(|rules| {
+            rules.rules().first().and_then(|rule| rule.apply_server_side_encryption_by_default().cloned())
+        });
+        // A bucket without ownership controls is of the time before them: whoever writes an object owns it.
+        let owner = ownership.map(|found| {
+            let rules = found.and_then(|found| found.ownership_controls).map(|controls| controls.rules);
+            rules
+                .and_then(|rules| rules.first().map(|rule| rule.object_ownership.clone()))
+                .unwrap_or(ObjectOwnership::ObjectWriter)
+        });
+        Ok(BucketSeen {
+            name: name.to_owned(),
+            region: region.to_owned(),
+            policy: policy.ok().flatten(),
+            versioning: versioning.map(|status| status.as_str().to_owned()).unwrap_or_default(),
+            encryption: default.as_ref().map(|one| one.sse_algorithm.as_str().to_owned()).unwrap_or_default(),
+            kms_key: default.and_then(|one| one.kms_master_key_id),
+            object_ownership: owner.map(|owner| owner.as_str().to_owned()).unwrap_or_default(),
+            unread,
+        })
+    }
+
+    /// Up to `n` objects whose keys begin with `prefix`.
+    pub async fn list(&self, bucket: &str, prefix: &str, n: usize) -> Result<Vec<Listed>, Failure> {
+        let mut all = Vec::new();
+        let page_size = i32::try_from(n.min(1000)).unwrap_or(1000);
+        let mut pages = self
+            .s3
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .max_keys(page_size)
+            .into_paginator()
+            .send();
+        while all.len() < n {
+            let Some(page) = pages.next().await else { break };
+            let page = page.map_err(error::of("s3:ListBucket", what(bucket)))?;
+            all.extend(page.contents().iter().map(|object| Listed {
+                key: object.key().unwrap_or_default().to_owned(),
+                size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
+                etag: object.e_tag().unwrap_or_default().to_owned(),
+            }));
+        }
+        all.truncate(n);
+        Ok(all)
+    }
+
+    /// An object's attributes; `None` where there is none.
+    pub async fn object_head(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Failure> {
+        let asked = self.s3.head_object().bucket(bucket).key(key).send().await;
+        let found = error::absent(asked.map_err(error::of("s3:GetObject", format!("s3://{bucket}/{key}"))))?;
+        Ok(found.map(|found| ObjectHead {
+            size: found.content_length().unwrap_or_default().try_into().unwrap_or_default(),
+            etag: found.e_tag.unwrap_or_default(),
+            cache_control: found.cache_control,
+            encryption: found.server_side_encryption.map(|one| one.as_str().to_owned()).unwrap_or_default(),
+            kms_key: found.ssekms_key_id,
+            archived: matches!(found.storage_class, Some(StorageClass::Glacier | StorageClass::DeepArchive))
+                || found.archive_status.is_some(),
+        }))
+    }
+
+    /// An object's first `limit` bytes; all of it where it is smaller.
+    pub async fn get_object(&self, bucket: &str, key: &str, limit: u64) -> Result<Bytes, Failure> {
+        let object = format!("s3://{bucket}/{key}");
+        let range = format!("bytes=0-{}", limit.saturating_sub(1));
+        let found = match self.s3.get_object().bucket(bucket).key(key).range(range).send().await {
+            // Nothing of an empty object is in any range.
+            Err(SdkError::ServiceError(answer)) if answer.raw().status().as_u16() == 416 => {
+                return Ok(Bytes::new());
+            }
+            asked => asked.map_err(error::of("s3:GetObject", &object))?,
+        };
+        let body = found.body.collect().await.map_err(|error| {
+            Failure::new(
+                Kind::Unreachable,
+                object,
+                format!("its bytes broke off: {error}"),
+                "check the network, then try again",
+            )
+        })?;
+        Ok(body.into_bytes())
+    }
+}
+
+fn another(name: &str, account: &str) -> Failure {
+    Failure::other(
+        what(name),
+        format!("it belongs to another account than {account}"),
+        "use an identity of the account that owns the bucket",
+    )
+}
+
+/// A part of the bucket, or why it can't be read; what makes everything else fail too goes on.
+fn readable<T>(part: &str, asked: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
+    match asked {
+        Ok(found) => Ok(Ok(found)),
+        Err(failure) if matches!(failure.kind, Kind::Credentials | Kind::Interrupted | Kind::Unreachable) => {
+            Err(failure)
+        }
+        Err(failure) => Ok(Err(format!("{part}: {}", failure.why))),
+    }
+}

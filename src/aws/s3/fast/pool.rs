@@ -1,0 +1,221 @@
+//! How requests reach S3: connections of our own, or a connector that was plugged in.
+//!
+//! A connection carries one request at a time and goes back to the pool only after its reply was read to the end;
+//! one that S3 closed meanwhile is replaced without the caller noticing, since nothing is sent on it.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::client::{
+    http::{HttpConnector as _, SharedHttpConnector},
+    orchestrator::HttpRequest,
+};
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::BodyExt as _;
+use rustls::pki_types::ServerName;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, Sleep, sleep, timeout},
+};
+use tokio_rustls::TlsConnector;
+
+use super::{
+    Reply,
+    http1::{Stream, exchange, idle},
+    sign::Headers,
+};
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// Addresses are looked up again after this long: S3 moves its front ends all the time.
+const RESOLVED: Duration = Duration::from_secs(5);
+
+/// Why no reply came.
+#[derive(Debug)]
+pub struct Broken(pub String);
+
+pub enum Transport {
+    Direct(Wire),
+    Plugged { connector: SharedHttpConnector, base: String },
+}
+
+fn late(limit: Duration) -> Broken {
+    Broken(format!("no reply within {} s", limit.as_secs()))
+}
+
+impl Transport {
+    /// One request and its reply, which must be there within `limit`.
+    pub async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: Headers,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Reply, Broken> {
+        match self {
+            Self::Direct(wire) => wire.send(&method, target, headers, body, limit).await,
+            Self::Plugged { connector, base } => {
+                let reply = plugged(connector, format!("{base}{target}"), method, headers, body);
+                Box::pin(timeout(limit, reply)).await.unwrap_or_else(|_| Err(late(limit)))
+            }
+        }
+    }
+}
+
+async fn plugged(
+    connector: &SharedHttpConnector,
+    uri: String,
+    method: Method,
+    headers: Headers,
+    body: Bytes,
+) -> Result<Reply, Broken> {
+    let broken = |error: &dyn std::error::Error| Broken(error.to_string());
+    let mut request = Request::new(SdkBody::from(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri.parse().map_err(|error: http::uri::InvalidUri| broken(&error))?;
+    request.headers_mut().extend(headers);
+    let request = HttpRequest::try_from(request).map_err(|error| broken(&error))?;
+    let sent = Instant::now();
+    let reply = connector.call(request).await.map_err(|error| broken(&error))?;
+    let (parts, body) = reply.try_into_http1x().map_err(|error| broken(&error))?.into_parts();
+    let body = body.collect().await.map_err(|error| Broken(error.to_string()))?.to_bytes();
+    Ok(Reply { parts, body, took: sent.elapsed() })
+}
+
+/// A connection, with a clock of its own: setting that anew costs far less than a clock for each request.
+struct Connection {
+    stream: Box<dyn Stream>,
+    due: Pin<Box<Sleep>>,
+}
+
+/// The pool of connections to one host.
+pub struct Wire {
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    idle: Mutex<Vec<Connection>>,
+    resolved: Mutex<Option<(Instant, Arc<[SocketAddr]>)>>,
+}
+
+impl Wire {
+    pub fn new(host: &str, port: u16, tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>) -> Self {
+        let tls = tls.map(|(config, name)| (TlsConnector::from(config), name));
+        Self { host: host.to_owned(), port, tls, idle: Mutex::default(), resolved: Mutex::default() }
+    }
+
+    async fn send(
+        &self,
+        method: &Method,
+        target: &str,
+        headers: Headers,
+        body: Bytes,
+        limit: Duration,
+    ) -> Result<Reply, Broken> {
+        let mut connection = match self.kept() {
+            Some(connection) => connection,
+            // Rare, and large: not in the future of every request.
+            None => Box::pin(self.connect()).await?,
+        };
+        let sent = Instant::now();
+        connection.due.as_mut().reset(sent + limit);
+        let reply = tokio::select! {
+            biased;
+            reply = exchange(&mut *connection.stream, method, target, headers, body) => reply,
+            () = connection.due.as_mut() => return Err(late(limit)),
+        };
+        let reply = reply.map_err(|error| Broken(format!("{}: {error}", self.host)))?;
+        if reply.reusable {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
+        Ok(Reply { parts: reply.parts, body: reply.body, took: sent.elapsed() })
+    }
+
+    /// A connection that is open still.
+    fn kept(&self) -> Option<Connection> {
+        loop {
+            let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            if idle(&mut *connection.stream) {
+                return Some(connection);
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Broken> {
+        let connecting = async {
+            let addresses = self.addresses().await?;
+            let stream = TcpStream::connect(addresses[fastrand::usize(..addresses.len())]).await?;
+            stream.set_nodelay(true)?;
+            // The next request tells S3 that a reply came: a packet less for each.
+            #[cfg(target_os = "linux")]
+            stream.set_quickack(false)?;
+            let stream: Box<dyn Stream> = match &self.tls {
+                None => Box::new(stream),
+                Some((tls, name)) => Box::new(tls.connect(name.clone(), stream).await?),
+            };
+            Ok::<_, io::Error>(stream)
+        };
+        match timeout(CONNECT, connecting).await {
+            Ok(Ok(stream)) => Ok(Connection { stream, due: Box::pin(sleep(CONNECT)) }),
+            Ok(Err(error)) => Err(Broken(format!("{}: {error}", self.host))),
+            Err(_) => Err(Broken(format!("{}: no connection within {} s", self.host, CONNECT.as_secs()))),
+        }
+    }
+
+    async fn addresses(&self) -> io::Result<Arc<[SocketAddr]>> {
+        let held = self.resolved.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, addresses)) = held.filter(|(at, _)| at.elapsed() < RESOLVED) {
+            return Ok(addresses);
+        }
+        let addresses: Arc<[_]> = tokio::net::lookup_host((self.host.as_str(), self.port)).await?.collect();
+        if addresses.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        }
+        *self.resolved.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), addresses.clone()));
+        Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_without_a_reply_is_given_up_and_its_connection_with_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let wire = Wire::new("127.0.0.1", listener.local_addr().unwrap().port(), None);
+        let server = async {
+            let (mut silent, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert!(silent.read(&mut request).await.unwrap() > 0);
+            let (mut answering, _) = listener.accept().await.unwrap();
+            for _ in 0..2 {
+                assert!(answering.read(&mut request).await.unwrap() > 0);
+                answering.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            }
+        };
+        let asking = async {
+            let ask = |limit| {
+                wire.send(&Method::GET, "/b", Headers::new(), Bytes::new(), Duration::from_millis(limit))
+            };
+            let broken = ask(50).await.err().unwrap();
+            assert!(broken.0.contains("no reply within"), "{broken:?}");
+            for _ in 0..2 {
+                assert_eq!(ask(60_000).await.unwrap().parts.status, 200);
+            }
+        };
+        tokio::join!(server, asking);
+    }
+}

@@ -1,0 +1,357 @@
+//! Signature version 4 for S3's hot path: the signing key is derived once a day, a request costs two hashes.
+//!
+//! The same signature as aws-sigv4's for every request, which a test holds it to; credentials are asked for again
+//! before they expire, and never shown.
+
+use std::{
+    sync::{Arc, RwLock},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_smithy_async::time::SharedTimeSource;
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderName, HeaderValue, Method};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use crate::model::run::failure::{Failure, Kind};
+
+/// SHA-256 of nothing.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// Credentials are asked for again this long before they expire.
+const AHEAD: Duration = Duration::from_mins(5);
+/// And where that fails, after this long again.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Those who waited while it failed come this soon after it.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// A request's headers, in any order; signing sorts them.
+pub type Headers = Vec<(HeaderName, HeaderValue)>;
+
+#[derive(Debug)]
+pub struct Signer {
+    region: String,
+    provider: SharedCredentialsProvider,
+    clock: SharedTimeSource,
+    keys: RwLock<Option<Arc<Keys>>>,
+    /// Held by who asks; why it failed last: those that waited behind it needn't ask again.
+    asking: tokio::sync::Mutex<Option<(Instant, Failure)>>,
+}
+
+/// The credentials of now, and the signing key of a day.
+pub struct Keys {
+    access: String,
+    secret: zeroize::Zeroizing<String>,
+    token: Option<HeaderValue>,
+    /// Days since 1970.
+    day: u64,
+    scope: String,
+    mac: Hmac<Sha256>,
+    /// When others are asked for.
+    renew: Option<SystemTime>,
+    /// When AWS takes them no more.
+    expires: Option<SystemTime>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys")
+            .field("access", &self.access)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Signer {
+    pub fn new(region: &str, provider: SharedCredentialsProvider, clock: SharedTimeSource) -> Self {
+        Self {
+            region: region.to_owned(),
+            provider,
+            clock,
+            keys: RwLock::new(None),
+            asking: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    fn held(&self) -> Option<Arc<Keys>> {
+        self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// The keys to sign with at `now`; asks for credentials where there are none yet, or the old ones expire soon.
+    pub async fn keys(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
+        if let Some(keys) = self.held().filter(|keys| keys.fresh(now)) {
+            return Ok(keys);
+        }
+        Box::pin(self.keys_anew(now)).await
+    }
+
+    async fn keys_anew(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
+        let mut failed = self.asking.lock().await;
+        let held = self.held();
+        if let Some(keys) = &held {
+            if keys.fresh(now) {
+                return Ok(keys.clone());
+            }
+            if keys.renew.is_none_or(|renew| now < renew) {
+                return Ok(self.hold(keys.again(keys.renew, &self.region, now)));
+            }
+        }
+        let asked = self.ask(&mut failed, now).await;
+        match held.filter(|keys| keys.expires.is_some_and(|at| now < at)) {
+            // What AWS still takes is used while its source is out of order.
+            Some(keys) if asked.is_err() => Ok(self.hold(keys.again(Some(now + AGAIN), &self.region, now))),
+            _ => asked,
+        }
+    }
+
+    /// Other credentials than `refused`, which S3 called expired or unknown.
+    ///
+    /// # Errors
+    /// Where the source of credentials has none but these.
+    pub async fn renew(&self, refused: &Keys) -> Result<(), Failure> {
+        let mut failed = self.asking.lock().await;
+        let same = |keys: &Keys| keys.access == refused.access && keys.token == refused.token;
+        if self.held().is_some_and(|keys| !same(&keys)) {
+            return Ok(());
+        }
+        let keys = self.ask(&mut failed, self.now()).await?;
+        if same(&keys) {
+            let failure = Failure::new(
+                Kind::Credentials,
+                format!("access key {}", refused.access),
+                "S3 says that it expired or is unknown",
+                "sign in again (aws sso login, or new keys), then run the same command: it goes on where it was",
+            );
+            *failed = Some((Instant::now(), failure.clone()));
+            return Err(failure);
+        }
+        Ok(())
+    }
+
+    /// Asks their source, unless that failed a moment ago.
+    async fn ask(
+        &self,
+        failed: &mut Option<(Instant, Failure)>,
+        now: SystemTime,
+    ) -> Result<Arc<Keys>, Failure> {
+        if let Some((at, failure)) = failed.as_mut().filter(|(at, _)| at.elapsed() < MOMENT) {
+            // Each of a long line comes a moment after the one before it.
+            *at = Instant::now();
+            return Err(failure.clone());
+        }
+        let asked = self.ask_source(now).await;
+        *failed = asked.as_ref().err().map(|failure| (Instant::now(), failure.clone()));
+        asked
+    }
+
+    async fn ask_source(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
+        let given = self.provider.provide_credentials().await.map_err(|error| {
+            let first: &dyn std::error::Error = &error;
+            let last = std::iter::successors(Some(first), |error| error.source()).last();
+            Failure::new(
+                Kind::Credentials,
+                "AWS credentials",
+                last.map_or_else(String::new, ToString::to_string),
+                "sign in again, or name a profile with --profile, then run the same command: it goes on where it was",
+            )
+        })?;
+        let token = given.session_token().map(HeaderValue::from_str).transpose().map_err(|_| {
+            Failure::new(
+                Kind::Credentials,
+                "AWS session token",
+                "it holds characters that no header can carry",
+                "sign in again",
+            )
+        })?;
+        // A source that keeps giving the same short-lived credentials isn't asked for every request.
+        let renew = given.expiry().map(|at| (at - AHEAD).max(now + Duration::from_secs(10)));
+        let secret = given.secret_access_key();
+        let keys = Keys::derive(given.access_key_id(), secret, token, renew, &self.region, now);
+        Ok(self.hold(Keys { expires: given.expiry(), ..keys }))
+    }
+
+    fn hold(&self, keys: Keys) -> Arc<Keys> {
+        let keys = Arc::new(keys);
+        *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(keys.clone());
+        keys
+    }
+}
+
+fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a MAC takes a key of any length");
+    mac.update(text);
+    mac.finalize().into_bytes().into()
+}
+
+fn seconds(now: SystemTime) -> u64 {
+    now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn day(now: SystemTime) -> u64 {
+    seconds(now) / 86_400
+}
+
+/// `20260131T235959Z`.
+pub fn stamp(now: SystemTime) -> String {
+    let at = time::OffsetDateTime::from(UNIX_EPOCH + Duration::from_secs(seconds(now)));
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second()
+    )
+}
+
+impl Keys {
+    fn fresh(&self, now: SystemTime) -> bool {
+        self.day == day(now) && self.renew.is_none_or(|renew| now < renew)
+    }
+
+    fn derive(
+        access: &str,
+        secret: &str,
+        token: Option<HeaderValue>,
+        renew: Option<SystemTime>,
+        region: &str,
+        now: SystemTime,
+    ) -> Self {
+        let date = &stamp(now)[..8];
+        let seed = zeroize::Zeroizing::new(format!("AWS4{secret}"));
+        let key = [region, "s3", "aws4_request"]
+            .iter()
+            .fold(mac(seed.as_bytes(), date.as_bytes()), |key, part| mac(&key, part.as_bytes()));
+        Self {
+            access: access.to_owned(),
+            secret: zeroize::Zeroizing::new(secret.to_owned()),
+            token,
+            day: day(now),
+            scope: format!("{date}/{region}/s3/aws4_request"),
+            mac: Hmac::new_from_slice(&key).expect("a MAC takes a key of any length"),
+            renew,
+            expires: None,
+        }
+    }
+
+    /// The same for the day of `now`, until others are asked for at `renew`.
+    fn again(&self, renew: Option<SystemTime>, region: &str, now: SystemTime) -> Self {
+        let keys = Self::derive(&self.access, &self.secret, self.token.clone(), renew, region, now);
+        Self { expires: self.expires, ..keys }
+    }
+
+    /// [`stamp`] of a moment of this key's day, without the calendar.
+    fn stamp(&self, now: SystemTime) -> String {
+        let of_day = seconds(now) % 86_400;
+        let mut stamp = String::with_capacity(16);
+        stamp.push_str(&self.scope[..8]);
+        stamp.push('T');
+        for part in [of_day / 3600, of_day / 60 % 60, of_day % 60] {
+            stamp.extend([part / 10, part % 10].map(|digit| char::from(b'0' + digit as u8)));
+        }
+        stamp.push('Z');
+        stamp
+    }
+
+    /// Adds what signs the request at `now`, the moment that the keys were asked for. `path` and `query` are as they go over the wire: encoded canonically, the query
+    /// sorted by name, each name with its `=`.
+    pub fn sign(
+        &self,
+        now: SystemTime,
+        method: &Method,
+        path: &str,
+        query: &str,
+        headers: &mut Headers,
+        body: &[u8],
+    ) {
+        let stamp = self.stamp(now);
+        let hashed;
+        let payload = if body.is_empty() {
+            EMPTY
+        } else {
+            hashed = hex::encode(Sha256::digest(body));
+            &hashed
+        };
+        let text = |text: &str| HeaderValue::from_str(text).expect("digits and letters");
+        headers.push((HeaderName::from_static("x-amz-date"), text(&stamp)));
+        headers.push((
+            HeaderName::from_static("x-amz-content-sha256"),
+            if body.is_empty() { HeaderValue::from_static(EMPTY) } else { text(payload) },
+        ));
+        if let Some(token) = &self.token {
+            headers.push((HeaderName::from_static("x-amz-security-token"), token.clone()));
+        }
+        headers.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
+
+        let mut canonical = Vec::with_capacity(1024);
+        for part in [method.as_str(), path, query] {
+            canonical.extend_from_slice(part.as_bytes());
+            canonical.push(b'\n');
+        }
+        let mut signed = String::with_capacity(256);
+        for (name, value) in headers.iter() {
+            canonical.extend_from_slice(name.as_str().as_bytes());
+            canonical.push(b':');
+            trimmed(value.as_bytes(), &mut canonical);
+            canonical.push(b'\n');
+            if !signed.is_empty() {
+                signed.push(';');
+            }
+            signed.push_str(name.as_str());
+        }
+        for part in ["\n", &signed, "\n", payload] {
+            canonical.extend_from_slice(part.as_bytes());
+        }
+
+        let mut digest = [0; 64];
+        hex::encode_to_slice(Sha256::digest(&canonical), &mut digest).expect("64 digits of 32 bytes");
+        let mut mac = self.mac.clone();
+        for part in
+            [b"AWS4-HMAC-SHA256\n".as_slice(), stamp.as_bytes(), b"\n", self.scope.as_bytes(), b"\n", &digest]
+        {
+            mac.update(part);
+        }
+        hex::encode_to_slice(mac.finalize().into_bytes(), &mut digest).expect("64 digits of 32 bytes");
+        let mut authorization = Vec::with_capacity(256 + signed.len());
+        for part in [
+            b"AWS4-HMAC-SHA256 Credential=".as_slice(),
+            self.access.as_bytes(),
+            b"/",
+            self.scope.as_bytes(),
+            b", SignedHeaders=",
+            signed.as_bytes(),
+            b", Signature=",
+            &digest,
+        ] {
+            authorization.extend_from_slice(part);
+        }
+        let authorization = HeaderValue::from_maybe_shared(Bytes::from(authorization))
+            .unwrap_or_else(|_| HeaderValue::from_static("the access key can't be sent"));
+        headers.push((http::header::AUTHORIZATION, authorization));
+    }
+}
+
+/// `value` without spaces around it, and with one space for several.
+fn trimmed(value: &[u8], into: &mut Vec<u8>) {
+    let mut spaced = true;
+    for &byte in value {
+        let space = byte == b' ';
+        if !(space && spaced) {
+            into.push(byte);
+        }
+        spaced = space;
+    }
+    while into.last() == Some(&b' ') {
+        into.pop();
+    }
+}
+
+#[cfg(test)]
+mod tests;

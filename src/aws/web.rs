@@ -1,0 +1,168 @@
+//! Plain HTTP requests, as a package manager makes them: to packagecloud, to the packages domain, to S3 without AWS's signature.
+//!
+//! They go through the same HTTP client as the AWS calls, so that a sandbox serves them too, and never follow a redirect by themselves.
+
+use std::time::Duration;
+
+use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
+use aws_smithy_runtime::client::{
+    auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme},
+    identity::{IdentityCache, no_auth::NoAuthIdentityResolver},
+    orchestrator::endpoints::StaticUriEndpointResolver,
+    retries::strategy::NeverRetryStrategy,
+};
+use aws_smithy_runtime_api::client::{
+    auth::static_resolver::StaticAuthSchemeOptionResolver,
+    http::{HttpClient, HttpConnector, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector},
+    identity::SharedIdentityResolver,
+    orchestrator::HttpRequest,
+    runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
+};
+use aws_smithy_types::body::SdkBody;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+
+use crate::model::run::failure::{Failure, Kind};
+
+/// How long one request may take, its body included.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// A probe reads this much of a body at most, in bytes.
+const BODY_LIMIT: usize = 2 * 1024 * 1024;
+
+/// An answer: header names are lower case.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+impl Reply {
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A client for requests that AWS doesn't sign.
+#[derive(Debug, Clone)]
+pub struct Web {
+    client: SharedHttpClient,
+    /// Reach the distribution here instead of at its own domain (`--edge-url`), as `https://host[:port]`.
+    edge: Option<String>,
+    components: RuntimeComponents,
+}
+
+impl Web {
+    /// `sleep` and `clock` are what connectors time out by; `edge` is `--edge-url`.
+    #[must_use]
+    pub fn new(
+        client: SharedHttpClient,
+        sleep: SharedAsyncSleep,
+        clock: SharedTimeSource,
+        edge: Option<String>,
+    ) -> Self {
+        Self { client, edge, components: components(sleep, clock) }
+    }
+
+    /// A connection to where this client leads: for requests that are signed elsewhere.
+    #[must_use]
+    pub fn connector(&self) -> SharedHttpConnector {
+        let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(5)).build();
+        self.client.http_connector(&settings, &self.components)
+    }
+
+    /// One GET, with `headers`.
+    ///
+    /// # Errors
+    /// Where there is no answer; any status is an answer.
+    pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
+        let unreachable = |why: String| {
+            let place = url.split('?').next().unwrap_or(url).to_owned();
+            Failure::new(
+                Kind::Unreachable,
+                place,
+                why,
+                "check the network, the proxy and the name, then try again",
+            )
+        };
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request.set_uri(url).map_err(|error| unreachable(error.to_string()))?;
+        for (name, value) in headers {
+            request
+                .headers_mut()
+                .try_insert((*name).to_owned(), (*value).to_owned())
+                .map_err(|error| unreachable(error.to_string()))?;
+        }
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(TIMEOUT)
+            .build();
+        let connector = self.client.http_connector(&settings, &self.components);
+        let exchange = async {
+            let response = connector.call(request).await.map_err(|error| unreachable(reason(&error)))?;
+            let status = response.status().as_u16();
+            let headers = response
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+                .collect();
+            // A probe may name a package of any size: its beginning tells enough.
+            let mut body = BytesMut::new();
+            let mut rest = response.into_body();
+            while body.len() < BODY_LIMIT
+                && let Some(frame) = rest.frame().await
+            {
+                let frame = frame.map_err(|error| unreachable(error.to_string()))?;
+                body.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
+            }
+            let body = body.freeze();
+            Ok(Reply { status, headers, body })
+        };
+        tokio::time::timeout(TIMEOUT, exchange)
+            .await
+            .map_err(|_| unreachable(format!("no answer within {} s", TIMEOUT.as_secs())))?
+    }
+
+    /// `url` as it is reached from here: on the distribution's domain, through `--edge-url` where that is given.
+    #[must_use]
+    pub fn at_the_edge(&self, domain: &str, path_and_query: &str) -> String {
+        self.edge.as_ref().map_or_else(
+            || format!("https://{domain}{path_and_query}"),
+            |edge| format!("{}{path_and_query}", edge.trim_end_matches('/')),
+        )
+    }
+
+    /// Whether the distribution is reached at another address than its own.
+    #[must_use]
+    pub fn elsewhere(&self) -> bool {
+        self.edge.is_some()
+    }
+}
+
+/// What a connector is made with outside of an SDK call: nothing signs, nothing retries.
+#[must_use]
+pub fn components(sleep: SharedAsyncSleep, clock: SharedTimeSource) -> RuntimeComponents {
+    RuntimeComponentsBuilder::new("web")
+        .with_sleep_impl(Some(sleep))
+        .with_time_source(Some(clock))
+        .with_auth_scheme(NoAuthScheme::new())
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![NO_AUTH_SCHEME_ID])))
+        .with_endpoint_resolver(Some(StaticUriEndpointResolver::http_localhost(0)))
+        .with_identity_cache(Some(IdentityCache::no_cache()))
+        .with_identity_resolver(NO_AUTH_SCHEME_ID, SharedIdentityResolver::new(NoAuthIdentityResolver::new()))
+        .with_retry_strategy(Some(NeverRetryStrategy::new()))
+        .build()
+        .expect("every component that is required was given")
+}
+
+/// An error with its sources: a connector's own words are only its outermost.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,5 @@
+//! How packages are delivered now: the requests of a package manager, the gate that they decide, and why a request is refused.
+
+pub mod diagnosis;
+pub mod gate;
+pub mod probe;

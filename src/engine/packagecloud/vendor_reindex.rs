@@ -1,0 +1,178 @@
+//! The vendor's own reindex: packagecloud-ctl queues its jobs, and they are waited for until they have settled.
+//!
+//! The command only queues. What it set off is over when no repository metadata has changed for ten minutes, and all of
+//! it has the attributes that it needs. The next start finds the command, or the wait, where this one left it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+pub(crate) use crate::aws::s3::last_modified::Newest;
+use crate::engine::{
+    run::StageRun,
+    session::{Ground, ObjectsFound, retry_on_expiry::renewing},
+};
+use crate::host::{Outcome, REINDEX as COMMAND};
+use crate::model::{
+    packagecloud::object::Classes,
+    run::{failure::Failure, goal::Step},
+};
+
+/// So long nothing may have changed.
+const QUIET: Duration = Duration::from_mins(10);
+/// Between two listings; and between them at least so many times as long as one takes.
+const BEAT: Duration = Duration::from_mins(1);
+const SHARE: u32 = 10;
+/// Where it stands how far it is.
+const KEPT: &str = "vendor.json";
+
+/// What is said of it before it is run.
+pub const MEANS: &str = "packagecloud's own reindex queues its index jobs ahead of new uploads: packages that are uploaded meanwhile appear in \
+                         their repositories only after them. It is waited for until no repository metadata has changed for ten minutes.";
+
+/// How far an earlier run came with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Left {
+    /// The command has ended; its jobs may still run.
+    Queued,
+    Settled,
+}
+
+/// What an earlier run left, for this bucket.
+pub fn left(ground: &Ground, bucket: &str) -> Option<Left> {
+    let kept: (String, Left) = serde_json::from_slice(&ground.host.state.read(KEPT)?).ok()?;
+    (kept.0 == bucket).then_some(kept.1)
+}
+
+/// Losing it costs running the command again, and nothing else.
+fn keep(ground: &Ground, bucket: &str, left: Left) {
+    let text = serde_json::to_vec(&(bucket, left)).unwrap_or_default();
+    let _ = ground.host.state.write(KEPT, &text);
+}
+
+/// It was settled, and everything is right.
+pub fn settled(ground: &Ground, bucket: &str) {
+    keep(ground, bucket, Left::Settled);
+}
+
+/// Runs the command, or follows the one that runs; then waits until nothing changes any more. True where there is
+/// something to have settled.
+pub async fn queued(
+    ground: &Ground,
+    found: &ObjectsFound,
+    classes: &Classes,
+    rescan: bool,
+    run: &StageRun,
+) -> Result<bool, Failure> {
+    let bucket = found.name.as_str();
+    let what = format!("packagecloud-ctl {COMMAND}");
+    let waits = left(ground, bucket) == Some(Left::Queued) && !rescan;
+    run.step(Step::VendorReindex, what.clone(), async {
+        let say = run.progress(Step::VendorReindex);
+        if !waits {
+            let running = run.unless_stopped(async {
+                let mut on_line = |line: &str| say(line);
+                ground.host.ctl(COMMAND, &mut on_line).await
+            });
+            match running.await? {
+                Outcome::Done => keep(ground, bucket, Left::Queued),
+                Outcome::Left => return Ok((false, format!("left to you: {what}"))),
+                Outcome::Unknown => {
+                    return Ok((false, format!("this packagecloud doesn't know {COMMAND}; ours suffices")));
+                }
+                Outcome::Failed { status, last } => {
+                    return Err(Failure::other(
+                        what,
+                        format!("it ended with exit code {status}: {}", last.join(" ")),
+                        "ours suffices: go on without --vendor-reindex yes",
+                    ));
+                }
+            }
+        }
+        let look = || {
+            let look = || found.cloud.newest_metadata(bucket, classes);
+            renewing(ground, &found.cloud, run, Step::VendorReindex, look)
+        };
+        let times = (ground.patience(QUIET), ground.patience(BEAT).max(Duration::from_millis(100)));
+        let newest = run.unless_stopped(quiet(look, times, &say)).await?;
+        Ok((
+            true,
+            format!("settled: none of {} objects of repository metadata changes any more", newest.count),
+        ))
+    })
+    .await
+}
+
+/// Looks until what it sees has stood still for long enough: on this machine's steady clock, whatever S3's says.
+async fn quiet<F: Future<Output = Result<Newest, Failure>>>(
+    look: impl Fn() -> F,
+    (quiet, beat): (Duration, Duration),
+    say: &(impl Fn(&str) + Sync),
+) -> Result<Newest, Failure> {
+    let mut seen: Option<(Newest, Instant)> = None;
+    loop {
+        let began = Instant::now();
+        let now = look().await?;
+        let since = match seen {
+            Some((before, since)) if before == now => since,
+            _ => began,
+        };
+        seen = Some((now, since));
+        let still = since.elapsed();
+        if still >= quiet {
+            return Ok(now);
+        }
+        say(&format!(
+            "waiting until packagecloud has worked through its queue: {} objects of repository metadata, unchanged for {} of {} s",
+            now.count,
+            still.as_secs(),
+            quiet.as_secs()
+        ));
+        let pause = beat.max(began.elapsed() * SHARE);
+        tokio::time::sleep(pause.min(quiet.saturating_sub(still).max(Duration::from_millis(100)))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    async fn settles(changes: &[u64]) -> (u64, u64) {
+        let (began, looks) = (Instant::now(), Cell::new(0));
+        let look = async || {
+            looks.set(looks.get() + 1);
+            let minutes = began.elapsed().as_secs() / 60;
+            Ok(Newest {
+                count: 7,
+                changed: changes.iter().copied().filter(|at| *at <= minutes).max().unwrap_or(0).cast_signed(),
+            })
+        };
+        let newest = quiet(look, (QUIET, BEAT), &|_: &str| {}).await.unwrap();
+        assert_eq!(newest.count, 7);
+        (began.elapsed().as_secs() / 60, looks.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_has_settled_when_nothing_has_changed_for_ten_minutes() {
+        assert_eq!(settles(&[]).await, (10, 11));
+        // Each change begins the wait anew, the last one at the ninth minute of the one before.
+        assert_eq!(settles(&[3, 12, 21]).await.0, 31);
+        assert_eq!(settles(&[40]).await.0, 10, "what comes later isn't waited for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_that_takes_long_is_made_rarely() {
+        let looks = Cell::new(0);
+        let look = async || {
+            looks.set(looks.get() + 1);
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            Ok(Newest::default())
+        };
+        quiet(look, (QUIET, BEAT), &|_: &str| {}).await.unwrap();
+        assert!(looks.get() <= 4, "{}", looks.get());
+    }
+}

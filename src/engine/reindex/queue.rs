@@ -1,0 +1,69 @@
+//! The keys that wait for a lane: a queue that listing fills no further than the lanes need.
+//!
+//! Whoever waits is woken once for each key; closing it lets everyone go.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::progress::Job;
+
+/// Listing waits while this many keys are waiting.
+const WAITING: usize = 1024;
+
+/// The keys that wait for a lane.
+pub struct Jobs {
+    waiting: Mutex<VecDeque<Job>>,
+    count: Semaphore,
+    room: Notify,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), count: Semaphore::new(0), room: Notify::new() }
+    }
+}
+
+impl Jobs {
+    pub fn len(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    pub fn add(&self, jobs: Vec<Job>) {
+        let count = jobs.len();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
+        self.count.add_permits(count);
+    }
+
+    /// The next one; none after [`Self::close`].
+    pub async fn take(&self) -> Option<Job> {
+        self.count.acquire().await.ok()?.forget();
+        let (job, left) = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            (waiting.pop_front(), waiting.len())
+        };
+        if left == WAITING {
+            self.room.notify_waiters();
+        }
+        job
+    }
+
+    /// Waits until listing should go on.
+    pub async fn room(&self) {
+        loop {
+            let mut room = std::pin::pin!(self.room.notified());
+            room.as_mut().enable();
+            if self.len() <= WAITING {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    pub fn close(&self) {
+        self.count.close();
+    }
+}

@@ -1,0 +1,132 @@
+//! The KMS key that objects lie under: CloudFront must be let decrypt with it, and it is changed only on a yes of its own.
+//!
+//! Without that yes the statement is shown, for whoever looks after the key.
+
+use super::origin_access;
+use crate::engine::{run::StageRun, session::Scene};
+use crate::model::{
+    aws::{
+        evidence::{DistributionSeen, ObjectsKey},
+        names::Names,
+    },
+    iam::policy,
+    run::{
+        answers::Answers,
+        failure::Failure,
+        goal::Step,
+        plan::{Ask, Consent, Exhibit, Plan, Verb},
+    },
+};
+
+/// The keys, and whether each lets the distribution decrypt; none where the identity reads the bucket.
+pub(crate) async fn see(scene: &Scene, seen: &DistributionSeen) -> Result<Vec<ObjectsKey>, Failure> {
+    if !seen.by_control {
+        return Ok(Vec::new());
+    }
+    let heads = scene.heads().await?;
+    let distribution = seen.distribution.as_ref().map(|one| one.arn.as_str());
+    let mut keys = Vec::new();
+    for key in origin_access::kms_keys(&scene.bucket, &heads) {
+        keys.push(scene.cloud.objects_key(&scene.names, &key, distribution, &scene.account).await?);
+    }
+    Ok(keys)
+}
+
+fn closed(keys: &[ObjectsKey]) -> impl Iterator<Item = &ObjectsKey> {
+    keys.iter().filter(|key| !key.managed_by_aws && key.granted != Some(true))
+}
+
+/// The lines of a plan, and what can't be served at all.
+pub(crate) fn lines(
+    plan: &mut Plan,
+    seen: &DistributionSeen,
+    names: &Names,
+    account: &str,
+    answers: &Answers,
+) {
+    for key in &seen.keys {
+        if key.managed_by_aws {
+            plan.notes.push(format!(
+                "Objects under AWS's own key ({}) can't be served by CloudFront: nobody can change its policy. Have them copied under a key of yours, or under SSE-S3.",
+                key.key
+            ));
+        } else if key.granted == Some(true) {
+            plan.line(
+                Step::ObjectsKey,
+                Verb::Keep,
+                &key.key,
+                "CloudFront may decrypt with it for this distribution",
+            );
+        } else if answers.consents.adopt_bucket_key {
+            plan.line(
+                Step::ObjectsKey,
+                Verb::Update,
+                &key.key,
+                "CloudFront may decrypt with it for this distribution alone",
+            )
+            .calls
+            .extend(["kms:GetKeyPolicy".into(), "kms:PutKeyPolicy".into()]);
+        } else {
+            plan.notes.push(format!(
+                "Objects lie under the KMS key {}: until its policy lets CloudFront decrypt, they are refused. It is changed only with --adopt-bucket-key; else add the statement shown.",
+                key.key
+            ));
+            plan.exhibit.push(statement(&key.key, seen, names, account));
+        }
+    }
+}
+
+/// The statement to add to the key's policy.
+fn statement(key: &str, seen: &DistributionSeen, names: &Names, account: &str) -> Exhibit {
+    const UNKNOWN: &str = "(the distribution's ARN, once it is made)";
+    let arn = seen.distribution.as_ref().map_or(UNKNOWN, |one| &one.arn);
+    let text = serde_json::to_string_pretty(&policy::bucket_key_statement(names, arn, account));
+    Exhibit {
+        title: format!("Statement for the policy of KMS key {key}"),
+        lines: text.unwrap_or_default().lines().map(str::to_owned).collect(),
+        copy: true,
+    }
+}
+
+/// What going live asks, where a key of the operator's shuts CloudFront out.
+pub(crate) fn ask(keys: &[ObjectsKey], answers: &Answers) -> Option<Ask> {
+    if answers.consents.adopt_bucket_key {
+        return None;
+    }
+    let key = &closed(keys).next()?.key;
+    Some(Ask {
+        consent: Consent::AdoptBucketKey,
+        question: format!(
+            "Objects lie under the KMS key {key}, whose policy doesn't let CloudFront decrypt. Add a statement to it, for this distribution alone? (To add it yourself: enable --prepare shows it.)"
+        ),
+    })
+}
+
+/// Adds the statement to each key that needs it, where that was said yes to; else what is left to do, to be shown.
+pub(crate) async fn ensure(
+    scene: &Scene,
+    keys: &[ObjectsKey],
+    distribution_arn: &str,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<String, Failure> {
+    let (cloud, names) = (&scene.cloud, &scene.names);
+    let mut left = String::new();
+    for key in closed(keys) {
+        if !answers.consents.adopt_bucket_key {
+            let statement = policy::bucket_key_statement(names, distribution_arn, &scene.account);
+            left.push_str(&format!(
+                "; left to you: add to the policy of KMS key {} this statement: {statement}",
+                key.key
+            ));
+            continue;
+        }
+        let say = run.progress(Step::ObjectsKey);
+        run.step(Step::ObjectsKey, format!("policy of KMS key {}", key.key), async {
+            cloud.ensure_bucket_key(names, &key.key, distribution_arn, &scene.account, &say).await?;
+            Ok(((), format!("CloudFront may decrypt with {} for this distribution", key.key)))
+        })
+        .await?;
+    }
+    Ok(left)
+}

@@ -1,0 +1,171 @@
+//! How CloudFront gets at the bucket: the identity, unless it can't serve; then a control (contract section 5).
+
+use std::collections::BTreeSet;
+
+pub(crate) use crate::engine::{session::Scene, stages::distribution::is_ours};
+use crate::model::{
+    aws::evidence::{BucketSeen, Distribution, ObjectHead},
+    run::{
+        answers::{Answers, OriginAccess},
+        failure::Failure,
+    },
+};
+
+/// What was chosen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub control: bool,
+    /// Why it is a control: a lower-case fragment.
+    pub why: String,
+}
+
+impl Choice {
+    fn control(why: impl Into<String>) -> Self {
+        Self { control: true, why: why.into() }
+    }
+}
+
+/// Chooses by what was asked for, the bucket, the distribution that stands, and some of the objects.
+pub(crate) async fn choose(scene: &Scene, answers: &Answers) -> Result<Choice, Failure> {
+    if answers.origin_access != OriginAccess::Auto || shut_out(&scene.bucket).is_some() {
+        return Ok(decide(answers.origin_access, &scene.bucket, None, &[]));
+    }
+    // Whoever may not list distributions hears so from the stage that needs them.
+    let delivery = scene.delivery().await.ok();
+    let standing = delivery.as_ref().and_then(|all| {
+        all.distributions.iter().find(|one| is_ours(one, &scene.names) && !one.origins.is_empty())
+    });
+    let heads = if standing.is_some() { Vec::new() } else { scene.heads().await? };
+    Ok(decide(answers.origin_access, &scene.bucket, standing, &heads))
+}
+
+/// Decides; touches nothing. A control that stands on a distribution of ours stays one: each change passes every edge.
+fn decide(
+    wanted: OriginAccess,
+    bucket: &BucketSeen,
+    standing: Option<&Distribution>,
+    heads: &[(String, ObjectHead)],
+) -> Choice {
+    match (wanted, shut_out(bucket)) {
+        (OriginAccess::Oai, _) => return Choice::default(),
+        (_, Some(why)) => return Choice::control(why),
+        (OriginAccess::Oac, None) => return Choice::control("as you chose with --origin-access"),
+        (OriginAccess::Auto, None) => {}
+    }
+    if standing.is_some_and(|one| one.origins.iter().any(|origin| origin.control.is_some())) {
+        return Choice::control("the distribution has one");
+    }
+    match heads.iter().find(|(_, head)| head.encryption.starts_with("aws:kms")) {
+        Some((key, head)) => Choice::control(format!(
+            "{key} is encrypted with {}, which an identity can't read",
+            head.encryption
+        )),
+        None => Choice::default(),
+    }
+}
+
+/// Why an identity can't read this bucket, as far as its settings tell.
+pub(super) fn shut_out(bucket: &BucketSeen) -> Option<String> {
+    if bucket.encryption.starts_with("aws:kms") {
+        return Some(format!("the bucket encrypts with {}, which an identity can't read", bucket.encryption));
+    }
+    (!identity_reaches(&bucket.region)).then(|| format!("an identity doesn't reach {}", bucket.region))
+}
+
+/// The KMS keys that objects are encrypted under: the bucket's default, and those of the sampled ones. Where S3 names
+/// no key it is its own, `aws/s3`.
+pub(super) fn kms_keys(bucket: &BucketSeen, heads: &[(String, ObjectHead)]) -> Vec<String> {
+    const S3S_OWN: &str = "alias/aws/s3";
+    let named = |key: &Option<String>| key.clone().unwrap_or_else(|| S3S_OWN.to_owned());
+    let default = bucket.encryption.starts_with("aws:kms").then(|| named(&bucket.kms_key));
+    let sampled = heads.iter().filter(|(_, head)| head.encryption.starts_with("aws:kms"));
+    let all: BTreeSet<String> =
+        default.into_iter().chain(sampled.map(|(_, head)| named(&head.kms_key))).collect();
+    all.into_iter().collect()
+}
+
+/// Regions that were there before December 2022 and need no opting in: an identity reaches no other (aws-facts section 2).
+fn identity_reaches(region: &str) -> bool {
+    const REACHED: &[&str] = &[
+        "us-east-1",
+        "us-east-2",
+        "us-west-1",
+        "us-west-2",
+        "ca-central-1",
+        "sa-east-1",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "eu-central-1",
+        "eu-north-1",
+        "ap-south-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
+    ];
+    REACHED.contains(&region)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket(region: &str, encryption: &str) -> BucketSeen {
+        BucketSeen {
+            name: "pkgs".into(),
+            region: region.into(),
+            policy: None,
+            versioning: String::new(),
+            encryption: encryption.into(),
+            kms_key: None,
+            object_ownership: String::new(),
+            unread: Vec::new(),
+        }
+    }
+
+    fn head(encryption: &str, key: Option<&str>) -> (String, ObjectHead) {
+        let head = ObjectHead {
+            size: 1,
+            etag: String::new(),
+            cache_control: None,
+            archived: false,
+            encryption: encryption.into(),
+            kms_key: key.map(str::to_owned),
+        };
+        ("1/2/a.deb".into(), head)
+    }
+
+    #[test]
+    fn the_identity_unless_it_cant_serve() {
+        use OriginAccess::{Auto, Oac, Oai};
+        for (wanted, region, encryption, object, why) in [
+            (Auto, "us-east-1", "AES256", "AES256", None),
+            (Auto, "us-east-1", "", "", None),
+            (Auto, "us-east-1", "aws:kms", "", Some("the bucket encrypts with aws:kms")),
+            (Auto, "us-east-1", "aws:kms:dsse", "", Some("the bucket encrypts with aws:kms:dsse")),
+            (Auto, "us-east-1", "AES256", "aws:kms", Some("1/2/a.deb is encrypted with aws:kms")),
+            (Auto, "eu-south-2", "AES256", "AES256", Some("an identity doesn't reach eu-south-2")),
+            (Auto, "me-central-1", "AES256", "AES256", Some("an identity doesn't reach me-central-1")),
+            (Oac, "us-east-1", "AES256", "AES256", Some("as you chose")),
+            (Oac, "us-east-1", "aws:kms", "", Some("the bucket encrypts with aws:kms")),
+            (Oai, "us-east-1", "AES256", "AES256", None),
+            (Oai, "us-east-1", "aws:kms", "", None),
+        ] {
+            let choice = decide(wanted, &bucket(region, encryption), None, &[head(object, None)]);
+            assert_eq!(choice.control, why.is_some(), "{wanted:?} {region} {encryption} {object}");
+            assert!(choice.why.starts_with(why.unwrap_or_default()), "{}", choice.why);
+        }
+    }
+
+    #[test]
+    fn every_key_that_objects_lie_under_counts() {
+        let own = "arn:aws:kms:eu-west-1:123456789012:key/k";
+        let mut default = bucket("eu-west-1", "aws:kms");
+        assert_eq!(kms_keys(&default, &[]), ["alias/aws/s3"]);
+        default.kms_key = Some(own.into());
+        assert_eq!(kms_keys(&default, &[head("aws:kms", Some("k2")), head("AES256", None)]), [own, "k2"]);
+        assert!(kms_keys(&bucket("eu-west-1", "AES256"), &[head("AES256", None)]).is_empty());
+    }
+}

@@ -1,0 +1,241 @@
+//! What the engine stands on: the host, AWS by the identity that was chosen, and the web; and what is known once about them.
+//!
+//! Nothing is looked up before it is needed: disabling never waits for AWS.
+
+pub mod account;
+mod bucket;
+mod identity;
+mod renewal;
+pub mod retry_on_expiry;
+pub mod run_lock;
+
+pub(super) use bucket::ObjectsFound;
+pub(super) use identity::source;
+pub(super) use renewal::{next_move, wants};
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use crate::aws::{Cloud, credentials::source::Keys, web::Web};
+use crate::engine::session::account::Sight;
+use crate::host::{Ctl, Host};
+use crate::model::{
+    aws::{
+        evidence::{BucketSeen, Caller},
+        names::Names,
+    },
+    run::{answers::Answers, failure::Failure, welcome::Source as Found},
+    secret::Secret,
+};
+
+/// How the AWS identity is found.
+#[derive(Clone)]
+pub enum Identities {
+    /// There is one: a sandbox's.
+    Fixed(Box<SdkConfig>),
+    /// As contract section 4 orders them; asked for over this client.
+    Found(SharedHttpClient),
+}
+
+/// What only a sandbox knows without being told.
+#[derive(Debug, Clone)]
+pub struct SandboxFacts {
+    pub bucket: String,
+    /// Where its packagecloud answers: `https://packagecloud.sandbox`.
+    pub packagecloud: String,
+    /// How long its states take, as a factor.
+    pub pace: f64,
+}
+
+/// How the ground is laid; what the command line says of it.
+pub struct Settings {
+    pub identities: Identities,
+    pub region: Option<String>,
+    pub endpoint_url: Option<String>,
+    pub sandbox: Option<SandboxFacts>,
+    /// A read token of packagecloud, for `--probe-url`.
+    pub probe_token: Option<Secret>,
+    /// The account and bucket of the last run on this host.
+    pub last: Option<(String, String)>,
+    /// The profile of the last run.
+    pub last_profile: Option<String>,
+}
+
+/// Cheap to clone; clones share what was found.
+#[derive(Clone)]
+pub struct Ground {
+    /// Where packagecloud.rb is; of several web nodes the first, which goes live alone.
+    pub host: Host,
+    /// The other web nodes.
+    others: Arc<[Host]>,
+    pub web: Web,
+    pub settings: Arc<Settings>,
+    typed: Arc<Mutex<Option<Keys>>>,
+    /// The code of a device that the operator typed, and the session that it gave.
+    code: Arc<tokio::sync::Mutex<identity::Code>>,
+    /// Told when keys or a code were typed.
+    given: Arc<tokio::sync::Notify>,
+    scene: Arc<tokio::sync::Mutex<Option<(Asked, Scene)>>>,
+    /// The bucket and S3 by itself, where nothing else could be asked.
+    alone: Arc<tokio::sync::Mutex<Option<(Asked, ObjectsFound)>>>,
+    pub(super) hold: crate::engine::session::run_lock::Hold,
+}
+
+/// What a scene depends on of the answers.
+#[derive(Clone, PartialEq)]
+struct Asked {
+    profile: Option<String>,
+    source: Option<Found>,
+    bucket: Option<String>,
+    suffix: crate::model::aws::names::Suffix,
+    typed: Option<Keys>,
+}
+
+/// Who we are, and the bucket: found once, the same for every stage.
+#[derive(Clone)]
+pub struct Scene {
+    /// With S3 in the bucket's region.
+    pub cloud: Cloud,
+    pub caller: Caller,
+    pub account: String,
+    /// How the credentials were found.
+    pub found: String,
+    pub names: Names,
+    /// As first read; the distribution stage reads its policy again.
+    pub bucket: BucketSeen,
+    /// Why this bucket.
+    pub evidence: String,
+    /// How many keys of a first page look like packagecloud's, of how many.
+    pub sampled: (usize, usize),
+    pub(super) sight: Arc<Sight>,
+}
+
+impl Ground {
+    #[must_use]
+    pub fn new(host: Host, web: Web, settings: Settings) -> Self {
+        Self {
+            host,
+            others: Arc::default(),
+            web,
+            settings: Arc::new(settings),
+            typed: Arc::default(),
+            code: Arc::default(),
+            given: Arc::default(),
+            scene: Arc::default(),
+            alone: Arc::default(),
+            hold: crate::engine::session::run_lock::Hold::default(),
+        }
+    }
+
+    /// The same, with other web nodes behind the same name.
+    #[must_use]
+    pub fn with_others(self, others: Vec<Host>) -> Self {
+        Self { others: others.into(), ..self }
+    }
+
+    /// Each of the other web nodes, as a ground of its own.
+    pub fn others(&self) -> Vec<Self> {
+        self.others.iter().map(|host| self.on(host)).collect()
+    }
+
+    /// Every web node, the first one first, as a ground of its own.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Self> {
+        std::iter::once(&self.host).chain(self.others.iter()).map(|host| self.on(host)).collect()
+    }
+
+    fn on(&self, host: &Host) -> Self {
+        Self { host: host.clone(), others: Arc::default(), ..self.clone() }
+    }
+
+    /// Whether reconfigure and restart are left to the operator: `--ctl none`.
+    #[must_use]
+    pub fn without_ctl(&self) -> bool {
+        matches!(self.host.ctl, Ctl::None)
+    }
+
+    /// Whether packagecloud-ctl is a program that can be asked for its services.
+    #[must_use]
+    pub(super) fn asks_for_services(&self) -> bool {
+        matches!(self.host.ctl, Ctl::Command(_))
+    }
+
+    /// As long as `real` where packagecloud is real; in a sandbox at its pace.
+    #[must_use]
+    pub(super) fn patience(&self, real: Duration) -> Duration {
+        self.settings.sandbox.as_ref().map_or(real, |sandbox| real.mul_f64(sandbox.pace.min(1.0)))
+    }
+
+    /// A text with the secret where `(hidden)` stands: for what the operator asked to have copied.
+    pub async fn reveal(&self, text: &str) -> String {
+        let secret = self.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
+        secret.map_or_else(|| text.to_owned(), |secret| text.replace("(hidden)", secret.expose()))
+    }
+
+    /// One line in the log, secrets hidden.
+    pub fn log(&self, line: &str) {
+        self.host.state.log(self.host.clock.now(), &self.host.redactor, line);
+    }
+
+    /// Credentials that the operator typed: the next look uses them.
+    pub fn type_keys(&self, keys: Keys) {
+        *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+        self.given.notify_one();
+    }
+
+    fn typed(&self) -> Option<Keys> {
+        self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether checks of delivery can't be made: AWS is elsewhere, and nothing was said of the distribution.
+    #[must_use]
+    pub fn delivery_is_out_of_reach(&self) -> bool {
+        self.settings.endpoint_url.is_some() && !self.web.elsewhere()
+    }
+
+    fn asked(&self, answers: &Answers) -> Asked {
+        Asked {
+            profile: answers.profile.clone(),
+            source: answers.source.clone(),
+            bucket: answers.bucket.clone(),
+            suffix: answers.suffix.clone(),
+            typed: self.typed(),
+        }
+    }
+
+    /// Who we are and which bucket it is; found once for the same answers.
+    pub async fn scene(&self, answers: &Answers) -> Result<Scene, Failure> {
+        let asked = self.asked(answers);
+        let mut held = self.scene.lock().await;
+        if let Some((of, scene)) = held.as_ref()
+            && *of == asked
+        {
+            return Ok(scene.clone());
+        }
+        let scene = self.set(answers).await?;
+        *held = Some((asked, scene.clone()));
+        Ok(scene)
+    }
+
+    /// Who we are and which bucket it is, where that was found already.
+    pub(super) fn known_scene(&self) -> Option<Scene> {
+        self.scene.try_lock().ok()?.as_ref().map(|(_, scene)| scene.clone())
+    }
+
+    /// What was seen of the account, or couldn't be, is of before: the next look asks again, by the same identity of the same bucket.
+    pub async fn look_afresh(&self) {
+        if let Some(scene) = self.known_scene() {
+            scene.forget().await;
+        }
+        *self.alone.lock().await = None;
+    }
+
+    /// Forgets what was found: the next look asks again.
+    pub async fn forget(&self) {
+        *self.scene.lock().await = None;
+        *self.alone.lock().await = None;
+    }
+}

@@ -1,0 +1,23 @@
+//! The bootstrap stage: IAM role and policy, KMS key and policy, Lambda function and version, origin access (contract section 5).
+//!
+//! Nothing made here lets anybody read the bucket; whatever order it is broken off in, the next run finds what stands.
+
+mod make;
+pub mod observe;
+mod plan;
+
+pub(crate) use make::apply;
+pub(crate) use observe::{CONSTRUCTION, see};
+
+use futures::FutureExt as _;
+
+use crate::model::run::{answers::Answers, failure::Failure, plan::Plan};
+
+use crate::engine::session::Ground;
+
+/// What is there of the authenticator and of CloudFront's access to the bucket.
+pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let scene = ground.scene(answers).await?;
+    let seen = see(ground, &scene, answers).boxed().await?;
+    plan::plan(seen, &scene, answers)
+}

@@ -1,0 +1,117 @@
+//! The overview: every change of every stage, how long, what it costs, what customers notice, how to undo. Nothing is written before it.
+
+use crate::model::{
+    aws::evidence::Seen,
+    run::{
+        answers::Answers,
+        failure::Failure,
+        goal::{Goal, Stage, Step},
+        plan::{Plan, Verb},
+    },
+};
+
+use crate::engine::{Ground, look_at_stage};
+
+/// The plans of all stages of `goal` that change something, in order.
+pub async fn plans(ground: &Ground, goal: Goal, answers: &Answers) -> Result<Vec<Plan>, Failure> {
+    let mut plans = Vec::new();
+    for &stage in goal.stages() {
+        if !matches!(stage, Stage::Overview | Stage::Verify) {
+            plans.push(look_at_stage(ground, stage, answers).await?);
+        }
+    }
+    Ok(plans)
+}
+
+pub async fn look_over(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+    let goal = answers.goal.unwrap_or(Goal::Install);
+    let plans = plans(ground, goal, answers).await?;
+    let mut plan = Plan::new(Stage::Overview, Seen::Nothing);
+    for stage in &plans {
+        plan.changes.extend(stage.changes.iter().cloned());
+        plan.asks
+            .extend(stage.asks.iter().filter(|ask| !plan.asks.contains(ask)).cloned().collect::<Vec<_>>());
+    }
+    plan.notes = words(&plans);
+    let reindex = plans.iter().find(|stage| stage.stage == Stage::Reindex && !stage.unchanged());
+    if let Some(reindex) = reindex.filter(|reindex| !reindex.notes.is_empty()) {
+        plan.notes.push(format!("What is reindexed: {}", reindex.notes.join(" ")));
+    }
+    Ok(plan)
+}
+
+/// What all of the plans come to: how long, what it costs, what customers notice, how to undo.
+#[must_use]
+pub fn words(plans: &[Plan]) -> Vec<String> {
+    let changes: Vec<_> =
+        plans.iter().flat_map(|plan| &plan.changes).filter(|change| change.verb != Verb::Keep).collect();
+    let pending = |step| changes.iter().any(|change| change.step == step);
+    let count = match changes.len() {
+        0 => return vec!["Everything is as it should be: there is nothing to change.".into()],
+        1 => "1 change".to_owned(),
+        many => format!("{many} changes"),
+    };
+    let each = if changes.len() == 1 {
+        "shown again before it is made"
+    } else {
+        "each shown again before it is made"
+    };
+    let long = match (pending(Step::Deployed), pending(Step::Objects)) {
+        (true, true) => {
+            "10 to 25 minutes, most of it waiting until every edge has the distribution; and the reindex."
+        }
+        (true, false) => "10 to 25 minutes, most of it waiting until every edge has the distribution.",
+        (false, true) => "as long as the reindex takes; the rest a minute or two.",
+        (false, false) => "a minute or two.",
+    };
+    let key = if pending(Step::Key) { "the KMS key $1 a month; " } else { "" };
+    let notice = if pending(Step::Restart) {
+        "nothing until go-live; then a restart of packagecloud, some seconds."
+    } else {
+        "nothing."
+    };
+    vec![
+        format!("{count}, {each}; nothing is ever deleted."),
+        format!("How long: {long}"),
+        format!(
+            "What it costs: {key}Lambda@Edge $0.60 and CloudFront about $1 a million requests, and traffic."
+        ),
+        format!("What customers notice: {notice}"),
+        "How to undo: D (or disable) at any time; downloads go to S3 again, and everything made stays."
+            .into(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A plan that would change these steps.
+    fn plan(steps: &[Step]) -> Plan {
+        let mut plan = Plan::new(Stage::Overview, Seen::Nothing);
+        plan.line(Step::Role, Verb::Keep, "role", "it is there");
+        for &step in steps {
+            plan.line(step, Verb::Update, "it", "it isn't right");
+        }
+        plan
+    }
+
+    #[test]
+    fn only_what_is_pending_is_spoken_of() {
+        let said = |steps: &[Step]| words(&[plan(steps)]).join("\n");
+        assert_eq!(words(&[plan(&[])]).len(), 1);
+        let first = said(&[Step::Key, Step::Deployed, Step::Restart]);
+        for words in ["3 changes", "10 to 25 minutes", "$1 a month", "then a restart"] {
+            assert!(first.contains(words), "{first}");
+        }
+        let live = said(&[Step::Switch, Step::Restart]);
+        assert!(live.contains("a minute or two") && live.contains("a restart"), "{live}");
+        assert!(!live.contains("25 minutes") && !live.contains("$1 a month"), "{live}");
+        let reindex = said(&[Step::Objects]);
+        assert!(
+            reindex.contains("1 change, shown") && reindex.contains("as long as the reindex"),
+            "{reindex}"
+        );
+        assert!(reindex.contains("What customers notice: nothing."), "{reindex}");
+    }
+}

@@ -1,0 +1,201 @@
+//! packagecloud.rb on a real file system: what is written, what is refused, what stays.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+    path::Path,
+    time::Duration,
+};
+
+use super::{Backup, Restore};
+use crate::host::*;
+use crate::model::{
+    packagecloud::{config_file::Override, settings::Key},
+    run::failure::Kind,
+};
+
+const OFF: &str = "# ours\npackagecloud_rails['cloudfront_enabled'] = false # why\npackagecloud_rails['aws_secret_key'] = 'hunter2222'\n";
+
+fn host(dir: &Path, text: &str) -> Host {
+    let config = dir.join("packagecloud.rb");
+    fs::write(&config, text).unwrap();
+    Host {
+        reach: Reach::Local,
+        config,
+        ctl: Ctl::None,
+        state: State::open(&dir.join("state"), None).unwrap(),
+        keyring: Keyring::memory(),
+        redactor: Redactor::default(),
+        clock: Clock::new(|| Duration::from_mins(29_924_445)),
+        clients: false,
+    }
+}
+
+fn on() -> Vec<(Key, String)> {
+    vec![(Key::Enabled, "true".into()), (Key::Secret, "'c2VjcmV0c2VjcmV0c2VjcmV0'".into())]
+}
+
+fn text(host: &Host) -> String {
+    fs::read_to_string(&host.config).unwrap()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host(dir.path(), OFF);
+    fs::set_permissions(&host.config, fs::Permissions::from_mode(0o640)).unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&host.config, Some(12), Some(34)).unwrap();
+    }
+    let before = fs::metadata(&host.config).unwrap();
+    let read = host.read_config().await.unwrap();
+    assert_eq!(read.seen.values.enabled, Some(false));
+    let preview = host.preview_config(&read.file, &on(), Override::Refuse).unwrap();
+    let written = host.write_config(&read.seen, &on(), Override::Refuse).await.unwrap();
+    assert_eq!(written.diff, preview);
+    assert!(
+        written.diff.iter().all(|line| !line.contains("c2Vj") && !line.contains("hunter")),
+        "{:?}",
+        written.diff
+    );
+    let after = fs::metadata(&host.config).unwrap();
+    assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
+    let backup = written.backup.unwrap();
+    assert_eq!(backup.file_name().unwrap(), "packagecloud.rb.20261123T204500Z.bak");
+    assert_eq!(fs::metadata(&backup).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(&backup).unwrap(), OFF);
+    assert_eq!(host.redactor.clean("c2VjcmV0c2VjcmV0c2VjcmV0 hunter2222"), "(hidden) (hidden)");
+    // Once more within the second: another backup; and what is right already is left alone.
+    let read = host.read_config().await.unwrap();
+    let again = host.write_config(&read.seen, &on(), Override::Refuse).await.unwrap();
+    assert_eq!((again.backup, again.diff), (None, vec![]));
+    let off =
+        host.write_config(&read.seen, &[(Key::Enabled, "false".into())], Override::Refuse).await.unwrap();
+    assert_eq!(off.backup.unwrap().file_name().unwrap(), "packagecloud.rb.20261123T204500Z-2.bak");
+    assert_eq!(names(dir.path()).len(), 4, "{:?}", names(dir.path()));
+}
+
+#[tokio::test]
+async fn a_link_stays_a_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = host(dir.path(), OFF);
+    fs::create_dir(dir.path().join("etc")).unwrap();
+    let link = dir.path().join("etc/packagecloud.rb");
+    symlink("../packagecloud.rb", &link).unwrap();
+    let target = std::mem::replace(&mut host.config, link.clone());
+    let seen = host.read_config().await.unwrap().seen;
+    host.write_config(&seen, &on(), Override::Refuse).await.unwrap();
+    assert_eq!(fs::read_link(&link).unwrap(), Path::new("../packagecloud.rb"));
+    assert!(fs::read_to_string(target).unwrap().contains("= true # why"));
+    assert_eq!(names(&dir.path().join("etc")), ["packagecloud.rb", "packagecloud.rb.20261123T204500Z.bak"]);
+}
+
+#[tokio::test]
+async fn a_file_that_moved_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host(dir.path(), OFF);
+    let seen = host.read_config().await.unwrap().seen;
+    let moved = format!("{OFF}# another hand\n");
+    fs::write(&host.config, &moved).unwrap();
+    let failure = host.write_config(&seen, &on(), Override::Refuse).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Drifted);
+    assert_eq!(text(&host), moved);
+    let backup = Backup { path: host.config.clone(), made: String::new() };
+    assert_eq!(host.restore(&seen.hash, &backup, Restore::WholeFile).await.unwrap_err().kind, Kind::Drifted);
+    // The verb below holds it too, for what moves between its reading and its renaming.
+    let spare = dir.path().join("spare");
+    assert_eq!(
+        Reach::Local.replace(&host.config, &seen.hash, b"x", &spare).await.unwrap_err().kind,
+        Kind::Drifted
+    );
+    assert_eq!(names(dir.path()), ["packagecloud.rb", "state"]);
+}
+
+#[tokio::test]
+async fn what_cant_be_edited_comes_with_the_lines_to_type() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host(dir.path(), "x = 'aws\npackagecloud_rails['aws_secret_key'] = 'hunter2222\n");
+    let failure = host.read_config().await.unwrap_err();
+    assert!(
+        failure.why.contains("line 1 is not Ruby") || failure.why.contains("line 2 is not Ruby"),
+        "{failure}"
+    );
+    assert!(!failure.why.contains("hunter"), "{failure}");
+    assert!(failure.next.contains("packagecloud_rails['cloudfront_enabled'] = false"), "{}", failure.next);
+    assert!(
+        failure.next.contains("packagecloud-ctl reconfigure && packagecloud-ctl restart"),
+        "{}",
+        failure.next
+    );
+
+    fs::write(&host.config, "packagecloud_rails['cloudfront_secret'] = ENV['X']\n").unwrap();
+    let read = host.read_config().await.unwrap();
+    let failure = host.write_config(&read.seen, &on(), Override::Refuse).await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Consent);
+    assert!(failure.why.contains("line 1: packagecloud_rails['cloudfront_secret'] = ENV['X']"), "{failure}");
+    host.write_config(&read.seen, &on(), Override::Append).await.unwrap();
+    assert_eq!(
+        host.read_config().await.unwrap().seen.values.secret.unwrap().expose(),
+        "c2VjcmV0c2VjcmV0c2VjcmV0"
+    );
+
+    fs::remove_file(&host.config).unwrap();
+    let failure = host.read_config().await.unwrap_err();
+    assert_eq!(failure.kind, Kind::Missing);
+    assert!(failure.next.contains("--config"));
+}
+
+#[tokio::test]
+async fn a_managed_file_is_recognised() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host(dir.path(), "# Generated by Chef for pc\n");
+    assert_eq!(host.read_config().await.unwrap().seen.managed.unwrap().0, "chef");
+}
+
+#[tokio::test]
+async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = host(dir.path(), OFF);
+    let seen = host.read_config().await.unwrap().seen;
+    let mut wanted = on();
+    wanted.push((Key::DistributionId, "'E1'".into()));
+    host.write_config(&seen, &wanted, Override::Refuse).await.unwrap();
+    let on = text(&host) + "# a later line\n";
+    fs::write(&host.config, &on).unwrap();
+    fs::write(
+        dir.path().join("packagecloud.rb.20250102T030405Z.bak"),
+        "packagecloud_rails['cloudfront_enabled'] = x",
+    )
+    .unwrap();
+    fs::write(dir.path().join("packagecloud.rb.bak"), "").unwrap();
+    let backups = host.backups().await.unwrap();
+    let made: Vec<_> = backups.iter().map(|backup| backup.made.as_str()).collect();
+    assert_eq!(made, ["2026-11-23 20:45:00 UTC", "2025-01-02 03:04:05 UTC"]);
+    assert_eq!(host.read_backup(&backups[0]).await.unwrap().enabled, Some(false));
+
+    let hash = host.config_hash().await.unwrap();
+    let what = Restore::Values { keep_secret: true };
+    let preview = host.preview_restore(&backups[0], what).await.unwrap();
+    assert_eq!(host.restore(&hash, &backups[0], what).await.unwrap().diff, preview);
+    let values = host.read_config().await.unwrap().seen.values;
+    assert_eq!((values.enabled, values.distribution_id), (Some(false), None));
+    assert!(values.secret.is_some(), "the edge holds it");
+    let hash = host.config_hash().await.unwrap();
+    host.restore(&hash, &backups[0], Restore::Values { keep_secret: false }).await.unwrap();
+    assert_eq!(text(&host), format!("{OFF}# a later line\n"));
+    let hash = host.config_hash().await.unwrap();
+    let failure = host.restore(&hash, &backups[1], what).await.unwrap_err();
+    assert!(failure.next.contains("--whole-file"), "{failure:?}");
+    // The whole file is restored even over one that isn't Ruby.
+    fs::write(&host.config, "if\n").unwrap();
+    let hash = host.config_hash().await.unwrap();
+    host.restore(&hash, &backups[0], Restore::WholeFile).await.unwrap();
+    assert_eq!(text(&host), OFF);
+}

@@ -1,0 +1,209 @@
+//! A command on another host, in a session of its own, whose lines and end are kept in files there: it outlives the line, and whoever comes next finds it.
+//!
+//! Its record is the one that a run on that host keeps, so each finds what the other started.
+
+use std::{path::Path, time::Duration};
+
+use serde::Deserialize;
+
+use crate::{
+    host::{run::state, transport::ssh::Ssh},
+    model::run::failure::Failure,
+};
+
+use super::detached::{Split, WRAPPER, without_status};
+
+/// Where it is kept: where a run on that host keeps its state, else where a full disk doesn't matter.
+const DIRS: [&str; 2] = [state::ROOTS, "/run/packagecloud-cloudfront"];
+
+/// The directories. Prints of the last command that was started: its directory, whether it runs (`ended` where it has left
+/// its status), its record.
+const FIND: &str = r#"for d in "$@"; do
+  [ -r "$d/ctl.json" ] || continue
+  pid=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' "$d/ctl.json")
+  at=$(sed -n 's/.*"started":\([0-9]*\).*/\1/p' "$d/ctl.json")
+  alive=no
+  [ -s "$d/ctl.status" ] && alive=ended
+  [ -n "$at" ] && [ "$(started "$pid")" = "$at" ] && alive=yes
+  printf '%s\n%s\n' "$d" "$alive"
+  cat "$d/ctl.json"
+  return 0
+done"#;
+
+/// The directories in one word, a number for this run, the wrapper, the command, and then the program with its arguments.
+const START: &str = r#"d=
+for dir in $1; do
+  mkdir -p -m 700 -- "$dir" 2>/dev/null
+  rm -f "$dir/ctl.status" "$dir/ctl.out" "$dir/ctl.json" 2>/dev/null
+  [ -n "$d" ] || { (echo >"$dir/ctl.out") 2>/dev/null && : >"$dir/ctl.out" && d=$dir; }
+done
+[ -n "$d" ] || { text="its lines can't be kept: $1: No space left on device"; return 10; }
+run=$2; wrapper=$3; command=$4; shift 4
+session=; command -v setsid >/dev/null && session=setsid
+since=$(date +%s)
+nanos=$(date +%N | sed 's/^0*//')
+$session sh -c "$wrapper" packagecloud-cloudfront "$d/ctl.status" "$@" "$command" </dev/null >>"$d/ctl.out" 2>&1 4<&- &
+pid=$!
+printf '{"command":"%s","pid":%s,"since":{"secs":%s,"nanos":%s},"started":%s,"run":"%s"}' \
+  "$command" "$pid" "$since" "${nanos:-0}" "$(started "$pid" | grep . || echo null)" "$run" >"$d/ctl.json"
+printf '%s\nyes\n' "$d"; cat "$d/ctl.json""#;
+
+/// Directory, pid, when it was started, how many bytes are known. Waits some seconds for more, then prints whether it
+/// runs and its status, and the bytes.
+const MORE: &str = r#"look() {
+  alive=no; [ "$(started "$2")" = "$3" ] && alive=yes
+  status=$(cat "$1/ctl.status" 2>/dev/null)
+  size=$(stat -c %s -- "$1/ctl.out" 2>/dev/null || echo 0)
+}
+i=0
+while look "$@"; [ "$size" -le "$4" ] && [ -z "$status" ] && [ $alive = yes ] && [ $i -lt 40 ]; do
+  sleep 0.2 2>/dev/null || sleep 1
+  i=$((i+1))
+done
+# Lines come in bursts: each second's go together.
+[ -z "$status" ] && [ $alive = yes ] && [ "$size" -gt "$4" ] && { sleep 0.8 2>/dev/null || sleep 1; look "$@"; }
+printf '%s %s\n' "$alive" "$status"
+[ "$size" -gt "$4" ] && tail -c +$(($4+1)) -- "$1/ctl.out" | head -c $((size-$4))
+return 0"#;
+
+/// Directory, pid. What another run has started there since stays.
+const FORGET: &str = r#"grep -q "\"pid\":$2," "$1/ctl.json" 2>/dev/null && rm -f "$1/ctl.out" "$1/ctl.status" "$1/ctl.json"; return 0"#;
+
+/// A command that was started there.
+#[derive(Debug, Clone)]
+pub(super) struct Afar {
+    line: Ssh,
+    dir: String,
+    record: Record,
+    stands: Stands,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Runs,
+    /// It left its status.
+    Ended,
+    /// It was killed.
+    Gone,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Record {
+    command: String,
+    pid: u32,
+    /// Unix time, by its clock.
+    since: Duration,
+    started: Option<u64>,
+}
+
+impl Afar {
+    /// The command that was started last, where its end hasn't been seen and it still runs.
+    pub(super) async fn find(line: &Ssh) -> Result<Option<Self>, Failure> {
+        let said = line.run(FIND, &DIRS).await?;
+        Ok(Self::said(line, &said.out).filter(|afar| afar.stands == Stands::Runs))
+    }
+
+    /// The same, or one of `command` whose end came while nobody looked: its lines and its status are still there.
+    pub(super) async fn unseen(line: &Ssh, command: &str) -> Result<Option<Self>, Failure> {
+        let said = line.run(FIND, &DIRS).await?;
+        let found = Self::said(line, &said.out);
+        Ok(found.filter(|afar| afar.command() == command && afar.stands != Stands::Gone))
+    }
+
+    /// Reads a directory, whether it runs, and its record.
+    fn said(line: &Ssh, out: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(out).into_owned();
+        let mut lines = text.splitn(3, '\n');
+        let (dir, alive, record) = (lines.next()?, lines.next()?, lines.next()?);
+        let record = serde_json::from_str(record).ok()?;
+        let stands = match alive {
+            "yes" => Stands::Runs,
+            "ended" => Stands::Ended,
+            _ => Stands::Gone,
+        };
+        Some(Self { line: line.clone(), dir: dir.to_owned(), record, stands })
+    }
+
+    /// Starts `program arguments… command`, once: where the line dropped meanwhile and it was started, that one is it.
+    pub(super) async fn start(
+        line: &Ssh,
+        program: &Path,
+        arguments: &[String],
+        command: &str,
+    ) -> Result<Self, Failure> {
+        let run = format!("{:016x}", fastrand::u64(..));
+        let program = program.to_string_lossy();
+        let dirs = DIRS.join(" ");
+        let mut words = vec![dirs.as_str(), &run, WRAPPER, command, &program];
+        words.extend(arguments.iter().map(String::as_str));
+        let guard = format!("{}\n{START}", guard(&run));
+        let said = line.run(&guard, &words).await?;
+        let failed = |why: &str| {
+            Failure::other(
+                format!("{program} {command} on {}", line.name()),
+                format!("it could not be started: {why}"),
+                "see to what it names, then try again",
+            )
+        };
+        if said.status != 0 {
+            return Err(failed(&said.text));
+        }
+        Self::said(line, &said.out).ok_or_else(|| failed("its record can't be kept"))
+    }
+
+    pub(super) fn command(&self) -> &str {
+        &self.record.command
+    }
+
+    pub(super) fn since(&self) -> Duration {
+        self.record.since
+    }
+
+    /// Gives each of its lines, from the first on, until its end; then its exit status. A line to the host that drops
+    /// is laid again, which is said among them.
+    pub(super) async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+        let (pid, started) =
+            (self.record.pid.to_string(), self.record.started.unwrap_or_default().to_string());
+        let mut lines = Split::default();
+        let mut at = 0;
+        // Whether it was seen ended without a status: one more look takes what it wrote last.
+        let mut gone = false;
+        loop {
+            let known = at.to_string();
+            let said = self
+                .line
+                .run_saying(MORE, &[&self.dir, &pid, &started, &known], &mut |text| on_line(text))
+                .await?;
+            let end = said.out.iter().position(|byte| *byte == b'\n').unwrap_or(said.out.len());
+            let head = String::from_utf8_lossy(&said.out[..end]).into_owned();
+            let bytes = said.out.get(end + 1..).unwrap_or_default();
+            at += bytes.len();
+            lines.take(bytes, on_line);
+            let (alive, status) = head.split_once(' ').unwrap_or((&head, ""));
+            if let Ok(status) = status.trim().parse() {
+                lines.end(on_line);
+                // What stays is overwritten by the next one.
+                let _ = self.line.run(FORGET, &[&self.dir, &pid]).await;
+                return Ok(status);
+            }
+            if alive != "yes" {
+                if gone {
+                    lines.end(on_line);
+                    let _ = self.line.run(FORGET, &[&self.dir, &pid]).await;
+                    return Err(without_status(self.command()));
+                }
+                gone = true;
+            }
+        }
+    }
+}
+
+/// Ends the script where this start was made already, with what it said then.
+fn guard(run: &str) -> String {
+    let test = |dir: &&str| {
+        format!(
+            "grep -q '\"run\":\"{run}\"' {dir}/ctl.json 2>/dev/null && {{ printf '%s\\nyes\\n' {dir}; cat {dir}/ctl.json; return 0; }}"
+        )
+    };
+    DIRS.iter().map(test).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,165 @@
+//! The operating system's keyring: the freshly made secret until it is written, and credentials that shall be remembered.
+//!
+//! It is asked on a thread of its own and waited for no longer than two seconds; a sandbox has one in memory alone.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::model::{
+    run::failure::{Failure, Kind},
+    secret::Secret,
+};
+
+const SERVICE: &str = "packagecloud-cloudfront";
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Clone)]
+pub enum Keyring {
+    /// The user's: the Secret Service, the Keychain.
+    System,
+    /// Forgotten at the end.
+    Memory(Arc<Mutex<BTreeMap<String, Secret>>>),
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::System => "Keyring::System",
+            Self::Memory(_) => "Keyring::Memory",
+        })
+    }
+}
+
+/// What is kept, by its name: `cloudfront_secret <bucket>`, `aws_secret_key <key id>`.
+impl Keyring {
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::Memory(Arc::default())
+    }
+
+    /// What is kept under a name, if anything is.
+    pub async fn get(&self, name: &str) -> Result<Option<Secret>, Failure> {
+        match self {
+            Self::System => {
+                let name = name.to_owned();
+                bounded(move || match entry(&name)?.get_password() {
+                    Ok(text) => Ok(Some(Secret::new(text))),
+                    Err(keyring::Error::NoEntry) => Ok(None),
+                    Err(error) => Err(error),
+                })
+                .await
+            }
+            Self::Memory(kept) => Ok(kept.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()),
+        }
+    }
+
+    /// Keeps a secret under a name, and reads it back: a keyring may take what it then can't give.
+    pub async fn put(&self, name: &str, secret: &Secret) -> Result<(), Failure> {
+        match self {
+            Self::System => {
+                let (entry_name, secret) = (name.to_owned(), secret.clone());
+                bounded(move || {
+                    let entry = entry(&entry_name)?;
+                    entry.set_password(secret.expose())?;
+                    let kept = Secret::new(entry.get_password()?);
+                    if kept == secret { Ok(()) } else { Err(keyring::Error::NoEntry) }
+                })
+                .await
+            }
+            Self::Memory(kept) => {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), secret.clone());
+                Ok(())
+            }
+        }
+    }
+
+    /// Forgets what is kept under a name; nothing there is no failure.
+    pub async fn forget(&self, name: &str) -> Result<(), Failure> {
+        match self {
+            Self::System => {
+                let name = name.to_owned();
+                bounded(move || match entry(&name)?.delete_credential() {
+                    Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
+                    Err(error) => Err(error),
+                })
+                .await
+            }
+            Self::Memory(kept) => {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn entry(name: &str) -> Result<keyring::Entry, keyring::Error> {
+    keyring::Entry::new(SERVICE, name)
+}
+
+/// Runs what may wait for a locked keyring's prompt, or for a bus that doesn't answer, on a thread that is left behind.
+async fn bounded<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, keyring::Error> + Send + 'static,
+) -> Result<T, Failure> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let none = |why: String| {
+        let next = "go on without it: nothing that is made is lost once it is written to packagecloud.rb";
+        Failure::new(Kind::Unreachable, "the operating system's keyring", why, next)
+    };
+    std::thread::Builder::new()
+        .name("keyring".to_owned())
+        .spawn(move || drop(done.send(work())))
+        .map_err(|error| none(error.to_string()))?;
+    match tokio::time::timeout(PATIENCE, result).await {
+        Ok(Ok(Ok(value))) => Ok(value),
+        Ok(Ok(Err(error))) => Err(none(said(&error))),
+        Ok(Err(_)) => Err(none("it failed".to_owned())),
+        Err(_) => Err(none("it did not answer within two seconds".to_owned())),
+    }
+}
+
+/// Never the error's own text where that holds what was kept.
+fn said(error: &keyring::Error) -> String {
+    match error {
+        keyring::Error::NoDefaultStore => "there is none here".to_owned(),
+        keyring::Error::NoEntry => "it did not keep what it was given".to_owned(),
+        keyring::Error::NoStorageAccess(why) => format!("it is locked: {why}"),
+        keyring::Error::PlatformFailure(why) => why.to_string(),
+        _ => "it holds something that can't be read".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_kept_in_memory_is_found_and_forgotten() {
+        let keyring = Keyring::memory();
+        assert_eq!(keyring.get("a").await.unwrap(), None);
+        keyring.put("a", &Secret::new("s")).await.unwrap();
+        assert_eq!(keyring.clone().get("a").await.unwrap(), Some(Secret::new("s")));
+        keyring.forget("a").await.unwrap();
+        assert_eq!(keyring.get("a").await.unwrap(), None);
+        assert_eq!(format!("{keyring:?}"), "Keyring::Memory");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_hangs_is_waited_for_two_seconds() {
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let before = tokio::time::Instant::now();
+        let failure = bounded(move || Ok(held.recv().is_ok())).await.unwrap_err();
+        assert_eq!(before.elapsed().as_secs(), 2);
+        assert!(failure.why.contains("did not answer"));
+        drop(hold);
+    }
+
+    #[tokio::test]
+    async fn one_that_is_not_there_says_so() {
+        let failure = bounded(|| Err::<(), _>(keyring::Error::NoDefaultStore)).await.unwrap_err();
+        assert_eq!(failure.to_string(), "the operating system's keyring: there is none here");
+        assert_eq!(failure.kind, Kind::Unreachable);
+    }
+}

@@ -1,0 +1,10 @@
+//! The machine and the user around a run: sudo, file owners, the keyring, the clock, configuration clients, packagecloud's version.
+
+pub mod clock;
+pub mod keyring;
+pub mod managed;
+pub mod netrc;
+pub mod owner;
+pub mod sudo;
+pub mod users;
+pub mod version;

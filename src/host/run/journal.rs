@@ -1,0 +1,234 @@
+//! What a run says, kept beside its lock for whoever watches it from another terminal.
+//!
+//! It is bounded however long the run is, begins anew with each stage, and what can't be kept of it is lost and stops nothing.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Seek as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::model::run::{
+    event::Event,
+    goal::{Stage, Step},
+};
+
+/// Its file in the state directory.
+pub(super) const EVENTS: &str = "events";
+/// Past this it is written anew with what still counts.
+const MOST: usize = 256 * 1024;
+/// How far a step is says at most this often.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// One event, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Entry {
+    /// Unix time.
+    at: Duration,
+    /// A check doesn't say its own.
+    stage: Stage,
+    event: Event,
+}
+
+/// Decides what is kept of the events: the lines to write, and whether they begin a new file.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    /// The lines that still count: what a new file begins with.
+    counts: Vec<(Option<Step>, String)>,
+    written: usize,
+    paced: Option<Instant>,
+}
+
+/// What to write.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// Behind what stands there.
+    More(String),
+    /// In the place of what stands there.
+    Anew(String),
+}
+
+impl Journal {
+    /// A stage begins.
+    pub(crate) fn begin(&mut self) -> Lines {
+        *self = Self::default();
+        self.anew()
+    }
+
+    /// Keeps an event; `None` where it need not be told.
+    pub(crate) fn keep(&mut self, at: Duration, event: &Event) -> Option<Lines> {
+        let step = match event {
+            Event::Progress { step, .. } => {
+                if self.paced.is_some_and(|last| last.elapsed() < BEAT) {
+                    return None;
+                }
+                self.paced = Some(Instant::now());
+                Some(*step)
+            }
+            _ => None,
+        };
+        let entry = Entry { at, stage: event.stage(), event: event.clone() };
+        let line = serde_json::to_string(&entry).ok()? + "\n";
+        if step.is_some() {
+            self.counts.retain(|(of, _)| *of != step);
+        }
+        self.counts.push((step, line.clone()));
+        self.written += line.len();
+        Some(if self.written > MOST { self.anew() } else { Lines::More(line) })
+    }
+
+    fn anew(&mut self) -> Lines {
+        let mut text = format!("{:016x}\n", fastrand::u64(..));
+        self.counts.iter().for_each(|(_, line)| text.push_str(line));
+        self.written = text.len();
+        Lines::Anew(text)
+    }
+}
+
+impl Lines {
+    /// Into the file at `path`, this user's alone.
+    pub(super) fn write(&self, path: &Path) {
+        let mut options = OpenOptions::new();
+        options.create(true).mode(0o600);
+        // Whoever watches has it open: the file stays the same one.
+        let _ = match self {
+            Self::More(text) => {
+                options.append(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()))
+            }
+            Self::Anew(text) => {
+                let write = |mut file: File| {
+                    file.set_len(0)?;
+                    file.rewind()?;
+                    file.write_all(text.as_bytes())
+                };
+                options.write(true).truncate(false).open(path).and_then(write)
+            }
+        };
+    }
+}
+
+/// How much of a journal has been read: its first line tells one that was begun anew.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Read {
+    pub(super) head: String,
+    pub(super) at: usize,
+}
+
+/// What came since.
+#[derive(Debug, Default, PartialEq)]
+pub struct News {
+    /// What was read before is over.
+    pub anew: bool,
+    /// Each with its Unix time.
+    pub events: Vec<(Duration, Event)>,
+}
+
+impl Read {
+    /// Takes `bytes`, which follow what was read where the file's first line is still the one that it was, and are the
+    /// whole file else.
+    pub(super) fn take(&mut self, head: &str, bytes: &[u8]) -> News {
+        let anew = head != self.head;
+        if anew {
+            *self = Self { head: head.to_owned(), at: 0 };
+        }
+        // A line that is being written is read when it is whole.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.at += whole;
+        let lines = bytes[..whole].split(|byte| *byte == b'\n');
+        let events = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok()).map(|entry| {
+            let event = match entry.event {
+                Event::Check { check, .. } => Event::Check { stage: entry.stage, check },
+                other => other,
+            };
+            (entry.at, event)
+        });
+        News { anew, events: events.collect() }
+    }
+
+    /// The same of a file here.
+    pub(super) fn of(&mut self, path: &Path) -> News {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let from = if head == self.head { self.at.min(bytes.len()) } else { 0 };
+        self.take(&head, &bytes[from..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::run::{
+        check::Check,
+        event::{End, Pace},
+    };
+
+    fn started(text: &str) -> Event {
+        Event::Started { stage: Stage::Secret, step: Step::Secret, text: text.into() }
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back_as_it_was_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(EVENTS);
+        let mut journal = Journal::default();
+        let mut read = Read::default();
+        let at = Duration::from_secs(7);
+        journal.begin().write(&path);
+        assert!(read.of(&path).anew);
+        let check = Check::fail("clock", "it is off", "set it");
+        let said = [
+            started("a secret\nof two lines"),
+            Event::Check { stage: Stage::GoLive, check },
+            Event::Ended { stage: Stage::Secret, step: None, end: End::Applied, text: String::new() },
+        ];
+        for event in &said {
+            journal.keep(at, event).unwrap().write(&path);
+            assert_eq!(read.of(&path), News { anew: false, events: vec![(at, event.clone())] });
+        }
+        assert_eq!(read.of(&path).events, []);
+        journal.begin().write(&path);
+        journal.keep(at, &started("again")).unwrap().write(&path);
+        assert_eq!(read.of(&path), News { anew: true, events: vec![(at, started("again"))] });
+        // Half a line is read once it is whole.
+        let Some(Lines::More(line)) = journal.keep(at, &started("whole")) else { panic!() };
+        let (first, rest) = line.split_at(20);
+        Lines::More(first.to_owned()).write(&path);
+        assert_eq!(read.of(&path).events, []);
+        Lines::More(rest.to_owned()).write(&path);
+        assert_eq!(read.of(&path).events, [(at, started("whole"))]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_stays_small_however_long_the_run_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(EVENTS);
+        let mut journal = Journal::default();
+        let mut read = Read::default();
+        journal.begin().write(&path);
+        journal.keep(Duration::ZERO, &started("begun")).unwrap().write(&path);
+        let (mut anew, mut last) = (0, None);
+        for done in 0..10_000 {
+            tokio::time::advance(BEAT).await;
+            let pace = Some(Pace { done: Some(done), ..Pace::default() });
+            let event =
+                Event::Progress { stage: Stage::Reindex, step: Step::Objects, text: "x".repeat(50), pace };
+            journal.keep(Duration::from_secs(done), &event).unwrap().write(&path);
+            assert_eq!(journal.keep(Duration::from_secs(done), &event), None, "not more often than that");
+            let news = read.of(&path);
+            if news.anew {
+                anew += 1;
+                assert!(done == 0 || news.events[0].1 == started("begun"), "what counts is said again");
+            }
+            last = news.events.last().cloned();
+            assert_eq!(last.as_ref().unwrap().1, event);
+        }
+        assert!(anew > 2 && last.is_some());
+        assert!(std::fs::metadata(&path).unwrap().len() < 2 * MOST as u64);
+    }
+}

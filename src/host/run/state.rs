@@ -1,0 +1,248 @@
+//! The state directory: the last answers and where it was left, the log, saved policy documents; its locks are in `lock`.
+//!
+//! It is a convenience: what is lost or unreadable here is noted and ignored, and costs no more than time.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::run::{answers::Answers, failure::Failure, goal::Stage};
+
+use crate::host::{environment::clock, redact::Redactor};
+
+/// The state directory, open. Clones share it.
+#[derive(Debug, Clone)]
+pub struct State {
+    dir: PathBuf,
+    log: Arc<Mutex<Option<File>>>,
+}
+
+/// What the last run said, and where it was left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Left {
+    pub answers: Answers,
+    /// The stage that it was in; `None` where it went to its end.
+    pub stage: Option<Stage>,
+    /// Unix seconds.
+    pub when: u64,
+    /// The account and the bucket that it worked on, where it came to know them.
+    pub on: Option<(String, String)>,
+}
+
+/// Where the state lies that root keeps.
+pub const ROOTS: &str = "/var/lib/packagecloud-cloudfront";
+
+/// Where the state lies without `--state-dir`.
+#[must_use]
+pub fn default_dir() -> PathBuf {
+    const NAME: &str = "packagecloud-cloudfront";
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from(ROOTS);
+    }
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+    home.unwrap_or_else(std::env::temp_dir).join(NAME)
+}
+
+impl State {
+    /// Opens the directory, or makes it (0700); the log goes to `log_file`, else to `log` in it.
+    pub fn open(dir: &Path, log_file: Option<&Path>) -> Result<Self, Failure> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
+            Failure::other(
+                format!("state directory {}", dir.display()),
+                error.to_string(),
+                "name another one with --state-dir DIR",
+            )
+        })?;
+        let path = log_file.map_or_else(|| dir.join("log"), Path::to_owned);
+        let log = match OpenOptions::new().append(true).create(true).mode(0o600).open(&path) {
+            Ok(file) => Some(file),
+            // A log that was asked for must be one; the usual one isn't worth stopping for.
+            Err(error) if log_file.is_some() => {
+                return Err(Failure::usage(
+                    format!("--log-file {}", path.display()),
+                    error.to_string(),
+                    "name a file that can be written",
+                ));
+            }
+            Err(_) => None,
+        };
+        Ok(Self { dir: dir.to_owned(), log: Arc::new(Mutex::new(log)) })
+    }
+
+    /// A directory that can't be opened: nothing is kept, and nothing that only reads or writes packagecloud.rb is
+    /// stopped by that. Switching off must work on a full disk; packagecloud-ctl's lines go below the temporary
+    /// directory then, where they can.
+    #[must_use]
+    pub fn lost(dir: &Path) -> Self {
+        let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
+        let other = std::env::temp_dir().join(name);
+        let made = fs::DirBuilder::new().mode(0o700).create(&other);
+        Self { dir: if made.is_ok() { other } else { dir.to_owned() }, log: Arc::default() }
+    }
+
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Adds a line to the log, with its time, past the redactor. A log that can't be written stops nothing.
+    pub fn log(&self, now: Duration, redactor: &Redactor, line: &str) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = log.as_mut() {
+            let now = clock::written(now);
+            let lines: Vec<String> = line
+                .lines()
+                .map(|line| {
+                    format!(
+                        "{now} {}
+",
+                        redactor.clean(line)
+                    )
+                })
+                .collect();
+            let _ = file.write_all(lines.concat().as_bytes());
+        }
+    }
+
+    /// What the last run left, and a note where that can't be read.
+    #[must_use]
+    pub fn left(&self) -> (Option<Left>, Option<String>) {
+        let path = self.dir.join("answers.json");
+        let read = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return (None, None),
+            Err(error) => Err(error.to_string()),
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+        };
+        match read {
+            Ok(left) => (Some(left), None),
+            Err(why) => (None, Some(format!("{} is ignored: {why}", path.display()))),
+        }
+    }
+
+    /// Keeps the answers and the stage for the next start; a note where that can't be done.
+    pub fn keep(&self, left: &Left) -> Option<String> {
+        let bytes = serde_json::to_vec_pretty(left).expect("answers are plain data, whose keys are strings");
+        self.write("answers.json", &bytes).err().map(|failure| failure.to_string())
+    }
+
+    /// A file of the directory, such as the reindex's cursor; `None` where it isn't there or can't be read.
+    #[must_use]
+    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
+        fs::read(self.dir.join(name)).ok()
+    }
+
+    /// Writes a file of the directory, whole or not at all, 0600; says where it is.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+        let path = self.dir.join(name);
+        let fresh = self.dir.join(format!(".{name}.{:016x}.new", fastrand::u64(..)));
+        crate::host::transport::write_new(&fresh, bytes).and_then(|()| fs::rename(&fresh, &path)).map_err(
+            |error| {
+                let _ = fs::remove_file(&fresh);
+                Failure::other(
+                    path.display().to_string(),
+                    error.to_string(),
+                    "make room there, or name another --state-dir DIR",
+                )
+            },
+        )?;
+        Ok(path)
+    }
+
+    pub fn remove(&self, name: &str) {
+        let _ = fs::remove_file(self.dir.join(name));
+    }
+
+    /// Saves a policy document before it is replaced; says where.
+    pub fn save_policy(&self, now: Duration, of: &str, document: &str) -> Result<PathBuf, Failure> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
+        let of: String = of.chars().map(plain).collect();
+        let mut name = format!("policy-{of}.{}.json", clock::stamp(now));
+        let mut count = 2;
+        while self.dir.join(&name).exists() {
+            name = format!("policy-{of}.{}-{count}.json", clock::stamp(now));
+            count += 1;
+        }
+        self.write(&name, document.as_bytes())
+    }
+
+    /// Puts what `c` copied into a file of its own, 0600; says where.
+    pub fn clipboard(&self, text: &str) -> Result<PathBuf, Failure> {
+        self.write("clipboard", text.as_bytes())
+    }
+}
+
+/// One of its own, for a test.
+#[cfg(test)]
+pub(super) fn fresh() -> (tempfile::TempDir, State) {
+    let root = tempfile::tempdir().expect("there is room");
+    let state = State::open(&root.path().join("a/b"), None).expect("it can be made");
+    (root, state)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::model::{run::goal::Goal, secret::Secret};
+
+    const NOW: Duration = Duration::from_mins(29_924_445);
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_is_left_is_found_again_and_what_is_broken_is_ignored_with_a_note() {
+        let (_root, state) = fresh();
+        assert_eq!(mode(state.dir()), 0o700);
+        assert_eq!(state.left(), (None, None));
+        let answers = Answers { goal: Some(Goal::Upgrade), bucket: Some("b".into()), ..Answers::default() };
+        let left = Left { answers, stage: Some(Stage::Bootstrap), when: 7, on: None };
+        assert_eq!(state.keep(&left), None);
+        assert_eq!(state.left(), (Some(left), None));
+        assert_eq!(mode(&state.dir().join("answers.json")), 0o600);
+        for broken in ["", "{\"stage\":\"nowhere\"}", "\u{0}\u{1}"] {
+            fs::write(state.dir().join("answers.json"), broken).unwrap();
+            let (left, note) = state.left();
+            assert_eq!(left, None);
+            assert!(note.unwrap().contains("answers.json is ignored"), "{broken}");
+        }
+    }
+
+    #[test]
+    fn the_log_holds_no_secret_and_saved_documents_are_0600() {
+        let (_root, state) = fresh();
+        let redactor = Redactor::default();
+        redactor.learn(&Secret::new("hunter22"));
+        state.log(NOW, &redactor, "one \u{1b}[31mhunter22\ntwo");
+        let log = fs::read_to_string(state.dir().join("log")).unwrap();
+        assert_eq!(log, "2026-11-23 20:45:00 UTC one (hidden)\n2026-11-23 20:45:00 UTC two\n");
+        let first = state.save_policy(NOW, "bucket/../x", "{}").unwrap();
+        let second = state.save_policy(NOW, "bucket/../x", "{1}").unwrap();
+        assert_eq!(first.file_name().unwrap(), "policy-bucket_.._x.20261123T204500Z.json");
+        assert_eq!(fs::read_to_string(first).unwrap(), "{}", "an older one is never overwritten");
+        for path in [second, state.clipboard("x").unwrap(), state.dir().join("log")] {
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_directory_or_log_that_cant_be_made_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("file"), "").unwrap();
+        let failure = State::open(&root.path().join("file/state"), None).unwrap_err();
+        assert!(failure.next.contains("--state-dir"));
+        let failure = State::open(root.path(), Some(&root.path().join("no/log"))).unwrap_err();
+        assert!(failure.what.contains("--log-file"));
+    }
+}

@@ -1,0 +1,190 @@
+//! How the host is reached: the few verbs by which its files are read and replaced and its programs asked.
+//!
+//! A file is replaced whole or not at all; where a verb fails, the file is as it was, and the failure says what to do.
+
+mod local;
+pub mod ssh;
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::model::run::failure::{Failure, Kind};
+
+use crate::host::transport::ssh::Ssh;
+
+pub(super) use local::write_new;
+
+/// Where packagecloud's host is, as seen from here.
+#[derive(Debug, Clone, Default)]
+pub enum Reach {
+    /// It is this machine.
+    #[default]
+    Local,
+    /// It is another one.
+    Ssh(Ssh),
+}
+
+/// The SHA-256 of a file's bytes, hex.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// Where programs lie that `sudo`, or a session without a terminal, may have left out of `PATH`.
+pub(super) const USUAL: [&str; 7] =
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/packagecloud/bin"];
+
+impl Reach {
+    /// The other host's name; `None` for this machine.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Local => None,
+            Self::Ssh(line) => Some(line.name()),
+        }
+    }
+
+    /// The line to another host.
+    #[must_use]
+    pub fn line(&self) -> Option<&Ssh> {
+        match self {
+            Self::Local => None,
+            Self::Ssh(line) => Some(line),
+        }
+    }
+
+    /// A file's bytes.
+    pub async fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Local => fs::read(path).map_err(|error| told(path, &error)),
+            Self::Ssh(line) => line.read(path).await,
+        }
+    }
+
+    /// A file's bytes, and which of some paths are there: asked together, since another host is asked often.
+    pub async fn read_and_find(
+        &self,
+        path: &Path,
+        paths: &[PathBuf],
+    ) -> Result<(Vec<u8>, Vec<PathBuf>), Failure> {
+        match self {
+            Self::Local => Ok((self.read(path).await?, self.existing(paths).await)),
+            Self::Ssh(line) => line.read_and_find(path, paths).await,
+        }
+    }
+
+    /// Puts `bytes` in the place of a file whose bytes hash to `seen`, keeping its mode, owner and attributes, with
+    /// its old bytes at `backup` (0600) first. A symbolic link stays one: what it leads to is replaced.
+    pub async fn replace(&self, path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), Failure> {
+        match self {
+            Self::Local => local::replace(path, seen, bytes, backup),
+            Self::Ssh(line) => line.replace(path, seen, bytes, backup).await,
+        }
+    }
+
+    /// The names in a directory, sorted.
+    pub async fn list(&self, dir: &Path) -> Result<Vec<String>, Failure> {
+        let mut names: Vec<String> = match self {
+            Self::Local => {
+                let entries = fs::read_dir(dir).map_err(|error| told(dir, &error))?;
+                entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+            }
+            Self::Ssh(line) => line.list(dir).await?,
+        };
+        names.sort();
+        Ok(names)
+    }
+
+    /// Unix time of the last change of whichever of the files was changed last.
+    pub async fn modified(&self, paths: &[PathBuf]) -> Option<Duration> {
+        match self {
+            Self::Local => paths
+                .iter()
+                .filter_map(|path| {
+                    let modified = fs::metadata(path).ok()?.modified().ok()?;
+                    modified.duration_since(std::time::UNIX_EPOCH).ok()
+                })
+                .max(),
+            Self::Ssh(line) => line.modified(paths).await,
+        }
+    }
+
+    /// Which of the paths are there, in their order.
+    pub async fn existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+        match self {
+            Self::Local => paths.iter().filter(|path| path.exists()).cloned().collect(),
+            Self::Ssh(line) => line.existing(paths).await,
+        }
+    }
+
+    /// Where a program lies: as named where the name has a slash, else in `PATH` and the usual directories.
+    pub async fn program(&self, name: &str) -> Option<PathBuf> {
+        if let Self::Ssh(line) = self {
+            return line.program(name).await;
+        }
+        let runs = |path: &PathBuf| {
+            fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        };
+        if name.contains('/') {
+            return Some(PathBuf::from(name)).filter(runs);
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).chain(USUAL.map(PathBuf::from)).map(|dir| dir.join(name)).find(runs)
+    }
+
+    /// What a program that changes nothing prints, where it ends well within five seconds.
+    pub async fn ask(&self, program: &Path, arguments: &[&str]) -> Option<String> {
+        let (status, out) = self.output(program, arguments, false).await?;
+        (status == 0).then_some(out)
+    }
+
+    /// The same, whatever its status, with what it says on standard error.
+    pub async fn said(&self, program: &Path, arguments: &[&str]) -> Option<String> {
+        self.output(program, arguments, true).await.map(|(_, out)| out)
+    }
+
+    async fn output(&self, program: &Path, arguments: &[&str], errors: bool) -> Option<(i32, String)> {
+        if let Self::Ssh(line) = self {
+            return line.output(program, arguments, errors).await;
+        }
+        let mut command = tokio::process::Command::new(program);
+        command.args(arguments).stdin(std::process::Stdio::null()).env("LC_ALL", "C").kill_on_drop(true);
+        let out = tokio::time::timeout(Duration::from_secs(5), command.output()).await.ok()?.ok()?;
+        let mut said = out.stdout;
+        if errors {
+            said.extend(out.stderr);
+        }
+        Some((out.status.code().unwrap_or(1), String::from_utf8_lossy(&said).into_owned()))
+    }
+}
+
+/// An error of the file system as an operator needs it.
+pub(super) fn told(path: &Path, error: &io::Error) -> Failure {
+    use io::ErrorKind as E;
+    let dir = path.parent().unwrap_or(path).display();
+    let (kind, next) = match error.kind() {
+        E::NotFound => (
+            Kind::Missing,
+            "run this on packagecloud's host, name that with --host HOST, or the file with --config FILE"
+                .to_owned(),
+        ),
+        E::PermissionDenied => (Kind::Other, "run it as root: with sudo in front".to_owned()),
+        E::StorageFull | E::QuotaExceeded => {
+            (Kind::Other, format!("the file is as it was; make room there (df -h {dir}), then try again"))
+        }
+        E::ReadOnlyFilesystem => (
+            Kind::Other,
+            format!(
+                "the file is as it was; make its file system writable (findmnt -T {dir}), then try again"
+            ),
+        ),
+        _ => (Kind::Other, format!("the file is as it was; see to {dir}, then try again")),
+    };
+    Failure::new(kind, path.display().to_string(), error.to_string(), next)
+}

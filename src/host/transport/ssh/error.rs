@@ -1,0 +1,222 @@
+//! What ssh and sudo say, as an operator needs it: the host, the reason, the next move.
+
+use std::io;
+
+use crate::model::run::failure::{Failure, Kind};
+
+use super::{Fault, there};
+
+/// ssh itself can't be started.
+pub(super) fn no_ssh(program: &str, error: &io::Error) -> Failure {
+    Failure::new(
+        Kind::Missing,
+        program,
+        format!("it could not be started: {error}"),
+        "install the OpenSSH client, or name it with --ssh COMMAND",
+    )
+}
+
+pub(super) fn unreachable(name: &str, why: &str) -> Failure {
+    there(
+        name,
+        Kind::Unreachable,
+        format!("it can't be reached: {why}"),
+        format!("see whether it is up and its port open: ssh {name}"),
+    )
+}
+
+/// The line dropped, and trying did not bring it back.
+pub(super) fn lost(name: &str, failure: &Failure) -> Failure {
+    there(
+        name,
+        Kind::Unreachable,
+        format!("the line to it dropped, and a minute of trying did not bring it back: {}", failure.why),
+        format!(
+            "what runs there goes on; once ssh {name} works, start this again: it looks at what is there and goes on"
+        ),
+    )
+}
+
+/// The line dropped, and nobody can be asked for what laying it again needs.
+pub(super) fn not_again(failure: Failure) -> Failure {
+    Failure {
+        why: format!("the line to it dropped, and could not be laid again without asking: {}", failure.why),
+        next: "what runs there goes on; start this again: it asks, looks at what is there and goes on".into(),
+        ..failure
+    }
+}
+
+/// Why a script never began: ssh ends with 255 by itself, with anything else by what it ran.
+pub(super) fn of(name: &str, status: Option<i32>, said: &str) -> Fault {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let has = |text: &str| said.contains(text);
+    let last = lines.last().copied().unwrap_or("it said nothing");
+    let refused = |kind, why: String, next: String| Fault::Refused(there(name, kind, why, next));
+    if status == Some(255) {
+        if has("Could not resolve hostname") {
+            return refused(
+                Kind::Missing,
+                "no host of that name is known".into(),
+                format!("see to the name, or to its Host lines in ~/.ssh/config: ssh {name}"),
+            );
+        }
+        if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+            return refused(
+                Kind::Other,
+                "its host key is not the one that it had: it was set up anew, or somebody stands between"
+                    .into(),
+                format!(
+                    "ask whoever runs it for the new key's fingerprint; only then take the old one out (ssh-keygen -R) and accept it: ssh {name}"
+                ),
+            );
+        }
+        if has("Host key verification failed") || has("host key is known for") {
+            return refused(
+                Kind::Other,
+                "its host key is not known here yet".into(),
+                format!("compare and accept it once, at a terminal: ssh {name}"),
+            );
+        }
+        if has("Permission denied") || has("Too many authentication failures") {
+            return refused(
+                Kind::Denied,
+                format!("it takes none of your keys: {last}"),
+                format!(
+                    "add a key that it takes (ssh-add, or IdentityFile in ~/.ssh/config), until this works: ssh {name}"
+                ),
+            );
+        }
+        if has("Bad configuration option") || has("bad permissions") || has("Bad owner or permissions") {
+            return refused(
+                Kind::Usage,
+                last.to_owned(),
+                format!("mend ssh's configuration, until this works: ssh {name}"),
+            );
+        }
+        return Fault::Dropped(unreachable(name, last));
+    }
+    if status.is_none() {
+        return Fault::Dropped(unreachable(name, "ssh was ended"));
+    }
+    sudo(name, said).unwrap_or_else(|| {
+        refused(
+            Kind::Other,
+            format!("its login shell did not run sh: {last}"),
+            format!("this must print ok: ssh {name} echo ok"),
+        )
+    })
+}
+
+/// sudo's refusals.
+fn sudo(name: &str, said: &str) -> Option<Fault> {
+    let refused = |why: &str, next: String| {
+        Some(Fault::Refused(there(name, Kind::Denied, format!("sudo there refuses: {why}"), next)))
+    };
+    let as_root = format!("let that user run sh by sudo there, or name root: --host root@{}", bare(name));
+    if said.contains("password is required") || said.contains("terminal is required") {
+        return refused(PASSWORD, format!("run this at a terminal, where it is asked for; or {as_root}"));
+    }
+    if said.contains("must have a tty") {
+        return refused(
+            "it demands a terminal (requiretty in sudoers)",
+            format!(
+                "add to sudoers there: Defaults:USER !requiretty; or name root: --host root@{}",
+                bare(name)
+            ),
+        );
+    }
+    if said.contains("not in the sudoers")
+        || said.contains("not allowed to")
+        || said.contains("may not run sudo")
+    {
+        return refused("the user may not become root", as_root);
+    }
+    if said.contains("incorrect password")
+        || said.contains("try again")
+        || said.contains("no password was provided")
+    {
+        return refused(WRONG, "start it again, and type the password of the user there".into());
+    }
+    if said.contains("sudo") && (said.contains("not found") || said.contains("No such file")) {
+        return refused("there is none", format!("name root: --host root@{}", bare(name)));
+    }
+    None
+}
+
+/// What sudo wants where it wants no more than a password.
+pub(super) const PASSWORD: &str = "it wants a password";
+pub(super) const WRONG: &str = "the password is not the right one";
+
+/// Without the user.
+fn bare(name: &str) -> &str {
+    name.rsplit_once('@').map_or(name, |(_, host)| host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(status: i32, text: &str) -> Failure {
+        match of("deploy@web1", Some(status), text) {
+            Fault::Refused(failure) | Fault::Dropped(failure) => failure,
+        }
+    }
+
+    #[test]
+    fn each_refusal_names_the_host_the_reason_and_the_next_move() {
+        for (status, text, why, next) in [
+            (
+                255,
+                "ssh: Could not resolve hostname web1: Name or service not known",
+                "no host of that name",
+                "~/.ssh/config",
+            ),
+            (255, "deploy@web1: Permission denied (publickey).", "none of your keys", "ssh-add"),
+            (
+                255,
+                "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+                "not the one that it had",
+                "ssh-keygen -R",
+            ),
+            (255, "Host key verification failed.", "not known here yet", "accept it once"),
+            (
+                255,
+                "ssh: connect to host web1 port 22: Connection refused",
+                "Connection refused",
+                "its port open",
+            ),
+            (255, "", "it said nothing", "ssh deploy@web1"),
+            (1, "sudo: a password is required", "wants a password", "at a terminal"),
+            (1, "sudo: sorry, you must have a tty to run sudo", "requiretty", "!requiretty"),
+            (
+                1,
+                "deploy is not in the sudoers file.  This incident will be reported.",
+                "may not become root",
+                "root@web1",
+            ),
+            (
+                1,
+                "Sorry, user deploy is not allowed to execute '/bin/sh -s' as root on web1.",
+                "may not become root",
+                "root@web1",
+            ),
+            (1, "sudo: 1 incorrect password attempt", "not the right one", "start it again"),
+            (127, "env: 'sudo': No such file or directory", "there is none", "root@web1"),
+            (1, "This account is currently not available.", "login shell", "echo ok"),
+        ] {
+            let failure = said(status, text);
+            assert_eq!(failure.what, "deploy@web1", "{text}");
+            assert!(failure.why.contains(why) && failure.next.contains(next), "{text}: {failure:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_may_come_back_is_tried_again() {
+        let dropped = |status, text| matches!(of("web1", status, text), Fault::Dropped(_));
+        assert!(dropped(Some(255), "Connection to 127.0.0.1 closed by remote host."));
+        assert!(dropped(Some(255), "kex_exchange_identification: read: Connection reset by peer"));
+        assert!(dropped(None, ""));
+        assert!(!dropped(Some(255), "x@web1: Permission denied (publickey)."));
+        assert!(!dropped(Some(1), "sudo: a password is required"));
+    }
+}

@@ -1,0 +1,233 @@
+//! The verbs of a reach, as scripts: by exactly the rules that hold on this machine.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    host::transport::{hash, told},
+    model::run::failure::{Failure, Kind},
+};
+
+use super::{Said, Ssh, script::word};
+
+/// A file is not what it was.
+const DRIFTED: i32 = 11;
+
+const READ: &str = r#"exec 3>&1
+text=$(cat -- "$1" 2>&1 >&3) || return 10"#;
+
+/// path, and others of which those that are there are said first, each on a line, an empty one after them.
+const READ_AND_FIND: &str = r#"exec 3>&1
+path=$1; shift
+for file in "$@"; do [ -e "$file" ] && printf '%s\n' "$file"; done
+echo
+text=$(cat -- "$path" 2>&1 >&3) || return 10"#;
+
+/// path, hash as seen, backup, a word for the new file's name, hash of the new bytes, the new bytes.
+const REPLACE: &str = r#"t=$(readlink -f -- "$1") && [ -f "$t" ] || { text=$(cat -- "$1" 2>&1 >/dev/null); return 10; }
+now=$(sum "$t")
+# Sent again after the line dropped, it may have been done already.
+[ "$now" = "$5" ] && [ "$(sum "$3")" = "$2" ] && return 0
+[ "$now" = "$2" ] || return 11
+new=$(dirname -- "$t")/.$(basename -- "$t").$4.new
+back() { rm -f -- "$new" "$3"; text=$(printf '%s\n' "$text" | grep ': ' | head -n 1); }
+if [ -e "$3" ]; then
+  [ "$(sum "$3")" = "$2" ] || { text="$3: File exists"; return 10; }
+else
+  text=$(dd if="$t" of="$3" conv=excl,fsync 2>&1) || { back "$@"; return 10; }
+fi
+chown --reference="$t" -- "$3" 2>/dev/null
+text=$( { cp --preserve=all -- "$t" "$new" || cp -p -- "$t" "$new"; } 2>&1 ) || { back "$@"; return 10; }
+[ "$(stat -c %u:%g:%a -- "$t")" = "$(stat -c %u:%g:%a -- "$new")" ] || { back "$@"; text="$t: Operation not permitted"; return 10; }
+text=$(printf %s "$6" | base64 -d | dd of="$new" conv=fsync 2>&1) || { back "$@"; return 10; }
+[ "$(sum "$new")" = "$5" ] || { back "$@"; text="$t: Input/output error"; return 10; }
+[ "$(sum "$t")" = "$2" ] || { back "$@"; return 11; }
+touch -- "$new"
+text=$(mv -f -- "$new" "$t" 2>&1) || { back "$@"; return 10; }
+# An older sync takes no names, and writes out every file system: a web node isn't kept waiting for that.
+if sync --help 2>/dev/null | grep -q -e --file-system; then
+  sync -- "$(dirname -- "$t")" "$(dirname -- "$3")" 2>/dev/null
+fi
+text="#;
+
+const LIST: &str = r#"exec 3>&1
+text=$(ls -A -- "$1" 2>&1 >&3) || return 10"#;
+
+const MODIFIED: &str = r#"for file in "$@"; do date -r "$file" +%s%N 2>/dev/null; done; return 0"#;
+
+const EXISTING: &str = r#"for file in "$@"; do [ -e "$file" ] && printf '%s\n' "$file"; done; return 0"#;
+
+const PROGRAM: &str = r#"case $1 in
+*/*) [ -f "$1" ] && [ -x "$1" ] && printf %s "$1"; return 0 ;;
+esac
+IFS=:
+for dir in $PATH; do [ -f "$dir/$1" ] && [ -x "$dir/$1" ] && { printf %s "$dir/$1"; return 0; }; done
+return 0"#;
+
+/// Whether its errors are wanted, the program, its arguments.
+const OUTPUT: &str = r#"errors=$1; shift
+if [ "$errors" = yes ]; then timeout 5 "$@" 2>&1; else timeout 5 "$@" 2>/dev/null; fi"#;
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+impl Ssh {
+    pub(in crate::host) async fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        let said = self.run(READ, &[&text(path)]).await?;
+        if said.status == 0 { Ok(said.out) } else { Err(self.told(path, &said)) }
+    }
+
+    pub(in crate::host) async fn read_and_find(
+        &self,
+        path: &Path,
+        paths: &[PathBuf],
+    ) -> Result<(Vec<u8>, Vec<PathBuf>), Failure> {
+        let words: Vec<String> =
+            std::iter::once(text(path)).chain(paths.iter().map(|path| text(path))).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let said = self.run(READ_AND_FIND, &words).await?;
+        if said.status != 0 {
+            return Err(self.told(path, &said));
+        }
+        let mut there = Vec::new();
+        let mut rest = said.out.as_slice();
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            if line.is_empty() {
+                break;
+            }
+            there.push(PathBuf::from(String::from_utf8_lossy(line).into_owned()));
+        }
+        Ok((rest.to_vec(), there))
+    }
+
+    pub(in crate::host) async fn replace(
+        &self,
+        path: &Path,
+        seen: &str,
+        bytes: &[u8],
+        backup: &Path,
+    ) -> Result<(), Failure> {
+        let fresh = format!("{:016x}", fastrand::u64(..));
+        let (to, backup_text) = (text(path), text(backup));
+        let said = self.run(REPLACE, &[&to, seen, &backup_text, &fresh, &hash(bytes), &word(bytes)]).await?;
+        match said.status {
+            0 => Ok(()),
+            DRIFTED => Err(Failure::drifted(
+                self.place(path),
+                "it was changed since it was read, so it was not overwritten",
+            )),
+            _ => Err(self.told(path, &said)),
+        }
+    }
+
+    pub(in crate::host) async fn list(&self, dir: &Path) -> Result<Vec<String>, Failure> {
+        let said = self.run(LIST, &[&text(dir)]).await?;
+        if said.status != 0 {
+            return Err(self.told(dir, &said));
+        }
+        Ok(String::from_utf8_lossy(&said.out).lines().map(str::to_owned).collect())
+    }
+
+    pub(in crate::host) async fn modified(&self, paths: &[PathBuf]) -> Option<Duration> {
+        let times = self.lines(MODIFIED, paths).await;
+        times.iter().filter_map(|line| line.parse().ok()).map(Duration::from_nanos).max()
+    }
+
+    pub(in crate::host) async fn existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+        self.lines(EXISTING, paths).await.into_iter().map(PathBuf::from).collect()
+    }
+
+    /// What a script says line by line of some paths; nothing where the host can't be reached.
+    async fn lines(&self, script: &str, paths: &[PathBuf]) -> Vec<String> {
+        let paths: Vec<String> = paths.iter().map(|path| text(path)).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let Ok(said) = self.run(script, &paths).await else { return Vec::new() };
+        String::from_utf8_lossy(&said.out).lines().map(str::to_owned).collect()
+    }
+
+    pub(in crate::host) async fn program(&self, name: &str) -> Option<PathBuf> {
+        let said = self.run(PROGRAM, &[name]).await.ok()?;
+        (!said.out.is_empty()).then(|| PathBuf::from(String::from_utf8_lossy(&said.out).into_owned()))
+    }
+
+    pub(in crate::host) async fn output(
+        &self,
+        program: &Path,
+        arguments: &[&str],
+        errors: bool,
+    ) -> Option<(i32, String)> {
+        let program = text(program);
+        let errors = if errors { "yes" } else { "no" };
+        let said = self.run(OUTPUT, &[&[errors, program.as_str()], arguments].concat()).await.ok()?;
+        // A program that timeout ended said nothing whole.
+        (said.status != 124).then(|| (said.status, String::from_utf8_lossy(&said.out).into_owned()))
+    }
+
+    /// An error of its file system, in the words of this machine's.
+    fn told(&self, path: &Path, said: &Said) -> Failure {
+        let reason = said.text.rsplit(": ").next().unwrap_or_default();
+        let known = KNOWN.iter().find(|(text, _)| *text == reason);
+        let error = match known {
+            Some((_, number)) => io::Error::from_raw_os_error(*number),
+            None => io::Error::other(reason.to_owned()),
+        };
+        let failure = told(path, &error);
+        let next = match failure.kind {
+            Kind::Missing => format!(
+                "see that {} is packagecloud's host, or name the file with --config FILE",
+                self.name()
+            ),
+            _ if error.kind() == io::ErrorKind::PermissionDenied => {
+                format!("see as root on {} why: ls -lZ {}", self.name(), path.display())
+            }
+            _ => format!("on {}: {}", self.name(), failure.next),
+        };
+        Failure { what: self.place(path), next, ..failure }
+    }
+}
+
+/// What programs there say, and the number that it has here.
+const KNOWN: [(&str, i32); 9] = [
+    ("Operation not permitted", 1),
+    ("No such file or directory", 2),
+    ("Input/output error", 5),
+    ("Permission denied", 13),
+    ("File exists", 17),
+    ("Is a directory", 21),
+    ("No space left on device", 28),
+    ("Read-only file system", 30),
+    ("Disk quota exceeded", 122),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_there_says_becomes_what_is_said_here() {
+        let line = Ssh::new("web1", "ssh").unwrap();
+        let path = Path::new("/etc/packagecloud/packagecloud.rb");
+        let told = |text: &str| line.told(path, &Said { status: 10, out: Vec::new(), text: text.to_owned() });
+        let full = told("dd: error writing '/x': No space left on device");
+        assert_eq!(full.what, "web1:/etc/packagecloud/packagecloud.rb");
+        assert!(full.next.contains("on web1: the file is as it was; make room there"), "{full:?}");
+        let none = told("cat: /x: No such file or directory");
+        assert_eq!(none.kind, Kind::Missing);
+        assert!(none.next.contains("web1 is packagecloud's host"), "{none:?}");
+        assert!(told("dd: odd: sunspots").why.contains("sunspots"));
+    }
+
+    #[test]
+    fn the_known_reasons_are_the_systems_own() {
+        for (text, number) in KNOWN {
+            let said = io::Error::from_raw_os_error(number).to_string();
+            assert!(said.starts_with(text), "{number} is {said}");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! A line to another host over the system's ssh: its configuration, agents, jump hosts and prompts are the operator's own.
+//!
+//! Nothing of ours stays there: small scripts for `sh` go over standard input with their arguments, which others could
+//! read on a command line. Every script is safe to repeat, so a line that drops is laid again and the script sent again.
+
+pub mod error;
+mod files;
+pub mod lock;
+mod login;
+mod script;
+
+use std::{
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{io::AsyncWriteExt as _, process::Command, time::Instant};
+
+use crate::model::{
+    run::failure::{Failure, Kind},
+    secret::Secret,
+};
+
+pub(super) use script::Said;
+
+/// How long a line that dropped is laid again before that is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// No script takes longer.
+const LIMIT: Duration = Duration::from_mins(1);
+/// How long a failure to connect stands for the verbs that follow it, so that a host that is down costs its timeout once.
+const STANDS: Duration = Duration::from_secs(20);
+
+/// A line to another host. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Ssh(Arc<Line>);
+
+#[derive(Debug)]
+struct Line {
+    /// As the operator named it: `deploy@web1`.
+    name: String,
+    /// `ssh`, and the words after it.
+    program: Vec<String>,
+    /// Where ssh keeps the socket of the shared connection: this user's alone.
+    sockets: PathBuf,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by: By,
+    /// Whether the host was ever reached: what fails after that is a line that dropped.
+    reached: bool,
+    /// How far its clock is ahead of this machine's, in milliseconds.
+    ahead: i64,
+    down: Option<(Instant, Failure)>,
+}
+
+/// By what a script becomes root there.
+#[derive(Debug, Clone, Default)]
+enum By {
+    /// It is root, or needn't be.
+    #[default]
+    Itself,
+    /// sudo asks no password.
+    Sudo,
+    Password(Secret),
+}
+
+/// Why a script has no end.
+enum Fault {
+    /// It can't be helped by trying again.
+    Refused(Failure),
+    /// The line dropped, or couldn't be laid.
+    Dropped(Failure),
+}
+
+impl Ssh {
+    /// A line to `name`, not yet laid; `program` is how ssh is started, split as a shell splits words.
+    pub fn new(name: &str, program: &str) -> Result<Self, Failure> {
+        let usage =
+            |why: &str| Failure::usage(format!("--host {name}"), why, "give it as ssh takes it: [USER@]HOST");
+        if name.is_empty() || name.starts_with('-') {
+            return Err(usage("it is no name of a host"));
+        }
+        if name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(usage("a name has no blanks"));
+        }
+        let words = shell_words::split(program).ok().filter(|words| !words.is_empty()).ok_or_else(|| {
+            Failure::usage(format!("--ssh {program}"), "it is no command", "give it as: --ssh 'ssh -p 2222'")
+        })?;
+        let sockets = sockets().map_err(|error| {
+            Failure::other(
+                "a private directory for ssh's socket",
+                error.to_string(),
+                "set TMPDIR to a directory that can be written",
+            )
+        })?;
+        Ok(Self(Arc::new(Line { name: name.to_owned(), program: words, sockets, known: Mutex::default() })))
+    }
+
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// How far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid.
+    #[must_use]
+    pub fn ahead(&self) -> i64 {
+        self.known(|known| known.ahead)
+    }
+
+    /// A path there, as it is said: `web1:/etc/packagecloud/packagecloud.rb`.
+    fn place(&self, path: &Path) -> String {
+        format!("{}:{}", self.0.name, path.display())
+    }
+
+    fn known<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+        work(&mut self.0.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs a script to its end, however often the line drops, for a minute.
+    pub(crate) async fn run(&self, script: &str, arguments: &[&str]) -> Result<Said, Failure> {
+        self.run_saying(script, arguments, &mut |_| {}).await
+    }
+
+    /// The same; `say` hears that the line dropped, and that it is there again.
+    pub(crate) async fn run_saying(
+        &self,
+        script: &str,
+        arguments: &[&str],
+        say: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Said, Failure> {
+        if let Some(failure) = self.known(|known| {
+            known.down.clone().filter(|(since, _)| since.elapsed() < STANDS).map(|(_, failure)| failure)
+        }) {
+            return Err(failure);
+        }
+        let mut dropped: Option<(Instant, Failure)> = None;
+        let mut pause = Duration::from_millis(500);
+        loop {
+            let by = self.known(|known| known.by.clone());
+            let failure = match self.once(&by, script, arguments, false).await {
+                Ok(said) => {
+                    if dropped.is_some() {
+                        say(&format!("the line to {} is there again", self.0.name));
+                    }
+                    return Ok(said);
+                }
+                Err(Fault::Refused(failure)) if dropped.is_some() => {
+                    return Err(error::not_again(failure));
+                }
+                Err(Fault::Refused(failure)) => return Err(failure),
+                Err(Fault::Dropped(failure)) => failure,
+            };
+            if !self.known(|known| known.reached) {
+                self.known(|known| known.down = Some((Instant::now(), failure.clone())));
+                return Err(failure);
+            }
+            let since = dropped.get_or_insert_with(|| {
+                say(&format!("the line to {} dropped; it is laid again", self.0.name));
+                (Instant::now(), failure)
+            });
+            if since.0.elapsed() >= PATIENCE {
+                let failure = error::lost(&self.0.name, &since.1);
+                self.known(|known| known.down = Some((Instant::now(), failure.clone())));
+                return Err(failure);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Sends a script once. Where it `asks`, ssh may ask at the terminal.
+    async fn once(&self, by: &By, script: &str, arguments: &[&str], asks: bool) -> Result<Said, Fault> {
+        let name = &self.0.name;
+        let nonce = format!("{:016x}", fastrand::u64(..));
+        let sent = script::sent(by, script, arguments, &nonce);
+        let errors = self.0.sockets.join(&nonce);
+        let refused = |failure| Fault::Refused(failure);
+        let file = super::write_new(&errors, b"")
+            .and_then(|()| std::fs::OpenOptions::new().append(true).open(&errors))
+            .map_err(|error| {
+                refused(Failure::other(
+                    self.0.sockets.display().to_string(),
+                    error.to_string(),
+                    "make room there, then try again",
+                ))
+            })?;
+        let mut command = self.command(asks, script::remote(by));
+        // To a file: the shared connection stays behind with it, and a pipe would never end.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+        let mut child =
+            command.spawn().map_err(|error| refused(error::no_ssh(&self.0.program[0], &error)))?;
+        let mut stdin = child.stdin.take();
+        let sending = async {
+            if let Some(mut stdin) = stdin.take() {
+                // A host that hangs up while it is sent is told by how ssh ends.
+                let _ = stdin.write_all(&sent).await;
+                let _ = stdin.shutdown().await;
+            }
+        };
+        let limit = if asks { Duration::from_mins(5) } else { LIMIT };
+        let ended =
+            tokio::time::timeout(limit, async { tokio::join!(sending, child.wait_with_output()).1 }).await;
+        let said = std::fs::read(&errors).unwrap_or_default();
+        let _ = std::fs::remove_file(&errors);
+        let said = String::from_utf8_lossy(&said);
+        let output = match ended {
+            Ok(Ok(output)) => output,
+            Ok(Err(error)) => return Err(refused(error::no_ssh(&self.0.program[0], &error))),
+            Err(_) => {
+                return Err(Fault::Dropped(error::unreachable(name, "it does not answer any more")));
+            }
+        };
+        match script::heard(&output.stdout, &nonce) {
+            script::Heard::Whole(heard) => {
+                self.known(|known| {
+                    known.reached = true;
+                    known.down = None;
+                });
+                Ok(heard)
+            }
+            script::Heard::Begun => {
+                self.known(|known| known.reached = true);
+                Err(Fault::Dropped(error::unreachable(name, "the line dropped")))
+            }
+            script::Heard::Nothing => Err(error::of(name, output.status.code(), &said)),
+        }
+    }
+
+    /// ssh on the shared connection, to run `remote` there.
+    fn command(&self, asks: bool, remote: &str) -> Command {
+        let mut command = Command::new(&self.0.program[0]);
+        command.args(&self.0.program[1..]).args(["-T", "-a", "-x"]);
+        for option in [
+            "ControlMaster=auto",
+            // Longer than the longest wait between two scripts; it ends with this run.
+            "ControlPersist=1800",
+            "ConnectTimeout=10",
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=3",
+            "ClearAllForwardings=yes",
+        ] {
+            command.args(["-o", option]);
+        }
+        command.arg("-o").arg(format!("ControlPath={}/%C", self.0.sockets.display()));
+        command.args(["-o", if asks { "BatchMode=no" } else { "BatchMode=yes" }]);
+        command.args(["--", &self.0.name, remote]).env("LC_ALL", "C").kill_on_drop(true);
+        if !asks {
+            // Ctrl-C is this program's to hear, which lets the request in flight end.
+            command.process_group(0);
+        }
+        command
+    }
+}
+
+/// A new directory, this user's alone, with a path short enough for a socket's name.
+fn sockets() -> std::io::Result<PathBuf> {
+    let short = |dir: &PathBuf| dir.as_os_str().len() < 40 && dir.is_dir();
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(short);
+    let base = runtime.or_else(|| Some(std::env::temp_dir()).filter(short)).unwrap_or_else(|| "/tmp".into());
+    let dir = base.join(format!("pccf-{:012x}", fastrand::u64(..) >> 16));
+    std::fs::DirBuilder::new().mode(0o700).create(&dir)?;
+    Ok(dir)
+}
+
+impl Drop for Line {
+    /// Ends the shared connection; where this process is killed it ends by itself after half an hour.
+    fn drop(&mut self) {
+        let socket = std::fs::read_dir(&self.sockets).is_ok_and(|mut entries| entries.next().is_some());
+        if socket {
+            let _ = std::process::Command::new(&self.program[0])
+                .args(&self.program[1..])
+                .arg("-o")
+                .arg(format!("ControlPath={}/%C", self.sockets.display()))
+                .args(["-O", "exit", "--", &self.name])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+        }
+        let _ = std::fs::remove_dir_all(&self.sockets);
+    }
+}
+
+/// A failure there, with whose it is.
+fn there(name: &str, kind: Kind, why: impl Into<String>, next: impl Into<String>) -> Failure {
+    Failure::new(kind, name, why, next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_that_ssh_takes_as_a_host() {
+        for wrong in ["", "-oProxyCommand=x", "a b", "web1\n"] {
+            assert_eq!(Ssh::new(wrong, "ssh").unwrap_err().kind, Kind::Usage, "{wrong}");
+        }
+        assert_eq!(Ssh::new("web1", "'").unwrap_err().kind, Kind::Usage);
+        let line = Ssh::new("deploy@web1", "ssh -p 22").unwrap();
+        let dir = line.0.sockets.clone();
+        assert!(dir.is_dir() && dir.as_os_str().len() + "/%C".len() + 40 + 20 < 108);
+        drop(line);
+        assert!(!dir.exists());
+    }
+}

@@ -1,0 +1,151 @@
+//! What everything that is made is called, and how it is known as ours (contract section 5).
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::run::failure::Failure;
+
+/// The tag by which cost is followed; the vendor's own.
+pub const COST_TAG: &str = "packagecloud:enterprise";
+/// The marker: a resource is ours where this tag's value is the bucket.
+pub const MARKER_TAG: &str = "packagecloud-cloudfront";
+/// Where Lambda@Edge functions and their KMS key live.
+pub const EDGE_REGION: &str = "us-east-1";
+
+/// `--name-suffix`: `[a-z0-9]{1,16}`, or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Suffix(Option<String>);
+
+impl std::str::FromStr for Suffix {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        let fits = (1..=16).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if fits {
+            Ok(Self(Some(text.to_owned())))
+        } else {
+            Err(Failure::usage(
+                format!("--name-suffix {text}"),
+                "it is not 1 to 16 of a-z and 0-9",
+                "choose another suffix, such as staging",
+            ))
+        }
+    }
+}
+
+/// A domain name, in lower case: `packages.example.com`.
+///
+/// # Errors
+/// Where it is no name that a certificate could cover.
+pub fn domain(text: &str) -> Result<String, Failure> {
+    let name = text.trim_end_matches('.').to_ascii_lowercase();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    if name.len() <= 253 && name.contains('.') && name.split('.').all(label) {
+        return Ok(name);
+    }
+    Err(Failure::usage(
+        format!("--packages-domain {text}"),
+        "it is no domain name",
+        "give the bare name, such as packages.example.com, without https:// and without a path",
+    ))
+}
+
+/// The names of one install: of its bucket and its suffix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    bucket: String,
+    suffix: Suffix,
+}
+
+impl Names {
+    #[must_use]
+    pub fn new(bucket: &str, suffix: &Suffix) -> Self {
+        Self { bucket: bucket.to_owned(), suffix: suffix.clone() }
+    }
+
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    fn joined(&self, name: &str) -> String {
+        self.suffix.0.as_ref().map_or_else(|| name.to_owned(), |suffix| format!("{name}_{suffix}"))
+    }
+
+    /// The IAM role, and its inline policy.
+    #[must_use]
+    pub fn role(&self) -> String {
+        self.joined("packagecloud_cloudfront_auth")
+    }
+
+    /// The IAM role that S3 Batch Operations works as, and its inline policy.
+    #[must_use]
+    pub fn batch_role(&self) -> String {
+        self.joined("packagecloud_cloudfront_batch")
+    }
+
+    /// The Lambda function.
+    #[must_use]
+    pub fn function(&self) -> String {
+        self.joined("packagecloud_cloudfront_auth")
+    }
+
+    /// The KMS alias, with its `alias/`.
+    #[must_use]
+    pub fn alias(&self) -> String {
+        self.joined("alias/packagecloud_cloudfront")
+    }
+
+    /// The cache policy; its Comment is [`Self::cache_policy_comment`].
+    #[must_use]
+    pub fn cache_policy(&self) -> String {
+        self.joined("packagecloud_cloudfront")
+    }
+
+    #[must_use]
+    pub fn cache_policy_comment(&self) -> String {
+        self.commented("packagecloud-cloudfront: packages by their Cache-Control, metadata never")
+    }
+
+    /// The origin access control, shared by all buckets.
+    #[must_use]
+    pub fn origin_access_control(&self) -> String {
+        "packagecloud_cloudfront".to_owned()
+    }
+
+    #[must_use]
+    pub fn origin_access_control_description(&self) -> String {
+        "packagecloud-cloudfront: signs CloudFront's requests to S3".to_owned()
+    }
+
+    /// The Comment of the origin access identity and of the distribution; the identity's caller reference too.
+    #[must_use]
+    pub fn comment(&self) -> String {
+        self.commented(&format!("packagecloud-cloudfront {}", self.bucket))
+    }
+
+    fn commented(&self, comment: &str) -> String {
+        self.suffix.0.as_ref().map_or_else(|| comment.to_owned(), |suffix| format!("{comment} {suffix}"))
+    }
+
+    #[must_use]
+    pub fn read_sid(&self) -> String {
+        format!("PackagecloudCloudFrontRead{}", self.suffix.0.as_deref().unwrap_or_default())
+    }
+
+    #[must_use]
+    pub fn list_sid(&self) -> String {
+        format!("PackagecloudCloudFrontList{}", self.suffix.0.as_deref().unwrap_or_default())
+    }
+
+    /// The tags that every taggable resource carries, as key and value.
+    #[must_use]
+    pub fn tags(&self) -> [(&'static str, &str); 2] {
+        [(COST_TAG, &self.bucket), (MARKER_TAG, &self.bucket)]
+    }
+}

@@ -1,0 +1,132 @@
+//! Which AWS actions each step needs, and on what: the one table behind the permission checks and `check --policy`.
+//!
+//! An action that a step calls stands here; one that none calls doesn't.
+
+mod batch;
+mod table;
+
+pub use batch::batch_needs;
+
+use crate::model::{
+    aws::names::Names,
+    run::goal::{Goal, Stage, Step},
+};
+
+/// One action on one kind of resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    pub stage: Stage,
+    /// The line on the stage's screen that ends where the action is denied.
+    pub step: Step,
+    /// `iam:CreateRole`.
+    pub action: &'static str,
+    /// An ARN, with `*` where it isn't known yet.
+    pub resource: String,
+    /// Condition keys and the value that the request carries in them.
+    pub context: Vec<(String, String)>,
+    /// Without it the stage still works: it is only for some installations, or for showing more.
+    pub optional: bool,
+}
+
+impl Need {
+    /// An ARN to ask the simulation about: concrete where [`Self::resource`] has a `*`.
+    #[must_use]
+    pub fn sample(&self) -> String {
+        if self.resource == "*" { self.resource.clone() } else { self.resource.replace('*', "1") }
+    }
+
+    /// Where it is needed, in words: `bootstrap, KMS key`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}, {}", self.stage.name(), self.step.title())
+    }
+}
+
+/// What `goal` needs in `account` for the install of `names`. Disabling needs nothing of AWS.
+#[must_use]
+pub fn needs(goal: Goal, names: &Names, account: &str) -> Vec<Need> {
+    let mut all = match goal {
+        Goal::Disable => Vec::new(),
+        Goal::Install | Goal::Upgrade | Goal::RollBack => table::whole(names, account),
+    };
+    match goal {
+        // An installation writes its objects' attributes itself.
+        Goal::Install => all.retain(|need| need.stage != Stage::Reindex),
+        // Associating an earlier version looks at everything and updates the distribution alone.
+        Goal::RollBack => {
+            all.retain(|need| {
+                const OTHERS: [&str; 9] = [
+                    "Create",
+                    "Encrypt",
+                    "GetCachePolicy",
+                    "Pass",
+                    "Publish",
+                    "Put",
+                    "Tag",
+                    "UpdateAssume",
+                    "UpdateCache",
+                ];
+                let name = need.action.split_once(':').map_or(need.action, |(_, name)| name);
+                need.stage != Stage::Reindex
+                    && !name.starts_with("UpdateFunction")
+                    && !OTHERS.iter().any(|verb| name.starts_with(verb))
+            });
+            // What stands tells them; they are asked only where a part of it is gone.
+            for need in &mut all {
+                need.optional |= ["kms:ListKeys", "s3:GetObject"].contains(&need.action);
+            }
+        }
+        Goal::Upgrade | Goal::Disable => {}
+    }
+    all
+}
+
+/// What is needed where objects lie under a KMS key of the operator's whose policy may be changed: that of this key,
+/// where its ARN is known.
+#[must_use]
+pub fn bucket_key_need(key_arn: Option<&str>, account: &str) -> Need {
+    Need {
+        stage: Stage::Distribution,
+        step: Step::ObjectsKey,
+        action: "kms:PutKeyPolicy",
+        resource: key_arn.map_or_else(|| format!("arn:aws:kms:*:{account}:key/*"), str::to_owned),
+        context: Vec::new(),
+        optional: false,
+    }
+}
+
+/// The same where CloudFront gets at the bucket by a control: that one must be found or made, and no identity.
+#[must_use]
+pub fn by_control(mut needs: Vec<Need>) -> Vec<Need> {
+    for need in needs.iter_mut().filter(|need| need.step == Step::OriginAccess) {
+        need.optional = need.action.contains("Identit");
+    }
+    needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actions(goal: Goal) -> Vec<Need> {
+        needs(goal, &Names::new("pkgs", &"".parse().unwrap_or_default()), "123456789012")
+    }
+
+    #[test]
+    fn disabling_needs_nothing_and_an_install_writes_no_object() {
+        assert!(actions(Goal::Disable).is_empty());
+        assert!(!actions(Goal::Install).iter().any(|need| need.action == "s3:PutObject"));
+        assert!(actions(Goal::Upgrade).iter().any(|need| need.action == "s3:PutObject"));
+        assert!(actions(Goal::RollBack).iter().all(|need| !need.action.contains("Create")));
+        assert!(actions(Goal::RollBack).iter().any(|need| need.action == "cloudfront:UpdateDistribution"));
+    }
+
+    #[test]
+    fn replication_is_asked_of_the_version_by_its_whole_name() {
+        let all = actions(Goal::Install);
+        let need = all.iter().find(|need| need.action.starts_with("lambda:EnableReplication")).unwrap();
+        assert_eq!(need.action, "lambda:EnableReplication*");
+        assert!(need.sample().ends_with(":function:packagecloud_cloudfront_auth:1"));
+        assert!(!all.iter().any(|need| need.action.contains("Delete")), "nothing is ever deleted");
+    }
+}

@@ -1,0 +1,198 @@
+//! packagecloud.rb as a text: what it assigns, where, and how an assignment is changed.
+//!
+//! It is Ruby, read by a Ruby parser and never run; what the parser can't be sure of is an expression, and is
+//! shown to the operator instead of guessed at.
+
+mod edit;
+mod parse;
+mod secrets;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use super::settings::{HASH, Key, Values};
+use crate::model::{redact, secret::Secret};
+
+pub use edit::{Override, Refusal, diff};
+
+/// packagecloud.rb, read.
+#[derive(Clone)]
+pub struct ConfigFile {
+    bytes: Vec<u8>,
+    /// In the order of the file; of one key the last one counts.
+    assignments: Vec<Assignment>,
+    /// Where the block of ours takes another line: just before its end marker.
+    block: Option<usize>,
+    /// Where a line is appended: the end, or the line of `__END__`.
+    end: usize,
+    /// The first line that is no Ruby, from 1, or that isn't surely read as Ruby reads it.
+    error: Option<usize>,
+    /// The line of a statement that leaves the file before its end: nothing after it is run.
+    leaves: Option<usize>,
+    secrets: Vec<String>,
+}
+
+/// One place that sets `hash['key']`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Assignment {
+    hash: String,
+    key: String,
+    value: Value,
+    /// Where its statement begins.
+    start: usize,
+    /// The bytes of its right-hand side, where it is a plain literal.
+    right: Range<usize>,
+    /// From 1.
+    line: usize,
+}
+
+/// What an assignment sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    True,
+    False,
+    Nil,
+    /// A string literal, decoded.
+    Text(String),
+    /// Another literal, such as a number.
+    Other,
+    /// Only running it would tell.
+    Expression,
+}
+
+impl ConfigFile {
+    /// Reads the file's bytes. Never fails: what isn't Ruby is told by [`Self::error_line`].
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        parse::parse(bytes)
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether it isn't Ruby, or not surely read as Ruby reads it: then nothing of it counts, and it is not edited.
+    #[must_use]
+    pub fn has_error(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// The first line that isn't Ruby, from 1.
+    #[must_use]
+    pub fn error_line(&self) -> Option<usize> {
+        self.error
+    }
+
+    fn last(&self, hash: &str, key: &str) -> Option<&Assignment> {
+        self.assignments.iter().rfind(|assignment| assignment.hash == hash && assignment.key == key)
+    }
+
+    /// What `hash['key']` is in the end; `None` where nothing sets it. `external_url '…'` is `("", "external_url")`.
+    #[must_use]
+    pub fn value(&self, hash: &str, key: &str) -> Option<&Value> {
+        self.last(hash, key).map(|assignment| &assignment.value)
+    }
+
+    /// The string that `hash['key']` is, where it is plainly one and not empty.
+    #[must_use]
+    pub fn string(&self, hash: &str, key: &str) -> Option<&str> {
+        match self.value(hash, key) {
+            Some(Value::Text(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// `packagecloud_rails['key']`, where it is plainly a string and not empty.
+    #[must_use]
+    pub fn rails(&self, key: &str) -> Option<&str> {
+        self.string(HASH, key)
+    }
+
+    /// The bucket that it names, and the key that names it. Never that of `backups[…]`.
+    #[must_use]
+    pub fn bucket(&self) -> Option<(&'static str, &str)> {
+        ["aws_s3_bucket", "s3_bucket", "aws_bucket", "s3_bucket_name", "bucket"]
+            .into_iter()
+            .find_map(|key| self.rails(key).map(|bucket| (key, bucket)))
+    }
+
+    /// The region that it names, if any.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        ["aws_region", "aws_s3_region", "s3_region", "region"].into_iter().find_map(|key| self.rails(key))
+    }
+
+    /// packagecloud's own key pair: the id, and the secret.
+    #[must_use]
+    pub fn aws_keys(&self) -> Option<(String, Secret)> {
+        let id = ["aws_access_key", "aws_access_key_id"].into_iter().find_map(|key| self.rails(key))?;
+        let secret =
+            ["aws_secret_key", "aws_secret_access_key"].into_iter().find_map(|key| self.rails(key))?;
+        Some((id.to_owned(), Secret::new(secret)))
+    }
+
+    /// Where packagecloud is reached, where the file says so plainly.
+    #[must_use]
+    pub fn external_url(&self) -> Option<&str> {
+        self.string("", "external_url").or_else(|| self.rails("external_url"))
+    }
+
+    /// The four values, as far as they are plain; an empty string counts as none.
+    #[must_use]
+    pub fn values(&self) -> Values {
+        let text = |key: Key| self.rails(key.name()).map(str::to_owned);
+        Values {
+            // `'true'` in quotes reaches packagecloud's YAML as the same.
+            enabled: match self.value(HASH, Key::Enabled.name()) {
+                Some(Value::True) => Some(true),
+                Some(Value::False) => Some(false),
+                Some(Value::Text(text)) => text.parse().ok(),
+                _ => None,
+            },
+            // An empty one is a mistake to be told of, not a want of one.
+            secret: match self.value(HASH, Key::Secret.name()) {
+                Some(Value::Text(text)) => Some(Secret::new(text.clone())),
+                _ => None,
+            },
+            distribution_id: text(Key::DistributionId),
+            packages_domain: text(Key::PackagesDomain),
+        }
+    }
+
+    /// Which of the four values are expressions: the key, the line's number from 1, and the line, secrets hidden.
+    #[must_use]
+    pub fn expressions(&self) -> Vec<(Key, usize, String)> {
+        Key::ALL
+            .into_iter()
+            .filter_map(|key| {
+                let last = self.last(HASH, key.name())?;
+                let line = last.line;
+                (last.value == Value::Expression).then(|| (key, line, self.line(line)))
+            })
+            .collect()
+    }
+
+    /// A line of the file, from 1, secrets hidden.
+    #[must_use]
+    pub fn line(&self, number: usize) -> String {
+        let line = self.bytes.split(|byte| *byte == b'\n').nth(number.saturating_sub(1)).unwrap_or_default();
+        redact::hide(String::from_utf8_lossy(line).trim(), &self.secrets)
+    }
+
+    /// Every secret that it holds, in each form under which it may turn up ([`hide::forms`]), longest first.
+    #[must_use]
+    pub fn secrets(&self) -> &[String] {
+        &self.secrets
+    }
+}
+
+impl std::fmt::Debug for ConfigFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConfigFile")
+            .field("bytes", &self.bytes.len())
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}

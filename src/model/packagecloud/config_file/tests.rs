@@ -1,0 +1,324 @@
+//! Tables of what is read from packagecloud.rb, and of what an edit makes of it.
+
+use super::*;
+
+const FIXTURE: &[u8] = include_bytes!("../../../../tests/fixtures/packagecloud.rb");
+const ON: &str = "packagecloud_rails['cloudfront_enabled'] = true\n";
+
+fn wanted(enabled: bool) -> Vec<(Key, String)> {
+    vec![
+        (Key::Enabled, enabled.to_string()),
+        (Key::Secret, "'c2VjcmV0'".to_owned()),
+        (Key::DistributionId, "'E1'".to_owned()),
+        (Key::PackagesDomain, "'d1.cloudfront.net'".to_owned()),
+    ]
+}
+
+fn set(before: &str, key: Key, ruby: &str, how: Override) -> Result<String, Refusal> {
+    let edited = ConfigFile::parse(before.as_bytes()).set(&[(key, ruby.to_owned())], how)?;
+    Ok(String::from_utf8(edited).unwrap())
+}
+
+#[test]
+fn the_realistic_file_is_read() {
+    let file = ConfigFile::parse(FIXTURE);
+    assert_eq!(file.error_line(), None);
+    assert_eq!(file.values(), Values::default(), "comments, =begin and heredocs assign nothing");
+    assert_eq!(file.expressions(), []);
+    assert_eq!(file.bucket(), Some(("aws_s3_bucket", "example-packages")));
+    assert_eq!(file.region(), Some("eu-central-1"));
+    assert_eq!(file.external_url(), Some("https://packages.example.com"));
+    assert_eq!(file.rails("support_email"), Some("packages@example.com"));
+    assert_eq!(file.rails("smtp_password"), Some("it's a \\ secret"));
+    assert_eq!(file.rails("db_host"), None, "an expression is no string");
+    let (id, secret) = file.aws_keys().unwrap();
+    assert_eq!(
+        (id.as_str(), secret.expose()),
+        ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    );
+    for secret in ["ldap-bind-password", "fallback-db-password", "it's a \\ secret", "it\\'s a \\\\ secret"] {
+        assert!(file.secrets().iter().any(|known| known == secret), "{secret}");
+    }
+    assert!(file.secrets().iter().any(|known| known.starts_with("MIIEvQIBADANBg")), "a key's lines");
+    assert!(file.secrets().iter().any(|known| known.starts_with("je7MtGb")), "any hash's");
+}
+
+#[test]
+fn a_value_is_read_however_it_is_assigned() {
+    for (line, enabled) in [
+        ("packagecloud_rails['cloudfront_enabled'] = true", Some(true)),
+        ("packagecloud_rails[\"cloudfront_enabled\"]=false", Some(false)),
+        ("packagecloud_rails[ %q(cloudfront_enabled) ]   =\ttrue # on", Some(true)),
+        ("packagecloud_rails['cloudfront_enabled'] =\n  true", Some(true)),
+        ("packagecloud_rails['cloudfront_enabled'] = true; x = 1", Some(true)),
+        ("packagecloud_rails['cloudfront_enabled'] = 'true'", Some(true)),
+        ("packagecloud_rails['cloudfront_enabled'] = nil", None),
+        ("# packagecloud_rails['cloudfront_enabled'] = true", None),
+        ("=begin\npackagecloud_rails['cloudfront_enabled'] = true\n=end", None),
+        ("x = <<X\npackagecloud_rails['cloudfront_enabled'] = true\nX", None),
+        ("__END__\npackagecloud_rails['cloudfront_enabled'] = true", None),
+        ("backups['cloudfront_enabled'] = true", None),
+        (
+            "packagecloud_rails['cloudfront_enabled'] = true\npackagecloud_rails['cloudfront_enabled'] = false",
+            Some(false),
+        ),
+        (
+            "packagecloud_rails['cloudfront_enabled'] = true if x\npackagecloud_rails['cloudfront_enabled'] = false",
+            Some(false),
+        ),
+    ] {
+        let file = ConfigFile::parse(line.as_bytes());
+        assert_eq!(file.values().enabled, enabled, "{line}");
+        assert_eq!(file.expressions(), [], "{line}");
+    }
+}
+
+#[test]
+fn a_string_is_decoded_as_ruby_does() {
+    for (ruby, text) in [
+        ("'a'", Some("a")),
+        (r"'a\'b\\c\n'", Some(r"a'b\c\n")),
+        (r#""a\"b\\c\td""#, Some("a\"b\\c\td")),
+        ("%q(a b)", Some("a b")),
+        ("%q[it's]", Some("it's")),
+        ("%(a)", Some("a")),
+        ("\"a#{1}\"", None),
+        (r#""\u0041""#, None),
+        ("'a' 'b'", None),
+        ("('a')", None),
+        ("''", None),
+        ("'a'.freeze", None),
+    ] {
+        let file = ConfigFile::parse(format!("packagecloud_rails['cloudfront_secret'] = {ruby}").as_bytes());
+        assert_eq!(file.rails("cloudfront_secret"), text, "{ruby}");
+    }
+}
+
+#[test]
+fn what_only_running_would_tell_is_an_expression_with_its_line() {
+    for line in [
+        "packagecloud_rails['cloudfront_secret'] = ENV['X']",
+        "packagecloud_rails['cloudfront_secret'] = ENV['X'] || 'fallback'",
+        "packagecloud_rails['cloudfront_secret'] ||= 'fallback'",
+        "packagecloud_rails['cloudfront_secret'] = 'fallback' if x",
+        "packagecloud_rails['cloudfront_secret'] = 'fallback' unless x",
+        "packagecloud_rails['cloudfront_secret'] = x ? 'fallback' : 'fallback'",
+        "packagecloud_rails['cloudfront_secret'] = \"fallback#{x}\"",
+        "packagecloud_rails['cloudfront_secret'] = 'fallback'.strip",
+        "packagecloud_rails['cloudfront_secret'] = 'fallback', 1",
+        "packagecloud_rails[:cloudfront_secret] = 'fallback'",
+        "packagecloud_rails['cloudfront_secret'], x = 'fallback', 1",
+        "x = packagecloud_rails['cloudfront_secret'] = 'fallback'",
+        "packagecloud_rails['cloudfront_secret'] = 'fallback' and x",
+        "packagecloud_rails.merge!('cloudfront_secret' => 'fallback')",
+        "packagecloud_rails.store('cloudfront_secret', 'x')",
+        "packagecloud_rails.delete('cloudfront_secret')",
+        "['cloudfront_secret'].each { |key| packagecloud_rails[key] = 'x' }",
+        "if x then packagecloud_rails['cloudfront_secret'] = 'fallback' end",
+        "begin; packagecloud_rails['cloudfront_secret'] = 'fallback'; end",
+        "packagecloud_rails['cloudfront_secret'] = <<X\nfallback\nX",
+    ] {
+        let file = ConfigFile::parse(format!("# one\n{line}\n").as_bytes());
+        assert!(!file.has_error(), "{line}");
+        let found = file.expressions();
+        assert_eq!(found.len(), 1, "{line}");
+        assert_eq!((found[0].0, found[0].1), (Key::Secret, 2), "{line}");
+        assert!(!found[0].2.contains("fallback"), "{} shows a secret", found[0].2);
+        assert_eq!(file.values().secret, None, "{line}");
+    }
+    let read = "if packagecloud_rails['cloudfront_enabled']\n  x['y'] = 1\nend\n";
+    assert_eq!(ConfigFile::parse(read.as_bytes()).expressions(), [], "reading is no writing");
+}
+
+#[test]
+fn what_is_no_ruby_is_told_with_its_line_and_not_edited() {
+    for (text, line) in [
+        ("a = 1\nb = 'x\n", 2),
+        ("if x\n", 1),
+        ("a = 1\n<<<<<<< HEAD\n", 2),
+        ("a = 1\n=begin\nb\n", 2),
+        ("a = 1\n__END__ \n", 2),
+        ("a = 1\nb = 2\0\n", 2),
+    ] {
+        let file = ConfigFile::parse(text.as_bytes());
+        assert_eq!(file.error_line(), Some(line), "{text:?}");
+        assert_eq!(file.set(&wanted(true), Override::Append), Err(Refusal::NotRuby(line)), "{text:?}");
+    }
+}
+
+#[test]
+fn a_standing_assignment_is_changed_in_place_and_nothing_else() {
+    for (before, after) in [
+        (
+            "packagecloud_rails['cloudfront_enabled'] = true",
+            "packagecloud_rails['cloudfront_enabled'] = false",
+        ),
+        (
+            "a = 1\r\npackagecloud_rails[ \"cloudfront_enabled\"]=true # é\r\n",
+            "a = 1\r\npackagecloud_rails[ \"cloudfront_enabled\"]=false # é\r\n",
+        ),
+        (
+            "packagecloud_rails['cloudfront_enabled'] = nil;b=2",
+            "packagecloud_rails['cloudfront_enabled'] = false;b=2",
+        ),
+        (
+            "packagecloud_rails['cloudfront_enabled'] = 'true'\n",
+            "packagecloud_rails['cloudfront_enabled'] = false\n",
+        ),
+        (
+            "\u{feff}packagecloud_rails['cloudfront_enabled'] = true",
+            "\u{feff}packagecloud_rails['cloudfront_enabled'] = false",
+        ),
+        (
+            "packagecloud_rails['cloudfront_enabled'] = true\npackagecloud_rails['cloudfront_enabled'] = true\n__END__\nx",
+            "packagecloud_rails['cloudfront_enabled'] = true\npackagecloud_rails['cloudfront_enabled'] = false\n__END__\nx",
+        ),
+        (
+            "packagecloud_rails['cloudfront_enabled'] = false",
+            "packagecloud_rails['cloudfront_enabled'] = false",
+        ),
+        (
+            "exit\npackagecloud_rails['cloudfront_enabled'] = true",
+            "exit\npackagecloud_rails['cloudfront_enabled'] = false",
+        ),
+    ] {
+        assert_eq!(set(before, Key::Enabled, "false", Override::Refuse).unwrap(), after);
+    }
+}
+
+#[test]
+fn what_is_absent_joins_one_marked_block() {
+    let block = |eol: &str| {
+        [
+            "# packagecloud-cloudfront: begin",
+            "packagecloud_rails['cloudfront_enabled'] = true",
+            "# packagecloud-cloudfront: end",
+            "",
+        ]
+        .join(eol)
+    };
+    for (before, after) in [
+        ("", block("\n")),
+        ("a = 1", format!("a = 1\n\n{}", block("\n"))),
+        ("a = 1\n", format!("a = 1\n\n{}", block("\n"))),
+        ("a = 1\r\nb = 2\r\n", format!("a = 1\r\nb = 2\r\n\r\n{}", block("\r\n"))),
+        ("a = 1\n__END__\ndata", format!("a = 1\n\n{}__END__\ndata", block("\n"))),
+        ("a = 1\n__END__", format!("a = 1\n\n{}__END__", block("\n"))),
+        ("__END__\ndata", format!("{}__END__\ndata", block("\n"))),
+        ("a = <<X\ntext\nX", format!("a = <<X\ntext\nX\n\n{}", block("\n"))),
+        (
+            "a = <<X\n# packagecloud-cloudfront: begin\n# packagecloud-cloudfront: end\nX\n",
+            format!(
+                "a = <<X\n# packagecloud-cloudfront: begin\n# packagecloud-cloudfront: end\nX\n\n{}",
+                block("\n")
+            ),
+        ),
+        ("\u{feff}", format!("\u{feff}{}", block("\n"))),
+        ("# only a comment", format!("# only a comment\n\n{}", block("\n"))),
+    ] {
+        let once = set(before, Key::Enabled, "true", Override::Refuse).unwrap();
+        assert_eq!(once, after);
+        let more = set(&once, Key::DistributionId, "'E1'", Override::Refuse).unwrap();
+        assert_eq!(
+            more.matches("cloudfront: begin").count(),
+            once.matches("cloudfront: begin").count(),
+            "{more}"
+        );
+        let line = "packagecloud_rails['cloudfront_distribution_id'] = 'E1'";
+        assert_eq!(more.replace(&format!("{line}\r\n"), "").replace(&format!("{line}\n"), ""), once);
+        assert_eq!(
+            set(&more, Key::DistributionId, "'E1'", Override::Refuse).unwrap(),
+            more,
+            "again changes nothing"
+        );
+    }
+}
+
+#[test]
+fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
+    let before = "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'\n__END__\n";
+    assert_eq!(
+        set(before, Key::Enabled, "true", Override::Refuse),
+        Err(Refusal::Expressions(vec![(
+            Key::Enabled,
+            1,
+            "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'".to_owned()
+        )]))
+    );
+    for (ruby, how) in [("true", Override::Append), ("false", Override::Refuse)] {
+        let after = set(before, Key::Enabled, ruby, how).unwrap();
+        assert_eq!(
+            after,
+            format!(
+                "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'\npackagecloud_rails['cloudfront_enabled'] = {ruby} # packagecloud-cloudfront: overrides line 1\n__END__\n"
+            )
+        );
+        let back = set(&after, Key::Enabled, "false", Override::Refuse).unwrap();
+        assert_eq!(back.matches("overrides").count(), 1, "the same line is changed again");
+        assert!(!ConfigFile::parse(back.as_bytes()).values().enabled.unwrap());
+    }
+    assert!(set(before, Key::Secret, "'x'", Override::Refuse).is_ok(), "another key isn't held up");
+}
+
+#[test]
+fn a_line_that_would_not_be_run_is_not_appended() {
+    for leaves in ["exit\n", "a = 1; return\n", "raise 'x'\n", "abort('x')\n"] {
+        assert_eq!(set(leaves, Key::Enabled, "true", Override::Refuse), Err(Refusal::Leaves(1)), "{leaves}");
+    }
+    assert!(set("a = 1 + \\", Key::Enabled, "true", Override::Append).is_err(), "an open end");
+}
+
+#[test]
+fn the_realistic_file_keeps_every_other_byte() {
+    for crlf in [false, true] {
+        let text = String::from_utf8(FIXTURE.to_vec()).unwrap();
+        let text = if crlf { text.replace('\n', "\r\n") } else { text };
+        let on = ConfigFile::parse(text.as_bytes()).set(&wanted(true), Override::Refuse).unwrap();
+        assert!(on.starts_with(text.as_bytes()));
+        let off = ConfigFile::parse(&on).set(&[(Key::Enabled, "false".into())], Override::Refuse).unwrap();
+        let on = String::from_utf8(on).unwrap();
+        let (head, tail) = on.split_at(text.len());
+        let expected = format!(
+            "{head}{}",
+            tail.replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false")
+        );
+        assert_eq!(String::from_utf8(off).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_diff_shows_the_change_and_no_secret() {
+    let on = ConfigFile::parse(FIXTURE).set(&wanted(true), Override::Refuse).unwrap();
+    let lines = diff(FIXTURE, &on);
+    assert!(lines.contains(&"+packagecloud_rails['cloudfront_enabled'] = true".to_owned()), "{lines:#?}");
+    assert!(lines.contains(&"+packagecloud_rails['cloudfront_secret'] = '(hidden)'".to_owned()));
+    assert!(lines[0].starts_with("@@ -"));
+    assert_eq!(lines.iter().filter(|line| line.starts_with('-')).count(), 0);
+    let secret = "x['p_secret'] = 'multi\nfirst-piece'\n";
+    let both = diff(format!("{secret}{ON}").as_bytes(), secret.as_bytes()).join("\n");
+    assert!(!both.contains("first-piece"), "{both}");
+    assert_eq!(diff(FIXTURE, FIXTURE), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_not_there_before_is_taken_out_again() {
+    let none: Vec<(Key, Option<String>)> = Key::ALL.into_iter().map(|key| (key, None)).collect();
+    for before in ["", "a = 1\n", "a = 1\r\nb = 2\r\n", "a = 1\n__END__\nx", "\u{feff}a = 1\n", "\u{feff}"] {
+        let on = ConfigFile::parse(before.as_bytes()).set(&wanted(true), Override::Refuse).unwrap();
+        let back = ConfigFile::parse(&on).restore(&none).unwrap();
+        assert_eq!(String::from_utf8(back).unwrap(), before);
+    }
+    for (before, after) in [
+        ("packagecloud_rails['cloudfront_enabled'] =\n  true # on\na = 1\n", Some("a = 1\n")),
+        (
+            "packagecloud_rails['cloudfront_enabled'] = true\npackagecloud_rails['cloudfront_enabled'] = false",
+            Some(""),
+        ),
+        ("a = 1; packagecloud_rails['cloudfront_enabled'] = true\n", None),
+        ("packagecloud_rails['cloudfront_enabled'] = true; a = 1\n", None),
+        ("packagecloud_rails['cloudfront_enabled'] = true if a\n", None),
+    ] {
+        let back = ConfigFile::parse(before.as_bytes()).restore(&none);
+        assert_eq!(back.ok().map(|bytes| String::from_utf8(bytes).unwrap()).as_deref(), after, "{before}");
+    }
+}

@@ -1,0 +1,6 @@
+//! packagecloud as data: its configuration file, our four settings in it, and its objects in S3.
+
+pub mod config_file;
+pub mod object;
+pub mod settings;
+pub mod snippet;

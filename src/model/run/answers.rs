@@ -1,0 +1,129 @@
+//! What the operator said: the goal, the choices, the consents. Kept between runs but for the consents; holds no secret.
+
+use serde::{Deserialize, Serialize};
+
+use super::{goal::Goal, plan::Consent, welcome::Source};
+use crate::model::{aws::names::Suffix, url::token::Construction};
+
+/// How CloudFront gets at the bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum OriginAccess {
+    /// The identity, unless it can't serve.
+    #[default]
+    Auto,
+    /// An origin access identity.
+    Oai,
+    /// An origin access control.
+    Oac,
+}
+
+/// Who copies the packages of a reindex; repository metadata is always copied from here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// This machine.
+    #[default]
+    Own,
+    /// S3 Batch Operations.
+    Batch,
+}
+
+/// What to do on a host whose packagecloud.rb a configuration client writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Managed {
+    /// Show the snippet, and wait until the file holds the values.
+    Wait,
+    /// Write at once.
+    Write,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Answers {
+    pub goal: Option<Goal>,
+    /// The ARN of the identity that the last run used.
+    pub identity: Option<String>,
+    pub account: Option<String>,
+    pub profile: Option<String>,
+    pub bucket: Option<String>,
+    pub region: Option<String>,
+    pub suffix: Suffix,
+    pub origin_access: OriginAccess,
+    pub packages_domain: Option<String>,
+    /// The ACM certificate for it, by ARN; else one is found by its names.
+    pub certificate: Option<String>,
+    pub permissions_boundary: Option<String>,
+    pub probe_url: Option<String>,
+    pub construction: Option<Construction>,
+    #[serde(skip)]
+    pub prepare: bool,
+    /// The function version that was named to be associated; else the one that the bootstrap finds right.
+    #[serde(skip)]
+    pub version_arn: Option<String>,
+    pub reindex: ReindexAnswers,
+    /// Which of the credentials found are used, where the operator chose.
+    #[serde(skip)]
+    pub source: Option<Source>,
+    /// What is rolled back to; chosen for this run alone.
+    #[serde(skip)]
+    pub roll_back: RollBackAnswers,
+    /// Given for this run alone.
+    #[serde(skip)]
+    pub consents: Consents,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReindexAnswers {
+    pub skip: bool,
+    #[serde(skip)]
+    pub rescan: bool,
+    pub no_acl: bool,
+    pub all_keys: bool,
+    pub package_globs: Vec<String>,
+    pub metadata_globs: Vec<String>,
+    pub vendor: bool,
+    pub engine: Engine,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RollBackAnswers {
+    /// The backup's path.
+    pub backup: Option<String>,
+    /// The file byte for byte, rather than the four values.
+    pub whole_file: bool,
+    /// An earlier version of the function, to associate again.
+    pub edge: Option<String>,
+}
+
+/// What was consented to, beyond `--yes`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consents {
+    pub adopt: bool,
+    pub adopt_bucket_key: bool,
+    pub new_secret: bool,
+    pub unproven: bool,
+    pub managed: Option<Managed>,
+    pub override_expression: bool,
+    pub other_bucket: bool,
+    pub confirm_bucket: Option<String>,
+}
+
+impl Consents {
+    /// Whether `consent` was given; for a bucket's name, whether it is `bucket`'s.
+    #[must_use]
+    pub fn given(&self, consent: Consent, bucket: &str) -> bool {
+        match consent {
+            Consent::Adopt => self.adopt,
+            Consent::AdoptBucketKey => self.adopt_bucket_key,
+            Consent::NewSecret => self.new_secret,
+            Consent::Unproven => self.unproven,
+            Consent::Managed => self.managed.is_some(),
+            Consent::OverrideExpression => self.override_expression,
+            Consent::OtherBucket => self.other_bucket,
+            Consent::ConfirmBucket => self.confirm_bucket.as_deref() == Some(bucket),
+        }
+    }
+}

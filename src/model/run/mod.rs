@@ -1,0 +1,11 @@
+//! A run as data: what is wanted, planned, said and answered.
+
+pub mod answers;
+pub mod check;
+pub mod event;
+pub mod failure;
+pub mod goal;
+pub mod other_run;
+pub mod plan;
+pub mod tally;
+pub mod welcome;

@@ -1,0 +1,148 @@
+//! A plan: every change that a stage would make, with the reason, and the evidence that it was made from.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    check::Check,
+    goal::{Stage, Step},
+};
+use crate::model::aws::evidence::Seen;
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// It is there and right.
+    Keep,
+    Create,
+    Update,
+    /// Something that stands is tied to something else: a policy to a role, a function to a distribution.
+    Attach,
+    /// A command runs, a proof is made.
+    Run,
+}
+
+impl Verb {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Attach => "attach",
+            Self::Run => "run",
+        }
+    }
+}
+
+/// One line of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub step: Step,
+    pub verb: Verb,
+    /// What it is about: a name, an ARN, a path.
+    pub target: String,
+    /// Why this verb: a lower-case fragment.
+    pub why: String,
+    /// The calls behind the line and the manual step that it replaces, shown on `e`.
+    #[serde(skip)]
+    pub calls: Vec<String>,
+}
+
+/// A question that only the operator can answer before a plan may be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    pub consent: Consent,
+    /// The question, a whole sentence; the answer yes is the consent.
+    pub question: String,
+}
+
+/// What is never implied by `--yes` (contract section 2): each has its own flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consent {
+    Adopt,
+    AdoptBucketKey,
+    NewSecret,
+    Unproven,
+    Managed,
+    OverrideExpression,
+    OtherBucket,
+    ConfirmBucket,
+}
+
+impl Consent {
+    /// The flag that gives it on the command line.
+    #[must_use]
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Adopt => "--adopt",
+            Self::AdoptBucketKey => "--adopt-bucket-key",
+            Self::NewSecret => "--new-secret",
+            Self::Unproven => "--unproven",
+            Self::Managed => "--managed wait|write",
+            Self::OverrideExpression => "--override-expression",
+            Self::OtherBucket => "--other-bucket",
+            Self::ConfirmBucket => "--confirm-bucket NAME",
+        }
+    }
+}
+
+/// What `look` says of one stage, and what `apply` does: exactly this.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub stage: Stage,
+    pub changes: Vec<Change>,
+    /// What was checked on the way: permissions, the bucket, the gate.
+    pub checks: Vec<Check>,
+    /// Whole sentences for the operator, above the changes.
+    pub notes: Vec<String>,
+    /// Lines to read as they stand: a diff, the final block, the notice to clients. Secrets are hidden in them.
+    pub exhibit: Vec<Exhibit>,
+    /// What must be answered with yes before it may be applied.
+    pub asks: Vec<Ask>,
+    /// What it was made from; `apply` compares it with what is there just before it writes.
+    pub seen: Seen,
+}
+
+/// A titled piece of text that a screen shows as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exhibit {
+    pub title: String,
+    pub lines: Vec<String>,
+    /// Whether `c` copies it.
+    pub copy: bool,
+}
+
+impl Plan {
+    #[must_use]
+    pub fn new(stage: Stage, seen: Seen) -> Self {
+        Self {
+            stage,
+            changes: Vec::new(),
+            checks: Vec::new(),
+            notes: Vec::new(),
+            exhibit: Vec::new(),
+            asks: Vec::new(),
+            seen,
+        }
+    }
+
+    pub fn line(
+        &mut self,
+        step: Step,
+        verb: Verb,
+        target: impl Into<String>,
+        why: impl Into<String>,
+    ) -> &mut Change {
+        self.changes.push(Change { step, verb, target: target.into(), why: why.into(), calls: Vec::new() });
+        let last = self.changes.len() - 1;
+        &mut self.changes[last]
+    }
+
+    /// Whether applying it would change nothing.
+    #[must_use]
+    pub fn unchanged(&self) -> bool {
+        self.changes.iter().all(|change| change.verb == Verb::Keep)
+    }
+}

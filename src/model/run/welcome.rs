@@ -1,0 +1,205 @@
+//! What was found before anything was asked: the first screen's facts, and what the operator may choose from.
+//!
+//! Nothing here is certain: each fact says how it was found, and what could not be found out is a [`Failure`] beside the rest.
+
+use std::fmt;
+
+use super::{
+    check::{Check, Verdict},
+    failure::Failure,
+    goal::{Goal, Stage},
+    other_run::OtherRun,
+};
+use crate::model::secret::Secret;
+
+#[derive(Debug, Clone, Default)]
+pub struct Welcome {
+    /// packagecloud.rb: where it is, and what stands in the way of reading or writing it.
+    pub config: ConfigFound,
+    /// `packagecloud:enterprise 3.0.5 (Debian package)`; empty where none was found.
+    pub packagecloud: String,
+    /// AWS identities, the one that is proposed first.
+    pub identities: Vec<IdentityFound>,
+    /// What sudo left out on the way to root, and the command that keeps it.
+    pub sudo: Option<String>,
+    /// Buckets, the one that is proposed first.
+    pub buckets: Vec<BucketFound>,
+    pub cloudfront: CloudFrontFound,
+    /// The goal proposed, and why: a lower-case fragment.
+    pub goal: Option<(Goal, String)>,
+    /// Where the last run was left.
+    pub left: Option<Left>,
+    /// The account and the bucket of the last run, whether it went to its end or not.
+    pub last: Option<(String, String)>,
+    /// Somebody else's run on this host.
+    pub other_run: Option<OtherRun>,
+    /// Backups of packagecloud.rb, the newest first.
+    pub backups: Vec<BackupFound>,
+    /// What could not be found out.
+    pub failures: Vec<Failure>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConfigFound {
+    pub path: String,
+    /// Why it can't be read, parsed or written.
+    pub failure: Option<Failure>,
+    /// The tool that manages the file: `chef`, `puppet`, `ansible`.
+    pub managed: Option<String>,
+}
+
+/// Where credentials come from (contract section 4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    Profile(String),
+    /// Typed into the wizard, or kept in the keyring from an earlier time.
+    Typed,
+    Environment,
+    /// packagecloud.rb's `aws_access_key` and `aws_secret_key`.
+    Config,
+    /// The rest of AWS's chain: the default profile, SSO, the instance's role.
+    Chain,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityFound {
+    pub source: Source,
+    /// How it was found: `profile work`, `AWS_ACCESS_KEY_ID in the environment`.
+    pub found: String,
+    /// Empty where AWS did not say.
+    pub arn: String,
+    pub account: String,
+    /// The device whose code its role wants, where none was given yet.
+    pub device: Option<String>,
+    /// Whether it suffices, as `check` says: `may do all 31 actions`, `lacks kms:CreateKey and 4 more`.
+    pub suffices: Check,
+}
+
+impl IdentityFound {
+    #[must_use]
+    pub fn usable(&self) -> bool {
+        self.suffices.result != Verdict::Fail
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketFound {
+    pub name: String,
+    /// Empty where it isn't known yet.
+    pub region: String,
+    /// Why this one: `packagecloud_rails['aws_s3_bucket'] in packagecloud.rb`.
+    pub found: String,
+    /// How many keys of a first page look like packagecloud's, of how many; absent where it could not be listed.
+    pub sampled: Option<(u64, u64)>,
+}
+
+/// Who set CloudFront up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SetUpBy {
+    #[default]
+    Nobody,
+    /// This program, by its marker.
+    Us,
+    /// packagecloud-ctl, or somebody by hand: there, without our marker.
+    Others,
+    /// AWS could not be asked.
+    Unknown,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CloudFrontFound {
+    /// `cloudfront_enabled`; absent where packagecloud.rb says nothing or could not be read.
+    pub enabled: Option<bool>,
+    pub by: SetUpBy,
+    /// `E…`; empty where there is none.
+    pub distribution: String,
+    /// `d….cloudfront.net`; empty where there is none.
+    pub domain: String,
+    /// What the function that is associated runs on; absent where none is known.
+    pub runtime: Option<RuntimeFound>,
+}
+
+/// A Lambda runtime, and how long AWS looks after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeFound {
+    /// `nodejs20.x`.
+    pub name: String,
+    /// `support for it ended on 2026-04-30`; empty where it isn't known.
+    pub support: String,
+}
+
+impl RuntimeFound {
+    /// `today` as `2026-11-23`.
+    #[must_use]
+    pub fn new(name: &str, today: &str) -> Self {
+        // aws-facts section 1.
+        const ENDS: [(&str, &str); 3] =
+            [("nodejs20.x", "2026-04-30"), ("nodejs22.x", "2027-04-30"), ("nodejs24.x", "2028-04-30")];
+        const LONG_GONE: [&str; 6] =
+            ["nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x"];
+        let support = match ENDS.iter().find(|(known, _)| *known == name) {
+            Some((_, end)) if *end <= today => format!("AWS's support for it ended on {end}"),
+            Some((_, end)) => format!("AWS's support for it ends on {end}"),
+            None if LONG_GONE.contains(&name) => "AWS's support for it has ended".to_owned(),
+            None => String::new(),
+        };
+        Self { name: name.to_owned(), support }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    pub goal: Goal,
+    pub stage: Stage,
+    /// `14 minutes ago`.
+    pub ago: String,
+    /// The account and the bucket that it worked on, where it came to know them.
+    pub on: Option<(String, String)>,
+}
+
+/// `14 minutes ago, in distribution, account 999999999999, bucket packages`.
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, in {}", self.ago, self.stage.name())?;
+        match &self.on {
+            Some((account, bucket)) => write!(f, ", account {account}, bucket {bucket}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupFound {
+    pub path: String,
+    /// `2026-11-23 20:41 UTC`.
+    pub when: String,
+    /// What restoring its values would change now, one fragment each; empty is nothing.
+    pub changes: Vec<String>,
+}
+
+/// Credentials that were typed: for this run, and for the keyring where that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypedKeys {
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
+    pub session_token: Option<Secret>,
+    pub remember: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_says_how_long_it_is_looked_after() {
+        for (name, today, support) in [
+            ("nodejs20.x", "2026-11-23", "AWS's support for it ended on 2026-04-30"),
+            ("nodejs20.x", "2026-04-29", "AWS's support for it ends on 2026-04-30"),
+            ("nodejs24.x", "2026-11-23", "AWS's support for it ends on 2028-04-30"),
+            ("nodejs14.x", "2026-11-23", "AWS's support for it has ended"),
+            ("python3.13", "2026-11-23", ""),
+        ] {
+            assert_eq!(RuntimeFound::new(name, today).support, support, "{name} {today}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The links: our signed URL, and S3's presigned one.
+
+pub mod presign;
+pub mod token;

@@ -1,0 +1,123 @@
+//! How a token is made, as a name: what packagecloud servers do is inferred, so it is data; exactly one is accepted at a time.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::model::{run::failure::Failure, secret::Secret};
+
+/// How a token is made: data in the function's bundle, named `<key>:<message>`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Construction {
+    pub key: KeyForm,
+    pub message: MessageForm,
+}
+
+/// The HMAC key, of `cloudfront_secret`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum KeyForm {
+    /// Its base64-decoded bytes.
+    #[default]
+    Decoded,
+    /// Its bytes as written.
+    Raw,
+}
+
+/// What is signed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum MessageForm {
+    #[default]
+    PathExpires,
+    ExpiresPath,
+    /// No leading slash.
+    KeyExpires,
+    HostPathExpires,
+}
+
+impl KeyForm {
+    /// The HMAC key that this form makes of a secret.
+    ///
+    /// # Errors
+    /// Where the secret isn't base64 of 16 bytes or more, whichever the form.
+    pub fn key(self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let decoded = secret.key()?;
+        Ok(match self {
+            Self::Decoded => decoded,
+            Self::Raw => Zeroizing::new(secret.expose().as_bytes().to_vec()),
+        })
+    }
+}
+
+impl MessageForm {
+    /// What is signed: `path` decoded and with its leading slash. None where the form needs a host and there is
+    /// none: without it, it would be another form.
+    pub(super) fn compose(self, path: &str, expires: &str, host: &str) -> Option<String> {
+        Some(match self {
+            Self::PathExpires => format!("{path}{expires}"),
+            Self::ExpiresPath => format!("{expires}{path}"),
+            Self::KeyExpires => format!("{}{expires}", path.strip_prefix('/').unwrap_or(path)),
+            Self::HostPathExpires if host.is_empty() => return None,
+            Self::HostPathExpires => format!("{host}{path}{expires}"),
+        })
+    }
+}
+
+impl Construction {
+    /// Every construction, the default first.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        use MessageForm::{ExpiresPath, HostPathExpires, KeyExpires, PathExpires};
+        let mut all = Vec::new();
+        for key in [KeyForm::Decoded, KeyForm::Raw] {
+            for message in [PathExpires, ExpiresPath, KeyExpires, HostPathExpires] {
+                all.push(Self { key, message });
+            }
+        }
+        all
+    }
+}
+
+impl std::fmt::Display for Construction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = match self.key {
+            KeyForm::Decoded => "decoded",
+            KeyForm::Raw => "raw",
+        };
+        let message = match self.message {
+            MessageForm::PathExpires => "path+expires",
+            MessageForm::ExpiresPath => "expires+path",
+            MessageForm::KeyExpires => "key+expires",
+            MessageForm::HostPathExpires => "host+path+expires",
+        };
+        write!(f, "{key}:{message}")
+    }
+}
+
+impl std::str::FromStr for Construction {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        Self::all().into_iter().find(|construction| construction.to_string() == text).ok_or_else(|| {
+            let known: Vec<String> = Self::all().iter().map(ToString::to_string).collect();
+            Failure::usage(
+                format!("construction {text}"),
+                "it is none that is known",
+                format!("choose one of {}", known.join(", ")),
+            )
+        })
+    }
+}
+
+impl From<Construction> for String {
+    fn from(construction: Construction) -> Self {
+        construction.to_string()
+    }
+}
+
+impl TryFrom<String> for Construction {
+    type Error = Failure;
+
+    fn try_from(text: String) -> Result<Self, Failure> {
+        text.parse()
+    }
+}

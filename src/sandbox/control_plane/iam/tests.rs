@@ -1,0 +1,361 @@
+//! IAM, driven by the SDK.
+
+use std::time::Duration;
+
+use aws_sdk_iam::{
+    Client,
+    error::ProvideErrorMetadata,
+    types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType, Tag},
+};
+use aws_smithy_runtime_api::client::result::SdkError;
+use serde_json::{Value, json};
+
+use crate::sandbox::control_plane::Clock;
+use crate::sandbox::{Options, World};
+
+fn open() -> (tempfile::TempDir, World, Client) {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+    let client = Client::new(&world.sdk_config());
+    (dir, world, client)
+}
+
+fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
+    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
+}
+
+fn trust(services: &[&str]) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]})
+        .to_string()
+}
+
+fn restrict(world: &World, statements: &Value) {
+    world.write(|state| state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_is_made_once_and_reads_back_as_it_was_sent() {
+    let (_dir, _world, iam) = open();
+    let tag = Tag::builder().key("packagecloud-cloudfront").value("b").build().unwrap();
+    let create = || {
+        iam.create_role()
+            .role_name("r")
+            .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+            .tags(tag.clone())
+            .send()
+    };
+    let missing = iam.get_role().role_name("r").send().await.unwrap_err();
+    assert_eq!(said(&missing), ("NoSuchEntity".into(), "The role with name r cannot be found.".into()));
+    create().await.unwrap();
+    assert_eq!(
+        said(&create().await.unwrap_err()),
+        ("EntityAlreadyExists".into(), "Role with name r already exists.".into())
+    );
+    let role = iam.get_role().role_name("r").send().await.unwrap().role.unwrap();
+    let document = percent_encoding::percent_decode_str(role.assume_role_policy_document().unwrap())
+        .decode_utf8()
+        .unwrap();
+    assert_eq!(document, trust(&["lambda.amazonaws.com"]));
+    assert_eq!(role.tags()[0].value(), "b");
+    iam.tag_role()
+        .role_name("r")
+        .tags(Tag::builder().key("more").value("m").build().unwrap())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(iam.list_role_tags().role_name("r").send().await.unwrap().tags().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn inline_policies_are_kept_and_malformed_ones_refused() {
+    let (_dir, _world, iam) = open();
+    iam.create_role()
+        .role_name("r")
+        .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+        .send()
+        .await
+        .unwrap();
+    let put = |document: String| {
+        iam.put_role_policy().role_name("r").policy_name("p").policy_document(document).send()
+    };
+    let none = iam.get_role_policy().role_name("r").policy_name("p").send().await.unwrap_err();
+    assert_eq!(said(&none), ("NoSuchEntity".into(), "The role policy with name p cannot be found.".into()));
+    for (document, message) in [
+        ("{".to_owned(), "This policy contains invalid Json"),
+        (json!({"Version": "2012-10-17"}).to_string(), "Syntax errors in policy."),
+        (
+            json!({"Statement": [{"Effect": "Allow", "Action": "kms:Decrypt"}]}).to_string(),
+            "Policy statement must contain resources.",
+        ),
+        (
+            json!({"Statement": [{"Effect": "Allow", "Resource": "*"}]}).to_string(),
+            "Policy statement must contain actions.",
+        ),
+    ] {
+        assert_eq!(
+            said(&put(document).await.unwrap_err()),
+            ("MalformedPolicyDocument".into(), message.into())
+        );
+    }
+    let good = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}]}).to_string();
+    put(good.clone()).await.unwrap();
+    let kept = iam.get_role_policy().role_name("r").policy_name("p").send().await.unwrap();
+    assert_eq!(percent_encoding::percent_decode_str(kept.policy_document()).decode_utf8().unwrap(), good);
+    assert_eq!(iam.list_role_policies().role_name("r").send().await.unwrap().policy_names(), ["p"]);
+    assert!(
+        iam.list_attached_role_policies().role_name("r").send().await.unwrap().attached_policies().is_empty()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trust_names_principals_that_exist_and_no_resources() {
+    let (_dir, _world, iam) = open();
+    let create = |document: Value| {
+        iam.create_role().role_name("r").assume_role_policy_document(document.to_string()).send()
+    };
+    let statement = |principal: Value| json!({"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]});
+    let typo = create(statement(json!({"AWS": "arn:aws:iam::999999999999:role/typo"}))).await.unwrap_err();
+    assert_eq!(
+        said(&typo),
+        (
+            "MalformedPolicyDocument".into(),
+            "Invalid principal in policy: \"AWS\":\"arn:aws:iam::999999999999:role/typo\"".into()
+        )
+    );
+    let nobody =
+        create(json!({"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})).await.unwrap_err();
+    assert_eq!(said(&nobody).1, "Missing required field Principal");
+    let mut resource = statement(json!({"Service": "lambda.amazonaws.com"}));
+    resource["Statement"][0]["Resource"] = json!("*");
+    assert_eq!(said(&create(resource).await.unwrap_err()).1, "Has prohibited field Resource");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
+    let (_dir, world, iam) = open();
+    let arn = super::role_arn("r");
+    iam.create_role()
+        .role_name("r")
+        .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+        .send()
+        .await
+        .unwrap();
+    let trusts =
+        |service: &str| world.read(|state| super::assumable(&state.iam, Clock::of(&world), &arn, service));
+    assert!(!trusts("lambda.amazonaws.com"));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(trusts("lambda.amazonaws.com") && !trusts("edgelambda.amazonaws.com"));
+    let both = trust(&["lambda.amazonaws.com", "edgelambda.amazonaws.com"]);
+    iam.update_assume_role_policy().role_name("r").policy_document(both).send().await.unwrap();
+    assert!(trusts("lambda.amazonaws.com") && !trusts("edgelambda.amazonaws.com"));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(trusts("edgelambda.amazonaws.com"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_principal_is_known_after_its_propagation() {
+    let (_dir, world, iam) = open();
+    let known = |name: &str| {
+        world.read(|state| {
+            crate::sandbox::control_plane::principal_known(state, Clock::of(&world), "AWS", name)
+        })
+    };
+    iam.create_role()
+        .role_name("r")
+        .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+        .send()
+        .await
+        .unwrap();
+    assert!(!known(&super::role_arn("r")));
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(known(&super::role_arn("r")));
+    assert!(!known(&super::role_arn("typo")) && !known("AROAEXAMPLEOFADELETEDONE"));
+    assert!(known("*") && known("arn:aws:iam::999999999999:root"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulation_has_one_result_an_action_with_its_resources_beneath() {
+    let (_dir, world, iam) = open();
+    restrict(
+        &world,
+        &json!([
+            {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
+            {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::one/*"},
+            {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"},
+        ]),
+    );
+    let simulated = iam
+        .simulate_principal_policy()
+        .policy_source_arn("arn:aws:iam::999999999999:user/sandbox")
+        .action_names("s3:GetObject")
+        .action_names("s3:PutObject")
+        .resource_arns("arn:aws:s3:::one/k")
+        .resource_arns("arn:aws:s3:::two/k")
+        .send()
+        .await
+        .unwrap();
+    let results = simulated.evaluation_results();
+    assert_eq!(results.len(), 2);
+    assert_eq!(results[0].eval_decision(), &PolicyEvaluationDecisionType::ImplicitDeny);
+    assert_eq!(results[0].eval_resource_name(), Some("arn:${Partition}:s3:::${BucketName}/${KeyName}"));
+    let specific: Vec<_> = results[0]
+        .resource_specific_results()
+        .iter()
+        .map(|one| one.eval_resource_decision().as_str())
+        .collect();
+    assert_eq!(specific, ["allowed", "implicitDeny"]);
+    assert_eq!(results[1].eval_decision(), &PolicyEvaluationDecisionType::ExplicitDeny);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_simulation_names_the_context_it_lacks() {
+    let (_dir, world, iam) = open();
+    restrict(
+        &world,
+        &json!([
+            {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
+            {"Effect": "Allow", "Action": "kms:CreateKey", "Resource": "*", "Condition": {"StringEquals": {"aws:RequestTag/packagecloud:enterprise": "b"}}},
+        ]),
+    );
+    let ask = || {
+        iam.simulate_principal_policy()
+            .policy_source_arn("arn:aws:iam::999999999999:user/sandbox")
+            .action_names("kms:CreateKey")
+    };
+    let bare = ask().send().await.unwrap();
+    assert_eq!(
+        bare.evaluation_results()[0].missing_context_values(),
+        ["aws:RequestTag/packagecloud:enterprise"]
+    );
+    assert_eq!(bare.evaluation_results()[0].eval_decision().as_str(), "implicitDeny");
+    let entry = ContextEntry::builder()
+        .context_key_name("aws:RequestTag/packagecloud:enterprise")
+        .context_key_type(ContextKeyTypeEnum::String)
+        .context_key_values("b")
+        .build();
+    let told = ask().context_entries(entry).send().await.unwrap();
+    assert_eq!(told.evaluation_results()[0].eval_decision().as_str(), "allowed");
+    assert!(told.evaluation_results()[0].missing_context_values().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_simulation_is_paged() {
+    let (_dir, _world, iam) = open();
+    let mut ask = iam.simulate_principal_policy().policy_source_arn("arn:aws:iam::999999999999:user/sandbox");
+    for at in 0..50 {
+        ask = ask.action_names(format!("s3:Action{at}"));
+    }
+    let first = ask.clone().send().await.unwrap();
+    assert!(first.is_truncated() && first.evaluation_results().len() < 50);
+    let pages: Vec<_> = ask.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.unwrap();
+    assert_eq!(pages.len(), 50);
+    assert_eq!(pages[49].eval_action_name(), "s3:Action49");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_users_and_roles_can_be_simulated() {
+    let (_dir, _world, iam) = open();
+    let ask = |arn: &str| {
+        iam.simulate_principal_policy().policy_source_arn(arn).action_names("s3:GetObject").send()
+    };
+    let session = "arn:aws:sts::999999999999:assumed-role/admin/me";
+    assert_eq!(
+        said(&ask(session).await.unwrap_err()),
+        (
+            "InvalidInput".into(),
+            format!("Invalid Entity Arn: {session} does not clearly define entity type and name.")
+        )
+    );
+    assert_eq!(said(&ask("arn:aws:iam::999999999999:root").await.unwrap_err()).0, "InvalidInput");
+    assert_eq!(said(&ask(&super::role_arn("typo")).await.unwrap_err()).0, "NoSuchEntity");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_linked_role_is_made_once() {
+    let (_dir, _world, iam) = open();
+    let make = || iam.create_service_linked_role().aws_service_name("logger.cloudfront.amazonaws.com").send();
+    let role = make().await.unwrap().role.unwrap();
+    assert!(role.arn().ends_with(
+        "role/aws-service-role/logger.cloudfront.amazonaws.com/AWSServiceRoleForCloudFrontLogger"
+    ));
+    assert_eq!(
+        said(&make().await.unwrap_err()),
+        (
+            "InvalidInput".into(),
+            "Service role name AWSServiceRoleForCloudFrontLogger has been taken in this account, please try a different suffix.".into()
+        )
+    );
+    let protected = iam
+        .tag_role()
+        .role_name("AWSServiceRoleForCloudFrontLogger")
+        .tags(Tag::builder().key("a").value("b").build().unwrap());
+    assert_eq!(said(&protected.send().await.unwrap_err()).0, "UnmodifiableEntity");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restricted_user_is_told_what_he_lacks() {
+    let (_dir, world, iam) = open();
+    restrict(
+        &world,
+        &json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:GetRole", "Resource": "*"}]),
+    );
+    assert_eq!(iam.get_user().send().await.unwrap().user.unwrap().user_name(), "sandbox");
+    assert_eq!(
+        said(&iam.get_role().role_name("r").send().await.unwrap_err()),
+        (
+            "AccessDenied".into(),
+            "User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: iam:GetRole on resource: arn:aws:iam::999999999999:role/r with an explicit deny in an identity-based policy".into()
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_roles_credentials_are_its_own_and_end() {
+    let (_dir, world, iam) = open();
+    assert!(world.role_credentials(&super::role_arn("r")).is_none());
+    iam.create_role()
+        .role_name("r")
+        .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+        .send()
+        .await
+        .unwrap();
+    let (access, secret, token) = world.role_credentials(&super::role_arn("r")).unwrap();
+    assert_eq!(world.role_credentials(&super::role_arn("r")).unwrap().0, access);
+    let credentials = aws_credential_types::Credentials::new(access, secret, Some(token), None, "test");
+    let provider = aws_credential_types::provider::SharedCredentialsProvider::new(credentials);
+    let sts =
+        aws_sdk_sts::Client::new(&world.sdk_config().into_builder().credentials_provider(provider).build());
+    let who = sts.get_caller_identity().send().await.unwrap();
+    assert_eq!(who.arn(), Some("arn:aws:sts::999999999999:assumed-role/r/r"));
+    tokio::time::sleep(Duration::from_mins(61)).await;
+    assert_eq!(said(&sts.get_caller_identity().send().await.unwrap_err()).0, "ExpiredToken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_wants_a_code_is_assumed_with_a_good_one_once() {
+    let (_dir, world, iam) = open();
+    let trust = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:user/sandbox"},
+        "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]});
+    iam.create_role().role_name("r").assume_role_policy_document(trust.to_string()).send().await.unwrap();
+    // Until STS knows it.
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let serial = "arn:aws:iam::999999999999:mfa/jo";
+    world.write(|state| {
+        state.iam.user.device =
+            Some(super::Device { serial: serial.to_owned(), codes: vec!["111111".to_owned()] });
+    });
+    let sts = aws_sdk_sts::Client::new(&world.sdk_config());
+    let assume = || sts.assume_role().role_arn(super::role_arn("r")).role_session_name("x");
+    let (code, message) = said(&assume().send().await.unwrap_err());
+    assert!(
+        code == "AccessDenied" && message.contains("not authorized to perform: sts:AssumeRole"),
+        "{message}"
+    );
+    let with = |code: &str| assume().serial_number(serial).token_code(code);
+    let (code, message) = said(&with("000000").send().await.unwrap_err());
+    assert!(code == "AccessDenied" && message.starts_with("MultiFactorAuthentication failed"), "{message}");
+    let given = with("111111").send().await.unwrap().credentials.unwrap();
+    assert!(given.access_key_id.starts_with("ASIA"), "{}", given.access_key_id);
+    assert_eq!(said(&with("111111").send().await.unwrap_err()).0, "AccessDenied", "it was good once");
+}

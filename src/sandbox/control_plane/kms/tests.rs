@@ -1,0 +1,260 @@
+//! KMS, driven by the SDK.
+
+use std::time::Duration;
+
+use aws_sdk_kms::{
+    Client,
+    error::ProvideErrorMetadata,
+    primitives::Blob,
+    types::{KeyState, Tag},
+};
+use aws_smithy_runtime_api::client::result::SdkError;
+use serde_json::json;
+
+use crate::sandbox::control_plane::iam;
+use crate::sandbox::{Options, World};
+
+fn open() -> (tempfile::TempDir, World, Client) {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+    let client = Client::new(&world.sdk_config());
+    (dir, world, client)
+}
+
+fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
+    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
+}
+
+async fn settle() {
+    tokio::time::sleep(Duration::from_secs(10)).await;
+}
+
+async fn made(client: &Client) -> String {
+    let key = client.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap();
+    settle().await;
+    key
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_key_is_not_known_everywhere_at_once() {
+    let (_dir, _world, kms) = open();
+    let key = kms
+        .create_key()
+        .tags(Tag::builder().tag_key("packagecloud-cloudfront").tag_value("b").build().unwrap())
+        .send()
+        .await
+        .unwrap();
+    let arn = key.key_metadata.unwrap().arn.unwrap();
+    let early = kms.describe_key().key_id(&arn).send().await.unwrap_err();
+    assert_eq!(said(&early), ("NotFoundException".into(), format!("Key '{arn}' does not exist")));
+    assert!(kms.list_keys().send().await.unwrap().keys().is_empty());
+    settle().await;
+    let seen = kms.describe_key().key_id(&arn).send().await.unwrap().key_metadata.unwrap();
+    assert_eq!(seen.key_state, Some(KeyState::Enabled));
+    let tags = kms.list_resource_tags().key_id(&arn).send().await.unwrap();
+    assert_eq!(tags.tags()[0].tag_key(), "packagecloud-cloudfront");
+    assert_eq!(kms.list_keys().send().await.unwrap().keys().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_is_one_keys_and_leads_to_it() {
+    let (_dir, _world, kms) = open();
+    let arn = made(&kms).await;
+    kms.create_alias().alias_name("alias/a").target_key_id(&arn).send().await.unwrap();
+    let taken = kms.create_alias().alias_name("alias/a").target_key_id(&arn).send().await.unwrap_err();
+    assert_eq!(
+        said(&taken),
+        (
+            "AlreadyExistsException".into(),
+            "An alias with the name arn:aws:kms:us-east-1:999999999999:alias/a already exists".into()
+        )
+    );
+    assert!(kms.list_aliases().send().await.unwrap().aliases().is_empty());
+    settle().await;
+    assert_eq!(kms.list_aliases().send().await.unwrap().aliases()[0].alias_name(), Some("alias/a"));
+    let found = kms.describe_key().key_id("alias/a").send().await.unwrap().key_metadata.unwrap();
+    assert_eq!(found.arn, Some(arn));
+    let none = kms.describe_key().key_id("alias/b").send().await.unwrap_err();
+    assert_eq!(said(&none).0, "NotFoundException");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_are_paged() {
+    let (_dir, _world, kms) = open();
+    for _ in 0..3 {
+        made(&kms).await;
+    }
+    let first = kms.list_keys().limit(2).send().await.unwrap();
+    assert_eq!((first.keys().len(), first.truncated()), (2, true));
+    let rest = kms.list_keys().limit(2).marker(first.next_marker().unwrap()).send().await.unwrap();
+    assert_eq!((rest.keys().len(), rest.truncated()), (1, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_encrypted_opens_only_under_its_context() {
+    let (_dir, _world, kms) = open();
+    let arn = made(&kms).await;
+    let seal = || {
+        kms.encrypt()
+            .key_id(&arn)
+            .plaintext(Blob::new("secret"))
+            .encryption_context("packagecloud:enterprise", "b")
+    };
+    let sealed = seal().send().await.unwrap().ciphertext_blob.unwrap();
+    assert_ne!(sealed, seal().send().await.unwrap().ciphertext_blob.unwrap());
+    assert!(!sealed.as_ref().windows(6).any(|run| run == b"secret"));
+    let unseal = |blob: Blob, context: &str| {
+        kms.decrypt().ciphertext_blob(blob).encryption_context("packagecloud:enterprise", context)
+    };
+    let opened = unseal(sealed.clone(), "b").send().await.unwrap();
+    assert_eq!(opened.plaintext.unwrap().as_ref(), b"secret");
+    let other = unseal(sealed.clone(), "other").send().await.unwrap_err();
+    assert_eq!(other.code(), Some("InvalidCiphertextException"));
+    let mut spoilt = sealed.as_ref().to_vec();
+    spoilt[60] ^= 1;
+    let spoilt = unseal(Blob::new(spoilt), "b").send().await.unwrap_err();
+    assert_eq!(spoilt.code(), Some("InvalidCiphertextException"));
+    let wrong = unseal(sealed, "b").key_id(made(&kms).await).send().await.unwrap_err();
+    assert_eq!(wrong.code(), Some("IncorrectKeyException"));
+    let long = kms.encrypt().key_id(&arn).plaintext(Blob::new(vec![0; 4097])).send().await.unwrap_err();
+    assert_eq!(long.code(), Some("ValidationException"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_locks_its_author_out_is_refused() {
+    let (_dir, _world, kms) = open();
+    let arn = made(&kms).await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:Describe*", "Resource": "*"}]});
+    let locked = kms.put_key_policy().key_id(&arn).policy(policy.to_string()).send().await.unwrap_err();
+    assert_eq!(
+        said(&locked),
+        (
+            "MalformedPolicyDocumentException".into(),
+            "The new key policy will not allow you to update the key policy in the future.".into()
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_one_for_ever() {
+    let (_dir, world, kms) = open();
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    let iam = aws_sdk_iam::Client::new(&world.sdk_config());
+    iam.create_role().role_name("r").assume_role_policy_document(trust.to_string()).send().await.unwrap();
+    let policy = |role: &str| {
+        json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:*", "Resource": "*"},
+            {"Effect": "Allow", "Principal": {"AWS": iam::role_arn(role)}, "Action": "kms:Decrypt", "Resource": "*"},
+        ]})
+        .to_string()
+    };
+    let early = kms.create_key().policy(policy("r")).send().await.unwrap_err();
+    let expected = (
+        "MalformedPolicyDocumentException".to_owned(),
+        "Policy contains a statement with one or more invalid principals.".to_owned(),
+    );
+    assert_eq!(said(&early), expected);
+    settle().await;
+    kms.create_key().policy(policy("r")).send().await.unwrap();
+    assert_eq!(said(&kms.create_key().policy(policy("typo")).send().await.unwrap_err()), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
+    let (_dir, world, kms) = open();
+    let iam = aws_sdk_iam::Client::new(&world.sdk_config());
+    let trust = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+    iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
+    settle().await;
+    let policy = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "NotAction": "kms:Decrypt", "Resource": "*"},
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:Decrypt", "Resource": "*",
+         "Condition": {"StringEquals": {"kms:EncryptionContext:packagecloud:enterprise": "b", "aws:PrincipalArn": iam::role_arn("edge")}}},
+    ]});
+    let arn =
+        kms.create_key().policy(policy.to_string()).send().await.unwrap().key_metadata.unwrap().arn.unwrap();
+    settle().await;
+    let sealed = kms
+        .encrypt()
+        .key_id(&arn)
+        .plaintext(Blob::new("s"))
+        .encryption_context("packagecloud:enterprise", "b");
+    let sealed = sealed.send().await.unwrap().ciphertext_blob.unwrap();
+    let open_as = |client: Client| {
+        let (sealed, arn) = (sealed.clone(), arn.clone());
+        async move {
+            client
+                .decrypt()
+                .key_id(arn)
+                .ciphertext_blob(sealed)
+                .encryption_context("packagecloud:enterprise", "b")
+                .send()
+                .await
+        }
+    };
+    let admin = open_as(kms.clone()).await.unwrap_err();
+    assert_eq!(
+        said(&admin),
+        (
+            "AccessDeniedException".into(),
+            format!(
+                "User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: kms:Decrypt on resource: {arn} because no resource-based policy allows the kms:Decrypt action"
+            )
+        )
+    );
+    let (access, secret, token) = world.role_credentials(&iam::role_arn("edge")).unwrap();
+    let credentials = aws_credential_types::Credentials::new(access, secret, Some(token), None, "test");
+    let config = world
+        .sdk_config()
+        .into_builder()
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
+        .build();
+    let edge = Client::new(&config);
+    let bare = open_as(edge.clone()).await.unwrap_err();
+    assert!(
+        said(&bare).1.ends_with("because no identity-based policy allows the kms:Decrypt action"),
+        "{bare:?}"
+    );
+    let own = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": arn}]});
+    iam.put_role_policy()
+        .role_name("edge")
+        .policy_name("p")
+        .policy_document(own.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(open_as(edge).await.unwrap().plaintext.unwrap().as_ref(), b"s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_off_or_going_says_so() {
+    let (_dir, world, kms) = open();
+    let arn = made(&kms).await;
+    let id = arn.rsplit('/').next().unwrap().to_owned();
+    for (state, code) in [("Disabled", "DisabledException"), ("PendingDeletion", "KMSInvalidStateException")]
+    {
+        world.write(|world| world.kms.keys.get_mut(&id).unwrap().state = state.into());
+        let refused = kms.encrypt().key_id(&arn).plaintext(Blob::new("x")).send().await.unwrap_err();
+        assert_eq!(refused.code(), Some(code));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restricted_user_is_refused_in_awss_words() {
+    let (_dir, world, kms) = open();
+    world.write(|state| {
+        state.iam.user.policy =
+            json!({"Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]});
+    });
+    kms.list_keys().send().await.unwrap();
+    let refused = kms.create_key().send().await.unwrap_err();
+    assert_eq!(
+        said(&refused),
+        (
+            "AccessDeniedException".into(),
+            "User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: kms:CreateKey on resource: * because no identity-based policy allows the kms:CreateKey action".into()
+        )
+    );
+}

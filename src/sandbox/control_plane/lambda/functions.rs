@@ -1,0 +1,178 @@
+//! Functions as they are read: configuration with its states, tags, where the code lies.
+//!
+//! What is shown is worked out from when it last changed; nothing ticks.
+
+use std::path::{Path, PathBuf};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use time::macros::format_description;
+
+use super::{
+    Ask, Clock, Configuration, Function, Outcome, Progress, Refusal, Value, Version, json, missing, moment,
+    request_id, store, with_tags,
+};
+
+/// Where the code with this hash (base64, as Lambda says it) lies.
+pub fn code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
+    let hash = STANDARD.decode(sha256).ok()?;
+    Some(dir.join("lambda").join(format!("{}.zip", hex::encode(hash))))
+}
+
+/// `$LATEST`, under the unqualified ARN or the qualified one.
+pub fn latest(function: &Function, clock: Clock, qualified: bool) -> Value {
+    let progress = function.progress(clock);
+    let mut shown = described(function, &function.latest, progress != Progress::Settled);
+    shown["Version"] = json!("$LATEST");
+    shown["FunctionArn"] =
+        json!(if qualified { format!("{}:$LATEST", function.arn()) } else { function.arn() });
+    stated(&mut shown, progress == Progress::Creating);
+    let update = if progress == Progress::Updating { "InProgress" } else { "Successful" };
+    shown["LastUpdateStatus"] = json!(if progress == Progress::Creating { "InProgress" } else { update });
+    shown
+}
+
+pub fn published(function: &Function, version: &Version, clock: Clock) -> Value {
+    let mut shown = described(function, &version.configuration, false);
+    shown["Version"] = json!(version.number.to_string());
+    shown["FunctionArn"] = json!(format!("{}:{}", function.arn(), version.number));
+    stated(&mut shown, !version.active(clock));
+    shown["LastUpdateStatus"] = json!("Successful");
+    shown
+}
+
+fn stated(shown: &mut Value, pending: bool) {
+    shown["State"] = json!(if pending { "Pending" } else { "Active" });
+    if pending {
+        shown["StateReason"] = json!("The function is being created.");
+        shown["StateReasonCode"] = json!("Creating");
+    }
+}
+
+fn described(function: &Function, configuration: &Configuration, in_progress: bool) -> Value {
+    let modified = moment(configuration.changed)
+        .format(format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]+0000"
+        ))
+        .unwrap_or_default();
+    let mut shown = json!({
+        "FunctionName": function.name, "Runtime": configuration.runtime, "Role": configuration.role,
+        "Handler": configuration.handler, "CodeSize": configuration.size, "Description": configuration.description,
+        "Timeout": configuration.timeout, "MemorySize": configuration.memory, "LastModified": modified,
+        "CodeSha256": configuration.sha256, "PackageType": "Zip", "Architectures": [configuration.architecture],
+        "EphemeralStorage": {"Size": configuration.ephemeral}, "TracingConfig": {"Mode": configuration.tracing},
+        "RevisionId": configuration.revisions[usize::from(!in_progress)], "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+    });
+    if !configuration.environment.is_empty() {
+        shown["Environment"] = json!({"Variables": configuration.environment});
+    }
+    if !configuration.layers.is_empty() {
+        shown["Layers"] = configuration.layers.iter().map(|arn| json!({"Arn": arn, "CodeSize": 1})).collect();
+    }
+    if !configuration.subnets.is_empty() {
+        shown["VpcConfig"] =
+            json!({"SubnetIds": configuration.subnets, "SecurityGroupIds": [], "VpcId": "vpc-0"});
+    }
+    if let Some(target) = &configuration.dead_letter {
+        shown["DeadLetterConfig"] = json!({"TargetArn": target});
+    }
+    shown
+}
+
+/// The configuration that the request's qualifier means.
+fn qualified(function: &Function, ask: &Ask<'_>) -> Result<Value, Refusal> {
+    match ask.qualifier.as_deref() {
+        None => Ok(latest(function, ask.clock, false)),
+        Some("$LATEST") => Ok(latest(function, ask.clock, true)),
+        Some(number) => function
+            .versions
+            .iter()
+            .find(|version| version.number.to_string() == number)
+            .map(|version| published(function, version, ask.clock))
+            .ok_or_else(|| missing(&format!("{}:{number}", function.arn()))),
+    }
+}
+
+pub fn get(state: &store::State, ask: &Ask<'_>) -> Outcome {
+    let function = ask.function(state)?;
+    let configuration = qualified(function, ask)?;
+    let place =
+        format!("https://awslambda-us-east-1-tasks.s3.us-east-1.amazonaws.com/snapshots/{}", function.name);
+    let mut shown =
+        json!({"Configuration": configuration, "Code": {"RepositoryType": "S3", "Location": place}});
+    if !function.tags.is_empty() {
+        shown["Tags"] = json!(function.tags);
+    }
+    if let Some(reserved) = function.reserved_concurrency {
+        shown["Concurrency"] = json!({"ReservedConcurrentExecutions": reserved});
+    }
+    Ok((200, shown))
+}
+
+pub fn get_configuration(state: &store::State, ask: &Ask<'_>) -> Outcome {
+    Ok((200, qualified(ask.function(state)?, ask)?))
+}
+
+pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
+    ask.may(state, "lambda:ListFunctions", "*", &ask.caller.context())?;
+    let all: Vec<Value> =
+        state.lambda.functions.values().map(|function| latest(function, ask.clock, false)).collect();
+    Ok((200, json!({"Functions": all})))
+}
+
+pub fn concurrency(state: &store::State, ask: &Ask<'_>) -> Outcome {
+    let reserved = ask.function(state)?.reserved_concurrency;
+    Ok((
+        200,
+        reserved.map_or_else(|| json!({}), |reserved| json!({"ReservedConcurrentExecutions": reserved})),
+    ))
+}
+
+/// The account's limits; what functions have reserved is taken off.
+pub fn account(state: &store::State, ask: &Ask<'_>) -> Outcome {
+    ask.may(state, "lambda:GetAccountSettings", "*", &ask.caller.context())?;
+    let functions = &state.lambda.functions;
+    let reserved: u64 = functions.values().filter_map(|function| function.reserved_concurrency).sum();
+    let all = state.lambda.concurrency.unwrap_or(1000);
+    Ok((
+        200,
+        json!({
+            "AccountLimit": {
+                "TotalCodeSize": 80_530_636_800_u64, "CodeSizeUnzipped": 262_144_000, "CodeSizeZipped": 52_428_800,
+                "ConcurrentExecutions": all, "UnreservedConcurrentExecutions": all.saturating_sub(reserved),
+            },
+            "AccountUsage": { "TotalCodeSize": 0, "FunctionCount": functions.len() },
+        }),
+    ))
+}
+
+pub fn list_tags(state: &store::State, ask: &Ask<'_>) -> Outcome {
+    Ok((200, json!({"Tags": ask.function(state)?.tags})))
+}
+
+pub fn tag(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
+    let tags = tags_of(&ask.input["Tags"]);
+    let arn = super::arn(&ask.name);
+    ask.may(state, "lambda:TagResource", &arn, &with_tags(ask.caller.context(), &tags))?;
+    if ask.qualifier.is_some() {
+        return Err(super::invalid(
+            "Tags on function aliases and versions are not supported. Please specify either a function or an event source mapping ARN.",
+        ));
+    }
+    let function = state.lambda.functions.get_mut(&ask.name).ok_or_else(|| missing(&arn))?;
+    function.tags.extend(tags);
+    Ok((204, Value::Null))
+}
+
+pub fn tags_of(tags: &Value) -> std::collections::BTreeMap<String, String> {
+    let pairs = tags.as_object().into_iter().flatten();
+    pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+}
+
+/// Somebody else writes a description.
+pub fn drift(state: &mut store::State, ask: &Ask<'_>) {
+    if let Some(function) = state.lambda.functions.get_mut(&ask.name) {
+        function.latest.description = "somebody else was here".into();
+        let revision = request_id();
+        function.latest.revisions = [revision.clone(), revision];
+    }
+}

@@ -1,0 +1,256 @@
+//! Lambda, driven by the SDK.
+
+use std::{io::Write, time::Duration};
+
+use aws_sdk_lambda::{
+    Client,
+    client::Waiters,
+    error::ProvideErrorMetadata,
+    primitives::Blob,
+    types::{Environment, FunctionCode, LastUpdateStatus, Runtime, State},
+};
+use aws_smithy_runtime_api::client::result::SdkError;
+use serde_json::json;
+
+use crate::sandbox::control_plane::iam;
+use crate::sandbox::{Options, World};
+
+const NAME: &str = "packagecloud_cloudfront_auth";
+
+fn open() -> (tempfile::TempDir, World, Client) {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+    let client = Client::new(&world.sdk_config());
+    (dir, world, client)
+}
+
+fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
+    (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
+}
+
+fn bundle(text: &str) -> Blob {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    archive.start_file("index.mjs", options).unwrap();
+    archive.write_all(text.as_bytes()).unwrap();
+    Blob::new(archive.finish().unwrap().into_inner())
+}
+
+async fn role(world: &World, services: &[&str]) -> String {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
+    let iam = aws_sdk_iam::Client::new(&world.sdk_config());
+    iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
+    iam::role_arn("edge")
+}
+
+fn creation(
+    lambda: &Client,
+    role: &str,
+) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder {
+    lambda
+        .create_function()
+        .function_name(NAME)
+        .role(role)
+        .handler("index.handler")
+        .runtime(Runtime::from("nodejs24.x"))
+        .code(FunctionCode::builder().zip_file(bundle("one")).build())
+}
+
+async fn made(world: &World, lambda: &Client) {
+    let role = role(world, &["lambda.amazonaws.com", "edgelambda.amazonaws.com"]).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    creation(lambda, &role).send().await.unwrap();
+    settled(lambda).await;
+}
+
+async fn settled(lambda: &Client) {
+    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
+    lambda.wait_until_function_updated_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fresh_role_cannot_be_assumed_until_it_is_known() {
+    let (_dir, world, lambda) = open();
+    let role = role(&world, &["lambda.amazonaws.com"]).await;
+    let expected = (
+        "InvalidParameterValueException".to_owned(),
+        "The role defined for the function cannot be assumed by Lambda.".to_owned(),
+    );
+    assert_eq!(said(&creation(&lambda, &role).send().await.unwrap_err()), expected);
+    assert_eq!(said(&creation(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()), expected);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    creation(&lambda, &role).send().await.unwrap();
+    assert_eq!(
+        said(&creation(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()).0,
+        "ResourceConflictException"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_does_not_trust_lambda_is_refused_for_ever() {
+    let (_dir, world, lambda) = open();
+    let role = role(&world, &["edgelambda.amazonaws.com"]).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let refused = creation(&lambda, &role).send().await.unwrap_err();
+    assert_eq!(said(&refused).1, "The role defined for the function cannot be assumed by Lambda.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn passing_the_role_takes_a_permission() {
+    let (_dir, world, lambda) = open();
+    let role = role(&world, &["lambda.amazonaws.com"]).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    world.write(|state| {
+        state.iam.user.policy =
+            json!({"Statement": [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]});
+    });
+    let refused = creation(&lambda, &role).send().await.unwrap_err();
+    assert_eq!(
+        said(&refused),
+        (
+            "AccessDeniedException".into(),
+            format!(
+                "User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: iam:PassRole on resource: {role} because no identity-based policy allows the iam:PassRole action"
+            )
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_is_pending_at_first_and_refuses_changes_while_in_progress() {
+    let (_dir, world, lambda) = open();
+    let role = role(&world, &["lambda.amazonaws.com"]).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let made = creation(&lambda, &role).send().await.unwrap();
+    assert_eq!(made.state, Some(State::Pending));
+    let early = lambda.publish_version().function_name(NAME).send().await.unwrap_err();
+    assert_eq!(
+        said(&early),
+        (
+            "ResourceConflictException".into(),
+            "The operation cannot be performed at this time. The function is currently in the following state: Pending".into()
+        )
+    );
+    settled(&lambda).await;
+    let changed = lambda.update_function_configuration().function_name(NAME).timeout(5).send().await.unwrap();
+    assert_eq!(changed.last_update_status, Some(LastUpdateStatus::InProgress));
+    let busy =
+        lambda.update_function_code().function_name(NAME).zip_file(bundle("two")).send().await.unwrap_err();
+    assert_eq!(
+        said(&busy),
+        (
+            "ResourceConflictException".into(),
+            format!(
+                "The operation cannot be performed at this time. An update is in progress for resource: {}",
+                super::arn(NAME)
+            )
+        )
+    );
+    settled(&lambda).await;
+    lambda.update_function_code().function_name(NAME).zip_file(bundle("two")).send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_changed_is_not_published_again() {
+    let (_dir, world, lambda) = open();
+    made(&world, &lambda).await;
+    let publish = || lambda.publish_version().function_name(NAME).send();
+    let first = publish().await.unwrap();
+    assert_eq!((first.version(), first.state.clone()), (Some("1"), Some(State::Pending)));
+    assert_eq!(first.function_arn(), Some(format!("{}:1", super::arn(NAME)).as_str()));
+    assert_eq!(publish().await.unwrap().version(), Some("1"));
+    lambda.update_function_code().function_name(NAME).zip_file(bundle("one")).send().await.unwrap();
+    settled(&lambda).await;
+    assert_eq!(publish().await.unwrap().version(), Some("1"), "the same code sent again");
+    lambda.update_function_code().function_name(NAME).zip_file(bundle("two")).send().await.unwrap();
+    settled(&lambda).await;
+    assert_eq!(publish().await.unwrap().version(), Some("2"));
+    let listed = lambda.list_versions_by_function().function_name(NAME).send().await.unwrap();
+    let numbers: Vec<_> = listed.versions().iter().filter_map(|version| version.version()).collect();
+    assert_eq!(numbers, ["$LATEST", "1", "2"]);
+    let waited = lambda.wait_until_published_version_active().function_name(NAME).qualifier("2");
+    waited.wait(Duration::from_mins(1)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn publishing_holds_to_the_code_and_the_revision_expected() {
+    let (_dir, world, lambda) = open();
+    made(&world, &lambda).await;
+    let now = lambda.get_function().function_name(NAME).send().await.unwrap().configuration.unwrap();
+    let other = lambda.publish_version().function_name(NAME).code_sha256("other").send().await.unwrap_err();
+    assert_eq!(
+        said(&other),
+        (
+            "InvalidParameterValueException".into(),
+            format!(
+                "CodeSHA256 (other) is different from current CodeSHA256 in $LATEST ({}). Please try again with the CodeSHA256 in $LATEST.",
+                now.code_sha256().unwrap()
+            )
+        )
+    );
+    let stale =
+        lambda.publish_version().function_name(NAME).revision_id("00000000-0000-0000-0000-000000000000");
+    assert_eq!(said(&stale.send().await.unwrap_err()).0, "PreconditionFailedException");
+    let right = lambda.publish_version().function_name(NAME).code_sha256(now.code_sha256().unwrap());
+    right.revision_id(now.revision_id().unwrap()).send().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_keeps_what_it_was_published_with() {
+    let (_dir, world, lambda) = open();
+    made(&world, &lambda).await;
+    lambda.publish_version().function_name(NAME).send().await.unwrap();
+    let variables = Environment::builder().variables("A", "b").build();
+    lambda.update_function_configuration().function_name(NAME).environment(variables).send().await.unwrap();
+    let version = lambda.get_function().function_name(NAME).qualifier("1").send().await.unwrap();
+    assert!(version.configuration.unwrap().environment.is_none());
+    let missing = lambda.get_function().function_name(NAME).qualifier("7").send().await.unwrap_err();
+    assert_eq!(
+        said(&missing),
+        ("ResourceNotFoundException".into(), format!("Function not found: {}:7", super::arn(NAME)))
+    );
+    let (bytes, role) = super::code(&world, &format!("{}:1", super::arn(NAME))).unwrap();
+    assert_eq!((bytes, role), (bundle("one").into_inner(), iam::role_arn("edge")));
+    assert!(super::code(&world, &super::arn(NAME)).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_bundle_is_refused() {
+    let (_dir, world, lambda) = open();
+    let role = role(&world, &["lambda.amazonaws.com"]).await;
+    let refused =
+        creation(&lambda, &role).code(FunctionCode::builder().zip_file(Blob::new("no zip")).build());
+    assert_eq!(
+        said(&refused.send().await.unwrap_err()),
+        (
+            "InvalidParameterValueException".into(),
+            "Could not unzip uploaded file. Please check your file, then try to upload again.".into()
+        )
+    );
+    let old = creation(&lambda, &role).runtime(Runtime::from("nodejs16.x")).send().await.unwrap_err();
+    assert!(said(&old).1.contains("nodejs16.x is no longer supported"), "{old:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_belong_to_the_function_and_add_up() {
+    let (_dir, world, lambda) = open();
+    made(&world, &lambda).await;
+    let arn = super::arn(NAME);
+    lambda.tag_resource().resource(&arn).tags("a", "1").send().await.unwrap();
+    lambda.tag_resource().resource(&arn).tags("b", "2").send().await.unwrap();
+    let tags = lambda.list_tags().resource(&arn).send().await.unwrap().tags.unwrap();
+    assert_eq!((tags.len(), tags["a"].as_str()), (2, "1"));
+    assert!(
+        lambda
+            .get_function_concurrency()
+            .function_name(NAME)
+            .send()
+            .await
+            .unwrap()
+            .reserved_concurrent_executions
+            .is_none()
+    );
+    let version = lambda.tag_resource().resource(format!("{arn}:1")).tags("a", "1").send().await.unwrap_err();
+    assert_eq!(version.code(), Some("InvalidParameterValueException"));
+}

@@ -1,0 +1,75 @@
+//! A job's completion report: an index, and a file of rows for what failed, and for what didn't where that was asked for.
+//!
+//! It is written as the job's role, and always under S3's own keys.
+
+use md5::{Digest as _, Md5};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::Job;
+use crate::sandbox::World;
+use crate::sandbox::control_plane::{iso, request_id, s3};
+
+const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Writes the report of a job, where it has one.
+pub fn write(world: &World, role: &s3::Caller, job: &Job) -> Result<(), String> {
+    let Some(report) = &job.asked.report else { return Ok(()) };
+    let folder = format!("{}/job-{}", report.prefix, job.id);
+    let folder = folder.trim_start_matches('/');
+    let put = |key: &str, text: &str| {
+        if role.is_anonymous() || !s3::may(world, role, "s3:PutObject", &report.bucket, Some(key)) {
+            return Err("AccessDenied".to_owned());
+        }
+        let sealed = [("x-amz-server-side-encryption", "AES256"), ("content-type", "text/csv")];
+        s3::place(world, &report.bucket, key, &sealed, text.as_bytes())
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    let failed: String = job
+        .failed
+        .iter()
+        .map(|unfit| {
+            let message = unfit.message.replace('"', "\"\"");
+            row(
+                job,
+                &unfit.key,
+                &format!(
+                    "failed,{},{},\"{message} (Request ID: {})\"",
+                    unfit.code,
+                    unfit.status,
+                    request_id()
+                ),
+            )
+        })
+        .collect();
+    let succeeded: String = if report.all {
+        let fine =
+            job.keys.iter().take(job.done()).filter(|key| !job.failed.iter().any(|unfit| unfit.key == **key));
+        fine.map(|key| row(job, key, "succeeded,,200,Successful")).collect()
+    } else {
+        String::new()
+    };
+    let mut results: Vec<Value> = Vec::new();
+    for (how, rows) in [("succeeded", succeeded), ("failed", failed)] {
+        if !rows.is_empty() {
+            let sum = hex::encode(Md5::digest(&rows));
+            let key = format!("{folder}/results/{sum}{how}.csv");
+            put(&key, &rows)?;
+            results.push(
+                json!({"TaskExecutionStatus": how, "Bucket": report.bucket, "MD5Checksum": sum, "Key": key}),
+            );
+        }
+    }
+    let index = json!({
+        "Format": "Report_CSV_20180820",
+        "ReportCreationDate": iso(world.now()),
+        "Results": results,
+        "ReportSchema": "Bucket, Key, VersionId, TaskStatus, ErrorCode, HTTPStatusCode, ResultMessage",
+    });
+    put(&format!("{folder}/manifest.json"), &index.to_string())
+}
+
+fn row(job: &Job, key: &str, rest: &str) -> String {
+    format!("{},{},,{rest}\n", job.asked.target, utf8_percent_encode(key, KEY))
+}

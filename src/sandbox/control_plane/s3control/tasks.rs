@@ -1,0 +1,169 @@
+//! A job's way from New to its end: the manifest read, each object copied as the job's role, the report written.
+//!
+//! A state lasts as long as the world's delays say, and a task a hundredth of one.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::percent_decode_str;
+
+use super::{Job, Status, Unfit, report};
+use crate::sandbox::World;
+use crate::sandbox::control_plane::{ACCOUNT, Clock, access::Context, iam, s3};
+
+/// Who assumes a job's role.
+pub const SERVICE: &str = "batchoperations.s3.amazonaws.com";
+/// A job fails where more than half of so many tasks have.
+const THRESHOLD: usize = 1000;
+
+/// One change of `job`, where it is due; whether there was one.
+pub fn step(world: &World, clock: Clock, job: &mut Job) -> bool {
+    let long = clock.delays.job;
+    if job.status == Status::Active {
+        return active(world, clock, job);
+    }
+    if job.status.over() || job.status == Status::Suspended || !clock.past(job.since, long) {
+        return false;
+    }
+    job.since += long;
+    job.status = match job.status {
+        Status::New => Status::Preparing,
+        Status::Preparing => match manifest(world, clock, job) {
+            Ok(keys) => {
+                job.keys = keys;
+                if job.asked.confirmation { Status::Suspended } else { Status::Ready }
+            }
+            Err((code, reason)) => fails(job, code, reason),
+        },
+        Status::Ready => Status::Active,
+        Status::Completing => Status::Complete,
+        other => other,
+    };
+    true
+}
+
+fn fails(job: &mut Job, code: &str, reason: String) -> Status {
+    job.reasons.push((code.to_owned(), reason));
+    Status::Failed
+}
+
+/// Does one task that is due, or ends.
+fn active(world: &World, clock: Clock, job: &mut Job) -> bool {
+    let each = clock.delays.job / 100;
+    let done = job.done();
+    if let Some(key) = job.keys.get(done) {
+        if !clock.past(job.since, each * u32::try_from(done + 1).unwrap_or(u32::MAX)) {
+            return false;
+        }
+        match copied(world, clock, job, key) {
+            Ok(()) => job.succeeded += 1,
+            Err(unfit) => job.failed.push(unfit),
+        }
+        if job.done() >= THRESHOLD && job.failed.len() * 2 > job.done() {
+            let reason =
+                "Job failed due to exceeding the failure threshold: more than 50% of its tasks have failed"
+                    .to_owned();
+            job.status = fails(job, "JobFailureThresholdExceeded", reason);
+            let _ = report::write(world, &role(world, clock, job), job);
+        }
+        return true;
+    }
+    job.since += each * u32::try_from(done).unwrap_or(u32::MAX);
+    job.status = match report::write(world, &role(world, clock, job), job) {
+        Ok(()) => Status::Completing,
+        Err(why) => fails(
+            job,
+            "JobReportAccessDenied",
+            format!("The job report could not be written to your report bucket: {why}"),
+        ),
+    };
+    true
+}
+
+/// Who a job's tasks are: its role, where it may be assumed for this job; else nobody.
+fn role(world: &World, clock: Clock, job: &Job) -> s3::Caller {
+    let context = Context::default().with("aws:SourceAccount", ACCOUNT).with("aws:SourceArn", job.arn());
+    world.read(|state| {
+        let role = iam::role(&state.iam, &job.asked.role)
+            .filter(|role| iam::assumable_for(&state.iam, clock, &role.arn, SERVICE, &context));
+        role.map_or_else(s3::Caller::anonymous, |role| {
+            let key =
+                iam::Key { secret: String::new(), token: None, role: Some(role.name.clone()), expires: None };
+            s3::Caller::of_account(iam::caller(&state.iam, &key))
+        })
+    })
+}
+
+/// The keys that the manifest names.
+fn manifest(world: &World, clock: Clock, job: &Job) -> Result<Vec<String>, (&'static str, String)> {
+    let (bucket, key) = &job.asked.manifest;
+    let caller = role(world, clock, job);
+    if caller.is_anonymous() || !s3::may(world, &caller, "s3:GetObject", bucket, Some(key)) {
+        return Err(("ManifestAccessDenied", "Reading the manifest is forbidden: AccessDenied".to_owned()));
+    }
+    let objects = &world.memory().objects;
+    let found = objects.read(bucket, |all| s3::newest(all, key).cloned()).ok().flatten();
+    let Some(found) = found else {
+        return Err(("ManifestNotFound", "Manifest object was not found".to_owned()));
+    };
+    if found.etag != job.asked.etag {
+        return Err((
+            "ManifestETagMismatch",
+            "The ETag of the manifest object is not the one that was given".to_owned(),
+        ));
+    }
+    if found.encryption != s3::Encryption::Managed {
+        return Err((
+            "ManifestEncryption",
+            "The manifest is encrypted with SSE-KMS or SSE-C, which is not supported".to_owned(),
+        ));
+    }
+    let text = found.blob.and_then(|blob| objects.fetch(&blob).ok()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let at = |name: &str| job.asked.fields.iter().position(|field| field == name).unwrap_or_default();
+    let (of, which) = (at("Bucket"), at("Key"));
+    let mut keys = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let malformed =
+            |why: &str| ("InvalidManifestContent", format!("Manifest line {}: {why}", number + 1));
+        let fields: Vec<&str> = line.split(',').collect();
+        if fields.len() != job.asked.fields.len() {
+            return Err(malformed("another number of fields than was said"));
+        }
+        if fields[of] != job.asked.target {
+            return Err(malformed("the objects of a copy onto itself lie in the bucket that is copied to"));
+        }
+        // A `+` is a space, as in a form.
+        let key = percent_decode_str(&fields[which].replace('+', "%20"))
+            .decode_utf8()
+            .map(std::borrow::Cow::into_owned);
+        keys.push(key.map_err(|_| malformed("a key that is no UTF-8"))?);
+    }
+    if keys.is_empty() { Err(("EmptyManifest", "The manifest is empty".to_owned())) } else { Ok(keys) }
+}
+
+/// One task.
+fn copied(world: &World, clock: Clock, job: &Job, key: &str) -> Result<(), Unfit> {
+    let caller = role(world, clock, job);
+    let bucket = &job.asked.target;
+    let unfit = |code: &str, status: u16, message: &str| Unfit {
+        key: key.to_owned(),
+        code: code.to_owned(),
+        status,
+        message: message.to_owned(),
+    };
+    if caller.is_anonymous() || !s3::may(world, &caller, "s3:PutObject", bucket, Some(key)) {
+        return Err(unfit("AccessDenied", 403, "Access Denied"));
+    }
+    let headers: HeaderMap = job
+        .asked
+        .headers
+        .iter()
+        .filter_map(|(name, value)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        })
+        .collect();
+    let source = s3::Source { bucket: bucket.clone(), key: key.to_owned(), version: None };
+    s3::copy(world, &caller, &source, bucket, key, &headers).map(|_| ()).map_err(|error| {
+        let status = error.status_code().map_or(400, |status| status.as_u16());
+        unfit(error.code().as_str(), status, error.message().unwrap_or_default())
+    })
+}

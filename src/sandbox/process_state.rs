@@ -1,0 +1,29 @@
+//! What one process remembers of a world beside its state on the disk: the objects' index, and the edge's cache.
+//!
+//! Nothing here outlives the process: what must is in the state, or in the store's journals.
+
+use std::{path::Path, sync::Mutex};
+
+use super::{
+    control_plane::s3::Store,
+    edge_location::{Cache, Instances},
+};
+
+pub struct Memory {
+    pub objects: Store,
+    pub cache: Mutex<Cache>,
+    pub functions: Instances,
+    /// Held by whoever does the jobs' work that is due.
+    pub jobs: Mutex<()>,
+}
+
+impl Memory {
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            objects: Store::new(dir),
+            cache: Mutex::default(),
+            functions: Mutex::default(),
+            jobs: Mutex::default(),
+        }
+    }
+}
