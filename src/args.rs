@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};
 
 use crate::model::{
-    aws::names::{self, Suffix},
+    aws::names::{self, NameSuffix},
     run::{
-        answers::{Engine, Managed, OriginAccess},
+        answers::{ManagedFileAction, OriginAccess, ReindexEngine},
         goal::Goal,
     },
-    url::token::Construction,
+    url::token::TokenConstruction,
 };
 
 /// Put CloudFront in front of packagecloud:enterprise's S3 bucket, step by step, and take it away with one key.
@@ -18,17 +18,17 @@ use crate::model::{
 /// Without a command it opens the terminal wizard.
 #[derive(Debug, Parser)]
 #[command(name = "packagecloud-cloudfront", version, max_term_width = 100)]
-pub struct Arguments {
+pub struct CliArguments {
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalOptions,
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<CliCommand>,
 }
 
 /// Options that stand before or after the command; each has an environment variable PACKAGECLOUD_CLOUDFRONT_<NAME>.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
-pub struct Global {
+pub struct GlobalOptions {
     /// packagecloud's configuration file
     #[arg(long, global = true, value_name = "FILE", env = "PACKAGECLOUD_CLOUDFRONT_CONFIG")]
     pub config: Option<PathBuf>,
@@ -70,7 +70,7 @@ pub struct Global {
     pub edge_url: Option<String>,
     /// Tell several installs in one account apart: 1 to 16 of a-z and 0-9
     #[arg(long, global = true, value_name = "S", env = "PACKAGECLOUD_CLOUDFRONT_NAME_SUFFIX")]
-    pub name_suffix: Option<Suffix>,
+    pub name_suffix: Option<NameSuffix>,
     /// How CloudFront gets at the bucket: the identity unless it can't serve, or one of the two
     #[arg(
         long,
@@ -81,7 +81,7 @@ pub struct Global {
     )]
     pub origin_access: Option<OriginAccess>,
     /// A domain of your own for packages
-    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_PACKAGES_DOMAIN", value_parser = names::domain)]
+    #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_PACKAGES_DOMAIN", value_parser = names::parse_domain_name)]
     pub packages_domain: Option<String>,
     /// The ACM certificate in us-east-1 for that domain; without it one is looked for
     #[arg(long, global = true, value_name = "ARN", env = "PACKAGECLOUD_CLOUDFRONT_CERTIFICATE")]
@@ -94,7 +94,7 @@ pub struct Global {
     pub probe_url: Option<String>,
     /// How the tokens that the edge accepts are made
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_CONSTRUCTION")]
-    pub construction: Option<Construction>,
+    pub construction: Option<TokenConstruction>,
     /// Work on a sandbox: an AWS, a CloudFront and a packagecloud in this process, kept in DIR
     #[arg(
         long,
@@ -110,7 +110,7 @@ pub struct Global {
     pub sandbox_empty: bool,
     /// How the sandbox's packagecloud makes its tokens
     #[arg(long, global = true, value_name = "NAME", env = "PACKAGECLOUD_CLOUDFRONT_SANDBOX_CONSTRUCTION")]
-    pub sandbox_construction: Option<Construction>,
+    pub sandbox_construction: Option<TokenConstruction>,
     /// Make the n-th request to a service of the sandbox fail, as SERVICE[:OPERATION]:N:KIND with KIND one of throttle, deny, lost, drift, hang
     #[arg(
         long,
@@ -138,7 +138,7 @@ pub struct Global {
         default_value = "human",
         env = "PACKAGECLOUD_CLOUDFRONT_OUTPUT"
     )]
-    pub output: Output,
+    pub output: OutputFormat,
     /// Don't ask before changing what was shown
     #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_YES", value_parser = FalseyValueParser::new())]
     pub yes: bool,
@@ -173,7 +173,7 @@ pub struct ConsentFlags {
     pub unproven: bool,
     /// On a host under chef, puppet or ansible: wait until the file holds the values, or write them
     #[arg(long, global = true, value_enum, value_name = "HOW", env = "PACKAGECLOUD_CLOUDFRONT_MANAGED")]
-    pub managed: Option<Managed>,
+    pub managed: Option<ManagedFileAction>,
     /// Overrule a value in packagecloud.rb that is an expression
     #[arg(long, global = true, env = "PACKAGECLOUD_CLOUDFRONT_OVERRIDE_EXPRESSION", value_parser = FalseyValueParser::new())]
     pub override_expression: bool,
@@ -186,7 +186,7 @@ pub struct ConsentFlags {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum OutputFormat {
     Human,
     Json,
 }
@@ -215,7 +215,7 @@ pub struct ReindexFlags {
     pub metadata_glob: Vec<String>,
     /// Run packagecloud's own reindex-everything beside it
     #[arg(long, value_enum, value_name = "WHETHER", default_value = "no")]
-    pub vendor_reindex: Whether,
+    pub vendor_reindex: YesOrNo,
     #[command(flatten)]
     pub engine: EngineFlag,
 }
@@ -226,11 +226,11 @@ pub struct ReindexFlags {
 pub struct EngineFlag {
     /// Who copies the packages: this machine, or S3 Batch Operations from millions of them on
     #[arg(long, value_enum, value_name = "WHO", env = "PACKAGECLOUD_CLOUDFRONT_ENGINE")]
-    pub engine: Option<Engine>,
+    pub engine: Option<ReindexEngine>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Whether {
+pub enum YesOrNo {
     Yes,
     #[default]
     No,
@@ -254,7 +254,7 @@ impl From<GoalName> for Goal {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum ConfigurationFormat {
     Ruby,
     Json,
     Chef,
@@ -263,7 +263,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Clone, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Open the terminal wizard
     Wizard {
         /// What to do; without it the wizard proposes
@@ -317,7 +317,7 @@ pub enum Command {
     /// Print the configuration block as it stands, for other nodes
     Configuration {
         #[arg(long, value_enum, default_value = "ruby")]
-        format: Format,
+        format: ConfigurationFormat,
     },
     /// Set the attributes of every object, so that CloudFront caches packages and never repository metadata
     ReindexEverything {
@@ -386,17 +386,17 @@ mod tests {
 
     #[test]
     fn the_definition_holds() {
-        Arguments::command().debug_assert();
+        CliArguments::command().debug_assert();
     }
 
     #[test]
     fn options_stand_before_or_after_the_command() {
-        let before = Arguments::try_parse_from(["x", "--bucket", "b", "disable", "--yes"]).unwrap();
+        let before = CliArguments::try_parse_from(["x", "--bucket", "b", "disable", "--yes"]).unwrap();
         assert_eq!((before.global.bucket.as_deref(), before.global.yes), (Some("b"), true));
-        let bare = Arguments::try_parse_from(["x", "--sandbox", "disable"]).unwrap();
+        let bare = CliArguments::try_parse_from(["x", "--sandbox", "disable"]).unwrap();
         assert_eq!(bare.global.sandbox, Some(None), "a DIR takes an equals sign");
-        assert!(matches!(bare.command, Some(Command::Disable)));
-        let here = Arguments::try_parse_from(["x", "disable", "--sandbox=d"]).unwrap();
+        assert!(matches!(bare.command, Some(CliCommand::Disable)));
+        let here = CliArguments::try_parse_from(["x", "disable", "--sandbox=d"]).unwrap();
         assert_eq!(here.global.sandbox, Some(Some("d".into())));
     }
 }

@@ -22,8 +22,6 @@ mod engine;
 mod eventual;
 #[path = "account/expired.rs"]
 mod expired;
-#[path = "account/ground.rs"]
-mod ground;
 #[path = "account/inventory.rs"]
 mod inventory;
 #[path = "account/origin_access.rs"]
@@ -32,6 +30,8 @@ mod origin_access;
 mod permissions;
 #[path = "account/removed.rs"]
 mod removed;
+#[path = "account/ground.rs"]
+mod session;
 #[path = "account/twin.rs"]
 mod twin;
 #[path = "account/vendor.rs"]

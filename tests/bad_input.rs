@@ -13,40 +13,40 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use packagecloud_cloudfront::sandbox::seed::{BACKUPS, BUCKET, FOREIGN};
+use packagecloud_cloudfront::sandbox::seed::{BACKUP_BUCKET, FOREIGN_BUCKET, SANDBOX_BUCKET};
 use serde_json::Value;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_packagecloud-cloudfront");
-const SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
+const BINARY_PATH: &str = env!("CARGO_BIN_EXE_packagecloud-cloudfront");
+const CLOUDFRONT_SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
 /// The key pair of AWS's own examples: the sandbox's one user.
-const KEYS: [(&str, &str); 2] = [
+const AWS_KEYS_ENV: [(&str, &str); 2] = [
     ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
     ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
 ];
-const OFF_LINE: &str = "packagecloud_rails['cloudfront_enabled'] = false";
+const DISABLED_LINE: &str = "packagecloud_rails['cloudfront_enabled'] = false";
 
 /// A host with CloudFront on, as its file says, and AWS on loopback.
-struct House {
+struct BadInputHost {
     dir: tempfile::TempDir,
     server: Child,
     aws: String,
 }
 
-impl Drop for House {
+impl Drop for BadInputHost {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
 }
 
-struct Ran {
+struct BadInputRun {
     code: i32,
     text: String,
 }
 
-impl Ran {
+impl BadInputRun {
     #[track_caller]
-    fn is(&self, code: i32, says: &[&str]) -> &Self {
+    fn assert_exit(&self, code: i32, says: &[&str]) -> &Self {
         assert_eq!(self.code, code, "{}", self.text);
         for words in says {
             assert!(self.text.contains(words), "no {words:?} in: {}", self.text);
@@ -57,17 +57,17 @@ impl Ran {
 
     /// One error, and its next move.
     #[track_caller]
-    fn one_error(&self) -> &Self {
+    fn assert_one_error(&self) -> &Self {
         assert_eq!(self.text.matches("packagecloud-cloudfront: ").count(), 1, "{}", self.text);
         assert_eq!(self.text.matches("next: ").count(), 1, "{}", self.text);
         self
     }
 }
 
-impl House {
+impl BadInputHost {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut server = Command::new(BINARY)
+        let mut server = Command::new(BINARY_PATH)
             .env_clear()
             .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")
             .args(["--output", "json", "sandbox", "serve"])
@@ -81,324 +81,359 @@ impl House {
         let aws = serving["aws"].as_str().unwrap().to_owned();
         let house = Self { dir, server, aws };
         fs::create_dir(house.dir.path().join("etc")).unwrap();
-        house.ctl("exit 0");
-        house.set(&house.on());
+        house.write_ctl_script("exit 0");
+        house.write_config(&house.enabled_config());
         house
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    fn file_path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn config(&self) -> PathBuf {
-        self.path("etc/packagecloud.rb")
+    fn config_path(&self) -> PathBuf {
+        self.file_path("etc/packagecloud.rb")
     }
 
     /// The sandbox's own file, with CloudFront on.
-    fn on(&self) -> String {
-        let base = fs::read_to_string(self.path("aws/packagecloud.rb")).unwrap();
+    fn enabled_config(&self) -> String {
+        let base = fs::read_to_string(self.file_path("aws/packagecloud.rb")).unwrap();
         format!(
-            "{base}\npackagecloud_rails['cloudfront_enabled'] = true\npackagecloud_rails['cloudfront_secret'] = '{SECRET}'\n"
+            "{base}\npackagecloud_rails['cloudfront_enabled'] = true\npackagecloud_rails['cloudfront_secret'] = '{CLOUDFRONT_SECRET}'\n"
         )
     }
 
-    fn set(&self, text: &str) {
-        fs::write(self.config(), text).unwrap();
+    fn write_config(&self, text: &str) {
+        fs::write(self.config_path(), text).unwrap();
     }
 
-    fn text(&self) -> String {
-        fs::read_to_string(self.config()).unwrap()
+    fn read_config(&self) -> String {
+        fs::read_to_string(self.config_path()).unwrap()
     }
 
     /// What packagecloud-ctl does, as a shell has it.
-    fn ctl(&self, does: &str) {
+    fn write_ctl_script(&self, does: &str) {
         fs::write(
-            self.path("ctl"),
-            format!("#!/bin/sh\necho \"$1\" >>'{}'\n{does}\n", self.path("ran").display()),
+            self.file_path("ctl"),
+            format!("#!/bin/sh\necho \"$1\" >>'{}'\n{does}\n", self.file_path("ran").display()),
         )
         .unwrap();
-        fs::set_permissions(self.path("ctl"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(self.file_path("ctl"), fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn ctl_ran(&self) -> String {
-        fs::read_to_string(self.path("ran")).unwrap_or_default()
+    fn read_ctl_log(&self) -> String {
+        fs::read_to_string(self.file_path("ran")).unwrap_or_default()
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(BINARY);
+    fn build_command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(BINARY_PATH);
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.dir.path())
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .envs(KEYS)
+            .envs(AWS_KEYS_ENV)
             .args(["--endpoint-url", &self.aws, "--region", "us-east-1"])
             .arg("--config")
-            .arg(self.config())
+            .arg(self.config_path())
             .arg("--ctl")
-            .arg(self.path("ctl"))
+            .arg(self.file_path("ctl"))
             .arg("--state-dir")
-            .arg(self.path("state"))
+            .arg(self.file_path("state"))
             .args(words)
             .stdin(Stdio::null());
         command
     }
 
-    fn run(&self, words: &[&str]) -> Ran {
-        ran(self.command(words))
+    fn run_binary(&self, words: &[&str]) -> BadInputRun {
+        run_to_end(self.build_command(words))
     }
 
     /// `disable --yes` in this situation: off, exit 0.
     #[track_caller]
-    fn disables(&self) {
-        self.run(&["disable", "--yes"]).is(0, &[]);
-        assert!(self.text().contains(OFF_LINE), "{}", self.text());
-        assert!(self.ctl_ran().ends_with("reconfigure\nrestart\n"), "{}", self.ctl_ran());
+    fn assert_disables(&self) {
+        self.run_binary(&["disable", "--yes"]).assert_exit(0, &[]);
+        assert!(self.read_config().contains(DISABLED_LINE), "{}", self.read_config());
+        assert!(self.read_ctl_log().ends_with("reconfigure\nrestart\n"), "{}", self.read_ctl_log());
     }
 }
 
-fn ran(mut command: Command) -> Ran {
+fn run_to_end(mut command: Command) -> BadInputRun {
     let output = command.output().unwrap();
-    Ran {
+    BadInputRun {
         code: output.status.code().expect("it ended by itself"),
         text: String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(),
     }
 }
 
 /// What is enough to set up on this host, but for what a test takes away.
-const ENABLE: [&str; 4] = ["enable", "--yes", "--unproven", "--prepare"];
+const ENABLE_ARGS: [&str; 4] = ["enable", "--yes", "--unproven", "--prepare"];
 
 #[test]
 fn no_terminal_and_no_yes() {
-    let house = House::new();
-    house.run(&["enable", "--unproven"]).is(2, &["consent", "--yes"]);
-    house.run(&["disable"]).is(2, &["consent", "disable --yes"]);
-    house.run(&[]).is(2, &["needs a terminal", "disable"]).one_error();
-    assert_eq!(house.text(), house.on());
-    house.disables();
+    let house = BadInputHost::new();
+    house.run_binary(&["enable", "--unproven"]).assert_exit(2, &["consent", "--yes"]);
+    house.run_binary(&["disable"]).assert_exit(2, &["consent", "disable --yes"]);
+    house.run_binary(&[]).assert_exit(2, &["needs a terminal", "disable"]).assert_one_error();
+    assert_eq!(house.read_config(), house.enabled_config());
+    house.assert_disables();
     // Off already: whether packagecloud follows is another thing, which nobody here can see.
     house
-        .run(&["disable", "--yes"])
-        .is(0, &["nothing to do", "can't be seen", "packagecloud-ctl reconfigure"]);
+        .run_binary(&["disable", "--yes"])
+        .assert_exit(0, &["nothing to do", "can't be seen", "packagecloud-ctl reconfigure"]);
 }
 
 #[test]
 fn a_file_that_is_missing_or_no_ruby() {
-    let house = House::new();
-    fs::remove_file(house.config()).unwrap();
-    house.run(&ENABLE).is(1, &["packagecloud.rb", "No such file", "--config FILE"]).one_error();
+    let house = BadInputHost::new();
+    fs::remove_file(house.config_path()).unwrap();
     house
-        .run(&["disable", "--yes"])
-        .is(1, &["No such file", OFF_LINE, "packagecloud-ctl reconfigure"])
-        .one_error();
-    assert!(!house.config().exists());
+        .run_binary(&ENABLE_ARGS)
+        .assert_exit(1, &["packagecloud.rb", "No such file", "--config FILE"])
+        .assert_one_error();
+    house
+        .run_binary(&["disable", "--yes"])
+        .assert_exit(1, &["No such file", DISABLED_LINE, "packagecloud-ctl reconfigure"])
+        .assert_one_error();
+    assert!(!house.config_path().exists());
 
-    let broken = format!("{}if true\n", house.on());
-    house.set(&broken);
-    house.run(&ENABLE).is(1, &["is not Ruby", "ruby -c"]).one_error();
-    house.run(&["disable", "--yes"]).is(1, &["is not Ruby", "after that", OFF_LINE]).one_error();
-    assert_eq!(house.text(), broken);
-    assert_eq!(house.ctl_ran(), "", "nothing was restarted for nothing");
+    let broken = format!("{}if true\n", house.enabled_config());
+    house.write_config(&broken);
+    house.run_binary(&ENABLE_ARGS).assert_exit(1, &["is not Ruby", "ruby -c"]).assert_one_error();
+    house
+        .run_binary(&["disable", "--yes"])
+        .assert_exit(1, &["is not Ruby", "after that", DISABLED_LINE])
+        .assert_one_error();
+    assert_eq!(house.read_config(), broken);
+    assert_eq!(house.read_ctl_log(), "", "nothing was restarted for nothing");
 }
 
 #[test]
 fn a_file_that_must_not_be_read() {
     assert!(rustix::process::geteuid().is_root(), "this test takes root's rights away, so it needs them");
-    let house = House::new();
-    const NOBODY: u32 = 65534;
-    chown(house.dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    fs::set_permissions(house.config(), fs::Permissions::from_mode(0o600)).unwrap();
-    let binary = house.path("binary");
+    let house = BadInputHost::new();
+    const NOBODY_UID: u32 = 65534;
+    chown(house.dir.path(), Some(NOBODY_UID), Some(NOBODY_UID)).unwrap();
+    fs::set_permissions(house.config_path(), fs::Permissions::from_mode(0o600)).unwrap();
+    let binary = house.file_path("binary");
     // By another process: a file that this one writes may be held open by a child that another test starts just then.
-    assert!(Command::new("cp").arg(BINARY).arg(&binary).status().unwrap().success());
+    assert!(Command::new("cp").arg(BINARY_PATH).arg(&binary).status().unwrap().success());
     let as_nobody = |words: &[&str]| {
-        let ours = house.command(words);
+        let ours = house.build_command(words);
         let mut command = Command::new(&binary);
-        command.env_clear().args(ours.get_args()).uid(NOBODY).gid(NOBODY).stdin(Stdio::null());
+        command.env_clear().args(ours.get_args()).uid(NOBODY_UID).gid(NOBODY_UID).stdin(Stdio::null());
         command.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        ran(command)
+        run_to_end(command)
     };
-    as_nobody(&ENABLE).is(1, &["packagecloud.rb", "ermission denied", "sudo"]).one_error();
-    as_nobody(&["disable", "--yes"]).is(1, &["ermission denied", "sudo", OFF_LINE]).one_error();
-    assert_eq!(house.text(), house.on());
-    house.disables();
+    as_nobody(&ENABLE_ARGS)
+        .assert_exit(1, &["packagecloud.rb", "ermission denied", "sudo"])
+        .assert_one_error();
+    as_nobody(&["disable", "--yes"])
+        .assert_exit(1, &["ermission denied", "sudo", DISABLED_LINE])
+        .assert_one_error();
+    assert_eq!(house.read_config(), house.enabled_config());
+    house.assert_disables();
 }
 
 /// Runs the binary where `setup` has been done in a mount namespace of its own, whose `$0` is `dir`.
-fn in_namespace(house: &House, dir: &Path, setup: &str, words: &[&str]) -> Ran {
-    let ours = house.command(words);
+fn run_in_mount_namespace(house: &BadInputHost, dir: &Path, setup: &str, words: &[&str]) -> BadInputRun {
+    let ours = house.build_command(words);
     let mut command = Command::new("unshare");
     command
         .env_clear()
         .envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .args(["-m", "sh", "-c", &format!("set -e; {setup}; exec \"$@\"")])
         .arg(dir)
-        .arg(BINARY)
+        .arg(BINARY_PATH)
         .args(ours.get_args())
         .stdin(Stdio::null());
-    ran(command)
+    run_to_end(command)
 }
 
 #[test]
 fn a_read_only_or_full_disk() {
-    let house = House::new();
-    let etc = house.path("etc");
+    let house = BadInputHost::new();
+    let etc = house.file_path("etc");
     let read_only = "mount --bind \"$0\" \"$0\"; mount -o remount,ro,bind \"$0\"";
     let full = "cp \"$0\"/packagecloud.rb /tmp/pc.$$; mount -t tmpfs -o size=16k none \"$0\"; mv /tmp/pc.$$ \"$0\"/packagecloud.rb; \
                 dd if=/dev/zero of=\"$0\"/rest bs=1024 count=64 2>/dev/null || true";
-    house.set(&house.on().replace("cloudfront_enabled'] = true", "cloudfront_enabled'] = false"));
-    let off = house.text();
+    house.write_config(
+        &house.enabled_config().replace("cloudfront_enabled'] = true", "cloudfront_enabled'] = false"),
+    );
+    let off = house.read_config();
     for (setup, why) in [(read_only, "Read-only file system"), (full, "No space left on device")] {
-        in_namespace(&house, &etc, setup, &ENABLE).is(1, &["packagecloud.rb", why]);
+        run_in_mount_namespace(&house, &etc, setup, &ENABLE_ARGS).assert_exit(1, &["packagecloud.rb", why]);
     }
-    assert_eq!(house.text(), off);
-    house.set(&house.on());
+    assert_eq!(house.read_config(), off);
+    house.write_config(&house.enabled_config());
     for (setup, why) in [(read_only, "Read-only file system"), (full, "No space left on device")] {
-        in_namespace(&house, &etc, setup, &["disable", "--yes"]).is(1, &["packagecloud.rb", why, OFF_LINE]);
-        assert_eq!(house.text(), house.on());
+        run_in_mount_namespace(&house, &etc, setup, &["disable", "--yes"])
+            .assert_exit(1, &["packagecloud.rb", why, DISABLED_LINE]);
+        assert_eq!(house.read_config(), house.enabled_config());
     }
-    house.disables();
+    house.assert_disables();
 }
 
 #[test]
 fn a_state_directory_that_cant_be_had_stops_no_disable() {
-    let house = House::new();
-    fs::write(house.path("state"), "a file").unwrap();
-    house.run(&ENABLE).is(1, &["state directory", "--state-dir"]).one_error();
-    house.disables();
+    let house = BadInputHost::new();
+    fs::write(house.file_path("state"), "a file").unwrap();
+    house.run_binary(&ENABLE_ARGS).assert_exit(1, &["state directory", "--state-dir"]).assert_one_error();
+    house.assert_disables();
 
-    let house = House::new();
-    fs::create_dir(house.path("state")).unwrap();
-    let state = house.path("state");
+    let house = BadInputHost::new();
+    fs::create_dir(house.file_path("state")).unwrap();
+    let state = house.file_path("state");
     let full = "mount -t tmpfs -o size=4k none \"$0\"; dd if=/dev/zero of=\"$0\"/rest bs=1024 count=64 2>/dev/null || true";
-    in_namespace(&house, &state, full, &["disable", "--yes"]).is(0, &[]);
-    assert!(house.text().contains(OFF_LINE));
-    house.set(&house.on());
+    run_in_mount_namespace(&house, &state, full, &["disable", "--yes"]).assert_exit(0, &[]);
+    assert!(house.read_config().contains(DISABLED_LINE));
+    house.write_config(&house.enabled_config());
     let read_only = "mount --bind \"$0\" \"$0\"; mount -o remount,ro,bind \"$0\"";
-    in_namespace(&house, &state, read_only, &["disable", "--yes"]).is(0, &[]);
-    assert!(house.text().contains(OFF_LINE));
-    house.set(&house.on());
-    fs::write(house.path("state/lock"), "\u{0}nonsense").unwrap();
-    fs::write(house.path("state/answers.json"), "{nonsense").unwrap();
-    fs::write(house.path("state/ctl.json"), "nonsense").unwrap();
-    house.disables();
-    house.set(&house.on());
-    house.run(&["--log-file", "/no/such/log", "disable", "--yes"]).is(0, &[]);
-    assert!(house.text().contains(OFF_LINE));
+    run_in_mount_namespace(&house, &state, read_only, &["disable", "--yes"]).assert_exit(0, &[]);
+    assert!(house.read_config().contains(DISABLED_LINE));
+    house.write_config(&house.enabled_config());
+    fs::write(house.file_path("state/lock"), "\u{0}nonsense").unwrap();
+    fs::write(house.file_path("state/answers.json"), "{nonsense").unwrap();
+    fs::write(house.file_path("state/ctl.json"), "nonsense").unwrap();
+    house.assert_disables();
+    house.write_config(&house.enabled_config());
+    house.run_binary(&["--log-file", "/no/such/log", "disable", "--yes"]).assert_exit(0, &[]);
+    assert!(house.read_config().contains(DISABLED_LINE));
 }
 
 #[test]
 fn values_that_cant_be_used() {
-    let house = House::new();
+    let house = BadInputHost::new();
     for (secret, why) in [("", "empty"), ("not base64 at all!", "base64"), ("c2hvcnQ=", "16 bytes")] {
-        let text = house.on().replace(SECRET, secret);
-        house.set(&text);
-        house.run(&ENABLE).is(1, &["cloudfront_secret", why]).one_error();
-        assert_eq!(house.text(), text);
-        house.disables();
+        let text = house.enabled_config().replace(CLOUDFRONT_SECRET, secret);
+        house.write_config(&text);
+        house.run_binary(&ENABLE_ARGS).assert_exit(1, &["cloudfront_secret", why]).assert_one_error();
+        assert_eq!(house.read_config(), text);
+        house.assert_disables();
     }
     let text = house
-        .on()
+        .enabled_config()
         .replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = ENV['CLOUDFRONT'] == 'on'");
-    house.set(&text);
-    house.run(&["enable", "--yes", "--unproven"]).is(2, &["ENV['CLOUDFRONT']", "--override-expression"]);
-    assert_eq!(house.text(), text);
-    house.disables();
-    assert!(house.text().contains("ENV['CLOUDFRONT'] == 'on'"), "the expression stays");
+    house.write_config(&text);
+    house
+        .run_binary(&["enable", "--yes", "--unproven"])
+        .assert_exit(2, &["ENV['CLOUDFRONT']", "--override-expression"]);
+    assert_eq!(house.read_config(), text);
+    house.assert_disables();
+    assert!(house.read_config().contains("ENV['CLOUDFRONT'] == 'on'"), "the expression stays");
 }
 
-fn named(bucket: &str) -> Vec<&str> {
-    [&["--bucket", bucket][..], &ENABLE].concat()
+fn enable_args_for_bucket(bucket: &str) -> Vec<&str> {
+    [&["--bucket", bucket][..], &ENABLE_ARGS].concat()
 }
 
 #[test]
 fn buckets_that_are_none_of_ours() {
-    let house = House::new();
-    house.run(&named("no-such-bucket-anywhere")).is(1, &["no-such-bucket-anywhere", "--bucket"]).one_error();
-    house.run(&named(FOREIGN)).is(1, &[FOREIGN, "account"]).one_error();
-    house.run(&named(BACKUPS)).is(2, &[BACKUPS, "--confirm-bucket"]).one_error();
-    assert_eq!(house.text(), house.on());
-    house.disables();
+    let house = BadInputHost::new();
+    house
+        .run_binary(&enable_args_for_bucket("no-such-bucket-anywhere"))
+        .assert_exit(1, &["no-such-bucket-anywhere", "--bucket"])
+        .assert_one_error();
+    house
+        .run_binary(&enable_args_for_bucket(FOREIGN_BUCKET))
+        .assert_exit(1, &[FOREIGN_BUCKET, "account"])
+        .assert_one_error();
+    house
+        .run_binary(&enable_args_for_bucket(BACKUP_BUCKET))
+        .assert_exit(2, &[BACKUP_BUCKET, "--confirm-bucket"])
+        .assert_one_error();
+    assert_eq!(house.read_config(), house.enabled_config());
+    house.assert_disables();
 }
 
 #[test]
 fn credentials_that_dont_do() {
-    let house = House::new();
+    let house = BadInputHost::new();
     let with = |keys: &[(&str, &str)], words: &[&str]| {
-        let mut command = house.command(words);
-        for (name, _) in KEYS {
+        let mut command = house.build_command(words);
+        for (name, _) in AWS_KEYS_ENV {
             command.env_remove(name);
         }
         command.envs(keys.iter().copied());
-        ran(command)
+        run_to_end(command)
     };
     // packagecloud.rb has keys of its own; without them there are none.
     let without: String = house
-        .on()
+        .enabled_config()
         .lines()
         .filter(|line| !line.contains("aws_"))
         .fold(String::new(), |all, line| all + line + "\n");
-    house.set(&without);
-    with(&[], &[&["--bucket", BUCKET][..], &ENABLE].concat()).is(1, &["redentials"]).one_error();
-    let wrong = [KEYS[0], ("AWS_SECRET_ACCESS_KEY", "wrong")];
-    with(&wrong, &ENABLE).is(1, &["SignatureDoesNotMatch", "check the access key"]).one_error();
-    let unknown = [("AWS_ACCESS_KEY_ID", "AKIAUNKNOWNUNKNOWN00"), KEYS[1]];
-    with(&unknown, &ENABLE).is(1, &["AWS identity", "next: "]).one_error();
-    let mut profile = house.command(&["--profile", "nobody", "enable", "--yes"]);
+    house.write_config(&without);
+    with(&[], &[&["--bucket", SANDBOX_BUCKET][..], &ENABLE_ARGS].concat())
+        .assert_exit(1, &["redentials"])
+        .assert_one_error();
+    let wrong = [AWS_KEYS_ENV[0], ("AWS_SECRET_ACCESS_KEY", "wrong")];
+    with(&wrong, &ENABLE_ARGS)
+        .assert_exit(1, &["SignatureDoesNotMatch", "check the access key"])
+        .assert_one_error();
+    let unknown = [("AWS_ACCESS_KEY_ID", "AKIAUNKNOWNUNKNOWN00"), AWS_KEYS_ENV[1]];
+    with(&unknown, &ENABLE_ARGS).assert_exit(1, &["AWS identity", "next: "]).assert_one_error();
+    let mut profile = house.build_command(&["--profile", "nobody", "enable", "--yes"]);
     profile.env_remove("AWS_ACCESS_KEY_ID");
-    ran(profile).is(1, &["nobody"]).one_error();
-    assert_eq!(house.text(), without);
+    run_to_end(profile).assert_exit(1, &["nobody"]).assert_one_error();
+    assert_eq!(house.read_config(), without);
     for keys in [&[][..], &wrong, &unknown] {
-        house.set(&without);
-        with(keys, &["disable", "--yes"]).is(0, &[]);
-        assert!(house.text().contains(OFF_LINE));
+        house.write_config(&without);
+        with(keys, &["disable", "--yes"]).assert_exit(0, &[]);
+        assert!(house.read_config().contains(DISABLED_LINE));
     }
 }
 
 #[test]
 fn an_aws_that_doesnt_answer_stops_no_disable() {
-    let mut house = House::new();
+    let mut house = BadInputHost::new();
     house.server.kill().unwrap();
     house.server.wait().unwrap();
-    house.run(&ENABLE).is(1, &["next: "]).one_error();
-    assert_eq!(house.text(), house.on());
-    house.disables();
+    house.run_binary(&ENABLE_ARGS).assert_exit(1, &["next: "]).assert_one_error();
+    assert_eq!(house.read_config(), house.enabled_config());
+    house.assert_disables();
 }
 
 #[test]
 fn a_packagecloud_ctl_that_is_missing_or_fails() {
-    let house = House::new();
-    let off = house.on().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
-    house.set(&off);
-    fs::remove_file(house.path("ctl")).unwrap();
-    let ran = house.run(&["enable", "--yes", "--unproven"]);
-    ran.is(1, &["there is no such program here", "--ctl"]);
-    assert!(!house.text().contains("['cloudfront_enabled'] = true"), "taken back");
-    house.set(&house.on());
-    house.run(&["disable", "--yes"]).is(1, &["there is no such program here", "reconfigure"]);
-    assert!(house.text().contains(OFF_LINE), "the file is off all the same");
+    let house = BadInputHost::new();
+    let off =
+        house.enabled_config().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
+    house.write_config(&off);
+    fs::remove_file(house.file_path("ctl")).unwrap();
+    let ran = house.run_binary(&["enable", "--yes", "--unproven"]);
+    ran.assert_exit(1, &["there is no such program here", "--ctl"]);
+    assert!(!house.read_config().contains("['cloudfront_enabled'] = true"), "taken back");
+    house.write_config(&house.enabled_config());
+    house.run_binary(&["disable", "--yes"]).assert_exit(1, &["there is no such program here", "reconfigure"]);
+    assert!(house.read_config().contains(DISABLED_LINE), "the file is off all the same");
 
-    house.set(&off);
+    house.write_config(&off);
     // Half way: it says some lines, and fails once.
-    house.ctl("echo 'Converging 217 resources'; if [ \"$1\" = reconfigure ] && [ ! -e \"$0.failed\" ]; then : >\"$0.failed\"; echo 'FATAL: mysql'; exit 3; fi");
-    house.run(&["enable", "--yes", "--unproven"]).is(1, &["exit code 3", "FATAL: mysql", "next: "]);
-    assert!(!house.text().contains("['cloudfront_enabled'] = true"), "taken back: {}", house.text());
-    house.set(&house.on());
-    fs::remove_file(house.path("ctl.failed")).unwrap();
-    house.run(&["disable", "--yes"]).is(1, &["exit code 3", "FATAL: mysql", "next: "]);
-    assert!(house.text().contains(OFF_LINE), "the file is off all the same");
-    assert!(house.ctl_ran().ends_with("reconfigure\nrestart\n"), "it goes on past the failure");
-    house.run(&["disable", "--yes"]).is(0, &[]);
+    house.write_ctl_script("echo 'Converging 217 resources'; if [ \"$1\" = reconfigure ] && [ ! -e \"$0.failed\" ]; then : >\"$0.failed\"; echo 'FATAL: mysql'; exit 3; fi");
+    house
+        .run_binary(&["enable", "--yes", "--unproven"])
+        .assert_exit(1, &["exit code 3", "FATAL: mysql", "next: "]);
+    assert!(
+        !house.read_config().contains("['cloudfront_enabled'] = true"),
+        "taken back: {}",
+        house.read_config()
+    );
+    house.write_config(&house.enabled_config());
+    fs::remove_file(house.file_path("ctl.failed")).unwrap();
+    house.run_binary(&["disable", "--yes"]).assert_exit(1, &["exit code 3", "FATAL: mysql", "next: "]);
+    assert!(house.read_config().contains(DISABLED_LINE), "the file is off all the same");
+    assert!(house.read_ctl_log().ends_with("reconfigure\nrestart\n"), "it goes on past the failure");
+    house.run_binary(&["disable", "--yes"]).assert_exit(0, &[]);
 }
 
 #[test]
 fn credentials_that_have_expired() {
     let dir = tempfile::tempdir().unwrap();
     let sandboxed = |words: &[&str]| {
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(BINARY_PATH);
         command.env_clear().env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0").stdin(Stdio::null());
         command.arg(format!("--sandbox={}", dir.path().display())).args(words);
-        ran(command)
+        run_to_end(command)
     };
     let text = || fs::read_to_string(dir.path().join("packagecloud.rb")).unwrap();
     let fault =
@@ -409,19 +444,19 @@ fn credentials_that_have_expired() {
         let all: Vec<&str> = faults.iter().map(String::as_str).chain(words.iter().copied()).collect();
         sandboxed(&all)
     };
-    sandboxed(&["plan"]).is(3, &[]);
+    sandboxed(&["plan"]).assert_exit(3, &[]);
     let before = text();
-    expired(&["enable", "--yes"]).is(1, &["expired", "next: "]).one_error();
+    expired(&["enable", "--yes"]).assert_exit(1, &["expired", "next: "]).assert_one_error();
     assert_eq!(text(), before);
-    sandboxed(&["enable", "--yes"]).is(0, &[]);
-    expired(&["disable", "--yes"]).is(0, &[]);
-    assert!(text().contains(OFF_LINE), "{}", text());
+    sandboxed(&["enable", "--yes"]).assert_exit(0, &[]);
+    expired(&["disable", "--yes"]).assert_exit(0, &[]);
+    assert!(text().contains(DISABLED_LINE), "{}", text());
 }
 
 /// A command on a terminal, asked to go on, and told yes once somebody else has changed the file.
-fn told_yes_after(house: &House, words: &[&str], change: impl FnOnce()) -> Ran {
+fn confirm_after_change(house: &BadInputHost, words: &[&str], change: impl FnOnce()) -> BadInputRun {
     let pair = portable_pty::native_pty_system().openpty(portable_pty::PtySize::default()).unwrap();
-    let given = house.command(words);
+    let given = house.build_command(words);
     let mut command = portable_pty::CommandBuilder::new(given.get_program());
     command.env_clear();
     command.args(given.get_args());
@@ -450,35 +485,39 @@ fn told_yes_after(house: &House, words: &[&str], change: impl FnOnce()) -> Ran {
     }
     assert!(change.is_none(), "it never asked: {}", String::from_utf8_lossy(&text));
     let code = child.wait().unwrap().exit_code().try_into().unwrap();
-    Ran { code, text: String::from_utf8(text).unwrap().replace("\r\n", "\n") }
+    BadInputRun { code, text: String::from_utf8(text).unwrap().replace("\r\n", "\n") }
 }
 
 #[test]
 fn a_file_that_is_changed_between_the_look_and_the_write() {
-    let house = House::new();
-    house.disables();
+    let house = BadInputHost::new();
+    house.assert_disables();
     let backups = || {
-        let names = fs::read_dir(house.path("etc")).unwrap();
+        let names = fs::read_dir(house.file_path("etc")).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.ends_with(".bak")).collect::<Vec<_>>()
     };
-    let (before, ran) = (backups(), house.ctl_ran());
-    let theirs = format!("{}# somebody else was here\n", house.text());
+    let (before, ran) = (backups(), house.read_ctl_log());
+    let theirs = format!("{}# somebody else was here\n", house.read_config());
     for words in [vec!["roll-back", &before[0]], vec!["roll-back", "--whole-file", &before[0]]] {
-        let told = told_yes_after(&house, &words, || house.set(&theirs));
-        told.is(1, &["packagecloud.rb", "changed since it was read", "look again"]);
+        let told = confirm_after_change(&house, &words, || house.write_config(&theirs));
+        told.assert_exit(1, &["packagecloud.rb", "changed since it was read", "look again"]);
         assert_eq!(told.text.matches("packagecloud-cloudfront: ").count(), 1, "{}", told.text);
-        assert_eq!(house.text(), theirs, "it stays as the other wrote it");
-        house.set(&theirs.replace("# somebody else was here\n", ""));
+        assert_eq!(house.read_config(), theirs, "it stays as the other wrote it");
+        house.write_config(&theirs.replace("# somebody else was here\n", ""));
     }
-    assert_eq!((backups(), house.ctl_ran()), (before, ran), "nothing was made or run");
-    house.set(&house.on());
-    house.disables();
+    assert_eq!((backups(), house.read_ctl_log()), (before, ran), "nothing was made or run");
+    house.write_config(&house.enabled_config());
+    house.assert_disables();
 
     // Switching off was asked for, and is one value: it is written into the file as the other left it.
-    house.set(&house.on());
-    let theirs = format!("{}# somebody else was here\n", house.on());
-    told_yes_after(&house, &["disable"], || house.set(&theirs)).is(0, &["Switch CloudFront off?"]);
-    let on_line = OFF_LINE.replace("false", "true");
-    assert_eq!(house.text(), theirs.replace(&format!("\n{on_line}\n"), &format!("\n{OFF_LINE}\n")));
+    house.write_config(&house.enabled_config());
+    let theirs = format!("{}# somebody else was here\n", house.enabled_config());
+    confirm_after_change(&house, &["disable"], || house.write_config(&theirs))
+        .assert_exit(0, &["Switch CloudFront off?"]);
+    let on_line = DISABLED_LINE.replace("false", "true");
+    assert_eq!(
+        house.read_config(),
+        theirs.replace(&format!("\n{on_line}\n"), &format!("\n{DISABLED_LINE}\n"))
+    );
 }

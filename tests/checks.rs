@@ -3,37 +3,42 @@
 use std::process::{Command, Stdio};
 
 use packagecloud_cloudfront::{
-    aws::Cloud,
+    aws::AwsClients,
     model::{
-        aws::names::Names,
-        iam::access::needs,
+        aws::names::ResourceNames,
+        iam::access::list_required_permissions,
         run::{
-            check::{Check, Verdict},
+            check::{Check, CheckVerdict},
             goal::Goal,
         },
     },
     sandbox::{
-        self, Delays, Options, World,
-        control_plane::cloudfront::{Kept, OriginAccessIdentity},
-        seed::BUCKET,
+        self, Sandbox, SandboxDelays, SandboxOptions,
+        control_plane::cloudfront::{NamedConfigRecord, OriginAccessIdentityRecord},
+        seed::SANDBOX_BUCKET,
     },
 };
 use serde_json::{Value, json};
 
-struct Shop(tempfile::TempDir);
+struct ChecksFixture(tempfile::TempDir);
 
-impl Shop {
+impl ChecksFixture {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn world(&self) -> World {
-        let delays = Some(Delays::default().paced(0.0));
-        sandbox::open(&Options { dir: self.0.path().to_owned(), empty: true, delays, ..Options::default() })
-            .unwrap()
+    fn open_sandbox(&self) -> Sandbox {
+        let delays = Some(SandboxDelays::default().scale_by(0.0));
+        sandbox::open_sandbox(&SandboxOptions {
+            dir: self.0.path().to_owned(),
+            empty: true,
+            delays,
+            ..SandboxOptions::default()
+        })
+        .unwrap()
     }
 
-    fn run(&self, words: &[&str]) -> (i32, String) {
+    fn run_binary(&self, words: &[&str]) -> (i32, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
             .env_clear()
             .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")
@@ -47,8 +52,8 @@ impl Shop {
     }
 
     /// The checks of this name: result, detail and next move.
-    fn check(&self, name: &str) -> Vec<(String, String)> {
-        let (_, text) = self.run(&["check"]);
+    fn run_named_check(&self, name: &str) -> Vec<(String, String)> {
+        let (_, text) = self.run_binary(&["check"]);
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines
             .filter(|line| line["type"] == "check" && line["name"] == name)
@@ -60,62 +65,67 @@ impl Shop {
     }
 
     #[track_caller]
-    fn says(&self, name: &str, result: &str, words: &[&str]) {
-        let found = self.check(name);
+    fn assert_check(&self, name: &str, result: &str, words: &[&str]) {
+        let found = self.run_named_check(name);
         let fits =
             |(is, text): &(String, String)| is == result && words.iter().all(|word| text.contains(word));
         assert!(found.iter().any(fits), "{name} {result} {words:?}: {found:#?}");
     }
 }
 
-fn policy(world: &World, statement: &Value) {
+fn set_bucket_policy(world: &Sandbox, statement: &Value) {
     let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-    world.write(|state| state.s3.buckets.get_mut(BUCKET).unwrap().policy = Some(document));
+    world.write_state(|state| state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy = Some(document));
 }
 
 #[test]
 fn of_the_bucket_policy() {
-    let shop = Shop::new();
-    let objects = format!("arn:aws:s3:::{BUCKET}/*");
-    shop.says("bucket-policy", "pass", &["none yet"]);
+    let shop = ChecksFixture::new();
+    let objects = format!("arn:aws:s3:::{SANDBOX_BUCKET}/*");
+    shop.assert_check("bucket-policy", "pass", &["none yet"]);
     let deny = |condition: Value| json!({"Sid": "OnlyHere", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": objects, "Condition": condition});
-    policy(&shop.world(), &deny(json!({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}})));
-    shop.says("bucket-policy", "fail", &["\"OnlyHere\"", "aws:sourcevpce", "CloudFront too", "next: except"]);
-    policy(&shop.world(), &deny(json!({"StringEquals": {"aws:UserAgent": "x"}})));
-    shop.says("bucket-policy", "unknown", &["depending on aws:useragent"]);
-    policy(&shop.world(), &deny(json!({"Bool": {"aws:SecureTransport": "false"}})));
-    shop.says("bucket-policy", "pass", &["20480 bytes"]);
+    set_bucket_policy(&shop.open_sandbox(), &deny(json!({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}})));
+    shop.assert_check(
+        "bucket-policy",
+        "fail",
+        &["\"OnlyHere\"", "aws:sourcevpce", "CloudFront too", "next: except"],
+    );
+    set_bucket_policy(&shop.open_sandbox(), &deny(json!({"StringEquals": {"aws:UserAgent": "x"}})));
+    shop.assert_check("bucket-policy", "unknown", &["depending on aws:useragent"]);
+    set_bucket_policy(&shop.open_sandbox(), &deny(json!({"Bool": {"aws:SecureTransport": "false"}})));
+    shop.assert_check("bucket-policy", "pass", &["20480 bytes"]);
     let gone = json!({"Effect": "Allow", "Principal": {"AWS": "AROAEXAMPLEEXAMPLE123"}, "Action": "s3:GetObject", "Resource": objects});
-    policy(&shop.world(), &gone);
-    shop.says("bucket-policy", "fail", &["AROAEXAMPLEEXAMPLE123", "deleted", "next: remove"]);
-    let long: Vec<String> = (0..400).map(|at| format!("arn:aws:s3:::{BUCKET}/directory-{at}/*")).collect();
-    policy(
-        &shop.world(),
+    set_bucket_policy(&shop.open_sandbox(), &gone);
+    shop.assert_check("bucket-policy", "fail", &["AROAEXAMPLEEXAMPLE123", "deleted", "next: remove"]);
+    let long: Vec<String> =
+        (0..400).map(|at| format!("arn:aws:s3:::{SANDBOX_BUCKET}/directory-{at}/*")).collect();
+    set_bucket_policy(
+        &shop.open_sandbox(),
         &json!({"Effect": "Allow", "Principal": {"AWS": "999999999999"}, "Action": "s3:GetObject", "Resource": long}),
     );
-    shop.says("bucket-policy", "fail", &["20480", "next: shorten"]);
+    shop.assert_check("bucket-policy", "fail", &["20480", "next: shorten"]);
 }
 
 #[test]
 fn of_the_buckets_settings() {
-    let shop = Shop::new();
-    shop.says("bucket", "pass", &["us-east-1"]);
-    shop.says("bucket-ownership", "pass", &["BucketOwnerEnforced"]);
-    shop.says("bucket-versioning", "pass", &["off"]);
-    shop.says("bucket-encryption", "pass", &["AES256"]);
-    shop.world().write(|state| {
-        let settings = &mut state.s3.buckets.get_mut(BUCKET).unwrap().settings;
+    let shop = ChecksFixture::new();
+    shop.assert_check("bucket", "pass", &["us-east-1"]);
+    shop.assert_check("bucket-ownership", "pass", &["BucketOwnerEnforced"]);
+    shop.assert_check("bucket-versioning", "pass", &["off"]);
+    shop.assert_check("bucket-encryption", "pass", &["AES256"]);
+    shop.open_sandbox().write_state(|state| {
+        let settings = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().settings;
         settings.insert("versioning".into(), "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>".into());
         settings.insert(
             "encryption".into(),
             "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>".into(),
         );
     });
-    shop.says("bucket-versioning", "pass", &["on", "charged"]);
-    shop.says("bucket-encryption", "unknown", &["aws/s3", "before going live"]);
+    shop.assert_check("bucket-versioning", "pass", &["on", "charged"]);
+    shop.assert_check("bucket-encryption", "unknown", &["aws/s3", "before going live"]);
     let key = "arn:aws:kms:us-east-1:999999999999:key/1";
-    shop.world().write(|state| {
-        let settings = &mut state.s3.buckets.get_mut(BUCKET).unwrap().settings;
+    shop.open_sandbox().write_state(|state| {
+        let settings = &mut state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().settings;
         settings.insert("versioning".into(), "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>".into());
         settings.insert("ownershipControls".into(), "<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>".into());
         settings.insert(
@@ -123,9 +133,13 @@ fn of_the_buckets_settings() {
             format!("<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>{key}</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"),
         );
     });
-    shop.says("bucket-versioning", "pass", &["suspended"]);
-    shop.says("bucket-ownership", "pass", &["ObjectWriter", "--no-acl"]);
-    shop.says("bucket-encryption", "pass", &[key, "origin access control", "must let CloudFront decrypt"]);
+    shop.assert_check("bucket-versioning", "pass", &["suspended"]);
+    shop.assert_check("bucket-ownership", "pass", &["ObjectWriter", "--no-acl"]);
+    shop.assert_check(
+        "bucket-encryption",
+        "pass",
+        &[key, "origin access control", "must let CloudFront decrypt"],
+    );
 }
 
 #[tokio::test]
@@ -139,13 +153,13 @@ async fn of_a_sample_of_objects() {
         ("customer", "unknown", "SSE-C"),
     ];
     for (kind, result, words) in table {
-        let shop = Shop::new();
-        shop.says("objects", "unknown", &["none is there"]);
+        let shop = ChecksFixture::new();
+        shop.assert_check("objects", "unknown", &["none is there"]);
         {
-            let world = shop.world();
+            let world = shop.open_sandbox();
             let config =
                 aws_sdk_s3::config::Builder::from(&world.sdk_config()).force_path_style(true).build();
-            let put = aws_sdk_s3::Client::from_conf(config).put_object().bucket(BUCKET).key(key);
+            let put = aws_sdk_s3::Client::from_conf(config).put_object().bucket(SANDBOX_BUCKET).key(key);
             let put = match kind {
                 "archived" => put.storage_class(StorageClass::Glacier),
                 "kms" => put.server_side_encryption(ServerSideEncryption::AwsKms),
@@ -157,81 +171,93 @@ async fn of_a_sample_of_objects() {
             put.body(b"a package".to_vec().into()).send().await.unwrap();
         }
         let named = if result == "unknown" { key } else { "1 looked at" };
-        shop.says("objects", result, &[named, words]);
+        shop.assert_check("objects", result, &[named, words]);
     }
 }
 
 #[test]
 fn of_the_account() {
-    let shop = Shop::new();
-    shop.says("kms-key", "pass", &["none yet"]);
-    shop.says("lambda-concurrency", "pass", &["1000"]);
-    shop.says("cloudfront-quotas", "pass", &["0 of 500 distributions", "of 20 cache policies"]);
-    shop.says("clock", "pass", &[]);
-    assert_eq!(shop.run(&["bootstrap-cloudfront", "--yes"]).0, 1, "there is no secret yet");
-    assert_eq!(shop.run(&["generate-cloudfront-secret", "--yes"]).0, 0);
-    assert_eq!(shop.run(&["bootstrap-cloudfront", "--yes"]).0, 0);
-    shop.says("kms-key", "pass", &["enabled"]);
-    shop.world().write(|state| {
+    let shop = ChecksFixture::new();
+    shop.assert_check("kms-key", "pass", &["none yet"]);
+    shop.assert_check("lambda-concurrency", "pass", &["1000"]);
+    shop.assert_check("cloudfront-quotas", "pass", &["0 of 500 distributions", "of 20 cache policies"]);
+    shop.assert_check("clock", "pass", &[]);
+    assert_eq!(shop.run_binary(&["bootstrap-cloudfront", "--yes"]).0, 1, "there is no secret yet");
+    assert_eq!(shop.run_binary(&["generate-cloudfront-secret", "--yes"]).0, 0);
+    assert_eq!(shop.run_binary(&["bootstrap-cloudfront", "--yes"]).0, 0);
+    shop.assert_check("kms-key", "pass", &["enabled"]);
+    shop.open_sandbox().write_state(|state| {
         state.lambda.concurrency = Some(10);
         state.kms.keys.values_mut().for_each(|key| key.state = "PendingDeletion".into());
     });
-    shop.says("kms-key", "fail", &["PendingDeletion", "next: enable it, or cancel its deletion"]);
-    shop.says("lambda-concurrency", "unknown", &["10 of 10", "100 requests a second", "Service Quotas"]);
+    shop.assert_check("kms-key", "fail", &["PendingDeletion", "next: enable it, or cancel its deletion"]);
+    shop.assert_check(
+        "lambda-concurrency",
+        "unknown",
+        &["10 of 10", "100 requests a second", "Service Quotas"],
+    );
 }
 
 #[test]
 fn of_a_key_that_was_switched_off() {
-    let shop = Shop::new();
-    assert_eq!(shop.run(&["generate-cloudfront-secret", "--yes"]).0, 0);
-    assert_eq!(shop.run(&["bootstrap-cloudfront", "--yes"]).0, 0);
-    shop.world().write(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".into()));
-    shop.says("kms-key", "fail", &["is Disabled", "can't decrypt the secret", "next: enable it"]);
+    let shop = ChecksFixture::new();
+    assert_eq!(shop.run_binary(&["generate-cloudfront-secret", "--yes"]).0, 0);
+    assert_eq!(shop.run_binary(&["bootstrap-cloudfront", "--yes"]).0, 0);
+    shop.open_sandbox()
+        .write_state(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".into()));
+    shop.assert_check("kms-key", "fail", &["is Disabled", "can't decrypt the secret", "next: enable it"]);
 }
 
 #[test]
 fn of_cloudfronts_quotas_the_one_that_is_used_up() {
-    let shop = Shop::new();
+    let shop = ChecksFixture::new();
     let policies = |count: usize| {
-        shop.world().write(|state| {
+        shop.open_sandbox().write_state(|state| {
             state.cloudfront.policies = (0..count)
                 .map(|number| {
                     let (id, name) = (format!("policy-{number}"), format!("theirs-{number}"));
                     let config = format!(
                         "<CachePolicyConfig><Name>{name}</Name><MinTTL>0</MinTTL></CachePolicyConfig>"
                     );
-                    (id.clone(), Kept { id, name, config, ..Kept::default() })
+                    (id.clone(), NamedConfigRecord { id, name, config, ..NamedConfigRecord::default() })
                 })
                 .collect();
         });
     };
     policies(19);
-    shop.says("cloudfront-quotas", "pass", &["19 of 20 cache policies"]);
+    shop.assert_check("cloudfront-quotas", "pass", &["19 of 20 cache policies"]);
     policies(20);
     let next = "raise it in Service Quotas";
-    shop.says("cloudfront-quotas", "unknown", &["20 of 20 cache policies are used", next]);
+    shop.assert_check("cloudfront-quotas", "unknown", &["20 of 20 cache policies are used", next]);
     policies(0);
-    shop.world().write(|state| {
+    shop.open_sandbox().write_state(|state| {
         state.cloudfront.identities = (0..100)
             .map(|number| {
                 let id = format!("E{number:013}");
                 let comment = format!("another {number}");
-                (id.clone(), OriginAccessIdentity { id, comment, ..OriginAccessIdentity::default() })
+                (
+                    id.clone(),
+                    OriginAccessIdentityRecord { id, comment, ..OriginAccessIdentityRecord::default() },
+                )
             })
             .collect();
     });
-    shop.says("cloudfront-quotas", "unknown", &["100 of 100 origin access identities are used", next]);
+    shop.assert_check(
+        "cloudfront-quotas",
+        "unknown",
+        &["100 of 100 origin access identities are used", next],
+    );
 }
 
 #[test]
 fn of_a_distribution_on_a_plan_and_of_all_that_an_account_may_have() {
-    let shop = Shop::new();
-    assert!(shop.check("flat-rate-plan").is_empty(), "nothing is said where nothing is seen");
-    assert_eq!(shop.run(&["enable", "--yes"]).0, 0);
-    shop.says("cloudfront-quotas", "pass", &["1 of 500 distributions", "1 of 20 cache policies"]);
-    assert!(shop.check("flat-rate-plan").is_empty());
+    let shop = ChecksFixture::new();
+    assert!(shop.run_named_check("flat-rate-plan").is_empty(), "nothing is said where nothing is seen");
+    assert_eq!(shop.run_binary(&["enable", "--yes"]).0, 0);
+    shop.assert_check("cloudfront-quotas", "pass", &["1 of 500 distributions", "1 of 20 cache policies"]);
+    assert!(shop.run_named_check("flat-rate-plan").is_empty());
     let acl = "<WebACLId>arn:aws:wafv2:us-east-1:999999999999:global/webacl/CreatedByCloudFront/1</WebACLId>";
-    let id = shop.world().write(|state| {
+    let id = shop.open_sandbox().write_state(|state| {
         let ours = state.cloudfront.distributions.values_mut().next().unwrap();
         ours.config = ours
             .config
@@ -240,50 +266,52 @@ fn of_a_distribution_on_a_plan_and_of_all_that_an_account_may_have() {
             .replace("</DistributionConfig>", &format!("{acl}</DistributionConfig>"));
         ours.id.clone()
     });
-    shop.says(
+    shop.assert_check(
         "flat-rate-plan",
         "unknown",
         &[&format!("distribution {id} has a web ACL"), "Business or Premium", "refuse package managers"],
     );
-    shop.world().write(|state| {
+    shop.open_sandbox().write_state(|state| {
         let ours = state.cloudfront.distributions.values().next().unwrap().clone();
         for number in 1..500 {
             let mut other = ours.clone();
             other.id = format!("E{number:013}");
             other.domain = format!("d{number}.cloudfront.net");
-            other.config = ours.config.replace(BUCKET, "another-bucket");
+            other.config = ours.config.replace(SANDBOX_BUCKET, "another-bucket");
             other.tags.clear();
             state.cloudfront.distributions.insert(other.id.clone(), other);
         }
     });
-    shop.says(
+    shop.assert_check(
         "cloudfront-quotas",
         "unknown",
         &["500 of 500 distributions are used", "remove one that is no longer used"],
     );
 }
 
-fn user(world: &World, statements: &Value) {
-    world.write(|state| state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements}));
+fn set_user_policy(world: &Sandbox, statements: &Value) {
+    world.write_state(|state| {
+        state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements})
+    });
 }
 
 #[test]
 fn of_permissions_who_denies_and_what_ends() {
     let all = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
     let deny = |action: &str| json!({"Effect": "Deny", "Action": action, "Resource": "*"});
-    let shop = Shop::new();
-    shop.says("kms:CreateKey", "pass", &["allowed"]);
-    user(&shop.world(), &json!([all, deny("kms:CreateKey")]));
-    shop.says(
+    let shop = ChecksFixture::new();
+    shop.assert_check("kms:CreateKey", "pass", &["allowed"]);
+    set_user_policy(&shop.open_sandbox(), &json!([all, deny("kms:CreateKey")]));
+    shop.assert_check(
         "kms:CreateKey",
         "fail",
         &["a policy denies it explicitly", "needed for bootstrap, KMS key", "lifted"],
     );
-    user(
-        &shop.world(),
+    set_user_policy(
+        &shop.open_sandbox(),
         &json!([{"Effect": "Allow", "NotAction": "lambda:EnableReplication*", "Resource": "*"}]),
     );
-    shop.says(
+    shop.assert_check(
         "lambda:EnableReplication*",
         "fail",
         &[
@@ -293,63 +321,70 @@ fn of_permissions_who_denies_and_what_ends() {
             "check --policy",
         ],
     );
-    user(&shop.world(), &json!([all]));
+    set_user_policy(&shop.open_sandbox(), &json!([all]));
     let except = |action: &str| json!({"Version": "2012-10-17", "Statement": [all, deny(action)]});
-    shop.world().write(|state| state.iam.organization = vec![except("iam:CreateRole")]);
-    shop.says("iam:CreateRole", "fail", &["the organization doesn't allow it", "service control policies"]);
-    shop.world().write(|state| {
+    shop.open_sandbox().write_state(|state| state.iam.organization = vec![except("iam:CreateRole")]);
+    shop.assert_check(
+        "iam:CreateRole",
+        "fail",
+        &["the organization doesn't allow it", "service control policies"],
+    );
+    shop.open_sandbox().write_state(|state| {
         state.iam.organization.clear();
         state.iam.user.boundary = Some(json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "NotAction": "kms:*", "Resource": "*"}]}));
     });
-    shop.says(
+    shop.assert_check(
         "kms:PutKeyPolicy",
         "fail",
         &["the permissions boundary doesn't allow it", "widen the boundary"],
     );
     // And so it is: the step that was named ends, with the same words for who denies.
-    assert_eq!(shop.run(&["generate-cloudfront-secret", "--yes"]).0, 0);
-    let (code, text) = shop.run(&["bootstrap-cloudfront", "--yes"]);
+    assert_eq!(shop.run_binary(&["generate-cloudfront-secret", "--yes"]).0, 0);
+    let (code, text) = shop.run_binary(&["bootstrap-cloudfront", "--yes"]);
     assert_eq!(code, 1);
     assert!(text.contains("kms:") && text.contains("permissions boundary"), "{text}");
-    shop.world().write(|state| state.iam.user.boundary = None);
+    shop.open_sandbox().write_state(|state| state.iam.user.boundary = None);
     // A condition on what only the real request has is no denial.
-    user(
-        &shop.world(),
+    set_user_policy(
+        &shop.open_sandbox(),
         &json!([{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}},
         {"Effect": "Allow", "Action": ["s3:*", "iam:SimulatePrincipalPolicy", "sts:*"], "Resource": "*"}]),
     );
-    shop.says("kms:CreateKey", "unknown", &["depends on aws:SourceIp", "only the real request has"]);
+    shop.assert_check("kms:CreateKey", "unknown", &["depends on aws:SourceIp", "only the real request has"]);
     // Who may not simulate goes on.
-    user(&shop.world(), &json!([all, deny("iam:SimulatePrincipalPolicy")]));
-    shop.says("permissions", "unknown", &["cannot be checked", "going on is safe"]);
-    assert!(shop.check("kms:CreateKey").is_empty());
-    assert_eq!(shop.run(&["check"]).0, 0, "unknown fails nothing");
+    set_user_policy(&shop.open_sandbox(), &json!([all, deny("iam:SimulatePrincipalPolicy")]));
+    shop.assert_check("permissions", "unknown", &["cannot be checked", "going on is safe"]);
+    assert!(shop.run_named_check("kms:CreateKey").is_empty());
+    assert_eq!(shop.run_binary(&["check"]).0, 0, "unknown fails nothing");
 }
 
-async fn simulated(cloud: &Cloud, principal: &str) -> Vec<Check> {
-    let names = Names::new(BUCKET, &"".parse().unwrap_or_default());
-    cloud.simulate(principal, &needs(Goal::Upgrade, &names, "999999999999")).await.unwrap()
+async fn simulate_needs(cloud: &AwsClients, principal: &str) -> Vec<Check> {
+    let names = ResourceNames::new(SANDBOX_BUCKET, &"".parse().unwrap_or_default());
+    cloud
+        .simulate_permissions(principal, &list_required_permissions(Goal::Upgrade, &names, "999999999999"))
+        .await
+        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_callers_of_every_kind() {
-    let shop = Shop::new();
-    let world = shop.world();
-    let cloud = Cloud::new(&world.sdk_config(), None);
-    let whole = simulated(&cloud, "arn:aws:iam::999999999999:user/sandbox").await;
-    assert!(whole.len() > 60 && whole.iter().all(|check| check.result == Verdict::Pass), "{whole:?}");
+    let shop = ChecksFixture::new();
+    let world = shop.open_sandbox();
+    let cloud = AwsClients::new(&world.sdk_config(), None);
+    let whole = simulate_needs(&cloud, "arn:aws:iam::999999999999:user/sandbox").await;
+    assert!(whole.len() > 60 && whole.iter().all(|check| check.result == CheckVerdict::Pass), "{whole:?}");
     for (arn, words) in [
         ("arn:aws:iam::999999999999:root", "root cannot be checked"),
         ("arn:aws:sts::999999999999:federated-user/jo", "simulates users and roles alone"),
         ("arn:aws:sts::999999999999:assumed-role/Nobody/jo", "cannot be checked"),
     ] {
-        let checks = simulated(&cloud, arn).await;
+        let checks = simulate_needs(&cloud, arn).await;
         assert_eq!(checks.len(), 1, "{checks:?}");
-        assert!(checks[0].result == Verdict::Unknown && checks[0].detail.contains(words), "{checks:?}");
+        assert!(checks[0].result == CheckVerdict::Unknown && checks[0].detail.contains(words), "{checks:?}");
     }
     // An SSO role has a path, which its sessions' ARNs don't tell.
-    world.write(|state| {
-        let mut role = packagecloud_cloudfront::sandbox::control_plane::iam::Role {
+    world.write_state(|state| {
+        let mut role = packagecloud_cloudfront::sandbox::control_plane::iam::RoleRecord {
             name: "AWSReservedSSO_Admin_1".into(),
             ..Default::default()
         };
@@ -360,15 +395,16 @@ async fn of_callers_of_every_kind() {
         role.policies.insert("all".into(), everything.to_string());
         state.iam.roles.insert(role.name.clone(), role);
     });
-    let checks = simulated(&cloud, "arn:aws:sts::999999999999:assumed-role/AWSReservedSSO_Admin_1/jo").await;
-    assert!(checks.len() > 60 && checks.iter().all(|check| check.result == Verdict::Pass), "{checks:?}");
+    let checks =
+        simulate_needs(&cloud, "arn:aws:sts::999999999999:assumed-role/AWSReservedSSO_Admin_1/jo").await;
+    assert!(checks.len() > 60 && checks.iter().all(|check| check.result == CheckVerdict::Pass), "{checks:?}");
 }
 
 #[test]
 fn a_throttled_simulation_is_asked_again_and_where_that_lasts_unknown() {
-    let shop = Shop::new();
+    let shop = ChecksFixture::new();
     let asked = |fault: &str| {
-        let (code, text) = shop.run(&["--sandbox-fault", fault, "check"]);
+        let (code, text) = shop.run_binary(&["--sandbox-fault", fault, "check"]);
         assert_eq!(code, 0, "{text}");
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let permissions = lines.filter(|line| line["name"].as_str().is_some_and(|name| name.contains(':')));

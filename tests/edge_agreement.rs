@@ -13,16 +13,18 @@ use std::{
 use fastrand::Rng;
 use packagecloud_cloudfront::{
     edge::{
-        bundle::Bundle,
-        runtime::{Decrypt, Function},
+        bundle::EdgeBundle,
+        runtime::{EdgeFunctionInstance, KmsResponder},
     },
-    model::url::token::{Construction, Mac, Request, canonical, check, sign},
+    model::url::token::{
+        MacAlgorithm, TokenConstruction, ViewerRequest, check_request, encode_canonical_path, sign_token,
+    },
 };
 use serde_json::{Value, json};
 
-const BATCH: usize = 1000;
+const BATCH_SIZE: usize = 1000;
 /// What paths are made of: plain pieces, and everything that has ever been a trap.
-const PIECES: [&str; 47] = [
+const PATH_PIECES: [&str; 47] = [
     "/",
     "/",
     "/",
@@ -71,18 +73,18 @@ const PIECES: [&str; 47] = [
     "-._~",
     "\u{feff}",
 ];
-const LETTERS: [&str; 24] = [
+const QUERY_PIECES: [&str; 24] = [
     "0", "1", "9", "a", "f", "g", "A", "F", "_", "=", "t", "T", "&", "%", "/", ".", "+", " ", "é", "\n",
     "\0", "٣", "t=", "&x=1",
 ];
 
-fn case(rng: &mut Rng) -> Value {
-    let constructions = Construction::all();
+fn random_case(rng: &mut Rng) -> Value {
+    let constructions = TokenConstruction::all_constructions();
     let construction = constructions[rng.usize(..constructions.len())];
     let keys: Vec<Vec<u8>> = (0..rng.usize(..4))
         .map(|_| (0..[0, 15, 16, 32, 44, 64, 65][rng.usize(..7)]).map(|_| rng.u8(..)).collect())
         .collect();
-    let object: String = (0..rng.usize(..8)).map(|_| PIECES[rng.usize(..PIECES.len())]).collect();
+    let object: String = (0..rng.usize(..8)).map(|_| PATH_PIECES[rng.usize(..PATH_PIECES.len())]).collect();
     let object =
         if rng.u8(..3) == 0 { object } else { format!("7/{}", object.trim_matches('/').replace("//", "/")) };
     let host = ["d1.cloudfront.net", "packages.example.com", ""][rng.usize(..3)];
@@ -93,26 +95,27 @@ fn case(rng: &mut Rng) -> Value {
         2 => expires.saturating_sub(300),
         _ => rng.u64(..12_000_000_000),
     };
-    let mac = if rng.bool() { Mac::Sha1 } else { Mac::Sha256 };
+    let mac = if rng.bool() { MacAlgorithm::Sha1 } else { MacAlgorithm::Sha256 };
     let signed_as =
         if rng.u8(..4) == 0 { constructions[rng.usize(..constructions.len())] } else { construction };
     let key = if keys.is_empty() { Vec::new() } else { keys[rng.usize(..keys.len())].clone() };
 
     // The object as it is, or the escapes in it read as a browser would.
-    let mut uri = if rng.bool() { canonical(&format!("/{object}")) } else { format!("/{object}") };
+    let mut uri =
+        if rng.bool() { encode_canonical_path(&format!("/{object}")) } else { format!("/{object}") };
     let meant = if uri.contains('%') && rng.bool() {
         percent_encoding::percent_decode_str(&uri[1..]).decode_utf8_lossy().into_owned()
     } else {
         object
     };
-    let mut querystring = format!("t={}", sign(&key, &meant, expires, mac, signed_as, host));
+    let mut querystring = format!("t={}", sign_token(&key, &meant, expires, mac, signed_as, host));
     let mut method = if rng.bool() { "GET" } else { "HEAD" }.to_owned();
     for _ in 0..[0, 0, 1, 2][rng.usize(..4)] {
         match rng.u8(..8) {
-            0..3 => damage(&mut uri, rng, &PIECES),
-            3..6 => damage(&mut querystring, rng, &LETTERS),
+            0..3 => damage_text(&mut uri, rng, &PATH_PIECES),
+            3..6 => damage_text(&mut querystring, rng, &QUERY_PIECES),
             6 => querystring = querystring.to_uppercase().replacen('T', "t", 1),
-            _ => damage(&mut method, rng, &LETTERS),
+            _ => damage_text(&mut method, rng, &QUERY_PIECES),
         }
     }
     let keys: Vec<String> = keys.iter().map(hex::encode).collect();
@@ -123,7 +126,7 @@ fn case(rng: &mut Rng) -> Value {
 }
 
 /// Puts a piece in, takes a letter out, or both.
-fn damage(text: &mut String, rng: &mut Rng, pieces: &[&str]) {
+fn damage_text(text: &mut String, rng: &mut Rng, pieces: &[&str]) {
     let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let at = places[rng.usize(..places.len())];
     if rng.bool() && at < text.len() {
@@ -134,9 +137,9 @@ fn damage(text: &mut String, rng: &mut Rng, pieces: &[&str]) {
     }
 }
 
-fn judged_by_rust(case: &Value) -> Value {
+fn judge_in_rust(case: &Value) -> Value {
     let text = |name: &str| case["request"][name].as_str().unwrap();
-    let request = Request {
+    let request = ViewerRequest {
         uri: text("uri"),
         querystring: text("querystring"),
         method: text("method"),
@@ -149,16 +152,16 @@ fn judged_by_rust(case: &Value) -> Value {
         .map(|key| hex::decode(key.as_str().unwrap()).unwrap())
         .collect();
     let construction = case["construction"].as_str().unwrap().parse().unwrap();
-    match check(&request, &keys, case["now"].as_u64().unwrap(), construction) {
+    match check_request(&request, &keys, case["now"].as_u64().unwrap(), construction) {
         Ok(uri) => json!({ "ok": true, "uri": uri }),
-        Err(refusal) => json!({ "ok": false, "reason": refusal.name() }),
+        Err(refusal) => json!({ "ok": false, "reason": refusal.reason_code() }),
     }
 }
 
-struct Node(Child, ChildStdin, BufReader<ChildStdout>);
+struct NodeJudge(Child, ChildStdin, BufReader<ChildStdout>);
 
-impl Node {
-    fn start() -> Option<Self> {
+impl NodeJudge {
+    fn start_node() -> Option<Self> {
         let binary = env::var("NODE").unwrap_or_else(|_| "node".to_owned());
         if binary == "none" {
             return None;
@@ -175,7 +178,7 @@ impl Node {
         Some(Self(child, input, output))
     }
 
-    fn judge(&mut self, cases: &[Value]) -> Vec<Value> {
+    fn judge_cases(&mut self, cases: &[Value]) -> Vec<Value> {
         writeln!(self.1, "{}", Value::from(cases)).unwrap();
         let mut line = String::new();
         self.2.read_line(&mut line).unwrap();
@@ -183,7 +186,7 @@ impl Node {
     }
 }
 
-impl Drop for Node {
+impl Drop for NodeJudge {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -197,22 +200,27 @@ async fn rust_the_embedded_engine_and_node_agree() {
     let seed = number("EDGE_AGREEMENT_SEED", fastrand::u64(..));
     let mut rng = Rng::with_seed(seed);
 
-    let bundle =
-        Bundle { construction: Construction::default(), key_arn: String::new(), context: BTreeMap::new() };
-    let nobody: Decrypt = Arc::new(|_| Box::pin(async { Err("asks nobody".to_owned()) }));
-    let function = Function::start(&bundle.zip(&[]), BTreeMap::new(), nobody).unwrap();
-    let mut node = Node::start();
+    let bundle = EdgeBundle {
+        construction: TokenConstruction::default(),
+        key_arn: String::new(),
+        context: BTreeMap::new(),
+    };
+    let nobody: KmsResponder = Arc::new(|_| Box::pin(async { Err("asks nobody".to_owned()) }));
+    let function =
+        EdgeFunctionInstance::start_function_instance(&bundle.build_zip(&[]), BTreeMap::new(), nobody)
+            .unwrap();
+    let mut node = NodeJudge::start_node();
 
     let mut verdicts: BTreeMap<String, usize> = BTreeMap::new();
     let mut left = count;
     while left > 0 {
-        let cases: Vec<Value> = (0..left.min(BATCH)).map(|_| case(&mut rng)).collect();
+        let cases: Vec<Value> = (0..left.min(BATCH_SIZE)).map(|_| random_case(&mut rng)).collect();
         left -= cases.len();
-        let embedded = function.checks(&cases).await.unwrap();
-        let nodes = node.as_mut().map(|node| node.judge(&cases));
+        let embedded = function.run_token_checks(&cases).await.unwrap();
+        let nodes = node.as_mut().map(|node| node.judge_cases(&cases));
         assert_eq!(embedded.len(), cases.len());
         for (index, case) in cases.iter().enumerate() {
-            let rust = judged_by_rust(case);
+            let rust = judge_in_rust(case);
             assert_eq!(embedded[index], rust, "the engine and Rust, seed {seed}: {case}");
             if let Some(nodes) = &nodes {
                 assert_eq!(nodes[index], rust, "Node and Rust, seed {seed}: {case}");

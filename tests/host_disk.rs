@@ -5,15 +5,15 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use packagecloud_cloudfront::{
-    host::{Clock, Ctl, Host, Keyring, Reach, Redactor, State},
-    model::packagecloud::{config_file::Override, settings::Key},
+    host::{Ctl, Host, HostClock, HostStateDir, Keyring, Redactor, Transport},
+    model::packagecloud::{config_file::ExpressionOverride, settings::SettingKey},
 };
 
-const DIR: &str = "PACKAGECLOUD_TEST_DISK";
-const TEXT: &str = "packagecloud_rails['cloudfront_enabled'] = true\n";
+const DISK_DIR_ENV: &str = "PACKAGECLOUD_TEST_DISK";
+const CONFIG_TEXT: &str = "packagecloud_rails['cloudfront_enabled'] = true\n";
 
 /// Runs one of the ignored tests below on a tmpfs of 64 KiB.
-fn on_a_small_disk(test: &str) {
+fn run_on_small_disk(test: &str) {
     let dir = tempfile::tempdir().unwrap();
     let script = "mount -t tmpfs -o size=64k none \"$0\" && exec \"$@\"";
     let namespace = if rustix::process::geteuid().is_root() { "-m" } else { "-rm" };
@@ -22,7 +22,7 @@ fn on_a_small_disk(test: &str) {
         .arg(dir.path())
         .arg(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", test, "--nocapture"])
-        .env(DIR, dir.path())
+        .env(DISK_DIR_ENV, dir.path())
         .output()
         .expect("util-linux's unshare is installed");
     let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
@@ -31,16 +31,16 @@ fn on_a_small_disk(test: &str) {
 
 #[test]
 fn a_full_disk_leaves_the_file_as_it_was() {
-    on_a_small_disk("inside::full");
+    run_on_small_disk("inside::full");
 }
 
 #[test]
 fn a_read_only_disk_leaves_the_file_as_it_was() {
-    on_a_small_disk("inside::read_only");
+    run_on_small_disk("inside::read_only");
 }
 
 /// The binary itself with packagecloud.rb on such a disk, `made` so by a line of shell: its exit code and what it says.
-fn binary_on_a_disk(made: &str, words: &[&str]) -> (i32, String, tempfile::TempDir) {
+fn run_binary_on_disk(made: &str, words: &[&str]) -> (i32, String, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let [disk, state, world] = ["disk", "state", "world"].map(|name| dir.path().join(name));
     fs::create_dir(&disk).unwrap();
@@ -58,7 +58,7 @@ fn binary_on_a_disk(made: &str, words: &[&str]) -> (i32, String, tempfile::TempD
         .arg("--state-dir")
         .arg(&state)
         .args(words.iter().map(|word| word.replace("WORLD", &world.display().to_string())))
-        .env("TEXT", TEXT)
+        .env("TEXT", CONFIG_TEXT)
         .env("HOME", dir.path())
         .output()
         .expect("util-linux's unshare is installed");
@@ -66,16 +66,16 @@ fn binary_on_a_disk(made: &str, words: &[&str]) -> (i32, String, tempfile::TempD
     (out.status.code().unwrap(), said.replace(disk.to_str().unwrap(), "DISK"), dir)
 }
 
-const FULL: &str = "dd if=/dev/zero of=\"$0/rest\" 2>/dev/null || true";
-const READ_ONLY: &str = "mount -o remount,ro \"$0\"";
+const FILL_DISK: &str = "dd if=/dev/zero of=\"$0/rest\" 2>/dev/null || true";
+const REMOUNT_READ_ONLY: &str = "mount -o remount,ro \"$0\"";
 
 #[test]
 fn switching_off_on_such_a_disk_gives_the_lines_to_type() {
     for (made, why, first) in [
-        (FULL, "No space left on device", "make room there (df -h DISK)"),
-        (READ_ONLY, "Read-only file system", "make its file system writable (findmnt -T DISK)"),
+        (FILL_DISK, "No space left on device", "make room there (df -h DISK)"),
+        (REMOUNT_READ_ONLY, "Read-only file system", "make its file system writable (findmnt -T DISK)"),
     ] {
-        let (code, said, _dir) = binary_on_a_disk(made, &["disable"]);
+        let (code, said, _dir) = run_binary_on_disk(made, &["disable"]);
         assert_eq!(code, 1, "{said}");
         let line = "make this the end of DISK/packagecloud.rb: packagecloud_rails['cloudfront_enabled'] = false ; then run: packagecloud-ctl reconfigure && packagecloud-ctl restart";
         for words in [why, first, line] {
@@ -90,8 +90,9 @@ fn switching_off_on_such_a_disk_gives_the_lines_to_type() {
 
 #[test]
 fn a_secret_that_can_t_be_written_is_kept_as_the_line_to_type_and_never_said() {
-    for (made, why) in [(FULL, "No space left on device"), (READ_ONLY, "Read-only file system")] {
-        let (code, said, dir) = binary_on_a_disk(made, &["--sandbox=WORLD", "generate-cloudfront-secret"]);
+    for (made, why) in [(FILL_DISK, "No space left on device"), (REMOUNT_READ_ONLY, "Read-only file system")]
+    {
+        let (code, said, dir) = run_binary_on_disk(made, &["--sandbox=WORLD", "generate-cloudfront-secret"]);
         let kept = dir.path().join("state/lines-to-type");
         let line = fs::read_to_string(&kept).unwrap_or_else(|error| panic!("{error}: {said}"));
         assert_eq!(code, 1, "{said}");
@@ -110,32 +111,32 @@ fn a_secret_that_can_t_be_written_is_kept_as_the_line_to_type_and_never_said() {
 mod inside {
     use super::*;
 
-    fn host() -> (PathBuf, Host, tempfile::TempDir) {
-        let dir = PathBuf::from(std::env::var_os(DIR).expect("run by a test above"));
+    fn host_on_disk() -> (PathBuf, Host, tempfile::TempDir) {
+        let dir = PathBuf::from(std::env::var_os(DISK_DIR_ENV).expect("run by a test above"));
         let state = tempfile::tempdir().unwrap();
-        fs::write(dir.join("packagecloud.rb"), TEXT).unwrap();
+        fs::write(dir.join("packagecloud.rb"), CONFIG_TEXT).unwrap();
         let host = Host {
-            reach: Reach::Local,
+            transport: Transport::Local,
             config: dir.join("packagecloud.rb"),
             ctl: Ctl::None,
-            state: State::open(state.path(), None).unwrap(),
-            keyring: Keyring::memory(),
+            state: HostStateDir::open(state.path(), None).unwrap(),
+            keyring: Keyring::in_memory(),
             redactor: Redactor::default(),
-            clock: Clock::default(),
-            clients: false,
+            clock: HostClock::default(),
+            looks_for_clients: false,
         };
         (dir, host, state)
     }
 
-    async fn refused(host: &Host, why: &str) {
+    async fn assert_write_refused(host: &Host, why: &str) {
         let seen = host.read_config().await.unwrap().seen;
-        let wanted = [(Key::Enabled, "false".to_owned())];
+        let wanted = [(SettingKey::Enabled, "false".to_owned())];
         let before = fs::read_dir(host.config.parent().unwrap()).unwrap().count();
-        let failure = host.write_config(&seen, &wanted, Override::Refuse).await.unwrap_err();
+        let failure = host.write_config(&seen, &wanted, ExpressionOverride::Refuse).await.unwrap_err();
         assert!(failure.why.contains(why), "{failure:?}");
         assert!(failure.next.contains("the file is as it was"), "{failure:?}");
         assert!(failure.next.contains("packagecloud_rails['cloudfront_enabled'] = false"), "{failure:?}");
-        assert_eq!(fs::read_to_string(&host.config).unwrap(), TEXT);
+        assert_eq!(fs::read_to_string(&host.config).unwrap(), CONFIG_TEXT);
         assert_eq!(
             fs::read_dir(host.config.parent().unwrap()).unwrap().count(),
             before,
@@ -146,7 +147,7 @@ mod inside {
     #[tokio::test]
     #[ignore = "runs on the small disk of a test above"]
     async fn full() {
-        let (dir, host, _state) = host();
+        let (dir, host, _state) = host_on_disk();
         // However much room is left, the edit finds too little at one point or another.
         for left in [0, 4096] {
             let _ = fs::remove_file(dir.join("rest"));
@@ -154,19 +155,21 @@ mod inside {
             while fs::write(dir.join("rest"), vec![b'x'; size]).is_err() {
                 size -= 4096;
             }
-            refused(&host, "No space left on device").await;
+            assert_write_refused(&host, "No space left on device").await;
         }
         fs::remove_file(dir.join("rest")).unwrap();
         let seen = host.read_config().await.unwrap().seen;
-        host.write_config(&seen, &[(Key::Enabled, "false".into())], Override::Refuse).await.unwrap();
+        host.write_config(&seen, &[(SettingKey::Enabled, "false".into())], ExpressionOverride::Refuse)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
     #[ignore = "runs on the small disk of a test above"]
     async fn read_only() {
-        let (dir, host, _state) = host();
+        let (dir, host, _state) = host_on_disk();
         let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&dir).status().unwrap();
         assert!(remounted.success());
-        refused(&host, "Read-only file system").await;
+        assert_write_refused(&host, "Read-only file system").await;
     }
 }

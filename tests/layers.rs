@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 /// A layer, and those that it may use besides itself.
-const LAYERS: &[(&str, &[&str])] = &[
+const LAYER_DEPENDENCIES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("aws", &["model"]),
     ("host", &["model"]),
@@ -15,30 +15,30 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sandbox", &["model", "edge"]),
 ];
 
-fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+fn collect_sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
+            collect_sources(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }
 }
 
-fn all(folder: &str) -> Vec<std::path::PathBuf> {
+fn source_files(folder: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
+    collect_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut found);
     assert!(!found.is_empty(), "{folder} holds no sources");
     found
 }
 
 /// The layers that a source names after `crate::`, those inside `crate::{…}` too.
-fn used(text: &str) -> Vec<String> {
+fn used_layers(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     for rest in text.split("crate::").skip(1) {
         let Some(group) = rest.strip_prefix('{') else {
-            names.push(word(rest));
+            names.push(leading_identifier(rest));
             continue;
         };
         let (mut depth, mut fresh) = (0, true);
@@ -49,7 +49,7 @@ fn used(text: &str) -> Vec<String> {
                 '}' => depth -= 1,
                 ',' if depth == 0 => fresh = true,
                 c if fresh && c.is_alphabetic() => {
-                    names.push(word(&group[at..]));
+                    names.push(leading_identifier(&group[at..]));
                     fresh = false;
                 }
                 _ => {}
@@ -59,20 +59,20 @@ fn used(text: &str) -> Vec<String> {
     names
 }
 
-fn word(text: &str) -> String {
+fn leading_identifier(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 #[test]
 fn groups_are_read_too() {
-    assert_eq!(used("use crate::{a::{b, c}, d}; crate::e::f"), ["a", "d", "e"]);
+    assert_eq!(used_layers("use crate::{a::{b, c}, d}; crate::e::f"), ["a", "d", "e"]);
 }
 
 #[test]
 fn no_layer_uses_one_that_it_may_not() {
-    for (layer, may) in LAYERS {
-        for path in all(&format!("src/{layer}")) {
-            for name in used(&fs::read_to_string(&path).unwrap()) {
+    for (layer, may) in LAYER_DEPENDENCIES {
+        for path in source_files(&format!("src/{layer}")) {
+            for name in used_layers(&fs::read_to_string(&path).unwrap()) {
                 assert!(
                     name == *layer || may.contains(&name.as_str()),
                     "{} uses crate::{name}, and {layer} may use only {may:?}",
@@ -85,7 +85,7 @@ fn no_layer_uses_one_that_it_may_not() {
 
 #[test]
 fn only_the_aws_layer_names_the_sdk() {
-    for path in all("src") {
+    for path in source_files("src") {
         let inside = path.to_string_lossy().into_owned();
         let tested = inside.contains("/sandbox/"); // its tests drive it with the real SDK
         if !inside.contains("/aws/") && !tested {
@@ -97,7 +97,7 @@ fn only_the_aws_layer_names_the_sdk() {
 
 #[test]
 fn every_file_says_its_purpose_first() {
-    for path in all("src").into_iter().chain(all("tests")) {
+    for path in source_files("src").into_iter().chain(source_files("tests")) {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//!"), "{} doesn't begin with //!", path.display());
     }
@@ -105,7 +105,7 @@ fn every_file_says_its_purpose_first() {
 
 #[test]
 fn the_process_ends_in_one_place() {
-    for path in all("src") {
+    for path in source_files("src") {
         if !path.ends_with("main.rs") {
             let text = fs::read_to_string(&path).unwrap();
             assert!(!text.contains("process::exit("), "{} ends the process", path.display());

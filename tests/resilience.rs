@@ -5,14 +5,14 @@
 
 #[path = "resilience/faults.rs"]
 mod faults;
-#[path = "account/ground.rs"]
-mod ground;
 #[path = "resilience/host.rs"]
 mod host;
 #[path = "resilience/killed.rs"]
 mod killed;
 #[path = "resilience/race.rs"]
 mod race;
+#[path = "account/ground.rs"]
+mod session;
 #[path = "account/twin.rs"]
 mod twin;
 #[path = "resilience/two.rs"]

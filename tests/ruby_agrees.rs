@@ -5,15 +5,15 @@
 use std::process::Command;
 
 use packagecloud_cloudfront::model::packagecloud::{
-    config_file::{ConfigFile, Override},
-    settings::{HASH, Key},
+    config_file::{ConfigFile, ExpressionOverride},
+    settings::{RAILS_HASH, SettingKey},
 };
 use serde_json::{Map, Value};
 
-const FIXTURE: &str = include_str!("fixtures/packagecloud.rb");
+const CONFIG_FIXTURE: &str = include_str!("fixtures/packagecloud.rb");
 
 /// Runs a file as packagecloud does, and says what each hash holds: the top's names are hashes that spring up.
-const STUB: &str = r"
+const RUBY_STUB: &str = r"
 require 'json'
 class Top
   def initialize = @hashes = Hash.new { |all, name| all[name] = {} }
@@ -28,14 +28,14 @@ puts JSON.generate(ARGV.map { |path|
 ";
 
 /// What each of the files makes of the hashes; one ruby runs them all.
-fn run<T: AsRef<[u8]>>(files: &[T]) -> Vec<Map<String, Value>> {
+fn evaluate_with_ruby<T: AsRef<[u8]>>(files: &[T]) -> Vec<Map<String, Value>> {
     let dir = tempfile::tempdir().unwrap();
     let paths: Vec<_> = (0..files.len()).map(|index| dir.path().join(format!("{index}.rb"))).collect();
     for (path, bytes) in paths.iter().zip(files) {
         std::fs::write(path, bytes).unwrap();
     }
     let out = Command::new("ruby")
-        .args(["-W0", "-e", STUB])
+        .args(["-W0", "-e", RUBY_STUB])
         .args(&paths)
         .output()
         .expect("ruby is installed: apt-get install ruby");
@@ -51,8 +51,12 @@ fn run<T: AsRef<[u8]>>(files: &[T]) -> Vec<Map<String, Value>> {
     serde_json::from_slice(&out.stdout).unwrap()
 }
 
-fn files() -> Vec<String> {
-    let mut files = vec![FIXTURE.to_owned(), FIXTURE.replace('\n', "\r\n"), FIXTURE.trim_end().to_owned()];
+fn config_variants() -> Vec<String> {
+    let mut files = vec![
+        CONFIG_FIXTURE.to_owned(),
+        CONFIG_FIXTURE.replace('\n', "\r\n"),
+        CONFIG_FIXTURE.trim_end().to_owned(),
+    ];
     for (name, key) in
         [("cloudfront_enabled", "true"), ("cloudfront_secret", "'old'"), ("cloudfront_enabled", "'no'")]
     {
@@ -98,19 +102,19 @@ fn files() -> Vec<String> {
 
 #[test]
 fn a_plain_value_is_what_ruby_makes_of_it() {
-    let files = files();
-    for (text, ruby) in files.iter().zip(run(&files)) {
-        let file = ConfigFile::parse(text.as_bytes());
+    let files = config_variants();
+    for (text, ruby) in files.iter().zip(evaluate_with_ruby(&files)) {
+        let file = ConfigFile::parse_ruby(text.as_bytes());
         assert!(!file.has_error(), "{text}");
         for (hash, values) in &ruby {
             for (key, value) in values.as_object().unwrap() {
-                if let Some(read) = file.string(hash, key) {
+                if let Some(read) = file.find_string(hash, key) {
                     assert_eq!(value.as_str(), Some(read), "{hash}[{key}] of\n{text}");
                 }
             }
         }
-        let enabled = ruby.get(HASH).and_then(|hash| hash.get("cloudfront_enabled"));
-        if let Some(read) = file.values().enabled {
+        let enabled = ruby.get(RAILS_HASH).and_then(|hash| hash.get("cloudfront_enabled"));
+        if let Some(read) = file.setting_values().enabled {
             assert_eq!(enabled, Some(&Value::Bool(read)), "{text}");
         }
     }
@@ -118,29 +122,30 @@ fn a_plain_value_is_what_ruby_makes_of_it() {
 
 #[test]
 fn after_an_edit_ruby_sees_what_was_wanted_and_all_else_as_before() {
-    let texts = files();
-    let all_before = run(&texts);
+    let texts = config_variants();
+    let all_before = evaluate_with_ruby(&texts);
     for (key, ruby, value) in [
-        (Key::Enabled, "true", Value::Bool(true)),
-        (Key::Enabled, "false", Value::Bool(false)),
-        (Key::Secret, r"'it\'s \\ new'", Value::String(r"it's \ new".into())),
-        (Key::DistributionId, "'E1'", Value::String("E1".into())),
+        (SettingKey::Enabled, "true", Value::Bool(true)),
+        (SettingKey::Enabled, "false", Value::Bool(false)),
+        (SettingKey::Secret, r"'it\'s \\ new'", Value::String(r"it's \ new".into())),
+        (SettingKey::DistributionId, "'E1'", Value::String("E1".into())),
     ] {
         let edit = |text: &String| {
-            ConfigFile::parse(text.as_bytes())
-                .set(&[(key, ruby.to_owned())], Override::Append)
+            ConfigFile::parse_ruby(text.as_bytes())
+                .render_with_values(&[(key, ruby.to_owned())], ExpressionOverride::Append)
                 .unwrap_or_else(|refusal| panic!("{refusal:?}\n{text}"))
         };
         let edited: Vec<Vec<u8>> = texts.iter().map(edit).collect();
-        for ((mut after, mut before), edited) in run(&edited).into_iter().zip(all_before.clone()).zip(&edited)
+        for ((mut after, mut before), edited) in
+            evaluate_with_ruby(&edited).into_iter().zip(all_before.clone()).zip(&edited)
         {
             let shown = String::from_utf8_lossy(edited);
             let take = |all: &mut Map<String, Value>| {
-                all.entry(HASH)
+                all.entry(RAILS_HASH)
                     .or_insert_with(|| Map::new().into())
                     .as_object_mut()
                     .unwrap()
-                    .remove(key.name())
+                    .remove(key.setting_name())
             };
             assert_eq!(take(&mut after), Some(value.clone()), "{shown}");
             take(&mut before);

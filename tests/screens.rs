@@ -14,17 +14,19 @@ mod pty;
 mod scripted;
 
 use crossterm::event::KeyCode;
-use packagecloud_cloudfront::model::run::{event::Wants, failure::Kind, goal::Step, plan::Consent};
-use player::Player;
-use scripted::{Shared, play};
+use packagecloud_cloudfront::model::run::{
+    event::CredentialNeed, failure::FailureKind, goal::Step, plan::Consent,
+};
+use player::ScreenPlayer;
+use scripted::{SharedScript, play_script};
 
-fn show(size: (u16, u16), name: &str, player: &Player) {
-    insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), player.picture());
+fn assert_screen(size: (u16, u16), name: &str, player: &ScreenPlayer) {
+    insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), player.screen_text());
 }
 
 /// The same of a screen on which a tick may fall on either side of a tenth of a second: its time and spinner are written over.
-fn show_at_any_time(size: (u16, u16), name: &str, player: &Player) {
-    let picture = player.picture();
+fn assert_screen_any_tick(size: (u16, u16), name: &str, player: &ScreenPlayer) {
+    let picture = player.screen_text();
     let mut still: String = picture.chars().map(|c| if "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".contains(c) { '⠋' } else { c }).collect();
     for tenth in 0..10 {
         still = still.replace(&format!("paused  3.{tenth} s"), "paused  3.0 s");
@@ -33,9 +35,9 @@ fn show_at_any_time(size: (u16, u16), name: &str, player: &Player) {
 }
 
 /// The same of a stage that stands still, and whose time goes on: that is written over.
-fn show_still(size: (u16, u16), name: &str, player: &Player) {
+fn assert_screen_without_times(size: (u16, u16), name: &str, player: &ScreenPlayer) {
     let mut still: String =
-        player.picture().chars().map(|c| if "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".contains(c) { '⠋' } else { c }).collect();
+        player.screen_text().chars().map(|c| if "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".contains(c) { '⠋' } else { c }).collect();
     for tenths in (0..200).rev() {
         still = still.replace(&format!("{}.{} s", tenths / 10, tenths % 10), "0.0 s");
     }
@@ -43,89 +45,89 @@ fn show_still(size: (u16, u16), name: &str, player: &Player) {
 }
 
 /// From the first frame to the access screen.
-async fn to_access(player: &Player) {
-    player.see("go on").await;
-    player.enter().await;
-    player.see("A named profile").await;
-    player.enter().await;
-    player.see("Another bucket").await;
-    player.enter().await;
-    player.see("kms:CreateKey").await;
+async fn drive_to_access(player: &ScreenPlayer) {
+    player.wait_for_text("go on").await;
+    player.press_enter().await;
+    player.wait_for_text("A named profile").await;
+    player.press_enter().await;
+    player.wait_for_text("Another bucket").await;
+    player.press_enter().await;
+    player.wait_for_text("kms:CreateKey").await;
 }
 
 /// The whole upgrade, a snapshot of every screen.
-async fn upgrade(size: (u16, u16)) {
-    let script = Shared::default();
-    let outcome = play(size, &script, async |player: Player| {
-        player.see("looking around").await;
-        show(size, "01-first-frame", &player);
-        player.see("go on").await;
-        show(size, "02-welcome", &player);
-        player.enter().await;
-        player.see("A named profile").await;
-        show(size, "03-identity", &player);
-        player.enter().await;
-        player.see("Another bucket").await;
-        show(size, "04-bucket", &player);
-        player.enter().await;
-        player.see("kms:CreateKey").await;
-        show(size, "05-access", &player);
-        player.enter().await;
-        player.see("to create").await;
-        show(size, "06-overview", &player);
-        player.enter().await;
-        player.see("Enter reindex").await;
-        show(size, "07-reindex", &player);
-        player.enter().await;
-        player.see(" 60 %").await;
-        show(size, "08-reindex-running", &player);
-        player.see("Done.").await;
-        player.enter().await;
-        player.see("write the secret").await;
-        show(size, "09-secret", &player);
-        player.enter().await;
-        player.see("Done.").await;
-        player.enter().await;
-        player.see("make these").await;
-        show(size, "10-bootstrap", &player);
-        player.letter('e').await;
-        show(size, "11-explain", &player);
-        player.letter('b').await;
-        player.enter().await;
-        player.see("✓ create  KMS key").await;
-        show(size, "12-bootstrap-running", &player);
-        player.see("Done.").await;
-        show(size, "13-bootstrap-done", &player);
-        player.enter().await;
-        player.see("make these").await;
-        player.enter().await;
-        player.see("Done.").await;
-        player.enter().await;
-        player.see("write this").await;
-        show(size, "14-configuration", &player);
-        player.letter('c').await;
-        player.see("Copied, and kept in").await;
-        player.letter('c').await;
-        player.see("copied.txt: Tell customers").await;
-        player.letter('c').await;
-        player.see("copied.txt: The final block").await;
-        player.enter().await;
-        player.see("Done.").await;
-        player.enter().await;
-        player.see("go live").await;
-        show(size, "15-go-live", &player);
-        player.enter().await;
-        player.see("Done.").await;
-        player.enter().await;
-        player.see("verdict").await;
-        player.see("finish").await;
-        show(size, "16-verify", &player);
-        player.letter('l').await;
-        show(size, "17-log", &player);
-        player.letter('?').await;
-        show(size, "18-help", &player);
-        player.letter('b').await;
-        player.enter().await;
+async fn play_upgrade(size: (u16, u16)) {
+    let script = SharedScript::default();
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("looking around").await;
+        assert_screen(size, "01-first-frame", &player);
+        player.wait_for_text("go on").await;
+        assert_screen(size, "02-welcome", &player);
+        player.press_enter().await;
+        player.wait_for_text("A named profile").await;
+        assert_screen(size, "03-identity", &player);
+        player.press_enter().await;
+        player.wait_for_text("Another bucket").await;
+        assert_screen(size, "04-bucket", &player);
+        player.press_enter().await;
+        player.wait_for_text("kms:CreateKey").await;
+        assert_screen(size, "05-access", &player);
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        assert_screen(size, "06-overview", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        assert_screen(size, "07-reindex", &player);
+        player.press_enter().await;
+        player.wait_for_text(" 60 %").await;
+        assert_screen(size, "08-reindex-running", &player);
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("write the secret").await;
+        assert_screen(size, "09-secret", &player);
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("make these").await;
+        assert_screen(size, "10-bootstrap", &player);
+        player.press_letter('e').await;
+        assert_screen(size, "11-explain", &player);
+        player.press_letter('b').await;
+        player.press_enter().await;
+        player.wait_for_text("✓ create  KMS key").await;
+        assert_screen(size, "12-bootstrap-running", &player);
+        player.wait_for_text("Done.").await;
+        assert_screen(size, "13-bootstrap-done", &player);
+        player.press_enter().await;
+        player.wait_for_text("make these").await;
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("write this").await;
+        assert_screen(size, "14-configuration", &player);
+        player.press_letter('c').await;
+        player.wait_for_text("Copied, and kept in").await;
+        player.press_letter('c').await;
+        player.wait_for_text("copied.txt: Tell customers").await;
+        player.press_letter('c').await;
+        player.wait_for_text("copied.txt: The final block").await;
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("go live").await;
+        assert_screen(size, "15-go-live", &player);
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("verdict").await;
+        player.wait_for_text("finish").await;
+        assert_screen(size, "16-verify", &player);
+        player.press_letter('l').await;
+        assert_screen(size, "17-log", &player);
+        player.press_letter('?').await;
+        assert_screen(size, "18-help", &player);
+        player.press_letter('b').await;
+        player.press_enter().await;
     })
     .await;
     assert_eq!(outcome.code, 0);
@@ -141,42 +143,42 @@ async fn upgrade(size: (u16, u16)) {
 }
 
 /// The reindex runs on beside the later stages; only going live waits for it.
-async fn beside(size: (u16, u16)) {
-    let script = Shared::default();
-    let outcome = play(size, &script, async |player: Player| {
-        to_access(&player).await;
-        player.enter().await;
-        player.see("to create").await;
-        player.enter().await;
-        player.see("Enter reindex").await;
-        player.enter().await;
-        player.see(" 10 %").await;
-        player.letter('p').await;
-        player.see("Paused").await;
-        player.letter('g').await;
-        player.see("write the secret").await;
-        show(size, "40-secret-beside", &player);
-        player.enter().await;
-        player.see("Done.").await;
-        player.enter().await;
+async fn play_background_reindex(size: (u16, u16)) {
+    let script = SharedScript::default();
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text(" 10 %").await;
+        player.press_letter('p').await;
+        player.wait_for_text("Paused").await;
+        player.press_letter('g').await;
+        player.wait_for_text("write the secret").await;
+        assert_screen(size, "40-secret-beside", &player);
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
         for does in ["make these", "make these", "write this"] {
-            player.see(does).await;
-            player.enter().await;
-            player.see("Done.").await;
-            player.enter().await;
+            player.wait_for_text(does).await;
+            player.press_enter().await;
+            player.wait_for_text("Done.").await;
+            player.press_enter().await;
         }
-        player.see("Enter to the reindex").await;
-        show(size, "41-go-live-waits", &player);
-        assert!(!player.sees("Enter go live"));
-        player.enter().await;
-        player.see("Paused").await;
-        player.letter('p').await;
-        player.see(" 20 %").await;
-        player.letter('g').await;
-        player.see("The four values").await;
-        player.letter('q').await;
-        player.see("is running").await;
-        player.letter('y').await;
+        player.wait_for_text("Enter to the reindex").await;
+        assert_screen(size, "41-go-live-waits", &player);
+        assert!(!player.is_showing("Enter go live"));
+        player.press_enter().await;
+        player.wait_for_text("Paused").await;
+        player.press_letter('p').await;
+        player.wait_for_text(" 20 %").await;
+        player.press_letter('g').await;
+        player.wait_for_text("The four values").await;
+        player.press_letter('q').await;
+        player.wait_for_text("is running").await;
+        player.press_letter('y').await;
     })
     .await;
     assert_eq!(outcome.code, 130, "it was asked to stop, and did");
@@ -184,28 +186,28 @@ async fn beside(size: (u16, u16)) {
 
 #[tokio::test(start_paused = true)]
 async fn a_reindex_beside_at_80x24() {
-    beside((80, 24)).await;
+    play_background_reindex((80, 24)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_upgrade_at_80x24() {
-    upgrade((80, 24)).await;
+    play_upgrade((80, 24)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_upgrade_at_120x40() {
-    upgrade((120, 40)).await;
+    play_upgrade((120, 40)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_wizard_takes_the_room_of_160x50() {
     let size = (160, 50);
-    play(size, &Shared::default(), async |player: Player| {
-        to_access(&player).await;
-        player.enter().await;
-        player.see("to create").await;
-        show(size, "06-overview", &player);
-        player.letter('q').await;
+    play_script(size, &SharedScript::default(), async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        assert_screen(size, "06-overview", &player);
+        player.press_letter('q').await;
     })
     .await;
 }
@@ -214,31 +216,31 @@ async fn the_wizard_takes_the_room_of_160x50() {
 #[tokio::test(start_paused = true)]
 async fn a_code_is_asked_for_where_the_role_wants_one() {
     let size = (80, 24);
-    let script = Shared::default();
+    let script = SharedScript::default();
     script.lock().unwrap().code = Some("424242");
-    play(size, &script, async |player: Player| {
-        player.see("Enter type the code").await;
-        show(size, "42-wants-a-code", &player);
-        player.enter().await;
-        player.see("six digits").await;
-        player.press(KeyCode::Esc).await;
-        player.see("Enter type the code").await;
-        assert!(!player.sees("six digits"));
-        player.enter().await;
-        player.see("six digits").await;
+    play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("Enter type the code").await;
+        assert_screen(size, "42-wants-a-code", &player);
+        player.press_enter().await;
+        player.wait_for_text("six digits").await;
+        player.press_key(KeyCode::Esc).await;
+        player.wait_for_text("Enter type the code").await;
+        assert!(!player.is_showing("six digits"));
+        player.press_enter().await;
+        player.wait_for_text("six digits").await;
         // A letter is no part of a code, and so switches nothing off.
-        player.paste("D 12-34").await;
-        player.enter().await;
-        player.see("code has six digits").await;
-        player.paste("56").await;
-        player.enter().await;
-        player.see("was not accepted").await;
-        show(size, "43-wrong-code", &player);
-        player.paste("424242").await;
-        player.enter().await;
-        player.see("Enter go on").await;
-        assert!(player.sees("user/operations"), "{}", player.picture());
-        player.letter('q').await;
+        player.paste_text("D 12-34").await;
+        player.press_enter().await;
+        player.wait_for_text("code has six digits").await;
+        player.paste_text("56").await;
+        player.press_enter().await;
+        player.wait_for_text("was not accepted").await;
+        assert_screen(size, "43-wrong-code", &player);
+        player.paste_text("424242").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter go on").await;
+        assert!(player.is_showing("user/operations"), "{}", player.screen_text());
+        player.press_letter('q').await;
     })
     .await;
     let script = script.lock().unwrap();
@@ -251,55 +253,57 @@ async fn a_code_is_asked_for_where_the_role_wants_one() {
 async fn a_run_stands_still_until_its_credentials_are_renewed() {
     let size = (80, 24);
     for (wants, name) in [
-        (Wants::Renewal, "44-stands-still"),
-        (Wants::Code("arn:aws:iam::123456789012:mfa/jo".to_owned()), "45-stands-still-for-a-code"),
-        (Wants::Keys, "46-stands-still-for-keys"),
+        (CredentialNeed::Renewal, "44-stands-still"),
+        (CredentialNeed::Code("arn:aws:iam::123456789012:mfa/jo".to_owned()), "45-stands-still-for-a-code"),
+        (CredentialNeed::Keys, "46-stands-still-for-keys"),
     ] {
-        let script = Shared::default();
+        let script = SharedScript::default();
         script.lock().unwrap().expires = Some(wants.clone());
         let waiting = script.clone();
-        play(size, &script, async |player: Player| {
-            to_access(&player).await;
-            player.enter().await;
-            player.see("to create").await;
-            player.enter().await;
-            player.see("Enter reindex").await;
-            player.enter().await;
-            player.see("Stands still").await;
-            assert!(!player.sees("p pause"), "it stands already");
+        play_script(size, &script, async |player: ScreenPlayer| {
+            drive_to_access(&player).await;
+            player.press_enter().await;
+            player.wait_for_text("to create").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter reindex").await;
+            player.press_enter().await;
+            player.wait_for_text("Stands still").await;
+            assert!(!player.is_showing("p pause"), "it stands already");
             match &wants {
-                Wants::Renewal => {
-                    show_still(size, name, &player);
+                CredentialNeed::Renewal => {
+                    assert_screen_without_times(size, name, &player);
                     // Nothing to press: it is renewed in another terminal.
-                    player.letter('i').await;
-                    assert!(player.sees("Stands still"));
+                    player.press_letter('i').await;
+                    assert!(player.is_showing("Stands still"));
                     waiting.lock().unwrap().expires = None;
                 }
-                Wants::Code(_) => {
-                    player.see("i type the code").await;
-                    player.letter('i').await;
-                    player.see("six digits").await;
-                    show_still(size, name, &player);
-                    player.press(KeyCode::Esc).await;
-                    player.see("i type the code").await;
-                    player.letter('i').await;
-                    player.paste("424242").await;
-                    player.enter().await;
+                CredentialNeed::Code(_) => {
+                    player.wait_for_text("i type the code").await;
+                    player.press_letter('i').await;
+                    player.wait_for_text("six digits").await;
+                    assert_screen_without_times(size, name, &player);
+                    player.press_key(KeyCode::Esc).await;
+                    player.wait_for_text("i type the code").await;
+                    player.press_letter('i').await;
+                    player.paste_text("424242").await;
+                    player.press_enter().await;
                 }
-                Wants::Keys => {
-                    player.see("i type other keys").await;
-                    player.letter('i').await;
-                    player.see("secret access key").await;
+                CredentialNeed::Keys => {
+                    player.wait_for_text("i type other keys").await;
+                    player.press_letter('i').await;
+                    player.wait_for_text("secret access key").await;
                     player
-                        .paste("aws_access_key_id=ASIAEXAMPLE\naws_secret_access_key=s\naws_session_token=t")
+                        .paste_text(
+                            "aws_access_key_id=ASIAEXAMPLE\naws_secret_access_key=s\naws_session_token=t",
+                        )
                         .await;
-                    show_still(size, name, &player);
-                    player.enter().await;
+                    assert_screen_without_times(size, name, &player);
+                    player.press_enter().await;
                 }
             }
-            player.see("Done.").await;
-            assert!(!player.sees("Stands still"));
-            player.letter('q').await;
+            player.wait_for_text("Done.").await;
+            assert!(!player.is_showing("Stands still"));
+            player.press_letter('q').await;
         })
         .await;
         let heard = script.lock().unwrap().heard.clone();
@@ -310,18 +314,18 @@ async fn a_run_stands_still_until_its_credentials_are_renewed() {
 #[tokio::test(start_paused = true)]
 async fn disabling_starts_on_the_first_frame_and_waits_for_no_answer_of_aws() {
     let size = (80, 24);
-    let script = Shared::default();
+    let script = SharedScript::default();
     script.lock().unwrap().silent = true;
-    let outcome = play(size, &script, async |player: Player| {
-        player.see("looking around").await;
-        player.letter('D').await;
-        player.see("switch CloudFront off").await;
-        show(size, "20-disable", &player);
-        player.see("s3-link").await;
-        player.enter().await;
-        player.see("Done.").await;
-        show(size, "21-disabled", &player);
-        player.letter('q').await;
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("looking around").await;
+        player.press_letter('D').await;
+        player.wait_for_text("switch CloudFront off").await;
+        assert_screen(size, "20-disable", &player);
+        player.wait_for_text("s3-link").await;
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        assert_screen(size, "21-disabled", &player);
+        player.press_letter('q').await;
     })
     .await;
     assert_eq!(outcome.code, 0);
@@ -332,16 +336,16 @@ async fn disabling_starts_on_the_first_frame_and_waits_for_no_answer_of_aws() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_check_is_looked_at_again_or_passed_by_on_purpose() {
     let size = (80, 24);
-    let script = Shared::default();
+    let script = SharedScript::default();
     script.lock().unwrap().denied = true;
-    play(size, &script, async |player: Player| {
-        to_access(&player).await;
-        player.see("go on anyway").await;
-        show(size, "22-denied", &player);
-        player.enter().await;
-        player.see("looking").await;
-        player.see("Enter go on").await;
-        player.letter('q').await;
+    play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.wait_for_text("go on anyway").await;
+        assert_screen(size, "22-denied", &player);
+        player.press_enter().await;
+        player.wait_for_text("looking").await;
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('q').await;
     })
     .await;
     assert_eq!(script.lock().unwrap().heard, ["welcome", "look access", "look access"]);
@@ -350,18 +354,18 @@ async fn a_failed_check_is_looked_at_again_or_passed_by_on_purpose() {
 #[tokio::test(start_paused = true)]
 async fn what_fails_says_why_and_what_next_and_is_gone_on_with() {
     let size = (80, 24);
-    let script = Shared::default();
-    script.lock().unwrap().fails = Some((Step::Objects, Kind::Denied));
-    let outcome = play(size, &script, async |player: Player| {
-        to_access(&player).await;
-        player.enter().await;
-        player.see("to create").await;
-        player.enter().await;
-        player.see("Enter reindex").await;
-        player.enter().await;
-        player.see("AccessDenied").await;
-        show(size, "23-failed", &player);
-        player.letter('q').await;
+    let script = SharedScript::default();
+    script.lock().unwrap().fails = Some((Step::Objects, FailureKind::Denied));
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text("AccessDenied").await;
+        assert_screen(size, "23-failed", &player);
+        player.press_letter('q').await;
     })
     .await;
     assert_eq!(outcome.code, 1, "left after a failure that nothing mended");
@@ -369,18 +373,18 @@ async fn what_fails_says_why_and_what_next_and_is_gone_on_with() {
 
 #[tokio::test(start_paused = true)]
 async fn what_drifted_is_looked_at_again_by_itself() {
-    let script = Shared::default();
-    script.lock().unwrap().fails = Some((Step::Objects, Kind::Drifted));
-    play((80, 24), &script, async |player: Player| {
-        to_access(&player).await;
-        player.enter().await;
-        player.see("to create").await;
-        player.enter().await;
-        player.see("Enter reindex").await;
-        player.enter().await;
-        player.see("Something changed since it was shown").await;
-        player.see("Enter reindex").await;
-        player.letter('q').await;
+    let script = SharedScript::default();
+    script.lock().unwrap().fails = Some((Step::Objects, FailureKind::Drifted));
+    play_script((80, 24), &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text("Something changed since it was shown").await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_letter('q').await;
     })
     .await;
     let script = script.lock().unwrap();
@@ -390,18 +394,18 @@ async fn what_drifted_is_looked_at_again_by_itself() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_a_stage_is_that_stages_failure() {
     let size = (80, 24);
-    let script = Shared::default();
+    let script = SharedScript::default();
     script.lock().unwrap().panics_in = Some(packagecloud_cloudfront::model::run::goal::Stage::Reindex);
-    play(size, &script, async |player: Player| {
-        to_access(&player).await;
-        player.enter().await;
-        player.see("to create").await;
-        player.enter().await;
-        player.see("Enter reindex").await;
-        player.enter().await;
-        player.see("this program has a fault").await;
-        player.see("look again").await;
-        player.letter('q').await;
+    play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text("this program has a fault").await;
+        player.wait_for_text("look again").await;
+        player.press_letter('q').await;
     })
     .await;
 }
@@ -409,34 +413,34 @@ async fn a_panic_in_a_stage_is_that_stages_failure() {
 #[tokio::test(start_paused = true)]
 async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
     let size = (80, 24);
-    let script = Shared::default();
+    let script = SharedScript::default();
     script.lock().unwrap().asks = Some(Consent::Adopt);
-    play(size, &script, async |player: Player| {
-        to_access(&player).await;
-        player.enter().await;
-        player.see("to create").await;
-        player.enter().await;
-        player.see("Enter reindex").await;
-        player.letter('s').await;
+    play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_letter('s').await;
         for word in ["write the secret", "make these"] {
-            player.see(word).await;
-            player.enter().await;
-            player.see("Done.").await;
-            player.enter().await;
+            player.wait_for_text(word).await;
+            player.press_enter().await;
+            player.wait_for_text("Done.").await;
+            player.press_enter().await;
         }
-        player.see("Will be asked").await;
-        player.enter().await;
-        player.see("yes, do it").await;
-        show(size, "24-consent", &player);
-        player.letter('n').await;
-        player.see("Nothing was done").await;
-        player.enter().await;
-        player.letter('y').await;
-        player.see("Your yes is noted").await;
-        player.see("make these").await;
-        player.enter().await;
-        player.see("Done.").await;
-        player.letter('q').await;
+        player.wait_for_text("Will be asked").await;
+        player.press_enter().await;
+        player.wait_for_text("yes, do it").await;
+        assert_screen(size, "24-consent", &player);
+        player.press_letter('n').await;
+        player.wait_for_text("Nothing was done").await;
+        player.press_enter().await;
+        player.press_letter('y').await;
+        player.wait_for_text("Your yes is noted").await;
+        player.wait_for_text("make these").await;
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_letter('q').await;
     })
     .await;
     let script = script.lock().unwrap();
@@ -447,28 +451,30 @@ async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
 #[tokio::test(start_paused = true)]
 async fn keys_are_typed_or_pasted_and_never_shown() {
     let size = (80, 24);
-    let script = Shared::default();
-    play(size, &script, async |player: Player| {
-        player.see("go on").await;
-        player.enter().await;
-        player.see("access keys").await;
-        player.press(KeyCode::End).await;
-        player.enter().await;
-        player.see("secret access key").await;
+    let script = SharedScript::default();
+    play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("go on").await;
+        player.press_enter().await;
+        player.wait_for_text("access keys").await;
+        player.press_key(KeyCode::End).await;
+        player.press_enter().await;
+        player.wait_for_text("secret access key").await;
         for letter in "AKIAqb?D".chars() {
-            player.letter(letter).await;
+            player.press_letter(letter).await;
         }
-        player.see("AKIAqb?D").await;
-        player.press(KeyCode::Tab).await;
-        player.paste("wJalrXUtnFEMI/K7MDENG\n").await;
-        show(size, "25-typed-keys", &player);
-        assert!(!player.sees("wJalr"), "a secret is never on the screen");
-        player.paste("export AWS_ACCESS_KEY_ID=AKIDPASTED\nexport AWS_SECRET_ACCESS_KEY=\"abc/def\"\n").await;
-        player.see("AKIDPASTED").await;
-        player.enter().await;
-        player.see("Another bucket").await;
-        player.see("typed keys AKIDPASTED").await;
-        player.letter('q').await;
+        player.wait_for_text("AKIAqb?D").await;
+        player.press_key(KeyCode::Tab).await;
+        player.paste_text("wJalrXUtnFEMI/K7MDENG\n").await;
+        assert_screen(size, "25-typed-keys", &player);
+        assert!(!player.is_showing("wJalr"), "a secret is never on the screen");
+        player
+            .paste_text("export AWS_ACCESS_KEY_ID=AKIDPASTED\nexport AWS_SECRET_ACCESS_KEY=\"abc/def\"\n")
+            .await;
+        player.wait_for_text("AKIDPASTED").await;
+        player.press_enter().await;
+        player.wait_for_text("Another bucket").await;
+        player.wait_for_text("typed keys AKIDPASTED").await;
+        player.press_letter('q').await;
     })
     .await;
 }
@@ -476,26 +482,26 @@ async fn keys_are_typed_or_pasted_and_never_shown() {
 #[tokio::test(start_paused = true)]
 async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
     let size = (80, 24);
-    let script = Shared::default();
-    let outcome = play(size, &script, async |player: Player| {
-        to_access(&player).await;
-        player.enter().await;
-        player.see("to create").await;
-        player.enter().await;
-        player.see("Enter reindex").await;
-        player.enter().await;
-        player.see(" 30 %").await;
-        player.letter('p').await;
-        player.see("Paused").await;
-        show(size, "26-paused", &player);
-        player.letter('q').await;
-        player.see("stop and leave").await;
-        show_at_any_time(size, "27-leave", &player);
-        player.letter('n').await;
-        player.see("p go on").await;
-        player.interrupt();
-        player.interrupt();
-        player.see("nothing more").await;
+    let script = SharedScript::default();
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text(" 30 %").await;
+        player.press_letter('p').await;
+        player.wait_for_text("Paused").await;
+        assert_screen(size, "26-paused", &player);
+        player.press_letter('q').await;
+        player.wait_for_text("stop and leave").await;
+        assert_screen_any_tick(size, "27-leave", &player);
+        player.press_letter('n').await;
+        player.wait_for_text("p go on").await;
+        player.press_ctrl_c();
+        player.press_ctrl_c();
+        player.wait_for_text("nothing more").await;
     })
     .await;
     assert_eq!(outcome.code, 130);
@@ -505,19 +511,19 @@ async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
 #[tokio::test(start_paused = true)]
 async fn leaving_while_something_runs_waits_for_it_to_stop() {
     for by_signal in [false, true] {
-        let outcome = play((80, 24), &Shared::default(), async |player: Player| {
-            to_access(&player).await;
-            player.enter().await;
-            player.see("to create").await;
-            player.enter().await;
-            player.see("Enter reindex").await;
-            player.enter().await;
-            player.see(" 30 %").await;
+        let outcome = play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+            drive_to_access(&player).await;
+            player.press_enter().await;
+            player.wait_for_text("to create").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter reindex").await;
+            player.press_enter().await;
+            player.wait_for_text(" 30 %").await;
             if by_signal {
                 player.hang_up();
             } else {
-                player.letter('q').await;
-                player.letter('y').await;
+                player.press_letter('q').await;
+                player.press_letter('y').await;
             }
         })
         .await;
@@ -529,35 +535,35 @@ async fn leaving_while_something_runs_waits_for_it_to_stop() {
 #[tokio::test(start_paused = true)]
 async fn a_backup_is_chosen_and_shown_before_it_is_restored() {
     let size = (80, 24);
-    play(size, &Shared::default(), async |player: Player| {
-        player.see("go on").await;
-        player.press(KeyCode::End).await;
-        player.enter().await;
-        player.see("2026-11-20").await;
-        show(size, "28-backups", &player);
-        player.enter().await;
-        player.see("restore this").await;
-        player.letter('b').await;
-        player.see("2026-03-01").await;
-        player.letter('b').await;
-        player.see("What shall happen?").await;
-        player.letter('q').await;
+    play_script(size, &SharedScript::default(), async |player: ScreenPlayer| {
+        player.wait_for_text("go on").await;
+        player.press_key(KeyCode::End).await;
+        player.press_enter().await;
+        player.wait_for_text("2026-11-20").await;
+        assert_screen(size, "28-backups", &player);
+        player.press_enter().await;
+        player.wait_for_text("restore this").await;
+        player.press_letter('b').await;
+        player.wait_for_text("2026-03-01").await;
+        player.press_letter('b').await;
+        player.wait_for_text("What shall happen?").await;
+        player.press_letter('q').await;
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_size_is_drawn() {
-    play((80, 24), &Shared::default(), async |player: Player| {
-        player.resize(39, 9).await;
-        player.see("Make it larger").await;
-        show((39, 9), "29-small", &player);
-        player.resize(40, 10).await;
-        player.see("What shall").await;
-        show((40, 10), "29-small", &player);
-        player.resize(80, 24).await;
-        player.see("Roll back").await;
-        player.letter('q').await;
+    play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+        player.resize_screen(39, 9).await;
+        player.wait_for_text("Make it larger").await;
+        assert_screen((39, 9), "29-small", &player);
+        player.resize_screen(40, 10).await;
+        player.wait_for_text("What shall").await;
+        assert_screen((40, 10), "29-small", &player);
+        player.resize_screen(80, 24).await;
+        player.wait_for_text("Roll back").await;
+        player.press_letter('q').await;
     })
     .await;
 }

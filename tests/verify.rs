@@ -9,26 +9,26 @@ use aws_smithy_async::{
     time::{SharedTimeSource, TimeSource},
 };
 use packagecloud_cloudfront::{
-    aws::web::Web,
-    engine::{self, Ground, Identities, Run, SandboxFacts, Settings},
-    host::{Clock, Host, State},
+    aws::web::WebClient,
+    engine::{self, IdentityLookup, RunContext, SandboxFacts, Session, SessionSettings},
+    host::{Host, HostClock, HostStateDir},
     model::{
         run::{
             answers::Answers,
-            check::{Check, Verdict},
-            event::End,
+            check::{Check, CheckVerdict},
+            event::StageEnd,
             failure::Failure,
             goal::{Goal, Stage},
         },
         secret::Secret,
     },
-    sandbox::{self, Options, World, packagecloud, seed},
+    sandbox::{self, Sandbox, SandboxOptions, packagecloud, seed},
 };
 use tokio::sync::OnceCell;
 
 /// How one test's world is looked at.
 #[derive(Default)]
-struct Eye {
+struct ViewerConditions {
     /// Seconds by which this machine's clock is slow.
     slow: u64,
     /// Reach the edge there.
@@ -37,38 +37,39 @@ struct Eye {
 
 /// A clock that is behind the world's.
 #[derive(Debug, Clone)]
-struct Slow(World, Duration);
+struct SlowViewerClock(Sandbox, Duration);
 
-impl TimeSource for Slow {
+impl TimeSource for SlowViewerClock {
     fn now(&self) -> std::time::SystemTime {
         std::time::UNIX_EPOCH + self.0.now().checked_sub(self.1).unwrap()
     }
 }
 
-fn ground(world: &World, eye: &Eye) -> Ground {
+fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
     let played = world.clone();
-    let play: packagecloud_cloudfront::host::ctl::Play = Arc::new(move |command, lines| {
+    let play: packagecloud_cloudfront::host::ctl::SimulatedCtl = Arc::new(move |command, lines| {
         let world = played.clone();
         Box::pin(async move {
             let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
-            Ok(packagecloud::ctl(&world, &words, &mut |line| drop(lines.send(line.to_owned()))).await)
+            Ok(packagecloud::run_ctl_command(&world, &words, &mut |line| drop(lines.send(line.to_owned())))
+                .await)
         })
     });
-    let state = State::open(&world.dir().join("state"), None).unwrap();
-    let slow = Slow(world.clone(), Duration::from_secs(eye.slow));
+    let state = HostStateDir::open(&world.dir().join("state"), None).unwrap();
+    let slow = SlowViewerClock(world.clone(), Duration::from_secs(eye.slow));
     let clock = slow.clone();
-    let clock = Clock::new(move || clock.0.now().checked_sub(clock.1).unwrap());
-    let host = Host::sandboxed(&world.dir().join("packagecloud.rb"), play, state, clock);
+    let clock = HostClock::new(move || clock.0.now().checked_sub(clock.1).unwrap());
+    let host = Host::new_sandboxed(&world.dir().join("packagecloud.rb"), play, state, clock);
     let time = SharedTimeSource::new(slow);
     let config = world.sdk_config().to_builder().time_source(time.clone()).build();
     let sleep = SharedAsyncSleep::new(TokioSleep::new());
-    let web = Web::new(world.http_client(), sleep, time, eye.edge.clone());
-    let settings = Settings {
-        identities: Identities::Fixed(Box::new(config)),
+    let web = WebClient::new(world.http_client(), sleep, time, eye.edge.clone());
+    let settings = SessionSettings {
+        identities: IdentityLookup::Fixed(Box::new(config)),
         region: None,
         endpoint_url: None,
         sandbox: Some(SandboxFacts {
-            bucket: seed::BUCKET.to_owned(),
+            bucket: seed::SANDBOX_BUCKET.to_owned(),
             packagecloud: "https://packagecloud.sandbox".to_owned(),
             pace: 1.0,
         }),
@@ -76,11 +77,11 @@ fn ground(world: &World, eye: &Eye) -> Ground {
         last: None,
         last_profile: None,
     };
-    Ground::new(host, web, settings)
+    Session::new(host, web, settings)
 }
 
 /// Every stage of an upgrade; the failure of the one that fails.
-async fn enabled(ground: &Ground, answers: &Answers) -> Result<bool, Failure> {
+async fn run_enable_stages(session: &Session, answers: &Answers) -> Result<bool, Failure> {
     let mut changed = false;
     for stage in [
         Stage::Reindex,
@@ -90,186 +91,198 @@ async fn enabled(ground: &Ground, answers: &Answers) -> Result<bool, Failure> {
         Stage::Configuration,
         Stage::GoLive,
     ] {
-        let plan = engine::look(ground, stage, answers).await?;
-        changed |= !plan.unchanged();
-        match engine::apply(ground, &plan, answers, &Run::silent()).await {
-            (End::Failed, Some(failure)) => return Err(failure),
-            (end, _) => assert!(matches!(end, End::Applied | End::Unchanged), "{stage:?}: {end:?}"),
+        let plan = engine::look(session, stage, answers).await?;
+        changed |= !plan.is_unchanged();
+        match engine::apply(session, &plan, answers, &RunContext::new_silent()).await {
+            (StageEnd::Failed, Some(failure)) => return Err(failure),
+            (end, _) => assert!(matches!(end, StageEnd::Applied | StageEnd::Unchanged), "{stage:?}: {end:?}"),
         }
     }
     Ok(changed)
 }
 
-fn answers() -> Answers {
+fn upgrade_answers() -> Answers {
     Answers { goal: Some(Goal::Upgrade), ..Answers::default() }
 }
 
-fn open(dir: &Path) -> World {
-    sandbox::open(&Options { dir: dir.to_owned(), ..Options::default() }).unwrap()
+fn open_sandbox(dir: &Path) -> Sandbox {
+    sandbox::open_sandbox(&SandboxOptions { dir: dir.to_owned(), ..SandboxOptions::default() }).unwrap()
 }
 
-fn copied(from: &Path, to: &Path) {
+fn copy_directory(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let to = to.join(path.file_name().unwrap());
-        if path.is_dir() { copied(&path, &to) } else { _ = fs::copy(&path, to).unwrap() }
+        if path.is_dir() { copy_directory(&path, &to) } else { _ = fs::copy(&path, to).unwrap() }
     }
 }
 
 /// A copy of a sandbox that is live.
-async fn live() -> (tempfile::TempDir, World) {
-    static LIVE: OnceCell<tempfile::TempDir> = OnceCell::const_new();
-    let first = LIVE
+async fn copy_live_sandbox() -> (tempfile::TempDir, Sandbox) {
+    static LIVE_SANDBOX: OnceCell<tempfile::TempDir> = OnceCell::const_new();
+    let first = LIVE_SANDBOX
         .get_or_init(async || {
             let dir = tempfile::tempdir().unwrap();
-            let world = open(dir.path());
-            enabled(&ground(&world, &Eye::default()), &answers()).await.unwrap();
+            let world = open_sandbox(dir.path());
+            run_enable_stages(&open_session(&world, &ViewerConditions::default()), &upgrade_answers())
+                .await
+                .unwrap();
             dir
         })
         .await;
     let dir = tempfile::tempdir().unwrap();
-    copied(first.path(), dir.path());
-    let world = open(dir.path());
+    copy_directory(first.path(), dir.path());
+    let world = open_sandbox(dir.path());
     (dir, world)
 }
 
-async fn verified(world: &World, eye: &Eye) -> Vec<Check> {
-    engine::verify(&ground(world, eye), &answers(), &Run::silent()).await.unwrap()
+async fn run_verify(world: &Sandbox, eye: &ViewerConditions) -> Vec<Check> {
+    engine::run_verify_checks(&open_session(world, eye), &upgrade_answers(), &RunContext::new_silent())
+        .await
+        .unwrap()
 }
 
 /// The verdict names `why`, and gives `next` as its one move.
 #[track_caller]
-fn ends_in(checks: &[Check], why: &str, next: &str) {
+fn assert_verdict(checks: &[Check], why: &str, next: &str) {
     let verdicts: Vec<&Check> = checks.iter().filter(|check| check.name == "verdict").collect();
     let [verdict] = verdicts[..] else { panic!("one verdict: {checks:#?}") };
-    assert_eq!(verdict.result, Verdict::Fail, "{checks:#?}");
+    assert_eq!(verdict.result, CheckVerdict::Fail, "{checks:#?}");
     assert!(verdict.detail.contains(why), "{why}: {verdict:#?}");
     assert!(verdict.next.contains(next), "{next}: {verdict:#?}");
 }
 
 #[track_caller]
-fn result(checks: &[Check], name: &str) -> Verdict {
+fn find_check_verdict(checks: &[Check], name: &str) -> CheckVerdict {
     checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("{name}: {checks:#?}")).result
 }
 
 #[tokio::test(start_paused = true)]
 async fn all_passes_where_all_is_well() {
-    let (_dir, world) = live().await;
-    let checks = verified(&world, &Eye::default()).await;
-    assert!(checks.iter().all(|check| check.result == Verdict::Pass), "{checks:#?}");
+    let (_dir, world) = copy_live_sandbox().await;
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert!(checks.iter().all(|check| check.result == CheckVerdict::Pass), "{checks:#?}");
     assert!(checks.last().unwrap().detail.contains("only with a token"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_package_is_found_behind_a_thousand_indexes() {
-    let (_dir, world) = live().await;
+    let (_dir, world) = copy_live_sandbox().await;
     for number in 0..1100 {
         let key = format!("0/1/debian/dists/release{number}/Release");
-        sandbox::control_plane::s3::place(&world, seed::BUCKET, &key, &[], b"x").unwrap();
+        sandbox::control_plane::s3::place_object(&world, seed::SANDBOX_BUCKET, &key, &[], b"x").unwrap();
     }
-    let checks = verified(&world, &Eye::default()).await;
-    assert!(checks.iter().all(|check| check.result == Verdict::Pass), "{checks:#?}");
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert!(checks.iter().all(|check| check.result == CheckVerdict::Pass), "{checks:#?}");
     let signed = checks.iter().find(|check| check.name == "signed-url").unwrap();
     assert!(signed.detail.contains("the object's own"), "{signed:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn this_nodes_secret_is_not_the_edges() {
-    let (dir, world) = live().await;
+    let (dir, world) = copy_live_sandbox().await;
     let path = dir.path().join("packagecloud.rb");
     let text = fs::read_to_string(&path).unwrap();
     let line = text.lines().find(|line| line.starts_with("packagecloud_rails['cloudfront_secret']")).unwrap();
     let other = "packagecloud_rails['cloudfront_secret'] = 'MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI='";
     fs::write(&path, text.replace(line, other)).unwrap();
-    let checks = verified(&world, &Eye::default()).await;
-    ends_in(&checks, "cloudfront_secret is not the one that the edge holds", "configuration --show-secret");
-    assert_eq!(result(&checks, "signed-url"), Verdict::Fail);
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(
+        &checks,
+        "cloudfront_secret is not the one that the edge holds",
+        "configuration --show-secret",
+    );
+    assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Fail);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_web_node_that_answers_has_another_secret() {
-    let (_dir, world) = live().await;
-    world.write(|state| {
+    let (_dir, world) = copy_live_sandbox().await;
+    world.write_state(|state| {
         for node in &mut state.packagecloud.nodes {
             node.secret = Some("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=".to_owned());
         }
     });
-    let checks = verified(&world, &Eye::default()).await;
-    ends_in(&checks, "signs with another secret", "give it the same cloudfront_secret");
-    assert_eq!(result(&checks, "signed-url"), Verdict::Pass);
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(&checks, "signs with another secret", "give it the same cloudfront_secret");
+    assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Pass);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_clock_is_slow() {
-    let (_dir, world) = live().await;
-    let checks = verified(&world, &Eye { slow: 200, ..Eye::default() }).await;
-    ends_in(&checks, "200 s behind AWS", "set the clock");
+    let (_dir, world) = copy_live_sandbox().await;
+    let checks = run_verify(&world, &ViewerConditions { slow: 200, ..ViewerConditions::default() }).await;
+    assert_verdict(&checks, "200 s behind AWS", "set the clock");
     // Slower than AWS bears, nothing can be asked: the reason is the same.
-    let ground = ground(&world, &Eye { slow: 1000, ..Eye::default() });
-    let failure = engine::verify(&ground, &answers(), &Run::silent()).await.unwrap_err();
+    let session = open_session(&world, &ViewerConditions { slow: 1000, ..ViewerConditions::default() });
+    let failure =
+        engine::run_verify_checks(&session, &upgrade_answers(), &RunContext::new_silent()).await.unwrap_err();
     assert!(failure.to_string().contains("clock") && failure.next.contains("set the clock"), "{failure:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_function_cant_decrypt() {
-    let (_dir, world) = live().await;
-    world.write(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned()));
-    let checks = verified(&world, &Eye::default()).await;
-    ends_in(&checks, "is Disabled", "aws kms enable-key --region us-east-1 --key-id");
-    assert_eq!(result(&checks, "signed-url"), Verdict::Fail);
+    let (_dir, world) = copy_live_sandbox().await;
+    world.write_state(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned()));
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(&checks, "is Disabled", "aws kms enable-key --region us-east-1 --key-id");
+    assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Fail);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_functions_role_may_no_longer_decrypt() {
-    let (_dir, world) = live().await;
-    world.write(|state| state.iam.roles.values_mut().for_each(|role| role.policies.clear()));
-    let checks = verified(&world, &Eye::default()).await;
-    ends_in(&checks, "its role, or the KMS key's policy, no longer lets it", "run enable");
-    assert_eq!(result(&checks, "signed-url"), Verdict::Fail);
+    let (_dir, world) = copy_live_sandbox().await;
+    world.write_state(|state| state.iam.roles.values_mut().for_each(|role| role.policies.clear()));
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(&checks, "its role, or the KMS key's policy, no longer lets it", "run enable");
+    assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Fail);
     // That move mends it, and the next request is served by the same version.
-    enabled(&ground(&world, &Eye::default()), &answers()).await.unwrap();
-    let checks = verified(&world, &Eye::default()).await;
-    assert_eq!(checks.last().unwrap().result, Verdict::Pass, "{checks:#?}");
+    run_enable_stages(&open_session(&world, &ViewerConditions::default()), &upgrade_answers()).await.unwrap();
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_eq!(checks.last().unwrap().result, CheckVerdict::Pass, "{checks:#?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_bucket_policy_statement_is_gone() {
-    let (_dir, world) = live().await;
-    world.write(|state| state.s3.buckets.get_mut(seed::BUCKET).unwrap().policy = None);
-    let checks = verified(&world, &Eye::default()).await;
-    ends_in(&checks, "statement in the bucket policy that lets it read is gone", "run enable");
-    assert_eq!(result(&checks, "metadata-fresh"), Verdict::Fail);
+    let (_dir, world) = copy_live_sandbox().await;
+    world.write_state(|state| state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap().policy = None);
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(&checks, "statement in the bucket policy that lets it read is gone", "run enable");
+    assert_eq!(find_check_verdict(&checks, "metadata-fresh"), CheckVerdict::Fail);
     // That move mends it.
-    enabled(&ground(&world, &Eye::default()), &answers()).await.unwrap();
-    assert_eq!(verified(&world, &Eye::default()).await.last().unwrap().result, Verdict::Pass);
+    run_enable_stages(&open_session(&world, &ViewerConditions::default()), &upgrade_answers()).await.unwrap();
+    assert_eq!(
+        run_verify(&world, &ViewerConditions::default()).await.last().unwrap().result,
+        CheckVerdict::Pass
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_node_is_off() {
-    let (_dir, world) = live().await;
-    packagecloud::lag(&world);
-    world.write(|state| state.packagecloud.nodes[1].enabled = false);
-    let checks = verified(&world, &Eye::default()).await;
-    ends_in(&checks, "5 of 10 redirects go to CloudFront", "on the other node");
-    assert_eq!(result(&checks, "signed-url"), Verdict::Pass);
+    let (_dir, world) = copy_live_sandbox().await;
+    packagecloud::add_lagging_node(&world);
+    world.write_state(|state| state.packagecloud.nodes[1].enabled = false);
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(&checks, "5 of 10 redirects go to CloudFront", "on the other node");
+    assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Pass);
 }
 
 #[tokio::test(start_paused = true)]
 async fn packagecloud_runs_on_other_values_than_the_file() {
-    let (_dir, world) = live().await;
-    world.write(|state| state.packagecloud.nodes[0].enabled = false);
-    ends_in(
-        &verified(&world, &Eye::default()).await,
+    let (_dir, world) = copy_live_sandbox().await;
+    world.write_state(|state| state.packagecloud.nodes[0].enabled = false);
+    assert_verdict(
+        &run_verify(&world, &ViewerConditions::default()).await,
         "packagecloud.rb says on",
         "run reconfigure, then restart",
     );
-    world.write(|state| {
+    world.write_state(|state| {
         let node = &mut state.packagecloud.nodes[0];
         (node.enabled, node.domain) = (true, Some("d0old.cloudfront.net".to_owned()));
     });
-    ends_in(
-        &verified(&world, &Eye::default()).await,
+    assert_verdict(
+        &run_verify(&world, &ViewerConditions::default()).await,
         "(d0old.cloudfront.net)",
         "run reconfigure, then restart",
     );
@@ -277,33 +290,47 @@ async fn packagecloud_runs_on_other_values_than_the_file() {
 
 #[tokio::test(start_paused = true)]
 async fn cloudfront_is_fine_and_packagecloud_refuses() {
-    let (dir, world) = live().await;
+    let (dir, world) = copy_live_sandbox().await;
     fs::write(dir.path().join("tokens"), "another-token\n").unwrap();
-    let checks = verified(&world, &Eye::default()).await;
-    ends_in(&checks, "CloudFront is fine; packagecloud itself answers 401", "read token");
-    world.write(|state| state.packagecloud.back = Duration::from_secs(u64::from(u32::MAX) * 2));
-    let checks = verified(&world, &Eye::default()).await;
-    ends_in(&checks, "CloudFront is fine; packagecloud itself answers 502", "packagecloud-ctl status");
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(&checks, "CloudFront is fine; packagecloud itself answers 401", "read token");
+    world.write_state(|state| state.packagecloud.back = Duration::from_secs(u64::from(u32::MAX) * 2));
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(&checks, "CloudFront is fine; packagecloud itself answers 502", "packagecloud-ctl status");
 }
 
 #[tokio::test(start_paused = true)]
 async fn clients_cant_reach_the_domain() {
-    let (_dir, world) = live().await;
-    let checks = verified(&world, &Eye { edge: Some("https://filtered.example".to_owned()), slow: 0 }).await;
-    ends_in(&checks, ".cloudfront.net can't be reached from here", "port 443, in firewalls and proxies");
+    let (_dir, world) = copy_live_sandbox().await;
+    let checks =
+        run_verify(&world, &ViewerConditions { edge: Some("https://filtered.example".to_owned()), slow: 0 })
+            .await;
+    assert_verdict(
+        &checks,
+        ".cloudfront.net can't be reached from here",
+        "port 443, in firewalls and proxies",
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_construction_is_named_and_once_published_kept() {
-    let (_dir, world) = live().await;
+    let (_dir, world) = copy_live_sandbox().await;
     let other = "raw:expires+path".parse().unwrap();
-    world.write(|state| state.packagecloud.construction = Some(other));
-    let checks = verified(&world, &Eye::default()).await;
-    ends_in(&checks, "makes its tokens as raw:expires+path", "--construction raw:expires+path");
-    let asked = Answers { construction: Some(other), ..answers() };
-    assert!(enabled(&ground(&world, &Eye::default()), &asked).await.unwrap());
-    let checks = verified(&world, &Eye::default()).await;
-    assert!(checks.iter().all(|check| check.result == Verdict::Pass), "{checks:#?}");
-    assert!(!enabled(&ground(&world, &Eye::default()), &answers()).await.unwrap(), "it is kept");
-    assert_eq!(engine::construction(&ground(&world, &Eye::default()), &answers()), other);
+    world.write_state(|state| state.packagecloud.construction = Some(other));
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert_verdict(&checks, "makes its tokens as raw:expires+path", "--construction raw:expires+path");
+    let asked = Answers { construction: Some(other), ..upgrade_answers() };
+    assert!(run_enable_stages(&open_session(&world, &ViewerConditions::default()), &asked).await.unwrap());
+    let checks = run_verify(&world, &ViewerConditions::default()).await;
+    assert!(checks.iter().all(|check| check.result == CheckVerdict::Pass), "{checks:#?}");
+    assert!(
+        !run_enable_stages(&open_session(&world, &ViewerConditions::default()), &upgrade_answers())
+            .await
+            .unwrap(),
+        "it is kept"
+    );
+    assert_eq!(
+        engine::resolve_construction(&open_session(&world, &ViewerConditions::default()), &upgrade_answers()),
+        other
+    );
 }

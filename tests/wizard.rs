@@ -17,80 +17,83 @@ use std::{path::Path, time::Duration};
 use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::{
-    args::Arguments,
-    wizard::{Beginning, Outcome},
+    args::CliArguments,
+    wizard::{Init, WizardOutcome},
 };
-use player::{Player, play_on};
+use player::{ScreenPlayer, play_with_effects};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
 /// A sandbox of its own; its path is as long in every run.
-fn sandbox() -> TempDir {
+fn create_sandbox_dir() -> TempDir {
     tempfile::Builder::new().prefix("wizard-").rand_bytes(6).tempdir_in("/tmp").unwrap()
 }
 
 /// The wizard on the sandbox in `dir`, started with `options`.
-async fn play<P, F>(dir: &Path, options: &[&str], size: (u16, u16), part: P) -> Outcome
+async fn play_wizard<P, F>(dir: &Path, options: &[&str], size: (u16, u16), part: P) -> WizardOutcome
 where
-    P: FnOnce(Player) -> F,
+    P: FnOnce(ScreenPlayer) -> F,
     F: Future<Output = ()>,
 {
     let sandbox = format!("--sandbox={}", dir.display());
     let line =
         ["packagecloud-cloudfront", &sandbox].into_iter().chain(options.iter().copied()).chain(["wizard"]);
-    let Arguments { global, command } = Arguments::parse_from(line);
-    let laid = lay::ground(&global, &command.unwrap()).await.unwrap();
-    let performer = laid.performer();
-    let beginning = Beginning {
-        config: laid.ground.host.config.display().to_string(),
+    let CliArguments { global, command } = CliArguments::parse_from(line);
+    let laid = lay::compose(&global, &command.unwrap()).await.unwrap();
+    let performer = laid.effect_performer();
+    let beginning = Init {
+        config_path: laid.session.host.config.display().to_string(),
         answers: laid.answers,
         goal: None,
         sandbox: laid.sandbox,
     };
-    play_on(beginning, size, performer, part).await
+    play_with_effects(beginning, size, performer, part).await
 }
 
-fn show(size: (u16, u16), name: &str, player: &Player) {
-    insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), redact::redact(&player.picture()));
+fn assert_screen(size: (u16, u16), name: &str, player: &ScreenPlayer) {
+    insta::assert_snapshot!(
+        format!("{name}@{}x{}", size.0, size.1),
+        redact::redact_screen(&player.screen_text())
+    );
 }
 
-fn file(dir: &Path) -> String {
+fn read_config(dir: &Path) -> String {
     std::fs::read_to_string(dir.join("packagecloud.rb")).unwrap()
 }
 
 /// Whether a line of the file, and not a comment, says that CloudFront is on.
-fn is_on(file: &str) -> bool {
+fn is_cloudfront_on(file: &str) -> bool {
     file.lines().any(|line| line.starts_with("packagecloud_rails['cloudfront_enabled'] = true"))
 }
 
 /// From the welcome screen to the overview.
-async fn to_overview(player: &Player) {
-    player.see("Enter go on").await;
-    player.press(KeyCode::Home).await;
-    player.press(KeyCode::Down).await;
-    player.enter().await;
-    player.see("Type or paste access keys").await;
-    player.enter().await;
-    player.see("Another bucket").await;
-    player.enter().await;
-    player.see("Enter go on").await;
-    player.enter().await;
-    player.see("Overview\n").await;
-    player.see("Enter go on").await;
+async fn drive_to_overview(player: &ScreenPlayer) {
+    player.wait_for_text("Enter go on").await;
+    player.press_key(KeyCode::Home).await;
+    player.press_key(KeyCode::Down).await;
+    player.press_enter().await;
+    player.wait_for_text("Type or paste access keys").await;
+    player.press_enter().await;
+    player.wait_for_text("Another bucket").await;
+    player.press_enter().await;
+    player.wait_for_text("Enter go on").await;
+    player.press_enter().await;
+    player.wait_for_text("Overview\n").await;
+    player.wait_for_text("Enter go on").await;
 }
 
 /// From a stage that has a plan through its run to the next one.
-async fn stage(player: &Player, does: &str) {
-    player.see(does).await;
-    player.enter().await;
-    player.see("✓ ").await;
-    player.see("Enter go on").await;
-    player.enter().await;
+async fn drive_through_stage(player: &ScreenPlayer, does: &str) {
+    player.wait_for_text(does).await;
+    player.press_enter().await;
+    player.wait_for_text("✓ ").await;
+    player.wait_for_text("Enter go on").await;
+    player.press_enter().await;
 }
 
-async fn to_go_live(player: &Player) {
-    to_overview(player).await;
-    player.enter().await;
+async fn drive_to_go_live(player: &ScreenPlayer) {
+    drive_to_overview(player).await;
+    player.press_enter().await;
     for does in [
         "Enter reindex",
         "Enter write the secret",
@@ -98,34 +101,34 @@ async fn to_go_live(player: &Player) {
         "Enter make these",
         "Enter write this",
     ] {
-        stage(player, does).await;
+        drive_through_stage(player, does).await;
     }
-    player.see("Enter go live").await;
+    player.wait_for_text("Enter go live").await;
 }
 
-async fn journey(size: (u16, u16)) {
-    let dir = sandbox();
-    let before = file_after_opening(dir.path());
+async fn play_journey(size: (u16, u16)) {
+    let dir = create_sandbox_dir();
+    let before = config_after_opening(dir.path());
     let at = dir.path().to_owned();
-    let outcome = play(&at, &[], size, async |player: Player| {
-        player.see("Enter go on").await;
-        show(size, "01-welcome", &player);
-        player.press(KeyCode::Home).await;
-        player.press(KeyCode::Down).await;
-        player.enter().await;
-        player.see("Type or paste access keys").await;
-        show(size, "02-identity", &player);
-        player.enter().await;
-        player.see("Another bucket").await;
-        show(size, "03-bucket", &player);
-        player.enter().await;
-        player.see("Enter go on").await;
-        show(size, "04-access", &player);
-        player.enter().await;
-        player.see("Overview\n").await;
-        player.see("Enter go on").await;
-        show(size, "05-overview", &player);
-        player.enter().await;
+    let outcome = play_wizard(&at, &[], size, async |player: ScreenPlayer| {
+        player.wait_for_text("Enter go on").await;
+        assert_screen(size, "01-welcome", &player);
+        player.press_key(KeyCode::Home).await;
+        player.press_key(KeyCode::Down).await;
+        player.press_enter().await;
+        player.wait_for_text("Type or paste access keys").await;
+        assert_screen(size, "02-identity", &player);
+        player.press_enter().await;
+        player.wait_for_text("Another bucket").await;
+        assert_screen(size, "03-bucket", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter go on").await;
+        assert_screen(size, "04-access", &player);
+        player.press_enter().await;
+        player.wait_for_text("Overview\n").await;
+        player.wait_for_text("Enter go on").await;
+        assert_screen(size, "05-overview", &player);
+        player.press_enter().await;
         for (name, does) in [
             ("06-reindex", "Enter reindex"),
             ("07-secret", "Enter write the secret"),
@@ -134,79 +137,83 @@ async fn journey(size: (u16, u16)) {
             ("10-configuration", "Enter write this"),
             ("11-go-live", "Enter go live"),
         ] {
-            player.see(does).await;
-            show(size, name, &player);
+            player.wait_for_text(does).await;
+            assert_screen(size, name, &player);
             // two backups of one second would be numbered
             sleep(Duration::from_millis(1100)).await;
-            player.enter().await;
-            player.see("Enter go on").await;
-            show(size, &format!("{name}-done"), &player);
-            player.enter().await;
+            player.press_enter().await;
+            player.wait_for_text("Enter go on").await;
+            assert_screen(size, &format!("{name}-done"), &player);
+            player.press_enter().await;
         }
-        player.see("Enter finish").await;
-        show(size, "12-verify", &player);
-        assert!(is_on(&file(&at)));
-        player.letter('c').await;
-        player.see("Copied, and kept in").await;
-        let copied = std::fs::read_to_string(clipboard(&at)).unwrap();
+        player.wait_for_text("Enter finish").await;
+        assert_screen(size, "12-verify", &player);
+        assert!(is_cloudfront_on(&read_config(&at)));
+        player.press_letter('c').await;
+        player.wait_for_text("Copied, and kept in").await;
+        let copied = std::fs::read_to_string(find_clipboard_file(&at)).unwrap();
         assert!(copied.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{copied}");
-        let secret =
-            file(&at).lines().find(|line| line.contains("cloudfront_secret")).unwrap().trim().to_owned();
+        let secret = read_config(&at)
+            .lines()
+            .find(|line| line.contains("cloudfront_secret"))
+            .unwrap()
+            .trim()
+            .to_owned();
         assert!(copied.contains(&secret), "the real secret is in the copy: {copied}");
-        assert!(!player.sees(secret.split('\'').nth(3).unwrap()), "and not on the screen");
+        assert!(!player.is_showing(secret.split('\'').nth(3).unwrap()), "and not on the screen");
 
-        player.letter('D').await;
-        player.see("Enter switch CloudFront off").await;
-        player.see("3-link").await;
-        show(size, "13-disable", &player);
-        player.enter().await;
-        player.see("Enter back to the start").await;
-        show(size, "14-disabled", &player);
-        assert!(file(&at).contains("packagecloud_rails['cloudfront_enabled'] = false"));
-        player.enter().await;
-        player.see("Enter go on").await;
-        show(size, "15-welcome-again", &player);
+        player.press_letter('D').await;
+        player.wait_for_text("Enter switch CloudFront off").await;
+        player.wait_for_text("3-link").await;
+        assert_screen(size, "13-disable", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter back to the start").await;
+        assert_screen(size, "14-disabled", &player);
+        assert!(read_config(&at).contains("packagecloud_rails['cloudfront_enabled'] = false"));
+        player.press_enter().await;
+        player.wait_for_text("Enter go on").await;
+        assert_screen(size, "15-welcome-again", &player);
 
-        player.press(KeyCode::End).await;
-        player.enter().await;
-        player.see("Enter show what it changes").await;
-        show(size, "16-backups", &player);
-        player.enter().await;
-        player.see("Enter restore this").await;
-        show(size, "17-roll-back", &player);
-        player.enter().await;
-        player.see("going live comes next").await;
-        show(size, "18-rolled-back", &player);
-        player.enter().await;
-        player.see("Enter go live").await;
-        player.enter().await;
-        player.see("on since").await;
-        player.see("Enter back to the start").await;
-        player.letter('l').await;
-        show(size, "19-log", &player);
-        player.letter('b').await;
-        player.letter('q').await;
+        player.press_key(KeyCode::End).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter show what it changes").await;
+        assert_screen(size, "16-backups", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter restore this").await;
+        assert_screen(size, "17-roll-back", &player);
+        player.press_enter().await;
+        player.wait_for_text("going live comes next").await;
+        assert_screen(size, "18-rolled-back", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter go live").await;
+        player.press_enter().await;
+        player.wait_for_text("on since").await;
+        player.wait_for_text("Enter back to the start").await;
+        player.press_letter('l').await;
+        assert_screen(size, "19-log", &player);
+        player.press_letter('b').await;
+        player.press_letter('q').await;
     })
     .await;
     assert_eq!(outcome.code, 0);
     assert!(
-        file(dir.path()).contains("packagecloud_rails['cloudfront_enabled'] = true"),
+        read_config(dir.path()).contains("packagecloud_rails['cloudfront_enabled'] = true"),
         "rolled back to on"
     );
     assert!(!before.contains("cloudfront_distribution_id"), "a fresh sandbox has none of the four");
 }
 
-fn file_after_opening(dir: &Path) -> String {
-    packagecloud_cloudfront::sandbox::open(&packagecloud_cloudfront::sandbox::Options {
+fn config_after_opening(dir: &Path) -> String {
+    packagecloud_cloudfront::sandbox::open_sandbox(&packagecloud_cloudfront::sandbox::SandboxOptions {
         dir: dir.to_owned(),
         ..Default::default()
     })
     .unwrap();
-    file(dir)
+    read_config(dir)
 }
 
 /// The one file of the state directory that holds a copied block, readable by its owner alone.
-fn clipboard(dir: &Path) -> std::path::PathBuf {
+fn find_clipboard_file(dir: &Path) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let found = std::fs::read_dir(dir.join("state"))
         .unwrap()
@@ -221,216 +228,225 @@ fn clipboard(dir: &Path) -> std::path::PathBuf {
 
 #[tokio::test(start_paused = true)]
 async fn the_upgrade_off_and_back_at_80x24() {
-    journey((80, 24)).await;
+    play_journey((80, 24)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_upgrade_off_and_back_at_160x50() {
-    journey((160, 50)).await;
+    play_journey((160, 50)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_upgrade_off_and_back_at_120x40() {
-    journey((120, 40)).await;
+    play_journey((120, 40)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_step_says_the_next_move_and_is_done_when_tried_again() {
-    let dir = sandbox();
+    let dir = create_sandbox_dir();
     let size = (80, 24);
-    play(dir.path(), &["--sandbox-fault", "kms:CreateKey:1:deny"], size, async |player: Player| {
-        to_overview(&player).await;
-        player.enter().await;
-        player.see("Enter reindex").await;
-        player.letter('s').await;
-        stage(&player, "Enter write the secret").await;
-        player.see("Enter make these").await;
-        player.enter().await;
-        player.see("Enter look again").await;
-        show(size, "20-failed-step", &player);
-        player.enter().await;
-        player.see("Enter make these").await;
-        player.enter().await;
-        player.see("Enter go on").await;
-        player.letter('q').await;
-    })
+    play_wizard(
+        dir.path(),
+        &["--sandbox-fault", "kms:CreateKey:1:deny"],
+        size,
+        async |player: ScreenPlayer| {
+            drive_to_overview(&player).await;
+            player.press_enter().await;
+            player.wait_for_text("Enter reindex").await;
+            player.press_letter('s').await;
+            drive_through_stage(&player, "Enter write the secret").await;
+            player.wait_for_text("Enter make these").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter look again").await;
+            assert_screen(size, "20-failed-step", &player);
+            player.press_enter().await;
+            player.wait_for_text("Enter make these").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter go on").await;
+            player.press_letter('q').await;
+        },
+    )
     .await;
     let log = std::fs::read_to_string(dir.path().join("state/log")).unwrap();
     for line in ["✓  role ", "✗  ", "kms:CreateKey is denied", "Bootstrap: done"] {
         assert!(log.contains(line), "{line} isn't in the log:\n{log}");
     }
-    let secret = file(dir.path()).split("cloudfront_secret'] = '").nth(1).unwrap().to_owned();
+    let secret = read_config(dir.path()).split("cloudfront_secret'] = '").nth(1).unwrap().to_owned();
     assert!(!log.contains(secret.split('\'').next().unwrap()));
 }
 
 /// The first thing to read is that nobody is harmed.
 #[tokio::test(start_paused = true)]
 async fn a_refused_go_live_says_that_cloudfront_is_off_again() {
-    let dir = sandbox();
+    let dir = create_sandbox_dir();
     let size = (80, 24);
     let options = ["--sandbox-construction", "raw:path+expires"];
-    play(dir.path(), &options, size, async |player: Player| {
-        to_go_live(&player).await;
-        player.enter().await;
-        player.see("Enter look again").await;
-        show(size, "26-refused", &player);
-        assert!(player.sees("CloudFront is off") && !player.sees("D switches"), "{}", player.picture());
-        player.letter('q').await;
+    play_wizard(dir.path(), &options, size, async |player: ScreenPlayer| {
+        drive_to_go_live(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter look again").await;
+        assert_screen(size, "26-refused", &player);
+        assert!(
+            player.is_showing("CloudFront is off") && !player.is_showing("D switches"),
+            "{}",
+            player.screen_text()
+        );
+        player.press_letter('q').await;
     })
     .await;
-    assert!(!is_on(&file(dir.path())));
+    assert!(!is_cloudfront_on(&read_config(dir.path())));
 }
 
 #[tokio::test(start_paused = true)]
 async fn x_asks_why_clients_get_403_from_the_first_screen() {
-    let dir = sandbox();
+    let dir = create_sandbox_dir();
     let size = (80, 24);
-    play(dir.path(), &[], size, async |player: Player| {
-        player.see("Enter go on").await;
-        player.letter('x').await;
-        player.see("Enter look again").await;
-        show(size, "21-why-403", &player);
-        player.letter('b').await;
-        player.see("What shall happen?").await;
-        player.letter('q').await;
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('x').await;
+        player.wait_for_text("Enter look again").await;
+        assert_screen(size, "21-why-403", &player);
+        player.press_letter('b').await;
+        player.wait_for_text("What shall happen?").await;
+        player.press_letter('q').await;
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expression_is_overruled_only_on_a_yes() {
-    let dir = sandbox();
-    let before = file_after_opening(dir.path());
+    let dir = create_sandbox_dir();
+    let before = config_after_opening(dir.path());
     let line = "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'\n";
     std::fs::write(dir.path().join("packagecloud.rb"), format!("{before}{line}")).unwrap();
     let size = (80, 24);
     let at = dir.path().to_owned();
-    play(&at, &[], size, async |player: Player| {
-        to_go_live(&player).await;
-        show(size, "22-expression", &player);
-        player.enter().await;
-        player.see("y yes, do it").await;
-        show(size, "23-expression-asked", &player);
-        player.letter('n').await;
-        player.see("Nothing was done").await;
-        assert!(!is_on(&file(&at)), "{}", file(&at));
-        player.enter().await;
-        player.see("y yes, do it").await;
-        player.letter('y').await;
-        player.see("Your yes is noted").await;
-        player.see("Enter go live").await;
-        player.enter().await;
-        player.see("on since").await;
-        player.letter('q').await;
+    play_wizard(&at, &[], size, async |player: ScreenPlayer| {
+        drive_to_go_live(&player).await;
+        assert_screen(size, "22-expression", &player);
+        player.press_enter().await;
+        player.wait_for_text("y yes, do it").await;
+        assert_screen(size, "23-expression-asked", &player);
+        player.press_letter('n').await;
+        player.wait_for_text("Nothing was done").await;
+        assert!(!is_cloudfront_on(&read_config(&at)), "{}", read_config(&at));
+        player.press_enter().await;
+        player.wait_for_text("y yes, do it").await;
+        player.press_letter('y').await;
+        player.wait_for_text("Your yes is noted").await;
+        player.wait_for_text("Enter go live").await;
+        player.press_enter().await;
+        player.wait_for_text("on since").await;
+        player.press_letter('q').await;
     })
     .await;
-    assert!(file(&at).contains(line) && is_on(&file(&at)), "{}", file(&at));
+    assert!(read_config(&at).contains(line) && is_cloudfront_on(&read_config(&at)), "{}", read_config(&at));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_managed_host_is_asked_about_before_its_file_is_touched() {
-    let dir = sandbox();
-    let before = file_after_opening(dir.path());
+    let dir = create_sandbox_dir();
+    let before = config_after_opening(dir.path());
     let managed = format!("# This file is managed by Puppet. DO NOT EDIT.\n{before}");
     std::fs::write(dir.path().join("packagecloud.rb"), &managed).unwrap();
     let size = (80, 24);
-    play(dir.path(), &[], size, async |player: Player| {
-        to_overview(&player).await;
-        player.enter().await;
-        player.see("Enter reindex").await;
-        player.letter('s').await;
-        player.see("Enter write the secret").await;
-        player.enter().await;
-        player.see("Write now: pause that tool").await;
-        show(size, "25-managed-asked", &player);
-        player.letter('b').await;
-        player.see("Nothing was done").await;
-        player.letter('q').await;
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        drive_to_overview(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_letter('s').await;
+        player.wait_for_text("Enter write the secret").await;
+        player.press_enter().await;
+        player.wait_for_text("Write now: pause that tool").await;
+        assert_screen(size, "25-managed-asked", &player);
+        player.press_letter('b').await;
+        player.wait_for_text("Nothing was done").await;
+        player.press_letter('q').await;
     })
     .await;
-    assert_eq!(file(dir.path()), managed, "nothing was written without a yes");
+    assert_eq!(read_config(dir.path()), managed, "nothing was written without a yes");
 }
 
 #[tokio::test(start_paused = true)]
 async fn it_switches_off_while_aws_does_not_answer() {
-    let dir = sandbox();
+    let dir = create_sandbox_dir();
     let size = (80, 24);
-    play(dir.path(), &[], size, async |player: Player| {
-        to_go_live(&player).await;
-        player.enter().await;
-        player.see("Enter go on").await;
-        player.letter('q').await;
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        drive_to_go_live(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('q').await;
     })
     .await;
-    assert!(is_on(&file(dir.path())));
+    assert!(is_cloudfront_on(&read_config(dir.path())));
     let hang: Vec<String> = ["sts", "iam", "kms", "lambda", "cloudfront"]
         .iter()
         .map(|service| format!("{service}:1:hang"))
         .collect();
     let options: Vec<&str> = hang.iter().flat_map(|fault| ["--sandbox-fault", fault]).collect();
-    play(dir.path(), &options, size, async |player: Player| {
-        player.see("What shall happen?").await;
-        player.letter('D').await;
-        player.see("Enter switch CloudFront off").await;
-        player.enter().await;
-        player.see("Enter back to the start").await;
-        show(size, "24-off-without-aws", &player);
-        player.letter('q').await;
+    play_wizard(dir.path(), &options, size, async |player: ScreenPlayer| {
+        player.wait_for_text("What shall happen?").await;
+        player.press_letter('D').await;
+        player.wait_for_text("Enter switch CloudFront off").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter back to the start").await;
+        assert_screen(size, "24-off-without-aws", &player);
+        player.press_letter('q').await;
     })
     .await;
-    assert!(file(dir.path()).contains("packagecloud_rails['cloudfront_enabled'] = false"));
+    assert!(read_config(dir.path()).contains("packagecloud_rails['cloudfront_enabled'] = false"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_reindex_pauses_and_goes_on() {
-    let dir = sandbox();
-    play(dir.path(), &[], (80, 24), async |player: Player| {
-        to_overview(&player).await;
-        player.enter().await;
-        player.see("Enter reindex").await;
+    let dir = create_sandbox_dir();
+    play_wizard(dir.path(), &[], (80, 24), async |player: ScreenPlayer| {
+        drive_to_overview(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
         sleep(Duration::from_millis(400)).await;
         // both wait for the loop together: it pauses before the first request
-        player.send(KeyCode::Enter, KeyModifiers::NONE);
-        player.send(KeyCode::Char('p'), KeyModifiers::NONE);
-        player.see("Paused: nothing is sent to S3").await;
-        player.letter('p').await;
-        player.see("Enter go on").await;
-        player.letter('b').await;
-        player.see("Enter go on").await;
-        player.letter('q').await;
+        player.send_key(KeyCode::Enter, KeyModifiers::NONE);
+        player.send_key(KeyCode::Char('p'), KeyModifiers::NONE);
+        player.wait_for_text("Paused: nothing is sent to S3").await;
+        player.press_letter('p').await;
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('b').await;
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('q').await;
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sandbox_judges_typed_keys_itself_and_reads_no_profile() {
-    let dir = sandbox();
-    play(dir.path(), &[], (80, 24), async |player: Player| {
-        player.see("Enter go on").await;
-        player.enter().await;
-        player.see("Type or paste access keys").await;
-        player.press(KeyCode::Down).await;
-        player.enter().await;
-        player.see("Enter done").await;
-        player.paste("work").await;
-        player.enter().await;
-        player.see("a sandbox reads no profiles").await;
-        player.see("Enter use this").await;
-        player.press(KeyCode::Down).await;
+    let dir = create_sandbox_dir();
+    play_wizard(dir.path(), &[], (80, 24), async |player: ScreenPlayer| {
+        player.wait_for_text("Enter go on").await;
+        player.press_enter().await;
+        player.wait_for_text("Type or paste access keys").await;
+        player.press_key(KeyCode::Down).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter done").await;
+        player.paste_text("work").await;
+        player.press_enter().await;
+        player.wait_for_text("a sandbox reads no profiles").await;
+        player.wait_for_text("Enter use this").await;
+        player.press_key(KeyCode::Down).await;
         for (key, secret, told) in [
             ("AKIANOBODYKNOWSTHIS1", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "InvalidClientTokenId"),
             ("AKIAIOSFODNN7EXAMPLE", "another", "SignatureDoesNotMatch"),
             ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "Another bucket"),
         ] {
-            player.enter().await;
-            player.see("Enter done").await;
-            player.paste(key).await;
-            player.press(KeyCode::Tab).await;
-            player.paste(secret).await;
-            player.enter().await;
-            player.see(told).await;
+            player.press_enter().await;
+            player.wait_for_text("Enter done").await;
+            player.paste_text(key).await;
+            player.press_key(KeyCode::Tab).await;
+            player.paste_text(secret).await;
+            player.press_enter().await;
+            player.wait_for_text(told).await;
         }
-        player.letter('q').await;
+        player.press_letter('q').await;
     })
     .await;
 }

@@ -5,17 +5,17 @@
 use aws_sdk_acm::types::{CertificateDetail, CertificateStatus, CertificateSummary, Filters, KeyAlgorithm};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{Cloud, Say, error, retry};
+use super::{AwsClients, ProgressReporter, error, retry};
 use crate::model::{
     aws::{
-        evidence::{Certificate, DnsRecord, covers},
+        evidence::{AcmCertificate, DnsRecord, certificate_name_covers},
         names::EDGE_REGION,
     },
     run::failure::Failure,
 };
 
 /// What CloudFront serves with.
-const KEYS: [KeyAlgorithm; 5] = [
+const CLOUDFRONT_KEY_ALGORITHMS: [KeyAlgorithm; 5] = [
     KeyAlgorithm::Rsa2048,
     KeyAlgorithm::Rsa3072,
     KeyAlgorithm::Rsa4096,
@@ -23,24 +23,24 @@ const KEYS: [KeyAlgorithm; 5] = [
     KeyAlgorithm::EcSecp384r1,
 ];
 /// How many certificates are asked for their names at once.
-const AT_ONCE: usize = 4;
+const DESCRIBE_CONCURRENCY_MAX: usize = 4;
 /// Validation takes minutes once its record is there; the record is the operator's to make.
-const ISSUED: retry::Wait =
-    retry::Wait::new("ACM to issue the certificate, once its DNS record is there", 3600, 15);
+const CERTIFICATE_ISSUED_WAIT: retry::WaitLimits =
+    retry::WaitLimits::new("ACM to issue the certificate, once its DNS record is there", 3600, 15);
 
-impl Cloud {
+impl AwsClients {
     /// The certificate that covers `domain`: the one named, else the account's best, an issued one before a pending
     /// one, the one that lasts longest first.
     ///
     /// # Errors
     /// Where the one that was named can't serve `domain`.
-    pub async fn certificate(
+    pub async fn find_certificate(
         &self,
         domain: &str,
         named: Option<&str>,
-    ) -> Result<Option<Certificate>, Failure> {
+    ) -> Result<Option<AcmCertificate>, Failure> {
         if let Some(arn) = named {
-            return self.certificate_named(domain, arn).await.map(Some);
+            return self.read_named_certificate(domain, arn).await.map(Some);
         }
         let mut found: Vec<CertificateDetail> = Vec::new();
         let mut pages = self
@@ -48,41 +48,43 @@ impl Cloud {
             .list_certificates()
             .certificate_statuses(CertificateStatus::Issued)
             .certificate_statuses(CertificateStatus::PendingValidation)
-            .includes(Filters::builder().set_key_types(Some(KEYS.to_vec())).build())
+            .includes(Filters::builder().set_key_types(Some(CLOUDFRONT_KEY_ALGORITHMS.to_vec())).build())
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::of(
+            let page = page.map_err(error::failure_from(
                 "acm:ListCertificates",
                 format!("certificates for {domain} in {EDGE_REGION}"),
             ))?;
             let all = page.certificate_summary_list();
             let arns = all
                 .iter()
-                .filter(|one| may_cover(one, domain))
+                .filter(|one| can_cover_domain(one, domain))
                 .filter_map(CertificateSummary::certificate_arn);
-            let asked: Vec<_> = arns.map(|arn| self.described_certificate(arn.to_owned())).collect();
-            let details: Vec<_> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+            let asked: Vec<_> = arns.map(|arn| self.read_certificate_detail(arn.to_owned())).collect();
+            let details: Vec<_> =
+                stream::iter(asked).buffered(DESCRIBE_CONCURRENCY_MAX).try_collect().await?;
             found.extend(details);
         }
-        found.retain(|one| certificate(one).covers(domain));
+        found.retain(|one| certificate_from_detail(one).covers_domain(domain));
         found.sort_by_key(|one| {
             let issued = one.status() == Some(&CertificateStatus::Issued);
             (issued, one.not_after().map_or(0, aws_sdk_acm::primitives::DateTime::secs))
         });
-        Ok(found.last().map(certificate))
+        Ok(found.last().map(certificate_from_detail))
     }
 
-    async fn certificate_named(&self, domain: &str, arn: &str) -> Result<Certificate, Failure> {
-        let refuse = |why: String, next: &str| Err(Failure::usage(format!("--certificate {arn}"), why, next));
+    async fn read_named_certificate(&self, domain: &str, arn: &str) -> Result<AcmCertificate, Failure> {
+        let refuse =
+            |why: String, next: &str| Err(Failure::usage_failure(format!("--certificate {arn}"), why, next));
         if !arn.starts_with(&format!("arn:aws:acm:{EDGE_REGION}:")) {
             return refuse(
                 format!("it is no ACM certificate in {EDGE_REGION}, and CloudFront takes no other"),
                 "request or import it there, and give its ARN",
             );
         }
-        let found = certificate(&self.described_certificate(arn.to_owned()).await?);
-        if !found.covers(domain) {
+        let found = certificate_from_detail(&self.read_certificate_detail(arn.to_owned()).await?);
+        if !found.covers_domain(domain) {
             return refuse(
                 format!("it covers {}, and not {domain}", found.names.join(", ")),
                 "name another certificate, or leave --certificate away: one is looked for",
@@ -94,24 +96,28 @@ impl Cloud {
         Ok(found)
     }
 
-    async fn described_certificate(&self, arn: String) -> Result<CertificateDetail, Failure> {
+    async fn read_certificate_detail(&self, arn: String) -> Result<CertificateDetail, Failure> {
         const ACTION: &str = "acm:DescribeCertificate";
         let what = format!("certificate {arn}");
         let asked = self.acm.describe_certificate().certificate_arn(arn).send().await;
-        let found = asked.map_err(error::of(ACTION, &what))?;
-        found.certificate.ok_or_else(|| error::lacking(ACTION, what, "the certificate"))
+        let found = asked.map_err(error::failure_from(ACTION, &what))?;
+        found.certificate.ok_or_else(|| error::missing_part_failure(ACTION, what, "the certificate"))
     }
 
     /// Waits until ACM has issued it, for an hour at most; the records to make are in what is said.
-    pub async fn wait_issued(&self, seen: &Certificate, say: Say<'_>) -> Result<Certificate, Failure> {
-        let records: Vec<String> = seen.records.iter().map(DnsRecord::line).collect();
+    pub async fn wait_until_certificate_issued(
+        &self,
+        seen: &AcmCertificate,
+        say: ProgressReporter<'_>,
+    ) -> Result<AcmCertificate, Failure> {
+        let records: Vec<String> = seen.records.iter().map(DnsRecord::to_zone_line).collect();
         let waiting = |text: &str| say(&format!("{text}; make this record: {}", records.join("; ")));
-        retry::until(ISSUED, &waiting, || async {
-            let now = certificate(&self.described_certificate(seen.arn.clone()).await?);
+        retry::poll_until(CERTIFICATE_ISSUED_WAIT, &waiting, || async {
+            let now = certificate_from_detail(&self.read_certificate_detail(seen.arn.clone()).await?);
             match now.status.as_str() {
                 "ISSUED" => Ok(Some(now)),
                 "PENDING_VALIDATION" => Ok(None),
-                status => Err(Failure::other(
+                status => Err(Failure::other_failure(
                     format!("certificate {}", now.arn),
                     format!("its status is {status}, so it can't serve"),
                     "request another one in us-east-1, then try again",
@@ -123,13 +129,13 @@ impl Cloud {
 }
 
 /// Whether it could cover `domain`, as far as the listing tells its names.
-fn may_cover(one: &CertificateSummary, domain: &str) -> bool {
+fn can_cover_domain(one: &CertificateSummary, domain: &str) -> bool {
     one.has_additional_subject_alternative_names().unwrap_or(false)
-        || one.domain_name().is_some_and(|name| covers(name, domain))
-        || one.subject_alternative_name_summaries().iter().any(|name| covers(name, domain))
+        || one.domain_name().is_some_and(|name| certificate_name_covers(name, domain))
+        || one.subject_alternative_name_summaries().iter().any(|name| certificate_name_covers(name, domain))
 }
 
-fn certificate(found: &CertificateDetail) -> Certificate {
+fn certificate_from_detail(found: &CertificateDetail) -> AcmCertificate {
     let mut names = found.subject_alternative_names().to_vec();
     if let Some(first) = found.domain_name().filter(|first| !names.iter().any(|name| name == first)) {
         names.insert(0, first.to_owned());
@@ -146,7 +152,7 @@ fn certificate(found: &CertificateDetail) -> Certificate {
             records.push(record);
         }
     }
-    Certificate {
+    AcmCertificate {
         arn: found.certificate_arn().unwrap_or_default().to_owned(),
         names,
         status: found.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),

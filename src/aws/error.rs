@@ -10,9 +10,9 @@ use aws_sdk_sts::{
 };
 use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, client::result::DispatchFailure};
 
-use crate::model::run::failure::{Failure, Kind};
+use crate::model::run::failure::{Failure, FailureKind};
 
-const ABSENT: &[&str] = &[
+const ABSENT_CODES: &[&str] = &[
     "NoSuchEntity",
     "NotFoundException",
     "ResourceNotFoundException",
@@ -30,7 +30,7 @@ const ABSENT: &[&str] = &[
     "ServerSideEncryptionConfigurationNotFoundError",
     "OwnershipControlsNotFoundError",
 ];
-const DENIED: &[&str] = &[
+const DENIED_CODES: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
     "Forbidden",
@@ -39,8 +39,8 @@ const DENIED: &[&str] = &[
     "NotAuthorized",
     "AllAccessDisabled",
 ];
-const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
-const BAD_CREDENTIALS: &[&str] = &[
+const EXPIRED_CODES: &[&str] = &["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
+const BAD_CREDENTIALS_CODES: &[&str] = &[
     "InvalidClientTokenId",
     "UnrecognizedClientException",
     "InvalidAccessKeyId",
@@ -55,8 +55,8 @@ const BAD_CREDENTIALS: &[&str] = &[
     "NotSignedUp",
     "OptInRequired",
 ];
-const CLOCK: &[&str] = &["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
-const THROTTLED: &[&str] = &[
+const CLOCK_SKEW_CODES: &[&str] = &["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
+const THROTTLED_CODES: &[&str] = &[
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -68,7 +68,7 @@ const THROTTLED: &[&str] = &[
 ];
 
 /// The failure of `action` (`iam:CreateRole`) on `what` (`role packagecloud_cloudfront_auth`), for `map_err`.
-pub fn of<E>(
+pub fn failure_from<E>(
     action: &'static str,
     what: impl Into<String>,
 ) -> impl FnOnce(SdkError<E, HttpResponse>) -> Failure
@@ -76,12 +76,12 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let what = what.into();
-    move |error| failure(action, what, &error)
+    move |error| failure_from_sdk_error(action, what, &error)
 }
 
 /// What a model says is there, and isn't: an answer of AWS that lacks a part it always has.
-pub fn lacking(action: &'static str, what: impl Into<String>, part: &str) -> Failure {
-    Failure::other(
+pub fn missing_part_failure(action: &'static str, what: impl Into<String>, part: &str) -> Failure {
+    Failure::other_failure(
         what,
         format!("the answer to {action} lacks {part}"),
         "try again; if it lasts, ask AWS support",
@@ -89,25 +89,25 @@ pub fn lacking(action: &'static str, what: impl Into<String>, part: &str) -> Fai
 }
 
 /// `None` where the thing isn't there.
-pub fn absent<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+pub fn none_if_missing<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match result {
         Ok(found) => Ok(Some(found)),
-        Err(failure) if failure.kind == Kind::Missing => Ok(None),
+        Err(failure) if failure.kind == FailureKind::Missing => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
 /// Whether AWS answered with this code.
-pub fn is(failure: &Failure, code: &str) -> bool {
+pub fn has_error_code(failure: &Failure, code: &str) -> bool {
     failure.code.as_deref() == Some(code)
 }
 
 /// Whether AWS held the request back, and did nothing.
-pub fn throttled(failure: &Failure) -> bool {
-    failure.code.as_deref().is_some_and(|code| THROTTLED.contains(&code))
+pub fn is_throttled(failure: &Failure) -> bool {
+    failure.code.as_deref().is_some_and(|code| THROTTLED_CODES.contains(&code))
 }
 
-fn failure<E>(action: &str, what: String, error: &SdkError<E, HttpResponse>) -> Failure
+fn failure_from_sdk_error<E>(action: &str, what: String, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -119,33 +119,33 @@ where
         SdkError::ServiceError(answer) => {
             let meta = answer.err().meta();
             let status = answer.raw().status().as_u16();
-            served(action, what, meta.code(), meta.message(), status)
-                .with_code(Some(code(meta.code(), status)), request_id)
+            failure_from_response(action, what, meta.code(), meta.message(), status)
+                .with_aws_code(Some(error_code_or_status(meta.code(), status)), request_id)
         }
         SdkError::TimeoutError(_) => Failure::new(
-            Kind::Unreachable,
+            FailureKind::Unreachable,
             what,
             format!("{action} got no answer in time"),
             "check the network and proxy settings, then try again",
         ),
-        SdkError::DispatchFailure(dispatch) => unsent(action, what, dispatch, error),
+        SdkError::DispatchFailure(dispatch) => failure_from_dispatch(action, what, dispatch, error),
         SdkError::ResponseError(_) => Failure::new(
-            Kind::Unreachable,
+            FailureKind::Unreachable,
             what,
             format!("the answer to {action} broke off or could not be read"),
             "check for a proxy in between, then try again",
         )
-        .with_code(None, request_id),
-        _ => Failure::other(
+        .with_aws_code(None, request_id),
+        _ => Failure::other_failure(
             what,
-            format!("{action} could not be asked: {}", chain(error)),
+            format!("{action} could not be asked: {}", render_error_chain(error)),
             "check the options that were given, then try again",
         ),
     }
 }
 
 /// S3 answers a HEAD without a body, so without a code: its status says it.
-fn code(code: Option<&str>, status: u16) -> String {
+fn error_code_or_status(code: Option<&str>, status: u16) -> String {
     match (code, status) {
         (Some(code), _) if !code.is_empty() => code.to_owned(),
         (_, 403) => "AccessDenied".to_owned(),
@@ -154,12 +154,18 @@ fn code(code: Option<&str>, status: u16) -> String {
     }
 }
 
-fn served(action: &str, what: String, given: Option<&str>, message: Option<&str>, status: u16) -> Failure {
-    let code = code(given, status);
+fn failure_from_response(
+    action: &str,
+    what: String,
+    given: Option<&str>,
+    message: Option<&str>,
+    status: u16,
+) -> Failure {
+    let code = error_code_or_status(given, status);
     let message = first_line(message.unwrap_or_default());
     let said = |text: String| if message.is_empty() { text } else { format!("{text}: {message}") };
     let any = |codes: &[&str]| codes.contains(&code.as_str());
-    if any(DENIED) {
+    if any(DENIED_CODES) {
         let next = if message.contains("explicit deny") {
             format!(
                 "a policy denies {action} explicitly (a boundary or a service control policy too): have it lifted, or use another identity"
@@ -167,37 +173,42 @@ fn served(action: &str, what: String, given: Option<&str>, message: Option<&str>
         } else {
             format!("allow {action}: attach the policy that `check --policy` prints, then try again")
         };
-        return Failure::new(Kind::Denied, what, said(format!("{action} is denied")), next);
+        return Failure::new(FailureKind::Denied, what, said(format!("{action} is denied")), next);
     }
-    if any(EXPIRED) {
+    if any(EXPIRED_CODES) {
         return Failure::new(
-            Kind::Credentials,
+            FailureKind::Credentials,
             what,
             format!("the credentials have expired ({action})"),
             "renew them (with a profile of AWS IAM Identity Center: `aws sso login --profile NAME`), then try again",
         );
     }
-    if any(CLOCK) {
+    if any(CLOCK_SKEW_CODES) {
         return Failure::new(
-            Kind::Credentials,
+            FailureKind::Credentials,
             what,
             format!("this machine's clock is too far from AWS's ({action})"),
             "set the clock (`timedatectl`, `chronyc makestep`), then try again",
         );
     }
-    if any(BAD_CREDENTIALS) {
+    if any(BAD_CREDENTIALS_CODES) {
         return Failure::new(
-            Kind::Credentials,
+            FailureKind::Credentials,
             what,
             format!("AWS doesn't accept the credentials ({action}: {code})"),
             "check the access key and its secret, or choose another identity",
         );
     }
-    if any(ABSENT) || (status == 404 && given.is_none()) {
-        return Failure::new(Kind::Missing, what, "it is not there", "look again; it may have been deleted");
+    if any(ABSENT_CODES) || (status == 404 && given.is_none()) {
+        return Failure::new(
+            FailureKind::Missing,
+            what,
+            "it is not there",
+            "look again; it may have been deleted",
+        );
     }
-    if any(THROTTLED) || status == 429 {
-        return Failure::other(
+    if any(THROTTLED_CODES) || status == 429 {
+        return Failure::other_failure(
             what,
             said(format!("AWS holds {action} back, even after retries ({code})")),
             "wait a minute, then try again: what is done already is kept",
@@ -205,18 +216,18 @@ fn served(action: &str, what: String, given: Option<&str>, message: Option<&str>
     }
     if status >= 500 {
         return Failure::new(
-            Kind::Unreachable,
+            FailureKind::Unreachable,
             what,
             said(format!("AWS failed at {action}, even after retries ({code})")),
             "look at health.aws.amazon.com, then try again: what is done already is kept",
         );
     }
-    let next = next_move(&code, &message);
-    Failure::other(what, said(format!("AWS refused {action} ({code})")), next)
+    let next = choose_next_move(&code, &message);
+    Failure::other_failure(what, said(format!("AWS refused {action} ({code})")), next)
 }
 
 /// The next move for the refusals that have one of their own.
-fn next_move(code: &str, message: &str) -> &'static str {
+fn choose_next_move(code: &str, message: &str) -> &'static str {
     match code {
         "PreconditionFailed" | "InvalidIfMatchVersion" => "it was changed meanwhile: look again",
         "InvalidLambdaFunctionAssociation" if message.contains("EnableReplication") => {
@@ -253,12 +264,17 @@ fn next_move(code: &str, message: &str) -> &'static str {
     }
 }
 
-fn unsent(action: &str, what: String, dispatch: &DispatchFailure, error: &dyn Error) -> Failure {
-    let said = chain(error);
+fn failure_from_dispatch(
+    action: &str,
+    what: String,
+    dispatch: &DispatchFailure,
+    error: &dyn Error,
+) -> Failure {
+    let said = render_error_chain(error);
     let lower = said.to_lowercase();
     if dispatch.is_timeout() {
         return Failure::new(
-            Kind::Unreachable,
+            FailureKind::Unreachable,
             what,
             format!("{action} got no answer in time"),
             "check the network and proxy settings, then try again",
@@ -266,7 +282,7 @@ fn unsent(action: &str, what: String, dispatch: &DispatchFailure, error: &dyn Er
     }
     if lower.contains("sso") || lower.contains("login token") || lower.contains("session has expired") {
         return Failure::new(
-            Kind::Credentials,
+            FailureKind::Credentials,
             what,
             format!("the sign-in to AWS has expired: {said}"),
             "type `aws sso login --profile NAME` (or `aws login`) in another terminal, then try again",
@@ -274,14 +290,14 @@ fn unsent(action: &str, what: String, dispatch: &DispatchFailure, error: &dyn Er
     }
     if lower.contains("credential") || lower.contains("identity") || lower.contains("assume role") {
         return Failure::new(
-            Kind::Credentials,
+            FailureKind::Credentials,
             what,
             format!("no usable AWS credentials: {said}"),
             "choose another identity: --profile NAME, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         );
     }
     Failure::new(
-        Kind::Unreachable,
+        FailureKind::Unreachable,
         what,
         format!("{action} could not be sent: {said}"),
         "check the network, DNS, proxy and --endpoint-url, then try again",
@@ -289,7 +305,7 @@ fn unsent(action: &str, what: String, dispatch: &DispatchFailure, error: &dyn Er
 }
 
 /// The messages of an error and its sources, each once.
-fn chain(error: &dyn Error) -> String {
+fn render_error_chain(error: &dyn Error) -> String {
     let mut seen = BTreeSet::new();
     let mut parts = Vec::new();
     let mut next = error.source();
@@ -320,37 +336,50 @@ mod tests {
                 "AccessDenied",
                 403,
                 "User: x is not authorized to perform: iam:CreateRole",
-                Kind::Denied,
+                FailureKind::Denied,
                 "check --policy",
             ),
             (
                 "AccessDenied",
                 403,
                 "with an explicit deny in a service control policy",
-                Kind::Denied,
+                FailureKind::Denied,
                 "lifted",
             ),
-            ("ExpiredToken", 403, "", Kind::Credentials, "aws sso login"),
-            ("RequestTimeTooSkewed", 403, "", Kind::Credentials, "set the clock"),
-            ("InvalidClientTokenId", 403, "", Kind::Credentials, "access key"),
-            ("NoSuchEntity", 404, "", Kind::Missing, "look again"),
-            ("Throttling", 400, "Rate exceeded", Kind::Other, "wait a minute"),
-            ("InternalError", 500, "", Kind::Unreachable, "try again"),
-            ("TooManyCachePolicies", 400, "", Kind::Other, "quota"),
+            ("ExpiredToken", 403, "", FailureKind::Credentials, "aws sso login"),
+            ("RequestTimeTooSkewed", 403, "", FailureKind::Credentials, "set the clock"),
+            ("InvalidClientTokenId", 403, "", FailureKind::Credentials, "access key"),
+            ("NoSuchEntity", 404, "", FailureKind::Missing, "look again"),
+            ("Throttling", 400, "Rate exceeded", FailureKind::Other, "wait a minute"),
+            ("InternalError", 500, "", FailureKind::Unreachable, "try again"),
+            ("TooManyCachePolicies", 400, "", FailureKind::Other, "quota"),
         ] {
-            let failure = served("iam:CreateRole", "role r".into(), Some(code), Some(message), status);
+            let failure =
+                failure_from_response("iam:CreateRole", "role r".into(), Some(code), Some(message), status);
             assert_eq!(failure.kind, kind, "{code}");
             assert!(failure.next.contains(next), "{code}: {}", failure.next);
             assert!(!failure.to_string().contains("service error"), "{code}");
         }
-        assert_eq!(served("s3:HeadBucket", "b".into(), None, None, 404).kind, Kind::Missing);
-        assert_eq!(served("s3:HeadBucket", "b".into(), None, None, 403).kind, Kind::Denied);
+        assert_eq!(
+            failure_from_response("s3:HeadBucket", "b".into(), None, None, 404).kind,
+            FailureKind::Missing
+        );
+        assert_eq!(
+            failure_from_response("s3:HeadBucket", "b".into(), None, None, 403).kind,
+            FailureKind::Denied
+        );
     }
 
     #[test]
     fn a_message_never_quotes_the_signed_request() {
         let long = "The request signature we calculated does not match.\n\nThe Canonical String was x-amz-security-token:secret";
-        let failure = served("iam:GetRole", "role r".into(), Some("SignatureDoesNotMatch"), Some(long), 403);
+        let failure = failure_from_response(
+            "iam:GetRole",
+            "role r".into(),
+            Some("SignatureDoesNotMatch"),
+            Some(long),
+            403,
+        );
         assert!(!failure.why.contains("secret") && !failure.why.contains("Canonical"));
     }
 }

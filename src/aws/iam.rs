@@ -8,126 +8,141 @@ use aws_sdk_iam::types::{self, Tag};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{Cloud, Say, error, permitted, retry, whose};
+use super::{AwsClients, ProgressReporter, check_ownership, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
-        evidence::{Ownership, Role},
-        names::Names,
+        evidence::{IamRole, Ownership},
+        names::ResourceNames,
     },
     iam::policy,
-    run::failure::{Failure, Kind},
+    run::failure::{Failure, FailureKind},
 };
 
 /// A fresh role isn't everywhere at once.
-const ROLE_THERE: retry::Wait = retry::Wait::new("the role to be known to all of IAM", 60, 2);
+const ROLE_VISIBLE_WAIT: retry::WaitLimits =
+    retry::WaitLimits::new("the role to be known to all of IAM", 60, 2);
 
-fn what(name: &str) -> String {
+fn role_label(name: &str) -> String {
     format!("role {name}")
 }
 
 /// A role as it is to be.
-pub(super) struct Wanted<'a> {
+pub(super) struct RoleSpec<'a> {
     pub name: String,
     pub description: &'static str,
     /// What a fresh one trusts.
     pub trust: Value,
     /// The trust with what it lacks; none where it lacks nothing.
-    pub mended: &'a (dyn Fn(&Value) -> Option<Value> + Sync),
+    pub repair_trust: &'a (dyn Fn(&Value) -> Option<Value> + Sync),
 }
 
-fn tags(names: &Names) -> Result<Vec<Tag>, Failure> {
+fn role_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
     let tag = |(key, value)| Tag::builder().key(key).value(value).build();
-    let built: Result<Vec<_>, _> = names.tags().into_iter().map(tag).collect();
+    let built: Result<Vec<_>, _> = names.resource_tags().into_iter().map(tag).collect();
     built.map_err(|error| {
-        Failure::other("a role's tags", error.to_string(), "report this as a fault of the tool")
+        Failure::other_failure("a role's tags", error.to_string(), "report this as a fault of the tool")
     })
 }
 
 /// IAM gives documents percent-encoded.
-fn document(text: &str, what: &str) -> Result<Value, Failure> {
-    policy::parse(&percent_decode_str(text).decode_utf8_lossy(), what)
+fn decode_policy_document(text: &str, what: &str) -> Result<Value, Failure> {
+    policy::parse_policy(&percent_decode_str(text).decode_utf8_lossy(), what)
 }
 
-fn role(names: &Names, answer: &types::Role, policy: Option<Value>) -> Result<Role, Failure> {
+fn role_from_response(
+    names: &ResourceNames,
+    answer: &types::Role,
+    policy: Option<Value>,
+) -> Result<IamRole, Failure> {
     let trust = match answer.assume_role_policy_document() {
-        Some(text) => document(text, &what(answer.role_name()))?,
+        Some(text) => decode_policy_document(text, &role_label(answer.role_name()))?,
         None => Value::Null,
     };
-    Ok(Role {
+    Ok(IamRole {
         name: answer.role_name().to_owned(),
         arn: answer.arn().to_owned(),
         id: answer.role_id().to_owned(),
-        ownership: whose(answer.tags().iter().map(|tag| (tag.key(), tag.value())), names),
+        ownership: ownership_from_tags(answer.tags().iter().map(|tag| (tag.key(), tag.value())), names),
         trust,
         policy,
     })
 }
 
-impl Cloud {
+impl AwsClients {
     /// The function's role, whoever's it is.
-    pub async fn role(&self, names: &Names) -> Result<Option<Role>, Failure> {
-        self.role_named(names, &names.role()).await
+    pub async fn read_function_role(&self, names: &ResourceNames) -> Result<Option<IamRole>, Failure> {
+        self.read_named_role(names, &names.role_name()).await
     }
 
     /// A role and its inline policy of the same name.
-    pub(super) async fn role_named(&self, names: &Names, name: &str) -> Result<Option<Role>, Failure> {
+    pub(super) async fn read_named_role(
+        &self,
+        names: &ResourceNames,
+        name: &str,
+    ) -> Result<Option<IamRole>, Failure> {
         let (found, inline) = tokio::try_join!(
             async {
                 let asked = self.iam.get_role().role_name(name).send().await;
-                error::absent(asked.map_err(error::of("iam:GetRole", what(name))))
+                error::none_if_missing(asked.map_err(error::failure_from("iam:GetRole", role_label(name))))
             },
             async {
                 let asked = self.iam.get_role_policy().role_name(name).policy_name(name).send().await;
-                error::absent(asked.map_err(error::of("iam:GetRolePolicy", what(name))))
+                error::none_if_missing(
+                    asked.map_err(error::failure_from("iam:GetRolePolicy", role_label(name))),
+                )
             },
         )?;
         let Some(found) = found.and_then(|found| found.role) else { return Ok(None) };
-        let inline = inline.map(|inline| document(inline.policy_document(), &what(name))).transpose()?;
-        role(names, &found, inline).map(Some)
+        let inline = inline
+            .map(|inline| decode_policy_document(inline.policy_document(), &role_label(name)))
+            .transpose()?;
+        role_from_response(names, &found, inline).map(Some)
     }
 
     /// The role, made where `seen` is none; trusted by lambda and edgelambda; tagged.
     pub async fn ensure_role(
         &self,
-        names: &Names,
-        seen: Option<&Role>,
+        names: &ResourceNames,
+        seen: Option<&IamRole>,
         boundary: Option<&str>,
         adopt: bool,
-        say: Say<'_>,
-    ) -> Result<Role, Failure> {
-        let wanted = Wanted {
-            name: names.role(),
+        say: ProgressReporter<'_>,
+    ) -> Result<IamRole, Failure> {
+        let wanted = RoleSpec {
+            name: names.role_name(),
             description: "packagecloud-cloudfront: runs the authenticator at CloudFront's edge",
-            trust: policy::trust(),
-            mended: &|trust| (!policy::trusts_both(trust)).then(|| policy::trust_with_both(trust)),
+            trust: policy::build_role_trust_policy(),
+            repair_trust: &|trust| {
+                (!policy::trusts_both_services(trust)).then(|| policy::add_missing_trust(trust))
+            },
         };
-        self.ensure_wanted(names, &wanted, seen, boundary, adopt, say).await
+        self.ensure_role_from_spec(names, &wanted, seen, boundary, adopt, say).await
     }
 
-    pub(super) async fn ensure_wanted(
+    pub(super) async fn ensure_role_from_spec(
         &self,
-        names: &Names,
-        wanted: &Wanted<'_>,
-        seen: Option<&Role>,
+        names: &ResourceNames,
+        wanted: &RoleSpec<'_>,
+        seen: Option<&IamRole>,
         boundary: Option<&str>,
         adopt: bool,
-        say: Say<'_>,
-    ) -> Result<Role, Failure> {
+        say: ProgressReporter<'_>,
+    ) -> Result<IamRole, Failure> {
         let Some(seen) = seen else { return self.create_role(names, wanted, boundary, say).await };
         let name = &wanted.name;
-        permitted(&what(name), &seen.ownership, adopt)?;
-        let mended = (wanted.mended)(&seen.trust);
+        check_ownership(&role_label(name), &seen.ownership, adopt)?;
+        let mended = (wanted.repair_trust)(&seen.trust);
         let unmarked = seen.ownership == Ownership::Unmarked;
         if mended.is_none() && !unmarked {
             return Ok(seen.clone());
         }
-        let now = self.role_named(names, name).await?;
+        let now = self.read_named_role(names, name).await?;
         if now.as_ref() != Some(seen) {
-            return Err(Failure::drifted(what(name), "it was changed since it was shown"));
+            return Err(Failure::drift_failure(role_label(name), "it was changed since it was shown"));
         }
         if unmarked {
-            let asked = self.iam.tag_role().role_name(name).set_tags(Some(tags(names)?)).send().await;
-            asked.map_err(error::of("iam:TagRole", what(name)))?;
+            let asked = self.iam.tag_role().role_name(name).set_tags(Some(role_tags(names)?)).send().await;
+            asked.map_err(error::failure_from("iam:TagRole", role_label(name)))?;
         }
         if let Some(trust) = &mended {
             self.iam
@@ -136,19 +151,19 @@ impl Cloud {
                 .policy_document(trust.to_string())
                 .send()
                 .await
-                .map_err(error::of("iam:UpdateAssumeRolePolicy", what(name)))?;
+                .map_err(error::failure_from("iam:UpdateAssumeRolePolicy", role_label(name)))?;
         }
         let trust = mended.unwrap_or_else(|| seen.trust.clone());
-        Ok(Role { ownership: Ownership::Ours, trust, ..seen.clone() })
+        Ok(IamRole { ownership: Ownership::Ours, trust, ..seen.clone() })
     }
 
     async fn create_role(
         &self,
-        names: &Names,
-        wanted: &Wanted<'_>,
+        names: &ResourceNames,
+        wanted: &RoleSpec<'_>,
         boundary: Option<&str>,
-        say: Say<'_>,
-    ) -> Result<Role, Failure> {
+        say: ProgressReporter<'_>,
+    ) -> Result<IamRole, Failure> {
         let name = &wanted.name;
         let asked = self
             .iam
@@ -157,25 +172,27 @@ impl Cloud {
             .description(wanted.description)
             .assume_role_policy_document(wanted.trust.to_string())
             .set_permissions_boundary(boundary.map(str::to_owned))
-            .set_tags(Some(tags(names)?))
+            .set_tags(Some(role_tags(names)?))
             .send()
             .await
-            .map_err(error::of("iam:CreateRole", what(name)));
+            .map_err(error::failure_from("iam:CreateRole", role_label(name)));
         match asked {
             Ok(answer) => {
-                let made =
-                    answer.role.ok_or_else(|| error::lacking("iam:CreateRole", what(name), "the role"))?;
-                let role = role(names, &made, None)?;
+                let made = answer.role.ok_or_else(|| {
+                    error::missing_part_failure("iam:CreateRole", role_label(name), "the role")
+                })?;
+                let role = role_from_response(names, &made, None)?;
                 // The answer of a create may leave the tags and the document out; they are what was sent.
-                Ok(Role { ownership: Ownership::Ours, trust: wanted.trust.clone(), ..role })
+                Ok(IamRole { ownership: Ownership::Ours, trust: wanted.trust.clone(), ..role })
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
-            Err(failure) if error::is(&failure, "EntityAlreadyExists") => {
-                let found = retry::until(ROLE_THERE, say, || self.role_named(names, name)).await?;
+            Err(failure) if error::has_error_code(&failure, "EntityAlreadyExists") => {
+                let found =
+                    retry::poll_until(ROLE_VISIBLE_WAIT, say, || self.read_named_role(names, name)).await?;
                 if found.ownership == Ownership::Ours {
                     Ok(found)
                 } else {
-                    Err(Failure::drifted(what(name), "somebody made it meanwhile"))
+                    Err(Failure::drift_failure(role_label(name), "somebody made it meanwhile"))
                 }
             }
             Err(failure) => Err(failure),
@@ -185,25 +202,25 @@ impl Cloud {
     /// The inline policy of our name on `role` holds the statements of `model::policy::role_policy`.
     pub async fn ensure_role_policy(
         &self,
-        names: &Names,
-        role: &Role,
+        names: &ResourceNames,
+        role: &IamRole,
         key_arn: &str,
         account: &str,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        self.ensure_inline(role, policy::role_policy(names, key_arn, account), say).await
+        self.ensure_inline_policy(role, policy::build_role_policy(names, key_arn, account), say).await
     }
 
     /// The inline policy of the role's own name says what `ours` says; what others wrote into it stays.
-    pub(super) async fn ensure_inline(
+    pub(super) async fn ensure_inline_policy(
         &self,
-        role: &Role,
+        role: &IamRole,
         ours: Value,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
         let new = match &role.policy {
-            Some(standing) if policy::carries(standing, &ours) => return Ok(standing.clone()),
-            Some(standing) => policy::merged_key_policy(standing, &ours),
+            Some(standing) if policy::has_all_statements(standing, &ours) => return Ok(standing.clone()),
+            Some(standing) => policy::merge_policy_by_sid(standing, &ours),
             None => ours,
         };
         let put = || async {
@@ -214,36 +231,50 @@ impl Cloud {
                 .policy_document(new.to_string())
                 .send()
                 .await
-                .map_err(error::of("iam:PutRolePolicy", what(&role.name)))
+                .map_err(error::failure_from("iam:PutRolePolicy", role_label(&role.name)))
         };
-        retry::while_passing(ROLE_THERE, say, |failure| failure.kind == Kind::Missing, put).await?;
+        retry::retry_while(ROLE_VISIBLE_WAIT, say, |failure| failure.kind == FailureKind::Missing, put)
+            .await?;
         Ok(new)
     }
 
     /// The two service-linked roles that Lambda@Edge needs, once in an account.
-    pub async fn ensure_service_linked_roles(&self, say: Say<'_>) -> Result<(), Failure> {
+    pub async fn ensure_service_linked_roles(&self, say: ProgressReporter<'_>) -> Result<(), Failure> {
         tokio::try_join!(
-            self.ensure_linked("AWSServiceRoleForLambdaReplicator", "replicator.lambda.amazonaws.com", say),
-            self.ensure_linked("AWSServiceRoleForCloudFrontLogger", "logger.cloudfront.amazonaws.com", say),
+            self.ensure_service_linked_role(
+                "AWSServiceRoleForLambdaReplicator",
+                "replicator.lambda.amazonaws.com",
+                say
+            ),
+            self.ensure_service_linked_role(
+                "AWSServiceRoleForCloudFrontLogger",
+                "logger.cloudfront.amazonaws.com",
+                say
+            ),
         )
         .map(|_| ())
     }
 
-    async fn ensure_linked(&self, name: &str, service: &str, say: Say<'_>) -> Result<(), Failure> {
+    async fn ensure_service_linked_role(
+        &self,
+        name: &str,
+        service: &str,
+        say: ProgressReporter<'_>,
+    ) -> Result<(), Failure> {
         let what = format!("service-linked role {name}");
         let asked = self.iam.get_role().role_name(name).send().await;
-        match asked.map_err(error::of("iam:GetRole", &what)) {
+        match asked.map_err(error::failure_from("iam:GetRole", &what)) {
             Ok(_) => return Ok(()),
             // Where it may not be looked at it is asked for: that it is there already is no failure.
-            Err(failure) if matches!(failure.kind, Kind::Missing | Kind::Denied) => {}
+            Err(failure) if matches!(failure.kind, FailureKind::Missing | FailureKind::Denied) => {}
             Err(failure) => return Err(failure),
         }
         say(&format!("making {what}, once in this account"));
         let asked = self.iam.create_service_linked_role().aws_service_name(service).send().await;
-        match asked.map_err(error::of("iam:CreateServiceLinkedRole", &what)) {
+        match asked.map_err(error::failure_from("iam:CreateServiceLinkedRole", &what)) {
             Err(failure)
                 if failure.why.contains("has been taken in this account")
-                    || error::is(&failure, "EntityAlreadyExists") =>
+                    || error::has_error_code(&failure, "EntityAlreadyExists") =>
             {
                 Ok(())
             }

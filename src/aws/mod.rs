@@ -21,46 +21,46 @@ use std::sync::{Arc, LazyLock};
 
 use aws_config::{Region, SdkConfig};
 
-pub use cloudfront::{Access, Intent, Shape, bucket_distributions};
-use credentials::shared::Held;
+pub use cloudfront::{DistributionSettings, DistributionUpdate, OriginAccessId, find_bucket_distributions};
+use credentials::shared::SharedCredentials;
 pub use lambda::FunctionSettings;
 
 use crate::model::{
     aws::{
         evidence::Ownership,
-        names::{EDGE_REGION, MARKER_TAG, Names},
+        names::{EDGE_REGION, MARKER_TAG, ResourceNames},
     },
     run::failure::Failure,
 };
 
 /// Where waiting is reported: `waiting for the role to be assumable, 12 s`.
-pub type Say<'a> = &'a (dyn Fn(&str) + Send + Sync);
+pub type ProgressReporter<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// The clients. Clones share connections.
 #[derive(Clone)]
-pub struct Cloud {
+pub struct AwsClients {
     config: SdkConfig,
-    held: Option<Held>,
-    sts: Lazy<aws_sdk_sts::Client>,
-    acm: Lazy<aws_sdk_acm::Client>,
-    iam: Lazy<aws_sdk_iam::Client>,
-    kms: Lazy<aws_sdk_kms::Client>,
-    lambda: Lazy<aws_sdk_lambda::Client>,
-    cloudfront: Lazy<aws_sdk_cloudfront::Client>,
-    s3: Lazy<aws_sdk_s3::Client>,
+    shared_credentials: Option<SharedCredentials>,
+    sts: LazyClient<aws_sdk_sts::Client>,
+    acm: LazyClient<aws_sdk_acm::Client>,
+    iam: LazyClient<aws_sdk_iam::Client>,
+    kms: LazyClient<aws_sdk_kms::Client>,
+    lambda: LazyClient<aws_sdk_lambda::Client>,
+    cloudfront: LazyClient<aws_sdk_cloudfront::Client>,
+    s3: LazyClient<aws_sdk_s3::Client>,
     /// The account's side of S3: jobs of S3 Batch Operations.
-    s3control: Lazy<aws_sdk_s3control::Client>,
+    s3control: LazyClient<aws_sdk_s3control::Client>,
 }
 
 /// A client that is made when it is first asked: the code of one that isn't needed stays out of memory.
-type Lazy<Client> = Arc<LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>>;
+type LazyClient<Client> = Arc<LazyLock<Client, Box<dyn FnOnce() -> Client + Send>>>;
 
-fn lazy<Client: 'static>(config: &SdkConfig, make: fn(&SdkConfig) -> Client) -> Lazy<Client> {
+fn lazy_client<Client: 'static>(config: &SdkConfig, make: fn(&SdkConfig) -> Client) -> LazyClient<Client> {
     let config = config.clone();
     Arc::new(LazyLock::new(Box::new(move || make(&config))))
 }
 
-impl Cloud {
+impl AwsClients {
     /// KMS and Lambda always speak to us-east-1, where Lambda@Edge lives; S3 to the bucket's region, or, while
     /// that isn't known, to the configuration's. An endpoint of one's own means path-style S3 addresses.
     #[must_use]
@@ -70,68 +70,71 @@ impl Cloud {
             bucket_region.map(|name| Region::new(name.to_owned())).or_else(|| config.region().cloned());
         let bucket = config.to_builder().region(region.unwrap_or(Region::new(EDGE_REGION))).build();
         Self {
-            sts: lazy(&bucket, aws_sdk_sts::Client::new),
-            acm: lazy(&edge, aws_sdk_acm::Client::new),
-            iam: lazy(&edge, aws_sdk_iam::Client::new),
-            kms: lazy(&edge, aws_sdk_kms::Client::new),
-            lambda: lazy(&edge, aws_sdk_lambda::Client::new),
-            cloudfront: lazy(&edge, aws_sdk_cloudfront::Client::new),
-            s3: lazy(&bucket, |config| {
+            sts: lazy_client(&bucket, aws_sdk_sts::Client::new),
+            acm: lazy_client(&edge, aws_sdk_acm::Client::new),
+            iam: lazy_client(&edge, aws_sdk_iam::Client::new),
+            kms: lazy_client(&edge, aws_sdk_kms::Client::new),
+            lambda: lazy_client(&edge, aws_sdk_lambda::Client::new),
+            cloudfront: lazy_client(&edge, aws_sdk_cloudfront::Client::new),
+            s3: lazy_client(&bucket, |config| {
                 let path_style = config.endpoint_url().is_some();
                 let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
                 aws_sdk_s3::Client::from_conf(config)
             }),
-            s3control: lazy(&bucket, batch::client),
+            s3control: lazy_client(&bucket, batch::build_s3control_client),
             config: bucket,
-            held: None,
+            shared_credentials: None,
         }
     }
 
     /// The same, with the credentials that its configuration holds: what can be taken up anew.
     #[must_use]
-    pub fn holding(self, held: Held) -> Self {
-        Self { held: Some(held), ..self }
+    pub fn with_credentials(self, held: SharedCredentials) -> Self {
+        Self { shared_credentials: Some(held), ..self }
     }
 
     /// What can be taken up anew; none where there is nothing else, as in a sandbox.
     #[must_use]
-    pub fn held(&self) -> Option<&Held> {
-        self.held.as_ref()
+    pub fn shared_credentials(&self) -> Option<&SharedCredentials> {
+        self.shared_credentials.as_ref()
     }
 
     /// The same credentials and connections, with S3 in `region`.
     #[must_use]
-    pub fn in_region(&self, region: &str) -> Self {
-        Self { held: self.held.clone(), ..Self::new(&self.config, Some(region)) }
+    pub fn with_bucket_region(&self, region: &str) -> Self {
+        Self { shared_credentials: self.shared_credentials.clone(), ..Self::new(&self.config, Some(region)) }
     }
 
     /// What the clients were made from, in the bucket's region: credentials, HTTP client, endpoint, clock.
     #[must_use]
-    pub fn config(&self) -> &SdkConfig {
+    pub fn sdk_config(&self) -> &SdkConfig {
         &self.config
     }
 }
 
 /// Whose a resource with these tags is.
-fn whose<'a>(tags: impl IntoIterator<Item = (&'a str, &'a str)>, names: &Names) -> Ownership {
+fn ownership_from_tags<'a>(
+    tags: impl IntoIterator<Item = (&'a str, &'a str)>,
+    names: &ResourceNames,
+) -> Ownership {
     match tags.into_iter().find(|(key, _)| *key == MARKER_TAG) {
-        Some((_, bucket)) if bucket == names.bucket() => Ownership::Ours,
+        Some((_, bucket)) if bucket == names.bucket_name() => Ownership::Ours,
         Some((_, bucket)) => Ownership::Other(bucket.to_owned()),
         None => Ownership::Unmarked,
     }
 }
 
 /// Whether a resource that stands may be changed: the last guard, whatever was planned.
-fn permitted(what: &str, ownership: &Ownership, adopt: bool) -> Result<(), Failure> {
+fn check_ownership(what: &str, ownership: &Ownership, adopt: bool) -> Result<(), Failure> {
     match ownership {
         Ownership::Ours => Ok(()),
         Ownership::Unmarked if adopt => Ok(()),
-        Ownership::Unmarked => Err(Failure::consent(
+        Ownership::Unmarked => Err(Failure::consent_failure(
             what,
             "it stands without our marker: it is the vendor's, or somebody's",
             "adopt it with --adopt, or set up beside it with --name-suffix",
         )),
-        Ownership::Other(bucket) => Err(Failure::other(
+        Ownership::Other(bucket) => Err(Failure::other_failure(
             what,
             format!("it belongs to the install of bucket {bucket}"),
             "choose a --name-suffix for this install",

@@ -15,16 +15,16 @@ use aws_smithy_runtime_api::client::{
 
 use crate::model::run::failure::Failure;
 
-const PROVIDER: tls::Provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+const TLS_PROVIDER: tls::Provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
 
 /// The file that AWS_CA_BUNDLE names, and what it holds; none where it is unset.
-pub(super) fn bundle() -> Result<Option<(String, Vec<u8>)>, Failure> {
+pub(super) fn read_ca_bundle() -> Result<Option<(String, Vec<u8>)>, Failure> {
     let Some(path) = std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty()) else {
         return Ok(None);
     };
     match std::fs::read(&path) {
         Ok(pem) => Ok(Some((path, pem))),
-        Err(error) => Err(Failure::other(
+        Err(error) => Err(Failure::other_failure(
             format!("AWS_CA_BUNDLE {path}"),
             error.to_string(),
             "correct AWS_CA_BUNDLE, or unset it",
@@ -33,22 +33,22 @@ pub(super) fn bundle() -> Result<Option<(String, Vec<u8>)>, Failure> {
 }
 
 /// Whose certificates are trusted.
-pub(super) fn trust() -> Result<TlsContext, Failure> {
-    let store = match bundle()? {
+pub(super) fn build_tls_context() -> Result<TlsContext, Failure> {
+    let store = match read_ca_bundle()? {
         Some((_, pem)) => TrustStore::empty().with_pem_certificate(pem),
         None => TrustStore::default(),
     };
     TlsContext::builder().with_trust_store(store).build().map_err(|error| {
-        Failure::other("AWS_CA_BUNDLE", error.to_string(), "correct AWS_CA_BUNDLE, or unset it")
+        Failure::other_failure("AWS_CA_BUNDLE", error.to_string(), "correct AWS_CA_BUNDLE, or unset it")
     })
 }
 
 /// A connector with the proxy and the trust of the environment.
-pub(super) fn connector() -> Result<Connector, Failure> {
+pub(super) fn build_connector() -> Result<Connector, Failure> {
     Ok(Connector::builder()
         .proxy_config(ProxyConfig::from_env())
-        .tls_provider(PROVIDER)
-        .tls_context(trust()?)
+        .tls_provider(TLS_PROVIDER)
+        .tls_context(build_tls_context()?)
         .build())
 }
 
@@ -56,8 +56,8 @@ pub(super) fn connector() -> Result<Connector, Failure> {
 ///
 /// # Errors
 /// Where AWS_CA_BUNDLE can't be read.
-pub fn client() -> Result<SharedHttpClient, Failure> {
-    let trust = trust()?;
+pub fn build_http_client() -> Result<SharedHttpClient, Failure> {
+    let trust = build_tls_context()?;
     // The SDK's own default client is made by this same function; its builder of clients knows no proxy.
     let client = Builder::new().build_with_connector_fn(move |settings, components| {
         let mut builder = Connector::builder();
@@ -67,18 +67,18 @@ pub fn client() -> Result<SharedHttpClient, Failure> {
         }
         builder
             .proxy_config(ProxyConfig::from_env())
-            .tls_provider(PROVIDER)
+            .tls_provider(TLS_PROVIDER)
             .tls_context(trust.clone())
             .build()
     });
-    Ok(SharedHttpClient::new(OnceAsked(client)))
+    Ok(SharedHttpClient::new(LazyConnectorClient(client)))
 }
 
 /// Makes a connector when a request first needs it, and no other to see whether it can: each reads all certificates.
 #[derive(Debug)]
-struct OnceAsked(SharedHttpClient);
+struct LazyConnectorClient(SharedHttpClient);
 
-impl HttpClient for OnceAsked {
+impl HttpClient for LazyConnectorClient {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,

@@ -9,26 +9,26 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::Say;
+use super::ProgressReporter;
 use crate::model::run::failure::Failure;
 
 /// What is waited for, how long at most, and how often it is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Wait {
+pub struct WaitLimits {
     /// Completes `waiting for …`.
     pub what: &'static str,
-    pub most: Duration,
+    pub timeout: Duration,
     pub pause: Duration,
 }
 
-impl Wait {
+impl WaitLimits {
     pub const fn new(what: &'static str, most: u64, pause: u64) -> Self {
-        Self { what, most: Duration::from_secs(most), pause: Duration::from_secs(pause) }
+        Self { what, timeout: Duration::from_secs(most), pause: Duration::from_secs(pause) }
     }
 
     /// Pauses once and says so, or says that the time is over.
-    async fn pass(&self, since: Instant, say: Say<'_>) -> bool {
-        if since.elapsed() + self.pause > self.most {
+    async fn pause_and_report(&self, since: Instant, say: ProgressReporter<'_>) -> bool {
+        if since.elapsed() + self.pause > self.timeout {
             return false;
         }
         sleep(self.pause).await;
@@ -38,9 +38,9 @@ impl Wait {
 }
 
 /// Sends again while `passing` says that the failure will pass by itself.
-pub async fn while_passing<T, F: Future<Output = Result<T, Failure>>>(
-    wait: Wait,
-    say: Say<'_>,
+pub async fn retry_while<T, F: Future<Output = Result<T, Failure>>>(
+    wait: WaitLimits,
+    say: ProgressReporter<'_>,
     passing: impl Fn(&Failure) -> bool,
     mut send: impl FnMut() -> F,
 ) -> Result<T, Failure> {
@@ -48,7 +48,7 @@ pub async fn while_passing<T, F: Future<Output = Result<T, Failure>>>(
     loop {
         match send().await {
             Err(failure) if passing(&failure) => {
-                if !wait.pass(since, say).await {
+                if !wait.pause_and_report(since, say).await {
                     let waited = since.elapsed().as_secs();
                     let why = format!("{} (after {waited} s of waiting for {})", failure.why, wait.what);
                     return Err(Failure { why, ..failure });
@@ -60,9 +60,9 @@ pub async fn while_passing<T, F: Future<Output = Result<T, Failure>>>(
 }
 
 /// Asks until the answer is there.
-pub async fn until<T, F: Future<Output = Result<Option<T>, Failure>>>(
-    wait: Wait,
-    say: Say<'_>,
+pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
+    wait: WaitLimits,
+    say: ProgressReporter<'_>,
     mut ask: impl FnMut() -> F,
 ) -> Result<T, Failure> {
     let since = Instant::now();
@@ -70,8 +70,8 @@ pub async fn until<T, F: Future<Output = Result<Option<T>, Failure>>>(
         if let Some(found) = ask().await? {
             return Ok(found);
         }
-        if !wait.pass(since, say).await {
-            return Err(Failure::other(
+        if !wait.pause_and_report(since, say).await {
+            return Err(Failure::other_failure(
                 wait.what,
                 format!("it didn't come about in {} s", since.elapsed().as_secs()),
                 "AWS may still be at work: try again, it goes on from here",
@@ -81,14 +81,14 @@ pub async fn until<T, F: Future<Output = Result<Option<T>, Failure>>>(
 }
 
 /// Asks until the answer is there `times` times in a row: what one host of AWS's knows another may not.
-pub async fn until_steady<T, F: Future<Output = Result<Option<T>, Failure>>>(
-    wait: Wait,
+pub async fn poll_until_stable<T, F: Future<Output = Result<Option<T>, Failure>>>(
+    wait: WaitLimits,
     times: usize,
-    say: Say<'_>,
+    say: ProgressReporter<'_>,
     mut ask: impl FnMut() -> F,
 ) -> Result<T, Failure> {
     let row = AtomicUsize::new(0);
-    until(wait, say, || {
+    poll_until(wait, say, || {
         let asked = ask();
         let row = &row;
         async move {
@@ -111,7 +111,7 @@ mod tests {
     async fn an_answer_that_wavers_is_asked_for_again() {
         let answers = std::cell::RefCell::new(vec![true, true, false, true, true, true]);
         let asked = std::cell::Cell::new(0);
-        let steady = until_steady(Wait::new("it", 60, 1), 3, &|_| {}, || async {
+        let steady = poll_until_stable(WaitLimits::new("it", 60, 1), 3, &|_| {}, || async {
             asked.set(asked.get() + 1);
             Ok(answers.borrow_mut().remove(0).then_some(asked.get()))
         });
@@ -122,33 +122,37 @@ mod tests {
     async fn a_passing_failure_is_retried_and_a_lasting_one_ends_with_its_reason() {
         let said = Mutex::new(Vec::new());
         let say = |text: &str| said.lock().unwrap().push(text.to_owned());
-        let wait = Wait::new("the role to be assumable", 20, 4);
+        let wait = WaitLimits::new("the role to be assumable", 20, 4);
         let calls = std::cell::Cell::new(0);
-        let done = while_passing(
+        let done = retry_while(
             wait,
             &say,
             |_| true,
             || async {
                 calls.set(calls.get() + 1);
-                if calls.get() < 4 { Err(Failure::other("role", "not yet", "wait")) } else { Ok(calls.get()) }
+                if calls.get() < 4 {
+                    Err(Failure::other_failure("role", "not yet", "wait"))
+                } else {
+                    Ok(calls.get())
+                }
             },
         )
         .await;
         assert_eq!(done.unwrap(), 4);
         assert_eq!(said.lock().unwrap()[2], "waiting for the role to be assumable, 12 s");
 
-        let never = || async { Err::<(), _>(Failure::other("role", "not yet", "wait")) };
-        let failure = while_passing(wait, &say, |_| true, never).await.unwrap_err();
+        let never = || async { Err::<(), _>(Failure::other_failure("role", "not yet", "wait")) };
+        let failure = retry_while(wait, &say, |_| true, never).await.unwrap_err();
         assert!(failure.why.starts_with("not yet (after 20 s"), "{}", failure.why);
 
         let once = std::cell::Cell::new(0);
-        let other = while_passing(
+        let other = retry_while(
             wait,
             &say,
             |_| false,
             || async {
                 once.set(once.get() + 1);
-                Err::<(), _>(Failure::other("role", "denied", "ask"))
+                Err::<(), _>(Failure::other_failure("role", "denied", "ask"))
             },
         );
         assert!(other.await.is_err());

@@ -12,26 +12,26 @@ use aws_sdk_s3::{
 };
 use bytes::Bytes;
 
-use super::{Cloud, error};
+use super::{AwsClients, error};
 use crate::model::{
     aws::{
-        evidence::{BucketSeen, Listed, ObjectHead},
+        evidence::{ListedObject, ObjectHead, ObservedBucket},
         names::EDGE_REGION,
     },
-    run::failure::{Failure, Kind},
+    run::failure::{Failure, FailureKind},
 };
 
-fn what(bucket: &str) -> String {
+fn bucket_label(bucket: &str) -> String {
     format!("bucket {bucket}")
 }
 
-impl Cloud {
+impl AwsClients {
     /// The names of all buckets of the account.
-    pub async fn buckets(&self) -> Result<Vec<String>, Failure> {
+    pub async fn list_buckets(&self) -> Result<Vec<String>, Failure> {
         let mut all = Vec::new();
         let mut pages = self.s3.list_buckets().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::of("s3:ListAllMyBuckets", "the account's buckets"))?;
+            let page = page.map_err(error::failure_from("s3:ListAllMyBuckets", "the account's buckets"))?;
             all.extend(page.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)));
         }
         Ok(all)
@@ -39,13 +39,13 @@ impl Cloud {
 
     /// Where the bucket of this account lies, whatever region this `Cloud` is in: [`Cloud::in_region`] of it is the one
     /// to go on with.
-    pub async fn bucket_region(&self, name: &str, account: &str) -> Result<String, Failure> {
+    pub async fn read_bucket_region(&self, name: &str, account: &str) -> Result<String, Failure> {
         let asked = self.s3.head_bucket().bucket(name).expected_bucket_owner(account).send().await;
         let failure = match asked {
             Ok(found) if found.bucket_region().is_some() => {
                 return Ok(found.bucket_region.unwrap_or_default());
             }
-            Ok(_) => return self.bucket_location(name, account).await,
+            Ok(_) => return self.read_bucket_location(name, account).await,
             Err(error) => {
                 let answer = error.raw_response();
                 let status = answer.map(|answer| answer.status().as_u16());
@@ -54,19 +54,19 @@ impl Cloud {
                 if let (Some(region), Some(301 | 307 | 400)) = (told, status) {
                     return Ok(region.to_owned());
                 }
-                error::of("s3:ListBucket", what(name))(error)
+                error::failure_from("s3:ListBucket", bucket_label(name))(error)
             }
         };
         match failure.kind {
-            Kind::Missing => Err(Failure {
+            FailureKind::Missing => Err(Failure {
                 why: "there is no bucket of this name".into(),
                 next: "name packagecloud's bucket with --bucket".into(),
                 ..failure
             }),
-            Kind::Denied => {
+            FailureKind::Denied => {
                 let without = self.s3.head_bucket().bucket(name).send().await;
                 if without.is_ok() {
-                    Err(another(name, account))
+                    Err(other_account_failure(name, account))
                 } else {
                     let why = format!(
                         "{}; it is another account's than {account}, or s3:ListBucket is missing",
@@ -79,9 +79,9 @@ impl Cloud {
         }
     }
 
-    async fn bucket_location(&self, name: &str, account: &str) -> Result<String, Failure> {
+    async fn read_bucket_location(&self, name: &str, account: &str) -> Result<String, Failure> {
         let asked = self.s3.get_bucket_location().bucket(name).expected_bucket_owner(account).send().await;
-        let found = asked.map_err(error::of("s3:GetBucketLocation", what(name)))?;
+        let found = asked.map_err(error::failure_from("s3:GetBucketLocation", bucket_label(name)))?;
         Ok(match found.location_constraint().map(aws_sdk_s3::types::BucketLocationConstraint::as_str) {
             None | Some("") => EDGE_REGION.to_owned(),
             Some("EU") => "eu-west-1".to_owned(),
@@ -90,19 +90,29 @@ impl Cloud {
     }
 
     /// The bucket in this account and region, as it is set up.
-    pub async fn bucket(&self, name: &str, region: &str, account: &str) -> Result<BucketSeen, Failure> {
+    pub async fn read_bucket_settings(
+        &self,
+        name: &str,
+        region: &str,
+        account: &str,
+    ) -> Result<ObservedBucket, Failure> {
         let (policy, versioning, encryption, ownership) = tokio::try_join!(
-            async { readable("policy", self.bucket_policy(name, account).await) },
+            async { tolerate_unreadable("policy", self.read_bucket_policy(name, account).await) },
             async {
                 let asked =
                     self.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(account).send();
-                readable("versioning", asked.await.map_err(error::of("s3:GetBucketVersioning", what(name))))
+                tolerate_unreadable(
+                    "versioning",
+                    asked.await.map_err(error::failure_from("s3:GetBucketVersioning", bucket_label(name))),
+                )
             },
             async {
                 let asked =
                     self.s3.get_bucket_encryption().bucket(name).expected_bucket_owner(account).send();
-                let asked = asked.await.map_err(error::of("s3:GetEncryptionConfiguration", what(name)));
-                readable("encryption", error::absent(asked))
+                let asked = asked
+                    .await
+                    .map_err(error::failure_from("s3:GetEncryptionConfiguration", bucket_label(name)));
+                tolerate_unreadable("encryption", error::none_if_missing(asked))
             },
             async {
                 let asked = self
@@ -111,8 +121,10 @@ impl Cloud {
                     .bucket(name)
                     .expected_bucket_owner(account)
                     .send();
-                let asked = asked.await.map_err(error::of("s3:GetBucketOwnershipControls", what(name)));
-                readable("object ownership", error::absent(asked))
+                let asked = asked
+                    .await
+                    .map_err(error::failure_from("s3:GetBucketOwnershipControls", bucket_label(name)));
+                tolerate_unreadable("object ownership", error::none_if_missing(asked))
             },
         )?;
         let unread = [policy.as_ref().err(), versioning.as_ref().err(), encryption.as_ref().err()]
@@ -133,7 +145,7 @@ impl Cloud {
                 .and_then(|rules| rules.first().map(|rule| rule.object_ownership.clone()))
                 .unwrap_or(ObjectOwnership::ObjectWriter)
         });
-        Ok(BucketSeen {
+        Ok(ObservedBucket {
             name: name.to_owned(),
             region: region.to_owned(),
             policy: policy.ok().flatten(),
@@ -146,7 +158,12 @@ impl Cloud {
     }
 
     /// Up to `n` objects whose keys begin with `prefix`.
-    pub async fn list(&self, bucket: &str, prefix: &str, n: usize) -> Result<Vec<Listed>, Failure> {
+    pub async fn list_objects(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        n: usize,
+    ) -> Result<Vec<ListedObject>, Failure> {
         let mut all = Vec::new();
         let page_size = i32::try_from(n.min(1000)).unwrap_or(1000);
         let mut pages = self
@@ -159,8 +176,8 @@ impl Cloud {
             .send();
         while all.len() < n {
             let Some(page) = pages.next().await else { break };
-            let page = page.map_err(error::of("s3:ListBucket", what(bucket)))?;
-            all.extend(page.contents().iter().map(|object| Listed {
+            let page = page.map_err(error::failure_from("s3:ListBucket", bucket_label(bucket)))?;
+            all.extend(page.contents().iter().map(|object| ListedObject {
                 key: object.key().unwrap_or_default().to_owned(),
                 size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
                 etag: object.e_tag().unwrap_or_default().to_owned(),
@@ -171,9 +188,11 @@ impl Cloud {
     }
 
     /// An object's attributes; `None` where there is none.
-    pub async fn object_head(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Failure> {
+    pub async fn read_object_head(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Failure> {
         let asked = self.s3.head_object().bucket(bucket).key(key).send().await;
-        let found = error::absent(asked.map_err(error::of("s3:GetObject", format!("s3://{bucket}/{key}"))))?;
+        let found = error::none_if_missing(
+            asked.map_err(error::failure_from("s3:GetObject", format!("s3://{bucket}/{key}"))),
+        )?;
         Ok(found.map(|found| ObjectHead {
             size: found.content_length().unwrap_or_default().try_into().unwrap_or_default(),
             etag: found.e_tag.unwrap_or_default(),
@@ -186,7 +205,7 @@ impl Cloud {
     }
 
     /// An object's first `limit` bytes; all of it where it is smaller.
-    pub async fn get_object(&self, bucket: &str, key: &str, limit: u64) -> Result<Bytes, Failure> {
+    pub async fn read_object_start(&self, bucket: &str, key: &str, limit: u64) -> Result<Bytes, Failure> {
         let object = format!("s3://{bucket}/{key}");
         let range = format!("bytes=0-{}", limit.saturating_sub(1));
         let found = match self.s3.get_object().bucket(bucket).key(key).range(range).send().await {
@@ -194,11 +213,11 @@ impl Cloud {
             Err(SdkError::ServiceError(answer)) if answer.raw().status().as_u16() == 416 => {
                 return Ok(Bytes::new());
             }
-            asked => asked.map_err(error::of("s3:GetObject", &object))?,
+            asked => asked.map_err(error::failure_from("s3:GetObject", &object))?,
         };
         let body = found.body.collect().await.map_err(|error| {
             Failure::new(
-                Kind::Unreachable,
+                FailureKind::Unreachable,
                 object,
                 format!("its bytes broke off: {error}"),
                 "check the network, then try again",
@@ -208,19 +227,24 @@ impl Cloud {
     }
 }
 
-fn another(name: &str, account: &str) -> Failure {
-    Failure::other(
-        what(name),
+fn other_account_failure(name: &str, account: &str) -> Failure {
+    Failure::other_failure(
+        bucket_label(name),
         format!("it belongs to another account than {account}"),
         "use an identity of the account that owns the bucket",
     )
 }
 
 /// A part of the bucket, or why it can't be read; what makes everything else fail too goes on.
-fn readable<T>(part: &str, asked: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
+fn tolerate_unreadable<T>(part: &str, asked: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
     match asked {
         Ok(found) => Ok(Ok(found)),
-        Err(failure) if matches!(failure.kind, Kind::Credentials | Kind::Interrupted | Kind::Unreachable) => {
+        Err(failure)
+            if matches!(
+                failure.kind,
+                FailureKind::Credentials | FailureKind::Interrupted | FailureKind::Unreachable
+            ) =>
+        {
             Err(failure)
         }
         Err(failure) => Ok(Err(format!("{part}: {}", failure.why))),

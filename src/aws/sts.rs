@@ -16,13 +16,13 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
 
-use super::{Cloud, error};
-use crate::model::{aws::evidence::Caller, run::failure::Failure};
+use super::{AwsClients, error};
+use crate::model::{aws::evidence::CallerIdentity, run::failure::Failure};
 
-impl Cloud {
+impl AwsClients {
     /// Who the credentials are.
-    pub async fn caller(&self) -> Result<Caller, Failure> {
-        let clock = Clock::default();
+    pub async fn read_caller_identity(&self) -> Result<CallerIdentity, Failure> {
+        let clock = ClockSkewInterceptor::default();
         let answer = self
             .sts
             .get_caller_identity()
@@ -30,9 +30,9 @@ impl Cloud {
             .interceptor(clock.clone())
             .send()
             .await
-            .map_err(error::of("sts:GetCallerIdentity", "the AWS identity"))?;
+            .map_err(error::failure_from("sts:GetCallerIdentity", "the AWS identity"))?;
         let clock_ahead = *clock.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Caller {
+        Ok(CallerIdentity {
             arn: answer.arn.unwrap_or_default(),
             account: answer.account.unwrap_or_default(),
             clock_ahead,
@@ -42,10 +42,10 @@ impl Cloud {
 
 /// Keeps how far the local clock was ahead of the answer's Date, in seconds.
 #[derive(Debug, Clone, Default)]
-struct Clock(Arc<Mutex<Option<i64>>>);
+struct ClockSkewInterceptor(Arc<Mutex<Option<i64>>>);
 
 #[dyn_dispatch_hint]
-impl Intercept for Clock {
+impl Intercept for ClockSkewInterceptor {
     fn name(&self) -> &'static str {
         "Clock"
     }

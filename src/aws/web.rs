@@ -22,38 +22,38 @@ use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
-use crate::model::run::failure::{Failure, Kind};
+use crate::model::run::failure::{Failure, FailureKind};
 
 /// How long one request may take, its body included.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// A probe reads this much of a body at most, in bytes.
-const BODY_LIMIT: usize = 2 * 1024 * 1024;
+const BODY_MAX_BYTES: usize = 2 * 1024 * 1024;
 
 /// An answer: header names are lower case.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct WebReply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
 }
 
-impl Reply {
+impl WebReply {
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub fn find_header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// A client for requests that AWS doesn't sign.
 #[derive(Debug, Clone)]
-pub struct Web {
+pub struct WebClient {
     client: SharedHttpClient,
     /// Reach the distribution here instead of at its own domain (`--edge-url`), as `https://host[:port]`.
     edge: Option<String>,
     components: RuntimeComponents,
 }
 
-impl Web {
+impl WebClient {
     /// `sleep` and `clock` are what connectors time out by; `edge` is `--edge-url`.
     #[must_use]
     pub fn new(
@@ -62,12 +62,12 @@ impl Web {
         clock: SharedTimeSource,
         edge: Option<String>,
     ) -> Self {
-        Self { client, edge, components: components(sleep, clock) }
+        Self { client, edge, components: build_runtime_components(sleep, clock) }
     }
 
     /// A connection to where this client leads: for requests that are signed elsewhere.
     #[must_use]
-    pub fn connector(&self) -> SharedHttpConnector {
+    pub fn build_connector(&self) -> SharedHttpConnector {
         let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(5)).build();
         self.client.http_connector(&settings, &self.components)
     }
@@ -76,11 +76,11 @@ impl Web {
     ///
     /// # Errors
     /// Where there is no answer; any status is an answer.
-    pub async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Reply, Failure> {
+    pub async fn http_get(&self, url: &str, headers: &[(&str, &str)]) -> Result<WebReply, Failure> {
         let unreachable = |why: String| {
             let place = url.split('?').next().unwrap_or(url).to_owned();
             Failure::new(
-                Kind::Unreachable,
+                FailureKind::Unreachable,
                 place,
                 why,
                 "check the network, the proxy and the name, then try again",
@@ -96,11 +96,12 @@ impl Web {
         }
         let settings = HttpConnectorSettings::builder()
             .connect_timeout(Duration::from_secs(5))
-            .read_timeout(TIMEOUT)
+            .read_timeout(REQUEST_TIMEOUT)
             .build();
         let connector = self.client.http_connector(&settings, &self.components);
         let exchange = async {
-            let response = connector.call(request).await.map_err(|error| unreachable(reason(&error)))?;
+            let response =
+                connector.call(request).await.map_err(|error| unreachable(render_error_chain(&error)))?;
             let status = response.status().as_u16();
             let headers = response
                 .headers()
@@ -110,23 +111,23 @@ impl Web {
             // A probe may name a package of any size: its beginning tells enough.
             let mut body = BytesMut::new();
             let mut rest = response.into_body();
-            while body.len() < BODY_LIMIT
+            while body.len() < BODY_MAX_BYTES
                 && let Some(frame) = rest.frame().await
             {
                 let frame = frame.map_err(|error| unreachable(error.to_string()))?;
                 body.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
             }
             let body = body.freeze();
-            Ok(Reply { status, headers, body })
+            Ok(WebReply { status, headers, body })
         };
-        tokio::time::timeout(TIMEOUT, exchange)
+        tokio::time::timeout(REQUEST_TIMEOUT, exchange)
             .await
-            .map_err(|_| unreachable(format!("no answer within {} s", TIMEOUT.as_secs())))?
+            .map_err(|_| unreachable(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs())))?
     }
 
     /// `url` as it is reached from here: on the distribution's domain, through `--edge-url` where that is given.
     #[must_use]
-    pub fn at_the_edge(&self, domain: &str, path_and_query: &str) -> String {
+    pub fn edge_url(&self, domain: &str, path_and_query: &str) -> String {
         self.edge.as_ref().map_or_else(
             || format!("https://{domain}{path_and_query}"),
             |edge| format!("{}{path_and_query}", edge.trim_end_matches('/')),
@@ -135,14 +136,14 @@ impl Web {
 
     /// Whether the distribution is reached at another address than its own.
     #[must_use]
-    pub fn elsewhere(&self) -> bool {
+    pub fn has_edge_override(&self) -> bool {
         self.edge.is_some()
     }
 }
 
 /// What a connector is made with outside of an SDK call: nothing signs, nothing retries.
 #[must_use]
-pub fn components(sleep: SharedAsyncSleep, clock: SharedTimeSource) -> RuntimeComponents {
+pub fn build_runtime_components(sleep: SharedAsyncSleep, clock: SharedTimeSource) -> RuntimeComponents {
     RuntimeComponentsBuilder::new("web")
         .with_sleep_impl(Some(sleep))
         .with_time_source(Some(clock))
@@ -157,7 +158,7 @@ pub fn components(sleep: SharedAsyncSleep, clock: SharedTimeSource) -> RuntimeCo
 }
 
 /// An error with its sources: a connector's own words are only its outermost.
-fn reason(error: &dyn std::error::Error) -> String {
+fn render_error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

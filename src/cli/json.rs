@@ -5,28 +5,28 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::model::{
-    packagecloud::settings::Values,
+    packagecloud::settings::SettingValues,
     run::{
-        check::{Check, Verdict},
+        check::{Check, CheckVerdict},
         event::Event,
         failure::Failure,
         goal::{Stage, Step},
-        plan::{Change, Plan},
-        welcome::BackupFound,
+        plan::{Plan, PlannedChange},
+        welcome::FoundBackup,
     },
 };
 
 /// Grows when an event loses or changes a member.
-const EVENTS: u32 = 1;
+const EVENTS_FORMAT_VERSION: u32 = 1;
 
 /// The first line.
 #[must_use]
-pub fn version(sandbox: bool) -> Value {
+pub fn version_json(sandbox: bool) -> Value {
     let mut line = json!({
         "type": "version",
         "tool": env!("CARGO_PKG_NAME"),
         "version": env!("CARGO_PKG_VERSION"),
-        "events": EVENTS,
+        "events": EVENTS_FORMAT_VERSION,
     });
     if sandbox {
         line["sandbox"] = true.into();
@@ -36,7 +36,7 @@ pub fn version(sandbox: bool) -> Value {
 
 /// One event; `ended` without a step of its own has none. What stands still is progress that says so.
 #[must_use]
-pub fn event(event: &Event) -> Value {
+pub fn event_json(event: &Event) -> Value {
     if let Event::Waiting { stage, step, text, .. } = event {
         return json!({"type": "progress", "stage": stage, "step": step, "text": text});
     }
@@ -46,12 +46,12 @@ pub fn event(event: &Event) -> Value {
 
 /// A failure that came before any stage began.
 #[must_use]
-pub fn failed(stage: Option<Stage>, failure: &Failure) -> Value {
+pub fn failure_json(stage: Option<Stage>, failure: &Failure) -> Value {
     json!({"type": "failed", "stage": stage, "step": null, "failure": failure})
 }
 
 #[must_use]
-pub fn change(stage: Stage, change: &Change) -> Value {
+pub fn change_json(stage: Stage, change: &PlannedChange) -> Value {
     json!({
         "type": "change",
         "stage": stage,
@@ -63,7 +63,7 @@ pub fn change(stage: Stage, change: &Change) -> Value {
 }
 
 #[must_use]
-pub fn check(check: &Check) -> Value {
+pub fn check_json(check: &Check) -> Value {
     let mut line =
         json!({"type": "check", "name": check.name, "result": check.result, "detail": check.detail});
     if !check.next.is_empty() {
@@ -74,16 +74,16 @@ pub fn check(check: &Check) -> Value {
 
 /// A check inside a stage that does more than check: how far its step is.
 #[must_use]
-pub fn checking(stage: Stage, check: &Check) -> Value {
+pub fn check_progress_json(stage: Stage, check: &Check) -> Value {
     let step = match stage {
         Stage::Verify => Step::Checks,
         Stage::Disable => Step::Proof,
         _ => Step::Gate,
     };
     let result = match check.result {
-        Verdict::Pass => "pass",
-        Verdict::Fail => "fail",
-        Verdict::Unknown => "unknown",
+        CheckVerdict::Pass => "pass",
+        CheckVerdict::Fail => "fail",
+        CheckVerdict::Unknown => "unknown",
     };
     json!({
         "type": "progress",
@@ -95,20 +95,20 @@ pub fn checking(stage: Stage, check: &Check) -> Value {
 
 /// A backup of packagecloud.rb, and what restoring its values would change now.
 #[must_use]
-pub fn backup(backup: &BackupFound) -> Value {
+pub fn backup_json(backup: &FoundBackup) -> Value {
     json!({"type": "backup", "path": backup.path, "when": backup.when, "changes": backup.changes})
 }
 
 /// The four values; the secret as `(hidden)` unless `show_secret`.
 #[must_use]
-pub fn configuration(values: &Values, show_secret: bool) -> Value {
-    let shown = if show_secret { values.clone() } else { values.hidden() };
+pub fn configuration_json(values: &SettingValues, show_secret: bool) -> Value {
+    let shown = if show_secret { values.clone() } else { values.with_redacted_secret() };
     let mut map = serde_json::Map::new();
     if let Some(enabled) = shown.enabled {
         map.insert("cloudfront_enabled".into(), enabled.into());
     }
     if let Some(secret) = &shown.secret {
-        map.insert("cloudfront_secret".into(), secret.expose().into());
+        map.insert("cloudfront_secret".into(), secret.expose_secret().into());
     }
     if let Some(id) = &shown.distribution_id {
         map.insert("cloudfront_distribution_id".into(), id.as_str().into());
@@ -121,12 +121,12 @@ pub fn configuration(values: &Values, show_secret: bool) -> Value {
 
 /// Every change of a plan.
 #[must_use]
-pub fn plan(plan: &Plan) -> Vec<Value> {
-    plan.changes.iter().map(|line| change(plan.stage, line)).collect()
+pub fn plan_changes_json(plan: &Plan) -> Vec<Value> {
+    plan.changes.iter().map(|line| change_json(plan.stage, line)).collect()
 }
 
 /// Prints one line; a reader that went away is no failure of ours.
-pub fn print(line: &Value) {
+pub fn print_json_line(line: &Value) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}");
     let _ = out.flush();

@@ -12,87 +12,93 @@ use std::io::{IsTerminal, Write};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{Command, Global, Output};
-use crate::engine::{self, Attended, Ground, Run};
+use crate::args::{CliCommand, GlobalOptions, OutputFormat};
+use crate::engine::{self, OperatorPresence, RunContext, Session};
 use crate::model::run::{
     answers::Answers,
     check::Check,
-    event::{End, Event},
-    failure::{Failure, Kind},
+    event::{Event, StageEnd},
+    failure::{Failure, FailureKind},
     goal::Stage,
-    plan::{Ask, Consent, Plan},
+    plan::{Confirmation, Consent, Plan},
 };
 
 /// The exit codes of contract section 2.
-pub const DONE: u8 = 0;
-pub const FAILED: u8 = 1;
-pub const USAGE: u8 = 2;
-pub const PENDING: u8 = 3;
-pub const INTERRUPTED: u8 = 130;
+pub const EXIT_DONE: u8 = 0;
+pub const EXIT_FAILED: u8 = 1;
+pub const EXIT_USAGE: u8 = 2;
+pub const EXIT_PENDING: u8 = 3;
+pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// One command's run: where it shows, what it stands on, what was answered.
-pub struct Session {
-    pub ground: Ground,
+pub struct Invocation {
+    pub session: Session,
     pub answers: Answers,
-    pub global: Global,
+    pub global: GlobalOptions,
     /// The command line as it was given, for saying it again with `--yes`.
-    pub line: Vec<String>,
+    pub command_line: Vec<String>,
     pub stop: CancellationToken,
     pub sandbox: bool,
 }
 
 /// Runs a command to its exit code.
-pub async fn run(session: &mut Session, command: &Command) -> u8 {
-    if let Command::Check { policy: true, .. } = command {
-        return read::policy(session).await;
+pub async fn run_command(invocation: &mut Invocation, command: &CliCommand) -> u8 {
+    if let CliCommand::Check { policy: true, .. } = command {
+        return read::print_access_policy(invocation).await;
     }
-    if session.json() {
-        json::print(&json::version(session.sandbox));
+    if invocation.is_json() {
+        json::print_json_line(&json::version_json(invocation.sandbox));
     }
-    if let Err(failure) = alone(session, command).await {
-        return session.refuse(&failure);
+    if let Err(failure) = acquire_lock_if_needed(invocation, command).await {
+        return invocation.report_failure(&failure);
     }
     let result = match command {
-        Command::Check { .. } => read::check(session).await,
-        Command::Plan { .. } => read::plan(session).await,
-        Command::Verify => read::verify(session).await,
-        Command::Configuration { format } => read::configuration(session, *format).await,
-        Command::Sign { path } => read::sign(session, path).await,
-        Command::Inspect { url } => read::inspect(session, url.as_deref()).await,
-        Command::Enable { .. } => write::enable(session).await,
-        Command::Disable => write::disable(session).await,
-        Command::RollBack { backup, whole_file, edge } => {
-            write::roll_back(session, backup.as_deref(), *whole_file, edge.as_deref()).await
+        CliCommand::Check { .. } => read::run_check_command(invocation).await,
+        CliCommand::Plan { .. } => read::run_plan_command(invocation).await,
+        CliCommand::Verify => read::run_verify_command(invocation).await,
+        CliCommand::Configuration { format } => read::run_configuration_command(invocation, *format).await,
+        CliCommand::Sign { path } => read::run_sign_command(invocation, path).await,
+        CliCommand::Inspect { url } => read::run_inspect_command(invocation, url.as_deref()).await,
+        CliCommand::Enable { .. } => write::run_enable_command(invocation).await,
+        CliCommand::Disable => write::run_disable_command(invocation).await,
+        CliCommand::RollBack { backup, whole_file, edge } => {
+            write::run_roll_back_command(invocation, backup.as_deref(), *whole_file, edge.as_deref()).await
         }
-        Command::ReindexEverything { .. } => write::stages(session, &[Stage::Reindex]).await,
-        Command::GenerateCloudfrontSecret => write::stages(session, &[Stage::Secret]).await,
-        Command::BootstrapCloudfront => write::bootstrap(session).await,
-        Command::ReconfigureCloudfrontDistribution { go_live, .. } => {
-            write::distribution(session, *go_live).await
+        CliCommand::ReindexEverything { .. } => write::run_stages(invocation, &[Stage::Reindex]).await,
+        CliCommand::GenerateCloudfrontSecret => write::run_stages(invocation, &[Stage::Secret]).await,
+        CliCommand::BootstrapCloudfront => write::run_bootstrap_command(invocation).await,
+        CliCommand::ReconfigureCloudfrontDistribution { go_live, .. } => {
+            write::run_distribution_command(invocation, *go_live).await
         }
-        Command::Reconfigure => write::ctl(session, "reconfigure").await,
-        Command::Restart => write::ctl(session, "restart").await,
-        Command::Wizard { .. } | Command::Sandbox(_) | Command::Completions { .. } | Command::Man => Ok(DONE),
+        CliCommand::Reconfigure => write::run_ctl_command(invocation, "reconfigure").await,
+        CliCommand::Restart => write::run_ctl_command(invocation, "restart").await,
+        CliCommand::Wizard { .. }
+        | CliCommand::Sandbox(_)
+        | CliCommand::Completions { .. }
+        | CliCommand::Man => Ok(EXIT_DONE),
     };
-    result.unwrap_or_else(|failure| session.refuse(&failure))
+    result.unwrap_or_else(|failure| invocation.report_failure(&failure))
 }
 
 /// One run at a time changes this host. What only reads needs no lock; switching off takes it where it can, and waits for nobody.
-async fn alone(session: &Session, command: &Command) -> Result<(), Failure> {
-    session.ground.mean_it().await;
+async fn acquire_lock_if_needed(invocation: &Invocation, command: &CliCommand) -> Result<(), Failure> {
+    invocation.session.acknowledge_off_marker().await;
     match command {
-        Command::Enable { .. }
-        | Command::ReindexEverything { .. }
-        | Command::GenerateCloudfrontSecret
-        | Command::BootstrapCloudfront
-        | Command::ReconfigureCloudfrontDistribution { .. }
-        | Command::Reconfigure
-        | Command::Restart
-        | Command::RollBack { backup: Some(_), .. }
-        | Command::RollBack { edge: Some(_), .. } => session.ground.take().await,
-        Command::Disable => {
-            if let Some(other) = session.ground.other_run().await {
-                tell!("{} Switching off goes on beside it, and keeps it from going live.", other.whole());
+        CliCommand::Enable { .. }
+        | CliCommand::ReindexEverything { .. }
+        | CliCommand::GenerateCloudfrontSecret
+        | CliCommand::BootstrapCloudfront
+        | CliCommand::ReconfigureCloudfrontDistribution { .. }
+        | CliCommand::Reconfigure
+        | CliCommand::Restart
+        | CliCommand::RollBack { backup: Some(_), .. }
+        | CliCommand::RollBack { edge: Some(_), .. } => invocation.session.acquire_run_lock().await,
+        CliCommand::Disable => {
+            if let Some(other) = invocation.session.acquire_or_find_other_run().await {
+                errln!(
+                    "{} Switching off goes on beside it, and keeps it from going live.",
+                    other.to_sentence()
+                );
             }
             Ok(())
         }
@@ -100,105 +106,112 @@ async fn alone(session: &Session, command: &Command) -> Result<(), Failure> {
     }
 }
 
-impl Session {
-    pub fn json(&self) -> bool {
-        self.global.output == Output::Json
+impl Invocation {
+    pub fn is_json(&self) -> bool {
+        self.global.output == OutputFormat::Json
     }
 
     /// Shows one event, and keeps it in the log. In JSON a check is a line of its own only for the commands that check;
     /// elsewhere it is how far its step is.
-    fn show(&self, event: &Event, checks: bool) {
-        if let Some(line) = plain::event(event) {
-            self.ground.log(&line);
-            if !self.json() {
+    fn show_event(&self, event: &Event, checks: bool) {
+        if let Some(line) = plain::render_event(event) {
+            self.session.log_line(&line);
+            if !self.is_json() {
                 // For a command that checks, the checks are the result.
                 if checks && matches!(event, Event::Check { .. }) {
-                    say!("{line}");
+                    outln!("{line}");
                 } else {
-                    tell!("{line}");
+                    errln!("{line}");
                 }
             }
         }
-        if self.json() {
+        if self.is_json() {
             match event {
-                Event::Check { check, .. } if checks => json::print(&json::check(check)),
-                Event::Check { stage, check } => json::print(&json::checking(*stage, check)),
-                other => json::print(&json::event(other)),
+                Event::Check { check, .. } if checks => json::print_json_line(&json::check_json(check)),
+                Event::Check { stage, check } => {
+                    json::print_json_line(&json::check_progress_json(*stage, check))
+                }
+                other => json::print_json_line(&json::event_json(other)),
             }
         }
     }
 
     fn show_checks(&self, checks: &[Check]) {
         for check in checks {
-            if self.json() {
-                json::print(&json::check(check));
+            if self.is_json() {
+                json::print_json_line(&json::check_json(check));
             } else {
-                say!("{}", plain::check(check));
+                outln!("{}", plain::render_check(check));
             }
         }
     }
 
     /// One line of what `inspect` found.
     fn show_finding(&self, label: &str, text: &str) {
-        if self.json() {
-            json::print(&serde_json::json!({"type": "finding", "name": label, "detail": text}));
+        if self.is_json() {
+            json::print_json_line(&serde_json::json!({"type": "finding", "name": label, "detail": text}));
         } else {
-            say!("{label:<10} {text}");
+            outln!("{label:<10} {text}");
         }
     }
 
     /// A result for a person: on stdout.
-    fn say(&self, line: &str) {
-        if !self.json() {
-            say!("{line}");
+    fn print_result(&self, line: &str) {
+        if !self.is_json() {
+            outln!("{line}");
         }
     }
 
     /// Says a failure that no stage said, and turns it into its exit code.
-    fn refuse(&self, failure: &Failure) -> u8 {
-        self.ground.log(&plain::failure(failure));
-        if self.json() {
-            json::print(&json::failed(None, failure));
+    fn report_failure(&self, failure: &Failure) -> u8 {
+        self.session.log_line(&plain::render_failure(failure));
+        if self.is_json() {
+            json::print_json_line(&json::failure_json(None, failure));
         }
-        tell!("packagecloud-cloudfront: {}", plain::failure(failure));
-        code(failure)
+        errln!("packagecloud-cloudfront: {}", plain::render_failure(failure));
+        failure_exit_code(failure)
     }
 
     /// Does `work` with a run whose events are shown as they come.
-    async fn shown<T>(&self, work: impl AsyncFnOnce(Run) -> T) -> T {
-        self.showing(false, work).await
+    async fn run_showing_events<T>(&self, work: impl AsyncFnOnce(RunContext) -> T) -> T {
+        self.run_with_event_display(false, work).await
     }
 
-    async fn showing<T>(&self, checks: bool, work: impl AsyncFnOnce(Run) -> T) -> T {
+    async fn run_with_event_display<T>(&self, checks: bool, work: impl AsyncFnOnce(RunContext) -> T) -> T {
         let (events, mut heard) = mpsc::unbounded_channel();
         let (_pausing, pause) = watch::channel(false);
-        let run = Run::new(events, self.stop.clone(), pause).attended(attended());
+        let run =
+            RunContext::new(events, self.stop.clone(), pause).with_operator_presence(detect_attendance());
         let showing = async {
             while let Some(event) = heard.recv().await {
-                self.show(&event, checks);
+                self.show_event(&event, checks);
             }
         };
         tokio::join!(work(run), showing).0
     }
 
     /// Applies a plan, showing what happens.
-    async fn apply(&self, plan: &Plan) -> (End, Option<Failure>) {
-        self.shown(async |run| engine::apply(&self.ground, plan, &self.answers, &run).await).await
+    async fn apply_plan(&self, plan: &Plan) -> (StageEnd, Option<Failure>) {
+        self.run_showing_events(async |run| engine::apply(&self.session, plan, &self.answers, &run).await)
+            .await
     }
 
     /// Whether to go on: `--yes`, or a yes at the terminal.
     ///
     /// # Errors
     /// Without a terminal and without `--yes`: the whole command with it.
-    fn consent(&self, question: &str) -> Result<bool, Failure> {
+    fn ask_consent(&self, question: &str) -> Result<bool, Failure> {
         if self.global.yes {
             return Ok(true);
         }
-        if self.json() || !std::io::stdin().is_terminal() {
-            return Err(Failure::consent(
+        if self.is_json() || !std::io::stdin().is_terminal() {
+            return Err(Failure::consent_failure(
                 "consent",
                 "this would change something, there is no terminal to ask at, and --yes was not given",
-                format!("look at what is shown above, then run: {} --yes", shell_words::join(&self.line)),
+                format!(
+                    "look at what is shown above, then run: {} --yes",
+                    shell_words::join(&self.command_line)
+                ),
             ));
         }
         let _ = write!(std::io::stderr(), "{question} [y/N] ");
@@ -209,22 +222,23 @@ impl Session {
     }
 
     /// Refuses where a plan asks what only its own flag answers.
-    fn refuse_asks(&self, plans: &[Plan]) -> Result<(), Failure> {
-        self.refuse_unasked(plans.iter().flat_map(|plan| &plan.asks))
+    fn refuse_unconfirmed_plans(&self, plans: &[Plan]) -> Result<(), Failure> {
+        self.refuse_unconfirmed(plans.iter().flat_map(|plan| &plan.confirmations))
     }
 
-    fn refuse_unasked<'a>(&self, of: impl IntoIterator<Item = &'a Ask>) -> Result<(), Failure> {
-        let mut asks: Vec<&Ask> = Vec::new();
+    fn refuse_unconfirmed<'a>(&self, of: impl IntoIterator<Item = &'a Confirmation>) -> Result<(), Failure> {
+        let mut asks: Vec<&Confirmation> = Vec::new();
         for ask in of {
             if !asks.iter().any(|known| known.consent == ask.consent) {
                 asks.push(ask);
             }
         }
         let Some(first) = asks.first() else { return Ok(()) };
-        let mut line = self.line.clone();
+        let mut line = self.command_line.clone();
         for ask in &asks {
             // `wait|write` is no word for a shell.
-            let flag = if ask.consent == Consent::Managed { "--managed write" } else { ask.consent.flag() };
+            let flag =
+                if ask.consent == Consent::Managed { "--managed write" } else { ask.consent.cli_flag() };
             line.extend(flag.split(' ').map(str::to_owned));
         }
         if !self.global.yes {
@@ -237,29 +251,33 @@ impl Session {
                 " (or --managed wait: it writes nothing, and goes on once the file holds the values)",
             );
         }
-        let what = first.consent.flag().split(' ').next().unwrap_or_default();
-        Err(Failure::consent(format!("{what} was not given, nothing was changed"), questions.join(" "), next))
+        let what = first.consent.cli_flag().split(' ').next().unwrap_or_default();
+        Err(Failure::consent_failure(
+            format!("{what} was not given, nothing was changed"),
+            questions.join(" "),
+            next,
+        ))
     }
 }
 
 /// Whether somebody sees what is said, and may stop it.
-fn attended() -> Attended {
+fn detect_attendance() -> OperatorPresence {
     let seen = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if seen { Attended::Watched } else { Attended::Nobody }
+    if seen { OperatorPresence::Watched } else { OperatorPresence::Nobody }
 }
 
 /// A failure's exit code.
 #[must_use]
-pub fn code(failure: &Failure) -> u8 {
+pub fn failure_exit_code(failure: &Failure) -> u8 {
     match failure.kind {
-        Kind::Usage | Kind::Consent => USAGE,
-        Kind::Interrupted => INTERRUPTED,
-        _ => FAILED,
+        FailureKind::Usage | FailureKind::Consent => EXIT_USAGE,
+        FailureKind::Interrupted => EXIT_INTERRUPTED,
+        _ => EXIT_FAILED,
     }
 }
 
 /// Says how a stage failed once more, as the last thing on the screen, and turns it into its exit code.
-fn ended(failure: &Failure) -> u8 {
-    tell!("packagecloud-cloudfront: {}", plain::failure(failure));
-    code(failure)
+fn report_stage_failure(failure: &Failure) -> u8 {
+    errln!("packagecloud-cloudfront: {}", plain::render_failure(failure));
+    failure_exit_code(failure)
 }

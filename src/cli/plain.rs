@@ -1,42 +1,42 @@
 //! The same in sentences, for a person at a pipe or in a log: stdout holds results, stderr what goes on.
 
 use crate::model::{
-    packagecloud::settings::Values,
+    packagecloud::settings::SettingValues,
     run::{
-        check::{Check, Verdict},
-        event::{End, Event, Pace},
+        check::{Check, CheckVerdict},
+        event::{Event, ProgressStats, StageEnd},
         failure::Failure,
-        plan::{Exhibit, Plan, Verb},
+        plan::{Attachment, ChangeKind, Plan},
     },
 };
 
 #[must_use]
-pub fn event(event: &Event) -> Option<String> {
+pub fn render_event(event: &Event) -> Option<String> {
     Some(match event {
         Event::Started { text, .. } => format!("  …  {text}"),
         Event::Progress { text, pace, .. } => match pace {
-            Some(pace) => format!("     {text} {}", self::pace(pace)),
+            Some(pace) => format!("     {text} {}", self::render_pace(pace)),
             None => format!("     {text}"),
         },
         Event::Waiting { text, .. } => format!("     {text}"),
         Event::Finished { text, .. } => format!("  ✓  {text}"),
-        Event::Failed { failure, .. } => format!("  ✗  {}", self::failure(failure)),
-        Event::Check { check, .. } => self::check(check),
+        Event::Failed { failure, .. } => format!("  ✗  {}", self::render_failure(failure)),
+        Event::Check { check, .. } => self::render_check(check),
         Event::Ended { stage, end, text, .. } => match end {
-            End::Applied => format!("{}: done{}", stage.title(), tail(text)),
-            End::Unchanged => format!("{}: nothing to do{}", stage.title(), tail(text)),
-            End::Stopped => format!("{}: stopped{}", stage.title(), tail(text)),
+            StageEnd::Applied => format!("{}: done{}", stage.title(), render_detail_suffix(text)),
+            StageEnd::Unchanged => format!("{}: nothing to do{}", stage.title(), render_detail_suffix(text)),
+            StageEnd::Stopped => format!("{}: stopped{}", stage.title(), render_detail_suffix(text)),
             // The step that failed has said why already.
-            End::Failed => format!("{}: failed", stage.title()),
+            StageEnd::Failed => format!("{}: failed", stage.title()),
         },
     })
 }
 
-fn tail(text: &str) -> String {
+fn render_detail_suffix(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" — {text}") }
 }
 
-fn pace(pace: &Pace) -> String {
+fn render_pace(pace: &ProgressStats) -> String {
     let mut parts = Vec::new();
     if let Some(done) = pace.done {
         parts.push(pace.total.map_or_else(|| format!("{done} done"), |total| format!("{done} of {total}")));
@@ -54,17 +54,17 @@ fn pace(pace: &Pace) -> String {
 }
 
 #[must_use]
-pub fn failure(failure: &Failure) -> String {
+pub fn render_failure(failure: &Failure) -> String {
     let id = failure.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
     format!("{}: {}{id}\n     next: {}", failure.what, failure.why, failure.next)
 }
 
 #[must_use]
-pub fn check(check: &Check) -> String {
+pub fn render_check(check: &Check) -> String {
     let mark = match check.result {
-        Verdict::Pass => "✓",
-        Verdict::Fail => "✗",
-        Verdict::Unknown => "?",
+        CheckVerdict::Pass => "✓",
+        CheckVerdict::Fail => "✗",
+        CheckVerdict::Unknown => "?",
     };
     let next = if check.next.is_empty() { String::new() } else { format!("\n     next: {}", check.next) };
     format!("  {mark}  {:<28} {}{next}", check.name, check.detail)
@@ -73,15 +73,15 @@ pub fn check(check: &Check) -> String {
 /// Plans as lines: each its title, its notes, and verb, step, target, why of each change. What would be shown twice,
 /// or belongs to a stage that changes nothing, is left out.
 #[must_use]
-pub fn plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String> {
+pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut shown: Vec<&Exhibit> = Vec::new();
+    let mut shown: Vec<&Attachment> = Vec::new();
     for plan in plans {
         lines.push(plan.stage.title().to_owned());
         lines.extend(plan.notes.iter().map(|note| format!("  {note}")));
         let wide = plan.changes.iter().map(|change| change.target.chars().count()).max().unwrap_or(0).min(44);
         for change in &plan.changes {
-            let mark = if change.verb == Verb::Keep { "=" } else { "+" };
+            let mark = if change.verb == ChangeKind::Keep { "=" } else { "+" };
             lines.push(format!(
                 "  {mark} {:<7} {:<22} {:<wide$}  {}",
                 change.verb.name(),
@@ -90,10 +90,10 @@ pub fn plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String> {
                 change.why
             ));
         }
-        if plan.unchanged() {
+        if plan.is_unchanged() {
             continue;
         }
-        for exhibit in &plan.exhibit {
+        for exhibit in &plan.attachments {
             if shown.contains(&exhibit) {
                 continue;
             }
@@ -108,7 +108,7 @@ pub fn plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String> {
 
 /// The block as it stands in packagecloud.rb.
 #[must_use]
-pub fn configuration(values: &Values, show_secret: bool) -> String {
-    let shown = if show_secret { values.clone() } else { values.hidden() };
-    shown.lines().join("\n")
+pub fn render_configuration(values: &SettingValues, show_secret: bool) -> String {
+    let shown = if show_secret { values.clone() } else { values.with_redacted_secret() };
+    shown.render_assignments().join("\n")
 }

@@ -2,7 +2,7 @@
 
 /// A line on stdout: a result.
 #[macro_export]
-macro_rules! say {
+macro_rules! outln {
     ($($words:tt)*) => {{
         let _ = std::io::Write::write_fmt(&mut std::io::stdout().lock(), format_args!("{}\n", format_args!($($words)*)));
     }};
@@ -10,7 +10,7 @@ macro_rules! say {
 
 /// A line on stderr: what goes on.
 #[macro_export]
-macro_rules! tell {
+macro_rules! errln {
     ($($words:tt)*) => {{
         let _ = std::io::Write::write_fmt(&mut std::io::stderr().lock(), format_args!("{}\n", format_args!($($words)*)));
     }};

@@ -2,56 +2,56 @@
 
 use std::io::Read;
 
-use super::{DONE, FAILED, PENDING, Session, json, plain};
-use crate::args::Format;
+use super::{EXIT_DONE, EXIT_FAILED, EXIT_PENDING, Invocation, json, plain};
+use crate::args::ConfigurationFormat;
 use crate::engine::{self, delivery::probe, stages::overview};
 use crate::model::{
-    packagecloud::{settings::Values, snippet},
-    run::{check::Check, failure::Failure, goal::Goal, plan::Verb},
-    url::token::{self, Mac},
+    packagecloud::{settings::SettingValues, snippet},
+    run::{check::Check, failure::Failure, goal::Goal, plan::ChangeKind},
+    url::token::{self, MacAlgorithm},
 };
 
-pub async fn check(session: &Session) -> Result<u8, Failure> {
-    let checks = engine::check(&session.ground, &session.answers).await?;
-    session.show_checks(&checks);
-    Ok(if checks.iter().any(Check::failed) { PENDING } else { DONE })
+pub async fn run_check_command(invocation: &Invocation) -> Result<u8, Failure> {
+    let checks = engine::check_access(&invocation.session, &invocation.answers).await?;
+    invocation.show_checks(&checks);
+    Ok(if checks.iter().any(Check::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
 /// `check --policy`: the document, and nothing else on stdout.
-pub async fn policy(session: &Session) -> u8 {
-    match engine::policy(&session.ground, &session.answers).await {
+pub async fn print_access_policy(invocation: &Invocation) -> u8 {
+    match engine::render_iam_policy(&invocation.session, &invocation.answers).await {
         Ok(document) => {
-            say!("{document}");
-            DONE
+            outln!("{document}");
+            EXIT_DONE
         }
         Err(failure) => {
-            tell!("packagecloud-cloudfront: {}", plain::failure(&failure));
-            FAILED
+            errln!("packagecloud-cloudfront: {}", plain::render_failure(&failure));
+            EXIT_FAILED
         }
     }
 }
 
-pub async fn plan(session: &Session) -> Result<u8, Failure> {
-    let goal = session.answers.goal.unwrap_or(Goal::Install);
-    let plans = overview::plans(&session.ground, goal, &session.answers).await?;
-    if session.json() {
-        plans.iter().flat_map(json::plan).for_each(|line| json::print(&line));
+pub async fn run_plan_command(invocation: &Invocation) -> Result<u8, Failure> {
+    let goal = invocation.answers.goal.unwrap_or(Goal::Install);
+    let plans = overview::look_at_goal_stages(&invocation.session, goal, &invocation.answers).await?;
+    if invocation.is_json() {
+        plans.iter().flat_map(json::plan_changes_json).for_each(|line| json::print_json_line(&line));
     } else {
         let shown = plans.iter().filter(|plan| !plan.changes.is_empty());
-        plain::plans(shown).iter().for_each(|line| session.say(line));
+        plain::render_plans(shown).iter().for_each(|line| invocation.print_result(line));
     }
     let mut asked = Vec::new();
-    for ask in plans.iter().flat_map(|plan| &plan.asks) {
+    for ask in plans.iter().flat_map(|plan| &plan.confirmations) {
         if !asked.contains(&ask.consent) {
             asked.push(ask.consent);
-            session.say(&format!("  ?  {} (yes is {})", ask.question, ask.consent.flag()));
+            invocation.print_result(&format!("  ?  {} (yes is {})", ask.question, ask.consent.cli_flag()));
         }
     }
     let pending =
-        plans.iter().flat_map(|plan| &plan.changes).filter(|change| change.verb != Verb::Keep).count();
+        plans.iter().flat_map(|plan| &plan.changes).filter(|change| change.verb != ChangeKind::Keep).count();
     if pending == 0 {
-        session.say("Everything is as it should be: nothing would change.");
-        return Ok(DONE);
+        invocation.print_result("Everything is as it should be: nothing would change.");
+        return Ok(EXIT_DONE);
     }
     let command = match goal {
         Goal::Install => "enable",
@@ -59,118 +59,127 @@ pub async fn plan(session: &Session) -> Result<u8, Failure> {
         Goal::Disable => "disable",
         Goal::RollBack => "roll-back",
     };
-    session.say(&format!(
+    invocation.print_result(&format!(
         "{pending} changes are pending, and none was made. To make them: packagecloud-cloudfront {command}"
     ));
-    Ok(PENDING)
+    Ok(EXIT_PENDING)
 }
 
-pub async fn verify(session: &Session) -> Result<u8, Failure> {
-    let checks = session
-        .showing(true, async |run| engine::verify(&session.ground, &session.answers, &run).await)
+pub async fn run_verify_command(invocation: &Invocation) -> Result<u8, Failure> {
+    let checks = invocation
+        .run_with_event_display(true, async |run| {
+            engine::run_verify_checks(&invocation.session, &invocation.answers, &run).await
+        })
         .await?;
-    Ok(if checks.iter().any(Check::failed) { PENDING } else { DONE })
+    Ok(if checks.iter().any(Check::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
-pub async fn configuration(session: &Session, format: Format) -> Result<u8, Failure> {
-    let values = engine::configuration(&session.ground, &session.answers).await?;
-    show(session, &values, format);
-    Ok(DONE)
+pub async fn run_configuration_command(
+    invocation: &Invocation,
+    format: ConfigurationFormat,
+) -> Result<u8, Failure> {
+    let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
+    print_configuration(invocation, &values, format);
+    Ok(EXIT_DONE)
 }
 
 /// Prints the four values; in JSON output always as one `configuration` line.
-pub fn show(session: &Session, values: &Values, format: Format) {
-    let show_secret = session.global.show_secret;
-    if session.json() {
-        json::print(&json::configuration(values, show_secret));
+pub fn print_configuration(invocation: &Invocation, values: &SettingValues, format: ConfigurationFormat) {
+    let show_secret = invocation.global.show_secret;
+    if invocation.is_json() {
+        json::print_json_line(&json::configuration_json(values, show_secret));
         return;
     }
-    let shown = if show_secret { values.clone() } else { values.hidden() };
+    let shown = if show_secret { values.clone() } else { values.with_redacted_secret() };
     let text = match format {
-        Format::Ruby => shown.lines().join("\n"),
-        Format::Json => json::configuration(&shown, true)["values"].to_string(),
-        Format::Chef => snippet::chef(&shown),
-        Format::Puppet => snippet::puppet(&shown),
-        Format::Ansible => snippet::ansible(&shown),
+        ConfigurationFormat::Ruby => shown.render_assignments().join("\n"),
+        ConfigurationFormat::Json => json::configuration_json(&shown, true)["values"].to_string(),
+        ConfigurationFormat::Chef => snippet::render_chef(&shown),
+        ConfigurationFormat::Puppet => snippet::render_puppet(&shown),
+        ConfigurationFormat::Ansible => snippet::render_ansible(&shown),
     };
-    say!("{text}");
+    outln!("{text}");
     if !show_secret && values.secret.is_some() {
-        tell!("The secret is hidden: --show-secret shows it.");
+        errln!("The secret is hidden: --show-secret shows it.");
     }
 }
 
-pub async fn sign(session: &Session, path: &str) -> Result<u8, Failure> {
-    let missing = |what: &str| Failure::other(what, "packagecloud.rb holds none", "run enable first");
-    let held = session.ground.host.read_config().await?.seen.values;
+pub async fn run_sign_command(invocation: &Invocation, path: &str) -> Result<u8, Failure> {
+    let missing = |what: &str| Failure::other_failure(what, "packagecloud.rb holds none", "run enable first");
+    let held = invocation.session.host.read_config().await?.seen.values;
     let secret = held.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
     // AWS is asked only for what this host doesn't know.
-    let domain = match held.packages_domain.or_else(|| session.answers.packages_domain.clone()) {
+    let domain = match held.packages_domain.or_else(|| invocation.answers.packages_domain.clone()) {
         Some(domain) => domain,
-        None => engine::configuration(&session.ground, &session.answers)
+        None => engine::read_configuration_values(&invocation.session, &invocation.answers)
             .await?
             .packages_domain
             .ok_or_else(|| missing("cloudfront_packages_domain"))?,
     };
     let domain = domain.as_str();
-    let construction = engine::construction(&session.ground, &session.answers);
+    let construction = engine::resolve_construction(&invocation.session, &invocation.answers);
     let key = path.trim_start_matches('/');
     if key.is_empty() {
-        return Err(Failure::usage(
+        return Err(Failure::usage_failure(
             "sign",
             "the path names no object",
             "give an S3 key, like 7/8/debian/package_files/1.deb",
         ));
     }
-    let signed = probe::Signed {
+    let signed = probe::SignedUrlRequest {
         domain,
         key,
         construction,
-        mac: Mac::Sha256,
-        lifetime: probe::LIFETIME.cast_signed(),
+        mac: MacAlgorithm::Sha256,
+        lifetime: probe::LINK_LIFETIME_SECONDS.cast_signed(),
     };
-    let now = session.ground.host.clock.now().as_secs();
-    let url = format!("https://{domain}{}", probe::sign(secret, &signed, now)?);
-    if session.json() {
-        json::print(&serde_json::json!({"type": "url", "url": url}));
+    let now = invocation.session.host.clock.now().as_secs();
+    let url = format!("https://{domain}{}", probe::sign_url(secret, &signed, now)?);
+    if invocation.is_json() {
+        json::print_json_line(&serde_json::json!({"type": "url", "url": url}));
     } else {
-        say!("{url}");
+        outln!("{url}");
     }
-    Ok(DONE)
+    Ok(EXIT_DONE)
 }
 
-pub async fn inspect(session: &Session, url: Option<&str>) -> Result<u8, Failure> {
+pub async fn run_inspect_command(invocation: &Invocation, url: Option<&str>) -> Result<u8, Failure> {
     let url = if let Some(url) = url {
         url.to_owned()
     } else {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(|error| {
-            Failure::usage("the URL", error.to_string(), "give it as an argument, or on standard input")
+            Failure::usage_failure(
+                "the URL",
+                error.to_string(),
+                "give it as an argument, or on standard input",
+            )
         })?;
         text.trim().to_owned()
     };
     if url.is_empty() {
-        return Err(Failure::usage(
+        return Err(Failure::usage_failure(
             "the URL",
             "there is none",
             "give it as an argument, or on standard input",
         ));
     }
-    let secret = match session.ground.host.read_config().await {
+    let secret = match invocation.session.host.read_config().await {
         Ok(config) => config.seen.values.secret,
         Err(failure) => {
             eprintln!(
                 "packagecloud-cloudfront: which key signed it can't be told: {}",
-                plain::failure(&failure)
+                plain::render_failure(&failure)
             );
             None
         }
     };
-    let construction = engine::construction(&session.ground, &session.answers);
-    let now = session.ground.host.clock.now().as_secs();
+    let construction = engine::resolve_construction(&invocation.session, &invocation.answers);
+    let now = invocation.session.host.clock.now().as_secs();
     let secrets: Vec<_> = secret.into_iter().collect();
-    let report = token::inspect(&url, &secrets, now, construction);
-    for (label, text) in report.lines(construction) {
-        session.show_finding(label, &text);
+    let report = token::inspect_url(&url, &secrets, now, construction);
+    for (label, text) in report.render_findings(construction) {
+        invocation.show_finding(label, &text);
     }
-    Ok(DONE)
+    Ok(EXIT_DONE)
 }

@@ -1,31 +1,31 @@
 //! The commands that change something: each shows its plan, asks, and applies stage after stage.
 
-use super::{DONE, PENDING, Session, json, plain, read};
-use crate::args::Format;
+use super::{EXIT_DONE, EXIT_PENDING, Invocation, json, plain, read};
+use crate::args::ConfigurationFormat;
 use crate::engine;
 use crate::model::run::{
     answers::RollBackAnswers,
-    event::End,
-    failure::{Failure, Kind},
+    event::StageEnd,
+    failure::{Failure, FailureKind},
     goal::{Goal, Stage},
     plan::Plan,
 };
 
 /// The whole set-up.
-pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
-    let goal = session.answers.goal.unwrap_or(Goal::Install);
-    begin(session).await?;
+pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failure> {
+    let goal = invocation.answers.goal.unwrap_or(Goal::Install);
+    confirm_same_target(invocation).await?;
     let stages: Vec<Stage> = goal
         .stages()
         .iter()
         .copied()
         .filter(|stage| !matches!(stage, Stage::Access | Stage::Overview))
-        .filter(|stage| !(session.answers.prepare && matches!(stage, Stage::GoLive | Stage::Verify)))
+        .filter(|stage| !(invocation.answers.prepare && matches!(stage, Stage::GoLive | Stage::Verify)))
         .collect();
     let mut plans = Vec::new();
     let mut stopped = None;
     for &stage in stages.iter().filter(|&&stage| stage != Stage::Verify) {
-        match engine::look(&session.ground, stage, &session.answers).await {
+        match engine::look(&invocation.session, stage, &invocation.answers).await {
             Ok(plan) => plans.push(plan),
             // Whose account it is, whether it is the bucket that was meant, and what may not be done comes before it.
             Err(failure) => {
@@ -38,28 +38,30 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     let pending: Vec<Stage> = stages
         .iter()
         .copied()
-        .filter(|stage| plans.iter().find(|plan| plan.stage == *stage).is_none_or(|plan| !plan.unchanged()))
+        .filter(|stage| {
+            plans.iter().find(|plan| plan.stage == *stage).is_none_or(|plan| !plan.is_unchanged())
+        })
         .collect();
-    let access = engine::look_at_access(&session.ground, &session.answers, &pending).await?;
-    show_access(session, &access);
-    if let Some(failed) = access.checks.iter().find(|check| check.failed()) {
-        return Err(Failure::other(failed.name.clone(), failed.detail.clone(), failed.next.clone()));
+    let access = engine::look_at_access(&invocation.session, &invocation.answers, &pending).await?;
+    show_access(invocation, &access);
+    if let Some(failed) = access.checks.iter().find(|check| check.has_failed()) {
+        return Err(Failure::other_failure(failed.name.clone(), failed.detail.clone(), failed.next.clone()));
     }
     if let Some(failure) = stopped {
-        session.refuse_asks(std::slice::from_ref(&access))?;
+        invocation.refuse_unconfirmed_plans(std::slice::from_ref(&access))?;
         return Err(failure);
     }
     plans.insert(0, access);
-    session.refuse_asks(&plans)?;
-    let unchanged = plans.iter().all(Plan::unchanged);
+    invocation.refuse_unconfirmed_plans(&plans)?;
+    let unchanged = plans.iter().all(Plan::is_unchanged);
     if !unchanged {
-        show_overview(session, &plans);
-        if !(session.json() && session.global.yes) {
-            tell!("All in all");
-            engine::stages::overview::words(&plans).iter().for_each(|line| tell!("  {line}"));
+        show_overview(invocation, &plans);
+        if !(invocation.is_json() && invocation.global.yes) {
+            errln!("All in all");
+            engine::stages::overview::summarize_plans(&plans).iter().for_each(|line| errln!("  {line}"));
         }
-        if !session.consent("Apply these changes?")? {
-            return Err(Failure::consent(
+        if !invocation.ask_consent("Apply these changes?")? {
+            return Err(Failure::consent_failure(
                 "enable",
                 "you said no",
                 "nothing was changed; run it again when you are ready",
@@ -69,13 +71,13 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
     // The plans above were made in one look. While nothing changes they still stand; after a change the later stages look again.
     let mut changed = false;
     for stage in stages {
-        if stage == Stage::Verify && !live(session) {
+        if stage == Stage::Verify && !can_verify_now(invocation) {
             continue;
         }
-        if session.stop.is_cancelled() {
+        if invocation.stop.is_cancelled() {
             // Asked to end while the stage before did its last write: it was finished, and no other is begun.
             return Err(Failure::new(
-                Kind::Interrupted,
+                FailureKind::Interrupted,
                 "enable",
                 format!("stopped before the stage {}", stage.title()),
                 "run the same command again: it goes on from what is there",
@@ -84,20 +86,20 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
         let standing = plans.iter().position(|plan| plan.stage == stage).filter(|_| !changed);
         let plan = match standing {
             Some(index) => plans.swap_remove(index),
-            None => engine::look(&session.ground, stage, &session.answers).await?,
+            None => engine::look(&invocation.session, stage, &invocation.answers).await?,
         };
-        session.refuse_asks(std::slice::from_ref(&plan))?;
-        let (end, failure) = apply_looking_again(session, plan).await?;
-        changed |= end == End::Applied;
+        invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
+        let (end, failure) = apply_replanning_on_drift(invocation, plan).await?;
+        changed |= end == StageEnd::Applied;
         if let Some(failure) = failure {
-            show_standing(session).await;
-            return Ok(super::ended(&failure));
+            print_json_values_after_failure(invocation).await;
+            return Ok(super::report_stage_failure(&failure));
         }
     }
-    let values = engine::configuration(&session.ground, &session.answers).await?;
-    read::show(session, &values, Format::Ruby);
-    if session.answers.prepare {
-        tell!(
+    let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
+    read::print_configuration(invocation, &values, ConfigurationFormat::Ruby);
+    if invocation.answers.prepare {
+        errln!(
             "{}",
             if values.enabled == Some(true) {
                 "CloudFront is on already; this left it on."
@@ -106,114 +108,120 @@ pub async fn enable(session: &mut Session) -> Result<u8, Failure> {
             }
         );
     }
-    remember(session);
-    Ok(DONE)
+    save_finished_run(invocation);
+    Ok(EXIT_DONE)
 }
 
 /// Says where the last run was left; asks first whether another account or bucket than that run's is meant.
-async fn begin(session: &Session) -> Result<(), Failure> {
-    if let Some(left) = engine::welcome::left(&session.ground) {
-        tell!("The last run was left {left}. This goes on from what is there.");
+async fn confirm_same_target(invocation: &Invocation) -> Result<(), Failure> {
+    if let Some(left) = engine::welcome::read_unfinished_run(&invocation.session) {
+        errln!("The last run was left {left}. This goes on from what is there.");
     }
-    session.refuse_unasked(&engine::asked_first(&session.ground, &session.answers).await)
+    invocation
+        .refuse_unconfirmed(&engine::find_early_confirmations(&invocation.session, &invocation.answers).await)
 }
 
 /// In JSON the block as the file holds it, after a stage that failed; a person reads of the failure last.
-async fn show_standing(session: &Session) {
-    if session.json()
-        && let Ok(config) = session.ground.host.read_config().await
+async fn print_json_values_after_failure(invocation: &Invocation) {
+    if invocation.is_json()
+        && let Ok(config) = invocation.session.host.read_config().await
     {
-        read::show(session, &config.seen.values, Format::Ruby);
+        read::print_configuration(invocation, &config.seen.values, ConfigurationFormat::Ruby);
     }
 }
 
 /// Whether CloudFront is on by the file: verify after `--ctl none` or `--prepare` would only fail.
-fn live(session: &Session) -> bool {
-    !session.ground.without_ctl()
+fn can_verify_now(invocation: &Invocation) -> bool {
+    !invocation.session.is_without_ctl()
 }
 
 /// Applies; where reality moved since the plan was shown, looks again and applies what is right now, a few times.
-async fn apply_looking_again(session: &Session, mut plan: Plan) -> Result<(End, Option<Failure>), Failure> {
+async fn apply_replanning_on_drift(
+    invocation: &Invocation,
+    mut plan: Plan,
+) -> Result<(StageEnd, Option<Failure>), Failure> {
     for _ in 0..3 {
-        let (end, failure) = session.apply(&plan).await;
+        let (end, failure) = invocation.apply_plan(&plan).await;
         match &failure {
-            Some(drifted) if drifted.kind == Kind::Drifted => {
-                plan = engine::look(&session.ground, plan.stage, &session.answers).await?;
-                session.refuse_asks(std::slice::from_ref(&plan))?;
+            Some(drifted) if drifted.kind == FailureKind::Drifted => {
+                plan = engine::look(&invocation.session, plan.stage, &invocation.answers).await?;
+                invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
             }
             _ => return Ok((end, failure)),
         }
     }
-    Ok(session.apply(&plan).await)
+    Ok(invocation.apply_plan(&plan).await)
 }
 
-fn show_access(session: &Session, plan: &Plan) {
-    if session.json() {
+fn show_access(invocation: &Invocation, plan: &Plan) {
+    if invocation.is_json() {
         return;
     }
-    for check in plan.checks.iter().filter(|check| check.failed() || !check.name.contains(':')) {
-        tell!("{}", plain::check(check));
+    for check in plan.checks.iter().filter(|check| check.has_failed() || !check.name.contains(':')) {
+        errln!("{}", plain::render_check(check));
     }
     let all = plan.checks.len();
-    match plan.checks.iter().filter(|check| check.failed()).count() {
-        0 => tell!("Access: nothing stands in the way ({all} checks)"),
-        failed => tell!("Access: {failed} of {all} checks failed"),
+    match plan.checks.iter().filter(|check| check.has_failed()).count() {
+        0 => errln!("Access: nothing stands in the way ({all} checks)"),
+        failed => errln!("Access: {failed} of {all} checks failed"),
     }
 }
 
-fn show_overview(session: &Session, plans: &[Plan]) {
+fn show_overview(invocation: &Invocation, plans: &[Plan]) {
     // In JSON stdout is for events; what a missing --yes would consent to stands on stderr all the same.
-    if session.json() && session.global.yes {
+    if invocation.is_json() && invocation.global.yes {
         return;
     }
-    let changing = plans.iter().filter(|plan| !plan.unchanged());
-    plain::plans(changing).iter().for_each(|line| tell!("{line}"));
+    let changing = plans.iter().filter(|plan| !plan.is_unchanged());
+    plain::render_plans(changing).iter().for_each(|line| errln!("{line}"));
 }
 
-fn remember(session: &Session) {
-    engine::at(&session.ground, &session.answers, None);
+fn save_finished_run(invocation: &Invocation) {
+    engine::save_resume_point(&invocation.session, &invocation.answers, None);
 }
 
 /// Some stages alone, each as the set-up has it.
-pub async fn stages(session: &mut Session, stages: &[Stage]) -> Result<u8, Failure> {
+pub async fn run_stages(invocation: &mut Invocation, stages: &[Stage]) -> Result<u8, Failure> {
     // The secret alone asks AWS nothing where packagecloud.rb tells it.
     if stages != [Stage::Secret] {
-        begin(session).await?;
+        confirm_same_target(invocation).await?;
     }
     for &stage in stages {
-        let plan = engine::look(&session.ground, stage, &session.answers).await?;
-        session.refuse_asks(std::slice::from_ref(&plan))?;
-        if !plan.unchanged() {
-            show_overview(session, std::slice::from_ref(&plan));
-            if !session.consent("Apply this?")? {
-                return Err(Failure::consent(stage.name(), "you said no", "nothing was changed"));
+        let plan = engine::look(&invocation.session, stage, &invocation.answers).await?;
+        invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
+        if !plan.is_unchanged() {
+            show_overview(invocation, std::slice::from_ref(&plan));
+            if !invocation.ask_consent("Apply this?")? {
+                return Err(Failure::consent_failure(stage.name(), "you said no", "nothing was changed"));
             }
         }
-        let (_, failure) = apply_looking_again(session, plan).await?;
+        let (_, failure) = apply_replanning_on_drift(invocation, plan).await?;
         if let Some(failure) = failure {
-            return Ok(super::ended(&failure));
+            return Ok(super::report_stage_failure(&failure));
         }
     }
-    remember(session);
-    Ok(DONE)
+    save_finished_run(invocation);
+    Ok(EXIT_DONE)
 }
 
-pub async fn bootstrap(session: &mut Session) -> Result<u8, Failure> {
-    let code = stages(session, &[Stage::Bootstrap]).await?;
-    if code == DONE
-        && let Some(arn) = engine::version_arn(&session.ground, &session.answers).await?
+pub async fn run_bootstrap_command(invocation: &mut Invocation) -> Result<u8, Failure> {
+    let code = run_stages(invocation, &[Stage::Bootstrap]).await?;
+    if code == EXIT_DONE
+        && let Some(arn) = engine::find_current_version_arn(&invocation.session, &invocation.answers).await?
     {
-        session.say(&format!("Next: packagecloud-cloudfront reconfigure-cloudfront-distribution {arn}"));
+        invocation.print_result(&format!(
+            "Next: packagecloud-cloudfront reconfigure-cloudfront-distribution {arn}"
+        ));
     }
     Ok(code)
 }
 
-pub async fn distribution(session: &mut Session, go_live: bool) -> Result<u8, Failure> {
-    let arn = session.answers.version_arn.clone().unwrap_or_default();
+pub async fn run_distribution_command(invocation: &mut Invocation, go_live: bool) -> Result<u8, Failure> {
+    let arn = invocation.answers.version_arn.clone().unwrap_or_default();
     let numbered = arn.rsplit(':').next().is_some_and(|number| number.parse::<u32>().is_ok());
     let whole = arn.split(':').count() == 8 && !arn.contains(char::is_whitespace);
     if !(arn.starts_with("arn:aws:lambda:us-east-1:") && arn.contains(":function:") && numbered && whole) {
-        return Err(Failure::usage(
+        return Err(Failure::usage_failure(
             arn,
             "it is no ARN of a function version in us-east-1, with its number at the end",
             "give the one that bootstrap-cloudfront printed",
@@ -223,103 +231,110 @@ pub async fn distribution(session: &mut Session, go_live: bool) -> Result<u8, Fa
     if go_live {
         wanted.push(Stage::GoLive);
     }
-    let code = stages(session, &wanted).await?;
-    if code == DONE {
-        let values = engine::configuration(&session.ground, &session.answers).await?;
+    let code = run_stages(invocation, &wanted).await?;
+    if code == EXIT_DONE {
+        let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
         if !go_live && values.enabled == Some(true) {
-            tell!("CloudFront is on already; this left it on.");
+            errln!("CloudFront is on already; this left it on.");
         }
-        read::show(session, &values, Format::Ruby);
+        read::print_configuration(invocation, &values, ConfigurationFormat::Ruby);
     } else {
-        show_standing(session).await;
+        print_json_values_after_failure(invocation).await;
     }
     Ok(code)
 }
 
 /// Switching off, from packagecloud.rb alone.
-pub async fn disable(session: &mut Session) -> Result<u8, Failure> {
-    let plan = engine::look(&session.ground, Stage::Disable, &session.answers).await?;
-    if !plan.unchanged() {
-        show_overview(session, std::slice::from_ref(&plan));
-        if !session.json() {
-            tell!("  {}", engine::stages::disable::would_help(&session.ground).await.detail);
+pub async fn run_disable_command(invocation: &mut Invocation) -> Result<u8, Failure> {
+    let plan = engine::look(&invocation.session, Stage::Disable, &invocation.answers).await?;
+    if !plan.is_unchanged() {
+        show_overview(invocation, std::slice::from_ref(&plan));
+        if !invocation.is_json() {
+            errln!("  {}", engine::stages::disable::check_s3_links(&invocation.session).await.detail);
         }
-        if !session.consent("Switch CloudFront off?")? {
-            return Err(Failure::consent("disable", "you said no", "nothing was changed"));
+        if !invocation.ask_consent("Switch CloudFront off?")? {
+            return Err(Failure::consent_failure("disable", "you said no", "nothing was changed"));
         }
     }
-    let (_, failure) = apply_looking_again(session, plan).await?;
-    for node in session.ground.nodes() {
+    let (_, failure) = apply_replanning_on_drift(invocation, plan).await?;
+    for node in invocation.session.all_nodes() {
         if let Ok(config) = node.host.read_config().await {
-            read::show(session, &config.seen.values, Format::Ruby);
+            read::print_configuration(invocation, &config.seen.values, ConfigurationFormat::Ruby);
             break;
         }
     }
     match failure {
-        None => Ok(DONE),
-        Some(failure) if failure.kind == Kind::StillOn => {
-            super::ended(&failure);
-            Ok(PENDING)
+        None => Ok(EXIT_DONE),
+        Some(failure) if failure.kind == FailureKind::StillOn => {
+            super::report_stage_failure(&failure);
+            Ok(EXIT_PENDING)
         }
-        Some(failure) => Ok(super::ended(&failure)),
+        Some(failure) => Ok(super::report_stage_failure(&failure)),
     }
 }
 
-pub async fn roll_back(
-    session: &mut Session,
+pub async fn run_roll_back_command(
+    invocation: &mut Invocation,
     backup: Option<&str>,
     whole_file: bool,
     edge: Option<&str>,
 ) -> Result<u8, Failure> {
     if let Some(arn) = edge {
-        if !session.consent(&format!("Associate {arn} again?"))? {
-            return Err(Failure::consent("roll-back", "you said no", "nothing was changed"));
+        if !invocation.ask_consent(&format!("Associate {arn} again?"))? {
+            return Err(Failure::consent_failure("roll-back", "you said no", "nothing was changed"));
         }
-        let (_, failure) = session
-            .shown(async |run| engine::roll_back_edge(&session.ground, &session.answers, arn, &run).await)
+        let (_, failure) = invocation
+            .run_showing_events(async |run| {
+                engine::roll_back_function(&invocation.session, &invocation.answers, arn, &run).await
+            })
             .await;
-        return Ok(failure.map_or(DONE, |failure| super::ended(&failure)));
+        return Ok(failure.map_or(EXIT_DONE, |failure| super::report_stage_failure(&failure)));
     }
     let Some(backup) = backup else {
-        let backups = engine::backups(&session.ground).await?;
-        if session.json() {
-            backups.iter().for_each(|backup| json::print(&json::backup(backup)));
-            return Ok(DONE);
+        let backups = engine::list_backups(&invocation.session).await?;
+        if invocation.is_json() {
+            backups.iter().for_each(|backup| json::print_json_line(&json::backup_json(backup)));
+            return Ok(EXIT_DONE);
         }
         if backups.is_empty() {
-            session.say("There is no backup of packagecloud.rb: none was made yet.");
+            invocation.print_result("There is no backup of packagecloud.rb: none was made yet.");
         }
         for backup in backups {
-            session.say(&format!("{}  {}", backup.path, backup.when));
+            invocation.print_result(&format!("{}  {}", backup.path, backup.when));
             if backup.changes.is_empty() {
-                session.say("    restoring it would change nothing now");
+                invocation.print_result("    restoring it would change nothing now");
             }
-            backup.changes.iter().for_each(|line| session.say(&format!("    {line}")));
+            backup.changes.iter().for_each(|line| invocation.print_result(&format!("    {line}")));
         }
-        return Ok(DONE);
+        return Ok(EXIT_DONE);
     };
-    session.answers.roll_back = RollBackAnswers { backup: Some(backup.to_owned()), whole_file, edge: None };
-    let plan = engine::look(&session.ground, Stage::RollBack, &session.answers).await?;
-    session.refuse_asks(std::slice::from_ref(&plan))?;
-    if !plan.unchanged() {
-        show_overview(session, std::slice::from_ref(&plan));
-        if !session.consent("Restore this?")? {
-            return Err(Failure::consent("roll-back", "you said no", "nothing was changed"));
+    invocation.answers.roll_back =
+        RollBackAnswers { backup: Some(backup.to_owned()), whole_file, edge: None };
+    let plan = engine::look(&invocation.session, Stage::RollBack, &invocation.answers).await?;
+    invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
+    if !plan.is_unchanged() {
+        show_overview(invocation, std::slice::from_ref(&plan));
+        if !invocation.ask_consent("Restore this?")? {
+            return Err(Failure::consent_failure("roll-back", "you said no", "nothing was changed"));
         }
     }
-    let (_, failure) = session.apply(&plan).await;
+    let (_, failure) = invocation.apply_plan(&plan).await;
     if let Some(failure) = failure {
-        return Ok(super::ended(&failure));
+        return Ok(super::report_stage_failure(&failure));
     }
-    let on = session.ground.host.read_config().await?.seen.values.enabled == Some(true);
-    if on { stages(session, &[Stage::GoLive]).await } else { Ok(DONE) }
+    let on = invocation.session.host.read_config().await?.seen.values.enabled == Some(true);
+    if on { run_stages(invocation, &[Stage::GoLive]).await } else { Ok(EXIT_DONE) }
 }
 
 /// packagecloud-ctl's own command, with its lines.
-pub async fn ctl(session: &mut Session, command: &str) -> Result<u8, Failure> {
-    if !session.consent(&format!("Run packagecloud-ctl {command}?"))? {
-        return Err(Failure::consent(command, "you said no", "nothing was run"));
+pub async fn run_ctl_command(invocation: &mut Invocation, command: &str) -> Result<u8, Failure> {
+    if !invocation.ask_consent(&format!("Run packagecloud-ctl {command}?"))? {
+        return Err(Failure::consent_failure(command, "you said no", "nothing was run"));
     }
-    let ran = session.shown(async |run| engine::ctl(&session.ground, command, &run).await).await;
-    Ok(ran.map_or_else(|failure| super::ended(&failure), |()| DONE))
+    let ran = invocation
+        .run_showing_events(async |run| {
+            engine::run_ctl_on_all_nodes(&invocation.session, command, &run).await
+        })
+        .await;
+    Ok(ran.map_or_else(|failure| super::report_stage_failure(&failure), |()| EXIT_DONE))
 }

@@ -16,19 +16,19 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileO
 use crate::model::{
     run::failure::Failure,
     secret::Secret,
-    url::token::{Construction, fingerprint},
+    url::token::{TokenConstruction, secret_fingerprint},
 };
 
 /// What the function runs on; a viewer request allows 128 MB and 5 s at most.
-pub const RUNTIME: &str = "nodejs24.x";
-pub const HANDLER: &str = "index.handler";
+pub const LAMBDA_RUNTIME: &str = "nodejs24.x";
+pub const LAMBDA_HANDLER: &str = "index.handler";
 /// Megabytes.
-pub const MEMORY: i32 = 128;
+pub const MEMORY_MB: i32 = 128;
 /// Seconds.
-pub const TIMEOUT: i32 = 5;
+pub const TIMEOUT_SECONDS: i32 = 5;
 
 /// The code, in the order of the zip; `keys.json` comes last.
-const FILES: [(&str, &str); 3] = [
+const CODE_FILES: [(&str, &str); 3] = [
     ("index.mjs", include_str!("../../edge/index.mjs")),
     ("secrets.mjs", include_str!("../../edge/secrets.mjs")),
     ("token.mjs", include_str!("../../edge/token.mjs")),
@@ -36,14 +36,14 @@ const FILES: [(&str, &str); 3] = [
 pub const KEYS_FILE: &str = "keys.json";
 
 /// Lambda's limit on a version's description, in characters; three fingerprints fit.
-const DESCRIPTION_MAX: usize = 256;
-const MOST_SECRETS: usize = 3;
-const OPENING: &str = "packagecloud-cloudfront";
+const DESCRIPTION_MAX_CHARS: usize = 256;
+const MAX_SECRETS: usize = 3;
+const DESCRIPTION_PREFIX: &str = "packagecloud-cloudfront";
 
 /// `keys.json`, as the function reads it. The plaintexts are `cloudfront_secret` as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keys {
-    pub construction: Construction,
+pub struct SealedKeysFile {
+    pub construction: TokenConstruction,
     pub keys: Vec<SealedKey>,
 }
 
@@ -60,23 +60,23 @@ pub struct SealedKey {
 
 /// What a function version is made of, apart from the secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundle {
-    pub construction: Construction,
+pub struct EdgeBundle {
+    pub construction: TokenConstruction,
     pub key_arn: String,
     /// The encryption context: `packagecloud:enterprise` = bucket.
     pub context: BTreeMap<String, String>,
 }
 
-impl Bundle {
+impl EdgeBundle {
     /// Of everything that changes what the function does, but the secrets: 64 hex digits.
     #[must_use]
-    pub fn digest(&self) -> String {
+    pub fn compute_digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut field = |name: &str, value: &str| {
             // With lengths, so that no two lists of fields read alike.
             hash.update(format!("{}:{name}{}:{value}", name.len(), value.len()));
         };
-        for (name, text) in FILES {
+        for (name, text) in CODE_FILES {
             field(name, text);
         }
         field("construction", &self.construction.to_string());
@@ -85,10 +85,10 @@ impl Bundle {
             field("context", name);
             field("value", value);
         }
-        field("runtime", RUNTIME);
-        field("handler", HANDLER);
-        field("memory", &MEMORY.to_string());
-        field("timeout", &TIMEOUT.to_string());
+        field("runtime", LAMBDA_RUNTIME);
+        field("handler", LAMBDA_HANDLER);
+        field("memory", &MEMORY_MB.to_string());
+        field("timeout", &TIMEOUT_SECONDS.to_string());
         hex::encode(hash.finalize())
     }
 
@@ -97,31 +97,38 @@ impl Bundle {
     ///
     /// # Errors
     /// Where a secret is none, or there are more than fit.
-    pub fn description(&self, secrets: &[Secret]) -> Result<String, Failure> {
-        if secrets.is_empty() || secrets.len() > MOST_SECRETS {
-            return Err(Failure::other(
+    pub fn render_description(&self, secrets: &[Secret]) -> Result<String, Failure> {
+        if secrets.is_empty() || secrets.len() > MAX_SECRETS {
+            return Err(Failure::other_failure(
                 "the function's secrets",
-                format!("there are {}, and one to {MOST_SECRETS} fit", secrets.len()),
+                format!("there are {}, and one to {MAX_SECRETS} fit", secrets.len()),
                 "keep the current one and the previous one",
             ));
         }
-        let fingerprints: Vec<String> =
-            secrets.iter().map(|secret| Ok(fingerprint(&secret.key()?))).collect::<Result<_, Failure>>()?;
-        let described =
-            Described { construction: self.construction, digest: self.digest(), fingerprints }.to_string();
-        debug_assert!(described.len() <= DESCRIPTION_MAX);
+        let fingerprints: Vec<String> = secrets
+            .iter()
+            .map(|secret| Ok(secret_fingerprint(&secret.decode_base64_key()?)))
+            .collect::<Result<_, Failure>>()?;
+        let described = VersionDescription {
+            construction: self.construction,
+            digest: self.compute_digest(),
+            fingerprints,
+        }
+        .to_string();
+        debug_assert!(described.len() <= DESCRIPTION_MAX_CHARS);
         Ok(described)
     }
 
     /// The zip to upload, with KMS's ciphertexts of the secrets in the description's order.
     #[must_use]
-    pub fn zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
+    pub fn build_zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
         let seal = |ciphertext: &Vec<u8>| SealedKey {
             arn: self.key_arn.clone(),
             ciphertext: STANDARD.encode(ciphertext),
             context: self.context.clone(),
         };
-        let keys = Keys { construction: self.construction, keys: ciphertexts.iter().map(seal).collect() };
+        let keys =
+            SealedKeysFile { construction: self.construction, keys: ciphertexts.iter().map(seal).collect() };
         let keys = serde_json::to_string_pretty(&keys).expect("texts make JSON") + "\n";
 
         let options = SimpleFileOptions::default()
@@ -129,7 +136,7 @@ impl Bundle {
             .last_modified_time(DateTime::DEFAULT)
             .unix_permissions(0o644);
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, text) in FILES.into_iter().chain([(KEYS_FILE, keys.as_str())]) {
+        for (name, text) in CODE_FILES.into_iter().chain([(KEYS_FILE, keys.as_str())]) {
             zip.start_file(name, options)
                 .and_then(|()| Ok(zip.write_all(text.as_bytes())?))
                 .expect("a few small files fit into memory");
@@ -142,7 +149,7 @@ impl Bundle {
 ///
 /// # Errors
 /// Where it is no zip, in a few words.
-pub fn files(zip: &[u8]) -> Result<BTreeMap<String, String>, String> {
+pub fn unzip_text_files(zip: &[u8]) -> Result<BTreeMap<String, String>, String> {
     let mut archive = ZipArchive::new(Cursor::new(zip)).map_err(|error| error.to_string())?;
     let mut files = BTreeMap::new();
     for index in 0..archive.len() {
@@ -158,38 +165,38 @@ pub fn files(zip: &[u8]) -> Result<BTreeMap<String, String>, String> {
 
 /// What a function version's description tells, where it is one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Described {
-    pub construction: Construction,
+pub struct VersionDescription {
+    pub construction: TokenConstruction,
     pub digest: String,
     /// Of the secrets that the edge holds, the current one first.
     pub fingerprints: Vec<String>,
 }
 
-impl Described {
+impl VersionDescription {
     /// Whether the edge holds this secret.
     ///
     /// # Errors
     /// Where the secret doesn't decode.
-    pub fn holds(&self, secret: &Secret) -> Result<bool, Failure> {
-        Ok(self.fingerprints.contains(&fingerprint(&secret.key()?)))
+    pub fn has_secret(&self, secret: &Secret) -> Result<bool, Failure> {
+        Ok(self.fingerprints.contains(&secret_fingerprint(&secret.decode_base64_key()?)))
     }
 }
 
-impl std::fmt::Display for Described {
+impl std::fmt::Display for VersionDescription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let fingerprints = self.fingerprints.join(",");
-        write!(f, "{OPENING} {} digest={} secrets={fingerprints}", self.construction, self.digest)
+        write!(f, "{DESCRIPTION_PREFIX} {} digest={} secrets={fingerprints}", self.construction, self.digest)
     }
 }
 
 /// Reads a function version's description back; None where it isn't ours.
 #[must_use]
-pub fn parse_description(description: &str) -> Option<Described> {
+pub fn parse_description(description: &str) -> Option<VersionDescription> {
     let hex = |text: &str, digits: usize| {
         text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     };
     let mut words = description.split(' ');
-    if words.next()? != OPENING {
+    if words.next()? != DESCRIPTION_PREFIX {
         return None;
     }
     let construction = words.next()?.parse().ok()?;
@@ -197,16 +204,16 @@ pub fn parse_description(description: &str) -> Option<Described> {
     let fingerprints: Vec<String> =
         words.next()?.strip_prefix("secrets=")?.split(',').map(ToOwned::to_owned).collect();
     let sound = words.next().is_none() && hex(&digest, 64) && fingerprints.iter().all(|known| hex(known, 32));
-    sound.then_some(Described { construction, digest, fingerprints })
+    sound.then_some(VersionDescription { construction, digest, fingerprints })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bundle() -> Bundle {
-        Bundle {
-            construction: Construction::default(),
+    fn sample_bundle() -> EdgeBundle {
+        EdgeBundle {
+            construction: TokenConstruction::default(),
             key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
             context: BTreeMap::from([("packagecloud:enterprise".into(), "packages".into())]),
         }
@@ -214,8 +221,8 @@ mod tests {
 
     #[test]
     fn the_same_inputs_make_the_same_bytes_and_only_the_functions_own_files() {
-        let zip = bundle().zip(&[vec![1, 2, 3]]);
-        assert_eq!(zip, bundle().zip(&[vec![1, 2, 3]]));
+        let zip = sample_bundle().build_zip(&[vec![1, 2, 3]]);
+        assert_eq!(zip, sample_bundle().build_zip(&[vec![1, 2, 3]]));
         assert!(zip.len() < 1_048_576, "a viewer request's limit");
         let mut archive = ZipArchive::new(Cursor::new(&zip)).unwrap();
         let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
@@ -226,49 +233,58 @@ mod tests {
             assert_eq!(file.last_modified(), Some(DateTime::DEFAULT));
             assert_eq!(file.compression(), CompressionMethod::Stored);
         }
-        let keys: Keys = serde_json::from_str(&files(&zip).unwrap()[KEYS_FILE]).unwrap();
+        let keys: SealedKeysFile = serde_json::from_str(&unzip_text_files(&zip).unwrap()[KEYS_FILE]).unwrap();
         assert_eq!(keys.keys[0].ciphertext, "AQID");
         assert_eq!(keys.keys[0].context["packagecloud:enterprise"], "packages");
     }
 
     #[test]
     fn the_digest_follows_everything_but_the_secrets() {
-        let stands = bundle().digest();
+        let stands = sample_bundle().compute_digest();
         let mut others = vec![
-            Bundle { construction: "raw:path+expires".parse().unwrap(), ..bundle() },
-            Bundle { key_arn: "arn:aws:kms:us-east-1:111122223333:key/other".into(), ..bundle() },
-            Bundle { context: BTreeMap::new(), ..bundle() },
+            EdgeBundle { construction: "raw:path+expires".parse().unwrap(), ..sample_bundle() },
+            EdgeBundle { key_arn: "arn:aws:kms:us-east-1:111122223333:key/other".into(), ..sample_bundle() },
+            EdgeBundle { context: BTreeMap::new(), ..sample_bundle() },
         ];
-        others.push(Bundle {
+        others.push(EdgeBundle {
             context: BTreeMap::from([("packagecloud:enterprisep".into(), "ackages".into())]),
-            ..bundle()
+            ..sample_bundle()
         });
         for other in others {
-            assert_ne!(other.digest(), stands, "{other:?}");
+            assert_ne!(other.compute_digest(), stands, "{other:?}");
         }
     }
 
     #[test]
     fn a_description_fits_lambda_and_reads_back() {
         let secrets: Vec<Secret> = (0..4).map(|byte| Secret::from_random(&[byte; 16])).collect();
-        let longest = Bundle { construction: "decoded:host+path+expires".parse().unwrap(), ..bundle() };
-        let text = longest.description(&secrets[..3]).unwrap();
-        assert!(text.chars().count() <= DESCRIPTION_MAX, "{}", text.len());
+        let longest =
+            EdgeBundle { construction: "decoded:host+path+expires".parse().unwrap(), ..sample_bundle() };
+        let text = longest.render_description(&secrets[..3]).unwrap();
+        assert!(text.chars().count() <= DESCRIPTION_MAX_CHARS, "{}", text.len());
         let described = parse_description(&text).unwrap();
         assert_eq!(described.to_string(), text);
-        assert_eq!((described.construction, &described.digest), (longest.construction, &longest.digest()));
-        assert!(described.holds(&secrets[2]).unwrap() && !described.holds(&secrets[3]).unwrap());
+        assert_eq!(
+            (described.construction, &described.digest),
+            (longest.construction, &longest.compute_digest())
+        );
+        assert!(described.has_secret(&secrets[2]).unwrap() && !described.has_secret(&secrets[3]).unwrap());
 
-        assert!(longest.description(&secrets).unwrap_err().why.contains("there are 4"));
-        assert!(longest.description(&[]).is_err());
+        assert!(longest.render_description(&secrets).unwrap_err().why.contains("there are 4"));
+        assert!(longest.render_description(&[]).is_err());
     }
 
     #[test]
     fn a_description_of_somebody_elses_is_not_read() {
-        let ours = bundle().description(&[Secret::from_random(&[1; 16])]).unwrap();
-        for text in
-            ["", "CloudFront auth", OPENING, &ours[1..], &ours[..ours.len() - 1], &format!("{ours} more")]
-        {
+        let ours = sample_bundle().render_description(&[Secret::from_random(&[1; 16])]).unwrap();
+        for text in [
+            "",
+            "CloudFront auth",
+            DESCRIPTION_PREFIX,
+            &ours[1..],
+            &ours[..ours.len() - 1],
+            &format!("{ours} more"),
+        ] {
             assert_eq!(parse_description(text), None, "{text}");
         }
     }

@@ -19,13 +19,13 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc as steps, oneshot};
 
 /// Where Lambda unpacks a bundle.
-const TASK: &str = "/var/task/";
+const LAMBDA_TASK_ROOT: &str = "/var/task/";
 /// What Lambda gives it, in bytes.
-const MEMORY: usize = super::bundle::MEMORY as usize * 1024 * 1024;
+const MEMORY_LIMIT_BYTES: usize = super::bundle::MEMORY_MB as usize * 1024 * 1024;
 /// What Lambda gives it between two requests of its own; of its thread's processor time, as a busy machine is no fault of its.
-const TIME: Duration = Duration::from_secs(super::bundle::TIMEOUT as u64);
+const CPU_TIME_LIMIT: Duration = Duration::from_secs(super::bundle::TIMEOUT_SECONDS as u64);
 
-const NODE: [(&str, &str); 5] = [
+const NODE_SHIMS: [(&str, &str); 5] = [
     ("node:crypto", include_str!("node/crypto.mjs")),
     ("node:fs", include_str!("node/fs.mjs")),
     ("node:https", include_str!("node/https.mjs")),
@@ -34,23 +34,23 @@ const NODE: [(&str, &str); 5] = [
 ];
 
 /// One call of a function that `entry.mjs` offers, with JSON in and out.
-pub(super) struct Job {
+pub(super) struct EntryCall {
     pub entry: &'static str,
     pub input: String,
-    pub steps: steps::UnboundedSender<Step>,
+    pub steps: steps::UnboundedSender<JsEngineMessage>,
 }
 
 /// What a job tells its caller.
-pub(super) enum Step {
+pub(super) enum JsEngineMessage {
     /// The function wants this sent; where nobody answers, it fails as a broken connection does.
-    Send(Box<Outgoing>, oneshot::Sender<Reply>),
+    Send(Box<OutgoingRequest>, oneshot::Sender<HttpsReply>),
     /// The last step.
     Done(Result<String, String>),
 }
 
 /// A request, as `node:https` takes it.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Outgoing {
+pub(super) struct OutgoingRequest {
     pub protocol: String,
     pub hostname: String,
     /// A text or a number, as Node allows.
@@ -66,26 +66,26 @@ pub(super) struct Outgoing {
 /// The answer to one.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum Reply {
+pub(super) enum HttpsReply {
     Answered { status: u16, text: String },
     Silent { silent: bool },
     Failed { failed: String },
 }
 
 /// Whom the running job tells.
-type Caller = Rc<RefCell<Option<steps::UnboundedSender<Step>>>>;
+type CurrentCallSender = Rc<RefCell<Option<steps::UnboundedSender<JsEngineMessage>>>>;
 
 /// Runs jobs, one after another, until the last sender is gone. `ready` hears once whether the bundle loads.
-pub(super) fn run(
+pub(super) fn run_js_engine(
     files: BTreeMap<String, String>,
     environment: &BTreeMap<String, String>,
-    jobs: &mpsc::Receiver<Job>,
+    jobs: &mpsc::Receiver<EntryCall>,
     ready: &mpsc::Sender<Result<(), String>>,
 ) {
     futures::executor::block_on(async {
-        let caller = Caller::default();
-        let until = Rc::new(RefCell::new(spent() + TIME));
-        let context = match load(files, environment, &caller, &until).await {
+        let caller = CurrentCallSender::default();
+        let until = Rc::new(RefCell::new(thread_cpu_time() + CPU_TIME_LIMIT));
+        let context = match load_bundle(files, environment, &caller, &until).await {
             Ok(context) => context,
             Err(why) => {
                 let _ = ready.send(Err(why));
@@ -94,84 +94,87 @@ pub(super) fn run(
         };
         let _ = ready.send(Ok(()));
         while let Ok(job) = jobs.recv() {
-            *until.borrow_mut() = spent() + TIME;
+            *until.borrow_mut() = thread_cpu_time() + CPU_TIME_LIMIT;
             *caller.borrow_mut() = Some(job.steps.clone());
             let result = context
                 .async_with(async |ctx| {
-                    call(&ctx, job.entry, job.input).await.catch(&ctx).map_err(|e| said(&e))
+                    call_entry(&ctx, job.entry, job.input).await.catch(&ctx).map_err(|e| js_error_message(&e))
                 })
                 .await;
             *caller.borrow_mut() = None;
-            let _ = job.steps.send(Step::Done(result));
+            let _ = job.steps.send(JsEngineMessage::Done(result));
         }
     });
 }
 
 /// The processor time of this thread so far.
-fn spent() -> Duration {
+fn thread_cpu_time() -> Duration {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(spent).unwrap_or_default()
 }
 
-async fn call(ctx: &Ctx<'_>, entry: &str, input: String) -> rquickjs::Result<String> {
+async fn call_entry(ctx: &Ctx<'_>, entry: &str, input: String) -> rquickjs::Result<String> {
     let edge: Object<'_> = ctx.globals().get("edge")?;
     let function: Function<'_> = edge.get(entry)?;
     function.call::<_, MaybePromise<'_>>((input,))?.into_future().await
 }
 
-async fn load(
+async fn load_bundle(
     files: BTreeMap<String, String>,
     environment: &BTreeMap<String, String>,
-    caller: &Caller,
+    caller: &CurrentCallSender,
     until: &Rc<RefCell<Duration>>,
 ) -> Result<AsyncContext, String> {
     let runtime = AsyncRuntime::new().map_err(|error| error.to_string())?;
-    runtime.set_memory_limit(MEMORY).await;
+    runtime.set_memory_limit(MEMORY_LIMIT_BYTES).await;
     let until = Rc::clone(until);
-    runtime.set_interrupt_handler(Some(Box::new(move || spent() > *until.borrow()))).await;
+    runtime.set_interrupt_handler(Some(Box::new(move || thread_cpu_time() > *until.borrow()))).await;
     let files = Rc::new(files);
-    runtime.set_loader(Names, Sources(Rc::clone(&files))).await;
+    runtime.set_loader(ModuleResolver, ModuleLoader(Rc::clone(&files))).await;
     let context = AsyncContext::full(&runtime).await.map_err(|error| error.to_string())?;
     let environment = serde_json::to_string(environment).map_err(|error| error.to_string())?;
     context
         .async_with(async |ctx| {
-            start(&ctx, &files, environment, caller).await.catch(&ctx).map_err(|error| said(&error))
+            evaluate_entry_module(&ctx, &files, environment, caller)
+                .await
+                .catch(&ctx)
+                .map_err(|error| js_error_message(&error))
         })
         .await?;
     Ok(context)
 }
 
-async fn start(
+async fn evaluate_entry_module(
     ctx: &Ctx<'_>,
     files: &Rc<BTreeMap<String, String>>,
     environment: String,
-    caller: &Caller,
+    caller: &CurrentCallSender,
 ) -> rquickjs::Result<()> {
     let edge = Object::new(ctx.clone())?;
     edge.set("environment", environment)?;
-    edge.set("digest", Function::new(ctx.clone(), digest)?)?;
+    edge.set("digest", Function::new(ctx.clone(), compute_hash_or_hmac)?)?;
     let files = Rc::clone(files);
-    let file = move |path: String| files.get(path.strip_prefix(TASK).unwrap_or(&path)).cloned();
+    let file = move |path: String| files.get(path.strip_prefix(LAMBDA_TASK_ROOT).unwrap_or(&path)).cloned();
     edge.set("file", Function::new(ctx.clone(), file)?)?;
     let caller = Rc::clone(caller);
     let send = move |call: String| {
         let steps = caller.borrow().clone();
-        async move { sent(steps, &call).await }
+        async move { forward_https_request(steps, &call).await }
     };
     edge.set("send", Function::new(ctx.clone(), Async(send))?)?;
     ctx.globals().set("edge", edge)?;
-    let (_, loaded) = Module::declare(ctx.clone(), "edge:entry", NODE[4].1)?.eval()?;
+    let (_, loaded) = Module::declare(ctx.clone(), "edge:entry", NODE_SHIMS[4].1)?.eval()?;
     loaded.into_future::<()>().await
 }
 
 /// Hands a request to the job's caller, and waits for the answer.
-async fn sent(steps: Option<steps::UnboundedSender<Step>>, call: &str) -> String {
-    let broken = |why: &str| Reply::Failed { failed: why.to_owned() };
+async fn forward_https_request(steps: Option<steps::UnboundedSender<JsEngineMessage>>, call: &str) -> String {
+    let broken = |why: &str| HttpsReply::Failed { failed: why.to_owned() };
     let reply = match (steps, serde_json::from_str(call)) {
         (Some(steps), Ok(outgoing)) => {
             let (answer, answered) = oneshot::channel();
             // Where the caller is gone, so is `answer`, and the wait ends at once.
-            let _ = steps.send(Step::Send(outgoing, answer));
+            let _ = steps.send(JsEngineMessage::Send(outgoing, answer));
             answered.await.unwrap_or_else(|_| broken("socket hang up"))
         }
         (None, _) => broken("nothing is sent outside of a request"),
@@ -182,7 +185,7 @@ async fn sent(steps: Option<steps::UnboundedSender<Step>>, call: &str) -> String
 
 /// `digest(algorithm, key or undefined, pieces)`: a hash, or an HMAC.
 #[expect(clippy::needless_pass_by_value, reason = "the engine hands over values")]
-fn digest<'js>(
+fn compute_hash_or_hmac<'js>(
     ctx: Ctx<'js>,
     algorithm: String,
     key: Value<'js>,
@@ -190,9 +193,9 @@ fn digest<'js>(
 ) -> rquickjs::Result<TypedArray<'js, u8>> {
     let mut message = Vec::new();
     for piece in pieces.iter::<Value<'js>>() {
-        message.extend(bytes(&ctx, &piece?)?);
+        message.extend(bytes_from_js(&ctx, &piece?)?);
     }
-    let keyed = if key.is_undefined() { None } else { Some(bytes(&ctx, &key)?) };
+    let keyed = if key.is_undefined() { None } else { Some(bytes_from_js(&ctx, &key)?) };
     let long = "HMAC takes a key of any length";
     let digest = match (algorithm.as_str(), keyed) {
         ("sha1", None) => Sha1::digest(&message).to_vec(),
@@ -215,7 +218,7 @@ fn digest<'js>(
 }
 
 /// A text's UTF-8, or an array's numbers.
-fn bytes<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Vec<u8>> {
+fn bytes_from_js<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Vec<u8>> {
     if value.is_string() {
         Ok(String::from_js(ctx, value.clone())?.into_bytes())
     } else {
@@ -224,7 +227,7 @@ fn bytes<'js>(ctx: &Ctx<'js>, value: &Value<'js>) -> rquickjs::Result<Vec<u8>> {
 }
 
 /// An exception, as Lambda's errorMessage would say it.
-fn said(error: &CaughtError<'_>) -> String {
+fn js_error_message(error: &CaughtError<'_>) -> String {
     match error {
         CaughtError::Exception(exception) => {
             exception.message().unwrap_or_else(|| "an exception without a message".to_owned())
@@ -235,9 +238,9 @@ fn said(error: &CaughtError<'_>) -> String {
 }
 
 /// A bundle's own modules by relative path, Node's by name.
-struct Names;
+struct ModuleResolver;
 
-impl Resolver for Names {
+impl Resolver for ModuleResolver {
     fn resolve<'js>(
         &mut self,
         _: &Ctx<'js>,
@@ -246,8 +249,10 @@ impl Resolver for Names {
         _: Option<ImportAttributes<'js>>,
     ) -> rquickjs::Result<String> {
         match name.strip_prefix("./") {
-            Some(own) if base.starts_with(TASK) => Ok(format!("{TASK}{own}")),
-            None if name.starts_with(TASK) || NODE.iter().any(|(known, _)| *known == name) => {
+            Some(own) if base.starts_with(LAMBDA_TASK_ROOT) => Ok(format!("{LAMBDA_TASK_ROOT}{own}")),
+            None if name.starts_with(LAMBDA_TASK_ROOT)
+                || NODE_SHIMS.iter().any(|(known, _)| *known == name) =>
+            {
                 Ok(name.to_owned())
             }
             _ => Err(Error::new_resolving(base, name)),
@@ -255,20 +260,21 @@ impl Resolver for Names {
     }
 }
 
-struct Sources(Rc<BTreeMap<String, String>>);
+struct ModuleLoader(Rc<BTreeMap<String, String>>);
 
-impl Loader for Sources {
+impl Loader for ModuleLoader {
     fn load<'js>(
         &mut self,
         ctx: &Ctx<'js>,
         name: &str,
         _: Option<ImportAttributes<'js>>,
     ) -> rquickjs::Result<Module<'js, Declared>> {
-        let own = name.strip_prefix(TASK).and_then(|file| self.0.get(file)).map(String::as_str);
-        let source = own.or_else(|| NODE.iter().find(|(known, _)| *known == name).map(|(_, text)| *text));
+        let own = name.strip_prefix(LAMBDA_TASK_ROOT).and_then(|file| self.0.get(file)).map(String::as_str);
+        let source =
+            own.or_else(|| NODE_SHIMS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text));
         let module = Module::declare(ctx.clone(), name, source.ok_or_else(|| Error::new_loading(name))?)?;
         if own.is_some() {
-            module.meta()?.set("dirname", TASK.trim_end_matches('/'))?;
+            module.meta()?.set("dirname", LAMBDA_TASK_ROOT.trim_end_matches('/'))?;
         }
         Ok(module)
     }

@@ -17,38 +17,38 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::{
     bundle,
-    js::{self, Job, Outgoing, Reply, Step},
+    js::{self, EntryCall, HttpsReply, JsEngineMessage, OutgoingRequest},
 };
 
 /// Answers the function's signed HTTPS request to KMS; an `Err` is a broken connection.
-pub type Decrypt =
+pub type KmsResponder =
     Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Result<Response<Bytes>, String>> + Send + Sync>;
 
 /// One instance of a function. Dropping it ends its thread.
-pub struct Function {
-    jobs: jobs::Sender<Job>,
-    decrypt: Decrypt,
+pub struct EdgeFunctionInstance {
+    jobs: jobs::Sender<EntryCall>,
+    decrypt: KmsResponder,
     /// Lambda gives an instance one request at a time.
     busy: Mutex<()>,
 }
 
-impl Function {
+impl EdgeFunctionInstance {
     /// Loads a bundle, as Lambda's init phase does. `environment` is its `process.env`: the role's credentials, as
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
     ///
     /// # Errors
     /// What Lambda would say of a bundle that doesn't load.
-    pub fn start(
+    pub fn start_function_instance(
         zip: &[u8],
         environment: BTreeMap<String, String>,
-        decrypt: Decrypt,
+        decrypt: KmsResponder,
     ) -> Result<Self, String> {
-        let files = bundle::files(zip)?;
+        let files = bundle::unzip_text_files(zip)?;
         let (jobs, taken) = jobs::channel();
         let (ready, loaded) = jobs::channel();
         std::thread::Builder::new()
             .name("edge function".to_owned())
-            .spawn(move || js::run(files, &environment, &taken, &ready))
+            .spawn(move || js::run_js_engine(files, &environment, &taken, &ready))
             .map_err(|error| error.to_string())?;
         loaded.recv().map_err(|_| "the engine ended while it loaded the bundle".to_owned())??;
         Ok(Self { jobs, decrypt, busy: Mutex::new(()) })
@@ -59,8 +59,8 @@ impl Function {
     ///
     /// # Errors
     /// What the handler threw: CloudFront answers 502 then.
-    pub async fn viewer_request(&self, event: Value, now: Duration) -> Result<Value, String> {
-        let mut results = self.viewer_requests(vec![(event, now)]).await?;
+    pub async fn handle_viewer_request(&self, event: Value, now: Duration) -> Result<Value, String> {
+        let mut results = self.handle_viewer_requests(vec![(event, now)]).await?;
         results.pop().ok_or_else(|| "the handler gave no result".to_owned())
     }
 
@@ -68,12 +68,12 @@ impl Function {
     ///
     /// # Errors
     /// What the handler threw first.
-    pub async fn viewer_requests(&self, events: Vec<(Value, Duration)>) -> Result<Vec<Value>, String> {
+    pub async fn handle_viewer_requests(&self, events: Vec<(Value, Duration)>) -> Result<Vec<Value>, String> {
         let given: Value = events
             .into_iter()
             .map(|(event, now)| json!({ "event": event, "milliseconds": now.as_millis() as u64 }))
             .collect();
-        match self.call("viewerRequests", given.to_string()).await? {
+        match self.call_js_engine("viewerRequests", given.to_string()).await? {
             Value::Array(results) => Ok(results),
             other => Err(format!("the handler answered {other}")),
         }
@@ -84,18 +84,18 @@ impl Function {
     ///
     /// # Errors
     /// What it threw.
-    pub async fn checks(&self, cases: &[Value]) -> Result<Vec<Value>, String> {
-        match self.call("checks", Value::from(cases).to_string()).await? {
+    pub async fn run_token_checks(&self, cases: &[Value]) -> Result<Vec<Value>, String> {
+        match self.call_js_engine("checks", Value::from(cases).to_string()).await? {
             Value::Array(verdicts) => Ok(verdicts),
             other => Err(format!("check answered {other}")),
         }
     }
 
-    async fn call(&self, entry: &'static str, input: String) -> Result<Value, String> {
+    async fn call_js_engine(&self, entry: &'static str, input: String) -> Result<Value, String> {
         let gone = || "the engine has ended".to_owned();
         let _one = self.busy.lock().await;
         let (steps, mut taken) = mpsc::unbounded_channel();
-        self.jobs.send(Job { entry, input, steps }).map_err(|_| gone())?;
+        self.jobs.send(EntryCall { entry, input, steps }).map_err(|_| gone())?;
         loop {
             // On a blocking thread, so that a paused clock stands still while the engine works; but it runs while
             // KMS is asked, whose delays are on that clock.
@@ -103,27 +103,27 @@ impl Function {
             let (step, rest) = waited.map_err(|_| gone())?;
             taken = rest;
             match step.ok_or_else(gone)? {
-                Step::Done(result) => {
+                JsEngineMessage::Done(result) => {
                     return serde_json::from_str(&result?).map_err(|error| error.to_string());
                 }
-                Step::Send(outgoing, answer) => {
+                JsEngineMessage::Send(outgoing, answer) => {
                     // Where the engine is gone, the next turn says so.
-                    let _ = answer.send(self.send(*outgoing).await);
+                    let _ = answer.send(self.send_to_kms(*outgoing).await);
                 }
             }
         }
     }
 
-    async fn send(&self, outgoing: Outgoing) -> Reply {
+    async fn send_to_kms(&self, outgoing: OutgoingRequest) -> HttpsReply {
         let patience = outgoing.timeout.map_or(Duration::MAX, Duration::from_millis);
-        let request = match request(outgoing) {
+        let request = match build_http_request(outgoing) {
             Ok(request) => request,
-            Err(error) => return Reply::Failed { failed: error.to_string() },
+            Err(error) => return HttpsReply::Failed { failed: error.to_string() },
         };
         match tokio::time::timeout(patience, (self.decrypt)(request)).await {
-            Err(_) => Reply::Silent { silent: true },
-            Ok(Err(failed)) => Reply::Failed { failed },
-            Ok(Ok(response)) => Reply::Answered {
+            Err(_) => HttpsReply::Silent { silent: true },
+            Ok(Err(failed)) => HttpsReply::Failed { failed },
+            Ok(Ok(response)) => HttpsReply::Answered {
                 status: response.status().as_u16(),
                 text: String::from_utf8_lossy(response.body()).into_owned(),
             },
@@ -131,7 +131,7 @@ impl Function {
     }
 }
 
-fn request(outgoing: Outgoing) -> http::Result<Request<Bytes>> {
+fn build_http_request(outgoing: OutgoingRequest) -> http::Result<Request<Bytes>> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let port = outgoing.port.as_ref().map(|port| format!(":{}", text(port))).unwrap_or_default();
     let mut request = Request::builder()

@@ -9,51 +9,58 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::{
-    bundle::{self, KEYS_FILE, Keys},
-    runtime::{Decrypt, Function},
+    bundle::{self, KEYS_FILE, SealedKeysFile},
+    runtime::{EdgeFunctionInstance, KmsResponder},
 };
 use crate::model::secret::Secret;
 
 /// The vectors to which the function, and `model::token`, are held.
-pub const VECTORS: &str = include_str!("../../assets/signed-url-vectors.json");
+pub const SIGNED_URL_VECTORS: &str = include_str!("../../assets/signed-url-vectors.json");
 /// The secret of the vectors that have but one key.
-const SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const VECTORS_SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// How many cases a bundle answered rightly, of how many.
 ///
 /// # Errors
 /// Where it doesn't load or throws, or the vectors aren't ours.
-pub async fn self_test(zip: &[u8], vectors: &str) -> Result<(usize, usize), String> {
+pub async fn run_self_test(zip: &[u8], vectors: &str) -> Result<(usize, usize), String> {
     let vectors: Value = serde_json::from_str(vectors).map_err(|error| format!("the vectors: {error}"))?;
     let cases = vectors["cases"].as_array().ok_or("the vectors have no cases")?;
-    let keys = bundle::files(zip)?.remove(KEYS_FILE).ok_or("it has no keys.json")?;
-    let keys: Keys = serde_json::from_str(&keys).map_err(|error| format!("{KEYS_FILE}: {error}"))?;
-    let function = Function::start(zip, BTreeMap::new(), played())?;
+    let keys = bundle::unzip_text_files(zip)?.remove(KEYS_FILE).ok_or("it has no keys.json")?;
+    let keys: SealedKeysFile =
+        serde_json::from_str(&keys).map_err(|error| format!("{KEYS_FILE}: {error}"))?;
+    let function = EdgeFunctionInstance::start_function_instance(zip, BTreeMap::new(), simulated_kms())?;
 
-    let verdicts = function.checks(cases).await?;
+    let verdicts = function.run_token_checks(cases).await?;
     let checked = cases.iter().zip(&verdicts).filter(|(case, verdict)| case["expect"] == **verdict).count();
 
     // The handler has one construction, and the keys that KMS gave it.
-    let key = keys.construction.key.key(&Secret::new(SECRET)).map_err(|failure| failure.to_string())?;
+    let key = keys
+        .construction
+        .key
+        .derive_hmac_key(&Secret::new(VECTORS_SECRET))
+        .map_err(|failure| failure.to_string())?;
     let (construction, key) = (json!(keys.construction), json!([hex::encode(key)]));
     let own: Vec<&Value> =
         cases.iter().filter(|case| case["construction"] == construction && case["keys"] == key).collect();
-    let events = own.iter().map(|case| (event(case), Duration::from_secs(case["now"].as_u64().unwrap_or(0))));
-    let results = function.viewer_requests(events.collect()).await?;
-    let handled = own.iter().zip(&results).filter(|(case, result)| answers(case, result)).count();
+    let events = own
+        .iter()
+        .map(|case| (viewer_request_from_case(case), Duration::from_secs(case["now"].as_u64().unwrap_or(0))));
+    let results = function.handle_viewer_requests(events.collect()).await?;
+    let handled = own.iter().zip(&results).filter(|(case, result)| is_expected_result(case, result)).count();
     Ok((checked + handled, cases.len() + own.len()))
 }
 
 /// A KMS that gives the vectors' secret to whoever asks.
-fn played() -> Decrypt {
+fn simulated_kms() -> KmsResponder {
     Arc::new(|_| {
-        let plain = json!({ "Plaintext": STANDARD.encode(SECRET) }).to_string();
+        let plain = json!({ "Plaintext": STANDARD.encode(VECTORS_SECRET) }).to_string();
         Box::pin(async move { Ok(Response::new(plain.into())) })
     })
 }
 
 /// A case as CloudFront's event.
-fn event(case: &Value) -> Value {
+fn viewer_request_from_case(case: &Value) -> Value {
     let request = &case["request"];
     json!({ "Records": [{ "cf": {
         "config": { "distributionDomainName": request["host"], "eventType": "viewer-request" },
@@ -68,10 +75,10 @@ fn event(case: &Value) -> Value {
 }
 
 /// Whether the handler did what the case expects: sent the request on, its token taken off, or refused it with the reason.
-fn answers(case: &Value, result: &Value) -> bool {
+fn is_expected_result(case: &Value, result: &Value) -> bool {
     let expect = &case["expect"];
     if expect["ok"] == true {
-        let mut request = event(case)["Records"][0]["cf"]["request"].clone();
+        let mut request = viewer_request_from_case(case)["Records"][0]["cf"]["request"].clone();
         request["uri"] = expect["uri"].clone();
         request["querystring"] = json!("");
         return *result == request;
@@ -86,18 +93,20 @@ fn answers(case: &Value, result: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{edge::bundle::Bundle, model::url::token::Construction};
+    use crate::{edge::bundle::EdgeBundle, model::url::token::TokenConstruction};
 
-    fn bundle(construction: Construction) -> Bundle {
+    fn sample_bundle(construction: TokenConstruction) -> EdgeBundle {
         let context = BTreeMap::from([("packagecloud:enterprise".to_owned(), "packages".to_owned())]);
-        Bundle { construction, key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(), context }
+        EdgeBundle { construction, key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(), context }
     }
 
     /// The bundle with a text in one of its files replaced.
-    fn broken(file: &str, from: &str, to: &str) -> Vec<u8> {
+    fn zip_with_replaced_text(file: &str, from: &str, to: &str) -> Vec<u8> {
         use std::io::Write as _;
         use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
-        let mut files = bundle::files(&bundle(Construction::default()).zip(&[vec![1]])).unwrap();
+        let mut files =
+            bundle::unzip_text_files(&sample_bundle(TokenConstruction::default()).build_zip(&[vec![1]]))
+                .unwrap();
         let text = files.get_mut(file).unwrap();
         assert!(text.contains(from), "{from} is not in {file}");
         *text = text.replace(from, to);
@@ -112,12 +121,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_bundle_of_ours_passes_whole() {
-        for construction in Construction::all() {
-            let (passed, total) =
-                self_test(&bundle(construction).zip(&[vec![1], vec![2]]), VECTORS).await.unwrap();
+        for construction in TokenConstruction::all_constructions() {
+            let (passed, total) = run_self_test(
+                &sample_bundle(construction).build_zip(&[vec![1], vec![2]]),
+                SIGNED_URL_VECTORS,
+            )
+            .await
+            .unwrap();
             assert_eq!(passed, total, "{construction}");
             // Beside the check, its handler was asked: with most of the cases where it is the default one.
-            let least = if construction == Construction::default() { 1000 } else { 640 };
+            let least = if construction == TokenConstruction::default() { 1000 } else { 640 };
             assert!(total > least, "{construction}: {total}");
         }
     }
@@ -141,16 +154,22 @@ mod tests {
             ("index.mjs", "'no-store'", "'max-age=60'"),
             ("secrets.mjs", "base64ToBytes(asciiOf(secret))", "secret"),
         ] {
-            let (passed, total) = self_test(&broken(file, from, to), VECTORS).await.unwrap();
+            let (passed, total) =
+                run_self_test(&zip_with_replaced_text(file, from, to), SIGNED_URL_VECTORS).await.unwrap();
             assert!(passed < total, "{file}: {from} → {to}: {passed} of {total}");
         }
-        let unloadable = broken("index.mjs", "export const handler", "const handler");
-        assert!(self_test(&unloadable, VECTORS).await.unwrap_err().contains("HandlerNotFound"));
-        let throws =
-            broken("token.mjs", "  if (method !== 'GET'", "  nothing.here();\n  if (method !== 'GET'");
-        assert!(self_test(&throws, VECTORS).await.is_err());
+        let unloadable = zip_with_replaced_text("index.mjs", "export const handler", "const handler");
         assert!(
-            self_test(&bundle(Construction::default()).zip(&[]), VECTORS)
+            run_self_test(&unloadable, SIGNED_URL_VECTORS).await.unwrap_err().contains("HandlerNotFound")
+        );
+        let throws = zip_with_replaced_text(
+            "token.mjs",
+            "  if (method !== 'GET'",
+            "  nothing.here();\n  if (method !== 'GET'",
+        );
+        assert!(run_self_test(&throws, SIGNED_URL_VECTORS).await.is_err());
+        assert!(
+            run_self_test(&sample_bundle(TokenConstruction::default()).build_zip(&[]), SIGNED_URL_VECTORS)
                 .await
                 .is_ok_and(|(passed, total)| passed < total),
             "it holds no secret"

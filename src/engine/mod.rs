@@ -13,271 +13,299 @@ pub mod stages;
 pub mod watch;
 pub mod welcome;
 
-pub use run::{Attended, Run};
-pub use session::{Ground, Identities, SandboxFacts, Settings};
+pub use run::{OperatorPresence, RunContext};
+pub use session::{IdentityLookup, SandboxFacts, Session, SessionSettings};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt as _;
 
-use crate::host::{Restore, run::state::Left};
+use crate::host::{RestoreScope, run::state::SavedRun};
 use crate::model::{
-    aws::evidence::Seen,
-    iam::policy::least_privilege,
+    aws::evidence::Observed,
+    iam::policy::render_least_privilege_policy,
     run::{
         answers::Answers,
         check::Check,
-        event::End,
-        failure::{Failure, Kind},
+        event::StageEnd,
+        failure::{Failure, FailureKind},
         goal::{Goal, Stage},
-        plan::{Ask, Plan},
-        welcome::BackupFound,
+        plan::{Confirmation, Plan},
+        welcome::FoundBackup,
     },
-    url::token::Construction,
+    url::token::TokenConstruction,
 };
 
 /// Reads what is there, and says what would change.
-pub async fn look(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
     match stage {
-        Stage::Overview => stages::overview::look_over(ground, answers).await,
-        _ => look_at_stage(ground, stage, answers).await,
+        Stage::Overview => stages::overview::look_at_overview(session, answers).await,
+        _ => look_at_stage(session, stage, answers).await,
     }
 }
 
 /// The access stage, asking only for what `stages` need: the ones of a run that have something to do.
-pub async fn look_at_access(ground: &Ground, answers: &Answers, stages: &[Stage]) -> Result<Plan, Failure> {
-    stages::access::look_for(ground, answers, Some(stages)).await
+pub async fn look_at_access(session: &Session, answers: &Answers, stages: &[Stage]) -> Result<Plan, Failure> {
+    stages::access::look_for_stages(session, answers, Some(stages)).await
 }
 
 /// What is asked before anything is looked at in another account or bucket than the last run's. Where that can't be told
 /// yet, what is looked at first says why.
-pub async fn asked_first(ground: &Ground, answers: &Answers) -> Vec<Ask> {
-    if ground.settings.last.is_none() {
+pub async fn find_early_confirmations(session: &Session, answers: &Answers) -> Vec<Confirmation> {
+    if session.settings.last.is_none() {
         return Vec::new();
     }
-    match ground.scene(answers).await {
-        Ok(scene) if stages::access::elsewhere(ground, &scene, answers).is_some() => {
-            stages::access::asks(ground, &scene, answers)
+    match session.resolve_target(answers).await {
+        Ok(target) if stages::access::other_bucket_confirmation(session, &target, answers).is_some() => {
+            stages::access::access_confirmations(session, &target, answers)
         }
         _ => Vec::new(),
     }
 }
 
 /// A look at one stage that does something itself.
-async fn look_at_stage(ground: &Ground, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
+async fn look_at_stage(session: &Session, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
     // Boxed: each of these is large, and all of them in one future are more than the compiler lays out.
     let looking = match stage {
-        Stage::Access | Stage::Overview => stages::access::look(ground, answers).boxed(),
-        Stage::Reindex => stages::reindex::look(ground, answers).boxed(),
-        Stage::Secret => stages::secret::look(ground, answers).boxed(),
-        Stage::Bootstrap => stages::bootstrap::look(ground, answers).boxed(),
-        Stage::Distribution => stages::distribution::look(ground, answers).boxed(),
-        Stage::Configuration => stages::configuration::look(ground, answers).boxed(),
-        Stage::GoLive => stages::go_live::look(ground, answers).boxed(),
-        Stage::Verify => return Ok(stages::verify::look(ground).await),
-        Stage::Disable => stages::disable::look(ground, answers).boxed(),
-        Stage::RollBack => stages::roll_back::look(ground, answers).boxed(),
+        Stage::Access | Stage::Overview => stages::access::look(session, answers).boxed(),
+        Stage::Reindex => stages::reindex::look(session, answers).boxed(),
+        Stage::Secret => stages::secret::look(session, answers).boxed(),
+        Stage::Bootstrap => stages::bootstrap::look(session, answers).boxed(),
+        Stage::Distribution => stages::distribution::look(session, answers).boxed(),
+        Stage::Configuration => stages::configuration::look(session, answers).boxed(),
+        Stage::GoLive => stages::go_live::look(session, answers).boxed(),
+        Stage::Verify => return Ok(stages::verify::look(session).await),
+        Stage::Disable => stages::disable::look(session, answers).boxed(),
+        Stage::RollBack => stages::roll_back::look(session, answers).boxed(),
     };
     let looked = looking.await;
-    if looked.as_ref().is_err_and(|failure| failure.kind == Kind::Credentials) {
+    if looked.as_ref().is_err_and(|failure| failure.kind == FailureKind::Credentials) {
         // Fresh ones are found by the next look alone.
-        ground.forget().await;
+        session.invalidate_all().await;
     }
     looked
 }
 
 /// Does exactly `plan`, and says what happens; `Ended` is said last, once.
-pub async fn apply(ground: &Ground, plan: &Plan, answers: &Answers, run: &Run) -> (End, Option<Failure>) {
+pub async fn apply(
+    session: &Session,
+    plan: &Plan,
+    answers: &Answers,
+    run: &RunContext,
+) -> (StageEnd, Option<Failure>) {
     let began = AtomicBool::new(false);
-    let witness = ground.clone();
-    let run = run.witnessed(move |event| witness.tell(event)).stage(plan.stage);
+    let witness = session.clone();
+    let run = run.with_listener(move |event| witness.record_event(event)).for_stage(plan.stage);
     let (end, failure) = run
-        .whole(async {
+        .run_to_end(async {
             if plan.stage == Stage::Disable {
                 // It waits for nobody.
-                let _ = ground.take().await;
+                let _ = session.acquire_run_lock().await;
             } else if !matches!(plan.stage, Stage::Access | Stage::Overview | Stage::Verify) {
-                ground.take().await?;
+                session.acquire_run_lock().await?;
             }
-            ground.stands(plan.stage, false);
-            at(ground, answers, Some(plan.stage));
+            session.set_stage(plan.stage, false);
+            save_resume_point(session, answers, Some(plan.stage));
             began.store(true, Ordering::Relaxed);
-            if let Some(ask) = plan.asks.first() {
-                return Err(Failure::consent(
+            if let Some(ask) = plan.confirmations.first() {
+                return Err(Failure::consent_failure(
                     plan.stage.title(),
                     ask.question.clone(),
-                    format!("say yes with {}", ask.consent.flag()),
+                    format!("say yes with {}", ask.consent.cli_flag()),
                 ));
             }
             // Switching off looks for itself: a run beside it may have switched on since it was planned.
-            if plan.unchanged() && plan.stage != Stage::Disable {
-                return Ok((End::Unchanged, String::new()));
+            if plan.is_unchanged() && plan.stage != Stage::Disable {
+                return Ok((StageEnd::Unchanged, String::new()));
             }
-            match (&plan.seen, plan.stage) {
-                (Seen::Reindex(seen), _) => stages::reindex::apply(ground, seen, answers, &run).boxed().await,
-                (Seen::Secret(seen), _) => stages::secret::apply(ground, seen, answers, &run).boxed().await,
-                (Seen::Bootstrap(seen), _) => {
-                    stages::bootstrap::apply(ground, seen, answers, &run).boxed().await
+            match (&plan.observed, plan.stage) {
+                (Observed::Reindex(seen), _) => {
+                    stages::reindex::apply(session, seen, answers, &run).boxed().await
                 }
-                (Seen::Distribution(seen), _) => {
-                    stages::distribution::apply(ground, seen, answers, &run).boxed().await
+                (Observed::Secret(seen), _) => {
+                    stages::secret::apply(session, seen, answers, &run).boxed().await
                 }
-                (Seen::Configuration(seen), Stage::Configuration) => {
-                    stages::configuration::apply(ground, seen, answers, &run).boxed().await
+                (Observed::Bootstrap(seen), _) => {
+                    stages::bootstrap::apply(session, seen, answers, &run).boxed().await
                 }
-                (Seen::Configuration(seen), Stage::GoLive) => {
-                    stages::go_live::apply(ground, seen, answers, &run).boxed().await
+                (Observed::Distribution(seen), _) => {
+                    stages::distribution::apply(session, seen, answers, &run).boxed().await
                 }
-                (_, Stage::Disable) => stages::disable::apply(ground, answers, &run).boxed().await,
-                (Seen::Configuration(seen), Stage::RollBack) => {
-                    stages::roll_back::apply(ground, answers, seen, &run).boxed().await
+                (Observed::Configuration(seen), Stage::Configuration) => {
+                    stages::configuration::apply(session, seen, answers, &run).boxed().await
+                }
+                (Observed::Configuration(seen), Stage::GoLive) => {
+                    stages::go_live::apply(session, seen, answers, &run).boxed().await
+                }
+                (_, Stage::Disable) => stages::disable::apply(session, answers, &run).boxed().await,
+                (Observed::Configuration(seen), Stage::RollBack) => {
+                    stages::roll_back::apply(session, answers, seen, &run).boxed().await
                 }
                 (_, Stage::Verify) => {
-                    let checks = stages::verify::checks(ground, answers, &run).boxed().await?;
-                    let failed = checks.iter().filter(|check| check.failed()).count();
-                    if let Some(verdict) = checks.last().filter(|check| check.failed()) {
-                        return Err(Failure::other(
+                    let checks = stages::verify::run_all_checks(session, answers, &run).boxed().await?;
+                    let failed = checks.iter().filter(|check| check.has_failed()).count();
+                    if let Some(verdict) = checks.last().filter(|check| check.has_failed()) {
+                        return Err(Failure::other_failure(
                             format!("{failed} of {} checks", checks.len() - 1),
                             verdict.detail.clone(),
                             verdict.next.clone(),
                         ));
                     }
-                    Ok((End::Applied, checks.last().map(|check| check.detail.clone()).unwrap_or_default()))
+                    Ok((
+                        StageEnd::Applied,
+                        checks.last().map(|check| check.detail.clone()).unwrap_or_default(),
+                    ))
                 }
                 // The overview and the access stage change nothing.
-                _ => Ok((End::Unchanged, String::new())),
+                _ => Ok((StageEnd::Unchanged, String::new())),
             }
         })
         .await;
-    ground.stands(plan.stage, true);
+    session.set_stage(plan.stage, true);
     if failure.is_some() {
-        ground.look_afresh().await;
+        session.invalidate_reads().await;
     }
     // Beside another run that one's place stays as it is.
     if began.into_inner() {
-        let ended = is_end(plan.stage, end, ground.without_ctl());
-        at(ground, answers, (!ended).then_some(plan.stage));
+        let ended = is_run_finished(plan.stage, end, session.is_without_ctl());
+        save_resume_point(session, answers, (!ended).then_some(plan.stage));
     }
     (end, failure)
 }
 
 /// Whether a run has come to its end, so that the next start has nothing to go on with.
-fn is_end(stage: Stage, end: End, without_ctl: bool) -> bool {
+fn is_run_finished(stage: Stage, end: StageEnd, without_ctl: bool) -> bool {
     match stage {
-        Stage::Verify => matches!(end, End::Applied | End::Unchanged),
-        Stage::Disable | Stage::RollBack => end != End::Failed && (end != End::Stopped || without_ctl),
+        Stage::Verify => matches!(end, StageEnd::Applied | StageEnd::Unchanged),
+        Stage::Disable | Stage::RollBack => {
+            end != StageEnd::Failed && (end != StageEnd::Stopped || without_ctl)
+        }
         // The rest is left to the operator.
-        Stage::GoLive => end == End::Stopped && without_ctl,
+        Stage::GoLive => end == StageEnd::Stopped && without_ctl,
         _ => false,
     }
 }
 
 /// Keeps the answers, and where this run is: `None` where it went to its end.
-pub fn at(ground: &Ground, answers: &Answers, stage: Option<Stage>) {
-    let when = ground.host.clock.now().as_secs();
-    let before = ground.host.state.left().0.unwrap_or_default();
+pub fn save_resume_point(session: &Session, answers: &Answers, stage: Option<Stage>) {
+    let when = session.host.clock.now().as_secs();
+    let before = session.host.state.read_saved_run().0.unwrap_or_default();
     let mut answers = answers.clone();
     let mut on = before.on;
-    if let Some(scene) = ground.known_scene() {
-        answers.identity = Some(scene.caller.arn.clone());
-        answers.account = Some(scene.account.clone());
-        on = Some((scene.account.clone(), scene.names.bucket().to_owned()));
+    if let Some(target) = session.known_target() {
+        answers.identity = Some(target.caller.arn.clone());
+        answers.account = Some(target.account.clone());
+        on = Some((target.account.clone(), target.names.bucket_name().to_owned()));
     } else {
         // Switching off asks AWS nothing: what the run before knew stays known.
         answers.identity = before.answers.identity;
         answers.account = before.answers.account;
     }
-    answers.profile = answers.profile.or_else(|| ground.settings.last_profile.clone());
+    answers.profile = answers.profile.or_else(|| session.settings.last_profile.clone());
     answers.goal = match stage {
         Some(Stage::Disable) => Some(Goal::Disable),
         Some(Stage::RollBack) => Some(Goal::RollBack),
         _ => answers.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade)),
     };
     // Losing it loses no more than time.
-    let _ = ground.host.state.keep(&Left { answers, stage, when, on });
+    let _ = session.host.state.write_saved_run(&SavedRun { answers, stage, when, on });
 }
 
 /// Associates an earlier function version again.
-pub async fn roll_back_edge(
-    ground: &Ground,
+pub async fn roll_back_function(
+    session: &Session,
     answers: &Answers,
     arn: &str,
-    run: &Run,
-) -> (End, Option<Failure>) {
-    let run = run.stage(Stage::RollBack);
-    let ended = run.whole(stages::roll_back::edge(ground, answers, arn, &run).boxed()).await;
-    ground.look_afresh().await;
+    run: &RunContext,
+) -> (StageEnd, Option<Failure>) {
+    let run = run.for_stage(Stage::RollBack);
+    let ended = run
+        .run_to_end(stages::roll_back::associate_earlier_version(session, answers, arn, &run).boxed())
+        .await;
+    session.invalidate_reads().await;
     ended
 }
 
 /// All that `check` says of the identity, the bucket, the account and the host; it changes nothing.
-pub async fn check(ground: &Ground, answers: &Answers) -> Result<Vec<Check>, Failure> {
-    stages::access::check(ground, answers).await
+pub async fn check_access(session: &Session, answers: &Answers) -> Result<Vec<Check>, Failure> {
+    stages::access::check_access(session, answers).await
 }
 
 /// The IAM policy that suffices for the goal, as JSON that fits one managed policy.
-pub async fn policy(ground: &Ground, answers: &Answers) -> Result<String, Failure> {
-    let scene = ground.scene(answers).await?;
+pub async fn render_iam_policy(session: &Session, answers: &Answers) -> Result<String, Failure> {
+    let target = session.resolve_target(answers).await?;
     // An upgrade needs the most, so without a goal its policy suffices for each.
     let goal = answers.goal.unwrap_or(Goal::Upgrade);
-    Ok(least_privilege(&stages::access::needed(goal, &scene, answers)))
+    Ok(render_least_privilege_policy(&stages::access::collect_required_permissions(goal, &target, answers)))
 }
 
 /// What the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.
 #[must_use]
-pub fn construction(ground: &Ground, answers: &Answers) -> Construction {
+pub fn resolve_construction(session: &Session, answers: &Answers) -> TokenConstruction {
     let kept = || {
-        String::from_utf8(ground.host.state.read(stages::bootstrap::CONSTRUCTION)?).ok()?.trim().parse().ok()
+        String::from_utf8(session.host.state.read_file(stages::bootstrap::CONSTRUCTION_FILE)?)
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     };
     answers.construction.or_else(kept).unwrap_or_default()
 }
 
 /// The function version that is right as it stands.
-pub async fn version_arn(ground: &Ground, answers: &Answers) -> Result<Option<String>, Failure> {
-    let scene = ground.scene(answers).await?;
-    Ok(stages::bootstrap::see(ground, &scene, answers).boxed().await?.version)
+pub async fn find_current_version_arn(
+    session: &Session,
+    answers: &Answers,
+) -> Result<Option<String>, Failure> {
+    let target = session.resolve_target(answers).await?;
+    Ok(stages::bootstrap::observe_bootstrap(session, &target, answers).boxed().await?.version)
 }
 
 /// The backups of packagecloud.rb, the newest first.
-pub async fn backups(ground: &Ground) -> Result<Vec<BackupFound>, Failure> {
+pub async fn list_backups(session: &Session) -> Result<Vec<FoundBackup>, Failure> {
     let mut found = Vec::new();
-    for backup in ground.host.backups().await? {
-        let what = Restore::Values { keep_secret: true };
-        let changes = ground.host.preview_restore(&backup, what).await.unwrap_or_default();
-        found.push(BackupFound { path: backup.path.display().to_string(), when: backup.made, changes });
+    for backup in session.host.list_backups().await? {
+        let what = RestoreScope::Values { keep_secret: true };
+        let changes = session.host.preview_restore(&backup, what).await.unwrap_or_default();
+        found.push(FoundBackup { path: backup.path.display().to_string(), when: backup.made, changes });
     }
     Ok(found)
 }
 
 /// Runs one of packagecloud-ctl's commands, saying its lines as events of the go-live stage.
-pub async fn ctl(ground: &Ground, command: &str, run: &Run) -> Result<(), Failure> {
-    let run = run.stage(Stage::GoLive);
-    for node in ground.nodes() {
+pub async fn run_ctl_on_all_nodes(session: &Session, command: &str, run: &RunContext) -> Result<(), Failure> {
+    let run = run.for_stage(Stage::GoLive);
+    for node in session.all_nodes() {
         match command {
-            "reconfigure" => packagecloud::switch::reconfigure(&node, &run).await?,
-            _ => packagecloud::switch::restart(&node, &run).await?,
+            "reconfigure" => packagecloud::switch::reconfigure_packagecloud(&node, &run).await?,
+            _ => packagecloud::switch::restart_packagecloud(&node, &run).await?,
         }
     }
     Ok(())
 }
 
 /// All checks of `verify`, each also said as an event.
-pub async fn verify(ground: &Ground, answers: &Answers, run: &Run) -> Result<Vec<Check>, Failure> {
-    stages::verify::checks(ground, answers, &run.stage(Stage::Verify)).await
+pub async fn run_verify_checks(
+    session: &Session,
+    answers: &Answers,
+    run: &RunContext,
+) -> Result<Vec<Check>, Failure> {
+    stages::verify::run_all_checks(session, answers, &run.for_stage(Stage::Verify)).await
 }
 
 /// The bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by what AWS has.
-pub async fn configuration(
-    ground: &Ground,
+pub async fn read_configuration_values(
+    session: &Session,
     answers: &Answers,
-) -> Result<crate::model::packagecloud::settings::Values, Failure> {
-    let config = ground.host.read_config().await?;
+) -> Result<crate::model::packagecloud::settings::SettingValues, Failure> {
+    let config = session.host.read_config().await?;
     let mut values = config.seen.values;
     if values.distribution_id.is_none() || values.packages_domain.is_none() {
-        let distribution = stages::configuration::ours(ground, answers).await?;
+        let distribution = stages::configuration::find_our_distribution(session, answers).await?;
         if let Some(distribution) = distribution {
             values.distribution_id.get_or_insert_with(|| distribution.id.clone());
-            let domain = resources::packages_domain::of(answers, &values, Some(&distribution));
+            let domain =
+                resources::packages_domain::choose_packages_domain(answers, &values, Some(&distribution));
             values.packages_domain = values.packages_domain.or(domain);
         }
     }

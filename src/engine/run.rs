@@ -10,25 +10,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::run::{
     check::Check,
-    event::{End, Event, Pace, Wants},
-    failure::{Failure, Kind},
+    event::{CredentialNeed, Event, ProgressStats, StageEnd},
+    failure::{Failure, FailureKind},
     goal::{Stage, Step},
 };
 
 /// Where a stage says what happens, and hears that it shall stop or pause.
 #[derive(Clone)]
-pub struct Run {
+pub struct RunContext {
     events: mpsc::UnboundedSender<Event>,
     stop: CancellationToken,
     pause: watch::Receiver<bool>,
-    attended: Attended,
+    presence: OperatorPresence,
     /// Hears each event too.
-    witness: Option<Witness>,
+    listener: Option<EventListener>,
 }
 
 /// Who is there, and may see to what the run can't.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attended {
+pub enum OperatorPresence {
     Nobody,
     /// Somebody sees it, and can type in another terminal.
     Watched,
@@ -36,9 +36,9 @@ pub enum Attended {
     Typing,
 }
 
-type Witness = Arc<dyn Fn(&Event) + Send + Sync>;
+type EventListener = Arc<dyn Fn(&Event) + Send + Sync>;
 
-impl Run {
+impl RunContext {
     /// `pause` holds true while it shall pause.
     #[must_use]
     pub fn new(
@@ -46,18 +46,18 @@ impl Run {
         stop: CancellationToken,
         pause: watch::Receiver<bool>,
     ) -> Self {
-        Self { events, stop, pause, attended: Attended::Nobody, witness: None }
+        Self { events, stop, pause, presence: OperatorPresence::Nobody, listener: None }
     }
 
     /// The same, with somebody there.
     #[must_use]
-    pub fn attended(self, attended: Attended) -> Self {
-        Self { attended, ..self }
+    pub fn with_operator_presence(self, attended: OperatorPresence) -> Self {
+        Self { presence: attended, ..self }
     }
 
     /// A run that nobody listens to, stops or pauses.
     #[must_use]
-    pub fn silent() -> Self {
+    pub fn new_silent() -> Self {
         let (events, _) = mpsc::unbounded_channel();
         let (_, pause) = watch::channel(false);
         Self::new(events, CancellationToken::new(), pause)
@@ -65,32 +65,32 @@ impl Run {
 
     /// The same, where `witness` hears each event before the face does, after those that hear it already.
     #[must_use]
-    pub fn witnessed(&self, witness: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        let before = self.witness.clone();
+    pub fn with_listener(&self, witness: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        let before = self.listener.clone();
         let all = move |event: &Event| {
             before.iter().for_each(|before| before(event));
             witness(event);
         };
-        Self { witness: Some(Arc::new(all)), ..self.clone() }
+        Self { listener: Some(Arc::new(all)), ..self.clone() }
     }
 
     #[must_use]
-    pub fn stage(&self, stage: Stage) -> StageRun {
+    pub fn for_stage(&self, stage: Stage) -> StageRun {
         StageRun { run: self.clone(), stage }
     }
 
     #[must_use]
-    pub fn stopped(&self) -> &CancellationToken {
+    pub fn stop_token(&self) -> &CancellationToken {
         &self.stop
     }
 
     #[must_use]
-    pub fn who(&self) -> Attended {
-        self.attended
+    pub fn operator_presence(&self) -> OperatorPresence {
+        self.presence
     }
 
     #[must_use]
-    pub fn paused(&self) -> watch::Receiver<bool> {
+    pub fn pause_receiver(&self) -> watch::Receiver<bool> {
         self.pause.clone()
     }
 }
@@ -98,13 +98,13 @@ impl Run {
 /// A run inside one stage.
 #[derive(Clone)]
 pub struct StageRun {
-    run: Run,
+    run: RunContext,
     stage: Stage,
 }
 
 impl StageRun {
-    pub fn say(&self, event: Event) {
-        if let Some(witness) = &self.run.witness {
+    pub fn emit(&self, event: Event) {
+        if let Some(witness) = &self.run.listener {
             witness(&event);
         }
         // A face that has gone hears nothing; the work goes on to a consistent end all the same.
@@ -112,33 +112,33 @@ impl StageRun {
     }
 
     #[must_use]
-    pub fn run(&self) -> &Run {
+    pub fn run_context(&self) -> &RunContext {
         &self.run
     }
 
     /// What an adapter calls while it waits: becomes a progress event of `step`.
-    pub fn progress(&self, step: Step) -> impl Fn(&str) + Send + Sync + 'static {
+    pub fn progress_reporter(&self, step: Step) -> impl Fn(&str) + Send + Sync + 'static {
         let (run, stage) = (self.clone(), self.stage);
-        move |text| run.say(Event::Progress { stage, step, text: text.to_owned(), pace: None })
+        move |text| run.emit(Event::Progress { stage, step, text: text.to_owned(), pace: None })
     }
 
     /// The step stands still until AWS accepts the credentials again.
-    pub fn waits(&self, step: Step, failure: Failure, wants: Wants) {
+    pub fn emit_waiting(&self, step: Step, failure: Failure, wants: CredentialNeed) {
         let text = format!("stands still: {failure}; next: {}", failure.next);
-        self.say(Event::Waiting { stage: self.stage, step, text, failure, wants });
+        self.emit(Event::Waiting { stage: self.stage, step, text, failure, wants });
     }
 
-    pub fn pace(&self, step: Step, text: impl Into<String>, pace: Pace) {
-        self.say(Event::Progress { stage: self.stage, step, text: text.into(), pace: Some(pace) });
+    pub fn emit_pace(&self, step: Step, text: impl Into<String>, pace: ProgressStats) {
+        self.emit(Event::Progress { stage: self.stage, step, text: text.into(), pace: Some(pace) });
     }
 
-    pub fn check(&self, check: Check) {
-        self.say(Event::Check { stage: self.stage, check });
+    pub fn emit_check(&self, check: Check) {
+        self.emit(Event::Check { stage: self.stage, check });
     }
 
     /// Does one step: says that it began (`doing`) and how it ended. The work returns its value and the past-tense
     /// text of what was done. Nothing begins after a stop.
-    pub async fn step<T>(
+    pub async fn run_step<T>(
         &self,
         step: Step,
         doing: impl Into<String>,
@@ -146,16 +146,16 @@ impl StageRun {
     ) -> Result<T, Failure> {
         let stage = self.stage;
         if self.run.stop.is_cancelled() {
-            return Err(interrupted());
+            return Err(interrupted_failure());
         }
-        self.say(Event::Started { stage, step, text: doing.into() });
+        self.emit(Event::Started { stage, step, text: doing.into() });
         match work.await {
             Ok((value, text)) => {
-                self.say(Event::Finished { stage, step, text });
+                self.emit(Event::Finished { stage, step, text });
                 Ok(value)
             }
             Err(failure) => {
-                self.say(Event::Failed { stage, step, failure: failure.clone() });
+                self.emit(Event::Failed { stage, step, failure: failure.clone() });
                 Err(failure)
             }
         }
@@ -168,23 +168,23 @@ impl StageRun {
     ) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            () = self.run.stop.cancelled() => Err(interrupted()),
+            () = self.run.stop.cancelled() => Err(interrupted_failure()),
             result = work => result,
         }
     }
 
     /// Runs a stage's work to its `Ended`, which is said here and nowhere else.
-    pub async fn whole(
+    pub async fn run_to_end(
         &self,
-        work: impl Future<Output = Result<(End, String), Failure>>,
-    ) -> (End, Option<Failure>) {
+        work: impl Future<Output = Result<(StageEnd, String), Failure>>,
+    ) -> (StageEnd, Option<Failure>) {
         let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
             let why = panic
                 .downcast_ref::<String>()
                 .cloned()
                 .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
                 .unwrap_or_else(|| "no reason was given".to_owned());
-            Err(Failure::other(
+            Err(Failure::other_failure(
                 format!("stage {}", self.stage.name()),
                 format!("it broke off by a fault of this program: {why}"),
                 "start it again: it looks at what is there and goes on; please report this with the log",
@@ -192,21 +192,21 @@ impl StageRun {
         });
         let (end, text, failure) = match result {
             Ok((end, text)) => (end, text, None),
-            Err(failure) if failure.kind == Kind::Interrupted => {
-                (End::Stopped, failure.why.clone(), Some(failure))
+            Err(failure) if failure.kind == FailureKind::Interrupted => {
+                (StageEnd::Stopped, failure.why.clone(), Some(failure))
             }
-            Err(failure) => (End::Failed, failure.to_string(), Some(failure)),
+            Err(failure) => (StageEnd::Failed, failure.to_string(), Some(failure)),
         };
-        self.say(Event::Ended { stage: self.stage, step: None, end, text });
+        self.emit(Event::Ended { stage: self.stage, step: None, end, text });
         (end, failure)
     }
 }
 
 /// What a stop becomes.
 #[must_use]
-pub fn interrupted() -> Failure {
+pub fn interrupted_failure() -> Failure {
     Failure::new(
-        Kind::Interrupted,
+        FailureKind::Interrupted,
         "this run",
         "stopped as you asked; what is done stands",
         "start it again: it looks at what is there and goes on",
@@ -217,37 +217,37 @@ pub fn interrupted() -> Failure {
 mod tests {
     use super::*;
 
-    fn listening() -> (StageRun, mpsc::UnboundedReceiver<Event>, CancellationToken) {
+    fn new_stage_run() -> (StageRun, mpsc::UnboundedReceiver<Event>, CancellationToken) {
         let (events, heard) = mpsc::unbounded_channel();
         let (_, pause) = watch::channel(false);
         let stop = CancellationToken::new();
-        (Run::new(events, stop.clone(), pause).stage(Stage::Secret), heard, stop)
+        (RunContext::new(events, stop.clone(), pause).for_stage(Stage::Secret), heard, stop)
     }
 
-    fn drain(mut heard: mpsc::UnboundedReceiver<Event>) -> Vec<Event> {
+    fn drain_events(mut heard: mpsc::UnboundedReceiver<Event>) -> Vec<Event> {
         std::iter::from_fn(|| heard.try_recv().ok()).collect()
     }
 
     #[tokio::test]
     async fn a_panic_still_ends_the_stage_once() {
-        let (run, heard, _) = listening();
-        let (end, failure) = run.whole(async { panic!("boom") }).await;
-        assert_eq!(end, End::Failed);
+        let (run, heard, _) = new_stage_run();
+        let (end, failure) = run.run_to_end(async { panic!("boom") }).await;
+        assert_eq!(end, StageEnd::Failed);
         assert!(failure.unwrap().why.contains("boom"));
-        assert!(matches!(drain(heard).as_slice(), [Event::Ended { end: End::Failed, .. }]));
+        assert!(matches!(drain_events(heard).as_slice(), [Event::Ended { end: StageEnd::Failed, .. }]));
     }
 
     #[tokio::test]
     async fn nothing_begins_after_a_stop() {
-        let (run, heard, stop) = listening();
+        let (run, heard, stop) = new_stage_run();
         stop.cancel();
         let (end, _) = run
-            .whole(async {
-                run.step(Step::Secret, "making", async { Ok(((), "made".into())) }).await?;
-                Ok((End::Applied, String::new()))
+            .run_to_end(async {
+                run.run_step(Step::Secret, "making", async { Ok(((), "made".into())) }).await?;
+                Ok((StageEnd::Applied, String::new()))
             })
             .await;
-        assert_eq!(end, End::Stopped);
-        assert_eq!(drain(heard).len(), 1, "only Ended is said");
+        assert_eq!(end, StageEnd::Stopped);
+        assert_eq!(drain_events(heard).len(), 1, "only Ended is said");
     }
 }

@@ -2,59 +2,63 @@
 
 use std::time::Duration;
 
-use crate::host::{Afar, run::journal};
+use crate::host::{RemoteState, run::journal};
 use crate::model::run::{
     failure::Failure,
-    other_run::{OtherRun, Watched},
+    other_run::{OtherRun, WatchEvent},
 };
 
-use super::session::Ground;
+use super::session::Session;
 
 /// How often it is looked at; over a line, each look is a request.
-const HERE: Duration = Duration::from_millis(300);
-const THERE: Duration = Duration::from_secs(2);
+const LOCAL_POLL_INTERVAL: Duration = Duration::from_millis(300);
+const REMOTE_POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Says what the run that holds the lock says, until it has ended; then this run holds it.
 ///
 /// # Errors
 /// Where it can't be asked to end.
-pub async fn watch(ground: &Ground, take_over: bool, say: impl Fn(Watched)) -> Result<(), Failure> {
-    let mut read = journal::Read::default();
+pub async fn watch_other_run(
+    session: &Session,
+    take_over: bool,
+    say: impl Fn(WatchEvent),
+) -> Result<(), Failure> {
+    let mut read = journal::JournalPosition::default();
     let mut of = None;
     let mut asked = !take_over;
     loop {
-        let Some(run) = ground.other_run().await else {
-            say(Watched::Over);
+        let Some(run) = session.acquire_or_find_other_run().await else {
+            say(WatchEvent::Ended);
             return Ok(());
         };
         // Another one has taken the lock since: it is asked nothing that was meant for the one before.
-        if of.as_ref().is_some_and(|(on, who)| (on, who) != (&run.on, &run.who)) {
-            read = journal::Read::default();
+        if of.as_ref().is_some_and(|(on, who)| (on, who) != (&run.host, &run.who)) {
+            read = journal::JournalPosition::default();
         }
-        of = Some((run.on.clone(), run.who.clone()));
-        let there = node(ground, &run);
+        of = Some((run.host.clone(), run.who.clone()));
+        let there = find_lock_node(session, &run);
         if !std::mem::replace(&mut asked, true) {
-            match there.as_ref().and_then(|node| Afar::of(&node.host)) {
-                Some(afar) => afar.ask_to_end(ground.host.clock.now()).await,
-                None => ground.host.state.ask_to_end(ground.host.clock.now())?,
+            match there.as_ref().and_then(|node| RemoteState::from_host(&node.host)) {
+                Some(afar) => afar.request_stop(session.host.clock.now()).await,
+                None => session.host.state.request_stop(session.host.clock.now())?,
             }
-            say(Watched::Asked);
+            say(WatchEvent::StopRequested);
         }
-        let (news, beat) = match there.as_ref().and_then(|node| Afar::of(&node.host)) {
-            Some(afar) => (afar.heard(&mut read).await, THERE),
-            None => (ground.host.state.heard(&mut read), HERE),
+        let (news, beat) = match there.as_ref().and_then(|node| RemoteState::from_host(&node.host)) {
+            Some(afar) => (afar.read_new_events(&mut read).await, REMOTE_POLL_INTERVAL),
+            None => (session.host.state.read_new_events(&mut read), LOCAL_POLL_INTERVAL),
         };
-        let now = there.as_ref().map_or_else(|| ground.host.clock.now(), |node| node.host.clock.now());
-        say(Watched::Run(run, now));
-        if news.anew {
-            say(Watched::Anew);
+        let now = there.as_ref().map_or_else(|| session.host.clock.now(), |node| node.host.clock.now());
+        say(WatchEvent::Run(run, now));
+        if news.restarted {
+            say(WatchEvent::Restarted);
         }
-        news.events.into_iter().for_each(|(at, event)| say(Watched::Event(event, at)));
+        news.events.into_iter().for_each(|(at, event)| say(WatchEvent::Event(event, at)));
         tokio::time::sleep(beat).await;
     }
 }
 
 /// The other host whose lock it holds; `None` where it is this one's.
-fn node(ground: &Ground, run: &OtherRun) -> Option<Ground> {
-    ground.nodes().into_iter().find(|node| node.host.reach.name() == Some(run.on.as_str()))
+fn find_lock_node(session: &Session, run: &OtherRun) -> Option<Session> {
+    session.all_nodes().into_iter().find(|node| node.host.transport.remote_name() == Some(run.host.as_str()))
 }

@@ -7,64 +7,68 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::aws::credentials::{
-    shared::Held,
-    source::{Candidate, Keys},
+    shared::SharedCredentials,
+    source::{AccessKeys, CredentialCandidate},
 };
 use crate::host::environment::{clock, version};
 use crate::model::{
-    aws::evidence::{Distribution, Ownership},
+    aws::evidence::{CloudFrontDistribution, Ownership},
     run::{
         answers::Answers,
         check::Check,
-        failure::{Failure, Kind},
+        failure::{Failure, FailureKind},
         goal::Goal,
         welcome::{
-            BucketFound, CloudFrontFound, ConfigFound, IdentityFound, Left, RuntimeFound, SetUpBy, Source,
-            TypedKeys, Welcome,
+            FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity, IdentitySource, LastRunPosition,
+            RuntimeSupport, SetUpBy, TypedCredentials, WelcomeFindings,
         },
     },
 };
 
 use super::{
-    session::{Ground, Identities, Scene, source},
+    session::{IdentityLookup, Session, Target, to_identity_source},
     stages::{access, configuration},
 };
 
-pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
-    let last = ground.settings.last.clone();
-    let mut found = Welcome { left: left(ground), last, ..Welcome::default() };
-    found.other_run = ground.other_run().await;
-    config(ground, &mut found).await;
-    found.backups = super::backups(ground).await.unwrap_or_default();
-    found.packagecloud = version::check(ground.host.version().await.as_ref()).detail;
-    found.identities = identities(ground, answers).await;
-    found.sudo = ground.left_out().map(|dropped| dropped.advice());
-    match ground.scene(answers).await {
+pub async fn read_welcome(session: &Session, answers: &Answers) -> WelcomeFindings {
+    let last = session.settings.last.clone();
+    let mut found =
+        WelcomeFindings { left: read_unfinished_run(session), last, ..WelcomeFindings::default() };
+    found.other_run = session.acquire_or_find_other_run().await;
+    read_config_into_welcome(session, &mut found).await;
+    found.backups = super::list_backups(session).await.unwrap_or_default();
+    found.packagecloud = version::check_version(session.host.read_version().await.as_ref()).detail;
+    found.identities = find_identities(session, answers).await;
+    found.sudo = session.dropped_by_sudo().map(|dropped| dropped.render_advice());
+    match session.resolve_target(answers).await {
         // Nothing of another account is shown as if it were the one that this host works in: that is asked first.
-        Ok(scene) if is_foreign(ground, &scene) && access::elsewhere(ground, &scene, answers).is_some() => {
+        Ok(target)
+            if is_other_account(session, &target)
+                && access::other_bucket_confirmation(session, &target, answers).is_some() =>
+        {
             found.cloudfront.by = SetUpBy::Unknown;
         }
-        Ok(scene) => {
-            found.buckets.push(BucketFound {
-                name: scene.names.bucket().to_owned(),
-                region: scene.bucket.region.clone(),
-                found: scene.evidence.clone(),
-                sampled: Some((scene.sampled.0 as u64, scene.sampled.1 as u64)),
+        Ok(target) => {
+            found.buckets.push(FoundBucket {
+                name: target.names.bucket_name().to_owned(),
+                region: target.bucket.region.clone(),
+                found: target.evidence.clone(),
+                sampled: Some((target.sampled.0 as u64, target.sampled.1 as u64)),
             });
-            let others = scene.cloud.buckets().await.unwrap_or_default();
-            found.buckets.extend(others.into_iter().filter(|name| name != scene.names.bucket()).map(
-                |name| BucketFound {
+            let others = target.cloud.list_buckets().await.unwrap_or_default();
+            found.buckets.extend(others.into_iter().filter(|name| name != target.names.bucket_name()).map(
+                |name| FoundBucket {
                     name,
                     region: String::new(),
                     found: "a bucket of this account".into(),
                     sampled: None,
                 },
             ));
-            match configuration::ours(ground, answers).await {
+            match configuration::find_our_distribution(session, answers).await {
                 Ok(Some(distribution)) => {
                     found.cloudfront.by =
                         if distribution.ownership == Ownership::Ours { SetUpBy::Us } else { SetUpBy::Others };
-                    found.cloudfront.runtime = runtime(ground, &scene, &distribution).await;
+                    found.cloudfront.runtime = find_function_runtime(session, &target, &distribution).await;
                     found.cloudfront.distribution = distribution.id;
                     found.cloudfront.domain = distribution.domain;
                 }
@@ -74,7 +78,7 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
                     found.failures.push(failure);
                 }
             }
-            found.goal = Some(goal(&found.cloudfront, scene.sampled.1));
+            found.goal = Some(propose_goal(&found.cloudfront, target.sampled.1));
         }
         Err(failure) => {
             found.cloudfront.by = SetUpBy::Unknown;
@@ -94,41 +98,45 @@ pub async fn welcome(ground: &Ground, answers: &Answers) -> Welcome {
 }
 
 /// What the associated function runs on, and until when AWS looks after that.
-async fn runtime(ground: &Ground, scene: &Scene, distribution: &Distribution) -> Option<RuntimeFound> {
+async fn find_function_runtime(
+    session: &Session,
+    target: &Target,
+    distribution: &CloudFrontDistribution,
+) -> Option<RuntimeSupport> {
     let associated = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
-    let function = scene.function().await.ok()??;
+    let function = target.read_function().await.ok()??;
     let version = function.versions.iter().find(|version| version.arn == *associated)?;
-    let today = clock::written(ground.host.clock.now());
-    Some(RuntimeFound::new(&version.runtime, today.get(..10).unwrap_or_default()))
+    let today = clock::render_utc_time(session.host.clock.now());
+    Some(RuntimeSupport::new(&version.runtime, today.get(..10).unwrap_or_default()))
 }
 
 /// Whether the account is another than the last run's.
-fn is_foreign(ground: &Ground, scene: &Scene) -> bool {
-    ground.settings.last.as_ref().is_some_and(|(account, _)| *account != scene.account)
+fn is_other_account(session: &Session, target: &Target) -> bool {
+    session.settings.last.as_ref().is_some_and(|(account, _)| *account != target.account)
 }
 
 /// Where the last run was left, if it didn't go to its end.
-pub fn left(ground: &Ground) -> Option<Left> {
-    let left = ground.host.state.left().0?;
-    Some(Left {
+pub fn read_unfinished_run(session: &Session) -> Option<LastRunPosition> {
+    let left = session.host.state.read_saved_run().0?;
+    Some(LastRunPosition {
         goal: left.answers.goal?,
         stage: left.stage?,
-        ago: clock::ago(ground.host.clock.now().saturating_sub(Duration::from_secs(left.when))),
+        ago: clock::render_age(session.host.clock.now().saturating_sub(Duration::from_secs(left.when))),
         on: left.on,
     })
 }
 
-async fn config(ground: &Ground, found: &mut Welcome) {
-    found.config = ConfigFound { path: ground.host.config_place(), ..ConfigFound::default() };
-    match ground.host.read_config().await {
+async fn read_config_into_welcome(session: &Session, found: &mut WelcomeFindings) {
+    found.config = FoundConfig { path: session.host.config_location(), ..FoundConfig::default() };
+    match session.host.read_config().await {
         Ok(config) => {
             found.config.managed = config.seen.managed.map(|(tool, _)| tool);
             let values = config.seen.values;
-            found.cloudfront = CloudFrontFound {
+            found.cloudfront = FoundCloudFront {
                 enabled: Some(values.enabled == Some(true)),
                 distribution: values.distribution_id.unwrap_or_default(),
                 domain: values.packages_domain.unwrap_or_default(),
-                ..CloudFrontFound::default()
+                ..FoundCloudFront::default()
             };
         }
         Err(failure) => found.config.failure = Some(failure),
@@ -136,7 +144,7 @@ async fn config(ground: &Ground, found: &mut Welcome) {
 }
 
 /// An empty bucket needs no reindex; anything else was written before CloudFront was thought of.
-fn goal(cloudfront: &CloudFrontFound, keys: usize) -> (Goal, String) {
+fn propose_goal(cloudfront: &FoundCloudFront, keys: usize) -> (Goal, String) {
     match (cloudfront.enabled, keys) {
         (Some(true), _) if cloudfront.by == SetUpBy::Others => (
             Goal::Upgrade,
@@ -148,55 +156,63 @@ fn goal(cloudfront: &CloudFrontFound, keys: usize) -> (Goal, String) {
     }
 }
 
-async fn identities(ground: &Ground, answers: &Answers) -> Vec<IdentityFound> {
-    if let Identities::Fixed(_) = ground.settings.identities {
-        let result = ground.identity(answers).await.map(|(_, caller, _)| (caller.arn, caller.account));
-        return vec![identity(Source::Environment, "the sandbox's one user".into(), result, None)];
+async fn find_identities(session: &Session, answers: &Answers) -> Vec<FoundIdentity> {
+    if let IdentityLookup::Fixed(_) = session.settings.identities {
+        let result =
+            session.resolve_identity(answers).await.map(|(_, caller, _)| (caller.arn, caller.account));
+        return vec![identity_from_result(
+            IdentitySource::Environment,
+            "the sandbox's one user".into(),
+            result,
+            None,
+        )];
     }
-    let candidates = ground.candidates(answers).await;
-    join_all(candidates.iter().map(|candidate| tried(ground, candidate))).await
+    let candidates = session.list_credential_candidates(answers).await;
+    join_all(candidates.iter().map(|candidate| try_identity(session, candidate))).await
 }
 
-async fn tried(ground: &Ground, candidate: &Candidate) -> IdentityFound {
-    let result = ground.try_candidate(candidate).await;
+async fn try_identity(session: &Session, candidate: &CredentialCandidate) -> FoundIdentity {
+    let result = session.try_candidate(candidate).await;
     let device = match &result {
-        Err(failure) if failure.kind == Kind::Credentials => ground.wants_code(&candidate.source).await,
+        Err(failure) if failure.kind == FailureKind::Credentials => {
+            session.needed_mfa_serial(&candidate.source).await
+        }
         _ => None,
     };
-    let held = result.as_ref().ok().and_then(|(cloud, _)| cloud.held());
-    let found = held.map_or_else(|| candidate.found.clone(), Held::found);
+    let held = result.as_ref().ok().and_then(|(cloud, _)| cloud.shared_credentials());
+    let found = held.map_or_else(|| candidate.found.clone(), SharedCredentials::source_description);
     let result = result.map(|(_, caller)| (caller.arn, caller.account));
-    identity(source(&candidate.source), found, result, device)
+    identity_from_result(to_identity_source(&candidate.source), found, result, device)
 }
 
-fn identity(
-    source: Source,
+fn identity_from_result(
+    source: IdentitySource,
     found: String,
     result: Result<(String, String), Failure>,
     device: Option<String>,
-) -> IdentityFound {
+) -> FoundIdentity {
     let (arn, account, suffices) = match result {
         Ok((arn, account)) => {
-            (arn, account, Check::unknown("permissions", "its permissions are checked next"))
+            (arn, account, Check::unknown_check("permissions", "its permissions are checked next"))
         }
         Err(failure) => {
             // What nobody was asked for yet is no fault.
             let suffices = match &device {
                 Some(serial) if failure.code.is_none() => {
-                    Check::unknown("identity", format!("its role wants a code of {serial}: choose it"))
+                    Check::unknown_check("identity", format!("its role wants a code of {serial}: choose it"))
                 }
-                _ => Check::fail("identity", failure.to_string(), failure.next),
+                _ => Check::failed_check("identity", failure.to_string(), failure.next),
             };
             (String::new(), String::new(), suffices)
         }
     };
-    IdentityFound { source, found, arn, account, device, suffices }
+    FoundIdentity { source, found, arn, account, device, suffices }
 }
 
 /// Typed keys, used from now on.
-pub async fn take_keys(ground: &Ground, keys: &TypedKeys) {
-    ground.host.redactor.learn(&keys.secret_access_key);
-    ground.type_keys(Keys {
+pub async fn use_typed_keys(session: &Session, keys: &TypedCredentials) {
+    session.host.redactor.learn_secret(&keys.secret_access_key);
+    session.set_typed_keys(AccessKeys {
         access: keys.access_key_id.clone(),
         secret: keys.secret_access_key.clone(),
         session: keys.session_token.clone(),
@@ -204,32 +220,33 @@ pub async fn take_keys(ground: &Ground, keys: &TypedKeys) {
     if keys.remember {
         let name = format!("aws_secret_key {}", keys.access_key_id);
         // Where there is no keyring they are typed again next time, which is said where they are asked for.
-        let _ = ground.host.keyring.put(&name, &keys.secret_access_key).await;
+        let _ = session.host.keyring.store_secret(&name, &keys.secret_access_key).await;
     }
 }
 
 /// Who a profile or typed keys are; typed keys are used from now on.
-pub async fn identify(
-    ground: &Ground,
+pub async fn identify_credentials(
+    session: &Session,
     profile: Option<&str>,
-    keys: Option<&TypedKeys>,
+    keys: Option<&TypedCredentials>,
     answers: &Answers,
-) -> IdentityFound {
+) -> FoundIdentity {
     if let Some(keys) = keys {
-        take_keys(ground, keys).await;
+        use_typed_keys(session, keys).await;
     }
     let wanted = match profile {
-        Some(name) => Source::Profile(name.to_owned()),
-        None => Source::Typed,
+        Some(name) => IdentitySource::Profile(name.to_owned()),
+        None => IdentitySource::Typed,
     };
     let mut answers = answers.clone();
     if let Some(name) = profile {
         answers.profile = Some(name.to_owned());
     }
-    let candidates = ground.candidates(&answers).await;
-    let Some(candidate) = candidates.iter().find(|candidate| source(&candidate.source) == wanted) else {
-        let failure = Failure::other("the identity", "it was not found", "type it again");
-        return identity(wanted, String::new(), Err(failure), None);
+    let candidates = session.list_credential_candidates(&answers).await;
+    let Some(candidate) = candidates.iter().find(|candidate| to_identity_source(&candidate.source) == wanted)
+    else {
+        let failure = Failure::other_failure("the identity", "it was not found", "type it again");
+        return identity_from_result(wanted, String::new(), Err(failure), None);
     };
-    tried(ground, candidate).await
+    try_identity(session, candidate).await
 }

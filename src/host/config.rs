@@ -8,12 +8,12 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::model::{
-    aws::evidence::ConfigSeen,
+    aws::evidence::ObservedConfig,
     packagecloud::{
-        config_file::{ConfigFile, Override, Refusal, diff},
-        settings::{HASH, Key, Values},
+        config_file::{ConfigFile, EditRefusal, ExpressionOverride, render_redacted_diff},
+        settings::{RAILS_HASH, SettingKey, SettingValues},
     },
-    run::failure::{Failure, Kind},
+    run::failure::{Failure, FailureKind},
 };
 
 use super::{
@@ -24,14 +24,14 @@ use super::{
 
 /// packagecloud.rb, as read.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct LoadedConfig {
     pub file: ConfigFile,
-    pub seen: ConfigSeen,
+    pub seen: ObservedConfig,
 }
 
 /// An edit that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct ConfigWriteResult {
     /// Where the old bytes are; `None` where the file said all of it already, and was left alone.
     pub backup: Option<PathBuf>,
     /// A unified diff, secrets hidden; empty where nothing changed.
@@ -40,28 +40,28 @@ pub struct Written {
 
 /// A backup beside packagecloud.rb.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Backup {
+pub struct ConfigBackup {
     pub path: PathBuf,
     /// When it was made: `2026-11-23 20:45:00 UTC`.
     pub made: String,
 }
 
 /// The lines to type, where a secret is among them.
-const BY_HAND: &str = "lines-to-type";
+const MANUAL_LINES_FILE: &str = "lines-to-type";
 /// How what is typed by hand follows the next move: in its place, or where it works only once that is made.
-const OR: &str = "or";
-const AFTER_THAT: &str = "or, after that,";
+const MANUAL_INSTEAD: &str = "or";
+const MANUAL_AFTERWARDS: &str = "or, after that,";
 
-fn shell(path: &Path) -> String {
+fn quote_shell_path(path: &Path) -> String {
     shell_words::quote(&path.to_string_lossy()).into_owned()
 }
 
 /// How many names of backups are looked at at once.
-const FEW: usize = 8;
+const BACKUP_NAMES_PER_LOOK: usize = 8;
 
 /// What of a backup is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restore {
+pub enum RestoreScope {
     /// The four values; with `keep_secret` without the secret, since the edge holds the one that stands.
     Values { keep_secret: bool },
     /// The file, byte for byte.
@@ -73,48 +73,49 @@ impl Host {
     ///
     /// # Errors
     /// Where it can't be read, or isn't Ruby: then with the lines to type.
-    pub async fn read_config(&self) -> Result<Config, Failure> {
+    pub async fn read_config(&self) -> Result<LoadedConfig, Failure> {
         let root = Path::new("/");
-        let clients = if self.clients { managed::places(root) } else { Vec::new() };
-        let (bytes, there) = self.reach.read_and_find(&self.config, &clients).await?;
-        let file = ConfigFile::parse(&bytes);
-        self.redactor.learn_file(&file);
+        let clients = if self.looks_for_clients { managed::client_paths(root) } else { Vec::new() };
+        let (bytes, there) = self.transport.read_file_and_find_existing(&self.config, &clients).await?;
+        let file = ConfigFile::parse_ruby(&bytes);
+        self.redactor.learn_file_secrets(&file);
         if let Some(line) = file.error_line() {
-            return Err(self.refused(&file, &Refusal::NotRuby(line), &[]));
+            return Err(self.refusal_failure(&file, &EditRefusal::NotRuby(line), &[]));
         }
-        let managed = managed::header(&bytes).or_else(|| managed::client(root, &there));
-        let mut values = file.values();
-        let expressions = file.expressions();
+        let managed =
+            managed::find_managed_header(&bytes).or_else(|| managed::find_config_client(root, &there));
+        let mut values = file.setting_values();
+        let expressions = file.find_expressions();
         // What its tool was given and hasn't written yet is as good as written.
-        let awaited = self.awaited_secret().filter(|_| {
+        let awaited = self.read_pending_secret().filter(|_| {
             managed.is_some()
                 && values.secret.is_none()
-                && !expressions.iter().any(|(key, ..)| *key == Key::Secret)
+                && !expressions.iter().any(|(key, ..)| *key == SettingKey::Secret)
         });
         let awaits_secret = awaited.is_some();
         if let Some(secret) = awaited {
-            self.redactor.learn(&secret);
+            self.redactor.learn_secret(&secret);
             values.secret = Some(secret);
         }
-        let seen = ConfigSeen {
-            path: self.config_place(),
-            hash: transport::hash(&bytes),
+        let seen = ObservedConfig {
+            path: self.config_location(),
+            hash: transport::sha256_hex(&bytes),
             values,
             expressions,
             managed,
             awaits_secret,
         };
-        Ok(Config { file, seen })
+        Ok(LoadedConfig { file, seen })
     }
 
     /// The hash of packagecloud.rb's bytes, Ruby or not: what [`Self::restore`] must be given.
-    pub async fn config_hash(&self) -> Result<String, Failure> {
-        Ok(transport::hash(&self.reach.read(&self.config).await?))
+    pub async fn read_config_hash(&self) -> Result<String, Failure> {
+        Ok(transport::sha256_hex(&self.transport.read_file(&self.config).await?))
     }
 
     /// Unix time of packagecloud.rb's last change.
-    pub async fn config_changed(&self) -> Option<std::time::Duration> {
-        self.reach.modified(std::slice::from_ref(&self.config)).await
+    pub async fn read_config_change_time(&self) -> Option<std::time::Duration> {
+        self.transport.read_latest_change_time(std::slice::from_ref(&self.config)).await
     }
 
     /// The diff that writing would make, secrets hidden; empty where it would change nothing.
@@ -124,11 +125,13 @@ impl Host {
     pub fn preview_config(
         &self,
         file: &ConfigFile,
-        wanted: &[(Key, String)],
-        expressions: Override,
+        wanted: &[(SettingKey, String)],
+        expressions: ExpressionOverride,
     ) -> Result<Vec<String>, Failure> {
-        let edited = file.set(wanted, expressions).map_err(|refusal| self.refused(file, &refusal, wanted))?;
-        Ok(diff(file.bytes(), &edited))
+        let edited = file
+            .render_with_values(wanted, expressions)
+            .map_err(|refusal| self.refusal_failure(file, &refusal, wanted))?;
+        Ok(render_redacted_diff(file.bytes(), &edited))
     }
 
     /// Writes `wanted` (Ruby source, as `Values::ruby` gives it) to the file that was `seen`, with a backup first.
@@ -137,37 +140,43 @@ impl Host {
     /// Where the file moved, or can't be edited or written; it is as it was then, and the next move holds the lines to type.
     pub async fn write_config(
         &self,
-        seen: &ConfigSeen,
-        wanted: &[(Key, String)],
-        expressions: Override,
-    ) -> Result<Written, Failure> {
-        let bytes =
-            self.reach.read(&self.config).await.map_err(|failure| self.by_hand(failure, OR, wanted))?;
-        if transport::hash(&bytes) != seen.hash {
-            return Err(self.moved());
+        seen: &ObservedConfig,
+        wanted: &[(SettingKey, String)],
+        expressions: ExpressionOverride,
+    ) -> Result<ConfigWriteResult, Failure> {
+        let bytes = self
+            .transport
+            .read_file(&self.config)
+            .await
+            .map_err(|failure| self.with_manual_steps(failure, MANUAL_INSTEAD, wanted))?;
+        if transport::sha256_hex(&bytes) != seen.hash {
+            return Err(self.config_drifted_failure());
         }
-        let file = ConfigFile::parse(&bytes);
-        let edited =
-            file.set(wanted, expressions).map_err(|refusal| self.refused(&file, &refusal, wanted))?;
-        self.redactor.learn_file(&ConfigFile::parse(&edited));
-        self.place(&seen.hash, &bytes, &edited).await.map_err(|failure| self.by_hand(failure, OR, wanted))
+        let file = ConfigFile::parse_ruby(&bytes);
+        let edited = file
+            .render_with_values(wanted, expressions)
+            .map_err(|refusal| self.refusal_failure(&file, &refusal, wanted))?;
+        self.redactor.learn_file_secrets(&ConfigFile::parse_ruby(&edited));
+        self.replace_config(&seen.hash, &bytes, &edited)
+            .await
+            .map_err(|failure| self.with_manual_steps(failure, MANUAL_INSTEAD, wanted))
     }
 
     /// The backups beside packagecloud.rb, the newest first.
-    pub async fn backups(&self) -> Result<Vec<Backup>, Failure> {
-        let (dir, name) = self.place_and_name();
+    pub async fn list_backups(&self) -> Result<Vec<ConfigBackup>, Failure> {
+        let (dir, name) = self.config_dir_and_name();
         let prefix = format!("{name}.");
-        let mut found: Vec<(u64, Backup)> = self
-            .reach
-            .list(&dir)
+        let mut found: Vec<(u64, ConfigBackup)> = self
+            .transport
+            .list_dir(&dir)
             .await?
             .into_iter()
             .filter_map(|file| {
                 let stamp = file.strip_prefix(&prefix)?.strip_suffix(".bak")?;
                 let (second, nth) = stamp.split_once('-').unwrap_or((stamp, "1"));
-                let time = clock::stamped(second)?;
+                let time = clock::parse_file_stamp(second)?;
                 let nth = nth.parse().ok()?;
-                Some((nth, Backup { path: dir.join(&file), made: clock::written(time) }))
+                Some((nth, ConfigBackup { path: dir.join(&file), made: clock::render_utc_time(time) }))
             })
             .collect();
         // Of one second's backups the one with the higher number is the newer.
@@ -176,79 +185,96 @@ impl Host {
     }
 
     /// What a backup says of the four values.
-    pub async fn read_backup(&self, backup: &Backup) -> Result<Values, Failure> {
-        let file = ConfigFile::parse(&self.reach.read(&backup.path).await?);
-        self.redactor.learn_file(&file);
-        Ok(if file.has_error() { Values::default() } else { file.values() })
+    pub async fn read_backup(&self, backup: &ConfigBackup) -> Result<SettingValues, Failure> {
+        let file = ConfigFile::parse_ruby(&self.transport.read_file(&backup.path).await?);
+        self.redactor.learn_file_secrets(&file);
+        Ok(if file.has_error() { SettingValues::default() } else { file.setting_values() })
     }
 
     /// The diff that restoring would make, secrets hidden.
-    pub async fn preview_restore(&self, backup: &Backup, what: Restore) -> Result<Vec<String>, Failure> {
-        let bytes = self.reach.read(&self.config).await?;
-        let restored = self.restored(&bytes, backup, what).await?;
-        Ok(diff(&bytes, &restored))
+    pub async fn preview_restore(
+        &self,
+        backup: &ConfigBackup,
+        what: RestoreScope,
+    ) -> Result<Vec<String>, Failure> {
+        let bytes = self.transport.read_file(&self.config).await?;
+        let restored = self.apply_backup_to_bytes(&bytes, backup, what).await?;
+        Ok(render_redacted_diff(&bytes, &restored))
     }
 
     /// Restores from a backup the file whose hash is `seen`, with a backup of what stands now first.
-    pub async fn restore(&self, seen: &str, backup: &Backup, what: Restore) -> Result<Written, Failure> {
-        let bytes = self.reach.read(&self.config).await?;
-        if transport::hash(&bytes) != seen {
-            return Err(self.moved());
+    pub async fn restore_backup(
+        &self,
+        seen: &str,
+        backup: &ConfigBackup,
+        what: RestoreScope,
+    ) -> Result<ConfigWriteResult, Failure> {
+        let bytes = self.transport.read_file(&self.config).await?;
+        if transport::sha256_hex(&bytes) != seen {
+            return Err(self.config_drifted_failure());
         }
-        let restored = self.restored(&bytes, backup, what).await?;
-        self.place(seen, &bytes, &restored).await
+        let restored = self.apply_backup_to_bytes(&bytes, backup, what).await?;
+        self.replace_config(seen, &bytes, &restored).await
     }
 
-    async fn restored(&self, bytes: &[u8], backup: &Backup, what: Restore) -> Result<Vec<u8>, Failure> {
-        let old = self.reach.read(&backup.path).await?;
-        let (now, then) = (ConfigFile::parse(bytes), ConfigFile::parse(&old));
-        self.redactor.learn_file(&now);
-        self.redactor.learn_file(&then);
-        let Restore::Values { keep_secret } = what else { return Ok(old) };
+    async fn apply_backup_to_bytes(
+        &self,
+        bytes: &[u8],
+        backup: &ConfigBackup,
+        what: RestoreScope,
+    ) -> Result<Vec<u8>, Failure> {
+        let old = self.transport.read_file(&backup.path).await?;
+        let (now, then) = (ConfigFile::parse_ruby(bytes), ConfigFile::parse_ruby(&old));
+        self.redactor.learn_file_secrets(&now);
+        self.redactor.learn_file_secrets(&then);
+        let RestoreScope::Values { keep_secret } = what else { return Ok(old) };
         let whole = |why: String| {
             let next = "restore the whole file with --whole-file, or edit it by hand";
-            Failure::other(backup.path.display().to_string(), why, next)
+            Failure::other_failure(backup.path.display().to_string(), why, next)
         };
         if let Some(line) = then.error_line() {
             return Err(whole(format!("line {line} is not Ruby")));
         }
-        if let Some((key, line, text)) = then.expressions().first() {
-            return Err(whole(format!("{} is an expression there, on line {line}: {text}", key.name())));
+        if let Some((key, line, text)) = then.find_expressions().first() {
+            return Err(whole(format!(
+                "{} is an expression there, on line {line}: {text}",
+                key.setting_name()
+            )));
         }
-        let values = then.values();
-        let wanted: Vec<(Key, Option<String>)> = Key::ALL
+        let values = then.setting_values();
+        let wanted: Vec<(SettingKey, Option<String>)> = SettingKey::ALL
             .into_iter()
-            .filter(|key| !(keep_secret && *key == Key::Secret))
-            .map(|key| (key, values.ruby(key)))
+            .filter(|key| !(keep_secret && *key == SettingKey::Secret))
+            .map(|key| (key, values.render_ruby_value(key)))
             .collect();
-        now.restore(&wanted).map_err(|refusal| match refusal {
-            Refusal::Unsure => whole("its values can't be put back line by line".to_owned()),
-            other => self.refused(&now, &other, &[]),
+        now.render_with_restored_values(&wanted).map_err(|refusal| match refusal {
+            EditRefusal::Unsure => whole("its values can't be put back line by line".to_owned()),
+            other => self.refusal_failure(&now, &other, &[]),
         })
     }
 
-    async fn place(&self, seen: &str, old: &[u8], new: &[u8]) -> Result<Written, Failure> {
+    async fn replace_config(&self, seen: &str, old: &[u8], new: &[u8]) -> Result<ConfigWriteResult, Failure> {
         if old == new {
-            return Ok(Written { backup: None, diff: Vec::new() });
+            return Ok(ConfigWriteResult { backup: None, diff: Vec::new() });
         }
-        let backup = self.fresh_backup().await;
-        let before = self.pending(seen).await;
-        self.reach.replace(&self.config, seen, new, &backup).await?;
-        self.note_written(&transport::hash(new), before);
-        Ok(Written { backup: Some(backup), diff: diff(old, new) })
+        let backup = self.choose_backup_path().await;
+        let before = self.read_pending_changes(seen).await;
+        self.transport.replace_file(&self.config, seen, new, &backup).await?;
+        self.note_own_write(&transport::sha256_hex(new), before);
+        Ok(ConfigWriteResult { backup: Some(backup), diff: render_redacted_diff(old, new) })
     }
 
     /// `packagecloud.rb.<UTC>.bak`; several of one second are told apart by `-2`, `-3`, ….
-    async fn fresh_backup(&self) -> PathBuf {
-        let (dir, name) = self.place_and_name();
-        let stamp = clock::stamp(self.clock.now());
+    async fn choose_backup_path(&self) -> PathBuf {
+        let (dir, name) = self.config_dir_and_name();
+        let stamp = clock::render_file_stamp(self.clock.now());
         let named = |count: usize| match count {
             1 => dir.join(format!("{name}.{stamp}.bak")),
             _ => dir.join(format!("{name}.{stamp}-{count}.bak")),
         };
-        for from in (1..).step_by(FEW) {
-            let paths: Vec<PathBuf> = (from..from + FEW).map(named).collect();
-            let there = self.reach.existing(&paths).await;
+        for from in (1..).step_by(BACKUP_NAMES_PER_LOOK) {
+            let paths: Vec<PathBuf> = (from..from + BACKUP_NAMES_PER_LOOK).map(named).collect();
+            let there = self.transport.find_existing(&paths).await;
             if let Some(free) = paths.into_iter().find(|path| !there.contains(path)) {
                 return free;
             }
@@ -256,91 +282,110 @@ impl Host {
         named(1)
     }
 
-    fn place_and_name(&self) -> (PathBuf, String) {
+    fn config_dir_and_name(&self) -> (PathBuf, String) {
         let dir = self.config.parent().filter(|dir| !dir.as_os_str().is_empty());
         let name = self.config.file_name().unwrap_or_default().to_string_lossy().into_owned();
         (dir.unwrap_or(".".as_ref()).to_owned(), name)
     }
 
-    fn moved(&self) -> Failure {
-        Failure::drifted(self.config_place(), "it was changed since it was read, so it was not overwritten")
+    fn config_drifted_failure(&self) -> Failure {
+        Failure::drift_failure(
+            self.config_location(),
+            "it was changed since it was read, so it was not overwritten",
+        )
     }
 
     /// What to type where the file can't be written. A secret is never said: its line is put into a file of this user's.
-    fn lines(&self, wanted: &[(Key, String)]) -> String {
-        if wanted.iter().any(|(key, _)| *key == Key::Secret) {
-            let line = |(key, value): &(Key, String)| format!("{HASH}['{}'] = {value}\n", key.name());
+    fn render_manual_steps(&self, wanted: &[(SettingKey, String)]) -> String {
+        if wanted.iter().any(|(key, _)| *key == SettingKey::Secret) {
+            let line = |(key, value): &(SettingKey, String)| {
+                format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name())
+            };
             let text: String = wanted.iter().map(line).collect();
-            if let Ok(kept) = self.state.write(&self.note_name(BY_HAND), text.as_bytes()) {
-                let (kept, path) = (shell(&kept), shell(&self.config));
-                return match self.reach.name() {
+            if let Ok(kept) = self.state.write_file(&self.note_file_name(MANUAL_LINES_FILE), text.as_bytes())
+            {
+                let (kept, path) = (quote_shell_path(&kept), quote_shell_path(&self.config));
+                return match self.transport.remote_name() {
                     None => format!("to do it by hand: cat {kept} >> {path}"),
                     Some(name) => format!("to do it by hand: ssh {name} 'cat >> {path}' < {kept}"),
                 };
             }
         }
-        let off = [(Key::Enabled, "false".to_owned())];
+        let off = [(SettingKey::Enabled, "false".to_owned())];
         let wanted = if wanted.is_empty() { &off } else { wanted };
-        let line = |(key, value): &(Key, String)| {
-            let value = if *key == Key::Secret { "'(hidden)'" } else { value };
-            format!("{HASH}['{}'] = {value}", key.name())
+        let line = |(key, value): &(SettingKey, String)| {
+            let value = if *key == SettingKey::Secret { "'(hidden)'" } else { value };
+            format!("{RAILS_HASH}['{}'] = {value}", key.setting_name())
         };
         let lines: Vec<String> = wanted.iter().map(line).collect();
         let verb = if wanted == off { "to switch CloudFront off by hand" } else { "to do it by hand" };
-        let ctl = self.ctl.name();
+        let ctl = self.ctl.command_line();
         format!(
             "{verb}, make this the end of {}: {} ; then run{}: {ctl} reconfigure && {ctl} restart",
-            self.config_place(),
+            self.config_location(),
             lines.join(" ; "),
-            self.reach.name().map(|name| format!(" on {name}")).unwrap_or_default(),
+            self.transport.remote_name().map(|name| format!(" on {name}")).unwrap_or_default(),
         )
     }
 
     /// A failure whose next move is followed, after `then`, by what to type.
-    fn by_hand(&self, mut failure: Failure, then: &str, wanted: &[(Key, String)]) -> Failure {
-        if failure.kind != Kind::Drifted {
-            failure.next = format!("{}; {then} {}", failure.next, self.lines(wanted));
+    fn with_manual_steps(
+        &self,
+        mut failure: Failure,
+        then: &str,
+        wanted: &[(SettingKey, String)],
+    ) -> Failure {
+        if failure.kind != FailureKind::Drifted {
+            failure.next = format!("{}; {then} {}", failure.next, self.render_manual_steps(wanted));
         }
         failure
     }
 
-    fn refused(&self, file: &ConfigFile, refusal: &Refusal, wanted: &[(Key, String)]) -> Failure {
-        let path = self.config_place();
+    fn refusal_failure(
+        &self,
+        file: &ConfigFile,
+        refusal: &EditRefusal,
+        wanted: &[(SettingKey, String)],
+    ) -> Failure {
+        let path = self.config_location();
         match refusal {
-            Refusal::NotRuby(line) => self.by_hand(
-                Failure::other(
+            EditRefusal::NotRuby(line) => self.with_manual_steps(
+                Failure::other_failure(
                     path,
-                    format!("line {line} is not Ruby: {}", file.line(*line)),
+                    format!("line {line} is not Ruby: {}", file.redacted_line(*line)),
                     format!("correct line {line} (ruby -c shows why), or put # before it, then look again"),
                 ),
-                AFTER_THAT,
+                MANUAL_AFTERWARDS,
                 wanted,
             ),
-            Refusal::Expressions(lines) => {
+            EditRefusal::Expressions(lines) => {
                 let lines: Vec<String> =
                     lines.iter().map(|(_, number, text)| format!("line {number}: {text}")).collect();
-                Failure::consent(
+                Failure::consent_failure(
                     path,
                     format!("what stands there is an expression, {}", lines.join("; ")),
                     "let a line at the end of the file override it with --override-expression, or change that line by hand",
                 )
             }
-            Refusal::Leaves(line) => self.by_hand(
-                Failure::other(
+            EditRefusal::EarlyExit(line) => self.with_manual_steps(
+                Failure::other_failure(
                     path,
-                    format!("line {line} leaves the file, so nothing after it is run: {}", file.line(*line)),
+                    format!(
+                        "line {line} leaves the file, so nothing after it is run: {}",
+                        file.redacted_line(*line)
+                    ),
                     format!("take line {line} out, then look again"),
                 ),
-                AFTER_THAT,
+                MANUAL_AFTERWARDS,
                 wanted,
             ),
-            Refusal::Unsure => self.by_hand(
-                Failure::other(
+            EditRefusal::Unsure => self.with_manual_steps(
+                Failure::other_failure(
                     path,
                     "the edited file would not surely say what is wanted, so it was left alone",
                     "look at its last lines for something that doesn't end",
                 ),
-                OR,
+                MANUAL_INSTEAD,
                 wanted,
             ),
         }

@@ -12,66 +12,73 @@ pub mod transport;
 
 use std::path::{Path, PathBuf};
 
-pub use config::{Backup, Config, Restore, Written};
-pub use ctl::{Ctl, Outcome, REINDEX};
-pub use environment::clock::Clock;
+pub use config::{ConfigBackup, ConfigWriteResult, LoadedConfig, RestoreScope};
+pub use ctl::{Ctl, CtlOutcome, VENDOR_REINDEX_COMMAND};
+pub use environment::clock::HostClock;
 pub use environment::keyring::Keyring;
 pub use redact::Redactor;
-pub use run::remote::{Afar, Hold};
-pub use run::state::State;
-pub use run::stop_request::Asked;
-pub use transport::Reach;
+pub use run::remote::{RemoteLock, RemoteState};
+pub use run::state::HostStateDir;
+pub use run::stop_request::StopRequest;
+pub use transport::Transport;
 pub use transport::ssh::Ssh;
 
 /// The host, and how it is reached. Clones share what they know.
 #[derive(Debug, Clone)]
 pub struct Host {
-    pub reach: Reach,
+    pub transport: Transport,
     /// Where packagecloud.rb lies.
     pub config: PathBuf,
     pub ctl: Ctl,
-    pub state: State,
+    pub state: HostStateDir,
     pub keyring: Keyring,
     pub redactor: Redactor,
-    pub clock: Clock,
+    pub clock: HostClock,
     /// Whether the host is asked for configuration clients; a sandbox never asks.
-    pub clients: bool,
+    pub looks_for_clients: bool,
 }
 
 impl Host {
     /// This machine.
     #[must_use]
-    pub fn here(config: &Path, ctl: Ctl, state: State) -> Self {
+    pub fn new_local(config: &Path, ctl: Ctl, state: HostStateDir) -> Self {
         Self {
-            reach: Reach::Local,
+            transport: Transport::Local,
             config: config.to_owned(),
             ctl,
             state,
             keyring: Keyring::System,
             redactor: Redactor::default(),
-            clock: Clock::default(),
-            clients: true,
+            clock: HostClock::default(),
+            looks_for_clients: true,
         }
     }
 
     /// Another one, at the end of `line`, which was laid; what is kept here of it is kept in `state`.
     #[must_use]
-    pub fn afar(line: Ssh, config: &Path, ctl: Ctl, state: State) -> Self {
+    pub fn new_remote(line: Ssh, config: &Path, ctl: Ctl, state: HostStateDir) -> Self {
         let of = line.clone();
-        let clock = Clock::new(move || environment::clock::shifted(Clock::default().now(), of.ahead()));
-        Self { reach: Reach::Ssh(line), clock, ..Self::here(config, ctl, state) }
+        let clock = HostClock::new(move || {
+            environment::clock::shift_time(HostClock::default().now(), of.clock_ahead_ms())
+        });
+        Self { transport: Transport::Ssh(line), clock, ..Self::new_local(config, ctl, state) }
     }
 
     /// A sandbox's: no keyring, no configuration client of this machine is ever asked.
     #[must_use]
-    pub fn sandboxed(config: &Path, play: ctl::Play, state: State, clock: Clock) -> Self {
-        let (keyring, ctl) = (Keyring::memory(), Ctl::Played(play));
-        Self { keyring, clock, clients: false, ..Self::here(config, ctl, state) }
+    pub fn new_sandboxed(
+        config: &Path,
+        play: ctl::SimulatedCtl,
+        state: HostStateDir,
+        clock: HostClock,
+    ) -> Self {
+        let (keyring, ctl) = (Keyring::in_memory(), Ctl::Simulated(play));
+        Self { keyring, clock, looks_for_clients: false, ..Self::new_local(config, ctl, state) }
     }
     /// Something of this host, as it is said: `web1:packagecloud-ctl` where it is another one.
     #[must_use]
-    pub fn said_at(&self, what: &str) -> String {
-        match self.reach.name() {
+    pub fn with_host_prefix(&self, what: &str) -> String {
+        match self.transport.remote_name() {
             None => what.to_owned(),
             Some(name) => format!("{name}:{what}"),
         }
@@ -79,36 +86,36 @@ impl Host {
 
     /// ` on web1`, for the end of what is said of another host; nothing for this one.
     #[must_use]
-    pub fn on(&self) -> String {
-        self.reach.name().map(|name| format!(" on {name}")).unwrap_or_default()
+    pub fn host_suffix(&self) -> String {
+        self.transport.remote_name().map(|name| format!(" on {name}")).unwrap_or_default()
     }
 
     /// Where packagecloud.rb lies, as it is said.
     #[must_use]
-    pub fn config_place(&self) -> String {
-        self.said_at(&self.config.display().to_string())
+    pub fn config_location(&self) -> String {
+        self.with_host_prefix(&self.config.display().to_string())
     }
 
     /// Keeps something about this host, here. Lost, it loses no more than time.
-    pub fn note(&self, name: &str, text: &str) {
-        let _ = self.state.write(&self.note_name(name), text.as_bytes());
+    pub fn write_note(&self, name: &str, text: &str) {
+        let _ = self.state.write_file(&self.note_file_name(name), text.as_bytes());
     }
 
     /// What [`Self::note`] kept.
     #[must_use]
-    pub fn noted(&self, name: &str) -> Option<String> {
-        String::from_utf8(self.state.read(&self.note_name(name))?).ok()
+    pub fn read_note(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.state.read_file(&self.note_file_name(name))?).ok()
     }
 
-    pub fn forget_note(&self, name: &str) {
-        self.state.remove(&self.note_name(name));
+    pub fn remove_note(&self, name: &str) {
+        self.state.remove_file(&self.note_file_name(name));
     }
 
     /// A name for something that is kept here about this host.
     #[must_use]
-    pub fn note_name(&self, name: &str) -> String {
+    pub fn note_file_name(&self, name: &str) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._@".contains(c) { c } else { '_' };
-        match self.reach.name() {
+        match self.transport.remote_name() {
             None => name.to_owned(),
             Some(host) => format!("{name} {}", host.chars().map(plain).collect::<String>()),
         }

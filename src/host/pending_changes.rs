@@ -9,12 +9,12 @@ use super::{Ctl, Host};
 
 /// Holds the hash of what was written last, and whether somebody else had changed the file before since the last
 /// reconfigure. Lost, the next go-live says more than it must.
-const WRITTEN: &str = "written";
-const PACKAGES: [&str; 2] = ["packagecloud", "packagecloud-enterprise"];
+const LAST_WRITE_NOTE: &str = "written";
+const PACKAGE_NAMES: [&str; 2] = ["packagecloud", "packagecloud-enterprise"];
 
 /// What packagecloud.rb holds that packagecloud doesn't follow yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pending {
+pub enum PendingChanges {
     /// When the file was changed can't be told.
     Unknown,
     /// It is as it was at the last reconfigure.
@@ -27,35 +27,35 @@ pub enum Pending {
 
 impl Host {
     /// What the file whose bytes hash to `hash` holds since the last reconfigure.
-    pub async fn pending(&self, hash: &str) -> Pending {
-        let Some(changed) = self.config_changed().await else { return Pending::Unknown };
-        let last = self.last_reconfigure().await;
-        let written = self.noted(WRITTEN);
+    pub async fn read_pending_changes(&self, hash: &str) -> PendingChanges {
+        let Some(changed) = self.read_config_change_time().await else { return PendingChanges::Unknown };
+        let last = self.last_reconfigure_time().await;
+        let written = self.read_note(LAST_WRITE_NOTE);
         let ours = written.as_deref().and_then(|text| text.split_once(' ')).filter(|(of, _)| *of == hash);
         match (last, ours) {
-            (Some(last), _) if changed <= last => Pending::Nothing { last },
-            (Some(last), Some((_, "ours"))) => Pending::Ours { last },
-            _ => Pending::Theirs { changed, last },
+            (Some(last), _) if changed <= last => PendingChanges::Nothing { last },
+            (Some(last), Some((_, "ours"))) => PendingChanges::Ours { last },
+            _ => PendingChanges::Theirs { changed, last },
         }
     }
 
     /// Keeps that this program brought the file to the hash `new`, from what was `before`.
-    pub(super) fn note_written(&self, new: &str, before: Pending) {
+    pub(super) fn note_own_write(&self, new: &str, before: PendingChanges) {
         let whose = match before {
-            Pending::Nothing { .. } | Pending::Ours { .. } => "ours",
-            Pending::Unknown | Pending::Theirs { .. } => "theirs",
+            PendingChanges::Nothing { .. } | PendingChanges::Ours { .. } => "ours",
+            PendingChanges::Unknown | PendingChanges::Theirs { .. } => "theirs",
         };
-        self.note(WRITTEN, &format!("{new} {whose}"));
+        self.write_note(LAST_WRITE_NOTE, &format!("{new} {whose}"));
     }
 
     /// Unix time at which packagecloud was installed or upgraded last, by its package or by what that left.
-    pub async fn installed(&self) -> Option<Duration> {
+    pub async fn read_install_time(&self) -> Option<Duration> {
         if !matches!(self.ctl, Ctl::Command(_)) {
             return None;
         }
-        if let Some(rpm) = self.rpm().await {
-            for name in PACKAGES {
-                let said = self.reach.ask(&rpm, &["-q", "--qf", "%{INSTALLTIME}\n", name]).await;
+        if let Some(rpm) = self.find_rpm().await {
+            for name in PACKAGE_NAMES {
+                let said = self.transport.query_stdout(&rpm, &["-q", "--qf", "%{INSTALLTIME}\n", name]).await;
                 let time = said.and_then(|said| said.lines().next()?.trim().parse().ok());
                 if let Some(time) = time {
                     return Some(Duration::from_secs(time));
@@ -63,9 +63,10 @@ impl Host {
             }
         }
         // dpkg writes its list as it unpacks; the manifest has the time of the build, which is earlier.
-        let lists = PACKAGES.map(|name| Path::new("/var/lib/dpkg/info").join(name).with_extension("list"));
+        let lists =
+            PACKAGE_NAMES.map(|name| Path::new("/var/lib/dpkg/info").join(name).with_extension("list"));
         let traces: Vec<PathBuf> =
             lists.into_iter().chain([PathBuf::from("/opt/packagecloud/version-manifest.txt")]).collect();
-        self.reach.modified(&traces).await
+        self.transport.read_latest_change_time(&traces).await
     }
 }

@@ -12,16 +12,16 @@ pub struct Redactor(Arc<RwLock<Vec<String>>>);
 
 impl Redactor {
     /// Learns a secret, in every form under which it may turn up.
-    pub fn learn(&self, secret: &Secret) {
-        self.add(redact::forms(secret.expose()));
+    pub fn learn_secret(&self, secret: &Secret) {
+        self.add_secret_forms(redact::secret_forms(secret.expose_secret()));
     }
 
     /// Learns every secret of a packagecloud.rb.
-    pub fn learn_file(&self, file: &ConfigFile) {
-        self.add(file.secrets().to_vec());
+    pub fn learn_file_secrets(&self, file: &ConfigFile) {
+        self.add_secret_forms(file.known_secrets().to_vec());
     }
 
-    fn add(&self, forms: Vec<String>) {
+    fn add_secret_forms(&self, forms: Vec<String>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         known.extend(forms);
         // Longest first, so that no secret is cut by one that it contains.
@@ -31,8 +31,11 @@ impl Redactor {
 
     /// The line as it may be shown.
     #[must_use]
-    pub fn clean(&self, line: &str) -> String {
-        redact::hide(&plain(line), &self.0.read().unwrap_or_else(PoisonError::into_inner))
+    pub fn redact_line(&self, line: &str) -> String {
+        redact::redact_line(
+            &strip_control_sequences(line),
+            &self.0.read().unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
@@ -44,7 +47,7 @@ impl std::fmt::Debug for Redactor {
 
 /// A line without escape sequences and control characters; of what was overwritten by a carriage return, the last.
 #[must_use]
-pub fn plain(line: &str) -> String {
+pub fn strip_control_sequences(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut chars = line.trim_end_matches(['\n', '\r']).chars().peekable();
     while let Some(c) = chars.next() {
@@ -96,17 +99,17 @@ mod tests {
             ("\u{1b}(Bx\u{1b}=y\u{1b}", "xy"),
             ("\u{1b}[31", ""),
         ] {
-            assert_eq!(plain(line), shown);
+            assert_eq!(strip_control_sequences(line), shown);
         }
     }
 
     #[test]
     fn a_secret_is_hidden_even_where_escapes_cut_it() {
         let redactor = Redactor::default();
-        redactor.learn(&Secret::new("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI"));
-        redactor.learn_file(&ConfigFile::parse(b"backups['s3_secret_key'] = 'from-the-file'\n"));
+        redactor.learn_secret(&Secret::new("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI"));
+        redactor.learn_file_secrets(&ConfigFile::parse_ruby(b"backups['s3_secret_key'] = 'from-the-file'\n"));
         assert_eq!(
-            redactor.clean("\u{1b}[31mfrom-\u{1b}[0mthe-file, 026d8abc1a8b25f10e8389cfefbfb65b"),
+            redactor.redact_line("\u{1b}[31mfrom-\u{1b}[0mthe-file, 026d8abc1a8b25f10e8389cfefbfb65b"),
             "(hidden), (hidden)"
         );
         assert_eq!(format!("{redactor:?}"), "Redactor(hidden)");

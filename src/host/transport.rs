@@ -14,15 +14,15 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::run::failure::{Failure, Kind};
+use crate::model::run::failure::{Failure, FailureKind};
 
 use crate::host::transport::ssh::Ssh;
 
-pub(super) use local::write_new;
+pub(super) use local::write_new_file;
 
 /// Where packagecloud's host is, as seen from here.
 #[derive(Debug, Clone, Default)]
-pub enum Reach {
+pub enum Transport {
     /// It is this machine.
     #[default]
     Local,
@@ -32,27 +32,27 @@ pub enum Reach {
 
 /// The SHA-256 of a file's bytes, hex.
 #[must_use]
-pub fn hash(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
 /// Where programs lie that `sudo`, or a session without a terminal, may have left out of `PATH`.
-pub(super) const USUAL: [&str; 7] =
+pub(super) const USUAL_PROGRAM_DIRS: [&str; 7] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/packagecloud/bin"];
 
-impl Reach {
+impl Transport {
     /// The other host's name; `None` for this machine.
     #[must_use]
-    pub fn name(&self) -> Option<&str> {
+    pub fn remote_name(&self) -> Option<&str> {
         match self {
             Self::Local => None,
-            Self::Ssh(line) => Some(line.name()),
+            Self::Ssh(line) => Some(line.host_name()),
         }
     }
 
     /// The line to another host.
     #[must_use]
-    pub fn line(&self) -> Option<&Ssh> {
+    pub fn as_ssh(&self) -> Option<&Ssh> {
         match self {
             Self::Local => None,
             Self::Ssh(line) => Some(line),
@@ -60,49 +60,55 @@ impl Reach {
     }
 
     /// A file's bytes.
-    pub async fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+    pub async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Local => fs::read(path).map_err(|error| told(path, &error)),
-            Self::Ssh(line) => line.read(path).await,
+            Self::Local => fs::read(path).map_err(|error| file_failure(path, &error)),
+            Self::Ssh(line) => line.read_file(path).await,
         }
     }
 
     /// A file's bytes, and which of some paths are there: asked together, since another host is asked often.
-    pub async fn read_and_find(
+    pub async fn read_file_and_find_existing(
         &self,
         path: &Path,
         paths: &[PathBuf],
     ) -> Result<(Vec<u8>, Vec<PathBuf>), Failure> {
         match self {
-            Self::Local => Ok((self.read(path).await?, self.existing(paths).await)),
-            Self::Ssh(line) => line.read_and_find(path, paths).await,
+            Self::Local => Ok((self.read_file(path).await?, self.find_existing(paths).await)),
+            Self::Ssh(line) => line.read_file_and_find_existing(path, paths).await,
         }
     }
 
     /// Puts `bytes` in the place of a file whose bytes hash to `seen`, keeping its mode, owner and attributes, with
     /// its old bytes at `backup` (0600) first. A symbolic link stays one: what it leads to is replaced.
-    pub async fn replace(&self, path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), Failure> {
+    pub async fn replace_file(
+        &self,
+        path: &Path,
+        seen: &str,
+        bytes: &[u8],
+        backup: &Path,
+    ) -> Result<(), Failure> {
         match self {
-            Self::Local => local::replace(path, seen, bytes, backup),
-            Self::Ssh(line) => line.replace(path, seen, bytes, backup).await,
+            Self::Local => local::replace_file(path, seen, bytes, backup),
+            Self::Ssh(line) => line.replace_file(path, seen, bytes, backup).await,
         }
     }
 
     /// The names in a directory, sorted.
-    pub async fn list(&self, dir: &Path) -> Result<Vec<String>, Failure> {
+    pub async fn list_dir(&self, dir: &Path) -> Result<Vec<String>, Failure> {
         let mut names: Vec<String> = match self {
             Self::Local => {
-                let entries = fs::read_dir(dir).map_err(|error| told(dir, &error))?;
+                let entries = fs::read_dir(dir).map_err(|error| file_failure(dir, &error))?;
                 entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
             }
-            Self::Ssh(line) => line.list(dir).await?,
+            Self::Ssh(line) => line.list_dir(dir).await?,
         };
         names.sort();
         Ok(names)
     }
 
     /// Unix time of the last change of whichever of the files was changed last.
-    pub async fn modified(&self, paths: &[PathBuf]) -> Option<Duration> {
+    pub async fn read_latest_change_time(&self, paths: &[PathBuf]) -> Option<Duration> {
         match self {
             Self::Local => paths
                 .iter()
@@ -111,22 +117,22 @@ impl Reach {
                     modified.duration_since(std::time::UNIX_EPOCH).ok()
                 })
                 .max(),
-            Self::Ssh(line) => line.modified(paths).await,
+            Self::Ssh(line) => line.read_latest_change_time(paths).await,
         }
     }
 
     /// Which of the paths are there, in their order.
-    pub async fn existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+    pub async fn find_existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
         match self {
             Self::Local => paths.iter().filter(|path| path.exists()).cloned().collect(),
-            Self::Ssh(line) => line.existing(paths).await,
+            Self::Ssh(line) => line.find_existing(paths).await,
         }
     }
 
     /// Where a program lies: as named where the name has a slash, else in `PATH` and the usual directories.
-    pub async fn program(&self, name: &str) -> Option<PathBuf> {
+    pub async fn find_program(&self, name: &str) -> Option<PathBuf> {
         if let Self::Ssh(line) = self {
-            return line.program(name).await;
+            return line.find_program(name).await;
         }
         let runs = |path: &PathBuf| {
             fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
@@ -135,23 +141,26 @@ impl Reach {
             return Some(PathBuf::from(name)).filter(runs);
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).chain(USUAL.map(PathBuf::from)).map(|dir| dir.join(name)).find(runs)
+        std::env::split_paths(&path)
+            .chain(USUAL_PROGRAM_DIRS.map(PathBuf::from))
+            .map(|dir| dir.join(name))
+            .find(runs)
     }
 
     /// What a program that changes nothing prints, where it ends well within five seconds.
-    pub async fn ask(&self, program: &Path, arguments: &[&str]) -> Option<String> {
-        let (status, out) = self.output(program, arguments, false).await?;
+    pub async fn query_stdout(&self, program: &Path, arguments: &[&str]) -> Option<String> {
+        let (status, out) = self.query_program(program, arguments, false).await?;
         (status == 0).then_some(out)
     }
 
     /// The same, whatever its status, with what it says on standard error.
-    pub async fn said(&self, program: &Path, arguments: &[&str]) -> Option<String> {
-        self.output(program, arguments, true).await.map(|(_, out)| out)
+    pub async fn query_all_output(&self, program: &Path, arguments: &[&str]) -> Option<String> {
+        self.query_program(program, arguments, true).await.map(|(_, out)| out)
     }
 
-    async fn output(&self, program: &Path, arguments: &[&str], errors: bool) -> Option<(i32, String)> {
+    async fn query_program(&self, program: &Path, arguments: &[&str], errors: bool) -> Option<(i32, String)> {
         if let Self::Ssh(line) = self {
-            return line.output(program, arguments, errors).await;
+            return line.query_program(program, arguments, errors).await;
         }
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).stdin(std::process::Stdio::null()).env("LC_ALL", "C").kill_on_drop(true);
@@ -165,26 +174,27 @@ impl Reach {
 }
 
 /// An error of the file system as an operator needs it.
-pub(super) fn told(path: &Path, error: &io::Error) -> Failure {
+pub(super) fn file_failure(path: &Path, error: &io::Error) -> Failure {
     use io::ErrorKind as E;
     let dir = path.parent().unwrap_or(path).display();
     let (kind, next) = match error.kind() {
         E::NotFound => (
-            Kind::Missing,
+            FailureKind::Missing,
             "run this on packagecloud's host, name that with --host HOST, or the file with --config FILE"
                 .to_owned(),
         ),
-        E::PermissionDenied => (Kind::Other, "run it as root: with sudo in front".to_owned()),
-        E::StorageFull | E::QuotaExceeded => {
-            (Kind::Other, format!("the file is as it was; make room there (df -h {dir}), then try again"))
-        }
+        E::PermissionDenied => (FailureKind::Other, "run it as root: with sudo in front".to_owned()),
+        E::StorageFull | E::QuotaExceeded => (
+            FailureKind::Other,
+            format!("the file is as it was; make room there (df -h {dir}), then try again"),
+        ),
         E::ReadOnlyFilesystem => (
-            Kind::Other,
+            FailureKind::Other,
             format!(
                 "the file is as it was; make its file system writable (findmnt -T {dir}), then try again"
             ),
         ),
-        _ => (Kind::Other, format!("the file is as it was; see to {dir}, then try again")),
+        _ => (FailureKind::Other, format!("the file is as it was; see to {dir}, then try again")),
     };
     Failure::new(kind, path.display().to_string(), error.to_string(), next)
 }

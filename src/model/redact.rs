@@ -3,7 +3,7 @@
 //! It errs towards hiding: a line that reads badly costs less than a secret in a log.
 
 /// What stands where a secret stood.
-pub const HIDDEN: &str = "(hidden)";
+pub const REDACTED: &str = "(hidden)";
 
 /// Whether a key's value is a secret: its name has secret, key, password or token in it, in any case.
 #[must_use]
@@ -15,20 +15,20 @@ pub fn is_secret_key(name: &str) -> bool {
 /// The line without any of `known` (as [`forms`] gives them), without the values that secret keys are given in
 /// it, and without the tokens and signatures of its URLs.
 #[must_use]
-pub fn hide<S: AsRef<str>>(line: &str, known: &[S]) -> String {
+pub fn redact_line<S: AsRef<str>>(line: &str, known: &[S]) -> String {
     let mut line = line.to_owned();
     for secret in known {
         if line.contains(secret.as_ref()) {
-            line = replace_word(&line, secret.as_ref());
+            line = redact_word(&line, secret.as_ref());
         }
     }
-    hide_pem(&hide_user_info(&hide_pairs(&hide_parameters(&line))))
+    redact_pem_line(&redact_user_info(&redact_pairs(&redact_url_parameters(&line))))
 }
 
 /// The forms under which a secret may turn up: as written, base64-decoded, and each line of one that has several.
 /// Nothing under four characters, nor Ruby's own words: hiding those would hide everything.
 #[must_use]
-pub fn forms(secret: &str) -> Vec<String> {
+pub fn secret_forms(secret: &str) -> Vec<String> {
     use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD};
     let fits = |text: &str| {
         text.chars().count() >= 4 && !["true", "false", "none", "null", "(hidden)"].contains(&text)
@@ -57,9 +57,9 @@ pub fn forms(secret: &str) -> Vec<String> {
 }
 
 /// A short secret may be a word that others contain, so it is hidden as a whole word only.
-fn replace_word(line: &str, secret: &str) -> String {
+fn redact_word(line: &str, secret: &str) -> String {
     if secret.chars().count() >= 12 {
-        return line.replace(secret, HIDDEN);
+        return line.replace(secret, REDACTED);
     }
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -68,14 +68,14 @@ fn replace_word(line: &str, secret: &str) -> String {
         let after = rest[at + secret.len()..].chars().next();
         let inside = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
         out.push_str(&rest[..at]);
-        out.push_str(if inside(before) || inside(after) { secret } else { HIDDEN });
+        out.push_str(if inside(before) || inside(after) { secret } else { REDACTED });
         rest = &rest[at + secret.len()..];
     }
     out + rest
 }
 
 /// `key = 'value'`, `"key" => "value"`, `key: value`, `KEY=value`, as Ruby, JSON, YAML and a shell write them.
-fn hide_pairs(line: &str) -> String {
+fn redact_pairs(line: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
@@ -99,13 +99,13 @@ fn hide_pairs(line: &str) -> String {
         }
         let value = spaced[operator.len()..].trim_start_matches([' ', '\t']);
         out.push_str(&rest[..rest.len() - value.len()]);
-        rest = hide_value(&mut out, value, word, operator, closed.len() == spaced.len());
+        rest = redact_value(&mut out, value, word, operator, closed.len() == spaced.len());
     }
     out + rest
 }
 
 /// Writes `value` hidden to `out` where it is one, and returns what follows it.
-fn hide_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, tight: bool) -> &'a str {
+fn redact_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, tight: bool) -> &'a str {
     let unescaped = value.trim_start_matches('\\');
     if let Some(quote) = unescaped.chars().next().filter(|c| *c == '\'' || *c == '"') {
         let body = &unescaped[1..];
@@ -113,7 +113,7 @@ fn hide_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, 
         let slashes = &value[..value.len() - unescaped.len()];
         if !slashes.is_empty() {
             let close = format!("{slashes}{quote}");
-            out.push_str(&[&close, HIDDEN, &close].concat());
+            out.push_str(&[&close, REDACTED, &close].concat());
             return body.find(&close).map_or("", |end| &body[end + close.len()..]);
         }
         let mut escaped = false;
@@ -123,7 +123,7 @@ fn hide_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, 
             ends
         });
         out.push(quote);
-        out.push_str(HIDDEN);
+        out.push_str(REDACTED);
         out.push(quote);
         return end.map_or("", |end| &body[end + 1..]);
     }
@@ -141,7 +141,7 @@ fn hide_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, 
             other => other,
         };
         let inner = &body[open + delimiter.len_utf8()..];
-        out.push_str(HIDDEN);
+        out.push_str(REDACTED);
         return inner.find(close).map_or("", |end| &inner[end + close.len_utf8()..]);
     }
     // Without quotes: YAML, or a shell. Ruby's expressions and words such as `true` are no secrets.
@@ -154,16 +154,16 @@ fn hide_value<'a>(out: &mut String, value: &'a str, word: &str, operator: &str, 
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c));
     let plain = operator == ":" || (operator == "=" && tight) || forgotten;
     let ruby = value[end..].starts_with('[') || ["true", "false", "nil", "null", ""].contains(&text);
-    if plain && named && !ruby && !value.starts_with(HIDDEN) && !text.starts_with("arn:") {
-        out.push_str(HIDDEN);
+    if plain && named && !ruby && !value.starts_with(REDACTED) && !text.starts_with("arn:") {
+        out.push_str(REDACTED);
         return &value[end..];
     }
     value
 }
 
 /// `?t=…`, and the parameters by which S3 and CloudFront sign.
-fn hide_parameters(line: &str) -> String {
-    const NAMES: [&str; 6] = [
+fn redact_url_parameters(line: &str) -> String {
+    const SIGNING_PARAMETERS: [&str; 6] = [
         "t=",
         "Signature=",
         "X-Amz-Signature=",
@@ -176,14 +176,14 @@ fn hide_parameters(line: &str) -> String {
     while let Some(at) = rest.find(['?', '&']) {
         out.push_str(&rest[..=at]);
         rest = &rest[at + 1..];
-        if let Some(name) = NAMES.iter().find(|name| rest.starts_with(**name)) {
+        if let Some(name) = SIGNING_PARAMETERS.iter().find(|name| rest.starts_with(**name)) {
             let value = &rest[name.len()..];
             let end = value
                 .find(|c: char| c.is_whitespace() || ['&', '"', '\'', '<', '>', ')', '#'].contains(&c))
                 .unwrap_or(value.len());
             out.push_str(name);
             if end > 0 {
-                out.push_str(HIDDEN);
+                out.push_str(REDACTED);
             }
             rest = &value[end..];
         }
@@ -192,7 +192,7 @@ fn hide_parameters(line: &str) -> String {
 }
 
 /// `https://token:@host/`.
-fn hide_user_info(line: &str) -> String {
+fn redact_user_info(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(at) = rest.find("://") {
@@ -200,7 +200,7 @@ fn hide_user_info(line: &str) -> String {
         rest = &rest[at + 3..];
         let end = rest.find(|c: char| c.is_whitespace() || "/'\"<>?#".contains(c)).unwrap_or(rest.len());
         if let Some(at) = rest[..end].rfind('@') {
-            out.push_str(HIDDEN);
+            out.push_str(REDACTED);
             rest = &rest[at..];
         }
     }
@@ -208,12 +208,12 @@ fn hide_user_info(line: &str) -> String {
 }
 
 /// A line of nothing but base64, 60 characters or more, is a piece of a PEM: a private key, for all that is known.
-fn hide_pem(line: &str) -> String {
+fn redact_pem_line(line: &str) -> String {
     let text = line.trim_start_matches(|c: char| c.is_whitespace() || c == '+' || c == '-').trim_end();
     let base64 = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/' || c == '=';
     let mixed = text.chars().any(|c| c.is_ascii_uppercase()) && text.chars().any(|c| c.is_ascii_lowercase());
     if text.len() >= 60 && mixed && text.chars().all(base64) {
-        line.replace(text, HIDDEN)
+        line.replace(text, REDACTED)
     } else {
         line.to_owned()
     }
@@ -223,7 +223,7 @@ fn hide_pem(line: &str) -> String {
 mod tests {
     use super::*;
 
-    const NONE: [&str; 0] = [];
+    const NO_SECRETS: [&str; 0] = [];
 
     #[test]
     fn a_secret_keys_value_is_hidden_however_it_is_written() {
@@ -261,20 +261,20 @@ mod tests {
             ("deb https://tok123:@pc.example.com/a/b/ any", "deb https://(hidden)@pc.example.com/a/b/ any"),
             ("mail me@example.com", "mail me@example.com"),
         ] {
-            assert_eq!(hide(line, &NONE), shown);
+            assert_eq!(redact_line(line, &NO_SECRETS), shown);
         }
     }
 
     #[test]
     fn a_known_secret_is_hidden_in_each_of_its_forms() {
-        let known = forms("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI");
-        assert_eq!(hide("say MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI!", &known), "say (hidden)!");
-        assert_eq!(hide("026d8abc1a8b25f10e8389cfefbfb65b", &known), "(hidden)");
-        assert_eq!(hide("it's a\\'b'c", &forms("a'b'c")), "it's a\\'b'c", "another text");
-        assert_eq!(hide("x a\\'b\\'c y", &forms("a'b'c")), "x (hidden) y");
-        assert_eq!(hide("rooted root", &forms("root")), "rooted (hidden)", "whole words");
-        assert_eq!(hide("true", &forms("true")), "true");
+        let known = secret_forms("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI");
+        assert_eq!(redact_line("say MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI!", &known), "say (hidden)!");
+        assert_eq!(redact_line("026d8abc1a8b25f10e8389cfefbfb65b", &known), "(hidden)");
+        assert_eq!(redact_line("it's a\\'b'c", &secret_forms("a'b'c")), "it's a\\'b'c", "another text");
+        assert_eq!(redact_line("x a\\'b\\'c y", &secret_forms("a'b'c")), "x (hidden) y");
+        assert_eq!(redact_line("rooted root", &secret_forms("root")), "rooted (hidden)", "whole words");
+        assert_eq!(redact_line("true", &secret_forms("true")), "true");
         let pem = "-----BEGIN KEY-----\nMIIEabcdefgh\n-----END KEY-----\n";
-        assert_eq!(hide("+ MIIEabcdefgh", &forms(pem)), "+ (hidden)");
+        assert_eq!(redact_line("+ MIIEabcdefgh", &secret_forms(pem)), "+ (hidden)");
     }
 }

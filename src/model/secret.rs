@@ -25,7 +25,7 @@ impl Secret {
 
     /// The text itself. Only for writing it where it belongs, or where it was asked for.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub fn expose_secret(&self) -> &str {
         &self.0
     }
 
@@ -33,9 +33,9 @@ impl Secret {
     ///
     /// # Errors
     /// Names the reason where the text isn't such base64.
-    pub fn key(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub fn decode_base64_key(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let refuse = |why: &str| {
-            Failure::other(
+            Failure::other_failure(
                 "cloudfront_secret",
                 why,
                 "correct it in packagecloud.rb, or make a new one with --new-secret (links signed with the old one stop working)",
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn a_fresh_secret_has_the_shape_that_packagecloud_makes() {
         let secret = Secret::from_random(&[0xab; 16]);
-        assert_eq!(secret.key().unwrap().as_slice(), "ab".repeat(16).as_bytes());
+        assert_eq!(secret.decode_base64_key().unwrap().as_slice(), "ab".repeat(16).as_bytes());
         assert_eq!(format!("{secret:?}"), "Secret(hidden)");
     }
 
@@ -80,10 +80,10 @@ mod tests {
             ("c2hvcnQ=", "fewer than 16"),
             ("MDI2ZDhh\n", "not base64"),
         ] {
-            assert!(Secret::new(text).key().unwrap_err().why.contains(why), "{text}");
+            assert!(Secret::new(text).decode_base64_key().unwrap_err().why.contains(why), "{text}");
         }
         assert!(
-            Secret::new("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI").key().is_ok(),
+            Secret::new("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI").decode_base64_key().is_ok(),
             "padding is optional"
         );
     }

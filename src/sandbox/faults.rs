@@ -7,7 +7,7 @@
 
 use crate::model::run::failure::Failure;
 
-const SERVICES: [&str; 12] = [
+const FAULT_SERVICES: [&str; 12] = [
     "sts",
     "iam",
     "kms",
@@ -21,7 +21,7 @@ const SERVICES: [&str; 12] = [
     "wizard",
     "*",
 ];
-const FORMS: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudfront:3:throttle or kms:CreateKey:1:lost; \
+const FAULT_SYNTAX: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudfront:3:throttle or kms:CreateKey:1:lost; \
                      WHAT is throttle, deny, lost, drift, hang, panic or error:CODE";
 
 /// What goes wrong.
@@ -38,10 +38,10 @@ pub enum Fault {
 
 /// In a request's extensions: the service makes somebody else's edit first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Drift;
+pub struct DriftInjection;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
+struct FaultRule {
     service: String,
     operation: Option<String>,
     first: u64,
@@ -52,14 +52,14 @@ struct Rule {
 
 /// The rules, each with its count of requests so far.
 #[derive(Debug, Default)]
-pub struct Faults(Vec<Rule>);
+pub struct FaultRules(Vec<FaultRule>);
 
-impl Faults {
+impl FaultRules {
     /// Reads every `--sandbox-fault`; one may hold several, with commas between.
     ///
     /// # Errors
     /// Where one is no fault.
-    pub fn parse(given: &[String]) -> Result<Self, Failure> {
+    pub fn parse_fault_rules(given: &[String]) -> Result<Self, Failure> {
         // A message may hold commas, so an error with one takes the rest of its argument.
         let mut rules = Vec::new();
         for text in given {
@@ -67,7 +67,7 @@ impl Faults {
             while !rest.is_empty() {
                 let comma = rest.find(',').filter(|comma| !rest[..*comma].contains('='));
                 let (one, left) = comma.map_or((rest, ""), |comma| (&rest[..comma], &rest[comma + 1..]));
-                rules.push(rule(one)?);
+                rules.push(parse_fault_rule(one)?);
                 rest = left;
             }
         }
@@ -75,7 +75,7 @@ impl Faults {
     }
 
     /// Counts a request; says what goes wrong with it.
-    pub fn strike(&mut self, service: &str, operation: &str) -> Option<Fault> {
+    pub fn next_fault(&mut self, service: &str, operation: &str) -> Option<Fault> {
         let mut struck = None;
         for rule in &mut self.0 {
             let meant = (rule.service == service || rule.service == "*" && service != "wizard")
@@ -92,11 +92,11 @@ impl Faults {
     }
 }
 
-fn rule(text: &str) -> Result<Rule, Failure> {
-    let wrong = |why: String| Failure::usage(format!("--sandbox-fault {text}"), why, FORMS);
+fn parse_fault_rule(text: &str) -> Result<FaultRule, Failure> {
+    let wrong = |why: String| Failure::usage_failure(format!("--sandbox-fault {text}"), why, FAULT_SYNTAX);
     let (service, rest) = text.split_once(':').ok_or_else(|| wrong("it has no colon".into()))?;
-    if !SERVICES.contains(&service) {
-        return Err(wrong(format!("{service} is none of {}", SERVICES.join(", "))));
+    if !FAULT_SERVICES.contains(&service) {
+        return Err(wrong(format!("{service} is none of {}", FAULT_SERVICES.join(", "))));
     }
     let (head, tail) = rest.split_once(':').ok_or_else(|| wrong("it doesn't say what goes wrong".into()))?;
     let (operation, which, what) = if head.starts_with(|first: char| first.is_ascii_alphabetic()) {
@@ -106,7 +106,8 @@ fn rule(text: &str) -> Result<Rule, Failure> {
     } else {
         (None, head, tail)
     };
-    let (first, last) = range(which).ok_or_else(|| wrong(format!("{which} is no count: 3, 3-5, 3+ or *")))?;
+    let (first, last) = parse_occurrence_range(which)
+        .ok_or_else(|| wrong(format!("{which} is no count: 3, 3-5, 3+ or *")))?;
     let fault = match what.split_once(':') {
         None => match what {
             "throttle" => Fault::Throttle,
@@ -123,10 +124,10 @@ fn rule(text: &str) -> Result<Rule, Failure> {
         }
         Some((other, _)) => return Err(wrong(format!("{other} is no fault that takes more"))),
     };
-    Ok(Rule { service: service.to_owned(), operation, first, last, fault, seen: 0 })
+    Ok(FaultRule { service: service.to_owned(), operation, first, last, fault, seen: 0 })
 }
 
-fn range(which: &str) -> Option<(u64, u64)> {
+fn parse_occurrence_range(which: &str) -> Option<(u64, u64)> {
     let count = |text: &str| text.parse::<u64>().ok().filter(|count| *count > 0);
     if which == "*" {
         Some((1, u64::MAX))
@@ -144,37 +145,38 @@ fn range(which: &str) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
-    fn faults(specs: &[&str]) -> Result<Faults, Failure> {
-        Faults::parse(&specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>())
+    fn parse_specs(specs: &[&str]) -> Result<FaultRules, Failure> {
+        FaultRules::parse_fault_rules(&specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
     fn the_nth_request_is_struck_and_no_other() {
         let mut faults =
-            faults(&["cloudfront:2:throttle,kms:CreateKey:1:lost", "s3:2+:deny", "iam:1-2:hang"]).unwrap();
-        assert_eq!(faults.strike("cloudfront", "GetDistribution"), None);
-        assert_eq!(faults.strike("cloudfront", "ListDistributions"), Some(Fault::Throttle));
-        assert_eq!(faults.strike("cloudfront", "ListDistributions"), None);
-        assert_eq!(faults.strike("kms", "ListKeys"), None);
-        assert_eq!(faults.strike("kms", "CreateKey"), Some(Fault::Lost));
-        assert_eq!(faults.strike("s3", "GetObject"), None);
-        assert_eq!(faults.strike("s3", "GetObject"), Some(Fault::Deny));
-        assert_eq!(faults.strike("s3", "PutObject"), Some(Fault::Deny));
-        assert_eq!(faults.strike("iam", "GetRole"), Some(Fault::Hang));
-        assert_eq!(faults.strike("iam", "GetRole"), Some(Fault::Hang));
-        assert_eq!(faults.strike("iam", "GetRole"), None);
+            parse_specs(&["cloudfront:2:throttle,kms:CreateKey:1:lost", "s3:2+:deny", "iam:1-2:hang"])
+                .unwrap();
+        assert_eq!(faults.next_fault("cloudfront", "GetDistribution"), None);
+        assert_eq!(faults.next_fault("cloudfront", "ListDistributions"), Some(Fault::Throttle));
+        assert_eq!(faults.next_fault("cloudfront", "ListDistributions"), None);
+        assert_eq!(faults.next_fault("kms", "ListKeys"), None);
+        assert_eq!(faults.next_fault("kms", "CreateKey"), Some(Fault::Lost));
+        assert_eq!(faults.next_fault("s3", "GetObject"), None);
+        assert_eq!(faults.next_fault("s3", "GetObject"), Some(Fault::Deny));
+        assert_eq!(faults.next_fault("s3", "PutObject"), Some(Fault::Deny));
+        assert_eq!(faults.next_fault("iam", "GetRole"), Some(Fault::Hang));
+        assert_eq!(faults.next_fault("iam", "GetRole"), Some(Fault::Hang));
+        assert_eq!(faults.next_fault("iam", "GetRole"), None);
     }
 
     #[test]
     fn an_error_has_a_code_and_a_message_with_commas() {
         let mut faults =
-            faults(&["lambda:CreateFunction:*:error:InvalidParameterValueException=KMS key, invalid"])
+            parse_specs(&["lambda:CreateFunction:*:error:InvalidParameterValueException=KMS key, invalid"])
                 .unwrap();
         let wanted = Fault::Error {
             code: "InvalidParameterValueException".into(),
             message: "KMS key, invalid".into(),
         };
-        assert_eq!(faults.strike("lambda", "CreateFunction"), Some(wanted));
+        assert_eq!(faults.next_fault("lambda", "CreateFunction"), Some(wanted));
     }
 
     #[test]
@@ -190,7 +192,7 @@ mod tests {
             "kms:CreateKey:1",
             "iam:1:deny:x",
         ] {
-            let failure = faults(&[spec]).unwrap_err();
+            let failure = parse_specs(&[spec]).unwrap_err();
             assert!(failure.next.contains("SERVICE[:OPERATION]:WHICH:WHAT"), "{spec}");
         }
     }

@@ -22,24 +22,28 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-use super::serve::{Addresses, served};
+use super::serve::{SandboxAddresses, find_running_server};
 
 /// The other end of a served sandbox.
 #[derive(Debug, Clone)]
-pub struct Forward {
-    pub addresses: Addresses,
+pub struct ForwardingClient {
+    pub addresses: SandboxAddresses,
     client: Client<Tcp, Full<Bytes>>,
     patience: Option<Duration>,
 }
 
 /// A client of DIR's server, where one is serving it.
 #[must_use]
-pub fn client(dir: &Path) -> Option<Forward> {
-    let addresses = served(dir)?;
-    Some(Forward { addresses, client: Client::builder(TokioExecutor::new()).build_http(), patience: None })
+pub fn open_forwarding_client(dir: &Path) -> Option<ForwardingClient> {
+    let addresses = find_running_server(dir)?;
+    Some(ForwardingClient {
+        addresses,
+        client: Client::builder(TokioExecutor::new()).build_http(),
+        patience: None,
+    })
 }
 
-impl Forward {
+impl ForwardingClient {
     /// Under unmodified SDK clients.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
@@ -50,7 +54,7 @@ impl Forward {
     ///
     /// # Errors
     /// Where the server doesn't answer.
-    pub async fn answer(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
+    pub async fn forward_request(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
         let (mut parts, body) = request.into_parts();
         if !parts.headers.contains_key(header::HOST)
             && let Some(authority) = parts.uri.authority()
@@ -72,20 +76,20 @@ impl Forward {
     }
 }
 
-impl HttpClient for Forward {
+impl HttpClient for ForwardingClient {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(Self { patience: settings.read_timeout(), ..self.clone() })
     }
 }
 
-impl HttpConnector for Forward {
+impl HttpConnector for ForwardingClient {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let forward = self.clone();
         HttpConnectorFuture::new(async move {
             let (parts, body) =
                 request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?.into_parts();
             let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
-            let answering = forward.answer(Request::from_parts(parts, body));
+            let answering = forward.forward_request(Request::from_parts(parts, body));
             let answered = match forward.patience {
                 Some(patience) => tokio::time::timeout(patience, answering)
                     .await

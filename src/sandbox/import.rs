@@ -6,17 +6,17 @@ use std::path::Path;
 
 use crate::model::run::failure::Failure;
 
-use super::{World, control_plane::s3};
+use super::{Sandbox, control_plane::s3};
 
 /// What was imported.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportSummary {
     pub objects: u64,
     pub bytes: u64,
 }
 
 /// The content type that packagecloud gives a key, by its name.
-pub fn content_type(key: &str) -> &'static str {
+pub fn content_type_for_key(key: &str) -> &'static str {
     let name = key.rsplit('/').next().unwrap_or(key);
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("deb" | "udeb" | "ddeb") => "application/vnd.debian.binary-package",
@@ -39,17 +39,21 @@ pub fn content_type(key: &str) -> &'static str {
 ///
 /// # Errors
 /// Names the file that can't be read, or whose path can't be a key.
-pub fn import(
-    world: &World,
+pub fn import_directory(
+    world: &Sandbox,
     bucket: &str,
     path: &Path,
     told: &mut dyn FnMut(&str),
-) -> Result<Imported, Failure> {
-    let mut done = Imported::default();
+) -> Result<ImportSummary, Failure> {
+    let mut done = ImportSummary::default();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
         let unreadable = |path: &Path, error: &std::io::Error| {
-            Failure::other(path.display().to_string(), error.to_string(), "name a directory that can be read")
+            Failure::other_failure(
+                path.display().to_string(),
+                error.to_string(),
+                "name a directory that can be read",
+            )
         };
         let entries = std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, &error))?;
         for entry in entries {
@@ -66,22 +70,21 @@ pub fn import(
             }
             let key = file.strip_prefix(path).ok().and_then(Path::to_str).filter(|key| key.len() <= 1024);
             let Some(key) = key else {
-                return Err(Failure::other(
+                return Err(Failure::other_failure(
                     file.display().to_string(),
                     "its path is no key: not UTF-8, or longer than 1024 bytes",
                     "rename it, or leave it out",
                 ));
             };
             let content = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
-            s3::place(world, bucket, key, &[("content-type", content_type(key))], &content).map_err(
-                |error| {
-                    Failure::other(
+            s3::place_object(world, bucket, key, &[("content-type", content_type_for_key(key))], &content)
+                .map_err(|error| {
+                    Failure::other_failure(
                         format!("bucket {bucket}"),
                         error.to_string(),
                         "look whether the sandbox has it",
                     )
-                },
-            )?;
+                })?;
             done.objects += 1;
             done.bytes += content.len() as u64;
             told(key);
@@ -93,22 +96,26 @@ pub fn import(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::{Options, seed};
+    use crate::sandbox::{SandboxOptions, seed};
 
     #[tokio::test]
     async fn a_directory_becomes_keys_with_their_content_types() {
         let (dir, from) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let world =
-            seed::open(&Options { dir: dir.path().to_owned(), empty: true, ..Options::default() }).unwrap();
+        let world = seed::open_sandbox(&SandboxOptions {
+            dir: dir.path().to_owned(),
+            empty: true,
+            ..SandboxOptions::default()
+        })
+        .unwrap();
         std::fs::create_dir_all(from.path().join("7/8/a b/dists")).unwrap();
         std::fs::write(from.path().join("7/8/a b/x+1.deb"), b"deb").unwrap();
         std::fs::write(from.path().join("7/8/a b/dists/InRelease"), b"release").unwrap();
-        let done = import(&world, seed::BUCKET, from.path(), &mut |_| ()).unwrap();
-        assert_eq!(done, Imported { objects: 2, bytes: 10 });
+        let done = import_directory(&world, seed::SANDBOX_BUCKET, from.path(), &mut |_| ()).unwrap();
+        assert_eq!(done, ImportSummary { objects: 2, bytes: 10 });
         let found: Vec<(String, String)> = world
-            .memory()
+            .process_state()
             .objects
-            .read(seed::BUCKET, |all| {
+            .read_bucket(seed::SANDBOX_BUCKET, |all| {
                 all.values()
                     .flatten()
                     .map(|one| (one.key.clone(), one.attribute("content-type").unwrap().to_owned()))
@@ -120,6 +127,8 @@ mod tests {
             ("7/8/a b/x+1.deb", "application/vnd.debian.binary-package"),
         ];
         assert_eq!(found, wanted.map(|(key, kind)| (key.to_owned(), kind.to_owned())));
-        assert!(import(&world, seed::BUCKET, &from.path().join("none"), &mut |_| ()).is_err());
+        assert!(
+            import_directory(&world, seed::SANDBOX_BUCKET, &from.path().join("none"), &mut |_| ()).is_err()
+        );
     }
 }

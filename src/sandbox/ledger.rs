@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// One call, answered or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct LedgerEntry {
     /// `iam`, `kms`, `s3`, …
     pub service: String,
     /// `CreateRole`; what isn't known is `Unknown`.
@@ -19,27 +19,28 @@ pub struct Call {
 }
 
 #[derive(Debug, Default)]
-pub struct Ledger(Vec<Call>);
+pub struct CallLedger(Vec<LedgerEntry>);
 
-impl Ledger {
-    pub fn note(&mut self, call: Call) {
+impl CallLedger {
+    pub fn append_entry(&mut self, call: LedgerEntry) {
         self.0.push(call);
     }
 
-    pub fn calls(&self) -> &[Call] {
+    pub fn ledger_entries(&self) -> &[LedgerEntry] {
         &self.0
     }
 }
 
 /// Whether an operation changes anything, by its name.
-pub fn writes(operation: &str) -> bool {
-    const READS: [&str; 8] = ["Get", "List", "Head", "Describe", "Simulate", "Encrypt", "Decrypt", "Unknown"];
-    !READS.iter().any(|read| operation.starts_with(read))
+pub fn is_write_operation(operation: &str) -> bool {
+    const READ_OPERATION_PREFIXES: [&str; 8] =
+        ["Get", "List", "Head", "Describe", "Simulate", "Encrypt", "Decrypt", "Unknown"];
+    !READ_OPERATION_PREFIXES.iter().any(|read| operation.starts_with(read))
 }
 
 /// How many calls in a row could only have been made one after the other: each begins at or after the end of the one before.
-pub fn longest_chain(calls: &[Call]) -> usize {
-    let mut by_end: Vec<&Call> = calls.iter().collect();
+pub fn longest_call_chain(calls: &[LedgerEntry]) -> usize {
+    let mut by_end: Vec<&LedgerEntry> = calls.iter().collect();
     by_end.sort_by_key(|call| (call.end, call.start));
     let mut free_at = Duration::ZERO;
     let mut chain = 0;
@@ -56,8 +57,8 @@ pub fn longest_chain(calls: &[Call]) -> usize {
 mod tests {
     use super::*;
 
-    fn call(start: u64, end: u64) -> Call {
-        Call {
+    fn sample_entry(start: u64, end: u64) -> LedgerEntry {
+        LedgerEntry {
             service: "iam".into(),
             operation: "GetRole".into(),
             write: false,
@@ -69,9 +70,17 @@ mod tests {
 
     #[test]
     fn calls_side_by_side_count_once() {
-        assert_eq!(longest_chain(&[]), 0);
-        assert_eq!(longest_chain(&[call(0, 10), call(0, 10), call(0, 10)]), 1);
-        assert_eq!(longest_chain(&[call(0, 10), call(10, 20), call(12, 30), call(20, 25)]), 3);
+        assert_eq!(longest_call_chain(&[]), 0);
+        assert_eq!(longest_call_chain(&[sample_entry(0, 10), sample_entry(0, 10), sample_entry(0, 10)]), 1);
+        assert_eq!(
+            longest_call_chain(&[
+                sample_entry(0, 10),
+                sample_entry(10, 20),
+                sample_entry(12, 30),
+                sample_entry(20, 25)
+            ]),
+            3
+        );
     }
 
     #[test]
@@ -83,7 +92,7 @@ mod tests {
             ("CopyObject", true),
             ("Decrypt", false),
         ] {
-            assert_eq!(writes(operation), write, "{operation}");
+            assert_eq!(is_write_operation(operation), write, "{operation}");
         }
     }
 }

@@ -15,5 +15,5 @@ pub mod seed;
 pub mod serve;
 pub mod store;
 
-pub use seed::open;
-pub use store::{Delays, Options, World};
+pub use seed::open_sandbox;
+pub use store::{Sandbox, SandboxDelays, SandboxOptions};

@@ -5,22 +5,22 @@
 use std::{path::Path, sync::Mutex};
 
 use super::{
-    control_plane::s3::Store,
-    edge_location::{Cache, Instances},
+    control_plane::s3::ObjectStore,
+    edge_location::{EdgeCache, FunctionInstances},
 };
 
-pub struct Memory {
-    pub objects: Store,
-    pub cache: Mutex<Cache>,
-    pub functions: Instances,
+pub struct ProcessState {
+    pub objects: ObjectStore,
+    pub cache: Mutex<EdgeCache>,
+    pub functions: FunctionInstances,
     /// Held by whoever does the jobs' work that is due.
     pub jobs: Mutex<()>,
 }
 
-impl Memory {
+impl ProcessState {
     pub fn new(dir: &Path) -> Self {
         Self {
-            objects: Store::new(dir),
+            objects: ObjectStore::new(dir),
             cache: Mutex::default(),
             functions: Mutex::default(),
             jobs: Mutex::default(),

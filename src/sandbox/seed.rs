@@ -11,37 +11,37 @@ use sha2::Sha256;
 use crate::model::{packagecloud::config_file::ConfigFile, run::failure::Failure};
 
 use super::{
-    Options, World,
+    Sandbox, SandboxOptions,
     control_plane::{
-        ACCOUNT, REGION,
-        s3::{self, Bucket},
+        ACCOUNT_ID, REGION,
+        s3::{self, BucketRecord},
     },
-    import::content_type,
-    packagecloud::Settings,
+    import::content_type_for_key,
+    packagecloud::NodeSettings,
     router::PACKAGECLOUD_HOST,
 };
 
 mod archives;
 
 /// The bucket of the sandbox's packagecloud.
-pub const BUCKET: &str = "packagecloud-sandbox-999999999999";
+pub const SANDBOX_BUCKET: &str = "packagecloud-sandbox-999999999999";
 /// A bucket of the same account with nothing of packagecloud's in it.
-pub const BACKUPS: &str = "sandbox-backups-999999999999";
+pub const BACKUP_BUCKET: &str = "sandbox-backups-999999999999";
 /// A bucket of another account.
-pub const FOREIGN: &str = "somebody-elses-packages";
+pub const FOREIGN_BUCKET: &str = "somebody-elses-packages";
 
-const CONFIG: &str = include_str!("seed/packagecloud.rb");
+const CONFIG_TEMPLATE: &str = include_str!("seed/packagecloud.rb");
 
 /// Opens the sandbox in `options.dir`; makes it where there is none.
 ///
 /// # Errors
 /// Where the directory can't be made, read or written.
-pub fn open(options: &Options) -> Result<World, Failure> {
-    let world = World::open(options)?;
-    let fresh = world.read(|state| state.s3.buckets.is_empty());
+pub fn open_sandbox(options: &SandboxOptions) -> Result<Sandbox, Failure> {
+    let world = Sandbox::open_without_seed(options)?;
+    let fresh = world.read_state(|state| state.s3.buckets.is_empty());
     if fresh {
-        sow(&world, options.empty).map_err(|why| {
-            Failure::other(
+        seed_sandbox(&world, options.empty).map_err(|why| {
+            Failure::other_failure(
                 format!("sandbox {}", options.dir.display()),
                 why,
                 "choose another directory with --sandbox=DIR",
@@ -49,42 +49,45 @@ pub fn open(options: &Options) -> Result<World, Failure> {
         })?;
     }
     if let Some(construction) = options.construction {
-        world.write(|state| state.packagecloud.construction = Some(construction));
+        world.write_state(|state| state.packagecloud.construction = Some(construction));
     }
     Ok(world)
 }
 
-fn sow(world: &World, empty: bool) -> Result<(), String> {
+fn seed_sandbox(world: &Sandbox, empty: bool) -> Result<(), String> {
     let dir = world.dir();
-    let written = |path: &str, text: &str| once(&dir.join(path), text).map_err(|error| error.to_string());
-    written("packagecloud.rb", &CONFIG.replace("BUCKET", BUCKET))?;
+    let written =
+        |path: &str, text: &str| write_if_absent(&dir.join(path), text).map_err(|error| error.to_string());
+    written("packagecloud.rb", &CONFIG_TEMPLATE.replace("BUCKET", SANDBOX_BUCKET))?;
     written("tokens", "demo-token\n")?;
     let bytes = std::fs::read(dir.join("packagecloud.rb")).map_err(|error| error.to_string())?;
-    let settings = Settings::of(&ConfigFile::parse(&bytes));
+    let settings = NodeSettings::from_config_file(&ConfigFile::parse_ruby(&bytes));
     let now = world.now();
-    world.write(|state| {
-        for (name, owner) in [(BUCKET, ACCOUNT), (BACKUPS, ACCOUNT), (FOREIGN, "111111111111")] {
-            state.s3.buckets.insert(name.to_owned(), Bucket::new(owner, REGION, now.as_secs()));
+    world.write_state(|state| {
+        for (name, owner) in
+            [(SANDBOX_BUCKET, ACCOUNT_ID), (BACKUP_BUCKET, ACCOUNT_ID), (FOREIGN_BUCKET, "111111111111")]
+        {
+            state.s3.buckets.insert(name.to_owned(), BucketRecord::new(owner, REGION, now.as_secs()));
         }
         state.packagecloud.rendered = Some(settings.clone());
         state.packagecloud.nodes = vec![settings];
         state.packagecloud.reconfigured = Some(now);
     });
     let put = |bucket: &str, key: &str, content: &[u8]| {
-        s3::place(world, bucket, key, &[("content-type", content_type(key))], content)
+        s3::place_object(world, bucket, key, &[("content-type", content_type_for_key(key))], content)
             .map(|_| ())
             .map_err(|error| error.to_string())
     };
-    put(BACKUPS, "mysql/2026-11-01.sql.gz", b"not a dump, but no package either")?;
+    put(BACKUP_BUCKET, "mysql/2026-11-01.sql.gz", b"not a dump, but no package either")?;
     if !empty {
-        for (key, content) in repositories() {
-            put(BUCKET, &key, &content)?;
+        for (key, content) in build_repositories() {
+            put(SANDBOX_BUCKET, &key, &content)?;
         }
     }
     Ok(())
 }
 
-fn once(path: &Path, text: &str) -> io::Result<()> {
+fn write_if_absent(path: &Path, text: &str) -> io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
@@ -95,15 +98,15 @@ fn once(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Every object of the fresh bucket.
-fn repositories() -> Vec<(String, Vec<u8>)> {
-    let mut objects = apt();
-    objects.extend(rpm());
-    objects.extend(pypi());
+fn build_repositories() -> Vec<(String, Vec<u8>)> {
+    let mut objects = build_apt_repository();
+    objects.extend(build_rpm_repository());
+    objects.extend(build_pypi_repository());
     objects
 }
 
 /// `1/2`: three Debian packages for Ubuntu jammy; no InRelease, since nobody here signs.
-fn apt() -> Vec<(String, Vec<u8>)> {
+fn build_apt_repository() -> Vec<(String, Vec<u8>)> {
     let root = "1/2/ubuntu";
     let mut objects = Vec::new();
     let mut packages = String::new();
@@ -114,7 +117,7 @@ fn apt() -> Vec<(String, Vec<u8>)> {
             "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: packagecloud sandbox <sandbox@example.com>\nDescription: says hello, from the sandbox\n"
         );
         let file = format!("/usr/share/{name}/hello.txt");
-        let deb = archives::deb(&fields, &file, format!("hello from {name} {version}\n").as_bytes());
+        let deb = archives::build_deb(&fields, &file, format!("hello from {name} {version}\n").as_bytes());
         let _ = writeln!(
             packages,
             "{fields}Filename: package_files/{id}.deb\nSize: {}\nMD5sum: {}\nSHA256: {}\n",
@@ -135,7 +138,7 @@ fn apt() -> Vec<(String, Vec<u8>)> {
 }
 
 /// `1/3`: an rpm repository that holds no package yet.
-fn rpm() -> Vec<(String, Vec<u8>)> {
+fn build_rpm_repository() -> Vec<(String, Vec<u8>)> {
     let root = "1/3/el/9/x86_64/repodata";
     let parts = [
         (
@@ -167,32 +170,32 @@ fn rpm() -> Vec<(String, Vec<u8>)> {
     objects
 }
 
-const PYPI: &str = "1/4/pypi";
-const WHEEL: &str = "hello_sandbox-1.0-py3-none-any.whl";
+const PYPI_PREFIX: &str = "1/4/pypi";
+const WHEEL_FILENAME: &str = "hello_sandbox-1.0-py3-none-any.whl";
 
 /// `1/4`: one wheel, and the index that pip asks for it.
-fn pypi() -> Vec<(String, Vec<u8>)> {
-    let mut objects = pypi_index(&format!("https://{PACKAGECLOUD_HOST}"));
-    objects.push((format!("{PYPI}/package_files/5501/{WHEEL}"), wheel()));
+fn build_pypi_repository() -> Vec<(String, Vec<u8>)> {
+    let mut objects = render_pypi_index(&format!("https://{PACKAGECLOUD_HOST}"));
+    objects.push((format!("{PYPI_PREFIX}/package_files/5501/{WHEEL_FILENAME}"), build_sample_wheel()));
     objects
 }
 
-fn wheel() -> Vec<u8> {
-    archives::wheel("hello_sandbox", "1.0", "print('hello from the sandbox')\n")
+fn build_sample_wheel() -> Vec<u8> {
+    archives::build_wheel("hello_sandbox", "1.0", "print('hello from the sandbox')\n")
 }
 
 /// The simple index, whole links: pip resolves a relative one against where the redirect led, where it has no token.
-fn pypi_index(packagecloud: &str) -> Vec<(String, Vec<u8>)> {
-    let digest = hex::encode(Sha256::digest(wheel()));
+fn render_pypi_index(packagecloud: &str) -> Vec<(String, Vec<u8>)> {
+    let digest = hex::encode(Sha256::digest(build_sample_wheel()));
     let page = |link: &str, name: &str| {
-        let body = format!("<a href=\"{packagecloud}/{PYPI}/{link}\">{name}</a>\n");
+        let body = format!("<a href=\"{packagecloud}/{PYPI_PREFIX}/{link}\">{name}</a>\n");
         format!("<!DOCTYPE html>\n<html><body>\n{body}</body></html>\n").into_bytes()
     };
     vec![
-        (format!("{PYPI}/simple/"), page("simple/hello-sandbox/", "hello-sandbox")),
+        (format!("{PYPI_PREFIX}/simple/"), page("simple/hello-sandbox/", "hello-sandbox")),
         (
-            format!("{PYPI}/simple/hello-sandbox/"),
-            page(&format!("package_files/5501/{WHEEL}#sha256={digest}"), WHEEL),
+            format!("{PYPI_PREFIX}/simple/hello-sandbox/"),
+            page(&format!("package_files/5501/{WHEEL_FILENAME}#sha256={digest}"), WHEEL_FILENAME),
         ),
     ]
 }
@@ -201,25 +204,29 @@ fn pypi_index(packagecloud: &str) -> Vec<(String, Vec<u8>)> {
 ///
 /// # Errors
 /// Where the sandbox's directory can't be read or written.
-pub fn address(world: &World, packagecloud: &str) -> io::Result<()> {
-    for (key, page) in pypi_index(packagecloud) {
-        let Some(there) =
-            world.memory().objects.read(BUCKET, |objects| s3::newest(objects, &key).cloned())?
+pub fn update_pypi_index(world: &Sandbox, packagecloud: &str) -> io::Result<()> {
+    for (key, page) in render_pypi_index(packagecloud) {
+        let Some(there) = world
+            .process_state()
+            .objects
+            .read_bucket(SANDBOX_BUCKET, |objects| s3::newest_version(objects, &key).cloned())?
         else {
             continue;
         };
         let text = match &there.blob {
-            Some(blob) => world.memory().objects.fetch(blob)?,
+            Some(blob) => world.process_state().objects.read_content(blob)?,
             None => continue,
         };
         let text = String::from_utf8_lossy(&text);
-        let before = text.split_once("href=\"").and_then(|(_, rest)| rest.split_once(&format!("/{PYPI}/")));
-        let ours =
-            |(origin, _): (&str, &str)| pypi_index(origin).contains(&(key.clone(), text.as_bytes().to_vec()));
+        let before =
+            text.split_once("href=\"").and_then(|(_, rest)| rest.split_once(&format!("/{PYPI_PREFIX}/")));
+        let ours = |(origin, _): (&str, &str)| {
+            render_pypi_index(origin).contains(&(key.clone(), text.as_bytes().to_vec()))
+        };
         if before.is_some_and(ours) && text.as_bytes() != page {
             let kept: Vec<_> =
                 there.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            s3::place(world, BUCKET, &key, &kept, &page).map_err(io::Error::other)?;
+            s3::place_object(world, SANDBOX_BUCKET, &key, &kept, &page).map_err(io::Error::other)?;
         }
     }
     Ok(())
@@ -228,34 +235,50 @@ pub fn address(world: &World, packagecloud: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::packagecloud::object::{Class, Classes};
+    use crate::model::packagecloud::object::{ObjectClass, ObjectClassifier};
 
     #[tokio::test]
     async fn a_fresh_sandbox_has_work_for_an_upgrade_and_an_opened_one_stays_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
-        let options = Options { dir: dir.path().to_owned(), ..Options::default() };
-        let world = open(&options).unwrap();
-        let classes = Classes::default();
-        let all = |world: &World| world.memory().objects.read(BUCKET, Clone::clone).unwrap();
+        let options = SandboxOptions { dir: dir.path().to_owned(), ..SandboxOptions::default() };
+        let world = open_sandbox(&options).unwrap();
+        let classes = ObjectClassifier::default();
+        let all = |world: &Sandbox| {
+            world.process_state().objects.read_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
+        };
         let first = all(&world);
-        let class = |class| first.keys().filter(|key| classes.class(key) == class).count();
-        assert_eq!((class(Class::Package), class(Class::Metadata), class(Class::Foreign)), (4, 9, 0));
+        let class = |class| first.keys().filter(|key| classes.classify_key(key) == class).count();
+        assert_eq!(
+            (class(ObjectClass::Package), class(ObjectClass::Metadata), class(ObjectClass::Foreign)),
+            (4, 9, 0)
+        );
         assert!(first.values().flatten().all(|object| object.attribute("cache-control").is_none()));
         std::fs::write(dir.path().join("tokens"), "mine\n").unwrap();
         drop(world);
-        let again = open(&options).unwrap();
+        let again = open_sandbox(&options).unwrap();
         assert_eq!(all(&again), first);
-        assert_eq!(crate::sandbox::packagecloud::read_token(&again).as_deref(), Some("mine"));
-        let file = ConfigFile::parse(&std::fs::read(dir.path().join("packagecloud.rb")).unwrap());
-        assert_eq!((file.error_line(), file.bucket()), (None, Some(("aws_s3_bucket", BUCKET))));
-        assert_eq!(file.aws_keys().unwrap().0, "AKIAIOSFODNN7EXAMPLE");
+        assert_eq!(crate::sandbox::packagecloud::first_read_token(&again).as_deref(), Some("mine"));
+        let file = ConfigFile::parse_ruby(&std::fs::read(dir.path().join("packagecloud.rb")).unwrap());
+        assert_eq!((file.error_line(), file.find_bucket()), (None, Some(("aws_s3_bucket", SANDBOX_BUCKET))));
+        assert_eq!(file.find_aws_keys().unwrap().0, "AKIAIOSFODNN7EXAMPLE");
     }
 
     #[tokio::test]
     async fn an_empty_one_has_an_empty_bucket() {
         let dir = tempfile::tempdir().unwrap();
-        let world = open(&Options { dir: dir.path().to_owned(), empty: true, ..Options::default() }).unwrap();
-        assert_eq!(world.memory().objects.read(BUCKET, s3::Objects::len).unwrap(), 0);
-        assert_eq!(world.memory().objects.read(BACKUPS, s3::Objects::len).unwrap(), 1);
+        let world = open_sandbox(&SandboxOptions {
+            dir: dir.path().to_owned(),
+            empty: true,
+            ..SandboxOptions::default()
+        })
+        .unwrap();
+        assert_eq!(
+            world.process_state().objects.read_bucket(SANDBOX_BUCKET, s3::ObjectVersions::len).unwrap(),
+            0
+        );
+        assert_eq!(
+            world.process_state().objects.read_bucket(BACKUP_BUCKET, s3::ObjectVersions::len).unwrap(),
+            1
+        );
     }
 }

@@ -19,15 +19,15 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::model::run::failure::Failure;
 
-use super::{World, control_plane::s3, router::PACKAGECLOUD_HOST, seed};
+use super::{Sandbox, control_plane::s3, router::PACKAGECLOUD_HOST, seed};
 
 /// The host under which the server tells its word.
-const WORD_HOST: &str = "serving.sandbox";
-const MARKER: &str = "serving.json";
+const SERVER_WORD_HOST: &str = "serving.sandbox";
+const MARKER_FILENAME: &str = "serving.json";
 
 /// Where a sandbox is being served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Addresses {
+pub struct SandboxAddresses {
     pub aws: String,
     pub packagecloud: String,
     pub cloudfront: String,
@@ -38,18 +38,18 @@ pub struct Addresses {
 
 /// A sandbox being served; dropping it ends that.
 #[derive(Debug)]
-pub struct Serving {
-    pub addresses: Addresses,
+pub struct SandboxServer {
+    pub addresses: SandboxAddresses,
     marker: PathBuf,
     tasks: Vec<JoinHandle<()>>,
 }
 
-impl Drop for Serving {
+impl Drop for SandboxServer {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
         }
-        if read(&self.marker).is_some_and(|there| there.word == self.addresses.word) {
+        if read_marker(&self.marker).is_some_and(|there| there.word == self.addresses.word) {
             // Whoever finds it later is not answered, and passes it over.
             let _ = std::fs::remove_file(&self.marker);
         }
@@ -57,7 +57,7 @@ impl Drop for Serving {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Port {
+enum ListenerRole {
     Aws,
     Front,
     Edge,
@@ -67,54 +67,66 @@ enum Port {
 ///
 /// # Errors
 /// Where a port can't be had, or DIR can't be written.
-pub async fn serve(world: &World, aws: u16, front: u16, edge: u16) -> Result<Serving, Failure> {
+pub async fn start_sandbox_server(
+    world: &Sandbox,
+    aws: u16,
+    front: u16,
+    edge: u16,
+) -> Result<SandboxServer, Failure> {
     let mut listeners = Vec::new();
     for (port, number, option) in [
-        (Port::Aws, aws, "--aws-port"),
-        (Port::Front, front, "--front-port"),
-        (Port::Edge, edge, "--edge-port"),
+        (ListenerRole::Aws, aws, "--aws-port"),
+        (ListenerRole::Front, front, "--front-port"),
+        (ListenerRole::Edge, edge, "--edge-port"),
     ] {
         let opened = TcpListener::bind((Ipv4Addr::LOCALHOST, number)).await;
         let opened = opened.and_then(|listener| Ok((port, listener.local_addr()?, listener)));
         listeners.push(opened.map_err(|error| {
-            Failure::other(
+            Failure::other_failure(
                 format!("port {number}"),
                 error.to_string(),
                 format!("choose another with {option}, 0 for any"),
             )
         })?);
     }
-    let address = |wanted: Port| {
+    let address = |wanted: ListenerRole| {
         let found = listeners.iter().find(|(port, ..)| *port == wanted);
         found.map(|(_, address, _)| format!("http://{address}")).unwrap_or_default()
     };
-    let addresses = Addresses {
-        aws: address(Port::Aws),
-        packagecloud: address(Port::Front),
-        cloudfront: address(Port::Edge),
+    let addresses = SandboxAddresses {
+        aws: address(ListenerRole::Aws),
+        packagecloud: address(ListenerRole::Front),
+        cloudfront: address(ListenerRole::Edge),
         pid: std::process::id(),
         word: format!("{:032x}", fastrand::u128(..)),
     };
-    seed::address(world, &addresses.packagecloud).map_err(|error| {
-        Failure::other(world.dir().display().to_string(), error.to_string(), "choose another DIR")
+    seed::update_pypi_index(world, &addresses.packagecloud).map_err(|error| {
+        Failure::other_failure(world.dir().display().to_string(), error.to_string(), "choose another DIR")
     })?;
-    let marker = world.dir().join(MARKER);
-    let fresh = world.dir().join(format!("{MARKER}.new"));
+    let marker = world.dir().join(MARKER_FILENAME);
+    let fresh = world.dir().join(format!("{MARKER_FILENAME}.new"));
     serde_json::to_vec(&addresses)
         .map_err(io::Error::from)
         .and_then(|text| std::fs::write(&fresh, text))
         .and_then(|()| std::fs::rename(&fresh, &marker))
         .map_err(|error| {
-            Failure::other(marker.display().to_string(), error.to_string(), "choose another DIR")
+            Failure::other_failure(marker.display().to_string(), error.to_string(), "choose another DIR")
         })?;
     let tasks = listeners
         .into_iter()
-        .map(|(port, _, listener)| tokio::spawn(accept(world.clone(), port, listener, addresses.clone())))
+        .map(|(port, _, listener)| {
+            tokio::spawn(accept_connections(world.clone(), port, listener, addresses.clone()))
+        })
         .collect();
-    Ok(Serving { addresses, marker, tasks })
+    Ok(SandboxServer { addresses, marker, tasks })
 }
 
-async fn accept(world: World, port: Port, listener: TcpListener, addresses: Addresses) {
+async fn accept_connections(
+    world: Sandbox,
+    port: ListenerRole,
+    listener: TcpListener,
+    addresses: SandboxAddresses,
+) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors, say: others end soon.
@@ -123,40 +135,40 @@ async fn accept(world: World, port: Port, listener: TcpListener, addresses: Addr
         };
         let (world, addresses) = (world.clone(), addresses.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| one(&world, port, &addresses, request));
+            let service = service_fn(|request| handle_http_request(&world, port, &addresses, request));
             // A viewer that goes away is no failure of the server's.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn one(
-    world: &World,
-    port: Port,
-    addresses: &Addresses,
+async fn handle_http_request(
+    world: &Sandbox,
+    port: ListenerRole,
+    addresses: &SandboxAddresses,
     request: Request<Incoming>,
 ) -> io::Result<Response<Full<Bytes>>> {
     let (mut parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let host =
         parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
-    if port == Port::Aws && host == WORD_HOST {
+    if port == ListenerRole::Aws && host == SERVER_WORD_HOST {
         return Ok(Response::new(Full::from(addresses.word.clone())));
     }
     let host = match port {
-        Port::Aws => host,
-        Port::Front => PACKAGECLOUD_HOST.to_owned(),
-        Port::Edge if host.ends_with(".cloudfront.net") => host,
+        ListenerRole::Aws => host,
+        ListenerRole::Front => PACKAGECLOUD_HOST.to_owned(),
+        ListenerRole::Edge if host.ends_with(".cloudfront.net") => host,
         // Before there is a distribution nobody is at home, as at CloudFront.
-        Port::Edge => packages_domain(world).unwrap_or_else(|| "none.cloudfront.net".to_owned()),
+        ListenerRole::Edge => find_packages_domain(world).unwrap_or_else(|| "none.cloudfront.net".to_owned()),
     };
     parts.headers.insert(header::HOST, HeaderValue::try_from(host).map_err(io::Error::other)?);
-    let mut response = world.answer(Request::from_parts(parts, body)).await?;
+    let mut response = world.handle_request(Request::from_parts(parts, body)).await?;
     // Only package managers follow it; whoever drives the AWS port asks each host by its own name.
-    if port == Port::Front
+    if port == ListenerRole::Front
         && let Some(location) = response.headers().get(header::LOCATION)
         && let Some(here) =
-            location.to_str().ok().and_then(|location| on_loopback(world, addresses, location))
+            location.to_str().ok().and_then(|location| to_loopback_url(world, addresses, location))
     {
         response
             .headers_mut()
@@ -166,8 +178,8 @@ async fn one(
 }
 
 /// The domain for which the edge's port stands: what packagecloud runs on, else the first distribution's.
-fn packages_domain(world: &World) -> Option<String> {
-    world.read(|state| {
+fn find_packages_domain(world: &Sandbox) -> Option<String> {
+    world.read_state(|state| {
         let mut running = state.packagecloud.nodes.iter().chain(&state.packagecloud.rendered);
         let domain = running.find_map(|settings| settings.domain.clone());
         domain.or_else(|| state.cloudfront.distributions.values().next().map(|one| one.domain.clone()))
@@ -175,28 +187,30 @@ fn packages_domain(world: &World) -> Option<String> {
 }
 
 /// A redirect to CloudFront or to S3, as it is reached here.
-fn on_loopback(world: &World, addresses: &Addresses, location: &str) -> Option<String> {
+fn to_loopback_url(world: &Sandbox, addresses: &SandboxAddresses, location: &str) -> Option<String> {
     let (host, path) = location.strip_prefix("https://")?.split_once('/')?;
-    if let Some(bucket) = s3::bucket_of_host(host) {
+    if let Some(bucket) = s3::bucket_from_host(host) {
         return Some(format!("{}/{bucket}/{path}", addresses.aws));
     }
-    (packages_domain(world).as_deref() == Some(host)).then(|| format!("{}/{path}", addresses.cloudfront))
+    (find_packages_domain(world).as_deref() == Some(host)).then(|| format!("{}/{path}", addresses.cloudfront))
 }
 
-fn read(marker: &Path) -> Option<Addresses> {
+fn read_marker(marker: &Path) -> Option<SandboxAddresses> {
     serde_json::from_slice(&std::fs::read(marker).ok()?).ok()
 }
 
 /// Where DIR is being served, by a server that answers.
 #[must_use]
-pub fn served(dir: &Path) -> Option<Addresses> {
-    let addresses = read(&dir.join(MARKER))?;
+pub fn find_running_server(dir: &Path) -> Option<SandboxAddresses> {
+    let addresses = read_marker(&dir.join(MARKER_FILENAME))?;
     let socket: SocketAddr = addresses.aws.strip_prefix("http://")?.parse().ok()?;
     let patience = Duration::from_millis(500);
     let mut stream = TcpStream::connect_timeout(&socket, patience).ok()?;
     stream.set_read_timeout(Some(patience)).ok()?;
     stream
-        .write_all(format!("GET / HTTP/1.1\r\nHost: {WORD_HOST}\r\nConnection: close\r\n\r\n").as_bytes())
+        .write_all(
+            format!("GET / HTTP/1.1\r\nHost: {SERVER_WORD_HOST}\r\nConnection: close\r\n\r\n").as_bytes(),
+        )
         .ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

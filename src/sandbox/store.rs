@@ -13,35 +13,35 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{run::failure::Failure, url::token::Construction};
+use crate::model::{run::failure::Failure, url::token::TokenConstruction};
 
 use super::{
     control_plane,
-    faults::{Fault, Faults},
-    ledger::{Call, Ledger},
+    faults::{Fault, FaultRules},
+    ledger::{CallLedger, LedgerEntry},
     packagecloud,
-    process_state::Memory,
+    process_state::ProcessState,
 };
 
 /// How a sandbox is opened.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct SandboxOptions {
     pub dir: PathBuf,
     /// A fresh one has an empty bucket instead of small repositories.
     pub empty: bool,
     /// How its packagecloud signs; kept in DIR.
-    pub construction: Option<Construction>,
+    pub construction: Option<TokenConstruction>,
     /// `--sandbox-fault`, as given.
     pub faults: Vec<String>,
     /// How long its states take; [`Delays::default`] where none is said.
-    pub delays: Option<Delays>,
+    pub delays: Option<SandboxDelays>,
     /// Added to each call.
     pub latency: Duration,
 }
 
 /// How long AWS takes to make true what it has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delays {
+pub struct SandboxDelays {
     /// Until the other services know a role, or its new trust.
     pub role: Duration,
     /// Until S3 knows an origin access identity.
@@ -64,7 +64,7 @@ pub struct Delays {
     pub job: Duration,
 }
 
-impl Default for Delays {
+impl Default for SandboxDelays {
     fn default() -> Self {
         Self {
             role: Duration::from_secs(4),
@@ -81,7 +81,7 @@ impl Default for Delays {
     }
 }
 
-impl Delays {
+impl SandboxDelays {
     /// Everything at once: for benches.
     pub const NONE: Self = Self {
         role: Duration::ZERO,
@@ -98,7 +98,7 @@ impl Delays {
 
     /// Everything so many times as long.
     #[must_use]
-    pub fn paced(self, factor: f64) -> Self {
+    pub fn scale_by(self, factor: f64) -> Self {
         let paced = |delay: Duration| delay.mul_f64(factor);
         Self {
             role: paced(self.role),
@@ -118,84 +118,84 @@ impl Delays {
 /// Every service's state.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct State {
+pub struct SandboxState {
     /// Grows with each change.
     pub generation: u64,
     /// The unix time of the last change: a world that is opened again never lies before it.
     pub changed: Duration,
-    pub sts: control_plane::sts::State,
-    pub iam: control_plane::iam::State,
-    pub acm: control_plane::acm::State,
-    pub kms: control_plane::kms::State,
-    pub lambda: control_plane::lambda::State,
-    pub cloudfront: control_plane::cloudfront::State,
+    pub sts: control_plane::sts::StsState,
+    pub iam: control_plane::iam::IamState,
+    pub acm: control_plane::acm::AcmState,
+    pub kms: control_plane::kms::KmsState,
+    pub lambda: control_plane::lambda::LambdaState,
+    pub cloudfront: control_plane::cloudfront::CloudFrontState,
     /// Buckets and their settings; objects lie beside, in files of their own.
-    pub s3: control_plane::s3::State,
-    pub s3control: control_plane::s3control::State,
-    pub packagecloud: packagecloud::State,
+    pub s3: control_plane::s3::S3State,
+    pub s3control: control_plane::s3control::S3ControlState,
+    pub packagecloud: packagecloud::PackagecloudState,
 }
 
 /// A handle on the world; clones share it.
 #[derive(Clone)]
-pub struct World(Arc<Inner>);
+pub struct Sandbox(Arc<SandboxInner>);
 
 /// A handle that doesn't keep the world: for what the world itself holds.
 #[derive(Clone)]
-pub struct WeakWorld(Weak<Inner>);
+pub struct WeakSandbox(Weak<SandboxInner>);
 
-impl WeakWorld {
+impl WeakSandbox {
     #[must_use]
-    pub fn upgrade(&self) -> Option<World> {
-        self.0.upgrade().map(World)
+    pub fn upgrade(&self) -> Option<Sandbox> {
+        self.0.upgrade().map(Sandbox)
     }
 }
 
-struct Inner {
+struct SandboxInner {
     dir: PathBuf,
-    memory: Memory,
-    kept: Mutex<Kept>,
-    delays: Delays,
+    memory: ProcessState,
+    kept: Mutex<StateDocument>,
+    delays: SandboxDelays,
     pub(super) latency: Duration,
-    faults: Mutex<Faults>,
-    ledger: Mutex<Ledger>,
+    faults: Mutex<FaultRules>,
+    ledger: Mutex<CallLedger>,
     /// The wall clock at `started`, on tokio's clock: with tokio's clock paused time is free.
     epoch: Duration,
     started: tokio::time::Instant,
 }
 
 /// The document as last read or written here, and the stamp that stood in the lock file then.
-struct Kept {
-    state: State,
+struct StateDocument {
+    state: SandboxState,
     lock: Arc<File>,
     stamp: u64,
     /// Why the last change couldn't be kept.
-    trouble: Option<String>,
+    storage_error: Option<String>,
 }
 
 /// The lock on the document, until this is dropped.
-struct Held(Arc<File>);
+struct StateLockGuard(Arc<File>);
 
-impl Drop for Held {
+impl Drop for StateLockGuard {
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }
 }
 
-impl std::fmt::Debug for World {
+impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("World").field(&self.0.dir).finish()
     }
 }
 
-impl World {
+impl Sandbox {
     /// Opens the world in `options.dir`, or makes one.
     ///
     /// # Errors
     /// Where the directory can't be made or read, its document is damaged, or a fault can't be read.
-    pub fn open(options: &Options) -> Result<Self, Failure> {
-        let faults = Faults::parse(&options.faults)?;
+    pub fn open_without_seed(options: &SandboxOptions) -> Result<Self, Failure> {
+        let faults = FaultRules::parse_fault_rules(&options.faults)?;
         let wrong = |error: io::Error| {
-            Failure::other(
+            Failure::other_failure(
                 format!("sandbox {}", options.dir.display()),
                 error.to_string(),
                 "choose another directory with --sandbox=DIR",
@@ -209,19 +209,24 @@ impl World {
             .truncate(false)
             .open(options.dir.join("world.lock"))
             .map_err(wrong)?;
-        let mut kept = Kept { state: State::default(), lock: Arc::new(lock), stamp: u64::MAX, trouble: None };
+        let mut kept = StateDocument {
+            state: SandboxState::default(),
+            lock: Arc::new(lock),
+            stamp: u64::MAX,
+            storage_error: None,
+        };
         kept.lock.lock_shared().map_err(wrong)?;
-        kept.reload(&options.dir).map_err(wrong)?;
+        kept.reload_from_disk(&options.dir).map_err(wrong)?;
         kept.lock.unlock().map_err(wrong)?;
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().max(kept.state.changed);
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(SandboxInner {
             dir: options.dir.clone(),
-            memory: Memory::new(&options.dir),
+            memory: ProcessState::new(&options.dir),
             kept: Mutex::new(kept),
             delays: options.delays.unwrap_or_default(),
             latency: options.latency,
             faults: Mutex::new(faults),
-            ledger: Mutex::new(Ledger::default()),
+            ledger: Mutex::new(CallLedger::default()),
             epoch,
             started: tokio::time::Instant::now(),
         })))
@@ -239,18 +244,18 @@ impl World {
     }
 
     #[must_use]
-    pub fn downgrade(&self) -> WeakWorld {
-        WeakWorld(Arc::downgrade(&self.0))
+    pub fn downgrade(&self) -> WeakSandbox {
+        WeakSandbox(Arc::downgrade(&self.0))
     }
 
     /// What this process remembers beside the state.
     #[must_use]
-    pub fn memory(&self) -> &Memory {
+    pub fn process_state(&self) -> &ProcessState {
         &self.0.memory
     }
 
     #[must_use]
-    pub fn delays(&self) -> Delays {
+    pub fn delays(&self) -> SandboxDelays {
         self.0.delays
     }
 
@@ -260,10 +265,10 @@ impl World {
     }
 
     /// Reads the state as it is on the disk now.
-    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+    pub fn read_state<T>(&self, look: impl FnOnce(&SandboxState) -> T) -> T {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = kept.lock.lock_shared().and_then(|()| kept.refresh(&self.0.dir)) {
-            kept.trouble = Some(error.to_string());
+        if let Err(error) = kept.lock.lock_shared().and_then(|()| kept.reload_if_changed(&self.0.dir)) {
+            kept.storage_error = Some(error.to_string());
         }
         let _ = kept.lock.unlock();
         look(&kept.state)
@@ -272,70 +277,70 @@ impl World {
     /// Changes the state; what `change` did is on the disk when this returns.
     ///
     /// Where the disk refuses, the change is undone, and [`World::trouble`] says so: the caller's answer must not be given.
-    pub fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub fn write_state<T>(&self, change: impl FnOnce(&mut SandboxState) -> T) -> T {
         let now = self.now();
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = kept.lock.lock().and_then(|()| kept.refresh(&self.0.dir)) {
-            kept.trouble = Some(error.to_string());
+        if let Err(error) = kept.lock.lock().and_then(|()| kept.reload_if_changed(&self.0.dir)) {
+            kept.storage_error = Some(error.to_string());
         }
         // Should `change` panic half-way, the lock is given back, and the next look reads the disk again.
-        let _held = Held(Arc::clone(&kept.lock));
+        let _held = StateLockGuard(Arc::clone(&kept.lock));
         let stamp = std::mem::replace(&mut kept.stamp, u64::MAX);
         let outcome = change(&mut kept.state);
         kept.state.generation += 1;
         kept.state.changed = now;
-        if let Err(error) = kept.store(&self.0.dir, stamp) {
-            kept.trouble = Some(error.to_string());
+        if let Err(error) = kept.write_to_disk(&self.0.dir, stamp) {
+            kept.storage_error = Some(error.to_string());
         }
         outcome
     }
 
     /// Why a change couldn't be kept, once.
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).trouble.take()
+    pub(super) fn take_storage_error(&self) -> Option<String> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner).storage_error.take()
     }
 
     /// Every call since the world was opened here.
     #[must_use]
-    pub fn ledger(&self) -> Vec<Call> {
-        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).calls().to_vec()
+    pub fn ledger_entries(&self) -> Vec<LedgerEntry> {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).ledger_entries().to_vec()
     }
 
     /// Forgets the calls so far, so that what follows is counted alone.
     pub fn clear_ledger(&self) {
-        *self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner) = Ledger::default();
+        *self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner) = CallLedger::default();
     }
 
-    pub(super) fn note(&self, call: Call) {
-        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).note(call);
+    pub(super) fn record_call(&self, call: LedgerEntry) {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).append_entry(call);
     }
 
     /// Where a fault of the wizard's own loop is asked for, this is it.
     ///
     /// # Panics
     /// Then.
-    pub fn try_the_loop(&self) {
-        let fault = self.fault("wizard", "");
+    pub fn panic_on_wizard_fault(&self) {
+        let fault = self.next_fault("wizard", "");
         assert!(fault.is_none(), "a fault of this program in the wizard's loop, as asked for");
     }
 
-    pub(super) fn fault(&self, service: &str, operation: &str) -> Option<Fault> {
-        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).strike(service, operation)
+    pub(super) fn next_fault(&self, service: &str, operation: &str) -> Option<Fault> {
+        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next_fault(service, operation)
     }
 }
 
-impl Kept {
+impl StateDocument {
     /// Reads again where another process has changed the document; the lock is held by the caller.
-    fn refresh(&mut self, dir: &Path) -> io::Result<()> {
-        if read_stamp(&self.lock)? == self.stamp { Ok(()) } else { self.reload(dir) }
+    fn reload_if_changed(&mut self, dir: &Path) -> io::Result<()> {
+        if read_stamp(&self.lock)? == self.stamp { Ok(()) } else { self.reload_from_disk(dir) }
     }
 
-    fn reload(&mut self, dir: &Path) -> io::Result<()> {
+    fn reload_from_disk(&mut self, dir: &Path) -> io::Result<()> {
         let stamp = read_stamp(&self.lock)?;
         self.state = match std::fs::read(dir.join("world.json")) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| io::Error::other(format!("world.json: {error}")))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => State::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => SandboxState::default(),
             Err(error) => return Err(error),
         };
         self.stamp = stamp;
@@ -343,7 +348,7 @@ impl Kept {
     }
 
     /// The stamp moves before the document: whoever dies between the two costs the others one reading, never a change.
-    fn store(&mut self, dir: &Path, stamp: u64) -> io::Result<()> {
+    fn write_to_disk(&mut self, dir: &Path, stamp: u64) -> io::Result<()> {
         let bytes = serde_json::to_vec(&self.state)?;
         let fresh = dir.join("world.json.new");
         std::fs::write(&fresh, bytes)?;

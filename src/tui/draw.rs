@@ -14,14 +14,14 @@ use ratatui::{
 };
 
 use super::{keys, screens, steps, text, theme::Theme};
-use crate::wizard::{Extent, Wizard, request_path::Part};
+use crate::wizard::{ScrollExtent, Wizard, request_path::RequestHop};
 
 /// Below this, a plain message.
-pub const LEAST: (u16, u16) = (40, 10);
+pub const MIN_WINDOW_SIZE: (u16, u16) = (40, 10);
 
 /// What stands in the body.
 #[derive(Default)]
-pub struct Body {
+pub struct ScreenBody {
     /// Stays at the top.
     pub head: Option<Line<'static>>,
     pub lines: Vec<Line<'static>>,
@@ -30,35 +30,35 @@ pub struct Body {
     /// The cursor, in columns and lines of `pinned`.
     pub cursor: Option<(u16, u16)>,
     /// The line that must be seen.
-    pub keep: Option<usize>,
+    pub keep_visible: Option<usize>,
 }
 
 /// Room for the body's text.
 #[derive(Debug, Clone, Copy)]
-pub struct Room {
+pub struct BodySize {
     pub width: usize,
     pub height: usize,
 }
 
-impl Room {
+impl BodySize {
     /// Whether there is room for what is nice to know.
     #[must_use]
-    pub fn wide(self) -> bool {
+    pub fn is_wide(self) -> bool {
         self.width >= 88
     }
 
     /// Prose is read in lines of at most a hundred columns.
     #[must_use]
-    pub fn prose(self) -> usize {
+    pub fn prose_width(self) -> usize {
         self.width.min(100)
     }
 }
 
 /// Draws all of it; says how long the body's text is, and how much of it is seen.
-pub fn draw(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Extent {
+pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> ScrollExtent {
     let area = frame.area();
-    if area.width < LEAST.0 || area.height < LEAST.1 {
-        return too_small(frame, wizard, area);
+    if area.width < MIN_WINDOW_SIZE.0 || area.height < MIN_WINDOW_SIZE.1 {
+        return draw_too_small(frame, wizard, area);
     }
     let tall = area.height >= 18;
     let road_rows = match (tall, area.width >= 120 && area.height >= 36) {
@@ -66,7 +66,7 @@ pub fn draw(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Extent {
         (true, false) => 2,
         (false, false) => 0,
     };
-    let notice = notice(wizard, theme, area);
+    let notice = render_notice(wizard, theme, area);
     let [head, rule, road_area, middle, notice_area, rule_below, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
@@ -77,18 +77,18 @@ pub fn draw(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Extent {
         Constraint::Length(1),
     ])
     .areas(area);
-    frame.render_widget(header(wizard, theme, area.width as usize), head);
+    frame.render_widget(render_header(wizard, theme, area.width as usize), head);
     for rule in [rule, rule_below] {
         frame.render_widget(Line::styled("─".repeat(rule.width as usize), theme.dim), rule);
     }
     if road_rows > 0 {
         frame.render_widget(
-            Text::from(road(&wizard.road(), theme, area.width as usize, road_rows)),
+            Text::from(render_request_path(&wizard.request_path(), theme, area.width as usize, road_rows)),
             road_area,
         );
     }
     frame.render_widget(Text::from(notice), notice_area);
-    frame.render_widget(footer(wizard, theme, area.width as usize), foot);
+    frame.render_widget(render_footer(wizard, theme, area.width as usize), foot);
 
     let side_width = match area.width {
         0..64 => 0,
@@ -104,16 +104,17 @@ pub fn draw(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Extent {
     ])
     .areas(middle);
     if side_width > 0 {
-        frame.render_widget(Text::from(steps::lines(wizard, theme, side_width as usize)), side);
+        frame.render_widget(Text::from(steps::render_stage_list(wizard, theme, side_width as usize)), side);
         let bars = vec![Line::styled("│", theme.dim); bar.height as usize];
         frame.render_widget(Text::from(bars), bar);
     }
-    body(frame, wizard, theme, inner)
+    draw_body(frame, wizard, theme, inner)
 }
 
-fn body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) -> Extent {
-    let room = Room { width: area.width as usize, height: area.height as usize };
-    let Body { head, lines, mut pinned, cursor, keep } = screens::body(wizard, theme, room);
+fn draw_body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) -> ScrollExtent {
+    let room = BodySize { width: area.width as usize, height: area.height as usize };
+    let ScreenBody { head, lines, mut pinned, cursor, keep_visible: keep } =
+        screens::render_screen_body(wizard, theme, room);
     let area = match head {
         Some(head) if area.height > 3 => {
             frame.render_widget(head, Rect { height: 1, ..area });
@@ -125,7 +126,7 @@ fn body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) -> Ex
     let most = area.height.saturating_sub(2).max(1);
     let pinned_rows = (pinned.len() as u16).min(most);
     let rows = area.height - pinned_rows;
-    let extent = Extent { lines: lines.len(), rows: rows as usize };
+    let extent = ScrollExtent { lines: lines.len(), rows: rows as usize };
     let last = extent.lines.saturating_sub(extent.rows);
     let mut top = wizard.scroll.min(last);
     if let Some(keep) = keep {
@@ -135,7 +136,7 @@ fn body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) -> Ex
     let shown: Vec<Line<'static>> = lines.into_iter().skip(top).take(extent.rows).collect();
     frame.render_widget(Text::from(shown), above);
     if last > 0 && area.width > 4 {
-        marks(frame, theme, above, top > 0, top < last);
+        draw_scroll_marks(frame, theme, above, top > 0, top < last);
     }
     if pinned_rows > 0 {
         let below = Rect { y: area.y + rows, height: pinned_rows, ..area };
@@ -153,7 +154,7 @@ fn body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) -> Ex
 }
 
 /// Small signs that there is more above or below.
-fn marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bool, down: bool) {
+fn draw_scroll_marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bool, down: bool) {
     let x = area.right();
     let buffer = frame.buffer_mut();
     if x >= buffer.area.right() || area.height == 0 {
@@ -168,14 +169,14 @@ fn marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bool, down: bool)
 }
 
 /// What was said last, whole where a fifth of the window holds it: a failure's next move stands at its end.
-fn notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
+fn render_notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
     let Some(said) = &wizard.notice else { return Vec::new() };
     let width = area.width.saturating_sub(4) as usize;
     let rows = (area.height / 5).max(1) as usize;
-    let mut parts = text::wrap(said, width);
+    let mut parts = text::wrap_text(said, width);
     if parts.len() > rows {
         let rest = parts.split_off(rows - 1).join(" ");
-        parts.push(text::cut(&rest, width));
+        parts.push(text::truncate_text(&rest, width));
     }
     let line = |(index, part): (usize, String)| {
         let sign = if index == 0 { " » " } else { "   " };
@@ -184,28 +185,33 @@ fn notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
     parts.into_iter().enumerate().map(line).collect()
 }
 
-fn header(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
+fn render_header(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
     let mut right = Vec::new();
-    if wizard.beginning.sandbox {
+    if wizard.init.sandbox {
         right.push(Span::styled(" SANDBOX ", theme.banner));
         right.push(Span::raw(" "));
     }
     let mut left = vec![Span::styled(" packagecloud-cloudfront", theme.strong)];
-    let place: Vec<&str> = [wizard.account(), wizard.region(), wizard.bucket()]
+    let place: Vec<&str> = [wizard.account_id(), wizard.bucket_region(), wizard.bucket_name()]
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect();
     let used: usize = left.iter().chain(&right).map(Span::width).sum();
     if !place.is_empty() {
-        let place = text::cut(&place.join(" · "), width.saturating_sub(used + 3));
+        let place = text::truncate_text(&place.join(" · "), width.saturating_sub(used + 3));
         left.push(Span::styled(format!("  {place}"), theme.dim));
     }
-    text::apart(left, right, width)
+    text::align_left_and_right(left, right, width)
 }
 
-fn road(parts: &[Part; 5], theme: &Theme, width: usize, rows: u16) -> Vec<Line<'static>> {
-    const LEAST_GAP: usize = 3;
-    let style = |part: &Part| if part.stands { theme.accent } else { theme.dim };
+fn render_request_path(
+    parts: &[RequestHop; 5],
+    theme: &Theme,
+    width: usize,
+    rows: u16,
+) -> Vec<Line<'static>> {
+    const MIN_GAP_COLUMNS: usize = 3;
+    let style = |part: &RequestHop| if part.in_place { theme.accent } else { theme.dim };
     let detailed = rows > 2;
     // As wide as what stands below the names, where there is room for it; else as the names, and what is below is cut.
     let last = parts[4].detail.chars().count().min(32).max(parts[4].name.len()) + 2;
@@ -213,19 +219,22 @@ fn road(parts: &[Part; 5], theme: &Theme, width: usize, rows: u16) -> Vec<Line<'
     let whole: [usize; 4] =
         std::array::from_fn(|index| names[index].max(parts[index].detail.chars().count() + 2));
     let gap = |cells: &[usize; 4]| width.saturating_sub(cells.iter().sum::<usize>() + last + 2) / 4;
-    let cells = if detailed && gap(&whole) >= LEAST_GAP { whole } else { names };
-    let gap = gap(&cells).clamp(LEAST_GAP, 16);
+    let cells = if detailed && gap(&whole) >= MIN_GAP_COLUMNS { whole } else { names };
+    let gap = gap(&cells).clamp(MIN_GAP_COLUMNS, 16);
     let left_for_last = width.saturating_sub(cells.iter().sum::<usize>() + 4 * gap + 3);
     let mut first = vec![Span::raw(" ")];
     let mut second = vec![Span::raw(" ")];
     for (index, part) in parts.iter().enumerate() {
-        let sign = if part.stands { "● " } else { "○ " };
+        let sign = if part.in_place { "● " } else { "○ " };
         first.push(Span::styled(format!("{sign}{}", part.name), style(part)));
         let Some(next) = parts.get(index + 1) else {
-            second.push(Span::styled(format!("  {}", text::cut(&part.detail, left_for_last)), theme.dim));
+            second.push(Span::styled(
+                format!("  {}", text::truncate_text(&part.detail, left_for_last)),
+                theme.dim,
+            ));
             break;
         };
-        let lit = part.stands && next.stands;
+        let lit = part.in_place && next.in_place;
         let room = cells[index] - names[index] + gap;
         let arrow = if room < 5 {
             format!(" →{}", " ".repeat(room - 2))
@@ -233,7 +242,10 @@ fn road(parts: &[Part; 5], theme: &Theme, width: usize, rows: u16) -> Vec<Line<'
             format!(" {}▸ ", "─".repeat(room - 3))
         };
         first.push(Span::styled(arrow, if lit { theme.accent } else { theme.dim }));
-        second.push(Span::styled(text::column(&format!("  {}", part.detail), cells[index] + gap), theme.dim));
+        second.push(Span::styled(
+            text::fit_column(&format!("  {}", part.detail), cells[index] + gap),
+            theme.dim,
+        ));
     }
     let rule = Line::styled("─".repeat(width), theme.dim);
     if detailed {
@@ -243,11 +255,11 @@ fn road(parts: &[Part; 5], theme: &Theme, width: usize, rows: u16) -> Vec<Line<'
     }
 }
 
-fn footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
+fn render_footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
     let spans = |key: &'static str, label: &'static str| {
         [Span::styled(key, theme.accent), Span::raw(" "), Span::raw(label), Span::raw("  ")]
     };
-    let all = keys::footer(wizard);
+    let all = keys::footer_entries(wizard);
     let right: Vec<Span<'static>> =
         all.iter().filter(|entry| entry.2).flat_map(|entry| spans(entry.0, entry.1)).collect();
     let mut used: usize = 1 + right.iter().map(Span::width).sum::<usize>();
@@ -260,19 +272,19 @@ fn footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {
         }
         left.extend(entry);
     }
-    text::apart(left, right, width)
+    text::align_left_and_right(left, right, width)
 }
 
 /// The least that a small window is owed: what it is, what runs, and the way out.
-fn too_small(frame: &mut Frame<'_>, wizard: &Wizard, area: Rect) -> Extent {
+fn draw_too_small(frame: &mut Frame<'_>, wizard: &Wizard, area: Rect) -> ScrollExtent {
     let runs =
-        wizard.running().map_or("Nothing runs.".to_owned(), |stage| format!("{} runs.", stage.title()));
+        wizard.running_stage().map_or("Nothing runs.".to_owned(), |stage| format!("{} runs.", stage.title()));
     let message = format!(
         "This window is {}x{}; {}x{} is the least. {runs} Make it larger; q leaves.",
-        area.width, area.height, LEAST.0, LEAST.1
+        area.width, area.height, MIN_WINDOW_SIZE.0, MIN_WINDOW_SIZE.1
     );
     let lines: Vec<Line<'static>> =
-        text::wrap(&message, area.width as usize).into_iter().map(Line::from).collect();
+        text::wrap_text(&message, area.width as usize).into_iter().map(Line::from).collect();
     frame.render_widget(Text::from(lines), area);
     wizard.extent
 }

@@ -11,18 +11,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     model::run::{
-        event::{End, Event},
+        event::{Event, StageEnd},
         failure::Failure,
         goal::Stage,
     },
-    wizard::{Effect, News},
+    wizard::{Effect, Input},
 };
 
 /// What an effect's performer is given. It says events while it works, then its answer; `Apply` answers by `Ended` alone.
 #[derive(Debug)]
-pub struct JobSender {
+pub struct JobContext {
     pub events: mpsc::UnboundedSender<Event>,
-    pub news: mpsc::UnboundedSender<News>,
+    pub inputs: mpsc::UnboundedSender<Input>,
     /// Stop after the request in flight.
     pub stop: CancellationToken,
     /// Whether it shall stand still for now.
@@ -31,7 +31,7 @@ pub struct JobSender {
 
 /// What an effect owes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owes {
+enum ExpectedReply {
     Welcome,
     Identified,
     Looked(Stage),
@@ -41,70 +41,74 @@ enum Owes {
 }
 
 #[derive(Debug)]
-pub struct Job {
+pub struct EffectJob {
     events: mpsc::UnboundedReceiver<Event>,
-    news: mpsc::UnboundedReceiver<News>,
+    inputs: mpsc::UnboundedReceiver<Input>,
     stop: CancellationToken,
     pause: watch::Sender<bool>,
     handle: JoinHandle<()>,
-    over: bool,
-    owes: Owes,
+    finished: bool,
+    expected_reply: ExpectedReply,
 }
 
-impl Job {
-    pub fn start(effect: Effect, perform: impl FnOnce(Effect, JobSender) -> JoinHandle<()>) -> Self {
-        let owes = match &effect {
-            Effect::Welcome(_) => Owes::Welcome,
-            Effect::Identify(..) => Owes::Identified,
-            Effect::Look(stage, _) | Effect::LookBeside(stage, _) => Owes::Looked(*stage),
-            Effect::Apply(plan, _) => Owes::Ended(plan.stage),
-            Effect::Copy(_) => Owes::Copied,
+impl EffectJob {
+    pub fn start_effect(effect: Effect, perform: impl FnOnce(Effect, JobContext) -> JoinHandle<()>) -> Self {
+        let expected_reply = match &effect {
+            Effect::Welcome(_) => ExpectedReply::Welcome,
+            Effect::Identify(..) => ExpectedReply::Identified,
+            Effect::Look(stage, _) | Effect::LookWhileJobRuns(stage, _) => ExpectedReply::Looked(*stage),
+            Effect::Apply(plan, _) => ExpectedReply::Ended(plan.stage),
+            Effect::Copy(_) => ExpectedReply::Copied,
             Effect::Renew(_)
             | Effect::Watch { .. }
-            | Effect::BringBack
+            | Effect::BringToForeground
             | Effect::Stop
             | Effect::Pause(_)
-            | Effect::Leave(_) => Owes::Nothing,
+            | Effect::Leave(_) => ExpectedReply::Nothing,
         };
         let (event_sender, events) = mpsc::unbounded_channel();
-        let (news_sender, news) = mpsc::unbounded_channel();
+        let (news_sender, inputs) = mpsc::unbounded_channel();
         let (pause, pause_receiver) = watch::channel(false);
         let stop = CancellationToken::new();
-        let sender =
-            JobSender { events: event_sender, news: news_sender, stop: stop.clone(), pause: pause_receiver };
+        let sender = JobContext {
+            events: event_sender,
+            inputs: news_sender,
+            stop: stop.clone(),
+            pause: pause_receiver,
+        };
         let handle = perform(effect, sender);
-        Self { events, news, stop, pause, handle, over: false, owes }
+        Self { events, inputs, stop, pause, handle, finished: false, expected_reply }
     }
 
-    pub fn stop(&self) {
+    pub fn request_stop(&self) {
         // what is paused must move in order to stop
         self.pause.send_replace(false);
         self.stop.cancel();
     }
 
-    pub fn pause(&self, paused: bool) {
+    pub fn set_paused(&self, paused: bool) {
         self.pause.send_replace(paused);
     }
 
     /// What it says next. May be dropped and asked again without losing anything.
-    pub async fn next(&mut self) -> News {
+    pub async fn next_input(&mut self) -> Input {
         loop {
             tokio::select! {
                 // its last event stands in the channel when its task is over: the channels come first
                 biased;
                 Some(event) = self.events.recv() => {
-                    if matches!(event, Event::Ended { .. }) && matches!(self.owes, Owes::Ended(_)) {
-                        self.owes = Owes::Nothing;
+                    if matches!(event, Event::Ended { .. }) && matches!(self.expected_reply, ExpectedReply::Ended(_)) {
+                        self.expected_reply = ExpectedReply::Nothing;
                     }
-                    return News::Event(event);
+                    return Input::Event(event);
                 }
-                Some(news) = self.news.recv() => {
-                    self.owes = Owes::Nothing;
+                Some(news) = self.inputs.recv() => {
+                    self.expected_reply = ExpectedReply::Nothing;
                     return news;
                 }
-                ended = &mut self.handle, if !self.over => {
-                    self.over = true;
-                    if let Some(news) = self.instead(ended) {
+                ended = &mut self.handle, if !self.finished => {
+                    self.finished = true;
+                    if let Some(news) = self.take_missing_reply(ended) {
                         return news;
                     }
                 }
@@ -114,7 +118,7 @@ impl Job {
     }
 
     /// The answer that is still owed when the task is over.
-    fn instead(&mut self, ended: Result<(), JoinError>) -> Option<News> {
+    fn take_missing_reply(&mut self, ended: Result<(), JoinError>) -> Option<Input> {
         let why = match ended {
             Ok(()) => "it broke off without an answer".to_owned(),
             Err(error) if error.is_panic() => {
@@ -128,23 +132,27 @@ impl Job {
             Err(_) => "it was broken off".to_owned(),
         };
         let failure = |what: &str| {
-            Failure::other(what, why.clone(), "look again; if it comes back, send the log to the maintainers")
+            Failure::other_failure(
+                what,
+                why.clone(),
+                "look again; if it comes back, send the log to the maintainers",
+            )
         };
-        match std::mem::replace(&mut self.owes, Owes::Nothing) {
-            Owes::Nothing => None,
-            Owes::Welcome => Some(News::Welcome(Err(failure("looking around")))),
-            Owes::Identified => Some(News::Identified(Err(failure("asking AWS who this is")))),
-            Owes::Looked(stage) => Some(News::Looked(stage, Err(failure(stage.name())))),
-            Owes::Copied => Some(News::Copied(Err(failure("copying")))),
-            Owes::Ended(stage) => {
+        match std::mem::replace(&mut self.expected_reply, ExpectedReply::Nothing) {
+            ExpectedReply::Nothing => None,
+            ExpectedReply::Welcome => Some(Input::Welcome(Err(failure("looking around")))),
+            ExpectedReply::Identified => Some(Input::Identified(Err(failure("asking AWS who this is")))),
+            ExpectedReply::Looked(stage) => Some(Input::Looked(stage, Err(failure(stage.name())))),
+            ExpectedReply::Copied => Some(Input::Copied(Err(failure("copying")))),
+            ExpectedReply::Ended(stage) => {
                 let text = failure(stage.name()).to_string();
-                Some(News::Event(Event::Ended { stage, step: None, end: End::Failed, text }))
+                Some(Input::Event(Event::Ended { stage, step: None, end: StageEnd::Failed, text }))
             }
         }
     }
 }
 
-impl Drop for Job {
+impl Drop for EffectJob {
     fn drop(&mut self) {
         self.stop.cancel();
         self.handle.abort();

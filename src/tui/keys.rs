@@ -5,16 +5,16 @@ use tui_input::InputRequest;
 
 use crate::wizard::{
     Wizard,
-    intent::{Intent, Mode, Move, Offer},
+    intent::{CursorMove, InputMode, IntentAvailability, UserIntent},
 };
 
 /// One row of the table.
-pub struct Binding {
-    pub mode: Mode,
+pub struct KeyBinding {
+    pub mode: InputMode,
     pub codes: &'static [KeyCode],
     /// With the control key.
     pub control: bool,
-    pub intent: Intent,
+    pub intent: UserIntent,
     /// As the footer and the help print the key; empty is printed nowhere.
     pub key: &'static str,
     /// What the footer calls it where the screen has no word of its own.
@@ -25,112 +25,117 @@ pub struct Binding {
     pub right: bool,
 }
 
-const fn row(
-    mode: Mode,
+const fn left_binding(
+    mode: InputMode,
     codes: &'static [KeyCode],
-    intent: Intent,
+    intent: UserIntent,
     key: &'static str,
     label: &'static str,
     help: &'static str,
-) -> Binding {
-    Binding { mode, codes, control: false, intent, key, label, help, right: false }
+) -> KeyBinding {
+    KeyBinding { mode, codes, control: false, intent, key, label, help, right: false }
 }
 
-const fn right(
-    mode: Mode,
+const fn right_binding(
+    mode: InputMode,
     codes: &'static [KeyCode],
-    intent: Intent,
+    intent: UserIntent,
     key: &'static str,
     label: &'static str,
     help: &'static str,
-) -> Binding {
-    Binding { mode, codes, control: false, intent, key, label, help, right: true }
+) -> KeyBinding {
+    KeyBinding { mode, codes, control: false, intent, key, label, help, right: true }
 }
 
-const fn hidden(mode: Mode, codes: &'static [KeyCode], control: bool, intent: Intent) -> Binding {
-    Binding { mode, codes, control, intent, key: "", label: "", help: "", right: false }
+const fn hidden_binding(
+    mode: InputMode,
+    codes: &'static [KeyCode],
+    control: bool,
+    intent: UserIntent,
+) -> KeyBinding {
+    KeyBinding { mode, codes, control, intent, key: "", label: "", help: "", right: false }
 }
 
+use InputMode::{Ask, Browse, Text};
 use KeyCode::{
     BackTab, Backspace, Char, Delete, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab, Up,
 };
-use Mode::{Ask, Browse, Text};
 
 /// In the order of the footer: what does not fit at the left is left out from its end.
 #[rustfmt::skip] // a row a line: it is read as a table
-pub const TABLE: &[Binding] = &[
-    row(Browse, &[Enter], Intent::Next, "Enter", "go on", "goes on; applies what the screen shows"),
-    row(Browse, &[Char('a')], Intent::Anyway, "a", "go on anyway", "goes on in spite of a failed check"),
-    row(Browse, &[Char('s')], Intent::Skip, "s", "skip", "skips, where that is safe"),
-    row(Browse, &[Char('p')], Intent::Pause, "p", "pause", "pauses, or goes on"),
-    row(Browse, &[Char('g')], Intent::Ahead, "g", "go ahead", "goes ahead with the next stages while the reindex runs on"),
-    row(Browse, &[Char('b'), Esc], Intent::Back, "b", "back", "back; Esc does the same"),
-    row(Browse, &[Up, Char('k')], Intent::Move(Move::Up), "↑↓", "scroll", "arrows, PgUp, PgDn, Home, End choose or scroll"),
-    row(Browse, &[Char('v')], Intent::Vendor, "v", "vendor's too", "packagecloud's own reindex-everything too, yes or no"),
-    row(Browse, &[Char('w')], Intent::Whole, "w", "whole file", "restores the whole file, or the four values alone"),
-    row(Browse, &[Char('u')], Intent::Probe, "u", "URL", "a download URL of packagecloud, to see its redirect by"),
-    row(Browse, &[Char('i')], Intent::Credentials, "i", "credentials", "a code or other keys, where AWS no longer accepts the credentials"),
-    row(Browse, &[Char('t')], Intent::TakeOver, "t", "take over", "lets another run on this host end, to go on from what it left"),
-    row(Browse, &[Char('r')], Intent::Again, "r", "again", "looks again"),
-    row(Browse, &[Char('c')], Intent::Copy, "c", "copy", "copies what is to be copied, to the clipboard and to a file"),
-    row(Browse, &[Char('x')], Intent::Why, "x", "why 403?", "finds out why clients get 403, by verifying all of it"),
-    row(Browse, &[Char('e')], Intent::Explain, "e", "explain", "the manual step and the calls behind each line"),
-    row(Browse, &[Char('l')], Intent::Log, "l", "log", "all that happened"),
-    hidden(Browse, &[Down, Char('j')], false, Intent::Move(Move::Down)),
-    hidden(Browse, &[PageUp], false, Intent::Move(Move::PageUp)),
-    hidden(Browse, &[PageDown, Char(' ')], false, Intent::Move(Move::PageDown)),
-    hidden(Browse, &[Home], false, Intent::Move(Move::Home)),
-    hidden(Browse, &[End], false, Intent::Move(Move::End)),
-    right(Browse, &[Char('D')], Intent::Disable, "D", "disable", "shows how CloudFront is switched off, and does it on Enter"),
-    right(Browse, &[Char('?')], Intent::Help, "?", "help", "this page"),
-    right(Browse, &[Char('q')], Intent::Quit, "q", "leave", "leaves; asks first while something runs"),
-    hidden(Browse, &[Char('c')], true, Intent::Interrupt),
-    row(Ask, &[Char('y')], Intent::Yes, "y", "yes", "yes"),
-    row(Ask, &[Char('n')], Intent::No, "n", "no", "no"),
-    hidden(Ask, &[Char('b'), Esc], false, Intent::Back),
-    hidden(Ask, &[Up], false, Intent::Move(Move::Up)),
-    hidden(Ask, &[Down], false, Intent::Move(Move::Down)),
-    hidden(Ask, &[PageUp], false, Intent::Move(Move::PageUp)),
-    hidden(Ask, &[PageDown], false, Intent::Move(Move::PageDown)),
-    right(Ask, &[Char('D')], Intent::Disable, "D", "disable", ""),
-    right(Ask, &[Char('q')], Intent::Quit, "q", "leave", ""),
-    hidden(Ask, &[Char('c')], true, Intent::Interrupt),
-    row(Text, &[Enter], Intent::Next, "Enter", "done", "takes what was typed"),
-    row(Text, &[Tab, Down], Intent::NextField, "Tab", "next field", "next field; letters are text, a paste goes into the field"),
-    hidden(Text, &[BackTab, Up], false, Intent::PreviousField),
-    row(Text, &[Esc], Intent::Back, "Esc", "back", "closes the field"),
-    hidden(Text, &[Char('c')], true, Intent::Interrupt),
-    hidden(Text, &[Left], true, Intent::Edit(InputRequest::GoToPrevWord)),
-    hidden(Text, &[Right], true, Intent::Edit(InputRequest::GoToNextWord)),
-    hidden(Text, &[Left], false, Intent::Edit(InputRequest::GoToPrevChar)),
-    hidden(Text, &[Right], false, Intent::Edit(InputRequest::GoToNextChar)),
-    hidden(Text, &[Home], false, Intent::Edit(InputRequest::GoToStart)),
-    hidden(Text, &[End], false, Intent::Edit(InputRequest::GoToEnd)),
-    hidden(Text, &[Char('a')], true, Intent::Edit(InputRequest::GoToStart)),
-    hidden(Text, &[Char('e')], true, Intent::Edit(InputRequest::GoToEnd)),
-    hidden(Text, &[Backspace], false, Intent::Edit(InputRequest::DeletePrevChar)),
-    hidden(Text, &[Delete], false, Intent::Edit(InputRequest::DeleteNextChar)),
-    hidden(Text, &[Char('w'), Backspace], true, Intent::Edit(InputRequest::DeletePrevWord)),
-    hidden(Text, &[Char('u')], true, Intent::Edit(InputRequest::DeleteLine)),
-    hidden(Text, &[Char('k')], true, Intent::Edit(InputRequest::DeleteTillEnd)),
+pub const KEY_BINDINGS: &[KeyBinding] = &[
+    left_binding(Browse, &[Enter], UserIntent::Next, "Enter", "go on", "goes on; applies what the screen shows"),
+    left_binding(Browse, &[Char('a')], UserIntent::Anyway, "a", "go on anyway", "goes on in spite of a failed check"),
+    left_binding(Browse, &[Char('s')], UserIntent::Skip, "s", "skip", "skips, where that is safe"),
+    left_binding(Browse, &[Char('p')], UserIntent::Pause, "p", "pause", "pauses, or goes on"),
+    left_binding(Browse, &[Char('g')], UserIntent::Ahead, "g", "go ahead", "goes ahead with the next stages while the reindex runs on"),
+    left_binding(Browse, &[Char('b'), Esc], UserIntent::Back, "b", "back", "back; Esc does the same"),
+    left_binding(Browse, &[Up, Char('k')], UserIntent::Move(CursorMove::Up), "↑↓", "scroll", "arrows, PgUp, PgDn, Home, End choose or scroll"),
+    left_binding(Browse, &[Char('v')], UserIntent::ToggleVendorReindex, "v", "vendor's too", "packagecloud's own reindex-everything too, yes or no"),
+    left_binding(Browse, &[Char('w')], UserIntent::ToggleWholeFile, "w", "whole file", "restores the whole file, or the four values alone"),
+    left_binding(Browse, &[Char('u')], UserIntent::Probe, "u", "URL", "a download URL of packagecloud, to see its redirect by"),
+    left_binding(Browse, &[Char('i')], UserIntent::Credentials, "i", "credentials", "a code or other keys, where AWS no longer accepts the credentials"),
+    left_binding(Browse, &[Char('t')], UserIntent::TakeOver, "t", "take over", "lets another run on this host end, to go on from what it left"),
+    left_binding(Browse, &[Char('r')], UserIntent::Again, "r", "again", "looks again"),
+    left_binding(Browse, &[Char('c')], UserIntent::Copy, "c", "copy", "copies what is to be copied, to the clipboard and to a file"),
+    left_binding(Browse, &[Char('x')], UserIntent::Diagnose403, "x", "why 403?", "finds out why clients get 403, by verifying all of it"),
+    left_binding(Browse, &[Char('e')], UserIntent::Explain, "e", "explain", "the manual step and the calls behind each line"),
+    left_binding(Browse, &[Char('l')], UserIntent::Log, "l", "log", "all that happened"),
+    hidden_binding(Browse, &[Down, Char('j')], false, UserIntent::Move(CursorMove::Down)),
+    hidden_binding(Browse, &[PageUp], false, UserIntent::Move(CursorMove::PageUp)),
+    hidden_binding(Browse, &[PageDown, Char(' ')], false, UserIntent::Move(CursorMove::PageDown)),
+    hidden_binding(Browse, &[Home], false, UserIntent::Move(CursorMove::Home)),
+    hidden_binding(Browse, &[End], false, UserIntent::Move(CursorMove::End)),
+    right_binding(Browse, &[Char('D')], UserIntent::Disable, "D", "disable", "shows how CloudFront is switched off, and does it on Enter"),
+    right_binding(Browse, &[Char('?')], UserIntent::Help, "?", "help", "this page"),
+    right_binding(Browse, &[Char('q')], UserIntent::Quit, "q", "leave", "leaves; asks first while something runs"),
+    hidden_binding(Browse, &[Char('c')], true, UserIntent::Interrupt),
+    left_binding(Ask, &[Char('y')], UserIntent::Yes, "y", "yes", "yes"),
+    left_binding(Ask, &[Char('n')], UserIntent::No, "n", "no", "no"),
+    hidden_binding(Ask, &[Char('b'), Esc], false, UserIntent::Back),
+    hidden_binding(Ask, &[Up], false, UserIntent::Move(CursorMove::Up)),
+    hidden_binding(Ask, &[Down], false, UserIntent::Move(CursorMove::Down)),
+    hidden_binding(Ask, &[PageUp], false, UserIntent::Move(CursorMove::PageUp)),
+    hidden_binding(Ask, &[PageDown], false, UserIntent::Move(CursorMove::PageDown)),
+    right_binding(Ask, &[Char('D')], UserIntent::Disable, "D", "disable", ""),
+    right_binding(Ask, &[Char('q')], UserIntent::Quit, "q", "leave", ""),
+    hidden_binding(Ask, &[Char('c')], true, UserIntent::Interrupt),
+    left_binding(Text, &[Enter], UserIntent::Next, "Enter", "done", "takes what was typed"),
+    left_binding(Text, &[Tab, Down], UserIntent::NextField, "Tab", "next field", "next field; letters are text, a paste goes into the field"),
+    hidden_binding(Text, &[BackTab, Up], false, UserIntent::PreviousField),
+    left_binding(Text, &[Esc], UserIntent::Back, "Esc", "back", "closes the field"),
+    hidden_binding(Text, &[Char('c')], true, UserIntent::Interrupt),
+    hidden_binding(Text, &[Left], true, UserIntent::Edit(InputRequest::GoToPrevWord)),
+    hidden_binding(Text, &[Right], true, UserIntent::Edit(InputRequest::GoToNextWord)),
+    hidden_binding(Text, &[Left], false, UserIntent::Edit(InputRequest::GoToPrevChar)),
+    hidden_binding(Text, &[Right], false, UserIntent::Edit(InputRequest::GoToNextChar)),
+    hidden_binding(Text, &[Home], false, UserIntent::Edit(InputRequest::GoToStart)),
+    hidden_binding(Text, &[End], false, UserIntent::Edit(InputRequest::GoToEnd)),
+    hidden_binding(Text, &[Char('a')], true, UserIntent::Edit(InputRequest::GoToStart)),
+    hidden_binding(Text, &[Char('e')], true, UserIntent::Edit(InputRequest::GoToEnd)),
+    hidden_binding(Text, &[Backspace], false, UserIntent::Edit(InputRequest::DeletePrevChar)),
+    hidden_binding(Text, &[Delete], false, UserIntent::Edit(InputRequest::DeleteNextChar)),
+    hidden_binding(Text, &[Char('w'), Backspace], true, UserIntent::Edit(InputRequest::DeletePrevWord)),
+    hidden_binding(Text, &[Char('u')], true, UserIntent::Edit(InputRequest::DeleteLine)),
+    hidden_binding(Text, &[Char('k')], true, UserIntent::Edit(InputRequest::DeleteTillEnd)),
 ];
 
 /// What a key says in this mode.
 #[must_use]
-pub fn intent(mode: Mode, key: KeyEvent) -> Option<Intent> {
+pub fn intent_from_key(mode: InputMode, key: KeyEvent) -> Option<UserIntent> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let alt = key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SUPER | KeyModifiers::META);
     // shift is in the letter already
-    let found = TABLE
+    let found = KEY_BINDINGS
         .iter()
         .find(|row| row.mode == mode && row.control == control && !alt && row.codes.contains(&key.code))
         .map(|row| row.intent);
     match (found, key.code) {
         (None, Char(letter)) if mode == Text && !control && !alt => {
-            Some(Intent::Edit(InputRequest::InsertChar(letter)))
+            Some(UserIntent::Edit(InputRequest::InsertChar(letter)))
         }
         (found, _) => found,
     }
@@ -138,15 +143,15 @@ pub fn intent(mode: Mode, key: KeyEvent) -> Option<Intent> {
 
 /// What the footer shows now: key, label, and whether it stands at the right end.
 #[must_use]
-pub fn footer(wizard: &Wizard) -> Vec<(&'static str, &'static str, bool)> {
-    let mode = wizard.mode();
-    TABLE
+pub fn footer_entries(wizard: &Wizard) -> Vec<(&'static str, &'static str, bool)> {
+    let mode = wizard.input_mode();
+    KEY_BINDINGS
         .iter()
         .filter(|row| row.mode == mode && !row.key.is_empty())
-        .filter_map(|row| match wizard.offers(row.intent) {
-            Offer::Hidden => None,
-            Offer::Usual => Some((row.key, row.label, row.right)),
-            Offer::As(label) => Some((row.key, label, row.right)),
+        .filter_map(|row| match wizard.intent_availability(row.intent) {
+            IntentAvailability::Hidden => None,
+            IntentAvailability::Usual => Some((row.key, row.label, row.right)),
+            IntentAvailability::As(label) => Some((row.key, label, row.right)),
         })
         .collect()
 }
@@ -155,30 +160,40 @@ pub fn footer(wizard: &Wizard) -> Vec<(&'static str, &'static str, bool)> {
 mod tests {
     use super::*;
 
-    fn press(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
+    fn key_event(code: KeyCode, modifiers: KeyModifiers) -> KeyEvent {
         KeyEvent::new(code, modifiers)
     }
 
     #[test]
     fn letters_are_text_in_a_field_and_intents_outside() {
-        assert_eq!(intent(Browse, press(Char('D'), KeyModifiers::SHIFT)), Some(Intent::Disable));
         assert_eq!(
-            intent(Text, press(Char('D'), KeyModifiers::SHIFT)),
-            Some(Intent::Edit(InputRequest::InsertChar('D')))
+            intent_from_key(Browse, key_event(Char('D'), KeyModifiers::SHIFT)),
+            Some(UserIntent::Disable)
         );
-        assert_eq!(intent(Ask, press(Enter, KeyModifiers::NONE)), None, "Enter answers no question");
-        assert_eq!(intent(Browse, press(Char('d'), KeyModifiers::NONE)), None);
-        assert_eq!(intent(Browse, press(Char('q'), KeyModifiers::ALT)), None);
+        assert_eq!(
+            intent_from_key(Text, key_event(Char('D'), KeyModifiers::SHIFT)),
+            Some(UserIntent::Edit(InputRequest::InsertChar('D')))
+        );
+        assert_eq!(
+            intent_from_key(Ask, key_event(Enter, KeyModifiers::NONE)),
+            None,
+            "Enter answers no question"
+        );
+        assert_eq!(intent_from_key(Browse, key_event(Char('d'), KeyModifiers::NONE)), None);
+        assert_eq!(intent_from_key(Browse, key_event(Char('q'), KeyModifiers::ALT)), None);
         for mode in [Browse, Ask, Text] {
-            assert_eq!(intent(mode, press(Char('c'), KeyModifiers::CONTROL)), Some(Intent::Interrupt));
+            assert_eq!(
+                intent_from_key(mode, key_event(Char('c'), KeyModifiers::CONTROL)),
+                Some(UserIntent::Interrupt)
+            );
         }
     }
 
     #[test]
     fn no_key_means_two_things() {
-        for (index, row) in TABLE.iter().enumerate() {
+        for (index, row) in KEY_BINDINGS.iter().enumerate() {
             for code in row.codes {
-                let again = TABLE[index + 1..].iter().any(|other| {
+                let again = KEY_BINDINGS[index + 1..].iter().any(|other| {
                     other.mode == row.mode && other.control == row.control && other.codes.contains(code)
                 });
                 assert!(!again, "{code:?} stands twice");
@@ -189,6 +204,6 @@ mod tests {
     #[test]
     fn a_released_key_says_nothing() {
         let released = KeyEvent::new_with_kind(Enter, KeyModifiers::NONE, KeyEventKind::Release);
-        assert_eq!(intent(Browse, released), None);
+        assert_eq!(intent_from_key(Browse, released), None);
     }
 }

@@ -24,38 +24,45 @@ pub mod terminal;
 pub mod text;
 pub mod theme;
 
-use job::Job;
-pub use job::JobSender;
+use job::EffectJob;
+pub use job::JobContext;
 use theme::Theme;
 
 use crate::{
     model::run::failure::Failure,
-    wizard::{Beginning, Effect, Msg, News, Outcome, Wizard},
+    wizard::{Effect, Init, Input, TimedInput, Wizard, WizardOutcome},
 };
 
 /// Events are drawn at most this often; a key is drawn at once.
-const FRAME: Duration = Duration::from_millis(16);
+const FRAME_INTERVAL: Duration = Duration::from_millis(16);
 /// How often something that moves is drawn anew.
-const TICK: Duration = Duration::from_millis(100);
+const TICK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long what runs may take to stop once the terminal is gone.
-const GRACE: Duration = Duration::from_secs(10);
+const HANGUP_GRACE: Duration = Duration::from_secs(10);
 
 /// The wizard on this process's terminal, which is as before when this returns. `taken_over` says who asks it to end.
-pub async fn run<F>(
-    beginning: Beginning,
+pub async fn run_wizard<F>(
+    beginning: Init,
     effects: F,
     taken_over: impl Future<Output = String>,
-) -> Result<Outcome, Failure>
+) -> Result<WizardOutcome, Failure>
 where
-    F: Fn(Effect, JobSender) -> JoinHandle<()>,
+    F: Fn(Effect, JobContext) -> JoinHandle<()>,
 {
-    let (_taken, mut terminal) = terminal::take()?;
-    let hangups = terminal::hangups()?.map(|()| News::Hangup);
-    let taken_over = Box::pin(stream::once(taken_over.map(News::TakenOver)));
+    let (_taken, mut terminal) = terminal::init_terminal()?;
+    let hangups = terminal::termination_signals()?.map(|()| Input::Hangup);
+    let taken_over = Box::pin(stream::once(taken_over.map(Input::TakenOver)));
     let ends = stream::select(hangups, taken_over);
     let mut wizard = Wizard::new(beginning);
-    let outcome =
-        drive(&mut terminal, terminal::keys(), ends, &mut wizard, &Theme::of_environment(), effects).await;
+    let outcome = run_event_loop(
+        &mut terminal,
+        terminal::terminal_events(),
+        ends,
+        &mut wizard,
+        &Theme::from_environment(),
+        effects,
+    )
+    .await;
     if terminal.show_cursor().is_err() {
         // Its drop would complain on a terminal that is gone, and panic for want of one.
         std::mem::forget(terminal);
@@ -64,54 +71,54 @@ where
 }
 
 /// The loop: until the wizard is left, or the terminal is gone; `ends` are the news that ask it to end.
-pub async fn drive<B, K, H, F>(
+pub async fn run_event_loop<B, K, H, F>(
     terminal: &mut Terminal<B>,
     keys: K,
     ends: H,
     wizard: &mut Wizard,
     theme: &Theme,
     effects: F,
-) -> Outcome
+) -> WizardOutcome
 where
     B: Backend,
     K: Stream<Item = TerminalEvent> + Unpin,
-    H: Stream<Item = News> + Unpin,
-    F: Fn(Effect, JobSender) -> JoinHandle<()>,
+    H: Stream<Item = Input> + Unpin,
+    F: Fn(Effect, JobContext) -> JoinHandle<()>,
 {
-    let mut face = Face {
+    let mut face = TuiApp {
         began: Instant::now(),
         wizard,
         effects,
         keys: keys.fuse(),
         ends: ends.fuse(),
         job: None,
-        beside: None,
-        aside: None,
+        background: None,
+        clipboard_job: None,
         ticked: Instant::now(),
-        gone: None,
+        terminal_gone_at: None,
     };
     // the first frame stands before anything is looked up
-    face.show(terminal, theme);
+    face.draw_frame(terminal, theme);
     let mut drawn = Instant::now();
-    if let Some(outcome) = face.hear(News::Start) {
+    if let Some(outcome) = face.dispatch_input(Input::Start) {
         return outcome;
     }
     let mut stale = true;
     let mut urgent = true;
     loop {
         // what waits already is heard before the next frame, as long as that frame isn't late
-        let until = Instant::now() + FRAME;
+        let until = Instant::now() + FRAME_INTERVAL;
         while Instant::now() < until {
-            let Some(heard) = face.next().now_or_never() else { break };
+            let Some(heard) = face.next_incoming().now_or_never() else { break };
             urgent |= heard.urgent;
             stale = true;
-            if let Some(outcome) = heard.news.and_then(|news| face.hear(news)) {
+            if let Some(outcome) = heard.input.and_then(|news| face.dispatch_input(news)) {
                 return outcome;
             }
         }
-        if stale && (urgent || drawn.elapsed() >= FRAME) {
-            if !face.show(terminal, theme)
-                && let Some(outcome) = face.hear(News::Hangup)
+        if stale && (urgent || drawn.elapsed() >= FRAME_INTERVAL) {
+            if !face.draw_frame(terminal, theme)
+                && let Some(outcome) = face.dispatch_input(Input::Hangup)
             {
                 return outcome;
             }
@@ -120,133 +127,136 @@ where
         }
         tokio::select! {
             biased;
-            heard = face.next() => {
+            heard = face.next_incoming() => {
                 urgent |= heard.urgent;
                 stale = true;
-                if let Some(outcome) = heard.news.and_then(|news| face.hear(news)) {
+                if let Some(outcome) = heard.input.and_then(|news| face.dispatch_input(news)) {
                     return outcome;
                 }
             }
-            () = sleep_until(drawn + FRAME), if stale => {}
+            () = sleep_until(drawn + FRAME_INTERVAL), if stale => {}
         }
     }
 }
 
-struct Face<'w, K, H, F> {
+struct TuiApp<'w, K, H, F> {
     began: Instant,
     wizard: &'w mut Wizard,
     effects: F,
     keys: futures::stream::Fuse<K>,
     ends: futures::stream::Fuse<H>,
     /// The look or the run.
-    job: Option<Job>,
+    job: Option<EffectJob>,
     /// A run that goes on while the screen is at a later stage.
-    beside: Option<Job>,
+    background: Option<EffectJob>,
     /// The copy.
-    aside: Option<Job>,
+    clipboard_job: Option<EffectJob>,
     ticked: Instant,
     /// Since when the terminal is gone.
-    gone: Option<Instant>,
+    terminal_gone_at: Option<Instant>,
 }
 
 /// What came in, and whether somebody waits to see what comes of it.
-struct Heard {
-    news: Option<News>,
+struct Incoming {
+    input: Option<Input>,
     urgent: bool,
 }
 
-impl<K, H, F> Face<'_, K, H, F>
+impl<K, H, F> TuiApp<'_, K, H, F>
 where
     K: Stream<Item = TerminalEvent> + Unpin,
-    H: Stream<Item = News> + Unpin,
-    F: Fn(Effect, JobSender) -> JoinHandle<()>,
+    H: Stream<Item = Input> + Unpin,
+    F: Fn(Effect, JobContext) -> JoinHandle<()>,
 {
     /// The next news; dropping this before it is ready loses nothing.
-    async fn next(&mut self) -> Heard {
-        async fn said(job: &mut Option<Job>) -> News {
+    async fn next_incoming(&mut self) -> Incoming {
+        async fn next_job_input(job: &mut Option<EffectJob>) -> Input {
             match job {
-                Some(job) => job.next().await,
+                Some(job) => job.next_input().await,
                 None => std::future::pending().await,
             }
         }
-        let calm = |news| Heard { news: Some(news), urgent: false };
-        let last_grace = self.gone.map(|gone| gone + GRACE);
+        let calm = |news| Incoming { input: Some(news), urgent: false };
+        let last_grace = self.terminal_gone_at.map(|gone| gone + HANGUP_GRACE);
         tokio::select! {
             biased;
-            key = self.keys.next(), if self.gone.is_none() => Heard { news: self.key(key), urgent: true },
+            key = self.keys.next(), if self.terminal_gone_at.is_none() => Incoming { input: self.input_from_terminal(key), urgent: true },
             Some(news) = self.ends.next() => {
-                if matches!(news, News::Hangup) {
-                    self.gone.get_or_insert_with(Instant::now);
+                if matches!(news, Input::Hangup) {
+                    self.terminal_gone_at.get_or_insert_with(Instant::now);
                 }
                 calm(news)
             }
-            () = sleep_until(last_grace.unwrap_or(self.began)), if last_grace.is_some() => calm(News::Hangup),
-            news = said(&mut self.job) => calm(news),
-            news = said(&mut self.beside) => calm(news),
-            news = said(&mut self.aside) => calm(news),
-            () = sleep_until(self.ticked + TICK), if self.wizard.moves() && self.gone.is_none() => {
+            () = sleep_until(last_grace.unwrap_or(self.began)), if last_grace.is_some() => calm(Input::Hangup),
+            news = next_job_input(&mut self.job) => calm(news),
+            news = next_job_input(&mut self.background) => calm(news),
+            news = next_job_input(&mut self.clipboard_job) => calm(news),
+            () = sleep_until(self.ticked + TICK_INTERVAL), if self.wizard.has_running_job() && self.terminal_gone_at.is_none() => {
                 self.ticked = Instant::now();
-                calm(News::Tick)
+                calm(Input::Tick)
             }
         }
     }
 
-    fn key(&mut self, event: Option<TerminalEvent>) -> Option<News> {
+    fn input_from_terminal(&mut self, event: Option<TerminalEvent>) -> Option<Input> {
         match event {
-            Some(TerminalEvent::Key(key)) => keys::intent(self.wizard.mode(), key).map(News::Key),
-            Some(TerminalEvent::Paste(text)) => Some(News::Paste(text)),
-            Some(TerminalEvent::Resize(..)) => Some(News::Resize),
+            Some(TerminalEvent::Key(key)) => {
+                keys::intent_from_key(self.wizard.input_mode(), key).map(Input::Key)
+            }
+            Some(TerminalEvent::Paste(text)) => Some(Input::Paste(text)),
+            Some(TerminalEvent::Resize(..)) => Some(Input::Resize),
             Some(_) => None,
             None => {
-                self.gone.get_or_insert_with(Instant::now);
-                Some(News::Hangup)
+                self.terminal_gone_at.get_or_insert_with(Instant::now);
+                Some(Input::Hangup)
             }
         }
     }
 
     /// Tells the wizard, and performs what it asks for; the outcome is the loop's end.
-    fn hear(&mut self, news: News) -> Option<Outcome> {
-        match self.wizard.update(Msg { at: self.began.elapsed(), news })? {
+    fn dispatch_input(&mut self, news: Input) -> Option<WizardOutcome> {
+        match self.wizard.update(TimedInput { at: self.began.elapsed(), input: news })? {
             Effect::Leave(outcome) => return Some(outcome),
-            Effect::Stop => self.job.iter().chain(&self.beside).for_each(Job::stop),
-            Effect::BringBack => self.job = self.beside.take(),
+            Effect::Stop => self.job.iter().chain(&self.background).for_each(EffectJob::request_stop),
+            Effect::BringToForeground => self.job = self.background.take(),
             Effect::Pause(paused) => {
                 if let Some(job) = &self.job {
-                    job.pause(paused);
+                    job.set_paused(paused);
                 }
             }
-            effect @ Effect::LookBeside(..) => {
-                self.beside = self.job.take();
-                self.job = Some(Job::start(effect, &self.effects));
+            effect @ Effect::LookWhileJobRuns(..) => {
+                self.background = self.job.take();
+                self.job = Some(EffectJob::start_effect(effect, &self.effects));
             }
             effect @ (Effect::Copy(_) | Effect::Renew(_)) => {
-                self.aside = Some(Job::start(effect, &self.effects));
+                self.clipboard_job = Some(EffectJob::start_effect(effect, &self.effects));
             }
             effect => {
                 // a look that nobody waits for any more ends here, with all that it would have said
                 self.job = None;
-                self.job = Some(Job::start(effect, &self.effects));
+                self.job = Some(EffectJob::start_effect(effect, &self.effects));
             }
         }
         None
     }
 
     /// Draws a frame, unless nobody sees it any more; false where the terminal turns out to be gone.
-    fn show<B: Backend>(&mut self, terminal: &mut Terminal<B>, theme: &Theme) -> bool {
-        if self.gone.is_some() {
+    fn draw_frame<B: Backend>(&mut self, terminal: &mut Terminal<B>, theme: &Theme) -> bool {
+        if self.terminal_gone_at.is_some() {
             return true;
         }
         let mut extent = self.wizard.extent;
-        if terminal.draw(|frame| extent = draw::draw(frame, self.wizard, theme)).is_err() {
-            self.gone = Some(Instant::now());
+        if terminal.draw(|frame| extent = draw::draw_wizard(frame, self.wizard, theme)).is_err() {
+            self.terminal_gone_at = Some(Instant::now());
             return false;
         }
         if extent != self.wizard.extent || self.wizard.scroll > extent.lines {
-            let told = self.wizard.update(Msg { at: self.began.elapsed(), news: News::Drawn(extent) });
+            let told =
+                self.wizard.update(TimedInput { at: self.began.elapsed(), input: Input::Drawn(extent) });
             debug_assert!(told.is_none(), "a frame asks for nothing");
             // whether there is anything to scroll is known only now, and stands in the footer
-            if terminal.draw(|frame| extent = draw::draw(frame, self.wizard, theme)).is_err() {
-                self.gone = Some(Instant::now());
+            if terminal.draw(|frame| extent = draw::draw_wizard(frame, self.wizard, theme)).is_err() {
+                self.terminal_gone_at = Some(Instant::now());
                 return false;
             }
         }

@@ -4,16 +4,17 @@ use ratatui::text::{Line, Span};
 
 use super::{
     text,
-    theme::{DONE, FAILED, HERE, SKIPPED, TODO, Theme, spinner},
+    theme::{DONE_MARK, FAILED_MARK, HERE_MARK, SKIPPED_MARK, TODO_MARK, Theme, spinner_frame},
 };
 use crate::{
-    model::run::{event::End, goal::Stage},
-    wizard::{Doing, Wizard, copy, screen::Screen},
+    model::run::{event::StageEnd, goal::Stage},
+    wizard::{JobKind, Wizard, copy, screen::Screen},
 };
 
-pub fn lines(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let chosen =
-        (wizard.screen == Screen::Welcome).then(|| Wizard::GOALS.get(wizard.choice).copied()).flatten();
+pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let chosen = (wizard.screen == Screen::Welcome)
+        .then(|| Wizard::OFFERED_GOALS.get(wizard.choice).copied())
+        .flatten();
     let aside = match wizard.screen {
         Screen::Stage(stage) => Some(stage),
         Screen::Welcome | Screen::Identity | Screen::Bucket | Screen::Backups | Screen::Watch => None,
@@ -29,7 +30,7 @@ pub fn lines(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>>
     let mut lines = Vec::new();
     let title = match (aside, goal) {
         (Some(stage), _) if !stages.contains(&stage) => stage.title(),
-        (_, Some(goal)) => copy::goal(goal).0,
+        (_, Some(goal)) => copy::describe_goal(goal).0,
         (_, None) => "Steps",
     };
     lines.push(Line::from(Span::styled(format!(" {title}"), theme.strong)));
@@ -39,60 +40,62 @@ pub fn lines(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>>
         _ => stages.to_vec(),
     };
     for stage in listed {
-        lines.push(line(wizard, theme, stage, here == Some(stage), width));
+        lines.push(render_stage_row(wizard, theme, stage, here == Some(stage), width));
     }
     lines
 }
 
 /// Whether the stage was looked at, and that is all it asks for.
-fn passed(wizard: &Wizard, stage: Stage) -> bool {
-    let plan = wizard.leg(stage).and_then(|leg| leg.plan.as_ref());
-    plan.is_some_and(|plan| plan.unchanged() || matches!(stage, Stage::Access | Stage::Overview))
+fn is_done_by_look(wizard: &Wizard, stage: Stage) -> bool {
+    let plan = wizard.stage_progress(stage).and_then(|leg| leg.plan.as_ref());
+    plan.is_some_and(|plan| plan.is_unchanged() || matches!(stage, Stage::Access | Stage::Overview))
 }
 
-fn line(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, width: usize) -> Line<'static> {
-    let leg = wizard.leg(stage);
-    let busy = [wizard.busy, wizard.beside]
+fn render_stage_row(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, width: usize) -> Line<'static> {
+    let leg = wizard.stage_progress(stage);
+    let busy = [wizard.busy, wizard.background]
         .into_iter()
         .flatten()
-        .find(|busy| matches!(busy.doing, Doing::Look(at) | Doing::Apply(at) if at == stage));
+        .find(|busy| matches!(busy.kind, JobKind::Look(at) | JobKind::Apply(at) if at == stage));
     let (mark, style) = if let Some(busy) = busy {
-        (if busy.paused { "‖" } else { spinner(wizard.now.saturating_sub(busy.since)) }, theme.accent)
+        (if busy.paused { "‖" } else { spinner_frame(wizard.now.saturating_sub(busy.since)) }, theme.accent)
     } else {
         match leg.map(|leg| (leg.end, leg.skipped, leg.failure.is_some())) {
-            Some((Some(End::Failed), ..) | (None, _, true)) => (FAILED, theme.failed),
-            Some((_, true, _)) => (SKIPPED, theme.dim),
-            Some((Some(End::Applied | End::Unchanged), ..)) => (DONE, theme.accent),
-            Some((Some(End::Stopped), ..)) => (SKIPPED, theme.accent),
-            _ if here => (HERE, theme.accent),
+            Some((Some(StageEnd::Failed), ..) | (None, _, true)) => (FAILED_MARK, theme.failed),
+            Some((_, true, _)) => (SKIPPED_MARK, theme.dim),
+            Some((Some(StageEnd::Applied | StageEnd::Unchanged), ..)) => (DONE_MARK, theme.accent),
+            Some((Some(StageEnd::Stopped), ..)) => (SKIPPED_MARK, theme.accent),
+            _ if here => (HERE_MARK, theme.accent),
             // passed without anything to apply
-            Some((None, false, false)) if passed(wizard, stage) => (DONE, theme.accent),
-            _ => (TODO, theme.dim),
+            Some((None, false, false)) if is_done_by_look(wizard, stage) => (DONE_MARK, theme.accent),
+            _ => (TODO_MARK, theme.dim),
         }
     };
     let name = if here {
         theme.title
-    } else if mark == TODO {
+    } else if mark == TODO_MARK {
         theme.dim
     } else {
         theme.plain
     };
     let left = vec![
         Span::styled(format!(" {mark} "), style),
-        Span::styled(text::cut(stage.title(), width.saturating_sub(4)), name),
+        Span::styled(text::truncate_text(stage.title(), width.saturating_sub(4)), name),
     ];
     let took = match busy {
         Some(busy) => Some(wizard.now.saturating_sub(busy.since)),
         None => leg.filter(|leg| leg.end.is_some()).and_then(|leg| {
-            let from = leg.lines.iter().map(|line| line.since).min()?;
-            let to = leg.lines.iter().filter_map(|line| Some(line.since + line.took?)).max()?;
+            let from = leg.steps.iter().map(|line| line.since).min()?;
+            let to = leg.steps.iter().filter_map(|line| Some(line.since + line.took?)).max()?;
             Some(to.saturating_sub(from))
         }),
     };
     match took {
-        Some(took) if width >= 26 => {
-            text::apart(left, vec![Span::styled(format!("{} ", text::elapsed(took)), theme.dim)], width)
-        }
+        Some(took) if width >= 26 => text::align_left_and_right(
+            left,
+            vec![Span::styled(format!("{} ", text::format_elapsed(took)), theme.dim)],
+            width,
+        ),
         _ => Line::from(left),
     }
 }

@@ -21,22 +21,22 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::model::run::failure::{Failure, Kind};
+use crate::model::run::failure::{Failure, FailureKind};
 
 /// What to do after the wizard broke.
-const NEXT: &str = "The wizard broke by a fault of its own. What is done stands: start it again, it looks at what is there and goes on. \
+const AFTER_PANIC_ADVICE: &str = "The wizard broke by a fault of its own. What is done stands: start it again, it looks at what is there and goes on. \
                     To switch CloudFront off without it: packagecloud-cloudfront disable. Please report the lines above with the log.";
 
 /// What panics said while the screen was ours.
-static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static PANIC_MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// While it lives, the terminal is ours.
 #[must_use]
-pub struct Taken(());
+pub struct TerminalGuard(());
 
-fn failure(error: &io::Error) -> Failure {
+fn terminal_failure(error: &io::Error) -> Failure {
     Failure::new(
-        Kind::Usage,
+        FailureKind::Usage,
         "the terminal",
         error.to_string(),
         "use the commands instead: enable, disable, check, plan, verify; --help lists them",
@@ -44,24 +44,26 @@ fn failure(error: &io::Error) -> Failure {
 }
 
 /// Raw mode, the alternate screen, bracketed paste.
-pub fn take() -> Result<(Taken, Terminal<CrosstermBackend<Stdout>>), Failure> {
+pub fn init_terminal() -> Result<(TerminalGuard, Terminal<CrosstermBackend<Stdout>>), Failure> {
     if !stdout().is_terminal() || !io::stdin().is_terminal() {
-        return Err(Failure::usage(
+        return Err(Failure::usage_failure(
             "the wizard",
             "there is no terminal to show it on",
             "use the commands instead: enable, disable, check, plan, verify; --help lists them",
         ));
     }
-    keep_what_panics_say();
-    enable_raw_mode().map_err(|error| failure(&error))?;
+    capture_panic_messages();
+    enable_raw_mode().map_err(|error| terminal_failure(&error))?;
     // from here on, whatever fails gives the terminal back
-    let taken = Taken(());
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste).map_err(|error| failure(&error))?;
-    let terminal = Terminal::new(CrosstermBackend::new(stdout())).map_err(|error| failure(&error))?;
+    let taken = TerminalGuard(());
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)
+        .map_err(|error| terminal_failure(&error))?;
+    let terminal =
+        Terminal::new(CrosstermBackend::new(stdout())).map_err(|error| terminal_failure(&error))?;
     Ok((taken, terminal))
 }
 
-impl Drop for Taken {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
         // nothing can be done about a terminal that is gone already
         let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
@@ -70,18 +72,18 @@ impl Drop for Taken {
         if std::thread::panicking() {
             // the hook can't be changed by a thread that panics: what it kept is said here, and never by a print that
             // would panic in its turn where the terminal is gone
-            let said = SAID.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default();
+            let said = PANIC_MESSAGES.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default();
             for text in said {
                 let _ = writeln!(io::stderr(), "{text}");
             }
-            let _ = writeln!(io::stderr(), "{NEXT}");
+            let _ = writeln!(io::stderr(), "{AFTER_PANIC_ADVICE}");
         } else {
             let _ = std::panic::take_hook();
         }
     }
 }
 
-fn keep_what_panics_say() {
+fn capture_panic_messages() {
     std::panic::set_hook(Box::new(|info| {
         let trace = std::backtrace::Backtrace::capture();
         let mut text = info.to_string();
@@ -89,7 +91,7 @@ fn keep_what_panics_say() {
             text.push('\n');
             text.push_str(&trace.to_string());
         }
-        if let Ok(mut said) = SAID.lock() {
+        if let Ok(mut said) = PANIC_MESSAGES.lock() {
             said.push(text);
         }
     }));
@@ -99,7 +101,7 @@ fn keep_what_panics_say() {
 ///
 /// It comes through a channel: crossterm's stream keeps the first waker that it is polled with, and the loop also
 /// polls without one, after which no key would ever wake it.
-pub fn keys() -> impl Stream<Item = Event> + Unpin {
+pub fn terminal_events() -> impl Stream<Item = Event> + Unpin {
     let (typed, mut heard) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let mut events = EventStream::new();
@@ -113,10 +115,10 @@ pub fn keys() -> impl Stream<Item = Event> + Unpin {
 }
 
 /// One item for each SIGTERM, SIGHUP and SIGINT.
-pub fn hangups() -> Result<impl Stream<Item = ()> + Unpin, Failure> {
+pub fn termination_signals() -> Result<impl Stream<Item = ()> + Unpin, Failure> {
     let mut streams = Vec::new();
     for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {
-        let signal = signal(kind).map_err(|error| failure(&error))?;
+        let signal = signal(kind).map_err(|error| terminal_failure(&error))?;
         streams.push(Box::pin(stream::unfold(signal, |mut signal| async move {
             signal.recv().await.map(|()| ((), signal))
         })));

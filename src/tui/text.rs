@@ -9,23 +9,23 @@ use ratatui::{
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A space that holds words together: it is drawn as any other.
-const TIE: char = '\u{a0}';
+const NO_BREAK_SPACE: char = '\u{a0}';
 
 /// `text` as one word for [`wrap`]: a number stays with its unit.
 #[must_use]
-pub fn tied(text: &str) -> String {
-    text.replace(' ', &TIE.to_string())
+pub fn to_unbreakable(text: &str) -> String {
+    text.replace(' ', &NO_BREAK_SPACE.to_string())
 }
 
 /// `text` in lines of at most `width` columns, broken at spaces where there are any.
 #[must_use]
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap_text(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = vec![String::new()];
     let mut used = 0;
-    let breaks = |letter: char| letter.is_whitespace() && letter != TIE;
+    let breaks = |letter: char| letter.is_whitespace() && letter != NO_BREAK_SPACE;
     for word in text.split(breaks).filter(|word| !word.is_empty()) {
-        let word = word.replace(TIE, " ");
+        let word = word.replace(NO_BREAK_SPACE, " ");
         let wide = word.width();
         if used > 0 && used + 1 + wide <= width {
             let last = lines.last_mut().expect("one line was put there first");
@@ -54,7 +54,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 
 /// `text` in at most `width` columns, its end marked where it was cut.
 #[must_use]
-pub fn cut(text: &str, width: usize) -> String {
+pub fn truncate_text(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -76,15 +76,15 @@ pub fn cut(text: &str, width: usize) -> String {
 
 /// `text` in exactly `width` columns, and never less than one space behind it.
 #[must_use]
-pub fn column(text: &str, width: usize) -> String {
-    let mut text = cut(text, width.saturating_sub(1));
+pub fn fit_column(text: &str, width: usize) -> String {
+    let mut text = truncate_text(text, width.saturating_sub(1));
     let gap = width.saturating_sub(text.width());
     text.extend(std::iter::repeat_n(' ', gap));
     text
 }
 
 /// Wrapped lines behind `first`, the following ones indented by its width.
-pub fn hang(
+pub fn render_hanging_text(
     lines: &mut Vec<Line<'static>>,
     first: Vec<Span<'static>>,
     text: &str,
@@ -93,7 +93,7 @@ pub fn hang(
 ) {
     let indent: usize = first.iter().map(Span::width).sum();
     let mut first = Some(first);
-    for part in wrap(text, width.saturating_sub(indent).max(8)) {
+    for part in wrap_text(text, width.saturating_sub(indent).max(8)) {
         let mut spans = first.take().unwrap_or_else(|| vec![Span::raw(" ".repeat(indent))]);
         spans.push(Span::styled(part, style));
         lines.push(Line::from(spans));
@@ -101,13 +101,17 @@ pub fn hang(
 }
 
 /// A paragraph.
-pub fn prose(lines: &mut Vec<Line<'static>>, text: &str, style: Style, width: usize) {
-    lines.extend(wrap(text, width).into_iter().map(|part| Line::styled(part, style)));
+pub fn render_paragraph(lines: &mut Vec<Line<'static>>, text: &str, style: Style, width: usize) {
+    lines.extend(wrap_text(text, width).into_iter().map(|part| Line::styled(part, style)));
 }
 
 /// `left`, and `right` at the end of the line.
 #[must_use]
-pub fn apart(mut left: Vec<Span<'static>>, right: Vec<Span<'static>>, width: usize) -> Line<'static> {
+pub fn align_left_and_right(
+    mut left: Vec<Span<'static>>,
+    right: Vec<Span<'static>>,
+    width: usize,
+) -> Line<'static> {
     let mut used: usize = left.iter().chain(&right).map(Span::width).sum();
     // what stands at the right is short and says what is going on: the left gives way
     while used >= width
@@ -116,7 +120,7 @@ pub fn apart(mut left: Vec<Span<'static>>, right: Vec<Span<'static>>, width: usi
         let most = (span.width() + width).saturating_sub(used + 1);
         used -= span.width();
         if most > 1 {
-            let kept = Span::styled(cut(&span.content, most), span.style);
+            let kept = Span::styled(truncate_text(&span.content, most), span.style);
             used += kept.width();
             left.push(kept);
             break;
@@ -129,7 +133,7 @@ pub fn apart(mut left: Vec<Span<'static>>, right: Vec<Span<'static>>, width: usi
 
 /// `0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`.
 #[must_use]
-pub fn elapsed(time: Duration) -> String {
+pub fn format_elapsed(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..10 => format!("{seconds}.{} s", time.subsec_millis() / 100),
@@ -141,17 +145,17 @@ pub fn elapsed(time: Duration) -> String {
 
 /// An estimate: `12 s`, `3 min`, `2 h 07 min`.
 #[must_use]
-pub fn about(time: Duration) -> String {
+pub fn format_estimate(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..100 => format!("{seconds} s"),
         seconds @ 100..3600 => format!("{} min", seconds.div_ceil(60)),
-        _ => elapsed(time),
+        _ => format_elapsed(time),
     }
 }
 
 /// `1,234,567`.
 #[must_use]
-pub fn count(number: u64) -> String {
+pub fn format_count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -165,21 +169,25 @@ pub fn count(number: u64) -> String {
 
 /// `1.2 GB`.
 #[must_use]
-pub fn bytes(number: u64) -> String {
-    const UNITS: [&str; 6] = ["bytes", "kB", "MB", "GB", "TB", "PB"];
+pub fn format_bytes(number: u64) -> String {
+    const BYTE_UNITS: [&str; 6] = ["bytes", "kB", "MB", "GB", "TB", "PB"];
     let mut size = number as f64;
     let mut unit = 0;
-    while size >= 999.5 && unit + 1 < UNITS.len() {
+    while size >= 999.5 && unit + 1 < BYTE_UNITS.len() {
         size /= 1000.0;
         unit += 1;
     }
-    if unit == 0 { format!("{number} bytes") } else { format!("{size:.1} {}", UNITS[unit]) }
+    if unit == 0 { format!("{number} bytes") } else { format!("{size:.1} {}", BYTE_UNITS[unit]) }
 }
 
 /// A curve of `values`, the newest at the right, `rows` lines high and at most `width` wide.
 #[must_use]
-pub fn curve(values: impl DoubleEndedIterator<Item = u64>, width: usize, rows: usize) -> Vec<String> {
-    const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+pub fn render_sparkline(
+    values: impl DoubleEndedIterator<Item = u64>,
+    width: usize,
+    rows: usize,
+) -> Vec<String> {
+    const BLOCK_EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let mut newest: Vec<u64> = values.rev().take(width).collect();
     newest.reverse();
     let top = newest.iter().copied().max().unwrap_or(0).max(1);
@@ -191,7 +199,7 @@ pub fn curve(values: impl DoubleEndedIterator<Item = u64>, width: usize, rows: u
                 .map(|value| {
                     // whole eighths over all rows, at least one so that a slow moment is seen
                     let eighths = (value * rows as u64 * 8).div_ceil(top).max(u64::from(row == 0));
-                    EIGHTHS[eighths.saturating_sub(row as u64 * 8).min(8) as usize]
+                    BLOCK_EIGHTHS[eighths.saturating_sub(row as u64 * 8).min(8) as usize]
                 })
                 .collect()
         })
@@ -204,40 +212,40 @@ mod tests {
 
     #[test]
     fn text_is_wrapped_at_spaces_and_long_words_where_the_line_ends() {
-        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
-        assert_eq!(wrap("arn:aws:iam::1", 5), ["arn:a", "ws:ia", "m::1"]);
-        assert_eq!(wrap("a arn:aws", 5), ["a", "arn:a", "ws"]);
-        assert_eq!(wrap("", 5), [""]);
-        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrap_text("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap_text("arn:aws:iam::1", 5), ["arn:a", "ws:ia", "m::1"]);
+        assert_eq!(wrap_text("a arn:aws", 5), ["a", "arn:a", "ws"]);
+        assert_eq!(wrap_text("", 5), [""]);
+        assert_eq!(wrap_text("日本語", 4), ["日本", "語"]);
     }
 
     #[test]
     fn what_is_cut_says_so_and_columns_never_touch() {
-        assert_eq!(cut("acme-packages", 8), "acme-pa…");
-        assert_eq!(column("role", 6), "role  ");
-        assert_eq!(column("KMS key policy", 6), "KMS … ");
-        assert_eq!(cut("x", 0), "");
+        assert_eq!(truncate_text("acme-packages", 8), "acme-pa…");
+        assert_eq!(fit_column("role", 6), "role  ");
+        assert_eq!(fit_column("KMS key policy", 6), "KMS … ");
+        assert_eq!(truncate_text("x", 0), "");
     }
 
     #[test]
     fn numbers_read_as_people_say_them() {
-        assert_eq!(count(1_234_567), "1,234,567");
-        assert_eq!(count(12), "12");
-        assert_eq!(bytes(999), "999 bytes");
-        assert_eq!(bytes(1_240_000_000), "1.2 GB");
+        assert_eq!(format_count(1_234_567), "1,234,567");
+        assert_eq!(format_count(12), "12");
+        assert_eq!(format_bytes(999), "999 bytes");
+        assert_eq!(format_bytes(1_240_000_000), "1.2 GB");
         assert_eq!(
-            wrap(&format!("the function · {}", tied("3 min 05 s")), 18),
+            wrap_text(&format!("the function · {}", to_unbreakable("3 min 05 s")), 18),
             ["the function ·", "3 min 05 s"]
         );
-        assert_eq!(elapsed(Duration::from_millis(450)), "0.4 s");
-        assert_eq!(elapsed(Duration::from_secs(185)), "3 min 05 s");
-        assert_eq!(elapsed(Duration::from_mins(127)), "2 h 07 min");
+        assert_eq!(format_elapsed(Duration::from_millis(450)), "0.4 s");
+        assert_eq!(format_elapsed(Duration::from_secs(185)), "3 min 05 s");
+        assert_eq!(format_elapsed(Duration::from_mins(127)), "2 h 07 min");
     }
 
     #[test]
     fn a_curve_is_as_high_as_its_highest_value() {
-        assert_eq!(curve([0, 4, 8].into_iter(), 9, 1), ["▁▄█"]);
-        assert_eq!(curve([4, 8].into_iter(), 9, 2), [" █", "██"]);
-        assert_eq!(curve([1, 2, 8].into_iter(), 1, 1), ["█"], "the newest is kept");
+        assert_eq!(render_sparkline([0, 4, 8].into_iter(), 9, 1), ["▁▄█"]);
+        assert_eq!(render_sparkline([4, 8].into_iter(), 9, 2), [" █", "██"]);
+        assert_eq!(render_sparkline([1, 2, 8].into_iter(), 1, 1), ["█"], "the newest is kept");
     }
 }

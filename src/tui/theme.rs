@@ -39,21 +39,21 @@ impl Theme {
 
     /// As the environment wants it.
     #[must_use]
-    pub fn of_environment() -> Self {
+    pub fn from_environment() -> Self {
         Self::new(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
     }
 }
 
-pub const DONE: &str = "✓";
-pub const FAILED: &str = "✗";
-pub const UNKNOWN: &str = "?";
-pub const HERE: &str = "▸";
-pub const TODO: &str = "·";
-pub const SKIPPED: &str = "–";
+pub const DONE_MARK: &str = "✓";
+pub const FAILED_MARK: &str = "✗";
+pub const UNKNOWN_MARK: &str = "?";
+pub const HERE_MARK: &str = "▸";
+pub const TODO_MARK: &str = "·";
+pub const SKIPPED_MARK: &str = "–";
 
 /// One frame of the sign that something runs, by how long it has run.
 #[must_use]
-pub fn spinner(elapsed: std::time::Duration) -> &'static str {
-    const FRAMES: [&str; 8] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧"];
-    FRAMES[(elapsed.as_millis() / 100 % 8) as usize]
+pub fn spinner_frame(elapsed: std::time::Duration) -> &'static str {
+    const SPINNER_FRAMES: [&str; 8] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧"];
+    SPINNER_FRAMES[(elapsed.as_millis() / 100 % 8) as usize]
 }

@@ -1,14 +1,14 @@
 //! Which intents are possible now, and what the footer calls them; `update` refuses every other, so that the footer can't lie.
 
 use super::{
-    Doing, Found, Wizard, copy,
-    intent::{Intent, Mode, Move, Offer},
-    log::Leg,
-    navigation::Onward,
-    screen::{Over, Screen},
+    JobKind, Loadable, Wizard, copy,
+    intent::{CursorMove, InputMode, IntentAvailability, UserIntent},
+    log::StageProgress,
+    navigation::EnterAction,
+    screen::{Overlay, Screen},
 };
 use crate::model::run::{
-    event::{End, Wants},
+    event::{CredentialNeed, StageEnd},
     goal::{Goal, Stage},
     plan::Consent,
 };
@@ -16,227 +16,258 @@ use crate::model::run::{
 impl Wizard {
     /// Which part of the key table holds.
     #[must_use]
-    pub fn mode(&self) -> Mode {
-        match &self.over {
-            Some(over) if over.asks() => Mode::Ask,
-            None if self.form.is_some() => Mode::Text,
-            _ => Mode::Browse,
+    pub fn input_mode(&self) -> InputMode {
+        match &self.overlay {
+            Some(over) if over.needs_yes_or_no() => InputMode::Ask,
+            None if self.form.is_some() => InputMode::Text,
+            _ => InputMode::Browse,
         }
     }
 
     #[must_use]
-    pub fn offers(&self, intent: Intent) -> Offer {
-        let usual = |possible: bool| if possible { Offer::Usual } else { Offer::Hidden };
-        let covered = self.over.is_some();
+    pub fn intent_availability(&self, intent: UserIntent) -> IntentAvailability {
+        let usual =
+            |possible: bool| if possible { IntentAvailability::Usual } else { IntentAvailability::Hidden };
+        let covered = self.overlay.is_some();
         match intent {
-            Intent::Interrupt => return Offer::Usual,
-            Intent::Quit => return usual(self.mode() != Mode::Text && self.over != Some(Over::Quit)),
+            UserIntent::Interrupt => return IntentAvailability::Usual,
+            UserIntent::Quit => {
+                return usual(self.input_mode() != InputMode::Text && self.overlay != Some(Overlay::Quit));
+            }
             _ => {}
         }
-        match self.mode() {
-            Mode::Text => {
+        match self.input_mode() {
+            InputMode::Text => {
                 return match intent {
-                    Intent::Next => Offer::As("done"),
-                    Intent::NextField | Intent::PreviousField => {
+                    UserIntent::Next => IntentAvailability::As("done"),
+                    UserIntent::NextField | UserIntent::PreviousField => {
                         usual(self.form.as_ref().is_some_and(|form| form.fields.len() > 1))
                     }
-                    Intent::Back | Intent::Edit(_) => Offer::Usual,
-                    _ => Offer::Hidden,
+                    UserIntent::Back | UserIntent::Edit(_) => IntentAvailability::Usual,
+                    _ => IntentAvailability::Hidden,
                 };
             }
-            Mode::Ask => {
+            InputMode::Ask => {
                 // nothing is typed and nothing runs while a consent is asked for
-                if intent == Intent::Disable {
-                    return usual(self.applying().is_none());
+                if intent == UserIntent::Disable {
+                    return usual(self.applying_stage().is_none());
                 }
-                return usual(matches!(intent, Intent::Yes | Intent::No | Intent::Back | Intent::Move(_)));
+                return usual(matches!(
+                    intent,
+                    UserIntent::Yes | UserIntent::No | UserIntent::Back | UserIntent::Move(_)
+                ));
             }
-            Mode::Browse => {}
+            InputMode::Browse => {}
         }
         let stage = match self.screen {
             Screen::Stage(stage) => Some(stage),
             _ => None,
         };
-        let applying = self.applying();
+        let applying = self.applying_stage();
         match intent {
-            Intent::Next => match &self.over {
-                Some(Over::Ask(_)) => Offer::As("choose this"),
-                Some(_) => Offer::As("close"),
-                None => self.offers_next(),
+            UserIntent::Next => match &self.overlay {
+                Some(Overlay::Ask(_)) => IntentAvailability::As("choose this"),
+                Some(_) => IntentAvailability::As("close"),
+                None => self.next_availability(),
             },
-            Intent::Back if covered => Offer::As("close"),
-            Intent::Back => usual(applying.is_none() && self.screen != Screen::Welcome),
-            Intent::Again => usual(
+            UserIntent::Back if covered => IntentAvailability::As("close"),
+            UserIntent::Back => usual(applying.is_none() && self.screen != Screen::Welcome),
+            UserIntent::Again => usual(
                 !covered
                     && applying.is_none()
                     && !matches!(
-                        self.busy.map(|busy| busy.doing),
-                        Some(Doing::Look(_) | Doing::Identify | Doing::Code | Doing::Watch)
+                        self.busy.map(|busy| busy.kind),
+                        Some(JobKind::Look(_) | JobKind::Identify | JobKind::Code | JobKind::Watch)
                     ),
             ),
-            Intent::Skip => {
-                let left = |leg: &Leg| !matches!(leg.end, Some(End::Applied | End::Unchanged));
+            UserIntent::Skip => {
+                let left =
+                    |leg: &StageProgress| !matches!(leg.end, Some(StageEnd::Applied | StageEnd::Unchanged));
                 let can = !covered
-                    && (stage == Some(Stage::Reindex) && self.leg(Stage::Reindex).is_none_or(left)
-                        || stage == Some(Stage::GoLive) && applying.is_none() && self.reindex_pending())
+                    && (stage == Some(Stage::Reindex)
+                        && self.stage_progress(Stage::Reindex).is_none_or(left)
+                        || stage == Some(Stage::GoLive) && applying.is_none() && self.is_reindex_pending())
                     && !self.skipping
                     && (applying.is_none() || !self.busy.is_some_and(|busy| busy.stopping));
                 match stage {
-                    Some(Stage::GoLive) if can => Offer::As("skip the reindex"),
+                    Some(Stage::GoLive) if can => IntentAvailability::As("skip the reindex"),
                     _ => usual(can),
                 }
             }
-            Intent::Ahead => {
+            UserIntent::Ahead => {
                 let runs = applying == Some(Stage::Reindex) && !self.busy.is_some_and(|busy| busy.stopping);
                 usual(!covered && runs && self.next_stage(Stage::Reindex).is_some())
             }
-            Intent::Pause => match self.busy {
+            UserIntent::Pause => match self.busy {
                 Some(busy)
                     if !covered
                         && applying == Some(Stage::Reindex)
                         && !busy.stopping
-                        && self.waits().is_none() =>
+                        && self.credential_wait().is_none() =>
                 {
                     if busy.paused {
-                        Offer::As("go on")
+                        IntentAvailability::As("go on")
                     } else {
-                        Offer::Usual
+                        IntentAvailability::Usual
                     }
                 }
-                _ => Offer::Hidden,
+                _ => IntentAvailability::Hidden,
             },
-            Intent::Disable => {
-                usual(applying.is_none() && stage != Some(Stage::Disable) && self.busy_but_looking())
+            UserIntent::Disable => {
+                usual(applying.is_none() && stage != Some(Stage::Disable) && self.can_discard_job())
             }
-            Intent::Log => usual(self.over != Some(Over::Log)),
-            Intent::Explain => usual(
-                self.over != Some(Over::Explain)
-                    && stage.and_then(|stage| self.leg(stage)).is_some_and(|leg| leg.plan.is_some()),
+            UserIntent::Log => usual(self.overlay != Some(Overlay::Log)),
+            UserIntent::Explain => usual(
+                self.overlay != Some(Overlay::Explain)
+                    && stage
+                        .and_then(|stage| self.stage_progress(stage))
+                        .is_some_and(|leg| leg.plan.is_some()),
             ),
-            Intent::Help => usual(self.over != Some(Over::Help)),
-            Intent::Copy => usual(!covered && self.to_copy().is_some()),
-            Intent::Anyway => usual(!covered && self.can_go_anyway()),
-            Intent::Why => {
-                usual(!covered && self.screen == Screen::Welcome && matches!(self.welcome, Found::There(_)))
+            UserIntent::Help => usual(self.overlay != Some(Overlay::Help)),
+            UserIntent::Copy => usual(!covered && self.attachment_to_copy().is_some()),
+            UserIntent::Anyway => usual(!covered && self.can_continue_anyway()),
+            UserIntent::Diagnose403 => usual(
+                !covered && self.screen == Screen::Welcome && matches!(self.welcome, Loadable::Loaded(_)),
+            ),
+            UserIntent::ToggleVendorReindex
+                if covered || applying.is_some() || stage != Some(Stage::Reindex) =>
+            {
+                IntentAvailability::Hidden
             }
-            Intent::Vendor if covered || applying.is_some() || stage != Some(Stage::Reindex) => Offer::Hidden,
-            Intent::Vendor if self.answers.reindex.vendor => Offer::As("ours alone"),
-            Intent::Vendor => Offer::Usual,
-            Intent::Whole => usual(!covered && applying.is_none() && stage == Some(Stage::RollBack)),
-            Intent::Probe => {
+            UserIntent::ToggleVendorReindex if self.answers.reindex.vendor => {
+                IntentAvailability::As("ours alone")
+            }
+            UserIntent::ToggleVendorReindex => IntentAvailability::Usual,
+            UserIntent::ToggleWholeFile => {
+                usual(!covered && applying.is_none() && stage == Some(Stage::RollBack))
+            }
+            UserIntent::Probe => {
                 usual(!covered && applying.is_none() && matches!(stage, Some(Stage::GoLive | Stage::Verify)))
             }
-            Intent::TakeOver => usual(!covered && self.can_take_over()),
-            Intent::Move(step) => {
-                let list =
-                    self.list_len() > 1 && matches!(step, Move::Up | Move::Down | Move::Home | Move::End);
-                if list { Offer::As("choose") } else { usual(self.extent.lines > self.extent.rows) }
+            UserIntent::TakeOver => usual(!covered && self.can_take_over()),
+            UserIntent::Move(step) => {
+                let list = self.list_len() > 1
+                    && matches!(step, CursorMove::Up | CursorMove::Down | CursorMove::Home | CursorMove::End);
+                if list {
+                    IntentAvailability::As("choose")
+                } else {
+                    usual(self.extent.lines > self.extent.rows)
+                }
             }
-            Intent::Credentials => match self.waits().map(|waits| &waits.wants) {
-                Some(Wants::Code(_)) if !covered => Offer::As("type the code"),
-                Some(Wants::Keys) if !covered => Offer::As("type other keys"),
-                _ => Offer::Hidden,
+            UserIntent::Credentials => match self.credential_wait().map(|waits| &waits.wants) {
+                Some(CredentialNeed::Code(_)) if !covered => IntentAvailability::As("type the code"),
+                Some(CredentialNeed::Keys) if !covered => IntentAvailability::As("type other keys"),
+                _ => IntentAvailability::Hidden,
             },
-            Intent::Yes
-            | Intent::No
-            | Intent::NextField
-            | Intent::PreviousField
-            | Intent::Edit(_)
-            | Intent::Quit
-            | Intent::Interrupt => Offer::Hidden,
+            UserIntent::Yes
+            | UserIntent::No
+            | UserIntent::NextField
+            | UserIntent::PreviousField
+            | UserIntent::Edit(_)
+            | UserIntent::Quit
+            | UserIntent::Interrupt => IntentAvailability::Hidden,
         }
     }
 
     /// A look may be left at any time; it writes nothing.
-    fn busy_but_looking(&self) -> bool {
-        !matches!(self.busy.map(|busy| busy.doing), Some(Doing::Apply(_)))
+    fn can_discard_job(&self) -> bool {
+        !matches!(self.busy.map(|busy| busy.kind), Some(JobKind::Apply(_)))
     }
 
-    fn offers_next(&self) -> Offer {
+    fn next_availability(&self) -> IntentAvailability {
         match self.screen {
             Screen::Welcome => match &self.welcome {
-                Found::Looking => Offer::Hidden,
-                Found::Failed(_) => Offer::As("look again"),
-                Found::There(welcome) if welcome.other_run.is_some() => Offer::As("watch it"),
-                Found::There(welcome) => match (Self::GOALS.get(self.choice), welcome.identities.first()) {
-                    (Some(Goal::Install | Goal::Upgrade), Some(first)) if first.device.is_some() => {
-                        Offer::As("type the code")
+                Loadable::Loading => IntentAvailability::Hidden,
+                Loadable::Failed(_) => IntentAvailability::As("look again"),
+                Loadable::Loaded(welcome) if welcome.other_run.is_some() => {
+                    IntentAvailability::As("watch it")
+                }
+                Loadable::Loaded(welcome) => {
+                    match (Self::OFFERED_GOALS.get(self.choice), welcome.identities.first()) {
+                        (Some(Goal::Install | Goal::Upgrade), Some(first)) if first.device.is_some() => {
+                            IntentAvailability::As("type the code")
+                        }
+                        _ => IntentAvailability::As("go on"),
                     }
-                    _ => Offer::As("go on"),
-                },
+                }
             },
-            Screen::Watch if self.busy.is_none() => Offer::As("watch it again"),
-            Screen::Watch => Offer::Hidden,
+            Screen::Watch if self.busy.is_none() => IntentAvailability::As("watch it again"),
+            Screen::Watch => IntentAvailability::Hidden,
             Screen::Identity | Screen::Bucket => {
                 if self.busy.is_some() {
-                    Offer::Hidden
+                    IntentAvailability::Hidden
                 } else {
-                    Offer::As("use this")
+                    IntentAvailability::As("use this")
                 }
             }
             Screen::Backups => {
                 if self.list_len() == 0 {
-                    Offer::Hidden
+                    IntentAvailability::Hidden
                 } else {
-                    Offer::As("show what it changes")
+                    IntentAvailability::As("show what it changes")
                 }
             }
-            Screen::Stage(stage) => match self.onward_from(stage) {
-                Onward::Nowhere => Offer::Hidden,
-                Onward::Again => Offer::As("look again"),
-                Onward::Apply => Offer::As(copy::apply(stage)),
-                Onward::Next(_) => Offer::As("go on"),
-                Onward::Reindex => Offer::As("to the reindex"),
-                Onward::Finish => Offer::As(if stage == Stage::Verify && self.origin.is_none() {
-                    "finish"
-                } else {
-                    "back to the start"
-                }),
+            Screen::Stage(stage) => match self.enter_action(stage) {
+                EnterAction::Nowhere => IntentAvailability::Hidden,
+                EnterAction::Again => IntentAvailability::As("look again"),
+                EnterAction::Apply => IntentAvailability::As(copy::apply_key_label(stage)),
+                EnterAction::Next(_) => IntentAvailability::As("go on"),
+                EnterAction::Reindex => IntentAvailability::As("to the reindex"),
+                EnterAction::Finish => {
+                    IntentAvailability::As(if stage == Stage::Verify && self.return_screen.is_none() {
+                        "finish"
+                    } else {
+                        "back to the start"
+                    })
+                }
             },
         }
     }
 
     /// Where a failed check or a stop may be passed by on purpose.
-    pub(super) fn can_go_anyway(&self) -> bool {
+    pub(super) fn can_continue_anyway(&self) -> bool {
         let Screen::Stage(stage) = self.screen else { return false };
         if self.busy.is_some()
-            || stage == Stage::GoLive && self.leg(stage).is_none_or(|leg| leg.end.is_none())
+            || stage == Stage::GoLive && self.stage_progress(stage).is_none_or(|leg| leg.end.is_none())
         {
             return false;
         }
-        let Some(leg) = self.leg(stage) else { return false };
+        let Some(leg) = self.stage_progress(stage) else { return false };
         match leg.end {
             // going on without the reindex is to skip it, which has a key of its own
-            Some(End::Stopped) if stage == Stage::Reindex => false,
+            Some(StageEnd::Stopped) if stage == Stage::Reindex => false,
             // a go-live that was told not to run packagecloud-ctl stops after the write: that is its end
-            Some(End::Stopped) => self.next_stage(stage).is_some(),
-            Some(End::Failed) => stage == Stage::Verify && self.origin.is_none(),
-            Some(End::Applied | End::Unchanged) => leg.any_failed_check(),
-            None => leg.plan.is_some() && leg.any_failed_check(),
+            Some(StageEnd::Stopped) => self.next_stage(stage).is_some(),
+            Some(StageEnd::Failed) => stage == Stage::Verify && self.return_screen.is_none(),
+            Some(StageEnd::Applied | StageEnd::Unchanged) => leg.has_failed_check(),
+            None => leg.plan.is_some() && leg.has_failed_check(),
         }
     }
 
     /// The consents that this stage's plan still needs, in order.
-    pub(super) fn needs(&self, stage: Stage) -> Vec<&crate::model::run::plan::Ask> {
-        let bucket = self.bucket();
-        self.leg(stage)
+    pub(super) fn missing_confirmations(&self, stage: Stage) -> Vec<&crate::model::run::plan::Confirmation> {
+        let bucket = self.bucket_name();
+        self.stage_progress(stage)
             .and_then(|leg| leg.plan.as_ref())
             .map(|plan| {
-                plan.asks.iter().filter(|ask| !self.answers.consents.given(ask.consent, bucket)).collect()
+                plan.confirmations
+                    .iter()
+                    .filter(|ask| !self.answers.consents.has_consent(ask.consent, bucket))
+                    .collect()
             })
             .unwrap_or_default()
     }
 
     /// Whether the goal needs the consents of a set-up at all.
-    pub(super) fn sets_up(&self) -> bool {
+    pub(super) fn is_setup_goal(&self) -> bool {
         matches!(self.goal(), Some(Goal::Install | Goal::Upgrade))
     }
 
     /// Which of the two answers a choice stands on.
     #[must_use]
-    pub fn choosing(&self) -> Option<Consent> {
-        match &self.over {
-            Some(Over::Ask(ask)) if ask.consent == Consent::Managed => Some(ask.consent),
+    pub fn open_choice_consent(&self) -> Option<Consent> {
+        match &self.overlay {
+            Some(Overlay::Ask(ask)) if ask.consent == Consent::Managed => Some(ask.consent),
             _ => None,
         }
     }

@@ -1,18 +1,18 @@
 //! What is chosen from a list or typed into a field: the goal, the identity, the bucket, the backup, the download URL.
 
 use super::{
-    Credentials, Doing, Effect, Wizard,
-    form::{Form, Purpose},
-    screen::{Over, Screen},
+    CredentialInput, Effect, JobKind, Wizard,
+    form::{FormPurpose, InputForm},
+    screen::{Overlay, Screen},
 };
 use crate::model::{
     run::{
         check::Check,
-        event::Wants,
+        event::CredentialNeed,
         failure::Failure,
         goal::{Goal, Stage},
-        plan::{Ask, Consent},
-        welcome::{IdentityFound, Source},
+        plan::{Confirmation, Consent},
+        welcome::{FoundIdentity, IdentitySource},
     },
     secret::Secret,
 };
@@ -20,33 +20,35 @@ use crate::model::{
 impl Wizard {
     /// Enter on the first screen.
     pub(super) fn choose_goal(&mut self) -> Option<Effect> {
-        let goal = *Self::GOALS.get(self.choice)?;
+        let goal = *Self::OFFERED_GOALS.get(self.choice)?;
         self.answers.goal = Some(goal);
         match goal {
-            Goal::Install | Goal::Upgrade => match self.welcome.there().and_then(|w| w.identities.first()) {
-                // Nothing in AWS is known before that.
-                Some(first) if first.device.is_some() => self.form = code_of(first),
-                _ => self.show(Screen::Identity),
-            },
-            Goal::RollBack => {
-                self.origin = Some(Screen::Welcome);
-                self.show(Screen::Backups);
+            Goal::Install | Goal::Upgrade => {
+                match self.welcome.as_loaded().and_then(|w| w.identities.first()) {
+                    // Nothing in AWS is known before that.
+                    Some(first) if first.device.is_some() => self.form = mfa_code_form(first),
+                    _ => self.show_screen(Screen::Identity),
+                }
             }
-            Goal::Disable => return Some(self.enter_aside(Stage::Disable)),
+            Goal::RollBack => {
+                self.return_screen = Some(Screen::Welcome);
+                self.show_screen(Screen::Backups);
+            }
+            Goal::Disable => return Some(self.enter_stage_with_return(Stage::Disable)),
         }
         None
     }
 
     pub(super) fn choose_identity(&mut self) -> Option<Effect> {
-        let identities = self.welcome.there().map_or(&[][..], |welcome| &welcome.identities);
+        let identities = self.welcome.as_loaded().map_or(&[][..], |welcome| &welcome.identities);
         match self.choice.checked_sub(identities.len()) {
-            Some(0) => self.form = Some(Form::new(Purpose::Profile)),
-            Some(_) => self.form = Some(Form::new(Purpose::Keys)),
+            Some(0) => self.form = Some(InputForm::new(FormPurpose::Profile)),
+            Some(_) => self.form = Some(InputForm::new(FormPurpose::Keys)),
             None => {
                 let identity = identities[self.choice].clone();
-                match code_of(&identity) {
+                match mfa_code_form(&identity) {
                     Some(form) => self.form = Some(form),
-                    None => self.identified(&identity),
+                    None => self.use_identity(&identity),
                 }
             }
         }
@@ -54,10 +56,11 @@ impl Wizard {
     }
 
     /// AWS's answer to whose the credentials are; where they want a code it is asked for, and again where it was wrong.
-    pub(super) fn told_who(&mut self, found: Result<IdentityFound, Failure>) -> Option<Effect> {
-        let doing = self.doing().filter(|doing| matches!(doing, Doing::Identify | Doing::Code))?;
+    pub(super) fn handle_identity(&mut self, found: Result<FoundIdentity, Failure>) -> Option<Effect> {
+        let doing =
+            self.active_job_kind().filter(|doing| matches!(doing, JobKind::Identify | JobKind::Code))?;
         self.busy = None;
-        self.stood = self.now;
+        self.shown_at = self.now;
         let identity = match found {
             Ok(identity) => identity,
             Err(failure) => {
@@ -68,9 +71,9 @@ impl Wizard {
         let Check { detail, next, .. } = &identity.suffices;
         let next = if next.is_empty() { String::new() } else { format!("; {next}") };
         self.notice = Some(format!("{}: {detail}{next}", identity.found));
-        if let Some(mut form) = code_of(&identity) {
-            if doing == Doing::Code {
-                form.complain(0, "was not accepted: wait for the next one");
+        if let Some(mut form) = mfa_code_form(&identity) {
+            if doing == JobKind::Code {
+                form.set_complaint(0, "was not accepted: wait for the next one");
                 self.notice = None;
             }
             self.form = Some(form);
@@ -82,44 +85,44 @@ impl Wizard {
         }
         if self.screen == Screen::Welcome {
             // What could not be found out before.
-            return Some(self.look_around());
+            return Some(self.load_welcome());
         }
-        self.identified(&identity);
+        self.use_identity(&identity);
         None
     }
 
     /// What can be typed for the run that stands still; none where it goes on by itself.
-    pub(super) fn asked_to_renew(&self) -> Option<Form> {
-        Some(match &self.waits()?.wants {
-            Wants::Renewal => return None,
-            Wants::Code(device) => Form::code(device, "").renewing(),
-            Wants::Keys => Form::new(Purpose::Keys).renewing(),
+    pub(super) fn renewal_form(&self) -> Option<InputForm> {
+        Some(match &self.credential_wait()?.wants {
+            CredentialNeed::Renewal => return None,
+            CredentialNeed::Code(device) => InputForm::new_mfa_code(device, "").with_renewal(),
+            CredentialNeed::Keys => InputForm::new(FormPurpose::Keys).with_renewal(),
         })
     }
 
     /// This identity is used from now on; one of another account than the last run's only after a yes.
-    pub(super) fn identified(&mut self, identity: &IdentityFound) {
-        if let Some(question) = self.elsewhere(identity) {
-            self.stood = self.now;
-            self.chosen = Some(identity.clone());
-            self.over = Some(Over::Ask(Ask { consent: Consent::OtherBucket, question }));
+    pub(super) fn use_identity(&mut self, identity: &FoundIdentity) {
+        if let Some(question) = self.other_account_question(identity) {
+            self.shown_at = self.now;
+            self.identity_to_confirm = Some(identity.clone());
+            self.overlay = Some(Overlay::Ask(Confirmation { consent: Consent::OtherBucket, question }));
             return;
         }
         self.answers.source = Some(identity.source.clone());
         self.answers.profile = match &identity.source {
-            Source::Profile(name) => Some(name.clone()),
+            IdentitySource::Profile(name) => Some(name.clone()),
             _ => None,
         };
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         self.answers.identity = known(&identity.arn);
         self.answers.account = known(&identity.account);
-        self.show(Screen::Bucket);
+        self.show_screen(Screen::Bucket);
     }
 
     /// Whether the identity is of another account than the last run's: the question then.
     #[must_use]
-    pub fn elsewhere(&self, identity: &IdentityFound) -> Option<String> {
-        let (account, bucket) = self.welcome.there()?.last.as_ref()?;
+    pub fn other_account_question(&self, identity: &FoundIdentity) -> Option<String> {
+        let (account, bucket) = self.welcome.as_loaded()?.last.as_ref()?;
         let other = !identity.account.is_empty() && identity.account != *account;
         (other && !self.answers.consents.other_bucket).then(|| {
             format!(
@@ -130,85 +133,85 @@ impl Wizard {
     }
 
     pub(super) fn choose_bucket(&mut self) -> Option<Effect> {
-        let found = self.welcome.there().and_then(|welcome| welcome.buckets.get(self.choice)).cloned();
+        let found = self.welcome.as_loaded().and_then(|welcome| welcome.buckets.get(self.choice)).cloned();
         let Some(bucket) = found else {
-            self.form = Some(Form::new(Purpose::Bucket));
+            self.form = Some(InputForm::new(FormPurpose::Bucket));
             return None;
         };
         self.answers.bucket = Some(bucket.name);
         self.answers.region = (!bucket.region.is_empty()).then_some(bucket.region);
-        Some(self.enter(Stage::Access, true))
+        Some(self.enter_stage(Stage::Access, true))
     }
 
     pub(super) fn choose_backup(&mut self) -> Option<Effect> {
-        let backup = self.welcome.there()?.backups.get(self.choice)?.path.clone();
+        let backup = self.welcome.as_loaded()?.backups.get(self.choice)?.path.clone();
         self.answers.roll_back.backup = Some(backup);
         // What was said of another one was said of that.
         self.answers.roll_back.whole_file = false;
-        Some(self.enter(Stage::RollBack, false))
+        Some(self.enter_stage(Stage::RollBack, false))
     }
 
     /// Enter in a form whose fields are filled in.
-    pub(super) fn submit(&mut self) -> Option<Effect> {
+    pub(super) fn submit_form(&mut self) -> Option<Effect> {
         let mut form = self.form.take()?;
-        if !form.complete() {
+        if !form.validate_fields() {
             self.form = Some(form);
             return None;
         }
-        let text = form.text(0);
+        let text = form.field_text(0);
         match form.purpose {
-            Purpose::Profile | Purpose::Keys => {
-                let credentials = if form.purpose == Purpose::Profile {
-                    Credentials::Profile(text)
+            FormPurpose::Profile | FormPurpose::Keys => {
+                let credentials = if form.purpose == FormPurpose::Profile {
+                    CredentialInput::Profile(text)
                 } else {
-                    Credentials::Keys(form.keys())
+                    CredentialInput::Keys(form.typed_credentials())
                 };
                 if form.renews {
                     return Some(Effect::Renew(credentials));
                 }
-                self.start(Doing::Identify);
+                self.start_job(JobKind::Identify);
                 Some(Effect::Identify(credentials, self.answers.clone()))
             }
-            Purpose::Code => {
-                let credentials = Credentials::Code { profile: form.profile, code: Secret::new(text) };
+            FormPurpose::Code => {
+                let credentials = CredentialInput::Code { profile: form.profile, code: Secret::new(text) };
                 if form.renews {
                     return Some(Effect::Renew(credentials));
                 }
-                self.start(Doing::Code);
+                self.start_job(JobKind::Code);
                 Some(Effect::Identify(credentials, self.answers.clone()))
             }
-            Purpose::Bucket => {
+            FormPurpose::Bucket => {
                 self.answers.bucket = Some(text);
-                self.answers.region = self.beginning.answers.region.clone();
-                Some(self.enter(Stage::Access, true))
+                self.answers.region = self.init.answers.region.clone();
+                Some(self.enter_stage(Stage::Access, true))
             }
-            Purpose::ConfirmBucket if text == self.bucket() => {
+            FormPurpose::ConfirmBucket if text == self.bucket_name() => {
                 self.answers.bucket = Some(text);
-                self.consented(Consent::ConfirmBucket)
+                self.accept_confirmation(Consent::ConfirmBucket)
             }
-            Purpose::ConfirmBucket => {
-                form.complain(0, "is not this bucket's name");
+            FormPurpose::ConfirmBucket => {
+                form.set_complaint(0, "is not this bucket's name");
                 self.form = Some(form);
                 None
             }
-            Purpose::Probe if !text.starts_with("https://") && !text.starts_with("http://") => {
-                form.complain(0, "does not begin with https:// or http://");
+            FormPurpose::Probe if !text.starts_with("https://") && !text.starts_with("http://") => {
+                form.set_complaint(0, "does not begin with https:// or http://");
                 self.form = Some(form);
                 None
             }
-            Purpose::Probe => {
+            FormPurpose::Probe => {
                 self.answers.probe_url = Some(text);
                 let Screen::Stage(stage) = self.screen else { return None };
-                Some(self.enter(stage, false))
+                Some(self.enter_stage(stage, false))
             }
         }
     }
 }
 
 /// The form that asks for the code of its device, where an identity wants one.
-fn code_of(identity: &IdentityFound) -> Option<Form> {
+fn mfa_code_form(identity: &FoundIdentity) -> Option<InputForm> {
     match (&identity.device, &identity.source) {
-        (Some(device), Source::Profile(profile)) => Some(Form::code(device, profile)),
+        (Some(device), IdentitySource::Profile(profile)) => Some(InputForm::new_mfa_code(device, profile)),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use crate::model::run::goal::{Goal, Stage};
 
 /// What the stage does, and what customers notice of it.
 #[must_use]
-pub fn purpose(stage: Stage) -> &'static str {
+pub fn describe_stage_purpose(stage: Stage) -> &'static str {
     match stage {
         Stage::Access => {
             "May this identity do all that the set-up needs, and is this the right bucket and host? Only looked at; nothing is written."
@@ -42,7 +42,7 @@ pub fn purpose(stage: Stage) -> &'static str {
 
 /// What Enter does where the plan changes something.
 #[must_use]
-pub fn apply(stage: Stage) -> &'static str {
+pub fn apply_key_label(stage: Stage) -> &'static str {
     match stage {
         Stage::Access | Stage::Overview => "go on",
         Stage::Reindex => "reindex",
@@ -58,7 +58,7 @@ pub fn apply(stage: Stage) -> &'static str {
 
 /// A goal as the first screen offers it.
 #[must_use]
-pub fn goal(goal: Goal) -> (&'static str, &'static str) {
+pub fn describe_goal(goal: Goal) -> (&'static str, &'static str) {
     match goal {
         Goal::Install => ("Install", "CloudFront on, for a new installation"),
         Goal::Upgrade => ("Upgrade", "CloudFront on, and what is in S3 reindexed"),
@@ -68,4 +68,4 @@ pub fn goal(goal: Goal) -> (&'static str, &'static str) {
 }
 
 /// Where help comes from when this program has none.
-pub const SUPPORT: &str = "support@packagecloud.io";
+pub const SUPPORT_EMAIL: &str = "support@packagecloud.io";

@@ -2,11 +2,11 @@
 
 use tui_input::{Input, InputRequest};
 
-use crate::model::{run::welcome::TypedKeys, secret::Secret};
+use crate::model::{run::welcome::TypedCredentials, secret::Secret};
 
 /// What the form is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum FormPurpose {
     Profile,
     Keys,
     /// A code of the device that a profile's role wants.
@@ -18,10 +18,10 @@ pub enum Purpose {
 }
 
 #[derive(Debug, Clone)]
-pub struct Form {
-    pub purpose: Purpose,
+pub struct InputForm {
+    pub purpose: FormPurpose,
     pub title: String,
-    pub fields: Vec<Field>,
+    pub fields: Vec<FormField>,
     pub focus: usize,
     /// The profile that it is for.
     pub profile: String,
@@ -30,7 +30,7 @@ pub struct Form {
 }
 
 #[derive(Clone)]
-pub struct Field {
+pub struct FormField {
     pub label: &'static str,
     pub hint: &'static str,
     pub input: Input,
@@ -53,64 +53,69 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    fn takes(self, letter: char) -> bool {
+    fn accepts_char(self, letter: char) -> bool {
         if self == Self::Code { letter.is_ascii_digit() } else { !letter.is_control() }
     }
 }
 
-impl std::fmt::Debug for Field {
+impl std::fmt::Debug for FormField {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Field").field("label", &self.label).field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
-impl Field {
+impl FormField {
     fn new(label: &'static str, hint: &'static str, kind: FieldKind) -> Self {
         Self { label, hint, input: Input::default(), kind, complaint: None }
     }
 
     #[must_use]
-    pub fn masked(&self) -> bool {
+    pub fn is_masked(&self) -> bool {
         matches!(self.kind, FieldKind::Secret | FieldKind::OptionalSecret)
     }
 
-    fn set(&mut self, text: &str) {
+    fn set_text(&mut self, text: &str) {
         self.input = Input::new(text.to_owned());
         self.complaint = None;
     }
 }
 
-impl Form {
+impl InputForm {
     #[must_use]
-    pub fn new(purpose: Purpose) -> Self {
+    pub fn new(purpose: FormPurpose) -> Self {
         let (title, fields) = match purpose {
-            Purpose::Profile => {
-                ("Use a named profile", vec![Field::new("profile", "as in ~/.aws/config", FieldKind::Text)])
-            }
-            Purpose::Keys => (
+            FormPurpose::Profile => (
+                "Use a named profile",
+                vec![FormField::new("profile", "as in ~/.aws/config", FieldKind::Text)],
+            ),
+            FormPurpose::Keys => (
                 "Type or paste access keys",
                 vec![
-                    Field::new("access key id", "AKIA… or ASIA…", FieldKind::Text),
-                    Field::new("secret access key", "40 characters", FieldKind::Secret),
-                    Field::new("session token", "only with an ASIA… key", FieldKind::OptionalSecret),
-                    Field::new("remember", "in this system's keyring (space)", FieldKind::Toggle(false)),
+                    FormField::new("access key id", "AKIA… or ASIA…", FieldKind::Text),
+                    FormField::new("secret access key", "40 characters", FieldKind::Secret),
+                    FormField::new("session token", "only with an ASIA… key", FieldKind::OptionalSecret),
+                    FormField::new("remember", "in this system's keyring (space)", FieldKind::Toggle(false)),
                 ],
             ),
-            Purpose::Code => (
+            FormPurpose::Code => (
                 "Type the code that the device shows",
-                vec![Field::new("code", "six digits, each good once", FieldKind::Code)],
+                vec![FormField::new("code", "six digits, each good once", FieldKind::Code)],
             ),
-            Purpose::Bucket => (
+            FormPurpose::Bucket => (
                 "Name the bucket",
-                vec![Field::new("bucket", "the one that packagecloud keeps packages in", FieldKind::Text)],
+                vec![FormField::new(
+                    "bucket",
+                    "the one that packagecloud keeps packages in",
+                    FieldKind::Text,
+                )],
             ),
-            Purpose::ConfirmBucket => (
+            FormPurpose::ConfirmBucket => (
                 "Type the bucket's name to confirm it",
-                vec![Field::new("bucket", "its whole name", FieldKind::Text)],
+                vec![FormField::new("bucket", "its whole name", FieldKind::Text)],
             ),
-            Purpose::Probe => (
+            FormPurpose::Probe => (
                 "Give a download URL of packagecloud",
-                vec![Field::new(
+                vec![FormField::new(
                     "URL",
                     "of any package, as its repository page shows it, without a token",
                     FieldKind::Text,
@@ -122,18 +127,18 @@ impl Form {
 
     /// Asks for a code of `device`, for the role of `profile`.
     #[must_use]
-    pub fn code(device: &str, profile: &str) -> Self {
+    pub fn new_mfa_code(device: &str, profile: &str) -> Self {
         let title = format!("Type the code that {device} shows");
-        Self { title, profile: profile.to_owned(), ..Self::new(Purpose::Code) }
+        Self { title, profile: profile.to_owned(), ..Self::new(FormPurpose::Code) }
     }
 
     /// The same, for a run that stands still.
     #[must_use]
-    pub fn renewing(self) -> Self {
+    pub fn with_renewal(self) -> Self {
         Self { renews: true, ..self }
     }
 
-    pub fn edit(&mut self, request: InputRequest) {
+    pub fn edit_field(&mut self, request: InputRequest) {
         let Some(field) = self.fields.get_mut(self.focus) else { return };
         field.complaint = None;
         if let FieldKind::Toggle(on) = &mut field.kind {
@@ -143,7 +148,7 @@ impl Form {
             return;
         }
         if let InputRequest::InsertChar(letter) = request
-            && (!field.kind.takes(letter) || field.input.value().len() > 4096)
+            && (!field.kind.accepts_char(letter) || field.input.value().len() > 4096)
         {
             return;
         }
@@ -152,8 +157,8 @@ impl Form {
 
     /// A paste goes where the cursor is; keys that come with their names, as `aws configure export-credentials` or a
     /// credentials file has them, go each to its own field.
-    pub fn paste(&mut self, text: &str) {
-        if self.purpose == Purpose::Keys && self.paste_named(text) {
+    pub fn paste_text(&mut self, text: &str) {
+        if self.purpose == FormPurpose::Keys && self.paste_named_keys(text) {
             return;
         }
         let Some(field) = self.fields.get_mut(self.focus) else { return };
@@ -162,12 +167,12 @@ impl Form {
         }
         field.complaint = None;
         let kind = field.kind;
-        for letter in text.trim().chars().filter(|letter| kind.takes(*letter)).take(4096) {
+        for letter in text.trim().chars().filter(|letter| kind.accepts_char(*letter)).take(4096) {
             field.input.handle(InputRequest::InsertChar(letter));
         }
     }
 
-    fn paste_named(&mut self, text: &str) -> bool {
+    fn paste_named_keys(&mut self, text: &str) -> bool {
         let mut any = false;
         for part in text.split(['\n', ',']) {
             let Some((name, value)) = part.split_once(['=', ':']) else { continue };
@@ -179,19 +184,19 @@ impl Form {
                 "awssessiontoken" | "sessiontoken" => 2,
                 _ => continue,
             };
-            self.fields[index].set(value);
+            self.fields[index].set_text(value);
             any = true;
         }
         any
     }
 
-    pub fn turn(&mut self, forward: bool) {
+    pub fn move_focus(&mut self, forward: bool) {
         let count = self.fields.len();
         self.focus = if forward { self.focus + 1 } else { self.focus + count - 1 } % count;
     }
 
     /// Whether all is filled in; else the first field that isn't gets the cursor and says so.
-    pub fn complete(&mut self) -> bool {
+    pub fn validate_fields(&mut self) -> bool {
         let bad = self.fields.iter().position(|field| {
             let text = field.input.value().trim();
             match field.kind {
@@ -202,7 +207,7 @@ impl Form {
             }
         });
         if let Some(index) = bad {
-            self.complain(
+            self.set_complaint(
                 index,
                 if self.fields[index].kind == FieldKind::Code {
                     "has six digits"
@@ -216,7 +221,7 @@ impl Form {
         bad.is_none()
     }
 
-    pub fn complain(&mut self, index: usize, why: &'static str) {
+    pub fn set_complaint(&mut self, index: usize, why: &'static str) {
         self.focus = index;
         if let Some(field) = self.fields.get_mut(index) {
             field.complaint = Some(why);
@@ -224,19 +229,19 @@ impl Form {
     }
 
     #[must_use]
-    pub fn text(&self, index: usize) -> String {
+    pub fn field_text(&self, index: usize) -> String {
         self.fields.get(index).map(|field| field.input.value().trim().to_owned()).unwrap_or_default()
     }
 
     /// The keys, of a form for keys.
     #[must_use]
-    pub fn keys(&self) -> TypedKeys {
-        let token = self.text(2);
-        TypedKeys {
-            access_key_id: self.text(0),
-            secret_access_key: Secret::new(self.text(1)),
+    pub fn typed_credentials(&self) -> TypedCredentials {
+        let token = self.field_text(2);
+        TypedCredentials {
+            access_key_id: self.field_text(0),
+            secret_access_key: Secret::new(self.field_text(1)),
             session_token: (!token.is_empty()).then(|| Secret::new(token)),
-            remember: matches!(self.fields.get(3), Some(Field { kind: FieldKind::Toggle(true), .. })),
+            remember: matches!(self.fields.get(3), Some(FormField { kind: FieldKind::Toggle(true), .. })),
         }
     }
 }

@@ -1,192 +1,199 @@
 //! What comes of a key: refused where it isn't offered, unheard where it would consent before the screen has settled.
 
 use super::{
-    Doing, Effect, Extent, Found, Wizard,
-    form::{Form, Purpose},
-    intent::{Intent, Move, Offer},
-    screen::{Over, Screen},
+    Effect, JobKind, Loadable, ScrollExtent, Wizard,
+    form::{FormPurpose, InputForm},
+    intent::{CursorMove, IntentAvailability, UserIntent},
+    screen::{Overlay, Screen},
 };
-use crate::model::run::{event::End, goal::Stage};
+use crate::model::run::{event::StageEnd, goal::Stage};
 
 impl Wizard {
-    pub(super) fn key(&mut self, intent: Intent) -> Option<Effect> {
-        if intent == Intent::Interrupt {
-            return Some(self.interrupt());
+    pub(super) fn handle_intent(&mut self, intent: UserIntent) -> Option<Effect> {
+        if intent == UserIntent::Interrupt {
+            return Some(self.handle_interrupt());
         }
-        if self.offers(intent) == Offer::Hidden {
+        if self.intent_availability(intent) == IntentAvailability::Hidden {
             return None;
         }
-        let consents = matches!(intent, Intent::Next | Intent::Yes | Intent::Anyway | Intent::Skip);
-        let typing = self.form.as_ref().is_some_and(|form| form.purpose != Purpose::ConfirmBucket);
-        if consents && !typing && !self.settled() {
+        let consents =
+            matches!(intent, UserIntent::Next | UserIntent::Yes | UserIntent::Anyway | UserIntent::Skip);
+        let typing = self.form.as_ref().is_some_and(|form| form.purpose != FormPurpose::ConfirmBucket);
+        if consents && !typing && !self.accepts_input() {
             return None;
         }
-        if let Some(over) = self.over.clone() {
-            return self.key_over(&over, intent);
+        if let Some(over) = self.overlay.clone() {
+            return self.handle_overlay_intent(&over, intent);
         }
         if self.form.is_some() {
-            return self.key_form(intent);
+            return self.handle_form_intent(intent);
         }
         match intent {
-            Intent::Next => {
+            UserIntent::Next => {
                 self.notice = None;
                 match self.screen {
                     Screen::Welcome => match &self.welcome {
-                        Found::There(_) if self.beside_another() => self.watch(false),
-                        Found::There(_) => self.choose_goal(),
-                        _ => Some(self.look_around()),
+                        Loadable::Loaded(_) if self.has_other_run() => self.watch_other_run(false),
+                        Loadable::Loaded(_) => self.choose_goal(),
+                        _ => Some(self.load_welcome()),
                     },
                     Screen::Identity => self.choose_identity(),
                     Screen::Bucket => self.choose_bucket(),
                     Screen::Backups => self.choose_backup(),
-                    Screen::Watch => self.watch(false),
-                    Screen::Stage(stage) => self.go_on(stage),
+                    Screen::Watch => self.watch_other_run(false),
+                    Screen::Stage(stage) => self.run_enter_action(stage),
                 }
             }
-            Intent::Back => self.back(),
-            Intent::Again => {
+            UserIntent::Back => self.go_back(),
+            UserIntent::Again => {
                 self.notice = None;
                 match self.screen {
-                    Screen::Stage(stage) => Some(self.enter(stage, false)),
-                    _ => Some(self.look_around()),
+                    Screen::Stage(stage) => Some(self.enter_stage(stage, false)),
+                    _ => Some(self.load_welcome()),
                 }
             }
-            Intent::Anyway => {
-                self.anyway = true;
+            UserIntent::Anyway => {
+                self.ignore_failed_checks = true;
                 let Screen::Stage(stage) = self.screen else { return None };
-                if self.leg(stage).is_some_and(|leg| matches!(leg.end, Some(End::Stopped | End::Failed))) {
+                if self
+                    .stage_progress(stage)
+                    .is_some_and(|leg| matches!(leg.end, Some(StageEnd::Stopped | StageEnd::Failed)))
+                {
                     return Some(match self.next_stage(stage) {
-                        Some(next) => self.enter(next, true),
-                        None => self.leave(1),
+                        Some(next) => self.enter_stage(next, true),
+                        None => self.leave_with_code(1),
                     });
                 }
-                self.go_on(stage)
+                self.run_enter_action(stage)
             }
-            Intent::Skip if self.running().is_some() => {
+            UserIntent::Skip if self.running_stage().is_some() => {
                 self.skipping = true;
-                self.stop();
+                self.stop_running_jobs();
                 Some(Effect::Stop)
             }
-            Intent::Skip => self.skip(),
-            Intent::Pause => {
+            UserIntent::Skip => self.skip_reindex(),
+            UserIntent::Pause => {
                 let busy = self.busy.as_mut()?;
                 busy.paused = !busy.paused;
                 Some(Effect::Pause(busy.paused))
             }
-            Intent::Ahead => self.go_ahead(),
-            Intent::Copy => self.copy(),
-            Intent::Why => {
-                self.origin = Some(Screen::Welcome);
-                Some(self.enter(Stage::Verify, false))
+            UserIntent::Ahead => self.move_reindex_to_background(),
+            UserIntent::Copy => self.copy_attachment(),
+            UserIntent::Diagnose403 => {
+                self.return_screen = Some(Screen::Welcome);
+                Some(self.enter_stage(Stage::Verify, false))
             }
-            Intent::Vendor => {
+            UserIntent::ToggleVendorReindex => {
                 self.answers.reindex.vendor = !self.answers.reindex.vendor;
-                Some(self.enter(Stage::Reindex, false))
+                Some(self.enter_stage(Stage::Reindex, false))
             }
-            Intent::Whole => {
+            UserIntent::ToggleWholeFile => {
                 self.answers.roll_back.whole_file = !self.answers.roll_back.whole_file;
-                Some(self.enter(Stage::RollBack, false))
+                Some(self.enter_stage(Stage::RollBack, false))
             }
-            Intent::Credentials => {
-                self.form = self.asked_to_renew();
+            UserIntent::Credentials => {
+                self.form = self.renewal_form();
                 None
             }
-            Intent::TakeOver => {
-                self.asks_to_take_over();
+            UserIntent::TakeOver => {
+                self.show_take_over_confirmation();
                 None
             }
-            Intent::Probe => {
-                self.form = Some(Form::new(Purpose::Probe));
+            UserIntent::Probe => {
+                self.form = Some(InputForm::new(FormPurpose::Probe));
                 None
             }
-            Intent::Move(step) => {
-                self.step(step);
+            UserIntent::Move(step) => {
+                self.move_or_scroll(step);
                 None
             }
-            _ => self.key_anywhere(intent),
+            _ => self.handle_global_intent(intent),
         }
     }
 
     /// Keys that mean the same over a screen and on it.
-    fn key_anywhere(&mut self, intent: Intent) -> Option<Effect> {
+    fn handle_global_intent(&mut self, intent: UserIntent) -> Option<Effect> {
         let over = match intent {
-            Intent::Disable => return Some(self.enter_aside(Stage::Disable)),
-            Intent::Quit if self.running().is_some() => Over::Quit,
-            Intent::Quit => return Some(self.leave(self.quit_code())),
-            Intent::Log => Over::Log,
-            Intent::Explain => Over::Explain,
-            Intent::Help => Over::Help,
+            UserIntent::Disable => return Some(self.enter_stage_with_return(Stage::Disable)),
+            UserIntent::Quit if self.running_stage().is_some() => Overlay::Quit,
+            UserIntent::Quit => return Some(self.leave_with_code(self.quit_exit_code())),
+            UserIntent::Log => Overlay::Log,
+            UserIntent::Explain => Overlay::Explain,
+            UserIntent::Help => Overlay::Help,
             _ => return None,
         };
         // the log's newest lines are what it is opened for; `Drawn` brings this back to what there is
-        self.scroll = if over == Over::Log { usize::MAX } else { 0 };
-        self.stood = self.now;
-        self.over = Some(over);
+        self.scroll = if over == Overlay::Log { usize::MAX } else { 0 };
+        self.shown_at = self.now;
+        self.overlay = Some(over);
         None
     }
 
-    fn key_over(&mut self, over: &Over, intent: Intent) -> Option<Effect> {
+    fn handle_overlay_intent(&mut self, over: &Overlay, intent: UserIntent) -> Option<Effect> {
         match (over, intent) {
-            (Over::Ask(ask), Intent::Next | Intent::Yes) => return self.consented(ask.consent),
-            (Over::Ask(ask), Intent::No | Intent::Back) => self.refused(ask),
-            (Over::TakeOver, Intent::Yes) => {
-                self.over = None;
-                return self.watch(true);
+            (Overlay::Ask(ask), UserIntent::Next | UserIntent::Yes) => {
+                return self.accept_confirmation(ask.consent);
             }
-            (Over::Quit, Intent::Yes) => {
-                self.over = None;
-                self.leaving = Some(130);
-                self.stop();
+            (Overlay::Ask(ask), UserIntent::No | UserIntent::Back) => self.decline_confirmation(ask),
+            (Overlay::TakeOver, UserIntent::Yes) => {
+                self.overlay = None;
+                return self.watch_other_run(true);
+            }
+            (Overlay::Quit, UserIntent::Yes) => {
+                self.overlay = None;
+                self.pending_exit_code = Some(130);
+                self.stop_running_jobs();
                 return Some(Effect::Stop);
             }
-            (Over::Help | Over::Log | Over::Explain, Intent::Next) | (_, Intent::No | Intent::Back) => {
-                self.over = None;
+            (Overlay::Help | Overlay::Log | Overlay::Explain, UserIntent::Next)
+            | (_, UserIntent::No | UserIntent::Back) => {
+                self.overlay = None;
                 self.scroll = 0;
-                self.stood = self.now;
+                self.shown_at = self.now;
             }
-            (_, Intent::Move(step)) => self.step(step),
-            _ => return self.key_anywhere(intent),
+            (_, UserIntent::Move(step)) => self.move_or_scroll(step),
+            _ => return self.handle_global_intent(intent),
         }
         None
     }
 
-    fn key_form(&mut self, intent: Intent) -> Option<Effect> {
+    fn handle_form_intent(&mut self, intent: UserIntent) -> Option<Effect> {
         let form = self.form.as_mut()?;
         match intent {
-            Intent::Edit(request) => form.edit(request),
-            Intent::NextField => form.turn(true),
-            Intent::PreviousField => form.turn(false),
-            Intent::Back => {
+            UserIntent::Edit(request) => form.edit_field(request),
+            UserIntent::NextField => form.move_focus(true),
+            UserIntent::PreviousField => form.move_focus(false),
+            UserIntent::Back => {
                 self.form = None;
-                self.stood = self.now;
+                self.shown_at = self.now;
             }
-            Intent::Next => return self.submit(),
+            UserIntent::Next => return self.submit_form(),
             _ => {}
         }
         None
     }
 
     /// Whatever runs, on the screen and beside it, stops after the request in flight; false where nothing has to be told.
-    pub(super) fn stop(&mut self) -> bool {
+    pub(super) fn stop_running_jobs(&mut self) -> bool {
         let mut told = false;
-        let applying = self.busy.as_mut().filter(|busy| matches!(busy.doing, Doing::Apply(_)));
-        for busy in applying.into_iter().chain(&mut self.beside) {
+        let applying = self.busy.as_mut().filter(|busy| matches!(busy.kind, JobKind::Apply(_)));
+        for busy in applying.into_iter().chain(&mut self.background) {
             told |= !std::mem::replace(&mut busy.stopping, true);
             busy.paused = false;
         }
         told
     }
 
-    pub(super) fn skip(&mut self) -> Option<Effect> {
+    pub(super) fn skip_reindex(&mut self) -> Option<Effect> {
         self.answers.reindex.skip = true;
-        let leg = self.leg_mut(Stage::Reindex);
+        let leg = self.stage_progress_mut(Stage::Reindex);
         leg.skipped = true;
         // where going live waited for it, that is looked at again
         let next = match self.screen {
             Screen::Stage(stage) if stage != Stage::Reindex => stage,
             _ => self.next_stage(Stage::Reindex)?,
         };
-        let effect = self.enter(next, true);
+        let effect = self.enter_stage(next, true);
         self.notice = Some(
             "Reindex skipped: correct, but what is in S3 now is not cached until it is done.".to_owned(),
         );
@@ -194,46 +201,49 @@ impl Wizard {
     }
 
     /// Ctrl-C: the first stops what runs after the request in flight, the second leaves at once.
-    fn interrupt(&mut self) -> Effect {
-        if self.stop() {
-            self.over = None;
+    fn handle_interrupt(&mut self) -> Effect {
+        if self.stop_running_jobs() {
+            self.overlay = None;
             self.form.take_if(|form| form.renews);
             self.notice =
                 Some("Stopping after the request in flight. Ctrl-C again leaves at once.".to_owned());
             return Effect::Stop;
         }
-        self.leave(130)
+        self.leave_with_code(130)
     }
 
     /// Leaving in the middle is no mistake; leaving after a failure that nothing mended is.
-    fn quit_code(&self) -> u8 {
+    fn quit_exit_code(&self) -> u8 {
         let Screen::Stage(stage) = self.screen else { return 0 };
-        u8::from(self.leg(stage).is_some_and(|leg| leg.end == Some(End::Failed) || leg.failure.is_some()))
+        u8::from(
+            self.stage_progress(stage)
+                .is_some_and(|leg| leg.end == Some(StageEnd::Failed) || leg.failure.is_some()),
+        )
     }
 
-    fn step(&mut self, step: Move) {
+    fn move_or_scroll(&mut self, step: CursorMove) {
         let list = self.list_len();
-        let over_list = self.over.is_none() || self.choosing().is_some();
+        let over_list = self.overlay.is_none() || self.open_choice_consent().is_some();
         if list > 1 && over_list {
             match step {
-                Move::Up => self.choice = self.choice.saturating_sub(1),
-                Move::Down => self.choice = (self.choice + 1).min(list - 1),
-                Move::Home => self.choice = 0,
-                Move::End => self.choice = list - 1,
-                Move::PageUp | Move::PageDown => {}
+                CursorMove::Up => self.choice = self.choice.saturating_sub(1),
+                CursorMove::Down => self.choice = (self.choice + 1).min(list - 1),
+                CursorMove::Home => self.choice = 0,
+                CursorMove::End => self.choice = list - 1,
+                CursorMove::PageUp | CursorMove::PageDown => {}
             }
             return;
         }
-        let Extent { lines, rows } = self.extent;
+        let ScrollExtent { lines, rows } = self.extent;
         let last = lines.saturating_sub(rows);
         let page = rows.saturating_sub(1).max(1);
         self.scroll = match step {
-            Move::Up => self.scroll.min(last).saturating_sub(1),
-            Move::Down => self.scroll.saturating_add(1),
-            Move::PageUp => self.scroll.min(last).saturating_sub(page),
-            Move::PageDown => self.scroll.saturating_add(page),
-            Move::Home => 0,
-            Move::End => last,
+            CursorMove::Up => self.scroll.min(last).saturating_sub(1),
+            CursorMove::Down => self.scroll.saturating_add(1),
+            CursorMove::PageUp => self.scroll.min(last).saturating_sub(page),
+            CursorMove::PageDown => self.scroll.saturating_add(page),
+            CursorMove::Home => 0,
+            CursorMove::End => last,
         }
         .min(last);
     }

@@ -4,7 +4,7 @@ use tui_input::InputRequest;
 
 /// What the operator wants. Which key says it is `tui::keys`'s business, whether it is possible now [`super::Wizard::offers`]'s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intent {
+pub enum UserIntent {
     /// Goes on; applies what the screen shows.
     Next,
     Back,
@@ -21,11 +21,11 @@ pub enum Intent {
     /// Goes on in spite of a failed check.
     Anyway,
     /// Why do clients get 403?
-    Why,
+    Diagnose403,
     /// packagecloud's own reindex beside ours, on or off.
-    Vendor,
+    ToggleVendorReindex,
     /// The whole file rather than the four values, on or off.
-    Whole,
+    ToggleWholeFile,
     /// A download URL of packagecloud, by which its redirect can be seen.
     Probe,
     /// Credentials for what stands still for want of them.
@@ -38,7 +38,7 @@ pub enum Intent {
     Quit,
     /// Ctrl-C.
     Interrupt,
-    Move(Move),
+    Move(CursorMove),
     NextField,
     PreviousField,
     /// A change to the field that has the cursor.
@@ -47,7 +47,7 @@ pub enum Intent {
 
 /// Through a list, or through a text that is longer than the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
+pub enum CursorMove {
     Up,
     Down,
     PageUp,
@@ -58,7 +58,7 @@ pub enum Move {
 
 /// Which part of the key table holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum InputMode {
     Browse,
     /// A yes or a no is awaited.
     Ask,
@@ -68,7 +68,7 @@ pub enum Mode {
 
 /// Whether an intent is possible now, and what the footer calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Offer {
+pub enum IntentAvailability {
     Hidden,
     /// Under the table's own words.
     Usual,

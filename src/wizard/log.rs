@@ -4,32 +4,32 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::model::run::{
     check::Check,
-    event::{End, Event, Pace, Wants},
-    failure::{Failure, Kind},
+    event::{CredentialNeed, Event, ProgressStats, StageEnd},
+    failure::{Failure, FailureKind},
     goal::{Stage, Step},
     plan::Plan,
 };
 
 /// How many lines the log keeps; the file that the engine writes has them all.
-const LOG_LINES: usize = 5000;
+const LOG_LINES_MAX: usize = 5000;
 /// How many rates the curve keeps.
-const RATES: usize = 240;
+const RATE_SAMPLES_MAX: usize = 240;
 
 /// One stage's story: its plan, and what came of it.
 #[derive(Debug, Default)]
-pub struct Leg {
+pub struct StageProgress {
     pub plan: Option<Box<Plan>>,
     /// Why it could not be looked at.
     pub failure: Option<Failure>,
-    pub lines: Vec<Line>,
+    pub steps: Vec<StepProgress>,
     /// Checks that came as events, beside those of the plan.
     pub checks: Vec<Check>,
-    pub pace: Option<Pace>,
+    pub pace: Option<ProgressStats>,
     /// Objects a second, the newest last.
     pub rates: VecDeque<u64>,
     /// What it stands still for.
-    pub waits: Option<Waits>,
-    pub end: Option<End>,
+    pub credential_wait: Option<CredentialWait>,
+    pub end: Option<StageEnd>,
     /// What `Ended` said.
     pub text: String,
     pub skipped: bool,
@@ -37,44 +37,44 @@ pub struct Leg {
 
 /// A step that stands still because AWS no longer accepts the credentials.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Waits {
+pub struct CredentialWait {
     pub step: Step,
     pub failure: Failure,
-    pub wants: Wants,
+    pub wants: CredentialNeed,
 }
 
 /// One step, as far as it got.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Line {
+pub struct StepProgress {
     pub step: Step,
-    pub state: LineState,
+    pub state: StepState,
     pub text: String,
     pub since: Duration,
     pub took: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum LineState {
+pub enum StepState {
     Running,
     Done,
     Failed(Box<Failure>),
 }
 
-impl Leg {
+impl StageProgress {
     /// What came of an earlier look or run is forgotten; reality is looked at again.
-    pub fn forget(&mut self) {
+    pub fn reset_progress(&mut self) {
         *self = Self::default();
     }
 
     /// Before it is applied: the plan stays, what an earlier run said goes.
-    pub fn begin(&mut self) {
+    pub fn reset_to_plan(&mut self) {
         let plan = self.plan.take();
         *self = Self { plan, ..Self::default() };
     }
 
     /// All checks, the later result of one name in place of the earlier.
     #[must_use]
-    pub fn all_checks(&self) -> Vec<&Check> {
+    pub fn latest_checks(&self) -> Vec<&Check> {
         let mut all: Vec<&Check> = Vec::new();
         for check in self.plan.iter().flat_map(|plan| &plan.checks).chain(&self.checks) {
             match all.iter_mut().find(|known| known.name == check.name) {
@@ -86,63 +86,64 @@ impl Leg {
     }
 
     #[must_use]
-    pub fn any_failed_check(&self) -> bool {
-        self.all_checks().iter().any(|check| check.failed())
+    pub fn has_failed_check(&self) -> bool {
+        self.latest_checks().iter().any(|check| check.has_failed())
     }
 
     #[must_use]
-    pub fn line(&self, step: Step) -> Option<&Line> {
-        self.lines.iter().find(|line| line.step == step)
+    pub fn find_step(&self, step: Step) -> Option<&StepProgress> {
+        self.steps.iter().find(|line| line.step == step)
     }
 
     /// The failure that ended it.
     #[must_use]
-    pub fn failed(&self) -> Option<&Failure> {
+    pub fn last_failure(&self) -> Option<&Failure> {
         self.failure.as_ref().or_else(|| {
-            self.lines.iter().rev().find_map(|line| match &line.state {
-                LineState::Failed(failure) => Some(&**failure),
-                LineState::Running | LineState::Done => None,
+            self.steps.iter().rev().find_map(|line| match &line.state {
+                StepState::Failed(failure) => Some(&**failure),
+                StepState::Running | StepState::Done => None,
             })
         })
     }
 
     /// Whether it failed because reality moved since the plan was shown.
     #[must_use]
-    pub fn drifted(&self) -> bool {
-        self.end == Some(End::Failed) && self.failed().is_some_and(|failure| failure.kind == Kind::Drifted)
+    pub fn has_drifted(&self) -> bool {
+        self.end == Some(StageEnd::Failed)
+            && self.last_failure().is_some_and(|failure| failure.kind == FailureKind::Drifted)
     }
 
     /// Folds one event of this stage.
-    pub fn fold(&mut self, at: Duration, event: &Event) {
+    pub fn record_event(&mut self, at: Duration, event: &Event) {
         let over = match event {
             Event::Ended { .. } => true,
-            of => self.waits.as_ref().is_some_and(|waits| of.step() == Some(waits.step)),
+            of => self.credential_wait.as_ref().is_some_and(|waits| of.step() == Some(waits.step)),
         };
         if over {
-            self.waits = None;
+            self.credential_wait = None;
         }
         match event {
             Event::Waiting { step, failure, wants, .. } => {
                 let (step, failure, wants) = (*step, failure.clone(), wants.clone());
                 "stands still until AWS accepts the credentials"
-                    .clone_into(&mut self.line_mut(step, at).text);
-                self.waits = Some(Waits { step, failure, wants });
+                    .clone_into(&mut self.find_or_add_step(step, at).text);
+                self.credential_wait = Some(CredentialWait { step, failure, wants });
             }
             Event::Started { step, text, .. } => {
-                let line = self.line_mut(*step, at);
-                *line = Line {
+                let line = self.find_or_add_step(*step, at);
+                *line = StepProgress {
                     step: *step,
-                    state: LineState::Running,
+                    state: StepState::Running,
                     text: text.clone(),
                     since: at,
                     took: None,
                 };
             }
             Event::Progress { step, text, pace, .. } => {
-                self.line_mut(*step, at).text.clone_from(text);
+                self.find_or_add_step(*step, at).text.clone_from(text);
                 if let Some(pace) = pace {
                     if let Some(rate) = pace.per_second {
-                        if self.rates.len() == RATES {
+                        if self.rates.len() == RATE_SAMPLES_MAX {
                             self.rates.pop_front();
                         }
                         self.rates.push_back(rate.max(0.0).round() as u64);
@@ -150,10 +151,10 @@ impl Leg {
                     self.pace = Some(pace.clone());
                 }
             }
-            Event::Finished { step, text, .. } => self.close(*step, at, LineState::Done, text),
+            Event::Finished { step, text, .. } => self.finish_step(*step, at, StepState::Done, text),
             Event::Failed { step, failure, .. } => {
                 let text = failure.to_string();
-                self.close(*step, at, LineState::Failed(Box::new(failure.clone())), &text);
+                self.finish_step(*step, at, StepState::Failed(Box::new(failure.clone())), &text);
             }
             Event::Check { check, .. } => match self.checks.iter_mut().find(|known| known.name == check.name)
             {
@@ -167,17 +168,18 @@ impl Leg {
         }
     }
 
-    fn line_mut(&mut self, step: Step, at: Duration) -> &mut Line {
-        let index = self.lines.iter().position(|line| line.step == step).unwrap_or_else(|| {
-            let line = Line { step, state: LineState::Running, text: String::new(), since: at, took: None };
-            self.lines.push(line);
-            self.lines.len() - 1
+    fn find_or_add_step(&mut self, step: Step, at: Duration) -> &mut StepProgress {
+        let index = self.steps.iter().position(|line| line.step == step).unwrap_or_else(|| {
+            let line =
+                StepProgress { step, state: StepState::Running, text: String::new(), since: at, took: None };
+            self.steps.push(line);
+            self.steps.len() - 1
         });
-        &mut self.lines[index]
+        &mut self.steps[index]
     }
 
-    fn close(&mut self, step: Step, at: Duration, state: LineState, text: &str) {
-        let line = self.line_mut(step, at);
+    fn finish_step(&mut self, step: Step, at: Duration, state: StepState, text: &str) {
+        let line = self.find_or_add_step(step, at);
         line.state = state;
         text.clone_into(&mut line.text);
         line.took = Some(at.saturating_sub(line.since));
@@ -186,7 +188,7 @@ impl Leg {
 
 /// Every event as a line, the oldest first.
 #[derive(Debug, Default)]
-pub struct Log {
+pub struct EventLog {
     pub lines: VecDeque<LogLine>,
 }
 
@@ -194,43 +196,43 @@ pub struct Log {
 pub struct LogLine {
     pub at: Duration,
     pub stage: Stage,
-    pub mark: Mark,
+    pub mark: LogMark,
     pub text: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
+pub enum LogMark {
     Started,
     Goes,
     Done,
     Failed,
 }
 
-impl Log {
-    pub fn fold(&mut self, at: Duration, event: &Event) {
+impl EventLog {
+    pub fn record_event(&mut self, at: Duration, event: &Event) {
         let titled = |step: &Step, text: &str| {
             if text.is_empty() { step.title().to_owned() } else { format!("{}: {text}", step.title()) }
         };
         let (mark, text) = match event {
-            Event::Started { step, text, .. } => (Mark::Started, titled(step, text)),
+            Event::Started { step, text, .. } => (LogMark::Started, titled(step, text)),
             Event::Progress { step, text, pace, .. } => {
                 // a pace changes many times a second; the screen shows it, the log its milestones
                 if pace.is_some() || text.is_empty() {
                     return;
                 }
-                (Mark::Goes, titled(step, text))
+                (LogMark::Goes, titled(step, text))
             }
-            Event::Waiting { step, text, .. } => (Mark::Goes, titled(step, text)),
-            Event::Finished { step, text, .. } => (Mark::Done, titled(step, text)),
+            Event::Waiting { step, text, .. } => (LogMark::Goes, titled(step, text)),
+            Event::Finished { step, text, .. } => (LogMark::Done, titled(step, text)),
             Event::Failed { step, failure, .. } => {
-                (Mark::Failed, format!("{}: {failure}; next: {}", step.title(), failure.next))
+                (LogMark::Failed, format!("{}: {failure}; next: {}", step.title(), failure.next))
             }
             Event::Check { check, .. } => (
-                if check.failed() { Mark::Failed } else { Mark::Done },
+                if check.has_failed() { LogMark::Failed } else { LogMark::Done },
                 format!("{}: {}", check.name, check.detail),
             ),
             Event::Ended { end, text, .. } => (
-                if *end == End::Failed { Mark::Failed } else { Mark::Done },
+                if *end == StageEnd::Failed { LogMark::Failed } else { LogMark::Done },
                 if text.is_empty() { format!("{} ended", event.stage().title()) } else { text.clone() },
             ),
         };
@@ -238,7 +240,7 @@ impl Log {
         if self.lines.back().is_some_and(|last| last.stage == line.stage && last.text == line.text) {
             return;
         }
-        if self.lines.len() == LOG_LINES {
+        if self.lines.len() == LOG_LINES_MAX {
             self.lines.pop_front();
         }
         self.lines.push_back(line);

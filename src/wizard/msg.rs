@@ -2,49 +2,49 @@
 
 use std::time::Duration;
 
-use super::intent::Intent;
+use super::intent::UserIntent;
 use crate::model::{
     run::{
         answers::Answers,
         event::Event,
         failure::Failure,
         goal::Stage,
-        other_run::Watched,
+        other_run::WatchEvent,
         plan::Plan,
-        welcome::{IdentityFound, TypedKeys, Welcome},
+        welcome::{FoundIdentity, TypedCredentials, WelcomeFindings},
     },
     secret::Secret,
 };
 
 /// News, and when it came.
 #[derive(Debug)]
-pub struct Msg {
+pub struct TimedInput {
     /// Since the wizard began: its only clock.
     pub at: Duration,
-    pub news: News,
+    pub input: Input,
 }
 
 #[derive(Debug)]
-pub enum News {
+pub enum Input {
     /// The first frame stands.
     Start,
-    Key(Intent),
+    Key(UserIntent),
     /// A bracketed paste.
     Paste(String),
     Resize,
     /// Time passed while something moves.
     Tick,
     /// The frame was drawn: how long the body's text is, and how much of it fits.
-    Drawn(Extent),
+    Drawn(ScrollExtent),
     /// The terminal is gone, or the process was asked to end.
     Hangup,
     /// Another run asked this one to end: who it is.
     TakenOver(String),
     /// What is seen of another run, or why it can't be asked to end.
-    Watched(Result<Watched, Failure>),
-    Welcome(Result<Box<Welcome>, Failure>),
+    Watched(Result<WatchEvent, Failure>),
+    Welcome(Result<Box<WelcomeFindings>, Failure>),
     /// The answer to typed keys or to a profile's name.
-    Identified(Result<IdentityFound, Failure>),
+    Identified(Result<FoundIdentity, Failure>),
     Looked(Stage, Result<Box<Plan>, Failure>),
     Event(Event),
     /// Where the copy lies and what it is, or why there is none.
@@ -53,7 +53,7 @@ pub enum News {
 
 /// Lines of the body's text, and rows that show it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Extent {
+pub struct ScrollExtent {
     pub lines: usize,
     pub rows: usize,
 }
@@ -64,13 +64,13 @@ pub enum Effect {
     /// Find what the first screen shows; answered by [`News::Welcome`].
     Welcome(Answers),
     /// Ask AWS whose keys these are, and use them from now on; answered by [`News::Identified`].
-    Identify(Credentials, Answers),
+    Identify(CredentialInput, Answers),
     /// Credentials for the run that stands still for want of them; beside it.
-    Renew(Credentials),
+    Renew(CredentialInput),
     /// Answered by [`News::Looked`]; checks that take their time may follow it as events.
     Look(Stage, Answers),
     /// The same, while the job that runs runs on beside it, and beside all that follow.
-    LookBeside(Stage, Answers),
+    LookWhileJobRuns(Stage, Answers),
     /// Says events; `Ended` is the last.
     Apply(Box<Plan>, Answers),
     /// Watch the other run, after asking it to end where that is wanted; answered by [`News::Watched`], to its end.
@@ -78,20 +78,20 @@ pub enum Effect {
         take_over: bool,
     },
     /// Beside the job that runs: answered by [`News::Copied`].
-    Copy(Copied),
+    Copy(ClipboardText),
     /// The job that runs beside is the one that the screen shows again.
-    BringBack,
+    BringToForeground,
     /// What runs, and what runs beside it, shall stop after the request in flight.
     Stop,
     /// The job that runs shall pause, or go on.
     Pause(bool),
-    Leave(Outcome),
+    Leave(WizardOutcome),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credentials {
+pub enum CredentialInput {
     Profile(String),
-    Keys(TypedKeys),
+    Keys(TypedCredentials),
     /// A code of the device that a profile's role wants.
     Code {
         profile: String,
@@ -102,14 +102,14 @@ pub enum Credentials {
 /// What is copied. A secret stands in it as `(hidden)`, as the screen shows it: whoever performs the copy knows the
 /// file that it lies in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copied {
+pub struct ClipboardText {
     pub title: String,
     pub text: String,
 }
 
 /// How the wizard was left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct WizardOutcome {
     /// The exit code (contract section 2).
     pub code: u8,
     /// Whole sentences for the terminal that is left behind.

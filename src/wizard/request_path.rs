@@ -1,13 +1,13 @@
 //! The road of a package, part by part: which of it stands, judged from what was found and what was made since.
 
-use super::{Found, Wizard};
-use crate::model::run::{event::End, goal::Stage, welcome::SetUpBy};
+use super::{Loadable, Wizard};
+use crate::model::run::{event::StageEnd, goal::Stage, welcome::SetUpBy};
 
 /// One part of the road.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct RequestHop {
     pub name: &'static str,
-    pub stands: bool,
+    pub in_place: bool,
     /// What it is called here; empty where that isn't known.
     pub detail: String,
 }
@@ -15,13 +15,14 @@ pub struct Part {
 impl Wizard {
     /// The five parts, in the order in which a request passes them.
     #[must_use]
-    pub fn road(&self) -> [Part; 5] {
+    pub fn request_path(&self) -> [RequestHop; 5] {
         let done = |stage: Stage| {
-            self.leg(stage).is_some_and(|leg| matches!(leg.end, Some(End::Applied | End::Unchanged)))
+            self.stage_progress(stage)
+                .is_some_and(|leg| matches!(leg.end, Some(StageEnd::Applied | StageEnd::Unchanged)))
         };
         let welcome = match &self.welcome {
-            Found::There(welcome) => Some(welcome),
-            Found::Looking | Found::Failed(_) => None,
+            Loadable::Loaded(welcome) => Some(welcome),
+            Loadable::Loading | Loadable::Failed(_) => None,
         };
         let cloudfront = welcome.map(|welcome| &welcome.cloudfront);
         let off = done(Stage::Disable);
@@ -30,31 +31,37 @@ impl Wizard {
         let set_up = cloudfront.is_some_and(|found| matches!(found.by, SetUpBy::Us | SetUpBy::Others));
         let edge = done(Stage::Bootstrap) || set_up;
         let front = done(Stage::Distribution) || (set_up && !cloudfront.is_some_and(|f| f.domain.is_empty()));
-        let bucket = self.bucket();
+        let bucket = self.bucket_name();
         [
-            Part {
+            RequestHop {
                 name: "package manager",
-                stands: live && !self.leg(Stage::Verify).is_some_and(super::log::Leg::any_failed_check),
+                in_place: live
+                    && !self
+                        .stage_progress(Stage::Verify)
+                        .is_some_and(super::log::StageProgress::has_failed_check),
                 detail: "apt, dnf, pip, …".to_owned(),
             },
-            Part {
+            RequestHop {
                 name: "packagecloud",
-                stands: live,
+                in_place: live,
                 detail: if live { "redirects to CloudFront" } else { "redirects to S3" }.to_owned(),
             },
-            Part {
+            RequestHop {
                 name: "CloudFront",
-                stands: front,
-                detail: self.domain().or_else(|| cloudfront.map(|f| f.domain.clone())).unwrap_or_default(),
+                in_place: front,
+                detail: self
+                    .packages_domain()
+                    .or_else(|| cloudfront.map(|f| f.domain.clone()))
+                    .unwrap_or_default(),
             },
-            Part {
+            RequestHop {
                 name: "Lambda@Edge",
-                stands: edge,
+                in_place: edge,
                 detail: if edge { "checks every link" } else { "" }.to_owned(),
             },
-            Part {
+            RequestHop {
                 name: "S3",
-                stands: !bucket.is_empty() && (done(Stage::Access) || welcome.is_some()),
+                in_place: !bucket.is_empty() && (done(Stage::Access) || welcome.is_some()),
                 detail: bucket.to_owned(),
             },
         ]

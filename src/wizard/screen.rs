@@ -2,7 +2,7 @@
 
 use crate::model::run::{
     goal::Stage,
-    plan::{Ask, Consent},
+    plan::{Confirmation, Consent},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,22 +20,22 @@ pub enum Screen {
 
 /// What lies over the screen until it is answered or closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Over {
+pub enum Overlay {
     Help,
     Log,
     Explain,
     /// A consent that the plan needs, of those that are left.
-    Ask(Ask),
+    Ask(Confirmation),
     /// Shall the other run end?
     TakeOver,
     /// Leave while something runs?
     Quit,
 }
 
-impl Over {
+impl Overlay {
     /// Whether keys answer it rather than go through it.
     #[must_use]
-    pub fn asks(&self) -> bool {
+    pub fn needs_yes_or_no(&self) -> bool {
         match self {
             Self::Ask(ask) => ask.consent != Consent::Managed,
             Self::Quit | Self::TakeOver => true,

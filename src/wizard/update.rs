@@ -1,52 +1,52 @@
 //! The one way in which the wizard changes: a message in, at most one effect out.
 
 use super::{
-    Doing, Effect, Found, Msg, News, Wizard,
-    screen::{Over, Screen},
+    Effect, Input, JobKind, Loadable, TimedInput, Wizard,
+    screen::{Overlay, Screen},
 };
 use crate::model::run::{
-    event::{End, Event},
+    event::{Event, StageEnd},
     failure::Failure,
     goal::{Goal, Stage},
     plan::Plan,
-    welcome::Welcome,
+    welcome::WelcomeFindings,
 };
 
 impl Wizard {
     /// Hears one message. Nothing else changes the wizard, and nothing here waits, reads a clock or touches the world.
-    pub fn update(&mut self, msg: Msg) -> Option<Effect> {
+    pub fn update(&mut self, msg: TimedInput) -> Option<Effect> {
         self.now = self.now.max(msg.at);
-        match msg.news {
-            News::Start => Some(match self.beginning.goal {
+        match msg.input {
+            Input::Start => Some(match self.init.goal {
                 // disabling asks AWS nothing, and waits for nothing
-                Some(Goal::Disable) => self.enter_aside(Stage::Disable),
-                _ => self.look_around(),
+                Some(Goal::Disable) => self.enter_stage_with_return(Stage::Disable),
+                _ => self.load_welcome(),
             }),
-            News::Key(intent) => self.key(intent),
-            News::Paste(text) => {
-                if let (Some(form), None) = (&mut self.form, &self.over) {
-                    form.paste(&text);
+            Input::Key(intent) => self.handle_intent(intent),
+            Input::Paste(text) => {
+                if let (Some(form), None) = (&mut self.form, &self.overlay) {
+                    form.paste_text(&text);
                 }
                 None
             }
-            News::Resize | News::Tick => None,
-            News::Drawn(extent) => {
+            Input::Resize | Input::Tick => None,
+            Input::Drawn(extent) => {
                 self.extent = extent;
                 self.scroll = self.scroll.min(extent.lines.saturating_sub(extent.rows));
                 None
             }
-            News::Hangup => Some(self.hang_up()),
-            News::TakenOver(by) => self.taken_over(by),
-            News::Watched(Ok(seen)) => self.watched(seen),
-            News::Watched(Err(failure)) => {
-                self.unwatched(failure);
+            Input::Hangup => Some(self.handle_hangup()),
+            Input::TakenOver(by) => self.handle_taken_over(by),
+            Input::Watched(Ok(seen)) => self.handle_watch_event(seen),
+            Input::Watched(Err(failure)) => {
+                self.handle_watch_failure(failure);
                 None
             }
-            News::Welcome(found) => self.welcomed(found),
-            News::Identified(found) => self.told_who(found),
-            News::Looked(stage, plan) => self.looked(stage, plan),
-            News::Event(event) => self.event(&event),
-            News::Copied(copied) => {
+            Input::Welcome(found) => self.handle_welcome(found),
+            Input::Identified(found) => self.handle_identity(found),
+            Input::Looked(stage, plan) => self.handle_plan(stage, plan),
+            Input::Event(event) => self.handle_event(&event),
+            Input::Copied(copied) => {
                 self.notice = Some(match copied {
                     Ok(path) => format!("Copied, and kept in {path}"),
                     Err(failure) => format!("{failure}; {}", failure.next),
@@ -56,90 +56,90 @@ impl Wizard {
         }
     }
 
-    pub(super) fn doing(&self) -> Option<Doing> {
-        self.busy.map(|busy| busy.doing)
+    pub(super) fn active_job_kind(&self) -> Option<JobKind> {
+        self.busy.map(|busy| busy.kind)
     }
 
-    fn welcomed(&mut self, found: Result<Box<Welcome>, Failure>) -> Option<Effect> {
-        if self.doing() != Some(Doing::Welcome) {
+    fn handle_welcome(&mut self, found: Result<Box<WelcomeFindings>, Failure>) -> Option<Effect> {
+        if self.active_job_kind() != Some(JobKind::Welcome) {
             return None;
         }
         self.busy = None;
         self.welcome = match found {
-            Ok(welcome) => Found::There(welcome),
-            Err(failure) => Found::Failed(failure),
+            Ok(welcome) => Loadable::Loaded(welcome),
+            Err(failure) => Loadable::Failed(failure),
         };
         if self.screen == Screen::Welcome {
-            let over = self.over.take();
-            self.show(Screen::Welcome);
-            self.over = over;
-            if let (Some(Goal::RollBack), Found::There(_)) = (self.beginning.goal, &self.welcome) {
+            let over = self.overlay.take();
+            self.show_screen(Screen::Welcome);
+            self.overlay = over;
+            if let (Some(Goal::RollBack), Loadable::Loaded(_)) = (self.init.goal, &self.welcome) {
                 return self.choose_goal();
             }
         }
         None
     }
 
-    fn looked(&mut self, stage: Stage, plan: Result<Box<Plan>, Failure>) -> Option<Effect> {
-        if self.doing() != Some(Doing::Look(stage)) {
+    fn handle_plan(&mut self, stage: Stage, plan: Result<Box<Plan>, Failure>) -> Option<Effect> {
+        if self.active_job_kind() != Some(JobKind::Look(stage)) {
             return None;
         }
         self.busy = None;
-        self.stood = self.now;
+        self.shown_at = self.now;
         let mut passes = false;
         match plan {
             Ok(plan) => {
                 let makes =
                     matches!(stage, Stage::Reindex | Stage::Secret | Stage::Bootstrap | Stage::Distribution);
-                passes = self.onward && makes && plan.unchanged() && plan.asks.is_empty();
-                self.leg_mut(stage).plan = Some(plan);
+                passes = self.auto_advance && makes && plan.is_unchanged() && plan.confirmations.is_empty();
+                self.stage_progress_mut(stage).plan = Some(plan);
             }
-            Err(failure) => self.leg_mut(stage).failure = Some(failure),
+            Err(failure) => self.stage_progress_mut(stage).failure = Some(failure),
         }
-        if passes && !self.leg(stage).is_some_and(super::log::Leg::any_failed_check) {
-            self.leg_mut(stage).end = Some(End::Unchanged);
+        if passes && !self.stage_progress(stage).is_some_and(super::log::StageProgress::has_failed_check) {
+            self.stage_progress_mut(stage).end = Some(StageEnd::Unchanged);
             if let Some(next) = self.next_stage(stage) {
                 self.notice = Some(format!("{}: nothing to do, all of it stands", stage.title()));
-                return Some(self.enter(next, true));
+                return Some(self.enter_stage(next, true));
             }
         }
         // verifying changes nothing: it needs no consent, and is what the screen is for
-        if stage == Stage::Verify && self.leg(stage).is_some_and(|leg| leg.plan.is_some()) {
-            return self.apply(stage);
+        if stage == Stage::Verify && self.stage_progress(stage).is_some_and(|leg| leg.plan.is_some()) {
+            return self.confirm_or_apply(stage);
         }
         None
     }
 
-    fn event(&mut self, event: &Event) -> Option<Effect> {
+    fn handle_event(&mut self, event: &Event) -> Option<Effect> {
         let stage = event.stage();
-        self.log.fold(self.now, event);
+        self.log.record_event(self.now, event);
         let now = self.now;
-        self.leg_mut(stage).fold(now, event);
-        if matches!(event, Event::Check { .. }) && self.applying() != Some(stage) {
+        self.stage_progress_mut(stage).record_event(now, event);
+        if matches!(event, Event::Check { .. }) && self.applying_stage() != Some(stage) {
             // it changes what Enter means
-            self.stood = self.now;
+            self.shown_at = self.now;
         }
         let Event::Ended { end, .. } = event else { return None };
-        if stage == Stage::Reindex && self.beside.is_some() {
-            return self.ended_beside(*end);
+        if stage == Stage::Reindex && self.background.is_some() {
+            return self.handle_background_end(*end);
         }
-        if self.applying() != Some(stage) {
+        if self.applying_stage() != Some(stage) {
             return None;
         }
         self.busy = None;
-        self.stood = self.now;
+        self.shown_at = self.now;
         self.form.take_if(|form| form.renews);
-        if self.over == Some(Over::Quit) {
-            self.over = None;
+        if self.overlay == Some(Overlay::Quit) {
+            self.overlay = None;
         }
-        if let Some(code) = self.leaving {
-            return self.beside.is_none().then(|| self.leave(code));
+        if let Some(code) = self.pending_exit_code {
+            return self.background.is_none().then(|| self.leave_with_code(code));
         }
         if std::mem::take(&mut self.skipping) {
-            return self.skip();
+            return self.skip_reindex();
         }
-        if self.leg(stage).is_some_and(super::log::Leg::drifted) {
-            let effect = self.enter(stage, false);
+        if self.stage_progress(stage).is_some_and(super::log::StageProgress::has_drifted) {
+            let effect = self.enter_stage(stage, false);
             self.notice = Some("Something changed since it was shown; this is how it stands now.".to_owned());
             return Some(effect);
         }
@@ -147,38 +147,40 @@ impl Wizard {
     }
 
     /// The reindex came to its end while the screen was at a later stage.
-    fn ended_beside(&mut self, end: End) -> Option<Effect> {
-        self.beside = None;
+    fn handle_background_end(&mut self, end: StageEnd) -> Option<Effect> {
+        self.background = None;
         self.form.take_if(|form| form.renews);
-        if self.over == Some(Over::Quit) && self.applying().is_none() {
-            self.over = None;
-            self.stood = self.now;
+        if self.overlay == Some(Overlay::Quit) && self.applying_stage().is_none() {
+            self.overlay = None;
+            self.shown_at = self.now;
         }
-        if let Some(code) = self.leaving {
-            return self.applying().is_none().then(|| self.leave(code));
+        if let Some(code) = self.pending_exit_code {
+            return self.applying_stage().is_none().then(|| self.leave_with_code(code));
         }
         if std::mem::take(&mut self.skipping) {
-            return self.skip();
+            return self.skip_reindex();
         }
         let waited = self.screen == Screen::Stage(Stage::GoLive)
-            && self.applying().is_none()
-            && self.over.is_none()
+            && self.applying_stage().is_none()
+            && self.overlay.is_none()
             && self.form.is_none();
         // what Enter means is another thing now: that is looked at, and shown, before it is pressed
-        let effect = waited.then(|| self.enter(Stage::GoLive, false));
+        let effect = waited.then(|| self.enter_stage(Stage::GoLive, false));
         self.notice = Some(match end {
-            End::Applied | End::Unchanged => "The reindex is done.".to_owned(),
-            End::Stopped => "The reindex has stopped. Going live waits for it.".to_owned(),
-            End::Failed => "The reindex failed. Going live waits for it; its screen says why.".to_owned(),
+            StageEnd::Applied | StageEnd::Unchanged => "The reindex is done.".to_owned(),
+            StageEnd::Stopped => "The reindex has stopped. Going live waits for it.".to_owned(),
+            StageEnd::Failed => {
+                "The reindex failed. Going live waits for it; its screen says why.".to_owned()
+            }
         });
         effect
     }
 
-    fn hang_up(&mut self) -> Effect {
-        if self.stop() {
-            self.leaving = Some(130);
+    fn handle_hangup(&mut self) -> Effect {
+        if self.stop_running_jobs() {
+            self.pending_exit_code = Some(130);
             return Effect::Stop;
         }
-        self.leave(130)
+        self.leave_with_code(130)
     }
 }

@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 use super::{
-    Busy, Doing, Effect, Found, Wizard,
-    log::Leg,
-    screen::{Over, Screen},
+    ActiveJob, Effect, JobKind, Loadable, Wizard,
+    log::StageProgress,
+    screen::{Overlay, Screen},
 };
 use crate::model::run::{
     event::Event,
     failure::Failure,
     goal::Stage,
-    other_run::{OtherRun, Watched},
+    other_run::{OtherRun, WatchEvent},
 };
 
 /// What is known of the run that is watched.
 #[derive(Debug)]
-pub struct Watching {
+pub struct WatchState {
     pub run: OtherRun,
     /// What it says of the stage that it is in.
     pub stage: Option<Stage>,
-    pub leg: Leg,
+    pub progress: StageProgress,
     /// Since when it is asked to end.
     pub asked: Option<Duration>,
     /// Why it can't be asked.
@@ -29,23 +29,30 @@ pub struct Watching {
     epoch: Duration,
 }
 
-impl Watching {
-    fn of(run: OtherRun) -> Self {
-        Self { run, stage: None, leg: Leg::default(), asked: None, failure: None, epoch: Duration::ZERO }
+impl WatchState {
+    fn new(run: OtherRun) -> Self {
+        Self {
+            run,
+            stage: None,
+            progress: StageProgress::default(),
+            asked: None,
+            failure: None,
+            epoch: Duration::ZERO,
+        }
     }
 
     /// Its time now.
     #[must_use]
-    pub fn now(&self, wizard: &Wizard) -> Duration {
+    pub fn host_time_now(&self, wizard: &Wizard) -> Duration {
         self.epoch + wizard.now
     }
 
-    fn hear(&mut self, event: &Event, at: Duration) {
+    fn record_event(&mut self, event: &Event, at: Duration) {
         if self.stage != Some(event.stage()) {
             self.stage = Some(event.stage());
-            self.leg = Leg::default();
+            self.progress = StageProgress::default();
         }
-        self.leg.fold(at, event);
+        self.progress.record_event(at, event);
     }
 }
 
@@ -54,7 +61,7 @@ impl Wizard {
     #[must_use]
     pub fn other_run(&self) -> Option<&OtherRun> {
         match self.screen {
-            Screen::Welcome => self.welcome.there()?.other_run.as_ref(),
+            Screen::Welcome => self.welcome.as_loaded()?.other_run.as_ref(),
             Screen::Watch => self.watching.as_ref().map(|watching| &watching.run),
             _ => None,
         }
@@ -67,37 +74,37 @@ impl Wizard {
     }
 
     /// Shows the other run; `take_over` asks it to end.
-    pub(super) fn watch(&mut self, take_over: bool) -> Option<Effect> {
+    pub(super) fn watch_other_run(&mut self, take_over: bool) -> Option<Effect> {
         let run = self.other_run()?.clone();
         self.notice = None;
-        self.show(Screen::Watch);
-        self.watching = Some(Watching::of(run));
-        self.start(Doing::Watch);
+        self.show_screen(Screen::Watch);
+        self.watching = Some(WatchState::new(run));
+        self.start_job(JobKind::Watch);
         Some(Effect::Watch { take_over })
     }
 
-    pub(super) fn watched(&mut self, seen: Watched) -> Option<Effect> {
-        if !matches!(self.busy, Some(Busy { doing: Doing::Watch, .. })) {
+    pub(super) fn handle_watch_event(&mut self, seen: WatchEvent) -> Option<Effect> {
+        if !matches!(self.busy, Some(ActiveJob { kind: JobKind::Watch, .. })) {
             return None;
         }
         let now = self.now;
         let watching = self.watching.as_mut()?;
         match seen {
-            Watched::Run(run, at) => {
-                if run.who != watching.run.who || run.on != watching.run.on {
-                    *watching = Watching::of(run);
-                    self.stood = now;
+            WatchEvent::Run(run, at) => {
+                if run.who != watching.run.who || run.host != watching.run.host {
+                    *watching = WatchState::new(run);
+                    self.shown_at = now;
                 } else {
                     watching.run = run;
                 }
                 watching.epoch = at.saturating_sub(now);
             }
-            Watched::Anew => (watching.stage, watching.leg) = (None, Leg::default()),
-            Watched::Event(event, at) => watching.hear(&event, at),
-            Watched::Asked => watching.asked = Some(now),
-            Watched::Over => {
+            WatchEvent::Restarted => (watching.stage, watching.progress) = (None, StageProgress::default()),
+            WatchEvent::Event(event, at) => watching.record_event(&event, at),
+            WatchEvent::StopRequested => watching.asked = Some(now),
+            WatchEvent::Ended => {
                 let (who, asked) = (watching.run.who.clone(), watching.asked.is_some());
-                let effect = self.begin_again();
+                let effect = self.restart_at_welcome();
                 let how = if asked { "It has ended as asked" } else { "The other run has ended" };
                 self.notice =
                     Some(format!("{how} ({who}). This is what it left; this wizard goes on from there."));
@@ -108,7 +115,7 @@ impl Wizard {
     }
 
     /// It can't be watched, or not be asked to end.
-    pub(super) fn unwatched(&mut self, failure: Failure) {
+    pub(super) fn handle_watch_failure(&mut self, failure: Failure) {
         if let Some(watching) = &mut self.watching {
             self.busy = None;
             watching.failure = Some(failure);
@@ -116,31 +123,31 @@ impl Wizard {
     }
 
     /// Somebody goes on in this wizard's place: it ends after the request in flight.
-    pub(super) fn taken_over(&mut self, by: String) -> Option<Effect> {
-        self.over = None;
+    pub(super) fn handle_taken_over(&mut self, by: String) -> Option<Effect> {
+        self.overlay = None;
         self.form = None;
         self.notice = Some(format!("{by} takes over: this ends after the request in flight."));
         self.taken_over_by = Some(by);
-        if self.stop() {
-            self.leaving = Some(130);
+        if self.stop_running_jobs() {
+            self.pending_exit_code = Some(130);
             return Some(Effect::Stop);
         }
         // Where it stops already, it leaves once it has.
-        if self.running().is_some() {
-            self.leaving = Some(130);
+        if self.running_stage().is_some() {
+            self.pending_exit_code = Some(130);
             return None;
         }
-        Some(self.leave(130))
+        Some(self.leave_with_code(130))
     }
 
     /// `t`: asked first.
-    pub(super) fn asks_to_take_over(&mut self) {
-        self.stood = self.now;
-        self.over = Some(Over::TakeOver);
+    pub(super) fn show_take_over_confirmation(&mut self) {
+        self.shown_at = self.now;
+        self.overlay = Some(Overlay::TakeOver);
     }
 
     /// Whether something of another run stands on the first screen.
-    pub(super) fn beside_another(&self) -> bool {
-        matches!(&self.welcome, Found::There(welcome) if welcome.other_run.is_some())
+    pub(super) fn has_other_run(&self) -> bool {
+        matches!(&self.welcome, Loadable::Loaded(welcome) if welcome.other_run.is_some())
     }
 }

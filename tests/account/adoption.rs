@@ -3,42 +3,42 @@
 use std::path::Path;
 
 use packagecloud_cloudfront::{
-    engine::{self, Run},
+    engine::{self, RunContext},
     model::{
-        aws::names::{MARKER_TAG, Suffix},
+        aws::names::{MARKER_TAG, NameSuffix},
         run::{
-            answers::{Answers, Consents},
-            failure::Kind,
+            answers::{Answers, GivenConsents},
+            failure::FailureKind,
             goal::{Goal, Stage, Step},
-            plan::{Consent, Verb},
+            plan::{ChangeKind, Consent},
             welcome::SetUpBy,
         },
     },
-    sandbox::{self, Options, World, seed},
+    sandbox::{self, Sandbox, SandboxOptions, seed},
 };
 use serde_json::Value;
 
 use crate::{
-    client::{downloads, watched},
-    engine::{SET_UP, bucket_policy, done, looked},
-    ground::ground,
+    client::{download_package, watch_clients_during},
+    engine::{SET_UP_STAGES, look_at_stage, read_bucket_policy, run_stages},
+    session::open_session,
     twin,
-    vendor::{self, ALL, LIVE, Left},
+    vendor::{self, ALL_LEFTOVERS, LIVE_STAGES, VendorLeftovers},
 };
 
 /// With states that take their time: what is being deployed isn't at the edges yet.
-fn world(dir: &Path) -> World {
-    sandbox::open(&Options { dir: dir.to_owned(), ..Options::default() }).unwrap()
+fn open_sandbox_with_delays(dir: &Path) -> Sandbox {
+    sandbox::open_sandbox(&SandboxOptions { dir: dir.to_owned(), ..SandboxOptions::default() }).unwrap()
 }
 
-fn answers(adopt: bool) -> Answers {
-    let consents = Consents { adopt, ..Consents::default() };
+fn install_answers(adopt: bool) -> Answers {
+    let consents = GivenConsents { adopt, ..GivenConsents::default() };
     Answers { goal: Some(Goal::Install), consents, ..Answers::default() }
 }
 
 /// All that stands in the account.
-fn standing(world: &World) -> Value {
-    let mut state = world.read(|state| serde_json::to_value(state).unwrap());
+fn snapshot_account(world: &Sandbox) -> Value {
+    let mut state = world.read_state(|state| serde_json::to_value(state).unwrap());
     // Asking packagecloud counts its requests; that alone is no change.
     state
         .as_object_mut()
@@ -47,8 +47,8 @@ fn standing(world: &World) -> Value {
     state
 }
 
-fn associated(world: &World) -> String {
-    world.read(|state| {
+fn associated_function_arn(world: &Sandbox) -> String {
+    world.read_state(|state| {
         let config = &state.cloudfront.distributions.values().next().unwrap().config;
         let (_, rest) = config.split_once("<LambdaFunctionARN>").unwrap();
         rest.split_once('<').unwrap().0.to_owned()
@@ -58,11 +58,12 @@ fn associated(world: &World) -> String {
 #[tokio::test(start_paused = true)]
 async fn what_works_is_left_to_work_and_shown_for_what_it_is() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(dir.path());
-    Box::pin(vendor::set_up(&world, &Answers::default(), ALL)).await;
-    let before = standing(&world);
+    let world = open_sandbox_with_delays(dir.path());
+    Box::pin(vendor::set_up_vendor_bootstrap(&world, &Answers::default(), ALL_LEFTOVERS)).await;
+    let before = snapshot_account(&world);
 
-    let welcome = Box::pin(engine::welcome::welcome(&ground(&world), &answers(false))).await;
+    let welcome =
+        Box::pin(engine::welcome::read_welcome(&open_session(&world), &install_answers(false))).await;
     assert_eq!(welcome.cloudfront.by, SetUpBy::Others);
     let runtime = welcome.cloudfront.runtime.unwrap();
     assert_eq!(runtime.name, "nodejs20.x");
@@ -70,82 +71,103 @@ async fn what_works_is_left_to_work_and_shown_for_what_it_is() {
     assert!(welcome.goal.unwrap().1.contains("left to work"));
 
     for stage in [Stage::Bootstrap, Stage::Distribution] {
-        let plan = looked(&world, &answers(false), stage).await.unwrap();
-        assert_eq!(plan.asks.len(), 1, "{stage:?}");
-        assert_eq!(plan.asks[0].consent, Consent::Adopt);
-        let (_, failure) = engine::apply(&ground(&world), &plan, &answers(false), &Run::silent()).await;
-        assert_eq!(failure.unwrap().kind, Kind::Consent, "{stage:?}");
+        let plan = look_at_stage(&world, &install_answers(false), stage).await.unwrap();
+        assert_eq!(plan.confirmations.len(), 1, "{stage:?}");
+        assert_eq!(plan.confirmations[0].consent, Consent::Adopt);
+        let (_, failure) =
+            engine::apply(&open_session(&world), &plan, &install_answers(false), &RunContext::new_silent())
+                .await;
+        assert_eq!(failure.unwrap().kind, FailureKind::Consent, "{stage:?}");
     }
-    let checks = Box::pin(engine::verify(&ground(&world), &answers(false), &Run::silent())).await.unwrap();
-    assert!(!checks.iter().any(packagecloud_cloudfront::model::run::check::Check::failed), "{checks:?}");
-    assert_eq!(standing(&world), before, "looking and verifying changed something");
-    assert_eq!(downloads(&world).await.unwrap().1, 200);
+    let checks = Box::pin(engine::run_verify_checks(
+        &open_session(&world),
+        &install_answers(false),
+        &RunContext::new_silent(),
+    ))
+    .await
+    .unwrap();
+    assert!(!checks.iter().any(packagecloud_cloudfront::model::run::check::Check::has_failed), "{checks:?}");
+    assert_eq!(snapshot_account(&world), before, "looking and verifying changed something");
+    assert_eq!(download_package(&world).await.unwrap().1, 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn on_a_yes_all_of_it_is_taken_over_without_a_moment_of_outage_and_the_old_version_can_come_back() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(dir.path());
-    Box::pin(vendor::set_up(&world, &Answers::default(), ALL)).await;
-    let old = associated(&world);
-    let yes = answers(true);
+    let world = open_sandbox_with_delays(dir.path());
+    Box::pin(vendor::set_up_vendor_bootstrap(&world, &Answers::default(), ALL_LEFTOVERS)).await;
+    let old = associated_function_arn(&world);
+    let yes = install_answers(true);
 
-    let ((said, result), wrong) = Box::pin(watched(&world, true, done(&world, &yes, &LIVE))).await;
+    let ((said, result), wrong) =
+        Box::pin(watch_clients_during(&world, true, run_stages(&world, &yes, &LIVE_STAGES))).await;
     assert_eq!((result, wrong), (Ok(()), None));
     let said = format!("{said:?}");
     assert!(said.contains(&format!("the adopted function's version before: {old}")), "{said}");
-    let new = associated(&world);
+    let new = associated_function_arn(&world);
     assert_ne!(new, old);
-    let policy = bucket_policy(&world);
+    let policy = read_bucket_policy(&world);
     assert!(policy.contains("VendorRead") && policy.contains("PackagecloudCloudFrontRead"), "{policy}");
     assert!(!policy.contains("Next"), "{policy}");
-    assert_eq!(world.read(|state| (state.kms.keys.len(), state.cloudfront.distributions.len())), (1, 1));
+    assert_eq!(
+        world.read_state(|state| (state.kms.keys.len(), state.cloudfront.distributions.len())),
+        (1, 1)
+    );
 
-    let (here, run) = (ground(&world), Run::silent());
-    let back = Box::pin(engine::roll_back_edge(&here, &yes, &old, &run));
-    let ((_, failure), wrong) = Box::pin(watched(&world, true, back)).await;
+    let (here, run) = (open_session(&world), RunContext::new_silent());
+    let back = Box::pin(engine::roll_back_function(&here, &yes, &old, &run));
+    let ((_, failure), wrong) = Box::pin(watch_clients_during(&world, true, back)).await;
     assert_eq!((failure, wrong), (None, None));
-    assert_eq!(associated(&world), old);
-    assert_eq!(downloads(&world).await.unwrap().1, 200);
+    assert_eq!(associated_function_arn(&world), old);
+    assert_eq!(download_package(&world).await.unwrap().1, 200);
 
     // And forward again, with nothing left to ask.
-    let ((_, result), wrong) = Box::pin(watched(&world, true, done(&world, &answers(false), &LIVE))).await;
+    let ((_, result), wrong) = Box::pin(watch_clients_during(
+        &world,
+        true,
+        run_stages(&world, &install_answers(false), &LIVE_STAGES),
+    ))
+    .await;
     assert_eq!((result, wrong), (Ok(()), None));
-    assert_eq!(associated(&world), new);
+    assert_eq!(associated_function_arn(&world), new);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_function_that_accepts_what_ours_would_not_is_never_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let construction = Some("raw:path+expires".parse().unwrap());
-    let options = Options { dir: dir.path().to_owned(), construction, ..Options::default() };
-    let world = sandbox::open(&options).unwrap();
+    let options = SandboxOptions { dir: dir.path().to_owned(), construction, ..SandboxOptions::default() };
+    let world = sandbox::open_sandbox(&options).unwrap();
     let theirs = Answers { construction, ..Answers::default() };
-    Box::pin(vendor::set_up(&world, &theirs, ALL)).await;
-    let before = standing(&world);
-    let (_, result) = done(&world, &answers(true), &SET_UP).await;
+    Box::pin(vendor::set_up_vendor_bootstrap(&world, &theirs, ALL_LEFTOVERS)).await;
+    let before = snapshot_account(&world);
+    let (_, result) = run_stages(&world, &install_answers(true), &SET_UP_STAGES).await;
     let failure = result.unwrap_err();
     assert!(failure.why.contains("made as raw:path+expires"), "{failure:?}");
     assert!(failure.next.contains("--construction raw:path+expires"), "{failure:?}");
-    assert_eq!(standing(&world), before);
-    let told = Answers { construction, ..answers(true) };
-    let ((_, result), wrong) = Box::pin(watched(&world, true, done(&world, &told, &SET_UP))).await;
+    assert_eq!(snapshot_account(&world), before);
+    let told = Answers { construction, ..install_answers(true) };
+    let ((_, result), wrong) =
+        Box::pin(watch_clients_during(&world, true, run_stages(&world, &told, &SET_UP_STAGES))).await;
     assert_eq!((result, wrong), (Ok(()), None));
 }
 
 #[tokio::test(start_paused = true)]
 async fn half_of_it_is_asked_about_and_completed_on_a_yes() {
-    let none = Left { role: false, key: false, function: false, distribution: false };
+    let none = VendorLeftovers { role: false, key: false, function: false, distribution: false };
     for (left, asks) in [
-        (Left { role: true, ..none }, "role packagecloud_cloudfront_auth"),
-        (Left { key: true, ..none }, "KMS key"),
-        (Left { role: true, function: true, ..none }, "Lambda function packagecloud_cloudfront_auth"),
-        (Left { role: true, key: true, function: true, ..none }, "KMS key"),
+        (VendorLeftovers { role: true, ..none }, "role packagecloud_cloudfront_auth"),
+        (VendorLeftovers { key: true, ..none }, "KMS key"),
+        (
+            VendorLeftovers { role: true, function: true, ..none },
+            "Lambda function packagecloud_cloudfront_auth",
+        ),
+        (VendorLeftovers { role: true, key: true, function: true, ..none }, "KMS key"),
         (none, ""),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let world = world(dir.path());
-        Box::pin(vendor::set_up(&world, &Answers::default(), left)).await;
+        let world = open_sandbox_with_delays(dir.path());
+        Box::pin(vendor::set_up_vendor_bootstrap(&world, &Answers::default(), left)).await;
         // It was switched off when its halves went.
         let config = world.dir().join("packagecloud.rb");
         let text = std::fs::read_to_string(&config).unwrap();
@@ -154,25 +176,29 @@ async fn half_of_it_is_asked_about_and_completed_on_a_yes() {
             text.replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false"),
         )
         .unwrap();
-        let plan = looked(&world, &answers(false), Stage::Bootstrap).await.unwrap();
-        let asked = plan.asks.iter().map(|ask| ask.question.as_str()).collect::<String>();
+        let plan = look_at_stage(&world, &install_answers(false), Stage::Bootstrap).await.unwrap();
+        let asked = plan.confirmations.iter().map(|ask| ask.question.as_str()).collect::<String>();
         assert_eq!(asked.is_empty(), asks.is_empty(), "{left:?}: {asked}");
         assert!(asked.contains(asks), "{left:?}: {asked}");
-        let ((_, result), wrong) =
-            Box::pin(watched(&world, false, done(&world, &answers(true), &LIVE))).await;
+        let ((_, result), wrong) = Box::pin(watch_clients_during(
+            &world,
+            false,
+            run_stages(&world, &install_answers(true), &LIVE_STAGES),
+        ))
+        .await;
         assert_eq!((result, wrong), (Ok(()), None), "{left:?}");
-        assert_eq!(downloads(&world).await.unwrap().1, 200, "{left:?}");
+        assert_eq!(download_package(&world).await.unwrap().1, 200, "{left:?}");
     }
 }
 
 /// How a marker goes; the stage and step that put it back, and by which write.
-type Unmarked = (fn(&World), Stage, Step, &'static str);
+type UnmarkedCase = (fn(&Sandbox), Stage, Step, &'static str);
 
 /// Each thing that carries our marker, without it.
-const UNMARKED: [Unmarked; 6] = [
+const UNMARKED_CASES: [UnmarkedCase; 6] = [
     (
         |world| {
-            world.write(|state| {
+            world.write_state(|state| {
                 state.iam.roles.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
@@ -182,7 +208,7 @@ const UNMARKED: [Unmarked; 6] = [
     ),
     (
         |world| {
-            world.write(|state| {
+            world.write_state(|state| {
                 state.kms.keys.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
@@ -192,7 +218,7 @@ const UNMARKED: [Unmarked; 6] = [
     ),
     (
         |world| {
-            world.write(|state| {
+            world.write_state(|state| {
                 state.lambda.functions.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
@@ -202,7 +228,7 @@ const UNMARKED: [Unmarked; 6] = [
     ),
     (
         |world| {
-            world.write(|state| {
+            world.write_state(|state| {
                 for one in state.cloudfront.policies.values_mut() {
                     one.config = one.config.replace("packagecloud-cloudfront: packages", "packages");
                 }
@@ -214,7 +240,7 @@ const UNMARKED: [Unmarked; 6] = [
     ),
     (
         |world| {
-            world.write(|state| {
+            world.write_state(|state| {
                 state.cloudfront.distributions.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
@@ -223,7 +249,11 @@ const UNMARKED: [Unmarked; 6] = [
         "TagResource",
     ),
     (
-        |world| edit(world, |config| config.replace("<Comment>packagecloud-cloudfront ", "<Comment>the ")),
+        |world| {
+            edit_distribution_config(world, |config| {
+                config.replace("<Comment>packagecloud-cloudfront ", "<Comment>the ")
+            })
+        },
         Stage::Distribution,
         Step::Distribution,
         "UpdateDistribution",
@@ -233,40 +263,46 @@ const UNMARKED: [Unmarked; 6] = [
 #[tokio::test(start_paused = true)]
 async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() {
     let whole = tempfile::tempdir().unwrap();
-    let (_, result) = Box::pin(done(&world(whole.path()), &answers(false), &LIVE)).await;
+    let (_, result) =
+        Box::pin(run_stages(&open_sandbox_with_delays(whole.path()), &install_answers(false), &LIVE_STAGES))
+            .await;
     assert_eq!(result, Ok(()));
-    for (unmark, stage, step, write) in UNMARKED {
+    for (unmark, stage, step, write) in UNMARKED_CASES {
         let dir = tempfile::tempdir().unwrap();
-        twin::copy(whole.path(), dir.path());
-        let world = world(dir.path());
+        twin::copy_directory(whole.path(), dir.path());
+        let world = open_sandbox_with_delays(dir.path());
         unmark(&world);
-        let before = standing(&world);
-        let plan = looked(&world, &answers(false), stage).await.unwrap();
+        let before = snapshot_account(&world);
+        let plan = look_at_stage(&world, &install_answers(false), stage).await.unwrap();
         let changes: Vec<Step> =
-            plan.changes.iter().filter(|one| one.verb == Verb::Update).map(|one| one.step).collect();
+            plan.changes.iter().filter(|one| one.verb == ChangeKind::Update).map(|one| one.step).collect();
         assert_eq!(changes, [step], "{write}: {:?}", plan.changes);
         // A Comment that was changed is no marker lost: its tags say whose the distribution is.
-        assert_eq!(plan.asks.len(), usize::from(write != "UpdateDistribution"), "{step:?}");
-        assert_eq!(standing(&world), before, "{step:?}: looking changed something");
+        assert_eq!(plan.confirmations.len(), usize::from(write != "UpdateDistribution"), "{step:?}");
+        assert_eq!(snapshot_account(&world), before, "{step:?}: looking changed something");
 
         world.clear_ledger();
-        let ((_, result), wrong) =
-            Box::pin(watched(&world, true, done(&world, &answers(true), &SET_UP))).await;
+        let ((_, result), wrong) = Box::pin(watch_clients_during(
+            &world,
+            true,
+            run_stages(&world, &install_answers(true), &SET_UP_STAGES),
+        ))
+        .await;
         assert_eq!((result, wrong), (Ok(()), None), "{step:?}");
         let writes: Vec<String> =
-            world.ledger().into_iter().filter(|call| call.write).map(|call| call.operation).collect();
+            world.ledger_entries().into_iter().filter(|call| call.write).map(|call| call.operation).collect();
         assert_eq!(writes, [write], "{step:?}");
         // From here on it is ours, and right.
-        for stage in SET_UP {
-            let plan = looked(&world, &answers(false), stage).await.unwrap();
-            assert!(plan.unchanged() && plan.asks.is_empty(), "{step:?}: {:?}", plan.changes);
+        for stage in SET_UP_STAGES {
+            let plan = look_at_stage(&world, &install_answers(false), stage).await.unwrap();
+            assert!(plan.is_unchanged() && plan.confirmations.is_empty(), "{step:?}: {:?}", plan.changes);
         }
     }
 }
 
 /// Changes the configuration of the only distribution, as somebody else would.
-fn edit(world: &World, change: impl Fn(&str) -> String) {
-    world.write(|state| {
+fn edit_distribution_config(world: &Sandbox, change: impl Fn(&str) -> String) {
+    world.write_state(|state| {
         let one = state.cloudfront.distributions.values_mut().next().unwrap();
         one.config = change(&one.config);
         one.etag.push('X');
@@ -302,25 +338,29 @@ async fn a_distribution_that_would_open_the_bucket_stops_all_of_it_and_is_left_a
         ),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let world = world(dir.path());
-        Box::pin(vendor::set_up(&world, &Answers::default(), ALL)).await;
-        edit(&world, |config| change(config, function));
-        let before = world.read(|state| serde_json::to_value(&state.cloudfront).unwrap());
-        let failure = looked(&world, &answers(true), Stage::Distribution).await.unwrap_err();
+        let world = open_sandbox_with_delays(dir.path());
+        Box::pin(vendor::set_up_vendor_bootstrap(&world, &Answers::default(), ALL_LEFTOVERS)).await;
+        edit_distribution_config(&world, |config| change(config, function));
+        let before = world.read_state(|state| serde_json::to_value(&state.cloudfront).unwrap());
+        let failure = look_at_stage(&world, &install_answers(true), Stage::Distribution).await.unwrap_err();
         assert!(failure.why.contains(says), "{what}: {failure:?}");
         assert!(failure.what.starts_with("distribution E"), "{what}: {failure:?}");
-        assert_eq!(world.read(|state| serde_json::to_value(&state.cloudfront).unwrap()), before, "{what}");
+        assert_eq!(
+            world.read_state(|state| serde_json::to_value(&state.cloudfront).unwrap()),
+            before,
+            "{what}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_installs_in_one_account_never_touch_each_other() {
-    for bucket in [seed::BUCKET, seed::BACKUPS] {
+    for bucket in [seed::SANDBOX_BUCKET, seed::BACKUP_BUCKET] {
         let dir = tempfile::tempdir().unwrap();
-        let world = world(dir.path());
-        let (_, result) = Box::pin(done(&world, &answers(false), &SET_UP)).await;
+        let world = open_sandbox_with_delays(dir.path());
+        let (_, result) = Box::pin(run_stages(&world, &install_answers(false), &SET_UP_STAGES)).await;
         assert_eq!(result, Ok(()));
-        let first = world.read(|state| {
+        let first = world.read_state(|state| {
             serde_json::json!([
                 state.iam.roles,
                 state.kms,
@@ -330,12 +370,13 @@ async fn two_installs_in_one_account_never_touch_each_other() {
         });
         let second = Answers {
             bucket: Some(bucket.to_owned()),
-            suffix: "two".parse::<Suffix>().unwrap(),
-            ..answers(true)
+            suffix: "two".parse::<NameSuffix>().unwrap(),
+            ..install_answers(true)
         };
-        let ((_, result), wrong) = Box::pin(watched(&world, false, done(&world, &second, &SET_UP))).await;
+        let ((_, result), wrong) =
+            Box::pin(watch_clients_during(&world, false, run_stages(&world, &second, &SET_UP_STAGES))).await;
         assert_eq!((result, wrong), (Ok(()), None), "{bucket}");
-        world.read(|state| {
+        world.read_state(|state| {
             assert_eq!(state.kms.keys.len(), 2, "{bucket}: a key each");
             assert_eq!(state.lambda.functions.len(), 2, "{bucket}");
             assert_eq!(state.cloudfront.distributions.len(), 2, "{bucket}");
@@ -343,7 +384,7 @@ async fn two_installs_in_one_account_never_touch_each_other() {
             assert_eq!(state.cloudfront.policies.len(), 2, "{bucket}");
         });
         // All of the first's is as it was: what is there beside it is the second's.
-        let now = world.read(|state| {
+        let now = world.read_state(|state| {
             serde_json::json!([
                 state.iam.roles,
                 state.kms,
@@ -351,8 +392,8 @@ async fn two_installs_in_one_account_never_touch_each_other() {
                 state.cloudfront.distributions
             ])
         });
-        within(&first, &now, bucket);
-        let (said, result) = Box::pin(done(&world, &answers(false), &SET_UP)).await;
+        assert_json_subset(&first, &now, bucket);
+        let (said, result) = Box::pin(run_stages(&world, &install_answers(false), &SET_UP_STAGES)).await;
         assert_eq!(result, Ok(()), "{bucket}: {said:?}");
         assert!(
             !format!("{said:?}").contains("Applied"),
@@ -362,15 +403,15 @@ async fn two_installs_in_one_account_never_touch_each_other() {
 }
 
 /// Whether all that `part` says stands in `whole`.
-fn within(part: &Value, whole: &Value, path: &str) {
+fn assert_json_subset(part: &Value, whole: &Value, path: &str) {
     match (part, whole) {
         (Value::Object(part), Value::Object(whole)) => {
             for (name, value) in part {
-                within(value, whole.get(name).unwrap_or(&Value::Null), &format!("{path}/{name}"));
+                assert_json_subset(value, whole.get(name).unwrap_or(&Value::Null), &format!("{path}/{name}"));
             }
         }
         (Value::Array(part), Value::Array(whole)) if part.len() == whole.len() => {
-            part.iter().zip(whole).for_each(|(part, whole)| within(part, whole, path));
+            part.iter().zip(whole).for_each(|(part, whole)| assert_json_subset(part, whole, path));
         }
         _ => assert_eq!(part, whole, "{path}"),
     }

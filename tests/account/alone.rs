@@ -3,27 +3,28 @@
 use packagecloud_cloudfront::{
     engine::look,
     model::run::{answers::Answers, goal::Stage},
-    sandbox::seed::BUCKET,
+    sandbox::seed::SANDBOX_BUCKET,
 };
 
 use crate::{
-    engine::{looked, world},
-    ground::ground,
+    engine::{look_at_stage, open_instant_sandbox},
+    session::open_session,
 };
 
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_asked_is_asked_by_the_next_look() {
-    let answers = Answers { bucket: Some(BUCKET.to_owned()), ..Answers::default() };
+    let answers = Answers { bucket: Some(SANDBOX_BUCKET.to_owned()), ..Answers::default() };
     let dir = tempfile::tempdir().unwrap();
-    let told = looked(&world(dir.path(), &[]), &answers, Stage::Reindex).await.unwrap();
+    let told = look_at_stage(&open_instant_sandbox(dir.path(), &[]), &answers, Stage::Reindex).await.unwrap();
     assert!(told.notes.iter().any(|note| note.contains("a HEAD and a copy")), "{:?}", told.notes);
 
     let dir = tempfile::tempdir().unwrap();
-    let ground = ground(&world(dir.path(), &["sts:GetCallerIdentity:1:deny".to_owned()]));
-    let unsaid = Box::pin(look(&ground, Stage::Reindex, &answers)).await.unwrap();
+    let session =
+        open_session(&open_instant_sandbox(dir.path(), &["sts:GetCallerIdentity:1:deny".to_owned()]));
+    let unsaid = Box::pin(look(&session, Stage::Reindex, &answers)).await.unwrap();
     // Whether its objects have access control lists isn't known then.
     assert!(unsaid.notes.iter().any(|note| note.contains("GetObjectAcl")), "{:?}", unsaid.notes);
-    ground.look_afresh().await;
-    let again = Box::pin(look(&ground, Stage::Reindex, &answers)).await.unwrap();
+    session.invalidate_reads().await;
+    let again = Box::pin(look(&session, Stage::Reindex, &answers)).await.unwrap();
     assert_eq!(again.notes, told.notes);
 }

@@ -5,26 +5,26 @@
 use std::time::Duration;
 
 use packagecloud_cloudfront::{
-    args::Arguments,
-    cli::{self, Session},
+    args::CliArguments,
+    cli::{self, Invocation},
     model::run::{answers::Answers, goal::Goal},
     sandbox::{
-        self, Delays, Options, World,
-        ledger::{self, Call},
+        self, Sandbox, SandboxDelays, SandboxOptions,
+        ledger::{self, LedgerEntry},
     },
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::ground::ground;
+use crate::session::open_session;
 
 /// The contract of both is 60 and 25.
-const FRESH: usize = 58;
-const AGAIN: usize = 22;
-const LATENCY: Duration = Duration::from_millis(100);
-const AWS: [&str; 7] = ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3"];
+const FRESH_CALLS_MAX: usize = 58;
+const REPEAT_CALLS_MAX: usize = 22;
+const CALL_LATENCY: Duration = Duration::from_millis(100);
+const AWS_SERVICES: [&str; 7] = ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3"];
 
 /// What a call can only come after, since it needs its answer or what it made. Whatever isn't named here needs no other.
-const AFTER: &[(&str, &[&str])] = &[
+const CALL_DEPENDENCIES: &[(&str, &[&str])] = &[
     // Nothing is asked of an account in whose partition there is no Lambda@Edge.
     ("lambda:GetFunction", &["sts:GetCallerIdentity"]),
     // The function's marker names the bucket, else packagecloud's redirect does.
@@ -89,13 +89,14 @@ const AFTER: &[(&str, &[&str])] = &[
 ];
 
 /// The longest chain of calls of which each needs the one before.
-fn longest_dependent(calls: &[Call]) -> usize {
-    let name = |call: &Call| format!("{}:{}", call.service, call.operation);
+fn longest_dependent_chain(calls: &[LedgerEntry]) -> usize {
+    let name = |call: &LedgerEntry| format!("{}:{}", call.service, call.operation);
     let mut depths: Vec<usize> = Vec::new();
-    let mut in_order: Vec<&Call> = calls.iter().collect();
+    let mut in_order: Vec<&LedgerEntry> = calls.iter().collect();
     in_order.sort_by_key(|call| (call.start, call.end));
     for (at, call) in in_order.iter().enumerate() {
-        let needed = AFTER.iter().find(|(of, _)| *of == name(call)).map_or(&[][..], |(_, needed)| *needed);
+        let needed =
+            CALL_DEPENDENCIES.iter().find(|(of, _)| *of == name(call)).map_or(&[][..], |(_, needed)| *needed);
         let before = in_order[..at]
             .iter()
             .zip(&depths)
@@ -105,32 +106,38 @@ fn longest_dependent(calls: &[Call]) -> usize {
     depths.into_iter().max().unwrap_or_default()
 }
 
-fn world(dir: &std::path::Path) -> World {
-    let delays = Some(Delays::NONE);
-    sandbox::open(&Options { dir: dir.to_owned(), latency: LATENCY, delays, ..Options::default() }).unwrap()
+fn open_sandbox_with_latency(dir: &std::path::Path) -> Sandbox {
+    let delays = Some(SandboxDelays::NONE);
+    sandbox::open_sandbox(&SandboxOptions {
+        dir: dir.to_owned(),
+        latency: CALL_LATENCY,
+        delays,
+        ..SandboxOptions::default()
+    })
+    .unwrap()
 }
 
 /// `enable --yes`, as the binary does it: how long it took.
-async fn enable(world: &World, more: &[&str]) -> Duration {
+async fn time_enable(world: &Sandbox, more: &[&str]) -> Duration {
     let line: Vec<&str> =
         ["packagecloud-cloudfront", "enable", "--yes"].iter().chain(more).copied().collect();
-    let args: Arguments = clap::Parser::parse_from(&line);
+    let args: CliArguments = clap::Parser::parse_from(&line);
     let prepare = more.contains(&"--prepare");
-    let mut session = Session {
-        ground: ground(world),
+    let mut session = Invocation {
+        session: open_session(world),
         answers: Answers { goal: Some(Goal::Install), prepare, ..Answers::default() },
         global: args.global,
-        line: line.iter().map(|word| (*word).to_owned()).collect(),
+        command_line: line.iter().map(|word| (*word).to_owned()).collect(),
         stop: CancellationToken::new(),
         sandbox: true,
     };
     let began = tokio::time::Instant::now();
-    assert_eq!(cli::run(&mut session, &args.command.unwrap()).await, cli::DONE);
+    assert_eq!(cli::run_command(&mut session, &args.command.unwrap()).await, cli::EXIT_DONE);
     began.elapsed()
 }
 
 /// Runs `work` on a paused clock, with the stack that the binary's main thread has: a debug build's futures are large.
-fn paused<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send + 'static) {
+fn run_on_paused_clock<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send + 'static) {
     let run = move || {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_all().start_paused(true).build().unwrap().block_on(work());
@@ -142,7 +149,7 @@ fn paused<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send + 'static) {
 }
 
 /// One line for each operation, with how often it was asked.
-fn counted(calls: &[Call]) -> String {
+fn render_call_counts(calls: &[LedgerEntry]) -> String {
     let mut all = std::collections::BTreeMap::new();
     for call in calls {
         *all.entry(format!("{}:{}", call.service, call.operation)).or_insert(0) += 1;
@@ -152,22 +159,22 @@ fn counted(calls: &[Call]) -> String {
 
 #[test]
 fn a_fresh_account_costs_its_longest_chain_and_one_that_is_right_no_write() {
-    paused(async || {
+    run_on_paused_clock(async || {
         let dir = tempfile::tempdir().unwrap();
-        let world = world(dir.path());
+        let world = open_sandbox_with_latency(dir.path());
         // Of 60 and 25 that it may make: what it makes now, so that one more is seen.
-        for (what, most) in [("fresh", FRESH), ("again", AGAIN)] {
+        for (what, most) in [("fresh", FRESH_CALLS_MAX), ("again", REPEAT_CALLS_MAX)] {
             world.clear_ledger();
-            let took = enable(&world, &[]).await;
-            let all = world.ledger();
-            let chain = ledger::longest_chain(&all);
-            let calls: Vec<Call> =
-                all.into_iter().filter(|call| AWS.contains(&call.service.as_str())).collect();
+            let took = time_enable(&world, &[]).await;
+            let all = world.ledger_entries();
+            let chain = ledger::longest_call_chain(&all);
+            let calls: Vec<LedgerEntry> =
+                all.into_iter().filter(|call| AWS_SERVICES.contains(&call.service.as_str())).collect();
             println!("{what}: {} calls, the longest chain {chain}, {took:?}", calls.len());
-            assert!(calls.len() <= most, "{what}: {} calls:\n{}", calls.len(), counted(&calls));
-            let chain = LATENCY * u32::try_from(chain).unwrap();
+            assert!(calls.len() <= most, "{what}: {} calls:\n{}", calls.len(), render_call_counts(&calls));
+            let chain = CALL_LATENCY * u32::try_from(chain).unwrap();
             assert!(took <= chain.mul_f64(1.25), "{what}: {took:?} for a chain of {chain:?}");
-            let writes: Vec<&Call> = calls.iter().filter(|call| call.write).collect();
+            let writes: Vec<&LedgerEntry> = calls.iter().filter(|call| call.write).collect();
             assert_eq!(what == "again", writes.is_empty(), "{what}: {writes:?}");
         }
     });
@@ -175,14 +182,14 @@ fn a_fresh_account_costs_its_longest_chain_and_one_that_is_right_no_write() {
 
 #[test]
 fn what_is_set_up_in_aws_takes_little_longer_than_its_longest_chain_of_dependent_calls() {
-    paused(async || {
+    run_on_paused_clock(async || {
         let dir = tempfile::tempdir().unwrap();
-        let world = world(dir.path());
-        let took = enable(&world, &["--prepare"]).await;
-        let calls = world.ledger();
-        let chain = longest_dependent(&calls);
+        let world = open_sandbox_with_latency(dir.path());
+        let took = time_enable(&world, &["--prepare"]).await;
+        let calls = world.ledger_entries();
+        let chain = longest_dependent_chain(&calls);
         println!("{chain} calls depend on each other, {took:?}");
-        let chain = LATENCY * u32::try_from(chain).unwrap();
+        let chain = CALL_LATENCY * u32::try_from(chain).unwrap();
         assert!(took <= chain.mul_f64(1.25), "{took:?} for a chain of {chain:?}");
     });
 }

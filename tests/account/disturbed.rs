@@ -4,17 +4,17 @@ use packagecloud_cloudfront::{
     model::{
         aws::names::MARKER_TAG,
         run::{
-            answers::{Answers, Consents},
+            answers::{Answers, GivenConsents},
             goal::Goal,
         },
     },
-    sandbox::World,
+    sandbox::Sandbox,
 };
 use serde_json::json;
 
 /// What is said to bring it back: yes to taking over, and tokens of another kind, so that there is another version to make.
-pub fn answers(goal: Goal) -> Answers {
-    let consents = Consents { adopt: true, ..Consents::default() };
+pub fn repair_answers(goal: Goal) -> Answers {
+    let consents = GivenConsents { adopt: true, ..GivenConsents::default() };
     Answers {
         goal: Some(goal),
         construction: Some("raw:path+expires".parse().unwrap()),
@@ -24,8 +24,8 @@ pub fn answers(goal: Goal) -> Answers {
 }
 
 /// Takes our marker off everything that can carry one, and nothing else.
-pub fn unmark(world: &World) {
-    world.write(|state| {
+pub fn remove_markers(world: &Sandbox) {
+    world.write_state(|state| {
         state.iam.roles.values_mut().for_each(|role| drop(role.tags.remove(MARKER_TAG)));
         state.kms.keys.values_mut().for_each(|key| drop(key.tags.remove(MARKER_TAG)));
         state.lambda.functions.values_mut().for_each(|function| drop(function.tags.remove(MARKER_TAG)));
@@ -37,9 +37,9 @@ pub fn unmark(world: &World) {
 }
 
 /// And changes a part of each.
-pub fn disturb(world: &World) {
-    unmark(world);
-    world.write(|state| {
+pub fn disturb_account(world: &Sandbox) {
+    remove_markers(world);
+    world.write_state(|state| {
         for role in state.iam.roles.values_mut() {
             role.trust = role.trust.replace("edgelambda", "ec2");
             role.policies.clear();

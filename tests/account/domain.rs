@@ -7,36 +7,37 @@ use packagecloud_cloudfront::{
         answers::Answers,
         event::Event,
         goal::{Goal, Stage, Step},
-        plan::Verb,
+        plan::ChangeKind,
     },
-    sandbox::{self, Delays, Options, World, control_plane::acm::Certificate},
+    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, control_plane::acm::CertificateRecord},
 };
 
 use crate::{
-    client::{downloads, watched},
-    engine::{SET_UP, done, looked},
-    vendor::LIVE,
+    client::{download_package, watch_clients_during},
+    engine::{SET_UP_STAGES, look_at_stage, run_stages},
+    vendor::LIVE_STAGES,
 };
 
-const NAME: &str = "packages.example.com";
+const PACKAGES_DOMAIN: &str = "packages.example.com";
 
-fn world(dir: &Path, faults: &[&str]) -> World {
+fn open_sandbox_with_faults(dir: &Path, faults: &[&str]) -> Sandbox {
     let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
-    sandbox::open(&Options { dir: dir.to_owned(), faults, ..Options::default() }).unwrap()
+    sandbox::open_sandbox(&SandboxOptions { dir: dir.to_owned(), faults, ..SandboxOptions::default() })
+        .unwrap()
 }
 
-fn answers() -> Answers {
-    Answers { goal: Some(Goal::Install), packages_domain: Some(NAME.into()), ..Answers::default() }
+fn domain_answers() -> Answers {
+    Answers { goal: Some(Goal::Install), packages_domain: Some(PACKAGES_DOMAIN.into()), ..Answers::default() }
 }
 
 /// Asks ACM for one, as the operator would; its ARN.
-pub async fn requested(world: &World, name: &str) -> String {
+pub async fn request_certificate(world: &Sandbox, name: &str) -> String {
     let acm = aws_sdk_acm::Client::new(&world.sdk_config());
     let asked = acm.request_certificate().domain_name(name).validation_method("DNS".into()).send().await;
     asked.unwrap().certificate_arn.unwrap()
 }
 
-fn texts(said: &[Event]) -> Vec<String> {
+fn progress_texts(said: &[Event]) -> Vec<String> {
     said.iter()
         .filter_map(|event| match event {
             Event::Progress { text, .. } => Some(text.clone()),
@@ -49,42 +50,44 @@ fn texts(said: &[Event]) -> Vec<String> {
 async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_leads_over_it() {
     let dir = tempfile::tempdir().unwrap();
     // The name leads nowhere the first three times that it is asked for.
-    let world = sandbox::open(&Options {
+    let world = sandbox::open_sandbox(&SandboxOptions {
         dir: dir.path().to_owned(),
         faults: vec!["edge:1-3:lost".into()],
         // Validation is what everything waits for.
-        delays: Some(Delays { certificate: Duration::from_mins(2), ..Delays::default() }),
-        ..Options::default()
+        delays: Some(SandboxDelays { certificate: Duration::from_mins(2), ..SandboxDelays::default() }),
+        ..SandboxOptions::default()
     })
     .unwrap();
-    let arn = requested(&world, "*.example.com").await;
+    let arn = request_certificate(&world, "*.example.com").await;
 
-    let plan = looked(&world, &answers(), Stage::Distribution).await.unwrap();
+    let plan = look_at_stage(&world, &domain_answers(), Stage::Distribution).await.unwrap();
     let line = plan.changes.iter().find(|change| change.step == Step::Certificate).unwrap();
-    assert_eq!((line.verb, line.target.as_str()), (Verb::Run, arn.as_str()));
-    let records = plan.exhibit.iter().find(|exhibit| exhibit.title.contains("DNS records")).unwrap();
+    assert_eq!((line.verb, line.target.as_str()), (ChangeKind::Run, arn.as_str()));
+    let records = plan.attachments.iter().find(|exhibit| exhibit.title.contains("DNS records")).unwrap();
     assert!(records.lines[0].contains("CNAME _5d1f0e9b.acm-validations.aws."), "{records:?}");
     assert!(
         records.lines[1].starts_with("packages.example.com CNAME (the distribution's domain"),
         "{records:?}"
     );
 
-    let (said, result) = Box::pin(done(&world, &answers(), &LIVE)).await;
+    let (said, result) = Box::pin(run_stages(&world, &domain_answers(), &LIVE_STAGES)).await;
     assert_eq!(result, Ok(()));
-    let said = texts(&said);
+    let said = progress_texts(&said);
     let waits =
         |begin: &str, record: &str| said.iter().any(|text| text.starts_with(begin) && text.contains(record));
     assert!(waits("waiting for ACM to issue the certificate", "acm-validations.aws."), "{said:?}");
-    let domain = world.read(|state| state.cloudfront.distributions.values().next().unwrap().domain.clone());
+    let domain =
+        world.read_state(|state| state.cloudfront.distributions.values().next().unwrap().domain.clone());
     assert!(
         waits(
             "waiting until packages.example.com leads to the distribution",
-            &format!("{NAME} CNAME {domain}")
+            &format!("{PACKAGES_DOMAIN} CNAME {domain}")
         ),
         "{said:?}"
     );
 
-    let config = world.read(|state| state.cloudfront.distributions.values().next().unwrap().config.clone());
+    let config =
+        world.read_state(|state| state.cloudfront.distributions.values().next().unwrap().config.clone());
     for holds in [
         "<CNAME>packages.example.com</CNAME>",
         &format!("<ACMCertificateArn>{arn}</ACMCertificateArn>"),
@@ -95,74 +98,78 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
     }
     let rb = std::fs::read_to_string(world.dir().join("packagecloud.rb")).unwrap();
     assert!(rb.contains("['cloudfront_packages_domain'] = 'packages.example.com'"), "{rb}");
-    assert_eq!(downloads(&world).await.unwrap(), (NAME.to_owned(), 200));
+    assert_eq!(download_package(&world).await.unwrap(), (PACKAGES_DOMAIN.to_owned(), 200));
 
     // Without the option, on another host, the name in the file stays.
-    let plain = Answers { packages_domain: None, ..answers() };
-    for stage in LIVE {
-        let plan = looked(&world, &plain, stage).await.unwrap();
-        assert!(plan.unchanged(), "{stage:?}: {:?}", plan.changes);
+    let plain = Answers { packages_domain: None, ..domain_answers() };
+    for stage in LIVE_STAGES {
+        let plan = look_at_stage(&world, &plain, stage).await.unwrap();
+        assert!(plan.is_unchanged(), "{stage:?}: {:?}", plan.changes);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_live_install_changes_its_domain_and_no_link_fails_meanwhile() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(dir.path(), &[]);
-    let plain = Answers { packages_domain: None, ..answers() };
-    let (_, result) = Box::pin(done(&world, &plain, &LIVE)).await;
+    let world = open_sandbox_with_faults(dir.path(), &[]);
+    let plain = Answers { packages_domain: None, ..domain_answers() };
+    let (_, result) = Box::pin(run_stages(&world, &plain, &LIVE_STAGES)).await;
     assert_eq!(result, Ok(()));
-    requested(&world, NAME).await;
-    let ((_, result), wrong) = Box::pin(watched(&world, true, done(&world, &answers(), &LIVE))).await;
+    request_certificate(&world, PACKAGES_DOMAIN).await;
+    let ((_, result), wrong) =
+        Box::pin(watch_clients_during(&world, true, run_stages(&world, &domain_answers(), &LIVE_STAGES)))
+            .await;
     assert_eq!((result, wrong), (Ok(()), None));
-    assert_eq!(downloads(&world).await.unwrap(), (NAME.to_owned(), 200));
+    assert_eq!(download_package(&world).await.unwrap(), (PACKAGES_DOMAIN.to_owned(), 200));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_stands_in_its_way_is_said_and_nothing_is_made() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(dir.path(), &[]);
-    let none = looked(&world, &answers(), Stage::Distribution).await.unwrap_err();
+    let world = open_sandbox_with_faults(dir.path(), &[]);
+    let none = look_at_stage(&world, &domain_answers(), Stage::Distribution).await.unwrap_err();
     assert!(none.why.contains("no certificate of ACM in us-east-1 covers it"), "{none:?}");
     assert!(none.next.contains("aws acm request-certificate --region us-east-1"), "{none:?}");
 
-    let other = requested(&world, "*.other.example.com").await;
-    let named = Answers { certificate: Some(other.clone()), ..answers() };
-    let wrong = looked(&world, &named, Stage::Distribution).await.unwrap_err();
+    let other = request_certificate(&world, "*.other.example.com").await;
+    let named = Answers { certificate: Some(other.clone()), ..domain_answers() };
+    let wrong = look_at_stage(&world, &named, Stage::Distribution).await.unwrap_err();
     assert!(wrong.why.contains("it covers *.other.example.com, and not packages.example.com"), "{wrong:?}");
-    let elsewhere =
-        Answers { certificate: Some("arn:aws:acm:eu-west-1:999999999999:certificate/x".into()), ..answers() };
-    let wrong = looked(&world, &elsewhere, Stage::Distribution).await.unwrap_err();
+    let elsewhere = Answers {
+        certificate: Some("arn:aws:acm:eu-west-1:999999999999:certificate/x".into()),
+        ..domain_answers()
+    };
+    let wrong = look_at_stage(&world, &elsewhere, Stage::Distribution).await.unwrap_err();
     assert!(wrong.why.contains("no ACM certificate in us-east-1"), "{wrong:?}");
 
-    let arn = requested(&world, NAME).await;
-    world.write(|state| {
-        let revoked: &mut Certificate = state.acm.certificates.get_mut(&arn).unwrap();
+    let arn = request_certificate(&world, PACKAGES_DOMAIN).await;
+    world.write_state(|state| {
+        let revoked: &mut CertificateRecord = state.acm.certificates.get_mut(&arn).unwrap();
         revoked.ended = Some("REVOKED".into());
     });
-    let named = Answers { certificate: Some(arn), ..answers() };
-    let wrong = looked(&world, &named, Stage::Distribution).await.unwrap_err();
+    let named = Answers { certificate: Some(arn), ..domain_answers() };
+    let wrong = look_at_stage(&world, &named, Stage::Distribution).await.unwrap_err();
     assert!(wrong.why.contains("its status is REVOKED"), "{wrong:?}");
 
     // Another distribution of the account holds the name.
-    requested(&world, NAME).await;
+    request_certificate(&world, PACKAGES_DOMAIN).await;
     tokio::time::sleep(std::time::Duration::from_secs(20)).await;
-    let (_, result) = Box::pin(done(&world, &answers(), &SET_UP)).await;
+    let (_, result) = Box::pin(run_stages(&world, &domain_answers(), &SET_UP_STAGES)).await;
     assert_eq!(result, Ok(()));
-    let second = Answers { suffix: "two".parse().unwrap(), ..answers() };
-    let held = looked(&world, &second, Stage::Distribution).await.unwrap_err();
+    let second = Answers { suffix: "two".parse().unwrap(), ..domain_answers() };
+    let held = look_at_stage(&world, &second, Stage::Distribution).await.unwrap_err();
     assert!(held.why.contains("holds it, and one name leads to one distribution"), "{held:?}");
     assert!(held.next.contains("take it off there first"), "{held:?}");
-    assert_eq!(world.read(|state| state.cloudfront.distributions.len()), 1);
+    assert_eq!(world.read_state(|state| state.cloudfront.distributions.len()), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_name_that_another_account_holds_is_refused_in_awss_words_with_the_next_move() {
     let dir = tempfile::tempdir().unwrap();
     let fault = "cloudfront:CreateDistributionWithTags:1+:error:CNAMEAlreadyExists=One or more of the CNAMEs you provided are already associated with a different resource.";
-    let world = world(dir.path(), &[fault]);
-    requested(&world, NAME).await;
-    let (_, result) = Box::pin(done(&world, &answers(), &SET_UP)).await;
+    let world = open_sandbox_with_faults(dir.path(), &[fault]);
+    request_certificate(&world, PACKAGES_DOMAIN).await;
+    let (_, result) = Box::pin(run_stages(&world, &domain_answers(), &SET_UP_STAGES)).await;
     let failure = result.unwrap_err();
     assert!(failure.why.contains("CNAMEAlreadyExists"), "{failure:?}");
     assert!(failure.next.contains("take it off there first"), "{failure:?}");
@@ -170,39 +177,52 @@ async fn a_name_that_another_account_holds_is_refused_in_awss_words_with_the_nex
 
 #[tokio::test(start_paused = true)]
 async fn a_certificate_that_cloudfront_does_not_know_yet_passes_and_one_that_was_revoked_does_not() {
-    const UNKNOWN: &str = "error:InvalidViewerCertificate=The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a valid certificate chain.";
+    const CERTIFICATE_NOT_FOUND_FAULT: &str = "error:InvalidViewerCertificate=The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a valid certificate chain.";
     let dir = tempfile::tempdir().unwrap();
-    let late = world(dir.path(), &[&format!("cloudfront:CreateDistributionWithTags:1-3:{UNKNOWN}")]);
-    requested(&late, NAME).await;
-    let (said, result) = Box::pin(done(&late, &answers(), &SET_UP)).await;
+    let late = open_sandbox_with_faults(
+        dir.path(),
+        &[&format!("cloudfront:CreateDistributionWithTags:1-3:{CERTIFICATE_NOT_FOUND_FAULT}")],
+    );
+    request_certificate(&late, PACKAGES_DOMAIN).await;
+    let (said, result) = Box::pin(run_stages(&late, &domain_answers(), &SET_UP_STAGES)).await;
     assert_eq!(result, Ok(()));
     assert!(
-        texts(&said).iter().any(|text| text.starts_with("waiting for CloudFront to know the certificate, ")),
+        progress_texts(&said)
+            .iter()
+            .any(|text| text.starts_with("waiting for CloudFront to know the certificate, ")),
         "{said:?}"
     );
 
     let dir = tempfile::tempdir().unwrap();
-    let never = world(dir.path(), &[&format!("cloudfront:CreateDistributionWithTags:1+:{UNKNOWN}")]);
-    requested(&never, NAME).await;
+    let never = open_sandbox_with_faults(
+        dir.path(),
+        &[&format!("cloudfront:CreateDistributionWithTags:1+:{CERTIFICATE_NOT_FOUND_FAULT}")],
+    );
+    request_certificate(&never, PACKAGES_DOMAIN).await;
     let began = tokio::time::Instant::now();
-    let (_, result) = Box::pin(done(&never, &answers(), &SET_UP)).await;
+    let (_, result) = Box::pin(run_stages(&never, &domain_answers(), &SET_UP_STAGES)).await;
     let failure = result.unwrap_err();
     assert!(failure.why.contains("s of waiting for CloudFront to know the certificate"), "{failure:?}");
     assert!(began.elapsed().as_secs() < 150, "{:?}", began.elapsed());
 
     let dir = tempfile::tempdir().unwrap();
-    let revoked = world(dir.path(), &[&format!("cloudfront:CreateDistributionWithTags:1+:{UNKNOWN}")]);
-    let arn = requested(&revoked, NAME).await;
+    let revoked = open_sandbox_with_faults(
+        dir.path(),
+        &[&format!("cloudfront:CreateDistributionWithTags:1+:{CERTIFICATE_NOT_FOUND_FAULT}")],
+    );
+    let arn = request_certificate(&revoked, PACKAGES_DOMAIN).await;
     let revoking = async {
-        while revoked.read(|state| state.lambda.functions.is_empty()) {
+        while revoked.read_state(|state| state.lambda.functions.is_empty()) {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         tokio::time::sleep(std::time::Duration::from_secs(9)).await;
-        revoked.write(|state| state.acm.certificates.get_mut(&arn).unwrap().ended = Some("REVOKED".into()));
+        revoked.write_state(|state| {
+            state.acm.certificates.get_mut(&arn).unwrap().ended = Some("REVOKED".into())
+        });
         std::future::pending::<()>().await;
     };
-    let given = answers();
-    let working = done(&revoked, &given, &SET_UP);
+    let given = domain_answers();
+    let working = run_stages(&revoked, &given, &SET_UP_STAGES);
     let result = tokio::select! {
         (_, result) = working => result,
         () = revoking => unreachable!("it waits for ever"),

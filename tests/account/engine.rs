@@ -1,45 +1,54 @@
 //! The engine on a sandbox, stage by stage, with what it says; and what then stands in the account.
 
 use packagecloud_cloudfront::{
-    engine::{self, Attended, Ground, Run},
+    engine::{self, OperatorPresence, RunContext, Session},
     model::run::{
         answers::Answers,
         event::Event,
-        failure::{Failure, Kind},
+        failure::{Failure, FailureKind},
         goal::Stage,
         plan::Plan,
     },
-    sandbox::{self, Delays, Options, World, seed},
+    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, seed},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::ground::ground;
+use crate::session::open_session;
 
 /// A sandbox with `faults`, whose states take no time.
-pub fn world(dir: &std::path::Path, faults: &[String]) -> World {
-    let delays = Some(Delays::NONE);
-    sandbox::open(&Options { dir: dir.to_owned(), faults: faults.to_vec(), delays, ..Options::default() })
-        .unwrap()
+pub fn open_instant_sandbox(dir: &std::path::Path, faults: &[String]) -> Sandbox {
+    let delays = Some(SandboxDelays::NONE);
+    sandbox::open_sandbox(&SandboxOptions {
+        dir: dir.to_owned(),
+        faults: faults.to_vec(),
+        delays,
+        ..SandboxOptions::default()
+    })
+    .unwrap()
 }
 
 /// What `stages` said, and how they ended; what drifted is looked at again.
-pub async fn done(world: &World, answers: &Answers, stages: &[Stage]) -> (Vec<Event>, Result<(), Failure>) {
-    done_before(Attended::Nobody, world, answers, stages).await
-}
-
-/// The same before somebody, or nobody.
-pub async fn done_before(
-    who: Attended,
-    world: &World,
+pub async fn run_stages(
+    world: &Sandbox,
     answers: &Answers,
     stages: &[Stage],
 ) -> (Vec<Event>, Result<(), Failure>) {
-    let ground = ground(world);
+    run_stages_attended(OperatorPresence::Nobody, world, answers, stages).await
+}
+
+/// The same before somebody, or nobody.
+pub async fn run_stages_attended(
+    who: OperatorPresence,
+    world: &Sandbox,
+    answers: &Answers,
+    stages: &[Stage],
+) -> (Vec<Event>, Result<(), Failure>) {
+    let session = open_session(world);
     let (events, mut heard) = mpsc::unbounded_channel();
     let (_pausing, pause) = watch::channel(false);
-    let run = Run::new(events, CancellationToken::new(), pause).attended(who);
-    let result = Box::pin(all(&ground, answers, stages, &run)).await;
+    let run = RunContext::new(events, CancellationToken::new(), pause).with_operator_presence(who);
+    let result = Box::pin(apply_stages(&session, answers, stages, &run)).await;
     drop(run);
     let mut said = Vec::new();
     while let Some(event) = heard.recv().await {
@@ -48,14 +57,19 @@ pub async fn done_before(
     (said, result)
 }
 
-async fn all(ground: &Ground, answers: &Answers, stages: &[Stage], run: &Run) -> Result<(), Failure> {
+async fn apply_stages(
+    session: &Session,
+    answers: &Answers,
+    stages: &[Stage],
+    run: &RunContext,
+) -> Result<(), Failure> {
     for &stage in stages {
         for looks in 1.. {
-            let plan = Box::pin(engine::look(ground, stage, answers)).await?;
-            let (_, failure) = Box::pin(engine::apply(ground, &plan, answers, run)).await;
+            let plan = Box::pin(engine::look(session, stage, answers)).await?;
+            let (_, failure) = Box::pin(engine::apply(session, &plan, answers, run)).await;
             match failure {
                 None => break,
-                Some(failure) if failure.kind == Kind::Drifted && looks < 4 => {}
+                Some(failure) if failure.kind == FailureKind::Drifted && looks < 4 => {}
                 Some(failure) => return Err(failure),
             }
         }
@@ -64,15 +78,15 @@ async fn all(ground: &Ground, answers: &Answers, stages: &[Stage], run: &Run) ->
 }
 
 /// The plan of one stage, or why there is none.
-pub async fn looked(world: &World, answers: &Answers, stage: Stage) -> Result<Plan, Failure> {
-    Box::pin(engine::look(&ground(world), stage, answers)).await
+pub async fn look_at_stage(world: &Sandbox, answers: &Answers, stage: Stage) -> Result<Plan, Failure> {
+    Box::pin(engine::look(&open_session(world), stage, answers)).await
 }
 
-pub const SET_UP: [Stage; 3] = [Stage::Secret, Stage::Bootstrap, Stage::Distribution];
+pub const SET_UP_STAGES: [Stage; 3] = [Stage::Secret, Stage::Bootstrap, Stage::Distribution];
 
 /// How many there are of all that is made once: keys, functions, versions, identities, distributions.
-pub fn made(world: &World) -> [usize; 5] {
-    world.read(|state| {
+pub fn count_made_resources(world: &Sandbox) -> [usize; 5] {
+    world.read_state(|state| {
         [
             state.kms.keys.len(),
             state.lambda.functions.len(),
@@ -83,6 +97,6 @@ pub fn made(world: &World) -> [usize; 5] {
     })
 }
 
-pub fn bucket_policy(world: &World) -> String {
-    world.read(|state| state.s3.buckets[seed::BUCKET].policy.clone().unwrap_or_default())
+pub fn read_bucket_policy(world: &Sandbox) -> String {
+    world.read_state(|state| state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default())
 }

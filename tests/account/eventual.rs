@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use packagecloud_cloudfront::sandbox::World;
+use packagecloud_cloudfront::sandbox::Sandbox;
 
 /// One row: an operation, the code and message that AWS answers it with while it doesn't agree with itself yet.
-pub struct Row {
+pub struct EventualError {
     pub operation: &'static str,
     pub code: &'static str,
     pub message: &'static str,
@@ -15,33 +15,33 @@ pub struct Row {
     pub most: Duration,
 }
 
-const fn row(
+const fn eventual_error(
     operation: &'static str,
     code: &'static str,
     message: &'static str,
     waits_for: &'static str,
     most: u64,
-) -> Row {
-    Row { operation, code, message, waits_for, most: Duration::from_secs(most) }
+) -> EventualError {
+    EventualError { operation, code, message, waits_for, most: Duration::from_secs(most) }
 }
 
-pub const EVENTUAL: [Row; 14] = [
+pub const EVENTUAL_ERRORS: [EventualError; 14] = [
     // Lambda CreateFunction/UpdateConfig
-    row(
+    eventual_error(
         "lambda:CreateFunction",
         "InvalidParameterValueException",
         "The role defined for the function cannot be assumed by Lambda.",
         "the role to be assumable",
         300,
     ),
-    row(
+    eventual_error(
         "lambda:CreateFunction",
         "InvalidParameterValueException",
         "The provided execution role does not have permissions to call Encrypt on KMS",
         "the role to be assumable",
         300,
     ),
-    row(
+    eventual_error(
         "lambda:CreateFunction",
         "InvalidParameterValueException",
         "KMS key is invalid for CreateGrant",
@@ -49,14 +49,14 @@ pub const EVENTUAL: [Row; 14] = [
         300,
     ),
     // PublishVersion
-    row(
+    eventual_error(
         "lambda:PublishVersion",
         "ResourceConflictException",
         "The operation cannot be performed at this time. An update is in progress for resource: arn",
         "the role to be assumable",
         300,
     ),
-    row(
+    eventual_error(
         "lambda:PublishVersion",
         "ResourceConflictException",
         "The operation cannot be performed at this time. The function is currently in the following state: Pending",
@@ -64,7 +64,7 @@ pub const EVENTUAL: [Row; 14] = [
         300,
     ),
     // KMS CreateKey with a principal that is new
-    row(
+    eventual_error(
         "kms:CreateKey",
         "MalformedPolicyDocumentException",
         "Policy contains a statement with one or more invalid principals.",
@@ -72,14 +72,14 @@ pub const EVENTUAL: [Row; 14] = [
         120,
     ),
     // KMS after create
-    row(
+    eventual_error(
         "kms:CreateAlias",
         "NotFoundException",
         "Key 'k' does not exist",
         "the key to be known to all of KMS",
         120,
     ),
-    row(
+    eventual_error(
         "kms:Encrypt",
         "NotFoundException",
         "Key 'k' does not exist",
@@ -87,14 +87,14 @@ pub const EVENTUAL: [Row; 14] = [
         120,
     ),
     // S3 PutBucketPolicy
-    row(
+    eventual_error(
         "s3:PutBucketPolicy",
         "MalformedPolicy",
         "Invalid principal in policy",
         "S3 to know the policy's principal and the bucket",
         180,
     ),
-    row(
+    eventual_error(
         "s3:PutBucketPolicy",
         "NoSuchBucket",
         "The specified bucket does not exist",
@@ -102,21 +102,21 @@ pub const EVENTUAL: [Row; 14] = [
         180,
     ),
     // CloudFront: which Terraform does not retry, and we must, for these two variants only
-    row(
+    eventual_error(
         "cloudfront:CreateDistributionWithTags",
         "InvalidLambdaFunctionAssociation",
         "The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: r",
         "CloudFront to accept the function's version",
         300,
     ),
-    row(
+    eventual_error(
         "cloudfront:CreateDistributionWithTags",
         "InvalidLambdaFunctionAssociation",
         "The function must be in an Active state. The current state for function arn:1 is Pending",
         "CloudFront to accept the function's version",
         300,
     ),
-    row(
+    eventual_error(
         "cloudfront:CreateDistributionWithTags",
         "InvalidOriginAccessIdentity",
         "The specified origin access identity does not exist or is not valid.",
@@ -124,7 +124,7 @@ pub const EVENTUAL: [Row; 14] = [
         300,
     ),
     // role_exists isn't enough: ten seconds more
-    row(
+    eventual_error(
         "iam:PutRolePolicy",
         "NoSuchEntity",
         "The role with name packagecloud_cloudfront_auth cannot be found.",
@@ -134,96 +134,96 @@ pub const EVENTUAL: [Row; 14] = [
 ];
 
 /// A row of what has to be changed where it stands, and how somebody brought it there.
-pub type Standing = (Row, fn(&World));
+pub type ExistingResourceError = (EventualError, fn(&Sandbox));
 
-pub const OF_WHAT_STANDS: [Standing; 8] = [
+pub const EXISTING_RESOURCE_ERRORS: [ExistingResourceError; 8] = [
     (
-        row(
+        eventual_error(
             "lambda:UpdateFunctionConfiguration",
             "InvalidParameterValueException",
             "The role defined for the function cannot be assumed by Lambda.",
             "the role to be assumable",
             300,
         ),
-        bigger_function,
+        enlarge_functions,
     ),
     (
-        row(
+        eventual_error(
             "lambda:UpdateFunctionConfiguration",
             "InvalidParameterValueException",
             "The provided execution role does not have permissions to call Encrypt on KMS",
             "the role to be assumable",
             300,
         ),
-        bigger_function,
+        enlarge_functions,
     ),
     (
-        row(
+        eventual_error(
             "lambda:UpdateFunctionConfiguration",
             "InvalidParameterValueException",
             "KMS key is invalid for CreateGrant",
             "the role to be assumable",
             300,
         ),
-        bigger_function,
+        enlarge_functions,
     ),
     (
-        row(
+        eventual_error(
             "lambda:UpdateFunctionConfiguration",
             "ResourceConflictException",
             "The operation cannot be performed at this time. An update is in progress for resource: arn",
             "the role to be assumable",
             300,
         ),
-        bigger_function,
+        enlarge_functions,
     ),
     (
-        row(
+        eventual_error(
             "lambda:UpdateFunctionCode",
             "ResourceConflictException",
             "The operation cannot be performed at this time. An update is in progress for resource: arn",
             "the function to be ready",
             300,
         ),
-        bigger_function,
+        enlarge_functions,
     ),
     // KMS PutKeyPolicy
     (
-        row(
+        eventual_error(
             "kms:PutKeyPolicy",
             "NotFoundException",
             "Key 'k' does not exist",
             "KMS to know the key and its policy's principals",
             120,
         ),
-        open_key,
+        open_key_policy,
     ),
     (
-        row(
+        eventual_error(
             "kms:PutKeyPolicy",
             "MalformedPolicyDocumentException",
             "Policy contains a statement with one or more invalid principals.",
             "KMS to know the key and its policy's principals",
             120,
         ),
-        open_key,
+        open_key_policy,
     ),
     // The same of UpdateDistribution as of a create.
     (
-        row(
+        eventual_error(
             "cloudfront:UpdateDistribution",
             "InvalidLambdaFunctionAssociation",
             "The function must be in an Active state. The current state for function arn:2 is Pending",
             "CloudFront to accept the function's version",
             300,
         ),
-        bigger_function,
+        enlarge_functions,
     ),
 ];
 
 /// The function runs with more than it shall, and what its versions hold can't be told.
-pub fn bigger_function(world: &World) {
-    world.write(|state| {
+pub fn enlarge_functions(world: &Sandbox) {
+    world.write_state(|state| {
         for function in state.lambda.functions.values_mut() {
             function.latest.memory = 256;
             for version in &mut function.versions {
@@ -235,7 +235,9 @@ pub fn bigger_function(world: &World) {
 }
 
 /// Whoever is root may do all with the key.
-pub fn open_key(world: &World) {
+pub fn open_key_policy(world: &Sandbox) {
     let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
-    world.write(|state| state.kms.keys.values_mut().for_each(|key| everything.clone_into(&mut key.policy)));
+    world.write_state(|state| {
+        state.kms.keys.values_mut().for_each(|key| everything.clone_into(&mut key.policy))
+    });
 }

@@ -3,34 +3,43 @@
 use std::time::Duration;
 
 use packagecloud_cloudfront::{
-    engine::Attended,
+    engine::OperatorPresence,
     model::run::{
         answers::Answers,
-        event::{Event, Wants},
-        failure::Kind,
+        event::{CredentialNeed, Event},
+        failure::FailureKind,
         goal::Step,
     },
-    sandbox::{self, Delays, Options, World},
+    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions},
 };
 
-use crate::engine::{SET_UP, bucket_policy, done, done_before, made};
+use crate::engine::{
+    SET_UP_STAGES, count_made_resources, read_bucket_policy, run_stages, run_stages_attended,
+};
 
 /// CloudFront refuses the second look at how far it is; then STS refuses as often as this.
-fn world(dir: &std::path::Path, sts: &str) -> World {
+fn open_sandbox_with_expiry(dir: &std::path::Path, sts: &str) -> Sandbox {
     let expired = "error:ExpiredToken=The security token included in the request is expired";
     let faults = vec![
         format!("cloudfront:GetDistribution:3:{expired}"),
         format!("sts:GetCallerIdentity:{sts}:{expired}"),
     ];
-    let delays = Some(Delays { distribution: Duration::from_mins(5), ..Delays::NONE });
-    sandbox::open(&Options { dir: dir.to_owned(), faults, delays, ..Options::default() }).unwrap()
+    let delays = Some(SandboxDelays { distribution: Duration::from_mins(5), ..SandboxDelays::NONE });
+    sandbox::open_sandbox(&SandboxOptions {
+        dir: dir.to_owned(),
+        faults,
+        delays,
+        ..SandboxOptions::default()
+    })
+    .unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn before_somebody_the_wait_stands_still_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(dir.path(), "2-4");
-    let (said, result) = done_before(Attended::Watched, &world, &Answers::default(), &SET_UP).await;
+    let world = open_sandbox_with_expiry(dir.path(), "2-4");
+    let (said, result) =
+        run_stages_attended(OperatorPresence::Watched, &world, &Answers::default(), &SET_UP_STAGES).await;
     result.unwrap();
     let waits: Vec<_> = said
         .iter()
@@ -39,29 +48,29 @@ async fn before_somebody_the_wait_stands_still_and_goes_on() {
             _ => None,
         })
         .collect();
-    let [(Step::Deployed, text, failure, Wants::Renewal)] = waits.as_slice() else {
+    let [(Step::Deployed, text, failure, CredentialNeed::Renewal)] = waits.as_slice() else {
         panic!("it is said once, however often it is asked: {waits:?}");
     };
-    assert!(text.contains("stands still") && failure.kind == Kind::Credentials, "{failure:?}");
+    assert!(text.contains("stands still") && failure.kind == FailureKind::Credentials, "{failure:?}");
     let after = said.iter().any(
         |event| matches!(event, Event::Progress { step: Step::Deployed, text, .. } if text.contains("goes on where it was")),
     );
     assert!(after, "{said:?}");
-    assert_eq!(made(&world), [1, 1, 1, 1, 1]);
-    assert!(bucket_policy(&world).contains("PackagecloudCloudFrontRead"));
+    assert_eq!(count_made_resources(&world), [1, 1, 1, 1, 1]);
+    assert!(read_bucket_policy(&world).contains("PackagecloudCloudFrontRead"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn before_nobody_it_fails_the_bucket_stays_shut_and_the_next_run_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(dir.path(), "2");
-    let (said, result) = done(&world, &Answers::default(), &SET_UP).await;
+    let world = open_sandbox_with_expiry(dir.path(), "2");
+    let (said, result) = run_stages(&world, &Answers::default(), &SET_UP_STAGES).await;
     let failure = result.unwrap_err();
-    assert_eq!(failure.kind, Kind::Credentials, "{failure:?}");
+    assert_eq!(failure.kind, FailureKind::Credentials, "{failure:?}");
     assert!(failure.why.contains("expired") && failure.next.contains("aws sso login"), "{failure:?}");
     assert!(!said.iter().any(|event| matches!(event, Event::Waiting { .. })));
-    assert_eq!(bucket_policy(&world), "", "not before it is deployed");
-    done(&world, &Answers::default(), &SET_UP).await.1.unwrap();
-    assert_eq!(made(&world), [1, 1, 1, 1, 1], "nothing is made twice");
-    assert!(bucket_policy(&world).contains("PackagecloudCloudFrontRead"));
+    assert_eq!(read_bucket_policy(&world), "", "not before it is deployed");
+    run_stages(&world, &Answers::default(), &SET_UP_STAGES).await.1.unwrap();
+    assert_eq!(count_made_resources(&world), [1, 1, 1, 1, 1], "nothing is made twice");
+    assert!(read_bucket_policy(&world).contains("PackagecloudCloudFrontRead"));
 }

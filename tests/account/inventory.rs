@@ -1,10 +1,10 @@
 //! Which test shows which fact of AWS: aws-facts.md, section 4, row by row and bullet by bullet, and section 8's list of what must be emulated.
 
 /// What, the test's file, the test.
-type Shown = (&'static str, &'static str, &'static str);
+type FactCoverage = (&'static str, &'static str, &'static str);
 
 /// Section 4: the simulation, then the table of errors that pass, then what is said below it.
-const SECTION_4: &[Shown] = &[
+const SECTION_4_FACTS: &[FactCoverage] = &[
     (
         "one result an action, its resources beneath",
         "src/sandbox/control_plane/iam/tests.rs",
@@ -141,7 +141,7 @@ const SECTION_4: &[Shown] = &[
 ];
 
 /// Section 8, "must emulate".
-const EMULATED: &[Shown] = &[
+const EMULATED_FACTS: &[FactCoverage] = &[
     (
         "412 on a stale ETag, and another ETag after every update",
         "src/sandbox/control_plane/cloudfront/tests/deployment.rs",
@@ -257,7 +257,7 @@ const EMULATED: &[Shown] = &[
 
 #[test]
 fn each_is_shown_by_a_test() {
-    for (what, file, test) in SECTION_4.iter().chain(EMULATED) {
+    for (what, file, test) in SECTION_4_FACTS.iter().chain(EMULATED_FACTS) {
         let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&path).unwrap();
         let (before, _) = text

@@ -5,12 +5,12 @@
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use packagecloud_cloudfront::{
-    engine::{self, Run},
+    engine::{self, RunContext},
     model::{
-        aws::names::Names,
+        aws::names::ResourceNames,
         iam::{
-            access::{Need, needs},
-            policy::least_privilege,
+            access::{RequiredPermission, list_required_permissions},
+            policy::render_least_privilege_policy,
         },
         run::{
             answers::Answers,
@@ -19,18 +19,20 @@ use packagecloud_cloudfront::{
             goal::{Goal, Stage, Step},
         },
     },
-    sandbox::{self, Delays, Options, World, control_plane::ACCOUNT, seed::BUCKET},
+    sandbox::{
+        self, Sandbox, SandboxDelays, SandboxOptions, control_plane::ACCOUNT_ID, seed::SANDBOX_BUCKET,
+    },
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{disturbed, engine::world, ground::ground};
+use crate::{disturbed, engine::open_instant_sandbox, session::open_session};
 
 /// How many of the actions are tried where not all are asked for: every so manieth.
-const SAMPLED: usize = 9;
+const SAMPLE_STEP: usize = 9;
 
 /// What the sandbox doesn't weigh, or answers without.
-const NOT_WEIGHED: &[(&str, &str)] = &[
+const UNEVALUATED_ACTIONS: &[(&str, &str)] = &[
     (
         "lambda:DisableReplication*",
         "AWS asks it when an association goes; the sandbox replaces one version by another",
@@ -40,29 +42,33 @@ const NOT_WEIGHED: &[(&str, &str)] = &[
     ("s3:GetObject", "an installation looks at objects where it may, and is told to look where it may not"),
 ];
 
-fn rows() -> Vec<Need> {
-    needs(Goal::Upgrade, &Names::new(BUCKET, &"".parse().unwrap_or_default()), ACCOUNT)
+fn upgrade_needs() -> Vec<RequiredPermission> {
+    list_required_permissions(
+        Goal::Upgrade,
+        &ResourceNames::new(SANDBOX_BUCKET, &"".parse().unwrap_or_default()),
+        ACCOUNT_ID,
+    )
 }
 
 /// From here on the one user has this policy alone.
-fn restrict(world: &World, needs: &[Need]) {
-    let policy = serde_json::from_str(&least_privilege(needs)).unwrap();
-    world.write(|state| state.iam.user.policy = policy);
+fn restrict_user_policy(world: &Sandbox, needs: &[RequiredPermission]) {
+    let policy = serde_json::from_str(&render_least_privilege_policy(needs)).unwrap();
+    world.write_state(|state| state.iam.user.policy = policy);
 }
 
 /// Where a run ended: the stage, the step if it had begun one, and why.
-type End = (Stage, Option<Step>, Failure);
+type RunFailure = (Stage, Option<Step>, Failure);
 
 /// What makes and changes anything in AWS, stage after stage.
-async fn run(world: &World, answers: &Answers) -> Result<(), End> {
-    let ground = ground(world);
+async fn run_writing_stages(world: &Sandbox, answers: &Answers) -> Result<(), RunFailure> {
+    let session = open_session(world);
     for stage in [Stage::Access, Stage::Reindex, Stage::Secret, Stage::Bootstrap, Stage::Distribution] {
-        let plan = Box::pin(engine::look(&ground, stage, answers)).await;
+        let plan = Box::pin(engine::look(&session, stage, answers)).await;
         let plan = plan.map_err(|failure| (stage, None, failure))?;
         let (events, mut heard) = mpsc::unbounded_channel();
         let (_pausing, pause) = watch::channel(false);
-        let run = Run::new(events, CancellationToken::new(), pause);
-        let (_, failure) = Box::pin(engine::apply(&ground, &plan, answers, &run)).await;
+        let run = RunContext::new(events, CancellationToken::new(), pause);
+        let (_, failure) = Box::pin(engine::apply(&session, &plan, answers, &run)).await;
         drop(run);
         let mut ended = None;
         while let Some(event) = heard.recv().await {
@@ -78,27 +84,29 @@ async fn run(world: &World, answers: &Answers) -> Result<(), End> {
 }
 
 /// How the run without `action` ends, on a fresh account, else on one where something of everything is to be mended.
-async fn without(action: &str, stood: &Path) -> Option<End> {
-    let left: Vec<Need> = rows().into_iter().filter(|need| need.action != action).collect();
+async fn run_without_action(action: &str, stood: &Path) -> Option<RunFailure> {
+    let left: Vec<RequiredPermission> =
+        upgrade_needs().into_iter().filter(|need| need.action != action).collect();
     let dir = tempfile::tempdir().unwrap();
-    let fresh = world(dir.path(), &[]);
-    restrict(&fresh, &left);
+    let fresh = open_instant_sandbox(dir.path(), &[]);
+    restrict_user_policy(&fresh, &left);
     let upgrade = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
-    if let Err(end) = Box::pin(run(&fresh, &upgrade)).await {
+    if let Err(end) = Box::pin(run_writing_stages(&fresh, &upgrade)).await {
         return Some(end);
     }
     let dir = tempfile::tempdir().unwrap();
-    crate::twin::copy(stood, dir.path());
-    let standing = world(dir.path(), &[]);
-    restrict(&standing, &left);
-    Box::pin(run(&standing, &disturbed::answers(Goal::Upgrade))).await.err()
+    crate::twin::copy_directory(stood, dir.path());
+    let standing = open_instant_sandbox(dir.path(), &[]);
+    restrict_user_policy(&standing, &left);
+    Box::pin(run_writing_stages(&standing, &disturbed::repair_answers(Goal::Upgrade))).await.err()
 }
 
-fn as_named(action: &str, end: Option<&End>) -> Result<(), String> {
-    let rows: Vec<Need> = rows().into_iter().filter(|need| need.action == action).collect();
-    let needed: Vec<&Need> = rows.iter().filter(|need| !need.optional).collect();
+fn check_failed_step(action: &str, end: Option<&RunFailure>) -> Result<(), String> {
+    let rows: Vec<RequiredPermission> =
+        upgrade_needs().into_iter().filter(|need| need.action == action).collect();
+    let needed: Vec<&RequiredPermission> = rows.iter().filter(|need| !need.optional).collect();
     let Some((stage, step, failure)) = end else {
-        let known = NOT_WEIGHED.iter().any(|(known, _)| *known == action);
+        let known = UNEVALUATED_ACTIONS.iter().any(|(known, _)| *known == action);
         return if needed.is_empty() || known { Ok(()) } else { Err(format!("{action}: nothing ended")) };
     };
     let here = needed.iter().any(|need| need.stage == *stage && step.is_none_or(|step| step == need.step));
@@ -106,26 +114,26 @@ fn as_named(action: &str, end: Option<&End>) -> Result<(), String> {
     if here && said.contains(action) && said.contains("check --policy") {
         return Ok(());
     }
-    let places: Vec<String> = needed.iter().map(|need| need.place()).collect();
+    let places: Vec<String> = needed.iter().map(|need| need.describe_stage_and_step()).collect();
     Err(format!("{action}: expected at {places:?}, ended at {stage:?}, {step:?}: {failure:?}"))
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_any_one_action_the_step_ends_that_the_table_names() {
     let dir = tempfile::tempdir().unwrap();
-    let stood = world(dir.path(), &[]);
-    restrict(&stood, &rows());
+    let stood = open_instant_sandbox(dir.path(), &[]);
+    restrict_user_policy(&stood, &upgrade_needs());
     let upgrade = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
-    assert_eq!(Box::pin(run(&stood, &upgrade)).await, Ok(()), "with all of it");
-    disturbed::disturb(&stood);
+    assert_eq!(Box::pin(run_writing_stages(&stood, &upgrade)).await, Ok(()), "with all of it");
+    disturbed::disturb_account(&stood);
     drop(stood);
 
-    let actions: BTreeSet<&str> = rows().iter().map(|need| need.action).collect();
-    let step = if std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some() { 1 } else { SAMPLED };
+    let actions: BTreeSet<&str> = upgrade_needs().iter().map(|need| need.action).collect();
+    let step = if std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some() { 1 } else { SAMPLE_STEP };
     let mut wrong = Vec::new();
     for action in actions.into_iter().step_by(step) {
-        let end = Box::pin(without(action, dir.path())).await;
-        wrong.extend(as_named(action, end.as_ref()).err());
+        let end = Box::pin(run_without_action(action, dir.path())).await;
+        wrong.extend(check_failed_step(action, end.as_ref()).err());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -134,9 +142,14 @@ async fn without_any_one_action_the_step_ends_that_the_table_names() {
 #[tokio::test(start_paused = true)]
 async fn all_of_it_is_enough_before_the_tags_of_a_fresh_key_count() {
     let dir = tempfile::tempdir().unwrap();
-    let delays = Some(Delays { tags: Duration::from_mins(5), ..Delays::NONE });
-    let world = sandbox::open(&Options { dir: dir.path().to_owned(), delays, ..Options::default() }).unwrap();
-    restrict(&world, &rows());
+    let delays = Some(SandboxDelays { tags: Duration::from_mins(5), ..SandboxDelays::NONE });
+    let world = sandbox::open_sandbox(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        delays,
+        ..SandboxOptions::default()
+    })
+    .unwrap();
+    restrict_user_policy(&world, &upgrade_needs());
     let upgrade = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
-    assert_eq!(Box::pin(run(&world, &upgrade)).await, Ok(()));
+    assert_eq!(Box::pin(run_writing_stages(&world, &upgrade)).await, Ok(()));
 }

@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path};
 
-pub fn copy(from: &Path, to: &Path) {
+pub fn copy_directory(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let at = to.join(entry.file_name());
         if entry.path().is_dir() {
-            copy(&entry.path(), &at);
+            copy_directory(&entry.path(), &at);
         } else {
             fs::copy(entry.path(), at).unwrap();
         }

@@ -8,30 +8,31 @@ use packagecloud_cloudfront::{
             goal::{Goal, Stage},
         },
     },
-    sandbox::{World, seed},
+    sandbox::{Sandbox, seed},
 };
 
-use crate::engine::done;
+use crate::engine::run_stages;
 
 /// Which of the parts are left; the others are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
+pub struct VendorLeftovers {
     pub role: bool,
     pub key: bool,
     pub function: bool,
     pub distribution: bool,
 }
 
-pub const ALL: Left = Left { role: true, key: true, function: true, distribution: true };
-pub const LIVE: [Stage; 5] =
+pub const ALL_LEFTOVERS: VendorLeftovers =
+    VendorLeftovers { role: true, key: true, function: true, distribution: true };
+pub const LIVE_STAGES: [Stage; 5] =
     [Stage::Secret, Stage::Bootstrap, Stage::Distribution, Stage::Configuration, Stage::GoLive];
 
 /// Sets it up, live, and leaves `left` of it in the vendor's name.
-pub async fn set_up(world: &World, answers: &Answers, left: Left) {
+pub async fn set_up_vendor_bootstrap(world: &Sandbox, answers: &Answers, left: VendorLeftovers) {
     let answers = Answers { goal: Some(Goal::Install), ..answers.clone() };
-    let (_, result) = done(world, &answers, &LIVE).await;
+    let (_, result) = run_stages(world, &answers, &LIVE_STAGES).await;
     result.unwrap();
-    world.write(|state| {
+    world.write_state(|state| {
         for role in state.iam.roles.values_mut() {
             role.tags.remove(MARKER_TAG);
         }
@@ -57,12 +58,12 @@ pub async fn set_up(world: &World, answers: &Answers, left: Left) {
             policy.config = policy.config.replace(&policy.name, "packages");
             policy.name = "packages".into();
         }
-        let comment = format!("packagecloud-cloudfront {}", seed::BUCKET);
+        let comment = format!("packagecloud-cloudfront {}", seed::SANDBOX_BUCKET);
         for distribution in state.cloudfront.distributions.values_mut() {
             distribution.tags.remove(MARKER_TAG);
             distribution.config = distribution.config.replace(&comment, "packagecloud packages");
         }
-        let policy = &mut state.s3.buckets.get_mut(seed::BUCKET).unwrap().policy;
+        let policy = &mut state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap().policy;
         *policy = policy.take().map(|text| text.replace("PackagecloudCloudFront", "Vendor"));
         if !left.role {
             state.iam.roles.retain(|name, _| name.starts_with("AWSServiceRole"));

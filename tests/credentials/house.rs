@@ -8,98 +8,99 @@ use std::{
 };
 
 use packagecloud_cloudfront::sandbox::{
-    self, Delays, Options, World,
+    self, Sandbox, SandboxDelays, SandboxOptions,
     control_plane::iam,
-    seed::BUCKET,
-    serve::{self, Serving},
+    seed::SANDBOX_BUCKET,
+    serve::{self, SandboxServer},
 };
 use portable_pty::CommandBuilder;
 use serde_json::json;
 
 use crate::{
-    sandboxed::{object, put},
-    screen::Terminal,
+    sandboxed::{build_object, put_objects},
+    screen::WizardTerminal,
 };
 
-pub const DEVICE: &str = "arn:aws:iam::999999999999:mfa/jo";
+pub const MFA_DEVICE_ARN: &str = "arn:aws:iam::999999999999:mfa/jo";
 
-pub struct House {
+pub struct CredentialsHost {
     dir: tempfile::TempDir,
-    pub world: World,
-    serving: Serving,
+    pub world: Sandbox,
+    serving: SandboxServer,
 }
 
-impl House {
+impl CredentialsHost {
     /// With so many packages in the bucket, each copy of which takes some time.
     pub async fn new(packages: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let options = Options {
+        let options = SandboxOptions {
             dir: dir.path().join("world"),
-            delays: Some(Delays::NONE),
+            delays: Some(SandboxDelays::NONE),
             empty: true,
             latency: Duration::from_millis(15),
-            ..Options::default()
+            ..SandboxOptions::default()
         };
-        let world = sandbox::open(&options).unwrap();
+        let world = sandbox::open_sandbox(&options).unwrap();
         let package = |number| format!("7/8/debian/package_files/{number}.deb");
-        put(&world, (0..packages).map(|number| object(&world, &package(number), b"package")));
-        world.write(|state| {
+        put_objects(&world, (0..packages).map(|number| build_object(&world, &package(number), b"package")));
+        world.write_state(|state| {
             let trust = json!({"Version": "2012-10-17", "Statement": [{
                 "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:user/sandbox"},
                 "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]});
             let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
             let mut role =
-                iam::Role { name: "ops".into(), arn: iam::role_arn("ops"), trust: trust.to_string(), ..iam::Role::default() };
+                iam::RoleRecord { name: "ops".into(), arn: iam::role_arn("ops"), trust: trust.to_string(), ..iam::RoleRecord::default() };
             role.path = "/".into();
             role.policies.insert("all".into(), all.to_string());
             state.iam.roles.insert(role.name.clone(), role);
             let codes = ["123456", "654321"].map(str::to_owned).to_vec();
-            state.iam.user.device = Some(iam::Device { serial: DEVICE.to_owned(), codes });
+            state.iam.user.device = Some(iam::MfaDeviceRecord { serial: MFA_DEVICE_ARN.to_owned(), codes });
         });
-        let serving = serve::serve(&world, 0, 0, 0).await.unwrap();
+        let serving = serve::start_sandbox_server(&world, 0, 0, 0).await.unwrap();
         fs::create_dir(dir.path().join(".aws")).unwrap();
         fs::write(dir.path().join("packagecloud.rb"), "").unwrap();
         Self { dir, world, serving }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub fn file_path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// A session of the role: access key, secret, token.
-    pub fn session(&self) -> (String, String, String) {
-        self.world.role_credentials(&iam::role_arn("ops")).unwrap()
+    pub fn issue_session(&self) -> (String, String, String) {
+        self.world.issue_role_credentials(&iam::role_arn("ops")).unwrap()
     }
 
     /// What lies in AWS's credentials file of profile `work`: a session of the role.
-    pub fn sign_in(&self) {
-        let (access, secret, token) = self.session();
+    pub fn write_session_credentials(&self) {
+        let (access, secret, token) = self.issue_session();
         let text = format!(
             "[work]\naws_access_key_id = {access}\naws_secret_access_key = {secret}\naws_session_token = {token}\n"
         );
-        fs::write(self.path(".aws/credentials"), text).unwrap();
+        fs::write(self.file_path(".aws/credentials"), text).unwrap();
     }
 
     /// A profile `device`, whose role wants a code.
-    pub fn with_device(&self) {
+    pub fn write_mfa_profile(&self) {
         let config = format!(
             "[profile base]\naws_access_key_id = {}\naws_secret_access_key = {}\n\
-             [profile device]\nrole_arn = {}\nsource_profile = base\nmfa_serial = {DEVICE}\n",
+             [profile device]\nrole_arn = {}\nsource_profile = base\nmfa_serial = {MFA_DEVICE_ARN}\n",
             iam::ACCESS_KEY,
             iam::SECRET_KEY,
             iam::role_arn("ops")
         );
-        fs::write(self.path(".aws/config"), config).unwrap();
+        fs::write(self.file_path(".aws/config"), config).unwrap();
     }
 
     /// From now on AWS accepts no session that it gave.
-    pub fn expire(&self) {
+    pub fn expire_sessions(&self) {
         let now = self.world.now();
-        self.world.write(|state| state.iam.sessions.values_mut().for_each(|key| key.expires = Some(now)));
+        self.world
+            .write_state(|state| state.iam.sessions.values_mut().for_each(|key| key.expires = Some(now)));
     }
 
-    fn words(&self, words: &[&str]) -> Vec<String> {
-        let path = |name: &str| self.path(name).display().to_string();
+    fn build_args(&self, words: &[&str]) -> Vec<String> {
+        let path = |name: &str| self.file_path(name).display().to_string();
         let (config, state) = (path("packagecloud.rb"), path("state"));
         let common = [
             "--endpoint-url",
@@ -107,7 +108,7 @@ impl House {
             "--region",
             "us-east-1",
             "--bucket",
-            BUCKET,
+            SANDBOX_BUCKET,
             "--ctl",
             "none",
             "--config",
@@ -118,45 +119,45 @@ impl House {
         common.iter().chain(words).map(|&word| word.to_owned()).collect()
     }
 
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub fn build_command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
         command
             .env_clear()
             .env("HOME", self.dir.path())
             .env("PATH", "/usr/bin:/bin")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .args(self.words(words))
+            .args(self.build_args(words))
             .stdin(Stdio::null());
         command
     }
 
-    pub fn at_a_terminal(&self, words: &[&str]) -> Terminal {
-        let plain = self.command(words);
+    pub fn open_terminal(&self, words: &[&str]) -> WizardTerminal {
+        let plain = self.build_command(words);
         let mut command = CommandBuilder::new(plain.get_program());
         command.env_clear();
         command.args(plain.get_args());
         plain.get_envs().for_each(|(name, value)| command.env(name, value.unwrap_or_default()));
-        Terminal::of(command)
+        WizardTerminal::spawn_command(command)
     }
 
     /// How often S3 has copied an object.
-    pub fn copies(&self) -> usize {
-        let calls = self.world.ledger();
+    pub fn count_copies(&self) -> usize {
+        let calls = self.world.ledger_entries();
         calls.iter().filter(|call| call.operation == "CopyObject" && call.status == Some(200)).count()
     }
 
     /// Waits until the reindex is in its middle.
-    pub fn until_copied(&self, count: usize) {
+    pub fn wait_until_copied(&self, count: usize) {
         let begun = std::time::Instant::now();
-        while self.copies() < count {
-            assert!(begun.elapsed() < Duration::from_mins(2), "it does not copy: {}", self.copies());
+        while self.count_copies() < count {
+            assert!(begun.elapsed() < Duration::from_mins(2), "it does not copy: {}", self.count_copies());
             std::thread::sleep(Duration::from_millis(3));
         }
     }
 }
 
 /// The exit code, and all that was said.
-pub fn ended(mut command: Command) -> (i32, String) {
+pub fn run_to_end(mut command: Command) -> (i32, String) {
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (output.status.code().unwrap(), text)

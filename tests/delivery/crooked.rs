@@ -8,23 +8,23 @@ use std::{
 };
 
 /// The link that it answers for a key.
-pub type Link = Arc<dyn Fn(&str) -> String + Send + Sync>;
+pub type LinkForKey = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// Opens it on loopback, for as long as the test runs; gives its address.
-pub fn open(link: Link) -> String {
+pub fn start_bad_front(link: LinkForKey) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             let link = link.clone();
-            thread::spawn(move || serve(&stream, &link));
+            thread::spawn(move || serve_connection(&stream, &link));
         }
     });
     address
 }
 
 /// Each request of a connection; its tokens are not looked at.
-fn serve(stream: &TcpStream, link: &Link) -> Option<()> {
+fn serve_connection(stream: &TcpStream, link: &LinkForKey) -> Option<()> {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     loop {
         let first = lines.next()?;

@@ -8,29 +8,29 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use packagecloud_cloudfront::sandbox::seed::BUCKET;
+use packagecloud_cloudfront::sandbox::seed::SANDBOX_BUCKET;
 use serde_json::Value;
 
 use super::{
-    node::{Node, run},
-    site::Site,
+    node::{WebNode, run_program},
+    site::PackagecloudSite,
 };
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_packagecloud-cloudfront");
-pub const SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
+pub const BINARY_PATH: &str = env!("CARGO_BIN_EXE_packagecloud-cloudfront");
+pub const CLOUDFRONT_SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
 /// The key pair of AWS's own examples: the sandbox's one user.
-const KEYS: &str = "[work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n\n[dead]\naws_access_key_id = AKIADEADDEADDEADDEAD\naws_secret_access_key = deaddeaddeaddeaddeaddeaddeaddeaddeaddead\n";
+const CREDENTIALS_FILE_TEXT: &str = "[work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n\n[dead]\naws_access_key_id = AKIADEADDEADDEADDEAD\naws_secret_access_key = deaddeaddeaddeaddeaddeaddeaddeaddeaddead\n";
 
-pub struct Farm {
+pub struct HostCluster {
     dir: tempfile::TempDir,
     cloud: Child,
     aws: String,
     edge: String,
-    pub site: Site,
-    pub nodes: Vec<Node>,
+    pub site: PackagecloudSite,
+    pub nodes: Vec<WebNode>,
 }
 
-impl Drop for Farm {
+impl Drop for HostCluster {
     fn drop(&mut self) {
         let _ = self.cloud.kill();
         let _ = self.cloud.wait();
@@ -38,25 +38,25 @@ impl Drop for Farm {
 }
 
 /// How a command ended: its exit code, and all that it said.
-pub struct Ran {
+pub struct ClusterRun {
     pub code: i32,
     pub text: String,
 }
 
-impl Ran {
-    pub fn of(output: &Output) -> Self {
+impl ClusterRun {
+    pub fn from_output(output: &Output) -> Self {
         let text =
             [&output.stdout[..], &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         Self { code: output.status.code().unwrap_or(-1), text: text.concat() }
     }
 
     #[track_caller]
-    pub fn is(&self, code: i32, says: &[&str]) -> &Self {
+    pub fn assert_exit(&self, code: i32, says: &[&str]) -> &Self {
         assert_eq!(self.code, code, "{}", self.text);
         for words in says {
             assert!(self.text.contains(words), "no {words:?} in: {}", self.text);
         }
-        for never in ["panicked", SECRET, super::node::PASSWORD] {
+        for never in ["panicked", CLOUDFRONT_SECRET, super::node::DEPLOY_PASSWORD] {
             assert!(!self.text.contains(never), "{never} in: {}", self.text);
         }
         self
@@ -64,19 +64,19 @@ impl Ran {
 
     /// One error, and its next move.
     #[track_caller]
-    pub fn one_error(&self) -> &Self {
+    pub fn assert_one_error(&self) -> &Self {
         let errors: Vec<&str> = self.text.split("packagecloud-cloudfront: ").skip(1).collect();
         assert!(errors.len() == 1 && errors[0].matches("next: ").count() == 1, "{}", self.text);
         self
     }
 }
 
-impl Farm {
+impl HostCluster {
     /// A farm of these nodes, all running, with the sandbox's packagecloud.rb on each; CloudFront is off.
     pub fn new(names: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let mut cloud = Command::new(BINARY)
+        let mut cloud = Command::new(BINARY_PATH)
             .env_clear()
             .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")
             .args(["--output", "json", "sandbox", "serve"])
@@ -89,30 +89,39 @@ impl Farm {
         let at = |name: &str| serving[name].as_str().unwrap().to_owned();
         let laptop = dir.path().join("laptop");
         fs::create_dir_all(laptop.join(".aws")).unwrap();
-        fs::write(laptop.join(".aws/credentials"), KEYS).unwrap();
-        run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", laptop.join("key").to_str().unwrap()]);
-        let mut farm =
-            Self { aws: at("aws"), edge: at("cloudfront"), cloud, site: Site::new(), nodes: Vec::new(), dir };
+        fs::write(laptop.join(".aws/credentials"), CREDENTIALS_FILE_TEXT).unwrap();
+        run_program(
+            "ssh-keygen",
+            &["-q", "-t", "ed25519", "-N", "", "-f", laptop.join("key").to_str().unwrap()],
+        );
+        let mut farm = Self {
+            aws: at("aws"),
+            edge: at("cloudfront"),
+            cloud,
+            site: PackagecloudSite::new(),
+            nodes: Vec::new(),
+            dir,
+        };
         let file = fs::read_to_string(farm.dir.path().join("aws/packagecloud.rb")).unwrap();
         let file = file.replace("https://packagecloud.sandbox", &farm.site.url);
         for name in names {
-            let mut node = Node::new(farm.dir.path(), name, &laptop.join("key.pub"));
-            node.write("etc/packagecloud.rb", &file);
-            node.start();
+            let mut node = WebNode::new(farm.dir.path(), name, &laptop.join("key.pub"));
+            node.write_file("etc/packagecloud.rb", &file);
+            node.start_sshd();
             farm.nodes.push(node);
         }
-        farm.ssh_config();
-        farm.trust();
-        farm.site.behind(farm.nodes.iter().map(|node| node.path("")).collect());
+        farm.write_ssh_config();
+        farm.write_known_hosts();
+        farm.site.set_nodes(farm.nodes.iter().map(|node| node.file_path("")).collect());
         farm
     }
 
-    pub fn laptop(&self, name: &str) -> PathBuf {
+    pub fn laptop_path(&self, name: &str) -> PathBuf {
         self.dir.path().join("laptop").join(name)
     }
 
     /// ssh's configuration on the laptop: the names that an operator uses.
-    fn ssh_config(&self) {
+    fn write_ssh_config(&self) {
         let mut text = String::new();
         for node in &self.nodes {
             let (ip, port) = (node.address.ip(), node.address.port());
@@ -120,22 +129,22 @@ impl Farm {
         }
         text.push_str(&format!(
             "Host *\n  User root\n  IdentityFile {}\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile {}\n  GlobalKnownHostsFile /dev/null\n  HashKnownHosts no\n",
-            self.laptop("key").display(),
-            self.laptop("known_hosts").display(),
+            self.laptop_path("key").display(),
+            self.laptop_path("known_hosts").display(),
         ));
-        fs::write(self.laptop("ssh_config"), text).unwrap();
+        fs::write(self.laptop_path("ssh_config"), text).unwrap();
     }
 
     /// The laptop knows the nodes' host keys as they are now.
-    pub fn trust(&self) {
+    pub fn write_known_hosts(&self) {
         let known: String = self
             .nodes
             .iter()
             .map(|node| {
-                format!("[{}]:{} {}", node.address.ip(), node.address.port(), node.text("host_key.pub"))
+                format!("[{}]:{} {}", node.address.ip(), node.address.port(), node.read_file("host_key.pub"))
             })
             .collect();
-        fs::write(self.laptop("known_hosts"), known).unwrap();
+        fs::write(self.laptop_path("known_hosts"), known).unwrap();
     }
 
     pub fn probe_url(&self) -> String {
@@ -143,27 +152,27 @@ impl Farm {
     }
 
     /// Where AWS and the edge are, and the bucket.
-    pub fn options(&self) -> [&str; 8] {
+    pub fn aws_options(&self) -> [&str; 8] {
         let (aws, edge) = (self.aws.as_str(), self.edge.as_str());
-        ["--endpoint-url", aws, "--edge-url", edge, "--region", "us-east-1", "--bucket", BUCKET]
+        ["--endpoint-url", aws, "--edge-url", edge, "--region", "us-east-1", "--bucket", SANDBOX_BUCKET]
     }
 
     /// The binary on the laptop, with no host named yet.
-    pub fn binary(&self) -> Command {
-        self.binary_in(&self.laptop("state"))
+    pub fn binary_command(&self) -> Command {
+        self.binary_command_in(&self.laptop_path("state"))
     }
 
     /// The same with this state.
-    fn binary_in(&self, state: &Path) -> Command {
-        let mut command = Command::new(BINARY);
+    fn binary_command_in(&self, state: &Path) -> Command {
+        let mut command = Command::new(BINARY_PATH);
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("HOME", self.laptop(""))
+            .env("HOME", self.laptop_path(""))
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("AWS_SHARED_CREDENTIALS_FILE", self.laptop(".aws/credentials"))
-            .args(["--ssh", &format!("ssh -F {}", self.laptop("ssh_config").display())])
-            .args(self.options())
+            .env("AWS_SHARED_CREDENTIALS_FILE", self.laptop_path(".aws/credentials"))
+            .args(["--ssh", &format!("ssh -F {}", self.laptop_path("ssh_config").display())])
+            .args(self.aws_options())
             .arg("--state-dir")
             .arg(state)
             .stdin(Stdio::null());
@@ -171,13 +180,13 @@ impl Farm {
     }
 
     /// The same for the farm's nodes, with the profile `work`, proven by the site.
-    pub fn command(&self, words: &[&str]) -> Command {
-        self.command_in(&self.laptop("state"), words)
+    pub fn cluster_command(&self, words: &[&str]) -> Command {
+        self.cluster_command_in(&self.laptop_path("state"), words)
     }
 
     /// The same with this state: another laptop.
-    pub fn command_in(&self, state: &Path, words: &[&str]) -> Command {
-        let mut command = self.binary_in(state);
+    pub fn cluster_command_in(&self, state: &Path, words: &[&str]) -> Command {
+        let mut command = self.binary_command_in(state);
         for node in &self.nodes {
             command.args(["--host", &node.name]);
         }
@@ -185,21 +194,21 @@ impl Farm {
         command
     }
 
-    pub fn run(&self, words: &[&str]) -> Ran {
-        Ran::of(&self.command(words).output().unwrap())
+    pub fn run_on_cluster(&self, words: &[&str]) -> ClusterRun {
+        ClusterRun::from_output(&self.cluster_command(words).output().unwrap())
     }
 
     /// Another laptop's state.
-    pub fn other_laptop(&self) -> PathBuf {
-        self.laptop("other-state")
+    pub fn other_laptop_state(&self) -> PathBuf {
+        self.laptop_path("other-state")
     }
 
     /// What lies in the nodes' places, and is there to stay: for showing that nothing was changed.
-    pub fn everything(&self) -> Vec<(PathBuf, Vec<u8>)> {
+    pub fn read_node_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut files = Vec::new();
         for node in &self.nodes {
             for place in ["etc", "lib", "run"] {
-                all(&node.path(place), &mut files);
+                collect_files(&node.file_path(place), &mut files);
             }
         }
         // Who works there, and what they say, is no change of what is there.
@@ -209,18 +218,18 @@ impl Farm {
     }
 
     /// Whether anything of that name was made in the account.
-    pub fn aws_holds(&self, name: &str) -> bool {
+    pub fn has_aws_resource(&self, name: &str) -> bool {
         let mut files = Vec::new();
-        all(&self.dir.path().join("aws"), &mut files);
+        collect_files(&self.dir.path().join("aws"), &mut files);
         assert!(!files.is_empty());
         files.iter().any(|(_, bytes)| bytes.windows(name.len()).any(|window| window == name.as_bytes()))
     }
 }
 
-fn all(dir: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+fn collect_files(dir: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
     for entry in fs::read_dir(dir).unwrap().flatten() {
         if entry.path().is_dir() {
-            all(&entry.path(), files);
+            collect_files(&entry.path(), files);
         } else {
             files.push((entry.path(), fs::read(entry.path()).unwrap()));
         }

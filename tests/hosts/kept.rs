@@ -7,11 +7,11 @@ use std::{
     process::Command,
 };
 
-use super::{farm::Farm, node::run};
+use super::{farm::HostCluster, node::run_program};
 
-const LABEL: &str = "system_u:object_r:etc_t:s0";
+const SELINUX_LABEL: &str = "system_u:object_r:etc_t:s0";
 
-fn said(program: &str, arguments: &[&str], path: &Path) -> String {
+fn read_output(program: &str, arguments: &[&str], path: &Path) -> String {
     let out = Command::new(program).args(arguments).arg(path).output();
     let out = out.unwrap_or_else(|error| panic!("{program}: {error}"));
     assert!(out.status.success(), "{program}: {}", String::from_utf8_lossy(&out.stderr));
@@ -19,29 +19,30 @@ fn said(program: &str, arguments: &[&str], path: &Path) -> String {
 }
 
 /// Mode, owner, list, label and the rest.
-fn attached(path: &Path) -> (u32, u32, u32, String, String) {
+fn read_attributes(path: &Path) -> (u32, u32, u32, String, String) {
     let meta = fs::metadata(path).unwrap();
-    let list = said("getfacl", &["--absolute-names", "--numeric"], path);
-    let rest = said("getfattr", &["--absolute-names", "-d", "-m", "^(user|security|trusted)\\."], path);
+    let list = read_output("getfacl", &["--absolute-names", "--numeric"], path);
+    let rest =
+        read_output("getfattr", &["--absolute-names", "-d", "-m", "^(user|security|trusted)\\."], path);
     (meta.mode(), meta.uid(), meta.gid(), list, rest)
 }
 
-fn attach(path: &Path) {
+fn set_attributes(path: &Path) {
     let text = path.to_str().unwrap();
     chown(path, Some(20717), Some(4)).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o640)).unwrap();
-    run("setfacl", &["-m", "u:20718:r--,g:20719:r--", text]);
-    run("setfattr", &["-n", "security.selinux", "-v", LABEL, text]);
-    run("setfattr", &["-n", "user.note", "-v", "ours", text]);
-    run("setfattr", &["-n", "trusted.note", "-v", "roots", text]);
+    run_program("setfacl", &["-m", "u:20718:r--,g:20719:r--", text]);
+    run_program("setfattr", &["-n", "security.selinux", "-v", SELINUX_LABEL, text]);
+    run_program("setfattr", &["-n", "user.note", "-v", "ours", text]);
+    run_program("setfattr", &["-n", "trusted.note", "-v", "roots", text]);
 }
 
 #[track_caller]
-fn stays(path: &Path, before: &(u32, u32, u32, String, String)) {
-    let after = attached(path);
+fn assert_attributes_kept(path: &Path, before: &(u32, u32, u32, String, String)) {
+    let after = read_attributes(path);
     assert_eq!(&after, before);
     assert!(after.3.contains("user:20718:r--") && after.3.contains("group:20719:r--"), "{}", after.3);
-    for words in [LABEL, "user.note=\"ours\"", "trusted.note=\"roots\""] {
+    for words in [SELINUX_LABEL, "user.note=\"ours\"", "trusted.note=\"roots\""] {
         assert!(after.4.contains(words), "no {words} in {}", after.4);
     }
     for entry in fs::read_dir(path.parent().unwrap()).unwrap().flatten() {
@@ -56,45 +57,45 @@ fn stays(path: &Path, before: &(u32, u32, u32, String, String)) {
 
 #[test]
 fn over_ssh() {
-    let farm = Farm::new(&["web1"]);
-    let path = farm.nodes[0].path("etc/packagecloud.rb");
-    attach(&path);
-    let before = attached(&path);
-    farm.run(&["enable", "--prepare", "--yes"]).is(0, &[]);
-    assert!(farm.nodes[0].values().secret.is_some());
-    stays(&path, &before);
+    let farm = HostCluster::new(&["web1"]);
+    let path = farm.nodes[0].file_path("etc/packagecloud.rb");
+    set_attributes(&path);
+    let before = read_attributes(&path);
+    farm.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
+    assert!(farm.nodes[0].config_values().secret.is_some());
+    assert_attributes_kept(&path, &before);
 }
 
 #[test]
 fn here() {
-    let farm = Farm::new(&[]);
-    let dir = farm.laptop("etc");
+    let farm = HostCluster::new(&[]);
+    let dir = farm.laptop_path("etc");
     fs::create_dir(&dir).unwrap();
     let path = dir.join("packagecloud.rb");
     fs::write(&path, "packagecloud_rails['x'] = 1\n").unwrap();
-    attach(&path);
-    let before = attached(&path);
+    set_attributes(&path);
+    let before = read_attributes(&path);
     let out = farm
-        .command(&["generate-cloudfront-secret", "--yes", "--ctl", "none", "--config"])
+        .cluster_command(&["generate-cloudfront-secret", "--yes", "--ctl", "none", "--config"])
         .arg(&path)
         .output()
         .unwrap();
-    super::farm::Ran::of(&out).is(0, &[]);
+    super::farm::ClusterRun::from_output(&out).assert_exit(0, &[]);
     assert!(fs::read_to_string(&path).unwrap().contains("cloudfront_secret"));
-    stays(&path, &before);
+    assert_attributes_kept(&path, &before);
 }
 
 #[test]
 fn a_read_only_etc_there_gives_the_lines_to_type() {
-    let farm = Farm::new(&["web1"]);
+    let farm = HostCluster::new(&["web1"]);
     let node = &farm.nodes[0];
-    farm.run(&["enable", "--yes"]).is(0, &[]);
-    let before = farm.everything();
-    let config = farm.laptop("ssh_config");
+    farm.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
+    let before = farm.read_node_files();
+    let config = farm.laptop_path("ssh_config");
     let remount = ["mount", "-o", "remount,bind,ro", "/etc/packagecloud"];
-    run("ssh", &[&["-F", config.to_str().unwrap(), "web1"], &remount[..]].concat());
-    let ran = farm.run(&["disable", "--yes"]);
-    ran.is(
+    run_program("ssh", &[&["-F", config.to_str().unwrap(), "web1"], &remount[..]].concat());
+    let ran = farm.run_on_cluster(&["disable", "--yes"]);
+    ran.assert_exit(
         1,
         &[
             "Read-only file system",
@@ -103,7 +104,7 @@ fn a_read_only_etc_there_gives_the_lines_to_type() {
         ],
     );
     let etc = |files: Vec<(std::path::PathBuf, Vec<u8>)>| {
-        files.into_iter().filter(|(path, _)| path.starts_with(node.path("etc"))).collect::<Vec<_>>()
+        files.into_iter().filter(|(path, _)| path.starts_with(node.file_path("etc"))).collect::<Vec<_>>()
     };
-    assert!(etc(farm.everything()) == etc(before), "{}", ran.text);
+    assert!(etc(farm.read_node_files()) == etc(before), "{}", ran.text);
 }

@@ -8,14 +8,14 @@ use std::{
 
 use serde_json::Value;
 
-use super::farm::{Farm, Ran};
+use super::farm::{ClusterRun, HostCluster};
 
 #[test]
 fn a_line_that_drops_in_every_step_changes_nothing_of_how_it_ends() {
-    let farm = Farm::new(&["web1"]);
+    let farm = HostCluster::new(&["web1"]);
     let node = &farm.nodes[0];
     let mut child = farm
-        .command(&["--output", "json", "enable", "--yes"])
+        .cluster_command(&["--output", "json", "enable", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -33,7 +33,7 @@ fn a_line_that_drops_in_every_step_changes_nothing_of_how_it_ends() {
         {
             // At once, and some milliseconds on: another moment in each step.
             std::thread::sleep(Duration::from_millis(steps.len() as u64 * 13 % 40));
-            dropped += node.drop_lines();
+            dropped += node.drop_connections();
             steps.push(step);
         }
     }
@@ -44,11 +44,15 @@ fn a_line_that_drops_in_every_step_changes_nothing_of_how_it_ends() {
         assert!(steps.iter().any(|dropped| dropped == step), "nothing was dropped in {step}: {steps:?}");
     }
     assert!(dropped >= 8, "only {dropped} lines were dropped: {steps:?}");
-    assert_eq!(node.applied().enabled, Some(true), "{said}");
-    assert_eq!(node.applied(), node.values());
-    assert_eq!((node.ran("reconfigure"), node.ran("restart")), (1, 1), "each runs once: {said}");
+    assert_eq!(node.applied_values().enabled, Some(true), "{said}");
+    assert_eq!(node.applied_values(), node.config_values());
+    assert_eq!(
+        (node.count_ctl_runs("reconfigure"), node.count_ctl_runs("restart")),
+        (1, 1),
+        "each runs once: {said}"
+    );
     // One backup for each change of the file, and nothing half made.
-    let names: Vec<String> = std::fs::read_dir(node.path("etc"))
+    let names: Vec<String> = std::fs::read_dir(node.file_path("etc"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
@@ -56,7 +60,7 @@ fn a_line_that_drops_in_every_step_changes_nothing_of_how_it_ends() {
     assert!(!names.iter().any(|name| name.ends_with(".new")), "{names:?}");
     assert_eq!(names.len(), 4, "{names:?}");
     let left: Vec<_> =
-        std::fs::read_dir(node.path("lib")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        std::fs::read_dir(node.file_path("lib")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(
         left.iter().all(|name| name == "lock" || name == "events"),
         "its lines are not left there: {left:?}"
@@ -65,62 +69,71 @@ fn a_line_that_drops_in_every_step_changes_nothing_of_how_it_ends() {
 
 #[test]
 fn killed_in_a_reconfigure_the_next_start_follows_the_one_that_runs() {
-    let farm = Farm::new(&["web1"]);
+    let farm = HostCluster::new(&["web1"]);
     let node = &farm.nodes[0];
-    farm.run(&["enable", "--prepare", "--yes"]).is(0, &[]);
-    node.hold("reconfigure", true);
-    let mut child =
-        farm.command(&["enable", "--yes"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    farm.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
+    node.hold_ctl_command("reconfigure", true);
+    let mut child = farm
+        .cluster_command(&["enable", "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut said = String::new();
-    until_chef(&mut child, &mut said);
+    wait_for_chef_start(&mut child, &mut said);
     child.kill().unwrap();
     child.wait().unwrap();
-    let mut next =
-        farm.command(&["enable", "--yes"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut next = farm
+        .cluster_command(&["enable", "--yes"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut said = String::new();
     // It has found the one that runs: its first line is told again.
-    let mut rest = until_chef(&mut next, &mut said);
-    node.hold("reconfigure", false);
+    let mut rest = wait_for_chef_start(&mut next, &mut said);
+    node.hold_ctl_command("reconfigure", false);
     rest.read_to_string(&mut said).unwrap();
-    let ran = Ran { code: next.wait().unwrap().code().unwrap(), text: said };
-    ran.is(0, &["cloudfront_secret: '(hidden)'", "on since"]);
-    assert_eq!(node.ran("reconfigure"), 1, "{}", ran.text);
+    let ran = ClusterRun { code: next.wait().unwrap().code().unwrap(), text: said };
+    ran.assert_exit(0, &["cloudfront_secret: '(hidden)'", "on since"]);
+    assert_eq!(node.count_ctl_runs("reconfigure"), 1, "{}", ran.text);
 }
 
 #[test]
 fn the_vendors_reindex_that_ended_while_nobody_looked_is_not_run_again() {
-    let farm = Farm::new(&["web1"]);
+    let farm = HostCluster::new(&["web1"]);
     let node = &farm.nodes[0];
     let words = ["reindex-everything", "--vendor-reindex", "yes", "--yes"];
-    node.hold("reindex-everything", true);
-    let mut child = farm.command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    node.hold_ctl_command("reindex-everything", true);
+    let mut child =
+        farm.cluster_command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
-    until_said(&mut child, "queued", &mut said);
+    wait_for_text(&mut child, "queued", &mut said);
     child.kill().unwrap();
     child.wait().unwrap();
-    node.hold("reindex-everything", false);
+    node.hold_ctl_command("reindex-everything", false);
     let end = std::time::Instant::now() + Duration::from_mins(1);
-    while node.text("lib/ctl.status").is_empty() {
+    while node.read_file("lib/ctl.status").is_empty() {
         assert!(std::time::Instant::now() < end, "it never ended");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let mut next = farm.command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut next = farm.cluster_command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     // Its lines are told, and then its queue is waited for, which takes ten minutes of quiet.
     let mut said = String::new();
-    until_said(&mut next, "waiting until packagecloud has worked through its queue", &mut said);
+    wait_for_text(&mut next, "waiting until packagecloud has worked through its queue", &mut said);
     next.kill().unwrap();
     next.wait().unwrap();
     assert!(said.contains("all queued"), "{said}");
-    assert_eq!(node.ran("reindex-everything"), 1, "{said}");
+    assert_eq!(node.count_ctl_runs("reindex-everything"), 1, "{said}");
 }
 
 /// Hears what is said until the reconfigure has begun to speak.
-fn until_chef(child: &mut Child, said: &mut String) -> BufReader<ChildStderr> {
-    until_said(child, "Starting Chef Client", said)
+fn wait_for_chef_start(child: &mut Child, said: &mut String) -> BufReader<ChildStderr> {
+    wait_for_text(child, "Starting Chef Client", said)
 }
 
 /// Hears what is said until it holds these words.
-fn until_said(child: &mut Child, words: &str, said: &mut String) -> BufReader<ChildStderr> {
+fn wait_for_text(child: &mut Child, words: &str, said: &mut String) -> BufReader<ChildStderr> {
     let mut lines = BufReader::new(child.stderr.take().unwrap());
     while !said.contains(words) {
         assert_ne!(lines.read_line(said).unwrap(), 0, "it ended before: {said}");
@@ -131,12 +144,12 @@ fn until_said(child: &mut Child, words: &str, said: &mut String) -> BufReader<Ch
 #[test]
 fn the_file_keeps_its_mode_owner_and_list_of_access_and_no_secret_is_on_a_command_line() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    let farm = Farm::new(&["web1"]);
+    let farm = HostCluster::new(&["web1"]);
     let node = &farm.nodes[0];
-    let path = node.path("etc/packagecloud.rb");
+    let path = node.file_path("etc/packagecloud.rb");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::chown(&path, Some(0), Some(4)).unwrap();
-    let hidden = node.path("opt/seen");
+    let hidden = node.file_path("opt/seen");
     // Every command line on this machine, as any of its users may see it.
     let watching = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let watched = watching.clone();
@@ -149,23 +162,23 @@ fn the_file_keeps_its_mode_owner_and_list_of_access_and_no_secret_is_on_a_comman
         }
         lines
     });
-    let ran = farm.run(&["--show-secret", "enable", "--prepare", "--yes"]);
+    let ran = farm.run_on_cluster(&["--show-secret", "enable", "--prepare", "--yes"]);
     assert_eq!(ran.code, 0, "{}", ran.text);
     watching.store(false, std::sync::atomic::Ordering::Relaxed);
     let lines = watch.join().unwrap();
-    let secret = node.values().secret.unwrap();
+    let secret = node.config_values().secret.unwrap();
     let encoded = {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
-        STANDARD.encode(node.config())
+        STANDARD.encode(node.read_config())
     };
     for line in &lines {
         let line = String::from_utf8_lossy(line);
-        assert!(!line.contains(secret.expose()) && !line.contains(&encoded[..64]), "{line}");
+        assert!(!line.contains(secret.expose_secret()) && !line.contains(&encoded[..64]), "{line}");
     }
     assert!(lines.len() > 5 && !hidden.exists());
     let meta = std::fs::metadata(&path).unwrap();
     assert_eq!((meta.mode() & 0o7777, meta.uid(), meta.gid()), (0o640, 0, 4));
-    for entry in std::fs::read_dir(node.path("etc")).unwrap().flatten() {
+    for entry in std::fs::read_dir(node.file_path("etc")).unwrap().flatten() {
         if entry.path() != path {
             assert_eq!(entry.metadata().unwrap().mode() & 0o7777, 0o600, "{:?}", entry.path());
         }

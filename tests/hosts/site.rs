@@ -12,19 +12,19 @@ use std::{
 use packagecloud_cloudfront::{
     model::{
         packagecloud::config_file::ConfigFile,
-        url::token::{self, Construction, Mac},
+        url::token::{self, MacAlgorithm, TokenConstruction},
     },
-    sandbox::seed::BUCKET,
+    sandbox::seed::SANDBOX_BUCKET,
 };
 
 /// The site: which directories of nodes answer.
 #[derive(Clone)]
-pub struct Site {
+pub struct PackagecloudSite {
     pub url: String,
     nodes: Arc<Mutex<Vec<PathBuf>>>,
 }
 
-impl Site {
+impl PackagecloudSite {
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -47,7 +47,7 @@ impl Site {
                 let answer = if nodes.is_empty() {
                     "HTTP/1.1 503 none\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()
                 } else {
-                    let to = location(&nodes[turn % nodes.len()], &key);
+                    let to = redirect_location(&nodes[turn % nodes.len()], &key);
                     format!(
                         "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
                     )
@@ -59,23 +59,23 @@ impl Site {
     }
 
     /// These nodes answer from now on.
-    pub fn behind(&self, nodes: Vec<PathBuf>) {
+    pub fn set_nodes(&self, nodes: Vec<PathBuf>) {
         *self.nodes.lock().unwrap() = nodes;
     }
 }
 
 /// Where a node redirects to: as its file had it when it was last restarted.
-fn location(node: &std::path::Path, key: &str) -> String {
-    let file = ConfigFile::parse(&fs::read(node.join("opt/applied.rb")).unwrap_or_default());
-    let values = file.values();
+fn redirect_location(node: &std::path::Path, key: &str) -> String {
+    let file = ConfigFile::parse_ruby(&fs::read(node.join("opt/applied.rb")).unwrap_or_default());
+    let values = file.setting_values();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     match (values.enabled, values.secret, values.packages_domain) {
         (Some(true), Some(secret), Some(domain)) => {
-            let mac = secret.key().unwrap();
-            token::signed_url(&mac, key, now + 300, Mac::Sha1, Construction::default(), &domain)
+            let mac = secret.decode_base64_key().unwrap();
+            token::sign_url(&mac, key, now + 300, MacAlgorithm::Sha1, TokenConstruction::default(), &domain)
         }
         _ => format!(
-            "https://{BUCKET}.s3.amazonaws.com/{key}?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires={}&Signature=x",
+            "https://{SANDBOX_BUCKET}.s3.amazonaws.com/{key}?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires={}&Signature=x",
             now + 300
         ),
     }

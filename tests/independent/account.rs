@@ -10,18 +10,18 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use packagecloud_cloudfront::{
     model::{
-        aws::names::Names,
-        iam::access::{Need, needs},
+        aws::names::ResourceNames,
+        iam::access::{RequiredPermission, list_required_permissions},
         run::goal::Goal,
     },
-    sandbox::seed::BUCKET,
+    sandbox::seed::SANDBOX_BUCKET,
 };
 use serde_json::Value;
 
 /// A package and repository metadata, neither with the Cache-Control that it needs.
-const OBJECTS: [&str; 2] = ["7/8/debian/package_files/97310.deb", "7/8/debian/dists/jammy/InRelease"];
+const OBJECT_KEYS: [&str; 2] = ["7/8/debian/package_files/97310.deb", "7/8/debian/dists/jammy/InRelease"];
 
-pub struct Account {
+pub struct TestAccount {
     pub id: String,
     pub bucket: String,
     pub root: SdkConfig,
@@ -33,21 +33,21 @@ pub struct Account {
     pub dir: tempfile::TempDir,
 }
 
-pub struct Ran {
+pub struct AccountRun {
     pub code: i32,
     pub text: String,
     pub lines: Vec<Value>,
 }
 
-impl Ran {
+impl AccountRun {
     #[track_caller]
-    pub fn is(self, code: i32) -> Self {
+    pub fn assert_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{}", self.text);
         self
     }
 
     /// The checks that `check` and `verify` said: name, result, detail.
-    pub fn checks(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+    pub fn check_results(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.lines.iter().filter(|line| line["type"] == "check").map(|line| {
             (
                 line["name"].as_str().unwrap(),
@@ -58,9 +58,9 @@ impl Ran {
     }
 }
 
-impl Account {
+impl TestAccount {
     /// The endpoint's account with this root key.
-    pub async fn at(url: &str, id: &str, access_key: &str, secret: &str) -> Self {
+    pub async fn with_root_key(url: &str, id: &str, access_key: &str, secret: &str) -> Self {
         let credentials = Credentials::new(access_key, secret, None, None, "test");
         let root = aws_config::defaults(BehaviorVersion::latest())
             .credentials_provider(credentials)
@@ -77,7 +77,7 @@ impl Account {
         let keys = (access_key.to_owned(), secret.to_owned());
         Self {
             id: id.to_owned(),
-            bucket: BUCKET.to_owned(),
+            bucket: SANDBOX_BUCKET.to_owned(),
             root,
             keys,
             url: url.to_owned(),
@@ -87,54 +87,54 @@ impl Account {
     }
 
     /// A fresh account of ministack's, with the bucket and two objects: its id as access key is its root's.
-    pub async fn fresh(url: &str, id: &str) -> Self {
-        let mut account = Self::at(url, id, id, "any").await;
+    pub async fn create_fresh(url: &str, id: &str) -> Self {
+        let mut account = Self::with_root_key(url, id, id, "any").await;
         // A bucket's name is taken once for all accounts.
         account.bucket = format!("acme-packages-{id}");
-        let s3 = account.s3();
+        let s3 = account.s3_client();
         s3.create_bucket().bucket(&account.bucket).send().await.unwrap();
-        for key in OBJECTS {
+        for key in OBJECT_KEYS {
             let body = aws_sdk_s3::primitives::ByteStream::from_static(b"a package, or what stands for one");
             s3.put_object().bucket(&account.bucket).key(key).body(body).send().await.unwrap();
         }
         account
     }
 
-    pub fn s3(&self) -> aws_sdk_s3::Client {
+    pub fn s3_client(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.root).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
     }
 
     /// From here on the binary runs as a user with this policy and nothing else.
-    pub async fn as_user_with(&mut self, policy: &str) {
-        const NAME: &str = "installer";
+    pub async fn use_user_with_policy(&mut self, policy: &str) {
+        const USER_NAME: &str = "installer";
         let iam = aws_sdk_iam::Client::new(&self.root);
         if self.keys.0 == self.id {
-            iam.create_user().user_name(NAME).send().await.unwrap();
-            let made = iam.create_access_key().user_name(NAME).send().await.unwrap().access_key.unwrap();
+            iam.create_user().user_name(USER_NAME).send().await.unwrap();
+            let made = iam.create_access_key().user_name(USER_NAME).send().await.unwrap().access_key.unwrap();
             self.keys = (made.access_key_id, made.secret_access_key);
         }
-        let put = iam.put_user_policy().user_name(NAME).policy_name("only").policy_document(policy);
+        let put = iam.put_user_policy().user_name(USER_NAME).policy_name("only").policy_document(policy);
         put.send().await.unwrap();
     }
 
-    pub fn names(&self) -> Names {
-        Names::new(&self.bucket, &"".parse().unwrap_or_default())
+    pub fn resource_names(&self) -> ResourceNames {
+        ResourceNames::new(&self.bucket, &"".parse().unwrap_or_default())
     }
 
-    pub fn needs(&self, goal: Goal) -> Vec<Need> {
-        needs(goal, &self.names(), &self.id)
+    pub fn permission_needs(&self, goal: Goal) -> Vec<RequiredPermission> {
+        list_required_permissions(goal, &self.resource_names(), &self.id)
     }
 
-    pub fn file(&self) -> String {
+    pub fn read_config(&self) -> String {
         fs::read_to_string(self.dir.path().join("packagecloud.rb")).unwrap()
     }
 
-    pub fn run(&self, words: &[&str]) -> Ran {
-        self.run_with(&["--output", "json"], words)
+    pub fn run_json(&self, words: &[&str]) -> AccountRun {
+        self.run_with_options(&["--output", "json"], words)
     }
 
-    pub fn run_with(&self, first: &[&str], words: &[&str]) -> Ran {
+    pub fn run_with_options(&self, first: &[&str], words: &[&str]) -> AccountRun {
         let output = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -159,6 +159,6 @@ impl Account {
         let text = format!("{words:?}\n{stdout}{}", String::from_utf8(output.stderr).unwrap());
         assert!(!text.contains("panicked"), "{text}");
         let lines = stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Ran { code: output.status.code().expect("it ended by itself"), text, lines }
+        AccountRun { code: output.status.code().expect("it ended by itself"), text, lines }
     }
 }

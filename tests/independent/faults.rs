@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Actions that ministack weighs on `*`, or under another name, or without the condition, where AWS weighs them on the resource and under it.
-const ASKED_OTHERWISE: &[(&str, &str, &str)] = &[
+const ACTIONS_EVALUATED_OTHERWISE: &[(&str, &str, &str)] = &[
     ("iam:CreateServiceLinkedRole", "iam:CreateServiceLinkedRole", "on *; AWS on the role's ARN"),
     ("kms:CreateAlias", "kms:CreateAlias", "on *; AWS on the alias and on the key"),
     (
@@ -32,7 +32,7 @@ pub const SIMULATED_WITHOUT_CONTEXT: &[&str] = &[
 ];
 
 /// Actions that ministack never asks for where AWS does.
-pub const NEVER_ASKED: &[(&str, &str)] = &[
+pub const ACTIONS_NEVER_EVALUATED: &[(&str, &str)] = &[
     ("iam:PassRole", "CreateFunction takes any role"),
     ("lambda:EnableReplication*", "it has no replicas"),
     ("lambda:DisableReplication*", "it has no replicas"),
@@ -42,7 +42,7 @@ pub const NEVER_ASKED: &[(&str, &str)] = &[
 
 /// The policy as ministack has to be given it for the same rights: the statements of ours, and for what it asks
 /// otherwise one more each.
-pub fn translated(policy: &str) -> String {
+pub fn translate_policy(policy: &str) -> String {
     let mut document: Value = serde_json::from_str(policy).unwrap();
     let granted = |action: &str| {
         document["Statement"]
@@ -51,7 +51,7 @@ pub fn translated(policy: &str) -> String {
             .iter()
             .any(|one| one["Action"].as_array().unwrap().iter().any(|granted| granted == action))
     };
-    let more: Vec<Value> = ASKED_OTHERWISE
+    let more: Vec<Value> = ACTIONS_EVALUATED_OTHERWISE
         .iter()
         .filter(|(ours, ..)| granted(ours))
         .map(|(_, theirs, _)| json!({"Effect": "Allow", "Action": [theirs], "Resource": "*"}))
@@ -61,8 +61,8 @@ pub fn translated(policy: &str) -> String {
 }
 
 /// The same with the right to simulate as ministack asks for it: on `*`, where AWS asks on the principal.
-pub fn translated_and_simulating(policy: &str) -> String {
-    let mut document: Value = serde_json::from_str(&translated(policy)).unwrap();
+pub fn translate_policy_with_simulation(policy: &str) -> String {
+    let mut document: Value = serde_json::from_str(&translate_policy(policy)).unwrap();
     document["Statement"]
         .as_array_mut()
         .unwrap()
@@ -72,7 +72,7 @@ pub fn translated_and_simulating(policy: &str) -> String {
 
 /// What a distribution's configuration holds in the sandbox alone: AWS fills in what was left out, ministack gives a
 /// configuration back as it was sent.
-pub const NOT_FILLED_IN: &[&str] = &[
+pub const SANDBOX_ONLY_DEFAULTS: &[&str] = &[
     "aliases: Some/Aliases quantity: 0",
     "cache_behaviors: Some/CacheBehaviors quantity: 0",
     "continuous_deployment_policy_id: Some \"\"",
@@ -96,7 +96,7 @@ pub const NOT_FILLED_IN: &[&str] = &[
 ];
 
 /// What a cache policy holds in ministack alone: a list of nothing where the behavior is `none`.
-pub const EMPTY_LISTS: &[&str] = &[
+pub const MINISTACK_EMPTY_LISTS: &[&str] = &[
     "/cookies: Some/CookieNames quantity: 0",
     "/headers: Some/Headers quantity: 0",
     "/query_strings: Some/QueryStringNames quantity: 0",

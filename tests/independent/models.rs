@@ -3,20 +3,20 @@
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use packagecloud_cloudfront::sandbox::{
-    self, Delays, Options,
+    self, SandboxDelays, SandboxOptions,
     control_plane::iam::{ACCESS_KEY, SECRET_KEY},
 };
 use serde_json::Value;
 
-use crate::{account::Account, sandbox::Sandbox, wire};
+use crate::{account::TestAccount, sandbox::SandboxProcess, wire};
 
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/emulators/bin/python");
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/independent/validate.py");
+const PYTHON_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/emulators/bin/python");
+const VALIDATOR_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/independent/validate.py");
 
 /// What the validator says of the recorded requests, a line each; and whether it found all of them right.
-fn validated(dir: &Path) -> (Vec<Value>, bool) {
-    assert!(Path::new(PYTHON).exists(), "{PYTHON} is missing: tests/run installs it");
-    let output = Command::new(PYTHON).arg(SCRIPT).arg(dir).output().unwrap();
+fn validate_requests(dir: &Path) -> (Vec<Value>, bool) {
+    assert!(Path::new(PYTHON_PATH).exists(), "{PYTHON_PATH} is missing: tests/run installs it");
+    let output = Command::new(PYTHON_PATH).arg(VALIDATOR_SCRIPT).arg(dir).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -24,24 +24,26 @@ fn validated(dir: &Path) -> (Vec<Value>, bool) {
 }
 
 /// Runs the commands one after the other on the sandbox in `dir`, recorded into `wire`.
-async fn journey(dir: &Path, wire: &Path, options: &[&'static str], commands: &[&[&str]]) {
-    let served = Sandbox::serve_in(dir);
-    let url = wire::recorded(&served.url, wire);
-    let mut account = Account::at(&url, "999999999999", ACCESS_KEY, SECRET_KEY).await;
+async fn record_journey(dir: &Path, wire: &Path, options: &[&'static str], commands: &[&[&str]]) {
+    let served = SandboxProcess::serve_directory(dir);
+    let url = wire::start_recording_proxy(&served.url, wire);
+    let mut account = TestAccount::with_root_key(&url, "999999999999", ACCESS_KEY, SECRET_KEY).await;
     account.options = options.to_vec();
     fs::copy(dir.join("packagecloud.rb"), account.dir.path().join("packagecloud.rb")).unwrap();
     for command in commands {
-        let ran = account.run(command);
+        let ran = account.run_json(command);
         assert!([0, 3].contains(&ran.code), "{}", ran.text);
     }
     fs::copy(account.dir.path().join("packagecloud.rb"), dir.join("packagecloud.rb")).unwrap();
 }
 
 /// What somebody else made: resources of our names that carry no marker, and aren't quite as they should be.
-fn unmark(dir: &Path) {
-    let delays = Some(Delays::default().paced(0.0));
-    let world = sandbox::open(&Options { dir: dir.to_owned(), delays, ..Options::default() }).unwrap();
-    world.write(|state| {
+fn unmark_resources(dir: &Path) {
+    let delays = Some(SandboxDelays::default().scale_by(0.0));
+    let world =
+        sandbox::open_sandbox(&SandboxOptions { dir: dir.to_owned(), delays, ..SandboxOptions::default() })
+            .unwrap();
+    world.write_state(|state| {
         state.iam.roles.values_mut().for_each(|role| {
             role.tags.clear();
             role.trust = role.trust.replace("edgelambda", "ec2");
@@ -64,7 +66,7 @@ async fn every_request_is_as_awss_own_models_have_it() {
     let wire = tempfile::tempdir().unwrap();
     let whole = tempfile::tempdir().unwrap();
     let version = "arn:aws:lambda:us-east-1:999999999999:function:packagecloud_cloudfront_auth:1";
-    journey(
+    record_journey(
         whole.path(),
         wire.path(),
         &[],
@@ -84,9 +86,9 @@ async fn every_request_is_as_awss_own_models_have_it() {
     )
     .await;
     let recorded = fs::read_dir(wire.path()).unwrap().count();
-    unmark(whole.path());
+    unmark_resources(whole.path());
     let further = tempfile::tempdir().unwrap();
-    journey(
+    record_journey(
         whole.path(),
         further.path(),
         &["--adopt", "--construction", "decoded:expires+path"],
@@ -98,12 +100,12 @@ async fn every_request_is_as_awss_own_models_have_it() {
     let enable: &[&[&str]] = &[&["enable", "--upgrade", "--yes", "--unproven"]];
     let options =
         ["--origin-access", "oac", "--permissions-boundary", "arn:aws:iam::999999999999:policy/edge"];
-    journey(control.path(), by_control.path(), &options, enable).await;
+    record_journey(control.path(), by_control.path(), &options, enable).await;
     assert!(recorded > 0);
 
     let mut operations: BTreeSet<String> = BTreeSet::new();
     for dir in [wire.path(), further.path(), by_control.path()] {
-        let (lines, right) = validated(dir);
+        let (lines, right) = validate_requests(dir);
         let wrong: Vec<String> =
             lines.iter().filter(|line| line["wrong"] != Value::Array(vec![])).map(Value::to_string).collect();
         assert!(right && wrong.is_empty(), "{}", wrong.join("\n"));
@@ -153,6 +155,6 @@ async fn every_request_is_as_awss_own_models_have_it() {
             fs::write(broken.path().join(kept.file_name()), text).unwrap();
         }
     }
-    let (lines, right) = validated(broken.path());
+    let (lines, right) = validate_requests(broken.path());
     assert!(!right && lines.iter().any(|line| line["wrong"].to_string().contains("RoleNome")), "{lines:?}");
 }

@@ -10,32 +10,32 @@ use std::{
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
-const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/emulators/bin/python");
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/independent/proxy.py");
+const PYTHON_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/emulators/bin/python");
+const PROXY_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/independent/proxy.py");
 /// Where the run ends, before anything but its identity is asked for: there is no Lambda@Edge in China.
-const CHINA: &str = "arn:aws-cn:iam::123456789012:user/jo";
-const GOVERNMENT: &str = "arn:aws-us-gov:iam::123456789012:user/jo";
+const CHINA_USER_ARN: &str = "arn:aws-cn:iam::123456789012:user/jo";
+const GOVCLOUD_USER_ARN: &str = "arn:aws-us-gov:iam::123456789012:user/jo";
 
-struct Site {
+struct ProxyFixture {
     dir: tempfile::TempDir,
     child: Child,
     proxy: String,
     direct: String,
 }
 
-impl Drop for Site {
+impl Drop for ProxyFixture {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Site {
+impl ProxyFixture {
     fn new(arn: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         // What it says of a handshake that was broken off is what a test wants.
-        let mut child = Command::new(PYTHON)
-            .arg(SCRIPT)
+        let mut child = Command::new(PYTHON_PATH)
+            .arg(PROXY_SCRIPT)
             .arg(dir.path())
             .arg(arn)
             .stdout(Stdio::piped())
@@ -54,15 +54,15 @@ impl Site {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    fn file_path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        self.command_in("eu-west-1", words)
+    fn build_command(&self, words: &[&str]) -> Command {
+        self.build_command_in_region("eu-west-1", words)
     }
 
-    fn command_in(&self, region: &str, words: &[&str]) -> Command {
+    fn build_command_in_region(&self, region: &str, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
         command
             .env_clear()
@@ -70,33 +70,33 @@ impl Site {
             .env("PATH", "/usr/bin:/bin")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("HTTPS_PROXY", &self.proxy)
-            .env("AWS_CA_BUNDLE", self.path("ca.pem"))
+            .env("AWS_CA_BUNDLE", self.file_path("ca.pem"))
             .args(["--bucket", "acme-packages", "--region", region])
             .arg("--config")
-            .arg(self.path("packagecloud.rb"))
+            .arg(self.file_path("packagecloud.rb"))
             .arg("--state-dir")
-            .arg(self.path("state"))
+            .arg(self.file_path("state"))
             .args(words)
             .stdin(Stdio::null());
         command
     }
 
     /// What the run says; and what was asked, a line each.
-    fn run(&self, mut command: Command) -> (String, String) {
-        let _ = fs::remove_file(self.path("asked.txt"));
+    fn run_command(&self, mut command: Command) -> (String, String) {
+        let _ = fs::remove_file(self.file_path("asked.txt"));
         let output = command.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
-        (text, fs::read_to_string(self.path("asked.txt")).unwrap_or_default())
+        (text, fs::read_to_string(self.file_path("asked.txt")).unwrap_or_default())
     }
 
-    fn config(&self, text: &str) {
-        fs::write(self.path(".aws/config"), text).unwrap();
+    fn write_aws_config(&self, text: &str) {
+        fs::write(self.file_path(".aws/config"), text).unwrap();
     }
 }
 
 #[track_caller]
-fn refused(text: &str) {
+fn assert_partition_refused(text: &str) {
     assert!(
         text.contains("aws-cn") && text.contains("no Lambda@Edge") && text.contains("nothing was made"),
         "{text}"
@@ -105,17 +105,17 @@ fn refused(text: &str) {
 
 #[test]
 fn keys_and_profiles_of_every_kind_are_fetched_through_the_proxy() {
-    let site = Site::new(CHINA);
-    let mut keys = site.command(&["check"]);
+    let site = ProxyFixture::new(CHINA_USER_ARN);
+    let mut keys = site.build_command(&["check"]);
     keys.env("AWS_ACCESS_KEY_ID", "AKIAENV").env("AWS_SECRET_ACCESS_KEY", "s");
-    let (text, asked) = site.run(keys);
-    refused(&text);
+    let (text, asked) = site.run_command(keys);
+    assert_partition_refused(&text);
     assert!(
         asked.contains("sts.eu-west-1.amazonaws.com POST / key=AKIAENV Action=GetCallerIdentity"),
         "{asked}"
     );
 
-    site.config(&format!(
+    site.write_aws_config(&format!(
         "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s\n\
          [profile role]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\nexternal_id = the-id\n\
          [profile chain]\nrole_arn = arn:aws:iam::1:role/second\nsource_profile = role\n\
@@ -123,10 +123,10 @@ fn keys_and_profiles_of_every_kind_are_fetched_through_the_proxy() {
          [profile device]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\nmfa_serial = arn:aws:iam::1:mfa/jo\n\
          [sso-session corp]\nsso_region = eu-west-1\nsso_start_url = https://corp.awsapps.com/start\n\
          [profile sso]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Admin\n",
-        site.path("process.json").display()
+        site.file_path("process.json").display()
     ));
     let made = r#"{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "s"}"#;
-    fs::write(site.path("process.json"), made).unwrap();
+    fs::write(site.file_path("process.json"), made).unwrap();
     for (profile, wanted) in [
         ("base", vec!["key=AKIABASE Action=GetCallerIdentity"]),
         (
@@ -148,26 +148,26 @@ fn keys_and_profiles_of_every_kind_are_fetched_through_the_proxy() {
         ),
         ("process", vec!["key=AKIAPROCESS Action=GetCallerIdentity"]),
     ] {
-        let (text, asked) = site.run(site.command(&["--profile", profile, "check"]));
-        refused(&text);
+        let (text, asked) = site.run_command(site.build_command(&["--profile", profile, "check"]));
+        assert_partition_refused(&text);
         for words in wanted {
             assert!(asked.contains(words), "{profile}: {words}: {asked}");
         }
     }
     // Signed in, the role's credentials come from the portal; else what to type is said.
-    let (text, _) = site.run(site.command(&["--profile", "sso", "check"]));
+    let (text, _) = site.run_command(site.build_command(&["--profile", "sso", "check"]));
     assert!(text.contains("aws sso login --profile sso"), "{text}");
-    let cache = site.path(".aws/sso/cache");
+    let cache = site.file_path(".aws/sso/cache");
     fs::create_dir_all(&cache).unwrap();
     let token = r#"{"accessToken": "token", "expiresAt": "2999-01-01T00:00:00Z", "region": "eu-west-1", "startUrl": "https://corp.awsapps.com/start"}"#;
     // The file's name is the SHA-1 of the session's name.
     fs::write(cache.join("ee0bfd2552fbd840c02cc48b6e823320543c450f.json"), token).unwrap();
-    let (text, asked) = site.run(site.command(&["--profile", "sso", "check"]));
-    refused(&text);
+    let (text, asked) = site.run_command(site.build_command(&["--profile", "sso", "check"]));
+    assert_partition_refused(&text);
     assert!(asked.contains("portal.sso.eu-west-1.amazonaws.com GET /federation/credentials"), "{asked}");
     assert!(asked.contains("key=ASIASSO Action=GetCallerIdentity"), "{asked}");
     // Without a terminal nobody can be asked for a code.
-    let (text, asked) = site.run(site.command(&["--profile", "device", "check"]));
+    let (text, asked) = site.run_command(site.build_command(&["--profile", "device", "check"]));
     assert!(
         text.contains("wants a code of arn:aws:iam::1:mfa/jo") && text.contains("--profile device"),
         "{text}"
@@ -177,12 +177,12 @@ fn keys_and_profiles_of_every_kind_are_fetched_through_the_proxy() {
 
 #[test]
 fn a_device_is_asked_for_its_code_at_the_terminal() {
-    let site = Site::new(CHINA);
-    site.config(
+    let site = ProxyFixture::new(CHINA_USER_ARN);
+    site.write_aws_config(
         "[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = s\n\
          [profile device]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\nmfa_serial = arn:aws:iam::1:mfa/jo\n",
     );
-    let plain = site.command(&["--profile", "device", "check"]);
+    let plain = site.build_command(&["--profile", "device", "check"]);
     let mut command = CommandBuilder::new(plain.get_program());
     command.env_clear();
     command.args(plain.get_args());
@@ -204,9 +204,9 @@ fn a_device_is_asked_for_its_code_at_the_terminal() {
         }
     }
     child.wait().unwrap();
-    refused(&said);
+    assert_partition_refused(&said);
     assert!(!said.contains("424242"), "what is typed isn't shown: {said}");
-    let asked = fs::read_to_string(site.path("asked.txt")).unwrap();
+    let asked = fs::read_to_string(site.file_path("asked.txt")).unwrap();
     for words in [
         "key=AKIABASE Action=AssumeRole",
         "SerialNumber=arn:aws:iam::1:mfa/jo",
@@ -220,37 +220,37 @@ fn a_device_is_asked_for_its_code_at_the_terminal() {
 
 #[test]
 fn a_certificate_that_nobody_vouches_for_is_refused_and_no_proxy_holds() {
-    let site = Site::new(CHINA);
+    let site = ProxyFixture::new(CHINA_USER_ARN);
     let with_keys = |words: &[&str]| {
-        let mut command = site.command(words);
+        let mut command = site.build_command(words);
         command.env("AWS_ACCESS_KEY_ID", "AKIAENV").env("AWS_SECRET_ACCESS_KEY", "s");
         command
     };
     let mut unknown = with_keys(&["check"]);
     unknown.env_remove("AWS_CA_BUNDLE");
-    let (text, asked) = site.run(unknown);
+    let (text, asked) = site.run_command(unknown);
     assert!(text.contains("could not be sent") && text.contains("proxy"), "{text}");
     assert_eq!(asked, "");
     let mut missing = with_keys(&["check"]);
     missing.env("AWS_CA_BUNDLE", "/no/such/file");
-    let (text, _) = site.run(missing);
+    let (text, _) = site.run_command(missing);
     assert!(text.contains("AWS_CA_BUNDLE /no/such/file") && text.contains("unset it"), "{text}");
 
     let mut past = with_keys(&["--endpoint-url", &site.direct, "check"]);
     past.env("NO_PROXY", "localhost");
-    let (text, asked) = site.run(past);
-    refused(&text);
+    let (text, asked) = site.run_command(past);
+    assert_partition_refused(&text);
     assert!(asked.starts_with("direct POST / key=AKIAENV"), "{asked}");
 }
 
 #[test]
 fn in_a_partition_without_lambda_at_edge_nothing_is_made_and_nothing_but_the_identity_is_asked() {
     for (arn, region, host) in [
-        (CHINA, "cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
-        (GOVERNMENT, "us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+        (CHINA_USER_ARN, "cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+        (GOVCLOUD_USER_ARN, "us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
     ] {
         let partition = arn.split(':').nth(1).unwrap();
-        let site = Site::new(arn);
+        let site = ProxyFixture::new(arn);
         for words in [
             vec!["check"],
             vec!["plan"],
@@ -259,9 +259,9 @@ fn in_a_partition_without_lambda_at_edge_nothing_is_made_and_nothing_but_the_ide
             vec!["reindex-everything", "--yes"],
             vec!["bootstrap-cloudfront", "--yes"],
         ] {
-            let mut command = site.command_in(region, &words);
+            let mut command = site.build_command_in_region(region, &words);
             command.env("AWS_ACCESS_KEY_ID", "AKIAENV").env("AWS_SECRET_ACCESS_KEY", "s");
-            let (text, asked) = site.run(command);
+            let (text, asked) = site.run_command(command);
             assert!(
                 text.contains(&format!(
                     "{arn}: it is in partition {partition}, where there is no Lambda@Edge"
@@ -270,7 +270,7 @@ fn in_a_partition_without_lambda_at_edge_nothing_is_made_and_nothing_but_the_ide
             );
             let only = format!("{host} POST / key=AKIAENV Action=GetCallerIdentity");
             assert!(!asked.is_empty() && asked.lines().all(|line| line == only), "{words:?}: {asked}");
-            assert_eq!(fs::read_to_string(site.path("packagecloud.rb")).unwrap(), "", "{words:?}");
+            assert_eq!(fs::read_to_string(site.file_path("packagecloud.rb")).unwrap(), "", "{words:?}");
         }
     }
 }

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use packagecloud_cloudfront::sandbox::{
     control_plane::iam::{ACCESS_KEY, SECRET_KEY},
-    seed::BUCKET,
+    seed::SANDBOX_BUCKET,
 };
 use serde_json::Value;
 
-use crate::{account::Account, faults, sandbox::Sandbox, server::Server, world};
+use crate::{account::TestAccount, faults, sandbox::SandboxProcess, server::MinistackServer, world};
 
 /// The same objects in both buckets.
-async fn same_objects(from: &Account, to: &Account) {
-    to.s3().create_bucket().bucket(BUCKET).send().await.unwrap();
-    for object in from.s3().list_objects_v2().bucket(BUCKET).send().await.unwrap().contents() {
+async fn copy_objects(from: &TestAccount, to: &TestAccount) {
+    to.s3_client().create_bucket().bucket(SANDBOX_BUCKET).send().await.unwrap();
+    for object in from.s3_client().list_objects_v2().bucket(SANDBOX_BUCKET).send().await.unwrap().contents() {
         let key = object.key().unwrap();
-        let found = from.s3().get_object().bucket(BUCKET).key(key).send().await.unwrap();
-        let put = to.s3().put_object().bucket(BUCKET).key(key);
+        let found = from.s3_client().get_object().bucket(SANDBOX_BUCKET).key(key).send().await.unwrap();
+        let put = to.s3_client().put_object().bucket(SANDBOX_BUCKET).key(key);
         put.set_cache_control(found.cache_control)
             .set_content_type(found.content_type)
             .set_content_encoding(found.content_encoding)
@@ -29,10 +29,10 @@ async fn same_objects(from: &Account, to: &Account) {
 }
 
 /// Every leaf with its path.
-fn leaves(path: &str, value: &Value, all: &mut BTreeMap<String, String>) {
+fn collect_leaves(path: &str, value: &Value, all: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(map) => {
-            map.iter().for_each(|(key, value)| leaves(&format!("{path}/{key}"), value, all));
+            map.iter().for_each(|(key, value)| collect_leaves(&format!("{path}/{key}"), value, all));
         }
         // The order of a list of texts tells nothing; a field that holds nothing is as good as none.
         Value::Array(list) if list.iter().all(Value::is_string) => {
@@ -40,16 +40,18 @@ fn leaves(path: &str, value: &Value, all: &mut BTreeMap<String, String>) {
             all.extend(texts.map(|text| (format!("{path}/{text}"), String::new())));
         }
         Value::Array(list) => {
-            list.iter().enumerate().for_each(|(at, value)| leaves(&format!("{path}/{at}"), value, all));
+            list.iter()
+                .enumerate()
+                .for_each(|(at, value)| collect_leaves(&format!("{path}/{at}"), value, all));
         }
         leaf => drop(all.insert(path.to_owned(), leaf.to_string())),
     }
 }
 
-async fn compare(goal: &str, sandbox: &Account, ministack: &Account) {
+async fn compare_accounts(goal: &str, sandbox: &TestAccount, ministack: &TestAccount) {
     let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
-    leaves("", &world::dump(sandbox).await, &mut ours);
-    leaves("", &world::dump(ministack).await, &mut theirs);
+    collect_leaves("", &world::dump_account(sandbox).await, &mut ours);
+    collect_leaves("", &world::dump_account(ministack).await, &mut theirs);
     assert!(ours.len() > 100, "{ours:#?}");
     let mut paths: Vec<&String> = ours.keys().chain(theirs.keys()).collect();
     paths.sort_unstable();
@@ -58,7 +60,11 @@ async fn compare(goal: &str, sandbox: &Account, ministack: &Account) {
         .into_iter()
         .filter(|path| ours.get(*path) != theirs.get(*path))
         .filter(|path| {
-            let known = if ours.contains_key(*path) { faults::NOT_FILLED_IN } else { faults::EMPTY_LISTS };
+            let known = if ours.contains_key(*path) {
+                faults::SANDBOX_ONLY_DEFAULTS
+            } else {
+                faults::MINISTACK_EMPTY_LISTS
+            };
             let in_one = ours.contains_key(*path) != theirs.contains_key(*path);
             !(in_one && path.starts_with("/cloudfront/") && known.iter().any(|fault| path.contains(fault)))
         })
@@ -70,10 +76,10 @@ async fn compare(goal: &str, sandbox: &Account, ministack: &Account) {
 #[tokio::test]
 async fn after_every_goal() {
     let dir = tempfile::tempdir().unwrap();
-    let (served, server) = (Sandbox::serve_in(dir.path()), Server::start());
-    let sandbox = Account::at(&served.url, "999999999999", ACCESS_KEY, SECRET_KEY).await;
-    let ministack = Account::at(&server.url, "999999999999", "999999999999", "any").await;
-    same_objects(&sandbox, &ministack).await;
+    let (served, server) = (SandboxProcess::serve_directory(dir.path()), MinistackServer::start_ministack());
+    let sandbox = TestAccount::with_root_key(&served.url, "999999999999", ACCESS_KEY, SECRET_KEY).await;
+    let ministack = TestAccount::with_root_key(&server.url, "999999999999", "999999999999", "any").await;
+    copy_objects(&sandbox, &ministack).await;
     for words in [
         &["enable", "--upgrade", "--yes", "--unproven"][..],
         &["disable", "--yes"],
@@ -86,8 +92,8 @@ async fn after_every_goal() {
             "--yes",
         ],
     ] {
-        sandbox.run(words).is(0);
-        ministack.run(words).is(0);
-        compare(&words.join(" "), &sandbox, &ministack).await;
+        sandbox.run_json(words).assert_code(0);
+        ministack.run_json(words).assert_code(0);
+        compare_accounts(&words.join(" "), &sandbox, &ministack).await;
     }
 }

@@ -8,21 +8,21 @@ use std::{
 
 use serde_json::Value;
 
-pub struct Sandbox {
+pub struct SandboxProcess {
     child: Child,
     pub url: String,
 }
 
-impl Drop for Sandbox {
+impl Drop for SandboxProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Sandbox {
+impl SandboxProcess {
     /// Serves the sandbox in `dir`, whose states take no time.
-    pub fn serve_in(dir: &Path) -> Self {
+    pub fn serve_directory(dir: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"))
             .env_clear()
             .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", "0")

@@ -8,20 +8,20 @@ use std::{
 };
 
 /// Where tests/run has installed it.
-const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/emulators/bin/ministack");
+const MINISTACK_PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/emulators/bin/ministack");
 
-pub struct Server {
+pub struct MinistackServer {
     child: Child,
     _dir: tempfile::TempDir,
     pub url: String,
 }
 
-impl Server {
-    pub fn start() -> Self {
-        assert!(Path::new(PROGRAM).exists(), "{PROGRAM} is missing: tests/run installs it");
+impl MinistackServer {
+    pub fn start_ministack() -> Self {
+        assert!(Path::new(MINISTACK_PATH).exists(), "{MINISTACK_PATH} is missing: tests/run installs it");
         let dir = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(PROGRAM)
+        let child = Command::new(MINISTACK_PATH)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", dir.path())
@@ -47,7 +47,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for MinistackServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

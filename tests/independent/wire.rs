@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Listens on loopback, keeps what is sent in `dir`, and passes it on to `to` (`http://127.0.0.1:PORT`). Its own address.
-pub fn recorded(to: &str, dir: &Path) -> String {
+pub fn start_recording_proxy(to: &str, dir: &Path) -> String {
     let to = to.trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -18,13 +18,13 @@ pub fn recorded(to: &str, dir: &Path) -> String {
         for (count, stream) in listener.incoming().enumerate() {
             let Ok(stream) = stream else { return };
             let Ok(server) = TcpStream::connect(&to) else { return };
-            pass(stream, server, dir.join(format!("{count:06}")));
+            relay_connection(stream, server, dir.join(format!("{count:06}")));
         }
     });
     format!("http://{address}")
 }
 
-fn pass(mut client: TcpStream, mut server: TcpStream, file: PathBuf) {
+fn relay_connection(mut client: TcpStream, mut server: TcpStream, file: PathBuf) {
     let (mut back, mut answers) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     thread::spawn(move || {
         let _ = std::io::copy(&mut answers, &mut back);

@@ -7,14 +7,14 @@ use packagecloud_cloudfront::model::aws::names::{COST_TAG, MARKER_TAG};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::account::Account;
+use crate::account::TestAccount;
 
-fn document(text: &str) -> Value {
+fn parse_document(text: &str) -> Value {
     serde_json::from_str(&percent_decode_str(text).decode_utf8_lossy()).unwrap()
 }
 
 /// A value of the SDK's, a line a field, with its enclosing fields in front.
-fn fields(value: &impl std::fmt::Debug) -> Vec<String> {
+fn flatten_fields(value: &impl std::fmt::Debug) -> Vec<String> {
     let mut inside: Vec<String> = Vec::new();
     let mut all = Vec::new();
     for line in format!("{value:#?}").lines() {
@@ -39,16 +39,16 @@ fn fields(value: &impl std::fmt::Debug) -> Vec<String> {
 }
 
 /// Everything that the set-up made or changed. Ids that AWS makes up are named by what they are.
-pub async fn dump(account: &Account) -> Value {
+pub async fn dump_account(account: &TestAccount) -> Value {
     let mut ids: Vec<(String, &str)> = Vec::new();
     let mut world = json!({
-        "role": role(account).await,
-        "key": key(account, &mut ids).await,
-        "function": function(account).await,
-        "cloudfront": cloudfront(account, &mut ids).await,
-        "bucket": bucket(account).await,
+        "role": dump_role(account).await,
+        "key": dump_key(account, &mut ids).await,
+        "function": dump_function(account).await,
+        "cloudfront": dump_cloudfront(account, &mut ids).await,
+        "bucket": dump_bucket(account).await,
     });
-    let file = account.file();
+    let file = account.read_config();
     let lines = file.lines().filter(|line| line.contains("cloudfront_") && !line.contains("_secret"));
     world["packagecloud.rb"] = lines.collect::<Vec<_>>().into();
     let mut text = world.to_string();
@@ -58,9 +58,9 @@ pub async fn dump(account: &Account) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-async fn role(account: &Account) -> Value {
+async fn dump_role(account: &TestAccount) -> Value {
     let iam = aws_sdk_iam::Client::new(&account.root);
-    let name = account.names().role();
+    let name = account.resource_names().role_name();
     let role = iam.get_role().role_name(&name).send().await.unwrap().role.unwrap();
     let inline = iam.list_role_policies().role_name(&name).send().await.unwrap().policy_names;
     let attached = iam.list_attached_role_policies().role_name(&name).send().await.unwrap();
@@ -71,18 +71,18 @@ async fn role(account: &Account) -> Value {
         "description": role.description(),
         "path": role.path(),
         "tags": tags,
-        "trust": document(role.assume_role_policy_document().unwrap()),
+        "trust": parse_document(role.assume_role_policy_document().unwrap()),
         "inline": inline,
         "attached": attached.attached_policies().len(),
-        "policy": document(policy.policy_document()),
+        "policy": parse_document(policy.policy_document()),
         "boundary": role.permissions_boundary().map(|one| format!("{one:?}")),
         "session": role.max_session_duration(),
     })
 }
 
-async fn key(account: &Account, ids: &mut Vec<(String, &str)>) -> Value {
+async fn dump_key(account: &TestAccount, ids: &mut Vec<(String, &str)>) -> Value {
     let kms = aws_sdk_kms::Client::new(&account.root);
-    let alias = account.names().alias();
+    let alias = account.resource_names().kms_alias_name();
     let key = kms.describe_key().key_id(&alias).send().await.unwrap().key_metadata.unwrap();
     ids.push((key.key_id().to_owned(), "KEY"));
     let tags = kms.list_resource_tags().key_id(key.key_id()).send().await.unwrap();
@@ -96,14 +96,14 @@ async fn key(account: &Account, ids: &mut Vec<(String, &str)>) -> Value {
         "spec": key.key_spec().map(aws_sdk_kms::types::KeySpec::as_str),
         "regions": key.multi_region(),
         "tags": tags,
-        "policy": document(policy.policy().unwrap()),
+        "policy": parse_document(policy.policy().unwrap()),
         "keys": kms.list_keys().send().await.unwrap().keys().len(),
     })
 }
 
-async fn function(account: &Account) -> Value {
+async fn dump_function(account: &TestAccount) -> Value {
     let lambda = aws_sdk_lambda::Client::new(&account.root);
-    let name = account.names().function();
+    let name = account.resource_names().function_name();
     let found = lambda.get_function().function_name(&name).send().await.unwrap();
     let configuration = found.configuration.unwrap();
     let versions = lambda.list_versions_by_function().function_name(&name).send().await.unwrap();
@@ -111,7 +111,7 @@ async fn function(account: &Account) -> Value {
         .versions()
         .iter()
         .filter(|one| one.version() != Some("$LATEST"))
-        .map(|one| json!({"number": one.version(), "description": described(one.description())}))
+        .map(|one| json!({"number": one.version(), "description": mask_digests(one.description())}))
         .collect();
     json!({
         "arn": configuration.function_arn(),
@@ -120,7 +120,7 @@ async fn function(account: &Account) -> Value {
         "role": configuration.role(),
         "memory": configuration.memory_size(),
         "timeout": configuration.timeout(),
-        "description": described(configuration.description()),
+        "description": mask_digests(configuration.description()),
         "package": configuration.package_type().map(aws_sdk_lambda::types::PackageType::as_str),
         "environment": configuration.environment().is_some_and(|one| one.variables().is_some_and(|all| !all.is_empty())),
         "layers": configuration.layers().len(),
@@ -130,7 +130,7 @@ async fn function(account: &Account) -> Value {
 }
 
 /// The digest and the fingerprints are of this account's own key and secret.
-fn described(text: Option<&str>) -> String {
+fn mask_digests(text: Option<&str>) -> String {
     let mut words: Vec<String> = text.unwrap_or_default().split(' ').map(str::to_owned).collect();
     for word in &mut words {
         let hex = word.chars().filter(char::is_ascii_hexdigit).count();
@@ -141,7 +141,7 @@ fn described(text: Option<&str>) -> String {
     words.join(" ")
 }
 
-async fn cloudfront(account: &Account, ids: &mut Vec<(String, &str)>) -> Value {
+async fn dump_cloudfront(account: &TestAccount, ids: &mut Vec<(String, &str)>) -> Value {
     let cloudfront = aws_sdk_cloudfront::Client::new(&account.root);
     let controls = cloudfront.list_origin_access_controls().send().await.unwrap();
     let controls = controls.origin_access_control_list.and_then(|list| list.items).unwrap_or_default();
@@ -162,7 +162,7 @@ async fn cloudfront(account: &Account, ids: &mut Vec<(String, &str)>) -> Value {
         .map(|one| {
             let one = one.cache_policy.unwrap();
             ids.push((one.id.clone(), "CACHE"));
-            fields(&one.cache_policy_config.unwrap())
+            flatten_fields(&one.cache_policy_config.unwrap())
         })
         .collect();
     let all = cloudfront.list_distributions().send().await.unwrap();
@@ -181,14 +181,15 @@ async fn cloudfront(account: &Account, ids: &mut Vec<(String, &str)>) -> Value {
             .iter()
             .map(|tag| (tag.key().to_owned(), tag.value().unwrap_or_default().to_owned()))
             .collect();
-        distributions
-            .push(json!({"arn": one.arn, "status": one.status, "tags": tags, "config": fields(&config)}));
+        distributions.push(
+            json!({"arn": one.arn, "status": one.status, "tags": tags, "config": flatten_fields(&config)}),
+        );
     }
     json!({"controls": controls, "caches": caches, "distributions": distributions})
 }
 
-async fn bucket(account: &Account) -> Value {
-    let s3 = account.s3();
+async fn dump_bucket(account: &TestAccount) -> Value {
+    let s3 = account.s3_client();
     let policy = s3.get_bucket_policy().bucket(&account.bucket).send().await.unwrap().policy.unwrap();
     let mut objects = serde_json::Map::new();
     for object in s3.list_objects_v2().bucket(&account.bucket).send().await.unwrap().contents() {
@@ -204,23 +205,23 @@ async fn bucket(account: &Account) -> Value {
             }),
         );
     }
-    json!({"policy": document(&policy), "objects": objects})
+    json!({"policy": parse_document(&policy), "objects": objects})
 }
 
 /// What somebody who doesn't know of the set-up does to it: markers lost, a trust, a function and a policy changed.
-pub async fn disturb(account: &Account) {
+pub async fn disturb_account(account: &TestAccount) {
     let (iam, kms) = (aws_sdk_iam::Client::new(&account.root), aws_sdk_kms::Client::new(&account.root));
     let lambda = aws_sdk_lambda::Client::new(&account.root);
     let cloudfront = aws_sdk_cloudfront::Client::new(&account.root);
-    let names = account.names();
+    let names = account.resource_names();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-    let role = names.role();
+    let role = names.role_name();
     iam.untag_role().role_name(&role).tag_keys(MARKER_TAG).send().await.unwrap();
     let trusted = iam.update_assume_role_policy().role_name(&role).policy_document(trust.to_string());
     trusted.send().await.unwrap();
 
-    let key = kms.describe_key().key_id(names.alias()).send().await.unwrap().key_metadata.unwrap();
+    let key = kms.describe_key().key_id(names.kms_alias_name()).send().await.unwrap().key_metadata.unwrap();
     kms.untag_resource().key_id(key.key_id()).tag_keys(MARKER_TAG).send().await.unwrap();
 
     let everything = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
@@ -228,10 +229,10 @@ pub async fn disturb(account: &Account) {
     let put = kms.put_key_policy().key_id(key.key_id()).policy_name("default");
     put.policy(everything.to_string()).send().await.unwrap();
 
-    let function = lambda.get_function().function_name(names.function()).send().await.unwrap();
+    let function = lambda.get_function().function_name(names.function_name()).send().await.unwrap();
     let arn = function.configuration.unwrap().function_arn.unwrap();
     lambda.untag_resource().resource(&arn).tag_keys(MARKER_TAG).tag_keys(COST_TAG).send().await.unwrap();
-    let bigger = lambda.update_function_configuration().function_name(names.function()).memory_size(256);
+    let bigger = lambda.update_function_configuration().function_name(names.function_name()).memory_size(256);
     bigger.send().await.unwrap();
 
     let all = cloudfront.list_distributions().send().await.unwrap();

@@ -4,19 +4,19 @@
 
 use std::{collections::BTreeMap, path::Path, process::Command};
 
-use packagecloud_cloudfront::{model::packagecloud::object::Classes, sandbox::seed::BUCKET};
+use packagecloud_cloudfront::{model::packagecloud::object::ObjectClassifier, sandbox::seed::SANDBOX_BUCKET};
 use serde_json::{Map, Value};
 
-use crate::house::House;
+use crate::house::JourneyHost;
 
-const KEYS: [&str; 4] =
+const CONFIG_KEYS: [&str; 4] =
     ["cloudfront_enabled", "cloudfront_secret", "cloudfront_distribution_id", "cloudfront_packages_domain"];
 
 /// The fixture on the sandbox's bucket, with what else an old file has: an assignment of ours in odd spacing, a nested
 /// conditional, `%q` with brackets inside, no newline at the end.
-fn packagecloud_rb() -> String {
-    let fixture =
-        include_str!("../fixtures/packagecloud.rb").replace("'example-packages'", &format!("'{BUCKET}'"));
+fn render_config_fixture() -> String {
+    let fixture = include_str!("../fixtures/packagecloud.rb")
+        .replace("'example-packages'", &format!("'{SANDBOX_BUCKET}'"));
     let odd = r#"
 # The trial of last spring; off since.
 packagecloud_rails[ "cloudfront_enabled" ]   =   false   # ask Jo before switching on
@@ -36,8 +36,8 @@ end"#;
 }
 
 /// What Ruby makes of a packagecloud.rb: every hash with its values.
-fn ruby(text: &str) -> BTreeMap<String, Map<String, Value>> {
-    const STUB: &str = r"
+fn evaluate_with_ruby(text: &str) -> BTreeMap<String, Map<String, Value>> {
+    const RUBY_STUB: &str = r"
 require 'json'
 class Top
   def initialize = @hashes = Hash.new { |all, name| all[name] = {} }
@@ -52,7 +52,7 @@ puts JSON.generate(top.instance_variable_get(:@hashes))
     let path = dir.path().join("packagecloud.rb");
     std::fs::write(&path, text).unwrap();
     let output = Command::new("ruby")
-        .args(["-W0", "-e", STUB])
+        .args(["-W0", "-e", RUBY_STUB])
         .arg(&path)
         .output()
         .expect("ruby is installed: apt-get install ruby");
@@ -61,12 +61,12 @@ puts JSON.generate(top.instance_variable_get(:@hashes))
 }
 
 /// Takes the four values out of what Ruby made of a file.
-fn four(all: &mut BTreeMap<String, Map<String, Value>>) -> Vec<Option<Value>> {
+fn take_config_values(all: &mut BTreeMap<String, Map<String, Value>>) -> Vec<Option<Value>> {
     let rails = all.entry("packagecloud_rails".into()).or_default();
-    KEYS.iter().map(|key| rails.remove(*key)).collect()
+    CONFIG_KEYS.iter().map(|key| rails.remove(*key)).collect()
 }
 
-fn sh(dir: &Path, program: &str, args: &[&str]) -> Vec<u8> {
+fn run_program(dir: &Path, program: &str, args: &[&str]) -> Vec<u8> {
     let output = Command::new(program)
         .args(args)
         .current_dir(dir)
@@ -77,7 +77,7 @@ fn sh(dir: &Path, program: &str, args: &[&str]) -> Vec<u8> {
 }
 
 /// A repository of real packages in packagecloud's layout, with Debian's own indexes.
-fn repository(root: &Path) {
+fn build_repository(root: &Path) {
     let base = root.join("7/8/debian");
     let pool = base.join("package_files");
     std::fs::create_dir_all(&pool).unwrap();
@@ -97,7 +97,7 @@ fn repository(root: &Path) {
         );
         std::fs::write(tree.join("DEBIAN/control"), control).unwrap();
         let file = pool.join(format!("{name}_{}_all.deb", version.replace(':', "%3a")));
-        sh(
+        run_program(
             root,
             "dpkg-deb",
             &["--root-owner-group", "--build", tree.to_str().unwrap(), file.to_str().unwrap()],
@@ -106,25 +106,25 @@ fn repository(root: &Path) {
     }
     let binary = base.join("dists/bookworm/main/binary-all");
     std::fs::create_dir_all(&binary).unwrap();
-    let packages = sh(&base, "apt-ftparchive", &["packages", "package_files"]);
+    let packages = run_program(&base, "apt-ftparchive", &["packages", "package_files"]);
     assert!(String::from_utf8_lossy(&packages).contains("Version: 2:1.1~rc1-1"), "an epoch is indexed");
     std::fs::write(binary.join("Packages"), packages).unwrap();
-    sh(&binary, "gzip", &["-k", "Packages"]);
-    let release = sh(&base, "apt-ftparchive", &["release", "dists/bookworm"]);
+    run_program(&binary, "gzip", &["-k", "Packages"]);
+    let release = run_program(&base, "apt-ftparchive", &["release", "dists/bookworm"]);
     std::fs::write(base.join("dists/bookworm/Release"), release).unwrap();
     std::fs::create_dir_all(root.join("7/8/gpg")).unwrap();
     std::fs::write(root.join("7/8/gpg/jo.pub.gpg"), "a key\n").unwrap();
 }
 
 /// Each key of the bucket with its Cache-Control, by S3's own protocol.
-async fn cache_control(house: &House) -> BTreeMap<String, Option<String>> {
-    let world = house.world();
+async fn read_cache_controls(house: &JourneyHost) -> BTreeMap<String, Option<String>> {
+    let world = house.open_sandbox();
     let s3 = aws_sdk_s3::Client::new(&world.sdk_config());
-    let listed = s3.list_objects_v2().bucket(BUCKET).send().await.unwrap();
+    let listed = s3.list_objects_v2().bucket(SANDBOX_BUCKET).send().await.unwrap();
     let mut found = BTreeMap::new();
     for object in listed.contents() {
         let key = object.key().unwrap().to_owned();
-        let head = s3.head_object().bucket(BUCKET).key(&key).send().await.unwrap();
+        let head = s3.head_object().bucket(SANDBOX_BUCKET).key(&key).send().await.unwrap();
         found.insert(key, head.cache_control().map(str::to_owned));
     }
     found
@@ -132,7 +132,7 @@ async fn cache_control(house: &House) -> BTreeMap<String, Option<String>> {
 
 /// Everything but the four assignments is byte for byte as it was: the standing one changed in place, the others in one
 /// marked block at the end.
-fn only_the_four_differ(before: &str, after: &str) {
+fn assert_only_config_keys_differ(before: &str, after: &str) {
     let standing = r#"packagecloud_rails[ "cloudfront_enabled" ]   =   "#;
     let on = before.replace(&format!("{standing}false"), &format!("{standing}true"));
     let block = after
@@ -144,7 +144,7 @@ fn only_the_four_differ(before: &str, after: &str) {
         block.lines().filter(|line| !line.is_empty() && !line.starts_with("# packagecloud-cloudfront: "))
     {
         assert!(
-            KEYS.iter().any(|key| line.starts_with(&format!("packagecloud_rails['{key}'] = '"))),
+            CONFIG_KEYS.iter().any(|key| line.starts_with(&format!("packagecloud_rails['{key}'] = '"))),
             "{line}"
         );
         kept += 1;
@@ -153,72 +153,72 @@ fn only_the_four_differ(before: &str, after: &str) {
 }
 
 /// On, off, on again, looked at after each step.
-fn journey(house: &House) {
+fn run_on_off_journey(house: &JourneyHost) {
     let before = house.config_text();
-    let mut meant_before = ruby(&before);
-    assert_eq!(four(&mut meant_before), [Some(false.into()), None, None, None]);
+    let mut meant_before = evaluate_with_ruby(&before);
+    assert_eq!(take_config_values(&mut meant_before), [Some(false.into()), None, None, None]);
     let looked_at = |on: bool, backups: usize| {
         let now = house.config_text();
-        only_the_four_differ(&before, &now);
-        let mut meant = ruby(&now);
-        let values = four(&mut meant);
+        assert_only_config_keys_differ(&before, &now);
+        let mut meant = evaluate_with_ruby(&now);
+        let values = take_config_values(&mut meant);
         assert_eq!(meant, meant_before, "Ruby sees more than the four values change");
         assert_eq!(values[0], Some(on.into()));
         let secret = values[1].as_ref().and_then(Value::as_str).unwrap();
         assert_eq!(secret.len(), 44, "base64 of 32 characters");
         assert!(values[2].as_ref().and_then(Value::as_str).unwrap().starts_with('E'));
         assert!(values[3].as_ref().and_then(Value::as_str).unwrap().ends_with(".cloudfront.net"));
-        assert_eq!(house.backups().len(), backups, "a backup for each change");
+        assert_eq!(house.backup_names().len(), backups, "a backup for each change");
     };
 
-    assert_eq!(house.run("plan --goal upgrade").code, 3);
+    assert_eq!(house.run_line("plan --goal upgrade").code, 3);
     assert_eq!(house.config_text(), before, "a plan changes nothing");
-    assert_eq!(house.backups().len(), 0);
+    assert_eq!(house.backup_names().len(), 0);
 
     // The secret, id and domain, and going live: three changes of the file.
-    house.done("enable --upgrade --yes");
+    house.run_successfully("enable --upgrade --yes");
     looked_at(true, 3);
-    house.done("plan --goal upgrade").says("nothing would change");
-    house.done("plan");
-    house.done("verify");
-    assert_eq!(house.run("plan --goal disable").code, 3);
+    house.run_successfully("plan --goal upgrade").assert_contains("nothing would change");
+    house.run_successfully("plan");
+    house.run_successfully("verify");
+    assert_eq!(house.run_line("plan --goal disable").code, 3);
 
-    house.done("disable --yes").says("302 to S3").says(".bak");
+    house.run_successfully("disable --yes").assert_contains("302 to S3").assert_contains(".bak");
     looked_at(false, 4);
-    assert_eq!(house.run("plan").code, 3);
-    house.done("plan --goal disable");
+    assert_eq!(house.run_line("plan").code, 3);
+    house.run_successfully("plan --goal disable");
 
-    house.done("enable --yes");
+    house.run_successfully("enable --yes");
     looked_at(true, 5);
-    house.done("plan --goal upgrade");
-    house.done("plan");
+    house.run_successfully("plan --goal upgrade");
+    house.run_successfully("plan");
 
     // The newest backup is the file as it was while off; the oldest the file as it was at first.
-    let backups = house.backups();
-    let read = |name: &String| std::fs::read_to_string(house.sandbox().join(name)).unwrap();
+    let backups = house.backup_names();
+    let read = |name: &String| std::fs::read_to_string(house.sandbox_path().join(name)).unwrap();
     assert!(backups.iter().any(|name| read(name) == before), "the file as it was at first is kept");
 }
 
 #[tokio::test]
 async fn a_repository_of_real_packages_goes_on_off_and_on_again() {
-    let house = House::new();
-    let files = house.root().join("files");
-    repository(&files);
+    let house = JourneyHost::new();
+    let files = house.root_path().join("files");
+    build_repository(&files);
     std::fs::write(files.join("notes.txt"), "not of packagecloud's layout\n").unwrap();
-    let dir = house.sandbox();
-    let mut import = house.command();
-    let imported = crate::house::ran(import.args(["sandbox", "import"]).args([&dir, &files]));
+    let dir = house.sandbox_path();
+    let mut import = house.build_command();
+    let imported = crate::house::run_to_end(import.args(["sandbox", "import"]).args([&dir, &files]));
     assert_eq!(imported.code, 0, "{imported:#?}");
-    house.set_config(&packagecloud_rb());
+    house.write_config(&render_config_fixture());
     // What was imported carries no Cache-Control: as an old packagecloud wrote it.
-    let old = cache_control(&house).await;
+    let old = read_cache_controls(&house).await;
     assert_eq!(old.len(), 9);
     assert!(old.values().all(Option::is_none), "{old:?}");
 
-    journey(&house);
+    run_on_off_journey(&house);
 
-    let classes = Classes::default();
-    for (key, header) in cache_control(&house).await {
+    let classes = ObjectClassifier::default();
+    for (key, header) in read_cache_controls(&house).await {
         let wanted = if key == "notes.txt" {
             None
         } else if key.contains("/package_files/") {
@@ -227,25 +227,37 @@ async fn a_repository_of_real_packages_goes_on_off_and_on_again() {
             Some("no-cache, no-store, max-age=0, must-revalidate")
         };
         assert_eq!(header.as_deref(), wanted, "{key}");
-        assert!(key == "notes.txt" || classes.class(&key).right(header.as_deref()), "{key}");
+        assert!(
+            key == "notes.txt" || classes.classify_key(&key).is_correct_cache_control(header.as_deref()),
+            "{key}"
+        );
     }
     // What is served is what was imported, whatever its name.
-    let world = house.world();
+    let world = house.open_sandbox();
     let s3 = aws_sdk_s3::Client::new(&world.sdk_config());
     for key in old.keys() {
-        let body =
-            s3.get_object().bucket(BUCKET).key(key).send().await.unwrap().body.collect().await.unwrap();
+        let body = s3
+            .get_object()
+            .bucket(SANDBOX_BUCKET)
+            .key(key)
+            .send()
+            .await
+            .unwrap()
+            .body
+            .collect()
+            .await
+            .unwrap();
         assert_eq!(body.into_bytes(), std::fs::read(files.join(key)).unwrap(), "{key}");
     }
 }
 
 #[tokio::test]
 async fn the_same_with_an_empty_bucket() {
-    let house = House::new();
-    let made = house.run("--sandbox-empty plan");
+    let house = JourneyHost::new();
+    let made = house.run_line("--sandbox-empty plan");
     assert_eq!(made.code, 3, "{made:#?}");
-    house.set_config(&packagecloud_rb());
-    assert!(cache_control(&house).await.is_empty());
-    journey(&house);
-    house.done("verify").says("no package yet");
+    house.write_config(&render_config_fixture());
+    assert!(read_cache_controls(&house).await.is_empty());
+    run_on_off_journey(&house);
+    house.run_successfully("verify").assert_contains("no package yet");
 }

@@ -2,118 +2,133 @@
 
 use packagecloud_cloudfront::sandbox::packagecloud;
 
-use crate::house::House;
+use crate::house::JourneyHost;
 
 #[test]
 fn another_construction_is_named_taken_back_and_then_kept() {
     for construction in ["raw:path+expires", "decoded:host+path+expires"] {
-        let house = House::new();
-        let failed = house.run(&format!("--sandbox-construction {construction} enable --yes"));
+        let house = JourneyHost::new();
+        let failed = house.run_line(&format!("--sandbox-construction {construction} enable --yes"));
         assert_eq!(failed.code, 1, "{failed:#?}");
         let last: Vec<&str> = failed.err.lines().rev().take(2).collect();
         assert!(last[0].contains(&format!("--construction {construction}")), "{last:?}");
         assert!(last[1].contains("CloudFront is off again") && last[1].contains("302 to S3"), "{last:?}");
         assert!(house.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
-        house.done("verify").says("CloudFront is off: packagecloud answers 302 to S3");
+        house.run_successfully("verify").assert_contains("CloudFront is off: packagecloud answers 302 to S3");
 
-        house.done(&format!("enable --construction {construction} --yes"));
-        house.done("verify").says("10 of 10 redirects go to CloudFront");
+        house.run_successfully(&format!("enable --construction {construction} --yes"));
+        house.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
         // Without the option the one that the edge holds is kept: nothing is made anew, and it still works.
-        house.done("plan");
-        house.done("enable --yes").says("Bootstrap: nothing to do").says("10 of 10");
+        house.run_successfully("plan");
+        house
+            .run_successfully("enable --yes")
+            .assert_contains("Bootstrap: nothing to do")
+            .assert_contains("10 of 10");
     }
 }
 
 #[test]
 fn a_web_node_that_lags_is_named_with_its_commands() {
-    let house = House::new();
-    house.done("enable --yes");
-    packagecloud::lag(&house.world());
-    let off = house.run("disable --yes");
+    let house = JourneyHost::new();
+    house.run_successfully("enable --yes");
+    packagecloud::add_lagging_node(&house.open_sandbox());
+    let off = house.run_line("disable --yes");
     assert_eq!(off.code, 3, "{off:#?}");
-    off.says("another web node").says("packagecloud-ctl reconfigure && packagecloud-ctl restart");
-    off.says("302 to CloudFront").says("302 to S3");
+    off.assert_contains("another web node")
+        .assert_contains("packagecloud-ctl reconfigure && packagecloud-ctl restart");
+    off.assert_contains("302 to CloudFront").assert_contains("302 to S3");
     assert!(house.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
 
-    let verify = house.run("verify");
+    let verify = house.run_line("verify");
     assert_eq!(verify.code, 3, "{verify:#?}");
-    verify.says("5 of 10").says("another web node");
+    verify.assert_contains("5 of 10").assert_contains("another web node");
 }
 
 #[test]
 fn switching_off_what_is_off_changes_nothing() {
-    let house = House::new();
-    house.done("disable --yes").says("nothing to do");
-    assert!(house.backups().is_empty());
-    house.done("enable --yes");
-    house.done("disable --yes");
-    let (text, backups) = (house.config_text(), house.backups());
-    house.done("disable --yes").says("nothing to do");
-    assert_eq!((house.config_text(), house.backups()), (text, backups));
+    let house = JourneyHost::new();
+    house.run_successfully("disable --yes").assert_contains("nothing to do");
+    assert!(house.backup_names().is_empty());
+    house.run_successfully("enable --yes");
+    house.run_successfully("disable --yes");
+    let (text, backups) = (house.config_text(), house.backup_names());
+    house.run_successfully("disable --yes").assert_contains("nothing to do");
+    assert_eq!((house.config_text(), house.backup_names()), (text, backups));
 }
 
 #[test]
 fn what_the_file_says_is_not_what_packagecloud_does_and_switching_off_sees_to_it() {
-    let house = House::new();
-    house.done("enable --yes");
+    let house = JourneyHost::new();
+    house.run_successfully("enable --yes");
     // By hand, and never reconfigured; or by a run whose state directory is on another host.
     let text = house.config_text().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
-    house.set_config(&text);
-    house.run("verify").says("302 to CloudFront");
-    let off = house.done("disable --yes");
-    off.says("it says off, and packagecloud still answers 302 to CloudFront").says("off since");
-    house.done("verify").says("CloudFront is off: packagecloud answers 302 to S3");
-    house.done("disable --yes").says("nothing to do");
+    house.write_config(&text);
+    house.run_line("verify").assert_contains("302 to CloudFront");
+    let off = house.run_successfully("disable --yes");
+    off.assert_contains("it says off, and packagecloud still answers 302 to CloudFront")
+        .assert_contains("off since");
+    house.run_successfully("verify").assert_contains("CloudFront is off: packagecloud answers 302 to S3");
+    house.run_successfully("disable --yes").assert_contains("nothing to do");
 }
 
 #[test]
 fn a_reconfigure_that_fails_is_no_other_nodes_fault() {
-    let house = House::new();
-    house.done("enable --yes");
-    let off = house.run("--ctl false disable --yes");
+    let house = JourneyHost::new();
+    house.run_successfully("enable --yes");
+    let off = house.run_line("--ctl false disable --yes");
     assert_eq!(off.code, 1, "{off:#?}");
-    off.says("the file says off; packagecloud answers 302 to CloudFront");
+    off.assert_contains("the file says off; packagecloud answers 302 to CloudFront");
     assert!(!off.err.contains("another web node"), "{off:#?}");
 }
 
 #[test]
 fn without_packagecloud_ctl_the_rest_is_left_to_the_operator() {
-    let house = House::new();
-    let on = house.done("enable --ctl none --yes");
-    on.says("Go live: stopped").says("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
-    assert_eq!(house.values()["cloudfront_enabled"], true);
-    on.says("left to you, where packagecloud runs");
+    let house = JourneyHost::new();
+    let on = house.run_successfully("enable --ctl none --yes");
+    on.assert_contains("Go live: stopped")
+        .assert_contains("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
+    assert_eq!(house.read_values()["cloudfront_enabled"], true);
+    on.assert_contains("left to you, where packagecloud runs");
     assert!(!on.err.contains("run     proof"), "nothing is proven: {on:#?}");
-    let off = house.done("disable --ctl none --yes");
-    off.says("Disable: stopped").says("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
-    assert_eq!(house.values()["cloudfront_enabled"], false);
+    let off = house.run_successfully("disable --ctl none --yes");
+    off.assert_contains("Disable: stopped")
+        .assert_contains("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
+    assert_eq!(house.read_values()["cloudfront_enabled"], false);
 }
 
 #[test]
 fn preparing_goes_live_later_and_leaves_on_what_is_on() {
-    let house = House::new();
-    house.done("enable --prepare --yes").says("nothing is live yet");
-    assert_eq!(house.values()["cloudfront_enabled"], serde_json::Value::Null);
-    house.done("verify").says("302 to S3");
-    let backups = house.backups().len();
-    house.done("enable --yes").says("Bootstrap: nothing to do").says("Go live: done");
-    assert_eq!(house.backups().len(), backups + 1, "going live alone changed the file");
-    house.done("enable --prepare --yes").says("CloudFront is on already; this left it on");
-    assert_eq!(house.values()["cloudfront_enabled"], true);
+    let house = JourneyHost::new();
+    house.run_successfully("enable --prepare --yes").assert_contains("nothing is live yet");
+    assert_eq!(house.read_values()["cloudfront_enabled"], serde_json::Value::Null);
+    house.run_successfully("verify").assert_contains("302 to S3");
+    let backups = house.backup_names().len();
+    house
+        .run_successfully("enable --yes")
+        .assert_contains("Bootstrap: nothing to do")
+        .assert_contains("Go live: done");
+    assert_eq!(house.backup_names().len(), backups + 1, "going live alone changed the file");
+    house
+        .run_successfully("enable --prepare --yes")
+        .assert_contains("CloudFront is on already; this left it on");
+    assert_eq!(house.read_values()["cloudfront_enabled"], true);
 }
 
 #[test]
 fn what_the_edge_accepts_is_what_the_version_holds_that_it_carries() {
-    let house = House::new();
-    house.done("enable --prepare --yes");
-    let first = house.done("bootstrap-cloudfront --yes").out;
+    let house = JourneyHost::new();
+    house.run_successfully("enable --prepare --yes");
+    let first = house.run_successfully("bootstrap-cloudfront --yes").out;
     let first = first.trim().rsplit(' ').next().unwrap().to_owned();
     assert!(first.ends_with(":1"), "{first}");
-    house.done("enable --prepare --construction raw:path+expires --yes");
-    house.done("enable --prepare --yes").says("Bootstrap: nothing to do");
-    house.done(&format!("roll-back --edge {first} --yes"));
+    house.run_successfully("enable --prepare --construction raw:path+expires --yes");
+    house.run_successfully("enable --prepare --yes").assert_contains("Bootstrap: nothing to do");
+    house.run_successfully(&format!("roll-back --edge {first} --yes"));
     // The newest version holds another construction; nobody said that it shall be that again.
-    let again = house.done("enable --yes");
-    again.says("Bootstrap: nothing to do").says("Distribution: nothing to do").says("Go live: done");
-    house.done("verify").says("10 of 10 redirects go to CloudFront");
+    let again = house.run_successfully("enable --yes");
+    again
+        .assert_contains("Bootstrap: nothing to do")
+        .assert_contains("Distribution: nothing to do")
+        .assert_contains("Go live: done");
+    house.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
 }

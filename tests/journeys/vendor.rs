@@ -8,29 +8,29 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use packagecloud_cloudfront::sandbox::{control_plane::s3, seed::BUCKET};
+use packagecloud_cloudfront::sandbox::{control_plane::s3, seed::SANDBOX_BUCKET};
 use serde_json::Value;
 
-use crate::house::{House, ran};
+use crate::house::{JourneyHost, run_to_end};
 
 /// Three seconds for ten minutes.
-const PACE: &str = "0.005";
-const LINE: [&str; 4] = ["reindex-everything", "--vendor-reindex", "yes", "--yes"];
+const SANDBOX_PACE: &str = "0.005";
+const REINDEX_ARGS: [&str; 4] = ["reindex-everything", "--vendor-reindex", "yes", "--yes"];
 
-fn command(house: &House, words: &[&str]) -> Command {
-    let mut command = house.command();
+fn build_command(house: &JourneyHost, words: &[&str]) -> Command {
+    let mut command = house.build_command();
     command
-        .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", PACE)
-        .arg(format!("--sandbox={}", house.sandbox().display()))
+        .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", SANDBOX_PACE)
+        .arg(format!("--sandbox={}", house.sandbox_path().display()))
         .args(words)
-        .args(LINE);
+        .args(REINDEX_ARGS);
     command
 }
 
 /// A packagecloud-ctl that notes each of its runs, and takes its time.
-fn ctl(house: &House) -> String {
-    let path = house.root().join("ctl");
-    let runs = house.root().join("runs");
+fn write_ctl_script(house: &JourneyHost) -> String {
+    let path = house.root_path().join("ctl");
+    let runs = house.root_path().join("runs");
     let script = format!(
         "#!/bin/sh\n[ \"$1\" = reindex-everything ] || exit 0\necho run >>{}\necho Queueing jobs\nsleep 3\necho Queued 9 index jobs.\n",
         runs.display()
@@ -40,7 +40,7 @@ fn ctl(house: &House) -> String {
     path.display().to_string()
 }
 
-fn until(child: &mut Child, text: &str) -> bool {
+fn wait_for_event_text(child: &mut Child, text: &str) -> bool {
     let mut events = BufReader::new(child.stdout.as_mut().unwrap());
     let mut line = String::new();
     while events.read_line(&mut line).unwrap() > 0 {
@@ -56,54 +56,55 @@ fn until(child: &mut Child, text: &str) -> bool {
 
 #[test]
 fn it_is_run_beside_ours_and_counts_once_nothing_changes_any_more() {
-    let house = House::new();
+    let house = JourneyHost::new();
     house
-        .run("plan --goal upgrade --vendor-reindex yes")
-        .says("appear in their repositories only after them");
-    let said = ran(&mut command(&house, &[]));
+        .run_line("plan --goal upgrade --vendor-reindex yes")
+        .assert_contains("appear in their repositories only after them");
+    let said = run_to_end(&mut build_command(&house, &[]));
     assert_eq!(said.code, 0, "{said:#?}");
-    said.says("Queued 13 index jobs.").says("waiting until packagecloud has worked through its queue");
-    said.says("settled: none of 9 objects of repository metadata changes any more");
-    let world = house.world();
-    assert!(world.read(|state| state.packagecloud.jobs.is_empty()), "its whole queue was waited for");
-    let wrong = world.memory().objects.read(BUCKET, |all| {
+    said.assert_contains("Queued 13 index jobs.")
+        .assert_contains("waiting until packagecloud has worked through its queue");
+    said.assert_contains("settled: none of 9 objects of repository metadata changes any more");
+    let world = house.open_sandbox();
+    assert!(world.read_state(|state| state.packagecloud.jobs.is_empty()), "its whole queue was waited for");
+    let wrong = world.process_state().objects.read_bucket(SANDBOX_BUCKET, |all| {
         all.keys()
-            .filter_map(|key| s3::newest(all, key))
+            .filter_map(|key| s3::newest_version(all, key))
             .filter(|object| object.attribute("cache-control").is_none())
             .count()
     });
     assert_eq!(wrong.unwrap(), 0);
-    let again = ran(&mut command(&house, &[]));
+    let again = run_to_end(&mut build_command(&house, &[]));
     assert_eq!(again.code, 0, "{again:#?}");
     assert!(!again.err.contains("Queued"), "it has settled: {again:#?}");
 }
 
 #[test]
 fn killed_while_it_runs_and_while_it_settles_it_is_found_again_and_never_run_twice() {
-    let house = House::new();
-    let ctl = ctl(&house);
+    let house = JourneyHost::new();
+    let ctl = write_ctl_script(&house);
     let start = || {
         let words = ["--output", "json", "--ctl", &ctl];
-        command(&house, &words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        build_command(&house, &words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     };
     for (text, rest) in [("Queueing jobs", 0), ("Queueing jobs", 4), ("worked through its queue", 0)] {
         let mut child = start();
-        assert!(until(&mut child, text), "{text}");
+        assert!(wait_for_event_text(&mut child, text), "{text}");
         child.kill().unwrap();
         child.wait().unwrap();
         // Once it ends while nobody looks.
         std::thread::park_timeout(std::time::Duration::from_secs(rest));
     }
-    let said = ran(&mut command(&house, &["--ctl", &ctl]));
+    let said = run_to_end(&mut build_command(&house, &["--ctl", &ctl]));
     assert_eq!(said.code, 0, "{said:#?}");
-    said.says("settled: none of");
-    assert_eq!(std::fs::read_to_string(house.root().join("runs")).unwrap(), "run\n");
+    said.assert_contains("settled: none of");
+    assert_eq!(std::fs::read_to_string(house.root_path().join("runs")).unwrap(), "run\n");
 }
 
 #[test]
 fn without_packagecloud_ctl_it_is_left_to_the_operator() {
-    let house = House::new();
-    let said = ran(&mut command(&house, &["--ctl", "none"]));
+    let house = JourneyHost::new();
+    let said = run_to_end(&mut build_command(&house, &["--ctl", "none"]));
     assert_eq!(said.code, 0, "{said:#?}");
-    said.says("left to you: packagecloud-ctl reindex-everything");
+    said.assert_contains("left to you: packagecloud-ctl reindex-everything");
 }

@@ -2,17 +2,20 @@
 
 use std::process::{Command, Stdio};
 
-use packagecloud_cloudfront::sandbox::{seed::BUCKET, serve};
+use packagecloud_cloudfront::sandbox::{seed::SANDBOX_BUCKET, serve};
 
-use crate::sandboxed::{PACKAGE, object, objects, over_the_network, put, world};
+use crate::sandboxed::{
+    PACKAGE_CACHE_CONTROL, build_object, command_over_network, object_versions, open_empty_sandbox,
+    put_objects,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn few_open_files_are_enough() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(dir.path());
+    let world = open_empty_sandbox(dir.path());
     let keys: Vec<String> = (0..600).map(|number| format!("7/8/debian/package_files/{number}.deb")).collect();
-    put(&world, keys.iter().map(|key| object(&world, key, b"package")));
-    let serving = serve::serve(&world, 0, 0, 0).await.unwrap();
+    put_objects(&world, keys.iter().map(|key| build_object(&world, key, b"package")));
+    let serving = serve::start_sandbox_server(&world, 0, 0, 0).await.unwrap();
     // Both limits: none that could be lifted.
     let limited = |files: u32| {
         let mut shell = Command::new("/bin/sh");
@@ -23,12 +26,15 @@ async fn few_open_files_are_enough() {
             .env("HOME", dir.path())
             .env("PATH", "/usr/bin:/bin")
             .stdin(Stdio::null());
-        over_the_network(shell, dir.path(), &serving.addresses.aws)
+        command_over_network(shell, dir.path(), &serving.addresses.aws)
     };
     let mut command = limited(80);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let after = objects(&world);
-    assert!(keys.iter().all(|key| after[key].last().unwrap().attributes["cache-control"] == PACKAGE));
-    assert_eq!(after.len(), keys.len(), "bucket {BUCKET}");
+    let after = object_versions(&world);
+    assert!(
+        keys.iter()
+            .all(|key| after[key].last().unwrap().attributes["cache-control"] == PACKAGE_CACHE_CONTROL)
+    );
+    assert_eq!(after.len(), keys.len(), "bucket {SANDBOX_BUCKET}");
 }

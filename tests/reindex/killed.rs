@@ -13,22 +13,28 @@ use std::{
     time::Duration,
 };
 
-use packagecloud_cloudfront::sandbox::{seed::BUCKET, serve};
+use packagecloud_cloudfront::sandbox::{seed::SANDBOX_BUCKET, serve};
 
-use crate::sandboxed::{METADATA, PACKAGE, binary, object, objects, over_the_network, put, world};
+use crate::sandboxed::{
+    METADATA_CACHE_CONTROL, PACKAGE_CACHE_CONTROL, binary_command, build_object, command_over_network,
+    object_versions, open_empty_sandbox, put_objects,
+};
 
-const INDEX: &str = "7/8/debian/dists/jammy/main/binary-amd64/Packages";
+const INDEX_KEY: &str = "7/8/debian/dists/jammy/main/binary-amd64/Packages";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
     let everything = std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some();
     let (count, kills) = if everything { (20_000, 30) } else { (400, 4) };
     let dir = tempfile::tempdir().unwrap();
-    let world = world(dir.path());
+    let world = open_empty_sandbox(dir.path());
     let package = |number: usize| format!("7/{}/debian/package_files/{number}.deb", 8 + number % 5);
-    put(&world, (0..count).map(|number| object(&world, &package(number), b"package")));
-    put(&world, (0..10).map(|number| object(&world, &format!("{INDEX}{number}"), b"index 0")));
-    let serving = serve::serve(&world, 0, 0, 0).await.unwrap();
+    put_objects(&world, (0..count).map(|number| build_object(&world, &package(number), b"package")));
+    put_objects(
+        &world,
+        (0..10).map(|number| build_object(&world, &format!("{INDEX_KEY}{number}"), b"index 0")),
+    );
+    let serving = serve::start_sandbox_server(&world, 0, 0, 0).await.unwrap();
 
     // packagecloud's server: it rewrites the indexes all the while, and each write is the truth from then on.
     let done = Arc::new(AtomicBool::new(false));
@@ -40,10 +46,10 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
                 if done.load(Relaxed) {
                     break;
                 }
-                let key = format!("{INDEX}{}", round % 10);
+                let key = format!("{INDEX_KEY}{}", round % 10);
                 let body = format!("index {round}");
                 s3.put_object()
-                    .bucket(BUCKET)
+                    .bucket(SANDBOX_BUCKET)
                     .key(&key)
                     .metadata("round", round.to_string())
                     .body(body.into_bytes().into())
@@ -57,9 +63,9 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
         }
     });
 
-    let command = || over_the_network(binary(dir.path()), dir.path(), &serving.addresses.aws);
+    let command = || command_over_network(binary_command(dir.path()), dir.path(), &serving.addresses.aws);
     let copies = || {
-        let calls = world.ledger();
+        let calls = world.ledger_entries();
         calls.iter().filter(|call| call.operation == "CopyObject" && call.status == Some(200)).count()
     };
     let (mut killed, mut alive) = (0, true);
@@ -91,16 +97,16 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
     let (code, said) = finished.await.unwrap();
     assert_eq!(code, Some(0), "{said}");
 
-    let after = objects(&world);
+    let after = object_versions(&world);
     for number in 0..count {
         let object = after[&package(number)].last().unwrap();
-        assert_eq!(object.attributes["cache-control"], PACKAGE, "{}", object.key);
+        assert_eq!(object.attributes["cache-control"], PACKAGE_CACHE_CONTROL, "{}", object.key);
     }
     assert!(last.len() == 10, "the writer came round: {last:?}");
     for (key, round) in &last {
         let object = after[key].last().unwrap();
         assert_eq!(object.attributes["x-amz-meta-round"], round.to_string(), "{key}: a write was lost");
-        let content = world.memory().objects.fetch(object.blob.as_ref().unwrap()).unwrap();
+        let content = world.process_state().objects.read_content(object.blob.as_ref().unwrap()).unwrap();
         assert_eq!(content, format!("index {round}").into_bytes(), "{key}: a write was lost");
     }
     // What was written after its last look is the next run's; the one after all writes leaves none.
@@ -109,14 +115,15 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
         move || again.arg("--rescan").stderr(Stdio::null()).status().unwrap()
     });
     assert!(status.await.unwrap().success());
-    assert!(
-        last.keys().all(|key| objects(&world)[key].last().unwrap().attributes["cache-control"] == METADATA)
-    );
+    assert!(last.keys().all(|key| object_versions(&world)[key].last().unwrap().attributes["cache-control"]
+        == METADATA_CACHE_CONTROL));
 
     // Of the packages, which nobody else writes: each once, and again only what was in flight when it was killed.
-    let journal = std::fs::read_to_string(world.dir().join(format!("s3/{BUCKET}.journal"))).unwrap();
-    let written =
-        journal.lines().filter(|line| line.contains("package_files") && line.contains(PACKAGE)).count();
+    let journal = std::fs::read_to_string(world.dir().join(format!("s3/{SANDBOX_BUCKET}.journal"))).unwrap();
+    let written = journal
+        .lines()
+        .filter(|line| line.contains("package_files") && line.contains(PACKAGE_CACHE_CONTROL))
+        .count();
     assert!(
         (count..=count + killed * 64).contains(&written),
         "{written} copies of {count} packages, {killed} kills"

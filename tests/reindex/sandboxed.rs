@@ -8,48 +8,58 @@ use std::{
 
 use md5::{Digest as _, Md5};
 use packagecloud_cloudfront::sandbox::{
-    self, Delays, Options, World,
+    self, Sandbox, SandboxDelays, SandboxOptions,
     control_plane::{
         iam,
-        s3::{Change, Object},
+        s3::{ObjectChange, ObjectRecord},
     },
-    seed::BUCKET,
+    seed::SANDBOX_BUCKET,
 };
 
-pub const PACKAGE: &str = "public, max-age=31536000, immutable";
-pub const METADATA: &str = "no-cache, no-store, max-age=0, must-revalidate";
+pub const PACKAGE_CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
+pub const METADATA_CACHE_CONTROL: &str = "no-cache, no-store, max-age=0, must-revalidate";
 
 /// A world in `dir` whose bucket is empty, and whose states take no time.
-pub fn world(dir: &Path) -> World {
-    let delays = Some(Delays::default().paced(0.0));
-    sandbox::open(&Options { dir: dir.join("world"), delays, empty: true, ..Options::default() }).unwrap()
+pub fn open_empty_sandbox(dir: &Path) -> Sandbox {
+    let delays = Some(SandboxDelays::default().scale_by(0.0));
+    sandbox::open_sandbox(&SandboxOptions {
+        dir: dir.join("world"),
+        delays,
+        empty: true,
+        ..SandboxOptions::default()
+    })
+    .unwrap()
 }
 
 /// An object of a few bytes, as a plain upload leaves it.
-pub fn object(world: &World, key: &str, content: &[u8]) -> Object {
-    Object {
+pub fn build_object(world: &Sandbox, key: &str, content: &[u8]) -> ObjectRecord {
+    ObjectRecord {
         key: key.to_owned(),
         version: "null".to_owned(),
         size: content.len() as u64,
-        blob: Some(world.memory().objects.keep(content).unwrap()),
+        blob: Some(world.process_state().objects.store_content(content).unwrap()),
         etag: hex::encode(Md5::digest(content)),
         attributes: BTreeMap::from([("content-type".to_owned(), "application/x-foo".to_owned())]),
-        ..Object::default()
+        ..ObjectRecord::default()
     }
 }
 
-pub fn put(world: &World, objects: impl IntoIterator<Item = Object>) {
-    let changes: Vec<_> = objects.into_iter().map(|object| Change::Put(Box::new(object))).collect();
-    world.memory().objects.change::<(), std::io::Error>(BUCKET, |_| Ok((changes, ()))).unwrap();
+pub fn put_objects(world: &Sandbox, objects: impl IntoIterator<Item = ObjectRecord>) {
+    let changes: Vec<_> = objects.into_iter().map(|object| ObjectChange::Put(Box::new(object))).collect();
+    world
+        .process_state()
+        .objects
+        .change_bucket::<(), std::io::Error>(SANDBOX_BUCKET, |_| Ok((changes, ())))
+        .unwrap();
 }
 
 /// Every version of every key, the newest last.
-pub fn objects(world: &World) -> BTreeMap<String, Vec<Object>> {
-    world.memory().objects.read(BUCKET, Clone::clone).unwrap()
+pub fn object_versions(world: &Sandbox) -> BTreeMap<String, Vec<ObjectRecord>> {
+    world.process_state().objects.read_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
 }
 
 /// The binary, with nothing of this machine's own environment.
-pub fn binary(dir: &Path) -> Command {
+pub fn binary_command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
     command
         .env_clear()
@@ -61,13 +71,13 @@ pub fn binary(dir: &Path) -> Command {
 }
 
 /// `reindex-everything` as `command`, on the sandbox that is served at `url`.
-pub fn over_the_network(mut command: Command, dir: &Path, url: &str) -> Command {
+pub fn command_over_network(mut command: Command, dir: &Path, url: &str) -> Command {
     std::fs::write(dir.join("packagecloud.rb"), "").unwrap();
     command
         .env("AWS_ACCESS_KEY_ID", iam::ACCESS_KEY)
         .env("AWS_SECRET_ACCESS_KEY", iam::SECRET_KEY)
         .env("AWS_EC2_METADATA_DISABLED", "true")
-        .args(["--endpoint-url", url, "--region", "us-east-1", "--bucket", BUCKET])
+        .args(["--endpoint-url", url, "--region", "us-east-1", "--bucket", SANDBOX_BUCKET])
         .args(["--ctl", "none", "--yes", "--config"])
         .arg(dir.join("packagecloud.rb"))
         .arg("--state-dir")
@@ -78,9 +88,10 @@ pub fn over_the_network(mut command: Command, dir: &Path, url: &str) -> Command 
 }
 
 /// `reindex-everything` on the sandbox itself; what it said.
-pub fn reindex(dir: &Path, options: &[&str]) -> (i32, String) {
+pub fn run_reindex(dir: &Path, options: &[&str]) -> (i32, String) {
     let sandbox = format!("--sandbox={}", dir.join("world").display());
-    let output = binary(dir).args([&sandbox, "--yes", "reindex-everything"]).args(options).output().unwrap();
+    let output =
+        binary_command(dir).args([&sandbox, "--yes", "reindex-everything"]).args(options).output().unwrap();
     let said =
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.code().unwrap_or(-1), said)

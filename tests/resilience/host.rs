@@ -8,31 +8,36 @@ use std::{
 };
 
 use packagecloud_cloudfront::{
-    model::packagecloud::{config_file::ConfigFile, settings::Values},
-    sandbox::{self, Delays, Options, World, seed},
+    model::packagecloud::{config_file::ConfigFile, settings::SettingValues},
+    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, seed},
 };
 
-pub struct Host {
+pub struct SandboxHost {
     pub dir: tempfile::TempDir,
 }
 
-impl Host {
+impl SandboxHost {
     pub fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub fn world(&self) -> World {
+    pub fn open_sandbox(&self) -> Sandbox {
         // At the pace of the binary: what isn't deployed for it isn't for who looks.
-        let delays = Some(Delays::default().paced(0.0));
-        sandbox::open(&Options { dir: self.dir.path().join("world"), delays, ..Options::default() }).unwrap()
+        let delays = Some(SandboxDelays::default().scale_by(0.0));
+        sandbox::open_sandbox(&SandboxOptions {
+            dir: self.dir.path().join("world"),
+            delays,
+            ..SandboxOptions::default()
+        })
+        .unwrap()
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub fn state_path(&self) -> PathBuf {
         self.dir.path().join("world/state")
     }
 
     /// The binary on this host's sandbox, whose states take `pace` of their time.
-    pub fn command(&self, pace: &str, words: &[&str]) -> Command {
+    pub fn build_command(&self, pace: &str, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
         command
             .env_clear()
@@ -45,29 +50,29 @@ impl Host {
         command
     }
 
-    pub fn run(&self, words: &[&str]) -> (i32, String) {
-        let output = self.command("0", words).output().unwrap();
-        (output.status.code().expect("it ended by itself"), said(&output))
+    pub fn run_binary(&self, words: &[&str]) -> (i32, String) {
+        let output = self.build_command("0", words).output().unwrap();
+        (output.status.code().expect("it ended by itself"), output_text(&output))
     }
 
-    pub fn values(&self) -> Values {
-        values(&self.world())
+    pub fn config_values(&self) -> SettingValues {
+        read_config_values(&self.open_sandbox())
     }
 }
 
-pub fn said(output: &Output) -> String {
+pub fn output_text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-pub fn values(world: &World) -> Values {
-    ConfigFile::parse(&std::fs::read(world.dir().join("packagecloud.rb")).unwrap()).values()
+pub fn read_config_values(world: &Sandbox) -> SettingValues {
+    ConfigFile::parse_ruby(&std::fs::read(world.dir().join("packagecloud.rb")).unwrap()).setting_values()
 }
 
 /// How much of each there is: roles, keys, aliases, functions, versions, identities, distributions, cache policies,
 /// and our statements in the bucket policy.
-pub fn count(world: &World) -> [usize; 9] {
-    world.read(|state| {
-        let policy = state.s3.buckets[seed::BUCKET].policy.clone().unwrap_or_default();
+pub fn count_all_resources(world: &Sandbox) -> [usize; 9] {
+    world.read_state(|state| {
+        let policy = state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default();
         [
             // AWS makes its own for Lambda@Edge.
             state.iam.roles.keys().filter(|name| !name.starts_with("AWSServiceRole")).count(),
@@ -84,12 +89,12 @@ pub fn count(world: &World) -> [usize; 9] {
 }
 
 /// One of each, and the two statements.
-pub const WHOLE: [usize; 9] = [1, 1, 1, 1, 1, 1, 1, 1, 2];
+pub const WHOLE_SET_UP: [usize; 9] = [1, 1, 1, 1, 1, 1, 1, 1, 2];
 
 /// At no instant may CloudFront read the bucket without the authenticator on every behavior, as the edges have it.
-pub fn open(world: &World) -> Option<String> {
-    let (granted, domains) = world.read(|state| {
-        let policy = state.s3.buckets[seed::BUCKET].policy.clone().unwrap_or_default();
+pub fn find_open_access(world: &Sandbox) -> Option<String> {
+    let (granted, domains) = world.read_state(|state| {
+        let policy = state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default();
         let domains: Vec<String> =
             state.cloudfront.distributions.values().map(|one| one.domain.clone()).collect();
         (policy.contains("PackagecloudCloudFrontRead"), domains)
@@ -99,7 +104,10 @@ pub fn open(world: &World) -> Option<String> {
     }
     let mut served = 0;
     for domain in domains {
-        let Some(edge) = sandbox::control_plane::cloudfront::deployed(world, &domain) else { continue };
+        let Some(edge) = sandbox::control_plane::cloudfront::find_deployed_distribution(world, &domain)
+        else {
+            continue;
+        };
         served += 1;
         for behavior in &edge.behaviors {
             if behavior.viewer_request.is_none() {

@@ -9,19 +9,19 @@ use std::{
 use packagecloud_cloudfront::model::secret::Secret;
 use serde_json::Value;
 
-use crate::host::{Host, WHOLE, count, open};
+use crate::host::{SandboxHost, WHOLE_SET_UP, count_all_resources, find_open_access};
 
 /// Waiting costs nothing here: the polls between are of real seconds. A kill in a wait is in `two`.
-const PACE: &str = "0";
+const SANDBOX_PACE: &str = "0";
 
 /// Runs `enable` to `after` the event that `wanted` names; false where it ended before that.
-fn run_to(
-    host: &Host,
+fn run_to_event(
+    host: &SandboxHost,
     wanted: impl Fn(&Value) -> bool,
     after: Duration,
 ) -> (Child, bool, Lines<BufReader<ChildStdout>>) {
     let mut child = host
-        .command(PACE, &["--output", "json", "enable", "--upgrade", "--yes"])
+        .build_command(SANDBOX_PACE, &["--output", "json", "enable", "--upgrade", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -41,23 +41,24 @@ fn run_to(
 }
 
 /// Runs `enable` and kills it `after` the event that `wanted` names; false where it ended before that.
-fn kill_at(host: &Host, wanted: impl Fn(&Value) -> bool, after: Duration) -> bool {
-    let (mut child, met, _) = run_to(host, wanted, after);
+fn kill_at_event(host: &SandboxHost, wanted: impl Fn(&Value) -> bool, after: Duration) -> bool {
+    let (mut child, met, _) = run_to_event(host, wanted, after);
     child.kill().unwrap();
     child.wait().unwrap();
     met
 }
 
 /// Whether an event is this one; `ended` has no step.
-fn is(event: &Value, (kind, stage, step): &(String, String, String)) -> bool {
+fn is_event(event: &Value, (kind, stage, step): &(String, String, String)) -> bool {
     event["type"] == **kind && event["stage"] == **stage && event["step"].as_str().unwrap_or_default() == step
 }
 
 /// The events of a whole run: type, stage and step.
-fn moments() -> Vec<(String, String, String)> {
-    let host = Host::new();
-    let output = host.command("0", &["--output", "json", "enable", "--upgrade", "--yes"]).output().unwrap();
-    assert!(output.status.success(), "{}", crate::host::said(&output));
+fn list_run_events() -> Vec<(String, String, String)> {
+    let host = SandboxHost::new();
+    let output =
+        host.build_command("0", &["--output", "json", "enable", "--upgrade", "--yes"]).output().unwrap();
+    assert!(output.status.success(), "{}", crate::host::output_text(&output));
     let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
     let mut moments: Vec<_> = String::from_utf8(output.stdout)
         .unwrap()
@@ -72,25 +73,25 @@ fn moments() -> Vec<(String, String, String)> {
     moments
 }
 
-fn whole(host: &Host, of: &str, secret: Option<&Secret>) {
-    let (code, said) = host.run(&["enable", "--upgrade", "--yes"]);
+fn assert_set_up_whole(host: &SandboxHost, of: &str, secret: Option<&Secret>) {
+    let (code, said) = host.run_binary(&["enable", "--upgrade", "--yes"]);
     assert_eq!(code, 0, "{of}: {said}");
-    let world = host.world();
-    assert_eq!(count(&world), WHOLE, "{of}: {said}");
-    assert_eq!(open(&world), None, "{of}");
-    let values = host.values();
+    let world = host.open_sandbox();
+    assert_eq!(count_all_resources(&world), WHOLE_SET_UP, "{of}: {said}");
+    assert_eq!(find_open_access(&world), None, "{of}");
+    let values = host.config_values();
     assert_eq!(values.enabled, Some(true), "{of}");
     assert!(secret.is_none() || values.secret.as_ref() == secret, "{of}: another secret");
     let left: Value =
-        serde_json::from_slice(&std::fs::read(host.state().join("answers.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(host.state_path().join("answers.json")).unwrap()).unwrap();
     assert_eq!(left["stage"], Value::Null, "{of}: a finished run leaves no stage");
-    let (code, said) = host.run(&["plan", "--goal", "upgrade"]);
+    let (code, said) = host.run_binary(&["plan", "--goal", "upgrade"]);
     assert_eq!(code, 0, "{of}: {said}");
 }
 
 #[test]
 fn killed_at_every_step_it_ends_the_same_and_makes_nothing_twice() {
-    let moments = moments();
+    let moments = list_run_events();
     let stages: std::collections::BTreeSet<&str> =
         moments.iter().map(|(_, stage, _)| stage.as_str()).collect();
     for stage in ["reindex", "secret", "bootstrap", "distribution", "configuration", "go-live", "verify"] {
@@ -98,14 +99,14 @@ fn killed_at_every_step_it_ends_the_same_and_makes_nothing_twice() {
     }
     let mut kills = 0;
     for (nth, moment) in moments.iter().enumerate() {
-        let host = Host::new();
+        let host = SandboxHost::new();
         let of = format!("{moment:?}");
         // At once, and some milliseconds on: another moment in each step.
         let after = Duration::from_millis(nth as u64 * 7 % 23);
-        kills += usize::from(kill_at(&host, |event| is(event, moment), after));
-        assert_eq!(open(&host.world()), None, "{of}: killed");
-        let secret = host.values().secret;
-        whole(&host, &of, secret.as_ref());
+        kills += usize::from(kill_at_event(&host, |event| is_event(event, moment), after));
+        assert_eq!(find_open_access(&host.open_sandbox()), None, "{of}: killed");
+        let secret = host.config_values().secret;
+        assert_set_up_whole(&host, &of, secret.as_ref());
     }
     assert!(kills >= 30, "only {kills} of {} were killed while they ran", moments.len());
 }
@@ -117,7 +118,7 @@ fn hung_up_in_each_stage_it_leaves_a_consistent_world_and_says_where_it_was() {
     let all = std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some();
     let mut stages = Vec::new();
     let mut hung = 0;
-    let wanted = moments().into_iter().filter(|(kind, stage, _)| {
+    let wanted = list_run_events().into_iter().filter(|(kind, stage, _)| {
         let first = kind == "started" && !stages.contains(stage);
         if first {
             stages.push(stage.clone());
@@ -125,10 +126,10 @@ fn hung_up_in_each_stage_it_leaves_a_consistent_world_and_says_where_it_was() {
         all || first
     });
     for (nth, moment) in wanted.enumerate() {
-        let host = Host::new();
+        let host = SandboxHost::new();
         let of = format!("{moment:?}");
         let after = Duration::from_millis(if all { nth as u64 * 11 % 29 } else { 0 });
-        let (mut child, met, mut out) = run_to(&host, |event| is(event, &moment), after);
+        let (mut child, met, mut out) = run_to_event(&host, |event| is_event(event, &moment), after);
         if met {
             let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
@@ -138,31 +139,31 @@ fn hung_up_in_each_stage_it_leaves_a_consistent_world_and_says_where_it_was() {
         let stopped = rest.iter().any(|line| line.contains(r#""end":"stopped""#));
         // It may have come to its end before it heard.
         assert!(code == Some(130) && stopped || code == Some(0), "{of}: {code:?} {rest:?}");
-        assert_eq!(open(&host.world()), None, "{of}: hung up");
-        let secret = host.values().secret;
+        assert_eq!(find_open_access(&host.open_sandbox()), None, "{of}: hung up");
+        let secret = host.config_values().secret;
         if code == Some(130) {
             hung += 1;
-            let (_, said) = host.run(&["enable", "--upgrade"]);
+            let (_, said) = host.run_binary(&["enable", "--upgrade"]);
             let left = said.lines().find(|line| line.contains("The last run was left")).unwrap_or_default();
             assert!(
                 left.contains("a moment ago, in ") && left.contains("account 999999999999, bucket "),
                 "{of}: {said}"
             );
         }
-        whole(&host, &of, secret.as_ref());
+        assert_set_up_whole(&host, &of, secret.as_ref());
     }
     assert!(hung >= 5, "only {hung} were hung up while they ran");
 }
 
 #[test]
 fn killed_again_and_again_it_still_ends_the_same() {
-    let host = Host::new();
+    let host = SandboxHost::new();
     let mut secret = None;
-    for moment in moments().iter().filter(|(kind, ..)| kind == "finished") {
-        kill_at(&host, |event| is(event, moment), Duration::ZERO);
-        let now = host.values().secret;
+    for moment in list_run_events().iter().filter(|(kind, ..)| kind == "finished") {
+        kill_at_event(&host, |event| is_event(event, moment), Duration::ZERO);
+        let now = host.config_values().secret;
         assert!(secret.is_none() || secret == now, "{moment:?}: another secret");
         secret = now;
     }
-    whole(&host, "again and again", secret.as_ref());
+    assert_set_up_whole(&host, "again and again", secret.as_ref());
 }

@@ -9,8 +9,8 @@ use std::{
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use futures::{Stream, channel::mpsc};
 use packagecloud_cloudfront::{
-    tui::{self, JobSender, theme::Theme},
-    wizard::{Beginning, Effect, News, Outcome, Wizard},
+    tui::{self, JobContext, theme::Theme},
+    wizard::{Effect, Init, Input, Wizard, WizardOutcome},
 };
 use ratatui::{
     Terminal,
@@ -22,61 +22,61 @@ use tokio::{task::JoinHandle, time::sleep};
 
 /// A backend whose screen can be looked at while the loop owns it.
 #[derive(Clone)]
-struct Glass(Arc<Mutex<TestBackend>>);
+struct SharedBackend(Arc<Mutex<TestBackend>>);
 
-fn shown<T>(result: Result<T, std::convert::Infallible>) -> io::Result<T> {
+fn to_io_result<T>(result: Result<T, std::convert::Infallible>) -> io::Result<T> {
     result.map_err(|never| match never {})
 }
 
-impl Backend for Glass {
+impl Backend for SharedBackend {
     type Error = io::Error;
 
     fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
     where
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
-        shown(self.0.lock().unwrap().draw(content))
+        to_io_result(self.0.lock().unwrap().draw(content))
     }
     fn hide_cursor(&mut self) -> io::Result<()> {
-        shown(self.0.lock().unwrap().hide_cursor())
+        to_io_result(self.0.lock().unwrap().hide_cursor())
     }
     fn show_cursor(&mut self) -> io::Result<()> {
-        shown(self.0.lock().unwrap().show_cursor())
+        to_io_result(self.0.lock().unwrap().show_cursor())
     }
     fn get_cursor_position(&mut self) -> io::Result<Position> {
-        shown(self.0.lock().unwrap().get_cursor_position())
+        to_io_result(self.0.lock().unwrap().get_cursor_position())
     }
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
-        shown(self.0.lock().unwrap().set_cursor_position(position))
+        to_io_result(self.0.lock().unwrap().set_cursor_position(position))
     }
     fn clear(&mut self) -> io::Result<()> {
-        shown(self.0.lock().unwrap().clear())
+        to_io_result(self.0.lock().unwrap().clear())
     }
     fn clear_region(&mut self, clear_type: ClearType) -> io::Result<()> {
-        shown(self.0.lock().unwrap().clear_region(clear_type))
+        to_io_result(self.0.lock().unwrap().clear_region(clear_type))
     }
     fn size(&self) -> io::Result<Size> {
-        shown(self.0.lock().unwrap().size())
+        to_io_result(self.0.lock().unwrap().size())
     }
     fn window_size(&mut self) -> io::Result<WindowSize> {
-        shown(self.0.lock().unwrap().window_size())
+        to_io_result(self.0.lock().unwrap().window_size())
     }
     fn flush(&mut self) -> io::Result<()> {
-        shown(self.0.lock().unwrap().flush())
+        to_io_result(self.0.lock().unwrap().flush())
     }
 }
 
 /// The screen and the keyboard.
 #[derive(Clone)]
-pub struct Player {
-    glass: Glass,
+pub struct ScreenPlayer {
+    glass: SharedBackend,
     keys: mpsc::UnboundedSender<Event>,
-    hangups: mpsc::UnboundedSender<News>,
+    hangups: mpsc::UnboundedSender<Input>,
 }
 
-impl Player {
+impl ScreenPlayer {
     /// What the screen shows, without the blanks at the ends of lines.
-    pub fn picture(&self) -> String {
+    pub fn screen_text(&self) -> String {
         let backend = self.glass.0.lock().unwrap();
         let buffer = backend.buffer();
         buffer
@@ -88,54 +88,54 @@ impl Player {
     }
 
     /// Waits until the screen says `text`.
-    pub async fn see(&self, text: &str) {
+    pub async fn wait_for_text(&self, text: &str) {
         for _ in 0..6000 {
-            if self.picture().contains(text) {
+            if self.screen_text().contains(text) {
                 return;
             }
             sleep(Duration::from_millis(10)).await;
         }
-        panic!("{text:?} did not come up on\n{}", self.picture());
+        panic!("{text:?} did not come up on\n{}", self.screen_text());
     }
 
-    pub fn sees(&self, text: &str) -> bool {
-        self.picture().contains(text)
+    pub fn is_showing(&self, text: &str) -> bool {
+        self.screen_text().contains(text)
     }
 
     /// Presses a key once the screen has settled.
-    pub async fn press(&self, code: KeyCode) {
+    pub async fn press_key(&self, code: KeyCode) {
         sleep(Duration::from_millis(400)).await;
-        self.send(code, KeyModifiers::NONE);
+        self.send_key(code, KeyModifiers::NONE);
         sleep(Duration::from_millis(20)).await;
     }
 
     /// Presses a key at once.
-    pub fn send(&self, code: KeyCode, modifiers: KeyModifiers) {
+    pub fn send_key(&self, code: KeyCode, modifiers: KeyModifiers) {
         let _ = self.keys.unbounded_send(Event::Key(KeyEvent::new(code, modifiers)));
     }
 
-    pub async fn letter(&self, letter: char) {
-        self.press(KeyCode::Char(letter)).await;
+    pub async fn press_letter(&self, letter: char) {
+        self.press_key(KeyCode::Char(letter)).await;
     }
 
-    pub async fn enter(&self) {
-        self.press(KeyCode::Enter).await;
+    pub async fn press_enter(&self) {
+        self.press_key(KeyCode::Enter).await;
     }
 
-    pub fn interrupt(&self) {
-        self.send(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    pub fn press_ctrl_c(&self) {
+        self.send_key(KeyCode::Char('c'), KeyModifiers::CONTROL);
     }
 
-    pub async fn paste(&self, text: &str) {
+    pub async fn paste_text(&self, text: &str) {
         let _ = self.keys.unbounded_send(Event::Paste(text.to_owned()));
         sleep(Duration::from_millis(20)).await;
     }
 
     pub fn hang_up(&self) {
-        let _ = self.hangups.unbounded_send(News::Hangup);
+        let _ = self.hangups.unbounded_send(Input::Hangup);
     }
 
-    pub async fn resize(&self, width: u16, height: u16) {
+    pub async fn resize_screen(&self, width: u16, height: u16) {
         self.glass.0.lock().unwrap().resize(width, height);
         let _ = self.keys.unbounded_send(Event::Resize(width, height));
         sleep(Duration::from_millis(20)).await;
@@ -143,17 +143,22 @@ impl Player {
 }
 
 /// Plays `part` against the real loop with this performer of effects; it must leave the wizard.
-pub async fn play_on<P, F, E>(beginning: Beginning, size: (u16, u16), effects: E, part: P) -> Outcome
+pub async fn play_with_effects<P, F, E>(
+    beginning: Init,
+    size: (u16, u16),
+    effects: E,
+    part: P,
+) -> WizardOutcome
 where
-    P: FnOnce(Player) -> F,
+    P: FnOnce(ScreenPlayer) -> F,
     F: Future<Output = ()>,
-    E: Fn(Effect, JobSender) -> JoinHandle<()>,
+    E: Fn(Effect, JobContext) -> JoinHandle<()>,
 {
-    let glass = Glass(Arc::new(Mutex::new(TestBackend::new(size.0, size.1))));
+    let glass = SharedBackend(Arc::new(Mutex::new(TestBackend::new(size.0, size.1))));
     let mut terminal = Terminal::new(glass.clone()).unwrap();
     let (keys, typed) = mpsc::unbounded();
     let (hangups, hung) = mpsc::unbounded();
-    let player = Player { glass, keys, hangups };
+    let player = ScreenPlayer { glass, keys, hangups };
     let mut wizard = Wizard::new(beginning);
     let theme = Theme::new(true);
     let typed: std::pin::Pin<Box<dyn Stream<Item = Event>>> = Box::pin(typed);
@@ -163,10 +168,10 @@ where
         playing.await;
         // the wizard must have been left by now, or be about to
         sleep(Duration::from_mins(1)).await;
-        panic!("the wizard was not left:\n{}", last.picture());
+        panic!("the wizard was not left:\n{}", last.screen_text());
     };
     tokio::select! {
-        outcome = tui::drive(&mut terminal, typed, hung, &mut wizard, &theme, effects) => outcome,
+        outcome = tui::run_event_loop(&mut terminal, typed, hung, &mut wizard, &theme, effects) => outcome,
         () = played => unreachable!("it panics first"),
     }
 }

@@ -7,29 +7,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use packagecloud_cloudfront::{tui, wizard::Beginning};
+use packagecloud_cloudfront::{tui, wizard::Init};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
-const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
-const CASE: &str = "WIZARD_IN_A_PTY";
+const PTY_ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
+const PTY_COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
+const PTY_CASE_ENV: &str = "WIZARD_IN_A_PTY";
 
 /// The wizard itself: nothing that it asks for ever comes.
 #[test]
 #[ignore = "the child of the test below"]
 fn child() {
-    let Ok(case) = std::env::var(CASE) else { return };
+    let Ok(case) = std::env::var(PTY_CASE_ENV) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let effects = |_, _| {
         assert_ne!(case, "panic", "a fault in the loop");
         tokio::spawn(std::future::pending())
     };
-    let outcome = runtime.block_on(tui::run(Beginning::default(), effects, std::future::pending()));
+    let outcome = runtime.block_on(tui::run_wizard(Init::default(), effects, std::future::pending()));
     println!("left with {}", outcome.unwrap().code);
 }
 
-enum By {
+enum EndedBy {
     Keys(&'static [u8]),
     Signal(Signal),
     Itself,
@@ -38,22 +38,22 @@ enum By {
 #[test]
 fn the_terminal_is_as_before_however_the_wizard_ends() {
     for (case, by, says) in [
-        ("leave", By::Keys(b"q"), "left with 0"),
-        ("interrupt", By::Keys(b"\x03"), "left with 130"),
-        ("terminate", By::Signal(Signal::TERM), "left with 130"),
-        ("hang up", By::Signal(Signal::HUP), "left with 130"),
-        ("panic", By::Itself, "a fault in the loop"),
+        ("leave", EndedBy::Keys(b"q"), "left with 0"),
+        ("interrupt", EndedBy::Keys(b"\x03"), "left with 130"),
+        ("terminate", EndedBy::Signal(Signal::TERM), "left with 130"),
+        ("hang up", EndedBy::Signal(Signal::HUP), "left with 130"),
+        ("panic", EndedBy::Itself, "a fault in the loop"),
     ] {
-        let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() };
+        let size = PtySize { rows: PTY_ROWS.get(), cols: PTY_COLUMNS.get(), ..PtySize::default() };
         let pair = native_pty_system().openpty(size).unwrap();
         let before = pair.master.get_termios().unwrap();
         let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
         command.args(["pty::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
-        command.env(CASE, case);
+        command.env(PTY_CASE_ENV, case);
         command.env("RUST_BACKTRACE", "0");
         command.env("TERM", "xterm-256color");
         let mut child = pair.slave.spawn_command(command).unwrap();
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(PTY_ROWS, PTY_COLUMNS, 0)));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let reading = {
             let parser = Arc::clone(&parser);
@@ -83,17 +83,17 @@ fn the_terminal_is_as_before_however_the_wizard_ends() {
                 std::thread::park_timeout(Duration::from_millis(10));
             }
         };
-        if !matches!(by, By::Itself) {
+        if !matches!(by, EndedBy::Itself) {
             until("the first frame", &|screen| screen.contents().contains("What shall happen?"));
             assert!(parser.lock().unwrap().screen().bracketed_paste(), "{case}");
         }
         match by {
-            By::Keys(keys) => pair.master.take_writer().unwrap().write_all(keys).unwrap(),
-            By::Signal(signal) => {
+            EndedBy::Keys(keys) => pair.master.take_writer().unwrap().write_all(keys).unwrap(),
+            EndedBy::Signal(signal) => {
                 let pid = child.process_id().and_then(|pid| Pid::from_raw(pid.cast_signed())).unwrap();
                 kill_process(pid, signal).unwrap();
             }
-            By::Itself => {}
+            EndedBy::Itself => {}
         }
         child.wait().unwrap();
         let after = pair.master.get_termios().unwrap();

@@ -8,87 +8,92 @@ use std::{
 
 use packagecloud_cloudfront::{
     model::{
-        aws::evidence::Seen,
+        aws::evidence::Observed,
         run::{
             answers::Answers,
             check::Check,
-            event::{End, Event, Pace, Wants},
-            failure::{Failure, Kind},
+            event::{CredentialNeed, Event, ProgressStats, StageEnd},
+            failure::{Failure, FailureKind},
             goal::{Goal, Stage, Step},
-            other_run::Watched,
-            plan::{Ask, Change, Consent, Exhibit, Plan, Verb},
+            other_run::WatchEvent,
+            plan::{Attachment, ChangeKind, Confirmation, Consent, Plan, PlannedChange},
             tally::Tally,
             welcome::{
-                BackupFound, BucketFound, CloudFrontFound, ConfigFound, IdentityFound, SetUpBy, Source,
-                Welcome,
+                FoundBackup, FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity, IdentitySource,
+                SetUpBy, WelcomeFindings,
             },
         },
     },
-    tui::JobSender,
-    wizard::{Beginning, Copied, Credentials, Effect, News, Outcome},
+    tui::JobContext,
+    wizard::{ClipboardText, CredentialInput, Effect, Init, Input, WizardOutcome},
 };
 use tokio::{task::JoinHandle, time::sleep};
 
-use crate::player::{Player, play_on};
+use crate::player::{ScreenPlayer, play_with_effects};
 
 /// What the script does otherwise than all going well.
 #[derive(Debug, Default)]
-pub struct Script {
+pub struct EngineScript {
     /// This step fails when it is applied, the first time.
-    pub fails: Option<(Step, Kind)>,
+    pub fails: Option<(Step, FailureKind)>,
     pub panics_in: Option<Stage>,
     /// A permission is missing, until it is looked at again.
     pub denied: bool,
     /// The distribution's plan asks for a consent.
     pub asks: Option<Consent>,
     /// AWS no longer accepts the credentials in the middle of the reindex, until something is typed.
-    pub expires: Option<Wants>,
+    pub expires: Option<CredentialNeed>,
     /// The profile's role wants a code: the one that is taken.
     pub code: Option<&'static str>,
     /// The first screen otherwise than usual.
-    pub welcome: Option<Welcome>,
+    pub welcome: Option<WelcomeFindings>,
     /// What is seen of another run.
-    pub watched: Vec<Watched>,
+    pub watched: Vec<WatchEvent>,
     /// No answer of AWS's ever comes.
     pub silent: bool,
     done: BTreeSet<&'static str>,
     /// What the effects were, in order.
     pub heard: Vec<String>,
-    pub copied: Option<Copied>,
+    pub copied: Option<ClipboardText>,
 }
 
-pub type Shared = Arc<Mutex<Script>>;
+pub type SharedScript = Arc<Mutex<EngineScript>>;
 
-pub const CONFIG: &str = "/etc/packagecloud/packagecloud.rb";
+pub const CONFIG_PATH: &str = "/etc/packagecloud/packagecloud.rb";
 
-pub fn perform(script: &Shared) -> impl Fn(Effect, JobSender) -> JoinHandle<()> + use<> {
+pub fn perform_scripted(script: &SharedScript) -> impl Fn(Effect, JobContext) -> JoinHandle<()> + use<> {
     let script = Arc::clone(script);
-    move |effect, sender| tokio::spawn(answer(Arc::clone(&script), effect, sender))
+    move |effect, sender| tokio::spawn(answer_effect(Arc::clone(&script), effect, sender))
 }
 
 /// Plays `part` against the real loop and this script; it must leave the wizard.
-pub async fn play<P, F>(size: (u16, u16), script: &Shared, part: P) -> Outcome
+pub async fn play_script<P, F>(size: (u16, u16), script: &SharedScript, part: P) -> WizardOutcome
 where
-    P: FnOnce(Player) -> F,
+    P: FnOnce(ScreenPlayer) -> F,
     F: Future<Output = ()>,
 {
-    let beginning = Beginning { sandbox: true, config: CONFIG.to_owned(), ..Beginning::default() };
-    play_from(beginning, size, script, part).await
+    let beginning = Init { sandbox: true, config_path: CONFIG_PATH.to_owned(), ..Init::default() };
+    play_script_from(beginning, size, script, part).await
 }
 
-pub async fn play_from<P, F>(beginning: Beginning, size: (u16, u16), script: &Shared, part: P) -> Outcome
+pub async fn play_script_from<P, F>(
+    beginning: Init,
+    size: (u16, u16),
+    script: &SharedScript,
+    part: P,
+) -> WizardOutcome
 where
-    P: FnOnce(Player) -> F,
+    P: FnOnce(ScreenPlayer) -> F,
     F: Future<Output = ()>,
 {
-    play_on(beginning, size, perform(script), part).await
+    play_with_effects(beginning, size, perform_scripted(script), part).await
 }
 
-async fn answer(script: Shared, effect: Effect, sender: JobSender) {
+async fn answer_effect(script: SharedScript, effect: Effect, sender: JobContext) {
     let silent = {
         let mut script = script.lock().unwrap();
         script.heard.push(match &effect {
-            Effect::Look(stage, _) | Effect::LookBeside(stage, _) => format!("look {}", stage.name()),
+            Effect::Look(stage, _) | Effect::LookWhileJobRuns(stage, _) => format!("look {}", stage.name()),
             Effect::Apply(plan, _) => format!("apply {}", plan.stage.name()),
             Effect::Welcome(_) => "welcome".to_owned(),
             Effect::Identify(..) => "identify".to_owned(),
@@ -104,124 +109,136 @@ async fn answer(script: Shared, effect: Effect, sender: JobSender) {
         Effect::Welcome(_) => {
             let found = {
                 let script = script.lock().unwrap();
-                let usual = if script.code.is_some() { unasked() } else { welcome() };
+                let usual = if script.code.is_some() { welcome_before_code() } else { scripted_welcome() };
                 script.welcome.clone().unwrap_or(usual)
             };
-            say(&sender, News::Welcome(Ok(Box::new(found))));
+            send_input(&sender, Input::Welcome(Ok(Box::new(found))));
         }
-        Effect::Identify(Credentials::Code { code, .. }, _) => {
+        Effect::Identify(CredentialInput::Code { code, .. }, _) => {
             let taken = {
                 let mut script = script.lock().unwrap();
-                script.code.take_if(|good| *good == code.expose()).is_some()
+                script.code.take_if(|good| *good == code.expose_secret()).is_some()
             };
-            say(
+            send_input(
                 &sender,
-                News::Identified(Ok(if taken { welcome().identities.remove(0) } else { wrong_code() })),
+                Input::Identified(Ok(if taken {
+                    scripted_welcome().identities.remove(0)
+                } else {
+                    identity_with_wrong_code()
+                })),
             );
         }
         Effect::Watch { .. } => {
             let seen = script.lock().unwrap().watched.clone();
-            seen.into_iter().for_each(|seen| say(&sender, News::Watched(Ok(seen))));
+            seen.into_iter().for_each(|seen| send_input(&sender, Input::Watched(Ok(seen))));
             std::future::pending::<()>().await;
         }
-        Effect::Identify(credentials, _) => say(&sender, News::Identified(identify(&credentials))),
-        Effect::Look(stage, answers) | Effect::LookBeside(stage, answers) => {
-            let plan = look(&mut script.lock().unwrap(), stage, &answers);
-            say(&sender, News::Looked(stage, Ok(Box::new(plan))));
+        Effect::Identify(credentials, _) => {
+            send_input(&sender, Input::Identified(identify_credentials(&credentials)))
+        }
+        Effect::Look(stage, answers) | Effect::LookWhileJobRuns(stage, answers) => {
+            let plan = scripted_plan(&mut script.lock().unwrap(), stage, &answers);
+            send_input(&sender, Input::Looked(stage, Ok(Box::new(plan))));
             if stage == Stage::Disable {
                 sleep(Duration::from_millis(500)).await;
-                let check = Check::pass("s3-link", "a link straight to S3 answers 200: switching off helps");
+                let check =
+                    Check::passed_check("s3-link", "a link straight to S3 answers 200: switching off helps");
                 let _ = sender.events.send(Event::Check { stage, check });
             }
         }
-        Effect::Apply(plan, _) => apply(&script, &plan, sender).await,
+        Effect::Apply(plan, _) => apply_scripted_plan(&script, &plan, sender).await,
         Effect::Copy(copied) => {
-            say(&sender, News::Copied(Ok(format!("/root/copied.txt: {}", copied.title))));
+            send_input(&sender, Input::Copied(Ok(format!("/root/copied.txt: {}", copied.title))));
             script.lock().unwrap().copied = Some(copied);
         }
         Effect::Renew(_) => script.lock().unwrap().expires = None,
-        Effect::BringBack | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => {
+        Effect::BringToForeground | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => {
             unreachable!("the loop does these itself")
         }
     }
 }
 
-fn tally(names: &[&str]) -> Tally {
+fn tally_names(names: &[&str]) -> Tally {
     let mut tally = Tally::default();
-    names.iter().for_each(|name| tally.add(name));
+    names.iter().for_each(|name| tally.increment_count(name));
     tally
 }
 
-fn say(sender: &JobSender, news: News) {
-    let _ = sender.news.send(news);
+fn send_input(sender: &JobContext, news: Input) {
+    let _ = sender.inputs.send(news);
 }
 
-fn identify(credentials: &Credentials) -> Result<IdentityFound, Failure> {
+fn identify_credentials(credentials: &CredentialInput) -> Result<FoundIdentity, Failure> {
     match credentials {
-        Credentials::Profile(name) => Err(Failure::new(
-            Kind::Credentials,
+        CredentialInput::Profile(name) => Err(Failure::new(
+            FailureKind::Credentials,
             format!("profile {name}"),
             "it stands in neither ~/.aws/config nor ~/.aws/credentials",
             "choose another, or type the keys",
         )),
-        Credentials::Code { .. } => unreachable!("no profile of the script's wants one"),
-        Credentials::Keys(keys) => Ok(IdentityFound {
-            source: Source::Typed,
+        CredentialInput::Code { .. } => unreachable!("no profile of the script's wants one"),
+        CredentialInput::Keys(keys) => Ok(FoundIdentity {
+            source: IdentitySource::Typed,
             found: format!("typed keys {}", keys.access_key_id),
             arn: "arn:aws:iam::123456789012:user/typed".to_owned(),
             account: "123456789012".to_owned(),
             device: None,
-            suffices: Check::pass("permissions", "may do all 31 actions"),
+            suffices: Check::passed_check("permissions", "may do all 31 actions"),
         }),
     }
 }
 
-const DEVICE: &str = "arn:aws:iam::123456789012:mfa/jo";
+const MFA_DEVICE_ARN: &str = "arn:aws:iam::123456789012:mfa/jo";
 
 /// Before the code was asked for.
-fn unasked() -> Welcome {
-    let mut welcome = welcome();
+fn welcome_before_code() -> WelcomeFindings {
+    let mut welcome = scripted_welcome();
     let first = &mut welcome.identities[0];
-    (first.arn, first.account, first.device) = (String::new(), String::new(), Some(DEVICE.to_owned()));
-    first.suffices = Check::unknown("identity", format!("its role wants a code of {DEVICE}: choose it"));
+    (first.arn, first.account, first.device) =
+        (String::new(), String::new(), Some(MFA_DEVICE_ARN.to_owned()));
+    first.suffices =
+        Check::unknown_check("identity", format!("its role wants a code of {MFA_DEVICE_ARN}: choose it"));
     welcome.identities.truncate(1);
     (welcome.buckets, welcome.goal, welcome.left) = (Vec::new(), None, None);
     welcome.cloudfront.by = SetUpBy::Unknown;
     welcome.failures.push(Failure::new(
-        Kind::Credentials,
+        FailureKind::Credentials,
         "profile operations",
-        format!("its role wants a code of {DEVICE}, and none was given"),
+        format!("its role wants a code of {MFA_DEVICE_ARN}, and none was given"),
         "Enter on Install or Upgrade asks for it",
     ));
     welcome
 }
 
-fn wrong_code() -> IdentityFound {
+fn identity_with_wrong_code() -> FoundIdentity {
     let denied = "role arn:aws:iam::123456789012:role/ops: sts:AssumeRole is denied: MultiFactorAuthentication failed with invalid MFA one time pass code";
-    let next = format!("give a fresh code of {DEVICE}: each is good once");
-    IdentityFound { suffices: Check::fail("identity", denied, next), ..unasked().identities.remove(0) }
+    let next = format!("give a fresh code of {MFA_DEVICE_ARN}: each is good once");
+    FoundIdentity {
+        suffices: Check::failed_check("identity", denied, next),
+        ..welcome_before_code().identities.remove(0)
+    }
 }
 
-pub fn welcome() -> Welcome {
-    Welcome {
-        config: ConfigFound { path: CONFIG.to_owned(), failure: None, managed: None },
+pub fn scripted_welcome() -> WelcomeFindings {
+    WelcomeFindings {
+        config: FoundConfig { path: CONFIG_PATH.to_owned(), failure: None, managed: None },
         packagecloud: "packagecloud:enterprise 3.0.5 (Debian package)".to_owned(),
         identities: vec![
-            IdentityFound {
-                source: Source::Profile("operations".to_owned()),
+            FoundIdentity {
+                source: IdentitySource::Profile("operations".to_owned()),
                 found: "profile operations".to_owned(),
                 arn: "arn:aws:iam::123456789012:user/operations".to_owned(),
                 account: "123456789012".to_owned(),
                 device: None,
-                suffices: Check::pass("permissions", "may do all 31 actions"),
+                suffices: Check::passed_check("permissions", "may do all 31 actions"),
             },
-            IdentityFound {
-                source: Source::Config,
+            FoundIdentity {
+                source: IdentitySource::Config,
                 found: "aws_access_key in packagecloud.rb".to_owned(),
                 arn: "arn:aws:iam::123456789012:user/packagecloud".to_owned(),
                 account: "123456789012".to_owned(),
                 device: None,
-                suffices: Check::fail(
+                suffices: Check::failed_check(
                     "permissions",
                     "lacks kms:CreateKey and 11 more",
                     "use another identity",
@@ -230,35 +247,35 @@ pub fn welcome() -> Welcome {
         ],
         sudo: None,
         buckets: vec![
-            BucketFound {
+            FoundBucket {
                 name: "acme-packages".to_owned(),
                 region: "eu-central-1".to_owned(),
                 found: "packagecloud_rails['aws_s3_bucket'] in packagecloud.rb".to_owned(),
                 sampled: Some((998, 1000)),
             },
-            BucketFound {
+            FoundBucket {
                 name: "acme-attic".to_owned(),
                 region: String::new(),
                 found: "in the account, and looks like packagecloud's".to_owned(),
                 sampled: None,
             },
         ],
-        cloudfront: CloudFrontFound {
+        cloudfront: FoundCloudFront {
             enabled: Some(false),
             by: SetUpBy::Nobody,
-            ..CloudFrontFound::default()
+            ..FoundCloudFront::default()
         },
         goal: Some((Goal::Upgrade, "the bucket holds objects that have no Cache-Control".to_owned())),
         left: None,
         last: None,
         other_run: None,
         backups: vec![
-            BackupFound {
+            FoundBackup {
                 path: "/etc/packagecloud/packagecloud.rb.20261120T101500Z.bak".to_owned(),
                 when: "2026-11-20 10:15 UTC".to_owned(),
                 changes: vec!["cloudfront_enabled true becomes false".to_owned()],
             },
-            BackupFound {
+            FoundBackup {
                 path: "/etc/packagecloud/packagecloud.rb.20260301T080000Z.bak".to_owned(),
                 when: "2026-03-01 08:00 UTC".to_owned(),
                 changes: Vec::new(),
@@ -268,16 +285,16 @@ pub fn welcome() -> Welcome {
     }
 }
 
-fn changes(stage: Stage) -> Vec<Change> {
-    let line = |step, verb, target: &str, why: &str, calls: &[&str]| Change {
+fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
+    let line = |step, verb, target: &str, why: &str, calls: &[&str]| PlannedChange {
         step,
         verb,
         target: target.to_owned(),
         why: why.to_owned(),
         calls: calls.iter().map(|call| (*call).to_owned()).collect(),
     };
+    use ChangeKind::{Attach, Create, Keep, Run, Update};
     use Step as S;
-    use Verb::{Attach, Create, Keep, Run, Update};
     match stage {
         Stage::Access => vec![
             line(
@@ -304,7 +321,7 @@ fn changes(stage: Stage) -> Vec<Change> {
             Stage::GoLive,
         ]
         .into_iter()
-        .flat_map(changes)
+        .flat_map(scripted_changes)
         .collect(),
         Stage::Reindex => vec![line(
             S::Objects,
@@ -319,7 +336,7 @@ fn changes(stage: Stage) -> Vec<Change> {
         Stage::Secret => vec![line(
             S::Secret,
             Create,
-            CONFIG,
+            CONFIG_PATH,
             "packagecloud.rb has no cloudfront_secret",
             &["by hand: packagecloud-ctl generate-cloudfront-secret"],
         )],
@@ -408,13 +425,13 @@ fn changes(stage: Stage) -> Vec<Change> {
         Stage::Configuration => vec![line(
             S::Configuration,
             Update,
-            CONFIG,
+            CONFIG_PATH,
             "id and domain are not in it yet",
             &["by hand: add the printed values"],
         )],
         Stage::GoLive => vec![
             line(S::Gate, Run, "d111111abcdef8.cloudfront.net", "signed probes must pass first", &[]),
-            line(S::Switch, Update, CONFIG, "cloudfront_enabled becomes true", &[]),
+            line(S::Switch, Update, CONFIG_PATH, "cloudfront_enabled becomes true", &[]),
             line(S::Reconfigure, Run, "packagecloud-ctl reconfigure", "applies packagecloud.rb", &[]),
             line(S::Restart, Run, "packagecloud-ctl restart", "customers see errors for about a minute", &[]),
             line(
@@ -430,7 +447,7 @@ fn changes(stage: Stage) -> Vec<Change> {
             line(
                 S::Switch,
                 Update,
-                CONFIG,
+                CONFIG_PATH,
                 "cloudfront_enabled becomes false",
                 &["by hand: set it to false"],
             ),
@@ -440,12 +457,12 @@ fn changes(stage: Stage) -> Vec<Change> {
     }
 }
 
-pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
-    let mut plan = Plan::new(stage, Seen::Nothing);
-    plan.changes = changes(stage);
+pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Answers) -> Plan {
+    let mut plan = Plan::new(stage, Observed::Nothing);
+    plan.changes = scripted_changes(stage);
     if script.done.contains(stage.name()) {
         for change in &mut plan.changes {
-            change.verb = Verb::Keep;
+            change.verb = ChangeKind::Keep;
             "it is there and right".clone_into(&mut change.why);
         }
     }
@@ -453,14 +470,17 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
     match stage {
         Stage::Access => {
             plan.checks = vec![
-                Check::pass("iam:CreateRole", "allowed"),
-                Check::pass("kms:CreateKey", "allowed"),
-                Check::pass("lambda:CreateFunction", "allowed"),
-                Check::unknown("s3:GetBucketPolicyStatus", "simulation is not allowed to this identity"),
-                Check::pass("packagecloud host", "packagecloud:enterprise 3.0.5, file writable"),
+                Check::passed_check("iam:CreateRole", "allowed"),
+                Check::passed_check("kms:CreateKey", "allowed"),
+                Check::passed_check("lambda:CreateFunction", "allowed"),
+                Check::unknown_check(
+                    "s3:GetBucketPolicyStatus",
+                    "simulation is not allowed to this identity",
+                ),
+                Check::passed_check("packagecloud host", "packagecloud:enterprise 3.0.5, file writable"),
             ];
             if std::mem::take(&mut script.denied) {
-                plan.checks[1] = Check::fail(
+                plan.checks[1] = Check::failed_check(
                     "kms:CreateKey",
                     "denied by a service control policy",
                     "ask the account's administrator for it, or choose another identity with b",
@@ -472,18 +492,18 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
                 "17 changes, each shown again before it is made; nothing is ever deleted.",
                 "How long: about eight minutes, five of which CloudFront takes to reach every edge.",
             ]);
-            plan.exhibit = vec![
-                Exhibit {
+            plan.attachments = vec![
+                Attachment {
                     title: "What it costs".to_owned(),
                     lines: text(&["$0.08 once, for 12,480 requests to S3; then what CloudFront serves."]),
                     copy: false,
                 },
-                Exhibit {
+                Attachment {
                     title: "What customers notice".to_owned(),
                     lines: text(&["Nothing until go-live; then errors for about a minute, at the restart."]),
                     copy: false,
                 },
-                Exhibit {
+                Attachment {
                     title: "How to undo it".to_owned(),
                     lines: text(&["D, at any time: packagecloud sends its clients to S3 again."]),
                     copy: false,
@@ -492,7 +512,7 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
         }
         Stage::Configuration | Stage::Disable | Stage::RollBack => {
             let enabled = stage == Stage::Configuration;
-            plan.exhibit = vec![Exhibit {
+            plan.attachments = vec![Attachment {
                 title: "What changes in packagecloud.rb".to_owned(),
                 lines: text(&[
                     "@@ line 41 @@",
@@ -511,7 +531,7 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
                 copy: false,
             }];
             if enabled {
-                plan.exhibit.push(Exhibit {
+                plan.attachments.push(Attachment {
                     title: "The final block".to_owned(),
                     lines: text(&[
                         "packagecloud_rails['cloudfront_enabled'] = true",
@@ -521,7 +541,7 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
                     ]),
                     copy: true,
                 });
-                plan.exhibit.push(Exhibit {
+                plan.attachments.push(Attachment {
                     title: "Tell customers behind a firewall".to_owned(),
                     lines: text(&["Packages will be downloaded from https://d111111abcdef8.cloudfront.net."]),
                     copy: true,
@@ -531,9 +551,9 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
         _ => {}
     }
     if let (Some(consent), Stage::Distribution) = (script.asks, stage)
-        && !answers.consents.given(consent, "")
+        && !answers.consents.has_consent(consent, "")
     {
-        plan.asks.push(Ask {
+        plan.confirmations.push(Confirmation {
             consent,
             question:
                 "Distribution E1VENDOR was set up by packagecloud-ctl. Shall this program take it over?"
@@ -544,22 +564,22 @@ pub fn look(script: &mut Script, stage: Stage, answers: &Answers) -> Plan {
 }
 
 /// Until somebody has typed what is wanted, or it lies where it comes from.
-async fn stands_still(script: &Shared, stage: Stage, step: Step, sender: &JobSender) {
+async fn wait_for_renewal(script: &SharedScript, stage: Stage, step: Step, sender: &JobContext) {
     let wants = script.lock().unwrap().expires.clone();
     let Some(wants) = wants else { return };
     let next = match &wants {
-        Wants::Renewal => {
+        CredentialNeed::Renewal => {
             "type `aws sso login --profile operations` in another terminal; this goes on by itself as soon as AWS accepts them"
         }
-        Wants::Code(_) => {
+        CredentialNeed::Code(_) => {
             "i takes a fresh code for profile operations; this goes on by itself as soon as AWS accepts them"
         }
-        Wants::Keys => {
+        CredentialNeed::Keys => {
             "i takes other keys of the same account; this goes on by itself as soon as AWS accepts them"
         }
     };
     let failure = Failure::new(
-        Kind::Credentials,
+        FailureKind::Credentials,
         "the AWS identity",
         "the credentials have expired (sts:GetCallerIdentity)",
         next,
@@ -571,11 +591,11 @@ async fn stands_still(script: &Shared, stage: Stage, step: Step, sender: &JobSen
     }
 }
 
-async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {
+async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: JobContext) {
     let stage = plan.stage;
     let say = |event| drop(sender.events.send(event));
     assert_ne!(script.lock().unwrap().panics_in, Some(stage), "told to panic");
-    for change in plan.changes.iter().filter(|change| change.verb != Verb::Keep) {
+    for change in plan.changes.iter().filter(|change| change.verb != ChangeKind::Keep) {
         let step = change.step;
         say(Event::Started { stage, step, text: String::new() });
         sleep(Duration::from_millis(400)).await;
@@ -588,9 +608,9 @@ async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {
                 "the request was refused",
                 "allow it, and look again",
             )
-            .with_code(Some("AccessDenied".to_owned()), Some("7f3c-19".to_owned()));
+            .with_aws_code(Some("AccessDenied".to_owned()), Some("7f3c-19".to_owned()));
             say(Event::Failed { stage, step, failure });
-            say(Event::Ended { stage, step: Some(step), end: End::Failed, text: String::new() });
+            say(Event::Ended { stage, step: Some(step), end: StageEnd::Failed, text: String::new() });
             return;
         }
         if step == Step::Objects {
@@ -600,16 +620,21 @@ async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {
                 }
                 if sender.stop.is_cancelled() {
                     say(Event::Finished { stage, step, text: "stopped; it goes on where it is".to_owned() });
-                    say(Event::Ended { stage, step: Some(step), end: End::Stopped, text: String::new() });
+                    say(Event::Ended {
+                        stage,
+                        step: Some(step),
+                        end: StageEnd::Stopped,
+                        text: String::new(),
+                    });
                     return;
                 }
-                let pace = Pace {
+                let pace = ProgressStats {
                     done: Some(tenth * 1248),
                     total: Some(12_480),
                     kept: Some(tenth * 40),
                     skipped: Some(2),
-                    reasons: tally(&["archived (GLACIER)", "archived (GLACIER)"]),
-                    foreign: tally(&["backups/", "backups/", "tmp/"]),
+                    reasons: tally_names(&["archived (GLACIER)", "archived (GLACIER)"]),
+                    foreign: tally_names(&["backups/", "backups/", "tmp/"]),
                     per_second: Some(900.0 + (tenth % 4) as f64 * 300.0),
                     in_flight: Some(96),
                     slow_downs: Some(3),
@@ -621,7 +646,7 @@ async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {
                 say(Event::Progress { stage, step, text, pace: Some(pace) });
                 sleep(Duration::from_secs(1)).await;
                 if tenth == 6 {
-                    stands_still(script, stage, step, &sender).await;
+                    wait_for_renewal(script, stage, step, &sender).await;
                 }
             }
         }
@@ -633,17 +658,17 @@ async fn apply(script: &Shared, plan: &Plan, sender: JobSender) {
                 ("redirect", "10 of 10 go to d111111abcdef8.cloudfront.net"),
                 ("verdict", "CloudFront serves this installation"),
             ] {
-                say(Event::Check { stage, check: Check::pass(name, detail) });
+                say(Event::Check { stage, check: Check::passed_check(name, detail) });
                 sleep(Duration::from_millis(200)).await;
             }
         }
         if sender.stop.is_cancelled() {
             say(Event::Finished { stage, step, text: "done".to_owned() });
-            say(Event::Ended { stage, step: Some(step), end: End::Stopped, text: String::new() });
+            say(Event::Ended { stage, step: Some(step), end: StageEnd::Stopped, text: String::new() });
             return;
         }
         say(Event::Finished { stage, step, text: format!("{} done", change.target) });
     }
     script.lock().unwrap().done.insert(stage.name());
-    say(Event::Ended { stage, step: None, end: End::Applied, text: String::new() });
+    say(Event::Ended { stage, step: None, end: StageEnd::Applied, text: String::new() });
 }

@@ -13,15 +13,16 @@ use std::{
 use portable_pty::{Child, CommandBuilder, PtyPair, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-const ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
-const COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
+const TERMINAL_ROWS: NonZeroU16 = NonZeroU16::new(24).unwrap();
+const TERMINAL_COLUMNS: NonZeroU16 = NonZeroU16::new(80).unwrap();
 /// A screen that has stood this long hears keys that consent.
-const STOOD: Duration = Duration::from_millis(450);
+const SETTLED_TIME: Duration = Duration::from_millis(450);
 
 /// What each screen between the first one and the first stage that writes is known by.
-pub const LOOKS: [&str; 4] = ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"];
+pub const SCREENS_BEFORE_WRITES: [&str; 4] =
+    ["Type or paste access keys", "Another bucket", "✓ identity", "How to undo"];
 
-pub struct Terminal {
+pub struct WizardTerminal {
     pair: PtyPair,
     pub child: Box<dyn Child + Send + Sync>,
     pub parser: Arc<Mutex<vt100::Parser>>,
@@ -30,29 +31,29 @@ pub struct Terminal {
     before: String,
 }
 
-impl Terminal {
+impl WizardTerminal {
     /// The wizard on the sandbox in `dir`, at a hundredth of its usual delays.
-    pub fn open(dir: &std::path::Path) -> Self {
-        Self::open_with(dir, "0.01", &[])
+    pub fn open_wizard(dir: &std::path::Path) -> Self {
+        Self::open_wizard_with(dir, "0.01", &[])
     }
 
     /// The same at another pace, with more options.
-    pub fn open_with(dir: &std::path::Path, pace: &str, options: &[&str]) -> Self {
+    pub fn open_wizard_with(dir: &std::path::Path, pace: &str, options: &[&str]) -> Self {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_packagecloud-cloudfront"));
         command.arg(format!("--sandbox={}", dir.display()));
         command.args(options);
         command.env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", pace);
-        Self::of(command)
+        Self::spawn_command(command)
     }
 
-    pub fn of(mut command: CommandBuilder) -> Self {
-        let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() };
+    pub fn spawn_command(mut command: CommandBuilder) -> Self {
+        let size = PtySize { rows: TERMINAL_ROWS.get(), cols: TERMINAL_COLUMNS.get(), ..PtySize::default() };
         let pair = native_pty_system().openpty(size).unwrap();
         let before = format!("{:?}", pair.master.get_termios().unwrap());
         command.env("TERM", "xterm-256color");
         command.env("RUST_BACKTRACE", "0");
         let child = pair.slave.spawn_command(command).unwrap();
-        let parser = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
+        let parser = Arc::new(Mutex::new(vt100::Parser::new(TERMINAL_ROWS, TERMINAL_COLUMNS, 0)));
         let mut reader = pair.master.try_clone_reader().unwrap();
         let writer = pair.master.take_writer().unwrap();
         let seen = Arc::clone(&parser);
@@ -68,36 +69,36 @@ impl Terminal {
         Self { pair, child, parser, reading, writer, before }
     }
 
-    pub fn picture(&self) -> String {
+    pub fn screen_text(&self) -> String {
         self.parser.lock().unwrap().screen().contents()
     }
 
     /// The right-hand pane, its lines joined: sentences as they are read.
-    pub fn prose(&self) -> String {
-        let picture = self.picture();
+    pub fn right_pane_text(&self) -> String {
+        let picture = self.screen_text();
         let right = picture.lines().map(|line| line.rsplit('│').next().unwrap_or_default());
         right.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
     }
 
     /// Waits for `text`, and then until nothing has changed for a while.
-    pub fn see(&self, text: &str) {
-        self.see_for(text, STOOD);
+    pub fn wait_for_text(&self, text: &str) {
+        self.wait_for_settled_text(text, SETTLED_TIME);
     }
 
     /// Waits for `text`, on a screen that moves.
-    pub fn glimpse(&self, text: &str) {
-        self.see_for(text, Duration::ZERO);
+    pub fn wait_for_moving_text(&self, text: &str) {
+        self.wait_for_settled_text(text, Duration::ZERO);
     }
 
-    fn see_for(&self, text: &str, stood: Duration) {
+    fn wait_for_settled_text(&self, text: &str, stood: Duration) {
         let begun = Instant::now();
         let (mut last, mut since) = (String::new(), Instant::now());
         loop {
-            let now = self.picture();
+            let now = self.screen_text();
             if now != last {
                 (last, since) = (now, Instant::now());
             }
-            if (last.contains(text) || self.prose().contains(text)) && since.elapsed() >= stood {
+            if (last.contains(text) || self.right_pane_text().contains(text)) && since.elapsed() >= stood {
                 return;
             }
             assert!(begun.elapsed() < Duration::from_mins(2), "{text:?} did not come up on\n{last}");
@@ -106,38 +107,38 @@ impl Terminal {
     }
 
     /// From the welcome screen to the first stage that writes.
-    pub fn drive_to_the_reindex(&mut self) {
-        self.see("Enter go on");
-        self.press(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
-        self.enter(&LOOKS);
-        self.see("Enter reindex");
+    pub fn drive_to_reindex(&mut self) {
+        self.wait_for_text("Enter go on");
+        self.press_keys(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
+        self.enter_through(&SCREENS_BEFORE_WRITES);
+        self.wait_for_text("Enter reindex");
     }
 
     /// Waits for each of these in turn, and presses Enter on it.
-    pub fn enter(&mut self, screens: &[&str]) {
+    pub fn enter_through(&mut self, screens: &[&str]) {
         for screen in screens {
-            self.see(screen);
-            self.press(b"\r");
+            self.wait_for_text(screen);
+            self.press_keys(b"\r");
         }
     }
 
     /// Through stages from their plan to their end, each named by what its Enter does.
-    pub fn pass(&mut self, stages: &[&str]) {
+    pub fn pass_stages(&mut self, stages: &[&str]) {
         for does in stages {
-            self.enter(&[does, "Enter go on"]);
+            self.enter_through(&[does, "Enter go on"]);
         }
     }
 
-    pub fn press(&mut self, keys: &[u8]) {
+    pub fn press_keys(&mut self, keys: &[u8]) {
         self.writer.write_all(keys).unwrap();
     }
 
-    pub fn pid(&self) -> u32 {
+    pub fn process_id(&self) -> u32 {
         self.child.process_id().unwrap()
     }
 
-    pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(self.pid().cast_signed()).unwrap(), signal).unwrap();
+    pub fn send_signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.process_id().cast_signed()).unwrap(), signal).unwrap();
     }
 
     /// The line drops: nobody holds the terminal's other side any more.
@@ -150,12 +151,12 @@ impl Terminal {
     }
 
     /// Waits for the end, and holds the terminal to what it was; the exit code.
-    pub fn end(mut self, case: &str) -> u32 {
-        let code =
-            ended(self.child.as_mut()).unwrap_or_else(|| panic!("{case}: it runs on\n{}", self.picture()));
+    pub fn assert_clean_exit(mut self, case: &str) -> u32 {
+        let code = wait_for_exit_code(self.child.as_mut())
+            .unwrap_or_else(|| panic!("{case}: it runs on\n{}", self.screen_text()));
         let after = format!("{:?}", self.pair.master.get_termios().unwrap());
         drop(self.pair.slave);
-        within_two_minutes(|| self.reading.is_finished().then_some(()))
+        poll_for_two_minutes(|| self.reading.is_finished().then_some(()))
             .unwrap_or_else(|| panic!("{case}: something holds the terminal after its end"));
         let parser = self.parser.lock().unwrap();
         let screen = parser.screen();
@@ -168,11 +169,11 @@ impl Terminal {
 }
 
 /// The exit code, or none where it doesn't end.
-pub fn ended(child: &mut (dyn Child + Send + Sync)) -> Option<u32> {
-    within_two_minutes(|| child.try_wait().unwrap()).map(|status| status.exit_code())
+pub fn wait_for_exit_code(child: &mut (dyn Child + Send + Sync)) -> Option<u32> {
+    poll_for_two_minutes(|| child.try_wait().unwrap()).map(|status| status.exit_code())
 }
 
-fn within_two_minutes<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
+fn poll_for_two_minutes<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {
         match look() {

@@ -1,17 +1,17 @@
 //! What differs from run to run, written over at its own width: a snapshot shows the layout as it stands.
 
 /// Ids, paths, dates and durations of a screen.
-pub fn redact(picture: &str) -> String {
-    picture.lines().map(line).collect::<Vec<_>>().join("\n")
+pub fn redact_screen(picture: &str) -> String {
+    picture.lines().map(redact_line).collect::<Vec<_>>().join("\n")
 }
 
-fn line(line: &str) -> String {
+fn redact_line(line: &str) -> String {
     let mut letters: Vec<char> = line.chars().collect();
     let text: String = letters.iter().collect();
     let mut at = 0;
-    for word in words(&text) {
+    for word in split_words(&text) {
         let width = word.chars().count();
-        if let Some(changed) = word_redacted(&word) {
+        if let Some(changed) = redact_word(&word) {
             letters.splice(at..at + width, changed.chars().chain(std::iter::repeat(' ')).take(width));
         }
         at += width;
@@ -22,7 +22,7 @@ fn line(line: &str) -> String {
             && letters[end + 1] == 's'
             && letters.get(end + 2).is_none_or(|l| !l.is_alphanumeric())
         {
-            for at in (0..end).rev().take_while(|at| letters_are_number(&letters, *at)).collect::<Vec<_>>() {
+            for at in (0..end).rev().take_while(|at| is_number_letter(&letters, *at)).collect::<Vec<_>>() {
                 if letters[at].is_ascii_digit() {
                     letters[at] = '0';
                 }
@@ -32,12 +32,12 @@ fn line(line: &str) -> String {
     letters.into_iter().collect::<String>().trim_end().to_owned()
 }
 
-fn letters_are_number(letters: &[char], at: usize) -> bool {
+fn is_number_letter(letters: &[char], at: usize) -> bool {
     letters[at].is_ascii_digit() || letters[at] == '.'
 }
 
 /// Runs of letters that words are made of, and what parts them, in order.
-fn words(text: &str) -> Vec<String> {
+fn split_words(text: &str) -> Vec<String> {
     let inside = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | ':' | '.');
     let mut words: Vec<String> = Vec::new();
     let mut last = None;
@@ -52,7 +52,7 @@ fn words(text: &str) -> Vec<String> {
     words
 }
 
-fn word_redacted(word: &str) -> Option<String> {
+fn redact_word(word: &str) -> Option<String> {
     let shape = |keep: &dyn Fn(char) -> bool, with: char| -> String {
         word.chars().map(|letter| if keep(letter) { letter } else { with }).collect()
     };

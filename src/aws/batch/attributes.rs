@@ -13,16 +13,16 @@ use aws_smithy_types::{DateTime, date_time::Format};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::s3::fast::Head;
+use crate::aws::s3::fast::ObjectAttributes;
 
 /// What a job's text may hold at most, in characters.
-const LONGEST: usize = 1024;
+const JOB_TEXT_MAX_CHARS: usize = 1024;
 /// What S3 lets an object have of user metadata, names and values together.
-const USER_METADATA: usize = 2048;
+const USER_METADATA_MAX_BYTES: usize = 2048;
 
 /// One set; equal for two objects where one job can copy both.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Set {
+pub struct BatchCopyAttributes {
     pub cache_control: String,
     pub content_type: Option<String>,
     pub content_encoding: Option<String>,
@@ -37,21 +37,21 @@ pub struct Set {
     pub checksum: Option<String>,
 }
 
-impl Set {
+impl BatchCopyAttributes {
     /// The set of an object, as HEAD shows it.
     ///
     /// # Errors
     /// Why no job can copy it without losing something.
-    pub fn of(head: &Head, cache_control: &str) -> Result<Self, &'static str> {
+    pub fn from_head(head: &ObjectAttributes, cache_control: &str) -> Result<Self, &'static str> {
         let headers = &head.headers;
-        let text = |name: &str| said(headers, name);
+        let text = |name: &str| parse_plain_header(headers, name);
         if headers.keys().any(|name| name.as_str().starts_with("x-amz-object-lock-")) {
             return Err("it is under a legal hold or a retention of its own");
         }
         if headers.contains_key("x-amz-website-redirect-location") {
             return Err("it redirects");
         }
-        let encrypted = match head.text("x-amz-server-side-encryption") {
+        let encrypted = match head.header_text("x-amz-server-side-encryption") {
             None => false,
             Some("AES256") => true,
             Some(_) => return Err("it is encrypted by KMS, whose keys the jobs' role doesn't get"),
@@ -71,8 +71,8 @@ impl Set {
             content_encoding: text("content-encoding")?,
             content_language: text("content-language")?,
             content_disposition: text("content-disposition")?,
-            expires: text("expires")?.map(|date| expiry(&date)).transpose()?,
-            user_metadata: user_metadata(headers)?,
+            expires: text("expires")?.map(|date| parse_expires_date(&date)).transpose()?,
+            user_metadata: parse_user_metadata(headers)?,
             storage_class,
             encrypted,
             checksum,
@@ -81,7 +81,7 @@ impl Set {
 
     /// The copy that a job of this set makes of each of its objects, onto itself in `bucket`, unless it changed after
     /// `before` (Unix seconds). Tags stay, as they do where nothing is said of them.
-    pub(super) fn operation(&self, bucket: &str, before: i64) -> S3CopyObjectOperation {
+    pub(super) fn to_copy_operation(&self, bucket: &str, before: i64) -> S3CopyObjectOperation {
         let metadata = S3ObjectMetadata::builder()
             .cache_control(&self.cache_control)
             .set_content_type(self.content_type.clone())
@@ -106,12 +106,12 @@ impl Set {
 }
 
 /// A header that XML carries as it is.
-fn said(headers: &HeaderMap, name: &str) -> Result<Option<String>, &'static str> {
+fn parse_plain_header(headers: &HeaderMap, name: &str) -> Result<Option<String>, &'static str> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let plain = |text: &&str| {
         values.next().is_none()
-            && (1..=LONGEST).contains(&text.len())
+            && (1..=JOB_TEXT_MAX_CHARS).contains(&text.len())
             && text.trim() == *text
             && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
             // Encoded words: what S3 would store of them isn't known to be what stands there now.
@@ -126,22 +126,22 @@ fn said(headers: &HeaderMap, name: &str) -> Result<Option<String>, &'static str>
 }
 
 /// A date that comes back in the same words.
-fn expiry(text: &str) -> Result<i64, &'static str> {
+fn parse_expires_date(text: &str) -> Result<i64, &'static str> {
     let date = DateTime::from_str(text, Format::HttpDate).ok();
     date.filter(|date| date.fmt(Format::HttpDate).is_ok_and(|again| again == text))
         .map(|date| date.secs())
         .ok_or("its Expires is no date that a job could set again")
 }
 
-fn user_metadata(headers: &HeaderMap) -> Result<BTreeMap<String, String>, &'static str> {
+fn parse_user_metadata(headers: &HeaderMap) -> Result<BTreeMap<String, String>, &'static str> {
     let mut all = BTreeMap::new();
     for name in headers.keys() {
         if let Some(own) = name.as_str().strip_prefix("x-amz-meta-") {
-            all.extend(said(headers, name.as_str())?.map(|value| (own.to_owned(), value)));
+            all.extend(parse_plain_header(headers, name.as_str())?.map(|value| (own.to_owned(), value)));
         }
     }
     let size: usize = all.iter().map(|(name, value)| name.len() + value.len()).sum();
-    if size > USER_METADATA { Err("its user metadata is too large for a job") } else { Ok(all) }
+    if size > USER_METADATA_MAX_BYTES { Err("its user metadata is too large for a job") } else { Ok(all) }
 }
 
 #[cfg(test)]
@@ -150,18 +150,23 @@ mod tests {
 
     use super::*;
 
-    fn set(headers: &[(&'static str, &str)]) -> Result<Set, &'static str> {
+    fn attributes_from_headers(
+        headers: &[(&'static str, &str)],
+    ) -> Result<BatchCopyAttributes, &'static str> {
         let all = [("content-length", "3"), ("etag", "\"e\"")].iter().chain(headers);
         let map = all.map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
-        Set::of(&Head::read(map.collect()).unwrap(), "max-age=1")
+        BatchCopyAttributes::from_head(&ObjectAttributes::from_headers(map.collect()).unwrap(), "max-age=1")
     }
 
     #[test]
     fn one_set_for_what_one_job_can_say_and_another_for_each_difference() {
-        let plain = set(&[("content-type", "a/b")]).unwrap();
-        assert_eq!(plain, set(&[("content-type", "a/b"), ("x-amz-tagging-count", "2")]).unwrap());
+        let plain = attributes_from_headers(&[("content-type", "a/b")]).unwrap();
+        assert_eq!(
+            plain,
+            attributes_from_headers(&[("content-type", "a/b"), ("x-amz-tagging-count", "2")]).unwrap()
+        );
         for other in [
             ("content-type", "a/c"),
             ("content-encoding", "gzip"),
@@ -175,7 +180,7 @@ mod tests {
         ] {
             let headers =
                 if other.0 == "content-type" { vec![other] } else { vec![("content-type", "a/b"), other] };
-            assert_ne!(set(&headers).unwrap(), plain, "{other:?}");
+            assert_ne!(attributes_from_headers(&headers).unwrap(), plain, "{other:?}");
         }
     }
 
@@ -195,9 +200,15 @@ mod tests {
             ("x-amz-website-redirect-location", "/x"),
             ("x-amz-checksum-novel", "AAAA"),
         ] {
-            assert!(set(&[lost]).is_err(), "{lost:?}");
+            assert!(attributes_from_headers(&[lost]).is_err(), "{lost:?}");
         }
-        assert!(set(&[("x-amz-meta-k", &"v".repeat(1025))]).is_err());
-        assert!(set(&[("x-amz-meta-k", &"v".repeat(1024)), ("x-amz-meta-l", &"v".repeat(1024))]).is_err());
+        assert!(attributes_from_headers(&[("x-amz-meta-k", &"v".repeat(1025))]).is_err());
+        assert!(
+            attributes_from_headers(&[
+                ("x-amz-meta-k", &"v".repeat(1024)),
+                ("x-amz-meta-l", &"v".repeat(1024))
+            ])
+            .is_err()
+        );
     }
 }

@@ -19,20 +19,20 @@ use aws_sdk_s3control::{
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{Cloud, error};
-use crate::model::{aws::names::Names, run::failure::Failure};
+use super::{AwsClients, error};
+use crate::model::{aws::names::ResourceNames, run::failure::Failure};
 
-pub use attributes::Set;
+pub use attributes::BatchCopyAttributes;
 
 /// A report's rows are read up to here: enough for the words; what failed is found by looking at the objects.
-const REPORT: u64 = 8 << 20;
+const REPORT_READ_MAX_BYTES: u64 = 8 << 20;
 /// An attempt to write a manifest may take this long.
-const UPLOAD: Duration = Duration::from_hours(2);
+const MANIFEST_UPLOAD_TIMEOUT: Duration = Duration::from_hours(2);
 
 /// A job to be made.
 #[derive(Debug, Clone)]
-pub struct Wanted<'a> {
-    pub set: &'a Set,
+pub struct BatchJobSpec<'a> {
+    pub set: &'a BatchCopyAttributes,
     /// The manifest's key, and its ETag as it was written.
     pub manifest: &'a str,
     pub etag: &'a str,
@@ -47,10 +47,10 @@ pub struct Wanted<'a> {
 
 /// A job, as S3 tells of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Job {
+pub struct BatchJob {
     pub id: String,
     pub description: String,
-    pub state: State,
+    pub state: BatchJobState,
     pub total: u64,
     pub succeeded: u64,
     pub failed: u64,
@@ -62,7 +62,7 @@ pub struct Job {
 
 /// How far a job is, as far as it changes what comes next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum State {
+pub enum BatchJobState {
     /// New, Preparing, Ready, Active, Completing; or it goes into one of those below.
     #[default]
     Working,
@@ -75,13 +75,13 @@ pub enum State {
     Cancelled,
 }
 
-impl State {
+impl BatchJobState {
     #[must_use]
-    pub fn over(self) -> bool {
+    pub fn is_over(self) -> bool {
         matches!(self, Self::Complete | Self::Failed | Self::Cancelled)
     }
 
-    fn of(status: Option<&JobStatus>) -> Self {
+    fn from_status(status: Option<&JobStatus>) -> Self {
         match status {
             Some(JobStatus::Paused) => Self::Paused,
             Some(JobStatus::Suspended) => Self::Suspended,
@@ -95,7 +95,7 @@ impl State {
 
 /// An object that a job could not copy.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Unfit {
+pub struct FailedBatchTask {
     pub key: String,
     /// S3's code: `PreconditionFailed`.
     pub code: String,
@@ -103,32 +103,32 @@ pub struct Unfit {
 }
 
 /// The client of the account's side of S3. An endpoint of one's own is one host: no account stands before its name.
-pub(super) fn client(config: &SdkConfig) -> aws_sdk_s3control::Client {
+pub(super) fn build_s3control_client(config: &SdkConfig) -> aws_sdk_s3control::Client {
     let mut own = aws_sdk_s3control::config::Builder::from(config);
     if let Some(url) = config.endpoint_url() {
-        own = own.endpoint_resolver(At(url.to_owned()));
+        own = own.endpoint_resolver(FixedEndpoint(url.to_owned()));
     }
     aws_sdk_s3control::Client::from_conf(own.build())
 }
 
 #[derive(Debug)]
-struct At(String);
+struct FixedEndpoint(String);
 
-impl ResolveEndpoint for At {
+impl ResolveEndpoint for FixedEndpoint {
     fn resolve_endpoint<'a>(&'a self, _: &'a Params) -> EndpointFuture<'a> {
         EndpointFuture::ready(Ok(Endpoint::builder().url(self.0.clone()).build()))
     }
 }
 
-fn jobs_of(bucket: &str) -> String {
+fn bucket_jobs_label(bucket: &str) -> String {
     format!("S3 Batch Operations jobs of bucket {bucket}")
 }
 
-fn job(id: &str) -> String {
+fn job_label(id: &str) -> String {
     format!("S3 Batch Operations job {id}")
 }
 
-impl Cloud {
+impl AwsClients {
     /// Writes a manifest from the file at `path`; its ETag. Encrypted by S3's own keys, whatever the bucket's default:
     /// S3 Batch Operations reads no manifest under KMS.
     pub async fn write_manifest(
@@ -139,14 +139,14 @@ impl Cloud {
     ) -> Result<String, Failure> {
         let what = format!("manifest s3://{bucket}/{key}");
         let body = ByteStream::from_path(path).await.map_err(|error| {
-            Failure::other(
+            Failure::other_failure(
                 path.display().to_string(),
                 error.to_string(),
                 "run the same command again: what it held is looked at anew",
             )
         })?;
         // Up to a gigabyte, over whatever line there is; one that stands still is noticed by itself.
-        let patient = TimeoutConfig::builder().operation_attempt_timeout(UPLOAD).build();
+        let patient = TimeoutConfig::builder().operation_attempt_timeout(MANIFEST_UPLOAD_TIMEOUT).build();
         let written = self
             .s3
             .put_object()
@@ -159,22 +159,27 @@ impl Cloud {
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(patient))
             .send()
             .await
-            .map_err(error::of("s3:PutObject", &what))?;
-        let etag = written.e_tag.ok_or_else(|| error::lacking("s3:PutObject", &what, "the ETag"))?;
+            .map_err(error::failure_from("s3:PutObject", &what))?;
+        let etag =
+            written.e_tag.ok_or_else(|| error::missing_part_failure("s3:PutObject", &what, "the ETag"))?;
         Ok(etag.trim_matches('"').to_owned())
     }
 
     /// Makes the job, or finds the one that was made under the same token; its id.
-    pub async fn create_job(
+    pub async fn create_batch_job(
         &self,
         account: &str,
-        names: &Names,
-        wanted: &Wanted<'_>,
+        names: &ResourceNames,
+        wanted: &BatchJobSpec<'_>,
     ) -> Result<String, Failure> {
-        let bucket = names.bucket();
+        let bucket = names.bucket_name();
         let what = format!("S3 Batch Operations job of {}", wanted.manifest);
         let unbuilt = |error: aws_sdk_s3control::error::BuildError| {
-            Failure::other(jobs_of(bucket), error.to_string(), "report this as a fault of the tool")
+            Failure::other_failure(
+                bucket_jobs_label(bucket),
+                error.to_string(),
+                "report this as a fault of the tool",
+            )
         };
         let bucket_arn = format!("arn:aws:s3:::{bucket}");
         let manifest = JobManifest::builder()
@@ -202,12 +207,13 @@ impl Cloud {
             .report_scope(JobReportScope::FailedTasksOnly)
             .build();
         let tags: Result<Vec<_>, _> = names
-            .tags()
+            .resource_tags()
             .into_iter()
             .map(|(key, value)| S3Tag::builder().key(key).value(value).build())
             .collect();
-        let operation =
-            JobOperation::builder().s3_put_object_copy(wanted.set.operation(bucket, wanted.before)).build();
+        let operation = JobOperation::builder()
+            .s3_put_object_copy(wanted.set.to_copy_operation(bucket, wanted.before))
+            .build();
         let made = self
             .s3control
             .create_job()
@@ -223,14 +229,15 @@ impl Cloud {
             .set_tags(Some(tags.map_err(unbuilt)?))
             .send()
             .await
-            .map_err(error::of("s3:CreateJob", &what))?;
-        made.job_id.ok_or_else(|| error::lacking("s3:CreateJob", what, "the job's id"))
+            .map_err(error::failure_from("s3:CreateJob", &what))?;
+        made.job_id.ok_or_else(|| error::missing_part_failure("s3:CreateJob", what, "the job's id"))
     }
 
     /// The job; none where S3 has forgotten it, as it does after 90 days.
-    pub async fn job(&self, account: &str, id: &str) -> Result<Option<Job>, Failure> {
+    pub async fn read_batch_job(&self, account: &str, id: &str) -> Result<Option<BatchJob>, Failure> {
         let asked = self.s3control.describe_job().account_id(account).job_id(id).send().await;
-        let found = error::absent(asked.map_err(error::of("s3:DescribeJob", job(id))))?;
+        let found =
+            error::none_if_missing(asked.map_err(error::failure_from("s3:DescribeJob", job_label(id))))?;
         Ok(found.and_then(|found| found.job).map(|found| {
             let progress = found.progress_summary();
             let count = |number: Option<i64>| number.unwrap_or_default().try_into().unwrap_or_default();
@@ -240,10 +247,10 @@ impl Cloud {
                 .collect();
             why.extend(found.suspended_cause.clone());
             why.extend(found.status_update_reason.clone());
-            Job {
+            BatchJob {
                 id: id.to_owned(),
                 description: found.description.clone().unwrap_or_default(),
-                state: State::of(found.status()),
+                state: BatchJobState::from_status(found.status()),
                 total: count(progress.and_then(|all| all.total_number_of_tasks)),
                 succeeded: count(progress.and_then(|all| all.number_of_tasks_succeeded)),
                 failed: count(progress.and_then(|all| all.number_of_tasks_failed)),
@@ -254,13 +261,18 @@ impl Cloud {
     }
 
     /// The ids of the jobs that aren't over yet and whose description begins so.
-    pub async fn open_jobs(&self, account: &str, description: &str) -> Result<Vec<String>, Failure> {
+    pub async fn list_open_batch_jobs(
+        &self,
+        account: &str,
+        description: &str,
+    ) -> Result<Vec<String>, Failure> {
         let mut all = Vec::new();
         let mut pages = self.s3control.list_jobs().account_id(account).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::of("s3:ListJobs", "S3 Batch Operations jobs of the account"))?;
+            let page =
+                page.map_err(error::failure_from("s3:ListJobs", "S3 Batch Operations jobs of the account"))?;
             let ours = page.jobs().iter().filter(|job| {
-                !State::of(job.status()).over()
+                !BatchJobState::from_status(job.status()).is_over()
                     && job.description().is_some_and(|said| said.starts_with(description))
             });
             all.extend(ours.filter_map(|job| job.job_id.clone()));
@@ -269,11 +281,15 @@ impl Cloud {
     }
 
     /// What a job could not copy, by its report; as far as its first 8 MiB go.
-    pub async fn failed_tasks(&self, bucket: &str, job: &Job) -> Result<Vec<Unfit>, Failure> {
+    pub async fn read_failed_tasks(
+        &self,
+        bucket: &str,
+        job: &BatchJob,
+    ) -> Result<Vec<FailedBatchTask>, Failure> {
         let key = format!("{}/job-{}/manifest.json", job.reports, job.id);
-        let text = self.get_object(bucket, &key, REPORT).await?;
+        let text = self.read_object_start(bucket, &key, REPORT_READ_MAX_BYTES).await?;
         let index: Value = serde_json::from_slice(&text).map_err(|error| {
-            Failure::other(
+            Failure::other_failure(
                 format!("report s3://{bucket}/{key}"),
                 error.to_string(),
                 "each of its objects is looked at all the same",
@@ -283,8 +299,8 @@ impl Cloud {
         for part in index["Results"].as_array().into_iter().flatten() {
             if let (Some("failed"), Some(key)) = (part["TaskExecutionStatus"].as_str(), part["Key"].as_str())
             {
-                let rows = self.get_object(bucket, key, REPORT).await?;
-                failed.extend(String::from_utf8_lossy(&rows).lines().filter_map(unfit));
+                let rows = self.read_object_start(bucket, key, REPORT_READ_MAX_BYTES).await?;
+                failed.extend(String::from_utf8_lossy(&rows).lines().filter_map(parse_report_row));
             }
         }
         Ok(failed)
@@ -292,9 +308,9 @@ impl Cloud {
 }
 
 /// A row of a report: bucket, key, version, status, code, HTTP status, message.
-fn unfit(row: &str) -> Option<Unfit> {
-    let fields = fields(row);
-    Some(Unfit {
+fn parse_report_row(row: &str) -> Option<FailedBatchTask> {
+    let fields = parse_csv_row(row);
+    Some(FailedBatchTask {
         key: percent_decode_str(fields.get(1)?).decode_utf8_lossy().into_owned(),
         code: fields.get(4)?.clone(),
         reason: fields.get(6).cloned().unwrap_or_default(),
@@ -302,7 +318,7 @@ fn unfit(row: &str) -> Option<Unfit> {
 }
 
 /// The fields of a line of CSV; in quotes a comma is none, and two quotes are one.
-fn fields(row: &str) -> Vec<String> {
+fn parse_csv_row(row: &str) -> Vec<String> {
     let (mut all, mut field, mut quoted) = (Vec::new(), String::new(), false);
     let mut letters = row.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -327,12 +343,12 @@ mod tests {
     #[test]
     fn a_report_s_row_is_read_whatever_its_key_and_message() {
         let row = "pkgs,7/8/a%2Bb%2C%C3%A4.deb,,failed,PreconditionFailed,412,\"At least one, \"\"so\"\" (Request ID: 1)\"";
-        let wanted = Unfit {
+        let wanted = FailedBatchTask {
             key: "7/8/a+b,ä.deb".to_owned(),
             code: "PreconditionFailed".to_owned(),
             reason: "At least one, \"so\" (Request ID: 1)".to_owned(),
         };
-        assert_eq!(unfit(row), Some(wanted));
-        assert_eq!(unfit("half,of"), None);
+        assert_eq!(parse_report_row(row), Some(wanted));
+        assert_eq!(parse_report_row("half,of"), None);
     }
 }

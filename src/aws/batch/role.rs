@@ -2,49 +2,49 @@
 
 use serde_json::Value;
 
-use crate::aws::{Cloud, Say, iam::Wanted};
+use crate::aws::{AwsClients, ProgressReporter, iam::RoleSpec};
 use crate::model::{
-    aws::{evidence::Role, names::Names},
+    aws::{evidence::IamRole, names::ResourceNames},
     iam::policy,
     run::failure::Failure,
 };
 
-impl Cloud {
+impl AwsClients {
     /// The role of S3 Batch Operations, whoever's it is.
-    pub async fn batch_role(&self, names: &Names) -> Result<Option<Role>, Failure> {
-        self.role_named(names, &names.batch_role()).await
+    pub async fn read_batch_role(&self, names: &ResourceNames) -> Result<Option<IamRole>, Failure> {
+        self.read_named_role(names, &names.batch_role_name()).await
     }
 
     /// The role, made where `seen` is none; trusted by jobs of this account and region alone; tagged.
     pub async fn ensure_batch_role(
         &self,
-        names: &Names,
-        seen: Option<&Role>,
+        names: &ResourceNames,
+        seen: Option<&IamRole>,
         place: (&str, &str),
         boundary: Option<&str>,
         adopt: bool,
-        say: Say<'_>,
-    ) -> Result<Role, Failure> {
+        say: ProgressReporter<'_>,
+    ) -> Result<IamRole, Failure> {
         let (account, region) = place;
-        let ours = policy::batch_trust(account, region);
-        let wanted = Wanted {
-            name: names.batch_role(),
+        let ours = policy::build_batch_trust_policy(account, region);
+        let wanted = RoleSpec {
+            name: names.batch_role_name(),
             description: "packagecloud-cloudfront: copies packages by S3 Batch Operations",
             trust: ours.clone(),
-            mended: &|trust| {
-                (!policy::carries(trust, &ours)).then(|| policy::merged_key_policy(trust, &ours))
+            repair_trust: &|trust| {
+                (!policy::has_all_statements(trust, &ours)).then(|| policy::merge_policy_by_sid(trust, &ours))
             },
         };
-        self.ensure_wanted(names, &wanted, seen, boundary, adopt, say).await
+        self.ensure_role_from_spec(names, &wanted, seen, boundary, adopt, say).await
     }
 
     /// Its inline policy lets it copy this bucket's objects.
     pub async fn ensure_batch_policy(
         &self,
-        names: &Names,
-        role: &Role,
-        say: Say<'_>,
+        names: &ResourceNames,
+        role: &IamRole,
+        say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        self.ensure_inline(role, policy::batch_policy(names), say).await
+        self.ensure_inline_policy(role, policy::build_batch_role_policy(names), say).await
     }
 }

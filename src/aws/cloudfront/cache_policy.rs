@@ -11,23 +11,23 @@ use aws_sdk_cloudfront::{
     },
 };
 
-use super::unbuilt;
-use crate::aws::{Cloud, error, permitted};
+use super::failure_from_build_error;
+use crate::aws::{AwsClients, check_ownership, error};
 use crate::model::{
     aws::{
         evidence::{CachePolicy, Ownership},
-        names::Names,
+        names::ResourceNames,
     },
     run::failure::Failure,
 };
 
-const MAX_TTL: i64 = 31_536_000;
+const MAX_TTL_SECONDS: i64 = 31_536_000;
 
-fn what(names: &Names) -> String {
-    format!("cache policy {}", names.cache_policy())
+fn cache_policy_label(names: &ResourceNames) -> String {
+    format!("cache policy {}", names.cache_policy_name())
 }
 
-fn config(names: &Names) -> Result<CachePolicyConfig, BuildError> {
+fn build_cache_policy_config(names: &ResourceNames) -> Result<CachePolicyConfig, BuildError> {
     let key = ParametersInCacheKeyAndForwardedToOrigin::builder()
         .enable_accept_encoding_gzip(false)
         .enable_accept_encoding_brotli(false)
@@ -44,17 +44,17 @@ fn config(names: &Names) -> Result<CachePolicyConfig, BuildError> {
         )
         .build()?;
     CachePolicyConfig::builder()
-        .name(names.cache_policy())
+        .name(names.cache_policy_name())
         .comment(names.cache_policy_comment())
         .min_ttl(0)
         .default_ttl(0)
-        .max_ttl(MAX_TTL)
+        .max_ttl(MAX_TTL_SECONDS)
         .parameters_in_cache_key_and_forwarded_to_origin(key)
         .build()
 }
 
 /// Whether its TTLs and its key are ours, whatever it is called.
-fn right(standing: &CachePolicyConfig) -> bool {
+fn has_expected_cache_settings(standing: &CachePolicyConfig) -> bool {
     let key = standing.parameters_in_cache_key_and_forwarded_to_origin().is_some_and(|key| {
         let headers = key.headers_config().map(CachePolicyHeadersConfig::header_behavior);
         let cookies = key.cookies_config().map(CachePolicyCookiesConfig::cookie_behavior);
@@ -65,12 +65,14 @@ fn right(standing: &CachePolicyConfig) -> bool {
             && !key.enable_accept_encoding_gzip()
             && !key.enable_accept_encoding_brotli().unwrap_or(false)
     });
-    key && standing.min_ttl() == 0 && standing.default_ttl() == Some(0) && standing.max_ttl() == Some(MAX_TTL)
+    key && standing.min_ttl() == 0
+        && standing.default_ttl() == Some(0)
+        && standing.max_ttl() == Some(MAX_TTL_SECONDS)
 }
 
-impl Cloud {
+impl AwsClients {
     /// The cache policy of our name, whoever's it is.
-    pub async fn cache_policy(&self, names: &Names) -> Result<Option<CachePolicy>, Failure> {
+    pub async fn find_cache_policy(&self, names: &ResourceNames) -> Result<Option<CachePolicy>, Failure> {
         let mut marker: Option<String> = None;
         loop {
             let asked = self
@@ -80,12 +82,12 @@ impl Cloud {
                 .set_marker(marker.take())
                 .send()
                 .await
-                .map_err(error::of("cloudfront:ListCachePolicies", what(names)))?;
+                .map_err(error::failure_from("cloudfront:ListCachePolicies", cache_policy_label(names)))?;
             let Some(list) = asked.cache_policy_list else { return Ok(None) };
             let found =
-                list.items().iter().filter_map(|one| one.cache_policy()).find(|one| named(one, names));
+                list.items().iter().filter_map(|one| one.cache_policy()).find(|one| has_our_name(one, names));
             if let Some(found) = found {
-                return Ok(Some(seen(found, names)));
+                return Ok(Some(cache_policy_from_sdk(found, names)));
             }
             marker = list.next_marker.filter(|marker| !marker.is_empty());
             if marker.is_none() {
@@ -97,18 +99,20 @@ impl Cloud {
     /// The cache policy, made where `seen` is none, and brought to contract section 5 where it differs.
     pub async fn ensure_cache_policy(
         &self,
-        names: &Names,
+        names: &ResourceNames,
         seen: Option<&CachePolicy>,
         adopt: bool,
     ) -> Result<CachePolicy, Failure> {
-        let config = config(names).map_err(|error| unbuilt(&what(names), &error))?;
+        let config = build_cache_policy_config(names)
+            .map_err(|error| failure_from_build_error(&cache_policy_label(names), &error))?;
         let Some(seen) = seen else { return self.create_cache_policy(names, config).await };
-        permitted(&what(names), &seen.ownership, adopt)?;
-        if seen.right && seen.ownership == Ownership::Ours {
+        check_ownership(&cache_policy_label(names), &seen.ownership, adopt)?;
+        if seen.is_correct && seen.ownership == Ownership::Ours {
             return Ok(seen.clone());
         }
         let asked = self.cloudfront.get_cache_policy().id(&seen.id).send().await;
-        let now = asked.map_err(error::of("cloudfront:GetCachePolicy", what(names)))?;
+        let now =
+            asked.map_err(error::failure_from("cloudfront:GetCachePolicy", cache_policy_label(names)))?;
         let asked = self
             .cloudfront
             .update_cache_policy()
@@ -117,50 +121,54 @@ impl Cloud {
             .cache_policy_config(config)
             .send()
             .await
-            .map_err(error::of("cloudfront:UpdateCachePolicy", what(names)));
+            .map_err(error::failure_from("cloudfront:UpdateCachePolicy", cache_policy_label(names)));
         match asked {
             // A reply may have been lost: what counts is what stands.
-            Err(failure) if error::is(&failure, "PreconditionFailed") => {
-                let now = self.cache_policy(names).await?;
-                now.filter(|now| now.right && now.ownership == Ownership::Ours)
-                    .ok_or_else(|| Failure::drifted(what(names), "it was changed since it was shown"))
+            Err(failure) if error::has_error_code(&failure, "PreconditionFailed") => {
+                let now = self.find_cache_policy(names).await?;
+                now.filter(|now| now.is_correct && now.ownership == Ownership::Ours).ok_or_else(|| {
+                    Failure::drift_failure(cache_policy_label(names), "it was changed since it was shown")
+                })
             }
-            done => {
-                done.map(|_| CachePolicy { id: seen.id.clone(), ownership: Ownership::Ours, right: true })
-            }
+            done => done.map(|_| CachePolicy {
+                id: seen.id.clone(),
+                ownership: Ownership::Ours,
+                is_correct: true,
+            }),
         }
     }
 
     async fn create_cache_policy(
         &self,
-        names: &Names,
+        names: &ResourceNames,
         config: CachePolicyConfig,
     ) -> Result<CachePolicy, Failure> {
         const ACTION: &str = "cloudfront:CreateCachePolicy";
         let asked = self.cloudfront.create_cache_policy().cache_policy_config(config).send().await;
-        match asked.map_err(error::of(ACTION, what(names))) {
+        match asked.map_err(error::failure_from(ACTION, cache_policy_label(names))) {
             Ok(answer) => {
-                let made = answer
-                    .cache_policy
-                    .ok_or_else(|| error::lacking(ACTION, what(names), "the cache policy"))?;
-                Ok(CachePolicy { id: made.id, ownership: Ownership::Ours, right: true })
+                let made = answer.cache_policy.ok_or_else(|| {
+                    error::missing_part_failure(ACTION, cache_policy_label(names), "the cache policy")
+                })?;
+                Ok(CachePolicy { id: made.id, ownership: Ownership::Ours, is_correct: true })
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
-            Err(failure) if error::is(&failure, "CachePolicyAlreadyExists") => {
-                let now = self.cache_policy(names).await?;
-                now.filter(|now| now.right && now.ownership == Ownership::Ours)
-                    .ok_or_else(|| Failure::drifted(what(names), "somebody made it meanwhile"))
+            Err(failure) if error::has_error_code(&failure, "CachePolicyAlreadyExists") => {
+                let now = self.find_cache_policy(names).await?;
+                now.filter(|now| now.is_correct && now.ownership == Ownership::Ours).ok_or_else(|| {
+                    Failure::drift_failure(cache_policy_label(names), "somebody made it meanwhile")
+                })
             }
             Err(failure) => Err(failure),
         }
     }
 }
 
-fn named(one: &types::CachePolicy, names: &Names) -> bool {
-    one.cache_policy_config().is_some_and(|config| config.name() == names.cache_policy())
+fn has_our_name(one: &types::CachePolicy, names: &ResourceNames) -> bool {
+    one.cache_policy_config().is_some_and(|config| config.name() == names.cache_policy_name())
 }
 
-fn seen(one: &types::CachePolicy, names: &Names) -> CachePolicy {
+fn cache_policy_from_sdk(one: &types::CachePolicy, names: &ResourceNames) -> CachePolicy {
     let config = one.cache_policy_config();
     let comment = config.and_then(CachePolicyConfig::comment).unwrap_or_default();
     CachePolicy {
@@ -170,6 +178,6 @@ fn seen(one: &types::CachePolicy, names: &Names) -> CachePolicy {
         } else {
             Ownership::Unmarked
         },
-        right: config.is_some_and(right),
+        is_correct: config.is_some_and(has_expected_cache_settings),
     }
 }

@@ -18,29 +18,29 @@ use aws_sdk_cloudfront::{
 };
 
 use super::{
-    origin::{is_bucket, reaches_bucket, regional},
-    unbuilt,
+    failure_from_build_error,
+    origin::{find_bucket_target_ids, is_bucket_origin, regional_bucket_domain},
 };
-use crate::model::{aws::names::Names, run::failure::Failure};
+use crate::model::{aws::names::ResourceNames, run::failure::Failure};
 
 /// The errors that CloudFront can be told not to keep.
-pub const ERRORS: [i32; 11] = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
+pub const UNCACHED_ERROR_CODES: [i32; 11] = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
 
-const ORIGIN: &str = "packagecloud";
+const ORIGIN_ID: &str = "packagecloud";
 
 /// How CloudFront gets at the bucket: the id, `E…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access<'a> {
+pub enum OriginAccessId<'a> {
     Identity(&'a str),
     Control(&'a str),
 }
 
 /// A distribution of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape<'a> {
+pub struct DistributionSettings<'a> {
     /// The bucket's region: the origin is `<bucket>.s3.<region>.amazonaws.com`.
     pub region: &'a str,
-    pub access: Access<'a>,
+    pub access: OriginAccessId<'a>,
     pub cache_policy_id: &'a str,
     /// With its number.
     pub version_arn: &'a str,
@@ -50,16 +50,16 @@ pub struct Shape<'a> {
 
 /// What an update shall make of a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intent<'a> {
+pub enum DistributionUpdate<'a> {
     /// All of section 5.
-    Whole(Shape<'a>),
+    Whole(DistributionSettings<'a>),
     /// This version on the viewer request of every behavior of the bucket, and nothing else.
     Version(&'a str),
 }
 
-impl<'a> Intent<'a> {
+impl<'a> DistributionUpdate<'a> {
     /// The domain of one's own and its certificate, where they are to be set.
-    pub fn alias(&self) -> Option<(&'a str, &'a str)> {
+    pub fn alias_and_certificate(&self) -> Option<(&'a str, &'a str)> {
         match self {
             Self::Whole(shape) => shape.alias,
             Self::Version(_) => None,
@@ -75,43 +75,47 @@ impl<'a> Intent<'a> {
 }
 
 /// A new distribution.
-pub fn made(
-    names: &Names,
-    shape: &Shape<'_>,
+pub fn build_distribution_config(
+    names: &ResourceNames,
+    shape: &DistributionSettings<'_>,
     caller_reference: &str,
 ) -> Result<DistributionConfig, BuildError> {
     let origin = Origin::builder()
-        .id(ORIGIN)
-        .domain_name(regional(names.bucket(), shape.region))
+        .id(ORIGIN_ID)
+        .domain_name(regional_bucket_domain(names.bucket_name(), shape.region))
         .origin_path("")
         .s3_origin_config(S3OriginConfig::builder().origin_access_identity("").build())
         .build()?;
     let behavior = DefaultCacheBehavior::builder()
-        .target_origin_id(ORIGIN)
+        .target_origin_id(ORIGIN_ID)
         .viewer_protocol_policy(ViewerProtocolPolicy::HttpsOnly)
         .build()?;
     let mut config = DistributionConfig::builder()
         .caller_reference(caller_reference)
-        .comment(names.comment())
+        .comment(names.resource_comment())
         .enabled(true)
         .origins(Origins::builder().quantity(1).items(origin).build()?)
         .default_cache_behavior(behavior)
         .build()?;
-    whole(&mut config, names, shape)?;
+    apply_settings_to_config(&mut config, names, shape)?;
     Ok(config)
 }
 
 /// Brings `config` to `intent`.
-pub fn applied(config: &mut DistributionConfig, names: &Names, intent: &Intent<'_>) -> Result<(), Failure> {
+pub fn apply_update_to_config(
+    config: &mut DistributionConfig,
+    names: &ResourceNames,
+    intent: &DistributionUpdate<'_>,
+) -> Result<(), Failure> {
     let done = match intent {
-        Intent::Whole(shape) => whole(config, names, shape),
-        Intent::Version(arn) => authenticated(config, names, arn),
+        DistributionUpdate::Whole(shape) => apply_settings_to_config(config, names, shape),
+        DistributionUpdate::Version(arn) => set_authenticator(config, names, arn),
     };
-    done.map_err(|error| unbuilt("distribution", &error))
+    done.map_err(|error| failure_from_build_error("distribution", &error))
 }
 
 /// Sets the fields of a behavior that section 5 names; the default behavior and the others are two types of one shape.
-macro_rules! behave {
+macro_rules! set_behavior_fields {
     ($behavior:expr, $shape:expr) => {{
         $behavior.viewer_protocol_policy = ViewerProtocolPolicy::HttpsOnly;
         $behavior.cache_policy_id = Some($shape.cache_policy_id.to_owned());
@@ -120,39 +124,43 @@ macro_rules! behave {
         $behavior.default_ttl = None;
         $behavior.max_ttl = None;
         $behavior.compress = Some(false);
-        if !get_and_head($behavior.allowed_methods.as_ref()) {
-            $behavior.allowed_methods = Some(methods()?);
+        if !is_get_and_head_only($behavior.allowed_methods.as_ref()) {
+            $behavior.allowed_methods = Some(build_get_and_head_methods()?);
         }
     }};
 }
 
-fn whole(config: &mut DistributionConfig, names: &Names, shape: &Shape<'_>) -> Result<(), BuildError> {
-    authenticated(config, names, shape.version_arn)?;
-    let targets = reaches_bucket(config, names.bucket());
+fn apply_settings_to_config(
+    config: &mut DistributionConfig,
+    names: &ResourceNames,
+    shape: &DistributionSettings<'_>,
+) -> Result<(), BuildError> {
+    set_authenticator(config, names, shape.version_arn)?;
+    let targets = find_bucket_target_ids(config, names.bucket_name());
     if let Some(behavior) = &mut config.default_cache_behavior
         && targets.contains(&behavior.target_origin_id)
     {
-        behave!(behavior, shape);
+        set_behavior_fields!(behavior, shape);
     }
     for behavior in config.cache_behaviors.iter_mut().flat_map(|all| all.items.iter_mut().flatten()) {
         if targets.contains(&behavior.target_origin_id) {
-            behave!(behavior, shape);
+            set_behavior_fields!(behavior, shape);
         }
     }
     for origin in config.origins.iter_mut().flat_map(|all| &mut all.items) {
-        if is_bucket(origin, names.bucket()) {
-            reach(origin, names, shape);
+        if is_bucket_origin(origin, names.bucket_name()) {
+            set_bucket_origin(origin, names, shape);
         }
     }
-    comment_and_viewers(config, names, shape)
+    set_comment_and_viewers(config, names, shape)
 }
 
-fn comment_and_viewers(
+fn set_comment_and_viewers(
     config: &mut DistributionConfig,
-    names: &Names,
-    shape: &Shape<'_>,
+    names: &ResourceNames,
+    shape: &DistributionSettings<'_>,
 ) -> Result<(), BuildError> {
-    config.comment = names.comment();
+    config.comment = names.resource_comment();
     config.enabled = true;
     config.is_ipv6_enabled = Some(true);
     // HTTP/3 is refused while a continuous deployment is attached: then what stands stays.
@@ -160,13 +168,14 @@ fn comment_and_viewers(
         config.http_version = Some(HttpVersion::Http2and3);
     }
     let standing = config.custom_error_responses.take().and_then(|all| all.items).unwrap_or_default();
-    config.custom_error_responses = Some(errors_not_kept(standing)?);
+    config.custom_error_responses = Some(disable_error_caching(standing)?);
     if let Some((domain, certificate)) = shape.alias {
         let mut names = config.aliases.take().and_then(|all| all.items).unwrap_or_default();
         if !names.iter().any(|name| name == domain) {
             names.push(domain.to_owned());
         }
-        config.aliases = Some(Aliases::builder().quantity(quantity(&names)).set_items(Some(names)).build()?);
+        config.aliases =
+            Some(Aliases::builder().quantity(to_quantity(&names)).set_items(Some(names)).build()?);
         let right = config.viewer_certificate.as_ref().and_then(ViewerCertificate::acm_certificate_arn);
         if right != Some(certificate) {
             config.viewer_certificate = Some(
@@ -181,12 +190,12 @@ fn comment_and_viewers(
     Ok(())
 }
 
-fn reach(origin: &mut Origin, names: &Names, shape: &Shape<'_>) {
+fn set_bucket_origin(origin: &mut Origin, names: &ResourceNames, shape: &DistributionSettings<'_>) {
     let (identity, control) = match shape.access {
-        Access::Identity(id) => (format!("origin-access-identity/cloudfront/{id}"), String::new()),
-        Access::Control(id) => (String::new(), id.to_owned()),
+        OriginAccessId::Identity(id) => (format!("origin-access-identity/cloudfront/{id}"), String::new()),
+        OriginAccessId::Control(id) => (String::new(), id.to_owned()),
     };
-    origin.domain_name = regional(names.bucket(), shape.region);
+    origin.domain_name = regional_bucket_domain(names.bucket_name(), shape.region);
     origin.origin_path = Some(String::new());
     origin.custom_origin_config = None;
     // Absent and empty mean the same, and AWS gives it as empty.
@@ -199,8 +208,12 @@ fn reach(origin: &mut Origin, names: &Names, shape: &Shape<'_>) {
 }
 
 /// The version on the viewer request of every behavior of the bucket.
-fn authenticated(config: &mut DistributionConfig, names: &Names, arn: &str) -> Result<(), BuildError> {
-    let targets = reaches_bucket(config, names.bucket());
+fn set_authenticator(
+    config: &mut DistributionConfig,
+    names: &ResourceNames,
+    arn: &str,
+) -> Result<(), BuildError> {
+    let targets = find_bucket_target_ids(config, names.bucket_name());
     if let Some(behavior) = &mut config.default_cache_behavior
         && targets.contains(&behavior.target_origin_id)
     {
@@ -231,11 +244,11 @@ fn with_authenticator(
                 .build()?,
         ),
     }
-    LambdaFunctionAssociations::builder().quantity(quantity(&all)).set_items(Some(all)).build()
+    LambdaFunctionAssociations::builder().quantity(to_quantity(&all)).set_items(Some(all)).build()
 }
 
 /// Who holds the viewer request: a Lambda function's version, and a CloudFront Function, by ARN.
-pub fn viewer_request(
+pub fn find_viewer_request_functions(
     lambda: Option<&LambdaFunctionAssociations>,
     functions: Option<&FunctionAssociations>,
 ) -> (Option<String>, Option<String>) {
@@ -246,28 +259,28 @@ pub fn viewer_request(
     (lambda.map(|one| one.lambda_function_arn.clone()), function.map(|one| one.function_arn.clone()))
 }
 
-pub fn get_and_head(standing: Option<&AllowedMethods>) -> bool {
+pub fn is_get_and_head_only(standing: Option<&AllowedMethods>) -> bool {
     // Where nothing is said, GET and HEAD is what is meant.
     standing.is_none_or(|all| {
         all.items().len() == 2 && [Method::Get, Method::Head].iter().all(|one| all.items().contains(one))
     })
 }
 
-fn methods() -> Result<AllowedMethods, BuildError> {
+fn build_get_and_head_methods() -> Result<AllowedMethods, BuildError> {
     let both = || Some(vec![Method::Head, Method::Get]);
     let cached = CachedMethods::builder().quantity(2).set_items(both()).build()?;
     AllowedMethods::builder().quantity(2).set_items(both()).cached_methods(cached).build()
 }
 
-pub fn errors_kept(standing: Option<&CustomErrorResponses>) -> bool {
+pub fn has_cached_errors(standing: Option<&CustomErrorResponses>) -> bool {
     let all = standing.map(CustomErrorResponses::items).unwrap_or_default();
-    !ERRORS
+    !UNCACHED_ERROR_CODES
         .iter()
         .all(|code| all.iter().any(|one| one.error_code == *code && one.error_caching_min_ttl == Some(0)))
 }
 
-fn errors_not_kept(mut all: Vec<CustomErrorResponse>) -> Result<CustomErrorResponses, BuildError> {
-    for code in ERRORS {
+fn disable_error_caching(mut all: Vec<CustomErrorResponse>) -> Result<CustomErrorResponses, BuildError> {
+    for code in UNCACHED_ERROR_CODES {
         match all.iter_mut().find(|one| one.error_code == code) {
             Some(one) => one.error_caching_min_ttl = Some(0),
             None => {
@@ -275,9 +288,9 @@ fn errors_not_kept(mut all: Vec<CustomErrorResponse>) -> Result<CustomErrorRespo
             }
         }
     }
-    CustomErrorResponses::builder().quantity(quantity(&all)).set_items(Some(all)).build()
+    CustomErrorResponses::builder().quantity(to_quantity(&all)).set_items(Some(all)).build()
 }
 
-fn quantity<T>(all: &[T]) -> i32 {
+fn to_quantity<T>(all: &[T]) -> i32 {
     i32::try_from(all.len()).unwrap_or(i32::MAX)
 }

@@ -11,14 +11,14 @@ mod quotas;
 mod read;
 pub mod round_trip;
 
-pub use config::{Access, Intent, Shape};
-pub use origin::{bucket_distributions, is_domain};
+pub use config::{DistributionSettings, DistributionUpdate, OriginAccessId};
+pub use origin::{find_bucket_distributions, is_bucket_domain};
 
 use aws_sdk_cloudfront::error::BuildError;
 
 use crate::model::run::failure::Failure;
 
 /// A part that AWS's own model wants is missing: a fault of ours.
-fn unbuilt(what: &str, error: &BuildError) -> Failure {
-    Failure::other(what, error.to_string(), "report this as a fault of the tool")
+fn failure_from_build_error(what: &str, error: &BuildError) -> Failure {
+    Failure::other_failure(what, error.to_string(), "report this as a fault of the tool")
 }

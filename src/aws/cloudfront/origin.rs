@@ -4,28 +4,33 @@
 
 use aws_sdk_cloudfront::types::{DistributionConfig, Origin, OriginGroups, Origins};
 
-use crate::model::aws::evidence::Distribution;
+use crate::model::aws::evidence::CloudFrontDistribution;
 
 /// The domain that an origin of ours has.
-pub fn regional(bucket: &str, region: &str) -> String {
+pub fn regional_bucket_domain(bucket: &str, region: &str) -> String {
     let china = if region.starts_with("cn-") { ".cn" } else { "" };
     format!("{bucket}.s3.{region}.amazonaws.com{china}")
 }
 
 /// Those whose origin is the bucket, by any form of its domain.
 #[must_use]
-pub fn bucket_distributions<'a>(all: &'a [Distribution], bucket: &str) -> Vec<&'a Distribution> {
-    let reads = |one: &&Distribution| one.origins.iter().any(|origin| is_domain(&origin.domain, bucket));
+pub fn find_bucket_distributions<'a>(
+    all: &'a [CloudFrontDistribution],
+    bucket: &str,
+) -> Vec<&'a CloudFrontDistribution> {
+    let reads = |one: &&CloudFrontDistribution| {
+        one.origins.iter().any(|origin| is_bucket_domain(&origin.domain, bucket))
+    };
     all.iter().filter(reads).collect()
 }
 
 /// Whether an origin is the bucket.
-pub fn is_bucket(origin: &Origin, bucket: &str) -> bool {
-    is_domain(&address(origin), bucket)
+pub fn is_bucket_origin(origin: &Origin, bucket: &str) -> bool {
+    is_bucket_domain(&origin_address(origin), bucket)
 }
 
 /// The origin's domain; where S3 is reached by path, with the bucket behind a slash.
-pub fn address(origin: &Origin) -> String {
+pub fn origin_address(origin: &Origin) -> String {
     let domain = origin.domain_name();
     let path = origin.origin_path().unwrap_or_default();
     let by_path = domain.starts_with("s3") && domain.contains(".amazonaws.com");
@@ -38,7 +43,7 @@ pub fn address(origin: &Origin) -> String {
 /// Whether an address, as [`address`] gives it, is the bucket's: `b.s3.amazonaws.com`, `b.s3.<region>…`,
 /// `b.s3-<region>…`, `b.s3-website…`, `b.s3.dualstack…`, `b.s3-accelerate…`, `s3.<region>…/b`.
 #[must_use]
-pub fn is_domain(address: &str, bucket: &str) -> bool {
+pub fn is_bucket_domain(address: &str, bucket: &str) -> bool {
     let address = address.to_ascii_lowercase();
     let ends = |host: &str| host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
     if let Some((host, path)) = address.split_once('/') {
@@ -49,31 +54,40 @@ pub fn is_domain(address: &str, bucket: &str) -> bool {
 }
 
 /// The ids of the bucket's origins, and of the origin groups that hold one: a behavior that targets one reaches the bucket.
-pub fn reaches_bucket(config: &DistributionConfig, bucket: &str) -> Vec<String> {
+pub fn find_bucket_target_ids(config: &DistributionConfig, bucket: &str) -> Vec<String> {
     let origins = config.origins().map(Origins::items).unwrap_or_default();
     let mut ids: Vec<String> =
-        origins.iter().filter(|one| is_bucket(one, bucket)).map(|one| one.id.clone()).collect();
+        origins.iter().filter(|one| is_bucket_origin(one, bucket)).map(|one| one.id.clone()).collect();
     let groups = config.origin_groups().map(OriginGroups::items).unwrap_or_default();
     let reaching: Vec<String> = groups
         .iter()
-        .filter(|group| members(group).any(|id| ids.contains(&id)))
+        .filter(|group| group_member_ids(group).any(|id| ids.contains(&id)))
         .map(|group| group.id.clone())
         .collect();
     ids.extend(reaching);
     ids
 }
 
-fn members(group: &aws_sdk_cloudfront::types::OriginGroup) -> impl Iterator<Item = String> {
+fn group_member_ids(group: &aws_sdk_cloudfront::types::OriginGroup) -> impl Iterator<Item = String> {
     let all = group.members().map(|all| all.items().to_vec()).unwrap_or_default();
     all.into_iter().map(|one| one.origin_id)
 }
 
 /// The origin that a behavior's target means: of a group the member that is the bucket, else its first.
-pub fn target(target: &str, groups: Option<&OriginGroups>, origins: &[Origin], bucket: &str) -> String {
+pub fn resolve_target_origin(
+    target: &str,
+    groups: Option<&OriginGroups>,
+    origins: &[Origin],
+    bucket: &str,
+) -> String {
     let group = groups.map(OriginGroups::items).unwrap_or_default().iter().find(|group| group.id == target);
     let Some(group) = group else { return target.to_owned() };
-    let is_ours = |id: &String| origins.iter().any(|origin| origin.id == *id && is_bucket(origin, bucket));
-    members(group).find(is_ours).or_else(|| members(group).next()).unwrap_or_else(|| target.to_owned())
+    let is_ours =
+        |id: &String| origins.iter().any(|origin| origin.id == *id && is_bucket_origin(origin, bucket));
+    group_member_ids(group)
+        .find(is_ours)
+        .or_else(|| group_member_ids(group).next())
+        .unwrap_or_else(|| target.to_owned())
 }
 
 #[cfg(test)]
@@ -98,7 +112,7 @@ mod tests {
             ("pkgs.s3.amazonaws.com.example.com", false),
             ("pkgs.example.com", false),
         ] {
-            assert_eq!(is_domain(address, "pkgs"), ours, "{address}");
+            assert_eq!(is_bucket_domain(address, "pkgs"), ours, "{address}");
         }
     }
 }

@@ -2,37 +2,41 @@
 
 use aws_sdk_cloudfront::types::CachePolicyType;
 
-use crate::aws::{Cloud, error};
+use crate::aws::{AwsClients, error};
 use crate::model::run::failure::Failure;
 
 /// How many there are in the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Used {
+pub struct CloudFrontUsage {
     pub distributions: usize,
     pub cache_policies: usize,
     pub identities: usize,
 }
 
-impl Cloud {
-    pub async fn cloudfront_used(&self) -> Result<Used, Failure> {
+impl AwsClients {
+    pub async fn read_cloudfront_usage(&self) -> Result<CloudFrontUsage, Failure> {
         let distributions = async {
             let mut count = 0;
             let mut pages = self.cloudfront.list_distributions().into_paginator().send();
             while let Some(page) = pages.next().await {
-                let page =
-                    page.map_err(error::of("cloudfront:ListDistributions", "the account's distributions"))?;
+                let page = page.map_err(error::failure_from(
+                    "cloudfront:ListDistributions",
+                    "the account's distributions",
+                ))?;
                 count += page.distribution_list.and_then(|list| list.items).map_or(0, |items| items.len());
             }
             Ok::<_, Failure>(count)
         };
         let policies = async {
             let asked = self.cloudfront.list_cache_policies().r#type(CachePolicyType::Custom).send().await;
-            let found =
-                asked.map_err(error::of("cloudfront:ListCachePolicies", "the account's cache policies"))?;
+            let found = asked.map_err(error::failure_from(
+                "cloudfront:ListCachePolicies",
+                "the account's cache policies",
+            ))?;
             Ok(found.cache_policy_list.and_then(|list| list.items).map_or(0, |items| items.len()))
         };
         let (distributions, cache_policies, identities) =
-            tokio::try_join!(distributions, policies, self.all_identities())?;
-        Ok(Used { distributions, cache_policies, identities: identities.len() })
+            tokio::try_join!(distributions, policies, self.list_origin_access_identities())?;
+        Ok(CloudFrontUsage { distributions, cache_policies, identities: identities.len() })
     }
 }

@@ -14,92 +14,115 @@ use aws_sdk_cloudfront::types::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    config::{errors_kept, get_and_head, viewer_request},
-    origin::{self, is_bucket, reaches_bucket},
+    config::{find_viewer_request_functions, has_cached_errors, is_get_and_head_only},
+    origin::{self, find_bucket_target_ids, is_bucket_origin},
 };
-use crate::aws::{Cloud, error, whose};
+use crate::aws::{AwsClients, error, ownership_from_tags};
 use crate::model::{
     aws::{
-        evidence::{Behavior, Distribution, Origin, Ownership},
-        names::Names,
+        evidence::{CloudFrontDistribution, DistributionBehavior, DistributionOrigin, Ownership},
+        names::ResourceNames,
     },
     run::failure::Failure,
 };
 
-const AT_ONCE: usize = 6;
-const IDENTITY: &str = "origin-access-identity/cloudfront/";
+const READ_CONCURRENCY_MAX: usize = 6;
+const IDENTITY_PATH_PREFIX: &str = "origin-access-identity/cloudfront/";
 
-fn what(id: &str) -> String {
+fn distribution_id_label(id: &str) -> String {
     format!("distribution {id}")
 }
 
-impl Cloud {
+impl AwsClients {
     /// All distributions of the account. Those that are neither the bucket's nor carry our Comment are `Unmarked`,
     /// without ETag and differences.
-    pub async fn distributions(&self, names: &Names) -> Result<Vec<Distribution>, Failure> {
+    pub async fn list_distributions(
+        &self,
+        names: &ResourceNames,
+    ) -> Result<Vec<CloudFrontDistribution>, Failure> {
         let mut all = Vec::new();
         let mut pages = self.cloudfront.list_distributions().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(error::of("cloudfront:ListDistributions", "the account's distributions"))?;
+            let page = page.map_err(error::failure_from(
+                "cloudfront:ListDistributions",
+                "the account's distributions",
+            ))?;
             all.extend(page.distribution_list.and_then(|list| list.items).unwrap_or_default());
         }
-        let whole: Vec<_> = all.into_iter().map(|one| self.whole(names, one)).collect();
-        stream::iter(whole).buffered(AT_ONCE).try_collect().await
+        let whole: Vec<_> =
+            all.into_iter().map(|one| self.read_distribution_if_relevant(names, one)).collect();
+        stream::iter(whole).buffered(READ_CONCURRENCY_MAX).try_collect().await
     }
 
-    async fn whole(&self, names: &Names, one: DistributionSummary) -> Result<Distribution, Failure> {
+    async fn read_distribution_if_relevant(
+        &self,
+        names: &ResourceNames,
+        one: DistributionSummary,
+    ) -> Result<CloudFrontDistribution, Failure> {
         let origins = one.origins().map(Origins::items).unwrap_or_default();
-        let concerns =
-            one.comment == names.comment() || origins.iter().any(|origin| is_bucket(origin, names.bucket()));
-        let whole = if concerns { self.distribution(names, &one.id).await? } else { None };
-        Ok(whole.unwrap_or_else(|| summarized(&one, names)))
+        let concerns = one.comment == names.resource_comment()
+            || origins.iter().any(|origin| is_bucket_origin(origin, names.bucket_name()));
+        let whole = if concerns { self.read_distribution(names, &one.id).await? } else { None };
+        Ok(whole.unwrap_or_else(|| distribution_from_summary(&one, names)))
     }
 
     /// One distribution, by its id.
-    pub async fn distribution(&self, names: &Names, id: &str) -> Result<Option<Distribution>, Failure> {
-        let Some(found) = self.distribution_without_tags(names, id).await? else { return Ok(None) };
+    pub async fn read_distribution(
+        &self,
+        names: &ResourceNames,
+        id: &str,
+    ) -> Result<Option<CloudFrontDistribution>, Failure> {
+        let Some(found) = self.read_distribution_without_tags(names, id).await? else { return Ok(None) };
         let asked = self.cloudfront.list_tags_for_resource().resource(&found.arn).send().await;
-        let tags = asked.map_err(error::of("cloudfront:ListTagsForResource", what(id)))?.tags;
+        let tags = asked
+            .map_err(error::failure_from("cloudfront:ListTagsForResource", distribution_id_label(id)))?
+            .tags;
         let tags = tags.as_ref().map(Tags::items).unwrap_or_default();
-        let ownership = whose(tags.iter().map(|tag| (tag.key(), tag.value().unwrap_or_default())), names);
-        Ok(Some(Distribution { ownership, ..found }))
+        let ownership =
+            ownership_from_tags(tags.iter().map(|tag| (tag.key(), tag.value().unwrap_or_default())), names);
+        Ok(Some(CloudFrontDistribution { ownership, ..found }))
     }
 
     /// One distribution, whoever's it is.
-    pub(super) async fn distribution_without_tags(
+    pub(super) async fn read_distribution_without_tags(
         &self,
-        names: &Names,
+        names: &ResourceNames,
         id: &str,
-    ) -> Result<Option<Distribution>, Failure> {
+    ) -> Result<Option<CloudFrontDistribution>, Failure> {
         let asked = self.cloudfront.get_distribution().id(id).send().await;
-        let found = error::absent(asked.map_err(error::of("cloudfront:GetDistribution", what(id))))?;
+        let found = error::none_if_missing(
+            asked.map_err(error::failure_from("cloudfront:GetDistribution", distribution_id_label(id))),
+        )?;
         let Some(found) = found else { return Ok(None) };
-        let part = |part| error::lacking("cloudfront:GetDistribution", what(id), part);
+        let part =
+            |part| error::missing_part_failure("cloudfront:GetDistribution", distribution_id_label(id), part);
         let etag = found.e_tag.ok_or_else(|| part("the ETag"))?;
         let distribution = found.distribution.ok_or_else(|| part("the distribution"))?;
         let config = distribution.distribution_config.ok_or_else(|| part("the configuration"))?;
-        Ok(Some(Distribution {
+        Ok(Some(CloudFrontDistribution {
             id: distribution.id,
             arn: distribution.arn,
             domain: distribution.domain_name,
             status: distribution.status,
             etag,
-            ..configured(&config, names)
+            ..distribution_from_config(&config, names)
         }))
     }
 }
 
 /// All that a configuration says.
-pub fn configured(config: &DistributionConfig, names: &Names) -> Distribution {
-    let parts = Parts {
+pub fn distribution_from_config(
+    config: &DistributionConfig,
+    names: &ResourceNames,
+) -> CloudFrontDistribution {
+    let parts = DistributionParts {
         origins: config.origins(),
         groups: config.origin_groups(),
         default: config.default_cache_behavior(),
         others: config.cache_behaviors(),
     };
     let deployment = config.continuous_deployment_policy_id().unwrap_or_default();
-    Distribution {
+    CloudFrontDistribution {
         id: String::new(),
         arn: String::new(),
         domain: String::new(),
@@ -109,23 +132,23 @@ pub fn configured(config: &DistributionConfig, names: &Names) -> Distribution {
         enabled: config.enabled,
         ownership: Ownership::Unmarked,
         aliases: config.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
-        certificate: certificate(config.viewer_certificate()),
-        origins: parts.origins(),
-        behaviors: parts.behaviors(names),
+        certificate: acm_certificate_arn(config.viewer_certificate()),
+        origins: parts.to_origins(),
+        behaviors: parts.to_behaviors(names),
         continuous_deployment: !deployment.is_empty(),
         web_acl: config.web_acl_id.clone().filter(|id| !id.is_empty()),
-        differs: differs(config, names),
+        differs: find_config_differences(config, names),
     }
 }
 
-fn summarized(one: &DistributionSummary, names: &Names) -> Distribution {
-    let parts = Parts {
+fn distribution_from_summary(one: &DistributionSummary, names: &ResourceNames) -> CloudFrontDistribution {
+    let parts = DistributionParts {
         origins: one.origins(),
         groups: one.origin_groups(),
         default: one.default_cache_behavior(),
         others: one.cache_behaviors(),
     };
-    Distribution {
+    CloudFrontDistribution {
         id: one.id.clone(),
         arn: one.arn.clone(),
         domain: one.domain_name.clone(),
@@ -135,32 +158,32 @@ fn summarized(one: &DistributionSummary, names: &Names) -> Distribution {
         enabled: one.enabled,
         ownership: Ownership::Unmarked,
         aliases: one.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
-        certificate: certificate(one.viewer_certificate()),
-        origins: parts.origins(),
-        behaviors: parts.behaviors(names),
+        certificate: acm_certificate_arn(one.viewer_certificate()),
+        origins: parts.to_origins(),
+        behaviors: parts.to_behaviors(names),
         continuous_deployment: false,
         web_acl: Some(one.web_acl_id.clone()).filter(|id| !id.is_empty()),
         differs: Vec::new(),
     }
 }
 
-fn certificate(served: Option<&ViewerCertificate>) -> Option<String> {
+fn acm_certificate_arn(served: Option<&ViewerCertificate>) -> Option<String> {
     served?.acm_certificate_arn.clone().filter(|arn| !arn.is_empty())
 }
 
 /// What a summary and a configuration share.
-struct Parts<'a> {
+struct DistributionParts<'a> {
     origins: Option<&'a Origins>,
     groups: Option<&'a OriginGroups>,
     default: Option<&'a DefaultCacheBehavior>,
     others: Option<&'a CacheBehaviors>,
 }
 
-macro_rules! behavior {
+macro_rules! behavior_from_sdk {
     ($one:expr, $path:expr, $target:expr) => {{
         let (lambda, function) =
-            viewer_request($one.lambda_function_associations(), $one.function_associations());
-        Behavior {
+            find_viewer_request_functions($one.lambda_function_associations(), $one.function_associations());
+        DistributionBehavior {
             path: $path,
             origin: $target($one.target_origin_id()),
             cache_policy: $one.cache_policy_id.clone().filter(|id| !id.is_empty()),
@@ -170,33 +193,34 @@ macro_rules! behavior {
     }};
 }
 
-impl Parts<'_> {
-    fn origins(&self) -> Vec<Origin> {
+impl DistributionParts<'_> {
+    fn to_origins(&self) -> Vec<DistributionOrigin> {
         let all = self.origins.map(Origins::items).unwrap_or_default();
         let origin = |one: &aws_sdk_cloudfront::types::Origin| {
             let identity =
                 one.s3_origin_config().map(|s3| s3.origin_access_identity.as_str()).unwrap_or_default();
-            Origin {
+            DistributionOrigin {
                 id: one.id.clone(),
-                domain: origin::address(one),
-                identity: Some(identity.trim_start_matches(IDENTITY).to_owned()).filter(|id| !id.is_empty()),
+                domain: origin::origin_address(one),
+                identity: Some(identity.trim_start_matches(IDENTITY_PATH_PREFIX).to_owned())
+                    .filter(|id| !id.is_empty()),
                 control: one.origin_access_control_id.clone().filter(|id| !id.is_empty()),
             }
         };
         all.iter().map(origin).collect()
     }
 
-    fn behaviors(&self, names: &Names) -> Vec<Behavior> {
+    fn to_behaviors(&self, names: &ResourceNames) -> Vec<DistributionBehavior> {
         let origins = self.origins.map(Origins::items).unwrap_or_default();
-        let target = |id: &str| origin::target(id, self.groups, origins, names.bucket());
-        let default = self.default.map(|one| behavior!(one, None, target));
+        let target = |id: &str| origin::resolve_target_origin(id, self.groups, origins, names.bucket_name());
+        let default = self.default.map(|one| behavior_from_sdk!(one, None, target));
         let others = self.others.map(CacheBehaviors::items).unwrap_or_default();
-        let others = others.iter().map(|one| behavior!(one, Some(one.path_pattern.clone()), target));
+        let others = others.iter().map(|one| behavior_from_sdk!(one, Some(one.path_pattern.clone()), target));
         default.into_iter().chain(others).collect()
     }
 }
 
-macro_rules! behavior_differs {
+macro_rules! push_behavior_differences {
     ($one:expr, $name:expr, $all:expr) => {{
         if $one.viewer_protocol_policy != ViewerProtocolPolicy::HttpsOnly {
             $all.push(format!(
@@ -205,7 +229,7 @@ macro_rules! behavior_differs {
                 $one.viewer_protocol_policy.as_str()
             ));
         }
-        if !get_and_head($one.allowed_methods()) {
+        if !is_get_and_head_only($one.allowed_methods()) {
             $all.push(format!("{} allows more than GET and HEAD", $name));
         }
         if $one.compress == Some(true) {
@@ -219,9 +243,9 @@ macro_rules! behavior_differs {
 
 /// What section 5 wants and a distribution of the bucket hasn't; the version, cache policy and origin access are
 /// compared where they are known.
-fn differs(config: &DistributionConfig, names: &Names) -> Vec<String> {
+fn find_config_differences(config: &DistributionConfig, names: &ResourceNames) -> Vec<String> {
     let mut all = Vec::new();
-    let targets = reaches_bucket(config, names.bucket());
+    let targets = find_bucket_target_ids(config, names.bucket_name());
     if !config.enabled {
         all.push("it is disabled".to_owned());
     }
@@ -233,29 +257,33 @@ fn differs(config: &DistributionConfig, names: &Names) -> Vec<String> {
     if config.is_ipv6_enabled != Some(true) {
         all.push("IPv6 is off".to_owned());
     }
-    if errors_kept(config.custom_error_responses()) {
+    if has_cached_errors(config.custom_error_responses()) {
         all.push("errors are cached".to_owned());
     }
     for origin in config.origins().map(Origins::items).unwrap_or_default() {
-        if is_bucket(origin, names.bucket()) && !is_regional(&origin.domain_name, names.bucket()) {
+        if is_bucket_origin(origin, names.bucket_name())
+            && !is_regional_domain(&origin.domain_name, names.bucket_name())
+        {
             all.push(format!("origin {} is not the bucket's regional domain", origin.domain_name));
         }
-        if is_bucket(origin, names.bucket()) && !origin.origin_path().unwrap_or_default().is_empty() {
+        if is_bucket_origin(origin, names.bucket_name())
+            && !origin.origin_path().unwrap_or_default().is_empty()
+        {
             all.push(format!("origin path is {}", origin.origin_path().unwrap_or_default()));
         }
     }
     if let Some(one) = config.default_cache_behavior().filter(|one| targets.contains(&one.target_origin_id)) {
-        behavior_differs!(one, "the default behavior", all);
+        push_behavior_differences!(one, "the default behavior", all);
     }
     for one in config.cache_behaviors().map(CacheBehaviors::items).unwrap_or_default() {
         if targets.contains(&one.target_origin_id) {
-            behavior_differs!(one, format!("behavior {}", one.path_pattern), all);
+            push_behavior_differences!(one, format!("behavior {}", one.path_pattern), all);
         }
     }
     all
 }
 
-fn is_regional(domain: &str, bucket: &str) -> bool {
+fn is_regional_domain(domain: &str, bucket: &str) -> bool {
     let rest = domain.strip_prefix(bucket).and_then(|rest| rest.strip_prefix(".s3."));
     let region = rest.and_then(|rest| rest.split_once(".amazonaws.com")).map(|(region, _)| region);
     region.is_some_and(|region| !region.is_empty() && !region.contains('.'))

@@ -23,40 +23,47 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::config_bag::ConfigBag;
 use quick_xml::{Reader, events::Event};
 
-use crate::aws::{Cloud, error};
+use crate::aws::{AwsClients, error};
 use crate::model::run::failure::Failure;
 
 /// A configuration as it was read: typed, and byte for byte.
-pub struct Read {
+pub struct FetchedDistributionConfig {
     pub config: DistributionConfig,
     pub etag: String,
     raw: Vec<u8>,
 }
 
-impl Cloud {
-    pub(super) async fn distribution_config(&self, id: &str) -> Result<Read, Failure> {
+impl AwsClients {
+    pub(super) async fn read_distribution_config(
+        &self,
+        id: &str,
+    ) -> Result<FetchedDistributionConfig, Failure> {
         let what = format!("distribution {id}");
-        let body = Body::default();
+        let body = CapturedBody::default();
         let asked = self
             .cloudfront
             .get_distribution_config()
             .id(id)
             .customize()
-            .interceptor(KeepAnswer(body.clone()))
+            .interceptor(CaptureResponse(body.clone()))
             .send()
             .await
-            .map_err(error::of("cloudfront:GetDistributionConfig", &what))?;
-        let part = |part| error::lacking("cloudfront:GetDistributionConfig", &what, part);
-        Ok(Read {
+            .map_err(error::failure_from("cloudfront:GetDistributionConfig", &what))?;
+        let part = |part| error::missing_part_failure("cloudfront:GetDistributionConfig", &what, part);
+        Ok(FetchedDistributionConfig {
             config: asked.distribution_config.ok_or_else(|| part("the configuration"))?,
             etag: asked.e_tag.ok_or_else(|| part("the ETag"))?,
-            raw: body.take(),
+            raw: body.take_bytes(),
         })
     }
 
     /// Refuses where writing the configuration back as it is would lose a part of it.
-    pub(super) async fn check_fidelity(&self, id: &str, read: &Read) -> Result<(), Failure> {
-        let body = Body::default();
+    pub(super) async fn check_round_trip(
+        &self,
+        id: &str,
+        read: &FetchedDistributionConfig,
+    ) -> Result<(), Failure> {
+        let body = CapturedBody::default();
         // Stops itself once the request is written: nothing is sent.
         let stopped = self
             .cloudfront
@@ -65,18 +72,18 @@ impl Cloud {
             .if_match(&read.etag)
             .distribution_config(read.config.clone())
             .customize()
-            .interceptor(StopWritten(body.clone()))
+            .interceptor(CaptureRequestAndStop(body.clone()))
             .send()
             .await;
-        let written = body.take();
-        let lost = match (stopped, lost(&read.raw, &written)) {
+        let written = body.take_bytes();
+        let lost = match (stopped, find_lost_settings(&read.raw, &written)) {
             (Err(_), Ok(lost)) if !written.is_empty() => lost,
             _ => vec!["all of it: it could not be read or written back".to_owned()],
         };
         if lost.is_empty() {
             return Ok(());
         }
-        Err(Failure::other(
+        Err(Failure::other_failure(
             format!("distribution {id}"),
             format!("its configuration holds what this version would drop: {}", lost.join(", ")),
             "use a newer packagecloud-cloudfront, or make this change in the CloudFront console",
@@ -85,23 +92,23 @@ impl Cloud {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Body(Arc<Mutex<Vec<u8>>>);
+struct CapturedBody(Arc<Mutex<Vec<u8>>>);
 
-impl Body {
-    fn keep(&self, bytes: Option<&[u8]>) {
+impl CapturedBody {
+    fn store_bytes(&self, bytes: Option<&[u8]>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bytes.unwrap_or_default().to_vec();
     }
 
-    fn take(&self) -> Vec<u8> {
+    fn take_bytes(&self) -> Vec<u8> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 #[derive(Debug)]
-struct KeepAnswer(Body);
+struct CaptureResponse(CapturedBody);
 
 #[dyn_dispatch_hint]
-impl Intercept for KeepAnswer {
+impl Intercept for CaptureResponse {
     fn name(&self) -> &'static str {
         "KeepAnswer"
     }
@@ -112,16 +119,16 @@ impl Intercept for KeepAnswer {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.keep(context.response().body().bytes());
+        self.0.store_bytes(context.response().body().bytes());
         Ok(())
     }
 }
 
 #[derive(Debug)]
-struct StopWritten(Body);
+struct CaptureRequestAndStop(CapturedBody);
 
 #[dyn_dispatch_hint]
-impl Intercept for StopWritten {
+impl Intercept for CaptureRequestAndStop {
     fn name(&self) -> &'static str {
         "StopWritten"
     }
@@ -132,21 +139,21 @@ impl Intercept for StopWritten {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.keep(context.request().body().bytes());
+        self.0.store_bytes(context.request().body().bytes());
         Err("written, and not to be sent".into())
     }
 }
 
 /// Every text in `raw` that `written` hasn't at the same place as often: `DistributionConfig/X = true`.
-fn lost(raw: &[u8], written: &[u8]) -> Result<Vec<String>, quick_xml::Error> {
-    let written = leaves(written)?;
+fn find_lost_settings(raw: &[u8], written: &[u8]) -> Result<Vec<String>, quick_xml::Error> {
+    let written = count_xml_leaves(written)?;
     let missing =
         |(leaf, count): (&String, &usize)| (written.get(leaf).unwrap_or(&0) < count).then(|| leaf.clone());
-    Ok(leaves(raw)?.iter().filter_map(missing).collect())
+    Ok(count_xml_leaves(raw)?.iter().filter_map(missing).collect())
 }
 
 /// Each text with its path, and how often it stands there. Empty elements say nothing and are left out.
-fn leaves(xml: &[u8]) -> Result<BTreeMap<String, usize>, quick_xml::Error> {
+fn count_xml_leaves(xml: &[u8]) -> Result<BTreeMap<String, usize>, quick_xml::Error> {
     let mut reader = Reader::from_reader(xml);
     let mut path: Vec<String> = Vec::new();
     let mut text = String::new();
@@ -165,7 +172,7 @@ fn leaves(xml: &[u8]) -> Result<BTreeMap<String, usize>, quick_xml::Error> {
             }
             Event::CData(piece) => text.push_str(&String::from_utf8_lossy(&piece)),
             Event::End(_) => {
-                let said = spelled(text.trim());
+                let said = normalize_xml_escapes(text.trim());
                 if !said.is_empty() {
                     *all.entry(format!("{} = {said}", path.join("/"))).or_insert(0) += 1;
                 }
@@ -179,7 +186,7 @@ fn leaves(xml: &[u8]) -> Result<BTreeMap<String, usize>, quick_xml::Error> {
 }
 
 /// One spelling for each way to escape a character.
-fn spelled(text: &str) -> String {
+fn normalize_xml_escapes(text: &str) -> String {
     let numbers = [
         ("&#38;", "&amp;"),
         ("&#x26;", "&amp;"),
@@ -210,7 +217,7 @@ mod tests {
                 vec!["DistributionConfig/Items/O/T = 30", "DistributionConfig/NewThing/Enabled = true"],
             ),
         ] {
-            assert_eq!(lost(raw, written.as_bytes()).unwrap(), losses, "{written}");
+            assert_eq!(find_lost_settings(raw, written.as_bytes()).unwrap(), losses, "{written}");
         }
     }
 }

@@ -6,16 +6,16 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 
-use super::{profiles, source::Keys};
+use super::{profiles, source::AccessKeys};
 use crate::aws::error;
 use crate::model::{
-    run::failure::{Failure, Kind},
+    run::failure::{Failure, FailureKind},
     secret::Secret,
 };
 
 /// What such a profile says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mfa {
+pub struct MfaProfile {
     /// `arn:aws:iam::123456789012:mfa/jo`, or a number on a device.
     pub serial: String,
     role_arn: String,
@@ -28,13 +28,13 @@ pub struct Mfa {
 
 /// The device of a profile; none where it wants no code.
 #[must_use]
-pub fn of(profile: &str) -> Option<Mfa> {
-    from(&profiles::said(profile))
+pub fn read_mfa_profile(profile: &str) -> Option<MfaProfile> {
+    parse_mfa_profile(&profiles::read_profile(profile))
 }
 
-fn from(all: &BTreeMap<String, String>) -> Option<Mfa> {
+fn parse_mfa_profile(all: &BTreeMap<String, String>) -> Option<MfaProfile> {
     let text = |key: &str| all.get(key).cloned();
-    Some(Mfa {
+    Some(MfaProfile {
         serial: text("mfa_serial")?,
         role_arn: text("role_arn")?,
         source_profile: text("source_profile")?,
@@ -45,7 +45,11 @@ fn from(all: &BTreeMap<String, String>) -> Option<Mfa> {
 }
 
 /// The session that the code gives; `source` is the source profile's configuration.
-pub async fn session(mfa: &Mfa, code: &Secret, source: &SdkConfig) -> Result<Keys, Failure> {
+pub async fn assume_role_with_mfa(
+    mfa: &MfaProfile,
+    code: &Secret,
+    source: &SdkConfig,
+) -> Result<AccessKeys, Failure> {
     let asked = aws_sdk_sts::Client::new(source)
         .assume_role()
         .role_arn(&mfa.role_arn)
@@ -53,14 +57,14 @@ pub async fn session(mfa: &Mfa, code: &Secret, source: &SdkConfig) -> Result<Key
         .set_external_id(mfa.external_id.clone())
         .set_duration_seconds(mfa.duration)
         .serial_number(&mfa.serial)
-        .token_code(code.expose())
+        .token_code(code.expose_secret())
         .send()
         .await
-        .map_err(error::of("sts:AssumeRole", format!("role {}", mfa.role_arn)))
+        .map_err(error::failure_from("sts:AssumeRole", format!("role {}", mfa.role_arn)))
         .map_err(|failure| match failure.kind {
             // Who may not assume the role may not with a fresh code either.
-            Kind::Denied if failure.why.contains("MultiFactorAuthentication failed") => Failure {
-                kind: Kind::Credentials,
+            FailureKind::Denied if failure.why.contains("MultiFactorAuthentication failed") => Failure {
+                kind: FailureKind::Credentials,
                 next: format!("give a fresh code of {}: each is good once", mfa.serial),
                 ..failure
             },
@@ -68,8 +72,8 @@ pub async fn session(mfa: &Mfa, code: &Secret, source: &SdkConfig) -> Result<Key
         })?;
     let made = asked
         .credentials
-        .ok_or_else(|| error::lacking("sts:AssumeRole", &mfa.role_arn, "the credentials"))?;
-    Ok(Keys {
+        .ok_or_else(|| error::missing_part_failure("sts:AssumeRole", &mfa.role_arn, "the credentials"))?;
+    Ok(AccessKeys {
         access: made.access_key_id,
         secret: Secret::new(made.secret_access_key),
         session: Some(Secret::new(made.session_token)),
@@ -78,9 +82,9 @@ pub async fn session(mfa: &Mfa, code: &Secret, source: &SdkConfig) -> Result<Key
 
 /// Where nobody could be asked.
 #[must_use]
-pub fn unasked(profile: &str, mfa: &Mfa) -> Failure {
+pub fn missing_mfa_code_failure(profile: &str, mfa: &MfaProfile) -> Failure {
     Failure::new(
-        Kind::Credentials,
+        FailureKind::Credentials,
         format!("profile {profile}"),
         format!("its role wants a code of {}, and none was given", mfa.serial),
         format!("start at a terminal with --profile {profile}: the code is asked for first"),
@@ -95,7 +99,7 @@ mod tests {
     fn a_profile_says_what_its_role_wants() {
         let config = "[profile  ops]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile=base\nmfa_serial = arn:aws:iam::1:mfa/jo\nexternal_id = x=y\n\
             duration_seconds = 3600\n[profile plain]\nrole_arn = arn:aws:iam::1:role/ops\nsource_profile = base\n# mfa_serial = no\n";
-        let of = |profile: &str| from(&profiles::said_in(config, "[base]\n", profile));
+        let of = |profile: &str| parse_mfa_profile(&profiles::parse_profile(config, "[base]\n", profile));
         let found = of("ops").unwrap();
         assert_eq!((found.serial.as_str(), found.source_profile.as_str()), ("arn:aws:iam::1:mfa/jo", "base"));
         assert_eq!((found.external_id.as_deref(), found.duration), (Some("x=y"), Some(3600)));

@@ -6,10 +6,10 @@ use std::{
 };
 
 /// How far a chain of source profiles is followed.
-const CHAIN: usize = 8;
+const SOURCE_PROFILES_MAX: usize = 8;
 
 /// AWS's configuration and credentials files as they stand; empty where there is none.
-fn files() -> [String; 2] {
+fn read_aws_config_files() -> [String; 2] {
     let file = |variable: &str, name: &str| {
         let given = std::env::var_os(variable).map(PathBuf::from);
         let path = given.or_else(|| std::env::home_dir().map(|home| home.join(".aws").join(name)))?;
@@ -23,12 +23,12 @@ fn files() -> [String; 2] {
 
 /// The names of the profiles, sorted.
 #[must_use]
-pub fn names() -> Vec<String> {
-    let [config, credentials] = files();
-    names_in(&config, &credentials)
+pub fn read_profile_names() -> Vec<String> {
+    let [config, credentials] = read_aws_config_files();
+    parse_profile_names(&config, &credentials)
 }
 
-fn names_in(config: &str, credentials: &str) -> Vec<String> {
+fn parse_profile_names(config: &str, credentials: &str) -> Vec<String> {
     let sections = |text: &str| -> Vec<String> {
         let inside = |line: &str| Some(line.trim().strip_prefix('[')?.split_once(']')?.0.trim().to_owned());
         text.lines().filter_map(inside).collect()
@@ -44,19 +44,19 @@ fn names_in(config: &str, credentials: &str) -> Vec<String> {
 }
 
 /// What a profile says, in either file.
-pub(super) fn said(profile: &str) -> BTreeMap<String, String> {
-    let [config, credentials] = files();
-    said_in(&config, &credentials, profile)
+pub(super) fn read_profile(profile: &str) -> BTreeMap<String, String> {
+    let [config, credentials] = read_aws_config_files();
+    parse_profile(&config, &credentials, profile)
 }
 
-pub(super) fn said_in(config: &str, credentials: &str, profile: &str) -> BTreeMap<String, String> {
-    let mut all = section(credentials, profile);
+pub(super) fn parse_profile(config: &str, credentials: &str, profile: &str) -> BTreeMap<String, String> {
+    let mut all = parse_ini_section(credentials, profile);
     let named = if profile == "default" { profile.to_owned() } else { format!("profile {profile}") };
-    all.extend(section(config, &named));
+    all.extend(parse_ini_section(config, &named));
     all
 }
 
-fn section(text: &str, name: &str) -> BTreeMap<String, String> {
+fn parse_ini_section(text: &str, name: &str) -> BTreeMap<String, String> {
     let mut inside = false;
     let mut all = BTreeMap::new();
     for line in text.lines().map(str::trim) {
@@ -71,15 +71,15 @@ fn section(text: &str, name: &str) -> BTreeMap<String, String> {
 
 /// The command that signs a profile in again, or the one that it has its credentials from; none where it signs in nowhere.
 #[must_use]
-pub fn sign_in(profile: &str) -> Option<String> {
-    let [config, credentials] = files();
-    sign_in_of(&config, &credentials, profile)
+pub fn read_sign_in_command(profile: &str) -> Option<String> {
+    let [config, credentials] = read_aws_config_files();
+    parse_sign_in_command(&config, &credentials, profile)
 }
 
-fn sign_in_of(config: &str, credentials: &str, profile: &str) -> Option<String> {
+fn parse_sign_in_command(config: &str, credentials: &str, profile: &str) -> Option<String> {
     let mut name = profile.to_owned();
-    for _ in 0..CHAIN {
-        let said = said_in(config, credentials, &name);
+    for _ in 0..SOURCE_PROFILES_MAX {
+        let said = parse_profile(config, credentials, &name);
         if said.contains_key("sso_session") || said.contains_key("sso_start_url") {
             return Some(format!("aws sso login --profile {name}"));
         }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn profiles_are_read_from_both_files() {
         let config = "[default]\nregion=x\n[profile  work]\n[sso-session corp]\n# [profile no]\n";
-        assert_eq!(names_in(config, "[ci]\n[default]\n"), ["ci", "default", "work"]);
+        assert_eq!(parse_profile_names(config, "[ci]\n[default]\n"), ["ci", "default", "work"]);
     }
 
     #[test]
@@ -118,7 +118,10 @@ mod tests {
             ("self", None),
             ("keys", None),
         ] {
-            assert_eq!(sign_in_of(config, "[keys]\naws_access_key_id = A\n", profile).as_deref(), command);
+            assert_eq!(
+                parse_sign_in_command(config, "[keys]\naws_access_key_id = A\n", profile).as_deref(),
+                command
+            );
         }
     }
 }

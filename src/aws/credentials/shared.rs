@@ -15,16 +15,16 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use super::source::Candidate;
+use super::source::CredentialCandidate;
 
 /// Clones are the same.
 #[derive(Debug, Clone)]
-pub struct Held(Arc<Inner>);
+pub struct SharedCredentials(Arc<SharedCredentialsInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct SharedCredentialsInner {
     /// Where they come from.
-    of: Candidate,
+    candidate: CredentialCandidate,
     /// Whose they are, once AWS has said it.
     account: OnceLock<String>,
     provider: RwLock<Option<SharedCredentialsProvider>>,
@@ -33,11 +33,11 @@ struct Inner {
     kind: RwLock<Option<&'static str>>,
 }
 
-impl Held {
+impl SharedCredentials {
     #[must_use]
-    pub(crate) fn of(candidate: &Candidate) -> Self {
-        Self(Arc::new(Inner {
-            of: candidate.clone(),
+    pub(crate) fn from_candidate(candidate: &CredentialCandidate) -> Self {
+        Self(Arc::new(SharedCredentialsInner {
+            candidate: candidate.clone(),
             account: OnceLock::new(),
             provider: RwLock::new(None),
             cache: RwLock::new(IdentityCache::lazy().build()),
@@ -46,46 +46,46 @@ impl Held {
     }
 
     /// A configuration whose clients hold these, from where `loader` finds them.
-    pub(super) async fn loaded(&self, loader: ConfigLoader) -> SdkConfig {
+    pub(super) async fn load_config(&self, loader: ConfigLoader) -> SdkConfig {
         let config = loader.load().await;
-        set(&self.0.provider, config.credentials_provider());
+        store_locked(&self.0.provider, config.credentials_provider());
         let provider = SharedCredentialsProvider::new(self.clone());
         config.into_builder().credentials_provider(provider).identity_cache(self.clone()).build()
     }
 
     #[must_use]
-    pub fn candidate(&self) -> &Candidate {
-        &self.0.of
+    pub fn candidate(&self) -> &CredentialCandidate {
+        &self.0.candidate
     }
 
     /// Whose they are; the first that is said holds.
-    pub fn belong_to(&self, account: &str) {
+    pub fn set_account(&self, account: &str) {
         let _ = self.0.account.set(account.to_owned());
     }
 
     #[must_use]
-    pub fn account(&self) -> Option<&str> {
+    pub fn account_id(&self) -> Option<&str> {
         self.0.account.get().map(String::as_str)
     }
 
     /// Takes the fresh ones in place of those held until now.
-    pub fn exchange(&self, fresh: &Self) {
-        set(&self.0.provider, get(&fresh.0.provider));
-        set(&self.0.cache, IdentityCache::lazy().build());
+    pub fn replace(&self, fresh: &Self) {
+        store_locked(&self.0.provider, clone_locked(&fresh.0.provider));
+        store_locked(&self.0.cache, IdentityCache::lazy().build());
     }
 
     /// How they were found: of AWS's own search what it came upon.
     #[must_use]
-    pub fn found(&self) -> String {
-        match get(&self.0.kind) {
-            Some(kind) if self.0.of.source == super::source::Source::Chain => {
+    pub fn source_description(&self) -> String {
+        match clone_locked(&self.0.kind) {
+            Some(kind) if self.0.candidate.source == super::source::CredentialSource::Chain => {
                 format!("{kind}, by AWS's own search")
             }
-            _ => self.0.of.found.clone(),
+            _ => self.0.candidate.found.clone(),
         }
     }
 
-    fn note(&self, features: Option<&Vec<AwsCredentialFeature>>) {
+    fn record_source_kind(&self, features: Option<&Vec<AwsCredentialFeature>>) {
         use AwsCredentialFeature as Feature;
         let kind = features.and_then(|all| all.last()).map(|last| match last {
             Feature::CredentialsImds => "the instance's role, from its metadata service",
@@ -95,42 +95,42 @@ impl Held {
             | Feature::CredentialsStsAssumeRoleWebId => "a role by web identity token",
             _ => "the default profile",
         });
-        set(&self.0.kind, kind);
+        store_locked(&self.0.kind, kind);
     }
 }
 
-fn get<T: Clone>(lock: &RwLock<T>) -> T {
+fn clone_locked<T: Clone>(lock: &RwLock<T>) -> T {
     lock.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-fn set<T>(lock: &RwLock<T>, value: T) {
+fn store_locked<T>(lock: &RwLock<T>, value: T) {
     *lock.write().unwrap_or_else(PoisonError::into_inner) = value;
 }
 
-impl ProvideCredentials for Held {
+impl ProvideCredentials for SharedCredentials {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            let provider = get(&self.0.provider).ok_or_else(|| {
+            let provider = clone_locked(&self.0.provider).ok_or_else(|| {
                 aws_credential_types::provider::error::CredentialsError::not_loaded("there is no source")
             })?;
             let given = provider.provide_credentials().await?;
-            self.note(given.get_property());
+            self.record_source_kind(given.get_property());
             Ok(given)
         })
     }
 }
 
-impl ResolveCachedIdentity for Held {
+impl ResolveCachedIdentity for SharedCredentials {
     fn resolve_cached_identity<'a>(
         &'a self,
         resolver: SharedIdentityResolver,
         components: &'a RuntimeComponents,
         config: &'a ConfigBag,
     ) -> IdentityFuture<'a> {
-        let cache = get(&self.0.cache);
+        let cache = clone_locked(&self.0.cache);
         IdentityFuture::new(async move { cache.resolve_cached_identity(resolver, components, config).await })
     }
 }

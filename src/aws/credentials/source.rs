@@ -12,111 +12,117 @@ use aws_config::{
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use super::{profiles, shared::Held};
+use super::{profiles, shared::SharedCredentials};
 use crate::model::{
     aws::names::EDGE_REGION,
-    run::failure::{Failure, Kind},
+    run::failure::{Failure, FailureKind},
     secret::Secret,
 };
 
 /// Where credentials come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum CredentialSource {
     Profile(String),
     /// Of a profile whose role wants the code of a device: the session that a code gave.
     Session {
         profile: String,
-        keys: Keys,
+        keys: AccessKeys,
     },
     /// Typed by the operator.
-    Typed(Keys),
+    Typed(AccessKeys),
     /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
     Environment,
     /// packagecloud.rb's `aws_access_key` and `aws_secret_key`.
-    Packagecloud(Keys),
+    Packagecloud(AccessKeys),
     /// The rest of AWS's chain: default profile, web identity, container, instance.
     Chain,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Keys {
+pub struct AccessKeys {
     pub access: String,
     pub secret: Secret,
     pub session: Option<Secret>,
 }
 
-impl Keys {
+impl AccessKeys {
     /// For one client's provider: they stay as they are for as long as it lives.
-    pub fn credentials(&self) -> Credentials {
-        let session = self.session.as_ref().map(|token| token.expose().to_owned());
-        Credentials::new(&self.access, self.secret.expose(), session, None, "packagecloud-cloudfront")
+    pub fn to_sdk_credentials(&self) -> Credentials {
+        let session = self.session.as_ref().map(|token| token.expose_secret().to_owned());
+        Credentials::new(&self.access, self.secret.expose_secret(), session, None, "packagecloud-cloudfront")
     }
 }
 
 /// One identity that may be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    pub source: Source,
+pub struct CredentialCandidate {
+    pub source: CredentialSource,
     /// How it was found: `profile work`, `AWS_ACCESS_KEY_ID in the environment`.
     pub found: String,
 }
 
 /// What is known where candidates are looked for.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct CredentialHints {
     /// `--profile`.
     pub profile: Option<String>,
-    pub typed: Option<Keys>,
+    pub typed: Option<AccessKeys>,
     /// The profile that the last run used.
     pub last_profile: Option<String>,
-    pub packagecloud: Option<Keys>,
+    pub packagecloud: Option<AccessKeys>,
 }
 
 /// The candidates, the first that is given first.
 #[must_use]
-pub fn candidates(known: &Known) -> Vec<Candidate> {
-    candidates_among(known, |name| std::env::var(name).ok())
+pub fn find_credential_candidates(known: &CredentialHints) -> Vec<CredentialCandidate> {
+    order_credential_candidates(known, |name| std::env::var(name).ok())
 }
 
-fn candidates_among(known: &Known, variable: impl Fn(&str) -> Option<String>) -> Vec<Candidate> {
+fn order_credential_candidates(
+    known: &CredentialHints,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Vec<CredentialCandidate> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let mut all: Vec<Candidate> = Vec::new();
-    let mut add = |source: Source, found: String| {
+    let mut all: Vec<CredentialCandidate> = Vec::new();
+    let mut add = |source: CredentialSource, found: String| {
         if !all.iter().any(|one| one.source == source) {
-            all.push(Candidate { source, found });
+            all.push(CredentialCandidate { source, found });
         }
     };
     if let Some(name) = &known.profile {
-        add(Source::Profile(name.clone()), format!("profile {name}, by --profile"));
+        add(CredentialSource::Profile(name.clone()), format!("profile {name}, by --profile"));
     }
     if let Some(keys) = &known.typed {
-        add(Source::Typed(keys.clone()), format!("access key {}, typed", keys.access));
+        add(CredentialSource::Typed(keys.clone()), format!("access key {}, typed", keys.access));
     }
     if set("AWS_ACCESS_KEY_ID").is_some() && set("AWS_SECRET_ACCESS_KEY").is_some() {
-        add(Source::Environment, "AWS_ACCESS_KEY_ID in the environment".to_owned());
+        add(CredentialSource::Environment, "AWS_ACCESS_KEY_ID in the environment".to_owned());
     }
     if let Some(name) = set("AWS_PROFILE") {
         let found = format!("profile {name}, by AWS_PROFILE in the environment");
-        add(Source::Profile(name), found);
+        add(CredentialSource::Profile(name), found);
     }
     if let Some(name) = &known.last_profile {
-        add(Source::Profile(name.clone()), format!("profile {name}, as in the last run"));
+        add(CredentialSource::Profile(name.clone()), format!("profile {name}, as in the last run"));
     }
     if let Some(keys) = &known.packagecloud {
-        add(Source::Packagecloud(keys.clone()), format!("access key {} in packagecloud.rb", keys.access));
+        add(
+            CredentialSource::Packagecloud(keys.clone()),
+            format!("access key {} in packagecloud.rb", keys.access),
+        );
     }
     let chain = "AWS's own search: default profile, web identity, container or instance role";
-    add(Source::Chain, chain.to_owned());
+    add(CredentialSource::Chain, chain.to_owned());
     all
 }
 
 /// The configuration for one candidate, and the credentials that its clients hold. Whether they are good shows `Cloud::caller`.
-pub async fn load(
+pub async fn load_sdk_config(
     client: &SharedHttpClient,
-    candidate: &Candidate,
+    candidate: &CredentialCandidate,
     region: Option<&str>,
     endpoint_url: Option<&str>,
-) -> Result<(SdkConfig, Held), Failure> {
+) -> Result<(SdkConfig, SharedCredentials), Failure> {
     let given = region.map(|name| Region::new(name.to_owned()));
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client.clone())
@@ -131,8 +137,8 @@ pub async fn load(
         loader = loader.endpoint_url(url);
     }
     loader = match &candidate.source {
-        Source::Profile(name) => {
-            let known = profiles::names();
+        CredentialSource::Profile(name) => {
+            let known = profiles::read_profile_names();
             if !known.contains(name) {
                 let next = if known.is_empty() {
                     "make it with `aws configure --profile NAME`, or give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
@@ -140,7 +146,7 @@ pub async fn load(
                     format!("choose one of {}", known.join(", "))
                 };
                 return Err(Failure::new(
-                    Kind::Credentials,
+                    FailureKind::Credentials,
                     format!("profile {name}"),
                     "AWS's configuration files have no such profile",
                     next,
@@ -156,23 +162,25 @@ pub async fn load(
                 .build();
             loader.profile_name(name).credentials_provider(provider)
         }
-        Source::Typed(keys) | Source::Packagecloud(keys) | Source::Session { keys, .. } => {
-            loader.credentials_provider(keys.credentials())
+        CredentialSource::Typed(keys)
+        | CredentialSource::Packagecloud(keys)
+        | CredentialSource::Session { keys, .. } => loader.credentials_provider(keys.to_sdk_credentials()),
+        CredentialSource::Environment => {
+            loader.credentials_provider(EnvironmentVariableCredentialsProvider::new())
         }
-        Source::Environment => loader.credentials_provider(EnvironmentVariableCredentialsProvider::new()),
-        Source::Chain => loader,
+        CredentialSource::Chain => loader,
     };
     let regions =
         RegionProviderChain::first_try(given).or_default_provider().or_else(Region::new(EDGE_REGION));
-    let held = Held::of(candidate);
-    Ok((held.loaded(loader.region(regions)).await, held))
+    let held = SharedCredentials::from_candidate(candidate);
+    Ok((held.load_config(loader.region(regions)).await, held))
 }
 
 /// The failure with the profile's own name in the command to type.
 #[must_use]
-pub fn named(failure: Failure, candidate: &Candidate) -> Failure {
+pub fn insert_profile_name(failure: Failure, candidate: &CredentialCandidate) -> Failure {
     match &candidate.source {
-        Source::Profile(name) | Source::Session { profile: name, .. } => {
+        CredentialSource::Profile(name) | CredentialSource::Session { profile: name, .. } => {
             Failure { next: failure.next.replace("--profile NAME", &format!("--profile {name}")), ..failure }
         }
         _ => failure,
@@ -183,24 +191,24 @@ pub fn named(failure: Failure, candidate: &Candidate) -> Failure {
 mod tests {
     use super::*;
 
-    fn keys(access: &str) -> Keys {
-        Keys { access: access.into(), secret: Secret::new("s3cret"), session: None }
+    fn test_access_keys(access: &str) -> AccessKeys {
+        AccessKeys { access: access.into(), secret: Secret::new("s3cret"), session: None }
     }
 
     #[test]
     fn candidates_come_in_the_order_of_the_contract_each_once() {
-        let known = Known {
+        let known = CredentialHints {
             profile: Some("work".into()),
-            typed: Some(keys("AKTYPED")),
+            typed: Some(test_access_keys("AKTYPED")),
             last_profile: Some("work".into()),
-            packagecloud: Some(keys("AKPC")),
+            packagecloud: Some(test_access_keys("AKPC")),
         };
         let environment = |name: &str| match name {
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("x".to_owned()),
             "AWS_PROFILE" => Some("other".to_owned()),
             _ => None,
         };
-        let all = candidates_among(&known, environment);
+        let all = order_credential_candidates(&known, environment);
         let found: Vec<&str> = all.iter().map(|one| one.found.as_str()).collect();
         assert_eq!(
             found,
@@ -215,6 +223,10 @@ mod tests {
         );
         assert!(!format!("{all:?}").contains("s3cret"));
         let half = |name: &str| (name == "AWS_ACCESS_KEY_ID").then(|| "x".to_owned());
-        assert_eq!(candidates_among(&Known::default(), half).len(), 1, "a key without its secret is none");
+        assert_eq!(
+            order_credential_candidates(&CredentialHints::default(), half).len(),
+            1,
+            "a key without its secret is none"
+        );
     }
 }

@@ -9,40 +9,44 @@ use aws_sdk_iam::types::{
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::aws::{Cloud, error};
+use crate::aws::{AwsClients, error};
 use crate::model::{
     aws::names::EDGE_REGION,
-    iam::access::Need,
+    iam::access::RequiredPermission,
     run::{
         check::Check,
-        failure::{Failure, Kind},
+        failure::{Failure, FailureKind},
     },
 };
 
 /// How many simulations are asked at once: IAM throttles them early.
-const AT_ONCE: usize = 5;
+const SIMULATION_CONCURRENCY_MAX: usize = 5;
 
-impl Cloud {
+impl AwsClients {
     /// One check for each need, named by its action, in the order given; a single one, `permissions`, where none of
     /// them can be asked. `principal` is the caller's ARN.
-    pub async fn simulate(&self, principal: &str, needs: &[Need]) -> Result<Vec<Check>, Failure> {
+    pub async fn simulate_permissions(
+        &self,
+        principal: &str,
+        needs: &[RequiredPermission],
+    ) -> Result<Vec<Check>, Failure> {
         if needs.is_empty() {
             return Ok(Vec::new());
         }
-        let source = match self.simulated(principal).await? {
+        let source = match self.resolve_policy_source_arn(principal).await? {
             Ok(source) => source,
-            Err(why) => return Ok(vec![unasked(&why)]),
+            Err(why) => return Ok(vec![permissions_unknown_check(&why)]),
         };
         let asked: Vec<_> =
-            batches(needs).into_iter().map(|batch| self.simulate_batch(&source, batch)).collect();
-        let answered: Vec<Result<Vec<(usize, Check)>, Unasked>> =
-            stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+            group_into_batches(needs).into_iter().map(|batch| self.simulate_batch(&source, batch)).collect();
+        let answered: Vec<Result<Vec<(usize, Check)>, BatchUnanswered>> =
+            stream::iter(asked).buffered(SIMULATION_CONCURRENCY_MAX).try_collect().await?;
         let mut checks = Vec::new();
         for batch in answered {
             match batch {
-                Ok(batch) | Err(Unasked::Batch(batch)) => checks.extend(batch),
+                Ok(batch) | Err(BatchUnanswered::Batch(batch)) => checks.extend(batch),
                 // Who may not ask of one batch may ask of none.
-                Err(Unasked::Denied(why)) => return Ok(vec![unasked(&why)]),
+                Err(BatchUnanswered::Denied(why)) => return Ok(vec![permissions_unknown_check(&why)]),
             }
         }
         checks.sort_by_key(|(place, _)| *place);
@@ -50,7 +54,7 @@ impl Cloud {
     }
 
     /// The ARN to simulate, or why there is none: only users and roles of IAM can be.
-    async fn simulated(&self, principal: &str) -> Result<Result<String, String>, Failure> {
+    async fn resolve_policy_source_arn(&self, principal: &str) -> Result<Result<String, String>, Failure> {
         let mut parts = principal.splitn(6, ':').skip(2);
         let (service, rest) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
         match (service, rest.split('/').collect::<Vec<_>>().as_slice()) {
@@ -58,12 +62,12 @@ impl Cloud {
             // The session's ARN lacks the role's path, so the role is asked for its own ARN.
             ("sts", ["assumed-role", role, ..]) => {
                 let asked = self.iam.get_role().role_name(*role).send().await;
-                match asked.map_err(error::of("iam:GetRole", format!("role {role}"))) {
+                match asked.map_err(error::failure_from("iam:GetRole", format!("role {role}"))) {
                     Ok(answer) => Ok(answer
                         .role
                         .map(|role| role.arn)
                         .ok_or_else(|| format!("role {role} has no ARN: cannot be checked"))),
-                    Err(failure) => advice(failure).map(Err),
+                    Err(failure) => unknown_reason_from(failure).map(Err),
                 }
             }
             ("iam", ["root"]) => Ok(Err(
@@ -76,12 +80,12 @@ impl Cloud {
     async fn simulate_batch(
         &self,
         source: &str,
-        batch: Batch<'_>,
-    ) -> Result<Result<Vec<(usize, Check)>, Unasked>, Failure> {
+        batch: NeedBatch<'_>,
+    ) -> Result<Result<Vec<(usize, Check)>, BatchUnanswered>, Failure> {
         let first = batch[0].1;
         let distinct = |all: Vec<String>| all.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let actions: Vec<String> = distinct(batch.iter().map(|(_, need)| need.action.to_owned()).collect());
-        let resources: Vec<String> = distinct(batch.iter().map(|(_, need)| need.sample()).collect());
+        let resources: Vec<String> = distinct(batch.iter().map(|(_, need)| need.concrete_arn()).collect());
         let mut results: Vec<EvaluationResult> = Vec::new();
         let mut marker: Option<String> = None;
         loop {
@@ -91,24 +95,26 @@ impl Cloud {
                 .policy_source_arn(source)
                 .set_action_names(Some(actions.clone()))
                 .set_resource_arns(Some(resources.clone()))
-                .set_context_entries(Some(context(first)))
+                .set_context_entries(Some(build_context_entries(first)))
                 .set_marker(marker.take())
                 .send()
                 .await
-                .map_err(error::of("iam:SimulatePrincipalPolicy", source));
+                .map_err(error::failure_from("iam:SimulatePrincipalPolicy", source));
             match asked {
                 Ok(page) => {
                     results.extend_from_slice(page.evaluation_results());
                     marker = page.marker().filter(|_| page.is_truncated()).map(str::to_owned);
                 }
                 Err(failure) => {
-                    let denied = failure.kind == Kind::Denied;
-                    let why = advice(failure)?;
-                    let unknown = |(place, need): (usize, &Need)| (place, Check::unknown(need.action, &why));
+                    let denied = failure.kind == FailureKind::Denied;
+                    let why = unknown_reason_from(failure)?;
+                    let unknown = |(place, need): (usize, &RequiredPermission)| {
+                        (place, Check::unknown_check(need.action, &why))
+                    };
                     return Ok(Err(if denied {
-                        Unasked::Denied(why)
+                        BatchUnanswered::Denied(why)
                     } else {
-                        Unasked::Batch(batch.into_iter().map(unknown).collect())
+                        BatchUnanswered::Batch(batch.into_iter().map(unknown).collect())
                     }));
                 }
             }
@@ -117,19 +123,19 @@ impl Cloud {
             }
         }
         let mut checks = Vec::new();
-        let mut again: BTreeMap<String, Batch<'_>> = BTreeMap::new();
+        let mut again: BTreeMap<String, NeedBatch<'_>> = BTreeMap::new();
         for (place, need) in batch {
-            if resources.len() == 1 || tells(need, &results) {
-                checks.push((place, judged(need, &results)));
+            if resources.len() == 1 || has_result_for_resource(need, &results) {
+                checks.push((place, check_need(need, &results)));
             } else {
-                again.entry(need.sample()).or_default().push((place, need));
+                again.entry(need.concrete_arn()).or_default().push((place, need));
             }
         }
         // An answer that doesn't tell the resources apart says nothing of one: each is asked of by itself.
         for batch in again.into_values() {
             match Box::pin(self.simulate_batch(source, batch)).await? {
-                Ok(more) | Err(Unasked::Batch(more)) => checks.extend(more),
-                denied @ Err(Unasked::Denied(_)) => return Ok(denied),
+                Ok(more) | Err(BatchUnanswered::Batch(more)) => checks.extend(more),
+                denied @ Err(BatchUnanswered::Denied(_)) => return Ok(denied),
             }
         }
         Ok(Ok(checks))
@@ -137,8 +143,8 @@ impl Cloud {
 }
 
 /// Whether the results name the need's own resource, in either form.
-fn tells(need: &Need, results: &[EvaluationResult]) -> bool {
-    let sample = need.sample();
+fn has_result_for_resource(need: &RequiredPermission, results: &[EvaluationResult]) -> bool {
+    let sample = need.concrete_arn();
     let inside = |one: &EvaluationResult| {
         one.resource_specific_results().iter().any(|inner| inner.eval_resource_name() == sample)
     };
@@ -149,7 +155,7 @@ fn tells(need: &Need, results: &[EvaluationResult]) -> bool {
 }
 
 /// Why a batch wasn't answered.
-enum Unasked {
+enum BatchUnanswered {
     /// The caller may not simulate.
     Denied(String),
     /// This batch alone: its checks, unknown.
@@ -157,8 +163,8 @@ enum Unasked {
 }
 
 /// The one check where nothing can be asked: it stops nobody.
-fn unasked(why: &str) -> Check {
-    Check::unknown(
+fn permissions_unknown_check(why: &str) -> Check {
+    Check::unknown_check(
         "permissions",
         format!(
             "{why}; going on is safe: what is denied ends its step with the action's name, and the next run goes on from there"
@@ -167,25 +173,25 @@ fn unasked(why: &str) -> Check {
 }
 
 /// A failure that makes the simulation unknown, as the reason; what makes everything else fail too goes on.
-fn advice(failure: Failure) -> Result<String, Failure> {
+fn unknown_reason_from(failure: Failure) -> Result<String, Failure> {
     match failure.kind {
-        Kind::Credentials | Kind::Unreachable | Kind::Interrupted => Err(failure),
+        FailureKind::Credentials | FailureKind::Unreachable | FailureKind::Interrupted => Err(failure),
         _ => Ok(format!("cannot be checked: {}", failure.why)),
     }
 }
 
 /// Needs with their places, all of one service under one context: every action is asked of every resource in one
 /// request, and each need reads its own.
-type Batch<'a> = Vec<(usize, &'a Need)>;
+type NeedBatch<'a> = Vec<(usize, &'a RequiredPermission)>;
 
-fn batches(needs: &[Need]) -> Vec<Batch<'_>> {
-    let mut all: Vec<Batch<'_>> = Vec::new();
+fn group_into_batches(needs: &[RequiredPermission]) -> Vec<NeedBatch<'_>> {
+    let mut all: Vec<NeedBatch<'_>> = Vec::new();
     for one in needs.iter().enumerate() {
         // An action with a `*` may be refused as a name; it shall not take others along.
         let alone = one.1.action.ends_with('*');
-        let fits = |batch: &&mut Batch<'_>| {
+        let fits = |batch: &&mut NeedBatch<'_>| {
             let first = batch[0].1;
-            service(first) == service(one.1)
+            action_service(first) == action_service(one.1)
                 && first.context == one.1.context
                 && first.action.ends_with('*') == alone
         };
@@ -197,12 +203,12 @@ fn batches(needs: &[Need]) -> Vec<Batch<'_>> {
     all
 }
 
-fn service(need: &Need) -> &str {
+fn action_service(need: &RequiredPermission) -> &str {
     need.action.split(':').next().unwrap_or_default()
 }
 
 /// The values that the real request carries, so that conditions on them aren't missing.
-fn context(need: &Need) -> Vec<ContextEntry> {
+fn build_context_entries(need: &RequiredPermission) -> Vec<ContextEntry> {
     let entry = |key: &str, kind: ContextKeyTypeEnum, values: Vec<String>| {
         ContextEntry::builder()
             .context_key_name(key)
@@ -230,8 +236,8 @@ fn context(need: &Need) -> Vec<ContextEntry> {
 }
 
 /// Both shapes: one result for each action, with the resources inside; or, as it was, one for each pair.
-fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
-    let sample = need.sample();
+fn check_need(need: &RequiredPermission, results: &[EvaluationResult]) -> Check {
+    let sample = need.concrete_arn();
     let of_action = || results.iter().filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action));
     let inner: Vec<&ResourceSpecificResult> = of_action()
         .flat_map(EvaluationResult::resource_specific_results)
@@ -256,21 +262,25 @@ fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
     missing.dedup();
     let allowed = decisions.iter().all(|one| **one == PolicyEvaluationDecisionType::Allowed);
     if decisions.is_empty() {
-        return Check::unknown(need.action, "IAM's simulation said nothing of it");
+        return Check::unknown_check(need.action, "IAM's simulation said nothing of it");
     }
     if !missing.is_empty() {
-        return Check::unknown(
+        return Check::unknown_check(
             need.action,
             format!("depends on {}, which only the real request has", missing.join(", ")),
         );
     }
     if allowed {
-        return Check::pass(need.action, format!("allowed on {}", need.resource));
+        return Check::passed_check(need.action, format!("allowed on {}", need.resource));
     }
     if need.optional {
-        return Check::unknown(
+        return Check::unknown_check(
             need.action,
-            format!("not allowed on {}; only some installations need it ({})", need.resource, need.place()),
+            format!(
+                "not allowed on {}; only some installations need it ({})",
+                need.resource,
+                need.describe_stage_and_step()
+            ),
         );
     }
     let explicit = decisions.contains(&&PolicyEvaluationDecisionType::ExplicitDeny);
@@ -292,7 +302,11 @@ fn judged(need: &Need, results: &[EvaluationResult]) -> Check {
         (.., true) => ("a policy denies it explicitly", "have that denial lifted, or use another identity"),
         _ => ("no policy allows it", "attach the policy that `check --policy` prints"),
     };
-    Check::fail(need.action, format!("{why}, on {}; needed for {}", need.resource, need.place()), next)
+    Check::failed_check(
+        need.action,
+        format!("{why}, on {}; needed for {}", need.resource, need.describe_stage_and_step()),
+        next,
+    )
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ mod policy;
 
 use std::time::Duration;
 
-use super::{Cloud, Say, error, permitted, retry, whose};
+use super::{AwsClients, ProgressReporter, check_ownership, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
         evidence::{KmsKey, Ownership},
-        names::{COST_TAG, Names},
+        names::{COST_TAG, ResourceNames},
     },
-    iam::policy::key_policy,
-    run::failure::{Failure, Kind},
+    iam::policy::build_kms_key_policy,
+    run::failure::{Failure, FailureKind},
 };
 use aws_config::retry::RetryConfig;
 use aws_sdk_kms::{
@@ -23,51 +23,64 @@ use aws_sdk_kms::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 /// A fresh key isn't everywhere at once.
-const KEY_THERE: retry::Wait = retry::Wait::new("the key to be known to all of KMS", 120, 2);
+const KEY_VISIBLE_WAIT: retry::WaitLimits =
+    retry::WaitLimits::new("the key to be known to all of KMS", 120, 2);
 /// How many keys are asked for their tags at once.
-const AT_ONCE: usize = 8;
+const TAG_READ_CONCURRENCY_MAX: usize = 8;
 /// How often a key is asked for where the answer was lost and no key is found.
-const TRIES: usize = 3;
+const CREATE_ATTEMPTS_MAX: usize = 3;
 /// How long a key that was made without an answer may take to be found by its tag.
-const ORPHAN: Duration = Duration::from_secs(5);
+const ORPHAN_SEARCH_DELAY: Duration = Duration::from_secs(5);
 
-fn what(names: &Names) -> String {
-    format!("KMS key {}", names.alias())
+fn kms_key_label(names: &ResourceNames) -> String {
+    format!("KMS key {}", names.kms_alias_name())
 }
 
-fn tags(names: &Names) -> Result<Vec<Tag>, Failure> {
+fn kms_key_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
     let tag = |(key, value)| Tag::builder().tag_key(key).tag_value(value).build();
-    let built: Result<Vec<_>, _> = names.tags().into_iter().map(tag).collect();
-    built
-        .map_err(|error| Failure::other(what(names), error.to_string(), "report this as a fault of the tool"))
+    let built: Result<Vec<_>, _> = names.resource_tags().into_iter().map(tag).collect();
+    built.map_err(|error| {
+        Failure::other_failure(kms_key_label(names), error.to_string(), "report this as a fault of the tool")
+    })
 }
 
-impl Cloud {
+impl AwsClients {
     /// The key behind our alias, else an enabled one that carries our marker.
-    pub async fn key(&self, names: &Names) -> Result<Option<KmsKey>, Failure> {
-        match self.described(names, &names.alias()).await? {
-            Some(found) => self.key_of(names, &found, true).await.map(Some),
-            None => self.orphan(names).await,
+    pub async fn find_key(&self, names: &ResourceNames) -> Result<Option<KmsKey>, Failure> {
+        match self.read_key_metadata(names, &names.kms_alias_name()).await? {
+            Some(found) => self.read_key_details(names, &found, true).await.map(Some),
+            None => self.find_orphan_key(names).await,
         }
     }
 
-    async fn described(&self, names: &Names, id: &str) -> Result<Option<KeyMetadata>, Failure> {
+    async fn read_key_metadata(
+        &self,
+        names: &ResourceNames,
+        id: &str,
+    ) -> Result<Option<KeyMetadata>, Failure> {
         let asked = self.kms.describe_key().key_id(id).send().await;
-        let found = error::absent(asked.map_err(error::of("kms:DescribeKey", what(names))))?;
+        let found = error::none_if_missing(
+            asked.map_err(error::failure_from("kms:DescribeKey", kms_key_label(names))),
+        )?;
         Ok(found.and_then(|found| found.key_metadata))
     }
 
-    async fn key_tags(&self, names: &Names, id: &str) -> Result<Ownership, Failure> {
+    async fn read_key_ownership(&self, names: &ResourceNames, id: &str) -> Result<Ownership, Failure> {
         let asked = self.kms.list_resource_tags().key_id(id).send().await;
-        let found = asked.map_err(error::of("kms:ListResourceTags", what(names)))?;
-        Ok(whose(found.tags().iter().map(|tag| (tag.tag_key(), tag.tag_value())), names))
+        let found = asked.map_err(error::failure_from("kms:ListResourceTags", kms_key_label(names)))?;
+        Ok(ownership_from_tags(found.tags().iter().map(|tag| (tag.tag_key(), tag.tag_value())), names))
     }
 
-    async fn key_of(&self, names: &Names, found: &KeyMetadata, alias: bool) -> Result<KmsKey, Failure> {
+    async fn read_key_details(
+        &self,
+        names: &ResourceNames,
+        found: &KeyMetadata,
+        alias: bool,
+    ) -> Result<KmsKey, Failure> {
         let id = found.key_id();
-        let what = what(names);
+        let what = kms_key_label(names);
         let (ownership, policy) =
-            tokio::try_join!(self.key_tags(names, id), self.standing_policy(&what, id))?;
+            tokio::try_join!(self.read_key_ownership(names, id), self.read_key_policy(&what, id))?;
         Ok(KmsKey {
             id: id.to_owned(),
             arn: found.arn().unwrap_or_default().to_owned(),
@@ -79,19 +92,19 @@ impl Cloud {
     }
 
     /// The id, where the key carries our marker; one whose policy keeps its tags from us is none that we made.
-    async fn if_marked(&self, names: &Names, id: String) -> Result<Option<String>, Failure> {
-        match self.key_tags(names, &id).await {
+    async fn filter_marked_key(&self, names: &ResourceNames, id: String) -> Result<Option<String>, Failure> {
+        match self.read_key_ownership(names, &id).await {
             Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
-            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Missing) => Ok(None),
+            Err(failure) if matches!(failure.kind, FailureKind::Denied | FailureKind::Missing) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 
     /// Whether an alias of this program's points at the key: then it is another install's of this bucket, and no orphan.
-    async fn has_alias(&self, names: &Names, id: &str) -> Result<bool, Failure> {
+    async fn has_our_alias(&self, names: &ResourceNames, id: &str) -> Result<bool, Failure> {
         let mut pages = self.kms.list_aliases().key_id(id).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::of("kms:ListAliases", what(names)))?;
+            let page = page.map_err(error::failure_from("kms:ListAliases", kms_key_label(names)))?;
             let ours = |alias: &str| alias.starts_with("alias/packagecloud_cloudfront");
             if page.aliases().iter().any(|alias| alias.alias_name().is_some_and(ours)) {
                 return Ok(true);
@@ -101,19 +114,20 @@ impl Cloud {
     }
 
     /// An enabled key with our marker and without an alias: a run was cut off between the two.
-    async fn orphan(&self, names: &Names) -> Result<Option<KmsKey>, Failure> {
+    async fn find_orphan_key(&self, names: &ResourceNames) -> Result<Option<KmsKey>, Failure> {
         let mut pages = self.kms.list_keys().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::of("kms:ListKeys", "the account's KMS keys"))?;
+            let page = page.map_err(error::failure_from("kms:ListKeys", "the account's KMS keys"))?;
             let ids = page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned));
-            let asked: Vec<_> = ids.map(|id| self.if_marked(names, id)).collect();
-            let marked: Vec<Option<String>> = stream::iter(asked).buffered(AT_ONCE).try_collect().await?;
+            let asked: Vec<_> = ids.map(|id| self.filter_marked_key(names, id)).collect();
+            let marked: Vec<Option<String>> =
+                stream::iter(asked).buffered(TAG_READ_CONCURRENCY_MAX).try_collect().await?;
             for id in marked.into_iter().flatten() {
-                if let Some(found) = self.described(names, &id).await?
+                if let Some(found) = self.read_key_metadata(names, &id).await?
                     && found.enabled()
-                    && !self.has_alias(names, &id).await?
+                    && !self.has_our_alias(names, &id).await?
                 {
-                    return self.key_of(names, &found, false).await.map(Some);
+                    return self.read_key_details(names, &found, false).await.map(Some);
                 }
             }
         }
@@ -123,18 +137,18 @@ impl Cloud {
     /// The key, made with its policy and tags where `seen` is none.
     pub async fn ensure_key(
         &self,
-        names: &Names,
+        names: &ResourceNames,
         seen: Option<&KmsKey>,
         role_arn: &str,
         account: &str,
         adopt: bool,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<KmsKey, Failure> {
         let Some(seen) = seen else { return self.create_key(names, role_arn, account, say).await };
-        permitted(&what(names), &seen.ownership, adopt)?;
+        check_ownership(&kms_key_label(names), &seen.ownership, adopt)?;
         if seen.state != "Enabled" {
-            return Err(Failure::other(
-                what(names),
+            return Err(Failure::other_failure(
+                kms_key_label(names),
                 format!("its state is {}, so it can't be used", seen.state),
                 "enable it, or cancel its deletion, in the KMS console; then try again",
             ));
@@ -142,8 +156,9 @@ impl Cloud {
         if seen.ownership == Ownership::Ours {
             return Ok(seen.clone());
         }
-        let asked = self.kms.tag_resource().key_id(&seen.id).set_tags(Some(tags(names)?)).send().await;
-        asked.map_err(error::of("kms:TagResource", what(names)))?;
+        let asked =
+            self.kms.tag_resource().key_id(&seen.id).set_tags(Some(kms_key_tags(names)?)).send().await;
+        asked.map_err(error::failure_from("kms:TagResource", kms_key_label(names)))?;
         Ok(KmsKey { ownership: Ownership::Ours, ..seen.clone() })
     }
 
@@ -151,14 +166,14 @@ impl Cloud {
     /// the key is looked for before it is asked for again.
     async fn create_key(
         &self,
-        names: &Names,
+        names: &ResourceNames,
         role_arn: &str,
         account: &str,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<KmsKey, Failure> {
-        let policy = key_policy(names, role_arn, account);
+        let policy = build_kms_key_policy(names, role_arn, account);
         let once = aws_sdk_kms::config::Builder::new().retry_config(RetryConfig::disabled());
-        let tags = tags(names)?;
+        let tags = kms_key_tags(names)?;
         let create = || async {
             self.kms
                 .create_key()
@@ -169,17 +184,19 @@ impl Cloud {
                 .config_override(once.clone())
                 .send()
                 .await
-                .map_err(error::of("kms:CreateKey", what(names)))
+                .map_err(error::failure_from("kms:CreateKey", kms_key_label(names)))
         };
         let mut last = None;
-        for _ in 0..TRIES {
+        for _ in 0..CREATE_ATTEMPTS_MAX {
             // A policy that is refused makes no key.
-            let asked = retry::while_passing(policy::KNOWN, say, policy::unknown_principal, create).await;
+            let asked =
+                retry::retry_while(policy::PRINCIPALS_KNOWN_WAIT, say, policy::is_unknown_principal, create)
+                    .await;
             let failure = match asked {
                 Ok(answer) => {
-                    let made = answer
-                        .key_metadata
-                        .ok_or_else(|| error::lacking("kms:CreateKey", what(names), "the key"))?;
+                    let made = answer.key_metadata.ok_or_else(|| {
+                        error::missing_part_failure("kms:CreateKey", kms_key_label(names), "the key")
+                    })?;
                     return Ok(KmsKey {
                         id: made.key_id().to_owned(),
                         arn: made.arn().unwrap_or_default().to_owned(),
@@ -191,39 +208,52 @@ impl Cloud {
                 }
                 Err(failure) => failure,
             };
-            if failure.kind != Kind::Unreachable && !error::throttled(&failure) {
+            if failure.kind != FailureKind::Unreachable && !error::is_throttled(&failure) {
                 return Err(failure);
             }
             say("waiting to see whether the key was made although no answer came");
-            tokio::time::sleep(ORPHAN).await;
-            if let Some(found) = self.orphan(names).await? {
+            tokio::time::sleep(ORPHAN_SEARCH_DELAY).await;
+            if let Some(found) = self.find_orphan_key(names).await? {
                 return Ok(found);
             }
             last = Some(failure);
         }
-        Err(last.unwrap_or_else(|| error::lacking("kms:CreateKey", what(names), "the key")))
+        Err(last
+            .unwrap_or_else(|| error::missing_part_failure("kms:CreateKey", kms_key_label(names), "the key")))
     }
 
     /// Our alias points at the key; an alias that points elsewhere is never moved.
-    pub async fn ensure_alias(&self, names: &Names, key: &KmsKey, say: Say<'_>) -> Result<(), Failure> {
+    pub async fn ensure_key_alias(
+        &self,
+        names: &ResourceNames,
+        key: &KmsKey,
+        say: ProgressReporter<'_>,
+    ) -> Result<(), Failure> {
         if key.alias {
             return Ok(());
         }
         let create = || async {
-            let asked = self.kms.create_alias().alias_name(names.alias()).target_key_id(&key.id).send().await;
-            asked.map_err(error::of("kms:CreateAlias", names.alias()))
+            let asked = self
+                .kms
+                .create_alias()
+                .alias_name(names.kms_alias_name())
+                .target_key_id(&key.id)
+                .send()
+                .await;
+            asked.map_err(error::failure_from("kms:CreateAlias", names.kms_alias_name()))
         };
         let done =
-            retry::while_passing(KEY_THERE, say, |failure| failure.kind == Kind::Missing, create).await;
+            retry::retry_while(KEY_VISIBLE_WAIT, say, |failure| failure.kind == FailureKind::Missing, create)
+                .await;
         match done {
-            Err(failure) if error::is(&failure, "AlreadyExistsException") => {
+            Err(failure) if error::has_error_code(&failure, "AlreadyExistsException") => {
                 // The alias of a lost reply is ours, and may not be known everywhere yet.
-                let described = || async { self.described(names, &names.alias()).await };
-                let points = retry::until(KEY_THERE, say, described).await?;
+                let described = || async { self.read_key_metadata(names, &names.kms_alias_name()).await };
+                let points = retry::poll_until(KEY_VISIBLE_WAIT, say, described).await?;
                 if points.key_id() == key.id {
                     Ok(())
                 } else {
-                    Err(Failure::drifted(names.alias(), "it points at another key by now"))
+                    Err(Failure::drift_failure(names.kms_alias_name(), "it points at another key by now"))
                 }
             }
             done => done.map(|_| ()),
@@ -231,7 +261,12 @@ impl Cloud {
     }
 
     /// The ciphertext under the encryption context `packagecloud:enterprise` = bucket.
-    pub async fn encrypt(&self, key_arn: &str, plaintext: &[u8], bucket: &str) -> Result<Vec<u8>, Failure> {
+    pub async fn encrypt_secret(
+        &self,
+        key_arn: &str,
+        plaintext: &[u8],
+        bucket: &str,
+    ) -> Result<Vec<u8>, Failure> {
         let what = format!("KMS key {key_arn}");
         let encrypt = || async {
             self.kms
@@ -241,12 +276,18 @@ impl Cloud {
                 .encryption_context(COST_TAG, bucket)
                 .send()
                 .await
-                .map_err(error::of("kms:Encrypt", &what))
+                .map_err(error::failure_from("kms:Encrypt", &what))
         };
-        let done = retry::while_passing(KEY_THERE, &|_| {}, |failure| failure.kind == Kind::Missing, encrypt);
+        let done = retry::retry_while(
+            KEY_VISIBLE_WAIT,
+            &|_| {},
+            |failure| failure.kind == FailureKind::Missing,
+            encrypt,
+        );
         let answer = done.await?;
-        let ciphertext =
-            answer.ciphertext_blob.ok_or_else(|| error::lacking("kms:Encrypt", what, "the ciphertext"))?;
+        let ciphertext = answer
+            .ciphertext_blob
+            .ok_or_else(|| error::missing_part_failure("kms:Encrypt", what, "the ciphertext"))?;
         Ok(ciphertext.into_inner())
     }
 }

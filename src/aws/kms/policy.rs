@@ -6,35 +6,37 @@ use aws_config::Region;
 use aws_sdk_kms::types::KeyManagerType;
 use serde_json::Value;
 
-use super::what;
-use crate::aws::{Cloud, Say, error, lazy, retry};
+use super::kms_key_label;
+use crate::aws::{AwsClients, ProgressReporter, error, lazy_client, retry};
 use crate::model::{
     aws::{
-        evidence::{KmsKey, ObjectsKey},
-        names::Names,
+        evidence::{KmsKey, ObjectEncryptionKey},
+        names::ResourceNames,
     },
     iam::policy,
-    run::failure::{Failure, Kind},
+    run::failure::{Failure, FailureKind},
 };
 
 /// `GetKeyPolicy` may give the old one for a while, even after it gave the new one.
-const POLICY_THERE: retry::Wait = retry::Wait::new("the key policy to take effect", 600, 2);
+const KEY_POLICY_EFFECTIVE_WAIT: retry::WaitLimits =
+    retry::WaitLimits::new("the key policy to take effect", 600, 2);
 /// How often in a row it must give the new one.
-const STEADY: usize = 5;
+const STABLE_READS_IN_A_ROW: usize = 5;
 /// Neither a fresh key nor a fresh principal is known to all of KMS at once.
-pub(super) const KNOWN: retry::Wait =
-    retry::Wait::new("KMS to know the key and its policy's principals", 120, 2);
+pub(super) const PRINCIPALS_KNOWN_WAIT: retry::WaitLimits =
+    retry::WaitLimits::new("KMS to know the key and its policy's principals", 120, 2);
 
 /// KMS doesn't know a principal of the policy: not yet, or not any more.
-pub(super) fn unknown_principal(failure: &Failure) -> bool {
-    error::is(failure, "MalformedPolicyDocumentException") && failure.why.contains("invalid principals")
+pub(super) fn is_unknown_principal(failure: &Failure) -> bool {
+    error::has_error_code(failure, "MalformedPolicyDocumentException")
+        && failure.why.contains("invalid principals")
 }
 
 /// The same code means a delay and a permanent mistake: a principal that was deleted doesn't come back, so a policy
 /// that names one isn't sent.
-fn refuse_deleted(what: &str, document: &Value) -> Result<(), Failure> {
-    match policy::deleted_principals(document).first() {
-        Some(gone) => Err(Failure::other(
+fn check_no_deleted_principals(what: &str, document: &Value) -> Result<(), Failure> {
+    match policy::find_deleted_principals(document).first() {
+        Some(gone) => Err(Failure::other_failure(
             format!("the policy of {what}"),
             format!("it names {gone}, a principal that was deleted: KMS refuses to store it again"),
             "remove that principal from the key's policy in the KMS console, then try again",
@@ -43,60 +45,67 @@ fn refuse_deleted(what: &str, document: &Value) -> Result<(), Failure> {
     }
 }
 
-impl Cloud {
-    pub(super) async fn standing_policy(&self, what: &str, id: &str) -> Result<Value, Failure> {
+impl AwsClients {
+    pub(super) async fn read_key_policy(&self, what: &str, id: &str) -> Result<Value, Failure> {
         let asked = self.kms.get_key_policy().key_id(id).policy_name("default").send().await;
-        let found = asked.map_err(error::of("kms:GetKeyPolicy", what))?;
-        policy::parse(found.policy().unwrap_or("{}"), what)
+        let found = asked.map_err(error::failure_from("kms:GetKeyPolicy", what))?;
+        policy::parse_policy(found.policy().unwrap_or("{}"), what)
     }
 
     /// Our statements stand in the key's policy; every other stays as it was. The policy as it then is.
     pub async fn ensure_key_policy(
         &self,
-        names: &Names,
+        names: &ResourceNames,
         key: &KmsKey,
         role_arn: &str,
         account: &str,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        let ours = policy::key_policy(names, role_arn, account);
-        self.put_statements(&what(names), &key.id, Some(&key.policy), &ours, say).await
+        let ours = policy::build_kms_key_policy(names, role_arn, account);
+        self.ensure_key_policy_statements(&kms_key_label(names), &key.id, Some(&key.policy), &ours, say).await
     }
 
     /// A key that objects lie under, in its region, lets CloudFront decrypt for this distribution. Only on a separate yes.
-    pub async fn ensure_bucket_key(
+    pub async fn ensure_bucket_key_policy(
         &self,
-        names: &Names,
+        names: &ResourceNames,
         key_arn: &str,
         distribution_arn: &str,
         account: &str,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<(), Failure> {
-        let statement = policy::bucket_key_statement(names, distribution_arn, account);
+        let statement = policy::build_bucket_key_statement(names, distribution_arn, account);
         let ours = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
         let what = format!("the objects' KMS key {key_arn}");
-        self.beside(key_arn).put_statements(&what, key_arn, None, &ours, say).await.map(|_| ())
+        self.with_key_region(key_arn)
+            .ensure_key_policy_statements(&what, key_arn, None, &ours, say)
+            .await
+            .map(|_| ())
     }
 
     /// A key that objects lie under, by ARN, id or alias in the bucket's region: whether it is AWS's own (`aws/s3`),
     /// and whether it lets CloudFront decrypt for the distribution. What may not be read is not known.
-    pub async fn objects_key(
+    pub async fn read_bucket_key(
         &self,
-        names: &Names,
+        names: &ResourceNames,
         key: &str,
         distribution_arn: Option<&str>,
         account: &str,
-    ) -> Result<ObjectsKey, Failure> {
-        let there = self.beside(key);
+    ) -> Result<ObjectEncryptionKey, Failure> {
+        let there = self.with_key_region(key);
         let what = format!("the objects' KMS key {key}");
         let asked = there.kms.describe_key().key_id(key).send().await;
-        let found = match asked.map_err(error::of("kms:DescribeKey", &what)) {
+        let found = match asked.map_err(error::failure_from("kms:DescribeKey", &what)) {
             Ok(found) => found.key_metadata,
             // S3's own key isn't there before an object lies under it.
-            Err(failure) if failure.kind == Kind::Missing && key.ends_with("aws/s3") => {
-                return Ok(ObjectsKey { key: key.to_owned(), managed_by_aws: true, granted: Some(false) });
+            Err(failure) if failure.kind == FailureKind::Missing && key.ends_with("aws/s3") => {
+                return Ok(ObjectEncryptionKey {
+                    key: key.to_owned(),
+                    managed_by_aws: true,
+                    granted: Some(false),
+                });
             }
-            Err(failure) if failure.kind == Kind::Denied => None,
+            Err(failure) if failure.kind == FailureKind::Denied => None,
             Err(failure) => return Err(failure),
         };
         let managed_by_aws =
@@ -105,59 +114,59 @@ impl Cloud {
         let granted = if managed_by_aws {
             Some(false)
         } else {
-            match there.standing_policy(&what, &arn).await {
+            match there.read_key_policy(&what, &arn).await {
                 Ok(standing) => Some(distribution_arn.is_some_and(|distribution| {
-                    let ours = policy::bucket_key_statement(names, distribution, account);
-                    policy::says(&standing, &ours)
+                    let ours = policy::build_bucket_key_statement(names, distribution, account);
+                    policy::has_equivalent_statement(&standing, &ours)
                 })),
-                Err(failure) if failure.kind == Kind::Denied => None,
+                Err(failure) if failure.kind == FailureKind::Denied => None,
                 Err(failure) => return Err(failure),
             }
         };
-        Ok(ObjectsKey { key: arn, managed_by_aws, granted })
+        Ok(ObjectEncryptionKey { key: arn, managed_by_aws, granted })
     }
 
     /// The same with KMS in the region of the key's ARN, else of the bucket.
-    fn beside(&self, key: &str) -> Self {
+    fn with_key_region(&self, key: &str) -> Self {
         let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let region = named.map(|name| Region::new(name.to_owned())).or_else(|| self.config.region().cloned());
         let config = self.config.to_builder().region(region).build();
-        Self { kms: lazy(&config, aws_sdk_kms::Client::new), ..self.clone() }
+        Self { kms: lazy_client(&config, aws_sdk_kms::Client::new), ..self.clone() }
     }
 
-    async fn put_statements(
+    async fn ensure_key_policy_statements(
         &self,
         what: &str,
         id: &str,
         seen: Option<&Value>,
         ours: &Value,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        if let Some(seen) = seen.filter(|seen| policy::carries(seen, ours)) {
+        if let Some(seen) = seen.filter(|seen| policy::has_all_statements(seen, ours)) {
             return Ok(seen.clone());
         }
-        let now = self.standing_policy(what, id).await?;
-        if policy::carries(&now, ours) {
+        let now = self.read_key_policy(what, id).await?;
+        if policy::has_all_statements(&now, ours) {
             return Ok(now);
         }
-        if seen.is_some_and(|seen| !policy::same(seen, &now)) {
-            return Err(Failure::drifted(
+        if seen.is_some_and(|seen| !policy::is_same_policy(seen, &now)) {
+            return Err(Failure::drift_failure(
                 format!("the policy of {what}"),
                 "it was changed since it was shown",
             ));
         }
-        let new = policy::merged_key_policy(&now, ours);
-        refuse_deleted(what, &new)?;
+        let new = policy::merge_policy_by_sid(&now, ours);
+        check_no_deleted_principals(what, &new)?;
         let new = new.to_string();
         let put = || async {
             let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
-            asked.map_err(error::of("kms:PutKeyPolicy", what))
+            asked.map_err(error::failure_from("kms:PutKeyPolicy", what))
         };
-        let late = |failure: &Failure| failure.kind == Kind::Missing || unknown_principal(failure);
-        retry::while_passing(KNOWN, say, late, put).await?;
-        retry::until_steady(POLICY_THERE, STEADY, say, || async {
-            let now = self.standing_policy(what, id).await?;
-            Ok(policy::carries(&now, ours).then_some(now))
+        let late = |failure: &Failure| failure.kind == FailureKind::Missing || is_unknown_principal(failure);
+        retry::retry_while(PRINCIPALS_KNOWN_WAIT, say, late, put).await?;
+        retry::poll_until_stable(KEY_POLICY_EFFECTIVE_WAIT, STABLE_READS_IN_A_ROW, say, || async {
+            let now = self.read_key_policy(what, id).await?;
+            Ok(policy::has_all_statements(&now, ours).then_some(now))
         })
         .await
     }

@@ -1,15 +1,15 @@
 //! What the account allows Lambda at large.
 
-use crate::aws::{Cloud, error};
+use crate::aws::{AwsClients, error};
 use crate::model::run::failure::Failure;
 
-impl Cloud {
+impl AwsClients {
     /// How many executions may run at once in us-east-1, all functions together; and how many of them no function has reserved.
-    pub async fn lambda_concurrency(&self) -> Result<(i32, i32), Failure> {
+    pub async fn read_lambda_concurrency(&self) -> Result<(i32, i32), Failure> {
         let asked = self.lambda.get_account_settings().send().await;
-        let found = asked.map_err(error::of("lambda:GetAccountSettings", "Lambda's limits"))?;
+        let found = asked.map_err(error::failure_from("lambda:GetAccountSettings", "Lambda's limits"))?;
         let limit = found.account_limit.ok_or_else(|| {
-            error::lacking("lambda:GetAccountSettings", "Lambda's limits", "the account's limit")
+            error::missing_part_failure("lambda:GetAccountSettings", "Lambda's limits", "the account's limit")
         })?;
         let all = limit.concurrent_executions;
         Ok((all, limit.unreserved_concurrent_executions.unwrap_or(all)))

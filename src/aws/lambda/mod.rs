@@ -18,20 +18,20 @@ use aws_sdk_lambda::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
-use super::{Cloud, Say, error, permitted, retry};
+use super::{AwsClients, ProgressReporter, check_ownership, error, retry};
 use crate::model::{
     aws::{
-        evidence::{Function, Ownership},
-        names::Names,
+        evidence::{LambdaFunction, Ownership},
+        names::ResourceNames,
     },
     iam::policy,
     run::failure::Failure,
 };
 
 /// A fresh role can't be assumed at once, in all of Lambda's zones.
-const ROLE_ASSUMABLE: retry::Wait = retry::Wait::new("the role to be assumable", 300, 4);
-const DESCRIPTION: &str = "packagecloud-cloudfront: the authenticator at CloudFront's edge";
-const READY: retry::Wait = retry::Wait::new("the function to be ready", 300, 2);
+const ROLE_ASSUMABLE_WAIT: retry::WaitLimits = retry::WaitLimits::new("the role to be assumable", 300, 4);
+const FUNCTION_DESCRIPTION: &str = "packagecloud-cloudfront: the authenticator at CloudFront's edge";
+const FUNCTION_READY_WAIT: retry::WaitLimits = retry::WaitLimits::new("the function to be ready", 300, 2);
 
 /// What the function runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct FunctionSettings<'a> {
 impl FunctionSettings<'_> {
     /// Whether `function` runs so, as that role, with nothing that Lambda@Edge forbids.
     #[must_use]
-    pub fn hold(&self, function: &Function, role_arn: &str) -> bool {
+    pub fn is_satisfied_by(&self, function: &LambdaFunction, role_arn: &str) -> bool {
         function.runtime == self.runtime
             && function.handler == self.handler
             && function.memory == self.memory
@@ -59,12 +59,12 @@ impl FunctionSettings<'_> {
     }
 }
 
-fn what(names: &Names) -> String {
-    format!("Lambda function {}", names.function())
+fn function_label(names: &ResourceNames) -> String {
+    format!("Lambda function {}", names.function_name())
 }
 
-fn tags(names: &Names) -> HashMap<String, String> {
-    names.tags().map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+fn function_tags(names: &ResourceNames) -> HashMap<String, String> {
+    names.resource_tags().map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
 /// Base64 of the SHA-256, as Lambda says it.
@@ -73,52 +73,52 @@ pub fn code_sha256(zip: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(zip))
 }
 
-impl Cloud {
+impl AwsClients {
     /// The function with this code and these settings as `$LATEST`, ready to be published.
     #[expect(clippy::too_many_arguments, reason = "each is a part of what the function is")]
     pub async fn ensure_function(
         &self,
-        names: &Names,
-        seen: Option<&Function>,
+        names: &ResourceNames,
+        seen: Option<&LambdaFunction>,
         role_arn: &str,
         settings: FunctionSettings<'_>,
         zip: &[u8],
         adopt: bool,
-        say: Say<'_>,
-    ) -> Result<Function, Failure> {
+        say: ProgressReporter<'_>,
+    ) -> Result<LambdaFunction, Failure> {
         let Some(seen) = seen else {
             return self.create_function(names, role_arn, settings, zip, say).await;
         };
-        permitted(&what(names), &seen.ownership, adopt)?;
-        if settings.hold(seen, role_arn)
+        check_ownership(&function_label(names), &seen.ownership, adopt)?;
+        if settings.is_satisfied_by(seen, role_arn)
             && seen.code_sha256 == code_sha256(zip)
             && seen.ownership == Ownership::Ours
         {
             return Ok(seen.clone());
         }
-        let now = self.function(names).await?;
+        let now = self.read_function(names).await?;
         let now =
             now.filter(|now| now.revision_id == seen.revision_id && now.code_sha256 == seen.code_sha256);
         let Some(now) = now else {
-            return Err(Failure::drifted(what(names), "it was changed since it was shown"));
+            return Err(Failure::drift_failure(function_label(names), "it was changed since it was shown"));
         };
         self.update_function(names, now, role_arn, settings, zip, say).await
     }
 
     async fn create_function(
         &self,
-        names: &Names,
+        names: &ResourceNames,
         role_arn: &str,
         settings: FunctionSettings<'_>,
         zip: &[u8],
-        say: Say<'_>,
-    ) -> Result<Function, Failure> {
+        say: ProgressReporter<'_>,
+    ) -> Result<LambdaFunction, Failure> {
         let create = || async {
             let asked = self
                 .lambda
                 .create_function()
-                .function_name(names.function())
-                .description(DESCRIPTION)
+                .function_name(names.function_name())
+                .description(FUNCTION_DESCRIPTION)
                 .runtime(Runtime::from(settings.runtime))
                 .handler(settings.handler)
                 .memory_size(settings.memory)
@@ -127,27 +127,27 @@ impl Cloud {
                 .role(role_arn)
                 .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
                 .publish(false)
-                .set_tags(Some(tags(names)))
+                .set_tags(Some(function_tags(names)))
                 .send()
                 .await
-                .map_err(error::of("lambda:CreateFunction", what(names)));
-            self.unless_role_is_wrong(names, asked.map(|_| ())).await
+                .map_err(error::failure_from("lambda:CreateFunction", function_label(names)));
+            self.classify_role_failure(names, asked.map(|_| ())).await
         };
-        match retry::while_passing(ROLE_ASSUMABLE, say, role_delay, create).await {
+        match retry::retry_while(ROLE_ASSUMABLE_WAIT, say, is_role_delay, create).await {
             // A reply was lost and the SDK asked again; or somebody was faster.
-            Err(failure) if error::is(&failure, "ResourceConflictException") => {
-                self.await_ready(names, say).await?;
-                let found = self.function(names).await?;
+            Err(failure) if error::has_error_code(&failure, "ResourceConflictException") => {
+                self.wait_until_function_ready(names, say).await?;
+                let found = self.read_function(names).await?;
                 let Some(found) = found.filter(|found| found.ownership == Ownership::Ours) else {
-                    return Err(Failure::drifted(what(names), "somebody made it meanwhile"));
+                    return Err(Failure::drift_failure(function_label(names), "somebody made it meanwhile"));
                 };
                 return self.update_function(names, found, role_arn, settings, zip, say).await;
             }
             done => done?,
         }
-        let (arn, revision_id) = self.await_ready(names, say).await?;
+        let (arn, revision_id) = self.wait_until_function_ready(names, say).await?;
         // It was just made: it is what was sent, and has no versions. Publishing asks for just this code and revision.
-        Ok(Function {
+        Ok(LambdaFunction {
             arn,
             ownership: Ownership::Ours,
             runtime: settings.runtime.to_owned(),
@@ -156,7 +156,7 @@ impl Cloud {
             memory: settings.memory,
             timeout: settings.timeout,
             code_sha256: code_sha256(zip),
-            description: DESCRIPTION.to_owned(),
+            description: FUNCTION_DESCRIPTION.to_owned(),
             revision_id,
             forbidden: Vec::new(),
             versions: Vec::new(),
@@ -166,30 +166,30 @@ impl Cloud {
     /// Configuration first, then code, each waited for: the other way round a version keeps the old configuration.
     async fn update_function(
         &self,
-        names: &Names,
-        mut now: Function,
+        names: &ResourceNames,
+        mut now: LambdaFunction,
         role_arn: &str,
         settings: FunctionSettings<'_>,
         zip: &[u8],
-        say: Say<'_>,
-    ) -> Result<Function, Failure> {
+        say: ProgressReporter<'_>,
+    ) -> Result<LambdaFunction, Failure> {
         let mut fresh = true;
         if now.ownership != Ownership::Ours {
             self.tag_function(names, &now.arn).await?;
             fresh = false;
         }
-        let arm = now.forbidden.iter().any(|one| one == read::ARM);
-        let configured = settings.hold(&now, role_arn)
+        let arm = now.forbidden.iter().any(|one| one == read::FORBIDDEN_ARM64);
+        let configured = settings.is_satisfied_by(&now, role_arn)
             || (arm && now.forbidden.len() == 1 && {
-                let plain = Function { forbidden: Vec::new(), ..now.clone() };
-                settings.hold(&plain, role_arn)
+                let plain = LambdaFunction { forbidden: Vec::new(), ..now.clone() };
+                settings.is_satisfied_by(&plain, role_arn)
             });
         if !configured {
             let update = || async {
                 let mut call = self
                     .lambda
                     .update_function_configuration()
-                    .function_name(names.function())
+                    .function_name(names.function_name())
                     .runtime(Runtime::from(settings.runtime))
                     .handler(settings.handler)
                     .memory_size(settings.memory)
@@ -209,12 +209,15 @@ impl Cloud {
                         .tracing_config(TracingConfig::builder().mode(TracingMode::PassThrough).build());
                 }
                 let asked = call.send().await;
-                let asked = asked.map_err(error::of("lambda:UpdateFunctionConfiguration", what(names)));
-                self.unless_role_is_wrong(names, asked.map(|_| ())).await
+                let asked = asked.map_err(error::failure_from(
+                    "lambda:UpdateFunctionConfiguration",
+                    function_label(names),
+                ));
+                self.classify_role_failure(names, asked.map(|_| ())).await
             };
-            let passing = |failure: &Failure| role_delay(failure) || conflict(failure);
-            retry::while_passing(ROLE_ASSUMABLE, say, passing, update).await?;
-            self.await_ready(names, say).await?;
+            let passing = |failure: &Failure| is_role_delay(failure) || is_update_in_progress(failure);
+            retry::retry_while(ROLE_ASSUMABLE_WAIT, say, passing, update).await?;
+            self.wait_until_function_ready(names, say).await?;
             fresh = false;
         }
         if now.code_sha256 != code_sha256(zip) || arm {
@@ -222,60 +225,65 @@ impl Cloud {
                 let asked = self
                     .lambda
                     .update_function_code()
-                    .function_name(names.function())
+                    .function_name(names.function_name())
                     .zip_file(Blob::new(zip))
                     .architectures(Architecture::X8664)
                     .publish(false)
                     .send()
                     .await;
-                asked.map_err(error::of("lambda:UpdateFunctionCode", what(names)))
+                asked.map_err(error::failure_from("lambda:UpdateFunctionCode", function_label(names)))
             };
-            retry::while_passing(READY, say, conflict, update).await?;
-            self.await_ready(names, say).await?;
+            retry::retry_while(FUNCTION_READY_WAIT, say, is_update_in_progress, update).await?;
+            self.wait_until_function_ready(names, say).await?;
             fresh = false;
         }
         if !fresh {
             now = self
-                .function(names)
+                .read_function(names)
                 .await?
-                .ok_or_else(|| Failure::drifted(what(names), "it was deleted meanwhile"))?;
+                .ok_or_else(|| Failure::drift_failure(function_label(names), "it was deleted meanwhile"))?;
         }
         Ok(now)
     }
 
     /// An adopted function that is right otherwise gets our tags, and nothing else.
-    pub async fn mark_function(
+    pub async fn adopt_function(
         &self,
-        names: &Names,
-        seen: &Function,
+        names: &ResourceNames,
+        seen: &LambdaFunction,
         adopt: bool,
-    ) -> Result<Function, Failure> {
-        permitted(&what(names), &seen.ownership, adopt)?;
-        let now = self.function_alone(names).await?;
+    ) -> Result<LambdaFunction, Failure> {
+        check_ownership(&function_label(names), &seen.ownership, adopt)?;
+        let now = self.read_function_without_versions(names).await?;
         if now.is_none_or(|now| now.ownership != seen.ownership || now.arn != seen.arn) {
-            return Err(Failure::drifted(what(names), "it was changed since it was shown"));
+            return Err(Failure::drift_failure(function_label(names), "it was changed since it was shown"));
         }
         self.tag_function(names, &seen.arn).await?;
-        Ok(Function { ownership: Ownership::Ours, ..seen.clone() })
+        Ok(LambdaFunction { ownership: Ownership::Ours, ..seen.clone() })
     }
 
-    async fn tag_function(&self, names: &Names, arn: &str) -> Result<(), Failure> {
-        let asked = self.lambda.tag_resource().resource(arn).set_tags(Some(tags(names))).send().await;
-        asked.map_err(error::of("lambda:TagResource", what(names))).map(|_| ())
+    async fn tag_function(&self, names: &ResourceNames, arn: &str) -> Result<(), Failure> {
+        let asked =
+            self.lambda.tag_resource().resource(arn).set_tags(Some(function_tags(names))).send().await;
+        asked.map_err(error::failure_from("lambda:TagResource", function_label(names))).map(|_| ())
     }
 
     /// The same code means a delay and a permanent mistake: where the role isn't there, or doesn't trust Lambda,
     /// waiting doesn't help.
-    async fn unless_role_is_wrong<T>(&self, names: &Names, asked: Result<T, Failure>) -> Result<T, Failure> {
+    async fn classify_role_failure<T>(
+        &self,
+        names: &ResourceNames,
+        asked: Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let failure = match asked {
-            Err(failure) if role_delay(&failure) => failure,
+            Err(failure) if is_role_delay(&failure) => failure,
             done => return done,
         };
-        match self.role(names).await {
-            Ok(Some(role)) if policy::trusts_both(&role.trust) => Err(failure),
-            Ok(_) => Err(Failure::other(
-                what(names),
-                format!("role {} isn't there, or doesn't trust lambda and edgelambda", names.role()),
+        match self.read_function_role(names).await {
+            Ok(Some(role)) if policy::trusts_both_services(&role.trust) => Err(failure),
+            Ok(_) => Err(Failure::other_failure(
+                function_label(names),
+                format!("role {} isn't there, or doesn't trust lambda and edgelambda", names.role_name()),
                 "look again, and let bootstrap mend the role",
             )),
             // It can't be looked at: then the wait is what there is.
@@ -284,18 +292,19 @@ impl Cloud {
     }
 }
 
-fn role_delay(failure: &Failure) -> bool {
-    const LATE: [&str; 3] = [
+fn is_role_delay(failure: &Failure) -> bool {
+    const ROLE_DELAY_MESSAGES: [&str; 3] = [
         "The role defined for the function cannot be assumed by Lambda",
         "The provided execution role does not have permissions",
         "KMS key is invalid for CreateGrant",
     ];
-    error::is(failure, "InvalidParameterValueException") && LATE.iter().any(|text| failure.why.contains(text))
+    error::has_error_code(failure, "InvalidParameterValueException")
+        && ROLE_DELAY_MESSAGES.iter().any(|text| failure.why.contains(text))
 }
 
 /// An update is still in progress; "already exist" has the same code and isn't one.
-fn conflict(failure: &Failure) -> bool {
+fn is_update_in_progress(failure: &Failure) -> bool {
     // Of an update, or of a function that was just made: a run that was broken off leaves it Pending.
-    error::is(failure, "ResourceConflictException")
+    error::has_error_code(failure, "ResourceConflictException")
         && ["in progress", "state: Pending"].iter().any(|passing| failure.why.contains(passing))
 }

@@ -2,20 +2,23 @@
 //!
 //! Lambda answers with the last version where nothing changed since; that is never taken for a new one unheard.
 
-use super::{ROLE_ASSUMABLE, conflict, read, what};
-use crate::aws::{Cloud, Say, error, retry};
+use super::{ROLE_ASSUMABLE_WAIT, function_label, is_update_in_progress, read};
+use crate::aws::{AwsClients, ProgressReporter, error, retry};
 use crate::model::{
     aws::{
-        evidence::{Function, FunctionVersion},
-        names::Names,
+        evidence::{FunctionVersion, LambdaFunction},
+        names::ResourceNames,
     },
     run::failure::Failure,
 };
 
-const ACTIVE: retry::Wait = retry::Wait::new("the version to be active", 300, 2);
+const VERSION_ACTIVE_WAIT: retry::WaitLimits = retry::WaitLimits::new("the version to be active", 300, 2);
 
 /// The published version that holds this code under this description.
-fn standing<'a>(function: &'a Function, description: &str) -> Option<&'a FunctionVersion> {
+fn find_published_version<'a>(
+    function: &'a LambdaFunction,
+    description: &str,
+) -> Option<&'a FunctionVersion> {
     let right = |version: &&FunctionVersion| {
         version.description == description
             && version.code_sha256 == function.code_sha256
@@ -24,78 +27,94 @@ fn standing<'a>(function: &'a Function, description: &str) -> Option<&'a Functio
     function.versions.iter().rev().find(right)
 }
 
-impl Cloud {
+impl AwsClients {
     /// A version of `function` as `ensure_function` left it, Active; the one that holds the same already, where
     /// there is one.
-    pub async fn publish(
+    pub async fn publish_version(
         &self,
-        names: &Names,
-        function: &Function,
+        names: &ResourceNames,
+        function: &LambdaFunction,
         description: &str,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<FunctionVersion, Failure> {
-        if let Some(found) = standing(function, description) {
-            return self.await_active(&found.arn, say).await;
+        if let Some(found) = find_published_version(function, description) {
+            return self.wait_until_version_active(&found.arn, say).await;
         }
-        let mut made = self.publish_once(names, function, description, say).await?;
+        let mut made = self.publish_version_once(names, function, description, say).await?;
         if made.description != description {
             // The code is the last version's, under another description: `$LATEST` must differ to be published.
             let mark = || async {
                 let asked = self
                     .lambda
                     .update_function_configuration()
-                    .function_name(names.function())
+                    .function_name(names.function_name())
                     .description(description)
                     .send()
                     .await;
-                asked.map_err(error::of("lambda:UpdateFunctionConfiguration", what(names)))
+                asked
+                    .map_err(error::failure_from("lambda:UpdateFunctionConfiguration", function_label(names)))
             };
-            retry::while_passing(ROLE_ASSUMABLE, say, conflict, mark).await?;
-            self.await_ready(names, say).await?;
-            let now = self.function(names).await?.filter(|now| now.code_sha256 == function.code_sha256);
-            let now = now.ok_or_else(|| Failure::drifted(what(names), "its code was changed meanwhile"))?;
-            made = self.publish_once(names, &now, description, say).await?;
+            retry::retry_while(ROLE_ASSUMABLE_WAIT, say, is_update_in_progress, mark).await?;
+            self.wait_until_function_ready(names, say).await?;
+            let now = self.read_function(names).await?.filter(|now| now.code_sha256 == function.code_sha256);
+            let now = now.ok_or_else(|| {
+                Failure::drift_failure(function_label(names), "its code was changed meanwhile")
+            })?;
+            made = self.publish_version_once(names, &now, description, say).await?;
         }
-        self.await_active(&made.arn, say).await
+        self.wait_until_version_active(&made.arn, say).await
     }
 
-    async fn publish_once(
+    async fn publish_version_once(
         &self,
-        names: &Names,
-        function: &Function,
+        names: &ResourceNames,
+        function: &LambdaFunction,
         description: &str,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<FunctionVersion, Failure> {
         let publish = || async {
             let asked = self
                 .lambda
                 .publish_version()
-                .function_name(names.function())
+                .function_name(names.function_name())
                 .code_sha256(&function.code_sha256)
                 .revision_id(&function.revision_id)
                 .description(description)
                 .send()
                 .await;
-            asked.map_err(error::of("lambda:PublishVersion", what(names)))
+            asked.map_err(error::failure_from("lambda:PublishVersion", function_label(names)))
         };
-        match retry::while_passing(ROLE_ASSUMABLE, say, conflict, publish).await {
-            Ok(made) => read::version!(made)
-                .ok_or_else(|| error::lacking("lambda:PublishVersion", what(names), "the version's number")),
+        match retry::retry_while(ROLE_ASSUMABLE_WAIT, say, is_update_in_progress, publish).await {
+            Ok(made) => read::version_from_sdk!(made).ok_or_else(|| {
+                error::missing_part_failure(
+                    "lambda:PublishVersion",
+                    function_label(names),
+                    "the version's number",
+                )
+            }),
             // The revision moved: by our own publishing, where its reply was lost; or by somebody.
-            Err(failure) if error::is(&failure, "PreconditionFailedException") => {
-                let now = self.function(names).await?;
+            Err(failure) if error::has_error_code(&failure, "PreconditionFailedException") => {
+                let now = self.read_function(names).await?;
                 let found = now.as_ref().filter(|now| now.code_sha256 == function.code_sha256);
-                let found = found.and_then(|now| standing(now, description)).cloned();
-                found.ok_or_else(|| Failure::drifted(what(names), "it was changed since it was shown"))
+                let found = found.and_then(|now| find_published_version(now, description)).cloned();
+                found.ok_or_else(|| {
+                    Failure::drift_failure(function_label(names), "it was changed since it was shown")
+                })
             }
             Err(failure) => Err(failure),
         }
     }
 
-    async fn await_active(&self, arn: &str, say: Say<'_>) -> Result<FunctionVersion, Failure> {
-        retry::until(ACTIVE, say, || async {
-            match self.function_version(arn).await? {
-                Some(version) if version.state == "Failed" => Err(read::unfit(arn, None)),
+    async fn wait_until_version_active(
+        &self,
+        arn: &str,
+        say: ProgressReporter<'_>,
+    ) -> Result<FunctionVersion, Failure> {
+        retry::poll_until(VERSION_ACTIVE_WAIT, say, || async {
+            match self.read_function_version(arn).await? {
+                Some(version) if version.state == "Failed" => {
+                    Err(read::function_not_ready_failure(arn, None))
+                }
                 Some(version) if matches!(version.state.as_str(), "Active" | "Inactive" | "") => {
                     Ok(Some(version))
                 }

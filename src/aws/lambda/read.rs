@@ -6,38 +6,46 @@ use aws_sdk_lambda::types::{
     Architecture, FunctionConfiguration, LastUpdateStatus, PackageType, Runtime, State, TracingMode,
 };
 
-use super::{READY, what};
-use crate::aws::{Cloud, Say, error, retry, whose};
+use super::{FUNCTION_READY_WAIT, function_label};
+use crate::aws::{AwsClients, ProgressReporter, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
-        evidence::{Function, FunctionVersion},
-        names::Names,
+        evidence::{FunctionVersion, LambdaFunction},
+        names::ResourceNames,
     },
     run::failure::Failure,
 };
 
 /// Mended by the next upload of code, not by the configuration.
-pub const ARM: &str = "arm64 architecture";
+pub const FORBIDDEN_ARM64: &str = "arm64 architecture";
 
-impl Cloud {
+impl AwsClients {
     /// The function of our name, whoever's it is, with its versions; the listing leaves their states out.
-    pub async fn function(&self, names: &Names) -> Result<Option<Function>, Failure> {
-        let versions = async { error::absent(self.function_versions(names).await) };
-        let (found, versions) = tokio::try_join!(self.function_alone(names), versions)?;
-        Ok(found.map(|found| Function { versions: versions.unwrap_or_default(), ..found }))
+    pub async fn read_function(&self, names: &ResourceNames) -> Result<Option<LambdaFunction>, Failure> {
+        let versions = async { error::none_if_missing(self.list_function_versions(names).await) };
+        let (found, versions) = tokio::try_join!(self.read_function_without_versions(names), versions)?;
+        Ok(found.map(|found| LambdaFunction { versions: versions.unwrap_or_default(), ..found }))
     }
 
     /// The same without its versions, in one request.
-    pub async fn function_alone(&self, names: &Names) -> Result<Option<Function>, Failure> {
-        let asked = self.lambda.get_function().function_name(names.function()).send().await;
-        let found = error::absent(asked.map_err(error::of("lambda:GetFunction", what(names))))?;
+    pub async fn read_function_without_versions(
+        &self,
+        names: &ResourceNames,
+    ) -> Result<Option<LambdaFunction>, Failure> {
+        let asked = self.lambda.get_function().function_name(names.function_name()).send().await;
+        let found = error::none_if_missing(
+            asked.map_err(error::failure_from("lambda:GetFunction", function_label(names))),
+        )?;
         let Some(found) = found else { return Ok(None) };
-        let part = |part| error::lacking("lambda:GetFunction", what(names), part);
+        let part = |part| error::missing_part_failure("lambda:GetFunction", function_label(names), part);
         let configuration = found.configuration.ok_or_else(|| part("the configuration"))?;
         let tags = found.tags.unwrap_or_default();
-        Ok(Some(Function {
+        Ok(Some(LambdaFunction {
             arn: configuration.function_arn().ok_or_else(|| part("the ARN"))?.to_owned(),
-            ownership: whose(tags.iter().map(|(key, value)| (key.as_str(), value.as_str())), names),
+            ownership: ownership_from_tags(
+                tags.iter().map(|(key, value)| (key.as_str(), value.as_str())),
+                names,
+            ),
             runtime: configuration.runtime().map(|one| one.as_str().to_owned()).unwrap_or_default(),
             handler: configuration.handler().unwrap_or_default().to_owned(),
             role_arn: configuration.role().unwrap_or_default().to_owned(),
@@ -46,42 +54,59 @@ impl Cloud {
             code_sha256: configuration.code_sha256().unwrap_or_default().to_owned(),
             description: configuration.description().unwrap_or_default().to_owned(),
             revision_id: configuration.revision_id().unwrap_or_default().to_owned(),
-            forbidden: forbidden(&configuration),
+            forbidden: find_edge_violations(&configuration),
             versions: Vec::new(),
         }))
     }
 
     /// Its versions, the oldest first.
-    pub async fn function_versions(&self, names: &Names) -> Result<Vec<FunctionVersion>, Failure> {
+    pub async fn list_function_versions(
+        &self,
+        names: &ResourceNames,
+    ) -> Result<Vec<FunctionVersion>, Failure> {
         let mut all = Vec::new();
-        let mut pages =
-            self.lambda.list_versions_by_function().function_name(names.function()).into_paginator().send();
+        let mut pages = self
+            .lambda
+            .list_versions_by_function()
+            .function_name(names.function_name())
+            .into_paginator()
+            .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::of("lambda:ListVersionsByFunction", what(names)))?;
-            all.extend(page.versions().iter().filter_map(|found| version!(found)));
+            let page =
+                page.map_err(error::failure_from("lambda:ListVersionsByFunction", function_label(names)))?;
+            all.extend(page.versions().iter().filter_map(|found| version_from_sdk!(found)));
         }
         all.sort_by_key(|version| version.number);
         Ok(all)
     }
 
     /// One version, by its ARN with its number.
-    pub async fn function_version(&self, arn: &str) -> Result<Option<FunctionVersion>, Failure> {
+    pub async fn read_function_version(&self, arn: &str) -> Result<Option<FunctionVersion>, Failure> {
         let asked = self.lambda.get_function_configuration().function_name(arn).send().await;
-        let found = asked.map_err(error::of("lambda:GetFunctionConfiguration", arn));
-        Ok(error::absent(found)?.and_then(|found| version!(found)))
+        let found = asked.map_err(error::failure_from("lambda:GetFunctionConfiguration", arn));
+        Ok(error::none_if_missing(found)?.and_then(|found| version_from_sdk!(found)))
     }
 
     /// Waits until `$LATEST` is active and its last update is through: its ARN and its revision then.
-    pub(super) async fn await_ready(&self, names: &Names, say: Say<'_>) -> Result<(String, String), Failure> {
-        retry::until(READY, say, || async {
-            let asked = self.lambda.get_function_configuration().function_name(names.function()).send().await;
-            let asked = asked.map_err(error::of("lambda:GetFunctionConfiguration", what(names)));
-            let Some(found) = error::absent(asked)? else { return Ok(None) };
+    pub(super) async fn wait_until_function_ready(
+        &self,
+        names: &ResourceNames,
+        say: ProgressReporter<'_>,
+    ) -> Result<(String, String), Failure> {
+        retry::poll_until(FUNCTION_READY_WAIT, say, || async {
+            let asked =
+                self.lambda.get_function_configuration().function_name(names.function_name()).send().await;
+            let asked =
+                asked.map_err(error::failure_from("lambda:GetFunctionConfiguration", function_label(names)));
+            let Some(found) = error::none_if_missing(asked)? else { return Ok(None) };
             if found.state() == Some(&State::Failed) {
-                return Err(unfit(&what(names), found.state_reason()));
+                return Err(function_not_ready_failure(&function_label(names), found.state_reason()));
             }
             if found.last_update_status() == Some(&LastUpdateStatus::Failed) {
-                return Err(unfit(&what(names), found.last_update_status_reason()));
+                return Err(function_not_ready_failure(
+                    &function_label(names),
+                    found.last_update_status_reason(),
+                ));
             }
             let active = matches!(found.state(), None | Some(State::Active | State::Inactive));
             let through = matches!(found.last_update_status(), None | Some(LastUpdateStatus::Successful));
@@ -92,8 +117,8 @@ impl Cloud {
     }
 }
 
-pub fn unfit(what: &str, reason: Option<&str>) -> Failure {
-    Failure::other(
+pub fn function_not_ready_failure(what: &str, reason: Option<&str>) -> Failure {
+    Failure::other_failure(
         what,
         format!("Lambda could not make it ready: {}", reason.unwrap_or("it gives no reason")),
         "look at the function in the Lambda console (us-east-1), then try again",
@@ -101,9 +126,9 @@ pub fn unfit(what: &str, reason: Option<&str>) -> Failure {
 }
 
 /// A version from any of Lambda's answers that hold one; `None` for `$LATEST`.
-macro_rules! version {
+macro_rules! version_from_sdk {
     ($found:expr) => {
-        $crate::aws::lambda::read::version_of(
+        $crate::aws::lambda::read::version_from_fields(
             $found.function_arn(),
             $found.version(),
             $found.description(),
@@ -113,9 +138,9 @@ macro_rules! version {
         )
     };
 }
-pub(super) use version;
+pub(super) use version_from_sdk;
 
-pub fn version_of(
+pub fn version_from_fields(
     arn: Option<&str>,
     number: Option<&str>,
     description: Option<&str>,
@@ -137,7 +162,7 @@ pub fn version_of(
 }
 
 /// What Lambda@Edge refuses, whatever the code.
-fn forbidden(found: &FunctionConfiguration) -> Vec<String> {
+fn find_edge_violations(found: &FunctionConfiguration) -> Vec<String> {
     let variables = found.environment().and_then(|environment| environment.variables());
     let vpc = found.vpc_config().is_some_and(|vpc| !vpc.subnet_ids().is_empty());
     let letters = found.dead_letter_config().and_then(|letters| letters.target_arn());
@@ -153,7 +178,7 @@ fn forbidden(found: &FunctionConfiguration) -> Vec<String> {
         (!found.file_system_configs().is_empty(), "a file system"),
         (image, "a container image"),
         (storage, "more than 512 MB of /tmp"),
-        (found.architectures().contains(&Architecture::Arm64), ARM),
+        (found.architectures().contains(&Architecture::Arm64), FORBIDDEN_ARM64),
     ];
     all.into_iter().filter(|(there, _)| *there).map(|(_, name)| name.to_owned()).collect()
 }

@@ -4,57 +4,71 @@
 
 use serde_json::Value;
 
-use crate::aws::{Cloud, Say, error, retry};
+use crate::aws::{AwsClients, ProgressReporter, error, retry};
 use crate::model::{iam::policy, run::failure::Failure};
 
 /// A fresh identity isn't known to S3 at once.
-const PRINCIPAL_THERE: retry::Wait =
-    retry::Wait::new("S3 to know the policy's principal and the bucket", 180, 4);
-const POLICY_THERE: retry::Wait = retry::Wait::new("the bucket policy to take effect", 60, 2);
+const PRINCIPAL_KNOWN_WAIT: retry::WaitLimits =
+    retry::WaitLimits::new("S3 to know the policy's principal and the bucket", 180, 4);
+const BUCKET_POLICY_EFFECTIVE_WAIT: retry::WaitLimits =
+    retry::WaitLimits::new("the bucket policy to take effect", 60, 2);
 
-fn what(bucket: &str) -> String {
+fn bucket_policy_label(bucket: &str) -> String {
     format!("the policy of bucket {bucket}")
 }
 
-impl Cloud {
+impl AwsClients {
     /// The bucket policy as it stands; `None` where there is none.
-    pub async fn bucket_policy(&self, bucket: &str, account: &str) -> Result<Option<String>, Failure> {
+    pub async fn read_bucket_policy(&self, bucket: &str, account: &str) -> Result<Option<String>, Failure> {
         let asked = self.s3.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
-        let found = error::absent(asked.map_err(error::of("s3:GetBucketPolicy", what(bucket))))?;
+        let found = error::none_if_missing(
+            asked.map_err(error::failure_from("s3:GetBucketPolicy", bucket_policy_label(bucket))),
+        )?;
         Ok(found.and_then(|found| found.policy))
     }
 
     /// Whether a HEAD finds the bucket; where it can't be asked it is taken to be there.
-    async fn bucket_is_there(&self, bucket: &str) -> bool {
+    async fn is_bucket_present(&self, bucket: &str) -> bool {
         let asked = self.s3.head_bucket().bucket(bucket).send().await;
-        !matches!(error::absent(asked.map_err(error::of("s3:ListBucket", what(bucket)))), Ok(None))
+        !matches!(
+            error::none_if_missing(
+                asked.map_err(error::failure_from("s3:ListBucket", bucket_policy_label(bucket)))
+            ),
+            Ok(None)
+        )
     }
 
     /// Puts `new` where `expected_old` stands, and reads it again. What stands otherwise is `Drifted`.
-    pub async fn put_bucket_policy(
+    pub async fn write_bucket_policy(
         &self,
         bucket: &str,
         expected_old: Option<&str>,
         new: &str,
         account: &str,
-        say: Say<'_>,
+        say: ProgressReporter<'_>,
     ) -> Result<(), Failure> {
-        let (now, identities) = tokio::try_join!(self.bucket_policy(bucket, account), self.all_identities())?;
+        let (now, identities) =
+            tokio::try_join!(self.read_bucket_policy(bucket, account), self.list_origin_access_identities())?;
         let pairs: Vec<(&str, &str)> =
             identities.iter().map(|one| (one.id.as_str(), one.canonical_user_id.as_str())).collect();
-        let parsed =
-            |text: Option<&str>| text.map_or(Ok(Value::Null), |text| policy::parse(text, &what(bucket)));
+        let parsed = |text: Option<&str>| {
+            text.map_or(Ok(Value::Null), |text| policy::parse_policy(text, &bucket_policy_label(bucket)))
+        };
         let (now, wanted) = (parsed(now.as_deref())?, parsed(Some(new))?);
-        if policy::same_among(&now, &wanted, &pairs) {
+        if policy::is_same_policy_with_identities(&now, &wanted, &pairs) {
             return Ok(());
         }
-        if !policy::same_among(&now, &parsed(expected_old)?, &pairs) {
-            return Err(Failure::drifted(what(bucket), "it was changed since it was shown"));
+        if !policy::is_same_policy_with_identities(&now, &parsed(expected_old)?, &pairs) {
+            return Err(Failure::drift_failure(
+                bucket_policy_label(bucket),
+                "it was changed since it was shown",
+            ));
         }
         let known = |canonical: &str| pairs.iter().any(|(_, one)| *one == canonical);
-        if let Some(stranger) = policy::our_canonical_users(&wanted).into_iter().find(|one| !known(one)) {
-            return Err(Failure::other(
-                what(bucket),
+        if let Some(stranger) = policy::find_our_canonical_users(&wanted).into_iter().find(|one| !known(one))
+        {
+            return Err(Failure::other_failure(
+                bucket_policy_label(bucket),
                 format!("the canonical user {stranger} is no origin access identity of this account"),
                 "look again: the identity may have been deleted",
             ));
@@ -67,13 +81,14 @@ impl Cloud {
                 .expected_bucket_owner(account)
                 .send()
                 .await
-                .map_err(error::of("s3:PutBucketPolicy", what(bucket)))
+                .map_err(error::failure_from("s3:PutBucketPolicy", bucket_policy_label(bucket)))
         };
         let put = || async {
             match put().await {
                 // The policy was read a moment ago: a bucket that S3 still lists is only not known everywhere.
                 Err(failure)
-                    if error::is(&failure, "NoSuchBucket") && !self.bucket_is_there(bucket).await =>
+                    if error::has_error_code(&failure, "NoSuchBucket")
+                        && !self.is_bucket_present(bucket).await =>
                 {
                     // Told apart from the one that passes.
                     Err(Failure { code: None, ..failure })
@@ -83,14 +98,15 @@ impl Cloud {
         };
         // Our identity is there, so that S3 doesn't know it is a delay; if it lasts, another principal is gone.
         let late = |failure: &Failure| {
-            error::is(failure, "NoSuchBucket")
-                || error::is(failure, "MalformedPolicy")
+            error::has_error_code(failure, "NoSuchBucket")
+                || error::has_error_code(failure, "MalformedPolicy")
                     && failure.why.contains("Invalid principal in policy")
         };
-        retry::while_passing(PRINCIPAL_THERE, say, late, put).await?;
-        retry::until(POLICY_THERE, say, || async {
-            let now = self.bucket_policy(bucket, account).await?;
-            Ok(policy::same_among(&parsed(now.as_deref())?, &wanted, &pairs).then_some(()))
+        retry::retry_while(PRINCIPAL_KNOWN_WAIT, say, late, put).await?;
+        retry::poll_until(BUCKET_POLICY_EFFECTIVE_WAIT, say, || async {
+            let now = self.read_bucket_policy(bucket, account).await?;
+            Ok(policy::is_same_policy_with_identities(&parsed(now.as_deref())?, &wanted, &pairs)
+                .then_some(()))
         })
         .await
     }

@@ -6,25 +6,25 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::*;
 use crate::{
-    edge::bundle::Bundle,
+    edge::bundle::EdgeBundle,
     model::{
         secret::Secret,
-        url::token::{Construction, Mac, sign},
+        url::token::{MacAlgorithm, TokenConstruction, sign_token},
     },
 };
 
 const NOW: Duration = Duration::from_secs(1_618_409_000);
-const PATH: &str = "7/8/debian/package_files/97310.deb";
+const OBJECT_KEY: &str = "7/8/debian/package_files/97310.deb";
 
 /// What KMS does next, the last of them from then on; and what it was asked.
-struct Kms {
-    next: Mutex<Vec<Behaviour>>,
+struct FakeKms {
+    next: Mutex<Vec<KmsBehavior>>,
     asked: Mutex<Vec<Request<Bytes>>>,
     secrets: Vec<Secret>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Behaviour {
+enum KmsBehavior {
     Answers,
     Denies,
     Throttles,
@@ -32,21 +32,21 @@ enum Behaviour {
     Breaks,
 }
 
-impl Kms {
-    fn new(secrets: &[Secret], mut next: Vec<Behaviour>) -> Arc<Self> {
+impl FakeKms {
+    fn new(secrets: &[Secret], mut next: Vec<KmsBehavior>) -> Arc<Self> {
         next.reverse();
         Arc::new(Self { next: Mutex::new(next), asked: Mutex::default(), secrets: secrets.to_vec() })
     }
 
-    fn decrypt(self: &Arc<Self>) -> Decrypt {
+    fn to_kms_responder(self: &Arc<Self>) -> KmsResponder {
         let kms = Arc::clone(self);
         Arc::new(move |request| {
             let kms = Arc::clone(&kms);
-            Box::pin(async move { kms.answer(request).await })
+            Box::pin(async move { kms.answer_decrypt(request).await })
         })
     }
 
-    async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
+    async fn answer_decrypt(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
         let body: Value = serde_json::from_slice(request.body()).unwrap();
         self.asked.lock().unwrap().push(request);
         let behaviour = {
@@ -57,70 +57,77 @@ impl Kms {
             Ok(Response::builder().status(status).body(body.to_string().into()).unwrap())
         };
         match behaviour {
-            Behaviour::Answers => {
+            KmsBehavior::Answers => {
                 // The ciphertext is the secret's number.
                 let number =
                     usize::from(STANDARD.decode(body["CiphertextBlob"].as_str().unwrap()).unwrap()[0]);
-                let plain = STANDARD.encode(self.secrets[number].expose());
+                let plain = STANDARD.encode(self.secrets[number].expose_secret());
                 reply(200, json!({ "KeyId": body["KeyId"], "Plaintext": plain }))
             }
-            Behaviour::Denies => reply(400, json!({ "__type": "AccessDeniedException", "Message": "no" })),
-            Behaviour::Throttles => reply(400, json!({ "__type": "ThrottlingException" })),
-            Behaviour::Hangs => std::future::pending().await,
-            Behaviour::Breaks => Err("connect ECONNREFUSED".to_owned()),
+            KmsBehavior::Denies => reply(400, json!({ "__type": "AccessDeniedException", "Message": "no" })),
+            KmsBehavior::Throttles => reply(400, json!({ "__type": "ThrottlingException" })),
+            KmsBehavior::Hangs => std::future::pending().await,
+            KmsBehavior::Breaks => Err("connect ECONNREFUSED".to_owned()),
         }
     }
 }
 
-fn bundle(construction: &str) -> Bundle {
-    Bundle {
+fn sample_bundle(construction: &str) -> EdgeBundle {
+    EdgeBundle {
         construction: construction.parse().unwrap(),
         key_arn: "arn:aws:kms:us-east-1:111122223333:key/0a1b".into(),
         context: BTreeMap::from([("packagecloud:enterprise".into(), "packages".into())]),
     }
 }
 
-fn secrets() -> [Secret; 2] {
+fn sample_secrets() -> [Secret; 2] {
     [Secret::from_random(&[1; 16]), Secret::from_random(&[2; 16])]
 }
 
-fn function(construction: &str, kms: &Arc<Kms>) -> Function {
-    let zip = bundle(construction).zip(&[vec![0], vec![1]]);
+fn start_function(construction: &str, kms: &Arc<FakeKms>) -> EdgeFunctionInstance {
+    let zip = sample_bundle(construction).build_zip(&[vec![0], vec![1]]);
     let environment = [
         ("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
         ("AWS_SESSION_TOKEN", "session"),
     ];
     let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Function::start(&zip, environment.into(), kms.decrypt()).unwrap()
+    EdgeFunctionInstance::start_function_instance(&zip, environment.into(), kms.to_kms_responder()).unwrap()
 }
 
-fn event(querystring: &str) -> Value {
+fn viewer_request_event(querystring: &str) -> Value {
     json!({ "Records": [{ "cf": {
         "config": { "distributionDomainName": "d111111abcdef8.cloudfront.net", "distributionId": "EDFDVBD6EXAMPLE",
             "eventType": "viewer-request", "requestId": "4TyzHTaYWb1GX1qTfsHhEqV6HUDd_BzoBZnwfnvQc_1oF26ClkoUSEQ==" },
-        "request": { "clientIp": "203.0.113.178", "method": "GET", "uri": format!("/{PATH}"), "querystring": querystring,
+        "request": { "clientIp": "203.0.113.178", "method": "GET", "uri": format!("/{OBJECT_KEY}"), "querystring": querystring,
             "headers": { "host": [{ "key": "Host", "value": "packages.example.com" }],
                 "user-agent": [{ "key": "User-Agent", "value": "Debian APT-HTTP/1.3 (2.6.1)" }] } },
     } }] })
 }
 
-fn signed(construction: &str, secret: &Secret) -> Value {
-    let construction: Construction = construction.parse().unwrap();
-    let key = construction.key.key(secret).unwrap();
-    let token = sign(&key, PATH, NOW.as_secs() + 300, Mac::Sha1, construction, "packages.example.com");
-    event(&format!("t={token}"))
+fn signed_request_event(construction: &str, secret: &Secret) -> Value {
+    let construction: TokenConstruction = construction.parse().unwrap();
+    let key = construction.key.derive_hmac_key(secret).unwrap();
+    let token = sign_token(
+        &key,
+        OBJECT_KEY,
+        NOW.as_secs() + 300,
+        MacAlgorithm::Sha1,
+        construction,
+        "packages.example.com",
+    );
+    viewer_request_event(&format!("t={token}"))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_signed_request_goes_on_without_its_token_whatever_the_construction() {
-    for construction in Construction::all() {
+    for construction in TokenConstruction::all_constructions() {
         let construction = construction.to_string();
-        let kms = Kms::new(&secrets(), vec![Behaviour::Answers]);
-        let function = function(&construction, &kms);
-        for secret in &secrets() {
-            let event = signed(&construction, secret);
-            let result = function.viewer_request(event.clone(), NOW).await.unwrap();
+        let kms = FakeKms::new(&sample_secrets(), vec![KmsBehavior::Answers]);
+        let function = start_function(&construction, &kms);
+        for secret in &sample_secrets() {
+            let event = signed_request_event(&construction, secret);
+            let result = function.handle_viewer_request(event.clone(), NOW).await.unwrap();
             let mut expected = event["Records"][0]["cf"]["request"].clone();
             expected["querystring"] = "".into();
             assert_eq!(result, expected, "{construction}");
@@ -131,21 +138,24 @@ async fn a_signed_request_goes_on_without_its_token_whatever_the_construction() 
 
 #[tokio::test(start_paused = true)]
 async fn the_callers_clock_is_the_functions() {
-    let kms = Kms::new(&secrets(), vec![Behaviour::Answers]);
-    let function = function("decoded:path+expires", &kms);
-    let event = signed("decoded:path+expires", &secrets()[0]);
+    let kms = FakeKms::new(&sample_secrets(), vec![KmsBehavior::Answers]);
+    let function = start_function("decoded:path+expires", &kms);
+    let event = signed_request_event("decoded:path+expires", &sample_secrets()[0]);
     let later = NOW + Duration::from_secs(301);
-    let refused = function.viewer_request(event.clone(), later).await.unwrap();
+    let refused = function.handle_viewer_request(event.clone(), later).await.unwrap();
     assert_eq!(refused["status"], "403");
     assert_eq!(refused["headers"]["x-packagecloud-cloudfront"][0]["value"], "expired");
     assert_eq!(refused["headers"]["cache-control"][0]["value"], "no-store");
-    assert!(function.viewer_request(event, NOW).await.unwrap().get("status").is_none());
+    assert!(function.handle_viewer_request(event, NOW).await.unwrap().get("status").is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_request_to_kms_is_one_that_aws_would_take() {
-    let kms = Kms::new(&secrets(), vec![Behaviour::Answers]);
-    function("decoded:path+expires", &kms).viewer_request(event(""), NOW).await.unwrap();
+    let kms = FakeKms::new(&sample_secrets(), vec![KmsBehavior::Answers]);
+    start_function("decoded:path+expires", &kms)
+        .handle_viewer_request(viewer_request_event(""), NOW)
+        .await
+        .unwrap();
     let asked = kms.asked.lock().unwrap();
     let request = &asked[0];
     assert_eq!(
@@ -187,40 +197,46 @@ async fn the_request_to_kms_is_one_that_aws_would_take() {
 
 #[tokio::test(start_paused = true)]
 async fn without_kms_it_fails_closed_and_the_next_request_asks_again() {
-    use Behaviour::{Answers, Breaks, Denies, Hangs, Throttles};
-    let good = signed("decoded:path+expires", &secrets()[0]);
+    use KmsBehavior::{Answers, Breaks, Denies, Hangs, Throttles};
+    let good = signed_request_event("decoded:path+expires", &sample_secrets()[0]);
     for (behaviour, attempts) in [(Denies, 2), (Throttles, 4), (Hangs, 4), (Breaks, 4)] {
         let mut next = vec![behaviour; attempts];
         next.push(Answers);
-        let kms = Kms::new(&secrets(), next);
-        let function = function("decoded:path+expires", &kms);
-        let refused = function.viewer_request(good.clone(), NOW).await.unwrap();
+        let kms = FakeKms::new(&sample_secrets(), next);
+        let function = start_function("decoded:path+expires", &kms);
+        let refused = function.handle_viewer_request(good.clone(), NOW).await.unwrap();
         assert_eq!(refused["status"], "503", "{behaviour:?}");
         assert_eq!(refused["headers"]["cache-control"][0]["value"], "no-store");
-        let accepted = function.viewer_request(good.clone(), NOW).await.unwrap();
-        assert_eq!(accepted["uri"], format!("/{PATH}"), "{behaviour:?}");
+        let accepted = function.handle_viewer_request(good.clone(), NOW).await.unwrap();
+        assert_eq!(accepted["uri"], format!("/{OBJECT_KEY}"), "{behaviour:?}");
         assert_eq!(kms.asked.lock().unwrap().len(), attempts + 2, "{behaviour:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_leaves_in_the_middle_breaks_nothing() {
-    let kms = Kms::new(&secrets(), vec![Behaviour::Hangs, Behaviour::Hangs, Behaviour::Answers]);
-    let function = function("decoded:path+expires", &kms);
-    let good = signed("decoded:path+expires", &secrets()[0]);
+    let kms =
+        FakeKms::new(&sample_secrets(), vec![KmsBehavior::Hangs, KmsBehavior::Hangs, KmsBehavior::Answers]);
+    let function = start_function("decoded:path+expires", &kms);
+    let good = signed_request_event("decoded:path+expires", &sample_secrets()[0]);
     let left =
-        tokio::time::timeout(Duration::from_millis(100), function.viewer_request(good.clone(), NOW)).await;
+        tokio::time::timeout(Duration::from_millis(100), function.handle_viewer_request(good.clone(), NOW))
+            .await;
     assert!(left.is_err());
     for _ in 0..2 {
-        let _ = function.viewer_request(good.clone(), NOW).await.unwrap();
+        let _ = function.handle_viewer_request(good.clone(), NOW).await.unwrap();
     }
-    assert_eq!(function.viewer_request(good, NOW).await.unwrap()["uri"], format!("/{PATH}"));
+    assert_eq!(function.handle_viewer_request(good, NOW).await.unwrap()["uri"], format!("/{OBJECT_KEY}"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_bundle_that_does_not_load_says_why() {
-    let nobody: Decrypt = Arc::new(|_| Box::pin(async { Err("nobody".to_owned()) }));
-    let start = |zip: &[u8]| Function::start(zip, BTreeMap::new(), Arc::clone(&nobody)).err().unwrap();
+    let nobody: KmsResponder = Arc::new(|_| Box::pin(async { Err("nobody".to_owned()) }));
+    let start = |zip: &[u8]| {
+        EdgeFunctionInstance::start_function_instance(zip, BTreeMap::new(), Arc::clone(&nobody))
+            .err()
+            .unwrap()
+    };
     assert!(start(b"no zip").to_lowercase().contains("archive"), "{}", start(b"no zip"));
     let with = |source: &str| {
         use std::io::Write as _;

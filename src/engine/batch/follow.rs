@@ -7,35 +7,35 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 use crate::aws::{
-    Cloud,
-    batch::{Job, State, Unfit},
+    AwsClients,
+    batch::{BatchJob, BatchJobState, FailedBatchTask},
 };
 use crate::model::run::{
-    event::Pace,
-    failure::{Failure, Kind},
+    event::ProgressStats,
+    failure::{Failure, FailureKind},
 };
 
 /// How often in a row S3 may not answer.
-const DEAF: u32 = 30;
+const UNANSWERED_POLLS_MAX: u32 = 30;
 /// US dollars for an object of a job: S3's copy, and the job's own.
-const TASK: f64 = 0.005e-3 + 1.0e-6;
-const JOB: f64 = 0.25;
+const COST_PER_OBJECT_USD: f64 = 0.005e-3 + 1.0e-6;
+const COST_PER_JOB_USD: f64 = 0.25;
 
 /// The jobs to follow, and where.
-pub struct Following<'a> {
-    pub cloud: &'a Cloud,
+pub struct JobFollower<'a> {
+    pub cloud: &'a AwsClients,
     pub account: &'a str,
     pub bucket: &'a str,
     pub ids: &'a [String],
     /// How many objects they have to copy, where that is known before they say it.
     pub objects: Option<u64>,
     /// Between two looks at them.
-    pub beat: Duration,
+    pub poll_interval: Duration,
 }
 
 /// How they ended.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Ended {
+pub struct JobsOutcome {
     pub succeeded: u64,
     pub failed: u64,
     /// Jobs that failed or were cancelled, and why.
@@ -44,68 +44,68 @@ pub struct Ended {
     pub codes: BTreeMap<String, u64>,
 }
 
-impl Following<'_> {
+impl JobFollower<'_> {
     /// Follows all of them to their ends; `say` hears how far they are, `list` what they could not copy.
-    pub async fn to_the_end(
+    pub async fn follow_to_end(
         &self,
-        say: &(dyn Fn(&str, Pace) + Sync),
-        list: &(dyn Fn(&[Unfit]) -> Result<(), Failure> + Sync),
-    ) -> Result<Ended, Failure> {
+        say: &(dyn Fn(&str, ProgressStats) + Sync),
+        list: &(dyn Fn(&[FailedBatchTask]) -> Result<(), Failure> + Sync),
+    ) -> Result<JobsOutcome, Failure> {
         let began = Instant::now();
-        let (mut ended, mut deaf) = (Ended::default(), 0);
+        let (mut ended, mut deaf) = (JobsOutcome::default(), 0);
         loop {
-            let jobs = match self.look().await {
+            let jobs = match self.read_jobs().await {
                 Ok(jobs) => jobs,
-                Err(failure) if deaf < DEAF && passing(&failure) => {
+                Err(failure) if deaf < UNANSWERED_POLLS_MAX && is_transient(&failure) => {
                     deaf += 1;
-                    tokio::time::sleep(self.beat).await;
+                    tokio::time::sleep(self.poll_interval).await;
                     continue;
                 }
-                Err(failure) => return Err(Failure { next: followed(&failure.next), ..failure }),
+                Err(failure) => return Err(Failure { next: add_follow_hint(&failure.next), ..failure }),
             };
             deaf = 0;
-            say(&doing(&jobs), pace(&jobs, self.objects, began));
-            if let Some(held) = jobs.iter().find(|job| job.state == State::Suspended) {
-                return Err(suspended(self.account, held));
+            say(&render_job_states(&jobs), measure_pace(&jobs, self.objects, began));
+            if let Some(held) = jobs.iter().find(|job| job.state == BatchJobState::Suspended) {
+                return Err(suspended_job_failure(self.account, held));
             }
-            if jobs.iter().all(|job| job.state.over()) {
+            if jobs.iter().all(|job| job.state.is_over()) {
                 for job in &jobs {
-                    self.enter(job, &mut ended, list).await?;
+                    self.add_job_outcome(job, &mut ended, list).await?;
                 }
                 return Ok(ended);
             }
-            tokio::time::sleep(self.beat).await;
+            tokio::time::sleep(self.poll_interval).await;
         }
     }
 
-    async fn look(&self) -> Result<Vec<Job>, Failure> {
+    async fn read_jobs(&self) -> Result<Vec<BatchJob>, Failure> {
         let asked = self.ids.iter().map(|id| async {
-            let gone = || Job {
+            let gone = || BatchJob {
                 id: id.clone(),
-                state: State::Failed,
+                state: BatchJobState::Failed,
                 why: "S3 has forgotten it".to_owned(),
-                ..Job::default()
+                ..BatchJob::default()
             };
-            Ok(Box::pin(self.cloud.job(self.account, id)).await?.unwrap_or_else(gone))
+            Ok(Box::pin(self.cloud.read_batch_job(self.account, id)).await?.unwrap_or_else(gone))
         });
         futures::future::try_join_all(asked).await
     }
 
-    async fn enter(
+    async fn add_job_outcome(
         &self,
-        job: &Job,
-        ended: &mut Ended,
-        list: &(dyn Fn(&[Unfit]) -> Result<(), Failure> + Sync),
+        job: &BatchJob,
+        ended: &mut JobsOutcome,
+        list: &(dyn Fn(&[FailedBatchTask]) -> Result<(), Failure> + Sync),
     ) -> Result<(), Failure> {
         ended.succeeded += job.succeeded;
         ended.failed += job.failed;
-        if job.state != State::Complete {
-            let how = if job.state == State::Cancelled { "was cancelled" } else { "failed" };
+        if job.state != BatchJobState::Complete {
+            let how = if job.state == BatchJobState::Cancelled { "was cancelled" } else { "failed" };
             let why = if job.why.is_empty() { String::new() } else { format!(": {}", job.why) };
             ended.broken.push(format!("job {} {how} after {} of {}{why}", job.id, job.succeeded, job.total));
         }
         if job.failed > 0 {
-            match self.cloud.failed_tasks(self.bucket, job).await {
+            match self.cloud.read_failed_tasks(self.bucket, job).await {
                 Ok(unfit) => {
                     for one in &unfit {
                         *ended.codes.entry(one.code.clone()).or_default() += 1;
@@ -113,7 +113,9 @@ impl Following<'_> {
                     list(&unfit)?;
                 }
                 // The words alone are lost: every object is looked at again.
-                Err(failure) if !matches!(failure.kind, Kind::Interrupted | Kind::Credentials) => {
+                Err(failure)
+                    if !matches!(failure.kind, FailureKind::Interrupted | FailureKind::Credentials) =>
+                {
                     ended.broken.push(format!("the report of job {} can't be read: {}", job.id, failure.why));
                 }
                 Err(failure) => return Err(failure),
@@ -124,18 +126,18 @@ impl Following<'_> {
 }
 
 /// Whether asking again may help: the jobs go on whether or not they are asked about.
-fn passing(failure: &Failure) -> bool {
-    failure.kind == Kind::Unreachable
-        || crate::aws::error::throttled(failure)
+fn is_transient(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Unreachable
+        || crate::aws::error::is_throttled(failure)
         || failure.code.as_deref() == Some("InternalServiceException")
 }
 
-fn followed(next: &str) -> String {
+fn add_follow_hint(next: &str) -> String {
     format!("{next}; the jobs run on at AWS, and the same command follows them")
 }
 
-fn suspended(account: &str, job: &Job) -> Failure {
-    Failure::other(
+fn suspended_job_failure(account: &str, job: &BatchJob) -> Failure {
+    Failure::other_failure(
         format!("S3 Batch Operations job {}", job.id),
         format!(
             "it is suspended{}",
@@ -149,9 +151,9 @@ fn suspended(account: &str, job: &Job) -> Failure {
     )
 }
 
-fn doing(jobs: &[Job]) -> String {
-    let over = jobs.iter().filter(|job| job.state.over()).count();
-    let held = jobs.iter().filter(|job| job.state == State::Paused).count();
+fn render_job_states(jobs: &[BatchJob]) -> String {
+    let over = jobs.iter().filter(|job| job.state.is_over()).count();
+    let held = jobs.iter().filter(|job| job.state == BatchJobState::Paused).count();
     let mut text = format!("{over} of {} jobs are over", jobs.len());
     if held > 0 {
         text.push_str(&format!("; {held} paused by S3 for a job of a higher priority"));
@@ -159,21 +161,21 @@ fn doing(jobs: &[Job]) -> String {
     text
 }
 
-fn pace(jobs: &[Job], objects: Option<u64>, began: Instant) -> Pace {
-    let sum = |of: fn(&Job) -> u64| jobs.iter().map(of).sum::<u64>();
+fn measure_pace(jobs: &[BatchJob], objects: Option<u64>, began: Instant) -> ProgressStats {
+    let sum = |of: fn(&BatchJob) -> u64| jobs.iter().map(of).sum::<u64>();
     let done = sum(|job| job.succeeded + job.failed);
     let total = sum(|job| job.total).max(objects.unwrap_or_default());
     let seconds = began.elapsed().as_secs_f64();
     let rate = (seconds > 0.0 && done > 0).then(|| done as f64 / seconds);
     let left = total.saturating_sub(done) as f64;
-    Pace {
+    ProgressStats {
         done: Some(done),
         total: (total > 0).then_some(total),
         skipped: Some(sum(|job| job.failed)),
         per_second: rate,
-        cost: Some(jobs.len() as f64 * JOB + done as f64 * TASK),
+        cost: Some(jobs.len() as f64 * COST_PER_JOB_USD + done as f64 * COST_PER_OBJECT_USD),
         seconds_left: rate.map(|rate| (left / rate).ceil() as u64),
-        ..Pace::default()
+        ..ProgressStats::default()
     }
 }
 
@@ -183,8 +185,9 @@ mod tests {
 
     #[test]
     fn a_job_that_waits_for_a_person_says_what_to_press() {
-        let job = Job { id: "j-1".to_owned(), why: "Awaiting confirmation".to_owned(), ..Job::default() };
-        let failure = suspended("123", &job);
+        let job =
+            BatchJob { id: "j-1".to_owned(), why: "Awaiting confirmation".to_owned(), ..BatchJob::default() };
+        let failure = suspended_job_failure("123", &job);
         assert_eq!(
             failure.to_string(),
             "S3 Batch Operations job j-1: it is suspended: Awaiting confirmation"
@@ -194,8 +197,14 @@ mod tests {
 
     #[test]
     fn the_words_count_what_is_over_and_what_is_held() {
-        let job = |state| Job { state, ..Job::default() };
-        assert_eq!(doing(&[job(State::Working), job(State::Complete)]), "1 of 2 jobs are over");
-        assert!(doing(&[job(State::Paused)]).ends_with("1 paused by S3 for a job of a higher priority"));
+        let job = |state| BatchJob { state, ..BatchJob::default() };
+        assert_eq!(
+            render_job_states(&[job(BatchJobState::Working), job(BatchJobState::Complete)]),
+            "1 of 2 jobs are over"
+        );
+        assert!(
+            render_job_states(&[job(BatchJobState::Paused)])
+                .ends_with("1 paused by S3 for a job of a higher priority")
+        );
     }
 }

@@ -8,8 +8,8 @@ mod plan;
 pub mod price;
 mod record;
 
-pub use self::plan::look;
-pub use super::reindex::spool::Spool;
+pub use self::plan::add_batch_changes;
+pub use super::reindex::spool::ManifestSpool;
 
 use std::{
     io::Write as _,
@@ -21,33 +21,33 @@ use std::{
 use tokio::time::Instant;
 
 use self::{
-    follow::{Ended, Following},
-    record::Record,
+    follow::{JobFollower, JobsOutcome},
+    record::BatchRecord,
 };
 use super::{
-    reindex::{self, Options},
+    reindex::{self, ReindexOptions},
     run::StageRun,
-    session::{Ground, Scene, retry_on_expiry::renewing},
-    stages::reindex::Pass,
+    session::{Session, Target, retry_on_expiry::retry_on_expiry},
+    stages::reindex::ReindexPass,
 };
-use crate::aws::batch::{Unfit, Wanted};
+use crate::aws::batch::{BatchJobSpec, FailedBatchTask};
 use crate::model::{
-    aws::evidence::{ReindexSeen, Role},
+    aws::evidence::{IamRole, ReindexEvidence},
     run::{
         answers::Answers,
-        failure::{Failure, Kind},
+        failure::{Failure, FailureKind},
         goal::Step,
     },
 };
 
 /// Between two looks at the jobs.
-const BEAT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
 /// Until S3 knows a role that was made or changed.
-const ROLE_KNOWN: Duration = Duration::from_secs(15);
+const ROLE_PROPAGATION_WAIT: Duration = Duration::from_secs(15);
 
 /// Where a run keeps what it knows, below the state directory.
 #[derive(Debug, Clone)]
-struct Places {
+struct BatchPaths {
     spool: PathBuf,
     record: PathBuf,
     /// The first pass's.
@@ -55,9 +55,9 @@ struct Places {
     failed: PathBuf,
 }
 
-impl Places {
-    fn of(ground: &Ground) -> Self {
-        let dir = ground.host.state.dir();
+impl BatchPaths {
+    fn from_session(session: &Session) -> Self {
+        let dir = session.host.state.dir();
         Self {
             spool: dir.join("batch"),
             record: dir.join("batch.jobs"),
@@ -66,92 +66,92 @@ impl Places {
         }
     }
 
-    fn clear(&self) {
+    fn remove_files(&self) {
         // Losing them, or not, loses no more than time.
-        for path in [&self.record, &self.cursor, &reindex::marker(&self.cursor)] {
+        for path in [&self.record, &self.cursor, &reindex::finished_marker_path(&self.cursor)] {
             let _ = std::fs::remove_file(path);
         }
         let _ = std::fs::remove_dir_all(&self.spool);
     }
 }
 
-fn jobs(count: usize) -> String {
+fn render_job_count(count: usize) -> String {
     if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") }
 }
 
 /// One reindex by this engine.
-pub struct Batch<'a> {
-    pub ground: &'a Ground,
+pub struct BatchReindex<'a> {
+    pub session: &'a Session,
     pub answers: &'a Answers,
     pub run: &'a StageRun,
-    pub seen: &'a ReindexSeen,
+    pub seen: &'a ReindexEvidence,
     /// The last pass's.
-    pub options: &'a Options,
-    pub pass: &'a Pass<'a>,
+    pub options: &'a ReindexOptions,
+    pub pass: &'a ReindexPass<'a>,
 }
 
-impl Batch<'_> {
+impl BatchReindex<'_> {
     /// From where it was left to its end.
-    pub async fn apply(&self) -> Result<(), Failure> {
-        let scene = self.ground.scene(self.answers).await?;
-        let places = Places::of(self.ground);
-        let role = self.ensure_role(&scene).await?;
+    pub async fn run_to_end(&self) -> Result<(), Failure> {
+        let target = self.session.resolve_target(self.answers).await?;
+        let places = BatchPaths::from_session(self.session);
+        let role = self.ensure_role(&target).await?;
         let fresh = (self.seen.batch_role.as_ref() != Some(&role)).then(Instant::now);
-        let rules = reindex::rules(scene.names.bucket(), &self.options.answers);
-        let mut left = Record::load(&places.record, &rules);
+        let rules = reindex::cursor_rules(target.names.bucket_name(), &self.options.answers);
+        let mut left = BatchRecord::load_record(&places.record, &rules);
         if self.options.answers.rescan || left.is_none() {
-            self.older_jobs(&scene, left.as_ref(), &places).await?;
+            self.follow_older_jobs(&target, left.as_ref(), &places).await?;
             if self.options.answers.rescan {
-                places.clear();
+                places.remove_files();
                 left = None;
             }
         }
         let mut record = if let Some(record) = left {
             record
         } else {
-            let record = self.spooled(&scene, &places).await?;
-            record.save(&places.record)?;
+            let record = self.run_spooling_pass(&target, &places).await?;
+            record.save_record(&places.record)?;
             record
         };
         if record.parts.is_empty() {
             // The pass from here has done all.
-            let done = reindex::marker(&places.cursor);
-            let _ = std::fs::rename(&done, reindex::marker(&self.options.cursor));
-            places.clear();
+            let done = reindex::finished_marker_path(&places.cursor);
+            let _ = std::fs::rename(&done, reindex::finished_marker_path(&self.options.cursor));
+            places.remove_files();
             return Ok(());
         }
         if !record.over {
             self.run
-                .step(Step::BatchJobs, "S3 Batch Operations", async {
-                    self.known(fresh).await?;
-                    self.make(&scene, &places, &role, &mut record).await?;
+                .run_step(Step::BatchJobs, "S3 Batch Operations", async {
+                    self.wait_for_role_propagation(fresh).await?;
+                    self.create_jobs(&target, &places, &role, &mut record).await?;
                     let ids: Vec<_> = record.parts.iter().filter_map(|part| part.job.clone()).collect();
                     let objects = record.parts.iter().map(|part| part.objects).sum();
-                    let ended = self.follow(&scene, &ids, Some(objects), &places).await?;
-                    let text = said(&ended, ids.len(), &places.failed);
+                    let ended = self.follow_jobs(&target, &ids, Some(objects), &places).await?;
+                    let text = render_jobs_outcome(&ended, ids.len(), &places.failed);
                     Ok(((), text))
                 })
                 .await?;
             record.over = true;
-            record.save(&places.record)?;
+            record.save_record(&places.record)?;
         }
-        self.pass.over_all(Step::Remainder, self.options).await?;
-        places.clear();
+        self.pass.reindex_all_objects(Step::Remainder, self.options).await?;
+        places.remove_files();
         Ok(())
     }
 
-    async fn ensure_role(&self, scene: &Scene) -> Result<Role, Failure> {
-        let (cloud, names) = (&scene.cloud, &scene.names);
-        let name = names.batch_role();
-        let say = self.run.progress(Step::Role);
+    async fn ensure_role(&self, target: &Target) -> Result<IamRole, Failure> {
+        let (cloud, names) = (&target.cloud, &target.names);
+        let name = names.batch_role_name();
+        let say = self.run.progress_reporter(Step::Role);
         let role = self
             .run
-            .step(Step::Role, format!("role {name}"), async {
+            .run_step(Step::Role, format!("role {name}"), async {
                 let role = cloud
                     .ensure_batch_role(
                         names,
                         self.seen.batch_role.as_ref(),
-                        (&scene.account, &scene.bucket.region),
+                        (&target.account, &target.bucket.region),
                         self.answers.permissions_boundary.as_deref(),
                         self.answers.consents.adopt,
                         &say,
@@ -160,21 +160,31 @@ impl Batch<'_> {
                 Ok((role, format!("role {name} stands")))
             })
             .await?;
-        let say = self.run.progress(Step::RolePolicy);
+        let say = self.run.progress_reporter(Step::RolePolicy);
         self.run
-            .step(Step::RolePolicy, format!("the policy of role {name}"), async {
+            .run_step(Step::RolePolicy, format!("the policy of role {name}"), async {
                 let policy = cloud.ensure_batch_policy(names, &role, &say).await?;
-                let role = Role { policy: Some(policy), ..role };
-                Ok((role, format!("role {name} may copy the objects of {}", names.bucket())))
+                let role = IamRole { policy: Some(policy), ..role };
+                Ok((role, format!("role {name} may copy the objects of {}", names.bucket_name())))
             })
             .await
     }
 
     /// Jobs that a run left whose record is lost, or is to be forgotten: two jobs for one object would only get in each
     /// other's way.
-    async fn older_jobs(&self, scene: &Scene, left: Option<&Record>, places: &Places) -> Result<(), Failure> {
-        let cloud = &scene.cloud;
-        let mut ids = cloud.open_jobs(&scene.account, &record::description(scene.names.bucket())).await?;
+    async fn follow_older_jobs(
+        &self,
+        target: &Target,
+        left: Option<&BatchRecord>,
+        places: &BatchPaths,
+    ) -> Result<(), Failure> {
+        let cloud = &target.cloud;
+        let mut ids = cloud
+            .list_open_batch_jobs(
+                &target.account,
+                &record::job_description_prefix(target.names.bucket_name()),
+            )
+            .await?;
         ids.extend(left.iter().flat_map(|left| &left.parts).filter_map(|part| part.job.clone()));
         ids.sort_unstable();
         ids.dedup();
@@ -182,64 +192,76 @@ impl Batch<'_> {
             return Ok(());
         }
         self.run
-            .step(Step::BatchJobs, format!("{} that an earlier run has made", jobs(ids.len())), async {
-                let ended = self.follow(scene, &ids, None, places).await?;
-                Ok(((), said(&ended, ids.len(), &places.failed)))
-            })
+            .run_step(
+                Step::BatchJobs,
+                format!("{} that an earlier run has made", render_job_count(ids.len())),
+                async {
+                    let ended = self.follow_jobs(target, &ids, None, places).await?;
+                    Ok(((), render_jobs_outcome(&ended, ids.len(), &places.failed)))
+                },
+            )
             .await
     }
 
     /// The first pass: what is ours is done, and the rest stands in the spool.
-    async fn spooled(&self, scene: &Scene, places: &Places) -> Result<Record, Failure> {
-        let (bucket, answers) = (scene.names.bucket(), &self.options.answers);
-        let standing = reindex::standing(bucket, answers, &places.cursor);
+    async fn run_spooling_pass(&self, target: &Target, places: &BatchPaths) -> Result<BatchRecord, Failure> {
+        let (bucket, answers) = (target.names.bucket_name(), &self.options.answers);
+        let standing = reindex::read_reindex_progress(bucket, answers, &places.cursor);
         let left = (standing.resumes.is_some() || standing.finished)
-            .then(|| Spool::left(&places.spool, bucket))
+            .then(|| ManifestSpool::open_existing(&places.spool, bucket))
             .flatten();
         let passed = standing.finished && left.is_some();
         let spool = if let Some(left) = left {
             left
         } else {
-            places.clear();
+            places.remove_files();
             // The last look is at every object again, however far an earlier run was.
-            reindex::forget(&self.options.cursor, bucket)?;
-            Spool::fresh(&places.spool, bucket)?
+            reindex::reset_reindex_progress(&self.options.cursor, bucket)?;
+            ManifestSpool::create_empty(&places.spool, bucket)?
         };
         let spool = Arc::new(spool);
         if !passed {
-            let options =
-                Options { cursor: places.cursor.clone(), spool: Some(spool.clone()), ..self.options.clone() };
-            self.pass.over_all(Step::Objects, &options).await?;
+            let options = ReindexOptions {
+                cursor: places.cursor.clone(),
+                spool: Some(spool.clone()),
+                ..self.options.clone()
+            };
+            self.pass.reindex_all_objects(Step::Objects, &options).await?;
         }
-        let rules = reindex::rules(bucket, answers);
-        Ok(Record::of(rules, &spool.about(), spool.filled()?, price::JOBS))
+        let rules = reindex::cursor_rules(bucket, answers);
+        Ok(BatchRecord::from_manifests(
+            rules,
+            &spool.spool_info(),
+            spool.collect_manifests()?,
+            price::JOBS_MAX,
+        ))
     }
 
     /// Writes the manifests and makes the jobs that aren't made yet; each is remembered at once, and found again by its
     /// token where that was lost.
-    async fn make(
+    async fn create_jobs(
         &self,
-        scene: &Scene,
-        places: &Places,
-        role: &Role,
-        record: &mut Record,
+        target: &Target,
+        places: &BatchPaths,
+        role: &IamRole,
+        record: &mut BatchRecord,
     ) -> Result<(), Failure> {
-        let (cloud, bucket) = (&scene.cloud, scene.names.bucket());
-        let say = self.run.progress(Step::BatchJobs);
+        let (cloud, bucket) = (&target.cloud, target.names.bucket_name());
+        let say = self.run.progress_reporter(Step::BatchJobs);
         for index in 0..record.parts.len() {
             let part = &record.parts[index];
             if part.job.is_some() {
                 continue;
             }
-            let manifest = record.manifest(part);
+            let manifest = record.manifest_key(part);
             let etag = if let Some(etag) = &part.etag {
                 etag.clone()
             } else {
                 say(&format!("writing the list of {} objects to {manifest}", part.objects));
                 let path = places.spool.join(format!("{}.csv", part.name));
                 if !path.exists() {
-                    places.clear();
-                    return Err(Failure::other(
+                    places.remove_files();
+                    return Err(Failure::other_failure(
                         path.display().to_string(),
                         "it is not there any more",
                         "run the same command again: what it held is looked at anew",
@@ -248,31 +270,36 @@ impl Batch<'_> {
                 cloud.write_manifest(bucket, &manifest, &path).await?
             };
             record.parts[index].etag = Some(etag.clone());
-            record.save(&places.record)?;
+            record.save_record(&places.record)?;
             let part = &record.parts[index];
-            let wanted = Wanted {
+            let wanted = BatchJobSpec {
                 set: &part.set,
                 manifest: &manifest,
                 etag: &etag,
-                reports: &record.reports(),
+                reports: &record.reports_prefix(),
                 before: record.before,
                 role_arn: &role.arn,
-                token: &record::token(&scene.account, bucket, &manifest, &etag),
-                description: &format!("{}{}/{}", record::description(bucket), record.run, part.name),
+                token: &record::derive_request_token(&target.account, bucket, &manifest, &etag),
+                description: &format!(
+                    "{}{}/{}",
+                    record::job_description_prefix(bucket),
+                    record.run,
+                    part.name
+                ),
             };
-            let id = cloud.create_job(&scene.account, &scene.names, &wanted).await?;
+            let id = cloud.create_batch_job(&target.account, &target.names, &wanted).await?;
             record.parts[index].job = Some(id);
-            record.save(&places.record)?;
+            record.save_record(&places.record)?;
         }
         Ok(())
     }
 
     /// Waits until S3 knows a role that was made or changed: a job that can't read its manifest fails.
-    async fn known(&self, changed: Option<Instant>) -> Result<(), Failure> {
+    async fn wait_for_role_propagation(&self, changed: Option<Instant>) -> Result<(), Failure> {
         let Some(changed) = changed else { return Ok(()) };
-        let left = self.ground.patience(ROLE_KNOWN).saturating_sub(changed.elapsed());
+        let left = self.session.scale_wait(ROLE_PROPAGATION_WAIT).saturating_sub(changed.elapsed());
         if !left.is_zero() {
-            self.run.progress(Step::BatchJobs)(&format!(
+            self.run.progress_reporter(Step::BatchJobs)(&format!(
                 "waiting {} s until S3 knows the role",
                 left.as_secs() + 1
             ));
@@ -285,32 +312,33 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn follow(
+    async fn follow_jobs(
         &self,
-        scene: &Scene,
+        target: &Target,
         ids: &[String],
         objects: Option<u64>,
-        places: &Places,
-    ) -> Result<Ended, Failure> {
-        let following = Following {
-            cloud: &scene.cloud,
-            account: &scene.account,
-            bucket: scene.names.bucket(),
+        places: &BatchPaths,
+    ) -> Result<JobsOutcome, Failure> {
+        let following = JobFollower {
+            cloud: &target.cloud,
+            account: &target.account,
+            bucket: target.names.bucket_name(),
             ids,
             objects,
-            beat: self.ground.patience(BEAT).max(Duration::from_millis(50)),
+            poll_interval: self.session.scale_wait(POLL_INTERVAL).max(Duration::from_millis(50)),
         };
-        let say = |text: &str, pace| self.run.pace(Step::BatchJobs, text, pace);
-        let list = |unfit: &[Unfit]| listed(&places.failed, unfit);
+        let say = |text: &str, pace| self.run.emit_pace(Step::BatchJobs, text, pace);
+        let list = |unfit: &[FailedBatchTask]| append_failed_tasks(&places.failed, unfit);
         let follow = || {
             let _ = std::fs::remove_file(&places.failed);
-            Box::pin(self.run.unless_stopped(following.to_the_end(&say, &list)))
+            Box::pin(self.run.unless_stopped(following.follow_to_end(&say, &list)))
         };
-        let followed = Box::pin(renewing(self.ground, &scene.cloud, self.run, Step::BatchJobs, follow)).await;
+        let followed =
+            Box::pin(retry_on_expiry(self.session, &target.cloud, self.run, Step::BatchJobs, follow)).await;
         followed.map_err(|failure| match failure.kind {
-            Kind::Interrupted => Failure::new(
-                Kind::Interrupted,
-                jobs(ids.len()),
+            FailureKind::Interrupted => Failure::new(
+                FailureKind::Interrupted,
+                render_job_count(ids.len()),
                 "no longer followed, as you asked; they run on at AWS",
                 "run the same command again: it follows them to their end",
             ),
@@ -320,7 +348,7 @@ impl Batch<'_> {
 }
 
 /// Notes what the jobs could not copy, a JSON object a line.
-fn listed(path: &Path, unfit: &[Unfit]) -> Result<(), Failure> {
+fn append_failed_tasks(path: &Path, unfit: &[FailedBatchTask]) -> Result<(), Failure> {
     let lines: String =
         unfit.iter().filter_map(|one| serde_json::to_string(one).ok()).map(|line| line + "\n").collect();
     let written = std::fs::OpenOptions::new()
@@ -329,7 +357,7 @@ fn listed(path: &Path, unfit: &[Unfit]) -> Result<(), Failure> {
         .open(path)
         .and_then(|mut file| file.write_all(lines.as_bytes()));
     written.map_err(|error| {
-        Failure::other(
+        Failure::other_failure(
             path.display().to_string(),
             error.to_string(),
             "make room or give another --state-dir, then run the same command again",
@@ -337,8 +365,8 @@ fn listed(path: &Path, unfit: &[Unfit]) -> Result<(), Failure> {
     })
 }
 
-fn said(ended: &Ended, count: usize, failed: &Path) -> String {
-    let mut text = format!("{}: {} objects copied by S3", jobs(count), ended.succeeded);
+fn render_jobs_outcome(ended: &JobsOutcome, count: usize, failed: &Path) -> String {
+    let mut text = format!("{}: {} objects copied by S3", render_job_count(count), ended.succeeded);
     if ended.failed > 0 {
         let codes: Vec<_> = ended.codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
         text.push_str(&format!(

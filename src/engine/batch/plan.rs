@@ -1,49 +1,52 @@
 //! What S3 Batch Operations means for a reindex's plan: the role, the jobs, and what is done from here after them.
 
-use super::{Places, jobs, price, record::Record};
+use super::{BatchPaths, price, record::BatchRecord, render_job_count};
 use crate::engine::{
     reindex,
-    resources::adoption::{Adoption, adoption},
-    session::Ground,
+    resources::adoption::{AdoptionList, require_ours_or_unmarked},
+    session::Session,
 };
 use crate::model::{
-    aws::evidence::ReindexSeen,
+    aws::evidence::ReindexEvidence,
     iam::policy,
     run::{
         answers::Answers,
         failure::Failure,
         goal::Step,
-        plan::{Plan, Verb},
+        plan::{ChangeKind, Plan},
     },
 };
 
 /// Adds to the plan of the objects what this engine makes and runs beside it.
-pub async fn look(
-    ground: &Ground,
+pub async fn add_batch_changes(
+    session: &Session,
     answers: &Answers,
     plan: &mut Plan,
-    seen: &mut ReindexSeen,
+    seen: &mut ReindexEvidence,
 ) -> Result<(), Failure> {
-    let scene = ground.scene(answers).await?;
-    let (names, bucket) = (&scene.names, &scene.bucket);
-    let role = scene.cloud.batch_role(names).await?;
-    let name = names.batch_role();
-    let trusted = policy::batch_trust(&scene.account, &bucket.region);
-    let mut adopted = Adoption::default();
+    let target = session.resolve_target(answers).await?;
+    let (names, bucket) = (&target.names, &target.bucket);
+    let role = target.cloud.read_batch_role(names).await?;
+    let name = names.batch_role_name();
+    let trusted = policy::build_batch_trust_policy(&target.account, &bucket.region);
+    let mut adopted = AdoptionList::default();
     match &role {
-        None => {
-            plan.line(Step::Role, Verb::Create, &name, "S3 Batch Operations copies packages as this role")
-        }
+        None => plan.add_change(
+            Step::Role,
+            ChangeKind::Create,
+            &name,
+            "S3 Batch Operations copies packages as this role",
+        ),
         Some(role) => {
-            let unmarked = adoption(&role.ownership, "role", &name, names)?;
-            let right = unmarked.is_none() && policy::carries(&role.trust, &trusted);
-            adopted.consider(unmarked, "its trust and its tags");
+            let unmarked = require_ours_or_unmarked(&role.ownership, "role", &name, names)?;
+            let right = unmarked.is_none() && policy::has_all_statements(&role.trust, &trusted);
+            adopted.add_unmarked(unmarked, "its trust and its tags");
             let (verb, why) = if right {
-                (Verb::Keep, "it is there, and trusted by jobs of this account")
+                (ChangeKind::Keep, "it is there, and trusted by jobs of this account")
             } else {
-                (Verb::Update, "S3 Batch Operations copies packages as this role")
+                (ChangeKind::Update, "S3 Batch Operations copies packages as this role")
             };
-            plan.line(Step::Role, verb, &name, why)
+            plan.add_change(Step::Role, verb, &name, why)
         }
     }
     .calls
@@ -51,33 +54,33 @@ pub async fn look(
     let right = role
         .as_ref()
         .and_then(|role| role.policy.as_ref())
-        .is_some_and(|stands| policy::carries(stands, &policy::batch_policy(names)));
-    plan.line(
+        .is_some_and(|stands| policy::has_all_statements(stands, &policy::build_batch_role_policy(names)));
+    plan.add_change(
         Step::RolePolicy,
-        if right { Verb::Keep } else { Verb::Attach },
+        if right { ChangeKind::Keep } else { ChangeKind::Attach },
         &name,
         "may read and write this bucket's objects and their tags; nothing else",
     )
     .calls
     .push("iam:PutRolePolicy".into());
-    let rules = reindex::rules(names.bucket(), &answers.reindex);
-    let why = match Record::load(&Places::of(ground).record, &rules) {
+    let rules = reindex::cursor_rules(names.bucket_name(), &answers.reindex);
+    let why = match BatchRecord::load_record(&BatchPaths::from_session(session).record, &rules) {
         Some(record) if !record.over => {
-            format!("goes on with the {} of the last run", jobs(record.parts.len()))
+            format!("goes on with the {} of the last run", render_job_count(record.parts.len()))
         }
-        _ => format!("a job for each set of headers and user metadata, {} at most", price::JOBS),
+        _ => format!("a job for each set of headers and user metadata, {} at most", price::JOBS_MAX),
     };
-    plan.line(Step::BatchJobs, Verb::Run, "S3 Batch Operations", why).calls.extend([
+    plan.add_change(Step::BatchJobs, ChangeKind::Run, "S3 Batch Operations", why).calls.extend([
         "s3:PutObject".into(),
         "s3:CreateJob".into(),
         "s3:DescribeJob".into(),
         "s3:ListJobs".into(),
     ]);
     let why = "every object is looked at again; what the jobs left is copied from here";
-    plan.line(Step::Remainder, Verb::Update, names.bucket(), why)
+    plan.add_change(Step::Remainder, ChangeKind::Update, names.bucket_name(), why)
         .calls
         .extend(["s3:HeadObject".into(), "s3:CopyObject".into()]);
-    plan.asks.extend(adopted.ask(answers, names));
+    plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
     seen.batch_role = role;
     Ok(())
 }

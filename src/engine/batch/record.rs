@@ -5,16 +5,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::aws::batch::Set;
-use crate::engine::reindex::spool::{About, Filled, replace};
-use crate::model::{packagecloud::object::OUR_PREFIX, run::failure::Failure};
+use crate::aws::batch::BatchCopyAttributes;
+use crate::engine::reindex::spool::{ReadyManifest, SpoolInfo, replace_file};
+use crate::model::{packagecloud::object::BATCH_KEY_PREFIX, run::failure::Failure};
 
 /// One job, made or to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub struct PlannedJob {
     /// `<set's digest>-<part>`, its file's and its manifest's name.
     pub name: String,
-    pub set: Set,
+    pub set: BatchCopyAttributes,
     pub objects: u64,
     /// The manifest's ETag, once it is written.
     pub etag: Option<String>,
@@ -24,22 +24,27 @@ pub struct Part {
 
 /// A run's jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct BatchRecord {
     /// The bucket, and what its keys were classed by: under others it is none.
     #[serde(default)]
     pub rules: String,
     pub run: String,
     pub before: i64,
-    pub parts: Vec<Part>,
+    pub parts: Vec<PlannedJob>,
     /// Whether all of them are over: then only what remains is left.
     pub over: bool,
 }
 
-impl Record {
+impl BatchRecord {
     /// A record of the longest of `filled`, `most` at most.
-    pub fn of(rules: String, about: &About, filled: Vec<Filled>, most: usize) -> Self {
-        let part =
-            |one: Filled| Part { name: one.name, set: one.set, objects: one.objects, etag: None, job: None };
+    pub fn from_manifests(rules: String, about: &SpoolInfo, filled: Vec<ReadyManifest>, most: usize) -> Self {
+        let part = |one: ReadyManifest| PlannedJob {
+            name: one.name,
+            set: one.set,
+            objects: one.objects,
+            etag: None,
+            job: None,
+        };
         Self {
             rules,
             run: about.run.clone(),
@@ -49,15 +54,15 @@ impl Record {
         }
     }
 
-    pub fn load(path: &Path, rules: &str) -> Option<Self> {
+    pub fn load_record(path: &Path, rules: &str) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         serde_json::from_slice(&text).ok().filter(|record: &Self| record.rules == rules)
     }
 
-    pub fn save(&self, path: &Path) -> Result<(), Failure> {
+    pub fn save_record(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        replace(path, &text).map_err(|error| {
-            Failure::other(
+        replace_file(path, &text).map_err(|error| {
+            Failure::other_failure(
                 path.display().to_string(),
                 error.to_string(),
                 "make room or give another --state-dir, then run the same command again",
@@ -66,26 +71,26 @@ impl Record {
     }
 
     /// Where the run's objects lie in the bucket: no key of packagecloud's begins so.
-    pub fn folder(&self) -> String {
-        format!("{OUR_PREFIX}batch/{}", self.run)
+    pub fn run_prefix(&self) -> String {
+        format!("{BATCH_KEY_PREFIX}batch/{}", self.run)
     }
 
-    pub fn manifest(&self, part: &Part) -> String {
-        format!("{}/{}.csv", self.folder(), part.name)
+    pub fn manifest_key(&self, part: &PlannedJob) -> String {
+        format!("{}/{}.csv", self.run_prefix(), part.name)
     }
 
-    pub fn reports(&self) -> String {
-        format!("{}/reports", self.folder())
+    pub fn reports_prefix(&self) -> String {
+        format!("{}/reports", self.run_prefix())
     }
 }
 
 /// A job's token: the same manifest in the same bucket is the same job, whoever asks for it and however often.
-pub fn token(account: &str, bucket: &str, manifest: &str, etag: &str) -> String {
+pub fn derive_request_token(account: &str, bucket: &str, manifest: &str, etag: &str) -> String {
     hex::encode(Sha256::digest(format!("{account}\n{bucket}\n{manifest}\n{etag}")))
 }
 
 /// How the description of each of a bucket's jobs begins.
-pub fn description(bucket: &str) -> String {
+pub fn job_description_prefix(bucket: &str) -> String {
     format!("packagecloud-cloudfront {bucket}: ")
 }
 
@@ -97,19 +102,21 @@ mod tests {
     fn a_record_is_read_back_only_under_its_own_rules() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("batch.jobs");
-        let record = Record { rules: "b".into(), run: "r".into(), ..Record::default() };
-        record.save(&path).unwrap();
-        assert_eq!(Record::load(&path, "b"), Some(record));
-        assert_eq!(Record::load(&path, "another"), None);
+        let record = BatchRecord { rules: "b".into(), run: "r".into(), ..BatchRecord::default() };
+        record.save_record(&path).unwrap();
+        assert_eq!(BatchRecord::load_record(&path, "b"), Some(record));
+        assert_eq!(BatchRecord::load_record(&path, "another"), None);
     }
 
     #[test]
     fn a_token_is_another_for_each_manifest_and_fits() {
-        let one = token("1", "pkgs", "a", "e");
-        assert_eq!(one, token("1", "pkgs", "a", "e"));
-        for other in
-            [token("2", "pkgs", "a", "e"), token("1", "pkgs", "b", "e"), token("1", "pkgs", "a", "f")]
-        {
+        let one = derive_request_token("1", "pkgs", "a", "e");
+        assert_eq!(one, derive_request_token("1", "pkgs", "a", "e"));
+        for other in [
+            derive_request_token("2", "pkgs", "a", "e"),
+            derive_request_token("1", "pkgs", "b", "e"),
+            derive_request_token("1", "pkgs", "a", "f"),
+        ] {
             assert_ne!(one, other);
         }
         assert_eq!(one.len(), 64, "S3 takes 64 characters");

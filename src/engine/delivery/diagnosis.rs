@@ -2,26 +2,26 @@
 //!
 //! The edge's answer and what AWS says of the parts are read together: alone, neither tells the cause.
 
-use crate::aws::web::Reply;
+use crate::aws::web::WebReply;
 use crate::edge::bundle::parse_description;
 use crate::model::{
     aws::{
-        evidence::{BootstrapSeen, DistributionSeen, Ownership},
-        names::Names,
+        evidence::{BootstrapEvidence, DistributionEvidence, Ownership},
+        names::ResourceNames,
     },
     iam::policy,
     run::{check::Check, failure::Failure},
     secret::Secret,
-    url::token::Construction,
+    url::token::TokenConstruction,
 };
 
 /// What AWS says of the road's parts: it tells apart causes that look alike from outside.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct RouteFacts {
     /// Whether the associated version holds this host's secret.
     pub holds_secret: Option<bool>,
     /// What the associated version accepts.
-    pub accepts: Option<Construction>,
+    pub accepts: Option<TokenConstruction>,
     /// The KMS key's id and state.
     pub key: Option<(String, String)>,
     /// Whether the function's role, and the key's policy, let it decrypt.
@@ -32,14 +32,14 @@ pub struct Known {
     pub ours: bool,
 }
 
-impl Known {
+impl RouteFacts {
     /// Of what the account holds, for this host's secret.
     #[must_use]
-    pub fn of(
-        below: &BootstrapSeen,
-        seen: &DistributionSeen,
+    pub fn from_observed(
+        below: &BootstrapEvidence,
+        seen: &DistributionEvidence,
         secret: Option<&Secret>,
-        names: &Names,
+        names: &ResourceNames,
         account: &str,
     ) -> Self {
         let associated = seen.distribution.as_ref().and_then(|distribution| {
@@ -49,10 +49,13 @@ impl Known {
         });
         let ours = seen.distribution.as_ref().is_some_and(|one| one.ownership == Ownership::Ours);
         Self {
-            holds_secret: associated.as_ref().zip(secret).and_then(|(held, secret)| held.holds(secret).ok()),
+            holds_secret: associated
+                .as_ref()
+                .zip(secret)
+                .and_then(|(held, secret)| held.has_secret(secret).ok()),
             accepts: associated.map(|held| held.construction),
             key: below.key.as_ref().map(|key| (key.id.clone(), key.state.clone())),
-            may_decrypt: may_decrypt(below, names, account).filter(|_| ours),
+            may_decrypt: can_role_decrypt(below, names, account).filter(|_| ours),
             // What lets another's distribution read is another's statement: the probes tell whether it does.
             granted: ours.then_some(seen.granted),
             ours,
@@ -61,19 +64,19 @@ impl Known {
 }
 
 /// By the policies that a set-up writes; an added Deny doesn't show in them.
-fn may_decrypt(below: &BootstrapSeen, names: &Names, account: &str) -> Option<bool> {
+fn can_role_decrypt(below: &BootstrapEvidence, names: &ResourceNames, account: &str) -> Option<bool> {
     let key = below.key.as_ref()?;
     let Some(role) = &below.role else { return Some(false) };
-    let by_role = role
-        .policy
-        .as_ref()
-        .is_some_and(|stands| policy::carries(stands, &policy::role_policy(names, &key.arn, account)));
-    let by_key = policy::carries(&key.policy, &policy::key_policy(names, &role.arn, account));
-    Some(policy::trusts_both(&role.trust) && by_role && by_key)
+    let by_role = role.policy.as_ref().is_some_and(|stands| {
+        policy::has_all_statements(stands, &policy::build_role_policy(names, &key.arn, account))
+    });
+    let by_key =
+        policy::has_all_statements(&key.policy, &policy::build_kms_key_policy(names, &role.arn, account));
+    Some(policy::trusts_both_services(&role.trust) && by_role && by_key)
 }
 
 /// No answer from the packages domain: what fails here fails for clients too.
-pub(crate) fn unreachable(domain: &str, failure: &Failure) -> (String, String) {
+pub(crate) fn diagnose_unreachable_domain(domain: &str, failure: &Failure) -> (String, String) {
     (
         format!("{domain} can't be reached from here: {}", failure.why),
         format!(
@@ -83,36 +86,36 @@ pub(crate) fn unreachable(domain: &str, failure: &Failure) -> (String, String) {
 }
 
 /// Why the edge did not serve a link of ours, and the next move: for each cause that can be told apart.
-pub(crate) fn refusal(reply: &Reply, known: &Known) -> (String, String) {
+pub(crate) fn diagnose_refusal(reply: &WebReply, known: &RouteFacts) -> (String, String) {
     let text = |why: &str, next: &str| (why.to_owned(), next.to_owned());
-    match (reply.status, reply.header("x-packagecloud-cloudfront")) {
+    match (reply.status, reply.find_header("x-packagecloud-cloudfront")) {
         (403, Some("bad-signature")) => match (known.holds_secret, known.accepts) {
-            (Some(false), _) => text(WRONG_SECRET.0, WRONG_SECRET.1),
+            (Some(false), _) => text(WRONG_SECRET_DIAGNOSIS.0, WRONG_SECRET_DIAGNOSIS.1),
             (Some(true), Some(accepts)) => (
                 format!("the edge holds this host's secret, accepts {accepts}, and refuses the signature"),
                 "an older version may still answer at some edges: look again in some minutes; then inspect the URL".to_owned(),
             ),
             _ => text(
                 "the edge refuses its signature: this host's secret is not the edge's, or tokens are made another way",
-                WRONG_SECRET.1,
+                WRONG_SECRET_DIAGNOSIS.1,
             ),
         },
-        (403, Some("expired")) => text("the edge says that it has expired: this machine's clock is slow", SET_CLOCK),
+        (403, Some("expired")) => text("the edge says that it has expired: this machine's clock is slow", SET_CLOCK_ADVICE),
         (403, Some(reason)) => {
             (format!("the edge refuses it: {reason}"), "run inspect on the URL to see why".to_owned())
         }
         (403, None) => match known.granted {
-            Some(false) => text(NO_GRANT.0, NO_GRANT.1),
+            Some(false) => text(NO_GRANT_DIAGNOSIS.0, NO_GRANT_DIAGNOSIS.1),
             Some(true) => text(
                 "S3 refuses CloudFront, though the bucket policy lets it read: another statement denies it, or the object is encrypted with a key that CloudFront may not use",
                 "look for a Deny in the bucket policy, and at the object's encryption; --origin-access oac serves SSE-KMS",
             ),
-            None => text("S3 refuses CloudFront", NO_GRANT.1),
+            None => text("S3 refuses CloudFront", NO_GRANT_DIAGNOSIS.1),
         },
         (503, _) => match &known.key {
-            Some((id, state)) if state != "Enabled" => key_is_off(id, state),
+            Some((id, state)) if state != "Enabled" => diagnose_disabled_key(id, state),
             None => text("the function can't decrypt the secret: its KMS key is not there", "run enable: it makes another, and a new function version"),
-            _ if known.may_decrypt == Some(false) => text(NO_DECRYPT.0, NO_DECRYPT.1),
+            _ if known.may_decrypt == Some(false) => text(NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1),
             _ => text(
                 "the function could not decrypt the secret, or could not run",
                 "run plan: it shows what differs in the role, the key's policy and the function; then look at the log group /aws/lambda/us-east-1.packagecloud_cloudfront_auth in the region nearest to you",
@@ -129,21 +132,21 @@ pub(crate) fn refusal(reply: &Reply, known: &Known) -> (String, String) {
 }
 
 /// What a slow clock wants.
-pub(crate) const SET_CLOCK: &str = "set the clock (chronyc makestep, or timedatectl set-ntp true)";
-const WRONG_SECRET: (&str, &str) = (
+pub(crate) const SET_CLOCK_ADVICE: &str = "set the clock (chronyc makestep, or timedatectl set-ntp true)";
+const WRONG_SECRET_DIAGNOSIS: (&str, &str) = (
     "this host's cloudfront_secret is not the one that the edge holds",
     "copy cloudfront_secret from a node whose links work (configuration --show-secret prints it there), then reconfigure and restart here; if this one is right on every node, run enable: it publishes it",
 );
-const NO_GRANT: (&str, &str) = (
+const NO_GRANT_DIAGNOSIS: (&str, &str) = (
     "S3 refuses CloudFront: the statement in the bucket policy that lets it read is gone",
     "run enable: it puts the statement back, and nothing else",
 );
-const NO_DECRYPT: (&str, &str) = (
+const NO_DECRYPT_DIAGNOSIS: (&str, &str) = (
     "the function can't decrypt the secret: its role, or the KMS key's policy, no longer lets it",
     "run enable: it puts the role's and the key's policy back, and nothing else",
 );
 
-fn key_is_off(id: &str, state: &str) -> (String, String) {
+fn diagnose_disabled_key(id: &str, state: &str) -> (String, String) {
     let next = if state == "PendingDeletion" {
         format!(
             "aws kms cancel-key-deletion --region us-east-1 --key-id {id}, then aws kms enable-key --region us-east-1 --key-id {id}"
@@ -156,31 +159,33 @@ fn key_is_off(id: &str, state: &str) -> (String, String) {
 
 /// Whether the parts stand that a link needs at the edge, by what AWS says: a function that runs already still
 /// holds what it decrypted, the next one wouldn't.
-pub(crate) fn parts(known: &Known) -> Vec<Check> {
+pub(crate) fn component_checks(known: &RouteFacts) -> Vec<Check> {
     let mut checks = Vec::new();
     checks.push(match &known.key {
         Some((_, state)) if state == "Enabled" && known.may_decrypt == Some(false) => {
-            Check::fail("kms-key", NO_DECRYPT.0, NO_DECRYPT.1)
+            Check::failed_check("kms-key", NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1)
         }
-        Some((_, state)) if state == "Enabled" => Check::pass("kms-key", "it is enabled"),
+        Some((_, state)) if state == "Enabled" => Check::passed_check("kms-key", "it is enabled"),
         Some((id, state)) => {
-            let (why, next) = key_is_off(id, state);
-            Check::fail("kms-key", why, next)
+            let (why, next) = diagnose_disabled_key(id, state);
+            Check::failed_check("kms-key", why, next)
         }
         None if !known.ours => {
-            Check::unknown("kms-key", "the distribution is another's, and so is its function's key")
+            Check::unknown_check("kms-key", "the distribution is another's, and so is its function's key")
         }
-        None => Check::fail("kms-key", "there is none", "run enable: it makes it"),
+        None => Check::failed_check("kms-key", "there is none", "run enable: it makes it"),
     });
     checks.push(match known.holds_secret {
-        Some(true) => Check::pass("edge-secret", "the edge holds this host's secret"),
-        Some(false) => Check::fail("edge-secret", WRONG_SECRET.0, WRONG_SECRET.1),
-        None => Check::unknown("edge-secret", "the associated version doesn't tell which secret it holds"),
+        Some(true) => Check::passed_check("edge-secret", "the edge holds this host's secret"),
+        Some(false) => Check::failed_check("edge-secret", WRONG_SECRET_DIAGNOSIS.0, WRONG_SECRET_DIAGNOSIS.1),
+        None => {
+            Check::unknown_check("edge-secret", "the associated version doesn't tell which secret it holds")
+        }
     });
     checks.push(match known.granted {
-        Some(true) => Check::pass("bucket-grant", "the bucket policy lets CloudFront read"),
-        Some(false) => Check::fail("bucket-grant", NO_GRANT.0, NO_GRANT.1),
-        None => Check::unknown("bucket-grant", "there is no distribution of this install"),
+        Some(true) => Check::passed_check("bucket-grant", "the bucket policy lets CloudFront read"),
+        Some(false) => Check::failed_check("bucket-grant", NO_GRANT_DIAGNOSIS.0, NO_GRANT_DIAGNOSIS.1),
+        None => Check::unknown_check("bucket-grant", "there is no distribution of this install"),
     });
     checks
 }

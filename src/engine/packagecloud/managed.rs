@@ -2,49 +2,49 @@
 
 use std::time::Duration;
 
-use crate::host::Written;
+use crate::host::ConfigWriteResult;
 use crate::model::{
-    aws::evidence::ConfigSeen,
+    aws::evidence::ObservedConfig,
     packagecloud::{
-        settings::{HASH, Key, Values},
+        settings::{RAILS_HASH, SettingKey, SettingValues},
         snippet,
     },
     run::{
-        answers::{Answers, Managed},
+        answers::{Answers, ManagedFileAction},
         failure::Failure,
         goal::Step,
-        plan::{Ask, Consent, Exhibit},
+        plan::{Attachment, Confirmation, Consent},
     },
 };
 
 use crate::engine::{
     run::StageRun,
-    session::Ground,
-    stages::configuration::{Aim, edits},
+    session::Session,
+    stages::configuration::{WritePurpose, build_edits},
 };
 
 /// Holds what a configuration client is waited for to write: Ruby's lines, and the same as its tool wants them.
-const AWAITED: &str = "managed-values";
-const SNIPPET: &str = "managed-snippet";
+const PENDING_VALUES_FILE: &str = "managed-values";
+const SNIPPET_FILE: &str = "managed-snippet";
 
 /// How often a managed host's file is looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const FILE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// However fast a sandbox is.
-const SHORTEST: Duration = Duration::from_millis(20);
+const POLL_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
 /// Whether the host's tool is waited for, and writes all of the values at once: it is given them once, when the last of
 /// them is known.
-pub(crate) fn is_waited_for(config: &ConfigSeen, answers: &Answers) -> bool {
-    config.managed.is_some() && answers.consents.managed == Some(Managed::Wait)
+pub(crate) fn is_tool_write_awaited(config: &ObservedConfig, answers: &Answers) -> bool {
+    config.managed.is_some() && answers.consents.managed == Some(ManagedFileAction::Wait)
 }
 
 /// A file that a configuration client writes is not ours to edit unasked.
-pub(crate) fn ask(config: &ConfigSeen, answers: &Answers) -> Option<Ask> {
+pub(crate) fn managed_host_confirmation(config: &ObservedConfig, answers: &Answers) -> Option<Confirmation> {
     let (tool, how) = config.managed.as_ref()?;
     if answers.consents.managed.is_some() {
         return None;
     }
-    Some(Ask {
+    Some(Confirmation {
         consent: Consent::Managed,
         question: format!(
             "{tool} manages this host ({how}) and would undo the edit on its next run. Write the file now all the same?"
@@ -53,18 +53,18 @@ pub(crate) fn ask(config: &ConfigSeen, answers: &Answers) -> Option<Ask> {
 }
 
 /// What is said where the file is written although a client manages it.
-pub(crate) fn note(config: &ConfigSeen, answers: &Answers) -> Option<String> {
+pub(crate) fn managed_write_warning(config: &ObservedConfig, answers: &Answers) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
-    (answers.consents.managed == Some(Managed::Write)).then(|| {
+    (answers.consents.managed == Some(ManagedFileAction::Write)).then(|| {
         format!(
             "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {}.",
-            pause(tool)
+            tool_pause_instruction(tool)
         )
     })
 }
 
 /// How a client is kept from running.
-pub(crate) fn pause(tool: &str) -> &'static str {
+pub(crate) fn tool_pause_instruction(tool: &str) -> &'static str {
     match tool {
         "chef" => "stop chef-client (systemctl stop chef-client.timer chef-client)",
         "puppet" => "run: puppet agent --disable",
@@ -73,65 +73,74 @@ pub(crate) fn pause(tool: &str) -> &'static str {
 }
 
 /// The lines as the tool that manages the file wants them, for whoever keeps them there; secrets are hidden.
-pub(crate) fn exhibit(config: &ConfigSeen, wanted: &Values, keys: &[Key]) -> Option<Exhibit> {
+pub(crate) fn snippet_attachment(
+    config: &ObservedConfig,
+    wanted: &SettingValues,
+    keys: &[SettingKey],
+) -> Option<Attachment> {
     let (tool, _) = config.managed.as_ref()?;
-    Some(Exhibit {
+    Some(Attachment {
         title: format!("For {tool}, which writes {}", config.path),
-        lines: snippet::of(tool, &only(&wanted.hidden(), keys)).lines().map(str::to_owned).collect(),
+        lines: snippet::render_snippet(tool, &select_values(&wanted.with_redacted_secret(), keys))
+            .lines()
+            .map(str::to_owned)
+            .collect(),
         copy: true,
     })
 }
 
 /// `keys` of the values, and nothing else of them.
-fn only(values: &Values, keys: &[Key]) -> Values {
+fn select_values(values: &SettingValues, keys: &[SettingKey]) -> SettingValues {
     let has = |key| keys.contains(&key);
-    Values {
-        enabled: values.enabled.filter(|_| has(Key::Enabled)),
-        secret: values.secret.clone().filter(|_| has(Key::Secret)),
-        distribution_id: values.distribution_id.clone().filter(|_| has(Key::DistributionId)),
-        packages_domain: values.packages_domain.clone().filter(|_| has(Key::PackagesDomain)),
+    SettingValues {
+        enabled: values.enabled.filter(|_| has(SettingKey::Enabled)),
+        secret: values.secret.clone().filter(|_| has(SettingKey::Secret)),
+        distribution_id: values.distribution_id.clone().filter(|_| has(SettingKey::DistributionId)),
+        packages_domain: values.packages_domain.clone().filter(|_| has(SettingKey::PackagesDomain)),
     }
 }
 
 /// Waits until the host's configuration client has written `keys` of `values`. They are shown in a file that only this
 /// user reads, since the secret may be among them.
-pub(crate) async fn written(
-    ground: &Ground,
+pub(crate) async fn wait_until_values_written(
+    session: &Session,
     tool: &str,
-    (values, keys): (&Values, &[Key]),
+    (values, keys): (&SettingValues, &[SettingKey]),
     run: &StageRun,
     step: Step,
-    aim: Aim,
-) -> Result<Written, Failure> {
-    let wanted = edits(values, keys);
-    let lines: String =
-        wanted.iter().map(|(key, value)| format!("{HASH}['{}'] = {value}\n", key.name())).collect();
-    ground.host.state.write(AWAITED, lines.as_bytes())?;
-    let snippet = format!("{}\n", snippet::of(tool, &only(values, keys)));
-    let path = ground.host.state.write(SNIPPET, snippet.as_bytes())?;
-    let say = run.progress(step);
+    aim: WritePurpose,
+) -> Result<ConfigWriteResult, Failure> {
+    let wanted = build_edits(values, keys);
+    let lines: String = wanted
+        .iter()
+        .map(|(key, value)| format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name()))
+        .collect();
+    session.host.state.write_file(PENDING_VALUES_FILE, lines.as_bytes())?;
+    let snippet = format!("{}\n", snippet::render_snippet(tool, &select_values(values, keys)));
+    let path = session.host.state.write_file(SNIPPET_FILE, snippet.as_bytes())?;
+    let say = run.progress_reporter(step);
     let began = tokio::time::Instant::now();
     loop {
         {
-            let _turn = ground.turn().await?;
-            aim.begin(ground).await?;
+            let _turn = session.acquire_write_lock().await?;
+            aim.begin_write(session).await?;
         }
         say(&format!(
             "waiting for {tool} to write the lines of {} to {}, {} s",
             path.display(),
-            ground.host.config_place(),
+            session.host.config_location(),
             began.elapsed().as_secs()
         ));
         // What is kept here doesn't count: the file must hold it.
-        let now = ground.host.read_config().await?.file.values();
-        if wanted.iter().all(|(key, value)| now.ruby(*key).as_ref() == Some(value)) {
-            ground.host.forget_awaited();
-            ground.host.state.remove(AWAITED);
-            ground.host.state.remove(SNIPPET);
-            return Ok(Written { backup: None, diff: Vec::new() });
+        let now = session.host.read_config().await?.file.setting_values();
+        if wanted.iter().all(|(key, value)| now.render_ruby_value(*key).as_ref() == Some(value)) {
+            session.host.remove_pending_secret();
+            session.host.state.remove_file(PENDING_VALUES_FILE);
+            session.host.state.remove_file(SNIPPET_FILE);
+            return Ok(ConfigWriteResult { backup: None, diff: Vec::new() });
         }
         let pause = async {
-            tokio::time::sleep(ground.patience(LOOK_AGAIN).max(SHORTEST)).await;
+            tokio::time::sleep(session.scale_wait(FILE_POLL_INTERVAL).max(POLL_INTERVAL_MIN)).await;
             Ok(())
         };
         run.unless_stopped(pause).await?;

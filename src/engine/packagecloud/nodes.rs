@@ -4,29 +4,29 @@
 
 use futures::future::join_all;
 
-use crate::host::Config;
+use crate::host::LoadedConfig;
 use crate::model::{
-    aws::evidence::ConfigSeen,
-    packagecloud::settings::{Key, Values},
+    aws::evidence::ObservedConfig,
+    packagecloud::settings::{SettingKey, SettingValues},
     run::{answers::Answers, check::Check, failure::Failure},
 };
 
-use crate::engine::session::Ground;
+use crate::engine::session::Session;
 
 /// What is compared of a node's file.
-pub(crate) struct Node {
+pub(crate) struct NodeConfig {
     /// As the operator named it.
     pub name: String,
-    pub seen: ConfigSeen,
+    pub seen: ObservedConfig,
     bucket: Option<String>,
 }
 
-impl Node {
-    pub(crate) fn of(ground: &Ground, config: &Config) -> Self {
+impl NodeConfig {
+    pub(crate) fn from_config(session: &Session, config: &LoadedConfig) -> Self {
         Self {
-            name: ground.host.reach.name().unwrap_or("this host").to_owned(),
+            name: session.host.transport.remote_name().unwrap_or("this host").to_owned(),
             seen: config.seen.clone(),
-            bucket: config.file.bucket().map(|(_, bucket)| bucket.to_owned()),
+            bucket: config.file.find_bucket().map(|(_, bucket)| bucket.to_owned()),
         }
     }
 }
@@ -35,19 +35,24 @@ impl Node {
 ///
 /// # Errors
 /// Where one can't be read, or isn't a node of the same packagecloud.
-pub(crate) async fn others(ground: &Ground, first: &Config, answers: &Answers) -> Result<Vec<Node>, Failure> {
-    let others = ground.others();
+pub(crate) async fn read_other_nodes(
+    session: &Session,
+    first: &LoadedConfig,
+    answers: &Answers,
+) -> Result<Vec<NodeConfig>, Failure> {
+    let others = session.other_nodes();
     if others.is_empty() {
         return Ok(Vec::new());
     }
     let read = join_all(others.iter().map(|node| node.host.read_config())).await;
-    let first = Node::of(ground, first);
+    let first = NodeConfig::from_config(session, first);
     let mut nodes = Vec::new();
-    for (ground, config) in others.iter().zip(read) {
-        let node = Node::of(ground, &config?);
-        if let Some(failed) = Some(compare(&first, &node, answers.consents.new_secret)).filter(Check::failed)
+    for (session, config) in others.iter().zip(read) {
+        let node = NodeConfig::from_config(session, &config?);
+        if let Some(failed) =
+            Some(compare_nodes(&first, &node, answers.consents.new_secret)).filter(Check::has_failed)
         {
-            return Err(Failure::other(
+            return Err(Failure::other_failure(
                 node.seen.path.clone(),
                 format!("{}; nothing was changed", failed.detail),
                 failed.next,
@@ -59,35 +64,39 @@ pub(crate) async fn others(ground: &Ground, first: &Config, answers: &Answers) -
 }
 
 /// One check for each of the other nodes.
-pub(crate) async fn checks(ground: &Ground, first: Option<&Config>, answers: &Answers) -> Vec<Check> {
-    let others = ground.others();
+pub(crate) async fn check_other_nodes(
+    session: &Session,
+    first: Option<&LoadedConfig>,
+    answers: &Answers,
+) -> Vec<Check> {
+    let others = session.other_nodes();
     let read = join_all(others.iter().map(|node| node.host.read_config())).await;
-    let first = first.map(|config| Node::of(ground, config));
+    let first = first.map(|config| NodeConfig::from_config(session, config));
     others
         .iter()
         .zip(read)
-        .map(|(ground, config)| match (&first, config) {
-            (_, Err(failure)) => Check::fail(
-                format!("node {}", ground.host.reach.name().unwrap_or_default()),
+        .map(|(session, config)| match (&first, config) {
+            (_, Err(failure)) => Check::failed_check(
+                format!("node {}", session.host.transport.remote_name().unwrap_or_default()),
                 failure.to_string(),
                 failure.next,
             ),
             (Some(first), Ok(config)) => {
-                compare(first, &Node::of(ground, &config), answers.consents.new_secret)
+                compare_nodes(first, &NodeConfig::from_config(session, &config), answers.consents.new_secret)
             }
-            (None, Ok(config)) => Check::pass(config.seen.path.clone(), "it can be read"),
+            (None, Ok(config)) => Check::passed_check(config.seen.path.clone(), "it can be read"),
         })
         .collect()
 }
 
 /// Whether `other` can be given what `first` holds.
-fn compare(first: &Node, other: &Node, new_secret: bool) -> Check {
+fn compare_nodes(first: &NodeConfig, other: &NodeConfig, new_secret: bool) -> Check {
     let name = format!("node {}", other.name);
     let (a, b) = (&first.seen.values, &other.seen.values);
     if let (Some(one), Some(two)) = (&first.bucket, &other.bucket)
         && one != two
     {
-        return Check::fail(
+        return Check::failed_check(
             name,
             format!(
                 "its packagecloud.rb names bucket {two}, that of {} bucket {one}: they are no nodes of one packagecloud",
@@ -100,7 +109,7 @@ fn compare(first: &Node, other: &Node, new_secret: bool) -> Check {
         && one != two
         && !new_secret
     {
-        return Check::fail(
+        return Check::failed_check(
             name,
             format!(
                 "it holds another cloudfront_secret than {}: the edge would refuse one node's links",
@@ -112,73 +121,96 @@ fn compare(first: &Node, other: &Node, new_secret: bool) -> Check {
             ),
         );
     }
-    let same = Key::ALL.iter().all(|&key| a.ruby(key) == b.ruby(key));
+    let same = SettingKey::ALL.iter().all(|&key| a.render_ruby_value(key) == b.render_ruby_value(key));
     if same {
-        return Check::pass(name, format!("{} says the same as that of {}", other.seen.path, first.name));
+        return Check::passed_check(
+            name,
+            format!("{} says the same as that of {}", other.seen.path, first.name),
+        );
     }
-    let mut differs: Vec<String> = Key::ALL
+    let mut differs: Vec<String> = SettingKey::ALL
         .iter()
-        .filter(|&&key| a.ruby(key) != b.ruby(key))
+        .filter(|&&key| a.render_ruby_value(key) != b.render_ruby_value(key))
         .map(|&key| {
-            format!("{} is {} there and {} on {}", key.name(), shown(b, key), shown(a, key), first.name)
+            format!(
+                "{} is {} there and {} on {}",
+                key.setting_name(),
+                render_value(b, key),
+                render_value(a, key),
+                first.name
+            )
         })
         .collect();
     differs.sort();
     // It is given the first one's, which is what it is named for.
-    Check::unknown(name, format!("{}; it is given the values of {}", differs.join(", "), first.name))
+    Check::unknown_check(name, format!("{}; it is given the values of {}", differs.join(", "), first.name))
 }
 
-fn shown(values: &Values, key: Key) -> String {
-    values.hidden().ruby(key).unwrap_or_else(|| "not there".to_owned())
+fn render_value(values: &SettingValues, key: SettingKey) -> String {
+    values.with_redacted_secret().render_ruby_value(key).unwrap_or_else(|| "not there".to_owned())
 }
 
 /// Which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.
-pub(crate) fn missing(seen: &ConfigSeen, wanted: &Values, keys: &[Key]) -> Vec<Key> {
+pub(crate) fn missing_keys(
+    seen: &ObservedConfig,
+    wanted: &SettingValues,
+    keys: &[SettingKey],
+) -> Vec<SettingKey> {
     keys.iter()
         .copied()
-        .filter(|&key| wanted.ruby(key).is_some() && wanted.ruby(key) != seen.values.ruby(key))
+        .filter(|&key| {
+            wanted.render_ruby_value(key).is_some()
+                && wanted.render_ruby_value(key) != seen.values.render_ruby_value(key)
+        })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{run::check::Verdict, secret::Secret};
+    use crate::model::{run::check::CheckVerdict, secret::Secret};
 
-    fn node(name: &str, secret: Option<&str>, on: Option<bool>, bucket: &str) -> Node {
-        let values = Values { enabled: on, secret: secret.map(Secret::new), ..Values::default() };
-        let seen = ConfigSeen { path: format!("{name}:p.rb"), values, ..ConfigSeen::default() };
-        Node { name: name.into(), seen, bucket: Some(bucket.into()) }
+    fn sample_node(name: &str, secret: Option<&str>, on: Option<bool>, bucket: &str) -> NodeConfig {
+        let values =
+            SettingValues { enabled: on, secret: secret.map(Secret::new), ..SettingValues::default() };
+        let seen = ObservedConfig { path: format!("{name}:p.rb"), values, ..ObservedConfig::default() };
+        NodeConfig { name: name.into(), seen, bucket: Some(bucket.into()) }
     }
 
     #[test]
     fn two_secrets_or_two_buckets_are_refused_and_all_else_is_named() {
-        let first = node("web1", Some("one"), Some(true), "shop");
-        let of = |other: &Node| compare(&first, other, false);
-        assert_eq!(of(&node("web2", Some("one"), Some(true), "shop")).result, Verdict::Pass);
-        let off = of(&node("web2", Some("one"), Some(false), "shop"));
-        assert_eq!(off.result, Verdict::Unknown);
+        let first = sample_node("web1", Some("one"), Some(true), "shop");
+        let of = |other: &NodeConfig| compare_nodes(&first, other, false);
+        assert_eq!(of(&sample_node("web2", Some("one"), Some(true), "shop")).result, CheckVerdict::Pass);
+        let off = of(&sample_node("web2", Some("one"), Some(false), "shop"));
+        assert_eq!(off.result, CheckVerdict::Unknown);
         assert!(off.detail.contains("cloudfront_enabled is false there and true on web1"), "{off:?}");
-        let none = of(&node("web2", None, None, "shop"));
+        let none = of(&sample_node("web2", None, None, "shop"));
         assert!(
             none.detail.contains("cloudfront_secret is not there there") || none.detail.contains("not there")
         );
         assert!(!none.detail.contains("one'"), "the secret is hidden: {none:?}");
-        let secret = of(&node("web2", Some("two"), None, "shop"));
-        assert!(secret.failed() && secret.detail.contains("another cloudfront_secret"), "{secret:?}");
+        let secret = of(&sample_node("web2", Some("two"), None, "shop"));
+        assert!(secret.has_failed() && secret.detail.contains("another cloudfront_secret"), "{secret:?}");
         assert!(
-            !compare(&first, &node("web2", Some("two"), None, "shop"), true).failed(),
+            !compare_nodes(&first, &sample_node("web2", Some("two"), None, "shop"), true).has_failed(),
             "a new one goes to all"
         );
-        let bucket = of(&node("web2", Some("one"), None, "other"));
-        assert!(bucket.failed() && bucket.detail.contains("no nodes of one packagecloud"), "{bucket:?}");
+        let bucket = of(&sample_node("web2", Some("one"), None, "other"));
+        assert!(bucket.has_failed() && bucket.detail.contains("no nodes of one packagecloud"), "{bucket:?}");
     }
 
     #[test]
     fn a_node_is_given_what_it_lacks() {
-        let wanted = node("web1", Some("one"), Some(true), "shop").seen.values;
-        let other = node("web2", None, Some(false), "shop").seen;
-        assert_eq!(missing(&other, &wanted, &Key::ALL), [Key::Enabled, Key::Secret]);
-        assert_eq!(missing(&other, &wanted, &[Key::Secret, Key::DistributionId]), [Key::Secret]);
+        let wanted = sample_node("web1", Some("one"), Some(true), "shop").seen.values;
+        let other = sample_node("web2", None, Some(false), "shop").seen;
+        assert_eq!(
+            missing_keys(&other, &wanted, &SettingKey::ALL),
+            [SettingKey::Enabled, SettingKey::Secret]
+        );
+        assert_eq!(
+            missing_keys(&other, &wanted, &[SettingKey::Secret, SettingKey::DistributionId]),
+            [SettingKey::Secret]
+        );
     }
 }

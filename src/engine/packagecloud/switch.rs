@@ -5,54 +5,54 @@
 
 use std::time::Duration;
 
-use crate::host::Outcome;
+use crate::host::CtlOutcome;
 use crate::model::run::{
     answers::Answers,
-    failure::{Failure, Kind},
+    failure::{Failure, FailureKind},
     goal::Step,
-    plan::{Plan, Verb},
+    plan::{ChangeKind, Plan},
 };
 
 use crate::engine::{
-    delivery::probe::{self, Place},
+    delivery::probe::{self, RedirectTarget},
     run::StageRun,
-    session::{Ground, run_lock::mark},
+    session::{Session, run_lock::new_unique_mark},
 };
 
 /// Within this the redirects must have followed.
-const FOLLOWED: Duration = Duration::from_mins(1);
+const REDIRECT_SWITCH_TIMEOUT: Duration = Duration::from_mins(1);
 
-const UNSEEN: &str = "where it redirects could not be seen: there is no --probe-url";
+const REDIRECT_UNKNOWN_TEXT: &str = "where it redirects could not be seen: there is no --probe-url";
 /// Where the time of the last go-live is kept.
-const ON_SINCE: &str = "on-since";
+const ON_SINCE_NOTE: &str = "on-since";
 /// Where the intent is kept.
-const INTENT: &str = "switch";
+const INTENT_NOTE: &str = "switch";
 
 /// Notes that packagecloud shall be switched to `on`; in the turn in which that is written.
-pub(crate) fn intend(ground: &Ground, on: bool) {
-    let intent = format!("{} {}", if on { "on" } else { "off" }, mark());
+pub(crate) fn save_switch_intent(session: &Session, on: bool) {
+    let intent = format!("{} {}", if on { "on" } else { "off" }, new_unique_mark());
     // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
-    ground.host.note(INTENT, &intent);
-    ground.keep_intent(&intent);
-    ground.host.forget_note(ON_SINCE);
+    session.host.write_note(INTENT_NOTE, &intent);
+    session.remember_switch_intent(&intent);
+    session.host.remove_note(ON_SINCE_NOTE);
 }
 
 /// Begins to switch on, where nobody has switched off meanwhile; in the turn in which that is written.
-pub(crate) async fn begin_on(ground: &Ground) -> Result<(), Failure> {
-    ground.not_switched_off_meanwhile().await?;
-    intend(ground, true);
+pub(crate) async fn begin_switch_on(session: &Session) -> Result<(), Failure> {
+    session.ensure_not_disabled().await?;
+    save_switch_intent(session, true);
     Ok(())
 }
 
 /// Clears this run's intent: packagecloud follows the file. One of a run beside it stays until that run has seen the same.
-pub(crate) async fn done(ground: &Ground) {
-    let _turn = ground.turn_if_free().await;
-    clear(ground);
+pub(crate) async fn finish_switch(session: &Session) {
+    let _turn = session.try_acquire_write_lock().await;
+    clear_own_intent(session);
 }
 
-fn clear(ground: &Ground) {
-    if ground.host.noted(INTENT).is_some_and(|intent| ground.is_our_intent(&intent)) {
-        ground.host.forget_note(INTENT);
+fn clear_own_intent(session: &Session) {
+    if session.host.read_note(INTENT_NOTE).is_some_and(|intent| session.is_our_intent(&intent)) {
+        session.host.remove_note(INTENT_NOTE);
     }
 }
 
@@ -61,33 +61,33 @@ fn clear(ground: &Ground) {
 ///
 /// # Errors
 /// Where somebody has. Whoever does after this sees in packagecloud.rb that it is on.
-pub(crate) async fn done_live(ground: &Ground) -> Result<(), Failure> {
-    let _turn = ground.turn().await?;
-    ground.not_switched_off_meanwhile().await?;
-    clear(ground);
+pub(crate) async fn finish_switch_on(session: &Session) -> Result<(), Failure> {
+    let _turn = session.acquire_write_lock().await?;
+    session.ensure_not_disabled().await?;
+    clear_own_intent(session);
     // Lost, verify says no more than that it is on.
-    ground.host.note(ON_SINCE, &ground.host.clock.now().as_secs().to_string());
+    session.host.write_note(ON_SINCE_NOTE, &session.host.clock.now().as_secs().to_string());
     Ok(())
 }
 
 /// Since when CloudFront is on, where going live was this program's.
-pub(crate) fn on_since(ground: &Ground) -> Option<Duration> {
-    ground.host.noted(ON_SINCE)?.parse().ok().map(Duration::from_secs)
+pub(crate) fn read_on_since(session: &Session) -> Option<Duration> {
+    session.host.read_note(ON_SINCE_NOTE)?.parse().ok().map(Duration::from_secs)
 }
 
 /// Whether a switch was begun and not seen to its end.
-pub(crate) fn begun(ground: &Ground) -> bool {
-    ground.host.noted(INTENT).is_some()
+pub(crate) fn is_switch_unfinished(session: &Session) -> bool {
+    session.host.read_note(INTENT_NOTE).is_some()
 }
 
 /// The lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.
 ///
 /// Where there is no packagecloud-ctl they are the operator's, and nothing is seen.
-pub(crate) fn plan(ground: &Ground, plan: &mut Plan, proof: Option<(&str, &str)>) {
-    let left = ground.without_ctl();
+pub(crate) fn plan_reconfigure_and_restart(session: &Session, plan: &mut Plan, proof: Option<(&str, &str)>) {
+    let left = session.is_without_ctl();
     let mut line = |step, target: &str, why: &str| {
         let why = if left { "left to you, where packagecloud runs" } else { why };
-        plan.line(step, Verb::Run, target, why);
+        plan.add_change(step, ChangeKind::Run, target, why);
     };
     line(Step::Reconfigure, "packagecloud-ctl reconfigure", "packagecloud reads its configuration");
     line(Step::Restart, "packagecloud-ctl restart", "customers notice some seconds");
@@ -96,34 +96,34 @@ pub(crate) fn plan(ground: &Ground, plan: &mut Plan, proof: Option<(&str, &str)>
     }
 }
 
-pub(crate) async fn reconfigure(ground: &Ground, run: &StageRun) -> Result<(), Failure> {
-    command(ground, run, Step::Reconfigure, "reconfigure").await
+pub(crate) async fn reconfigure_packagecloud(session: &Session, run: &StageRun) -> Result<(), Failure> {
+    run_ctl_step(session, run, Step::Reconfigure, "reconfigure").await
 }
 
-pub(crate) async fn restart(ground: &Ground, run: &StageRun) -> Result<(), Failure> {
-    command(ground, run, Step::Restart, "restart").await
+pub(crate) async fn restart_packagecloud(session: &Session, run: &StageRun) -> Result<(), Failure> {
+    run_ctl_step(session, run, Step::Restart, "restart").await
 }
 
-async fn command(ground: &Ground, run: &StageRun, step: Step, command: &str) -> Result<(), Failure> {
-    let say = run.progress(step);
-    run.step(step, format!("packagecloud-ctl {command}{}", ground.host.on()), async {
-        Ok(((), carry_out(ground, command, &mut |line| say(line)).await?))
+async fn run_ctl_step(session: &Session, run: &StageRun, step: Step, command: &str) -> Result<(), Failure> {
+    let say = run.progress_reporter(step);
+    run.run_step(step, format!("packagecloud-ctl {command}{}", session.host.host_suffix()), async {
+        Ok(((), run_ctl_command(session, command, &mut |line| say(line)).await?))
     })
     .await
 }
 
 /// Runs one of packagecloud-ctl's commands to its good end: what is said of it then.
-pub(crate) async fn carry_out(
-    ground: &Ground,
+pub(crate) async fn run_ctl_command(
+    session: &Session,
     command: &str,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<String, Failure> {
     let began = tokio::time::Instant::now();
-    let on = ground.host.on();
+    let on = session.host.host_suffix();
     let what = format!("packagecloud-ctl {command}{on}");
-    match ground.host.ctl(command, say).await? {
-        Outcome::Done => Ok(format!("{what} took {} s", began.elapsed().as_secs())),
-        Outcome::Unknown => Err(Failure::other(
+    match session.host.run_ctl(command, say).await? {
+        CtlOutcome::Done => Ok(format!("{what} took {} s", began.elapsed().as_secs())),
+        CtlOutcome::UnknownCommand => Err(Failure::other_failure(
             what,
             "this packagecloud doesn't know the command",
             format!(
@@ -131,8 +131,8 @@ pub(crate) async fn carry_out(
                 if on.is_empty() { "here" } else { "there" }
             ),
         )),
-        Outcome::Left => Ok(format!("left to you: {what}")),
-        Outcome::Failed { status, last } => Err(Failure::other(
+        CtlOutcome::LeftToOperator => Ok(format!("left to you: {what}")),
+        CtlOutcome::Failed { status, last } => Err(Failure::other_failure(
             what,
             format!(
                 "it ended with exit code {status}: {}",
@@ -146,20 +146,25 @@ pub(crate) async fn carry_out(
 }
 
 /// Whether packagecloud redirects to CloudFront now: `None` where that can't be seen, and a switch that was begun counts as not live.
-pub(crate) async fn is_live(ground: &Ground, answers: &Answers, domain: Option<&str>) -> Option<bool> {
-    if begun(ground) {
+pub(crate) async fn is_cloudfront_live(
+    session: &Session,
+    answers: &Answers,
+    domain: Option<&str>,
+) -> Option<bool> {
+    if is_switch_unfinished(session) {
         return Some(false);
     }
-    if !probe::can_ask(ground, answers) {
+    if !probe::can_probe_redirect(session, answers) {
         // Nothing was begun, and nothing can be seen: the file is believed.
         return Some(true);
     }
-    match probe::redirect(ground, answers, None).await {
+    match probe::probe_redirect(session, answers, None).await {
         Ok(Some(redirect)) => {
-            let host = redirect.location.as_deref().and_then(probe::host_and_path).map(|(host, _)| host);
+            let host =
+                redirect.location.as_deref().and_then(probe::split_host_and_path).map(|(host, _)| host);
             Some(
-                redirect.place() == Place::Edge
-                    && (domain.is_none() || host == domain || ground.web.elsewhere()),
+                redirect.redirect_target() == RedirectTarget::Edge
+                    && (domain.is_none() || host == domain || session.web.has_edge_override()),
             )
         }
         _ => None,
@@ -167,15 +172,18 @@ pub(crate) async fn is_live(ground: &Ground, answers: &Answers, domain: Option<&
 }
 
 /// Where packagecloud's redirects go, asked three times: in words, and whether any still goes to CloudFront.
-pub(super) async fn redirects(ground: &Ground, answers: &Answers) -> Result<Option<(String, bool)>, Failure> {
+pub(super) async fn probe_redirects_repeatedly(
+    session: &Session,
+    answers: &Answers,
+) -> Result<Option<(String, bool)>, Failure> {
     let mut words = Vec::new();
     let mut edge = false;
     for _ in 0..3 {
-        match probe::redirect(ground, answers, None).await? {
+        match probe::probe_redirect(session, answers, None).await? {
             None => return Ok(None),
             Some(redirect) => {
-                edge |= redirect.place() == Place::Edge;
-                let text = redirect.words();
+                edge |= redirect.redirect_target() == RedirectTarget::Edge;
+                let text = redirect.describe();
                 if !words.contains(&text) {
                     words.push(text);
                 }
@@ -186,17 +194,17 @@ pub(super) async fn redirects(ground: &Ground, answers: &Answers) -> Result<Opti
 }
 
 /// Where the redirects go although every file says off, where that is CloudFront; three seconds at most.
-pub(crate) async fn lags(ground: &Ground, answers: &Answers) -> Option<String> {
-    match tokio::time::timeout(Duration::from_secs(3), redirects(ground, answers)).await {
+pub(crate) async fn stale_redirects(session: &Session, answers: &Answers) -> Option<String> {
+    match tokio::time::timeout(Duration::from_secs(3), probe_redirects_repeatedly(session, answers)).await {
         Ok(Ok(Some((words, true)))) => Some(words),
         _ => None,
     }
 }
 
 /// Where the redirects go now, in words: for where they aren't expected to follow.
-pub(crate) async fn seen_now(ground: &Ground, answers: &Answers) -> String {
-    match redirects(ground, answers).await {
-        Ok(None) => UNSEEN.into(),
+pub(crate) async fn describe_redirects(session: &Session, answers: &Answers) -> String {
+    match probe_redirects_repeatedly(session, answers).await {
+        Ok(None) => REDIRECT_UNKNOWN_TEXT.into(),
         Ok(Some((words, _))) => format!("packagecloud answers {words}"),
         Err(failure) => format!("where it redirects could not be seen: {failure}"),
     }
@@ -206,19 +214,19 @@ pub(crate) async fn seen_now(ground: &Ground, answers: &Answers) -> String {
 ///
 /// # Errors
 /// Where they still go to CloudFront after it.
-pub(crate) async fn await_s3(ground: &Ground, answers: &Answers) -> Result<String, Failure> {
-    let until = tokio::time::Instant::now() + ground.patience(FOLLOWED);
+pub(crate) async fn wait_for_s3_redirects(session: &Session, answers: &Answers) -> Result<String, Failure> {
+    let until = tokio::time::Instant::now() + session.scale_wait(REDIRECT_SWITCH_TIMEOUT);
     loop {
-        let seen = redirects(ground, answers).await;
+        let seen = probe_redirects_repeatedly(session, answers).await;
         match &seen {
-            Ok(None) => return Ok(UNSEEN.into()),
+            Ok(None) => return Ok(REDIRECT_UNKNOWN_TEXT.into()),
             Ok(Some((words, false))) => return Ok(format!("packagecloud answers {words}")),
             _ => {}
         }
         if tokio::time::Instant::now() >= until {
             return match seen {
                 Ok(Some((words, _))) => Err(Failure::new(
-                    Kind::StillOn,
+                    FailureKind::StillOn,
                     "packagecloud's redirects",
                     format!("some still go to CloudFront: {words}; another web node is on"),
                     "on that node: set cloudfront_enabled to false in packagecloud.rb, then packagecloud-ctl reconfigure && packagecloud-ctl restart",

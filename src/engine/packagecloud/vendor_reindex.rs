@@ -8,82 +8,83 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-pub(crate) use crate::aws::s3::last_modified::Newest;
+pub(crate) use crate::aws::s3::last_modified::MetadataLastModified;
 use crate::engine::{
     run::StageRun,
-    session::{Ground, ObjectsFound, retry_on_expiry::renewing},
+    session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expiry},
 };
-use crate::host::{Outcome, REINDEX as COMMAND};
+use crate::host::{CtlOutcome, VENDOR_REINDEX_COMMAND as COMMAND};
 use crate::model::{
-    packagecloud::object::Classes,
+    packagecloud::object::ObjectClassifier,
     run::{failure::Failure, goal::Step},
 };
 
 /// So long nothing may have changed.
-const QUIET: Duration = Duration::from_mins(10);
+const QUIET_PERIOD: Duration = Duration::from_mins(10);
 /// Between two listings; and between them at least so many times as long as one takes.
-const BEAT: Duration = Duration::from_mins(1);
-const SHARE: u32 = 10;
+const LISTING_INTERVAL_MIN: Duration = Duration::from_mins(1);
+const LISTING_PAUSE_FACTOR: u32 = 10;
 /// Where it stands how far it is.
-const KEPT: &str = "vendor.json";
+const VENDOR_STATE_FILE: &str = "vendor.json";
 
 /// What is said of it before it is run.
-pub const MEANS: &str = "packagecloud's own reindex queues its index jobs ahead of new uploads: packages that are uploaded meanwhile appear in \
+pub const VENDOR_REINDEX_NOTICE: &str = "packagecloud's own reindex queues its index jobs ahead of new uploads: packages that are uploaded meanwhile appear in \
                          their repositories only after them. It is waited for until no repository metadata has changed for ten minutes.";
 
 /// How far an earlier run came with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Left {
+pub enum VendorReindexState {
     /// The command has ended; its jobs may still run.
     Queued,
     Settled,
 }
 
 /// What an earlier run left, for this bucket.
-pub fn left(ground: &Ground, bucket: &str) -> Option<Left> {
-    let kept: (String, Left) = serde_json::from_slice(&ground.host.state.read(KEPT)?).ok()?;
+pub fn read_vendor_state(session: &Session, bucket: &str) -> Option<VendorReindexState> {
+    let kept: (String, VendorReindexState) =
+        serde_json::from_slice(&session.host.state.read_file(VENDOR_STATE_FILE)?).ok()?;
     (kept.0 == bucket).then_some(kept.1)
 }
 
 /// Losing it costs running the command again, and nothing else.
-fn keep(ground: &Ground, bucket: &str, left: Left) {
+fn save_vendor_state(session: &Session, bucket: &str, left: VendorReindexState) {
     let text = serde_json::to_vec(&(bucket, left)).unwrap_or_default();
-    let _ = ground.host.state.write(KEPT, &text);
+    let _ = session.host.state.write_file(VENDOR_STATE_FILE, &text);
 }
 
 /// It was settled, and everything is right.
-pub fn settled(ground: &Ground, bucket: &str) {
-    keep(ground, bucket, Left::Settled);
+pub fn mark_vendor_settled(session: &Session, bucket: &str) {
+    save_vendor_state(session, bucket, VendorReindexState::Settled);
 }
 
 /// Runs the command, or follows the one that runs; then waits until nothing changes any more. True where there is
 /// something to have settled.
-pub async fn queued(
-    ground: &Ground,
-    found: &ObjectsFound,
-    classes: &Classes,
+pub async fn run_vendor_reindex(
+    session: &Session,
+    found: &ObjectsBucket,
+    classes: &ObjectClassifier,
     rescan: bool,
     run: &StageRun,
 ) -> Result<bool, Failure> {
     let bucket = found.name.as_str();
     let what = format!("packagecloud-ctl {COMMAND}");
-    let waits = left(ground, bucket) == Some(Left::Queued) && !rescan;
-    run.step(Step::VendorReindex, what.clone(), async {
-        let say = run.progress(Step::VendorReindex);
+    let waits = read_vendor_state(session, bucket) == Some(VendorReindexState::Queued) && !rescan;
+    run.run_step(Step::VendorReindex, what.clone(), async {
+        let say = run.progress_reporter(Step::VendorReindex);
         if !waits {
             let running = run.unless_stopped(async {
                 let mut on_line = |line: &str| say(line);
-                ground.host.ctl(COMMAND, &mut on_line).await
+                session.host.run_ctl(COMMAND, &mut on_line).await
             });
             match running.await? {
-                Outcome::Done => keep(ground, bucket, Left::Queued),
-                Outcome::Left => return Ok((false, format!("left to you: {what}"))),
-                Outcome::Unknown => {
+                CtlOutcome::Done => save_vendor_state(session, bucket, VendorReindexState::Queued),
+                CtlOutcome::LeftToOperator => return Ok((false, format!("left to you: {what}"))),
+                CtlOutcome::UnknownCommand => {
                     return Ok((false, format!("this packagecloud doesn't know {COMMAND}; ours suffices")));
                 }
-                Outcome::Failed { status, last } => {
-                    return Err(Failure::other(
+                CtlOutcome::Failed { status, last } => {
+                    return Err(Failure::other_failure(
                         what,
                         format!("it ended with exit code {status}: {}", last.join(" ")),
                         "ours suffices: go on without --vendor-reindex yes",
@@ -92,11 +93,14 @@ pub async fn queued(
             }
         }
         let look = || {
-            let look = || found.cloud.newest_metadata(bucket, classes);
-            renewing(ground, &found.cloud, run, Step::VendorReindex, look)
+            let look = || found.cloud.read_metadata_last_modified(bucket, classes);
+            retry_on_expiry(session, &found.cloud, run, Step::VendorReindex, look)
         };
-        let times = (ground.patience(QUIET), ground.patience(BEAT).max(Duration::from_millis(100)));
-        let newest = run.unless_stopped(quiet(look, times, &say)).await?;
+        let times = (
+            session.scale_wait(QUIET_PERIOD),
+            session.scale_wait(LISTING_INTERVAL_MIN).max(Duration::from_millis(100)),
+        );
+        let newest = run.unless_stopped(wait_until_metadata_settles(look, times, &say)).await?;
         Ok((
             true,
             format!("settled: none of {} objects of repository metadata changes any more", newest.count),
@@ -106,12 +110,12 @@ pub async fn queued(
 }
 
 /// Looks until what it sees has stood still for long enough: on this machine's steady clock, whatever S3's says.
-async fn quiet<F: Future<Output = Result<Newest, Failure>>>(
+async fn wait_until_metadata_settles<F: Future<Output = Result<MetadataLastModified, Failure>>>(
     look: impl Fn() -> F,
     (quiet, beat): (Duration, Duration),
     say: &(impl Fn(&str) + Sync),
-) -> Result<Newest, Failure> {
-    let mut seen: Option<(Newest, Instant)> = None;
+) -> Result<MetadataLastModified, Failure> {
+    let mut seen: Option<(MetadataLastModified, Instant)> = None;
     loop {
         let began = Instant::now();
         let now = look().await?;
@@ -130,7 +134,7 @@ async fn quiet<F: Future<Output = Result<Newest, Failure>>>(
             still.as_secs(),
             quiet.as_secs()
         ));
-        let pause = beat.max(began.elapsed() * SHARE);
+        let pause = beat.max(began.elapsed() * LISTING_PAUSE_FACTOR);
         tokio::time::sleep(pause.min(quiet.saturating_sub(still).max(Duration::from_millis(100)))).await;
     }
 }
@@ -141,27 +145,29 @@ mod tests {
 
     use super::*;
 
-    async fn settles(changes: &[u64]) -> (u64, u64) {
+    async fn simulate_changes(changes: &[u64]) -> (u64, u64) {
         let (began, looks) = (Instant::now(), Cell::new(0));
         let look = async || {
             looks.set(looks.get() + 1);
             let minutes = began.elapsed().as_secs() / 60;
-            Ok(Newest {
+            Ok(MetadataLastModified {
                 count: 7,
                 changed: changes.iter().copied().filter(|at| *at <= minutes).max().unwrap_or(0).cast_signed(),
             })
         };
-        let newest = quiet(look, (QUIET, BEAT), &|_: &str| {}).await.unwrap();
+        let newest = wait_until_metadata_settles(look, (QUIET_PERIOD, LISTING_INTERVAL_MIN), &|_: &str| {})
+            .await
+            .unwrap();
         assert_eq!(newest.count, 7);
         (began.elapsed().as_secs() / 60, looks.get())
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_has_settled_when_nothing_has_changed_for_ten_minutes() {
-        assert_eq!(settles(&[]).await, (10, 11));
+        assert_eq!(simulate_changes(&[]).await, (10, 11));
         // Each change begins the wait anew, the last one at the ninth minute of the one before.
-        assert_eq!(settles(&[3, 12, 21]).await.0, 31);
-        assert_eq!(settles(&[40]).await.0, 10, "what comes later isn't waited for");
+        assert_eq!(simulate_changes(&[3, 12, 21]).await.0, 31);
+        assert_eq!(simulate_changes(&[40]).await.0, 10, "what comes later isn't waited for");
     }
 
     #[tokio::test(start_paused = true)]
@@ -170,9 +176,9 @@ mod tests {
         let look = async || {
             looks.set(looks.get() + 1);
             tokio::time::sleep(Duration::from_secs(30)).await;
-            Ok(Newest::default())
+            Ok(MetadataLastModified::default())
         };
-        quiet(look, (QUIET, BEAT), &|_: &str| {}).await.unwrap();
+        wait_until_metadata_settles(look, (QUIET_PERIOD, LISTING_INTERVAL_MIN), &|_: &str| {}).await.unwrap();
         assert!(looks.get() <= 4, "{}", looks.get());
     }
 }

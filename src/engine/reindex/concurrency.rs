@@ -13,20 +13,20 @@ use std::{
 
 use tokio::time::Instant;
 
-pub(crate) use crate::aws::s3::fast::Heads;
+pub(crate) use crate::aws::s3::fast::HeadTimings;
 
 /// Requests in flight, however slow S3 is.
-const LEAST: usize = 4;
+const REQUESTS_MIN: usize = 4;
 /// And at first: no more than the usual tools begin with.
-const FIRST: usize = 128;
+const REQUESTS_INITIAL: usize = 128;
 /// How often the window is thought about.
-const TICK: Duration = Duration::from_millis(20);
+const TICK_INTERVAL: Duration = Duration::from_millis(20);
 /// How soon after that it is, on the way up: a reply that comes between two ticks isn't waited for a whole one.
-const RAMPING: Duration = Duration::from_millis(5);
+const RAMP_TICK_INTERVAL: Duration = Duration::from_millis(5);
 /// How often the rate is: often enough to follow, seldom enough to measure.
-const MEASURE: Duration = Duration::from_millis(100);
+const RATE_MEASURE_INTERVAL: Duration = Duration::from_millis(100);
 
-pub struct Window {
+pub struct ConcurrencyLimit {
     size: AtomicUsize,
     most: usize,
     /// Replies that weren't SlowDown.
@@ -36,182 +36,182 @@ pub struct Window {
     /// When the next request may go. Whoever waits for that holds it, the rest stand in line: a rate that changes
     /// meets at most one that has its time already.
     next: tokio::sync::Mutex<Instant>,
-    inner: Mutex<Inner>,
+    inner: Mutex<LimitState>,
 }
 
-struct Inner {
+struct LimitState {
     ramping: bool,
     /// How often in a row HEADs took far longer than they do while S3 keeps up.
-    strained: u32,
+    strained_in_a_row: u32,
     /// Seconds that a HEAD takes while S3 keeps up.
-    base: Option<f64>,
+    base_latency_secs: Option<f64>,
     /// Requests a second, where S3 has said SlowDown.
     rate: Option<f64>,
-    measured: Instant,
+    measured_at: Instant,
     passed: u64,
     slow_downs: u64,
     /// When its size was last thought about, and the HEADs since.
-    thought: Instant,
-    heads: Heads,
+    adjusted_at: Instant,
+    heads: HeadTimings,
     /// Replies until it last grew.
-    came: u64,
+    successes_at_growth: u64,
     /// Replies a second, smoothed over half a second or so.
-    through: f64,
-    shrunk: Instant,
+    successes_per_second: f64,
+    shrunk_at: Instant,
 }
 
-impl Window {
+impl ConcurrencyLimit {
     pub fn new(most: usize) -> Self {
         let now = Instant::now();
         Self {
-            size: AtomicUsize::new(FIRST.min(most)),
+            size: AtomicUsize::new(REQUESTS_INITIAL.min(most)),
             most,
             passed: AtomicU64::new(0),
             slow_downs: AtomicU64::new(0),
             limited: AtomicBool::new(false),
             next: tokio::sync::Mutex::new(now),
-            inner: Mutex::new(Inner {
+            inner: Mutex::new(LimitState {
                 ramping: true,
-                strained: 0,
-                base: None,
+                strained_in_a_row: 0,
+                base_latency_secs: None,
                 rate: None,
-                measured: now,
+                measured_at: now,
                 passed: 0,
                 slow_downs: 0,
-                thought: now,
-                heads: Heads::default(),
-                came: 0,
-                through: 0.0,
-                shrunk: now,
+                adjusted_at: now,
+                heads: HeadTimings::default(),
+                successes_at_growth: 0,
+                successes_per_second: 0.0,
+                shrunk_at: now,
             }),
         }
     }
 
     /// How long after one [`Self::tick`] the next is due.
-    pub fn pause(&self) -> Duration {
+    pub fn next_tick_delay(&self) -> Duration {
         let ramping = self.inner.lock().unwrap_or_else(PoisonError::into_inner).ramping;
-        if ramping && self.size() < self.most { RAMPING } else { TICK }
+        if ramping && self.current_limit() < self.most { RAMP_TICK_INTERVAL } else { TICK_INTERVAL }
     }
 
     /// Requests that may be in flight.
-    pub fn size(&self) -> usize {
+    pub fn current_limit(&self) -> usize {
         self.size.load(Relaxed)
     }
 
-    pub fn slow_downs(&self) -> u64 {
+    pub fn slow_down_count(&self) -> u64 {
         self.slow_downs.load(Relaxed)
     }
 
     /// Whether there is a rate to wait for.
-    pub fn limited(&self) -> bool {
+    pub fn is_rate_limited(&self) -> bool {
         self.limited.load(Relaxed)
     }
 
     /// Waits until the rate lets one more request go; at once where there is none.
-    pub async fn turn(&self) {
+    pub async fn wait_for_rate(&self) {
         let mut next = self.next.lock().await;
         let Some(rate) = self.inner.lock().unwrap_or_else(PoisonError::into_inner).rate else { return };
         // A busy machine wakes late: what it missed of the last moment it may catch up on.
-        let at = (*next).max(Instant::now() - MEASURE);
+        let at = (*next).max(Instant::now() - RATE_MEASURE_INTERVAL);
         tokio::time::sleep_until(at).await;
         *next = at + Duration::from_secs_f64(1.0 / rate);
     }
 
     /// A reply that wasn't SlowDown.
-    pub fn passed(&self) {
+    pub fn record_success(&self) {
         self.passed.fetch_add(1, Relaxed);
     }
 
     /// Replies so far that weren't SlowDown.
-    pub fn all_passed(&self) -> u64 {
+    pub fn success_count(&self) -> u64 {
         self.passed.load(Relaxed)
     }
 
-    pub fn slowed(&self) {
+    pub fn record_slow_down(&self) {
         self.slow_downs.fetch_add(1, Relaxed);
     }
 
     /// Thinks again; `busy` is how much of the window is used, `heads` what S3 took for those since the last time.
-    pub fn tick(&self, busy: usize, heads: Heads) {
+    pub fn update_limit(&self, busy: usize, heads: HeadTimings) {
         let now = Instant::now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        self.measure(&mut inner, now);
-        self.size.store(self.resized(&mut inner, busy, heads, now), Relaxed);
+        self.update_rate(&mut inner, now);
+        self.size.store(self.compute_limit(&mut inner, busy, heads, now), Relaxed);
     }
 
-    fn measure(&self, inner: &mut Inner, now: Instant) {
-        let elapsed = (now - inner.measured).as_secs_f64();
-        if elapsed < MEASURE.as_secs_f64() {
+    fn update_rate(&self, inner: &mut LimitState, now: Instant) {
+        let elapsed = (now - inner.measured_at).as_secs_f64();
+        if elapsed < RATE_MEASURE_INTERVAL.as_secs_f64() {
             return;
         }
-        inner.measured = now;
+        inner.measured_at = now;
         let (passed, slow_downs) = (self.passed.load(Relaxed), self.slow_downs.load(Relaxed));
         let through = (passed - inner.passed) as f64 / elapsed;
         let slowed = slow_downs > inner.slow_downs;
         (inner.passed, inner.slow_downs) = (passed, slow_downs);
-        inner.through += (through - inner.through) * 0.3;
+        inner.successes_per_second += (through - inner.successes_per_second) * 0.3;
         if slowed {
             let cut = inner.rate.map_or(f64::INFINITY, |rate| rate * 0.95);
             // Never below half at once: a moment in which nothing passed says little.
             let least = inner.rate.map_or(1.0, |rate| rate * 0.5);
-            inner.rate = Some(inner.through.min(cut).max(least).max(1.0));
+            inner.rate = Some(inner.successes_per_second.min(cut).max(least).max(1.0));
         } else if let Some(rate) = inner.rate {
             // What isn't the limit any more needn't be held.
             let rate = rate * 1.02;
-            inner.rate = (rate < 8.0 * inner.through.max(100.0)).then_some(rate);
+            inner.rate = (rate < 8.0 * inner.successes_per_second.max(100.0)).then_some(rate);
         }
         self.limited.store(inner.rate.is_some(), Relaxed);
-        if slowed && now - inner.shrunk > MEASURE {
-            inner.shrunk = now;
+        if slowed && now - inner.shrunk_at > RATE_MEASURE_INTERVAL {
+            inner.shrunk_at = now;
             inner.ramping = false;
             // As many as the rate keeps busy, half as many again: the rate does the slowing.
-            let busy = inner.rate.unwrap_or(1.0) * inner.base.unwrap_or(0.02) * 1.5;
-            let size = (self.size() * 7 / 10).max(busy as usize).max(LEAST);
+            let busy = inner.rate.unwrap_or(1.0) * inner.base_latency_secs.unwrap_or(0.02) * 1.5;
+            let size = (self.current_limit() * 7 / 10).max(busy as usize).max(REQUESTS_MIN);
             self.size.store(size.min(self.most), Relaxed);
         }
     }
 
-    fn resized(&self, inner: &mut Inner, busy: usize, heads: Heads, now: Instant) -> usize {
-        let size = self.size();
+    fn compute_limit(&self, inner: &mut LimitState, busy: usize, heads: HeadTimings, now: Instant) -> usize {
+        let size = self.current_limit();
         inner.heads.count += heads.count;
         inner.heads.micros += heads.micros;
-        if inner.heads.count == 0 || now - inner.thought < TICK {
+        if inner.heads.count == 0 || now - inner.adjusted_at < TICK_INTERVAL {
             return size;
         }
-        inner.thought = now;
+        inner.adjusted_at = now;
         let heads = std::mem::take(&mut inner.heads);
         let took = heads.micros as f64 / heads.count as f64 / 1e6;
         // A base that never rose would call every slower hour of S3 an overload.
-        let base = inner.base.map_or(took, |base| took.min(base * 1.0005));
-        inner.base = Some(base);
+        let base = inner.base_latency_secs.map_or(took, |base| took.min(base * 1.0005));
+        inner.base_latency_secs = Some(base);
         if took > 2.0 * base + 0.001 {
-            inner.strained += 1;
+            inner.strained_in_a_row += 1;
             // Each lane that comes anew makes its connection first, which costs this machine time: a moment of it isn't S3's doing.
-            if inner.ramping && inner.strained < 3 {
+            if inner.ramping && inner.strained_in_a_row < 3 {
                 return size;
             }
             inner.ramping = false;
-            if now - inner.shrunk > MEASURE {
-                inner.shrunk = now;
+            if now - inner.shrunk_at > RATE_MEASURE_INTERVAL {
+                inner.shrunk_at = now;
                 // An eighth less; where most of them only wait behind each other, down to half.
                 let kept = (4.0 * base / took).clamp(0.5, 0.875);
-                return ((size as f64 * kept) as usize).max(LEAST);
+                return ((size as f64 * kept) as usize).max(REQUESTS_MIN);
             }
             return size;
         }
-        inner.strained = 0;
+        inner.strained_in_a_row = 0;
         if busy * 10 < size * 8
-            || self.limited.load(Relaxed) && now - inner.shrunk < 10 * MEASURE
+            || self.limited.load(Relaxed) && now - inner.shrunk_at < 10 * RATE_MEASURE_INTERVAL
             || took > 1.5 * base + 0.00025
         {
             return size;
         }
         // On the way up one more for each reply that came: twice as many after each reply's time. Where that is short, what
         // is in flight asks for more than S3 lets through already.
-        let passed = self.all_passed();
-        let came = (passed - inner.came) as usize;
-        inner.came = passed;
-        let doubles = inner.ramping && took > TICK.as_secs_f64() / 2.0;
+        let passed = self.success_count();
+        let came = (passed - inner.successes_at_growth) as usize;
+        inner.successes_at_growth = passed;
+        let doubles = inner.ramping && took > TICK_INTERVAL.as_secs_f64() / 2.0;
         let more = if doubles { came.min(size) } else { (size / 32).max(1) };
         (size + more).min(self.most)
     }
@@ -221,97 +221,106 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn heads(took: f64) -> Heads {
-        Heads { count: 1, micros: (took * 1e6) as u64 }
+    fn sample_heads(took: f64) -> HeadTimings {
+        HeadTimings { count: 1, micros: (took * 1e6) as u64 }
     }
 
     /// Runs the window against an S3 that answers after `latency`, lets `rate` requests a second through, and slows
     /// down beyond `knee` in flight; returns the window's size and how many passed in the last second.
-    async fn run(window: &Window, latency: f64, rate: f64, knee: usize, seconds: u64) -> (usize, u64) {
+    async fn simulate_s3(
+        window: &ConcurrencyLimit,
+        latency: f64,
+        rate: f64,
+        knee: usize,
+        seconds: u64,
+    ) -> (usize, u64) {
         let (mut budget, mut last) = (0.0, 0);
         for tick in 0..seconds * 50 {
             if tick == (seconds - 1) * 50 {
                 last = window.passed.load(Relaxed);
             }
-            let lanes = window.size();
+            let lanes = window.current_limit();
             let took = latency * (lanes as f64 / knee as f64).max(1.0);
-            let capacity = lanes as f64 / took * TICK.as_secs_f64();
-            let held = window.inner.lock().unwrap().rate.unwrap_or(f64::INFINITY) * TICK.as_secs_f64();
+            let capacity = lanes as f64 / took * TICK_INTERVAL.as_secs_f64();
+            let held =
+                window.inner.lock().unwrap().rate.unwrap_or(f64::INFINITY) * TICK_INTERVAL.as_secs_f64();
             let asked = capacity.min(held);
-            budget = (budget + rate * TICK.as_secs_f64()).min(rate * 0.1);
+            budget = (budget + rate * TICK_INTERVAL.as_secs_f64()).min(rate * 0.1);
             let through = asked.min(budget);
             budget -= through;
             window.passed.fetch_add(through as u64, Relaxed);
             if asked - through >= 1.0 {
                 window.slow_downs.fetch_add((asked - through) as u64, Relaxed);
             }
-            tokio::time::advance(TICK).await;
-            window.tick(lanes, heads(took));
+            tokio::time::advance(TICK_INTERVAL).await;
+            window.update_limit(lanes, sample_heads(took));
         }
-        (window.size(), window.passed.load(Relaxed) - last)
+        (window.current_limit(), window.passed.load(Relaxed) - last)
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_grows_to_the_most_while_s3_keeps_up() {
-        let window = Window::new(1024);
-        let (size, _) = run(&window, 0.02, f64::INFINITY, 10_000, 1).await;
+        let window = ConcurrencyLimit::new(1024);
+        let (size, _) = simulate_s3(&window, 0.02, f64::INFINITY, 10_000, 1).await;
         assert_eq!(size, 1024);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_full_after_the_time_of_a_few_replies() {
-        let (window, began) = (Window::new(1024), Instant::now());
-        while window.size() < 1024 {
-            let pause = window.pause();
-            window.passed.fetch_add((window.size() as f64 * pause.as_secs_f64() / 0.02) as u64, Relaxed);
+        let (window, began) = (ConcurrencyLimit::new(1024), Instant::now());
+        while window.current_limit() < 1024 {
+            let pause = window.next_tick_delay();
+            window
+                .passed
+                .fetch_add((window.current_limit() as f64 * pause.as_secs_f64() / 0.02) as u64, Relaxed);
             tokio::time::advance(pause).await;
-            window.tick(window.size(), heads(0.02));
+            window.update_limit(window.current_limit(), sample_heads(0.02));
         }
         assert!(began.elapsed() <= Duration::from_millis(120), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_in_no_hurry_where_replies_come_at_once() {
-        let window = Window::new(1024);
-        let (size, _) = run(&window, 0.001, f64::INFINITY, 10_000, 1).await;
+        let window = ConcurrencyLimit::new(1024);
+        let (size, _) = simulate_s3(&window, 0.001, f64::INFINITY, 10_000, 1).await;
         assert!(size < 1024, "{size}");
-        let (size, _) = run(&window, 0.001, f64::INFINITY, 10_000, 2).await;
+        let (size, _) = simulate_s3(&window, 0.001, f64::INFINITY, 10_000, 2).await;
         assert_eq!(size, 1024, "and gets there where it helps");
     }
 
     #[tokio::test(start_paused = true)]
     async fn connections_that_are_made_on_the_way_up_do_not_end_it() {
-        let window = Window::new(1024);
+        let window = ConcurrencyLimit::new(1024);
         for tick in 0..20 {
             let took = if tick % 3 == 1 { 0.1 } else { 0.02 };
-            window.passed.fetch_add(window.size() as u64, Relaxed);
-            tokio::time::advance(TICK).await;
-            window.tick(window.size(), heads(took));
+            window.passed.fetch_add(window.current_limit() as u64, Relaxed);
+            tokio::time::advance(TICK_INTERVAL).await;
+            window.update_limit(window.current_limit(), sample_heads(took));
         }
-        assert_eq!(window.size(), 1024);
+        assert_eq!(window.current_limit(), 1024);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_stays_where_latency_rises() {
-        let window = Window::new(1024);
-        let (size, _) = run(&window, 0.02, f64::INFINITY, 200, 20).await;
+        let window = ConcurrencyLimit::new(1024);
+        let (size, _) = simulate_s3(&window, 0.02, f64::INFINITY, 200, 20).await;
         assert!((200..=640).contains(&size), "{size}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_finds_the_rate_that_s3_lets_through_and_the_next_one() {
-        let window = Window::new(1024);
-        let (size, passed) = run(&window, 0.02, 5000.0, 10_000, 10).await;
+        let window = ConcurrencyLimit::new(1024);
+        let (size, passed) = simulate_s3(&window, 0.02, 5000.0, 10_000, 10).await;
         assert!(passed >= 4250, "{passed} of 5000, window {size}");
         assert!(size < 512, "{size}");
-        let (_, passed) = run(&window, 0.02, 1000.0, 10_000, 10).await;
+        let (_, passed) = simulate_s3(&window, 0.02, 1000.0, 10_000, 10).await;
         assert!(passed >= 800, "{passed} of 1000");
-        let (_, passed) = run(&window, 0.02, 20_000.0, 10_000, 30).await;
+        let (_, passed) = simulate_s3(&window, 0.02, 20_000.0, 10_000, 30).await;
         assert!(passed >= 15_000, "{passed} of 20000, it doesn't stay slow for ever");
     }
 
-    fn held_to(rate: f64) -> Window {
-        let window = Window::new(1024);
+    fn limit_with_rate(rate: f64) -> ConcurrencyLimit {
+        let window = ConcurrencyLimit::new(1024);
         window.inner.lock().unwrap().rate = Some(rate);
         window.limited.store(true, Relaxed);
         window
@@ -320,24 +329,24 @@ mod tests {
     /// Hundreds stand in line when S3 says SlowDown again: who comes after them doesn't go before them.
     #[tokio::test(start_paused = true)]
     async fn a_slow_down_lets_nobody_out_of_turn() {
-        let window = std::sync::Arc::new(held_to(400.0));
+        let window = std::sync::Arc::new(limit_with_rate(400.0));
         let went = std::sync::Arc::new(Mutex::new(Vec::new()));
         let mut lanes = tokio::task::JoinSet::new();
         for _ in 0..300 {
             let (window, went) = (window.clone(), went.clone());
             lanes.spawn(async move {
                 for _ in 0..4 {
-                    window.turn().await;
+                    window.wait_for_rate().await;
                     went.lock().unwrap().push(Instant::now());
-                    window.passed();
+                    window.record_success();
                 }
             });
         }
         let ticks = async {
             loop {
-                tokio::time::sleep(TICK).await;
-                window.slowed();
-                window.tick(300, Heads::default());
+                tokio::time::sleep(TICK_INTERVAL).await;
+                window.record_slow_down();
+                window.update_limit(300, HeadTimings::default());
             }
         };
         tokio::select! {
@@ -353,10 +362,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_spaces_requests() {
-        let window = held_to(100.0);
+        let window = limit_with_rate(100.0);
         let began = Instant::now();
         for _ in 0..50 {
-            window.turn().await;
+            window.wait_for_rate().await;
         }
         assert_eq!((began.elapsed().as_millis() + 5) / 10, 49);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum ControlState {
     Go,
     Pause,
     Stop,
@@ -13,45 +13,48 @@ enum Wish {
 
 /// Clones speak to the same run.
 #[derive(Debug, Clone)]
-pub struct Control(Arc<watch::Sender<Wish>>);
+pub struct ReindexControl(Arc<watch::Sender<ControlState>>);
 
-impl Default for Control {
+impl Default for ReindexControl {
     fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(Wish::Go)))
+        Self(Arc::new(watch::Sender::new(ControlState::Go)))
     }
 }
 
-impl Control {
+impl ReindexControl {
     /// No new request is sent until [`Self::go_on`].
     pub fn pause(&self) {
         self.0.send_if_modified(|wish| {
-            std::mem::replace(wish, if *wish == Wish::Stop { Wish::Stop } else { Wish::Pause }) == Wish::Go
+            std::mem::replace(
+                wish,
+                if *wish == ControlState::Stop { ControlState::Stop } else { ControlState::Pause },
+            ) == ControlState::Go
         });
     }
 
-    pub fn go_on(&self) {
+    pub fn resume(&self) {
         self.0.send_if_modified(|wish| {
-            *wish == Wish::Pause && std::mem::replace(wish, Wish::Go) == Wish::Pause
+            *wish == ControlState::Pause && std::mem::replace(wish, ControlState::Go) == ControlState::Pause
         });
     }
 
     /// The requests in flight are the last ones.
     pub fn stop(&self) {
-        self.0.send_replace(Wish::Stop);
+        self.0.send_replace(ControlState::Stop);
     }
 
-    pub fn paused(&self) -> bool {
-        *self.0.borrow() == Wish::Pause
+    pub fn is_paused(&self) -> bool {
+        *self.0.borrow() == ControlState::Pause
     }
 
-    pub(super) async fn unpaused(&self) {
-        if self.paused() {
+    pub(super) async fn wait_while_paused(&self) {
+        if self.is_paused() {
             // The sender is this very value: it can't be gone.
-            let _ = self.0.subscribe().wait_for(|wish| *wish != Wish::Pause).await;
+            let _ = self.0.subscribe().wait_for(|wish| *wish != ControlState::Pause).await;
         }
     }
 
-    pub(super) async fn stopped(&self) {
-        let _ = self.0.subscribe().wait_for(|wish| *wish == Wish::Stop).await;
+    pub(super) async fn wait_until_stopped(&self) {
+        let _ = self.0.subscribe().wait_for(|wish| *wish == ControlState::Stop).await;
     }
 }

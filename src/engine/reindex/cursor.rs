@@ -11,14 +11,14 @@ use crate::model::run::{answers::ReindexAnswers, failure::Failure, tally::Tally}
 
 /// A part of the bucket's keys: those after `after`, up to and with `until`. All up to `after` are done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Range {
+pub struct KeyRange {
     pub after: String,
     pub until: Option<String>,
 }
 
 /// What was done so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct ReindexCounts {
     /// Objects looked at to the end: the sum of the next five.
     pub done: u64,
     pub kept: u64,
@@ -40,11 +40,11 @@ pub struct Counts {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor {
+pub struct ReindexCursor {
     /// What the keys were classed by: another bucket or other options start over.
     pub rules: String,
-    pub counts: Counts,
-    pub ranges: Vec<Range>,
+    pub counts: ReindexCounts,
+    pub ranges: Vec<KeyRange>,
     /// Keys before their range's `after` that are not done.
     pub undone: Vec<String>,
     /// Copies in parts that were begun: key and upload id.
@@ -52,7 +52,7 @@ pub struct Cursor {
 }
 
 /// What a cursor is valid for.
-pub fn rules(bucket: &str, answers: &ReindexAnswers) -> String {
+pub fn cursor_rules(bucket: &str, answers: &ReindexAnswers) -> String {
     serde_json::json!([
         1,
         bucket,
@@ -64,14 +64,14 @@ pub fn rules(bucket: &str, answers: &ReindexAnswers) -> String {
     .to_string()
 }
 
-impl Cursor {
-    pub fn load(path: &Path, rules: &str) -> Option<Self> {
+impl ReindexCursor {
+    pub fn load_cursor(path: &Path, rules: &str) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         serde_json::from_slice(&text).ok().filter(|cursor: &Self| cursor.rules == rules)
     }
 
     /// Copies in parts that an earlier run on `bucket` began and didn't end, under whatever rules.
-    pub fn uploads(path: &Path, bucket: &str) -> Vec<(String, String)> {
+    pub fn read_unfinished_uploads(path: &Path, bucket: &str) -> Vec<(String, String)> {
         let left = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<Self>(&text).ok());
         let of = |cursor: &Self| {
             serde_json::from_str::<serde_json::Value>(&cursor.rules).is_ok_and(|rules| rules[1] == bucket)
@@ -79,21 +79,21 @@ impl Cursor {
         left.filter(of).map(|cursor| cursor.uploads).unwrap_or_default()
     }
 
-    pub fn save(&self, path: &Path) -> Result<(), Failure> {
+    pub fn save_cursor(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec(self).map_err(io::Error::other);
-        text.and_then(|text| replace(path, &text)).map_err(|error| unwritable(path, &error))
+        text.and_then(|text| replace_file(path, &text)).map_err(|error| write_failure(path, &error))
     }
 
-    pub fn remove(path: &Path) -> Result<(), Failure> {
+    pub fn remove_if_present(path: &Path) -> Result<(), Failure> {
         match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(write_failure(path, &error)),
             _ => Ok(()),
         }
     }
 }
 
-pub fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::other(
+pub fn write_failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::other_failure(
         path.display().to_string(),
         error.to_string(),
         "make room or give another --state-dir, then run the same command again",
@@ -101,7 +101,7 @@ pub fn unwritable(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// Replaces the file in one step, so that a kill leaves the old one or the new one.
-pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -119,20 +119,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/cursor.json");
         let answers = ReindexAnswers::default();
-        let cursor = Cursor {
-            rules: rules("b", &answers),
-            ranges: vec![Range { after: "7/8/ä\n".to_owned(), until: None }],
+        let cursor = ReindexCursor {
+            rules: cursor_rules("b", &answers),
+            ranges: vec![KeyRange { after: "7/8/ä\n".to_owned(), until: None }],
             undone: vec!["k".to_owned()],
-            ..Cursor::default()
+            ..ReindexCursor::default()
         };
-        cursor.save(&path).unwrap();
-        assert_eq!(Cursor::load(&path, &rules("b", &answers)), Some(cursor));
-        assert_eq!(Cursor::load(&path, &rules("c", &answers)), None);
+        cursor.save_cursor(&path).unwrap();
+        assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("b", &answers)), Some(cursor));
+        assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("c", &answers)), None);
         let other = ReindexAnswers { package_globs: vec!["*".to_owned()], ..answers.clone() };
-        assert_eq!(Cursor::load(&path, &rules("b", &other)), None);
+        assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("b", &other)), None);
         std::fs::write(&path, "{").unwrap();
-        assert_eq!(Cursor::load(&path, &rules("b", &answers)), None, "half a file");
-        Cursor::remove(&path).unwrap();
-        Cursor::remove(&path).unwrap();
+        assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("b", &answers)), None, "half a file");
+        ReindexCursor::remove_if_present(&path).unwrap();
+        ReindexCursor::remove_if_present(&path).unwrap();
     }
 }

@@ -2,19 +2,19 @@
 //!
 //! Listing costs a thousandth of what the rewrite does; past a number of pages it says "at least".
 
-use super::{a_few_times, cursor::Range, ranges};
-pub(crate) use crate::aws::s3::fast::{Entry, Objects, Refusal, StorageClass};
+use super::{cursor::KeyRange, ranges, with_few_retries};
+pub(crate) use crate::aws::s3::fast::{ObjectListingEntry, S3Error, S3ObjectClient, StorageClass};
 use crate::model::{
-    packagecloud::object::{Class, Classes},
+    packagecloud::object::{ObjectClass, ObjectClassifier},
     run::{
-        failure::{Failure, Kind},
-        tally::{Tally, folder},
+        failure::{Failure, FailureKind},
+        tally::{Tally, top_level_folder},
     },
 };
 
 /// What a listing, or the beginning of one, shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Survey {
+pub struct BucketSurvey {
     pub packages: u64,
     pub metadata: u64,
     /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
@@ -33,14 +33,19 @@ pub struct Survey {
 ///
 /// # Errors
 /// Where the bucket can't be listed.
-pub async fn survey(s3: &Objects, classes: &Classes, pages: usize) -> Result<Survey, Failure> {
-    let ranges = ranges::divide(s3).await;
+pub async fn survey_bucket(
+    s3: &S3ObjectClient,
+    classes: &ObjectClassifier,
+    pages: usize,
+) -> Result<BucketSurvey, Failure> {
+    let ranges = ranges::divide_bucket(s3).await;
     let each = (pages / ranges.len()).max(1);
-    let parts = ranges.iter().map(|range| part(s3, classes, range, each));
-    let parts =
-        futures::future::try_join_all(parts).await.map_err(|refusal| unlisted(s3.bucket(), refusal))?;
+    let parts = ranges.iter().map(|range| survey_range(s3, classes, range, each));
+    let parts = futures::future::try_join_all(parts)
+        .await
+        .map_err(|refusal| survey_failure(s3.bucket_name(), refusal))?;
     let cuts = ranges.iter().filter_map(|range| range.until.clone()).collect();
-    let mut whole = Survey { cuts, ..Survey::default() };
+    let mut whole = BucketSurvey { cuts, ..BucketSurvey::default() };
     for part in parts {
         whole.packages += part.packages;
         whole.metadata += part.metadata;
@@ -54,17 +59,22 @@ pub async fn survey(s3: &Objects, classes: &Classes, pages: usize) -> Result<Sur
 }
 
 /// The beginning of one range, or all of it.
-async fn part(s3: &Objects, classes: &Classes, range: &Range, pages: usize) -> Result<Survey, Refusal> {
-    let (mut survey, mut after) = (Survey::default(), range.after.clone());
+async fn survey_range(
+    s3: &S3ObjectClient,
+    classes: &ObjectClassifier,
+    range: &KeyRange,
+    pages: usize,
+) -> Result<BucketSurvey, S3Error> {
+    let (mut survey, mut after) = (BucketSurvey::default(), range.after.clone());
     for _ in 0..pages {
-        let page = a_few_times(|| s3.list("", &after, false)).await?;
+        let page = with_few_retries(|| s3.list_objects("", &after, false)).await?;
         survey.more = page.more;
         for entry in &page.entries {
             if range.until.as_ref().is_some_and(|until| entry.key > *until) {
                 survey.more = false;
                 break;
             }
-            survey.count(classes.class(&entry.key), entry);
+            survey.count_object(classes.classify_key(&entry.key), entry);
         }
         match page.entries.last() {
             Some(last) if survey.more => after.clone_from(&last.key),
@@ -74,24 +84,30 @@ async fn part(s3: &Objects, classes: &Classes, range: &Range, pages: usize) -> R
     Ok(survey)
 }
 
-fn unlisted(bucket: &str, refusal: Refusal) -> Failure {
+fn survey_failure(bucket: &str, refusal: S3Error) -> Failure {
     let what = format!("listing bucket {bucket}");
     match refusal {
-        Refusal::Fatal(failure) => failure,
-        Refusal::Denied(why) => {
-            Failure::new(Kind::Denied, what, why, format!("allow s3:ListBucket on arn:aws:s3:::{bucket}"))
-        }
-        Refusal::Throttled => Failure::other(what, "S3 said SlowDown", "look again in a moment"),
-        Refusal::Broken(why) => {
-            Failure::new(Kind::Unreachable, what, why, "check the network and the endpoint, then look again")
-        }
-        other => Failure::other(what, format!("{other:?}"), "check --bucket and --endpoint-url"),
+        S3Error::Fatal(failure) => failure,
+        S3Error::Denied(why) => Failure::new(
+            FailureKind::Denied,
+            what,
+            why,
+            format!("allow s3:ListBucket on arn:aws:s3:::{bucket}"),
+        ),
+        S3Error::Throttled => Failure::other_failure(what, "S3 said SlowDown", "look again in a moment"),
+        S3Error::Broken(why) => Failure::new(
+            FailureKind::Unreachable,
+            what,
+            why,
+            "check the network and the endpoint, then look again",
+        ),
+        other => Failure::other_failure(what, format!("{other:?}"), "check --bucket and --endpoint-url"),
     }
 }
 
 /// `120 in backups/, 3 in (no folder), 9 in others`.
-pub fn named(tally: &Tally, relation: &str, most: usize) -> String {
-    let (first, rest) = tally.first(most);
+pub fn render_tally(tally: &Tally, relation: &str, most: usize) -> String {
+    let (first, rest) = tally.most_frequent_names(most);
     let mut parts: Vec<String> =
         first.into_iter().map(|(name, count)| format!("{count} {relation}{name}")).collect();
     if rest > 0 {
@@ -100,12 +116,12 @@ pub fn named(tally: &Tally, relation: &str, most: usize) -> String {
     parts.join(", ")
 }
 
-impl Survey {
-    fn count(&mut self, class: Class, entry: &Entry) {
+impl BucketSurvey {
+    fn count_object(&mut self, class: ObjectClass, entry: &ObjectListingEntry) {
         match class {
-            Class::Foreign => return self.foreign.add(folder(&entry.key)),
-            Class::Package => self.packages += 1,
-            Class::Metadata => self.metadata += 1,
+            ObjectClass::Foreign => return self.foreign.increment_count(top_level_folder(&entry.key)),
+            ObjectClass::Package => self.packages += 1,
+            ObjectClass::Metadata => self.metadata += 1,
         }
         self.bytes += entry.size;
         match entry.storage_class {
@@ -117,27 +133,27 @@ impl Survey {
 
     /// Objects that a reindex looks at.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub fn total_objects(&self) -> u64 {
         self.packages + self.metadata
     }
 
     /// US dollars at S3's list price where every object has to be changed; `acl`: a request more for each.
     #[must_use]
-    pub fn cost(&self, acl: bool) -> f64 {
+    pub fn cost_usd(&self, acl: bool) -> f64 {
         let each = 0.0004e-3 * (1.0 + f64::from(u8::from(acl))) + 0.005e-3;
-        self.total() as f64 * (each + 0.005e-6)
+        self.total_objects() as f64 * (each + 0.005e-6)
     }
 
     /// What to tell before anything is written: whole sentences.
     #[must_use]
-    pub fn lines(&self, acl: bool) -> Vec<String> {
+    pub fn render_lines(&self, acl: bool) -> Vec<String> {
         let least = if self.more { "at least " } else { "" };
         let requests = if acl { "a HEAD, a GetObjectAcl and a copy" } else { "a HEAD and a copy" };
         let mut lines = vec![
-            format!("{least}{} objects: {} packages, {} of repository metadata.", self.total(), self.packages, self.metadata),
+            format!("{least}{} objects: {} packages, {} of repository metadata.", self.total_objects(), self.packages, self.metadata),
             format!(
                 "For each that isn't right yet {requests}: {least}{:.2} US dollars at S3's list price. No bytes pass through this machine.",
-                self.cost(acl)
+                self.cost_usd(acl)
             ),
             "Where the bucket keeps versions, each changed object's earlier one stays, and is charged for; replication copies it again; \
              notifications (s3:ObjectCreated:Copy) fire; the age that lifecycle rules count starts again."
@@ -155,8 +171,8 @@ impl Survey {
         if !self.foreign.is_empty() {
             lines.push(format!(
                 "{} keys are not of packagecloud's layout: they are left alone (--all-keys takes them too): {}.",
-                self.foreign.total(),
-                named(&self.foreign, "in ", 5)
+                self.foreign.total_count(),
+                render_tally(&self.foreign, "in ", 5)
             ));
         }
         lines

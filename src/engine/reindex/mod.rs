@@ -30,33 +30,33 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use control::Control;
-pub use cursor::{Counts, rules};
-pub use estimate::{Survey, named, survey};
+pub use control::ReindexControl;
+pub use cursor::{ReindexCounts, cursor_rules};
+pub use estimate::{BucketSurvey, render_tally, survey_bucket};
 
-use self::{cursor::Cursor, progress::Ledger, workers::Crew};
-pub(crate) use crate::aws::s3::fast::{Objects, Refusal, Requests};
-use crate::engine::batch::Spool;
+use self::{cursor::ReindexCursor, progress::Checkpoint, workers::Workers};
+pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient, S3RequestCounts};
+use crate::engine::batch::ManifestSpool;
 use crate::model::{
-    packagecloud::object::Classes,
+    packagecloud::object::ObjectClassifier,
     run::{
         answers::ReindexAnswers,
-        event::Pace,
-        failure::{Failure, Kind},
+        event::ProgressStats,
+        failure::{Failure, FailureKind},
     },
 };
 
 /// Requests in flight at most: S3 lets 5,500 reads and 3,500 writes a second through for each prefix, which these
 /// reach at 140 ms; each holds a connection, and while it waits no buffer. Fewer where fewer files may be open.
-pub const MOST: usize = 1280;
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 1280;
 /// Between two paces: with the end's own, at most ten in any second.
-const SAY: Duration = Duration::from_millis(120);
+const PACE_INTERVAL: Duration = Duration::from_millis(120);
 /// Between two cursors: what is killed looks again at what was done since the last one.
-const SAVE: Duration = Duration::from_millis(100);
+const CURSOR_SAVE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a run needs to know.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ReindexOptions {
     pub answers: ReindexAnswers,
     /// Where the cursor is kept; beside it stands the marker of a run that went to its end.
     pub cursor: PathBuf,
@@ -67,18 +67,18 @@ pub struct Options {
     /// Keys between which it is listed side by side, where a survey has found them.
     pub cuts: Option<Vec<String>>,
     /// Takes the packages that a job of S3 Batch Operations can copy; without it all copies are made from here.
-    pub spool: Option<Arc<Spool>>,
+    pub spool: Option<Arc<ManifestSpool>>,
     /// Requests that were sent before the part of which the cost is told; none: all that were sent until now.
-    pub since: Option<Requests>,
+    pub requests_before: Option<S3RequestCounts>,
     /// Requests in flight at most.
-    pub most: usize,
+    pub requests_max: usize,
 }
 
 /// What a run that went to its end did, earlier parts of it included; requests and slow-downs are this part's.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Summary {
-    pub counts: Counts,
-    pub requests: Requests,
+pub struct ReindexSummary {
+    pub counts: ReindexCounts,
+    pub requests: S3RequestCounts,
     pub slow_downs: u64,
     /// Whether some access control lists could not be read, and so not kept.
     pub acls_denied: bool,
@@ -86,7 +86,7 @@ pub struct Summary {
 
 /// What earlier runs left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct ReindexProgress {
     /// Objects done by a run that was interrupted.
     pub resumes: Option<u64>,
     /// Whether a run went to its end under these rules.
@@ -95,13 +95,13 @@ pub struct Standing {
 
 /// What earlier runs for `bucket` left beside `cursor`.
 #[must_use]
-pub fn standing(bucket: &str, answers: &ReindexAnswers, cursor: &Path) -> Standing {
-    let rules = cursor::rules(bucket, answers);
-    let finished = std::fs::read(marker(cursor))
+pub fn read_reindex_progress(bucket: &str, answers: &ReindexAnswers, cursor: &Path) -> ReindexProgress {
+    let rules = cursor::cursor_rules(bucket, answers);
+    let finished = std::fs::read(finished_marker_path(cursor))
         .ok()
         .and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
-    Standing {
-        resumes: Cursor::load(cursor, &rules).map(|cursor| cursor.counts.done),
+    ReindexProgress {
+        resumes: ReindexCursor::load_cursor(cursor, &rules).map(|cursor| cursor.counts.done),
         finished: finished.is_some_and(|marker| marker["rules"] == rules),
     }
 }
@@ -110,19 +110,19 @@ pub fn standing(bucket: &str, answers: &ReindexAnswers, cursor: &Path) -> Standi
 ///
 /// # Errors
 /// Where the files can't be written.
-pub(super) fn forget(cursor: &Path, bucket: &str) -> Result<(), Failure> {
-    Cursor::remove(&marker(cursor))?;
-    let uploads = Cursor::uploads(cursor, bucket);
+pub(super) fn reset_reindex_progress(cursor: &Path, bucket: &str) -> Result<(), Failure> {
+    ReindexCursor::remove_if_present(&finished_marker_path(cursor))?;
+    let uploads = ReindexCursor::read_unfinished_uploads(cursor, bucket);
     if uploads.is_empty() {
-        return Cursor::remove(cursor);
+        return ReindexCursor::remove_if_present(cursor);
     }
     // Rules that no run has.
     let rules = serde_json::json!([0, bucket]).to_string();
-    Cursor { rules, uploads, ..Cursor::default() }.save(cursor)
+    ReindexCursor { rules, uploads, ..ReindexCursor::default() }.save_cursor(cursor)
 }
 
 /// Where it stands that a run went to its end.
-pub(super) fn marker(cursor: &Path) -> PathBuf {
+pub(super) fn finished_marker_path(cursor: &Path) -> PathBuf {
     cursor.with_extension("finished")
 }
 
@@ -130,75 +130,77 @@ pub(super) fn marker(cursor: &Path) -> PathBuf {
 ///
 /// # Errors
 /// Where it was stopped, or can't go on; the cursor is kept, and the same call goes on where it was.
-pub async fn reindex(
-    s3: &Objects,
-    options: &Options,
-    say: &(dyn Fn(Pace) + Sync),
-    control: &Control,
-) -> Result<Summary, Failure> {
+pub async fn reindex_bucket(
+    s3: &S3ObjectClient,
+    options: &ReindexOptions,
+    say: &(dyn Fn(ProgressStats) + Sync),
+    control: &ReindexControl,
+) -> Result<ReindexSummary, Failure> {
     let answers = &options.answers;
-    let classes = Classes::new(answers.all_keys, &answers.package_globs, &answers.metadata_globs)?;
-    let rules = cursor::rules(s3.bucket(), answers);
+    let classes = ObjectClassifier::new(answers.all_keys, &answers.package_globs, &answers.metadata_globs)?;
+    let rules = cursor::cursor_rules(s3.bucket_name(), answers);
     // Whatever the rules of the run that began them.
-    let begun = Cursor::uploads(&options.cursor, s3.bucket());
-    let left = if answers.rescan { None } else { Cursor::load(&options.cursor, &rules) };
+    let begun = ReindexCursor::read_unfinished_uploads(&options.cursor, s3.bucket_name());
+    let left = if answers.rescan { None } else { ReindexCursor::load_cursor(&options.cursor, &rules) };
     if left.is_none() {
-        Cursor::remove(&options.skipped)?;
+        ReindexCursor::remove_if_present(&options.skipped)?;
     }
-    Cursor::remove(&marker(&options.cursor))?;
+    ReindexCursor::remove_if_present(&finished_marker_path(&options.cursor))?;
     if let Some(folder) = options.skipped.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| cursor::unwritable(folder, &error))?;
+        std::fs::create_dir_all(folder).map_err(|error| cursor::write_failure(folder, &error))?;
     }
-    let started = options.since.unwrap_or_else(|| s3.requests());
+    let started = options.requests_before.unwrap_or_else(|| s3.request_counts());
     let acl = !answers.no_acl && has_acls(s3).await?;
     let cursor = if let Some(cursor) = left {
         cursor
     } else {
         let ranges = match &options.cuts {
-            Some(cuts) => ranges::between(cuts),
-            None => ranges::divide(s3).await,
+            Some(cuts) => ranges::ranges_from_cuts(cuts),
+            None => ranges::divide_bucket(s3).await,
         };
-        Cursor { rules: rules.clone(), ranges, ..Cursor::default() }
+        ReindexCursor { rules: rules.clone(), ranges, ..ReindexCursor::default() }
     };
     let count = cursor.ranges.len();
-    let mut ledger = Ledger::new(cursor.ranges, cursor.counts);
+    let mut ledger = Checkpoint::new(cursor.ranges, cursor.counts);
     for (key, upload) in begun {
         // One that can't be dropped now costs storage, and stops nothing: the next run tries again.
-        if s3.abort_parts(&key, &upload).await.is_err() {
+        if s3.abort_multipart_upload(&key, &upload).await.is_err() {
             ledger.uploads.insert(upload, key);
         }
     }
-    let undone = ledger.take_back(cursor.undone);
-    let crew = Arc::new(Crew::new(s3.clone(), classes, control.clone(), ledger, acl, options));
-    crew.jobs.add(undone);
+    let undone = ledger.requeue_undone(cursor.undone);
+    let crew = Arc::new(Workers::new(s3.clone(), classes, control.clone(), ledger, acl, options));
+    crew.jobs.add_jobs(undone);
     let mut tasks = JoinSet::new();
     for index in 0..count {
-        tasks.spawn(crew.clone().list(index));
+        tasks.spawn(crew.clone().list_range(index));
     }
-    let run = Run { crew: &crew, options, rules: &rules, started };
-    let ended = run.follow(&mut tasks, say).await;
+    let run = ReindexRun { workers: &crew, options, rules: &rules, requests_before: started };
+    let ended = run.supervise_workers(&mut tasks, say).await;
     crew.jobs.close();
     while let Some(ended) = tasks.join_next().await {
-        run.survived(ended);
+        run.halt_on_panic(ended);
     }
-    run.conclude(ended)
+    run.finish_run(ended)
 }
 
 /// Whether access control lists are kept: where that can't be asked, yes, and each object tells.
-async fn has_acls(s3: &Objects) -> Result<bool, Failure> {
-    match a_few_times(|| s3.has_acls()).await {
+async fn has_acls(s3: &S3ObjectClient) -> Result<bool, Failure> {
+    match with_few_retries(|| s3.has_object_acls()).await {
         Ok(has) => Ok(has),
-        Err(Refusal::Fatal(failure)) => Err(failure),
+        Err(S3Error::Fatal(failure)) => Err(failure),
         Err(_) => Ok(true),
     }
 }
 
 /// Asks again where that can help: for what is asked before the lanes are there.
-async fn a_few_times<T, F: Future<Output = Result<T, Refusal>>>(ask: impl Fn() -> F) -> Result<T, Refusal> {
+async fn with_few_retries<T, F: Future<Output = Result<T, S3Error>>>(
+    ask: impl Fn() -> F,
+) -> Result<T, S3Error> {
     let mut tries = 0;
     loop {
         match ask().await {
-            Err(Refusal::Throttled | Refusal::Broken(_)) if tries < 5 => {
+            Err(S3Error::Throttled | S3Error::Broken(_)) if tries < 5 => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(100 << tries)).await;
             }
@@ -207,67 +209,67 @@ async fn a_few_times<T, F: Future<Output = Result<T, Refusal>>>(ask: impl Fn() -
     }
 }
 
-struct Run<'a> {
-    crew: &'a Arc<Crew>,
-    options: &'a Options,
+struct ReindexRun<'a> {
+    workers: &'a Arc<Workers>,
+    options: &'a ReindexOptions,
     rules: &'a str,
     /// Requests sent before this run, by whoever shares the connections.
-    started: Requests,
+    requests_before: S3RequestCounts,
 }
 
-impl Run<'_> {
+impl ReindexRun<'_> {
     /// Keeps as many lanes as the window is large, tells the pace and saves the cursor; true when all is done, false
     /// when the run was halted.
-    async fn follow(&self, tasks: &mut JoinSet<()>, say: &(dyn Fn(Pace) + Sync)) -> bool {
-        let crew = self.crew;
+    async fn supervise_workers(&self, tasks: &mut JoinSet<()>, say: &(dyn Fn(ProgressStats) + Sync)) -> bool {
+        let crew = self.workers;
         let (mut said, mut saved, mut due) = (Instant::now(), Instant::now(), Instant::now());
-        let mut speed = Speed::default();
+        let mut speed = SpeedMeter::default();
         loop {
             tokio::select! {
                 biased;
                 () = crew.halt.cancelled() => return false,
-                () = crew.control.stopped() => {
+                () = crew.control.wait_until_stopped() => {
                     crew.halt.cancel();
                     return false;
                 }
                 Some(ended) = tasks.join_next() => {
-                    self.survived(ended);
+                    self.halt_on_panic(ended);
                     continue;
                 }
-                () = crew.over.notified() => {}
+                () = crew.all_done.notified() => {}
                 () = sleep_until(due) => {}
             }
             let now = Instant::now();
-            due = now + if crew.control.paused() { SAY } else { crew.window.pause() };
-            crew.window.tick(crew.busy.load(Relaxed), crew.s3.take_heads());
+            due = now + if crew.control.is_paused() { PACE_INTERVAL } else { crew.limit.next_tick_delay() };
+            crew.limit.update_limit(crew.busy_workers.load(Relaxed), crew.s3.take_head_timings());
             let waiting = crew.jobs.len();
-            let lanes = crew.lanes.load(Relaxed);
-            for _ in lanes..crew.window.size().min(crew.busy.load(Relaxed) + waiting) {
-                crew.lanes.fetch_add(1, Relaxed);
-                tasks.spawn(crew.clone().lane());
+            let lanes = crew.worker_count.load(Relaxed);
+            for _ in lanes..crew.limit.current_limit().min(crew.busy_workers.load(Relaxed) + waiting) {
+                crew.worker_count.fetch_add(1, Relaxed);
+                tasks.spawn(crew.clone().run_worker());
             }
-            if now - said >= SAY {
+            if now - said >= PACE_INTERVAL {
                 said = now;
-                say(self.pace(&mut speed, now));
+                say(self.measure_pace(&mut speed, now));
             }
-            if now - saved >= SAVE {
+            if now - saved >= CURSOR_SAVE_INTERVAL {
                 saved = now;
-                let cursor = crew.ledger().cursor(self.rules);
-                if let Err(failure) = cursor.save(&self.options.cursor) {
-                    crew.fail(failure);
+                let cursor = crew.lock_checkpoint().to_cursor(self.rules);
+                if let Err(failure) = cursor.save_cursor(&self.options.cursor) {
+                    crew.halt_with_failure(failure);
                 }
             }
-            if crew.ledger().finished() {
-                say(self.pace(&mut speed, now));
+            if crew.lock_checkpoint().is_finished() {
+                say(self.measure_pace(&mut speed, now));
                 return true;
             }
         }
     }
 
     /// A task that panicked ends the run; the cursor stays.
-    fn survived(&self, ended: Result<(), tokio::task::JoinError>) {
+    fn halt_on_panic(&self, ended: Result<(), tokio::task::JoinError>) {
         if let Err(error) = ended {
-            self.crew.fail(Failure::other(
+            self.workers.halt_with_failure(Failure::other_failure(
                 "the reindex",
                 error.to_string(),
                 "report this, then run the same command: it goes on where it was",
@@ -275,9 +277,9 @@ impl Run<'_> {
         }
     }
 
-    fn requests(&self) -> Requests {
-        let (now, before) = (self.crew.s3.requests(), self.started);
-        Requests {
+    fn requests_since_start(&self) -> S3RequestCounts {
+        let (now, before) = (self.workers.s3.request_counts(), self.requests_before);
+        S3RequestCounts {
             list: now.list - before.list,
             head: now.head - before.head,
             copy: now.copy - before.copy,
@@ -285,19 +287,19 @@ impl Run<'_> {
         }
     }
 
-    fn pace(&self, speed: &mut Speed, now: Instant) -> Pace {
+    fn measure_pace(&self, speed: &mut SpeedMeter, now: Instant) -> ProgressStats {
         let (counts, total) = {
-            let ledger = self.crew.ledger();
-            let listed = ledger.all_listed().then(|| ledger.handed_out());
-            (ledger.counts().clone(), listed.or(self.options.total))
+            let ledger = self.workers.lock_checkpoint();
+            let listed = ledger.is_fully_listed().then(|| ledger.handed_out_count());
+            (ledger.live_counts().clone(), listed.or(self.options.total))
         };
-        let per_second = speed.measure(now, counts.done);
+        let per_second = speed.measure_speed(now, counts.done);
         let left = total.map(|total| total.saturating_sub(counts.done));
         let seconds_left = left
             .zip(per_second)
             .filter(|(_, speed)| *speed > 0.0)
             .map(|(left, speed)| (left as f64 / speed).ceil() as u64);
-        Pace {
+        ProgressStats {
             done: Some(counts.done),
             total,
             kept: Some(counts.kept),
@@ -305,46 +307,52 @@ impl Run<'_> {
             reasons: counts.reasons,
             foreign: counts.foreign,
             per_second,
-            in_flight: Some(self.crew.busy.load(Relaxed) as u64),
-            slow_downs: Some(self.crew.window.slow_downs()),
+            in_flight: Some(self.workers.busy_workers.load(Relaxed) as u64),
+            slow_downs: Some(self.workers.limit.slow_down_count()),
             bytes: Some(counts.bytes),
-            cost: Some(self.requests().cost()),
+            cost: Some(self.requests_since_start().cost_usd()),
             seconds_left,
         }
     }
 
     /// Leaves the cursor, or after a run to the end none, and says how it ended.
-    fn conclude(&self, ended: bool) -> Result<Summary, Failure> {
-        let crew = self.crew;
+    fn finish_run(&self, ended: bool) -> Result<ReindexSummary, Failure> {
+        let crew = self.workers;
         let (finished, counts, cursor, given_up) = {
-            let ledger = crew.ledger();
-            (ledger.finished(), ledger.counts().clone(), ledger.cursor(self.rules), ledger.given_up())
+            let ledger = crew.lock_checkpoint();
+            (
+                ledger.is_finished(),
+                ledger.live_counts().clone(),
+                ledger.to_cursor(self.rules),
+                ledger.given_up_count(),
+            )
         };
-        let failure = crew.failure();
+        let failure = crew.take_failure();
         if ended && finished && given_up == 0 && failure.is_none() {
-            Cursor::remove(&self.options.cursor)?;
-            let at = crew.s3.now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            ReindexCursor::remove_if_present(&self.options.cursor)?;
+            let at = crew.s3.current_time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let text = serde_json::json!({ "rules": self.rules, "at": at, "done": counts.done }).to_string();
-            let path = marker(&self.options.cursor);
-            cursor::replace(&path, text.as_bytes()).map_err(|error| cursor::unwritable(&path, &error))?;
-            return Ok(Summary {
-                requests: self.requests(),
-                slow_downs: crew.window.slow_downs(),
+            let path = finished_marker_path(&self.options.cursor);
+            cursor::replace_file(&path, text.as_bytes())
+                .map_err(|error| cursor::write_failure(&path, &error))?;
+            return Ok(ReindexSummary {
+                requests: self.requests_since_start(),
+                slow_downs: crew.limit.slow_down_count(),
                 acls_denied: counts.acls_denied > 0,
                 counts,
             });
         }
-        cursor.save(&self.options.cursor)?;
+        cursor.save_cursor(&self.options.cursor)?;
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if let Some(first) = crew.first_given_up().filter(|_| ended) {
+        if let Some(first) = crew.take_first_given_up().filter(|_| ended) {
             let what = format!("{given_up} of {} objects", counts.done + given_up as u64);
             return Err(Failure::new(first.kind, what, format!("{}: {}", first.what, first.why), first.next));
         }
         Err(Failure::new(
-            Kind::Interrupted,
-            format!("reindex of bucket {}", crew.s3.bucket()),
+            FailureKind::Interrupted,
+            format!("reindex of bucket {}", crew.s3.bucket_name()),
             format!("stopped after {} objects", counts.done),
             "run the same command again: it goes on there",
         ))
@@ -353,10 +361,10 @@ impl Run<'_> {
 
 /// Objects a second, over the last second or so.
 #[derive(Default)]
-struct Speed(VecDeque<(Instant, u64)>);
+struct SpeedMeter(VecDeque<(Instant, u64)>);
 
-impl Speed {
-    fn measure(&mut self, now: Instant, done: u64) -> Option<f64> {
+impl SpeedMeter {
+    fn measure_speed(&mut self, now: Instant, done: u64) -> Option<f64> {
         self.0.push_back((now, done));
         while self.0.len() > 11 {
             self.0.pop_front();

@@ -9,54 +9,54 @@ use std::{
 
 use tokio::sync::{Notify, Semaphore};
 
-use super::progress::Job;
+use super::progress::ObjectJob;
 
 /// Listing waits while this many keys are waiting.
-const WAITING: usize = 1024;
+const WAITING_KEYS_MAX: usize = 1024;
 
 /// The keys that wait for a lane.
-pub struct Jobs {
-    waiting: Mutex<VecDeque<Job>>,
+pub struct JobQueue {
+    waiting: Mutex<VecDeque<ObjectJob>>,
     count: Semaphore,
     room: Notify,
 }
 
-impl Default for Jobs {
+impl Default for JobQueue {
     fn default() -> Self {
         Self { waiting: Mutex::default(), count: Semaphore::new(0), room: Notify::new() }
     }
 }
 
-impl Jobs {
+impl JobQueue {
     pub fn len(&self) -> usize {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    pub fn add(&self, jobs: Vec<Job>) {
+    pub fn add_jobs(&self, jobs: Vec<ObjectJob>) {
         let count = jobs.len();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
         self.count.add_permits(count);
     }
 
     /// The next one; none after [`Self::close`].
-    pub async fn take(&self) -> Option<Job> {
+    pub async fn take_job(&self) -> Option<ObjectJob> {
         self.count.acquire().await.ok()?.forget();
         let (job, left) = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             (waiting.pop_front(), waiting.len())
         };
-        if left == WAITING {
+        if left == WAITING_KEYS_MAX {
             self.room.notify_waiters();
         }
         job
     }
 
     /// Waits until listing should go on.
-    pub async fn room(&self) {
+    pub async fn wait_for_room(&self) {
         loop {
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
-            if self.len() <= WAITING {
+            if self.len() <= WAITING_KEYS_MAX {
                 return;
             }
             room.await;

@@ -3,26 +3,27 @@
 //! By the folders that are there now: owners, then their repositories. Whatever is written later still falls into
 //! one of the ranges, since they cover all keys without a gap.
 
-use super::{a_few_times, cursor::Range};
-pub(crate) use crate::aws::s3::fast::{Objects, Refusal};
+use super::{cursor::KeyRange, with_few_retries};
+pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient};
 
 /// Listings that run side by side.
-const RANGES: usize = 4;
+const PARALLEL_LISTINGS: usize = 4;
 /// Owners whose repositories are looked at.
-const OWNERS: usize = 8;
+const SAMPLED_OWNERS_MAX: usize = 8;
 
 /// The ranges; one that holds everything where nothing is known of the folders.
-pub async fn divide(s3: &Objects) -> Vec<Range> {
-    cut(&folders(s3).await.unwrap_or_default())
+pub async fn divide_bucket(s3: &S3ObjectClient) -> Vec<KeyRange> {
+    ranges_from_folders(&list_folders(s3).await.unwrap_or_default())
 }
 
-async fn folders(s3: &Objects) -> Result<Vec<String>, Refusal> {
-    let owners = a_few_times(|| s3.list("", "", true)).await?.prefixes;
-    if owners.len() >= 4 * RANGES {
+async fn list_folders(s3: &S3ObjectClient) -> Result<Vec<String>, S3Error> {
+    let owners = with_few_retries(|| s3.list_objects("", "", true)).await?.prefixes;
+    if owners.len() >= 4 * PARALLEL_LISTINGS {
         return Ok(owners);
     }
-    let step = owners.len().div_ceil(OWNERS).max(1);
-    let below = owners.iter().step_by(step).map(|owner| a_few_times(move || s3.list(owner, "", true)));
+    let step = owners.len().div_ceil(SAMPLED_OWNERS_MAX).max(1);
+    let below =
+        owners.iter().step_by(step).map(|owner| with_few_retries(move || s3.list_objects(owner, "", true)));
     let mut all: Vec<_> =
         futures::future::try_join_all(below).await?.into_iter().flat_map(|page| page.prefixes).collect();
     all.extend(owners);
@@ -32,18 +33,18 @@ async fn folders(s3: &Objects) -> Result<Vec<String>, Refusal> {
 }
 
 /// Cuts between `folders`, which are sorted, into about equally many each.
-fn cut(folders: &[String]) -> Vec<Range> {
-    let ranges = RANGES.min(folders.len()).max(1);
+fn ranges_from_folders(folders: &[String]) -> Vec<KeyRange> {
+    let ranges = PARALLEL_LISTINGS.min(folders.len()).max(1);
     let mut cuts: Vec<_> = (1..ranges).map(|index| folders[index * folders.len() / ranges].clone()).collect();
     cuts.dedup();
-    between(&cuts)
+    ranges_from_cuts(&cuts)
 }
 
 /// The ranges that end at `cuts`, which are sorted, and the one behind the last.
-pub fn between(cuts: &[String]) -> Vec<Range> {
+pub fn ranges_from_cuts(cuts: &[String]) -> Vec<KeyRange> {
     let starts = std::iter::once(String::new()).chain(cuts.iter().cloned());
     let ends = cuts.iter().cloned().map(Some).chain([None]);
-    starts.zip(ends).map(|(after, until)| Range { after, until }).collect()
+    starts.zip(ends).map(|(after, until)| KeyRange { after, until }).collect()
 }
 
 #[cfg(test)]
@@ -54,8 +55,8 @@ mod tests {
     fn ranges_cover_all_keys_without_a_gap() {
         for count in [0, 1, 2, 5, 6, 7, 20, 1000] {
             let folders: Vec<_> = (0..count).map(|number| format!("7/{number:04}/")).collect();
-            let ranges = cut(&folders);
-            assert!((1..=RANGES).contains(&ranges.len()), "{count}: {}", ranges.len());
+            let ranges = ranges_from_folders(&folders);
+            assert!((1..=PARALLEL_LISTINGS).contains(&ranges.len()), "{count}: {}", ranges.len());
             assert_eq!(ranges[0].after, "");
             assert_eq!(ranges[ranges.len() - 1].until, None);
             assert!(ranges.windows(2).all(|pair| pair[0].until.as_ref() == Some(&pair[1].after)), "{count}");

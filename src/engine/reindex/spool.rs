@@ -16,19 +16,20 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
-pub(crate) use crate::aws::{batch::Set, s3::fast::Head};
+pub(crate) use crate::aws::{batch::BatchCopyAttributes, s3::fast::ObjectAttributes};
 use crate::model::run::failure::Failure;
 
 /// Sets that are told apart while objects are looked at; what belongs to further ones is copied from here.
-const SETS: usize = 200;
+const SETS_MAX: usize = 200;
 /// A manifest's bytes at most: S3 takes 5 GB in one request.
-const LONGEST: u64 = 1 << 30;
+const MANIFEST_MAX_BYTES: u64 = 1 << 30;
 /// A manifest's keys are URL-encoded.
-const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const KEY_ENCODE_SET: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// What holds for all of a run's jobs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
+pub struct SpoolInfo {
     /// The run's own name, in its manifests' keys.
     pub run: String,
     /// S3's time (Unix seconds) after which an object has changed since it was looked at; none before the first look.
@@ -37,83 +38,91 @@ pub struct About {
 
 /// One manifest that is ready to be written to the bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filled {
+pub struct ReadyManifest {
     /// `<set's digest>-<part>`.
     pub name: String,
     pub path: PathBuf,
-    pub set: Set,
+    pub set: BatchCopyAttributes,
     pub objects: u64,
 }
 
 /// Takes packages, from many lanes at once.
 #[derive(Debug)]
-pub struct Spool {
+pub struct ManifestSpool {
     dir: PathBuf,
     bucket: String,
-    inner: Mutex<Inner>,
+    inner: Mutex<SpoolState>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    about: About,
-    open: HashMap<Set, Part>,
+struct SpoolState {
+    about: SpoolInfo,
+    open: HashMap<BatchCopyAttributes, OpenManifest>,
 }
 
 /// The file that a set's lines go to now.
 #[derive(Debug)]
-struct Part {
+struct OpenManifest {
     digest: String,
     number: usize,
     file: File,
     bytes: u64,
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::other(
+fn write_failure(path: &Path, error: &io::Error) -> Failure {
+    Failure::other_failure(
         path.display().to_string(),
         error.to_string(),
         "make room or give another --state-dir, then run the same command again",
     )
 }
 
-impl Spool {
+impl ManifestSpool {
     /// An empty one in `dir`; what lay there is gone.
-    pub fn fresh(dir: &Path, bucket: &str) -> Result<Self, Failure> {
+    pub fn create_empty(dir: &Path, bucket: &str) -> Result<Self, Failure> {
         match std::fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(dir, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(write_failure(dir, &error)),
             _ => {}
         }
-        std::fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))?;
-        let spool = Self::of(dir, bucket, About { run: format!("{:016x}", fastrand::u64(..)), before: None });
-        spool.keep(&spool.about())?;
+        std::fs::create_dir_all(dir).map_err(|error| write_failure(dir, &error))?;
+        let spool =
+            Self::new(dir, bucket, SpoolInfo { run: format!("{:016x}", fastrand::u64(..)), before: None });
+        spool.save_info(&spool.spool_info())?;
         Ok(spool)
     }
 
     /// The one that an interrupted run left; none where it can't be read.
-    pub fn left(dir: &Path, bucket: &str) -> Option<Self> {
+    pub fn open_existing(dir: &Path, bucket: &str) -> Option<Self> {
         let about = serde_json::from_slice(&std::fs::read(dir.join("about.json")).ok()?).ok()?;
-        Some(Self::of(dir, bucket, about))
+        Some(Self::new(dir, bucket, about))
     }
 
-    fn of(dir: &Path, bucket: &str, about: About) -> Self {
-        let inner = Mutex::new(Inner { about, open: HashMap::new() });
+    fn new(dir: &Path, bucket: &str, about: SpoolInfo) -> Self {
+        let inner = Mutex::new(SpoolState { about, open: HashMap::new() });
         Self { dir: dir.to_owned(), bucket: bucket.to_owned(), inner }
     }
 
-    pub fn about(&self) -> About {
+    pub fn spool_info(&self) -> SpoolInfo {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).about.clone()
     }
 
-    fn keep(&self, about: &About) -> Result<(), Failure> {
+    fn save_info(&self, about: &SpoolInfo) -> Result<(), Failure> {
         let path = self.dir.join("about.json");
         let text = serde_json::to_vec(about).unwrap_or_default();
-        replace(&path, &text).map_err(|error| unwritable(&path, &error))
+        replace_file(&path, &text).map_err(|error| write_failure(&path, &error))
     }
 
     /// Takes the object where a job can copy it and lose nothing; false where it is left to a copy from here.
-    pub fn take(&self, key: &str, head: &Head, cache_control: &str) -> Result<bool, Failure> {
-        let Ok(set) = Set::of(head, cache_control) else { return Ok(false) };
-        let (Some(now), Some(modified)) = (date(head, "date"), date(head, "last-modified")) else {
+    pub fn try_add_object(
+        &self,
+        key: &str,
+        head: &ObjectAttributes,
+        cache_control: &str,
+    ) -> Result<bool, Failure> {
+        let Ok(set) = BatchCopyAttributes::from_head(head, cache_control) else { return Ok(false) };
+        let (Some(now), Some(modified)) =
+            (parse_date_header(head, "date"), parse_date_header(head, "last-modified"))
+        else {
             return Ok(false);
         };
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,8 +130,8 @@ impl Spool {
             before
         } else {
             // Dates have whole seconds: what is written in this second might be written again within it.
-            let about = About { before: Some(now - 1), ..inner.about.clone() };
-            self.keep(&about)?;
+            let about = SpoolInfo { before: Some(now - 1), ..inner.about.clone() };
+            self.save_info(&about)?;
             inner.about = about;
             now - 1
         };
@@ -132,55 +141,55 @@ impl Spool {
         let sets = inner.open.len();
         let part = match inner.open.entry(set) {
             std::collections::hash_map::Entry::Occupied(found) => found.into_mut(),
-            std::collections::hash_map::Entry::Vacant(_) if sets >= SETS => return Ok(false),
+            std::collections::hash_map::Entry::Vacant(_) if sets >= SETS_MAX => return Ok(false),
             std::collections::hash_map::Entry::Vacant(place) => {
-                let part = self.begin(place.key())?;
+                let part = self.open_set_manifest(place.key())?;
                 place.insert(part)
             }
         };
-        let line = format!("{},{}\n", self.bucket, utf8_percent_encode(key, KEY));
-        if part.bytes > 0 && part.bytes + line.len() as u64 > LONGEST {
-            *part = self.part(part.digest.clone(), part.number + 1)?;
+        let line = format!("{},{}\n", self.bucket, utf8_percent_encode(key, KEY_ENCODE_SET));
+        if part.bytes > 0 && part.bytes + line.len() as u64 > MANIFEST_MAX_BYTES {
+            *part = self.open_manifest_part(part.digest.clone(), part.number + 1)?;
         }
-        part.file.write_all(line.as_bytes()).map_err(|error| unwritable(&self.dir, &error))?;
+        part.file.write_all(line.as_bytes()).map_err(|error| write_failure(&self.dir, &error))?;
         part.bytes += line.len() as u64;
         Ok(true)
     }
 
     /// The files of a set: its own words first, then the lines, where an earlier run left some after those.
-    fn begin(&self, set: &Set) -> Result<Part, Failure> {
+    fn open_set_manifest(&self, set: &BatchCopyAttributes) -> Result<OpenManifest, Failure> {
         let text = serde_json::to_vec(set).unwrap_or_default();
         let digest = hex::encode(Sha256::digest(&text))[..16].to_owned();
         let path = self.dir.join(format!("{digest}.json"));
-        replace(&path, &text).map_err(|error| unwritable(&path, &error))?;
+        replace_file(&path, &text).map_err(|error| write_failure(&path, &error))?;
         let mut number = 0;
-        while self.csv(&digest, number + 1).exists() {
+        while self.manifest_path(&digest, number + 1).exists() {
             number += 1;
         }
-        self.part(digest, number)
+        self.open_manifest_part(digest, number)
     }
 
-    fn part(&self, digest: String, number: usize) -> Result<Part, Failure> {
-        let path = self.csv(&digest, number);
+    fn open_manifest_part(&self, digest: String, number: usize) -> Result<OpenManifest, Failure> {
+        let path = self.manifest_path(&digest, number);
         let opened = || {
             let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            let bytes = whole(&path)?;
+            let bytes = measure_whole_lines(&path)?;
             // A line that was torn is cut off: its key doesn't count as done.
             file.set_len(bytes)?;
             file.flush()?;
             Ok((file, bytes))
         };
-        let (file, bytes) = opened().map_err(|error: io::Error| unwritable(&path, &error))?;
-        Ok(Part { digest, number, file, bytes })
+        let (file, bytes) = opened().map_err(|error: io::Error| write_failure(&path, &error))?;
+        Ok(OpenManifest { digest, number, file, bytes })
     }
 
-    fn csv(&self, digest: &str, number: usize) -> PathBuf {
+    fn manifest_path(&self, digest: &str, number: usize) -> PathBuf {
         self.dir.join(format!("{digest}-{number}.csv"))
     }
 
     /// The manifests, the longest first.
-    pub fn filled(&self) -> Result<Vec<Filled>, Failure> {
-        let wrong = |error: io::Error| unwritable(&self.dir, &error);
+    pub fn collect_manifests(&self) -> Result<Vec<ReadyManifest>, Failure> {
+        let wrong = |error: io::Error| write_failure(&self.dir, &error);
         let mut all = Vec::new();
         for entry in std::fs::read_dir(&self.dir).map_err(wrong)? {
             let path = entry.map_err(wrong)?.path();
@@ -188,11 +197,11 @@ impl Spool {
             let Some((digest, _)) = name.split_once('-') else { continue };
             let set = std::fs::read(self.dir.join(format!("{digest}.json"))).ok();
             let Some(set) = set.and_then(|text| serde_json::from_slice(&text).ok()) else { continue };
-            let bytes = whole(&path).map_err(wrong)?;
+            let bytes = measure_whole_lines(&path).map_err(wrong)?;
             OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(bytes)).map_err(wrong)?;
-            let objects = lines(&path).map_err(wrong)?;
+            let objects = count_lines(&path).map_err(wrong)?;
             if objects > 0 {
-                all.push(Filled { name, path, set, objects });
+                all.push(ReadyManifest { name, path, set, objects });
             }
         }
         all.sort_by(|one, other| (other.objects, &one.name).cmp(&(one.objects, &other.name)));
@@ -201,13 +210,13 @@ impl Spool {
 }
 
 /// A header's date as Unix seconds.
-fn date(head: &Head, name: &str) -> Option<i64> {
-    let text = head.text(name)?.replace("GMT", "+0000");
+fn parse_date_header(head: &ObjectAttributes, name: &str) -> Option<i64> {
+    let text = head.header_text(name)?.replace("GMT", "+0000");
     OffsetDateTime::parse(&text, &Rfc2822).ok().map(OffsetDateTime::unix_timestamp)
 }
 
 /// Bytes up to the end of the last whole line.
-fn whole(path: &Path) -> io::Result<u64> {
+fn measure_whole_lines(path: &Path) -> io::Result<u64> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -219,7 +228,7 @@ fn whole(path: &Path) -> io::Result<u64> {
     Ok(length - torn)
 }
 
-fn lines(path: &Path) -> io::Result<u64> {
+fn count_lines(path: &Path) -> io::Result<u64> {
     use std::io::BufRead as _;
     let (mut file, mut count) = (io::BufReader::new(File::open(path)?), 0);
     while file.skip_until(b'\n')? > 0 {
@@ -229,7 +238,7 @@ fn lines(path: &Path) -> io::Result<u64> {
 }
 
 /// Replaces the file in one step.
-pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     std::fs::write(&new, text)?;
     std::fs::rename(&new, path)
@@ -241,7 +250,7 @@ mod tests {
 
     use super::*;
 
-    fn head(modified: &str, kind: &str) -> Head {
+    fn example_head(modified: &str, kind: &str) -> ObjectAttributes {
         let map: HeaderMap = [
             ("content-length", "3"),
             ("etag", "\"e\""),
@@ -252,41 +261,48 @@ mod tests {
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
         .collect();
-        Head::read(map).unwrap()
+        ObjectAttributes::from_headers(map).unwrap()
     }
 
-    const OLD: &str = "Wed, 25 Nov 2026 10:00:00 GMT";
+    const OLD_DATE: &str = "Wed, 25 Nov 2026 10:00:00 GMT";
 
     #[test]
     fn a_manifest_for_each_set_and_a_torn_line_is_cut_off() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::fresh(dir.path(), "pkgs").unwrap();
+        let spool = ManifestSpool::create_empty(dir.path(), "pkgs").unwrap();
         for (key, kind) in [("1/2/a+b c.deb", "a/deb"), ("1/2/x,\"ä\n.rpm", "a/rpm"), ("1/2/y.rpm", "a/rpm")]
         {
-            assert!(spool.take(key, &head(OLD, kind), "x").unwrap(), "{key}");
+            assert!(spool.try_add_object(key, &example_head(OLD_DATE, kind), "x").unwrap(), "{key}");
         }
-        assert!(!spool.take("1/2/new", &head("Thu, 26 Nov 2026 10:00:10 GMT", "a/rpm"), "x").unwrap());
-        let filled = spool.filled().unwrap();
+        assert!(
+            !spool
+                .try_add_object("1/2/new", &example_head("Thu, 26 Nov 2026 10:00:10 GMT", "a/rpm"), "x")
+                .unwrap()
+        );
+        let filled = spool.collect_manifests().unwrap();
         assert_eq!(filled.iter().map(|one| one.objects).collect::<Vec<_>>(), [2, 1]);
         let text = std::fs::read_to_string(&filled[0].path).unwrap();
         assert_eq!(text, "pkgs,1/2/x%2C%22%C3%A4%0A.rpm\npkgs,1/2/y.rpm\n");
         assert_eq!(std::fs::read_to_string(&filled[1].path).unwrap(), "pkgs,1/2/a%2Bb%20c.deb\n");
 
         std::fs::write(&filled[0].path, format!("{text}pkgs,1/2/to")).unwrap();
-        let again = Spool::left(dir.path(), "pkgs").unwrap();
-        assert_eq!(again.about(), spool.about());
-        assert!(again.take("1/2/torn.rpm", &head(OLD, "a/rpm"), "x").unwrap());
-        let refilled = std::fs::read_to_string(&again.filled().unwrap()[0].path).unwrap();
+        let again = ManifestSpool::open_existing(dir.path(), "pkgs").unwrap();
+        assert_eq!(again.spool_info(), spool.spool_info());
+        assert!(again.try_add_object("1/2/torn.rpm", &example_head(OLD_DATE, "a/rpm"), "x").unwrap());
+        let refilled = std::fs::read_to_string(&again.collect_manifests().unwrap()[0].path).unwrap();
         assert_eq!(refilled, format!("{text}pkgs,1/2/torn.rpm\n"));
-        assert!(Spool::fresh(dir.path(), "pkgs").unwrap().filled().unwrap().is_empty());
+        assert!(
+            ManifestSpool::create_empty(dir.path(), "pkgs").unwrap().collect_manifests().unwrap().is_empty()
+        );
     }
 
     #[test]
     fn more_sets_than_are_told_apart_are_left_to_copies_from_here() {
         let dir = tempfile::tempdir().unwrap();
-        let spool = Spool::fresh(dir.path(), "pkgs").unwrap();
-        let taken =
-            (0..SETS + 5).filter(|number| spool.take("k", &head(OLD, &format!("a/{number}")), "x").unwrap());
-        assert_eq!(taken.count(), SETS);
+        let spool = ManifestSpool::create_empty(dir.path(), "pkgs").unwrap();
+        let taken = (0..SETS_MAX + 5).filter(|number| {
+            spool.try_add_object("k", &example_head(OLD_DATE, &format!("a/{number}")), "x").unwrap()
+        });
+        assert_eq!(taken.count(), SETS_MAX);
     }
 }

@@ -17,142 +17,142 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Control, Options,
-    concurrency::Window,
+    ReindexControl, ReindexOptions,
+    concurrency::ConcurrencyLimit,
     open_files,
-    progress::{Job, Ledger, Outcome},
-    queue::Jobs,
+    progress::{Checkpoint, ObjectJob, ObjectOutcome},
+    queue::JobQueue,
 };
-pub(crate) use crate::aws::s3::fast::{Objects, Refusal};
-use crate::engine::batch::Spool;
+pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient};
+use crate::engine::batch::ManifestSpool;
 use crate::model::{
-    packagecloud::object::{Class, Classes},
-    run::failure::{Failure, Kind},
+    packagecloud::object::{ObjectClass, ObjectClassifier},
+    run::failure::{Failure, FailureKind},
 };
 
 /// How often a request that broke is sent again.
-const TRIES: u32 = 8;
+const BROKEN_TRIES_MAX: u32 = 8;
 /// Objects that are copied in parts side by side: their connections, and a batch's manifests, are what [`files`] leaves room for.
-const LARGE: usize = 8;
+const LARGE_COPIES_MAX: usize = 8;
 /// Objects that can be given up before the run is.
-const GIVEN_UP: usize = 1000;
+const GIVEN_UP_MAX: usize = 1000;
 
 /// Everything that the lanes share.
-pub struct Crew {
-    pub s3: Objects,
-    pub classes: Classes,
-    pub control: Control,
-    pub window: Window,
-    pub jobs: Jobs,
+pub struct Workers {
+    pub s3: S3ObjectClient,
+    pub classes: ObjectClassifier,
+    pub control: ReindexControl,
+    pub limit: ConcurrencyLimit,
+    pub jobs: JobQueue,
     pub halt: CancellationToken,
     /// Told when nothing is left to do.
-    pub over: Notify,
-    ledger: Mutex<Ledger>,
+    pub all_done: Notify,
+    checkpoint: Mutex<Checkpoint>,
     failure: Mutex<Option<Failure>>,
     /// The first object that was given up, and why.
     given_up: Mutex<Option<Failure>>,
     /// Whether access control lists are kept.
     pub acl: bool,
     /// Who may copy in parts: each has several requests in flight.
-    pub large: Semaphore,
-    pub lanes: AtomicUsize,
-    pub busy: AtomicUsize,
+    pub large_copy_permits: Semaphore,
+    pub worker_count: AtomicUsize,
+    pub busy_workers: AtomicUsize,
     pub skipped: PathBuf,
-    pub spool: Option<Arc<Spool>>,
+    pub spool: Option<Arc<ManifestSpool>>,
 }
 
 /// Why an object isn't done, where trying again now wouldn't help.
-pub enum Left {
+pub enum NotDone {
     Gone,
     Overtaken,
     Unfit(String),
     /// Not in this run.
-    GivenUp(Kind, String),
+    GivenUp(FailureKind, String),
     Halted,
 }
 
-impl Crew {
+impl Workers {
     pub fn new(
-        s3: Objects,
-        classes: Classes,
-        control: Control,
-        ledger: Ledger,
+        s3: S3ObjectClient,
+        classes: ObjectClassifier,
+        control: ReindexControl,
+        ledger: Checkpoint,
         acl: bool,
-        options: &Options,
+        options: &ReindexOptions,
     ) -> Self {
         Self {
             s3,
             classes,
             control,
-            window: Window::new(open_files::connections(options.most)),
-            jobs: Jobs::default(),
+            limit: ConcurrencyLimit::new(open_files::raise_connection_limit(options.requests_max)),
+            jobs: JobQueue::default(),
             halt: CancellationToken::new(),
-            over: Notify::new(),
-            ledger: Mutex::new(ledger),
+            all_done: Notify::new(),
+            checkpoint: Mutex::new(ledger),
             failure: Mutex::new(None),
             given_up: Mutex::new(None),
             acl,
-            large: Semaphore::new(LARGE),
-            lanes: AtomicUsize::new(0),
-            busy: AtomicUsize::new(0),
+            large_copy_permits: Semaphore::new(LARGE_COPIES_MAX),
+            worker_count: AtomicUsize::new(0),
+            busy_workers: AtomicUsize::new(0),
             skipped: options.skipped.clone(),
             spool: options.spool.clone(),
         }
     }
 
-    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn lock_checkpoint(&self) -> MutexGuard<'_, Checkpoint> {
+        self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters something that may be the last.
-    fn entered(&self, enter: impl FnOnce(&mut Ledger)) {
-        let mut ledger = self.ledger();
+    fn update_checkpoint(&self, enter: impl FnOnce(&mut Checkpoint)) {
+        let mut ledger = self.lock_checkpoint();
         enter(&mut ledger);
-        if ledger.finished() {
-            self.over.notify_one();
+        if ledger.is_finished() {
+            self.all_done.notify_one();
         }
     }
 
     /// Stops everything; the first reason is the one that is told.
-    pub fn fail(&self, failure: Failure) {
+    pub fn halt_with_failure(&self, failure: Failure) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
         self.halt.cancel();
     }
 
-    pub fn failure(&self) -> Option<Failure> {
+    pub fn take_failure(&self) -> Option<Failure> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub fn first_given_up(&self) -> Option<Failure> {
+    pub fn take_first_given_up(&self) -> Option<Failure> {
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Waits while paused, and for its turn.
-    async fn may_go(&self) -> Result<(), Left> {
+    async fn acquire_send_permit(&self) -> Result<(), NotDone> {
         if self.halt.is_cancelled() {
-            return Err(Left::Halted);
+            return Err(NotDone::Halted);
         }
-        if !self.control.paused() && !self.window.limited() {
+        if !self.control.is_paused() && !self.limit.is_rate_limited() {
             return Ok(());
         }
         let turn = async {
-            self.control.unpaused().await;
-            self.window.turn().await;
+            self.control.wait_while_paused().await;
+            self.limit.wait_for_rate().await;
             // Paused while it stood in line.
-            self.control.unpaused().await;
+            self.control.wait_while_paused().await;
         };
         // Rare, and large: not in the future of every request.
         Box::pin(async {
             tokio::select! {
                 biased;
-                () = self.halt.cancelled() => Err(Left::Halted),
+                () = self.halt.cancelled() => Err(NotDone::Halted),
                 () = turn => Ok(()),
             }
         })
         .await
     }
 
-    pub async fn rest(&self, base: u64, times: u32, most: u64) {
+    pub async fn backoff(&self, base: u64, times: u32, most: u64) {
         let millis = (base << times.min(12)).min(most);
         let rest = tokio::time::sleep(Duration::from_millis(fastrand::u64(millis / 2..=millis)));
         tokio::select! {
@@ -162,80 +162,80 @@ impl Crew {
     }
 
     /// Sends, and again where that can help.
-    pub async fn patiently<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Left>
+    pub async fn with_retries<T, F>(&self, ask: impl Fn() -> F) -> Result<T, NotDone>
     where
-        F: Future<Output = Result<T, Refusal>>,
+        F: Future<Output = Result<T, S3Error>>,
     {
         let (mut slowed, mut broken, mut passed) = (0, 0, 0);
         loop {
-            self.may_go().await?;
+            self.acquire_send_permit().await?;
             let refusal = match ask().await {
                 Ok(value) => {
-                    self.window.passed();
+                    self.limit.record_success();
                     return Ok(value);
                 }
                 Err(refusal) => refusal,
             };
             match refusal {
-                Refusal::Throttled => {
-                    self.window.slowed();
+                S3Error::Throttled => {
+                    self.limit.record_slow_down();
                     slowed += 1;
-                    self.rest(40, slowed, 2_000).await;
+                    self.backoff(40, slowed, 2_000).await;
                     continue;
                 }
-                Refusal::Broken(_) if broken < TRIES => {
+                S3Error::Broken(_) if broken < BROKEN_TRIES_MAX => {
                     broken += 1;
-                    if broken == TRIES / 2 {
-                        passed = self.window.all_passed();
+                    if broken == BROKEN_TRIES_MAX / 2 {
+                        passed = self.limit.success_count();
                     }
-                    self.rest(50, broken, 10_000).await;
+                    self.backoff(50, broken, 10_000).await;
                     continue;
                 }
-                Refusal::Broken(why) if self.window.all_passed() == passed => {
+                S3Error::Broken(why) if self.limit.success_count() == passed => {
                     // Nothing at all has come through in half of its tries: it isn't this object.
-                    self.fail(Failure::new(
-                        Kind::Unreachable,
-                        format!("bucket {}", self.s3.bucket()),
+                    self.halt_with_failure(Failure::new(
+                        FailureKind::Unreachable,
+                        format!("bucket {}", self.s3.bucket_name()),
                         why,
                         "check the network and the endpoint, then run the same command: it goes on where it was",
                     ));
-                    return Err(Left::Halted);
+                    return Err(NotDone::Halted);
                 }
-                Refusal::Broken(why) => return Err(Left::GivenUp(Kind::Other, why)),
-                Refusal::Fatal(failure) => {
-                    self.fail(failure);
-                    return Err(Left::Halted);
+                S3Error::Broken(why) => return Err(NotDone::GivenUp(FailureKind::Other, why)),
+                S3Error::Fatal(failure) => {
+                    self.halt_with_failure(failure);
+                    return Err(NotDone::Halted);
                 }
-                _ => self.window.passed(),
+                _ => self.limit.record_success(),
             }
             return Err(match refusal {
-                Refusal::Gone => Left::Gone,
-                Refusal::Overtaken => Left::Overtaken,
-                Refusal::Denied(why) => Left::GivenUp(Kind::Denied, why),
-                Refusal::Unfit { message, .. } => Left::Unfit(message),
-                _ => Left::GivenUp(Kind::Other, "S3 refused without a reason".to_owned()),
+                S3Error::Gone => NotDone::Gone,
+                S3Error::ObjectChanged => NotDone::Overtaken,
+                S3Error::Denied(why) => NotDone::GivenUp(FailureKind::Denied, why),
+                S3Error::Unfit { message, .. } => NotDone::Unfit(message),
+                _ => NotDone::GivenUp(FailureKind::Other, "S3 refused without a reason".to_owned()),
             });
         }
     }
 
     /// Lists a range to its end, never further ahead than the lanes need.
-    pub async fn list(self: Arc<Self>, index: usize) {
-        let mut range = self.ledger().range(index);
+    pub async fn list_range(self: Arc<Self>, index: usize) {
+        let mut range = self.lock_checkpoint().key_range(index);
         loop {
             tokio::select! {
                 biased;
                 () = self.halt.cancelled() => return,
-                () = self.jobs.room() => {}
+                () = self.jobs.wait_for_room() => {}
             }
-            let page = match self.patiently(|| self.s3.list("", &range.after, false)).await {
+            let page = match self.with_retries(|| self.s3.list_objects("", &range.after, false)).await {
                 Ok(page) => page,
-                Err(Left::Halted) => return,
-                Err(left) => return self.fail(self.unlisted(left)),
+                Err(NotDone::Halted) => return,
+                Err(left) => return self.halt_with_failure(self.range_listing_failure(left)),
             };
             let mut ended = !page.more;
             if page.more && page.entries.last().is_none_or(|entry| entry.key <= range.after) {
-                return self.fail(Failure::other(
-                    format!("bucket {}", self.s3.bucket()),
+                return self.halt_with_failure(Failure::other_failure(
+                    format!("bucket {}", self.s3.bucket_name()),
                     "its listing says that more follows, and doesn't go on",
                     "check --endpoint-url: this isn't how S3 answers",
                 ));
@@ -247,36 +247,36 @@ impl Crew {
                     ended = true;
                     break;
                 }
-                let foreign = self.classes.class(&entry.key) == Class::Foreign;
+                let foreign = self.classes.classify_key(&entry.key) == ObjectClass::Foreign;
                 keys.push((Arc::<str>::from(entry.key), foreign));
             }
             if let Some((key, _)) = keys.last() {
                 key.as_ref().clone_into(&mut range.after);
             }
-            let jobs = self.ledger().hand_out(index, keys.into_iter());
-            self.jobs.add(jobs);
+            let jobs = self.lock_checkpoint().record_listed_keys(index, keys.into_iter());
+            self.jobs.add_jobs(jobs);
             if ended {
-                return self.entered(|ledger| ledger.listed(index));
+                return self.update_checkpoint(|ledger| ledger.mark_range_listed(index));
             }
         }
     }
 
-    fn unlisted(&self, left: Left) -> Failure {
-        let bucket = self.s3.bucket();
+    fn range_listing_failure(&self, left: NotDone) -> Failure {
+        let bucket = self.s3.bucket_name();
         let (kind, why, next) = match left {
-            Left::GivenUp(Kind::Denied, why) => (
-                Kind::Denied,
+            NotDone::GivenUp(FailureKind::Denied, why) => (
+                FailureKind::Denied,
                 why,
                 format!(
                     "allow s3:ListBucket on arn:aws:s3:::{bucket}, then run the same command: it goes on where it was"
                 ),
             ),
-            Left::GivenUp(kind, why) => {
+            NotDone::GivenUp(kind, why) => {
                 (kind, why, "run the same command again: it goes on where it was".to_owned())
             }
-            Left::Unfit(why) => (Kind::Other, why, "check --bucket and --endpoint-url".to_owned()),
-            Left::Gone | Left::Overtaken | Left::Halted => (
-                Kind::Missing,
+            NotDone::Unfit(why) => (FailureKind::Other, why, "check --bucket and --endpoint-url".to_owned()),
+            NotDone::Gone | NotDone::Overtaken | NotDone::Halted => (
+                FailureKind::Missing,
                 "it is not there (any more)".to_owned(),
                 "name the bucket with --bucket".to_owned(),
             ),
@@ -285,77 +285,81 @@ impl Crew {
     }
 
     /// Treats objects until there are none, or the window has shrunk.
-    pub async fn lane(self: Arc<Self>) {
+    pub async fn run_worker(self: Arc<Self>) {
         loop {
-            let size = self.window.size();
+            let size = self.limit.current_limit();
             let over = |lanes: usize| (lanes > size).then(|| lanes - 1);
-            if self.lanes.fetch_update(Relaxed, Relaxed, over).is_ok() {
+            if self.worker_count.fetch_update(Relaxed, Relaxed, over).is_ok() {
                 return;
             }
-            let Some(job) = self.jobs.take().await else { break };
-            self.busy.fetch_add(1, Relaxed);
-            let treated = self.treat(&job.key).await;
-            self.busy.fetch_sub(1, Relaxed);
-            if !self.enter(&job, treated) {
+            let Some(job) = self.jobs.take_job().await else { break };
+            self.busy_workers.fetch_add(1, Relaxed);
+            let treated = self.process_object(&job.key).await;
+            self.busy_workers.fetch_sub(1, Relaxed);
+            if !self.record_result(&job, treated) {
                 break;
             }
         }
-        self.lanes.fetch_sub(1, Relaxed);
+        self.worker_count.fetch_sub(1, Relaxed);
     }
 
     /// Enters what became of the object; false where the run is over.
-    fn enter(&self, job: &Job, treated: Result<Outcome, Left>) -> bool {
+    fn record_result(&self, job: &ObjectJob, treated: Result<ObjectOutcome, NotDone>) -> bool {
         let outcome = match treated {
             Ok(outcome) => outcome,
-            Err(Left::Gone) => Outcome::Gone,
-            Err(Left::Unfit(why)) => match self.note_skipped(&job.key, &why) {
-                Ok(()) => Outcome::Skipped(why.into()),
+            Err(NotDone::Gone) => ObjectOutcome::Gone,
+            Err(NotDone::Unfit(why)) => match self.append_skipped_key(&job.key, &why) {
+                Ok(()) => ObjectOutcome::Skipped(why.into()),
                 Err(failure) => {
-                    self.fail(failure);
+                    self.halt_with_failure(failure);
                     return false;
                 }
             },
-            Err(Left::Halted) => return false,
-            Err(Left::Overtaken) => {
-                self.give_up(job, Kind::Other, "it kept changing while it was looked at".to_owned());
+            Err(NotDone::Halted) => return false,
+            Err(NotDone::Overtaken) => {
+                self.give_up_object(
+                    job,
+                    FailureKind::Other,
+                    "it kept changing while it was looked at".to_owned(),
+                );
                 return true;
             }
-            Err(Left::GivenUp(kind, why)) => {
-                self.give_up(job, kind, why);
+            Err(NotDone::GivenUp(kind, why)) => {
+                self.give_up_object(job, kind, why);
                 return true;
             }
         };
-        self.entered(|ledger| ledger.settle(job, outcome));
+        self.update_checkpoint(|ledger| ledger.record_outcome(job, outcome));
         true
     }
 
-    fn give_up(&self, job: &Job, kind: Kind, why: String) {
+    fn give_up_object(&self, job: &ObjectJob, kind: FailureKind, why: String) {
         let mut count = 0;
-        self.entered(|ledger| {
-            ledger.give_up(job);
-            count = ledger.given_up();
+        self.update_checkpoint(|ledger| {
+            ledger.give_up_job(job);
+            count = ledger.given_up_count();
         });
         let next = match kind {
-            Kind::Denied => {
+            FailureKind::Denied => {
                 "allow this identity what 'check --policy' lists, on these objects too, then run the same command: only they remain"
             }
             _ => "run the same command again: only they remain",
         };
         let failure = Failure::new(kind, job.key.as_ref(), why, next);
-        if count > GIVEN_UP {
-            self.fail(failure.clone());
+        if count > GIVEN_UP_MAX {
+            self.halt_with_failure(failure.clone());
         }
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
     }
 
     /// A line in the list of what could not be changed.
-    fn note_skipped(&self, key: &str, why: &str) -> Result<(), Failure> {
+    fn append_skipped_key(&self, key: &str, why: &str) -> Result<(), Failure> {
         let line = format!("{}\n", serde_json::json!({ "key": key, "reason": why }));
         let written = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&self.skipped)
             .and_then(|mut file| file.write_all(line.as_bytes()));
-        written.map_err(|error| super::cursor::unwritable(&self.skipped, &error))
+        written.map_err(|error| super::cursor::write_failure(&self.skipped, &error))
     }
 }

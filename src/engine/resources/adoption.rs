@@ -1,34 +1,37 @@
 //! Whose a resource is, and what that allows: ours is ours, another install's is refused, an unmarked one is asked about.
 
 use crate::model::{
-    aws::{evidence::Ownership, names::Names},
+    aws::{evidence::Ownership, names::ResourceNames},
     run::{
         answers::Answers,
         failure::Failure,
-        plan::{Ask, Consent},
+        plan::{Confirmation, Consent},
     },
 };
 
 /// A resource that could be adopted: what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unmarked(String);
+pub(crate) struct UnmarkedResource(String);
 
 /// Nothing to ask where it is ours; what to ask about where it carries no marker.
 ///
 /// # Errors
 /// Where it is another install's.
-pub(crate) fn adoption(
+pub(crate) fn require_ours_or_unmarked(
     ownership: &Ownership,
     what: &str,
     name: &str,
-    names: &Names,
-) -> Result<Option<Unmarked>, Failure> {
+    names: &ResourceNames,
+) -> Result<Option<UnmarkedResource>, Failure> {
     match ownership {
         Ownership::Ours => Ok(None),
-        Ownership::Unmarked => Ok(Some(Unmarked(format!("{what} {name}")))),
-        Ownership::Other(bucket) => Err(Failure::other(
+        Ownership::Unmarked => Ok(Some(UnmarkedResource(format!("{what} {name}")))),
+        Ownership::Other(bucket) => Err(Failure::other_failure(
             format!("{what} {name}"),
-            format!("it belongs to the install of bucket {bucket}, and this one is of {}", names.bucket()),
+            format!(
+                "it belongs to the install of bucket {bucket}, and this one is of {}",
+                names.bucket_name()
+            ),
             "give this install names of its own with --name-suffix, for example --name-suffix two; nothing was changed",
         )),
     }
@@ -36,21 +39,25 @@ pub(crate) fn adoption(
 
 /// All that one stage would adopt, asked in one question.
 #[derive(Debug, Default)]
-pub(crate) struct Adoption(Vec<String>);
+pub(crate) struct AdoptionList(Vec<String>);
 
-impl Adoption {
+impl AdoptionList {
     /// Whether it would be adopted: then it gets our marker at least, however right it is otherwise.
-    pub(crate) fn consider(&mut self, unmarked: Option<Unmarked>, changed: &str) -> bool {
-        let Some(Unmarked(what)) = unmarked else { return false };
+    pub(crate) fn add_unmarked(&mut self, unmarked: Option<UnmarkedResource>, changed: &str) -> bool {
+        let Some(UnmarkedResource(what)) = unmarked else { return false };
         self.0.push(format!("{what} (changed: {changed})"));
         true
     }
 
-    pub(crate) fn ask(&self, answers: &Answers, names: &Names) -> Option<Ask> {
-        if self.0.is_empty() || answers.consents.given(Consent::Adopt, names.bucket()) {
+    pub(crate) fn adoption_confirmation(
+        &self,
+        answers: &Answers,
+        names: &ResourceNames,
+    ) -> Option<Confirmation> {
+        if self.0.is_empty() || answers.consents.has_consent(Consent::Adopt, names.bucket_name()) {
             return None;
         }
-        Some(Ask {
+        Some(Confirmation {
             consent: Consent::Adopt,
             question: format!(
                 "These were made by somebody else, packagecloud-ctl perhaps, and would be taken over: {}. Take them over?",

@@ -3,44 +3,47 @@
 //! Without that yes the statement is shown, for whoever looks after the key.
 
 use super::origin_access;
-use crate::engine::{run::StageRun, session::Scene};
+use crate::engine::{run::StageRun, session::Target};
 use crate::model::{
     aws::{
-        evidence::{DistributionSeen, ObjectsKey},
-        names::Names,
+        evidence::{DistributionEvidence, ObjectEncryptionKey},
+        names::ResourceNames,
     },
     iam::policy,
     run::{
         answers::Answers,
         failure::Failure,
         goal::Step,
-        plan::{Ask, Consent, Exhibit, Plan, Verb},
+        plan::{Attachment, ChangeKind, Confirmation, Consent, Plan},
     },
 };
 
 /// The keys, and whether each lets the distribution decrypt; none where the identity reads the bucket.
-pub(crate) async fn see(scene: &Scene, seen: &DistributionSeen) -> Result<Vec<ObjectsKey>, Failure> {
+pub(crate) async fn observe_bucket_keys(
+    target: &Target,
+    seen: &DistributionEvidence,
+) -> Result<Vec<ObjectEncryptionKey>, Failure> {
     if !seen.by_control {
         return Ok(Vec::new());
     }
-    let heads = scene.heads().await?;
+    let heads = target.read_sampled_heads().await?;
     let distribution = seen.distribution.as_ref().map(|one| one.arn.as_str());
     let mut keys = Vec::new();
-    for key in origin_access::kms_keys(&scene.bucket, &heads) {
-        keys.push(scene.cloud.objects_key(&scene.names, &key, distribution, &scene.account).await?);
+    for key in origin_access::collect_kms_keys(&target.bucket, &heads) {
+        keys.push(target.cloud.read_bucket_key(&target.names, &key, distribution, &target.account).await?);
     }
     Ok(keys)
 }
 
-fn closed(keys: &[ObjectsKey]) -> impl Iterator<Item = &ObjectsKey> {
+fn ungranted_keys(keys: &[ObjectEncryptionKey]) -> impl Iterator<Item = &ObjectEncryptionKey> {
     keys.iter().filter(|key| !key.managed_by_aws && key.granted != Some(true))
 }
 
 /// The lines of a plan, and what can't be served at all.
-pub(crate) fn lines(
+pub(crate) fn plan_bucket_keys(
     plan: &mut Plan,
-    seen: &DistributionSeen,
-    names: &Names,
+    seen: &DistributionEvidence,
+    names: &ResourceNames,
     account: &str,
     answers: &Answers,
 ) {
@@ -51,16 +54,16 @@ pub(crate) fn lines(
                 key.key
             ));
         } else if key.granted == Some(true) {
-            plan.line(
+            plan.add_change(
                 Step::ObjectsKey,
-                Verb::Keep,
+                ChangeKind::Keep,
                 &key.key,
                 "CloudFront may decrypt with it for this distribution",
             );
         } else if answers.consents.adopt_bucket_key {
-            plan.line(
+            plan.add_change(
                 Step::ObjectsKey,
-                Verb::Update,
+                ChangeKind::Update,
                 &key.key,
                 "CloudFront may decrypt with it for this distribution alone",
             )
@@ -71,17 +74,22 @@ pub(crate) fn lines(
                 "Objects lie under the KMS key {}: until its policy lets CloudFront decrypt, they are refused. It is changed only with --adopt-bucket-key; else add the statement shown.",
                 key.key
             ));
-            plan.exhibit.push(statement(&key.key, seen, names, account));
+            plan.attachments.push(render_key_statement(&key.key, seen, names, account));
         }
     }
 }
 
 /// The statement to add to the key's policy.
-fn statement(key: &str, seen: &DistributionSeen, names: &Names, account: &str) -> Exhibit {
-    const UNKNOWN: &str = "(the distribution's ARN, once it is made)";
-    let arn = seen.distribution.as_ref().map_or(UNKNOWN, |one| &one.arn);
-    let text = serde_json::to_string_pretty(&policy::bucket_key_statement(names, arn, account));
-    Exhibit {
+fn render_key_statement(
+    key: &str,
+    seen: &DistributionEvidence,
+    names: &ResourceNames,
+    account: &str,
+) -> Attachment {
+    const UNKNOWN_ARN_TEXT: &str = "(the distribution's ARN, once it is made)";
+    let arn = seen.distribution.as_ref().map_or(UNKNOWN_ARN_TEXT, |one| &one.arn);
+    let text = serde_json::to_string_pretty(&policy::build_bucket_key_statement(names, arn, account));
+    Attachment {
         title: format!("Statement for the policy of KMS key {key}"),
         lines: text.unwrap_or_default().lines().map(str::to_owned).collect(),
         copy: true,
@@ -89,12 +97,15 @@ fn statement(key: &str, seen: &DistributionSeen, names: &Names, account: &str) -
 }
 
 /// What going live asks, where a key of the operator's shuts CloudFront out.
-pub(crate) fn ask(keys: &[ObjectsKey], answers: &Answers) -> Option<Ask> {
+pub(crate) fn bucket_key_confirmation(
+    keys: &[ObjectEncryptionKey],
+    answers: &Answers,
+) -> Option<Confirmation> {
     if answers.consents.adopt_bucket_key {
         return None;
     }
-    let key = &closed(keys).next()?.key;
-    Some(Ask {
+    let key = &ungranted_keys(keys).next()?.key;
+    Some(Confirmation {
         consent: Consent::AdoptBucketKey,
         question: format!(
             "Objects lie under the KMS key {key}, whose policy doesn't let CloudFront decrypt. Add a statement to it, for this distribution alone? (To add it yourself: enable --prepare shows it.)"
@@ -103,27 +114,27 @@ pub(crate) fn ask(keys: &[ObjectsKey], answers: &Answers) -> Option<Ask> {
 }
 
 /// Adds the statement to each key that needs it, where that was said yes to; else what is left to do, to be shown.
-pub(crate) async fn ensure(
-    scene: &Scene,
-    keys: &[ObjectsKey],
+pub(crate) async fn ensure_key_grants(
+    target: &Target,
+    keys: &[ObjectEncryptionKey],
     distribution_arn: &str,
     answers: &Answers,
     run: &StageRun,
 ) -> Result<String, Failure> {
-    let (cloud, names) = (&scene.cloud, &scene.names);
+    let (cloud, names) = (&target.cloud, &target.names);
     let mut left = String::new();
-    for key in closed(keys) {
+    for key in ungranted_keys(keys) {
         if !answers.consents.adopt_bucket_key {
-            let statement = policy::bucket_key_statement(names, distribution_arn, &scene.account);
+            let statement = policy::build_bucket_key_statement(names, distribution_arn, &target.account);
             left.push_str(&format!(
                 "; left to you: add to the policy of KMS key {} this statement: {statement}",
                 key.key
             ));
             continue;
         }
-        let say = run.progress(Step::ObjectsKey);
-        run.step(Step::ObjectsKey, format!("policy of KMS key {}", key.key), async {
-            cloud.ensure_bucket_key(names, &key.key, distribution_arn, &scene.account, &say).await?;
+        let say = run.progress_reporter(Step::ObjectsKey);
+        run.run_step(Step::ObjectsKey, format!("policy of KMS key {}", key.key), async {
+            cloud.ensure_bucket_key_policy(names, &key.key, distribution_arn, &target.account, &say).await?;
             Ok(((), format!("CloudFront may decrypt with {} for this distribution", key.key)))
         })
         .await?;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-pub(crate) use crate::engine::{session::Scene, stages::distribution::is_ours};
+pub(crate) use crate::engine::{session::Target, stages::distribution::is_ours};
 use crate::model::{
-    aws::evidence::{BucketSeen, Distribution, ObjectHead},
+    aws::evidence::{CloudFrontDistribution, ObjectHead, ObservedBucket},
     run::{
         answers::{Answers, OriginAccess},
         failure::Failure,
@@ -13,70 +13,76 @@ use crate::model::{
 
 /// What was chosen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Choice {
+pub(crate) struct OriginAccessChoice {
     pub control: bool,
     /// Why it is a control: a lower-case fragment.
     pub why: String,
 }
 
-impl Choice {
-    fn control(why: impl Into<String>) -> Self {
+impl OriginAccessChoice {
+    fn from_control_reason(why: impl Into<String>) -> Self {
         Self { control: true, why: why.into() }
     }
 }
 
 /// Chooses by what was asked for, the bucket, the distribution that stands, and some of the objects.
-pub(crate) async fn choose(scene: &Scene, answers: &Answers) -> Result<Choice, Failure> {
-    if answers.origin_access != OriginAccess::Auto || shut_out(&scene.bucket).is_some() {
-        return Ok(decide(answers.origin_access, &scene.bucket, None, &[]));
+pub(crate) async fn choose_origin_access(
+    target: &Target,
+    answers: &Answers,
+) -> Result<OriginAccessChoice, Failure> {
+    if answers.origin_access != OriginAccess::Auto || why_identity_cannot_read(&target.bucket).is_some() {
+        return Ok(decide_origin_access(answers.origin_access, &target.bucket, None, &[]));
     }
     // Whoever may not list distributions hears so from the stage that needs them.
-    let delivery = scene.delivery().await.ok();
+    let delivery = target.read_delivery().await.ok();
     let standing = delivery.as_ref().and_then(|all| {
-        all.distributions.iter().find(|one| is_ours(one, &scene.names) && !one.origins.is_empty())
+        all.distributions.iter().find(|one| is_ours(one, &target.names) && !one.origins.is_empty())
     });
-    let heads = if standing.is_some() { Vec::new() } else { scene.heads().await? };
-    Ok(decide(answers.origin_access, &scene.bucket, standing, &heads))
+    let heads = if standing.is_some() { Vec::new() } else { target.read_sampled_heads().await? };
+    Ok(decide_origin_access(answers.origin_access, &target.bucket, standing, &heads))
 }
 
 /// Decides; touches nothing. A control that stands on a distribution of ours stays one: each change passes every edge.
-fn decide(
+fn decide_origin_access(
     wanted: OriginAccess,
-    bucket: &BucketSeen,
-    standing: Option<&Distribution>,
+    bucket: &ObservedBucket,
+    standing: Option<&CloudFrontDistribution>,
     heads: &[(String, ObjectHead)],
-) -> Choice {
-    match (wanted, shut_out(bucket)) {
-        (OriginAccess::Oai, _) => return Choice::default(),
-        (_, Some(why)) => return Choice::control(why),
-        (OriginAccess::Oac, None) => return Choice::control("as you chose with --origin-access"),
+) -> OriginAccessChoice {
+    match (wanted, why_identity_cannot_read(bucket)) {
+        (OriginAccess::Oai, _) => return OriginAccessChoice::default(),
+        (_, Some(why)) => return OriginAccessChoice::from_control_reason(why),
+        (OriginAccess::Oac, None) => {
+            return OriginAccessChoice::from_control_reason("as you chose with --origin-access");
+        }
         (OriginAccess::Auto, None) => {}
     }
     if standing.is_some_and(|one| one.origins.iter().any(|origin| origin.control.is_some())) {
-        return Choice::control("the distribution has one");
+        return OriginAccessChoice::from_control_reason("the distribution has one");
     }
     match heads.iter().find(|(_, head)| head.encryption.starts_with("aws:kms")) {
-        Some((key, head)) => Choice::control(format!(
+        Some((key, head)) => OriginAccessChoice::from_control_reason(format!(
             "{key} is encrypted with {}, which an identity can't read",
             head.encryption
         )),
-        None => Choice::default(),
+        None => OriginAccessChoice::default(),
     }
 }
 
 /// Why an identity can't read this bucket, as far as its settings tell.
-pub(super) fn shut_out(bucket: &BucketSeen) -> Option<String> {
+pub(super) fn why_identity_cannot_read(bucket: &ObservedBucket) -> Option<String> {
     if bucket.encryption.starts_with("aws:kms") {
         return Some(format!("the bucket encrypts with {}, which an identity can't read", bucket.encryption));
     }
-    (!identity_reaches(&bucket.region)).then(|| format!("an identity doesn't reach {}", bucket.region))
+    (!can_identity_reach_region(&bucket.region))
+        .then(|| format!("an identity doesn't reach {}", bucket.region))
 }
 
 /// The KMS keys that objects are encrypted under: the bucket's default, and those of the sampled ones. Where S3 names
 /// no key it is its own, `aws/s3`.
-pub(super) fn kms_keys(bucket: &BucketSeen, heads: &[(String, ObjectHead)]) -> Vec<String> {
-    const S3S_OWN: &str = "alias/aws/s3";
-    let named = |key: &Option<String>| key.clone().unwrap_or_else(|| S3S_OWN.to_owned());
+pub(super) fn collect_kms_keys(bucket: &ObservedBucket, heads: &[(String, ObjectHead)]) -> Vec<String> {
+    const S3_MANAGED_KEY_ALIAS: &str = "alias/aws/s3";
+    let named = |key: &Option<String>| key.clone().unwrap_or_else(|| S3_MANAGED_KEY_ALIAS.to_owned());
     let default = bucket.encryption.starts_with("aws:kms").then(|| named(&bucket.kms_key));
     let sampled = heads.iter().filter(|(_, head)| head.encryption.starts_with("aws:kms"));
     let all: BTreeSet<String> =
@@ -85,8 +91,8 @@ pub(super) fn kms_keys(bucket: &BucketSeen, heads: &[(String, ObjectHead)]) -> V
 }
 
 /// Regions that were there before December 2022 and need no opting in: an identity reaches no other (aws-facts section 2).
-fn identity_reaches(region: &str) -> bool {
-    const REACHED: &[&str] = &[
+fn can_identity_reach_region(region: &str) -> bool {
+    const IDENTITY_REGIONS: &[&str] = &[
         "us-east-1",
         "us-east-2",
         "us-west-1",
@@ -105,15 +111,15 @@ fn identity_reaches(region: &str) -> bool {
         "ap-northeast-2",
         "ap-northeast-3",
     ];
-    REACHED.contains(&region)
+    IDENTITY_REGIONS.contains(&region)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bucket(region: &str, encryption: &str) -> BucketSeen {
-        BucketSeen {
+    fn sample_bucket(region: &str, encryption: &str) -> ObservedBucket {
+        ObservedBucket {
             name: "pkgs".into(),
             region: region.into(),
             policy: None,
@@ -125,7 +131,7 @@ mod tests {
         }
     }
 
-    fn head(encryption: &str, key: Option<&str>) -> (String, ObjectHead) {
+    fn sample_head(encryption: &str, key: Option<&str>) -> (String, ObjectHead) {
         let head = ObjectHead {
             size: 1,
             etag: String::new(),
@@ -153,7 +159,12 @@ mod tests {
             (Oai, "us-east-1", "AES256", "AES256", None),
             (Oai, "us-east-1", "aws:kms", "", None),
         ] {
-            let choice = decide(wanted, &bucket(region, encryption), None, &[head(object, None)]);
+            let choice = decide_origin_access(
+                wanted,
+                &sample_bucket(region, encryption),
+                None,
+                &[sample_head(object, None)],
+            );
             assert_eq!(choice.control, why.is_some(), "{wanted:?} {region} {encryption} {object}");
             assert!(choice.why.starts_with(why.unwrap_or_default()), "{}", choice.why);
         }
@@ -162,10 +173,16 @@ mod tests {
     #[test]
     fn every_key_that_objects_lie_under_counts() {
         let own = "arn:aws:kms:eu-west-1:123456789012:key/k";
-        let mut default = bucket("eu-west-1", "aws:kms");
-        assert_eq!(kms_keys(&default, &[]), ["alias/aws/s3"]);
+        let mut default = sample_bucket("eu-west-1", "aws:kms");
+        assert_eq!(collect_kms_keys(&default, &[]), ["alias/aws/s3"]);
         default.kms_key = Some(own.into());
-        assert_eq!(kms_keys(&default, &[head("aws:kms", Some("k2")), head("AES256", None)]), [own, "k2"]);
-        assert!(kms_keys(&bucket("eu-west-1", "AES256"), &[head("AES256", None)]).is_empty());
+        assert_eq!(
+            collect_kms_keys(&default, &[sample_head("aws:kms", Some("k2")), sample_head("AES256", None)]),
+            [own, "k2"]
+        );
+        assert!(
+            collect_kms_keys(&sample_bucket("eu-west-1", "AES256"), &[sample_head("AES256", None)])
+                .is_empty()
+        );
     }
 }

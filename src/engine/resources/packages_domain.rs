@@ -9,32 +9,36 @@ use tokio::time::{Instant, sleep};
 use crate::engine::{
     delivery::{diagnosis, probe},
     run::StageRun,
-    session::Ground,
+    session::Session,
 };
 use crate::model::{
-    aws::evidence::{Distribution, DnsRecord},
-    packagecloud::settings::Values,
-    run::{answers::Answers, failure::Failure, goal::Step, plan::Exhibit},
+    aws::evidence::{CloudFrontDistribution, DnsRecord},
+    packagecloud::settings::SettingValues,
+    run::{answers::Answers, failure::Failure, goal::Step, plan::Attachment},
 };
 
 /// DNS may take its time, and whoever makes the record too.
-const MOST: Duration = Duration::from_hours(1);
-const PAUSE: Duration = Duration::from_secs(15);
+const DNS_WAIT_MAX: Duration = Duration::from_hours(1);
+const DNS_POLL_INTERVAL: Duration = Duration::from_secs(15);
 /// However fast a sandbox is.
-const SHORTEST: Duration = Duration::from_millis(20);
+const POLL_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
 /// The one that was asked for; else the one in packagecloud.rb that leads to the distribution; else its own.
-pub(crate) fn of(answers: &Answers, values: &Values, distribution: Option<&Distribution>) -> Option<String> {
+pub(crate) fn choose_packages_domain(
+    answers: &Answers,
+    values: &SettingValues,
+    distribution: Option<&CloudFrontDistribution>,
+) -> Option<String> {
     let standing = || {
         let name = values.packages_domain.as_ref()?;
-        distribution?.answers_to(name).then(|| name.clone())
+        distribution?.has_domain_name(name).then(|| name.clone())
     };
     let own = || Some(distribution?.domain.clone());
     answers.packages_domain.clone().or_else(standing).or_else(own)
 }
 
 /// The record that makes `name` lead to the distribution; `None` where it is its own name.
-fn record(name: &str, distribution: &Distribution) -> Option<DnsRecord> {
+fn cname_record(name: &str, distribution: &CloudFrontDistribution) -> Option<DnsRecord> {
     (name != distribution.domain).then(|| DnsRecord {
         name: name.to_owned(),
         kind: "CNAME".into(),
@@ -43,54 +47,54 @@ fn record(name: &str, distribution: &Distribution) -> Option<DnsRecord> {
 }
 
 /// That record, to be shown before going live.
-pub(crate) fn exhibit(name: &str, distribution: &Distribution) -> Option<Exhibit> {
-    let record = record(name, distribution)?;
-    Some(Exhibit {
+pub(crate) fn dns_record_attachment(name: &str, distribution: &CloudFrontDistribution) -> Option<Attachment> {
+    let record = cname_record(name, distribution)?;
+    Some(Attachment {
         title: format!("DNS record to make for {name}; going live waits for it"),
-        lines: vec![record.line()],
+        lines: vec![record.to_zone_line()],
         copy: true,
     })
 }
 
 /// Waits until the authenticator answers under `name`: it resolves, its certificate passes, and it is CloudFront with
 /// our function.
-pub(crate) async fn await_leading(
-    ground: &Ground,
+pub(crate) async fn wait_until_domain_serves(
+    session: &Session,
     name: &str,
-    distribution: &Distribution,
+    distribution: &CloudFrontDistribution,
     run: &StageRun,
 ) -> Result<(), Failure> {
-    let Some(record) = record(name, distribution) else { return Ok(()) };
-    if ground.web.elsewhere() {
+    let Some(record) = cname_record(name, distribution) else { return Ok(()) };
+    if session.web.has_edge_override() {
         // The edge is reached at another address: names play no part.
         return Ok(());
     }
-    let say = run.progress(Step::Gate);
+    let say = run.progress_reporter(Step::Gate);
     let began = Instant::now();
     loop {
-        let (why, next) = match probe::ask(ground, name, "/").await {
-            Ok(reply) if reply.header("x-packagecloud-cloudfront").is_some() => return Ok(()),
+        let (why, next) = match probe::fetch_from_edge(session, name, "/").await {
+            Ok(reply) if reply.find_header("x-packagecloud-cloudfront").is_some() => return Ok(()),
             Ok(reply) => (
                 format!("it answers {} without the authenticator, so it leads elsewhere", reply.status),
                 "point it at the distribution".to_owned(),
             ),
-            Err(failure) => diagnosis::unreachable(name, &failure),
+            Err(failure) => diagnosis::diagnose_unreachable_domain(name, &failure),
         };
         let since = began.elapsed();
-        if since >= ground.patience(MOST) {
-            return Err(Failure::other(
+        if since >= session.scale_wait(DNS_WAIT_MAX) {
+            return Err(Failure::other_failure(
                 format!("packages domain {name}"),
                 format!("{why} (after {} s); nothing was switched on", since.as_secs()),
-                format!("make this record: {}; then go live again: {next}", record.line()),
+                format!("make this record: {}; then go live again: {next}", record.to_zone_line()),
             ));
         }
         say(&format!(
             "waiting until {name} leads to the distribution, {} s: {why}; the record: {}",
             since.as_secs(),
-            record.line()
+            record.to_zone_line()
         ));
         let pause = async {
-            sleep(ground.patience(PAUSE).max(SHORTEST)).await;
+            sleep(session.scale_wait(DNS_POLL_INTERVAL).max(POLL_INTERVAL_MIN)).await;
             Ok(())
         };
         run.unless_stopped(pause).await?;

@@ -1,100 +1,105 @@
 //! Which AWS identity is used: contract section 4's order, and the first that AWS knows.
 
-use super::{Ground, Identities};
+use super::{IdentityLookup, Session};
 use aws_config::SdkConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
 use crate::aws::{
-    Cloud,
+    AwsClients,
     credentials::{
         mfa,
-        shared::Held,
-        source::{self, Candidate, Keys, Known, Source},
+        shared::SharedCredentials,
+        source::{self, AccessKeys, CredentialCandidate, CredentialHints, CredentialSource},
     },
 };
 use crate::host::environment::sudo;
 use crate::model::{
-    aws::evidence::Caller,
+    aws::evidence::CallerIdentity,
     run::{
         answers::Answers,
-        failure::{Failure, Kind},
-        welcome::Source as Found,
+        failure::{Failure, FailureKind},
+        welcome::IdentitySource as Found,
     },
     secret::Secret,
 };
 
-impl Ground {
+impl Session {
     /// The identities that may be used, the first that is given first.
     #[must_use]
-    pub async fn candidates(&self, answers: &Answers) -> Vec<Candidate> {
+    pub async fn list_credential_candidates(&self, answers: &Answers) -> Vec<CredentialCandidate> {
         let config = self.host.read_config().await.ok();
-        let known = Known {
+        let known = CredentialHints {
             profile: answers.profile.clone(),
-            typed: self.typed(),
+            typed: self.typed_keys(),
             last_profile: self.settings.last_profile.clone(),
-            packagecloud: config.and_then(|config| config.file.aws_keys()).map(|(access, secret)| Keys {
-                access,
-                secret,
-                session: None,
-            }),
+            packagecloud: config
+                .and_then(|config| config.file.find_aws_keys())
+                .map(|(access, secret)| AccessKeys { access, secret, session: None }),
         };
-        source::candidates(&known)
+        source::find_credential_candidates(&known)
     }
 
     /// The first identity that AWS knows, and how it was found. One that was asked for must be it; so must one from
     /// the environment.
-    pub async fn identity(&self, answers: &Answers) -> Result<(Cloud, Caller, String), Failure> {
-        if let Identities::Fixed(config) = &self.settings.identities {
-            let typed = self.typed().filter(|_| answers.source == Some(Found::Typed));
+    pub async fn resolve_identity(
+        &self,
+        answers: &Answers,
+    ) -> Result<(AwsClients, CallerIdentity, String), Failure> {
+        if let IdentityLookup::Fixed(config) = &self.settings.identities {
+            let typed = self.typed_keys().filter(|_| answers.source == Some(Found::Typed));
             let (config, found) = match typed {
                 Some(keys) => {
                     let found = format!("access key {}, typed", keys.access);
-                    (in_sandbox(config, &Source::Typed(keys))?, found)
+                    (sandbox_config_as(config, &CredentialSource::Typed(keys))?, found)
                 }
                 None => (config.as_ref().clone(), "the sandbox's one user".to_owned()),
             };
-            let cloud = Cloud::new(&config, None);
-            let caller = cloud.caller().await?;
+            let cloud = AwsClients::new(&config, None);
+            let caller = cloud.read_caller_identity().await?;
             return Ok((cloud, caller, found));
         }
         let mut last = None;
-        let mut candidates = self.candidates(answers).await;
+        let mut candidates = self.list_credential_candidates(answers).await;
         if let Some(chosen) = &answers.source {
-            candidates.retain(|candidate| source(&candidate.source) == *chosen);
+            candidates.retain(|candidate| to_identity_source(&candidate.source) == *chosen);
         }
         for candidate in candidates {
             let result = self.try_candidate(&candidate).await;
             match result {
                 Ok((cloud, caller)) => {
-                    let found = cloud.held().map_or(candidate.found, Held::found);
+                    let found = cloud
+                        .shared_credentials()
+                        .map_or(candidate.found, SharedCredentials::source_description);
                     return Ok((cloud, caller, found));
                 }
                 Err(failure)
-                    if !matches!(failure.kind, Kind::Credentials | Kind::Denied)
+                    if !matches!(failure.kind, FailureKind::Credentials | FailureKind::Denied)
                         || matches!(
                             candidate.source,
-                            Source::Profile(_) | Source::Typed(_) | Source::Environment
+                            CredentialSource::Profile(_)
+                                | CredentialSource::Typed(_)
+                                | CredentialSource::Environment
                         ) =>
                 {
-                    return Err(self.by_sudo(failure));
+                    return Err(self.with_sudo_advice(failure));
                 }
                 Err(failure) => last = Some(failure),
             }
         }
-        Err(self.by_sudo(last.unwrap_or_else(no_credentials)))
+        Err(self.with_sudo_advice(last.unwrap_or_else(no_credentials_failure)))
     }
 
     /// What sudo left out on the way to root, where it may be why an identity wasn't found.
-    pub(in crate::engine) fn left_out(&self) -> Option<sudo::Dropped> {
-        sudo::dropped().filter(|_| matches!(self.settings.identities, Identities::Found(_)))
+    pub(in crate::engine) fn dropped_by_sudo(&self) -> Option<sudo::DroppedBySudo> {
+        sudo::find_dropped_by_sudo().filter(|_| matches!(self.settings.identities, IdentityLookup::Found(_)))
     }
 
     /// A failure to find credentials, with what sudo may have to do with it.
-    fn by_sudo(&self, failure: Failure) -> Failure {
-        match self.left_out() {
-            Some(dropped) if failure.kind == Kind::Credentials => {
-                Failure { next: format!("{}; {}", dropped.advice(), failure.next), ..failure }
+    fn with_sudo_advice(&self, failure: Failure) -> Failure {
+        match self.dropped_by_sudo() {
+            Some(dropped) if failure.kind == FailureKind::Credentials => {
+                Failure { next: format!("{}; {}", dropped.render_advice(), failure.next), ..failure }
             }
             _ => failure,
         }
@@ -102,125 +107,137 @@ impl Ground {
 
     pub(in crate::engine) async fn try_candidate(
         &self,
-        candidate: &Candidate,
-    ) -> Result<(Cloud, Caller), Failure> {
+        candidate: &CredentialCandidate,
+    ) -> Result<(AwsClients, CallerIdentity), Failure> {
         let client = match &self.settings.identities {
-            Identities::Found(client) => client,
-            Identities::Fixed(config) => {
-                let cloud = Cloud::new(&in_sandbox(config, &candidate.source)?, None);
-                let caller = cloud.caller().await?;
+            IdentityLookup::Found(client) => client,
+            IdentityLookup::Fixed(config) => {
+                let cloud = AwsClients::new(&sandbox_config_as(config, &candidate.source)?, None);
+                let caller = cloud.read_caller_identity().await?;
                 return Ok((cloud, caller));
             }
         };
         let session = match &candidate.source {
-            Source::Profile(name) => self.by_code(client, name, candidate).await?,
+            CredentialSource::Profile(name) => self.open_mfa_session(client, name, candidate).await?,
             _ => None,
         };
         let candidate = session.as_ref().unwrap_or(candidate);
-        let (config, held) = self.load(client, candidate).await?;
-        let cloud = Cloud::new(&config, None).holding(held.clone());
-        match cloud.caller().await {
+        let (config, held) = self.load_credentials(client, candidate).await?;
+        let cloud = AwsClients::new(&config, None).with_credentials(held.clone());
+        match cloud.read_caller_identity().await {
             Ok(caller) => {
-                held.belong_to(&caller.account);
+                held.set_account(&caller.account);
                 Ok((cloud, caller))
             }
             Err(failure) => {
-                if session.is_some() && failure.kind == Kind::Credentials {
-                    self.code.lock().await.end();
+                if session.is_some() && failure.kind == FailureKind::Credentials {
+                    self.code.lock().await.end_session();
                 }
-                Err(source::named(failure, candidate))
+                Err(source::insert_profile_name(failure, candidate))
             }
         }
     }
 
-    async fn load(
+    async fn load_credentials(
         &self,
         client: &SharedHttpClient,
-        candidate: &Candidate,
-    ) -> Result<(SdkConfig, Held), Failure> {
+        candidate: &CredentialCandidate,
+    ) -> Result<(SdkConfig, SharedCredentials), Failure> {
         let settings = &self.settings;
-        source::load(client, candidate, settings.region.as_deref(), settings.endpoint_url.as_deref()).await
+        source::load_sdk_config(
+            client,
+            candidate,
+            settings.region.as_deref(),
+            settings.endpoint_url.as_deref(),
+        )
+        .await
     }
 
     /// A code of the device that a profile's role wants: it is used once, by the next look.
-    pub async fn give_code(&self, code: Secret) {
+    pub async fn set_mfa_code(&self, code: Secret) {
         self.code.lock().await.typed = Some(code);
         self.given.notify_one();
     }
 
     /// The device whose code is wanted before these credentials can be had; none where none is, or one was given.
-    pub(in crate::engine) async fn wants_code(&self, source: &Source) -> Option<String> {
-        if let Identities::Fixed(_) = self.settings.identities {
+    pub(in crate::engine) async fn needed_mfa_serial(&self, source: &CredentialSource) -> Option<String> {
+        if let IdentityLookup::Fixed(_) = self.settings.identities {
             return None;
         }
-        let Source::Profile(profile) = source else { return None };
+        let CredentialSource::Profile(profile) = source else { return None };
         let code = self.code.lock().await;
-        mfa::of(profile).filter(|_| code.of != *profile && code.typed.is_none()).map(|wanted| wanted.serial)
+        mfa::read_mfa_profile(profile)
+            .filter(|_| code.profile != *profile && code.typed.is_none())
+            .map(|wanted| wanted.serial)
     }
 
     /// Whether a code was typed that wasn't used yet: the session before it is at its end.
-    pub(super) async fn code_instead(&self) -> bool {
+    pub(super) async fn end_session_if_code_typed(&self) -> bool {
         let mut code = self.code.lock().await;
         if code.typed.is_some() {
-            code.end();
+            code.end_session();
         }
         code.typed.is_some()
     }
 
     /// The session in place of a profile whose role wants a code; none where it wants none.
-    async fn by_code(
+    async fn open_mfa_session(
         &self,
         client: &SharedHttpClient,
         profile: &str,
-        candidate: &Candidate,
-    ) -> Result<Option<Candidate>, Failure> {
-        let Some(wanted) = mfa::of(profile) else { return Ok(None) };
+        candidate: &CredentialCandidate,
+    ) -> Result<Option<CredentialCandidate>, Failure> {
+        let Some(wanted) = mfa::read_mfa_profile(profile) else { return Ok(None) };
         let mut code = self.code.lock().await;
-        if code.of != profile {
-            let typed = code.typed.take().ok_or_else(|| mfa::unasked(profile, &wanted))?;
-            let source = Source::Profile(wanted.source_profile.clone());
-            let (source, _) = self.load(client, &Candidate { source, found: String::new() }).await?;
-            code.keys = Some(mfa::session(&wanted, &typed, &source).await?);
-            profile.clone_into(&mut code.of);
+        if code.profile != profile {
+            let typed = code.typed.take().ok_or_else(|| mfa::missing_mfa_code_failure(profile, &wanted))?;
+            let source = CredentialSource::Profile(wanted.source_profile.clone());
+            let (source, _) =
+                self.load_credentials(client, &CredentialCandidate { source, found: String::new() }).await?;
+            code.keys = Some(mfa::assume_role_with_mfa(&wanted, &typed, &source).await?);
+            profile.clone_into(&mut code.profile);
         }
-        let session = |keys| Source::Session { profile: profile.to_owned(), keys };
-        Ok(code.keys.clone().map(|keys| Candidate { source: session(keys), found: candidate.found.clone() }))
+        let session = |keys| CredentialSource::Session { profile: profile.to_owned(), keys };
+        Ok(code
+            .keys
+            .clone()
+            .map(|keys| CredentialCandidate { source: session(keys), found: candidate.found.clone() }))
     }
 
     /// S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
-    pub(super) async fn s3_alone(&self, answers: &Answers) -> Result<Cloud, Failure> {
+    pub(super) async fn connect_s3_only(&self, answers: &Answers) -> Result<AwsClients, Failure> {
         let region = answers.region.as_deref();
         let client = match &self.settings.identities {
-            Identities::Found(client) => client,
-            Identities::Fixed(config) => return Ok(Cloud::new(config, region)),
+            IdentityLookup::Found(client) => client,
+            IdentityLookup::Fixed(config) => return Ok(AwsClients::new(config, region)),
         };
-        let candidates = self.candidates(answers).await;
-        let first = candidates.first().ok_or_else(no_credentials)?;
+        let candidates = self.list_credential_candidates(answers).await;
+        let first = candidates.first().ok_or_else(no_credentials_failure)?;
         let endpoint = self.settings.endpoint_url.as_deref();
-        let (config, held) = source::load(client, first, region, endpoint).await?;
-        Ok(Cloud::new(&config, region).holding(held))
+        let (config, held) = source::load_sdk_config(client, first, region, endpoint).await?;
+        Ok(AwsClients::new(&config, region).with_credentials(held))
     }
 }
 
 /// A code, until it is used; then the session that it gave, and for which profile.
 #[derive(Default)]
-pub(super) struct Code {
+pub(super) struct MfaSession {
     typed: Option<Secret>,
-    of: String,
-    keys: Option<Keys>,
+    profile: String,
+    keys: Option<AccessKeys>,
 }
 
-impl Code {
+impl MfaSession {
     /// The session is at its end: the next one wants a code.
-    fn end(&mut self) {
-        self.of.clear();
+    fn end_session(&mut self) {
+        self.profile.clear();
         self.keys = None;
     }
 }
 
-fn no_credentials() -> Failure {
+fn no_credentials_failure() -> Failure {
     Failure::new(
-        Kind::Credentials,
+        FailureKind::Credentials,
         "AWS credentials",
         "none were found",
         "give a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -228,40 +245,44 @@ fn no_credentials() -> Failure {
 }
 
 /// The sandbox as another identity: it judges keys that are typed, and knows nobody else's.
-fn in_sandbox(config: &SdkConfig, source: &Source) -> Result<SdkConfig, Failure> {
+fn sandbox_config_as(config: &SdkConfig, source: &CredentialSource) -> Result<SdkConfig, Failure> {
     match source {
-        Source::Typed(keys) | Source::Packagecloud(keys) | Source::Session { keys, .. } => {
-            let keys = SharedCredentialsProvider::new(keys.credentials());
+        CredentialSource::Typed(keys)
+        | CredentialSource::Packagecloud(keys)
+        | CredentialSource::Session { keys, .. } => {
+            let keys = SharedCredentialsProvider::new(keys.to_sdk_credentials());
             Ok(config.to_builder().credentials_provider(keys).build())
         }
-        Source::Profile(name) => Err(Failure::new(
-            Kind::Credentials,
+        CredentialSource::Profile(name) => Err(Failure::new(
+            FailureKind::Credentials,
             format!("profile {name}"),
             "a sandbox reads no profiles: it has one user, and no real credentials come near it",
             "choose the sandbox's one user",
         )),
-        Source::Environment | Source::Chain => Ok(config.clone()),
+        CredentialSource::Environment | CredentialSource::Chain => Ok(config.clone()),
     }
 }
 
 /// A candidate's source, without its keys.
-pub fn source(source: &Source) -> Found {
+pub fn to_identity_source(source: &CredentialSource) -> Found {
     match source {
-        Source::Profile(name) | Source::Session { profile: name, .. } => Found::Profile(name.clone()),
-        Source::Typed(_) => Found::Typed,
-        Source::Environment => Found::Environment,
-        Source::Packagecloud(_) => Found::Config,
-        Source::Chain => Found::Chain,
+        CredentialSource::Profile(name) | CredentialSource::Session { profile: name, .. } => {
+            Found::Profile(name.clone())
+        }
+        CredentialSource::Typed(_) => Found::Typed,
+        CredentialSource::Environment => Found::Environment,
+        CredentialSource::Packagecloud(_) => Found::Config,
+        CredentialSource::Chain => Found::Chain,
     }
 }
 
 /// Lambda@Edge is only where `arn:aws:` is.
-pub fn refuse_partition(caller: &Caller) -> Result<(), Failure> {
+pub fn refuse_other_partition(caller: &CallerIdentity) -> Result<(), Failure> {
     let partition = caller.arn.split(':').nth(1).unwrap_or_default();
     if partition == "aws" {
         return Ok(());
     }
-    Err(Failure::other(
+    Err(Failure::other_failure(
         caller.arn.clone(),
         format!("it is in partition {partition}, where there is no Lambda@Edge"),
         "use an account of the partition aws; nothing was made",

@@ -9,9 +9,9 @@ mod renewal;
 pub mod retry_on_expiry;
 pub mod run_lock;
 
-pub(super) use bucket::ObjectsFound;
-pub(super) use identity::source;
-pub(super) use renewal::{next_move, wants};
+pub(super) use bucket::ObjectsBucket;
+pub(super) use identity::to_identity_source;
+pub(super) use renewal::{choose_renewal_wait, renewal_advice};
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,21 +19,21 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use crate::aws::{Cloud, credentials::source::Keys, web::Web};
-use crate::engine::session::account::Sight;
+use crate::aws::{AwsClients, credentials::source::AccessKeys, web::WebClient};
+use crate::engine::session::account::AccountCache;
 use crate::host::{Ctl, Host};
 use crate::model::{
     aws::{
-        evidence::{BucketSeen, Caller},
-        names::Names,
+        evidence::{CallerIdentity, ObservedBucket},
+        names::ResourceNames,
     },
-    run::{answers::Answers, failure::Failure, welcome::Source as Found},
+    run::{answers::Answers, failure::Failure, welcome::IdentitySource as Found},
     secret::Secret,
 };
 
 /// How the AWS identity is found.
 #[derive(Clone)]
-pub enum Identities {
+pub enum IdentityLookup {
     /// There is one: a sandbox's.
     Fixed(Box<SdkConfig>),
     /// As contract section 4 orders them; asked for over this client.
@@ -51,8 +51,8 @@ pub struct SandboxFacts {
 }
 
 /// How the ground is laid; what the command line says of it.
-pub struct Settings {
-    pub identities: Identities,
+pub struct SessionSettings {
+    pub identities: IdentityLookup,
     pub region: Option<String>,
     pub endpoint_url: Option<String>,
     pub sandbox: Option<SandboxFacts>,
@@ -66,56 +66,56 @@ pub struct Settings {
 
 /// Cheap to clone; clones share what was found.
 #[derive(Clone)]
-pub struct Ground {
+pub struct Session {
     /// Where packagecloud.rb is; of several web nodes the first, which goes live alone.
     pub host: Host,
     /// The other web nodes.
     others: Arc<[Host]>,
-    pub web: Web,
-    pub settings: Arc<Settings>,
-    typed: Arc<Mutex<Option<Keys>>>,
+    pub web: WebClient,
+    pub settings: Arc<SessionSettings>,
+    typed: Arc<Mutex<Option<AccessKeys>>>,
     /// The code of a device that the operator typed, and the session that it gave.
-    code: Arc<tokio::sync::Mutex<identity::Code>>,
+    code: Arc<tokio::sync::Mutex<identity::MfaSession>>,
     /// Told when keys or a code were typed.
     given: Arc<tokio::sync::Notify>,
-    scene: Arc<tokio::sync::Mutex<Option<(Asked, Scene)>>>,
+    target: Arc<tokio::sync::Mutex<Option<(TargetInputs, Target)>>>,
     /// The bucket and S3 by itself, where nothing else could be asked.
-    alone: Arc<tokio::sync::Mutex<Option<(Asked, ObjectsFound)>>>,
-    pub(super) hold: crate::engine::session::run_lock::Hold,
+    alone: Arc<tokio::sync::Mutex<Option<(TargetInputs, ObjectsBucket)>>>,
+    pub(super) hold: crate::engine::session::run_lock::RunLock,
 }
 
 /// What a scene depends on of the answers.
 #[derive(Clone, PartialEq)]
-struct Asked {
+struct TargetInputs {
     profile: Option<String>,
     source: Option<Found>,
     bucket: Option<String>,
-    suffix: crate::model::aws::names::Suffix,
-    typed: Option<Keys>,
+    suffix: crate::model::aws::names::NameSuffix,
+    typed: Option<AccessKeys>,
 }
 
 /// Who we are, and the bucket: found once, the same for every stage.
 #[derive(Clone)]
-pub struct Scene {
+pub struct Target {
     /// With S3 in the bucket's region.
-    pub cloud: Cloud,
-    pub caller: Caller,
+    pub cloud: AwsClients,
+    pub caller: CallerIdentity,
     pub account: String,
     /// How the credentials were found.
     pub found: String,
-    pub names: Names,
+    pub names: ResourceNames,
     /// As first read; the distribution stage reads its policy again.
-    pub bucket: BucketSeen,
+    pub bucket: ObservedBucket,
     /// Why this bucket.
     pub evidence: String,
     /// How many keys of a first page look like packagecloud's, of how many.
     pub sampled: (usize, usize),
-    pub(super) sight: Arc<Sight>,
+    pub(super) account_cache: Arc<AccountCache>,
 }
 
-impl Ground {
+impl Session {
     #[must_use]
-    pub fn new(host: Host, web: Web, settings: Settings) -> Self {
+    pub fn new(host: Host, web: WebClient, settings: SessionSettings) -> Self {
         Self {
             host,
             others: Arc::default(),
@@ -124,118 +124,118 @@ impl Ground {
             typed: Arc::default(),
             code: Arc::default(),
             given: Arc::default(),
-            scene: Arc::default(),
+            target: Arc::default(),
             alone: Arc::default(),
-            hold: crate::engine::session::run_lock::Hold::default(),
+            hold: crate::engine::session::run_lock::RunLock::default(),
         }
     }
 
     /// The same, with other web nodes behind the same name.
     #[must_use]
-    pub fn with_others(self, others: Vec<Host>) -> Self {
+    pub fn with_other_hosts(self, others: Vec<Host>) -> Self {
         Self { others: others.into(), ..self }
     }
 
     /// Each of the other web nodes, as a ground of its own.
-    pub fn others(&self) -> Vec<Self> {
-        self.others.iter().map(|host| self.on(host)).collect()
+    pub fn other_nodes(&self) -> Vec<Self> {
+        self.others.iter().map(|host| self.with_host(host)).collect()
     }
 
     /// Every web node, the first one first, as a ground of its own.
     #[must_use]
-    pub fn nodes(&self) -> Vec<Self> {
-        std::iter::once(&self.host).chain(self.others.iter()).map(|host| self.on(host)).collect()
+    pub fn all_nodes(&self) -> Vec<Self> {
+        std::iter::once(&self.host).chain(self.others.iter()).map(|host| self.with_host(host)).collect()
     }
 
-    fn on(&self, host: &Host) -> Self {
+    fn with_host(&self, host: &Host) -> Self {
         Self { host: host.clone(), others: Arc::default(), ..self.clone() }
     }
 
     /// Whether reconfigure and restart are left to the operator: `--ctl none`.
     #[must_use]
-    pub fn without_ctl(&self) -> bool {
+    pub fn is_without_ctl(&self) -> bool {
         matches!(self.host.ctl, Ctl::None)
     }
 
     /// Whether packagecloud-ctl is a program that can be asked for its services.
     #[must_use]
-    pub(super) fn asks_for_services(&self) -> bool {
+    pub(super) fn can_ask_services(&self) -> bool {
         matches!(self.host.ctl, Ctl::Command(_))
     }
 
     /// As long as `real` where packagecloud is real; in a sandbox at its pace.
     #[must_use]
-    pub(super) fn patience(&self, real: Duration) -> Duration {
+    pub(super) fn scale_wait(&self, real: Duration) -> Duration {
         self.settings.sandbox.as_ref().map_or(real, |sandbox| real.mul_f64(sandbox.pace.min(1.0)))
     }
 
     /// A text with the secret where `(hidden)` stands: for what the operator asked to have copied.
-    pub async fn reveal(&self, text: &str) -> String {
+    pub async fn reveal_secret(&self, text: &str) -> String {
         let secret = self.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
-        secret.map_or_else(|| text.to_owned(), |secret| text.replace("(hidden)", secret.expose()))
+        secret.map_or_else(|| text.to_owned(), |secret| text.replace("(hidden)", secret.expose_secret()))
     }
 
     /// One line in the log, secrets hidden.
-    pub fn log(&self, line: &str) {
-        self.host.state.log(self.host.clock.now(), &self.host.redactor, line);
+    pub fn log_line(&self, line: &str) {
+        self.host.state.append_log(self.host.clock.now(), &self.host.redactor, line);
     }
 
     /// Credentials that the operator typed: the next look uses them.
-    pub fn type_keys(&self, keys: Keys) {
+    pub fn set_typed_keys(&self, keys: AccessKeys) {
         *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
         self.given.notify_one();
     }
 
-    fn typed(&self) -> Option<Keys> {
+    fn typed_keys(&self) -> Option<AccessKeys> {
         self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether checks of delivery can't be made: AWS is elsewhere, and nothing was said of the distribution.
     #[must_use]
-    pub fn delivery_is_out_of_reach(&self) -> bool {
-        self.settings.endpoint_url.is_some() && !self.web.elsewhere()
+    pub fn is_delivery_unreachable(&self) -> bool {
+        self.settings.endpoint_url.is_some() && !self.web.has_edge_override()
     }
 
-    fn asked(&self, answers: &Answers) -> Asked {
-        Asked {
+    fn target_inputs(&self, answers: &Answers) -> TargetInputs {
+        TargetInputs {
             profile: answers.profile.clone(),
             source: answers.source.clone(),
             bucket: answers.bucket.clone(),
             suffix: answers.suffix.clone(),
-            typed: self.typed(),
+            typed: self.typed_keys(),
         }
     }
 
     /// Who we are and which bucket it is; found once for the same answers.
-    pub async fn scene(&self, answers: &Answers) -> Result<Scene, Failure> {
-        let asked = self.asked(answers);
-        let mut held = self.scene.lock().await;
-        if let Some((of, scene)) = held.as_ref()
+    pub async fn resolve_target(&self, answers: &Answers) -> Result<Target, Failure> {
+        let asked = self.target_inputs(answers);
+        let mut held = self.target.lock().await;
+        if let Some((of, target)) = held.as_ref()
             && *of == asked
         {
-            return Ok(scene.clone());
+            return Ok(target.clone());
         }
-        let scene = self.set(answers).await?;
-        *held = Some((asked, scene.clone()));
-        Ok(scene)
+        let target = self.discover_target(answers).await?;
+        *held = Some((asked, target.clone()));
+        Ok(target)
     }
 
     /// Who we are and which bucket it is, where that was found already.
-    pub(super) fn known_scene(&self) -> Option<Scene> {
-        self.scene.try_lock().ok()?.as_ref().map(|(_, scene)| scene.clone())
+    pub(super) fn known_target(&self) -> Option<Target> {
+        self.target.try_lock().ok()?.as_ref().map(|(_, target)| target.clone())
     }
 
     /// What was seen of the account, or couldn't be, is of before: the next look asks again, by the same identity of the same bucket.
-    pub async fn look_afresh(&self) {
-        if let Some(scene) = self.known_scene() {
-            scene.forget().await;
+    pub async fn invalidate_reads(&self) {
+        if let Some(target) = self.known_target() {
+            target.clear_account_cache().await;
         }
         *self.alone.lock().await = None;
     }
 
     /// Forgets what was found: the next look asks again.
-    pub async fn forget(&self) {
-        *self.scene.lock().await = None;
+    pub async fn invalidate_all(&self) {
+        *self.target.lock().await = None;
         *self.alone.lock().await = None;
     }
 }

@@ -2,125 +2,136 @@
 
 use std::time::Duration;
 
-use super::Ground;
+use super::Session;
 use crate::aws::{
-    Cloud,
+    AwsClients,
     credentials::{
         profiles,
-        shared::Held,
-        source::{Candidate, Keys, Source},
+        shared::SharedCredentials,
+        source::{AccessKeys, CredentialCandidate, CredentialSource},
     },
 };
-use crate::engine::run::Attended;
+use crate::engine::run::OperatorPresence;
 use crate::model::run::{
-    event::Wants,
-    failure::{Failure, Kind},
+    event::CredentialNeed,
+    failure::{Failure, FailureKind},
 };
 
 /// How long nothing typed is waited for before the source is asked again.
-const BEAT: Duration = Duration::from_secs(5);
+const SOURCE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-impl Ground {
+impl Session {
     /// Takes up fresh ones; all clients of `cloud`'s identity use them from here on.
-    pub(in crate::engine) async fn renew(&self, cloud: &Cloud) -> Result<(), Failure> {
-        let standing = cloud.caller().await;
+    pub(in crate::engine) async fn renew_credentials(&self, cloud: &AwsClients) -> Result<(), Failure> {
+        let standing = cloud.read_caller_identity().await;
         // What runs beside may have renewed them already.
-        let (Some(held), Err(_)) = (cloud.held(), &standing) else { return standing.map(drop) };
-        let candidate = self.anew(held).await?;
+        let (Some(held), Err(_)) = (cloud.shared_credentials(), &standing) else { return standing.map(drop) };
+        let candidate = self.renewed_source(held).await?;
         let (fresh, caller) = self.try_candidate(&candidate).await?;
-        if let Some(account) = held.account().filter(|account| **account != *caller.account) {
+        if let Some(account) = held.account_id().filter(|account| **account != *caller.account) {
             return Err(Failure::new(
-                Kind::Credentials,
+                FailureKind::Credentials,
                 caller.arn,
                 format!("that is of account {}, and this run works in account {account}", caller.account),
                 format!("give credentials of account {account}"),
             ));
         }
-        if let Some(fresh) = fresh.held() {
-            held.exchange(fresh);
+        if let Some(fresh) = fresh.shared_credentials() {
+            held.replace(fresh);
         }
         Ok(())
     }
 
     /// Where fresh ones may be.
-    async fn anew(&self, held: &Held) -> Result<Candidate, Failure> {
+    async fn renewed_source(&self, held: &SharedCredentials) -> Result<CredentialCandidate, Failure> {
         let candidate = held.candidate().clone();
         let spent = |why: &str| {
             Err(Failure::new(
-                Kind::Credentials,
+                FailureKind::Credentials,
                 candidate.found.clone(),
                 why,
-                next_move(held, Attended::Nobody),
+                renewal_advice(held, OperatorPresence::Nobody),
             ))
         };
         let source = match &candidate.source {
-            Source::Environment => return spent("the environment of a program that runs can't be changed"),
-            Source::Typed(_) => match self.typed() {
-                Some(keys) => Source::Typed(keys),
+            CredentialSource::Environment => {
+                return spent("the environment of a program that runs can't be changed");
+            }
+            CredentialSource::Typed(_) => match self.typed_keys() {
+                Some(keys) => CredentialSource::Typed(keys),
                 None => return spent("no others were typed"),
             },
-            Source::Session { profile, .. } => {
-                if !self.code_instead().await {
+            CredentialSource::Session { profile, .. } => {
+                if !self.end_session_if_code_typed().await {
                     return spent("the session that the code gave is over");
                 }
-                Source::Profile(profile.clone())
+                CredentialSource::Profile(profile.clone())
             }
-            Source::Packagecloud(_) => {
-                let keys = self.host.read_config().await?.file.aws_keys();
+            CredentialSource::Packagecloud(_) => {
+                let keys = self.host.read_config().await?.file.find_aws_keys();
                 match keys {
-                    Some((access, secret)) => Source::Packagecloud(Keys { access, secret, session: None }),
+                    Some((access, secret)) => {
+                        CredentialSource::Packagecloud(AccessKeys { access, secret, session: None })
+                    }
                     None => return spent("packagecloud.rb holds no keys any more"),
                 }
             }
-            Source::Profile(_) | Source::Chain => candidate.source.clone(),
+            CredentialSource::Profile(_) | CredentialSource::Chain => candidate.source.clone(),
         };
-        Ok(Candidate { source, ..candidate })
+        Ok(CredentialCandidate { source, ..candidate })
     }
 
     /// Until something was typed, or the source may be asked again.
-    pub(in crate::engine) async fn some_time(&self) {
-        let beat = self.patience(BEAT).max(Duration::from_millis(100));
+    pub(in crate::engine) async fn wait_for_typed_credentials(&self) {
+        let beat = self.scale_wait(SOURCE_POLL_INTERVAL).max(Duration::from_millis(100));
         let _ = tokio::time::timeout(beat, self.given.notified()).await;
     }
 }
 
 /// What is waited for; none where waiting would bring nothing.
-pub(in crate::engine) fn wants(cloud: &Cloud, attended: Attended) -> Option<Wants> {
-    let Some(held) = cloud.held() else { return (attended != Attended::Nobody).then_some(Wants::Renewal) };
+pub(in crate::engine) fn choose_renewal_wait(
+    cloud: &AwsClients,
+    attended: OperatorPresence,
+) -> Option<CredentialNeed> {
+    let Some(held) = cloud.shared_credentials() else {
+        return (attended != OperatorPresence::Nobody).then_some(CredentialNeed::Renewal);
+    };
     match (&held.candidate().source, attended) {
-        (_, Attended::Nobody)
-        | (Source::Environment, _)
-        | (Source::Session { .. } | Source::Typed(_), Attended::Watched) => None,
-        (Source::Profile(_) | Source::Packagecloud(_) | Source::Chain, _) => Some(Wants::Renewal),
-        (Source::Session { profile, .. }, Attended::Typing) => {
-            Some(Wants::Code(crate::aws::credentials::mfa::of(profile)?.serial))
+        (_, OperatorPresence::Nobody)
+        | (CredentialSource::Environment, _)
+        | (CredentialSource::Session { .. } | CredentialSource::Typed(_), OperatorPresence::Watched) => None,
+        (CredentialSource::Profile(_) | CredentialSource::Packagecloud(_) | CredentialSource::Chain, _) => {
+            Some(CredentialNeed::Renewal)
         }
-        (Source::Typed(_), Attended::Typing) => Some(Wants::Keys),
+        (CredentialSource::Session { profile, .. }, OperatorPresence::Typing) => {
+            Some(CredentialNeed::Code(crate::aws::credentials::mfa::read_mfa_profile(profile)?.serial))
+        }
+        (CredentialSource::Typed(_), OperatorPresence::Typing) => Some(CredentialNeed::Keys),
     }
 }
 
 /// What to do about it, and what it leads to.
-pub(in crate::engine) fn next_move(held: &Held, attended: Attended) -> String {
+pub(in crate::engine) fn renewal_advice(held: &SharedCredentials, attended: OperatorPresence) -> String {
     let mend = match &held.candidate().source {
-        Source::Profile(name) => match profiles::sign_in(name) {
+        CredentialSource::Profile(name) => match profiles::read_sign_in_command(name) {
             Some(command) => format!("type `{command}` in another terminal"),
             None => format!("renew the credentials of profile {name}"),
         },
-        Source::Session { profile, .. } if attended == Attended::Typing => {
+        CredentialSource::Session { profile, .. } if attended == OperatorPresence::Typing => {
             format!("i takes a fresh code for profile {profile}")
         }
-        Source::Session { .. } => {
+        CredentialSource::Session { .. } => {
             return "run the same command again: it asks for a fresh code, and goes on where it was"
                 .to_owned();
         }
-        Source::Typed(_) if attended == Attended::Typing => {
+        CredentialSource::Typed(_) if attended == OperatorPresence::Typing => {
             "i takes other keys of the same account".to_owned()
         }
-        Source::Typed(_) => "type others".to_owned(),
-        Source::Environment => "put fresh keys into the environment".to_owned(),
-        Source::Packagecloud(_) => "put keys that AWS accepts into packagecloud.rb".to_owned(),
-        Source::Chain => {
-            let command = profiles::sign_in("default");
+        CredentialSource::Typed(_) => "type others".to_owned(),
+        CredentialSource::Environment => "put fresh keys into the environment".to_owned(),
+        CredentialSource::Packagecloud(_) => "put keys that AWS accepts into packagecloud.rb".to_owned(),
+        CredentialSource::Chain => {
+            let command = profiles::read_sign_in_command("default");
             command.map_or_else(
                 || {
                     "renew the default profile, or give the role back to this instance or container"
@@ -131,7 +142,7 @@ pub(in crate::engine) fn next_move(held: &Held, attended: Attended) -> String {
         }
     };
     let then = match attended {
-        Attended::Nobody => "then run the same command again: it goes on where it was",
+        OperatorPresence::Nobody => "then run the same command again: it goes on where it was",
         _ => "this goes on by itself as soon as AWS accepts them",
     };
     format!("{mend}; {then}")
@@ -144,10 +155,10 @@ mod tests {
 
     #[test]
     fn each_source_has_its_own_next_move_and_is_waited_for_where_that_may_help() {
-        use Attended::{Nobody, Typing, Watched};
-        let keys = || Keys { access: "ASIA1".into(), secret: Secret::new("s"), session: None };
-        let session = || Source::Session { profile: "no-such-profile".into(), keys: keys() };
-        let profile = || Source::Profile("no-such-profile".into());
+        use OperatorPresence::{Nobody, Typing, Watched};
+        let keys = || AccessKeys { access: "ASIA1".into(), secret: Secret::new("s"), session: None };
+        let session = || CredentialSource::Session { profile: "no-such-profile".into(), keys: keys() };
+        let profile = || CredentialSource::Profile("no-such-profile".into());
         for (source, who, waits, words) in [
             (
                 profile(),
@@ -175,29 +186,32 @@ mod tests {
                 "i takes a fresh code for profile no-such-profile; this goes on by itself",
             ),
             (
-                Source::Typed(keys()),
+                CredentialSource::Typed(keys()),
                 Typing,
                 true,
                 "i takes other keys of the same account; this goes on by itself",
             ),
-            (Source::Environment, Nobody, false, "put fresh keys into the environment; then run"),
+            (CredentialSource::Environment, Nobody, false, "put fresh keys into the environment; then run"),
             (
-                Source::Packagecloud(keys()),
+                CredentialSource::Packagecloud(keys()),
                 Watched,
                 true,
                 "put keys that AWS accepts into packagecloud.rb; this goes on",
             ),
-            (Source::Chain, Watched, true, "; this goes on by itself"),
+            (CredentialSource::Chain, Watched, true, "; this goes on by itself"),
         ] {
-            let held = Held::of(&Candidate { source: source.clone(), found: String::new() });
-            let said = next_move(&held, who);
+            let held = SharedCredentials::from_candidate(&CredentialCandidate {
+                source: source.clone(),
+                found: String::new(),
+            });
+            let said = renewal_advice(&held, who);
             assert!(said.contains(words), "{source:?} {who:?}: {said}");
             let config = aws_config::SdkConfig::builder()
                 .behavior_version(aws_config::BehaviorVersion::latest())
                 .region(aws_config::Region::new("us-east-1"))
                 .build();
-            let cloud = Cloud::new(&config, None).holding(held);
-            assert_eq!(wants(&cloud, who).is_some(), waits, "{source:?} {who:?}");
+            let cloud = AwsClients::new(&config, None).with_credentials(held);
+            assert_eq!(choose_renewal_wait(&cloud, who).is_some(), waits, "{source:?} {who:?}");
         }
     }
 }

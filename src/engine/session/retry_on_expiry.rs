@@ -7,24 +7,24 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Ground, next_move, wants};
-use crate::aws::Cloud;
-use crate::engine::run::{Attended, StageRun};
+use super::{Session, choose_renewal_wait, renewal_advice};
+use crate::aws::AwsClients;
+use crate::engine::run::{OperatorPresence, StageRun};
 use crate::model::run::{
-    failure::{Failure, Kind},
+    failure::{Failure, FailureKind},
     goal::Step,
 };
 
 /// What ends sooner than this after fresh credentials were found was not helped by them.
-const SOON: Duration = Duration::from_mins(1);
+const USEFUL_RENEWAL_MIN: Duration = Duration::from_mins(1);
 /// How often in a row they may not help.
-const TRIES: u32 = 5;
+const USELESS_RENEWALS_MAX: u32 = 5;
 
 /// Does `work`, and does it again once credentials that were refused in it are renewed: so it must be work that goes on
 /// where it was.
-pub async fn renewing<T, F: Future<Output = Result<T, Failure>>>(
-    ground: &Ground,
-    cloud: &Cloud,
+pub async fn retry_on_expiry<T, F: Future<Output = Result<T, Failure>>>(
+    session: &Session,
+    cloud: &AwsClients,
     run: &StageRun,
     step: Step,
     mut work: impl FnMut() -> F,
@@ -33,56 +33,58 @@ pub async fn renewing<T, F: Future<Output = Result<T, Failure>>>(
     loop {
         let began = Instant::now();
         let failure = match work().await {
-            Err(failure) if failure.kind == Kind::Credentials => failure,
+            Err(failure) if failure.kind == FailureKind::Credentials => failure,
             done => return done,
         };
-        in_a_row = if began.elapsed() < SOON { in_a_row + 1 } else { 1 };
-        if in_a_row > TRIES {
+        in_a_row = if began.elapsed() < USEFUL_RENEWAL_MIN { in_a_row + 1 } else { 1 };
+        if in_a_row > USELESS_RENEWALS_MAX {
             return Err(failure);
         }
         if in_a_row > 1 {
-            some_time(ground, run).await?;
+            wait_unless_stopped(session, run).await?;
         }
-        renewed(ground, cloud, run, step, failure).await?;
+        wait_for_renewed_credentials(session, cloud, run, step, failure).await?;
     }
 }
 
 /// Until AWS accepts credentials of where the refused ones came from; `refused` where that is waited for in vain.
-async fn renewed(
-    ground: &Ground,
-    cloud: &Cloud,
+async fn wait_for_renewed_credentials(
+    session: &Session,
+    cloud: &AwsClients,
     run: &StageRun,
     step: Step,
     refused: Failure,
 ) -> Result<(), Failure> {
-    let who = run.run().who();
-    let told = |failure: Failure, who: Attended| match cloud.held() {
-        Some(held) if !failure.is_of_the_clock() => Failure { next: next_move(held, who), ..failure },
+    let who = run.run_context().operator_presence();
+    let told = |failure: Failure, who: OperatorPresence| match cloud.shared_credentials() {
+        Some(held) if !failure.is_clock_skew() => Failure { next: renewal_advice(held, who), ..failure },
         _ => failure,
     };
     let mut said: Option<Failure> = None;
-    while let Err(again) = ground.renew(cloud).await {
-        let Some(wants) = wants(cloud, who) else { return Err(told(refused, Attended::Nobody)) };
+    while let Err(again) = session.renew_credentials(cloud).await {
+        let Some(wants) = choose_renewal_wait(cloud, who) else {
+            return Err(told(refused, OperatorPresence::Nobody));
+        };
         let failure = told(again, who);
         // The request's id is another one each time.
         let new = |known: &Failure| {
             (&known.what, &known.why, &known.next) != (&failure.what, &failure.why, &failure.next)
         };
         if said.as_ref().is_none_or(new) {
-            run.waits(step, failure.clone(), wants);
+            run.emit_waiting(step, failure.clone(), wants);
             said = Some(failure);
         }
-        some_time(ground, run).await?;
+        wait_unless_stopped(session, run).await?;
     }
     if said.is_some() {
-        run.progress(step)("AWS accepts the credentials again: it goes on where it was");
+        run.progress_reporter(step)("AWS accepts the credentials again: it goes on where it was");
     }
     Ok(())
 }
 
-async fn some_time(ground: &Ground, run: &StageRun) -> Result<(), Failure> {
+async fn wait_unless_stopped(session: &Session, run: &StageRun) -> Result<(), Failure> {
     let some = async {
-        ground.some_time().await;
+        session.wait_for_typed_credentials().await;
         Ok(())
     };
     run.unless_stopped(some).await

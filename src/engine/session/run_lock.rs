@@ -14,51 +14,51 @@ use std::{
 use futures::future::join_all;
 
 use crate::host::{
-    Afar, Asked, Hold as There,
-    run::lock::{Lock, Refused, Turn},
+    RemoteLock as There, RemoteState, StopRequest,
+    run::lock::{LocalLock, LockError, WriteLock},
 };
 use crate::model::run::{
     event::Event,
-    failure::{Failure, Kind},
+    failure::{Failure, FailureKind},
     goal::Stage,
     other_run::OtherRun,
 };
 
-use super::Ground;
+use super::Session;
 
 /// Holds who switched off last; each time it says something else, whatever the clock does.
-const OFF: &str = "switched-off";
+const OFF_MARKER: &str = "switched-off";
 /// The turn at packagecloud.rb.
-const TURN: &str = "turn";
+const WRITE_LOCK_NAME: &str = "turn";
 /// A turn is held for one write: longer than this nobody should have it.
-const PATIENCE: Duration = Duration::from_secs(10);
+const WRITE_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Switching off goes on without the turn after this.
-const SHORT_PATIENCE: Duration = Duration::from_secs(2);
+const WRITE_LOCK_SHORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What this run holds; clones of a ground share it.
 #[derive(Clone, Default)]
-pub(super) struct Hold {
-    held: Arc<Mutex<Held>>,
-    asked: Asked,
+pub(in crate::engine) struct RunLock {
+    held: Arc<Mutex<RunLockState>>,
+    asked: StopRequest,
 }
 
 #[derive(Default)]
-struct Held {
-    lock: Option<Lock>,
+struct RunLockState {
+    lock: Option<LocalLock>,
     /// The locks on other hosts.
     there: BTreeMap<String, There>,
     /// The notes that stood when the operator last saw whether CloudFront is on, and meant to go on from there;
     /// `None` where no one has looked yet.
-    known: Option<Notes>,
+    known: Option<OffMarkers>,
     /// What this run wrote when it began to switch, on each node.
     intents: BTreeMap<String, String>,
 }
 
 /// The notes of switching off: on each other host by its name, and this machine's own without one.
-type Notes = BTreeMap<String, Option<String>>;
+type OffMarkers = BTreeMap<String, Option<String>>;
 
-impl Ground {
-    fn held<T>(&self, work: impl FnOnce(&mut Held) -> T) -> T {
+impl Session {
+    fn with_lock_state<T>(&self, work: impl FnOnce(&mut RunLockState) -> T) -> T {
         work(&mut self.hold.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -66,112 +66,119 @@ impl Ground {
     ///
     /// # Errors
     /// Where another run has it: who, since when, in which stage. Or where it can't be made.
-    pub async fn take(&self) -> Result<(), Failure> {
-        Ok(self.try_take().await?)
+    pub async fn acquire_run_lock(&self) -> Result<(), Failure> {
+        Ok(self.try_acquire_run_lock().await?)
     }
 
-    async fn try_take(&self) -> Result<(), Refused> {
+    async fn try_acquire_run_lock(&self) -> Result<(), LockError> {
         let now = self.host.clock.now();
-        self.held(|held| {
+        self.with_lock_state(|held| {
             if held.lock.is_none() {
-                held.lock = Some(self.host.state.lock(now, &self.hold.asked)?);
+                held.lock = Some(self.host.state.acquire_run_lock(now, &self.hold.asked)?);
             }
-            Ok::<_, Refused>(())
+            Ok::<_, LockError>(())
         })?;
-        for node in self.nodes() {
-            let Some(name) = node.host.reach.name().map(str::to_owned) else { continue };
+        for node in self.all_nodes() {
+            let Some(name) = node.host.transport.remote_name().map(str::to_owned) else { continue };
             // A lock there ends with the line; it is taken again with the next stage.
-            if self.held(|held| held.there.get_mut(&name).is_some_and(There::alive)) {
+            if self.with_lock_state(|held| held.there.get_mut(&name).is_some_and(There::is_alive)) {
                 continue;
             }
-            self.held(|held| held.there.remove(&name));
-            match node.host.hold(&self.hold.asked).await? {
-                Some(there) => drop(self.held(|held| held.there.insert(name, there))),
-                None => self.log(&format!("{name}: its lock could not be taken; this goes on without")),
+            self.with_lock_state(|held| held.there.remove(&name));
+            match node.host.acquire_remote_lock(&self.hold.asked).await? {
+                Some(there) => drop(self.with_lock_state(|held| held.there.insert(name, there))),
+                None => self.log_line(&format!("{name}: its lock could not be taken; this goes on without")),
             }
         }
-        if self.held(|held| held.known.is_none()) {
-            self.mean_it().await;
+        if self.with_lock_state(|held| held.known.is_none()) {
+            self.acknowledge_off_marker().await;
         }
         Ok(())
     }
 
     /// Another run on this host; takes the lock where there is none.
-    pub async fn other_run(&self) -> Option<OtherRun> {
-        match self.try_take().await {
-            Err(Refused::Held(run)) => Some(*run),
+    pub async fn acquire_or_find_other_run(&self) -> Option<OtherRun> {
+        match self.try_acquire_run_lock().await {
+            Err(LockError::Held(run)) => Some(*run),
             _ => None,
         }
     }
 
     /// Waits until another run asks this one to end, to go on in its place: who it is.
-    pub fn asked_to_end(&self) -> impl Future<Output = String> + use<> {
+    pub fn wait_until_stop_requested(&self) -> impl Future<Output = String> + use<> {
         let asked = self.hold.asked.clone();
-        async move { asked.by().await }
+        async move { asked.wait_for_requester().await }
     }
 
     /// Says in the locks which stage runs, or, where it `rests`, has come to its end.
-    pub(crate) fn stands(&self, stage: Stage, rests: bool) {
-        self.held(|held| {
+    pub(crate) fn set_stage(&self, stage: Stage, rests: bool) {
+        self.with_lock_state(|held| {
             if let Some(lock) = &mut held.lock {
-                lock.stands(Some(stage), rests, self.host.clock.now());
+                lock.set_stage(Some(stage), rests, self.host.clock.now());
             }
-            held.there.values_mut().for_each(|there| there.stands(Some(stage), rests));
+            held.there.values_mut().for_each(|there| there.set_stage(Some(stage), rests));
         });
     }
 
     /// Keeps what happens beside the locks, for whoever watches.
-    pub(crate) fn tell(&self, event: &Event) {
-        self.held(|held| {
+    pub(crate) fn record_event(&self, event: &Event) {
+        self.with_lock_state(|held| {
             if let Some(lock) = &mut held.lock {
-                lock.tell(self.host.clock.now(), event);
+                lock.record_event(self.host.clock.now(), event);
             }
-            held.there.values_mut().for_each(|there| there.tell(event));
+            held.there.values_mut().for_each(|there| there.record_event(event));
         });
     }
 
     /// The operator sees what stands now: whatever was switched off before is known.
-    pub async fn mean_it(&self) {
-        let notes = self.notes().await;
-        self.held(|held| held.known = Some(notes));
+    pub async fn acknowledge_off_marker(&self) {
+        let notes = self.read_off_markers().await;
+        self.with_lock_state(|held| held.known = Some(notes));
     }
 
-    async fn notes(&self) -> Notes {
-        let here = self.host.state.read(OFF).and_then(|note| String::from_utf8(note).ok());
-        let mut notes = Notes::from([(String::new(), here)]);
-        for node in self.nodes() {
-            if let Some(there) = Afar::of(&node.host) {
-                notes.insert(there.name().to_owned(), there.note(OFF).await);
+    async fn read_off_markers(&self) -> OffMarkers {
+        let here = self.host.state.read_file(OFF_MARKER).and_then(|note| String::from_utf8(note).ok());
+        let mut notes = OffMarkers::from([(String::new(), here)]);
+        for node in self.all_nodes() {
+            if let Some(there) = RemoteState::from_host(&node.host) {
+                notes.insert(there.host_name().to_owned(), there.read_note(OFF_MARKER).await);
             }
         }
         notes
     }
 
     /// The turn to write packagecloud.rb: one run at a time.
-    pub(crate) async fn turn(&self) -> Result<Turn, Failure> {
-        self.host.state.turn(&self.host.note_name(TURN), PATIENCE).await
+    pub(crate) async fn acquire_write_lock(&self) -> Result<WriteLock, Failure> {
+        self.host
+            .state
+            .acquire_write_lock(&self.host.note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_TIMEOUT)
+            .await
     }
 
     /// The same for switching off: where it isn't to be had, that goes on all the same.
-    pub(crate) async fn turn_if_free(&self) -> Option<Turn> {
-        self.host.state.turn(&self.host.note_name(TURN), SHORT_PATIENCE).await.ok()
+    pub(crate) async fn try_acquire_write_lock(&self) -> Option<WriteLock> {
+        self.host
+            .state
+            .acquire_write_lock(&self.host.note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_SHORT_TIMEOUT)
+            .await
+            .ok()
     }
 
     /// Notes that CloudFront is being switched off: from here on no run that began before writes that it is on.
-    pub(crate) async fn note_off(&self) {
-        let note = mark();
-        let nodes = self.nodes();
-        let turns = join_all(nodes.iter().map(Self::turn_if_free)).await;
+    pub(crate) async fn publish_off_marker(&self) {
+        let note = new_unique_mark();
+        let nodes = self.all_nodes();
+        let turns = join_all(nodes.iter().map(Self::try_acquire_write_lock)).await;
         // Where it can't be kept there is no other run either that could keep its lock there.
-        let _ = self.host.state.write(OFF, note.as_bytes());
+        let _ = self.host.state.write_file(OFF_MARKER, note.as_bytes());
         let there = join_all(nodes.iter().map(async |node| {
-            let there = Afar::of(&node.host)?;
-            there.leave_note(OFF, &note).await;
-            Some(there.name().to_owned())
+            let there = RemoteState::from_host(&node.host)?;
+            there.write_note(OFF_MARKER, &note).await;
+            Some(there.host_name().to_owned())
         }))
         .await;
         drop(turns);
-        self.held(|held| {
+        self.with_lock_state(|held| {
             let known = held.known.get_or_insert_default();
             for name in there.into_iter().flatten().chain([String::new()]) {
                 known.insert(name, Some(note.clone()));
@@ -184,18 +191,19 @@ impl Ground {
     ///
     /// # Errors
     /// Then this run must not switch it on.
-    pub(crate) async fn not_switched_off_meanwhile(&self) -> Result<(), Failure> {
-        for (name, note) in self.notes().await {
+    pub(crate) async fn ensure_not_disabled(&self) -> Result<(), Failure> {
+        for (name, note) in self.read_off_markers().await {
             let Some(note) = note else { continue };
-            let known =
-                self.held(|held| held.known.as_ref().and_then(|known| known.get(&name).cloned()).flatten());
+            let known = self.with_lock_state(|held| {
+                held.known.as_ref().and_then(|known| known.get(&name).cloned()).flatten()
+            });
             if known.as_ref() == Some(&note) {
                 continue;
             }
             let pid = note.split(' ').next().unwrap_or_default();
             let on = if name.is_empty() { String::new() } else { format!(", noted on {name}") };
             return Err(Failure::new(
-                Kind::Other,
+                FailureKind::Other,
                 "going live",
                 format!("CloudFront was switched off meanwhile by another run (process {pid}{on})"),
                 "find out why it was switched off; then go live with: packagecloud-cloudfront enable",
@@ -205,16 +213,18 @@ impl Ground {
     }
 
     /// Keeps what this run wrote when it began to switch this node.
-    pub(crate) fn keep_intent(&self, intent: &str) {
-        self.held(|held| held.intents.insert(self.host.config_place(), intent.to_owned()));
+    pub(crate) fn remember_switch_intent(&self, intent: &str) {
+        self.with_lock_state(|held| held.intents.insert(self.host.config_location(), intent.to_owned()));
     }
 
     pub(crate) fn is_our_intent(&self, intent: &str) -> bool {
-        self.held(|held| held.intents.get(&self.host.config_place()).is_some_and(|ours| ours == intent))
+        self.with_lock_state(|held| {
+            held.intents.get(&self.host.config_location()).is_some_and(|ours| ours == intent)
+        })
     }
 }
 
 /// This process, and a number that no other mark has.
-pub(crate) fn mark() -> String {
+pub(crate) fn new_unique_mark() -> String {
     format!("{} {:016x}", std::process::id(), fastrand::u64(..))
 }

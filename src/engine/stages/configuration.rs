@@ -4,19 +4,19 @@
 
 use futures::FutureExt as _;
 
-use crate::host::Written;
+use crate::host::ConfigWriteResult;
 use crate::model::{
-    aws::evidence::{ConfigSeen, ConfigurationSeen, Distribution, Seen},
+    aws::evidence::{CloudFrontDistribution, ConfigurationEvidence, Observed, ObservedConfig},
     packagecloud::{
-        config_file::{ConfigFile, Override},
-        settings::{Key, Values},
+        config_file::{ConfigFile, ExpressionOverride},
+        settings::{SettingKey, SettingValues},
     },
     run::{
-        answers::{Answers, Managed},
-        event::End,
-        failure::{Failure, Kind},
+        answers::{Answers, ManagedFileAction},
+        event::StageEnd,
+        failure::{Failure, FailureKind},
         goal::{Stage, Step},
-        plan::{Ask, Consent, Exhibit, Plan, Verb},
+        plan::{Attachment, ChangeKind, Confirmation, Consent, Plan},
     },
 };
 
@@ -25,42 +25,47 @@ use crate::engine::{
     packagecloud::{managed, nodes, switch},
     resources::packages_domain,
     run::StageRun,
-    session::Ground,
+    session::Session,
 };
 
-pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    let config = ground.host.read_config().await?;
-    let distribution = ours(ground, answers).await?;
-    let wanted = wanted(&config.seen, distribution.as_ref(), answers);
+pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+    let config = session.host.read_config().await?;
+    let distribution = find_our_distribution(session, answers).await?;
+    let wanted = desired_values(&config.seen, distribution.as_ref(), answers);
     let before = config.seen.values.clone();
-    let others = nodes::others(ground, &config, answers).await?.into_iter().map(|node| node.seen).collect();
-    let mut plan = plan(
-        ConfigurationSeen { config: config.seen.clone(), wanted, before, backup: None, others },
+    let others =
+        nodes::read_other_nodes(session, &config, answers).await?.into_iter().map(|node| node.seen).collect();
+    let mut plan = plan_configuration(
+        ConfigurationEvidence { config: config.seen.clone(), desired: wanted, before, backup: None, others },
         answers,
     );
-    if let Seen::Configuration(seen) = &plan.seen
-        && let Some(changes) =
-            changes(ground, &config.seen.path, &config.file, &edits(&seen.wanted, &pending(seen, answers)))
+    if let Observed::Configuration(seen) = &plan.observed
+        && let Some(changes) = preview_config_changes(
+            session,
+            &config.seen.path,
+            &config.file,
+            &build_edits(&seen.desired, &pending_keys(seen, answers)),
+        )
     {
-        plan.exhibit.insert(0, changes);
+        plan.attachments.insert(0, changes);
     }
     Ok(plan)
 }
 
 /// The diff that `edits` would make, if they make any.
-pub(super) fn changes(
-    ground: &Ground,
+pub(super) fn preview_config_changes(
+    session: &Session,
     path: &str,
     file: &ConfigFile,
-    edits: &[(Key, String)],
-) -> Option<Exhibit> {
-    let lines = ground.host.preview_config(file, edits, Override::Append).ok()?;
+    edits: &[(SettingKey, String)],
+) -> Option<Attachment> {
+    let lines = session.host.preview_config(file, edits, ExpressionOverride::Append).ok()?;
     let title = format!("Changes to {path}");
-    (!lines.is_empty()).then_some(Exhibit { title, lines, copy: false })
+    (!lines.is_empty()).then_some(Attachment { title, lines, copy: false })
 }
 
 /// Where the file before is kept, as the end of a sentence.
-pub(super) fn kept(written: &Written) -> String {
+pub(super) fn render_backup_note(written: &ConfigWriteResult) -> String {
     written
         .backup
         .as_ref()
@@ -69,134 +74,161 @@ pub(super) fn kept(written: &Written) -> String {
 }
 
 /// The distribution that this install made or adopted, if it stands.
-pub(crate) async fn ours(ground: &Ground, answers: &Answers) -> Result<Option<Distribution>, Failure> {
-    let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
-    Ok(distribution::see(&scene, answers, &below).boxed().await?.distribution)
+pub(crate) async fn find_our_distribution(
+    session: &Session,
+    answers: &Answers,
+) -> Result<Option<CloudFrontDistribution>, Failure> {
+    let target = session.resolve_target(answers).await?;
+    let below = bootstrap::observe_bootstrap(session, &target, answers).boxed().await?;
+    Ok(distribution::observe_distribution(&target, answers, &below).boxed().await?.distribution)
 }
 
 /// The four values as they shall be once CloudFront is on.
-pub(super) fn wanted(config: &ConfigSeen, distribution: Option<&Distribution>, answers: &Answers) -> Values {
-    Values {
+pub(super) fn desired_values(
+    config: &ObservedConfig,
+    distribution: Option<&CloudFrontDistribution>,
+    answers: &Answers,
+) -> SettingValues {
+    SettingValues {
         enabled: Some(true),
         secret: config.values.secret.clone(),
         distribution_id: distribution.map(|distribution| distribution.id.clone()),
-        packages_domain: packages_domain::of(answers, &config.values, distribution),
+        packages_domain: packages_domain::choose_packages_domain(answers, &config.values, distribution),
     }
 }
 
 /// Which of id and domain this stage has to write.
-fn pending(seen: &ConfigurationSeen, answers: &Answers) -> Vec<Key> {
+fn pending_keys(seen: &ConfigurationEvidence, answers: &Answers) -> Vec<SettingKey> {
     // Where going live follows, that waits for all of them.
-    let later = managed::is_waited_for(&seen.config, answers) && !answers.prepare;
+    let later = managed::is_tool_write_awaited(&seen.config, answers) && !answers.prepare;
     if seen.config.values.enabled == Some(true) || later {
         return Vec::new();
     }
-    [Key::DistributionId, Key::PackagesDomain]
+    [SettingKey::DistributionId, SettingKey::PackagesDomain]
         .into_iter()
         .filter(|&key| {
-            seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key)
+            seen.desired.render_ruby_value(key).is_some()
+                && seen.desired.render_ruby_value(key) != seen.config.values.render_ruby_value(key)
         })
         .collect()
 }
 
 /// Decides; touches nothing.
-pub(super) fn plan(seen: ConfigurationSeen, answers: &Answers) -> Plan {
-    let mut plan = Plan::new(Stage::Configuration, Seen::Nothing);
+pub(super) fn plan_configuration(seen: ConfigurationEvidence, answers: &Answers) -> Plan {
+    let mut plan = Plan::new(Stage::Configuration, Observed::Nothing);
     let path = seen.config.path.clone();
-    let pending = pending(&seen, answers);
-    if managed::is_waited_for(&seen.config, answers) && !answers.prepare {
+    let pending = pending_keys(&seen, answers);
+    if managed::is_tool_write_awaited(&seen.config, answers) && !answers.prepare {
         let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
         let why = format!("{tool} is given all of the values at once, in going live");
-        plan.line(Step::Configuration, Verb::Keep, &path, why);
+        plan.add_change(Step::Configuration, ChangeKind::Keep, &path, why);
     } else if seen.config.values.enabled == Some(true) {
-        plan.line(
+        plan.add_change(
             Step::Configuration,
-            Verb::Keep,
+            ChangeKind::Keep,
             &path,
             "CloudFront is on: what it holds is changed only by going live",
         );
-    } else if seen.wanted.distribution_id.is_none() {
-        plan.line(
+    } else if seen.desired.distribution_id.is_none() {
+        plan.add_change(
             Step::Configuration,
-            Verb::Update,
+            ChangeKind::Update,
             &path,
             "the distribution's id and domain, once it is made",
         );
     } else if pending.is_empty() {
-        plan.line(Step::Configuration, Verb::Keep, &path, "it holds the distribution's id and domain");
+        plan.add_change(
+            Step::Configuration,
+            ChangeKind::Keep,
+            &path,
+            "it holds the distribution's id and domain",
+        );
     } else {
-        plan.line(Step::Configuration, Verb::Update, &path, format!("{}; not live yet", names(&pending)));
+        plan.add_change(
+            Step::Configuration,
+            ChangeKind::Update,
+            &path,
+            format!("{}; not live yet", join_key_names(&pending)),
+        );
     }
-    for (other, keys) in pending_there(&seen, answers) {
+    for (other, keys) in pending_keys_on_other_nodes(&seen, answers) {
         if !keys.is_empty() {
-            plan.line(
+            plan.add_change(
                 Step::Configuration,
-                Verb::Update,
+                ChangeKind::Update,
                 &other.path,
-                format!("{}; not live yet", names(&keys)),
+                format!("{}; not live yet", join_key_names(&keys)),
             );
         }
     }
     for change in &mut plan.changes {
         change.calls.push("by hand: add the lines to packagecloud.rb".into());
     }
-    let domain = seen.wanted.packages_domain.clone();
+    let domain = seen.desired.packages_domain.clone();
     // Before there is a distribution the block would be half a block.
-    if seen.wanted.distribution_id.is_some() {
-        plan.exhibit.push(Exhibit {
+    if seen.desired.distribution_id.is_some() {
+        plan.attachments.push(Attachment {
             title: "The final block (cloudfront_enabled is switched on by going live)".into(),
-            lines: seen.wanted.hidden().lines(),
+            lines: seen.desired.with_redacted_secret().render_assignments(),
             copy: true,
         });
     }
     if let Some(domain) = &domain {
-        plan.exhibit.push(notice(domain));
+        plan.attachments.push(firewall_notice_attachment(domain));
     }
-    for (config, keys) in std::iter::once((&seen.config, pending)).chain(pending_there(&seen, answers)) {
-        ask_before(&mut plan, config, &seen.wanted, &keys, answers);
+    for (config, keys) in
+        std::iter::once((&seen.config, pending)).chain(pending_keys_on_other_nodes(&seen, answers))
+    {
+        add_write_confirmations(&mut plan, config, &seen.desired, &keys, answers);
     }
-    plan.seen = Seen::Configuration(Box::new(seen));
+    plan.observed = Observed::Configuration(Box::new(seen));
     plan
 }
 
 /// What must be said and asked before `keys` are written to the file at `config`.
-pub(super) fn ask_before(
+pub(super) fn add_write_confirmations(
     plan: &mut Plan,
-    config: &ConfigSeen,
-    wanted: &Values,
-    keys: &[Key],
+    config: &ObservedConfig,
+    wanted: &SettingValues,
+    keys: &[SettingKey],
     answers: &Answers,
 ) {
     if keys.is_empty() {
         return;
     }
-    plan.exhibit.extend(managed::exhibit(config, wanted, keys));
-    plan.asks.extend(managed::ask(config, answers));
-    plan.notes.extend(managed::note(config, answers));
-    plan.asks.extend(expression_ask(config, keys, answers));
+    plan.attachments.extend(managed::snippet_attachment(config, wanted, keys));
+    plan.confirmations.extend(managed::managed_host_confirmation(config, answers));
+    plan.notes.extend(managed::managed_write_warning(config, answers));
+    plan.confirmations.extend(expression_confirmation(config, keys, answers));
 }
 
 /// What each of the other nodes has to be given so that going live only has to switch it on.
-fn pending_there<'a>(seen: &'a ConfigurationSeen, answers: &Answers) -> Vec<(&'a ConfigSeen, Vec<Key>)> {
-    let keys = |other: &ConfigSeen| {
-        let later = managed::is_waited_for(other, answers) && !answers.prepare;
-        if later || other.values.enabled == Some(true) || seen.wanted.distribution_id.is_none() {
+fn pending_keys_on_other_nodes<'a>(
+    seen: &'a ConfigurationEvidence,
+    answers: &Answers,
+) -> Vec<(&'a ObservedConfig, Vec<SettingKey>)> {
+    let keys = |other: &ObservedConfig| {
+        let later = managed::is_tool_write_awaited(other, answers) && !answers.prepare;
+        if later || other.values.enabled == Some(true) || seen.desired.distribution_id.is_none() {
             return Vec::new();
         }
-        nodes::missing(other, &seen.wanted, &[Key::Secret, Key::DistributionId, Key::PackagesDomain])
+        nodes::missing_keys(
+            other,
+            &seen.desired,
+            &[SettingKey::Secret, SettingKey::DistributionId, SettingKey::PackagesDomain],
+        )
     };
     seen.others.iter().map(|other| (other, keys(other))).collect()
 }
 
-fn names(keys: &[Key]) -> String {
-    let names: Vec<&str> = keys.iter().map(|key| key.name()).collect();
+fn join_key_names(keys: &[SettingKey]) -> String {
+    let names: Vec<&str> = keys.iter().map(|key| key.setting_name()).collect();
     names.join(" and ")
 }
 
 /// What clients behind a firewall must be told before the redirects change.
-pub(super) fn notice(domain: &str) -> Exhibit {
-    Exhibit {
+pub(super) fn firewall_notice_attachment(domain: &str) -> Attachment {
+    Attachment {
         title: "Tell customers behind a firewall, before going live".into(),
         lines: vec![
             format!("Packages will be downloaded from https://{domain} (port 443)."),
@@ -208,39 +240,43 @@ pub(super) fn notice(domain: &str) -> Exhibit {
     }
 }
 
-pub(super) fn expression_ask(config: &ConfigSeen, keys: &[Key], answers: &Answers) -> Option<Ask> {
+pub(super) fn expression_confirmation(
+    config: &ObservedConfig,
+    keys: &[SettingKey],
+    answers: &Answers,
+) -> Option<Confirmation> {
     if answers.consents.override_expression {
         return None;
     }
     let (key, number, line) = config.expressions.iter().find(|(key, ..)| keys.contains(key))?;
-    Some(Ask {
+    Some(Confirmation {
         consent: Consent::OverrideExpression,
         question: format!(
             "{} in line {number} is an expression: {line} — overrule it with a line at the end of the file?",
-            key.name()
+            key.setting_name()
         ),
     })
 }
 
 /// The edits that bring `keys` to `values`.
-pub(crate) fn edits(values: &Values, keys: &[Key]) -> Vec<(Key, String)> {
-    keys.iter().filter_map(|&key| values.ruby(key).map(|value| (key, value))).collect()
+pub(crate) fn build_edits(values: &SettingValues, keys: &[SettingKey]) -> Vec<(SettingKey, String)> {
+    keys.iter().filter_map(|&key| values.render_ruby_value(key).map(|value| (key, value))).collect()
 }
 
 /// What a write leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Aim {
+pub(crate) enum WritePurpose {
     /// CloudFront goes on with it: nobody may have switched off meanwhile.
-    On,
+    SwitchOn,
     /// It takes effect later.
     Prepare,
 }
 
-impl Aim {
+impl WritePurpose {
     /// In the turn in which the file is written, before it is.
-    pub(crate) async fn begin(self, ground: &Ground) -> Result<(), Failure> {
+    pub(crate) async fn begin_write(self, session: &Session) -> Result<(), Failure> {
         match self {
-            Self::On => switch::begin_on(ground).await,
+            Self::SwitchOn => switch::begin_switch_on(session).await,
             Self::Prepare => Ok(()),
         }
     }
@@ -248,68 +284,72 @@ impl Aim {
 
 /// Writes `keys` of `values`, in a turn in which nothing forbids it; on a managed host waits, where that was chosen,
 /// until its tool has written them or something forbids it.
-pub(super) async fn write(
-    ground: &Ground,
-    config: &ConfigSeen,
-    values: &Values,
-    keys: &[Key],
+pub(super) async fn write_config_values(
+    session: &Session,
+    config: &ObservedConfig,
+    values: &SettingValues,
+    keys: &[SettingKey],
     answers: &Answers,
     (run, step): (&StageRun, Step),
-    aim: Aim,
-) -> Result<Written, Failure> {
+    aim: WritePurpose,
+) -> Result<ConfigWriteResult, Failure> {
     match (&config.managed, answers.consents.managed) {
-        (None, _) | (Some(_), Some(Managed::Write)) => {}
-        (Some((tool, _)), Some(Managed::Wait)) => {
-            let keys = with_awaited(config, keys);
-            return managed::written(ground, tool, (values, &keys), run, step, aim).await;
+        (None, _) | (Some(_), Some(ManagedFileAction::Write)) => {}
+        (Some((tool, _)), Some(ManagedFileAction::Wait)) => {
+            let keys = with_pending_secret(config, keys);
+            return managed::wait_until_values_written(session, tool, (values, &keys), run, step, aim).await;
         }
         (Some((tool, _)), None) => {
-            return Err(Failure::consent(
+            return Err(Failure::consent_failure(
                 config.path.clone(),
                 format!("{tool} manages it, and would undo an edit"),
                 "choose --managed wait (put the values into that tool; this waits for them) or --managed write",
             ));
         }
     }
-    let keys = &with_awaited(config, keys)[..];
-    let expressions = if answers.consents.override_expression { Override::Append } else { Override::Refuse };
-    let _turn = ground.turn().await?;
-    aim.begin(ground).await?;
-    let written = ground.host.write_config(config, &edits(values, keys), expressions).await?;
+    let keys = &with_pending_secret(config, keys)[..];
+    let expressions = if answers.consents.override_expression {
+        ExpressionOverride::Append
+    } else {
+        ExpressionOverride::Refuse
+    };
+    let _turn = session.acquire_write_lock().await?;
+    aim.begin_write(session).await?;
+    let written = session.host.write_config(config, &build_edits(values, keys), expressions).await?;
     if config.awaits_secret {
-        ground.host.forget_awaited();
+        session.host.remove_pending_secret();
     }
     Ok(written)
 }
 
 /// The keys to write, with the secret where the file doesn't hold it yet.
-fn with_awaited(config: &ConfigSeen, keys: &[Key]) -> Vec<Key> {
-    let secret = config.awaits_secret && !keys.contains(&Key::Secret);
-    secret.then_some(Key::Secret).into_iter().chain(keys.iter().copied()).collect()
+fn with_pending_secret(config: &ObservedConfig, keys: &[SettingKey]) -> Vec<SettingKey> {
+    let secret = config.awaits_secret && !keys.contains(&SettingKey::Secret);
+    secret.then_some(SettingKey::Secret).into_iter().chain(keys.iter().copied()).collect()
 }
 
 /// Writes what `edits` says of the file as it stands, whoever changed it since it was shown: for switching off, which is
 /// one value on its line and leaves all else as it is. `None` where nothing had to be written.
-pub(super) async fn write_over(
-    ground: &Ground,
-    edits: impl Fn(&ConfigSeen) -> Vec<(Key, String)>,
-) -> Result<Option<Written>, Failure> {
-    const TRIES: u32 = 20;
-    const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+pub(super) async fn write_edits_with_retries(
+    session: &Session,
+    edits: impl Fn(&ObservedConfig) -> Vec<(SettingKey, String)>,
+) -> Result<Option<ConfigWriteResult>, Failure> {
+    const WRITE_TRIES_MAX: u32 = 20;
+    const RETRY_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
     let mut tries = 0;
     loop {
-        let turn = ground.turn_if_free().await;
-        let now = ground.host.read_config().await?.seen;
+        let turn = session.try_acquire_write_lock().await;
+        let now = session.host.read_config().await?.seen;
         let edits = edits(&now);
         if edits.is_empty() {
             return Ok(None);
         }
         tries += 1;
-        match ground.host.write_config(&now, &edits, Override::Append).await {
+        match session.host.write_config(&now, &edits, ExpressionOverride::Append).await {
             // An editor or a configuration client wrote between the look and this.
-            Err(failure) if failure.kind == Kind::Drifted && tries < TRIES => {
+            Err(failure) if failure.kind == FailureKind::Drifted && tries < WRITE_TRIES_MAX => {
                 drop(turn);
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_PAUSE).await;
             }
             result => return result.map(Some),
         }
@@ -317,26 +357,35 @@ pub(super) async fn write_over(
 }
 
 pub async fn apply(
-    ground: &Ground,
-    seen: &ConfigurationSeen,
+    session: &Session,
+    seen: &ConfigurationEvidence,
     answers: &Answers,
     run: &StageRun,
-) -> Result<(End, String), Failure> {
-    let here = (ground.clone(), &seen.config, pending(seen, answers));
-    let there = ground.others().into_iter().zip(pending_there(seen, answers));
+) -> Result<(StageEnd, String), Failure> {
+    let here = (session.clone(), &seen.config, pending_keys(seen, answers));
+    let there = session.other_nodes().into_iter().zip(pending_keys_on_other_nodes(seen, answers));
     let there = there.map(|(node, (config, keys))| (node, config, keys));
-    let mut end = End::Unchanged;
+    let mut end = StageEnd::Unchanged;
     for (node, config, keys) in std::iter::once(here).chain(there) {
         if keys.is_empty() {
             continue;
         }
-        run.step(Step::Configuration, format!("writing {}", config.path), async {
+        run.run_step(Step::Configuration, format!("writing {}", config.path), async {
             let told = (run, Step::Configuration);
-            let written = write(&node, config, &seen.wanted, &keys, answers, told, Aim::Prepare).await?;
-            Ok(((), format!("{} holds the block, not live yet{}", config.path, kept(&written))))
+            let written = write_config_values(
+                &node,
+                config,
+                &seen.desired,
+                &keys,
+                answers,
+                told,
+                WritePurpose::Prepare,
+            )
+            .await?;
+            Ok(((), format!("{} holds the block, not live yet{}", config.path, render_backup_note(&written))))
         })
         .await?;
-        end = End::Applied;
+        end = StageEnd::Applied;
     }
     Ok((end, String::new()))
 }

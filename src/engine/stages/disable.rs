@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::host::Config;
+use crate::host::LoadedConfig;
 use crate::model::{
-    aws::evidence::{ConfigSeen, Seen},
-    packagecloud::settings::{HASH, Key, Values},
+    aws::evidence::{Observed, ObservedConfig},
+    packagecloud::settings::{RAILS_HASH, SettingKey, SettingValues},
     run::{
         answers::Answers,
         check::Check,
         failure::Failure,
         goal::{Stage, Step},
-        plan::{Plan, Verb},
+        plan::{ChangeKind, Plan},
     },
 };
 
@@ -27,89 +27,97 @@ use super::configuration;
 use crate::engine::{
     delivery::probe,
     packagecloud::{managed, switch},
-    run::Run,
-    session::Ground,
+    run::RunContext,
+    session::Session,
 };
 
 /// The line that switches off, for typing.
-fn line() -> String {
-    format!("{HASH}['cloudfront_enabled'] = false")
+fn render_disable_line() -> String {
+    format!("{RAILS_HASH}['cloudfront_enabled'] = false")
 }
 
 /// What to type where the file can't be written.
 #[must_use]
-pub fn by_hand(path: &str) -> String {
+pub fn render_manual_disable(path: &str) -> String {
     format!(
         "add this line at the end of {path}: {} — then type: packagecloud-ctl reconfigure && packagecloud-ctl restart",
-        line()
+        render_disable_line()
     )
 }
 
 /// A failure that ends with what to type; its own next move comes first.
-fn typed(failure: Failure, path: &str) -> Failure {
-    if failure.next.contains(&line()) {
+fn with_manual_disable(failure: Failure, path: &str) -> Failure {
+    if failure.next.contains(&render_disable_line()) {
         return failure;
     }
-    let next = format!("{}; or {}", failure.next.trim_end_matches('.'), by_hand(path));
+    let next = format!("{}; or {}", failure.next.trim_end_matches('.'), render_manual_disable(path));
     Failure { next, ..failure }
 }
 
 /// The two commands to type on a node that can't be reached.
-fn commands(node: &Ground) -> String {
-    let ctl = node.host.ctl.name();
+fn render_node_commands(node: &Session) -> String {
+    let ctl = node.host.ctl.command_line();
     format!(
         "{}, as root: echo \"{}\" >> {} — then: {ctl} reconfigure && {ctl} restart",
-        node.host.on().trim_start(),
-        line(),
+        node.host.host_suffix().trim_start(),
+        render_disable_line(),
         node.host.config.display()
     )
 }
 
 /// Looks at the files, and where they all say off at packagecloud's redirects: no AWS, no network but that and the line to each host.
-pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    let nodes = ground.nodes();
+pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+    let nodes = session.all_nodes();
     let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
-    let hand = |node: &Ground, failure: Failure| typed(failure, &node.host.config_place());
+    let hand = |node: &Session, failure: Failure| with_manual_disable(failure, &node.host.config_location());
     if read.iter().all(Result::is_err) {
         let first = read.into_iter().zip(&nodes).next();
         return Err(first
             .and_then(|(read, node)| Some(hand(node, read.err()?)))
             .expect("a ground has a node"));
     }
-    let other = ground.other_run().await;
-    let mut plan = Plan::new(Stage::Disable, Seen::Nothing);
+    let other = session.acquire_or_find_other_run().await;
+    let mut plan = Plan::new(Stage::Disable, Observed::Nothing);
     let mut seen = Vec::new();
-    let off = |(node, config): (&Ground, &Result<Config, Failure>)| {
-        config.as_ref().is_ok_and(|config| !is_on(&config.seen) && !switch::begun(node))
+    let off = |(node, config): (&Session, &Result<LoadedConfig, Failure>)| {
+        config
+            .as_ref()
+            .is_ok_and(|config| !is_cloudfront_on(&config.seen) && !switch::is_switch_unfinished(node))
     };
-    let lags = if nodes.iter().zip(&read).all(off) { switch::lags(ground, answers).await } else { None };
+    let lags =
+        if nodes.iter().zip(&read).all(off) { switch::stale_redirects(session, answers).await } else { None };
     for (node, config) in nodes.iter().zip(read) {
         match config {
             Ok(config) => {
-                node_lines(&mut plan, node, &config, lags.as_deref());
+                plan_node(&mut plan, node, &config, lags.as_deref());
                 seen.push(config.seen);
             }
             Err(failure) => {
-                plan.line(
+                plan.add_change(
                     Step::Switch,
-                    Verb::Run,
-                    node.host.config_place(),
+                    ChangeKind::Run,
+                    node.host.config_location(),
                     "left to you: it can't be read from here",
                 );
-                plan.notes.push(format!("{failure}. Type there, {}.", commands(node)));
+                plan.notes.push(format!("{failure}. Type there, {}.", render_node_commands(node)));
             }
         }
     }
-    if plan.unchanged() {
-        plan.notes.extend(unseen(ground, answers).map(|text| format!("{text}.")));
+    if plan.is_unchanged() {
+        plan.notes.extend(unverified_reason(session, answers).map(|text| format!("{text}.")));
     }
-    if plan.unchanged() && other.is_some() {
-        plan.line(Step::Proof, Verb::Run, "the run beside this one", "it is kept from going live");
-    } else if !plan.unchanged() {
+    if plan.is_unchanged() && other.is_some() {
+        plan.add_change(
+            Step::Proof,
+            ChangeKind::Run,
+            "the run beside this one",
+            "it is kept from going live",
+        );
+    } else if !plan.is_unchanged() {
         let proof = ("packagecloud's redirects", "seen to go to S3 again");
         let follows = plan.changes.iter().any(|change| change.step == Step::Reconfigure);
-        if follows && !ground.without_ctl() {
-            plan.line(Step::Proof, Verb::Run, proof.0, proof.1);
+        if follows && !session.is_without_ctl() {
+            plan.add_change(Step::Proof, ChangeKind::Run, proof.0, proof.1);
         }
     }
     plan.notes.push(
@@ -119,16 +127,16 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
     if let Some(other) = other {
         plan.notes.push(format!(
             "{} Switching off goes on beside it, and keeps it from going live.",
-            other.whole()
+            other.to_sentence()
         ));
     }
-    plan.notes.extend(seen.iter().filter_map(switches_on));
+    plan.notes.extend(seen.iter().filter_map(render_reenable_warning));
     Ok(plan)
 }
 
 /// What isn't known where every file says off and packagecloud can't be asked.
-fn unseen(ground: &Ground, answers: &Answers) -> Option<&'static str> {
-    (!probe::can_ask(ground, answers)).then_some(
+fn unverified_reason(session: &Session, answers: &Answers) -> Option<&'static str> {
+    (!probe::can_probe_redirect(session, answers)).then_some(
         "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart",
     )
 }
@@ -136,16 +144,16 @@ fn unseen(ground: &Ground, answers: &Answers) -> Option<&'static str> {
 /// What of one node's file, and of what runs there, would change.
 ///
 /// `lags` is where packagecloud still redirects to, although every file says off.
-fn node_lines(plan: &mut Plan, node: &Ground, config: &Config, lags: Option<&str>) {
+fn plan_node(plan: &mut Plan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
     let path = config.seen.path.clone();
-    let off = !is_on(&config.seen);
-    if off && !switch::begun(node) && lags.is_none() {
+    let off = !is_cloudfront_on(&config.seen);
+    if off && !switch::is_switch_unfinished(node) && lags.is_none() {
         let why = if config.seen.values.enabled.is_none() {
             "it says nothing of CloudFront, so it is off"
         } else {
             "cloudfront_enabled is false already"
         };
-        plan.line(Step::Switch, Verb::Keep, &path, why);
+        plan.add_change(Step::Switch, ChangeKind::Keep, &path, why);
         return;
     }
     if off {
@@ -153,72 +161,85 @@ fn node_lines(plan: &mut Plan, node: &Ground, config: &Config, lags: Option<&str
             || "it says off; packagecloud was not yet seen to follow".to_owned(),
             |words| format!("it says off, and packagecloud still answers {words}"),
         );
-        plan.line(Step::Switch, Verb::Keep, &path, why);
+        plan.add_change(Step::Switch, ChangeKind::Keep, &path, why);
     } else {
-        plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes false");
-        let edits = configuration::edits(&wanted(), &[Key::Enabled]);
-        plan.exhibit.extend(configuration::changes(node, &path, &config.file, &edits));
+        plan.add_change(Step::Switch, ChangeKind::Update, &path, "cloudfront_enabled becomes false");
+        let edits = configuration::build_edits(&disabled_values(), &[SettingKey::Enabled]);
+        plan.attachments.extend(configuration::preview_config_changes(node, &path, &config.file, &edits));
     }
-    switch::plan(node, plan, None);
+    switch::plan_reconfigure_and_restart(node, plan, None);
 }
 
-fn wanted() -> Values {
-    Values { enabled: Some(false), ..Values::default() }
+fn disabled_values() -> SettingValues {
+    SettingValues { enabled: Some(false), ..SettingValues::default() }
 }
 
 /// Whether the file has CloudFront on, or may have: an expression isn't run.
-fn is_on(config: &ConfigSeen) -> bool {
-    config.values.enabled == Some(true) || config.expressions.iter().any(|(key, ..)| *key == Key::Enabled)
+fn is_cloudfront_on(config: &ObservedConfig) -> bool {
+    config.values.enabled == Some(true)
+        || config.expressions.iter().any(|(key, ..)| *key == SettingKey::Enabled)
 }
 
 /// What will switch it on again on a managed host.
-fn switches_on(config: &ConfigSeen) -> Option<String> {
+fn render_reenable_warning(config: &ObservedConfig) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
     Some(format!(
         "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too; until then, {}.",
-        managed::pause(tool)
+        managed::tool_pause_instruction(tool)
     ))
 }
 
 /// Whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
 /// most; the caller never waits for it, and it fails nothing: who wants CloudFront off is told, and goes on.
-pub async fn would_help(ground: &Ground) -> Check {
-    const NAME: &str = "s3-links";
+pub async fn check_s3_links(session: &Session) -> Check {
+    const CHECK_NAME: &str = "s3-links";
     let asking = async {
-        let nodes = ground.nodes();
+        let nodes = session.all_nodes();
         let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
         let config = read.into_iter().find_map(Result::ok)?;
-        let (access, secret) = config.file.aws_keys()?;
-        let (_, bucket) = config.file.bucket()?;
-        let region = config.file.region().unwrap_or("us-east-1");
-        let expires = ground.host.clock.now().as_secs() + probe::LIFETIME;
-        let url = crate::model::url::presign::sigv2(bucket, region, probe::ABSENT, &access, &secret, expires);
-        Some(ground.web.get(&url, &[]).await)
+        let (access, secret) = config.file.find_aws_keys()?;
+        let (_, bucket) = config.file.find_bucket()?;
+        let region = config.file.find_region().unwrap_or("us-east-1");
+        let expires = session.host.clock.now().as_secs() + probe::LINK_LIFETIME_SECONDS;
+        let url = crate::model::url::presign::presign_url_sigv2(
+            bucket,
+            region,
+            probe::ABSENT_KEY,
+            &access,
+            &secret,
+            expires,
+        );
+        Some(session.web.http_get(&url, &[]).await)
     };
     match tokio::time::timeout(Duration::from_secs(3), asking).await {
         Ok(Some(Ok(reply))) => {
             let body = String::from_utf8_lossy(&reply.body).into_owned();
             if body.contains("InvalidAccessKeyId") {
-                Check::unknown(
-                    NAME,
+                Check::unknown_check(
+                    CHECK_NAME,
                     "S3 refuses packagecloud's own AWS key (InvalidAccessKeyId): with CloudFront off, downloads would fail too",
                 )
             } else if reply.status == 404 || reply.status == 200 || body.contains("AccessDenied") {
-                Check::pass(NAME, "S3 accepts links signed as packagecloud signs them: switching off helps")
+                Check::passed_check(
+                    CHECK_NAME,
+                    "S3 accepts links signed as packagecloud signs them: switching off helps",
+                )
             } else {
                 let answered = format!(
                     "S3 answered {} to a link signed as packagecloud signs them (SigV2): switching off may not help",
                     reply.status
                 );
-                Check::unknown(NAME, answered)
+                Check::unknown_check(CHECK_NAME, answered)
             }
         }
-        _ => Check::unknown(NAME, "whether S3 accepts packagecloud's own links could not be tried"),
+        _ => {
+            Check::unknown_check(CHECK_NAME, "whether S3 accepts packagecloud's own links could not be tried")
+        }
     }
 }
 
 /// [`would_help`] as an event of this stage.
-pub async fn would_help_said(ground: &Ground, run: &Run) {
-    let check = would_help(ground).await;
-    run.stage(Stage::Disable).check(check);
+pub async fn emit_s3_links_check(session: &Session, run: &RunContext) {
+    let check = check_s3_links(session).await;
+    run.for_stage(Stage::Disable).emit_check(check);
 }

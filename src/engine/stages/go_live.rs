@@ -10,277 +10,319 @@ use futures::FutureExt as _;
 
 use crate::host::environment::clock;
 use crate::model::{
-    aws::evidence::{ConfigSeen, ConfigurationSeen, Distribution, ObjectsKey, Seen},
-    packagecloud::settings::{Key, Values},
+    aws::evidence::{
+        CloudFrontDistribution, ConfigurationEvidence, ObjectEncryptionKey, Observed, ObservedConfig,
+    },
+    packagecloud::settings::{SettingKey, SettingValues},
     run::{
         answers::Answers,
-        event::End,
-        failure::{Failure, Kind},
+        event::StageEnd,
+        failure::{Failure, FailureKind},
         goal::{Stage, Step},
-        plan::{Ask, Consent, Plan, Verb},
+        plan::{ChangeKind, Confirmation, Consent, Plan},
     },
-    url::token::Construction,
+    url::token::TokenConstruction,
 };
 
 use super::{
     bootstrap,
-    configuration::{self, Aim, kept},
+    configuration::{self, WritePurpose, render_backup_note},
     distribution, reindex,
 };
 use crate::engine::{
     delivery::{
         diagnosis,
-        gate::{self, Gate},
+        gate::{self, EdgeGate},
         probe,
     },
     packagecloud::{nodes, services, switch},
     resources::{bucket_key, packages_domain},
     run::StageRun,
-    session::{Ground, Scene},
+    session::{Session, Target},
 };
 
-struct Found {
-    scene: Scene,
-    distribution: Option<Distribution>,
+struct GoLiveFacts {
+    target: Target,
+    distribution: Option<CloudFrontDistribution>,
     /// What objects lie under, where CloudFront must be let decrypt.
-    keys: Vec<ObjectsKey>,
-    construction: Construction,
-    known: diagnosis::Known,
+    keys: Vec<ObjectEncryptionKey>,
+    construction: TokenConstruction,
+    known: diagnosis::RouteFacts,
 }
 
-async fn find(ground: &Ground, answers: &Answers) -> Result<Found, Failure> {
-    let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
-    let seen = distribution::see(&scene, answers, &below).boxed().await?;
-    let known = diagnosis::Known::of(&below, &seen, below.secret.as_ref(), &scene.names, &scene.account);
-    let keys = bucket_key::see(&scene, &seen).boxed().await?;
-    Ok(Found { scene, distribution: seen.distribution, keys, construction: below.construction, known })
+async fn observe_go_live(session: &Session, answers: &Answers) -> Result<GoLiveFacts, Failure> {
+    let target = session.resolve_target(answers).await?;
+    let below = bootstrap::observe_bootstrap(session, &target, answers).boxed().await?;
+    let seen = distribution::observe_distribution(&target, answers, &below).boxed().await?;
+    let known = diagnosis::RouteFacts::from_observed(
+        &below,
+        &seen,
+        below.secret.as_ref(),
+        &target.names,
+        &target.account,
+    );
+    let keys = bucket_key::observe_bucket_keys(&target, &seen).boxed().await?;
+    Ok(GoLiveFacts { target, distribution: seen.distribution, keys, construction: below.construction, known })
 }
 
-pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    let config = ground.host.read_config().await?;
-    let found = find(ground, answers).await?;
-    let wanted = configuration::wanted(&config.seen, found.distribution.as_ref(), answers);
+pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+    let config = session.host.read_config().await?;
+    let found = observe_go_live(session, answers).await?;
+    let wanted = configuration::desired_values(&config.seen, found.distribution.as_ref(), answers);
     let before = config.seen.values.clone();
-    let live = switch::is_live(ground, answers, wanted.packages_domain.as_deref()).await;
+    let live = switch::is_cloudfront_live(session, answers, wanted.packages_domain.as_deref()).await;
     let wanted_domain = wanted.packages_domain.clone();
-    let others = nodes::others(ground, &config, answers).await?.into_iter().map(|node| node.seen).collect();
-    let seen = ConfigurationSeen { config: config.seen, wanted, before, backup: None, others };
-    let mut plan = plan(ground, seen, answers, live);
-    if !plan.unchanged() {
-        plan.asks.extend(bucket_key::ask(&found.keys, answers));
+    let others =
+        nodes::read_other_nodes(session, &config, answers).await?.into_iter().map(|node| node.seen).collect();
+    let seen = ConfigurationEvidence { config: config.seen, desired: wanted, before, backup: None, others };
+    let mut plan = plan_go_live(session, seen, answers, live);
+    if !plan.is_unchanged() {
+        plan.confirmations.extend(bucket_key::bucket_key_confirmation(&found.keys, answers));
         let domain = wanted_domain.as_deref().zip(found.distribution.as_ref());
-        plan.exhibit.extend(domain.and_then(|(name, one)| packages_domain::exhibit(name, one)));
-        for node in ground.nodes() {
-            plan.notes.extend(pending::notes(&node).await);
-            plan.notes.extend(services::before(&node).await);
+        plan.attachments
+            .extend(domain.and_then(|(name, one)| packages_domain::dns_record_attachment(name, one)));
+        for node in session.all_nodes() {
+            plan.notes.extend(pending::list_reconfigure_notes(&node).await);
+            plan.notes.extend(services::describe_restart(&node).await);
         }
     }
     Ok(plan)
 }
 
-fn plan(ground: &Ground, seen: ConfigurationSeen, answers: &Answers, live: Option<bool>) -> Plan {
-    let mut plan = Plan::new(Stage::GoLive, Seen::Nothing);
+fn plan_go_live(
+    session: &Session,
+    seen: ConfigurationEvidence,
+    answers: &Answers,
+    live: Option<bool>,
+) -> Plan {
+    let mut plan = Plan::new(Stage::GoLive, Observed::Nothing);
     let path = seen.config.path.clone();
-    let keys = keys(&seen);
-    let follow = followers::of(ground, &seen);
+    let keys = keys_to_write(&seen);
+    let follow = followers::find_followers(session, &seen);
     if keys.is_empty() && live == Some(true) && follow.is_empty() {
-        plan.line(Step::Switch, Verb::Keep, &path, "CloudFront is on, and packagecloud redirects to it");
+        plan.add_change(
+            Step::Switch,
+            ChangeKind::Keep,
+            &path,
+            "CloudFront is on, and packagecloud redirects to it",
+        );
     } else {
-        plan.line(
+        plan.add_change(
             Step::Gate,
-            Verb::Run,
+            ChangeKind::Run,
             "signed URLs at the edge",
             "they must pass before anything is switched on",
         );
         if keys.is_empty() {
-            plan.line(Step::Switch, Verb::Keep, &path, "cloudfront_enabled is true already");
+            plan.add_change(Step::Switch, ChangeKind::Keep, &path, "cloudfront_enabled is true already");
         } else {
-            plan.line(Step::Switch, Verb::Update, &path, "cloudfront_enabled becomes true");
+            plan.add_change(Step::Switch, ChangeKind::Update, &path, "cloudfront_enabled becomes true");
         }
         let proof =
             ("packagecloud's own redirect", "it must be accepted at the edge, else all is taken back");
-        switch::plan(ground, &mut plan, Some(proof));
+        switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
         for (node, other, _) in &follow {
             let why = format!(
                 "once the edge has accepted the redirects of {}",
-                ground.host.reach.name().unwrap_or("the first")
+                session.host.transport.remote_name().unwrap_or("the first")
             );
-            plan.line(Step::Switch, Verb::Update, &other.path, why);
-            switch::plan(node, &mut plan, None);
+            plan.add_change(Step::Switch, ChangeKind::Update, &other.path, why);
+            switch::plan_reconfigure_and_restart(node, &mut plan, None);
         }
         plan.notes.push(
             "What customers notice: the restart, some seconds in which packagecloud does not answer; then downloads come from the packages domain.".into(),
         );
-        if let Some(domain) = &seen.wanted.packages_domain {
-            plan.exhibit.push(configuration::notice(domain));
+        if let Some(domain) = &seen.desired.packages_domain {
+            plan.attachments.push(configuration::firewall_notice_attachment(domain));
         }
-        configuration::ask_before(&mut plan, &seen.config, &seen.wanted, &keys, answers);
+        configuration::add_write_confirmations(&mut plan, &seen.config, &seen.desired, &keys, answers);
         for (_, other, keys) in &follow {
-            configuration::ask_before(&mut plan, other, &seen.wanted, keys, answers);
+            configuration::add_write_confirmations(&mut plan, other, &seen.desired, keys, answers);
         }
-        if !probe::can_ask(ground, answers) && !answers.consents.unproven && !ground.without_ctl() {
-            plan.asks.push(Ask {
+        if !probe::can_probe_redirect(session, answers)
+            && !answers.consents.unproven
+            && !session.is_without_ctl()
+        {
+            plan.confirmations.push(Confirmation {
                 consent: Consent::Unproven,
                 question: "Without --probe-url packagecloud's own redirect can't be seen, so going live can't be proven. Go live all the same?".into(),
             });
         }
     }
-    plan.seen = Seen::Configuration(Box::new(seen));
+    plan.observed = Observed::Configuration(Box::new(seen));
     plan
 }
 
 /// Which of the four values going live has to write; the secret only where a tool shall write it with the others.
-fn keys(seen: &ConfigurationSeen) -> Vec<Key> {
-    let differs =
-        |key| seen.wanted.ruby(key).is_some() && seen.wanted.ruby(key) != seen.config.values.ruby(key);
-    Key::ALL
+fn keys_to_write(seen: &ConfigurationEvidence) -> Vec<SettingKey> {
+    let differs = |key| {
+        seen.desired.render_ruby_value(key).is_some()
+            && seen.desired.render_ruby_value(key) != seen.config.values.render_ruby_value(key)
+    };
+    SettingKey::ALL
         .into_iter()
-        .filter(|&key| if key == Key::Secret { seen.config.awaits_secret } else { differs(key) })
+        .filter(|&key| if key == SettingKey::Secret { seen.config.awaits_secret } else { differs(key) })
         .collect()
 }
 
 pub async fn apply(
-    ground: &Ground,
-    seen: &ConfigurationSeen,
+    session: &Session,
+    seen: &ConfigurationEvidence,
     answers: &Answers,
     run: &StageRun,
-) -> Result<(End, String), Failure> {
-    reindex::due(ground, answers).await?;
-    let found = find(ground, answers).await?;
+) -> Result<(StageEnd, String), Failure> {
+    reindex::require_reindex_done(session, answers).await?;
+    let found = observe_go_live(session, answers).await?;
     if let Some(distribution) = &found.distribution {
-        Box::pin(bucket_key::ensure(&found.scene, &found.keys, &distribution.arn, answers, run)).await?;
+        Box::pin(bucket_key::ensure_key_grants(&found.target, &found.keys, &distribution.arn, answers, run))
+            .await?;
     }
-    pass_gate(ground, &found, seen, run).await?;
+    pass_gate(session, &found, seen, run).await?;
 
-    let keys = keys(seen);
-    let follow = followers::of(ground, seen);
-    let domain = seen.wanted.packages_domain.as_deref();
-    if keys.is_empty() && !follow.is_empty() && switch::is_live(ground, answers, domain).await == Some(true) {
-        let text = followers::go_on(ground, &found, seen, answers, follow, run).await?;
-        return Ok((End::Applied, text));
+    let keys = keys_to_write(seen);
+    let follow = followers::find_followers(session, seen);
+    let domain = seen.desired.packages_domain.as_deref();
+    if keys.is_empty()
+        && !follow.is_empty()
+        && switch::is_cloudfront_live(session, answers, domain).await == Some(true)
+    {
+        let text = followers::go_live_on_followers(session, &found, seen, answers, follow, run).await?;
+        return Ok((StageEnd::Applied, text));
     }
-    switch_on(ground, &seen.config, seen, &keys, answers, run).await?;
-    if ground.without_ctl() {
-        switch::done(ground).await;
+    switch_on_node(session, &seen.config, seen, &keys, answers, run).await?;
+    if session.is_without_ctl() {
+        switch::finish_switch(session).await;
         for (node, other, keys) in &follow {
-            switch_on(node, other, seen, keys, answers, run).await?;
-            switch::done(node).await;
+            switch_on_node(node, other, seen, keys, answers, run).await?;
+            switch::finish_switch(node).await;
         }
         return Ok((
-            End::Stopped,
+            StageEnd::Stopped,
             "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
         ));
     }
     let live = async {
-        ground.not_switched_off_meanwhile().await?;
-        switch::reconfigure(ground, run).await?;
+        session.ensure_not_disabled().await?;
+        switch::reconfigure_packagecloud(session, run).await?;
         let restarting = tokio::time::Instant::now();
-        switch::restart(ground, run).await?;
+        switch::restart_packagecloud(session, run).await?;
         let took = restarting.elapsed().as_secs();
-        let proof = proof::prove(ground, &found, seen, answers, run).await?;
-        switch::done_live(ground).await?;
-        Ok::<_, Failure>((took, proof, services::after(ground, answers, restarting).await))
+        let proof = proof::prove_redirect(session, &found, seen, answers, run).await?;
+        switch::finish_switch_on(session).await?;
+        Ok::<_, Failure>((took, proof, services::check_after_restart(session, answers, restarting).await))
     };
     match live.await {
         Ok((took, proof, services)) => {
-            let since = clock::written(ground.host.clock.now());
+            let since = clock::render_utc_time(session.host.clock.now());
             let services = if services.is_empty() { services } else { format!("; {services}") };
             let text = format!(
                 "on since {since}, the restart took {took} s; {proof}{services}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
             );
             if follow.is_empty() {
-                return Ok((End::Applied, text));
+                return Ok((StageEnd::Applied, text));
             }
-            let rest = followers::go_on(ground, &found, seen, answers, follow, run).await?;
+            let rest = followers::go_live_on_followers(session, &found, seen, answers, follow, run).await?;
             Ok((
-                End::Applied,
+                StageEnd::Applied,
                 format!(
                     "{}{text}; {rest}",
-                    ground.host.reach.name().map(|name| format!("{name}: ")).unwrap_or_default()
+                    session.host.transport.remote_name().map(|name| format!("{name}: ")).unwrap_or_default()
                 ),
             ))
         }
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
-        Err(failure) if failure.kind == Kind::Interrupted => Err(failure),
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
         // Without the line nothing can be taken back either; what runs there goes on, and the next start sees to it.
-        Err(failure) if is_lost(ground, &failure) => Err(failure),
+        Err(failure) if is_connection_lost(session, &failure) => Err(failure),
         Err(failure) => {
             // Whoever switched off meanwhile is the cause of whatever went wrong since.
-            let failure = ground.not_switched_off_meanwhile().await.err().unwrap_or(failure);
-            Err(take_back(ground, &seen.before, answers, run, failure, true).await)
+            let failure = session.ensure_not_disabled().await.err().unwrap_or(failure);
+            Err(revert_go_live(session, &seen.before, answers, run, failure, true).await)
         }
     }
 }
 
 /// Whether a failure is that of the line to this node.
-fn is_lost(node: &Ground, failure: &Failure) -> bool {
-    failure.kind == Kind::Unreachable && node.host.reach.name() == Some(failure.what.as_str())
+fn is_connection_lost(node: &Session, failure: &Failure) -> bool {
+    failure.kind == FailureKind::Unreachable
+        && node.host.transport.remote_name() == Some(failure.what.as_str())
 }
 
 /// Writes what going live has to write on one node; where that is nothing, it begins all the same.
-async fn switch_on(
-    node: &Ground,
-    config: &ConfigSeen,
-    seen: &ConfigurationSeen,
-    keys: &[Key],
+async fn switch_on_node(
+    node: &Session,
+    config: &ObservedConfig,
+    seen: &ConfigurationEvidence,
+    keys: &[SettingKey],
     answers: &Answers,
     run: &StageRun,
 ) -> Result<(), Failure> {
     if keys.is_empty() {
-        let _turn = node.turn().await?;
-        return switch::begin_on(node).await;
+        let _turn = node.acquire_write_lock().await?;
+        return switch::begin_switch_on(node).await;
     }
-    run.step(Step::Switch, format!("writing {}", config.path), async {
+    run.run_step(Step::Switch, format!("writing {}", config.path), async {
         let told = (run, Step::Switch);
-        let written = configuration::write(node, config, &seen.wanted, keys, answers, told, Aim::On).await?;
-        Ok(((), format!("cloudfront_enabled is true{}{}", node.host.on(), kept(&written))))
+        let written = configuration::write_config_values(
+            node,
+            config,
+            &seen.desired,
+            keys,
+            answers,
+            told,
+            WritePurpose::SwitchOn,
+        )
+        .await?;
+        Ok((
+            (),
+            format!("cloudfront_enabled is true{}{}", node.host.host_suffix(), render_backup_note(&written)),
+        ))
     })
     .await
 }
 
 async fn pass_gate(
-    ground: &Ground,
-    found: &Found,
-    seen: &ConfigurationSeen,
+    session: &Session,
+    found: &GoLiveFacts,
+    seen: &ConfigurationEvidence,
     run: &StageRun,
 ) -> Result<(), Failure> {
-    run.step(Step::Gate, "signed URLs at the edge", async {
-        if ground.delivery_is_out_of_reach() {
+    run.run_step(Step::Gate, "signed URLs at the edge", async {
+        if session.is_delivery_unreachable() {
             return Ok((
                 (),
                 "not asked: with --endpoint-url and no --edge-url the edge is out of reach".into(),
             ));
         }
         let missing = |what: &str| {
-            Failure::other(
+            Failure::other_failure(
                 what,
                 "there is none yet",
                 "run the stages before this one (enable does all of them)",
             )
         };
-        let secret = seen.wanted.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
+        let secret = seen.desired.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
         let distribution = found.distribution.as_ref().ok_or_else(|| missing("the distribution"))?;
-        let domain = seen.wanted.packages_domain.as_deref().unwrap_or(&distribution.domain);
-        Box::pin(packages_domain::await_leading(ground, domain, distribution, run)).await?;
-        let deployed = gate::deployed(Some(distribution), &found.scene.names.function());
-        run.check(deployed.clone());
-        let gate = Gate {
-            ground,
-            scene: &found.scene,
+        let domain = seen.desired.packages_domain.as_deref().unwrap_or(&distribution.domain);
+        Box::pin(packages_domain::wait_until_domain_serves(session, domain, distribution, run)).await?;
+        let deployed = gate::check_distribution(Some(distribution), &found.target.names.function_name());
+        run.emit_check(deployed.clone());
+        let gate = EdgeGate {
+            session,
+            target: &found.target,
             domain,
             secret,
             construction: found.construction,
-            samples: probe::samples(&found.scene).await?,
+            samples: probe::find_sample_keys(&found.target).await?,
             known: found.known.clone(),
         };
         let mut checks = vec![deployed];
-        for check in gate.opens().await {
-            run.check(check.clone());
+        for check in gate.positive_probes().await {
+            run.emit_check(check.clone());
             checks.push(check);
         }
-        if let Some(failed) = checks.into_iter().find(crate::model::run::check::Check::failed) {
-            return Err(Failure::other(
+        if let Some(failed) = checks.into_iter().find(crate::model::run::check::Check::has_failed) {
+            return Err(Failure::other_failure(
                 format!("the gate, {}", failed.name),
                 format!("{}; nothing was switched on", failed.detail),
                 failed.next,
@@ -293,44 +335,50 @@ async fn pass_gate(
 
 /// Puts back what going live changed on one node, and says in the failure how that ended; where that is the only one
 /// that was switched on, packagecloud must be seen to redirect to S3 again.
-async fn take_back(
-    ground: &Ground,
-    before: &Values,
+async fn revert_go_live(
+    session: &Session,
+    before: &SettingValues,
     answers: &Answers,
     run: &StageRun,
     failure: Failure,
     alone: bool,
 ) -> Failure {
     // Even where the file said true before: it was not live, or this stage would have had nothing to do.
-    let before = Values {
+    let before = SettingValues {
         enabled: Some(false),
         secret: None,
         distribution_id: before.distribution_id.clone(),
         packages_domain: before.packages_domain.clone(),
     };
     let back = async {
-        run.step(Step::TakeBack, format!("CloudFront is switched off again{}", ground.host.on()), async {
-            configuration::write_over(ground, |now| {
-                let moved =
-                    |&key: &Key| before.ruby(key).is_some() && before.ruby(key) != now.values.ruby(key);
-                let keys = [Key::Enabled, Key::DistributionId, Key::PackagesDomain];
-                configuration::edits(&before, &keys.into_iter().filter(moved).collect::<Vec<_>>())
-            })
-            .await?;
-            Ok(((), format!("packagecloud.rb says false again{}", ground.host.on())))
-        })
+        run.run_step(
+            Step::TakeBack,
+            format!("CloudFront is switched off again{}", session.host.host_suffix()),
+            async {
+                configuration::write_edits_with_retries(session, |now| {
+                    let moved = |&key: &SettingKey| {
+                        before.render_ruby_value(key).is_some()
+                            && before.render_ruby_value(key) != now.values.render_ruby_value(key)
+                    };
+                    let keys = [SettingKey::Enabled, SettingKey::DistributionId, SettingKey::PackagesDomain];
+                    configuration::build_edits(&before, &keys.into_iter().filter(moved).collect::<Vec<_>>())
+                })
+                .await?;
+                Ok(((), format!("packagecloud.rb says false again{}", session.host.host_suffix())))
+            },
+        )
         .await?;
-        switch::reconfigure(ground, run).await?;
-        switch::restart(ground, run).await?;
+        switch::reconfigure_packagecloud(session, run).await?;
+        switch::restart_packagecloud(session, run).await?;
         if alone {
-            switch::await_s3(ground, answers).await
+            switch::wait_for_s3_redirects(session, answers).await
         } else {
             Ok("the other nodes' redirects go on as they did".to_owned())
         }
     };
     match back.await {
         Ok(observed) => {
-            switch::done(ground).await;
+            switch::finish_switch(session).await;
             Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
         }
         Err(second) => Failure {

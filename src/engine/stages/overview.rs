@@ -1,39 +1,49 @@
 //! The overview: every change of every stage, how long, what it costs, what customers notice, how to undo. Nothing is written before it.
 
 use crate::model::{
-    aws::evidence::Seen,
+    aws::evidence::Observed,
     run::{
         answers::Answers,
         failure::Failure,
         goal::{Goal, Stage, Step},
-        plan::{Plan, Verb},
+        plan::{ChangeKind, Plan},
     },
 };
 
-use crate::engine::{Ground, look_at_stage};
+use crate::engine::{Session, look_at_stage};
 
 /// The plans of all stages of `goal` that change something, in order.
-pub async fn plans(ground: &Ground, goal: Goal, answers: &Answers) -> Result<Vec<Plan>, Failure> {
+pub async fn look_at_goal_stages(
+    session: &Session,
+    goal: Goal,
+    answers: &Answers,
+) -> Result<Vec<Plan>, Failure> {
     let mut plans = Vec::new();
     for &stage in goal.stages() {
         if !matches!(stage, Stage::Overview | Stage::Verify) {
-            plans.push(look_at_stage(ground, stage, answers).await?);
+            plans.push(look_at_stage(session, stage, answers).await?);
         }
     }
     Ok(plans)
 }
 
-pub async fn look_over(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look_at_overview(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let goal = answers.goal.unwrap_or(Goal::Install);
-    let plans = plans(ground, goal, answers).await?;
-    let mut plan = Plan::new(Stage::Overview, Seen::Nothing);
+    let plans = look_at_goal_stages(session, goal, answers).await?;
+    let mut plan = Plan::new(Stage::Overview, Observed::Nothing);
     for stage in &plans {
         plan.changes.extend(stage.changes.iter().cloned());
-        plan.asks
-            .extend(stage.asks.iter().filter(|ask| !plan.asks.contains(ask)).cloned().collect::<Vec<_>>());
+        plan.confirmations.extend(
+            stage
+                .confirmations
+                .iter()
+                .filter(|ask| !plan.confirmations.contains(ask))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
     }
-    plan.notes = words(&plans);
-    let reindex = plans.iter().find(|stage| stage.stage == Stage::Reindex && !stage.unchanged());
+    plan.notes = summarize_plans(&plans);
+    let reindex = plans.iter().find(|stage| stage.stage == Stage::Reindex && !stage.is_unchanged());
     if let Some(reindex) = reindex.filter(|reindex| !reindex.notes.is_empty()) {
         plan.notes.push(format!("What is reindexed: {}", reindex.notes.join(" ")));
     }
@@ -42,9 +52,12 @@ pub async fn look_over(ground: &Ground, answers: &Answers) -> Result<Plan, Failu
 
 /// What all of the plans come to: how long, what it costs, what customers notice, how to undo.
 #[must_use]
-pub fn words(plans: &[Plan]) -> Vec<String> {
-    let changes: Vec<_> =
-        plans.iter().flat_map(|plan| &plan.changes).filter(|change| change.verb != Verb::Keep).collect();
+pub fn summarize_plans(plans: &[Plan]) -> Vec<String> {
+    let changes: Vec<_> = plans
+        .iter()
+        .flat_map(|plan| &plan.changes)
+        .filter(|change| change.verb != ChangeKind::Keep)
+        .collect();
     let pending = |step| changes.iter().any(|change| change.step == step);
     let count = match changes.len() {
         0 => return vec!["Everything is as it should be: there is nothing to change.".into()],
@@ -87,19 +100,19 @@ mod tests {
     use super::*;
 
     /// A plan that would change these steps.
-    fn plan(steps: &[Step]) -> Plan {
-        let mut plan = Plan::new(Stage::Overview, Seen::Nothing);
-        plan.line(Step::Role, Verb::Keep, "role", "it is there");
+    fn plan_with_steps(steps: &[Step]) -> Plan {
+        let mut plan = Plan::new(Stage::Overview, Observed::Nothing);
+        plan.add_change(Step::Role, ChangeKind::Keep, "role", "it is there");
         for &step in steps {
-            plan.line(step, Verb::Update, "it", "it isn't right");
+            plan.add_change(step, ChangeKind::Update, "it", "it isn't right");
         }
         plan
     }
 
     #[test]
     fn only_what_is_pending_is_spoken_of() {
-        let said = |steps: &[Step]| words(&[plan(steps)]).join("\n");
-        assert_eq!(words(&[plan(&[])]).len(), 1);
+        let said = |steps: &[Step]| summarize_plans(&[plan_with_steps(steps)]).join("\n");
+        assert_eq!(summarize_plans(&[plan_with_steps(&[])]).len(), 1);
         let first = said(&[Step::Key, Step::Deployed, Step::Restart]);
         for words in ["3 changes", "10 to 25 minutes", "$1 a month", "then a restart"] {
             assert!(first.contains(words), "{first}");

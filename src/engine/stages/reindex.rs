@@ -5,137 +5,157 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-pub(crate) use crate::aws::{Cloud, s3::fast::Objects};
+pub(crate) use crate::aws::{AwsClients, s3::fast::S3ObjectClient};
 use crate::model::{
-    aws::evidence::{ReindexSeen, Seen},
-    packagecloud::object::Classes,
+    aws::evidence::{Observed, ReindexEvidence},
+    packagecloud::object::ObjectClassifier,
     run::{
-        answers::{Answers, Engine},
-        event::End,
+        answers::{Answers, ReindexEngine},
+        event::StageEnd,
         failure::Failure,
         goal::{Goal, Stage, Step},
-        plan::{Plan, Verb},
+        plan::{ChangeKind, Plan},
     },
 };
 
 use crate::engine::{
-    batch::{self, Batch},
+    batch::{self, BatchReindex},
     packagecloud::vendor_reindex,
-    reindex::{self, Control, Options, Summary, named},
+    reindex::{self, ReindexControl, ReindexOptions, ReindexSummary, render_tally},
     run::StageRun,
-    session::{Ground, ObjectsFound, retry_on_expiry::renewing},
+    session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expiry},
 };
 
 /// Pages of a thousand keys that are listed to say what it would cost, one in each part of the bucket; past them it says
 /// "at least".
-const PAGES: usize = 4;
+const SURVEY_PAGES_MAX: usize = 4;
 /// Requests in flight at most where S3 is played by this process: it has the screen's processors.
-const SANDBOXED: usize = 32;
+const SANDBOX_REQUESTS_MAX: usize = 32;
 
-fn cursor(ground: &Ground) -> PathBuf {
-    ground.host.state.dir().join("reindex.cursor")
+fn cursor_path(session: &Session) -> PathBuf {
+    session.host.state.dir().join("reindex.cursor")
 }
 
-fn objects(ground: &Ground, found: &ObjectsFound) -> Result<Objects, Failure> {
-    let plugged = ground.settings.sandbox.as_ref().map(|_| ground.web.connector());
-    Objects::new(found.cloud.config(), &found.name, plugged)
+fn build_object_client(session: &Session, found: &ObjectsBucket) -> Result<S3ObjectClient, Failure> {
+    let plugged = session.settings.sandbox.as_ref().map(|_| session.web.build_connector());
+    S3ObjectClient::new(found.cloud.sdk_config(), &found.name, plugged)
 }
 
-pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let chosen = &answers.reindex;
-    let mut plan = Plan::new(Stage::Reindex, Seen::Nothing);
-    let found = ground.objects(answers).await?;
+    let mut plan = Plan::new(Stage::Reindex, Observed::Nothing);
+    let found = session.resolve_objects_bucket(answers).await?;
     let name = &found.name;
-    let standing = reindex::standing(name, chosen, &cursor(ground));
-    let mut seen = ReindexSeen { resumes: standing.resumes, ..ReindexSeen::default() };
+    let standing = reindex::read_reindex_progress(name, chosen, &cursor_path(session));
+    let mut seen = ReindexEvidence { resumes: standing.resumes, ..ReindexEvidence::default() };
     if chosen.skip {
-        plan.line(
+        plan.add_change(
             Step::Objects,
-            Verb::Keep,
+            ChangeKind::Keep,
             name,
             "skipped, as you said: correct, but uncached until it is done",
         );
     } else if standing.finished && !chosen.rescan {
-        plan.line(Step::Objects, Verb::Keep, name, "every object was looked at (--rescan starts over)");
+        plan.add_change(
+            Step::Objects,
+            ChangeKind::Keep,
+            name,
+            "every object was looked at (--rescan starts over)",
+        );
     } else {
-        let classes = Classes::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-        let survey = reindex::survey(&objects(ground, &found)?, &classes, PAGES).await?;
-        seen.total = (!survey.more).then(|| survey.total());
-        seen.due = survey.more || survey.total() > 0;
+        let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
+        let survey =
+            reindex::survey_bucket(&build_object_client(session, &found)?, &classes, SURVEY_PAGES_MAX)
+                .await?;
+        seen.total = (!survey.more).then(|| survey.total_objects());
+        seen.due = survey.more || survey.total_objects() > 0;
         seen.cuts = Some(survey.cuts.clone());
         if seen.due {
             let why = match standing.resumes {
                 Some(done) => format!("goes on after {done} objects"),
                 None => "each gets the Cache-Control that it needs, and loses nothing".to_owned(),
             };
-            plan.line(Step::Objects, Verb::Update, name, why).calls.extend([
+            plan.add_change(Step::Objects, ChangeKind::Update, name, why).calls.extend([
                 "s3:ListObjectsV2".into(),
                 "s3:HeadObject".into(),
                 "s3:CopyObject".into(),
             ]);
             let bucket = found.bucket.as_ref();
             let acls = bucket.is_none_or(|bucket| bucket.object_ownership != "BucketOwnerEnforced");
-            plan.notes.extend(survey.lines(acls && !chosen.no_acl));
-            let by_batch = chosen.engine == Engine::Batch;
-            plan.notes.extend(batch::price::lines(&survey, acls && !chosen.no_acl, by_batch));
+            plan.notes.extend(survey.render_lines(acls && !chosen.no_acl));
+            let by_batch = chosen.engine == ReindexEngine::Batch;
+            plan.notes.extend(batch::price::render_engine_comparison(
+                &survey,
+                acls && !chosen.no_acl,
+                by_batch,
+            ));
             if by_batch {
-                batch::look(ground, answers, &mut plan, &mut seen).await?;
+                batch::add_batch_changes(session, answers, &mut plan, &mut seen).await?;
             }
             if bucket.is_some_and(|bucket| bucket.versioning == "Enabled") {
                 plan.notes.push("This bucket keeps versions.".into());
             }
         } else {
-            plan.line(Step::Objects, Verb::Keep, name, "there is no object of packagecloud's in it");
+            plan.add_change(
+                Step::Objects,
+                ChangeKind::Keep,
+                name,
+                "there is no object of packagecloud's in it",
+            );
         }
     }
     if chosen.vendor && !chosen.skip {
         let target = "packagecloud-ctl reindex-everything";
-        match vendor_reindex::left(ground, name).filter(|_| !chosen.rescan) {
-            Some(vendor_reindex::Left::Settled) => plan.line(
+        match vendor_reindex::read_vendor_state(session, name).filter(|_| !chosen.rescan) {
+            Some(vendor_reindex::VendorReindexState::Settled) => plan.add_change(
                 Step::VendorReindex,
-                Verb::Keep,
+                ChangeKind::Keep,
                 target,
                 "it was run, and has settled (--rescan starts over)",
             ),
-            Some(vendor_reindex::Left::Queued) => {
-                plan.line(Step::VendorReindex, Verb::Run, target, "was run; its jobs are waited for")
-            }
+            Some(vendor_reindex::VendorReindexState::Queued) => plan.add_change(
+                Step::VendorReindex,
+                ChangeKind::Run,
+                target,
+                "was run; its jobs are waited for",
+            ),
             None => {
-                plan.notes.push(vendor_reindex::MEANS.to_owned());
-                plan.line(
+                plan.notes.push(vendor_reindex::VENDOR_REINDEX_NOTICE.to_owned());
+                plan.add_change(
                     Step::VendorReindex,
-                    Verb::Run,
+                    ChangeKind::Run,
                     target,
                     "queues index jobs, behind which new uploads wait",
                 )
             }
         };
     }
-    plan.seen = Seen::Reindex(Box::new(seen));
+    plan.observed = Observed::Reindex(Box::new(seen));
     Ok(plan)
 }
 
 /// Going live on an upgrade needs the reindex done, or knowingly skipped: what of it is missing.
-pub async fn due(ground: &Ground, answers: &Answers) -> Result<(), Failure> {
+pub async fn require_reindex_done(session: &Session, answers: &Answers) -> Result<(), Failure> {
     let chosen = &answers.reindex;
     if answers.goal != Some(Goal::Upgrade) || chosen.skip {
         return Ok(());
     }
-    let found = ground.objects(answers).await?;
-    let standing = reindex::standing(&found.name, chosen, &cursor(ground));
+    let found = session.resolve_objects_bucket(answers).await?;
+    let standing = reindex::read_reindex_progress(&found.name, chosen, &cursor_path(session));
     if standing.finished {
         return Ok(());
     }
-    let classes = Classes::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-    let survey = reindex::survey(&objects(ground, &found)?, &classes, PAGES).await?;
-    if !survey.more && survey.total() == 0 {
+    let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
+    let survey =
+        reindex::survey_bucket(&build_object_client(session, &found)?, &classes, SURVEY_PAGES_MAX).await?;
+    if !survey.more && survey.total_objects() == 0 {
         return Ok(());
     }
     let why = match standing.resumes {
         Some(done) => format!("it broke off after {done} objects"),
         None => "it was not run to its end".to_owned(),
     };
-    Err(Failure::other(
+    Err(Failure::other_failure(
         "the reindex",
         format!("{why}; nothing was switched on"),
         "run it to its end (reindex-everything goes on where it was), or skip it knowingly: s in the wizard, else --skip-reindex",
@@ -143,36 +163,40 @@ pub async fn due(ground: &Ground, answers: &Answers) -> Result<(), Failure> {
 }
 
 pub async fn apply(
-    ground: &Ground,
-    seen: &ReindexSeen,
+    session: &Session,
+    seen: &ReindexEvidence,
     answers: &Answers,
     run: &StageRun,
-) -> Result<(End, String), Failure> {
-    let found = ground.objects(answers).await?;
-    let s3 = objects(ground, &found)?;
+) -> Result<(StageEnd, String), Failure> {
+    let found = session.resolve_objects_bucket(answers).await?;
+    let s3 = build_object_client(session, &found)?;
     let chosen = &answers.reindex;
-    let classes = Classes::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-    let options = Options {
+    let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
+    let options = ReindexOptions {
         answers: chosen.clone(),
-        cursor: cursor(ground),
-        skipped: ground.host.state.dir().join("reindex.skipped"),
+        cursor: cursor_path(session),
+        skipped: session.host.state.dir().join("reindex.skipped"),
         total: seen.total,
         cuts: seen.cuts.clone(),
         spool: None,
-        since: None,
-        most: if ground.settings.sandbox.is_some() { SANDBOXED } else { reindex::MOST },
+        requests_before: None,
+        requests_max: if session.settings.sandbox.is_some() {
+            SANDBOX_REQUESTS_MAX
+        } else {
+            reindex::REQUESTS_IN_FLIGHT_MAX
+        },
     };
-    let pass = Pass { ground, cloud: &found.cloud, s3: &s3, run };
+    let pass = ReindexPass { session, cloud: &found.cloud, s3: &s3, run };
     let ours = async {
         if !seen.due {
             return Ok(());
         }
         match chosen.engine {
-            Engine::Own => pass.over_all(Step::Objects, &options).await,
-            Engine::Batch => {
+            ReindexEngine::Own => pass.reindex_all_objects(Step::Objects, &options).await,
+            ReindexEngine::Batch => {
                 // The longest way down of all: its future is kept off the stack.
-                let batch = Batch { ground, answers, run, seen, options: &options, pass: &pass };
-                Box::pin(batch.apply()).await
+                let batch = BatchReindex { session, answers, run, seen, options: &options, pass: &pass };
+                Box::pin(batch.run_to_end()).await
             }
         }
     };
@@ -180,36 +204,37 @@ pub async fn apply(
         let due = chosen.vendor
             && !chosen.skip
             && (chosen.rescan
-                || vendor_reindex::left(ground, &found.name) != Some(vendor_reindex::Left::Settled));
+                || vendor_reindex::read_vendor_state(session, &found.name)
+                    != Some(vendor_reindex::VendorReindexState::Settled));
         if !due {
             return Ok(false);
         }
-        vendor_reindex::queued(ground, &found, &classes, chosen.rescan, run).await
+        vendor_reindex::run_vendor_reindex(session, &found, &classes, chosen.rescan, run).await
     };
     let ((), settled) = tokio::try_join!(ours, vendors)?;
     if settled {
-        after_vendor(ground, &found, &classes, &pass, &options).await?;
+        fix_after_vendor_reindex(session, &found, &classes, &pass, &options).await?;
     }
-    Ok((End::Applied, String::new()))
+    Ok((StageEnd::Applied, String::new()))
 }
 
 /// What the vendor's jobs wrote without the attributes that it needs gets them from here.
-async fn after_vendor(
-    ground: &Ground,
-    found: &ObjectsFound,
-    classes: &Classes,
-    pass: &Pass<'_>,
-    options: &Options,
+async fn fix_after_vendor_reindex(
+    session: &Session,
+    found: &ObjectsBucket,
+    classes: &ObjectClassifier,
+    pass: &ReindexPass<'_>,
+    options: &ReindexOptions,
 ) -> Result<(), Failure> {
     let wrong = async || {
-        let counted = || pass.run.unless_stopped(found.cloud.wrong_metadata(&found.name, classes));
-        Box::pin(renewing(ground, &found.cloud, pass.run, Step::Remainder, counted)).await
+        let counted = || pass.run.unless_stopped(found.cloud.count_cacheable_metadata(&found.name, classes));
+        Box::pin(retry_on_expiry(session, &found.cloud, pass.run, Step::Remainder, counted)).await
     };
     if wrong().await? > 0 {
-        pass.over_all(Step::Remainder, options).await?;
+        pass.reindex_all_objects(Step::Remainder, options).await?;
         let left = wrong().await?;
         if left > 0 {
-            return Err(Failure::other(
+            return Err(Failure::other_failure(
                 "packagecloud's reindex",
                 format!(
                     "{left} objects of repository metadata are still written with attributes that let CloudFront cache them"
@@ -218,50 +243,51 @@ async fn after_vendor(
             ));
         }
     }
-    vendor_reindex::settled(ground, &found.name);
+    vendor_reindex::mark_vendor_settled(session, &found.name);
     Ok(())
 }
 
 /// A pass over the objects from here, as a step.
-pub(crate) struct Pass<'a> {
-    ground: &'a Ground,
-    cloud: &'a Cloud,
-    s3: &'a Objects,
+pub(crate) struct ReindexPass<'a> {
+    session: &'a Session,
+    cloud: &'a AwsClients,
+    s3: &'a S3ObjectClient,
     run: &'a StageRun,
 }
 
-impl Pass<'_> {
-    pub async fn over_all(&self, step: Step, options: &Options) -> Result<(), Failure> {
+impl ReindexPass<'_> {
+    pub async fn reindex_all_objects(&self, step: Step, options: &ReindexOptions) -> Result<(), Failure> {
         let run = self.run;
-        run.step(step, format!("the objects of {}", self.s3.bucket()), async {
-            let options = Options { since: Some(self.s3.requests()), ..options.clone() };
+        run.run_step(step, format!("the objects of {}", self.s3.bucket_name()), async {
+            let options =
+                ReindexOptions { requests_before: Some(self.s3.request_counts()), ..options.clone() };
             let begun = AtomicBool::new(false);
             let pass = || {
                 let mut options = options.clone();
                 // What was begun anew goes on once it was interrupted.
                 options.answers.rescan &= !begun.swap(true, Relaxed);
                 async move {
-                    let control = Control::default();
-                    let say = |pace| run.pace(step, "objects", pace);
-                    let working = reindex::reindex(self.s3, &options, &say, &control);
-                    obeying(run, &control, working).await
+                    let control = ReindexControl::default();
+                    let say = |pace| run.emit_pace(step, "objects", pace);
+                    let working = reindex::reindex_bucket(self.s3, &options, &say, &control);
+                    run_with_control(run, &control, working).await
                 }
             };
-            let summary = renewing(self.ground, self.cloud, run, step, pass).await?;
-            Ok(((), said(&summary, &options)))
+            let summary = retry_on_expiry(self.session, self.cloud, run, step, pass).await?;
+            Ok(((), render_summary(&summary, &options)))
         })
         .await
     }
 }
 
 /// Runs `working`, passing on what the face asks: pause, go on, stop.
-async fn obeying<T>(
+async fn run_with_control<T>(
     run: &StageRun,
-    control: &Control,
+    control: &ReindexControl,
     working: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let mut pause = run.run().paused();
-    let stop = run.run().stopped().clone();
+    let mut pause = run.run_context().pause_receiver();
+    let stop = run.run_context().stop_token().clone();
     if *pause.borrow_and_update() {
         control.pause();
     }
@@ -276,7 +302,7 @@ async fn obeying<T>(
             }
             changed = pause.changed(), if !stopping => match changed {
                 Ok(()) if *pause.borrow() => control.pause(),
-                Ok(()) => control.go_on(),
+                Ok(()) => control.resume(),
                 // Nobody is left who could pause.
                 Err(_) => return working.await,
             },
@@ -285,7 +311,7 @@ async fn obeying<T>(
     }
 }
 
-fn said(summary: &Summary, options: &Options) -> String {
+fn render_summary(summary: &ReindexSummary, options: &ReindexOptions) -> String {
     let counts = &summary.counts;
     let mut text =
         format!("{} objects: {} changed, {} right already", counts.done, counts.changed, counts.kept);
@@ -293,7 +319,7 @@ fn said(summary: &Summary, options: &Options) -> String {
         text.push_str(&format!(
             ", {} skipped ({}; each key in {})",
             counts.skipped,
-            named(&counts.reasons, "", 3),
+            render_tally(&counts.reasons, "", 3),
             options.skipped.display()
         ));
     }
@@ -303,8 +329,8 @@ fn said(summary: &Summary, options: &Options) -> String {
     if !counts.foreign.is_empty() {
         text.push_str(&format!(
             ", {} not of packagecloud's layout left alone ({})",
-            counts.foreign.total(),
-            named(&counts.foreign, "in ", 5)
+            counts.foreign.total_count(),
+            render_tally(&counts.foreign, "in ", 5)
         ));
     }
     if summary.acls_denied {

@@ -4,86 +4,98 @@
 
 use std::path::Path;
 
-use crate::aws::Intent;
-use crate::host::{Backup, Restore};
+use crate::aws::DistributionUpdate;
+use crate::host::{ConfigBackup, RestoreScope};
 use crate::model::{
-    aws::evidence::{ConfigurationSeen, Seen},
+    aws::evidence::{ConfigurationEvidence, Observed},
     run::{
         answers::Answers,
-        event::End,
+        event::StageEnd,
         failure::Failure,
         goal::{Stage, Step},
-        plan::{Exhibit, Plan, Verb},
+        plan::{Attachment, ChangeKind, Plan},
     },
 };
 
-use super::configuration::{self, kept};
+use super::configuration::{self, render_backup_note};
 use crate::engine::{
     packagecloud::switch,
     run::StageRun,
-    session::{Ground, retry_on_expiry::renewing},
+    session::{Session, retry_on_expiry::retry_on_expiry},
 };
 
-fn what(whole_file: bool) -> Restore {
-    if whole_file { Restore::WholeFile } else { Restore::Values { keep_secret: true } }
+fn restore_scope(whole_file: bool) -> RestoreScope {
+    if whole_file { RestoreScope::WholeFile } else { RestoreScope::Values { keep_secret: true } }
 }
 
-async fn find(ground: &Ground, wanted: &str) -> Result<Backup, Failure> {
-    let backups = ground.host.backups().await?;
-    let fits = |backup: &&Backup| {
+async fn find_backup(session: &Session, wanted: &str) -> Result<ConfigBackup, Failure> {
+    let backups = session.host.list_backups().await?;
+    let fits = |backup: &&ConfigBackup| {
         backup.path == Path::new(wanted) || backup.path.file_name().is_some_and(|name| name == wanted)
     };
     backups.iter().find(fits).cloned().ok_or_else(|| {
-        Failure::usage(wanted, "there is no such backup", "roll-back without a name lists the backups")
+        Failure::usage_failure(
+            wanted,
+            "there is no such backup",
+            "roll-back without a name lists the backups",
+        )
     })
 }
 
-pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let wanted = &answers.roll_back;
     let named = wanted.backup.as_deref().ok_or_else(|| {
-        Failure::usage("roll-back", "it needs a backup to restore from", "choose one: roll-back lists them")
+        Failure::usage_failure(
+            "roll-back",
+            "it needs a backup to restore from",
+            "choose one: roll-back lists them",
+        )
     })?;
-    let backup = find(ground, named).await?;
-    let values = ground.host.read_backup(&backup).await?;
-    let lines = ground.host.preview_restore(&backup, what(wanted.whole_file)).await?;
+    let backup = find_backup(session, named).await?;
+    let values = session.host.read_backup(&backup).await?;
+    let lines = session.host.preview_restore(&backup, restore_scope(wanted.whole_file)).await?;
     // A file that isn't Ruby any more can be restored whole all the same.
-    let config = match ground.host.read_config().await {
+    let config = match session.host.read_config().await {
         Ok(config) => config.seen,
         Err(failure) if !wanted.whole_file => return Err(failure),
-        Err(_) => crate::model::aws::evidence::ConfigSeen {
-            path: ground.host.config_place(),
-            hash: ground.host.config_hash().await?,
+        Err(_) => crate::model::aws::evidence::ObservedConfig {
+            path: session.host.config_location(),
+            hash: session.host.read_config_hash().await?,
             ..Default::default()
         },
     };
     let before = config.values.clone();
-    let mut plan = Plan::new(Stage::RollBack, Seen::Nothing);
+    let mut plan = Plan::new(Stage::RollBack, Observed::Nothing);
     let path = config.path.clone();
     if lines.is_empty() {
-        plan.line(Step::Configuration, Verb::Keep, &path, "it is as the backup has it");
+        plan.add_change(Step::Configuration, ChangeKind::Keep, &path, "it is as the backup has it");
     } else {
         let restored = if wanted.whole_file {
             "the whole file, byte for byte"
         } else {
             "the four values, but for the secret"
         };
-        plan.line(
+        plan.add_change(
             Step::Configuration,
-            Verb::Update,
+            ChangeKind::Update,
             &path,
             format!("from {}: {restored}", backup.path.display()),
         );
         if values.enabled == Some(true) {
-            plan.line(
+            plan.add_change(
                 Step::Switch,
-                Verb::Run,
+                ChangeKind::Run,
                 "going live",
                 "comes next: its gate, reconfigure, restart, proof",
             );
         } else {
-            switch::plan(ground, &mut plan, Some(("packagecloud's redirects", "seen to go to S3")));
+            switch::plan_reconfigure_and_restart(
+                session,
+                &mut plan,
+                Some(("packagecloud's redirects", "seen to go to S3")),
+            );
         }
-        plan.exhibit.push(Exhibit { title: format!("Changes to {path}"), lines, copy: false });
+        plan.attachments.push(Attachment { title: format!("Changes to {path}"), lines, copy: false });
     }
     if values.enabled == Some(true) && before.enabled != Some(true) {
         plan.notes.push(
@@ -92,9 +104,9 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
         );
     }
     let named = Some((backup.path.display().to_string(), wanted.whole_file));
-    plan.seen = Seen::Configuration(Box::new(ConfigurationSeen {
+    plan.observed = Observed::Configuration(Box::new(ConfigurationEvidence {
         config,
-        wanted: values,
+        desired: values,
         before,
         backup: named,
         others: Vec::new(),
@@ -103,81 +115,82 @@ pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
 }
 
 pub async fn apply(
-    ground: &Ground,
+    session: &Session,
     answers: &Answers,
-    seen: &ConfigurationSeen,
+    seen: &ConfigurationEvidence,
     run: &StageRun,
-) -> Result<(End, String), Failure> {
-    let Some((backup, whole_file)) = &seen.backup else { return Ok((End::Unchanged, String::new())) };
-    run.step(Step::Configuration, format!("restoring {}", seen.config.path), async {
-        let backup = find(ground, backup).await?;
-        let on = seen.wanted.enabled == Some(true);
-        let _turn = ground.turn().await?;
+) -> Result<(StageEnd, String), Failure> {
+    let Some((backup, whole_file)) = &seen.backup else { return Ok((StageEnd::Unchanged, String::new())) };
+    run.run_step(Step::Configuration, format!("restoring {}", seen.config.path), async {
+        let backup = find_backup(session, backup).await?;
+        let on = seen.desired.enabled == Some(true);
+        let _turn = session.acquire_write_lock().await?;
         if on {
-            switch::begin_on(ground).await?;
+            switch::begin_switch_on(session).await?;
         } else {
-            switch::intend(ground, false);
+            switch::save_switch_intent(session, false);
         }
-        let written = ground.host.restore(&seen.config.hash, &backup, what(*whole_file)).await?;
-        Ok(((), format!("restored{}", kept(&written))))
+        let written =
+            session.host.restore_backup(&seen.config.hash, &backup, restore_scope(*whole_file)).await?;
+        Ok(((), format!("restored{}", render_backup_note(&written))))
     })
     .await?;
-    if seen.wanted.enabled == Some(true) {
+    if seen.desired.enabled == Some(true) {
         // A file with CloudFront on takes effect only behind the gate of going live.
-        return Ok((End::Applied, "going live comes next".into()));
+        return Ok((StageEnd::Applied, "going live comes next".into()));
     }
-    if ground.without_ctl() {
+    if session.is_without_ctl() {
         return Ok((
-            End::Stopped,
+            StageEnd::Stopped,
             "left to you: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
         ));
     }
-    switch::reconfigure(ground, run).await?;
-    switch::restart(ground, run).await?;
+    switch::reconfigure_packagecloud(session, run).await?;
+    switch::restart_packagecloud(session, run).await?;
     let observed = run
-        .step(Step::Proof, "asking packagecloud where it redirects", async {
-            let observed = switch::await_s3(ground, answers).await?;
+        .run_step(Step::Proof, "asking packagecloud where it redirects", async {
+            let observed = switch::wait_for_s3_redirects(session, answers).await?;
             Ok((observed.clone(), observed))
         })
         .await?;
-    switch::done(ground).await;
-    Ok((End::Applied, format!("CloudFront is off; {observed}")))
+    switch::finish_switch(session).await;
+    Ok((StageEnd::Applied, format!("CloudFront is off; {observed}")))
 }
 
 /// Associates an earlier function version again, and waits until every edge has it.
-pub async fn edge(
-    ground: &Ground,
+pub async fn associate_earlier_version(
+    session: &Session,
     answers: &Answers,
     arn: &str,
     run: &StageRun,
-) -> Result<(End, String), Failure> {
-    let scene = ground.scene(answers).await?;
-    let distribution = configuration::ours(ground, answers).await?.ok_or_else(|| {
-        Failure::other("the distribution", "there is none of this install", "run enable first")
+) -> Result<(StageEnd, String), Failure> {
+    let target = session.resolve_target(answers).await?;
+    let distribution = configuration::find_our_distribution(session, answers).await?.ok_or_else(|| {
+        Failure::other_failure("the distribution", "there is none of this install", "run enable first")
     })?;
-    let say = run.progress(Step::Authenticator);
-    let made = run.step(Step::Authenticator, format!("associating {arn}"), async {
-        scene.cloud.function_version(arn).await?.ok_or_else(|| {
-            Failure::other(
+    let say = run.progress_reporter(Step::Authenticator);
+    let made = run.run_step(Step::Authenticator, format!("associating {arn}"), async {
+        target.cloud.read_function_version(arn).await?.ok_or_else(|| {
+            Failure::other_failure(
                 arn,
                 "there is no such function version",
                 "list them with: aws lambda list-versions-by-function --function-name packagecloud_cloudfront_auth --region us-east-1",
             )
         })?;
-        let intent = Intent::Version(arn);
-        let made = scene
+        let intent = DistributionUpdate::Version(arn);
+        let made = target
             .cloud
-            .associate(&scene.names, &distribution.id, &distribution.etag, &intent, answers.consents.adopt, &say)
+            .update_distribution(&target.names, &distribution.id, &distribution.etag, &intent, answers.consents.adopt, &say)
             .await?;
         Ok((made, format!("{} carries {arn}", distribution.id)))
     })
     .await?;
-    let say = run.progress(Step::Deployed);
-    run.step(Step::Deployed, "waiting until every edge has it", async {
-        let waiting = || run.unless_stopped(scene.cloud.wait_deployed(&scene.names, &made, &say));
-        renewing(ground, &scene.cloud, run, Step::Deployed, waiting).await?;
+    let say = run.progress_reporter(Step::Deployed);
+    run.run_step(Step::Deployed, "waiting until every edge has it", async {
+        let waiting = || run.unless_stopped(target.cloud.wait_until_deployed(&target.names, &made, &say));
+        retry_on_expiry(session, &target.cloud, run, Step::Deployed, waiting).await?;
         Ok(((), format!("{} is deployed", distribution.id)))
     })
     .await?;
-    Ok((End::Applied, String::new()))
+    Ok((StageEnd::Applied, String::new()))
 }

@@ -3,44 +3,49 @@
 use futures::FutureExt as _;
 
 use crate::model::{
-    aws::{evidence::Seen, names},
+    aws::{evidence::Observed, names},
     run::{
         answers::Answers,
-        check::{Check, Verdict},
+        check::{Check, CheckVerdict},
         failure::Failure,
         goal::{Stage, Step},
-        plan::{Exhibit, Plan, Verb},
+        plan::{Attachment, ChangeKind, Plan},
     },
     secret::Secret,
-    url::token::{self, Construction, Scheme},
+    url::token::{self, SigningScheme, TokenConstruction},
 };
 
 use super::{bootstrap, distribution};
 use crate::engine::{
     delivery::{
-        diagnosis::{self, Known},
-        gate::{self, Gate},
-        probe::{self, Place, Samples},
+        diagnosis::{self, RouteFacts},
+        gate::{self, EdgeGate},
+        probe::{self, RedirectTarget, SampleKeys},
     },
     packagecloud::{nodes, switch},
     run::StageRun,
-    session::Ground,
+    session::Session,
 };
 use crate::host::environment::clock;
 
 /// How often packagecloud is asked: a web node that lags behind shows.
-const ASKED: usize = 10;
+const REDIRECT_SAMPLES: usize = 10;
 
 /// What it will ask, and what is good to have once it is done: the final block, the way off, how cost is followed.
-pub async fn look(ground: &Ground) -> Plan {
-    let mut plan = Plan::new(Stage::Verify, Seen::Nothing);
-    plan.line(Step::Checks, Verb::Run, "the road of a package", "every part is asked; nothing is changed");
+pub async fn look(session: &Session) -> Plan {
+    let mut plan = Plan::new(Stage::Verify, Observed::Nothing);
+    plan.add_change(
+        Step::Checks,
+        ChangeKind::Run,
+        "the road of a package",
+        "every part is asked; nothing is changed",
+    );
     // A file that can't be read is one of the checks, and no reason not to make the others.
-    let Ok(config) = ground.host.read_config().await else { return plan };
+    let Ok(config) = session.host.read_config().await else { return plan };
     let values = &config.seen.values;
     if values.enabled == Some(true) {
-        let since = switch::on_since(ground)
-            .map(|since| format!(" since {}", clock::written(since)))
+        let since = switch::read_on_since(session)
+            .map(|since| format!(" since {}", clock::render_utc_time(since)))
             .unwrap_or_default();
         plan.notes.push(format!("CloudFront is on{since}. D (or disable) switches it off."));
     }
@@ -49,9 +54,9 @@ pub async fn look(ground: &Ground) -> Plan {
             "Cost is followed by the tag {}; it counts once it is activated under cost allocation tags in AWS Billing.",
             names::COST_TAG
         ));
-        plan.exhibit.push(Exhibit {
+        plan.attachments.push(Attachment {
             title: format!("The final block, as it stands in {}", config.seen.path),
-            lines: values.hidden().lines(),
+            lines: values.with_redacted_secret().render_assignments(),
             copy: true,
         });
     }
@@ -59,69 +64,82 @@ pub async fn look(ground: &Ground) -> Plan {
 }
 
 /// Makes every check, says each as it is known, and ends with the verdict.
-pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Result<Vec<Check>, Failure> {
+pub async fn run_all_checks(
+    session: &Session,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<Vec<Check>, Failure> {
     let mut all = Vec::new();
     let tell = |checks: Vec<Check>, all: &mut Vec<Check>| {
         for check in checks {
-            run.check(check.clone());
+            run.emit_check(check.clone());
             all.push(check);
         }
     };
-    let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
-    let seen = distribution::see(&scene, answers, &below).boxed().await?;
-    let config = ground.host.read_config().await?;
+    let target = session.resolve_target(answers).await?;
+    let below = bootstrap::observe_bootstrap(session, &target, answers).boxed().await?;
+    let seen = distribution::observe_distribution(&target, answers, &below).boxed().await?;
+    let config = session.host.read_config().await?;
     let values = config.seen.values.clone();
-    let known = Known::of(&below, &seen, values.secret.as_ref(), &scene.names, &scene.account);
+    let known =
+        RouteFacts::from_observed(&below, &seen, values.secret.as_ref(), &target.names, &target.account);
     let distribution = seen.distribution;
     // What AWS itself says comes first: it names the cause of what fails after it.
-    tell(vec![gate::deployed(distribution.as_ref(), &scene.names.function())], &mut all);
-    tell(vec![super::access::clock(&scene)], &mut all);
-    let clocks = ground.nodes();
-    let clocks = clocks.iter().filter_map(|node| super::access::clock_there(node, scene.caller.clock_ahead));
+    tell(vec![gate::check_distribution(distribution.as_ref(), &target.names.function_name())], &mut all);
+    tell(vec![super::access::check_local_clock(&target)], &mut all);
+    let clocks = session.all_nodes();
+    let clocks =
+        clocks.iter().filter_map(|node| super::access::check_host_clock(node, target.caller.clock_ahead));
     tell(clocks.collect(), &mut all);
     // Nodes that were set up must say the same: what differs is named, before packagecloud's answers show it.
-    let mut nodes = nodes::checks(ground, Some(&config), answers).await;
-    for check in nodes.iter_mut().filter(|check| check.result == Verdict::Unknown) {
-        check.result = Verdict::Fail;
+    let mut nodes = nodes::check_other_nodes(session, Some(&config), answers).await;
+    for check in nodes.iter_mut().filter(|check| check.result == CheckVerdict::Unknown) {
+        check.result = CheckVerdict::Fail;
         check.next = "give it the same values: enable, with the same --host options".into();
     }
     tell(nodes, &mut all);
     if distribution.is_some() {
-        tell(diagnosis::parts(&known), &mut all);
+        tell(diagnosis::component_checks(&known), &mut all);
     }
 
-    let samples = probe::samples(&scene).await?;
+    let samples = probe::find_sample_keys(&target).await?;
     match (&distribution, &values.secret) {
-        _ if ground.delivery_is_out_of_reach() => {
+        _ if session.is_delivery_unreachable() => {
             let names = ["signed-url", "package-cached", "metadata-fresh", "no-token"];
-            tell(names.iter().map(|name| Check::unknown(*name, OUT_OF_REACH)).collect(), &mut all);
+            tell(
+                names.iter().map(|name| Check::unknown_check(*name, EDGE_OUT_OF_REACH_TEXT)).collect(),
+                &mut all,
+            );
         }
         (Some(distribution), Some(secret)) => {
-            let standing = values.packages_domain.as_deref().filter(|name| distribution.answers_to(name));
-            let gate = Gate {
-                ground,
-                scene: &scene,
+            let standing =
+                values.packages_domain.as_deref().filter(|name| distribution.has_domain_name(name));
+            let gate = EdgeGate {
+                session,
+                target: &target,
                 domain: standing.unwrap_or(&distribution.domain),
                 secret,
                 construction: below.construction,
                 samples: samples.clone(),
                 known: known.clone(),
             };
-            let mut opens = gate.opens().await;
+            let mut opens = gate.positive_probes().await;
             opens.retain(|check| check.name != "no-token");
             tell(opens, &mut all);
-            tell(gate.caching().await, &mut all);
-            tell(gate.forged().await, &mut all);
-            tell(vec![gate.bucket_closed().await], &mut all);
+            tell(gate.check_caching().await, &mut all);
+            tell(gate.negative_probes().await, &mut all);
+            tell(vec![gate.check_bucket_closed().await], &mut all);
         }
         (_, None) => {
-            tell(vec![Check::fail("signed-url", "packagecloud.rb holds no secret", "run enable")], &mut all);
+            tell(
+                vec![Check::failed_check("signed-url", "packagecloud.rb holds no secret", "run enable")],
+                &mut all,
+            );
         }
         (None, _) => {}
     }
-    let asked = Asked {
-        ground,
+    let asked = RedirectCheck {
+        session,
         answers,
         samples: &samples,
         enabled: values.enabled == Some(true),
@@ -129,59 +147,61 @@ pub async fn checks(ground: &Ground, answers: &Answers, run: &StageRun) -> Resul
         secret: values.secret.as_ref(),
         accepted: below.construction,
         known: &known,
-        edge_works: all.iter().any(|check| check.name == "signed-url" && check.result == Verdict::Pass),
+        edge_works: all.iter().any(|check| check.name == "signed-url" && check.result == CheckVerdict::Pass),
     };
-    tell(vec![asked.packagecloud().await], &mut all);
-    let verdict = verdict(&all);
+    tell(vec![asked.check_redirects().await], &mut all);
+    let verdict = verdict_from_checks(&all);
     tell(vec![verdict], &mut all);
     Ok(all)
 }
 
-const OUT_OF_REACH: &str = "with --endpoint-url and no --edge-url the edge is out of reach";
-const REDIRECT: &str = "packagecloud-redirect";
-const FOLLOW_FILE: &str =
+const EDGE_OUT_OF_REACH_TEXT: &str = "with --endpoint-url and no --edge-url the edge is out of reach";
+const REDIRECT_CHECK_NAME: &str = "packagecloud-redirect";
+const FOLLOW_FILE_ADVICE: &str =
     "run reconfigure, then restart: packagecloud runs on other values than packagecloud.rb holds";
 
 /// What packagecloud's own redirect is judged by.
-struct Asked<'a> {
-    ground: &'a Ground,
+struct RedirectCheck<'a> {
+    session: &'a Session,
     answers: &'a Answers,
-    samples: &'a Samples,
+    samples: &'a SampleKeys,
     enabled: bool,
     domain: Option<&'a str>,
     secret: Option<&'a Secret>,
-    accepted: Construction,
-    known: &'a Known,
+    accepted: TokenConstruction,
+    known: &'a RouteFacts,
     /// Whether a link of our own was served.
     edge_works: bool,
 }
 
-impl Asked<'_> {
+impl RedirectCheck<'_> {
     /// packagecloud itself, asked ten times.
-    async fn packagecloud(&self) -> Check {
+    async fn check_redirects(&self) -> Check {
         let mut edge: Vec<String> = Vec::new();
         let mut words: Vec<String> = Vec::new();
-        for _ in 0..ASKED {
-            match probe::redirect(self.ground, self.answers, self.samples.package.as_deref()).await {
+        for _ in 0..REDIRECT_SAMPLES {
+            match probe::probe_redirect(self.session, self.answers, self.samples.package.as_deref()).await {
                 Ok(None) => {
-                    return Check::unknown(
-                        REDIRECT,
+                    return Check::unknown_check(
+                        REDIRECT_CHECK_NAME,
                         "not asked: give a download URL of packagecloud with --probe-url",
                     );
                 }
                 Err(failure) => {
-                    return self.itself(
+                    return self.packagecloud_failed_check(
                         &format!("does not answer: {failure}"),
                         "see whether it runs: packagecloud-ctl status",
                     );
                 }
                 Ok(Some(redirect)) if redirect.location.is_none() => {
-                    return self
-                        .itself(&format!("answers {}", redirect.status), unredirected(redirect.status));
+                    return self.packagecloud_failed_check(
+                        &format!("answers {}", redirect.status),
+                        advice_without_redirect(redirect.status),
+                    );
                 }
                 Ok(Some(redirect)) => {
-                    let text = redirect.words();
-                    if redirect.place() == Place::Edge {
+                    let text = redirect.describe();
+                    if redirect.redirect_target() == RedirectTarget::Edge {
                         edge.extend(redirect.location);
                     }
                     if !words.contains(&text) {
@@ -192,20 +212,23 @@ impl Asked<'_> {
         }
         let seen = words.join(" and ");
         match (self.enabled, edge.len()) {
-            (false, 0) => Check::unknown(REDIRECT, format!("CloudFront is off: packagecloud answers {seen}")),
-            (true, 0) | (false, ASKED) => {
+            (false, 0) => Check::unknown_check(
+                REDIRECT_CHECK_NAME,
+                format!("CloudFront is off: packagecloud answers {seen}"),
+            ),
+            (true, 0) | (false, REDIRECT_SAMPLES) => {
                 let file = if self.enabled { "on" } else { "off" };
-                Check::fail(
-                    REDIRECT,
+                Check::failed_check(
+                    REDIRECT_CHECK_NAME,
                     format!("packagecloud.rb says {file}, and packagecloud answers {seen}"),
-                    FOLLOW_FILE,
+                    FOLLOW_FILE_ADVICE,
                 )
             }
-            (_, ASKED) => self.token(&edge[ASKED - 1], &seen).await,
-            (_, some) => Check::fail(
-                REDIRECT,
+            (_, REDIRECT_SAMPLES) => self.check_redirect_token(&edge[REDIRECT_SAMPLES - 1], &seen).await,
+            (_, some) => Check::failed_check(
+                REDIRECT_CHECK_NAME,
                 format!(
-                    "{some} of {ASKED} redirects go to CloudFront: {seen}; another web node is set otherwise"
+                    "{some} of {REDIRECT_SAMPLES} redirects go to CloudFront: {seen}; another web node is set otherwise"
                 ),
                 "on the other node: give it the same four values (configuration prints them), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
             ),
@@ -213,77 +236,78 @@ impl Asked<'_> {
     }
 
     /// packagecloud itself refuses: the road behind it is fine, or not known to be.
-    fn itself(&self, what: &str, next: &str) -> Check {
+    fn packagecloud_failed_check(&self, what: &str, next: &str) -> Check {
         let cloudfront = if self.edge_works { "CloudFront is fine; " } else { "" };
-        Check::fail(REDIRECT, format!("{cloudfront}packagecloud itself {what}"), next)
+        Check::failed_check(REDIRECT_CHECK_NAME, format!("{cloudfront}packagecloud itself {what}"), next)
     }
 
     /// Whether the edge accepts the token of packagecloud's redirect.
-    async fn token(&self, location: &str, seen: &str) -> Check {
-        let there = self.ground.web.elsewhere() || self.ground.delivery_is_out_of_reach();
-        let host = probe::host_and_path(location).map(|(host, _)| host);
+    async fn check_redirect_token(&self, location: &str, seen: &str) -> Check {
+        let there = self.session.web.has_edge_override() || self.session.is_delivery_unreachable();
+        let host = probe::split_host_and_path(location).map(|(host, _)| host);
         if let Some(domain) = self.domain
             && !there
             && host != Some(domain)
         {
             let what = format!("packagecloud answers {seen}, and packagecloud.rb says {domain}");
-            return Check::fail(REDIRECT, what, FOLLOW_FILE);
+            return Check::failed_check(REDIRECT_CHECK_NAME, what, FOLLOW_FILE_ADVICE);
         }
-        let scheme = token::inspect(location, &[], 0, self.accepted).scheme;
-        if matches!(scheme, Scheme::CloudFrontCanned | Scheme::CloudFrontPolicy) {
-            return Check::fail(
-                REDIRECT,
+        let scheme = token::inspect_url(location, &[], 0, self.accepted).scheme;
+        if matches!(scheme, SigningScheme::CloudFrontCanned | SigningScheme::CloudFrontPolicy) {
+            return Check::failed_check(
+                REDIRECT_CHECK_NAME,
                 format!("its links are {}: the edge doesn't accept those", scheme.describe()),
                 "switch CloudFront off (disable), and ask the vendor which releases sign with cloudfront_secret: support@packagecloud.io",
             );
         }
-        if self.ground.delivery_is_out_of_reach() {
-            return Check::unknown(REDIRECT, format!("{seen}; {OUT_OF_REACH}"));
+        if self.session.is_delivery_unreachable() {
+            return Check::unknown_check(REDIRECT_CHECK_NAME, format!("{seen}; {EDGE_OUT_OF_REACH_TEXT}"));
         }
-        let reply = match probe::follow(self.ground, location).await {
+        let reply = match probe::follow_redirect(self.session, location).await {
             Ok(reply) => reply,
             Err(failure) => {
-                let (why, next) = diagnosis::unreachable(host.unwrap_or_default(), &failure);
-                return Check::fail(REDIRECT, why, next);
+                let (why, next) = diagnosis::diagnose_unreachable_domain(host.unwrap_or_default(), &failure);
+                return Check::failed_check(REDIRECT_CHECK_NAME, why, next);
             }
         };
-        let reason = reply.header("x-packagecloud-cloudfront");
+        let reason = reply.find_header("x-packagecloud-cloudfront");
         if reply.status == 200 || (reply.status == 404 && reason.is_none()) {
-            return Check::pass(
-                REDIRECT,
+            return Check::passed_check(
+                REDIRECT_CHECK_NAME,
                 format!(
-                    "{ASKED} of {ASKED} redirects go to CloudFront with {}, and it is accepted",
+                    "{REDIRECT_SAMPLES} of {REDIRECT_SAMPLES} redirects go to CloudFront with {}, and it is accepted",
                     scheme.describe()
                 ),
             );
         }
-        let fits = self.secret.and_then(|secret| probe::fitting(location, secret, self.accepted));
+        let fits =
+            self.secret.and_then(|secret| probe::find_signing_construction(location, secret, self.accepted));
         match (reason, fits) {
-            (Some("bad-signature"), Some(fits)) if fits != self.accepted => Check::fail(
-                REDIRECT,
+            (Some("bad-signature"), Some(fits)) if fits != self.accepted => Check::failed_check(
+                REDIRECT_CHECK_NAME,
                 format!("this packagecloud makes its tokens as {fits}, the edge accepts {}", self.accepted),
                 format!("run enable again with --construction {fits}"),
             ),
-            (Some("bad-signature"), None) if self.edge_works => Check::fail(
-                REDIRECT,
+            (Some("bad-signature"), None) if self.edge_works => Check::failed_check(
+                REDIRECT_CHECK_NAME,
                 "the web node that answered signs with another secret than packagecloud.rb and the edge hold",
                 "on that node: give it the same cloudfront_secret (configuration --show-secret prints it), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
             ),
-            (Some("expired"), _) if self.edge_works => Check::fail(
-                REDIRECT,
+            (Some("expired"), _) if self.edge_works => Check::failed_check(
+                REDIRECT_CHECK_NAME,
                 "its links have expired when they are made: the clock of the web node that answered is slow",
-                format!("on that node: {}", diagnosis::SET_CLOCK),
+                format!("on that node: {}", diagnosis::SET_CLOCK_ADVICE),
             ),
             _ => {
-                let (why, next) = diagnosis::refusal(&reply, self.known);
-                Check::fail(REDIRECT, why, next)
+                let (why, next) = diagnosis::diagnose_refusal(&reply, self.known);
+                Check::failed_check(REDIRECT_CHECK_NAME, why, next)
             }
         }
     }
 }
 
 /// The next move where packagecloud answered without a redirect.
-fn unredirected(status: u16) -> &'static str {
+fn advice_without_redirect(status: u16) -> &'static str {
     match status {
         401 | 403 => {
             "give a read token of that repository: as login in netrc, or by PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN; if clients' tokens are refused too, look at them in packagecloud, not at CloudFront"
@@ -295,19 +319,19 @@ fn unredirected(status: u16) -> &'static str {
 }
 
 /// One verdict, with the first failure's next move.
-fn verdict(checks: &[Check]) -> Check {
-    let failed: Vec<&Check> = checks.iter().filter(|check| check.failed()).collect();
-    let unknown = checks.iter().filter(|check| check.result == Verdict::Unknown).count();
+fn verdict_from_checks(checks: &[Check]) -> Check {
+    let failed: Vec<&Check> = checks.iter().filter(|check| check.has_failed()).collect();
+    let unknown = checks.iter().filter(|check| check.result == CheckVerdict::Unknown).count();
     match failed.first() {
         None if unknown == 0 => {
-            Check::pass("verdict", "packages come through CloudFront, and only with a token")
+            Check::passed_check("verdict", "packages come through CloudFront, and only with a token")
         }
-        None => Check::pass(
+        None => Check::passed_check(
             "verdict",
             format!("nothing is wrong in what could be asked; {unknown} could not be asked"),
         ),
         Some(first) => {
-            Check::fail("verdict", format!("{}: {}", first.name, first.detail), first.next.clone())
+            Check::failed_check("verdict", format!("{}: {}", first.name, first.detail), first.next.clone())
         }
     }
 }
@@ -319,14 +343,14 @@ mod tests {
     #[test]
     fn the_verdict_is_the_first_failure_and_its_next_move() {
         let checks = [
-            Check::pass("a", "fine"),
-            Check::unknown("b", "not asked"),
-            Check::fail("c", "broken", "mend it"),
-            Check::fail("d", "too", "that too"),
+            Check::passed_check("a", "fine"),
+            Check::unknown_check("b", "not asked"),
+            Check::failed_check("c", "broken", "mend it"),
+            Check::failed_check("d", "too", "that too"),
         ];
-        let verdict = super::verdict(&checks);
-        assert_eq!((verdict.result, verdict.next.as_str()), (Verdict::Fail, "mend it"));
-        assert_eq!(super::verdict(&checks[..2]).result, Verdict::Pass);
-        assert!(super::verdict(&checks[..2]).detail.contains("1 could not be asked"));
+        let verdict = super::verdict_from_checks(&checks);
+        assert_eq!((verdict.result, verdict.next.as_str()), (CheckVerdict::Fail, "mend it"));
+        assert_eq!(super::verdict_from_checks(&checks[..2]).result, CheckVerdict::Pass);
+        assert!(super::verdict_from_checks(&checks[..2]).detail.contains("1 could not be asked"));
     }
 }

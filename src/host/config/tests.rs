@@ -7,39 +7,39 @@ use std::{
     time::Duration,
 };
 
-use super::{Backup, Restore};
+use super::{ConfigBackup, RestoreScope};
 use crate::host::*;
 use crate::model::{
-    packagecloud::{config_file::Override, settings::Key},
-    run::failure::Kind,
+    packagecloud::{config_file::ExpressionOverride, settings::SettingKey},
+    run::failure::FailureKind,
 };
 
-const OFF: &str = "# ours\npackagecloud_rails['cloudfront_enabled'] = false # why\npackagecloud_rails['aws_secret_key'] = 'hunter2222'\n";
+const OFF_CONFIG: &str = "# ours\npackagecloud_rails['cloudfront_enabled'] = false # why\npackagecloud_rails['aws_secret_key'] = 'hunter2222'\n";
 
-fn host(dir: &Path, text: &str) -> Host {
+fn host_with_config(dir: &Path, text: &str) -> Host {
     let config = dir.join("packagecloud.rb");
     fs::write(&config, text).unwrap();
     Host {
-        reach: Reach::Local,
+        transport: Transport::Local,
         config,
         ctl: Ctl::None,
-        state: State::open(&dir.join("state"), None).unwrap(),
-        keyring: Keyring::memory(),
+        state: HostStateDir::open(&dir.join("state"), None).unwrap(),
+        keyring: Keyring::in_memory(),
         redactor: Redactor::default(),
-        clock: Clock::new(|| Duration::from_mins(29_924_445)),
-        clients: false,
+        clock: HostClock::new(|| Duration::from_mins(29_924_445)),
+        looks_for_clients: false,
     }
 }
 
-fn on() -> Vec<(Key, String)> {
-    vec![(Key::Enabled, "true".into()), (Key::Secret, "'c2VjcmV0c2VjcmV0c2VjcmV0'".into())]
+fn enabled_values() -> Vec<(SettingKey, String)> {
+    vec![(SettingKey::Enabled, "true".into()), (SettingKey::Secret, "'c2VjcmV0c2VjcmV0c2VjcmV0'".into())]
 }
 
-fn text(host: &Host) -> String {
+fn read_config_text(host: &Host) -> String {
     fs::read_to_string(&host.config).unwrap()
 }
 
-fn names(dir: &Path) -> Vec<String> {
+fn list_file_names(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> =
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -49,7 +49,7 @@ fn names(dir: &Path) -> Vec<String> {
 #[tokio::test]
 async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
     let dir = tempfile::tempdir().unwrap();
-    let host = host(dir.path(), OFF);
+    let host = host_with_config(dir.path(), OFF_CONFIG);
     fs::set_permissions(&host.config, fs::Permissions::from_mode(0o640)).unwrap();
     if rustix::process::geteuid().is_root() {
         std::os::unix::fs::chown(&host.config, Some(12), Some(34)).unwrap();
@@ -57,8 +57,8 @@ async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
     let before = fs::metadata(&host.config).unwrap();
     let read = host.read_config().await.unwrap();
     assert_eq!(read.seen.values.enabled, Some(false));
-    let preview = host.preview_config(&read.file, &on(), Override::Refuse).unwrap();
-    let written = host.write_config(&read.seen, &on(), Override::Refuse).await.unwrap();
+    let preview = host.preview_config(&read.file, &enabled_values(), ExpressionOverride::Refuse).unwrap();
+    let written = host.write_config(&read.seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap();
     assert_eq!(written.diff, preview);
     assert!(
         written.diff.iter().all(|line| !line.contains("c2Vj") && !line.contains("hunter")),
@@ -70,58 +70,66 @@ async fn an_edit_keeps_mode_and_owner_and_leaves_a_backup_first() {
     let backup = written.backup.unwrap();
     assert_eq!(backup.file_name().unwrap(), "packagecloud.rb.20261123T204500Z.bak");
     assert_eq!(fs::metadata(&backup).unwrap().mode() & 0o777, 0o600);
-    assert_eq!(fs::read_to_string(&backup).unwrap(), OFF);
-    assert_eq!(host.redactor.clean("c2VjcmV0c2VjcmV0c2VjcmV0 hunter2222"), "(hidden) (hidden)");
+    assert_eq!(fs::read_to_string(&backup).unwrap(), OFF_CONFIG);
+    assert_eq!(host.redactor.redact_line("c2VjcmV0c2VjcmV0c2VjcmV0 hunter2222"), "(hidden) (hidden)");
     // Once more within the second: another backup; and what is right already is left alone.
     let read = host.read_config().await.unwrap();
-    let again = host.write_config(&read.seen, &on(), Override::Refuse).await.unwrap();
+    let again = host.write_config(&read.seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap();
     assert_eq!((again.backup, again.diff), (None, vec![]));
-    let off =
-        host.write_config(&read.seen, &[(Key::Enabled, "false".into())], Override::Refuse).await.unwrap();
+    let off = host
+        .write_config(&read.seen, &[(SettingKey::Enabled, "false".into())], ExpressionOverride::Refuse)
+        .await
+        .unwrap();
     assert_eq!(off.backup.unwrap().file_name().unwrap(), "packagecloud.rb.20261123T204500Z-2.bak");
-    assert_eq!(names(dir.path()).len(), 4, "{:?}", names(dir.path()));
+    assert_eq!(list_file_names(dir.path()).len(), 4, "{:?}", list_file_names(dir.path()));
 }
 
 #[tokio::test]
 async fn a_link_stays_a_link() {
     let dir = tempfile::tempdir().unwrap();
-    let mut host = host(dir.path(), OFF);
+    let mut host = host_with_config(dir.path(), OFF_CONFIG);
     fs::create_dir(dir.path().join("etc")).unwrap();
     let link = dir.path().join("etc/packagecloud.rb");
     symlink("../packagecloud.rb", &link).unwrap();
     let target = std::mem::replace(&mut host.config, link.clone());
     let seen = host.read_config().await.unwrap().seen;
-    host.write_config(&seen, &on(), Override::Refuse).await.unwrap();
+    host.write_config(&seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap();
     assert_eq!(fs::read_link(&link).unwrap(), Path::new("../packagecloud.rb"));
     assert!(fs::read_to_string(target).unwrap().contains("= true # why"));
-    assert_eq!(names(&dir.path().join("etc")), ["packagecloud.rb", "packagecloud.rb.20261123T204500Z.bak"]);
+    assert_eq!(
+        list_file_names(&dir.path().join("etc")),
+        ["packagecloud.rb", "packagecloud.rb.20261123T204500Z.bak"]
+    );
 }
 
 #[tokio::test]
 async fn a_file_that_moved_is_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
-    let host = host(dir.path(), OFF);
+    let host = host_with_config(dir.path(), OFF_CONFIG);
     let seen = host.read_config().await.unwrap().seen;
-    let moved = format!("{OFF}# another hand\n");
+    let moved = format!("{OFF_CONFIG}# another hand\n");
     fs::write(&host.config, &moved).unwrap();
-    let failure = host.write_config(&seen, &on(), Override::Refuse).await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Drifted);
-    assert_eq!(text(&host), moved);
-    let backup = Backup { path: host.config.clone(), made: String::new() };
-    assert_eq!(host.restore(&seen.hash, &backup, Restore::WholeFile).await.unwrap_err().kind, Kind::Drifted);
+    let failure = host.write_config(&seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Drifted);
+    assert_eq!(read_config_text(&host), moved);
+    let backup = ConfigBackup { path: host.config.clone(), made: String::new() };
+    assert_eq!(
+        host.restore_backup(&seen.hash, &backup, RestoreScope::WholeFile).await.unwrap_err().kind,
+        FailureKind::Drifted
+    );
     // The verb below holds it too, for what moves between its reading and its renaming.
     let spare = dir.path().join("spare");
     assert_eq!(
-        Reach::Local.replace(&host.config, &seen.hash, b"x", &spare).await.unwrap_err().kind,
-        Kind::Drifted
+        Transport::Local.replace_file(&host.config, &seen.hash, b"x", &spare).await.unwrap_err().kind,
+        FailureKind::Drifted
     );
-    assert_eq!(names(dir.path()), ["packagecloud.rb", "state"]);
+    assert_eq!(list_file_names(dir.path()), ["packagecloud.rb", "state"]);
 }
 
 #[tokio::test]
 async fn what_cant_be_edited_comes_with_the_lines_to_type() {
     let dir = tempfile::tempdir().unwrap();
-    let host = host(dir.path(), "x = 'aws\npackagecloud_rails['aws_secret_key'] = 'hunter2222\n");
+    let host = host_with_config(dir.path(), "x = 'aws\npackagecloud_rails['aws_secret_key'] = 'hunter2222\n");
     let failure = host.read_config().await.unwrap_err();
     assert!(
         failure.why.contains("line 1 is not Ruby") || failure.why.contains("line 2 is not Ruby"),
@@ -137,37 +145,38 @@ async fn what_cant_be_edited_comes_with_the_lines_to_type() {
 
     fs::write(&host.config, "packagecloud_rails['cloudfront_secret'] = ENV['X']\n").unwrap();
     let read = host.read_config().await.unwrap();
-    let failure = host.write_config(&read.seen, &on(), Override::Refuse).await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Consent);
+    let failure =
+        host.write_config(&read.seen, &enabled_values(), ExpressionOverride::Refuse).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Consent);
     assert!(failure.why.contains("line 1: packagecloud_rails['cloudfront_secret'] = ENV['X']"), "{failure}");
-    host.write_config(&read.seen, &on(), Override::Append).await.unwrap();
+    host.write_config(&read.seen, &enabled_values(), ExpressionOverride::Append).await.unwrap();
     assert_eq!(
-        host.read_config().await.unwrap().seen.values.secret.unwrap().expose(),
+        host.read_config().await.unwrap().seen.values.secret.unwrap().expose_secret(),
         "c2VjcmV0c2VjcmV0c2VjcmV0"
     );
 
     fs::remove_file(&host.config).unwrap();
     let failure = host.read_config().await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Missing);
+    assert_eq!(failure.kind, FailureKind::Missing);
     assert!(failure.next.contains("--config"));
 }
 
 #[tokio::test]
 async fn a_managed_file_is_recognised() {
     let dir = tempfile::tempdir().unwrap();
-    let host = host(dir.path(), "# Generated by Chef for pc\n");
+    let host = host_with_config(dir.path(), "# Generated by Chef for pc\n");
     assert_eq!(host.read_config().await.unwrap().seen.managed.unwrap().0, "chef");
 }
 
 #[tokio::test]
 async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     let dir = tempfile::tempdir().unwrap();
-    let host = host(dir.path(), OFF);
+    let host = host_with_config(dir.path(), OFF_CONFIG);
     let seen = host.read_config().await.unwrap().seen;
-    let mut wanted = on();
-    wanted.push((Key::DistributionId, "'E1'".into()));
-    host.write_config(&seen, &wanted, Override::Refuse).await.unwrap();
-    let on = text(&host) + "# a later line\n";
+    let mut wanted = enabled_values();
+    wanted.push((SettingKey::DistributionId, "'E1'".into()));
+    host.write_config(&seen, &wanted, ExpressionOverride::Refuse).await.unwrap();
+    let on = read_config_text(&host) + "# a later line\n";
     fs::write(&host.config, &on).unwrap();
     fs::write(
         dir.path().join("packagecloud.rb.20250102T030405Z.bak"),
@@ -175,27 +184,27 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     )
     .unwrap();
     fs::write(dir.path().join("packagecloud.rb.bak"), "").unwrap();
-    let backups = host.backups().await.unwrap();
+    let backups = host.list_backups().await.unwrap();
     let made: Vec<_> = backups.iter().map(|backup| backup.made.as_str()).collect();
     assert_eq!(made, ["2026-11-23 20:45:00 UTC", "2025-01-02 03:04:05 UTC"]);
     assert_eq!(host.read_backup(&backups[0]).await.unwrap().enabled, Some(false));
 
-    let hash = host.config_hash().await.unwrap();
-    let what = Restore::Values { keep_secret: true };
+    let hash = host.read_config_hash().await.unwrap();
+    let what = RestoreScope::Values { keep_secret: true };
     let preview = host.preview_restore(&backups[0], what).await.unwrap();
-    assert_eq!(host.restore(&hash, &backups[0], what).await.unwrap().diff, preview);
+    assert_eq!(host.restore_backup(&hash, &backups[0], what).await.unwrap().diff, preview);
     let values = host.read_config().await.unwrap().seen.values;
     assert_eq!((values.enabled, values.distribution_id), (Some(false), None));
     assert!(values.secret.is_some(), "the edge holds it");
-    let hash = host.config_hash().await.unwrap();
-    host.restore(&hash, &backups[0], Restore::Values { keep_secret: false }).await.unwrap();
-    assert_eq!(text(&host), format!("{OFF}# a later line\n"));
-    let hash = host.config_hash().await.unwrap();
-    let failure = host.restore(&hash, &backups[1], what).await.unwrap_err();
+    let hash = host.read_config_hash().await.unwrap();
+    host.restore_backup(&hash, &backups[0], RestoreScope::Values { keep_secret: false }).await.unwrap();
+    assert_eq!(read_config_text(&host), format!("{OFF_CONFIG}# a later line\n"));
+    let hash = host.read_config_hash().await.unwrap();
+    let failure = host.restore_backup(&hash, &backups[1], what).await.unwrap_err();
     assert!(failure.next.contains("--whole-file"), "{failure:?}");
     // The whole file is restored even over one that isn't Ruby.
     fs::write(&host.config, "if\n").unwrap();
-    let hash = host.config_hash().await.unwrap();
-    host.restore(&hash, &backups[0], Restore::WholeFile).await.unwrap();
-    assert_eq!(text(&host), OFF);
+    let hash = host.read_config_hash().await.unwrap();
+    host.restore_backup(&hash, &backups[0], RestoreScope::WholeFile).await.unwrap();
+    assert_eq!(read_config_text(&host), OFF_CONFIG);
 }

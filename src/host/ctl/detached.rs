@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::run::failure::Failure;
 
-const RECORD: &str = "ctl.json";
-const OUTPUT: &str = "ctl.out";
-const STATUS: &str = "ctl.status";
+const RECORD_FILE: &str = "ctl.json";
+const OUTPUT_FILE: &str = "ctl.out";
+const STATUS_FILE: &str = "ctl.status";
 
 /// The wrapper: deaf to the line's end, it writes the command's status whole, after its last line.
-pub(super) const WRAPPER: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
+pub(super) const WRAPPER_SCRIPT: &str = r#"trap '' HUP INT QUIT TSTP TTIN TTOU
 status=$1; shift
 "$@"
 code=$?
@@ -30,11 +30,11 @@ exit "$code"
 "#;
 
 /// How often a running command's lines are looked for.
-const BEAT: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A command that was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Running {
+pub struct DetachedCommand {
     /// `reconfigure`.
     pub command: String,
     pub pid: u32,
@@ -49,22 +49,23 @@ pub struct Running {
     reaped: Option<Arc<OnceLock<i32>>>,
 }
 
-impl Running {
+impl DetachedCommand {
     /// The command that was started last, where its end hasn't been seen and it still runs.
-    pub(super) fn find(dir: &Path) -> Option<Self> {
-        let bytes = fs::read(dir.join(RECORD)).ok()?;
+    pub(super) fn find_running(dir: &Path) -> Option<Self> {
+        let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
-        running.alive().then_some(running)
+        running.is_alive().then_some(running)
     }
 
     /// The same, or one of `command` whose end came while nobody looked: its lines and its status are still there.
-    pub(super) fn unseen(dir: &Path, command: &str) -> Option<Self> {
-        let bytes = fs::read(dir.join(RECORD)).ok()?;
+    pub(super) fn find_running_or_ended(dir: &Path, command: &str) -> Option<Self> {
+        let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
-        (running.command == command && (running.alive() || running.status().is_some())).then_some(running)
+        (running.command == command && (running.is_alive() || running.exit_status().is_some()))
+            .then_some(running)
     }
 
-    pub(super) fn start(
+    pub(super) fn start_command(
         dir: &Path,
         program: &Path,
         arguments: &[String],
@@ -72,16 +73,17 @@ impl Running {
         now: Duration,
     ) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
-            Failure::other(
+            Failure::other_failure(
                 format!("{} {command}", program.display()),
                 format!("it could not be started: {error}"),
                 "see to what it names, then try again",
             )
         };
-        for name in [STATUS, OUTPUT, RECORD] {
+        for name in [STATUS_FILE, OUTPUT_FILE, RECORD_FILE] {
             let _ = fs::remove_file(dir.join(name));
         }
-        let output = OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.join(OUTPUT)).ok();
+        let output =
+            OpenOptions::new().append(true).create_new(true).mode(0o600).open(dir.join(OUTPUT_FILE)).ok();
         // Where the state directory can't be written its lines are lost, and it runs all the same.
         let (out, err) = match &output {
             Some(file) => {
@@ -98,8 +100,8 @@ impl Running {
             child.process_group(0);
         }
         let child = child
-            .args(["-c", WRAPPER, "packagecloud-cloudfront"])
-            .arg(dir.join(STATUS))
+            .args(["-c", WRAPPER_SCRIPT, "packagecloud-cloudfront"])
+            .arg(dir.join(STATUS_FILE))
             .arg(program)
             .args(arguments)
             .arg(command)
@@ -114,7 +116,7 @@ impl Running {
             command: command.to_owned(),
             pid,
             since: now,
-            started: started(pid),
+            started: read_process_start_ticks(pid),
             dir: dir.to_owned(),
             reaped: Some(reaped.clone()),
         };
@@ -128,13 +130,13 @@ impl Running {
         });
         let record = serde_json::to_vec(&running).expect("the record is plain data");
         // Without the record the command runs as well; only the next start wouldn't find it.
-        let _ = crate::host::transport::write_new(&dir.join(RECORD), &record);
+        let _ = crate::host::transport::write_new_file(&dir.join(RECORD_FILE), &record);
         Ok(running)
     }
 
-    fn alive(&self) -> bool {
+    fn is_alive(&self) -> bool {
         match self.started {
-            Some(start) => started(self.pid) == Some(start),
+            Some(start) => read_process_start_ticks(self.pid) == Some(start),
             None => i32::try_from(self.pid)
                 .ok()
                 .and_then(rustix::process::Pid::from_raw)
@@ -143,82 +145,83 @@ impl Running {
     }
 
     /// How it ended, once it has: its own wrapper's word, or the file's as long as that is this command's.
-    fn status(&self) -> Option<i32> {
+    fn exit_status(&self) -> Option<i32> {
         if let Some(reaped) = &self.reaped {
             return reaped.get().copied();
         }
-        let status = fs::read_to_string(self.dir.join(STATUS)).ok()?.trim().parse().ok();
+        let status = fs::read_to_string(self.dir.join(STATUS_FILE)).ok()?.trim().parse().ok();
         // The next command takes the file away before it writes its record.
         status.filter(|_| self.is_recorded())
     }
 
     /// Whether the files are still this command's.
     fn is_recorded(&self) -> bool {
-        let recorded = fs::read(self.dir.join(RECORD)).ok();
+        let recorded = fs::read(self.dir.join(RECORD_FILE)).ok();
         let recorded: Option<Self> = recorded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         recorded.is_some_and(|other| (other.pid, other.started) == (self.pid, self.started))
     }
 
     /// Its raw lines may hold secrets: they go as soon as its end is seen.
-    fn clear(&self) {
+    fn remove_files(&self) {
         if self.is_recorded() {
-            for name in [OUTPUT, RECORD, STATUS] {
+            for name in [OUTPUT_FILE, RECORD_FILE, STATUS_FILE] {
                 let _ = fs::remove_file(self.dir.join(name));
             }
         }
     }
 
     /// Gives each of its lines, from the first on, until its end; then its exit status.
-    pub(super) async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+    pub(super) async fn follow_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
         // Held open: the next command's lines go to a file of its own.
-        let mut tail = Tail { file: File::open(self.dir.join(OUTPUT)).ok(), lines: Split::default() };
+        let mut tail =
+            OutputTail { file: File::open(self.dir.join(OUTPUT_FILE)).ok(), lines: LineSplitter::default() };
         loop {
             // In this order: what is there once the end is seen is all.
-            let alive = self.alive();
-            let status = self.status();
-            tail.read(on_line);
+            let alive = self.is_alive();
+            let status = self.exit_status();
+            tail.read_new_lines(on_line);
             if let Some(status) = status {
-                tail.lines.end(on_line);
-                self.clear();
+                tail.lines.flush_last_line(on_line);
+                self.remove_files();
                 return Ok(status);
             }
             // Ours is reaped within a moment of its end.
             if !alive && self.reaped.as_ref().is_none_or(|reaped| Arc::strong_count(reaped) < 2) {
-                tail.lines.end(on_line);
-                self.clear();
-                return Err(without_status(&self.command));
+                tail.lines.flush_last_line(on_line);
+                self.remove_files();
+                return Err(no_exit_status_failure(&self.command));
             }
-            tokio::time::sleep(BEAT).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 }
 
 /// What has been read of a growing file.
-struct Tail {
+struct OutputTail {
     file: Option<File>,
-    lines: Split,
+    lines: LineSplitter,
 }
 
-impl Tail {
-    fn read(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
+impl OutputTail {
+    fn read_new_lines(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
         let mut bytes = Vec::new();
         if let Some(file) = &mut self.file {
             // What came before an error stands in `bytes`.
             let _ = file.read_to_end(&mut bytes);
         }
-        self.lines.take(&bytes, on_line);
+        self.lines.push_bytes(&bytes, on_line);
     }
 }
 
 /// Bytes as they come, split into lines.
 #[derive(Default)]
-pub(super) struct Split {
+pub(super) struct LineSplitter {
     /// A line whose end hasn't come.
     open: Vec<u8>,
 }
 
-impl Split {
-    pub(super) fn take(&mut self, bytes: &[u8], on_line: &mut (dyn FnMut(&str) + Send)) {
+impl LineSplitter {
+    pub(super) fn push_bytes(&mut self, bytes: &[u8], on_line: &mut (dyn FnMut(&str) + Send)) {
         for &byte in bytes {
             if byte == b'\n' {
                 on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
@@ -228,7 +231,7 @@ impl Split {
         }
     }
 
-    pub(super) fn end(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
+    pub(super) fn flush_last_line(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
         if !self.open.is_empty() {
             on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
         }
@@ -236,8 +239,8 @@ impl Split {
 }
 
 /// It ended, and nobody can say how.
-pub(super) fn without_status(command: &str) -> Failure {
-    Failure::other(
+pub(super) fn no_exit_status_failure(command: &str) -> Failure {
+    Failure::other_failure(
         format!("packagecloud-ctl {command}"),
         "it ended without a status: it was killed, or the machine was restarted",
         format!("run packagecloud-ctl {command} again"),
@@ -245,7 +248,7 @@ pub(super) fn without_status(command: &str) -> Failure {
 }
 
 /// When a process that still runs was started, in the kernel's ticks since boot.
-fn started(pid: u32) -> Option<u64> {
+fn read_process_start_ticks(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may hold anything; what follows it doesn't.
     let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace();

@@ -17,21 +17,21 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::model::run::failure::{Failure, Kind};
+use crate::model::run::failure::{Failure, FailureKind};
 
-use super::{Host, Reach};
+use super::{Host, Transport};
 
-use remote::Afar;
+use remote::RemoteCommand;
 
-pub use detached::Running;
+pub use detached::DetachedCommand;
 
 /// Where the time of our last reconfigure is kept.
-const RECONFIGURED: &str = "reconfigured";
+const LAST_RECONFIGURE_NOTE: &str = "reconfigured";
 /// The vendor's reindex, which only queues jobs.
-pub const REINDEX: &str = "reindex-everything";
+pub const VENDOR_REINDEX_COMMAND: &str = "reindex-everything";
 
 /// A stand-in in this process: it runs a command, sends its lines, and gives its exit status.
-pub type Play =
+pub type SimulatedCtl =
     Arc<dyn Fn(String, UnboundedSender<String>) -> BoxFuture<'static, Result<i32, Failure>> + Send + Sync>;
 
 #[derive(Clone)]
@@ -41,7 +41,7 @@ pub enum Ctl {
     /// The program and its first arguments.
     Command(Vec<String>),
     /// A sandbox's.
-    Played(Play),
+    Simulated(SimulatedCtl),
 }
 
 impl std::fmt::Debug for Ctl {
@@ -49,22 +49,22 @@ impl std::fmt::Debug for Ctl {
         match self {
             Self::None => f.write_str("Ctl::None"),
             Self::Command(words) => write!(f, "Ctl::Command({words:?})"),
-            Self::Played(_) => f.write_str("Ctl::Played"),
+            Self::Simulated(_) => f.write_str("Ctl::Played"),
         }
     }
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CtlOutcome {
     /// With status 0.
     Done,
     /// With another status; the last lines that it said.
     Failed { status: i32, last: Vec<String> },
     /// packagecloud-ctl doesn't know the command.
-    Unknown,
+    UnknownCommand,
     /// There is no packagecloud-ctl here: it is left to the operator.
-    Left,
+    LeftToOperator,
 }
 
 impl std::str::FromStr for Ctl {
@@ -73,7 +73,11 @@ impl std::str::FromStr for Ctl {
     /// `--ctl`, split as a shell splits words.
     fn from_str(text: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| {
-            Failure::usage(format!("--ctl {text}"), why, "give a command such as packagecloud-ctl, or none")
+            Failure::usage_failure(
+                format!("--ctl {text}"),
+                why,
+                "give a command such as packagecloud-ctl, or none",
+            )
         };
         let words = shell_words::split(text).map_err(|_| wrong("a quote in it doesn't end"))?;
         match words.as_slice() {
@@ -85,7 +89,7 @@ impl std::str::FromStr for Ctl {
 }
 
 /// What a command said, line by line: for its outcome, the last of them are kept.
-struct Lines<'a> {
+struct CommandOutput<'a> {
     host: &'a Host,
     on_line: &'a mut (dyn FnMut(&str) + Send),
     command: &'a str,
@@ -94,10 +98,14 @@ struct Lines<'a> {
     unknown: bool,
 }
 
-impl Lines<'_> {
-    fn take(&mut self, line: &str) {
-        let line = self.host.redactor.clean(line);
-        self.host.state.log(self.host.clock.now(), &self.host.redactor, &format!("{}: {line}", self.command));
+impl CommandOutput<'_> {
+    fn take_line(&mut self, line: &str) {
+        let line = self.host.redactor.redact_line(line);
+        self.host.state.append_log(
+            self.host.clock.now(),
+            &self.host.redactor,
+            &format!("{}: {line}", self.command),
+        );
         (self.on_line)(&line);
         self.unknown |= line.contains("I don't know that command");
         if !line.trim().is_empty() {
@@ -108,11 +116,11 @@ impl Lines<'_> {
         }
     }
 
-    fn outcome(self, status: i32) -> Outcome {
+    fn into_outcome(self, status: i32) -> CtlOutcome {
         match status {
-            0 => Outcome::Done,
-            1 if self.unknown => Outcome::Unknown,
-            _ => Outcome::Failed { status, last: self.last.into() },
+            0 => CtlOutcome::Done,
+            1 if self.unknown => CtlOutcome::UnknownCommand,
+            _ => CtlOutcome::Failed { status, last: self.last.into() },
         }
     }
 }
@@ -120,10 +128,10 @@ impl Lines<'_> {
 impl Ctl {
     /// As it is typed: `packagecloud-ctl`.
     #[must_use]
-    pub fn name(&self) -> String {
+    pub fn command_line(&self) -> String {
         match self {
             Self::Command(words) => shell_words::join(words),
-            Self::None | Self::Played(_) => "packagecloud-ctl".to_owned(),
+            Self::None | Self::Simulated(_) => "packagecloud-ctl".to_owned(),
         }
     }
 }
@@ -135,28 +143,28 @@ impl Host {
     ///
     /// # Errors
     /// Where it can't be started, or its end can't be known.
-    pub async fn ctl(
+    pub async fn run_ctl(
         &self,
         command: &str,
         on_line: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<CtlOutcome, Failure> {
         if matches!(self.ctl, Ctl::None) {
-            return Ok(Outcome::Left);
+            return Ok(CtlOutcome::LeftToOperator);
         }
-        let mut lines = Lines { host: self, on_line, command, last: VecDeque::new(), unknown: false };
-        let outcome = self.carry_out(command, &mut lines).await?;
+        let mut lines = CommandOutput { host: self, on_line, command, last: VecDeque::new(), unknown: false };
+        let outcome = self.run_or_follow(command, &mut lines).await?;
         if command == "reconfigure" && outcome == 0 {
             // Lost, it only makes the next go-live say less about what is new in the file.
-            self.note(RECONFIGURED, &self.clock.now().as_secs().to_string());
+            self.write_note(LAST_RECONFIGURE_NOTE, &self.clock.now().as_secs().to_string());
         }
-        Ok(lines.outcome(outcome))
+        Ok(lines.into_outcome(outcome))
     }
 
     /// Runs or follows a command; its exit status.
-    async fn carry_out(&self, command: &str, lines: &mut Lines<'_>) -> Result<i32, Failure> {
+    async fn run_or_follow(&self, command: &str, lines: &mut CommandOutput<'_>) -> Result<i32, Failure> {
         match &self.ctl {
-            Ctl::None => Err(self.missing("packagecloud-ctl", command)),
-            Ctl::Played(play) => {
+            Ctl::None => Err(self.missing_program_failure("packagecloud-ctl", command)),
+            Ctl::Simulated(play) => {
                 let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
                 let run = play(command.to_owned(), send);
                 tokio::pin!(run);
@@ -165,7 +173,7 @@ impl Host {
                     tokio::select! {
                         biased;
                         line = receive.recv() => match line {
-                            Some(line) => lines.take(&line),
+                            Some(line) => lines.take_line(&line),
                             None => break,
                         },
                         ended = &mut run, if status.is_none() => {
@@ -190,37 +198,38 @@ impl Host {
         &self,
         words: &[String],
         command: &str,
-        lines: &mut Lines<'_>,
+        lines: &mut CommandOutput<'_>,
     ) -> Result<i32, Failure> {
         // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
-        if command == REINDEX
-            && let Some(unseen) = Child::unseen(self, command).await?
+        if command == VENDOR_REINDEX_COMMAND
+            && let Some(unseen) = StartedCommand::find_running_or_ended(self, command).await?
         {
-            return unseen.follow(&mut |line| lines.take(line)).await;
+            return unseen.follow_to_end(&mut |line| lines.take_line(line)).await;
         }
         loop {
             // Two that find nothing running must not both start.
-            let turn = self.state.turn(&self.note_name("ctl-turn"), TURN).await;
-            let Some(found) = Child::find(self).await? else {
+            let turn =
+                self.state.acquire_write_lock(&self.note_file_name("ctl-turn"), START_LOCK_TIMEOUT).await;
+            let Some(found) = StartedCommand::find_running(self).await? else {
                 let (first, rest) =
                     words.split_first().expect("a command has a first word, held by from_str");
-                let Some(program) = self.reach.program(first).await else {
-                    return Err(self.missing(first, command));
+                let Some(program) = self.transport.find_program(first).await else {
+                    return Err(self.missing_program_failure(first, command));
                 };
-                let started = Child::start(self, &program, rest, command).await?;
+                let started = StartedCommand::start_command(self, &program, rest, command).await?;
                 drop(turn);
-                return started.follow(&mut |line| lines.take(line)).await;
+                return started.follow_to_end(&mut |line| lines.take_line(line)).await;
             };
             drop(turn);
-            if self.would_do(&found, command).await {
-                return found.follow(&mut |line| lines.take(line)).await;
+            if self.can_follow_instead(&found, command).await {
+                return found.follow_to_end(&mut |line| lines.take_line(line)).await;
             }
-            lines.take(&format!(
+            lines.take_line(&format!(
                 "packagecloud-ctl {} runs already: waiting for its end first",
-                found.command()
+                found.command_name()
             ));
             // How that one ended is nothing to this one.
-            let _ = found.follow(&mut |line| lines.take(line)).await;
+            let _ = found.follow_to_end(&mut |line| lines.take_line(line)).await;
             lines.last.clear();
             lines.unknown = false;
         }
@@ -228,44 +237,45 @@ impl Host {
 
     /// Whether a command that runs already does what this one would: one that began before the file was changed may
     /// have read what stood there before, and a restart from before the end of a reconfigure what was rendered before.
-    async fn would_do(&self, running: &Child, command: &str) -> bool {
-        let after = |time: Option<Duration>, slack| time.is_none_or(|time| time + slack < running.since());
-        running.command() == command
-            && after(self.config_changed().await, FILE_CLOCK)
-            && (command != "restart" || after(self.last_reconfigure().await, WHOLE_SECOND))
+    async fn can_follow_instead(&self, running: &StartedCommand, command: &str) -> bool {
+        let after =
+            |time: Option<Duration>, slack| time.is_none_or(|time| time + slack < running.started_at());
+        running.command_name() == command
+            && after(self.read_config_change_time().await, FILE_CLOCK_SLACK)
+            && (command != "restart" || after(self.last_reconfigure_time().await, RECONFIGURE_TIME_SLACK))
     }
 
     /// Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
-    pub async fn last_reconfigure(&self) -> Option<Duration> {
-        let ours = self.noted(RECONFIGURED).and_then(|text| text.trim().parse().ok());
+    pub async fn last_reconfigure_time(&self) -> Option<Duration> {
+        let ours = self.read_note(LAST_RECONFIGURE_NOTE).and_then(|text| text.trim().parse().ok());
         let mut last = ours.map(Duration::from_secs);
         let logs = Path::new("/var/log/packagecloud/reconfigure");
         if matches!(self.ctl, Ctl::Command(_))
-            && let Ok(names) = self.reach.list(logs).await
+            && let Ok(names) = self.transport.list_dir(logs).await
         {
             let logs: Vec<PathBuf> = names.iter().map(|name| logs.join(name)).collect();
-            last = last.max(self.reach.modified(&logs).await);
+            last = last.max(self.transport.read_latest_change_time(&logs).await);
         }
         last
     }
 
     /// A command of packagecloud-ctl that an earlier run started and that still runs.
     #[must_use]
-    pub fn running(&self) -> Option<Running> {
-        Running::find(self.state.dir())
+    pub fn find_running_command(&self) -> Option<DetachedCommand> {
+        DetachedCommand::find_running(self.state.dir())
     }
 }
 
 /// A file's time comes from a clock of the kernel that is some ticks behind: within these, nobody can say what was first.
-const FILE_CLOCK: Duration = Duration::from_millis(20);
+const FILE_CLOCK_SLACK: Duration = Duration::from_millis(20);
 /// The time of a reconfigure is kept in whole seconds.
-const WHOLE_SECOND: Duration = Duration::from_secs(1);
+const RECONFIGURE_TIME_SLACK: Duration = Duration::from_secs(1);
 /// Starting one takes moments.
-const TURN: Duration = Duration::from_secs(10);
+const START_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Host {
-    pub(super) fn missing(&self, program: &str, command: &str) -> Failure {
-        let next = match self.reach.name() {
+    pub(super) fn missing_program_failure(&self, program: &str, command: &str) -> Failure {
+        let next = match self.transport.remote_name() {
             None => {
                 "run this on packagecloud's host, name that with --host HOST, name the program with --ctl"
                     .to_owned()
@@ -273,11 +283,11 @@ impl Host {
             Some(name) => format!("see that {name} is packagecloud's host, name the program with --ctl"),
         };
         Failure::new(
-            Kind::Missing,
-            self.said_at(program),
+            FailureKind::Missing,
+            self.with_host_prefix(program),
             format!(
                 "there is no such program {}",
-                if self.reach.name().is_some() { "there" } else { "here" }
+                if self.transport.remote_name().is_some() { "there" } else { "here" }
             ),
             format!("{next}, or use --ctl none and run packagecloud-ctl {command} there yourself"),
         )
@@ -286,54 +296,66 @@ impl Host {
 
 /// A command of packagecloud-ctl that was started, on this machine or there.
 #[derive(Debug, Clone)]
-enum Child {
-    Here(Running),
-    There(Afar),
+enum StartedCommand {
+    Here(DetachedCommand),
+    There(RemoteCommand),
 }
 
-impl Child {
-    async fn find(host: &Host) -> Result<Option<Self>, Failure> {
-        Ok(match &host.reach {
-            Reach::Local => Running::find(host.state.dir()).map(Self::Here),
-            Reach::Ssh(line) => Afar::find(line).await?.map(Self::There),
+impl StartedCommand {
+    async fn find_running(host: &Host) -> Result<Option<Self>, Failure> {
+        Ok(match &host.transport {
+            Transport::Local => DetachedCommand::find_running(host.state.dir()).map(Self::Here),
+            Transport::Ssh(line) => RemoteCommand::find_running(line).await?.map(Self::There),
         })
     }
 
     /// One of `command` that runs, or whose end came while nobody looked.
-    async fn unseen(host: &Host, command: &str) -> Result<Option<Self>, Failure> {
-        Ok(match &host.reach {
-            Reach::Local => Running::unseen(host.state.dir(), command).map(Self::Here),
-            Reach::Ssh(line) => Afar::unseen(line, command).await?.map(Self::There),
+    async fn find_running_or_ended(host: &Host, command: &str) -> Result<Option<Self>, Failure> {
+        Ok(match &host.transport {
+            Transport::Local => {
+                DetachedCommand::find_running_or_ended(host.state.dir(), command).map(Self::Here)
+            }
+            Transport::Ssh(line) => {
+                RemoteCommand::find_running_or_ended(line, command).await?.map(Self::There)
+            }
         })
     }
 
-    async fn start(host: &Host, program: &Path, rest: &[String], command: &str) -> Result<Self, Failure> {
-        match &host.reach {
-            Reach::Local => {
-                Running::start(host.state.dir(), program, rest, command, host.clock.now()).map(Self::Here)
+    async fn start_command(
+        host: &Host,
+        program: &Path,
+        rest: &[String],
+        command: &str,
+    ) -> Result<Self, Failure> {
+        match &host.transport {
+            Transport::Local => {
+                DetachedCommand::start_command(host.state.dir(), program, rest, command, host.clock.now())
+                    .map(Self::Here)
             }
-            Reach::Ssh(line) => Afar::start(line, program, rest, command).await.map(Self::There),
+            Transport::Ssh(line) => {
+                RemoteCommand::start_command(line, program, rest, command).await.map(Self::There)
+            }
         }
     }
 
-    fn command(&self) -> &str {
+    fn command_name(&self) -> &str {
         match self {
             Self::Here(running) => &running.command,
-            Self::There(afar) => afar.command(),
+            Self::There(afar) => afar.command_name(),
         }
     }
 
-    fn since(&self) -> Duration {
+    fn started_at(&self) -> Duration {
         match self {
             Self::Here(running) => running.since,
-            Self::There(afar) => afar.since(),
+            Self::There(afar) => afar.started_at(),
         }
     }
 
-    async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+    async fn follow_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
         match self {
-            Self::Here(running) => running.follow(on_line).await,
-            Self::There(afar) => afar.follow(on_line).await,
+            Self::Here(running) => running.follow_to_end(on_line).await,
+            Self::There(afar) => afar.follow_to_end(on_line).await,
         }
     }
 }

@@ -11,14 +11,14 @@ use crate::{
     model::run::failure::Failure,
 };
 
-use super::detached::{Split, WRAPPER, without_status};
+use super::detached::{LineSplitter, WRAPPER_SCRIPT, no_exit_status_failure};
 
 /// Where it is kept: where a run on that host keeps its state, else where a full disk doesn't matter.
-const DIRS: [&str; 2] = [state::ROOTS, "/run/packagecloud-cloudfront"];
+const REMOTE_STATE_DIRS: [&str; 2] = [state::ROOT_STATE_DIR, "/run/packagecloud-cloudfront"];
 
 /// The directories. Prints of the last command that was started: its directory, whether it runs (`ended` where it has left
 /// its status), its record.
-const FIND: &str = r#"for d in "$@"; do
+const FIND_SCRIPT: &str = r#"for d in "$@"; do
   [ -r "$d/ctl.json" ] || continue
   pid=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' "$d/ctl.json")
   at=$(sed -n 's/.*"started":\([0-9]*\).*/\1/p' "$d/ctl.json")
@@ -31,7 +31,7 @@ const FIND: &str = r#"for d in "$@"; do
 done"#;
 
 /// The directories in one word, a number for this run, the wrapper, the command, and then the program with its arguments.
-const START: &str = r#"d=
+const START_SCRIPT: &str = r#"d=
 for dir in $1; do
   mkdir -p -m 700 -- "$dir" 2>/dev/null
   rm -f "$dir/ctl.status" "$dir/ctl.out" "$dir/ctl.json" 2>/dev/null
@@ -50,7 +50,7 @@ printf '%s\nyes\n' "$d"; cat "$d/ctl.json""#;
 
 /// Directory, pid, when it was started, how many bytes are known. Waits some seconds for more, then prints whether it
 /// runs and its status, and the bytes.
-const MORE: &str = r#"look() {
+const FOLLOW_SCRIPT: &str = r#"look() {
   alive=no; [ "$(started "$2")" = "$3" ] && alive=yes
   status=$(cat "$1/ctl.status" 2>/dev/null)
   size=$(stat -c %s -- "$1/ctl.out" 2>/dev/null || echo 0)
@@ -67,19 +67,19 @@ printf '%s %s\n' "$alive" "$status"
 return 0"#;
 
 /// Directory, pid. What another run has started there since stays.
-const FORGET: &str = r#"grep -q "\"pid\":$2," "$1/ctl.json" 2>/dev/null && rm -f "$1/ctl.out" "$1/ctl.status" "$1/ctl.json"; return 0"#;
+const REMOVE_RECORD_SCRIPT: &str = r#"grep -q "\"pid\":$2," "$1/ctl.json" 2>/dev/null && rm -f "$1/ctl.out" "$1/ctl.status" "$1/ctl.json"; return 0"#;
 
 /// A command that was started there.
 #[derive(Debug, Clone)]
-pub(super) struct Afar {
+pub(super) struct RemoteCommand {
     line: Ssh,
     dir: String,
-    record: Record,
-    stands: Stands,
+    record: RemoteCommandRecord,
+    stands: RemoteCommandStatus,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stands {
+enum RemoteCommandStatus {
     Runs,
     /// It left its status.
     Ended,
@@ -88,7 +88,7 @@ enum Stands {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Record {
+struct RemoteCommandRecord {
     command: String,
     pid: u32,
     /// Unix time, by its clock.
@@ -96,36 +96,36 @@ struct Record {
     started: Option<u64>,
 }
 
-impl Afar {
+impl RemoteCommand {
     /// The command that was started last, where its end hasn't been seen and it still runs.
-    pub(super) async fn find(line: &Ssh) -> Result<Option<Self>, Failure> {
-        let said = line.run(FIND, &DIRS).await?;
-        Ok(Self::said(line, &said.out).filter(|afar| afar.stands == Stands::Runs))
+    pub(super) async fn find_running(line: &Ssh) -> Result<Option<Self>, Failure> {
+        let said = line.run_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
+        Ok(Self::parse_record(line, &said.out).filter(|afar| afar.stands == RemoteCommandStatus::Runs))
     }
 
     /// The same, or one of `command` whose end came while nobody looked: its lines and its status are still there.
-    pub(super) async fn unseen(line: &Ssh, command: &str) -> Result<Option<Self>, Failure> {
-        let said = line.run(FIND, &DIRS).await?;
-        let found = Self::said(line, &said.out);
-        Ok(found.filter(|afar| afar.command() == command && afar.stands != Stands::Gone))
+    pub(super) async fn find_running_or_ended(line: &Ssh, command: &str) -> Result<Option<Self>, Failure> {
+        let said = line.run_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
+        let found = Self::parse_record(line, &said.out);
+        Ok(found.filter(|afar| afar.command_name() == command && afar.stands != RemoteCommandStatus::Gone))
     }
 
     /// Reads a directory, whether it runs, and its record.
-    fn said(line: &Ssh, out: &[u8]) -> Option<Self> {
+    fn parse_record(line: &Ssh, out: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(out).into_owned();
         let mut lines = text.splitn(3, '\n');
         let (dir, alive, record) = (lines.next()?, lines.next()?, lines.next()?);
         let record = serde_json::from_str(record).ok()?;
         let stands = match alive {
-            "yes" => Stands::Runs,
-            "ended" => Stands::Ended,
-            _ => Stands::Gone,
+            "yes" => RemoteCommandStatus::Runs,
+            "ended" => RemoteCommandStatus::Ended,
+            _ => RemoteCommandStatus::Gone,
         };
         Some(Self { line: line.clone(), dir: dir.to_owned(), record, stands })
     }
 
     /// Starts `program arguments… command`, once: where the line dropped meanwhile and it was started, that one is it.
-    pub(super) async fn start(
+    pub(super) async fn start_command(
         line: &Ssh,
         program: &Path,
         arguments: &[String],
@@ -133,14 +133,14 @@ impl Afar {
     ) -> Result<Self, Failure> {
         let run = format!("{:016x}", fastrand::u64(..));
         let program = program.to_string_lossy();
-        let dirs = DIRS.join(" ");
-        let mut words = vec![dirs.as_str(), &run, WRAPPER, command, &program];
+        let dirs = REMOTE_STATE_DIRS.join(" ");
+        let mut words = vec![dirs.as_str(), &run, WRAPPER_SCRIPT, command, &program];
         words.extend(arguments.iter().map(String::as_str));
-        let guard = format!("{}\n{START}", guard(&run));
-        let said = line.run(&guard, &words).await?;
+        let guard = format!("{}\n{START_SCRIPT}", render_repeat_guard(&run));
+        let said = line.run_script(&guard, &words).await?;
         let failed = |why: &str| {
-            Failure::other(
-                format!("{program} {command} on {}", line.name()),
+            Failure::other_failure(
+                format!("{program} {command} on {}", line.host_name()),
                 format!("it could not be started: {why}"),
                 "see to what it names, then try again",
             )
@@ -148,23 +148,23 @@ impl Afar {
         if said.status != 0 {
             return Err(failed(&said.text));
         }
-        Self::said(line, &said.out).ok_or_else(|| failed("its record can't be kept"))
+        Self::parse_record(line, &said.out).ok_or_else(|| failed("its record can't be kept"))
     }
 
-    pub(super) fn command(&self) -> &str {
+    pub(super) fn command_name(&self) -> &str {
         &self.record.command
     }
 
-    pub(super) fn since(&self) -> Duration {
+    pub(super) fn started_at(&self) -> Duration {
         self.record.since
     }
 
     /// Gives each of its lines, from the first on, until its end; then its exit status. A line to the host that drops
     /// is laid again, which is said among them.
-    pub(super) async fn follow(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+    pub(super) async fn follow_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
         let (pid, started) =
             (self.record.pid.to_string(), self.record.started.unwrap_or_default().to_string());
-        let mut lines = Split::default();
+        let mut lines = LineSplitter::default();
         let mut at = 0;
         // Whether it was seen ended without a status: one more look takes what it wrote last.
         let mut gone = false;
@@ -172,25 +172,29 @@ impl Afar {
             let known = at.to_string();
             let said = self
                 .line
-                .run_saying(MORE, &[&self.dir, &pid, &started, &known], &mut |text| on_line(text))
+                .run_script_reporting_drops(
+                    FOLLOW_SCRIPT,
+                    &[&self.dir, &pid, &started, &known],
+                    &mut |text| on_line(text),
+                )
                 .await?;
             let end = said.out.iter().position(|byte| *byte == b'\n').unwrap_or(said.out.len());
             let head = String::from_utf8_lossy(&said.out[..end]).into_owned();
             let bytes = said.out.get(end + 1..).unwrap_or_default();
             at += bytes.len();
-            lines.take(bytes, on_line);
+            lines.push_bytes(bytes, on_line);
             let (alive, status) = head.split_once(' ').unwrap_or((&head, ""));
             if let Ok(status) = status.trim().parse() {
-                lines.end(on_line);
+                lines.flush_last_line(on_line);
                 // What stays is overwritten by the next one.
-                let _ = self.line.run(FORGET, &[&self.dir, &pid]).await;
+                let _ = self.line.run_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
                 return Ok(status);
             }
             if alive != "yes" {
                 if gone {
-                    lines.end(on_line);
-                    let _ = self.line.run(FORGET, &[&self.dir, &pid]).await;
-                    return Err(without_status(self.command()));
+                    lines.flush_last_line(on_line);
+                    let _ = self.line.run_script(REMOVE_RECORD_SCRIPT, &[&self.dir, &pid]).await;
+                    return Err(no_exit_status_failure(self.command_name()));
                 }
                 gone = true;
             }
@@ -199,11 +203,11 @@ impl Afar {
 }
 
 /// Ends the script where this start was made already, with what it said then.
-fn guard(run: &str) -> String {
+fn render_repeat_guard(run: &str) -> String {
     let test = |dir: &&str| {
         format!(
             "grep -q '\"run\":\"{run}\"' {dir}/ctl.json 2>/dev/null && {{ printf '%s\\nyes\\n' {dir}; cat {dir}/ctl.json; return 0; }}"
         )
     };
-    DIRS.iter().map(test).collect::<Vec<_>>().join("\n")
+    REMOTE_STATE_DIRS.iter().map(test).collect::<Vec<_>>().join("\n")
 }

@@ -4,10 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::*;
 use crate::host::Redactor;
-use crate::host::{Clock, Keyring, Reach, State};
+use crate::host::{HostClock, HostStateDir, Keyring, Transport};
 use crate::model::secret::Secret;
 
-const SCRIPT: &str = r#"#!/bin/sh
+const CTL_SCRIPT: &str = r#"#!/bin/sh
 case "$1" in
   reconfigure)
     printf '\033[32mRecipe:\033[0m one\r\n'
@@ -20,40 +20,40 @@ case "$1" in
 esac
 "#;
 
-fn host(dir: &Path, ctl: Ctl) -> Host {
+fn host_with_ctl(dir: &Path, ctl: Ctl) -> Host {
     let host = Host {
-        reach: Reach::Local,
+        transport: Transport::Local,
         config: dir.join("packagecloud.rb"),
         ctl,
-        state: State::open(&dir.join("state"), None).unwrap(),
-        keyring: Keyring::memory(),
+        state: HostStateDir::open(&dir.join("state"), None).unwrap(),
+        keyring: Keyring::in_memory(),
         redactor: Redactor::default(),
-        clock: Clock::default(),
-        clients: false,
+        clock: HostClock::default(),
+        looks_for_clients: false,
     };
-    host.redactor.learn(&Secret::new("hunter2222"));
+    host.redactor.learn_secret(&Secret::new("hunter2222"));
     host
 }
 
-fn scripted(dir: &Path) -> Host {
+fn host_with_scripted_ctl(dir: &Path) -> Host {
     let script = dir.join("packagecloud ctl");
-    fs::write(&script, SCRIPT).unwrap();
+    fs::write(&script, CTL_SCRIPT).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    host(dir, format!("'{}'", script.display()).parse().unwrap())
+    host_with_ctl(dir, format!("'{}'", script.display()).parse().unwrap())
 }
 
-async fn run(host: &Host, command: &str) -> (Result<Outcome, Failure>, Vec<String>) {
+async fn run_collecting_lines(host: &Host, command: &str) -> (Result<CtlOutcome, Failure>, Vec<String>) {
     let mut lines = Vec::new();
-    let outcome = host.ctl(command, &mut |line: &str| lines.push(line.to_owned())).await;
+    let outcome = host.run_ctl(command, &mut |line: &str| lines.push(line.to_owned())).await;
     (outcome, lines)
 }
 
 #[tokio::test]
 async fn its_lines_come_without_secrets_and_escapes_and_its_end_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let host = scripted(dir.path());
-    let (outcome, lines) = run(&host, "reconfigure").await;
-    assert_eq!(outcome.unwrap(), Outcome::Done);
+    let host = host_with_scripted_ctl(dir.path());
+    let (outcome, lines) = run_collecting_lines(&host, "reconfigure").await;
+    assert_eq!(outcome.unwrap(), CtlOutcome::Done);
     assert_eq!(
         lines,
         ["Recipe: one", "+  cloudfront_secret: '(hidden)'", "  value (hidden)", "without an end"]
@@ -65,68 +65,71 @@ async fn its_lines_come_without_secrets_and_escapes_and_its_end_is_told() {
         "{left:?}"
     );
     assert!(!fs::read_to_string(host.state.dir().join("log")).unwrap().contains("hunter"));
-    assert!(host.last_reconfigure().await.is_some());
+    assert!(host.last_reconfigure_time().await.is_some());
 
-    let (outcome, lines) = run(&host, "restart").await;
-    assert_eq!(outcome.unwrap(), Outcome::Failed { status: 3, last: lines });
-    assert_eq!(run(&host, "generate-cloudfront-secret").await.0.unwrap(), Outcome::Unknown);
+    let (outcome, lines) = run_collecting_lines(&host, "restart").await;
+    assert_eq!(outcome.unwrap(), CtlOutcome::Failed { status: 3, last: lines });
+    assert_eq!(
+        run_collecting_lines(&host, "generate-cloudfront-secret").await.0.unwrap(),
+        CtlOutcome::UnknownCommand
+    );
 }
 
 #[tokio::test]
 async fn one_that_runs_already_is_followed_from_its_first_line() {
     let dir = tempfile::tempdir().unwrap();
-    let first = scripted(dir.path());
+    let first = host_with_scripted_ctl(dir.path());
     {
         let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
         let mut on_line = move |line: &str| drop(heard.send(line.to_owned()));
         tokio::select! {
-            _ = first.ctl("slow", &mut on_line) => panic!("it waits for the file"),
+            _ = first.run_ctl("slow", &mut on_line) => panic!("it waits for the file"),
             line = hears.recv() => assert_eq!(line.unwrap(), "begun"),
         }
     }
     // The first run is gone; the second finds what it started.
-    let second = scripted(dir.path());
-    let running = second.running().unwrap();
+    let second = host_with_scripted_ctl(dir.path());
+    let running = second.find_running_command().unwrap();
     assert_eq!(running.command, "slow");
     fs::write(dir.path().join("go"), "").unwrap();
-    let (outcome, lines) = run(&second, "restart").await;
+    let (outcome, lines) = run_collecting_lines(&second, "restart").await;
     assert_eq!(
         lines[..3],
         ["packagecloud-ctl slow runs already: waiting for its end first", "begun", "over"]
     );
-    assert!(matches!(outcome.unwrap(), Outcome::Failed { status: 3, last } if last.len() == 1));
-    assert_eq!(second.running(), None);
+    assert!(matches!(outcome.unwrap(), CtlOutcome::Failed { status: 3, last } if last.len() == 1));
+    assert_eq!(second.find_running_command(), None);
 }
 
 #[tokio::test]
 async fn one_that_began_before_the_file_was_changed_is_waited_for_and_run_again() {
     let dir = tempfile::tempdir().unwrap();
-    let host = scripted(dir.path());
+    let host = host_with_scripted_ctl(dir.path());
     let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let mut on_line = move |line: &str| drop(heard.send(line.to_owned()));
     tokio::select! {
-        _ = host.ctl("slow", &mut on_line) => panic!("it waits for the file"),
+        _ = host.run_ctl("slow", &mut on_line) => panic!("it waits for the file"),
         line = hears.recv() => assert_eq!(line.unwrap(), "begun"),
     }
     fs::write(&host.config, "").unwrap();
     fs::write(dir.path().join("go"), "").unwrap();
-    let (outcome, lines) = run(&host, "slow").await;
-    assert_eq!(outcome.unwrap(), Outcome::Done);
+    let (outcome, lines) = run_collecting_lines(&host, "slow").await;
+    assert_eq!(outcome.unwrap(), CtlOutcome::Done);
     assert_eq!(lines[1..], ["begun", "over", "begun", "over"], "{lines:?}");
 }
 
 #[tokio::test]
 async fn one_that_was_killed_is_a_failure_with_the_next_move() {
     let dir = tempfile::tempdir().unwrap();
-    let host = scripted(dir.path());
+    let host = host_with_scripted_ctl(dir.path());
     let mut on_line = |line: &str| {
         if line == "begun" {
-            let pid = host.running().unwrap().pid;
+            let pid = host.find_running_command().unwrap().pid;
             let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
             rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
         }
     };
-    let failure = host.ctl("slow", &mut on_line).await.unwrap_err();
+    let failure = host.run_ctl("slow", &mut on_line).await.unwrap_err();
     assert!(failure.why.contains("killed"), "{failure}");
     assert_eq!(failure.next, "run packagecloud-ctl slow again");
 }
@@ -134,11 +137,18 @@ async fn one_that_was_killed_is_a_failure_with_the_next_move() {
 #[tokio::test]
 async fn where_there_is_none_that_is_said() {
     let dir = tempfile::tempdir().unwrap();
-    let failure = run(&host(dir.path(), "no-such-ctl --x".parse().unwrap()), "restart").await.0.unwrap_err();
-    assert_eq!((failure.kind, failure.what.as_str()), (Kind::Missing, "no-such-ctl"));
-    assert_eq!(run(&host(dir.path(), "none".parse().unwrap()), "restart").await.0.unwrap(), Outcome::Left);
+    let failure =
+        run_collecting_lines(&host_with_ctl(dir.path(), "no-such-ctl --x".parse().unwrap()), "restart")
+            .await
+            .0
+            .unwrap_err();
+    assert_eq!((failure.kind, failure.what.as_str()), (FailureKind::Missing, "no-such-ctl"));
+    assert_eq!(
+        run_collecting_lines(&host_with_ctl(dir.path(), "none".parse().unwrap()), "restart").await.0.unwrap(),
+        CtlOutcome::LeftToOperator
+    );
     for wrong in ["", "  ", "'a"] {
-        assert_eq!(wrong.parse::<Ctl>().unwrap_err().kind, Kind::Usage, "{wrong}");
+        assert_eq!(wrong.parse::<Ctl>().unwrap_err().kind, FailureKind::Usage, "{wrong}");
     }
     let Ctl::Command(words) = "ssh pc 'a b'".parse().unwrap() else { panic!() };
     assert_eq!(words, ["ssh", "pc", "a b"]);
@@ -147,7 +157,7 @@ async fn where_there_is_none_that_is_said() {
 #[tokio::test(start_paused = true)]
 async fn a_sandboxes_plays_on_tokios_clock() {
     let dir = tempfile::tempdir().unwrap();
-    let play: Play = Arc::new(|command, lines| {
+    let play: SimulatedCtl = Arc::new(|command, lines| {
         Box::pin(async move {
             lines.send(format!("{command}: hunter2222")).unwrap();
             tokio::time::sleep(std::time::Duration::from_hours(1)).await;
@@ -155,8 +165,9 @@ async fn a_sandboxes_plays_on_tokios_clock() {
             Ok(0)
         })
     });
-    let (outcome, lines) = run(&host(dir.path(), Ctl::Played(play)), "reconfigure").await;
-    assert_eq!(outcome.unwrap(), Outcome::Done);
+    let (outcome, lines) =
+        run_collecting_lines(&host_with_ctl(dir.path(), Ctl::Simulated(play)), "reconfigure").await;
+    assert_eq!(outcome.unwrap(), CtlOutcome::Done);
     assert_eq!(lines, ["reconfigure: (hidden)", "over"]);
 }
 
@@ -167,7 +178,9 @@ async fn its_list_tells_whether_it_knows_cloudfront() {
     for (list, known) in [("  bootstrap-cloudfront", true), ("  reconfigure", false)] {
         fs::write(&script, format!("#!/bin/sh\n[ \"$1\" = help ] && echo '{list}' >&2\nexit 1\n")).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        let version = host(dir.path(), Ctl::Command(vec![script.display().to_string()])).listed().await;
+        let version = host_with_ctl(dir.path(), Ctl::Command(vec![script.display().to_string()]))
+            .infer_version_from_help()
+            .await;
         assert_eq!(version.is_some(), known);
     }
 }
@@ -186,28 +199,30 @@ esac
 "#;
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let one = host(dir.path(), Ctl::Command(vec![script.display().to_string()]));
-    let beside = host(dir.path(), one.ctl.clone());
+    let one = host_with_ctl(dir.path(), Ctl::Command(vec![script.display().to_string()]));
+    let beside = host_with_ctl(dir.path(), one.ctl.clone());
     let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     put("packagecloud.rb", "");
     put("file", "true\n");
-    run(&one, "reconfigure").await.0.unwrap();
+    run_collecting_lines(&one, "reconfigure").await.0.unwrap();
     // The file is changed, and only then the run beside begins its restart, with what was rendered before.
     put("file", "false\n");
-    tokio::time::sleep(FILE_CLOCK * 3).await;
-    let (restarting, switched) = tokio::join!(run(&beside, "restart"), async {
-        while one.running().is_none() {
-            tokio::time::sleep(FILE_CLOCK).await;
+    tokio::time::sleep(FILE_CLOCK_SLACK * 3).await;
+    let (restarting, switched) = tokio::join!(run_collecting_lines(&beside, "restart"), async {
+        while one.find_running_command().is_none() {
+            tokio::time::sleep(FILE_CLOCK_SLACK).await;
         }
         put("rendered", "false\n");
-        one.state.write(RECONFIGURED, one.clock.now().as_secs().to_string().as_bytes()).unwrap();
-        let (switched, ()) = tokio::join!(run(&one, "restart"), async {
-            tokio::time::sleep(FILE_CLOCK * 10).await;
+        one.state
+            .write_file(LAST_RECONFIGURE_NOTE, one.clock.now().as_secs().to_string().as_bytes())
+            .unwrap();
+        let (switched, ()) = tokio::join!(run_collecting_lines(&one, "restart"), async {
+            tokio::time::sleep(FILE_CLOCK_SLACK * 10).await;
             put("go", "");
         });
         switched
     });
-    assert_eq!((restarting.0.unwrap(), switched.0.unwrap()), (Outcome::Done, Outcome::Done));
+    assert_eq!((restarting.0.unwrap(), switched.0.unwrap()), (CtlOutcome::Done, CtlOutcome::Done));
     assert_eq!(fs::read_to_string(dir.path().join("running")).unwrap(), "false\n");
 }
 
@@ -225,13 +240,17 @@ exit 7
 "#;
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let host = host(dir.path(), Ctl::Command(vec![script.display().to_string()]));
+    let host = host_with_ctl(dir.path(), Ctl::Command(vec![script.display().to_string()]));
     for _ in 0..5 {
-        let (one, two, three) = tokio::join!(run(&host, "one"), run(&host, "two"), run(&host, "three"));
-        assert_eq!(one.0.unwrap(), Outcome::Done);
+        let (one, two, three) = tokio::join!(
+            run_collecting_lines(&host, "one"),
+            run_collecting_lines(&host, "two"),
+            run_collecting_lines(&host, "three")
+        );
+        assert_eq!(one.0.unwrap(), CtlOutcome::Done);
         for other in [two, three] {
             let outcome = other.0.unwrap();
-            assert!(matches!(outcome, Outcome::Failed { status: 7, .. }), "{outcome:?}");
+            assert!(matches!(outcome, CtlOutcome::Failed { status: 7, .. }), "{outcome:?}");
         }
     }
 }

@@ -11,9 +11,9 @@ use time::{OffsetDateTime, macros::format_description};
 
 /// Unix time now; a sandbox's runs on tokio's clock.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Duration + Send + Sync>);
+pub struct HostClock(Arc<dyn Fn() -> Duration + Send + Sync>);
 
-impl Clock {
+impl HostClock {
     pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
@@ -26,40 +26,40 @@ impl Clock {
 
 /// A time so many milliseconds ahead of this one, or behind.
 #[must_use]
-pub fn shifted(time: Duration, milliseconds: i64) -> Duration {
+pub fn shift_time(time: Duration, milliseconds: i64) -> Duration {
     let by = Duration::from_millis(milliseconds.unsigned_abs());
     if milliseconds < 0 { time.saturating_sub(by) } else { time + by }
 }
 
-impl Default for Clock {
+impl Default for HostClock {
     /// This machine's.
     fn default() -> Self {
         Self::new(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 }
 
-impl std::fmt::Debug for Clock {
+impl std::fmt::Debug for HostClock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Clock({})", written(self.now()))
+        write!(f, "Clock({})", render_utc_time(self.now()))
     }
 }
 
-fn date(time: Duration) -> OffsetDateTime {
+fn to_utc_datetime(time: Duration) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 /// `2026-11-23 20:45:00 UTC`.
 #[must_use]
-pub fn written(time: Duration) -> String {
-    date(time)
+pub fn render_utc_time(time: Duration) -> String {
+    to_utc_datetime(time)
         .format(format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC"))
         .unwrap_or_default()
 }
 
 /// How long something is, in one unit: `a moment`, `40 seconds`, `14 minutes`, `3 hours`, `2 days`.
 #[must_use]
-pub fn span(time: Duration) -> String {
+pub fn render_duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let (count, unit) = match seconds {
         0..10 => return "a moment".to_owned(),
@@ -73,19 +73,21 @@ pub fn span(time: Duration) -> String {
 
 /// `14 minutes ago`.
 #[must_use]
-pub fn ago(time: Duration) -> String {
-    format!("{} ago", span(time))
+pub fn render_age(time: Duration) -> String {
+    format!("{} ago", render_duration(time))
 }
 
 /// `20261123T204500Z`, as it stands in a file's name.
 #[must_use]
-pub fn stamp(time: Duration) -> String {
-    date(time).format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default()
+pub fn render_file_stamp(time: Duration) -> String {
+    to_utc_datetime(time)
+        .format(format_description!("[year][month][day]T[hour][minute][second]Z"))
+        .unwrap_or_default()
 }
 
 /// The time that [`stamp`] wrote.
 #[must_use]
-pub fn stamped(text: &str) -> Option<Duration> {
+pub fn parse_file_stamp(text: &str) -> Option<Duration> {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     let date = time::PrimitiveDateTime::parse(text, format).ok()?.assume_utc();
     u64::try_from(date.unix_timestamp()).ok().map(Duration::from_secs)
@@ -106,7 +108,7 @@ mod tests {
             (47 * 3600, "47 hours ago"),
             (5 * 86_400, "5 days ago"),
         ] {
-            assert_eq!(ago(Duration::from_secs(seconds)), said);
+            assert_eq!(render_age(Duration::from_secs(seconds)), said);
         }
     }
 }

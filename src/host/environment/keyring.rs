@@ -9,12 +9,12 @@ use std::{
 };
 
 use crate::model::{
-    run::failure::{Failure, Kind},
+    run::failure::{Failure, FailureKind},
     secret::Secret,
 };
 
-const SERVICE: &str = "packagecloud-cloudfront";
-const PATIENCE: Duration = Duration::from_secs(2);
+const KEYRING_SERVICE: &str = "packagecloud-cloudfront";
+const KEYRING_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub enum Keyring {
@@ -36,16 +36,16 @@ impl std::fmt::Debug for Keyring {
 /// What is kept, by its name: `cloudfront_secret <bucket>`, `aws_secret_key <key id>`.
 impl Keyring {
     #[must_use]
-    pub fn memory() -> Self {
+    pub fn in_memory() -> Self {
         Self::Memory(Arc::default())
     }
 
     /// What is kept under a name, if anything is.
-    pub async fn get(&self, name: &str) -> Result<Option<Secret>, Failure> {
+    pub async fn read_secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
         match self {
             Self::System => {
                 let name = name.to_owned();
-                bounded(move || match entry(&name)?.get_password() {
+                run_with_timeout(move || match open_entry(&name)?.get_password() {
                     Ok(text) => Ok(Some(Secret::new(text))),
                     Err(keyring::Error::NoEntry) => Ok(None),
                     Err(error) => Err(error),
@@ -57,13 +57,13 @@ impl Keyring {
     }
 
     /// Keeps a secret under a name, and reads it back: a keyring may take what it then can't give.
-    pub async fn put(&self, name: &str, secret: &Secret) -> Result<(), Failure> {
+    pub async fn store_secret(&self, name: &str, secret: &Secret) -> Result<(), Failure> {
         match self {
             Self::System => {
                 let (entry_name, secret) = (name.to_owned(), secret.clone());
-                bounded(move || {
-                    let entry = entry(&entry_name)?;
-                    entry.set_password(secret.expose())?;
+                run_with_timeout(move || {
+                    let entry = open_entry(&entry_name)?;
+                    entry.set_password(secret.expose_secret())?;
                     let kept = Secret::new(entry.get_password()?);
                     if kept == secret { Ok(()) } else { Err(keyring::Error::NoEntry) }
                 })
@@ -77,11 +77,11 @@ impl Keyring {
     }
 
     /// Forgets what is kept under a name; nothing there is no failure.
-    pub async fn forget(&self, name: &str) -> Result<(), Failure> {
+    pub async fn remove_secret(&self, name: &str) -> Result<(), Failure> {
         match self {
             Self::System => {
                 let name = name.to_owned();
-                bounded(move || match entry(&name)?.delete_credential() {
+                run_with_timeout(move || match open_entry(&name)?.delete_credential() {
                     Ok(()) | Err(keyring::Error::NoEntry) => Ok(()),
                     Err(error) => Err(error),
                 })
@@ -95,33 +95,33 @@ impl Keyring {
     }
 }
 
-fn entry(name: &str) -> Result<keyring::Entry, keyring::Error> {
-    keyring::Entry::new(SERVICE, name)
+fn open_entry(name: &str) -> Result<keyring::Entry, keyring::Error> {
+    keyring::Entry::new(KEYRING_SERVICE, name)
 }
 
 /// Runs what may wait for a locked keyring's prompt, or for a bus that doesn't answer, on a thread that is left behind.
-async fn bounded<T: Send + 'static>(
+async fn run_with_timeout<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, keyring::Error> + Send + 'static,
 ) -> Result<T, Failure> {
     let (done, result) = tokio::sync::oneshot::channel();
     let none = |why: String| {
         let next = "go on without it: nothing that is made is lost once it is written to packagecloud.rb";
-        Failure::new(Kind::Unreachable, "the operating system's keyring", why, next)
+        Failure::new(FailureKind::Unreachable, "the operating system's keyring", why, next)
     };
     std::thread::Builder::new()
         .name("keyring".to_owned())
         .spawn(move || drop(done.send(work())))
         .map_err(|error| none(error.to_string()))?;
-    match tokio::time::timeout(PATIENCE, result).await {
+    match tokio::time::timeout(KEYRING_TIMEOUT, result).await {
         Ok(Ok(Ok(value))) => Ok(value),
-        Ok(Ok(Err(error))) => Err(none(said(&error))),
+        Ok(Ok(Err(error))) => Err(none(render_keyring_error(&error))),
         Ok(Err(_)) => Err(none("it failed".to_owned())),
         Err(_) => Err(none("it did not answer within two seconds".to_owned())),
     }
 }
 
 /// Never the error's own text where that holds what was kept.
-fn said(error: &keyring::Error) -> String {
+fn render_keyring_error(error: &keyring::Error) -> String {
     match error {
         keyring::Error::NoDefaultStore => "there is none here".to_owned(),
         keyring::Error::NoEntry => "it did not keep what it was given".to_owned(),
@@ -137,12 +137,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_kept_in_memory_is_found_and_forgotten() {
-        let keyring = Keyring::memory();
-        assert_eq!(keyring.get("a").await.unwrap(), None);
-        keyring.put("a", &Secret::new("s")).await.unwrap();
-        assert_eq!(keyring.clone().get("a").await.unwrap(), Some(Secret::new("s")));
-        keyring.forget("a").await.unwrap();
-        assert_eq!(keyring.get("a").await.unwrap(), None);
+        let keyring = Keyring::in_memory();
+        assert_eq!(keyring.read_secret("a").await.unwrap(), None);
+        keyring.store_secret("a", &Secret::new("s")).await.unwrap();
+        assert_eq!(keyring.clone().read_secret("a").await.unwrap(), Some(Secret::new("s")));
+        keyring.remove_secret("a").await.unwrap();
+        assert_eq!(keyring.read_secret("a").await.unwrap(), None);
         assert_eq!(format!("{keyring:?}"), "Keyring::Memory");
     }
 
@@ -150,7 +150,7 @@ mod tests {
     async fn one_that_hangs_is_waited_for_two_seconds() {
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let before = tokio::time::Instant::now();
-        let failure = bounded(move || Ok(held.recv().is_ok())).await.unwrap_err();
+        let failure = run_with_timeout(move || Ok(held.recv().is_ok())).await.unwrap_err();
         assert_eq!(before.elapsed().as_secs(), 2);
         assert!(failure.why.contains("did not answer"));
         drop(hold);
@@ -158,8 +158,8 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_is_not_there_says_so() {
-        let failure = bounded(|| Err::<(), _>(keyring::Error::NoDefaultStore)).await.unwrap_err();
+        let failure = run_with_timeout(|| Err::<(), _>(keyring::Error::NoDefaultStore)).await.unwrap_err();
         assert_eq!(failure.to_string(), "the operating system's keyring: there is none here");
-        assert_eq!(failure.kind, Kind::Unreachable);
+        assert_eq!(failure.kind, FailureKind::Unreachable);
     }
 }

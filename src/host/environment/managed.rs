@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The tool that the file's first lines name, and the line. Only comments count.
 #[must_use]
-pub fn header(text: &[u8]) -> Option<(String, String)> {
+pub fn find_managed_header(text: &[u8]) -> Option<(String, String)> {
     let text = String::from_utf8_lossy(&text[..text.len().min(8192)]).into_owned();
     let comments = text.lines().map(|line| line.trim_start_matches('\u{feff}').trim()).take(40);
     comments.filter(|line| line.starts_with('#')).find_map(|line| {
@@ -22,7 +22,7 @@ pub fn header(text: &[u8]) -> Option<(String, String)> {
 }
 
 /// What shows that a tool's client runs on a host; nothing of it lies below `/opt/packagecloud`.
-const CLIENTS: [(&str, &[&str]); 3] = [
+const CLIENT_TRACES: [(&str, &[&str]); 3] = [
     (
         "chef",
         &[
@@ -62,21 +62,21 @@ const CLIENTS: [(&str, &[&str]); 3] = [
     ),
 ];
 
-fn at(root: &Path, place: &str) -> PathBuf {
+fn path_below(root: &Path, place: &str) -> PathBuf {
     root.join(place.trim_start_matches('/'))
 }
 
 /// Where the clients are looked for, below `root`.
 #[must_use]
-pub fn places(root: &Path) -> Vec<PathBuf> {
-    CLIENTS.iter().flat_map(|(_, places)| places.iter().map(|place| at(root, place))).collect()
+pub fn client_paths(root: &Path) -> Vec<PathBuf> {
+    CLIENT_TRACES.iter().flat_map(|(_, places)| places.iter().map(|place| path_below(root, place))).collect()
 }
 
 /// The tool whose client is on the host, by those of its [`places`] that are there, and what shows it.
 #[must_use]
-pub fn client(root: &Path, there: &[PathBuf]) -> Option<(String, String)> {
-    CLIENTS.iter().find_map(|(tool, places)| {
-        let place = places.iter().find(|place| there.contains(&at(root, place)))?;
+pub fn find_config_client(root: &Path, there: &[PathBuf]) -> Option<(String, String)> {
+    CLIENT_TRACES.iter().find_map(|(tool, places)| {
+        let place = places.iter().find(|place| there.contains(&path_below(root, place)))?;
         Some(((*tool).to_owned(), format!("{place} is on this host")))
     })
 }
@@ -99,7 +99,7 @@ mod tests {
             ("x = 'managed by chef'\n", None),
             ("", None),
         ] {
-            assert_eq!(header(text.as_bytes()).map(|(tool, _)| tool).as_deref(), tool, "{text}");
+            assert_eq!(find_managed_header(text.as_bytes()).map(|(tool, _)| tool).as_deref(), tool, "{text}");
         }
     }
 
@@ -112,8 +112,8 @@ mod tests {
             std::fs::write(path, "").unwrap();
         };
         let client = || {
-            let there: Vec<_> = places(root.path()).into_iter().filter(|path| path.exists()).collect();
-            client(root.path(), &there)
+            let there: Vec<_> = client_paths(root.path()).into_iter().filter(|path| path.exists()).collect();
+            find_config_client(root.path(), &there)
         };
         put("opt/packagecloud/embedded/bin/chef-client");
         assert_eq!(client(), None);

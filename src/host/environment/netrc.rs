@@ -10,14 +10,14 @@ use crate::model::secret::Secret;
 
 /// The user name that netrc (`$NETRC`, else `~/.netrc`) holds for the host of `url`.
 #[must_use]
-pub fn login(url: &str) -> Option<Secret> {
+pub fn find_netrc_token(url: &str) -> Option<Secret> {
     let home = || std::env::home_dir().map(|home| home.join(".netrc"));
     let path = std::env::var_os("NETRC").map(PathBuf::from).or_else(home)?;
-    login_in(&std::fs::read_to_string(path).ok()?, url)
+    parse_netrc_token(&std::fs::read_to_string(path).ok()?, url)
 }
 
 /// The same of netrc's text; a machine may be named with the port, as apt does.
-fn login_in(text: &str, url: &str) -> Option<Secret> {
+fn parse_netrc_token(text: &str, url: &str) -> Option<Secret> {
     let authority = url.split_once("://")?.1.split(['/', '?']).next()?;
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = authority.split(':').next()?;
@@ -50,7 +50,7 @@ fn login_in(text: &str, url: &str) -> Option<Secret> {
 
 /// Asks at the terminal, without showing what is typed; none where there is no terminal, or nothing was typed.
 #[must_use]
-pub fn prompt(question: &str) -> Option<Secret> {
+pub fn prompt_secret(question: &str) -> Option<Secret> {
     let stdin = std::io::stdin();
     if !isatty(&stdin) || !isatty(std::io::stderr()) {
         return None;
@@ -81,7 +81,7 @@ mod tests {
             machine packagecloud.example\n  login the-token\n  password ''\n\
             machine 127.0.0.1:8080/1/2 login here password x\n\
             default login anybody password x\n";
-        let of = |url: &str| login_in(text, url).map(|token| token.expose().to_owned());
+        let of = |url: &str| parse_netrc_token(text, url).map(|token| token.expose_secret().to_owned());
         assert_eq!(of("https://packagecloud.example/a/b.deb").as_deref(), Some("the-token"));
         assert_eq!(of("https://PackageCloud.example:443/a?x").as_deref(), Some("the-token"));
         assert_eq!(of("http://127.0.0.1:8080/1/2/x.deb").as_deref(), Some("here"));

@@ -9,25 +9,25 @@ use std::{
 /// Gives what root made below some places to whoever used sudo, when it is dropped.
 #[must_use]
 #[derive(Debug, Default)]
-pub struct GiveBack {
+pub struct RestoreOwnership {
     to: Option<(u32, u32)>,
     places: Vec<PathBuf>,
 }
 
-impl GiveBack {
+impl RestoreOwnership {
     /// Of `places` those that lie in a directory of the user who used sudo; none where that isn't how root came here.
-    pub fn of(places: impl IntoIterator<Item = PathBuf>) -> Self {
+    pub fn for_sudo_user(places: impl IntoIterator<Item = PathBuf>) -> Self {
         let id = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
         if !rustix::process::geteuid().is_root() {
             return Self::default();
         }
         match (id("SUDO_UID"), id("SUDO_GID")) {
-            (Some(user), Some(group)) => Self::to(user, group, places),
+            (Some(user), Some(group)) => Self::for_user(user, group, places),
             _ => Self::default(),
         }
     }
 
-    fn to(user: u32, group: u32, places: impl IntoIterator<Item = PathBuf>) -> Self {
+    fn for_user(user: u32, group: u32, places: impl IntoIterator<Item = PathBuf>) -> Self {
         let theirs = |place: &PathBuf| {
             let standing = place.ancestors().find(|above| above.exists());
             standing.and_then(|above| fs::metadata(above).ok()).is_some_and(|above| above.uid() == user)
@@ -41,16 +41,16 @@ impl GiveBack {
     }
 }
 
-impl Drop for GiveBack {
+impl Drop for RestoreOwnership {
     fn drop(&mut self) {
         if let Some(to) = self.to {
-            self.places.iter().for_each(|place| give(place, to));
+            self.places.iter().for_each(|place| change_owner_recursively(place, to));
         }
     }
 }
 
 /// A link stays root's: what it leads to isn't in this place.
-fn give(path: &Path, to: (u32, u32)) {
+fn change_owner_recursively(path: &Path, to: (u32, u32)) {
     let Ok(meta) = fs::symlink_metadata(path) else { return };
     if meta.uid() == 0 && (meta.is_dir() || meta.is_file() && meta.nlink() == 1) {
         // Where it can't be given, it stays root's.
@@ -58,7 +58,7 @@ fn give(path: &Path, to: (u32, u32)) {
     }
     if meta.is_dir() {
         for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-            give(&entry.path(), to);
+            change_owner_recursively(&entry.path(), to);
         }
     }
 }
@@ -71,7 +71,7 @@ mod tests {
     fn what_root_made_in_a_users_directory_is_given_to_that_user() {
         if !rustix::process::geteuid().is_root() {
             // As another user nothing can be given away, and nothing is made as root.
-            assert!(GiveBack::of([PathBuf::from("/")]).to.is_none());
+            assert!(RestoreOwnership::for_sudo_user([PathBuf::from("/")]).to.is_none());
             return;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -80,7 +80,8 @@ mod tests {
         fs::create_dir(&roots).unwrap();
         lchown(&home, Some(20717), Some(20718)).unwrap();
         let state = home.join("a/state");
-        let given = GiveBack::to(20717, 20718, [state.clone(), roots.join("state"), home.join("log")]);
+        let given =
+            RestoreOwnership::for_user(20717, 20718, [state.clone(), roots.join("state"), home.join("log")]);
         for path in [&state, &roots.join("state")] {
             fs::create_dir_all(path).unwrap();
             fs::write(path.join("answers.json"), "").unwrap();

@@ -9,13 +9,13 @@ use std::{
 use super::users;
 
 /// Which variables matter here.
-const OURS: [&str; 2] = ["AWS_", "PACKAGECLOUD_CLOUDFRONT_"];
-const FILES: [(&str, &str); 2] =
+const RELEVANT_PREFIXES: [&str; 2] = ["AWS_", "PACKAGECLOUD_CLOUDFRONT_"];
+const AWS_FILES: [(&str, &str); 2] =
     [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
 
 /// What was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dropped {
+pub struct DroppedBySudo {
     user: String,
     /// Variables that sudo was started with and this program isn't.
     variables: Vec<String>,
@@ -26,7 +26,7 @@ pub struct Dropped {
 }
 
 /// What is known of a process that was started by sudo.
-struct Seen {
+struct SudoEnvironment {
     user: String,
     /// What sudo itself was started with.
     before: BTreeMap<String, OsString>,
@@ -38,24 +38,24 @@ struct Seen {
 
 /// What sudo left out of this process; `None` where it left nothing out, or isn't there.
 #[must_use]
-pub fn dropped() -> Option<Dropped> {
+pub fn find_dropped_by_sudo() -> Option<DroppedBySudo> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
     let here: BTreeMap<String, OsString> =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
     let user = here.get("SUDO_USER")?.to_str()?.to_owned();
-    let before = sudos_environment();
+    let before = read_sudo_environment();
     let home = before
         .get("HOME")
         .map(PathBuf::from)
-        .or_else(|| users::home(here.get("SUDO_UID")?.to_str()?.parse().ok()?));
-    decide(Seen { user, before, here, home })
+        .or_else(|| users::read_home_dir(here.get("SUDO_UID")?.to_str()?.parse().ok()?));
+    compare_environments(SudoEnvironment { user, before, here, home })
 }
 
-fn decide(seen: Seen) -> Option<Dropped> {
-    let Seen { user, before, here, home } = seen;
-    let matters = |name: &&String| OURS.iter().any(|ours| name.starts_with(ours));
+fn compare_environments(seen: SudoEnvironment) -> Option<DroppedBySudo> {
+    let SudoEnvironment { user, before, here, home } = seen;
+    let matters = |name: &&String| RELEVANT_PREFIXES.iter().any(|ours| name.starts_with(ours));
     let variables: Vec<String> =
         before.keys().filter(matters).filter(|name| !here.contains_key(*name)).cloned().collect();
     let own = here.get("HOME").map(PathBuf::from);
@@ -65,17 +65,17 @@ fn decide(seen: Seen) -> Option<Dropped> {
         let theirs = home.as_ref()?.join(".aws").join(name);
         (!named && !has && theirs.exists()).then_some((*variable, theirs))
     };
-    let files: Vec<(&'static str, PathBuf)> = FILES.iter().filter_map(lost).collect();
+    let files: Vec<(&'static str, PathBuf)> = AWS_FILES.iter().filter_map(lost).collect();
     let session = files.iter().filter_map(|(_, path)| fs::read_to_string(path).ok());
     let sessions = session.into_iter().any(|text| text.contains("sso_") || text.contains("login_session"));
     let home = home.filter(|_| sessions);
-    (!variables.is_empty() || !files.is_empty()).then_some(Dropped { user, variables, files, home })
+    (!variables.is_empty() || !files.is_empty()).then_some(DroppedBySudo { user, variables, files, home })
 }
 
-impl Dropped {
+impl DroppedBySudo {
     /// `sudo left out AWS_PROFILE, and root has no AWS files where alice has /home/alice/.aws/config`.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn render_dropped(&self) -> String {
         let mut said = Vec::new();
         if !self.variables.is_empty() {
             said.push(format!("sudo left out {}", self.variables.join(", ")));
@@ -89,7 +89,7 @@ impl Dropped {
 
     /// The command that keeps it: `sudo --preserve-env=AWS_PROFILE AWS_CONFIG_FILE=… packagecloud-cloudfront check`.
     #[must_use]
-    pub fn command(&self, line: &[String]) -> String {
+    pub fn render_keeping_command(&self, line: &[String]) -> String {
         let mut words = vec!["sudo".to_owned()];
         if !self.variables.is_empty() {
             words.push(format!("--preserve-env={}", self.variables.join(",")));
@@ -101,25 +101,25 @@ impl Dropped {
             }
         }
         words.extend_from_slice(line);
-        words.iter().map(|text| word(text)).collect::<Vec<_>>().join(" ")
+        words.iter().map(|text| quote_shell_word(text)).collect::<Vec<_>>().join(" ")
     }
 
     /// Both, for the end of what is said: with this process's own command line.
     #[must_use]
-    pub fn advice(&self) -> String {
+    pub fn render_advice(&self) -> String {
         let line: Vec<String> = std::env::args().collect();
-        format!("{}; to keep it: {}", self.words(), self.command(&line))
+        format!("{}; to keep it: {}", self.render_dropped(), self.render_keeping_command(&line))
     }
 }
 
 /// A word as a shell takes it, and no more quoted than it must be: it is typed by hand.
-fn word(text: &str) -> Cow<'_, str> {
+fn quote_shell_word(text: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,:=@%+".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text.into() } else { shell_words::quote(text) }
 }
 
 /// What sudo was started with: it waits above this process, and root may read it.
-fn sudos_environment() -> BTreeMap<String, OsString> {
+fn read_sudo_environment() -> BTreeMap<String, OsString> {
     let mut pid = std::os::unix::process::parent_id();
     // A shell or a wrapper may stand between.
     for _ in 0..5 {
@@ -151,7 +151,7 @@ fn sudos_environment() -> BTreeMap<String, OsString> {
 mod tests {
     use super::*;
 
-    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, OsString> {
+    fn to_environment(pairs: &[(&str, &str)]) -> BTreeMap<String, OsString> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))).collect()
     }
 
@@ -162,31 +162,36 @@ mod tests {
         fs::create_dir_all(alice.join(".aws")).unwrap();
         fs::create_dir_all(root.join(".aws")).unwrap();
         let decide = |before: &[(&str, &str)], here: &[(&str, &str)]| {
-            let mut here = map(here);
+            let mut here = to_environment(here);
             here.insert("HOME".into(), root.clone().into());
-            decide(Seen { user: "alice".into(), before: map(before), here, home: Some(alice.clone()) })
+            compare_environments(SudoEnvironment {
+                user: "alice".into(),
+                before: to_environment(before),
+                here,
+                home: Some(alice.clone()),
+            })
         };
         let line = ["packagecloud-cloudfront".to_owned(), "check".to_owned()];
         assert_eq!(decide(&[("TERM", "x"), ("AWS_REGION", "x")], &[("AWS_REGION", "x")]), None);
 
         let secret = [("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "hunter22")];
         let keys = decide(&secret, &[]).unwrap();
-        assert_eq!(keys.words(), "sudo left out AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY");
+        assert_eq!(keys.render_dropped(), "sudo left out AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY");
         assert_eq!(
-            keys.command(&line),
+            keys.render_keeping_command(&line),
             "sudo --preserve-env=AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY packagecloud-cloudfront check"
         );
-        assert!(!keys.command(&line).contains("hunter22"));
+        assert!(!keys.render_keeping_command(&line).contains("hunter22"));
 
         let config = alice.join(".aws/config");
         fs::write(&config, "[profile work]\nregion=x\n").unwrap();
         let profile = decide(&[("AWS_PROFILE", "work")], &[]).unwrap();
         assert_eq!(
-            profile.words(),
+            profile.render_dropped(),
             format!("sudo left out AWS_PROFILE; {} of alice isn't looked at under root", config.display())
         );
         assert_eq!(
-            profile.command(&line),
+            profile.render_keeping_command(&line),
             format!(
                 "sudo --preserve-env=AWS_PROFILE AWS_CONFIG_FILE={} packagecloud-cloudfront check",
                 config.display()
@@ -195,7 +200,10 @@ mod tests {
         // A session of single sign-on lies beside the file, in the home.
         fs::write(&config, "[profile work]\nsso_session = corp\n").unwrap();
         let session = decide(&[("AWS_PROFILE", "work")], &[]).unwrap();
-        assert!(session.command(&line).contains(&format!(" HOME={} ", alice.display())), "{session:?}");
+        assert!(
+            session.render_keeping_command(&line).contains(&format!(" HOME={} ", alice.display())),
+            "{session:?}"
+        );
         // Where root has a file of its own, that is the one that is meant.
         fs::write(root.join(".aws/config"), "").unwrap();
         assert_eq!(decide(&[], &[]), None);

@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 
 /// A field of the line of the user with this number.
-fn field(uid: u32, nth: usize) -> Option<String> {
+fn read_passwd_field(uid: u32, nth: usize) -> Option<String> {
     let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
     let line = passwd.lines().find(|line| line.split(':').nth(2) == Some(&uid.to_string()))?;
     line.split(':').nth(nth).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[must_use]
-pub fn name(uid: u32) -> Option<String> {
-    field(uid, 0)
+pub fn read_user_name(uid: u32) -> Option<String> {
+    read_passwd_field(uid, 0)
 }
 
 #[must_use]
-pub fn home(uid: u32) -> Option<PathBuf> {
-    field(uid, 5).map(PathBuf::from)
+pub fn read_home_dir(uid: u32) -> Option<PathBuf> {
+    read_passwd_field(uid, 5).map(PathBuf::from)
 }
 
 #[cfg(test)]
@@ -25,7 +25,10 @@ mod tests {
 
     #[test]
     fn root_has_a_name_and_a_home() {
-        assert_eq!((name(0).as_deref(), home(0)), (Some("root"), Some(PathBuf::from("/root"))));
-        assert_eq!(name(4_294_967_290), None);
+        assert_eq!(
+            (read_user_name(0).as_deref(), read_home_dir(0)),
+            (Some("root"), Some(PathBuf::from("/root")))
+        );
+        assert_eq!(read_user_name(4_294_967_290), None);
     }
 }

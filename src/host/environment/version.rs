@@ -10,7 +10,7 @@ use crate::host::{Ctl, Host};
 
 /// The version as it was found, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
+pub struct PackagecloudVersion {
     pub text: String,
     pub numbers: (u32, u32, u32),
     /// `dpkg-query`, `rpm`, ….
@@ -18,14 +18,14 @@ pub struct Version {
 }
 
 /// The first that knows CloudFront.
-const FIRST: (u32, u32, u32) = (2, 0, 7);
+const FIRST_WITH_CLOUDFRONT: (u32, u32, u32) = (2, 0, 7);
 /// The first whose repository metadata goes through CloudFront too.
-const METADATA: (u32, u32, u32) = (3, 0, 0);
+const FIRST_WITH_METADATA: (u32, u32, u32) = (3, 0, 0);
 
-impl Version {
+impl PackagecloudVersion {
     /// Reads `1:2.0.7-3+b1` and its like.
     #[must_use]
-    pub fn parse(text: &str, by: &'static str) -> Option<Self> {
+    pub fn parse_version(text: &str, by: &'static str) -> Option<Self> {
         let text = text.trim();
         let plain = text.split_once(':').map_or(text, |(_, rest)| rest).trim_start_matches('v');
         let mut numbers = plain.split(|c: char| !c.is_ascii_digit()).map(str::parse);
@@ -37,115 +37,122 @@ impl Version {
 
 /// What a version means: refused before 2.0.7; before 3.0.0 with what stays on S3.
 #[must_use]
-pub fn check(version: Option<&Version>) -> Check {
-    const NAME: &str = "packagecloud-version";
+pub fn check_version(version: Option<&PackagecloudVersion>) -> Check {
+    const CHECK_NAME: &str = "packagecloud-version";
     let Some(version) = version else {
-        return Check::unknown(
-            NAME,
+        return Check::unknown_check(
+            CHECK_NAME,
             "packagecloud:enterprise's version could not be found out; CloudFront needs 2.0.7 or later",
         );
     };
     let found = format!("packagecloud:enterprise {} ({})", version.text, version.by);
-    if version.numbers < FIRST {
-        Check::fail(
-            NAME,
+    if version.numbers < FIRST_WITH_CLOUDFRONT {
+        Check::failed_check(
+            CHECK_NAME,
             format!("{found} knows no CloudFront"),
             "upgrade packagecloud:enterprise to 2.0.7 or later first",
         )
-    } else if version.numbers < METADATA {
-        Check::pass(
-            NAME,
+    } else if version.numbers < FIRST_WITH_METADATA {
+        Check::passed_check(
+            CHECK_NAME,
             format!("{found}: packages go through CloudFront, repository metadata stays on S3 before 3.0.0"),
         )
     } else {
-        Check::pass(NAME, found)
+        Check::passed_check(CHECK_NAME, found)
     }
 }
 
 impl Host {
     /// The version of packagecloud:enterprise on the host, by its package, else by what its package left there.
-    pub async fn version(&self) -> Option<Version> {
+    pub async fn read_version(&self) -> Option<PackagecloudVersion> {
         match &self.ctl {
             Ctl::Command(_) => {}
-            Ctl::Played(_) => return self.played().await,
+            Ctl::Simulated(_) => return self.read_simulated_version().await,
             Ctl::None => return None,
         }
         for name in ["packagecloud", "packagecloud-enterprise"] {
-            if let Some(program) = self.reach.program("dpkg-query").await
-                && let Some(out) =
-                    self.reach.ask(&program, &["-W", "-f=${db:Status-Status} ${Version}", name]).await
+            if let Some(program) = self.transport.find_program("dpkg-query").await
+                && let Some(out) = self
+                    .transport
+                    .query_stdout(&program, &["-W", "-f=${db:Status-Status} ${Version}", name])
+                    .await
                 && let Some(text) = out.strip_prefix("installed ")
-                && let Some(version) = Version::parse(text, "dpkg-query")
+                && let Some(version) = PackagecloudVersion::parse_version(text, "dpkg-query")
             {
                 return Some(version);
             }
-            if let Some(program) = self.rpm().await
-                && let Some(out) = self.reach.ask(&program, &["-q", "--qf", "%{VERSION}\n", name]).await
-                && let Some(version) = out.lines().next().and_then(|line| Version::parse(line, "rpm"))
+            if let Some(program) = self.find_rpm().await
+                && let Some(out) =
+                    self.transport.query_stdout(&program, &["-q", "--qf", "%{VERSION}\n", name]).await
+                && let Some(version) =
+                    out.lines().next().and_then(|line| PackagecloudVersion::parse_version(line, "rpm"))
             {
                 return Some(version);
             }
         }
-        if let Ok(manifest) = self.reach.read("/opt/packagecloud/version-manifest.txt".as_ref()).await
+        if let Ok(manifest) =
+            self.transport.read_file("/opt/packagecloud/version-manifest.txt".as_ref()).await
             && let Some((name, text)) = String::from_utf8_lossy(&manifest).lines().next()?.split_once(' ')
             && name.starts_with("packagecloud")
         {
-            return Version::parse(text, "version-manifest.txt");
+            return PackagecloudVersion::parse_version(text, "version-manifest.txt");
         }
-        self.listed().await
+        self.infer_version_from_help().await
     }
 
     /// rpm, where its database is: without one it would make one, in the home of whoever asks.
-    pub(crate) async fn rpm(&self) -> Option<PathBuf> {
+    pub(crate) async fn find_rpm(&self) -> Option<PathBuf> {
         let databases = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"].into_iter().flat_map(|dir| {
             ["rpmdb.sqlite", "Packages", "Packages.db"].map(|name| Path::new(dir).join(name))
         });
         let databases: Vec<PathBuf> = databases.collect();
-        if self.reach.existing(&databases).await.is_empty() {
+        if self.transport.find_existing(&databases).await.is_empty() {
             return None;
         }
-        self.reach.program("rpm").await
+        self.transport.find_program("rpm").await
     }
 
     /// The version that a sandbox's packagecloud says of itself.
-    async fn played(&self) -> Option<Version> {
+    async fn read_simulated_version(&self) -> Option<PackagecloudVersion> {
         let mut said = None;
-        self.ctl("version", &mut |line| said = Version::parse(line, "the sandbox's")).await.ok()?;
+        self.run_ctl("version", &mut |line| said = PackagecloudVersion::parse_version(line, "the sandbox's"))
+            .await
+            .ok()?;
         said
     }
 
     /// Whether packagecloud-ctl is there, where it shall be run at all.
-    pub async fn ctl_check(&self) -> Option<Check> {
+    pub async fn check_ctl(&self) -> Option<Check> {
         let Ctl::Command(words) = &self.ctl else { return None };
-        let name = format!("packagecloud-ctl{}", self.on());
-        if let Some(program) = self.reach.program(words.first()?).await {
-            return Some(Check::pass(name, program.display().to_string()));
+        let name = format!("packagecloud-ctl{}", self.host_suffix());
+        if let Some(program) = self.transport.find_program(words.first()?).await {
+            return Some(Check::passed_check(name, program.display().to_string()));
         }
-        let failure = self.missing(words.first()?, "reconfigure");
-        Some(Check::fail(name, failure.why, failure.next))
+        let failure = self.missing_program_failure(words.first()?, "reconfigure");
+        Some(Check::failed_check(name, failure.why, failure.next))
     }
 
     /// What `packagecloud-ctl status` prints of its services.
-    pub async fn status(&self) -> Option<String> {
+    pub async fn read_services_status(&self) -> Option<String> {
         let Ctl::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;
-        let program = self.reach.program(first).await?;
+        let program = self.transport.find_program(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
         arguments.push("status");
-        self.reach.said(&program, &arguments).await
+        self.transport.query_all_output(&program, &arguments).await
     }
 
     /// The commands that packagecloud-ctl lists tell one thing: whether it knows CloudFront.
-    pub(crate) async fn listed(&self) -> Option<Version> {
+    pub(crate) async fn infer_version_from_help(&self) -> Option<PackagecloudVersion> {
         let Ctl::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;
-        let program = self.reach.program(first).await?;
+        let program = self.transport.find_program(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
         arguments.push("help");
-        let list = self.reach.said(&program, &arguments).await?;
-        list.contains("bootstrap-cloudfront").then(|| Version {
+        let list = self.transport.query_all_output(&program, &arguments).await?;
+        list.contains("bootstrap-cloudfront").then(|| PackagecloudVersion {
             text: "2.0.7 or later".to_owned(),
-            numbers: FIRST,
+            numbers: FIRST_WITH_CLOUDFRONT,
             by: "packagecloud-ctl lists bootstrap-cloudfront",
         })
     }
@@ -154,25 +161,25 @@ impl Host {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::run::check::Verdict;
+    use crate::model::run::check::CheckVerdict;
 
     #[test]
     fn a_version_means_what_it_can() {
         for (text, numbers, result, says) in [
-            ("2.0.6", (2, 0, 6), Verdict::Fail, "knows no CloudFront"),
-            ("1.9", (1, 9, 0), Verdict::Fail, "knows no CloudFront"),
-            ("2.0.7", (2, 0, 7), Verdict::Pass, "metadata stays on S3"),
-            ("1:2.10.0-3~bpo", (2, 10, 0), Verdict::Pass, "metadata stays on S3"),
-            ("3.0.0+20200101-1\n", (3, 0, 0), Verdict::Pass, "3.0.0"),
-            ("v4", (4, 0, 0), Verdict::Pass, "4"),
+            ("2.0.6", (2, 0, 6), CheckVerdict::Fail, "knows no CloudFront"),
+            ("1.9", (1, 9, 0), CheckVerdict::Fail, "knows no CloudFront"),
+            ("2.0.7", (2, 0, 7), CheckVerdict::Pass, "metadata stays on S3"),
+            ("1:2.10.0-3~bpo", (2, 10, 0), CheckVerdict::Pass, "metadata stays on S3"),
+            ("3.0.0+20200101-1\n", (3, 0, 0), CheckVerdict::Pass, "3.0.0"),
+            ("v4", (4, 0, 0), CheckVerdict::Pass, "4"),
         ] {
-            let version = Version::parse(text, "rpm").unwrap();
+            let version = PackagecloudVersion::parse_version(text, "rpm").unwrap();
             assert_eq!(version.numbers, numbers, "{text}");
-            let check = check(Some(&version));
+            let check = check_version(Some(&version));
             assert_eq!(check.result, result, "{text}");
             assert!(check.detail.contains(says), "{}", check.detail);
         }
-        assert_eq!(Version::parse("package packagecloud is not installed", "rpm"), None);
-        assert_eq!(check(None).result, Verdict::Unknown);
+        assert_eq!(PackagecloudVersion::parse_version("package packagecloud is not installed", "rpm"), None);
+        assert_eq!(check_version(None).result, CheckVerdict::Unknown);
     }
 }

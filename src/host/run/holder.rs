@@ -10,7 +10,7 @@ use crate::host::environment::{clock, users};
 
 /// This run, or another's as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Holder {
+pub(crate) struct LockHolder {
     pid: u32,
     /// Unix seconds, as all of these.
     since: u64,
@@ -29,30 +29,30 @@ pub(crate) struct Holder {
     from: Option<String>,
 }
 
-impl Holder {
+impl LockHolder {
     /// This run, in a lock of its own machine.
-    pub(super) fn here(now: Duration) -> Self {
+    pub(super) fn for_local_lock(now: Duration) -> Self {
         let (pid, since) = (std::process::id(), now.as_secs());
-        Self { pid, since, stage: None, entered: since, rests: false, of: user(), from: None }
+        Self { pid, since, stage: None, entered: since, rests: false, of: find_invoking_user(), from: None }
     }
 
     /// This run, in the lock of another host, by that host's clock.
-    pub(crate) fn there(now: Duration) -> Self {
+    pub(crate) fn for_remote_lock(now: Duration) -> Self {
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { from: Some(machine), ..Self::here(now) }
+        Self { from: Some(machine), ..Self::for_local_lock(now) }
     }
 
     /// The same in another stage, or at its end.
-    pub(crate) fn moved(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
+    pub(crate) fn set_stage(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
         (self.stage, self.rests, self.entered) = (stage, rests, now.as_secs());
     }
 
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a holder is plain data")
     }
 
     /// `process 812 (alice) on laptop`.
-    pub(super) fn who(&self) -> String {
+    pub(super) fn render_process(&self) -> String {
         let of = if self.of.is_empty() { String::new() } else { format!(" ({})", self.of) };
         let from = self.from.as_ref().map(|from| format!(" on {from}")).unwrap_or_default();
         format!("process {}{of}{from}", self.pid)
@@ -60,39 +60,39 @@ impl Holder {
 }
 
 /// What stands in a lock's file, as it is said; `on` is where the lock is.
-pub(super) fn read(text: &[u8], now: Duration, on: &str) -> OtherRun {
-    let Ok(holder) = serde_json::from_slice::<Holder>(text) else {
+pub(super) fn parse_holder(text: &[u8], now: Duration, on: &str) -> OtherRun {
+    let Ok(holder) = serde_json::from_slice::<LockHolder>(text) else {
         // It has the lock, and hasn't said who it is yet.
         let none = String::new;
         return OtherRun {
-            on: on.into(),
+            host: on.into(),
             who: none(),
             since: none(),
             stage: None,
-            stands: none(),
-            rests: false,
+            stage_age: none(),
+            is_idle: false,
         };
     };
     let long = |since: u64| now.saturating_sub(Duration::from_secs(since));
-    let since = clock::written(Duration::from_secs(holder.since));
+    let since = clock::render_utc_time(Duration::from_secs(holder.since));
     OtherRun {
-        on: on.to_owned(),
-        who: holder.who(),
-        since: format!("{since} ({})", clock::ago(long(holder.since))),
+        host: on.to_owned(),
+        who: holder.render_process(),
+        since: format!("{since} ({})", clock::render_age(long(holder.since))),
         stage: holder.stage,
-        stands: clock::span(long(holder.entered)),
-        rests: holder.rests,
+        stage_age: clock::render_duration(long(holder.entered)),
+        is_idle: holder.rests,
     }
 }
 
 /// Who started this, by name: under sudo whoever used it.
-fn user() -> String {
+fn find_invoking_user() -> String {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(name) = set("SUDO_USER") {
         return format!("{name}, by sudo");
     }
     let uid = rustix::process::getuid().as_raw();
-    users::name(uid).or_else(|| set("LOGNAME")).unwrap_or_else(|| format!("user {uid}"))
+    users::read_user_name(uid).or_else(|| set("LOGNAME")).unwrap_or_else(|| format!("user {uid}"))
 }
 
 #[cfg(test)]
@@ -103,21 +103,25 @@ mod tests {
 
     #[test]
     fn it_says_who_and_where_it_stands() {
-        let mut holder = Holder { of: "alice".into(), pid: 812, ..Holder::here(NOW) };
+        let mut holder = LockHolder { of: "alice".into(), pid: 812, ..LockHolder::for_local_lock(NOW) };
         let later = NOW + Duration::from_mins(14);
-        let said = |holder: &Holder| read(holder.text().as_bytes(), later, "this host").to_string();
+        let said =
+            |holder: &LockHolder| parse_holder(holder.to_json().as_bytes(), later, "this host").to_string();
         assert_eq!(
             said(&holder),
             "process 812 (alice) runs since 2026-11-23 20:45:00 UTC (14 minutes ago), before its first stage"
         );
-        holder.moved(Some(Stage::Distribution), false, NOW + Duration::from_mins(12));
+        holder.set_stage(Some(Stage::Distribution), false, NOW + Duration::from_mins(12));
         assert!(said(&holder).ends_with(", in the stage distribution for 2 minutes"), "{}", said(&holder));
-        holder.moved(Some(Stage::Distribution), true, NOW + Duration::from_mins(13));
+        holder.set_stage(Some(Stage::Distribution), true, NOW + Duration::from_mins(13));
         let rests = ", in the stage distribution, which ended 1 minute ago; it waits for its operator";
         assert!(said(&holder).ends_with(rests), "{}", said(&holder));
         // One that has just begun, and one of an older version.
-        assert_eq!(read(b"", later, "web1").whole(), "Another run works on web1: it has only just begun.");
+        assert_eq!(
+            parse_holder(b"", later, "web1").to_sentence(),
+            "Another run works on web1: it has only just begun."
+        );
         let old = br#"{"pid":1,"since":1795466700,"stage":null,"from":"laptop"}"#;
-        assert_eq!(read(old, later, "web1").who, "process 1 on laptop");
+        assert_eq!(parse_holder(old, later, "web1").who, "process 1 on laptop");
     }
 }

@@ -19,15 +19,15 @@ use crate::model::run::{
 };
 
 /// Its file in the state directory.
-pub(super) const EVENTS: &str = "events";
+pub(super) const EVENTS_FILE: &str = "events";
 /// Past this it is written anew with what still counts.
-const MOST: usize = 256 * 1024;
+const JOURNAL_MAX_BYTES: usize = 256 * 1024;
 /// How far a step is says at most this often.
-const BEAT: Duration = Duration::from_millis(500);
+const PROGRESS_MIN_INTERVAL: Duration = Duration::from_millis(500);
 
 /// One event, as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Entry {
+struct JournalEntry {
     /// Unix time.
     at: Duration,
     /// A check doesn't say its own.
@@ -46,25 +46,25 @@ pub(crate) struct Journal {
 
 /// What to write.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Lines {
+pub(crate) enum JournalWrite {
     /// Behind what stands there.
-    More(String),
+    Append(String),
     /// In the place of what stands there.
-    Anew(String),
+    Overwrite(String),
 }
 
 impl Journal {
     /// A stage begins.
-    pub(crate) fn begin(&mut self) -> Lines {
+    pub(crate) fn begin_stage(&mut self) -> JournalWrite {
         *self = Self::default();
-        self.anew()
+        self.rewrite_journal()
     }
 
     /// Keeps an event; `None` where it need not be told.
-    pub(crate) fn keep(&mut self, at: Duration, event: &Event) -> Option<Lines> {
+    pub(crate) fn append_event(&mut self, at: Duration, event: &Event) -> Option<JournalWrite> {
         let step = match event {
             Event::Progress { step, .. } => {
-                if self.paced.is_some_and(|last| last.elapsed() < BEAT) {
+                if self.paced.is_some_and(|last| last.elapsed() < PROGRESS_MIN_INTERVAL) {
                     return None;
                 }
                 self.paced = Some(Instant::now());
@@ -72,35 +72,39 @@ impl Journal {
             }
             _ => None,
         };
-        let entry = Entry { at, stage: event.stage(), event: event.clone() };
+        let entry = JournalEntry { at, stage: event.stage(), event: event.clone() };
         let line = serde_json::to_string(&entry).ok()? + "\n";
         if step.is_some() {
             self.counts.retain(|(of, _)| *of != step);
         }
         self.counts.push((step, line.clone()));
         self.written += line.len();
-        Some(if self.written > MOST { self.anew() } else { Lines::More(line) })
+        Some(if self.written > JOURNAL_MAX_BYTES {
+            self.rewrite_journal()
+        } else {
+            JournalWrite::Append(line)
+        })
     }
 
-    fn anew(&mut self) -> Lines {
+    fn rewrite_journal(&mut self) -> JournalWrite {
         let mut text = format!("{:016x}\n", fastrand::u64(..));
         self.counts.iter().for_each(|(_, line)| text.push_str(line));
         self.written = text.len();
-        Lines::Anew(text)
+        JournalWrite::Overwrite(text)
     }
 }
 
-impl Lines {
+impl JournalWrite {
     /// Into the file at `path`, this user's alone.
-    pub(super) fn write(&self, path: &Path) {
+    pub(super) fn write_to_file(&self, path: &Path) {
         let mut options = OpenOptions::new();
         options.create(true).mode(0o600);
         // Whoever watches has it open: the file stays the same one.
         let _ = match self {
-            Self::More(text) => {
+            Self::Append(text) => {
                 options.append(true).open(path).and_then(|mut file| file.write_all(text.as_bytes()))
             }
-            Self::Anew(text) => {
+            Self::Overwrite(text) => {
                 let write = |mut file: File| {
                     file.set_len(0)?;
                     file.rewind()?;
@@ -114,24 +118,24 @@ impl Lines {
 
 /// How much of a journal has been read: its first line tells one that was begun anew.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Read {
+pub struct JournalPosition {
     pub(super) head: String,
     pub(super) at: usize,
 }
 
 /// What came since.
 #[derive(Debug, Default, PartialEq)]
-pub struct News {
+pub struct NewEvents {
     /// What was read before is over.
-    pub anew: bool,
+    pub restarted: bool,
     /// Each with its Unix time.
     pub events: Vec<(Duration, Event)>,
 }
 
-impl Read {
+impl JournalPosition {
     /// Takes `bytes`, which follow what was read where the file's first line is still the one that it was, and are the
     /// whole file else.
-    pub(super) fn take(&mut self, head: &str, bytes: &[u8]) -> News {
+    pub(super) fn parse_new_events(&mut self, head: &str, bytes: &[u8]) -> NewEvents {
         let anew = head != self.head;
         if anew {
             *self = Self { head: head.to_owned(), at: 0 };
@@ -140,23 +144,24 @@ impl Read {
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         self.at += whole;
         let lines = bytes[..whole].split(|byte| *byte == b'\n');
-        let events = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok()).map(|entry| {
-            let event = match entry.event {
-                Event::Check { check, .. } => Event::Check { stage: entry.stage, check },
-                other => other,
-            };
-            (entry.at, event)
-        });
-        News { anew, events: events.collect() }
+        let events =
+            lines.filter_map(|line| serde_json::from_slice::<JournalEntry>(line).ok()).map(|entry| {
+                let event = match entry.event {
+                    Event::Check { check, .. } => Event::Check { stage: entry.stage, check },
+                    other => other,
+                };
+                (entry.at, event)
+            });
+        NewEvents { restarted: anew, events: events.collect() }
     }
 
     /// The same of a file here.
-    pub(super) fn of(&mut self, path: &Path) -> News {
+    pub(super) fn read_new_events(&mut self, path: &Path) -> NewEvents {
         let bytes = std::fs::read(path).unwrap_or_default();
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let from = if head == self.head { self.at.min(bytes.len()) } else { 0 };
-        self.take(&head, &bytes[from..])
+        self.parse_new_events(&head, &bytes[from..])
     }
 }
 
@@ -165,70 +170,82 @@ mod tests {
     use super::*;
     use crate::model::run::{
         check::Check,
-        event::{End, Pace},
+        event::{ProgressStats, StageEnd},
     };
 
-    fn started(text: &str) -> Event {
+    fn started_event(text: &str) -> Event {
         Event::Started { stage: Stage::Secret, step: Step::Secret, text: text.into() }
     }
 
     #[test]
     fn what_is_kept_is_read_back_as_it_was_said() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(EVENTS);
+        let path = dir.path().join(EVENTS_FILE);
         let mut journal = Journal::default();
-        let mut read = Read::default();
+        let mut read = JournalPosition::default();
         let at = Duration::from_secs(7);
-        journal.begin().write(&path);
-        assert!(read.of(&path).anew);
-        let check = Check::fail("clock", "it is off", "set it");
+        journal.begin_stage().write_to_file(&path);
+        assert!(read.read_new_events(&path).restarted);
+        let check = Check::failed_check("clock", "it is off", "set it");
         let said = [
-            started("a secret\nof two lines"),
+            started_event("a secret\nof two lines"),
             Event::Check { stage: Stage::GoLive, check },
-            Event::Ended { stage: Stage::Secret, step: None, end: End::Applied, text: String::new() },
+            Event::Ended { stage: Stage::Secret, step: None, end: StageEnd::Applied, text: String::new() },
         ];
         for event in &said {
-            journal.keep(at, event).unwrap().write(&path);
-            assert_eq!(read.of(&path), News { anew: false, events: vec![(at, event.clone())] });
+            journal.append_event(at, event).unwrap().write_to_file(&path);
+            assert_eq!(
+                read.read_new_events(&path),
+                NewEvents { restarted: false, events: vec![(at, event.clone())] }
+            );
         }
-        assert_eq!(read.of(&path).events, []);
-        journal.begin().write(&path);
-        journal.keep(at, &started("again")).unwrap().write(&path);
-        assert_eq!(read.of(&path), News { anew: true, events: vec![(at, started("again"))] });
+        assert_eq!(read.read_new_events(&path).events, []);
+        journal.begin_stage().write_to_file(&path);
+        journal.append_event(at, &started_event("again")).unwrap().write_to_file(&path);
+        assert_eq!(
+            read.read_new_events(&path),
+            NewEvents { restarted: true, events: vec![(at, started_event("again"))] }
+        );
         // Half a line is read once it is whole.
-        let Some(Lines::More(line)) = journal.keep(at, &started("whole")) else { panic!() };
+        let Some(JournalWrite::Append(line)) = journal.append_event(at, &started_event("whole")) else {
+            panic!()
+        };
         let (first, rest) = line.split_at(20);
-        Lines::More(first.to_owned()).write(&path);
-        assert_eq!(read.of(&path).events, []);
-        Lines::More(rest.to_owned()).write(&path);
-        assert_eq!(read.of(&path).events, [(at, started("whole"))]);
+        JournalWrite::Append(first.to_owned()).write_to_file(&path);
+        assert_eq!(read.read_new_events(&path).events, []);
+        JournalWrite::Append(rest.to_owned()).write_to_file(&path);
+        assert_eq!(read.read_new_events(&path).events, [(at, started_event("whole"))]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_stays_small_however_long_the_run_is() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(EVENTS);
+        let path = dir.path().join(EVENTS_FILE);
         let mut journal = Journal::default();
-        let mut read = Read::default();
-        journal.begin().write(&path);
-        journal.keep(Duration::ZERO, &started("begun")).unwrap().write(&path);
+        let mut read = JournalPosition::default();
+        journal.begin_stage().write_to_file(&path);
+        journal.append_event(Duration::ZERO, &started_event("begun")).unwrap().write_to_file(&path);
         let (mut anew, mut last) = (0, None);
         for done in 0..10_000 {
-            tokio::time::advance(BEAT).await;
-            let pace = Some(Pace { done: Some(done), ..Pace::default() });
+            tokio::time::advance(PROGRESS_MIN_INTERVAL).await;
+            let pace = Some(ProgressStats { done: Some(done), ..ProgressStats::default() });
             let event =
                 Event::Progress { stage: Stage::Reindex, step: Step::Objects, text: "x".repeat(50), pace };
-            journal.keep(Duration::from_secs(done), &event).unwrap().write(&path);
-            assert_eq!(journal.keep(Duration::from_secs(done), &event), None, "not more often than that");
-            let news = read.of(&path);
-            if news.anew {
+            journal.append_event(Duration::from_secs(done), &event).unwrap().write_to_file(&path);
+            assert_eq!(
+                journal.append_event(Duration::from_secs(done), &event),
+                None,
+                "not more often than that"
+            );
+            let news = read.read_new_events(&path);
+            if news.restarted {
                 anew += 1;
-                assert!(done == 0 || news.events[0].1 == started("begun"), "what counts is said again");
+                assert!(done == 0 || news.events[0].1 == started_event("begun"), "what counts is said again");
             }
             last = news.events.last().cloned();
             assert_eq!(last.as_ref().unwrap().1, event);
         }
         assert!(anew > 2 && last.is_some());
-        assert!(std::fs::metadata(&path).unwrap().len() < 2 * MOST as u64);
+        assert!(std::fs::metadata(&path).unwrap().len() < 2 * JOURNAL_MAX_BYTES as u64);
     }
 }

@@ -4,21 +4,21 @@ use crate::model::{run::failure::Failure, secret::Secret};
 
 use crate::host::Host;
 
-const SECRET: &str = "managed-secret";
+const PENDING_SECRET_NOTE: &str = "managed-secret";
 
 impl Host {
     /// Keeps it; says where.
-    pub fn await_secret(&self, secret: &Secret) -> Result<std::path::PathBuf, Failure> {
-        self.state.write(&self.note_name(SECRET), secret.expose().as_bytes())
+    pub fn store_pending_secret(&self, secret: &Secret) -> Result<std::path::PathBuf, Failure> {
+        self.state.write_file(&self.note_file_name(PENDING_SECRET_NOTE), secret.expose_secret().as_bytes())
     }
 
     /// What is kept.
     #[must_use]
-    pub fn awaited_secret(&self) -> Option<Secret> {
-        self.noted(SECRET).map(Secret::new)
+    pub fn read_pending_secret(&self) -> Option<Secret> {
+        self.read_note(PENDING_SECRET_NOTE).map(Secret::new)
     }
 
-    pub fn forget_awaited(&self) {
-        self.forget_note(SECRET);
+    pub fn remove_pending_secret(&self) {
+        self.remove_note(PENDING_SECRET_NOTE);
     }
 }

@@ -3,86 +3,89 @@
 //! It lies where a run on that host keeps its own, so each is told of the other; what can't be left there stops nothing.
 
 use super::{
-    holder::{self, Holder},
+    holder::{self, LockHolder},
     journal,
-    lock::Refused,
+    lock::LockError,
     state,
-    stop_request::{Asked, REQUEST},
+    stop_request::{STOP_REQUEST_FILE, StopRequest},
 };
 use crate::host::{
-    Host, Reach, Ssh,
-    transport::ssh::lock::{Held, Taken},
+    Host, Ssh, Transport,
+    transport::ssh::lock::{LockAttempt, SshLock},
 };
 
 /// The lock of another host.
-pub type Hold = Held;
+pub type RemoteLock = SshLock;
 
 /// Another host.
-pub struct Afar<'a>(&'a Ssh);
+pub struct RemoteState<'a>(&'a Ssh);
 
-const NOTE: &str = r#"cat -- "$1/$2" 2>/dev/null; return 0"#;
+const READ_NOTE_SCRIPT: &str = r#"cat -- "$1/$2" 2>/dev/null; return 0"#;
 
-const LEAVE: &str = r#"mkdir -p -m 700 -- "$1" 2>/dev/null
+const WRITE_NOTE_SCRIPT: &str = r#"mkdir -p -m 700 -- "$1" 2>/dev/null
 (printf %s "$3" >"$1/$2.new" && mv -f -- "$1/$2.new" "$1/$2") 2>/dev/null"#;
 
 /// The state directory, the first line of the journal as it was, how much of it is known: the first line, and what came
 /// since, or all of it where it was begun anew.
-const HEARD: &str = r#"[ -r "$1/events" ] || return 0
+const READ_EVENTS_SCRIPT: &str = r#"[ -r "$1/events" ] || return 0
 head=$(head -n 1 "$1/events")
 printf '%s\n' "$head"
 if [ "$head" = "$2" ]; then tail -c +$(($3+1)) -- "$1/events"; else cat -- "$1/events"; fi
 return 0"#;
 
-impl<'a> Afar<'a> {
+impl<'a> RemoteState<'a> {
     #[must_use]
-    pub fn of(host: &'a Host) -> Option<Self> {
-        match &host.reach {
-            Reach::Local => None,
-            Reach::Ssh(line) => Some(Self(line)),
+    pub fn from_host(host: &'a Host) -> Option<Self> {
+        match &host.transport {
+            Transport::Local => None,
+            Transport::Ssh(line) => Some(Self(line)),
         }
     }
 
     #[must_use]
-    pub fn name(&self) -> &str {
-        self.0.name()
+    pub fn host_name(&self) -> &str {
+        self.0.host_name()
     }
 
     /// What a run left there.
-    pub async fn note(&self, name: &str) -> Option<String> {
-        let said = self.0.run(NOTE, &[state::ROOTS, name]).await.ok()?;
+    pub async fn read_note(&self, name: &str) -> Option<String> {
+        let said = self.0.run_script(READ_NOTE_SCRIPT, &[state::ROOT_STATE_DIR, name]).await.ok()?;
         Some(String::from_utf8_lossy(&said.out).into_owned()).filter(|text| !text.is_empty())
     }
 
-    pub async fn leave_note(&self, name: &str, text: &str) {
-        let _ = self.0.run(LEAVE, &[state::ROOTS, name, text]).await;
+    pub async fn write_note(&self, name: &str, text: &str) {
+        let _ = self.0.run_script(WRITE_NOTE_SCRIPT, &[state::ROOT_STATE_DIR, name, text]).await;
     }
 
     /// Asks the run that holds the lock there to end after its request in flight.
-    pub async fn ask_to_end(&self, now: std::time::Duration) {
-        self.leave_note(REQUEST, &Holder::there(now).who()).await;
+    pub async fn request_stop(&self, now: std::time::Duration) {
+        self.write_note(STOP_REQUEST_FILE, &LockHolder::for_remote_lock(now).render_process()).await;
     }
 
     /// What the run that holds the lock there has said since `read`.
-    pub async fn heard(&self, read: &mut journal::Read) -> journal::News {
-        let known = [state::ROOTS, &read.head, &read.at.to_string()];
-        let out = self.0.run(HEARD, &known).await.map(|said| said.out).unwrap_or_default();
+    pub async fn read_new_events(&self, read: &mut journal::JournalPosition) -> journal::NewEvents {
+        let known = [state::ROOT_STATE_DIR, &read.head, &read.at.to_string()];
+        let out =
+            self.0.run_script(READ_EVENTS_SCRIPT, &known).await.map(|said| said.out).unwrap_or_default();
         let Some(end) = out.iter().position(|byte| *byte == b'\n') else {
-            return journal::News::default();
+            return journal::NewEvents::default();
         };
-        read.take(&String::from_utf8_lossy(&out[..end]), &out[end + 1..])
+        read.parse_new_events(&String::from_utf8_lossy(&out[..end]), &out[end + 1..])
     }
 }
 
 impl Host {
     /// Takes the lock of another host; `None` where it has none to take.
-    pub async fn hold(&self, asked: &Asked) -> Result<Option<Held>, Refused> {
-        let Reach::Ssh(line) = &self.reach else { return Ok(None) };
-        match line.hold(state::ROOTS, &self.clock, asked).await {
-            Taken::Holds(held) => Ok(Some(*held)),
-            Taken::Without => Ok(None),
-            Taken::By(text) => {
-                Err(Refused::Held(Box::new(holder::read(&text, self.clock.now(), line.name()))))
-            }
+    pub async fn acquire_remote_lock(&self, asked: &StopRequest) -> Result<Option<SshLock>, LockError> {
+        let Transport::Ssh(line) = &self.transport else { return Ok(None) };
+        match line.acquire_lock(state::ROOT_STATE_DIR, &self.clock, asked).await {
+            LockAttempt::Acquired(held) => Ok(Some(*held)),
+            LockAttempt::Unavailable => Ok(None),
+            LockAttempt::HeldBy(text) => Err(LockError::Held(Box::new(holder::parse_holder(
+                &text,
+                self.clock.now(),
+                line.host_name(),
+            )))),
         }
     }
 }

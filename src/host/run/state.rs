@@ -19,7 +19,7 @@ use crate::host::{environment::clock, redact::Redactor};
 
 /// The state directory, open. Clones share it.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct HostStateDir {
     dir: PathBuf,
     log: Arc<Mutex<Option<File>>>,
 }
@@ -27,7 +27,7 @@ pub struct State {
 /// What the last run said, and where it was left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Left {
+pub struct SavedRun {
     pub answers: Answers,
     /// The stage that it was in; `None` where it went to its end.
     pub stage: Option<Stage>,
@@ -38,25 +38,25 @@ pub struct Left {
 }
 
 /// Where the state lies that root keeps.
-pub const ROOTS: &str = "/var/lib/packagecloud-cloudfront";
+pub const ROOT_STATE_DIR: &str = "/var/lib/packagecloud-cloudfront";
 
 /// Where the state lies without `--state-dir`.
 #[must_use]
-pub fn default_dir() -> PathBuf {
-    const NAME: &str = "packagecloud-cloudfront";
+pub fn default_state_dir() -> PathBuf {
+    const STATE_DIR_NAME: &str = "packagecloud-cloudfront";
     if rustix::process::geteuid().is_root() {
-        return PathBuf::from(ROOTS);
+        return PathBuf::from(ROOT_STATE_DIR);
     }
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
-    home.unwrap_or_else(std::env::temp_dir).join(NAME)
+    home.unwrap_or_else(std::env::temp_dir).join(STATE_DIR_NAME)
 }
 
-impl State {
+impl HostStateDir {
     /// Opens the directory, or makes it (0700); the log goes to `log_file`, else to `log` in it.
     pub fn open(dir: &Path, log_file: Option<&Path>) -> Result<Self, Failure> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
-            Failure::other(
+            Failure::other_failure(
                 format!("state directory {}", dir.display()),
                 error.to_string(),
                 "name another one with --state-dir DIR",
@@ -67,7 +67,7 @@ impl State {
             Ok(file) => Some(file),
             // A log that was asked for must be one; the usual one isn't worth stopping for.
             Err(error) if log_file.is_some() => {
-                return Err(Failure::usage(
+                return Err(Failure::usage_failure(
                     format!("--log-file {}", path.display()),
                     error.to_string(),
                     "name a file that can be written",
@@ -82,7 +82,7 @@ impl State {
     /// stopped by that. Switching off must work on a full disk; packagecloud-ctl's lines go below the temporary
     /// directory then, where they can.
     #[must_use]
-    pub fn lost(dir: &Path) -> Self {
+    pub fn open_temporary(dir: &Path) -> Self {
         let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
         let other = std::env::temp_dir().join(name);
         let made = fs::DirBuilder::new().mode(0o700).create(&other);
@@ -95,17 +95,17 @@ impl State {
     }
 
     /// Adds a line to the log, with its time, past the redactor. A log that can't be written stops nothing.
-    pub fn log(&self, now: Duration, redactor: &Redactor, line: &str) {
+    pub fn append_log(&self, now: Duration, redactor: &Redactor, line: &str) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = log.as_mut() {
-            let now = clock::written(now);
+            let now = clock::render_utc_time(now);
             let lines: Vec<String> = line
                 .lines()
                 .map(|line| {
                     format!(
                         "{now} {}
 ",
-                        redactor.clean(line)
+                        redactor.redact_line(line)
                     )
                 })
                 .collect();
@@ -115,7 +115,7 @@ impl State {
 
     /// What the last run left, and a note where that can't be read.
     #[must_use]
-    pub fn left(&self) -> (Option<Left>, Option<String>) {
+    pub fn read_saved_run(&self) -> (Option<SavedRun>, Option<String>) {
         let path = self.dir.join("answers.json");
         let read = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return (None, None),
@@ -129,35 +129,35 @@ impl State {
     }
 
     /// Keeps the answers and the stage for the next start; a note where that can't be done.
-    pub fn keep(&self, left: &Left) -> Option<String> {
+    pub fn write_saved_run(&self, left: &SavedRun) -> Option<String> {
         let bytes = serde_json::to_vec_pretty(left).expect("answers are plain data, whose keys are strings");
-        self.write("answers.json", &bytes).err().map(|failure| failure.to_string())
+        self.write_file("answers.json", &bytes).err().map(|failure| failure.to_string())
     }
 
     /// A file of the directory, such as the reindex's cursor; `None` where it isn't there or can't be read.
     #[must_use]
-    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn read_file(&self, name: &str) -> Option<Vec<u8>> {
         fs::read(self.dir.join(name)).ok()
     }
 
     /// Writes a file of the directory, whole or not at all, 0600; says where it is.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
         let path = self.dir.join(name);
         let fresh = self.dir.join(format!(".{name}.{:016x}.new", fastrand::u64(..)));
-        crate::host::transport::write_new(&fresh, bytes).and_then(|()| fs::rename(&fresh, &path)).map_err(
-            |error| {
+        crate::host::transport::write_new_file(&fresh, bytes)
+            .and_then(|()| fs::rename(&fresh, &path))
+            .map_err(|error| {
                 let _ = fs::remove_file(&fresh);
-                Failure::other(
+                Failure::other_failure(
                     path.display().to_string(),
                     error.to_string(),
                     "make room there, or name another --state-dir DIR",
                 )
-            },
-        )?;
+            })?;
         Ok(path)
     }
 
-    pub fn remove(&self, name: &str) {
+    pub fn remove_file(&self, name: &str) {
         let _ = fs::remove_file(self.dir.join(name));
     }
 
@@ -165,26 +165,26 @@ impl State {
     pub fn save_policy(&self, now: Duration, of: &str, document: &str) -> Result<PathBuf, Failure> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
         let of: String = of.chars().map(plain).collect();
-        let mut name = format!("policy-{of}.{}.json", clock::stamp(now));
+        let mut name = format!("policy-{of}.{}.json", clock::render_file_stamp(now));
         let mut count = 2;
         while self.dir.join(&name).exists() {
-            name = format!("policy-{of}.{}-{count}.json", clock::stamp(now));
+            name = format!("policy-{of}.{}-{count}.json", clock::render_file_stamp(now));
             count += 1;
         }
-        self.write(&name, document.as_bytes())
+        self.write_file(&name, document.as_bytes())
     }
 
     /// Puts what `c` copied into a file of its own, 0600; says where.
-    pub fn clipboard(&self, text: &str) -> Result<PathBuf, Failure> {
-        self.write("clipboard", text.as_bytes())
+    pub fn write_clipboard_file(&self, text: &str) -> Result<PathBuf, Failure> {
+        self.write_file("clipboard", text.as_bytes())
     }
 }
 
 /// One of its own, for a test.
 #[cfg(test)]
-pub(super) fn fresh() -> (tempfile::TempDir, State) {
+pub(super) fn temporary_state_dir() -> (tempfile::TempDir, HostStateDir) {
     let root = tempfile::tempdir().expect("there is room");
-    let state = State::open(&root.path().join("a/b"), None).expect("it can be made");
+    let state = HostStateDir::open(&root.path().join("a/b"), None).expect("it can be made");
     (root, state)
 }
 
@@ -197,23 +197,23 @@ mod tests {
 
     const NOW: Duration = Duration::from_mins(29_924_445);
 
-    fn mode(path: &Path) -> u32 {
+    fn read_file_mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
     #[test]
     fn what_is_left_is_found_again_and_what_is_broken_is_ignored_with_a_note() {
-        let (_root, state) = fresh();
-        assert_eq!(mode(state.dir()), 0o700);
-        assert_eq!(state.left(), (None, None));
+        let (_root, state) = temporary_state_dir();
+        assert_eq!(read_file_mode(state.dir()), 0o700);
+        assert_eq!(state.read_saved_run(), (None, None));
         let answers = Answers { goal: Some(Goal::Upgrade), bucket: Some("b".into()), ..Answers::default() };
-        let left = Left { answers, stage: Some(Stage::Bootstrap), when: 7, on: None };
-        assert_eq!(state.keep(&left), None);
-        assert_eq!(state.left(), (Some(left), None));
-        assert_eq!(mode(&state.dir().join("answers.json")), 0o600);
+        let left = SavedRun { answers, stage: Some(Stage::Bootstrap), when: 7, on: None };
+        assert_eq!(state.write_saved_run(&left), None);
+        assert_eq!(state.read_saved_run(), (Some(left), None));
+        assert_eq!(read_file_mode(&state.dir().join("answers.json")), 0o600);
         for broken in ["", "{\"stage\":\"nowhere\"}", "\u{0}\u{1}"] {
             fs::write(state.dir().join("answers.json"), broken).unwrap();
-            let (left, note) = state.left();
+            let (left, note) = state.read_saved_run();
             assert_eq!(left, None);
             assert!(note.unwrap().contains("answers.json is ignored"), "{broken}");
         }
@@ -221,18 +221,18 @@ mod tests {
 
     #[test]
     fn the_log_holds_no_secret_and_saved_documents_are_0600() {
-        let (_root, state) = fresh();
+        let (_root, state) = temporary_state_dir();
         let redactor = Redactor::default();
-        redactor.learn(&Secret::new("hunter22"));
-        state.log(NOW, &redactor, "one \u{1b}[31mhunter22\ntwo");
+        redactor.learn_secret(&Secret::new("hunter22"));
+        state.append_log(NOW, &redactor, "one \u{1b}[31mhunter22\ntwo");
         let log = fs::read_to_string(state.dir().join("log")).unwrap();
         assert_eq!(log, "2026-11-23 20:45:00 UTC one (hidden)\n2026-11-23 20:45:00 UTC two\n");
         let first = state.save_policy(NOW, "bucket/../x", "{}").unwrap();
         let second = state.save_policy(NOW, "bucket/../x", "{1}").unwrap();
         assert_eq!(first.file_name().unwrap(), "policy-bucket_.._x.20261123T204500Z.json");
         assert_eq!(fs::read_to_string(first).unwrap(), "{}", "an older one is never overwritten");
-        for path in [second, state.clipboard("x").unwrap(), state.dir().join("log")] {
-            assert_eq!(mode(&path), 0o600, "{}", path.display());
+        for path in [second, state.write_clipboard_file("x").unwrap(), state.dir().join("log")] {
+            assert_eq!(read_file_mode(&path), 0o600, "{}", path.display());
         }
     }
 
@@ -240,9 +240,9 @@ mod tests {
     fn a_directory_or_log_that_cant_be_made_is_told() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("file"), "").unwrap();
-        let failure = State::open(&root.path().join("file/state"), None).unwrap_err();
+        let failure = HostStateDir::open(&root.path().join("file/state"), None).unwrap_err();
         assert!(failure.next.contains("--state-dir"));
-        let failure = State::open(root.path(), Some(&root.path().join("no/log"))).unwrap_err();
+        let failure = HostStateDir::open(root.path(), Some(&root.path().join("no/log"))).unwrap_err();
         assert!(failure.what.contains("--log-file"));
     }
 }

@@ -13,29 +13,29 @@ use std::{
 use tokio::sync::watch;
 
 /// Its file in the state directory; it holds who asked.
-pub(super) const REQUEST: &str = "take-over";
+pub(super) const STOP_REQUEST_FILE: &str = "take-over";
 /// How often it is looked for.
-const BEAT: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Who asked this run to end, once somebody has. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Asked(Arc<watch::Sender<Option<String>>>);
+pub struct StopRequest(Arc<watch::Sender<Option<String>>>);
 
-impl Default for Asked {
+impl Default for StopRequest {
     fn default() -> Self {
         Self(Arc::new(watch::Sender::new(None)))
     }
 }
 
-impl Asked {
+impl StopRequest {
     /// Waits until somebody asks: who it is.
-    pub async fn by(&self) -> String {
+    pub async fn wait_for_requester(&self) -> String {
         let mut heard = self.0.subscribe();
         let said = heard.wait_for(Option::is_some).await;
         said.map(|who| who.clone().unwrap_or_default()).unwrap_or_default()
     }
 
-    pub(crate) fn say(&self, who: &str) {
+    pub(crate) fn record_requester(&self, who: &str) {
         self.0.send_if_modified(|asked| {
             let first = asked.is_none();
             asked.get_or_insert_with(|| who.trim().to_owned());
@@ -44,18 +44,18 @@ impl Asked {
     }
 
     /// Looks for the request at `path` until `held` hangs up: on a thread, since it is asked in real time, whatever waits.
-    pub(super) fn listen(&self, path: PathBuf, held: Receiver<()>) {
+    pub(super) fn watch_request_file(&self, path: PathBuf, held: Receiver<()>) {
         // One that was left for a run before this one asks nothing of this one.
         let _ = fs::remove_file(&path);
         let asked = self.clone();
         let listener = std::thread::Builder::new().name("take-over".to_owned());
         // Without it nobody can ask, and nothing else is lost.
         let _ = listener.spawn(move || {
-            while held.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+            while held.recv_timeout(POLL_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 if let Some(who) = fs::read_to_string(&path).ok().filter(|who| !who.is_empty()) {
                     // Gone before it is heard: whoever acts on it finds none left.
                     let _ = fs::remove_file(&path);
-                    asked.say(&who);
+                    asked.record_requester(&who);
                 }
             }
         });

@@ -10,26 +10,26 @@ use std::{
 
 use crate::model::run::failure::Failure;
 
-use super::{hash, told};
+use super::{file_failure, sha256_hex};
 
-pub(super) fn replace(path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), Failure> {
-    let target = fs::canonicalize(path).map_err(|error| told(path, &error))?;
-    let old = unchanged(path, &target, seen)?;
-    let meta = fs::metadata(&target).map_err(|error| told(path, &error))?;
-    write_new(backup, &old).map_err(|error| match error.kind() {
+pub(super) fn replace_file(path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), Failure> {
+    let target = fs::canonicalize(path).map_err(|error| file_failure(path, &error))?;
+    let old = read_if_unchanged(path, &target, seen)?;
+    let meta = fs::metadata(&target).map_err(|error| file_failure(path, &error))?;
+    write_new_file(backup, &old).map_err(|error| match error.kind() {
         // Another run chose the same name within the same second, and writes now.
         io::ErrorKind::AlreadyExists => {
-            Failure::drifted(path.display().to_string(), "another run changes it at this moment")
+            Failure::drift_failure(path.display().to_string(), "another run changes it at this moment")
         }
-        _ => told(backup, &error),
+        _ => file_failure(backup, &error),
     })?;
     // It is as secret as the file, and its owner's.
     let _ = lchown(backup, Some(meta.uid()), Some(meta.gid()));
-    let fresh = sibling(&target);
-    let placed = write_beside(&fresh, bytes, &target, &meta)
-        .map_err(|error| told(path, &error))
-        .and_then(|()| unchanged(path, &target, seen))
-        .and_then(|_| fs::rename(&fresh, &target).map_err(|error| told(path, &error)));
+    let fresh = temporary_sibling_path(&target);
+    let placed = write_replacement(&fresh, bytes, &target, &meta)
+        .map_err(|error| file_failure(path, &error))
+        .and_then(|()| read_if_unchanged(path, &target, seen))
+        .and_then(|_| fs::rename(&fresh, &target).map_err(|error| file_failure(path, &error)));
     if let Err(failure) = placed {
         // Nothing was replaced, so neither is needed; what can't be removed does no harm.
         let _ = fs::remove_file(&fresh);
@@ -46,19 +46,19 @@ pub(super) fn replace(path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> R
 }
 
 /// The file's bytes, where they are still those that were seen.
-fn unchanged(path: &Path, target: &Path, seen: &str) -> Result<Vec<u8>, Failure> {
-    let bytes = fs::read(target).map_err(|error| told(path, &error))?;
-    if hash(&bytes) == seen {
+fn read_if_unchanged(path: &Path, target: &Path, seen: &str) -> Result<Vec<u8>, Failure> {
+    let bytes = fs::read(target).map_err(|error| file_failure(path, &error))?;
+    if sha256_hex(&bytes) == seen {
         Ok(bytes)
     } else {
-        Err(Failure::drifted(
+        Err(Failure::drift_failure(
             path.display().to_string(),
             "it was changed since it was read, so it was not overwritten",
         ))
     }
 }
 
-fn sibling(target: &Path) -> PathBuf {
+fn temporary_sibling_path(target: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(target.file_name().unwrap_or_default());
     name.push(format!(".{:016x}.new", fastrand::u64(..)));
@@ -66,7 +66,7 @@ fn sibling(target: &Path) -> PathBuf {
 }
 
 /// Writes a file that isn't there yet, 0600, down to the disk; leaves nothing where it fails.
-pub(in crate::host) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(in crate::host) fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     if written.is_err() {
@@ -75,28 +75,28 @@ pub(in crate::host) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-fn write_beside(fresh: &Path, bytes: &[u8], target: &Path, meta: &fs::Metadata) -> io::Result<()> {
-    write_new(fresh, bytes)?;
+fn write_replacement(fresh: &Path, bytes: &[u8], target: &Path, meta: &fs::Metadata) -> io::Result<()> {
+    write_new_file(fresh, bytes)?;
     let file = OpenOptions::new().write(true).open(fresh)?;
     let own = file.metadata()?;
     if (own.uid(), own.gid()) != (meta.uid(), meta.gid()) {
         std::os::unix::fs::fchown(&file, Some(meta.uid()), Some(meta.gid()))?;
     }
-    attributes(target, &file);
+    copy_extended_attributes(target, &file);
     file.set_permissions(fs::Permissions::from_mode(meta.mode() & 0o7777))?;
     file.sync_all()
 }
 
 /// What is true of the bytes and not of the file: measured of the old ones, it would be wrong of the new.
-const OF_THE_BYTES: [&[u8]; 3] = [b"security.ima", b"security.evm", b"security.capability"];
+const CONTENT_BOUND_XATTRS: [&[u8]; 3] = [b"security.ima", b"security.evm", b"security.capability"];
 
 /// SELinux's label, access control lists and whatever else is attached, as far as it can be kept.
-fn attributes(from: &Path, to: &File) {
+fn copy_extended_attributes(from: &Path, to: &File) {
     let mut names = vec![0; 65_536];
     let length = rustix::fs::listxattr(from, names.as_mut_slice()).unwrap_or(0);
     for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let mut value = vec![0; 65_536];
-        if !OF_THE_BYTES.contains(&name)
+        if !CONTENT_BOUND_XATTRS.contains(&name)
             && let Ok(length) = rustix::fs::getxattr(from, name, value.as_mut_slice())
         {
             let _ = rustix::fs::fsetxattr(to, name, &value[..length], rustix::fs::XattrFlags::empty());

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::model::{
-    packagecloud::settings::{Key, Values},
+    packagecloud::settings::{SettingKey, SettingValues},
     run::check::Check,
 };
 
@@ -20,7 +20,7 @@ pub enum Ownership {
 
 /// Who the credentials are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct CallerIdentity {
     pub arn: String,
     pub account: String,
     /// Seconds by which this machine's clock is ahead of AWS's (negative: behind); `None` where AWS's is not known.
@@ -28,7 +28,7 @@ pub struct Caller {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Role {
+pub struct IamRole {
     pub name: String,
     pub arn: String,
     /// `AROA…`: changes when a role is deleted and made again under the same name.
@@ -52,7 +52,7 @@ pub struct KmsKey {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Function {
+pub struct LambdaFunction {
     /// Without a version.
     pub arn: String,
     pub ownership: Ownership,
@@ -86,7 +86,7 @@ pub struct FunctionVersion {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OriginAccessIdentity {
+pub struct CloudFrontOriginAccessIdentity {
     /// `E…`.
     pub id: String,
     pub canonical_user_id: String,
@@ -107,11 +107,11 @@ pub struct CachePolicy {
     /// With our name and Comment.
     pub ownership: Ownership,
     /// Whether its TTLs and key are those of contract section 5.
-    pub right: bool,
+    pub is_correct: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Distribution {
+pub struct CloudFrontDistribution {
     /// `E…`.
     pub id: String,
     pub arn: String,
@@ -126,9 +126,9 @@ pub struct Distribution {
     pub aliases: Vec<String>,
     /// The ARN of the ACM certificate that its aliases are served with.
     pub certificate: Option<String>,
-    pub origins: Vec<Origin>,
+    pub origins: Vec<DistributionOrigin>,
     /// The default behavior first.
-    pub behaviors: Vec<Behavior>,
+    pub behaviors: Vec<DistributionBehavior>,
     pub continuous_deployment: bool,
     pub web_acl: Option<String>,
     /// What section 5 wants and it hasn't: `viewer protocol policy is redirect-to-https`, one fragment each; empty is right.
@@ -136,7 +136,7 @@ pub struct Distribution {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct DistributionOrigin {
     pub id: String,
     pub domain: String,
     /// The identity's id, `E…`, without its prefix.
@@ -146,7 +146,7 @@ pub struct Origin {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Behavior {
+pub struct DistributionBehavior {
     /// `None` is the default behavior.
     pub path: Option<String>,
     pub origin: String,
@@ -157,17 +157,17 @@ pub struct Behavior {
     pub viewer_request_function: Option<String>,
 }
 
-impl Distribution {
+impl CloudFrontDistribution {
     /// Whether it is reached under this name: its own, or an alias.
     #[must_use]
-    pub fn answers_to(&self, name: &str) -> bool {
+    pub fn has_domain_name(&self, name: &str) -> bool {
         self.domain == name || self.aliases.iter().any(|alias| alias == name)
     }
 }
 
 /// A certificate of ACM in us-east-1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub struct AcmCertificate {
     pub arn: String,
     /// The names that it covers, wildcards as they stand in it.
     pub names: Vec<String>,
@@ -189,26 +189,26 @@ pub struct DnsRecord {
 impl DnsRecord {
     /// As a zone file has it.
     #[must_use]
-    pub fn line(&self) -> String {
+    pub fn to_zone_line(&self) -> String {
         format!("{} {} {}", self.name, self.kind, self.value)
     }
 }
 
-impl Certificate {
+impl AcmCertificate {
     #[must_use]
-    pub fn issued(&self) -> bool {
+    pub fn is_issued(&self) -> bool {
         self.status == "ISSUED"
     }
 
     #[must_use]
-    pub fn covers(&self, domain: &str) -> bool {
-        self.names.iter().any(|name| covers(name, domain))
+    pub fn covers_domain(&self, domain: &str) -> bool {
+        self.names.iter().any(|name| certificate_name_covers(name, domain))
     }
 }
 
 /// Whether a certificate's name, perhaps `*.example.com`, is good for `domain`: a wildcard is one label.
 #[must_use]
-pub fn covers(name: &str, domain: &str) -> bool {
+pub fn certificate_name_covers(name: &str, domain: &str) -> bool {
     if name.eq_ignore_ascii_case(domain) {
         return true;
     }
@@ -221,12 +221,12 @@ pub fn covers(name: &str, domain: &str) -> bool {
 pub struct PackagesDomain {
     pub name: String,
     /// The best that covers it, or the one that was named.
-    pub certificate: Certificate,
+    pub certificate: AcmCertificate,
 }
 
 /// A KMS key that objects of the bucket are encrypted under.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectsKey {
+pub struct ObjectEncryptionKey {
     /// As S3 names it: an ARN, an id or an alias; the bucket's default where S3 names none.
     pub key: String,
     /// Whether it is AWS's own, whose policy nobody changes.
@@ -237,7 +237,7 @@ pub struct ObjectsKey {
 
 /// The bucket, as far as the set-up needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BucketSeen {
+pub struct ObservedBucket {
     pub name: String,
     pub region: String,
     /// The policy document as read; `None` where there is none.
@@ -256,7 +256,7 @@ pub struct BucketSeen {
 
 /// One line of a bucket's listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedObject {
     pub key: String,
     pub size: u64,
     /// With its quotes, as S3 says it.
@@ -278,13 +278,13 @@ pub struct ObjectHead {
 
 /// packagecloud.rb, as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConfigSeen {
+pub struct ObservedConfig {
     pub path: String,
     /// SHA-256 of its bytes, hex: the file is written only while it is this.
     pub hash: String,
-    pub values: Values,
+    pub values: SettingValues,
     /// Values that are expressions: the key, the line's number from 1, and the line's text, secrets hidden.
-    pub expressions: Vec<(Key, usize, String)>,
+    pub expressions: Vec<(SettingKey, usize, String)>,
     /// The tool that manages the file, `chef`, `puppet` or `ansible`, and how that was seen.
     pub managed: Option<(String, String)>,
     /// Whether the secret among the values isn't in the file yet: its tool shall write it there.
@@ -293,7 +293,7 @@ pub struct ConfigSeen {
 
 /// The function as our code would have it published now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundle {
+pub struct DeploymentPackage {
     /// The zip's bytes.
     pub zip: Vec<u8>,
     /// The version's description: digest and fingerprints.
@@ -302,32 +302,32 @@ pub struct Bundle {
 
 /// The evidence of one stage's plan.
 #[derive(Debug, Clone)]
-pub enum Seen {
+pub enum Observed {
     /// The stage looks at nothing that it would write.
     Nothing,
-    Access(Box<AccessSeen>),
-    Reindex(Box<ReindexSeen>),
-    Secret(Box<SecretSeen>),
-    Bootstrap(Box<BootstrapSeen>),
-    Distribution(Box<DistributionSeen>),
-    Configuration(Box<ConfigurationSeen>),
+    Access(Box<AccessEvidence>),
+    Reindex(Box<ReindexEvidence>),
+    Secret(Box<SecretEvidence>),
+    Bootstrap(Box<BootstrapEvidence>),
+    Distribution(Box<DistributionEvidence>),
+    Configuration(Box<ConfigurationEvidence>),
 }
 
 #[derive(Debug, Clone)]
-pub struct AccessSeen {
+pub struct AccessEvidence {
     pub identity: String,
     pub account: String,
     /// How the credentials were found: `profile work`, `AWS_ACCESS_KEY_ID in the environment`.
     pub found: String,
-    pub bucket: BucketSeen,
+    pub bucket: ObservedBucket,
     /// Why this bucket: `packagecloud_rails['aws_s3_bucket'] in packagecloud.rb`.
     pub evidence: String,
-    pub config: Option<ConfigSeen>,
+    pub config: Option<ObservedConfig>,
     pub checks: Vec<Check>,
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct ReindexSeen {
+pub struct ReindexEvidence {
     /// Where a run that was interrupted goes on: how many objects it had done.
     pub resumes: Option<u64>,
     /// Whether there is anything to go through.
@@ -337,12 +337,12 @@ pub struct ReindexSeen {
     /// The keys between which it was listed side by side.
     pub cuts: Option<Vec<String>>,
     /// The role of S3 Batch Operations, where that engine was chosen and the role stands.
-    pub batch_role: Option<Role>,
+    pub batch_role: Option<IamRole>,
 }
 
 #[derive(Debug, Clone)]
-pub struct SecretSeen {
-    pub config: ConfigSeen,
+pub struct SecretEvidence {
+    pub config: ObservedConfig,
     /// Whether our function exists for this bucket: then a file without a secret gets none made.
     pub function: bool,
     /// Another web node's secret, and that node's name: with one there, none is made.
@@ -352,11 +352,11 @@ pub struct SecretSeen {
 }
 
 #[derive(Debug, Clone)]
-pub struct BootstrapSeen {
-    pub role: Option<Role>,
+pub struct BootstrapEvidence {
+    pub role: Option<IamRole>,
     pub key: Option<KmsKey>,
-    pub function: Option<Function>,
-    pub identity: Option<OriginAccessIdentity>,
+    pub function: Option<LambdaFunction>,
+    pub identity: Option<CloudFrontOriginAccessIdentity>,
     pub control: Option<OriginAccessControl>,
     /// Whether the origin access is a control rather than an identity.
     pub by_control: bool,
@@ -367,42 +367,42 @@ pub struct BootstrapSeen {
     /// The version that is right as it stands, if there is one: its ARN.
     pub version: Option<String>,
     /// What the edge shall accept.
-    pub construction: crate::model::url::token::Construction,
+    pub construction: crate::model::url::token::TokenConstruction,
 }
 
 #[derive(Debug, Clone)]
-pub struct DistributionSeen {
+pub struct DistributionEvidence {
     /// The version to associate; `None` while there is none yet.
     pub version_arn: Option<String>,
     /// Ours, or one that may be adopted.
-    pub distribution: Option<Distribution>,
+    pub distribution: Option<CloudFrontDistribution>,
     pub cache_policy: Option<CachePolicy>,
-    pub identity: Option<OriginAccessIdentity>,
+    pub identity: Option<CloudFrontOriginAccessIdentity>,
     pub control: Option<OriginAccessControl>,
     pub by_control: bool,
     /// Why it is a control: a lower-case fragment.
     pub why_control: String,
-    pub bucket: BucketSeen,
+    pub bucket: ObservedBucket,
     /// Whether the bucket policy grants what it must, to whom it must.
     pub granted: bool,
     /// Whether it also lets a next reader in: a change of origin access was broken off.
-    pub moving: bool,
+    pub has_next_reader: bool,
     /// The domain of one's own, where one is wanted.
     pub packages_domain: Option<PackagesDomain>,
     /// What objects are encrypted under, where an origin access control reads them.
-    pub keys: Vec<ObjectsKey>,
+    pub keys: Vec<ObjectEncryptionKey>,
 }
 
 /// What the configuration, go-live, disable and roll-back stages saw.
 #[derive(Debug, Clone)]
-pub struct ConfigurationSeen {
-    pub config: ConfigSeen,
+pub struct ConfigurationEvidence {
+    pub config: ObservedConfig,
     /// The values that it shall hold.
-    pub wanted: Values,
+    pub desired: SettingValues,
     /// What each of ours was when the stage was planned, for taking it back.
-    pub before: Values,
+    pub before: SettingValues,
     /// A backup to restore, and whether byte for byte.
     pub backup: Option<(String, bool)>,
     /// The other web nodes' files, in the order in which their hosts were named.
-    pub others: Vec<ConfigSeen>,
+    pub others: Vec<ObservedConfig>,
 }

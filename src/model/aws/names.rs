@@ -13,9 +13,9 @@ pub const EDGE_REGION: &str = "us-east-1";
 
 /// `--name-suffix`: `[a-z0-9]{1,16}`, or none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Suffix(Option<String>);
+pub struct NameSuffix(Option<String>);
 
-impl std::str::FromStr for Suffix {
+impl std::str::FromStr for NameSuffix {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
@@ -24,7 +24,7 @@ impl std::str::FromStr for Suffix {
         if fits {
             Ok(Self(Some(text.to_owned())))
         } else {
-            Err(Failure::usage(
+            Err(Failure::usage_failure(
                 format!("--name-suffix {text}"),
                 "it is not 1 to 16 of a-z and 0-9",
                 "choose another suffix, such as staging",
@@ -37,7 +37,7 @@ impl std::str::FromStr for Suffix {
 ///
 /// # Errors
 /// Where it is no name that a certificate could cover.
-pub fn domain(text: &str) -> Result<String, Failure> {
+pub fn parse_domain_name(text: &str) -> Result<String, Failure> {
     let name = text.trim_end_matches('.').to_ascii_lowercase();
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -48,7 +48,7 @@ pub fn domain(text: &str) -> Result<String, Failure> {
     if name.len() <= 253 && name.contains('.') && name.split('.').all(label) {
         return Ok(name);
     }
-    Err(Failure::usage(
+    Err(Failure::usage_failure(
         format!("--packages-domain {text}"),
         "it is no domain name",
         "give the bare name, such as packages.example.com, without https:// and without a path",
@@ -57,64 +57,64 @@ pub fn domain(text: &str) -> Result<String, Failure> {
 
 /// The names of one install: of its bucket and its suffix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Names {
+pub struct ResourceNames {
     bucket: String,
-    suffix: Suffix,
+    suffix: NameSuffix,
 }
 
-impl Names {
+impl ResourceNames {
     #[must_use]
-    pub fn new(bucket: &str, suffix: &Suffix) -> Self {
+    pub fn new(bucket: &str, suffix: &NameSuffix) -> Self {
         Self { bucket: bucket.to_owned(), suffix: suffix.clone() }
     }
 
     #[must_use]
-    pub fn bucket(&self) -> &str {
+    pub fn bucket_name(&self) -> &str {
         &self.bucket
     }
 
-    fn joined(&self, name: &str) -> String {
+    fn with_suffix(&self, name: &str) -> String {
         self.suffix.0.as_ref().map_or_else(|| name.to_owned(), |suffix| format!("{name}_{suffix}"))
     }
 
     /// The IAM role, and its inline policy.
     #[must_use]
-    pub fn role(&self) -> String {
-        self.joined("packagecloud_cloudfront_auth")
+    pub fn role_name(&self) -> String {
+        self.with_suffix("packagecloud_cloudfront_auth")
     }
 
     /// The IAM role that S3 Batch Operations works as, and its inline policy.
     #[must_use]
-    pub fn batch_role(&self) -> String {
-        self.joined("packagecloud_cloudfront_batch")
+    pub fn batch_role_name(&self) -> String {
+        self.with_suffix("packagecloud_cloudfront_batch")
     }
 
     /// The Lambda function.
     #[must_use]
-    pub fn function(&self) -> String {
-        self.joined("packagecloud_cloudfront_auth")
+    pub fn function_name(&self) -> String {
+        self.with_suffix("packagecloud_cloudfront_auth")
     }
 
     /// The KMS alias, with its `alias/`.
     #[must_use]
-    pub fn alias(&self) -> String {
-        self.joined("alias/packagecloud_cloudfront")
+    pub fn kms_alias_name(&self) -> String {
+        self.with_suffix("alias/packagecloud_cloudfront")
     }
 
     /// The cache policy; its Comment is [`Self::cache_policy_comment`].
     #[must_use]
-    pub fn cache_policy(&self) -> String {
-        self.joined("packagecloud_cloudfront")
+    pub fn cache_policy_name(&self) -> String {
+        self.with_suffix("packagecloud_cloudfront")
     }
 
     #[must_use]
     pub fn cache_policy_comment(&self) -> String {
-        self.commented("packagecloud-cloudfront: packages by their Cache-Control, metadata never")
+        self.comment_with_suffix("packagecloud-cloudfront: packages by their Cache-Control, metadata never")
     }
 
     /// The origin access control, shared by all buckets.
     #[must_use]
-    pub fn origin_access_control(&self) -> String {
+    pub fn origin_access_control_name(&self) -> String {
         "packagecloud_cloudfront".to_owned()
     }
 
@@ -125,11 +125,11 @@ impl Names {
 
     /// The Comment of the origin access identity and of the distribution; the identity's caller reference too.
     #[must_use]
-    pub fn comment(&self) -> String {
-        self.commented(&format!("packagecloud-cloudfront {}", self.bucket))
+    pub fn resource_comment(&self) -> String {
+        self.comment_with_suffix(&format!("packagecloud-cloudfront {}", self.bucket))
     }
 
-    fn commented(&self, comment: &str) -> String {
+    fn comment_with_suffix(&self, comment: &str) -> String {
         self.suffix.0.as_ref().map_or_else(|| comment.to_owned(), |suffix| format!("{comment} {suffix}"))
     }
 
@@ -145,7 +145,7 @@ impl Names {
 
     /// The tags that every taggable resource carries, as key and value.
     #[must_use]
-    pub fn tags(&self) -> [(&'static str, &str); 2] {
+    pub fn resource_tags(&self) -> [(&'static str, &str); 2] {
         [(COST_TAG, &self.bucket), (MARKER_TAG, &self.bucket)]
     }
 }

@@ -10,23 +10,23 @@ mod meaning;
 use serde_json::{Value, json};
 
 pub use bucket::{
-    Reader, bucket_policy_for_both, bucket_statements, grants, merged_bucket_policy, moving,
-    our_canonical_users,
+    BucketReader, build_bucket_policy_statements, find_our_canonical_users, grants_read_access,
+    has_next_reader, merge_bucket_policy, merge_bucket_policy_for_both,
 };
-pub use deny::{Shut, shut_out};
-pub use least::least_privilege;
-pub use meaning::{deleted_principals, same, same_among};
+pub use deny::{DenyFinding, find_cloudfront_denials};
+pub use least::render_least_privilege_policy;
+pub use meaning::{find_deleted_principals, is_same_policy, is_same_policy_with_identities};
 
 use crate::model::{
-    aws::names::{COST_TAG, EDGE_REGION, Names},
+    aws::names::{COST_TAG, EDGE_REGION, ResourceNames},
     run::failure::Failure,
 };
 
 /// Who assumes the function's role.
-const SERVICES: [&str; 2] = ["lambda.amazonaws.com", "edgelambda.amazonaws.com"];
+const TRUSTED_SERVICES: [&str; 2] = ["lambda.amazonaws.com", "edgelambda.amazonaws.com"];
 
 /// Administration, and Encrypt; without Decrypt, ReEncrypt and CreateGrant, whoever is root of the account.
-const ADMINISTER: [&str; 22] = [
+const KEY_ADMIN_ACTIONS: [&str; 22] = [
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
     "kms:DeleteAlias",
@@ -51,12 +51,12 @@ const ADMINISTER: [&str; 22] = [
     "kms:UpdateKeyDescription",
 ];
 
-fn document(statements: &[Value]) -> Value {
+fn build_policy_document(statements: &[Value]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 /// The statements of a document, whether it holds one or a list of them.
-pub(crate) fn statements(document: &Value) -> Vec<Value> {
+pub(crate) fn extract_statements(document: &Value) -> Vec<Value> {
     match document.get("Statement") {
         Some(Value::Array(list)) => list.clone(),
         Some(one @ Value::Object(_)) => vec![one.clone()],
@@ -68,9 +68,9 @@ pub(crate) fn statements(document: &Value) -> Vec<Value> {
 ///
 /// # Errors
 /// Where it isn't JSON.
-pub fn parse(text: &str, what: &str) -> Result<Value, Failure> {
+pub fn parse_policy(text: &str, what: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|error| {
-        Failure::other(
+        Failure::other_failure(
             what,
             format!("the policy is not JSON: {error}"),
             "look at it in the AWS console, and mend it",
@@ -79,8 +79,8 @@ pub fn parse(text: &str, what: &str) -> Result<Value, Failure> {
 }
 
 /// `standing` with each statement of `ours` in place of the one of the same Sid, or at the end.
-fn merged(standing: &Value, ours: &[Value]) -> Value {
-    let mut all = statements(standing);
+fn merge_statements(standing: &Value, ours: &[Value]) -> Value {
+    let mut all = extract_statements(standing);
     for statement in ours {
         match all.iter_mut().find(|one| one.get("Sid") == statement.get("Sid")) {
             Some(place) => *place = statement.clone(),
@@ -96,46 +96,46 @@ fn merged(standing: &Value, ours: &[Value]) -> Value {
 
 /// The role's trust: lambda and edgelambda.
 #[must_use]
-pub fn trust() -> Value {
-    document(&[trust_statement(&SERVICES)])
+pub fn build_role_trust_policy() -> Value {
+    build_policy_document(&[build_trust_statement(&TRUSTED_SERVICES)])
 }
 
-fn trust_statement(services: &[&str]) -> Value {
+fn build_trust_statement(services: &[&str]) -> Value {
     json!({ "Effect": "Allow", "Principal": { "Service": services }, "Action": "sts:AssumeRole" })
 }
 
 /// The services that `trust` doesn't let assume the role.
-fn untrusted(trust: &Value) -> Vec<&'static str> {
-    let all = meaning::statements(trust);
+fn find_untrusted_services(trust: &Value) -> Vec<&'static str> {
+    let all = meaning::normalize_statements(trust);
     let trusts = |service: &str| {
         all.iter().any(|one| {
             one["Effect"] == "Allow"
                 && one.get("Condition").is_none()
-                && meaning::holds(&one["Principal"]["Service"], service)
+                && meaning::list_contains(&one["Principal"]["Service"], service)
                 && ["sts:assumerole", "sts:*", "*"]
                     .iter()
-                    .any(|action| meaning::holds(&one["Action"], action))
+                    .any(|action| meaning::list_contains(&one["Action"], action))
         })
     };
-    SERVICES.into_iter().filter(|service| !trusts(service)).collect()
+    TRUSTED_SERVICES.into_iter().filter(|service| !trusts(service)).collect()
 }
 
 /// Whether `trust` lets both services assume the role.
 #[must_use]
-pub fn trusts_both(trust: &Value) -> bool {
-    untrusted(trust).is_empty()
+pub fn trusts_both_services(trust: &Value) -> bool {
+    find_untrusted_services(trust).is_empty()
 }
 
 /// `trust` with both services added, everything else as it stands.
 #[must_use]
-pub fn trust_with_both(trust: &Value) -> Value {
-    let missing = untrusted(trust);
-    let mut all = statements(trust);
+pub fn add_missing_trust(trust: &Value) -> Value {
+    let missing = find_untrusted_services(trust);
+    let mut all = extract_statements(trust);
     if all.is_empty() {
-        return self::trust();
+        return self::build_role_trust_policy();
     }
     if !missing.is_empty() {
-        all.push(trust_statement(&missing));
+        all.push(build_trust_statement(&missing));
     }
     let mut document = trust.clone();
     document["Statement"] = Value::Array(all);
@@ -144,15 +144,16 @@ pub fn trust_with_both(trust: &Value) -> Value {
 
 /// The role's inline policy: that key under the bucket's context, and its own log groups in every region.
 #[must_use]
-pub fn role_policy(names: &Names, key_arn: &str, account: &str) -> Value {
-    let group = format!("arn:aws:logs:*:{account}:log-group:/aws/lambda/{EDGE_REGION}.{}", names.function());
-    document(&[
+pub fn build_role_policy(names: &ResourceNames, key_arn: &str, account: &str) -> Value {
+    let group =
+        format!("arn:aws:logs:*:{account}:log-group:/aws/lambda/{EDGE_REGION}.{}", names.function_name());
+    build_policy_document(&[
         json!({
             "Sid": "PackagecloudCloudFrontDecrypt",
             "Effect": "Allow",
             "Action": "kms:Decrypt",
             "Resource": key_arn,
-            "Condition": { "StringEquals": { (encryption_context()): names.bucket() } },
+            "Condition": { "StringEquals": { (encryption_context_condition_key()): names.bucket_name() } },
         }),
         json!({
             "Sid": "PackagecloudCloudFrontLogs",
@@ -165,8 +166,8 @@ pub fn role_policy(names: &Names, key_arn: &str, account: &str) -> Value {
 
 /// What the trust of the role of S3 Batch Operations says: that service, for jobs of this account in `region`.
 #[must_use]
-pub fn batch_trust(account: &str, region: &str) -> Value {
-    document(&[json!({
+pub fn build_batch_trust_policy(account: &str, region: &str) -> Value {
+    build_policy_document(&[json!({
         "Sid": "PackagecloudCloudFrontBatch",
         "Effect": "Allow",
         "Principal": { "Service": "batchoperations.s3.amazonaws.com" },
@@ -180,31 +181,31 @@ pub fn batch_trust(account: &str, region: &str) -> Value {
 
 /// What that role may: copy this bucket's objects onto themselves with their tags, read the manifests and write the reports.
 #[must_use]
-pub fn batch_policy(names: &Names) -> Value {
-    document(&[json!({
+pub fn build_batch_role_policy(names: &ResourceNames) -> Value {
+    build_policy_document(&[json!({
         "Sid": "PackagecloudCloudFrontBatch",
         "Effect": "Allow",
         "Action": ["s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"],
-        "Resource": format!("arn:aws:s3:::{}/*", names.bucket()),
+        "Resource": format!("arn:aws:s3:::{}/*", names.bucket_name()),
     })])
 }
 
 /// The key of the encryption context, as a condition key.
-pub(crate) fn encryption_context() -> String {
+pub(crate) fn encryption_context_condition_key() -> String {
     format!("kms:EncryptionContext:{COST_TAG}")
 }
 
 /// The key policy of a key of ours. The role is named in a condition, not as a principal: so a role made again
 /// under its name still fits, and a fresh one need not have propagated.
 #[must_use]
-pub fn key_policy(names: &Names, role_arn: &str, account: &str) -> Value {
+pub fn build_kms_key_policy(names: &ResourceNames, role_arn: &str, account: &str) -> Value {
     let root = json!({ "AWS": format!("arn:aws:iam::{account}:root") });
-    document(&[
+    build_policy_document(&[
         json!({
             "Sid": "PackagecloudCloudFrontAdminister",
             "Effect": "Allow",
             "Principal": root,
-            "Action": ADMINISTER,
+            "Action": KEY_ADMIN_ACTIONS,
             "Resource": "*",
         }),
         json!({
@@ -215,7 +216,7 @@ pub fn key_policy(names: &Names, role_arn: &str, account: &str) -> Value {
             "Resource": "*",
             "Condition": {
                 "ArnEquals": { "aws:PrincipalArn": role_arn },
-                "StringEquals": { (encryption_context()): names.bucket() },
+                "StringEquals": { (encryption_context_condition_key()): names.bucket_name() },
             },
         }),
     ])
@@ -224,33 +225,37 @@ pub fn key_policy(names: &Names, role_arn: &str, account: &str) -> Value {
 /// `standing` with the statements of `ours` in place of those of the same Sids, every other as it stands: for a
 /// key's policy and the role's.
 #[must_use]
-pub fn merged_key_policy(standing: &Value, ours: &Value) -> Value {
-    if statements(standing).is_empty() { ours.clone() } else { merged(standing, &statements(ours)) }
+pub fn merge_policy_by_sid(standing: &Value, ours: &Value) -> Value {
+    if extract_statements(standing).is_empty() {
+        ours.clone()
+    } else {
+        merge_statements(standing, &extract_statements(ours))
+    }
 }
 
 /// Whether `standing` says all that `ours` says, in any spelling.
 #[must_use]
-pub fn carries(standing: &Value, ours: &Value) -> bool {
-    let standing = meaning::statements(standing);
-    meaning::statements(ours).iter().all(|one| standing.contains(one))
+pub fn has_all_statements(standing: &Value, ours: &Value) -> bool {
+    let standing = meaning::normalize_statements(standing);
+    meaning::normalize_statements(ours).iter().all(|one| standing.contains(one))
 }
 
 /// Whether `standing` holds a statement that says what `one` says, under whatever Sid.
 #[must_use]
-pub fn says(standing: &Value, one: &Value) -> bool {
+pub fn has_equivalent_statement(standing: &Value, one: &Value) -> bool {
     let without_sid = |mut statement: Value| {
         if let Some(fields) = statement.as_object_mut() {
             fields.remove("Sid");
         }
-        meaning::normal_statement(&statement, &[])
+        meaning::normalize_statement(&statement, &[])
     };
     let wanted = without_sid(one.clone());
-    statements(standing).into_iter().any(|statement| without_sid(statement) == wanted)
+    extract_statements(standing).into_iter().any(|statement| without_sid(statement) == wanted)
 }
 
 /// One statement for the bucket's own KMS key: CloudFront may decrypt for this distribution.
 #[must_use]
-pub fn bucket_key_statement(names: &Names, distribution_arn: &str, account: &str) -> Value {
+pub fn build_bucket_key_statement(names: &ResourceNames, distribution_arn: &str, account: &str) -> Value {
     json!({
         "Sid": names.read_sid(),
         "Effect": "Allow",

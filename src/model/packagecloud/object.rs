@@ -8,11 +8,11 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use crate::model::run::failure::Failure;
 
 /// A day, in seconds: what a package's max-age is at least.
-const DAY: u64 = 86_400;
+const DAY_SECONDS: u64 = 86_400;
 
 /// What a key names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum ObjectClass {
     /// Never changes once written: cached for a year.
     Package,
     /// Rewritten in place by the server: never cached.
@@ -21,7 +21,7 @@ pub enum Class {
     Foreign,
 }
 
-impl Class {
+impl ObjectClass {
     /// The Cache-Control that is written where the one that stands isn't right; nothing for what is left alone.
     #[must_use]
     pub fn cache_control(self) -> Option<&'static str> {
@@ -34,15 +34,15 @@ impl Class {
 
     /// Whether `header`, an object's Cache-Control as it stands, is right.
     #[must_use]
-    pub fn right(self, header: Option<&str>) -> bool {
-        let said = Directives::parse(header.unwrap_or_default());
+    pub fn is_correct_cache_control(self, header: Option<&str>) -> bool {
+        let said = CacheDirectives::parse_cache_control(header.unwrap_or_default());
         match self {
             Self::Package => {
-                said.max_age.is_some_and(|age| age >= DAY)
+                said.max_age.is_some_and(|age| age >= DAY_SECONDS)
                     && !said.no_store
                     && !said.no_cache
                     && !said.private
-                    && said.shared_max_age.is_none_or(|age| age >= DAY)
+                    && said.shared_max_age.is_none_or(|age| age >= DAY_SECONDS)
             }
             Self::Metadata => {
                 said.no_store
@@ -56,13 +56,13 @@ impl Class {
 
 /// How keys are classed: by the layout, unless the operator's globs say otherwise.
 #[derive(Debug, Clone, Default)]
-pub struct Classes {
+pub struct ObjectClassifier {
     all_keys: bool,
     packages: GlobSet,
     metadata: GlobSet,
 }
 
-impl Classes {
+impl ObjectClassifier {
     /// `all_keys`: keys that don't begin with two numbers too. A glob's `*` also matches `/`.
     ///
     /// # Errors
@@ -70,29 +70,29 @@ impl Classes {
     pub fn new(all_keys: bool, packages: &[String], metadata: &[String]) -> Result<Self, Failure> {
         Ok(Self {
             all_keys,
-            packages: globs("--package-glob", packages)?,
-            metadata: globs("--metadata-glob", metadata)?,
+            packages: build_glob_set("--package-glob", packages)?,
+            metadata: build_glob_set("--metadata-glob", metadata)?,
         })
     }
 
     /// What `key` names. Where both kinds of globs match, it is metadata.
     #[must_use]
-    pub fn class(&self, key: &str) -> Class {
-        if key.starts_with(OUR_PREFIX) || !self.all_keys && !in_layout(key) {
-            Class::Foreign
+    pub fn classify_key(&self, key: &str) -> ObjectClass {
+        if key.starts_with(BATCH_KEY_PREFIX) || !self.all_keys && !is_packagecloud_key(key) {
+            ObjectClass::Foreign
         } else if self.metadata.is_match(key) {
-            Class::Metadata
-        } else if self.packages.is_match(key) || is_package(key) {
-            Class::Package
+            ObjectClass::Metadata
+        } else if self.packages.is_match(key) || is_package_key(key) {
+            ObjectClass::Package
         } else {
-            Class::Metadata
+            ObjectClass::Metadata
         }
     }
 }
 
-fn globs(option: &str, patterns: &[String]) -> Result<GlobSet, Failure> {
+fn build_glob_set(option: &str, patterns: &[String]) -> Result<GlobSet, Failure> {
     let unreadable = |pattern: &str, error: &globset::Error| {
-        Failure::usage(
+        Failure::usage_failure(
             format!("{option} {pattern}"),
             error.kind().to_string(),
             "write it as a shell glob, such as '*/installers/*'",
@@ -106,23 +106,23 @@ fn globs(option: &str, patterns: &[String]) -> Result<GlobSet, Failure> {
 }
 
 /// Below it lie the manifests and reports of S3 Batch Operations: no objects of packagecloud's, whatever the options.
-pub const OUR_PREFIX: &str = "packagecloud-cloudfront/";
+pub const BATCH_KEY_PREFIX: &str = "packagecloud-cloudfront/";
 
 /// Whether `key` is `<owner id>/<repository id>/…`.
 #[must_use]
-pub fn in_layout(key: &str) -> bool {
+pub fn is_packagecloud_key(key: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = key.splitn(3, '/');
     parts.next().is_some_and(number) && parts.next().is_some_and(number) && parts.next().is_some()
 }
 
 const PACKAGE_FOLDERS: [&str; 2] = ["package_files", "java_artifact"];
-const PACKAGE_ENDS: [&str; 22] = [
+const PACKAGE_SUFFIXES: [&str; 22] = [
     ".deb", ".udeb", ".ddeb", ".rpm", ".drpm", ".gem", ".whl", ".egg", ".jar", ".war", ".ear", ".aar",
     ".apk", ".nupkg", ".tgz", ".zip", ".dsc", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".crate",
 ];
 const METADATA_FOLDERS: [&str; 5] = ["dists", "repodata", "gpg", "simple", "quick"];
-const METADATA_NAMES: [&str; 7] = [
+const METADATA_FILE_NAMES: [&str; 7] = [
     "specs.4.8.gz",
     "latest_specs.4.8.gz",
     "prerelease_specs.4.8.gz",
@@ -131,9 +131,9 @@ const METADATA_NAMES: [&str; 7] = [
     "maven-metadata.xml",
     "InRelease",
 ];
-const METADATA_STARTS: [&str; 4] = ["Packages", "Sources", "Contents-", "Release"];
+const METADATA_PREFIXES: [&str; 4] = ["Packages", "Sources", "Contents-", "Release"];
 /// Signatures, checksums, and Maven's project files, which are rewritten for snapshots.
-const METADATA_ENDS: [&str; 19] = [
+const METADATA_SUFFIXES: [&str; 19] = [
     ".asc",
     ".sig",
     ".sign",
@@ -155,25 +155,25 @@ const METADATA_ENDS: [&str; 19] = [
     ".pom",
 ];
 
-fn is_package(key: &str) -> bool {
+fn is_package_key(key: &str) -> bool {
     let (folders, name) = key.rsplit_once('/').unwrap_or(("", key));
     let lies_in = |any: &[&str]| folders.split('/').any(|folder| any.contains(&folder));
-    let ends = |any: &[&str]| any.iter().any(|end| ends_with(name, end));
-    (lies_in(&PACKAGE_FOLDERS) || ends(&PACKAGE_ENDS) || ends_with(name, ".conda"))
+    let ends = |any: &[&str]| any.iter().any(|end| ends_with_ignoring_case(name, end));
+    (lies_in(&PACKAGE_FOLDERS) || ends(&PACKAGE_SUFFIXES) || ends_with_ignoring_case(name, ".conda"))
         && !lies_in(&METADATA_FOLDERS)
-        && !METADATA_NAMES.contains(&name)
-        && !METADATA_STARTS.iter().any(|start| name.starts_with(start))
-        && !ends(&METADATA_ENDS)
+        && !METADATA_FILE_NAMES.contains(&name)
+        && !METADATA_PREFIXES.iter().any(|start| name.starts_with(start))
+        && !ends(&METADATA_SUFFIXES)
         && !key.contains("-SNAPSHOT")
 }
 
-fn ends_with(name: &str, end: &str) -> bool {
+fn ends_with_ignoring_case(name: &str, end: &str) -> bool {
     name.len() >= end.len() && name.as_bytes()[name.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
 }
 
 /// What a Cache-Control says, as far as it matters here. Of a directive that stands twice the stricter counts.
 #[derive(Debug, Default)]
-struct Directives {
+struct CacheDirectives {
     no_store: bool,
     no_cache: bool,
     /// `no-cache="field"`, which forbids less than it seems to.
@@ -183,8 +183,8 @@ struct Directives {
     shared_max_age: Option<u64>,
 }
 
-impl Directives {
-    fn parse(header: &str) -> Self {
+impl CacheDirectives {
+    fn parse_cache_control(header: &str) -> Self {
         let mut said = Self::default();
         let stricter = |had: Option<u64>, value: &str| {
             let value = value.trim_matches('"').parse().unwrap_or(0);
@@ -215,97 +215,103 @@ mod tests {
 
     #[test]
     fn the_layouts_own_examples() {
-        let classes = Classes::default();
+        let classes = ObjectClassifier::default();
         let table = [
-            (Class::Package, "7/8/debian/package_files/97310.deb"),
-            (Class::Package, "7/11/el/8/package_files/78137.rpm"),
-            (Class::Package, "144/18748/java_artifact/1646086.war"),
-            (Class::Package, "7/8/package_files/1234"),
-            (Class::Package, "7/8/gems/rails-7.0.gem"),
-            (Class::Package, "7/8/conda/linux-64/numpy.conda"),
-            (Class::Package, "7/8/pypi/FOO.ZIP"),
-            (Class::Metadata, "7/8/ubuntu/dists/jammy/InRelease"),
-            (Class::Metadata, "7/8/debian/dists/buster/main/binary-amd64/Packages.bz2"),
-            (Class::Metadata, "7/8/el/7/x86_64/repodata/0a1b-repomd.xml"),
-            (Class::Metadata, "7/8/gpg/key.pub.gpg"),
-            (Class::Metadata, "7/8/pypi/simple/foo/foo-1.0.whl"),
-            (Class::Metadata, "7/8/quick/Marshal.4.8/a.gem"),
-            (Class::Metadata, "7/8/specs.4.8.gz"),
-            (Class::Metadata, "7/8/package_files/latest_specs.4.8.gz"),
-            (Class::Metadata, "7/8/package_files/prerelease_specs.4.8.gz"),
-            (Class::Metadata, "7/8/alpine/v3/APKINDEX.tar.gz"),
-            (Class::Metadata, "7/8/package_files/index.yaml"),
-            (Class::Metadata, "7/8/java_artifact/maven-metadata.xml"),
-            (Class::Metadata, "7/8/package_files/Sources.gz"),
-            (Class::Metadata, "7/8/package_files/Contents-amd64.tar.gz"),
-            (Class::Metadata, "7/8/package_files/Release.gpg"),
-            (Class::Metadata, "7/8/package_files/9.deb.asc"),
-            (Class::Metadata, "7/8/java_artifact/9.jar.sha1"),
-            (Class::Metadata, "7/8/java_artifact/9.pom"),
-            (Class::Metadata, "7/8/java_artifact/a-1.0-SNAPSHOT.jar"),
-            (Class::Metadata, "7/8/readme"),
-            (Class::Metadata, "7/8/"),
-            (Class::Foreign, "backups/2021-01-01.tar.gz"),
-            (Class::Foreign, "7/x/package_files/1.deb"),
-            (Class::Foreign, "7/8"),
-            (Class::Foreign, "/7/8/package_files/1.deb"),
-            (Class::Foreign, ""),
+            (ObjectClass::Package, "7/8/debian/package_files/97310.deb"),
+            (ObjectClass::Package, "7/11/el/8/package_files/78137.rpm"),
+            (ObjectClass::Package, "144/18748/java_artifact/1646086.war"),
+            (ObjectClass::Package, "7/8/package_files/1234"),
+            (ObjectClass::Package, "7/8/gems/rails-7.0.gem"),
+            (ObjectClass::Package, "7/8/conda/linux-64/numpy.conda"),
+            (ObjectClass::Package, "7/8/pypi/FOO.ZIP"),
+            (ObjectClass::Metadata, "7/8/ubuntu/dists/jammy/InRelease"),
+            (ObjectClass::Metadata, "7/8/debian/dists/buster/main/binary-amd64/Packages.bz2"),
+            (ObjectClass::Metadata, "7/8/el/7/x86_64/repodata/0a1b-repomd.xml"),
+            (ObjectClass::Metadata, "7/8/gpg/key.pub.gpg"),
+            (ObjectClass::Metadata, "7/8/pypi/simple/foo/foo-1.0.whl"),
+            (ObjectClass::Metadata, "7/8/quick/Marshal.4.8/a.gem"),
+            (ObjectClass::Metadata, "7/8/specs.4.8.gz"),
+            (ObjectClass::Metadata, "7/8/package_files/latest_specs.4.8.gz"),
+            (ObjectClass::Metadata, "7/8/package_files/prerelease_specs.4.8.gz"),
+            (ObjectClass::Metadata, "7/8/alpine/v3/APKINDEX.tar.gz"),
+            (ObjectClass::Metadata, "7/8/package_files/index.yaml"),
+            (ObjectClass::Metadata, "7/8/java_artifact/maven-metadata.xml"),
+            (ObjectClass::Metadata, "7/8/package_files/Sources.gz"),
+            (ObjectClass::Metadata, "7/8/package_files/Contents-amd64.tar.gz"),
+            (ObjectClass::Metadata, "7/8/package_files/Release.gpg"),
+            (ObjectClass::Metadata, "7/8/package_files/9.deb.asc"),
+            (ObjectClass::Metadata, "7/8/java_artifact/9.jar.sha1"),
+            (ObjectClass::Metadata, "7/8/java_artifact/9.pom"),
+            (ObjectClass::Metadata, "7/8/java_artifact/a-1.0-SNAPSHOT.jar"),
+            (ObjectClass::Metadata, "7/8/readme"),
+            (ObjectClass::Metadata, "7/8/"),
+            (ObjectClass::Foreign, "backups/2021-01-01.tar.gz"),
+            (ObjectClass::Foreign, "7/x/package_files/1.deb"),
+            (ObjectClass::Foreign, "7/8"),
+            (ObjectClass::Foreign, "/7/8/package_files/1.deb"),
+            (ObjectClass::Foreign, ""),
         ];
         for (class, key) in table {
-            assert_eq!(classes.class(key), class, "{key}");
+            assert_eq!(classes.classify_key(key), class, "{key}");
         }
     }
 
     #[test]
     fn globs_overrule_and_metadata_wins() {
         let text = |text: &str| vec![text.to_owned()];
-        let classes = Classes::new(false, &text("*/installers/*"), &text("*.run")).unwrap();
-        assert_eq!(classes.class("7/8/installers/a"), Class::Package);
-        assert_eq!(classes.class("7/8/installers/a.run"), Class::Metadata);
+        let classes = ObjectClassifier::new(false, &text("*/installers/*"), &text("*.run")).unwrap();
+        assert_eq!(classes.classify_key("7/8/installers/a"), ObjectClass::Package);
+        assert_eq!(classes.classify_key("7/8/installers/a.run"), ObjectClass::Metadata);
         assert_eq!(
-            classes.class("installers/a"),
-            Class::Foreign,
+            classes.classify_key("installers/a"),
+            ObjectClass::Foreign,
             "globs class keys, they don't take in others"
         );
-        let all = Classes::new(true, &[], &text("*.deb")).unwrap();
-        assert_eq!(all.class("backups/a.tar.gz"), Class::Package);
-        assert_eq!(all.class("7/8/package_files/1.deb"), Class::Metadata);
-        assert!(Classes::new(false, &text("["), &[]).unwrap_err().what.contains("--package-glob ["));
+        let all = ObjectClassifier::new(true, &[], &text("*.deb")).unwrap();
+        assert_eq!(all.classify_key("backups/a.tar.gz"), ObjectClass::Package);
+        assert_eq!(all.classify_key("7/8/package_files/1.deb"), ObjectClass::Metadata);
+        assert!(ObjectClassifier::new(false, &text("["), &[]).unwrap_err().what.contains("--package-glob ["));
     }
 
     #[test]
     fn what_is_right_already_is_recognised() {
         let table = [
-            (Class::Package, "max-age=86400", true),
-            (Class::Package, "public, max-age=31536000, immutable", true),
-            (Class::Package, "Public, Max-Age=\"99999\"", true),
-            (Class::Package, "max-age=86400, s-maxage=86400", true),
-            (Class::Package, "max-age=86399", false),
-            (Class::Package, "max-age=86400, no-store", false),
-            (Class::Package, "max-age=86400, no-cache", false),
-            (Class::Package, "max-age=86400, private", false),
-            (Class::Package, "max-age=86400, s-maxage=60", false),
-            (Class::Package, "max-age=31536000, max-age=60", false),
-            (Class::Package, "max-age=soon", false),
-            (Class::Package, "public", false),
-            (Class::Package, "", false),
-            (Class::Metadata, "no-cache, no-store, max-age=0, must-revalidate", true),
-            (Class::Metadata, "NO-STORE", true),
-            (Class::Metadata, "no-cache", true),
-            (Class::Metadata, "max-age=0", true),
-            (Class::Metadata, "no-cache=\"set-cookie\"", false),
-            (Class::Metadata, "max-age=0, s-maxage=600", false),
-            (Class::Metadata, "max-age=1", false),
-            (Class::Metadata, "must-revalidate", false),
-            (Class::Metadata, "", false),
+            (ObjectClass::Package, "max-age=86400", true),
+            (ObjectClass::Package, "public, max-age=31536000, immutable", true),
+            (ObjectClass::Package, "Public, Max-Age=\"99999\"", true),
+            (ObjectClass::Package, "max-age=86400, s-maxage=86400", true),
+            (ObjectClass::Package, "max-age=86399", false),
+            (ObjectClass::Package, "max-age=86400, no-store", false),
+            (ObjectClass::Package, "max-age=86400, no-cache", false),
+            (ObjectClass::Package, "max-age=86400, private", false),
+            (ObjectClass::Package, "max-age=86400, s-maxage=60", false),
+            (ObjectClass::Package, "max-age=31536000, max-age=60", false),
+            (ObjectClass::Package, "max-age=soon", false),
+            (ObjectClass::Package, "public", false),
+            (ObjectClass::Package, "", false),
+            (ObjectClass::Metadata, "no-cache, no-store, max-age=0, must-revalidate", true),
+            (ObjectClass::Metadata, "NO-STORE", true),
+            (ObjectClass::Metadata, "no-cache", true),
+            (ObjectClass::Metadata, "max-age=0", true),
+            (ObjectClass::Metadata, "no-cache=\"set-cookie\"", false),
+            (ObjectClass::Metadata, "max-age=0, s-maxage=600", false),
+            (ObjectClass::Metadata, "max-age=1", false),
+            (ObjectClass::Metadata, "must-revalidate", false),
+            (ObjectClass::Metadata, "", false),
         ];
         for (class, header, right) in table {
-            assert_eq!(class.right(Some(header)), right, "{class:?} {header}");
+            assert_eq!(class.is_correct_cache_control(Some(header)), right, "{class:?} {header}");
         }
-        for class in [Class::Package, Class::Metadata] {
-            assert!(class.right(class.cache_control()), "what is written is right: {class:?}");
-            assert!(!class.right(None), "{class:?}");
+        for class in [ObjectClass::Package, ObjectClass::Metadata] {
+            assert!(
+                class.is_correct_cache_control(class.cache_control()),
+                "what is written is right: {class:?}"
+            );
+            assert!(!class.is_correct_cache_control(None), "{class:?}");
         }
-        assert!(Class::Foreign.right(None) && Class::Foreign.cache_control().is_none());
+        assert!(
+            ObjectClass::Foreign.is_correct_cache_control(None)
+                && ObjectClass::Foreign.cache_control().is_none()
+        );
     }
 }

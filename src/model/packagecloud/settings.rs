@@ -3,22 +3,22 @@
 use crate::model::secret::Secret;
 
 /// The hash in packagecloud.rb.
-pub const HASH: &str = "packagecloud_rails";
+pub const RAILS_HASH: &str = "packagecloud_rails";
 
 /// One of the four keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Key {
+pub enum SettingKey {
     Enabled,
     Secret,
     DistributionId,
     PackagesDomain,
 }
 
-impl Key {
+impl SettingKey {
     pub const ALL: [Self; 4] = [Self::Enabled, Self::Secret, Self::DistributionId, Self::PackagesDomain];
 
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn setting_name(self) -> &'static str {
         match self {
             Self::Enabled => "cloudfront_enabled",
             Self::Secret => "cloudfront_secret",
@@ -30,39 +30,42 @@ impl Key {
 
 /// The four values; `None` is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Values {
+pub struct SettingValues {
     pub enabled: Option<bool>,
     pub secret: Option<Secret>,
     pub distribution_id: Option<String>,
     pub packages_domain: Option<String>,
 }
 
-impl Values {
+impl SettingValues {
     /// One value as Ruby source: `true`, or a single-quoted string. The secret comes as it is: whoever prints
     /// this asks first.
     #[must_use]
-    pub fn ruby(&self, key: Key) -> Option<String> {
+    pub fn render_ruby_value(&self, key: SettingKey) -> Option<String> {
         let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
         match key {
-            Key::Enabled => self.enabled.map(|on| on.to_string()),
-            Key::Secret => self.secret.as_ref().map(|secret| quoted(secret.expose())),
-            Key::DistributionId => self.distribution_id.as_deref().map(quoted),
-            Key::PackagesDomain => self.packages_domain.as_deref().map(quoted),
+            SettingKey::Enabled => self.enabled.map(|on| on.to_string()),
+            SettingKey::Secret => self.secret.as_ref().map(|secret| quoted(secret.expose_secret())),
+            SettingKey::DistributionId => self.distribution_id.as_deref().map(quoted),
+            SettingKey::PackagesDomain => self.packages_domain.as_deref().map(quoted),
         }
     }
 
     /// The lines to have in packagecloud.rb, for those values that are there.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        Key::ALL
+    pub fn render_assignments(&self) -> Vec<String> {
+        SettingKey::ALL
             .iter()
-            .filter_map(|&key| self.ruby(key).map(|value| format!("{HASH}['{}'] = {value}", key.name())))
+            .filter_map(|&key| {
+                self.render_ruby_value(key)
+                    .map(|value| format!("{RAILS_HASH}['{}'] = {value}", key.setting_name()))
+            })
             .collect()
     }
 
     /// The same with the secret as `(hidden)`: fit for a screen, an event or a log.
     #[must_use]
-    pub fn hidden(&self) -> Self {
+    pub fn with_redacted_secret(&self) -> Self {
         Self { secret: self.secret.as_ref().map(|_| Secret::new("(hidden)")), ..self.clone() }
     }
 }

@@ -2,27 +2,30 @@
 //!
 //! Each sets the assignments in the file that the tool templates; a secret belongs into the tool's own vault.
 
-use super::settings::{HASH, Key, Values};
+use super::settings::{RAILS_HASH, SettingKey, SettingValues};
 
-fn pairs(values: &Values) -> Vec<(&'static str, String)> {
-    Key::ALL.iter().filter_map(|&key| values.ruby(key).map(|value| (key.name(), value))).collect()
+fn ruby_pairs(values: &SettingValues) -> Vec<(&'static str, String)> {
+    SettingKey::ALL
+        .iter()
+        .filter_map(|&key| values.render_ruby_value(key).map(|value| (key.setting_name(), value)))
+        .collect()
 }
 
 /// As `tool` wants them; as Ruby for one that isn't known.
 #[must_use]
-pub fn of(tool: &str, values: &Values) -> String {
+pub fn render_snippet(tool: &str, values: &SettingValues) -> String {
     match tool {
-        "chef" => chef(values),
-        "puppet" => puppet(values),
-        "ansible" => ansible(values),
-        _ => values.lines().join("\n"),
+        "chef" => render_chef(values),
+        "puppet" => render_puppet(values),
+        "ansible" => render_ansible(values),
+        _ => values.render_assignments().join("\n"),
     }
 }
 
 /// Attributes for a chef recipe or role.
 #[must_use]
-pub fn chef(values: &Values) -> String {
-    let lines: Vec<String> = pairs(values)
+pub fn render_chef(values: &SettingValues) -> String {
+    let lines: Vec<String> = ruby_pairs(values)
         .iter()
         .map(|(key, value)| format!("default['packagecloud']['rails']['{key}'] = {value}"))
         .collect();
@@ -31,13 +34,13 @@ pub fn chef(values: &Values) -> String {
 
 /// `file_line` resources, which puppetlabs-stdlib has.
 #[must_use]
-pub fn puppet(values: &Values) -> String {
-    let resources: Vec<String> = pairs(values)
+pub fn render_puppet(values: &SettingValues) -> String {
+    let resources: Vec<String> = ruby_pairs(values)
         .iter()
         .map(|(key, value)| {
-            let line = format!("{HASH}['{key}'] = {value}").replace('\\', "\\\\").replace('\'', "\\'");
+            let line = format!("{RAILS_HASH}['{key}'] = {value}").replace('\\', "\\\\").replace('\'', "\\'");
             format!(
-                "file_line {{ 'packagecloud {key}':\n  path  => '/etc/packagecloud/packagecloud.rb',\n  line  => '{line}',\n  match => \"^{HASH}\\\\[.{key}.\\\\]\",\n}}"
+                "file_line {{ 'packagecloud {key}':\n  path  => '/etc/packagecloud/packagecloud.rb',\n  line  => '{line}',\n  match => \"^{RAILS_HASH}\\\\[.{key}.\\\\]\",\n}}"
             )
         })
         .collect();
@@ -46,13 +49,13 @@ pub fn puppet(values: &Values) -> String {
 
 /// A task for ansible.builtin.lineinfile.
 #[must_use]
-pub fn ansible(values: &Values) -> String {
+pub fn render_ansible(values: &SettingValues) -> String {
     // The assignment itself, at a line's start: a comment that names the key is no assignment.
     let mut text = format!(
-        "- name: CloudFront in packagecloud.rb\n  ansible.builtin.lineinfile:\n    path: /etc/packagecloud/packagecloud.rb\n    regexp: \"^{HASH}\\\\[.{{{{ item.key }}}}.\\\\]\"\n    line: \"{{{{ item.line }}}}\"\n  loop:\n",
+        "- name: CloudFront in packagecloud.rb\n  ansible.builtin.lineinfile:\n    path: /etc/packagecloud/packagecloud.rb\n    regexp: \"^{RAILS_HASH}\\\\[.{{{{ item.key }}}}.\\\\]\"\n    line: \"{{{{ item.line }}}}\"\n  loop:\n",
     );
-    for (key, value) in pairs(values) {
-        let line = format!("{HASH}['{key}'] = {value}").replace('"', "\\\"");
+    for (key, value) in ruby_pairs(values) {
+        let line = format!("{RAILS_HASH}['{key}'] = {value}").replace('"', "\\\"");
         text.push_str(&format!("    - key: '{key}'\n      line: \"{line}\"\n"));
     }
     text.trim_end().to_owned()
@@ -65,19 +68,19 @@ mod tests {
 
     #[test]
     fn each_tool_gets_all_four() {
-        let values = Values {
+        let values = SettingValues {
             enabled: Some(true),
             secret: Some(Secret::new("c2Vj")),
             distribution_id: Some("E1".into()),
             packages_domain: Some("d1.cloudfront.net".into()),
         };
-        for text in [chef(&values), puppet(&values), ansible(&values)] {
-            for key in Key::ALL {
-                assert!(text.contains(key.name()), "{text}");
+        for text in [render_chef(&values), render_puppet(&values), render_ansible(&values)] {
+            for key in SettingKey::ALL {
+                assert!(text.contains(key.setting_name()), "{text}");
             }
             assert!(text.contains("d1.cloudfront.net"), "{text}");
         }
-        for text in [puppet(&values), ansible(&values)] {
+        for text in [render_puppet(&values), render_ansible(&values)] {
             assert!(
                 text.contains(r#""^packagecloud_rails\\[."#),
                 "no comment is taken for an assignment: {text}"

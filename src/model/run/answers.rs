@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{goal::Goal, plan::Consent, welcome::Source};
-use crate::model::{aws::names::Suffix, url::token::Construction};
+use super::{goal::Goal, plan::Consent, welcome::IdentitySource};
+use crate::model::{aws::names::NameSuffix, url::token::TokenConstruction};
 
 /// How CloudFront gets at the bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -21,7 +21,7 @@ pub enum OriginAccess {
 /// Who copies the packages of a reindex; repository metadata is always copied from here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Engine {
+pub enum ReindexEngine {
     /// This machine.
     #[default]
     Own,
@@ -32,7 +32,7 @@ pub enum Engine {
 /// What to do on a host whose packagecloud.rb a configuration client writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Managed {
+pub enum ManagedFileAction {
     /// Show the snippet, and wait until the file holds the values.
     Wait,
     /// Write at once.
@@ -49,14 +49,14 @@ pub struct Answers {
     pub profile: Option<String>,
     pub bucket: Option<String>,
     pub region: Option<String>,
-    pub suffix: Suffix,
+    pub suffix: NameSuffix,
     pub origin_access: OriginAccess,
     pub packages_domain: Option<String>,
     /// The ACM certificate for it, by ARN; else one is found by its names.
     pub certificate: Option<String>,
     pub permissions_boundary: Option<String>,
     pub probe_url: Option<String>,
-    pub construction: Option<Construction>,
+    pub construction: Option<TokenConstruction>,
     #[serde(skip)]
     pub prepare: bool,
     /// The function version that was named to be associated; else the one that the bootstrap finds right.
@@ -65,13 +65,13 @@ pub struct Answers {
     pub reindex: ReindexAnswers,
     /// Which of the credentials found are used, where the operator chose.
     #[serde(skip)]
-    pub source: Option<Source>,
+    pub source: Option<IdentitySource>,
     /// What is rolled back to; chosen for this run alone.
     #[serde(skip)]
     pub roll_back: RollBackAnswers,
     /// Given for this run alone.
     #[serde(skip)]
-    pub consents: Consents,
+    pub consents: GivenConsents,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ pub struct ReindexAnswers {
     pub package_globs: Vec<String>,
     pub metadata_globs: Vec<String>,
     pub vendor: bool,
-    pub engine: Engine,
+    pub engine: ReindexEngine,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,21 +100,21 @@ pub struct RollBackAnswers {
 
 /// What was consented to, beyond `--yes`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Consents {
+pub struct GivenConsents {
     pub adopt: bool,
     pub adopt_bucket_key: bool,
     pub new_secret: bool,
     pub unproven: bool,
-    pub managed: Option<Managed>,
+    pub managed: Option<ManagedFileAction>,
     pub override_expression: bool,
     pub other_bucket: bool,
     pub confirm_bucket: Option<String>,
 }
 
-impl Consents {
+impl GivenConsents {
     /// Whether `consent` was given; for a bucket's name, whether it is `bucket`'s.
     #[must_use]
-    pub fn given(&self, consent: Consent, bucket: &str) -> bool {
+    pub fn has_consent(&self, consent: Consent, bucket: &str) -> bool {
         match consent {
             Consent::Adopt => self.adopt,
             Consent::AdoptBucketKey => self.adopt_bucket_key,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckVerdict {
     Pass,
     Fail,
     /// It could not be asked; an unknown fails nothing.
@@ -15,7 +15,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     pub name: String,
-    pub result: Verdict,
+    pub result: CheckVerdict,
     pub detail: String,
     /// The next move, where it failed; empty where there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -23,20 +23,20 @@ pub struct Check {
 }
 
 impl Check {
-    pub fn pass(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { name: name.into(), result: Verdict::Pass, detail: detail.into(), next: String::new() }
+    pub fn passed_check(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { name: name.into(), result: CheckVerdict::Pass, detail: detail.into(), next: String::new() }
     }
 
-    pub fn fail(name: impl Into<String>, detail: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { name: name.into(), result: Verdict::Fail, detail: detail.into(), next: next.into() }
+    pub fn failed_check(name: impl Into<String>, detail: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { name: name.into(), result: CheckVerdict::Fail, detail: detail.into(), next: next.into() }
     }
 
-    pub fn unknown(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { name: name.into(), result: Verdict::Unknown, detail: detail.into(), next: String::new() }
+    pub fn unknown_check(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { name: name.into(), result: CheckVerdict::Unknown, detail: detail.into(), next: String::new() }
     }
 
     #[must_use]
-    pub fn failed(&self) -> bool {
-        self.result == Verdict::Fail
+    pub fn has_failed(&self) -> bool {
+        self.result == CheckVerdict::Fail
     }
 }

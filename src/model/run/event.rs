@@ -12,7 +12,7 @@ use super::{
 /// How a stage ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum End {
+pub enum StageEnd {
     /// Something was changed, and all of it stands.
     Applied,
     /// There was nothing to do.
@@ -25,7 +25,7 @@ pub enum End {
 /// How far something is, and how fast; every number that isn't known is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Pace {
+pub struct ProgressStats {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ pub struct Pace {
 /// What a step waits for that stands still because AWS no longer accepts the credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wants {
+pub enum CredentialNeed {
     /// Fresh ones where they came from: it goes on by itself.
     Renewal,
     /// A code of this device.
@@ -86,27 +86,27 @@ pub enum Event {
         step: Step,
         text: String,
         #[serde(skip_serializing_if = "Option::is_none")]
-        pace: Option<Pace>,
+        pace: Option<ProgressStats>,
     },
     /// A step stands still until AWS accepts the credentials again; what is done stands.
-    Waiting { stage: Stage, step: Step, text: String, failure: Failure, wants: Wants },
+    Waiting { stage: Stage, step: Step, text: String, failure: Failure, wants: CredentialNeed },
     /// A step is done, and stands.
     Finished { stage: Stage, step: Step, text: String },
     /// A step failed; `failure` holds the next move.
     Failed { stage: Stage, step: Step, failure: Failure },
     /// A check has its result.
     Check {
-        #[serde(skip, default = "unsaid")]
+        #[serde(skip, default = "default_check_stage")]
         stage: Stage,
         #[serde(flatten)]
         check: Check,
     },
     /// The stage is over; nothing of it follows.
-    Ended { stage: Stage, step: Option<Step>, end: End, text: String },
+    Ended { stage: Stage, step: Option<Step>, end: StageEnd, text: String },
 }
 
 /// A check says no stage of its own; whoever reads one back knows it.
-fn unsaid() -> Stage {
+fn default_check_stage() -> Stage {
     Stage::Verify
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What kind of failure it is, where the difference changes what happens next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum FailureKind {
     /// The command or an option is wrong: exit code 2.
     Usage,
     /// A consent is missing: exit code 2.
@@ -33,7 +33,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{what}: {why}")]
 pub struct Failure {
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// The thing: `/etc/packagecloud/packagecloud.rb`, `role packagecloud_cloudfront_auth`.
     pub what: String,
     /// The reason: `permission denied (os error 13)`.
@@ -49,34 +49,39 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn new(kind: Kind, what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+    pub fn new(
+        kind: FailureKind,
+        what: impl Into<String>,
+        why: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         Self { kind, what: what.into(), why: why.into(), next: next.into(), code: None, request_id: None }
     }
 
-    pub fn other(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::new(Kind::Other, what, why, next)
+    pub fn other_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(FailureKind::Other, what, why, next)
     }
 
-    pub fn usage(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, what, why, next)
+    pub fn usage_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(FailureKind::Usage, what, why, next)
     }
 
-    pub fn consent(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::new(Kind::Consent, what, why, next)
+    pub fn consent_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::new(FailureKind::Consent, what, why, next)
     }
 
     /// Whether the clock is what AWS refuses: no other credentials help.
     #[must_use]
-    pub fn is_of_the_clock(&self) -> bool {
+    pub fn is_clock_skew(&self) -> bool {
         self.next.starts_with("set the clock")
     }
 
-    pub fn drifted(what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::new(Kind::Drifted, what, why, "look again, and go on from what is there now")
+    pub fn drift_failure(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::new(FailureKind::Drifted, what, why, "look again, and go on from what is there now")
     }
 
     #[must_use]
-    pub fn with_code(mut self, code: Option<String>, request_id: Option<String>) -> Self {
+    pub fn with_aws_code(mut self, code: Option<String>, request_id: Option<String>) -> Self {
         self.code = code;
         self.request_id = request_id;
         self

@@ -101,7 +101,7 @@ impl Goal {
 
     /// As the command line spells it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn cli_name(self) -> &'static str {
         match self {
             Self::Install => "install",
             Self::Upgrade => "upgrade",

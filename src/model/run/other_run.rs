@@ -8,7 +8,7 @@ use super::{event::Event, goal::Stage};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherRun {
     /// Where the lock is: `this host`, `web1`.
-    pub on: String,
+    pub host: String,
     /// `process 812 (alice) on laptop`; empty where it has only just begun, and hasn't said yet.
     pub who: String,
     /// `2026-11-23 20:45:00 UTC (14 minutes ago)`.
@@ -16,23 +16,23 @@ pub struct OtherRun {
     /// The stage that it is in, or was in last.
     pub stage: Option<Stage>,
     /// For how long: `2 minutes`.
-    pub stands: String,
+    pub stage_age: String,
     /// Nothing runs in it: it waits for its operator.
-    pub rests: bool,
+    pub is_idle: bool,
 }
 
 impl OtherRun {
     /// Where it stands: `in the stage distribution for 2 minutes`.
     #[must_use]
-    pub fn place(&self) -> String {
-        match (self.stage, self.rests) {
+    pub fn describe_stage(&self) -> String {
+        match (self.stage, self.is_idle) {
             (None, _) => "before its first stage".to_owned(),
-            (Some(stage), false) => format!("in the stage {} for {}", stage.name(), self.stands),
+            (Some(stage), false) => format!("in the stage {} for {}", stage.name(), self.stage_age),
             (Some(stage), true) => {
                 format!(
                     "in the stage {}, which ended {} ago; it waits for its operator",
                     stage.name(),
-                    self.stands
+                    self.stage_age
                 )
             }
         }
@@ -40,8 +40,8 @@ impl OtherRun {
 
     /// As a sentence.
     #[must_use]
-    pub fn whole(&self) -> String {
-        format!("Another run works on {}: {self}.", self.on)
+    pub fn to_sentence(&self) -> String {
+        format!("Another run works on {}: {self}.", self.host)
     }
 }
 
@@ -51,21 +51,21 @@ impl fmt::Display for OtherRun {
         if self.who.is_empty() {
             return f.write_str("it has only just begun");
         }
-        write!(f, "{} runs since {}, {}", self.who, self.since, self.place())
+        write!(f, "{} runs since {}, {}", self.who, self.since, self.describe_stage())
     }
 }
 
 /// What is seen of another run while it is watched.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Watched {
+pub enum WatchEvent {
     /// Where it stands now, and the Unix time there.
     Run(OtherRun, Duration),
     /// What it said before is over: it says all that still counts from the beginning.
-    Anew,
+    Restarted,
     /// What it said, and at which Unix time.
     Event(Event, Duration),
     /// It was asked to end.
-    Asked,
+    StopRequested,
     /// It has ended, and this run holds the lock now.
-    Over,
+    Ended,
 }

@@ -6,12 +6,12 @@ use super::{
     check::Check,
     goal::{Stage, Step},
 };
-use crate::model::aws::evidence::Seen;
+use crate::model::aws::evidence::Observed;
 
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verb {
+pub enum ChangeKind {
     /// It is there and right.
     Keep,
     Create,
@@ -22,7 +22,7 @@ pub enum Verb {
     Run,
 }
 
-impl Verb {
+impl ChangeKind {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -37,9 +37,9 @@ impl Verb {
 
 /// One line of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub struct PlannedChange {
     pub step: Step,
-    pub verb: Verb,
+    pub verb: ChangeKind,
     /// What it is about: a name, an ARN, a path.
     pub target: String,
     /// Why this verb: a lower-case fragment.
@@ -51,7 +51,7 @@ pub struct Change {
 
 /// A question that only the operator can answer before a plan may be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct Confirmation {
     pub consent: Consent,
     /// The question, a whole sentence; the answer yes is the consent.
     pub question: String,
@@ -74,7 +74,7 @@ pub enum Consent {
 impl Consent {
     /// The flag that gives it on the command line.
     #[must_use]
-    pub fn flag(self) -> &'static str {
+    pub fn cli_flag(self) -> &'static str {
         match self {
             Self::Adopt => "--adopt",
             Self::AdoptBucketKey => "--adopt-bucket-key",
@@ -92,22 +92,22 @@ impl Consent {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub stage: Stage,
-    pub changes: Vec<Change>,
+    pub changes: Vec<PlannedChange>,
     /// What was checked on the way: permissions, the bucket, the gate.
     pub checks: Vec<Check>,
     /// Whole sentences for the operator, above the changes.
     pub notes: Vec<String>,
     /// Lines to read as they stand: a diff, the final block, the notice to clients. Secrets are hidden in them.
-    pub exhibit: Vec<Exhibit>,
+    pub attachments: Vec<Attachment>,
     /// What must be answered with yes before it may be applied.
-    pub asks: Vec<Ask>,
+    pub confirmations: Vec<Confirmation>,
     /// What it was made from; `apply` compares it with what is there just before it writes.
-    pub seen: Seen,
+    pub observed: Observed,
 }
 
 /// A titled piece of text that a screen shows as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exhibit {
+pub struct Attachment {
     pub title: String,
     pub lines: Vec<String>,
     /// Whether `c` copies it.
@@ -116,33 +116,39 @@ pub struct Exhibit {
 
 impl Plan {
     #[must_use]
-    pub fn new(stage: Stage, seen: Seen) -> Self {
+    pub fn new(stage: Stage, observed: Observed) -> Self {
         Self {
             stage,
             changes: Vec::new(),
             checks: Vec::new(),
             notes: Vec::new(),
-            exhibit: Vec::new(),
-            asks: Vec::new(),
-            seen,
+            attachments: Vec::new(),
+            confirmations: Vec::new(),
+            observed,
         }
     }
 
-    pub fn line(
+    pub fn add_change(
         &mut self,
         step: Step,
-        verb: Verb,
+        verb: ChangeKind,
         target: impl Into<String>,
         why: impl Into<String>,
-    ) -> &mut Change {
-        self.changes.push(Change { step, verb, target: target.into(), why: why.into(), calls: Vec::new() });
+    ) -> &mut PlannedChange {
+        self.changes.push(PlannedChange {
+            step,
+            verb,
+            target: target.into(),
+            why: why.into(),
+            calls: Vec::new(),
+        });
         let last = self.changes.len() - 1;
         &mut self.changes[last]
     }
 
     /// Whether applying it would change nothing.
     #[must_use]
-    pub fn unchanged(&self) -> bool {
-        self.changes.iter().all(|change| change.verb == Verb::Keep)
+    pub fn is_unchanged(&self) -> bool {
+        self.changes.iter().all(|change| change.verb == ChangeKind::Keep)
     }
 }

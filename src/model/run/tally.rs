@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Names that are told apart.
-const NAMED: usize = 64;
-const OTHERS: &str = "(others)";
+const MAX_NAMES: usize = 64;
+const OTHERS_NAME: &str = "(others)";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tally(BTreeMap<String, u64>);
 
 impl Tally {
-    pub fn add(&mut self, name: &str) {
+    pub fn increment_count(&mut self, name: &str) {
         self.add_many(name, 1);
     }
 
@@ -28,7 +28,7 @@ impl Tally {
             *count += more;
             return;
         }
-        let name = if self.0.len() < NAMED { name } else { OTHERS };
+        let name = if self.0.len() < MAX_NAMES { name } else { OTHERS_NAME };
         *self.0.entry(name.to_owned()).or_default() += more;
     }
 
@@ -39,21 +39,21 @@ impl Tally {
 
     /// Of all names.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub fn total_count(&self) -> u64 {
         self.0.values().sum()
     }
 
     #[must_use]
-    pub fn get(&self, name: &str) -> u64 {
+    pub fn count_for(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
     }
 
     /// The `most` frequent names, the most frequent first, and how many are counted under the rest.
     #[must_use]
-    pub fn first(&self, most: usize) -> (Vec<(&str, u64)>, u64) {
+    pub fn most_frequent_names(&self, most: usize) -> (Vec<(&str, u64)>, u64) {
         let mut all: Vec<(&str, u64)> = self.0.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         // stable: names of one frequency stay in their order
-        all.sort_by_key(|(name, count)| (*name == OTHERS, std::cmp::Reverse(*count)));
+        all.sort_by_key(|(name, count)| (*name == OTHERS_NAME, std::cmp::Reverse(*count)));
         let rest = all.iter().skip(most).map(|(_, count)| count).sum();
         all.truncate(most);
         (all, rest)
@@ -62,7 +62,7 @@ impl Tally {
 
 /// What stands before a key's first `/`, with it: `backups/`.
 #[must_use]
-pub fn folder(key: &str) -> &str {
+pub fn top_level_folder(key: &str) -> &str {
     key.split_inclusive('/').next().filter(|first| first.ends_with('/')).unwrap_or("(no folder)")
 }
 
@@ -74,17 +74,17 @@ mod tests {
     fn names_are_bounded_and_the_most_frequent_come_first() {
         let mut tally = Tally::default();
         for number in 0..1000 {
-            tally.add(&format!("x{number}/"));
+            tally.increment_count(&format!("x{number}/"));
         }
-        tally.add("x3/");
-        assert_eq!((tally.total(), tally.0.len()), (1001, NAMED + 1));
-        let (first, rest) = tally.first(2);
+        tally.increment_count("x3/");
+        assert_eq!((tally.total_count(), tally.0.len()), (1001, MAX_NAMES + 1));
+        let (first, rest) = tally.most_frequent_names(2);
         assert_eq!((first, rest), (vec![("x3/", 2), ("x0/", 1)], 998));
-        assert_eq!(tally.get(OTHERS), 1000 - NAMED as u64);
+        assert_eq!(tally.count_for(OTHERS_NAME), 1000 - MAX_NAMES as u64);
     }
 
     #[test]
     fn a_folder_is_what_stands_before_the_first_slash() {
-        assert_eq!(["backups/a/b", "/a", "top"].map(folder), ["backups/", "/", "(no folder)"]);
+        assert_eq!(["backups/a/b", "/a", "top"].map(top_level_folder), ["backups/", "/", "(no folder)"]);
     }
 }

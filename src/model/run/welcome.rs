@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::{
-    check::{Check, Verdict},
+    check::{Check, CheckVerdict},
     failure::Failure,
     goal::{Goal, Stage},
     other_run::OtherRun,
@@ -13,34 +13,34 @@ use super::{
 use crate::model::secret::Secret;
 
 #[derive(Debug, Clone, Default)]
-pub struct Welcome {
+pub struct WelcomeFindings {
     /// packagecloud.rb: where it is, and what stands in the way of reading or writing it.
-    pub config: ConfigFound,
+    pub config: FoundConfig,
     /// `packagecloud:enterprise 3.0.5 (Debian package)`; empty where none was found.
     pub packagecloud: String,
     /// AWS identities, the one that is proposed first.
-    pub identities: Vec<IdentityFound>,
+    pub identities: Vec<FoundIdentity>,
     /// What sudo left out on the way to root, and the command that keeps it.
     pub sudo: Option<String>,
     /// Buckets, the one that is proposed first.
-    pub buckets: Vec<BucketFound>,
-    pub cloudfront: CloudFrontFound,
+    pub buckets: Vec<FoundBucket>,
+    pub cloudfront: FoundCloudFront,
     /// The goal proposed, and why: a lower-case fragment.
     pub goal: Option<(Goal, String)>,
     /// Where the last run was left.
-    pub left: Option<Left>,
+    pub left: Option<LastRunPosition>,
     /// The account and the bucket of the last run, whether it went to its end or not.
     pub last: Option<(String, String)>,
     /// Somebody else's run on this host.
     pub other_run: Option<OtherRun>,
     /// Backups of packagecloud.rb, the newest first.
-    pub backups: Vec<BackupFound>,
+    pub backups: Vec<FoundBackup>,
     /// What could not be found out.
     pub failures: Vec<Failure>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConfigFound {
+pub struct FoundConfig {
     pub path: String,
     /// Why it can't be read, parsed or written.
     pub failure: Option<Failure>,
@@ -50,7 +50,7 @@ pub struct ConfigFound {
 
 /// Where credentials come from (contract section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum IdentitySource {
     Profile(String),
     /// Typed into the wizard, or kept in the keyring from an earlier time.
     Typed,
@@ -62,8 +62,8 @@ pub enum Source {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdentityFound {
-    pub source: Source,
+pub struct FoundIdentity {
+    pub source: IdentitySource,
     /// How it was found: `profile work`, `AWS_ACCESS_KEY_ID in the environment`.
     pub found: String,
     /// Empty where AWS did not say.
@@ -75,15 +75,15 @@ pub struct IdentityFound {
     pub suffices: Check,
 }
 
-impl IdentityFound {
+impl FoundIdentity {
     #[must_use]
-    pub fn usable(&self) -> bool {
-        self.suffices.result != Verdict::Fail
+    pub fn is_usable(&self) -> bool {
+        self.suffices.result != CheckVerdict::Fail
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BucketFound {
+pub struct FoundBucket {
     pub name: String,
     /// Empty where it isn't known yet.
     pub region: String,
@@ -107,7 +107,7 @@ pub enum SetUpBy {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CloudFrontFound {
+pub struct FoundCloudFront {
     /// `cloudfront_enabled`; absent where packagecloud.rb says nothing or could not be read.
     pub enabled: Option<bool>,
     pub by: SetUpBy,
@@ -116,31 +116,31 @@ pub struct CloudFrontFound {
     /// `d….cloudfront.net`; empty where there is none.
     pub domain: String,
     /// What the function that is associated runs on; absent where none is known.
-    pub runtime: Option<RuntimeFound>,
+    pub runtime: Option<RuntimeSupport>,
 }
 
 /// A Lambda runtime, and how long AWS looks after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuntimeFound {
+pub struct RuntimeSupport {
     /// `nodejs20.x`.
     pub name: String,
     /// `support for it ended on 2026-04-30`; empty where it isn't known.
     pub support: String,
 }
 
-impl RuntimeFound {
+impl RuntimeSupport {
     /// `today` as `2026-11-23`.
     #[must_use]
     pub fn new(name: &str, today: &str) -> Self {
         // aws-facts section 1.
-        const ENDS: [(&str, &str); 3] =
+        const SUPPORT_END_DATES: [(&str, &str); 3] =
             [("nodejs20.x", "2026-04-30"), ("nodejs22.x", "2027-04-30"), ("nodejs24.x", "2028-04-30")];
-        const LONG_GONE: [&str; 6] =
+        const UNSUPPORTED_RUNTIMES: [&str; 6] =
             ["nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x"];
-        let support = match ENDS.iter().find(|(known, _)| *known == name) {
+        let support = match SUPPORT_END_DATES.iter().find(|(known, _)| *known == name) {
             Some((_, end)) if *end <= today => format!("AWS's support for it ended on {end}"),
             Some((_, end)) => format!("AWS's support for it ends on {end}"),
-            None if LONG_GONE.contains(&name) => "AWS's support for it has ended".to_owned(),
+            None if UNSUPPORTED_RUNTIMES.contains(&name) => "AWS's support for it has ended".to_owned(),
             None => String::new(),
         };
         Self { name: name.to_owned(), support }
@@ -148,7 +148,7 @@ impl RuntimeFound {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
+pub struct LastRunPosition {
     pub goal: Goal,
     pub stage: Stage,
     /// `14 minutes ago`.
@@ -158,7 +158,7 @@ pub struct Left {
 }
 
 /// `14 minutes ago, in distribution, account 999999999999, bucket packages`.
-impl fmt::Display for Left {
+impl fmt::Display for LastRunPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, in {}", self.ago, self.stage.name())?;
         match &self.on {
@@ -169,7 +169,7 @@ impl fmt::Display for Left {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackupFound {
+pub struct FoundBackup {
     pub path: String,
     /// `2026-11-23 20:41 UTC`.
     pub when: String,
@@ -179,7 +179,7 @@ pub struct BackupFound {
 
 /// Credentials that were typed: for this run, and for the keyring where that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TypedKeys {
+pub struct TypedCredentials {
     pub access_key_id: String,
     pub secret_access_key: Secret,
     pub session_token: Option<Secret>,
@@ -199,7 +199,7 @@ mod tests {
             ("nodejs14.x", "2026-11-23", "AWS's support for it has ended"),
             ("python3.13", "2026-11-23", ""),
         ] {
-            assert_eq!(RuntimeFound::new(name, today).support, support, "{name} {today}");
+            assert_eq!(RuntimeSupport::new(name, today).support, support, "{name} {today}");
         }
     }
 }

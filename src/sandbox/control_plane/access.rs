@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::ACCOUNT;
+use super::ACCOUNT_ID;
 
 /// Who asks, by every name that a `Principal` element may give him.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,14 +23,14 @@ pub struct Principal {
 
 impl Principal {
     /// A user or a role of the account, by its ARN and further names (an assumed role's session ARN, a unique id).
-    pub fn of_account(arn: &str, others: &[&str]) -> Self {
+    pub fn for_account_identity(arn: &str, others: &[&str]) -> Self {
         let mut aws = vec![arn.to_owned()];
         aws.extend(others.iter().map(|other| (*other).to_owned()));
-        Self { aws, account: Some(ACCOUNT.to_owned()), ..Self::default() }
+        Self { aws, account: Some(ACCOUNT_ID.to_owned()), ..Self::default() }
     }
 
     /// An origin access identity, by id and canonical user id.
-    pub fn origin_access_identity(id: &str, canonical: &str) -> Self {
+    pub fn for_origin_access_identity(id: &str, canonical: &str) -> Self {
         Self {
             aws: vec![format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")],
             canonical: vec![canonical.to_owned()],
@@ -38,30 +38,30 @@ impl Principal {
         }
     }
 
-    pub fn service(name: &str) -> Self {
+    pub fn for_service(name: &str) -> Self {
         Self { service: vec![name.to_owned()], ..Self::default() }
     }
 }
 
 /// What a request carries for conditions: lower-cased keys, one value or more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Context(BTreeMap<String, Vec<String>>);
+pub struct RequestContext(BTreeMap<String, Vec<String>>);
 
-impl Context {
+impl RequestContext {
     #[must_use]
-    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+    pub fn with_condition_key(mut self, key: &str, value: impl Into<String>) -> Self {
         self.0.entry(key.to_lowercase()).or_default().push(value.into());
         self
     }
 
-    fn values(&self, key: &str) -> Option<&[String]> {
+    fn condition_values(&self, key: &str) -> Option<&[String]> {
         self.0.get(&key.to_lowercase()).map(Vec::as_slice)
     }
 }
 
 /// What one document says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Decision {
+pub enum PolicyDecision {
     /// A statement denies it.
     ExplicitDeny,
     /// No statement speaks of it.
@@ -73,58 +73,68 @@ pub enum Decision {
 }
 
 /// Weighs one document. `principal` is none for an identity policy, whose statements name nobody.
-pub fn allows(
+pub fn evaluate_policy(
     document: &Value,
     principal: Option<&Principal>,
     action: &str,
     resource: &str,
-    context: &Context,
-) -> Decision {
-    let mut decision = Decision::ImplicitDeny;
-    for statement in statements(document) {
-        let whom = named(statement, principal);
-        if whom == Named::No
-            || !speaks_of(statement, action, resource)
-            || !conditions_hold(statement, context)
+    context: &RequestContext,
+) -> PolicyDecision {
+    let mut decision = PolicyDecision::ImplicitDeny;
+    for statement in policy_statements(document) {
+        let whom = match_statement_principal(statement, principal);
+        if whom == PrincipalMatch::No
+            || !applies_to_request(statement, action, resource)
+            || !are_conditions_met(statement, context)
         {
             continue;
         }
         if statement["Effect"] == "Deny" {
-            return Decision::ExplicitDeny;
+            return PolicyDecision::ExplicitDeny;
         }
         if statement["Effect"] == "Allow" {
-            decision =
-                decision.max(if whom == Named::Account { Decision::Delegated } else { Decision::Allow });
+            decision = decision.max(if whom == PrincipalMatch::Account {
+                PolicyDecision::Delegated
+            } else {
+                PolicyDecision::Allow
+            });
         }
     }
     decision
 }
 
 /// Weighs several identity policies together.
-pub fn identity_allows(documents: &[Value], action: &str, resource: &str, context: &Context) -> Decision {
-    let decisions: Vec<Decision> =
-        documents.iter().map(|document| allows(document, None, action, resource, context)).collect();
-    if decisions.contains(&Decision::ExplicitDeny) {
-        Decision::ExplicitDeny
+pub fn evaluate_identity_policies(
+    documents: &[Value],
+    action: &str,
+    resource: &str,
+    context: &RequestContext,
+) -> PolicyDecision {
+    let decisions: Vec<PolicyDecision> =
+        documents.iter().map(|document| evaluate_policy(document, None, action, resource, context)).collect();
+    if decisions.contains(&PolicyDecision::ExplicitDeny) {
+        PolicyDecision::ExplicitDeny
     } else {
-        decisions.into_iter().max().unwrap_or(Decision::ImplicitDeny)
+        decisions.into_iter().max().unwrap_or(PolicyDecision::ImplicitDeny)
     }
 }
 
 /// The condition keys that would be weighed for this action and are not in the context.
-pub fn missing_context(
+pub fn find_missing_context_keys(
     documents: &[Value],
     action: &str,
     resource: &str,
-    context: &Context,
+    context: &RequestContext,
 ) -> BTreeSet<String> {
     let mut missing = BTreeSet::new();
-    for statement in
-        documents.iter().flat_map(statements).filter(|statement| speaks_of(statement, action, resource))
+    for statement in documents
+        .iter()
+        .flat_map(policy_statements)
+        .filter(|statement| applies_to_request(statement, action, resource))
     {
         for (_, keys) in statement["Condition"].as_object().into_iter().flatten() {
             for key in keys.as_object().into_iter().flat_map(serde_json::Map::keys) {
-                if context.values(key).is_none() {
+                if context.condition_values(key).is_none() {
                     missing.insert(key.clone());
                 }
             }
@@ -134,15 +144,17 @@ pub fn missing_context(
 }
 
 /// Every principal that a document names, as kind (`AWS`, `CanonicalUser`, `Service`, `Federated`) and name; `*` stands under `AWS`.
-pub fn principals(document: &Value) -> Vec<(String, String)> {
+pub fn list_principals(document: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for statement in statements(document) {
+    for statement in policy_statements(document) {
         for element in [&statement["Principal"], &statement["NotPrincipal"]] {
             match element {
                 Value::String(all) => found.push(("AWS".to_owned(), all.clone())),
                 Value::Object(kinds) => {
                     for (kind, names) in kinds {
-                        found.extend(texts(names).into_iter().map(|name| (kind.clone(), name.to_owned())));
+                        found.extend(
+                            collect_strings(names).into_iter().map(|name| (kind.clone(), name.to_owned())),
+                        );
                     }
                 }
                 _ => {}
@@ -152,7 +164,7 @@ pub fn principals(document: &Value) -> Vec<(String, String)> {
     found
 }
 
-pub fn statements(document: &Value) -> impl Iterator<Item = &Value> {
+pub fn policy_statements(document: &Value) -> impl Iterator<Item = &Value> {
     match &document["Statement"] {
         Value::Array(many) => many.as_slice(),
         one @ Value::Object(_) => std::slice::from_ref(one),
@@ -162,65 +174,72 @@ pub fn statements(document: &Value) -> impl Iterator<Item = &Value> {
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Named {
+enum PrincipalMatch {
     No,
     /// As one of the account's.
     Account,
     Yes,
 }
 
-fn named(statement: &Value, principal: Option<&Principal>) -> Named {
-    let Some(principal) = principal else { return Named::Yes };
+fn match_statement_principal(statement: &Value, principal: Option<&Principal>) -> PrincipalMatch {
+    let Some(principal) = principal else { return PrincipalMatch::Yes };
     if statement.get("NotPrincipal").is_some() {
-        return if element_names(&statement["NotPrincipal"], principal) == Named::No {
-            Named::Yes
+        return if match_principal_element(&statement["NotPrincipal"], principal) == PrincipalMatch::No {
+            PrincipalMatch::Yes
         } else {
-            Named::No
+            PrincipalMatch::No
         };
     }
-    element_names(&statement["Principal"], principal)
+    match_principal_element(&statement["Principal"], principal)
 }
 
-fn element_names(element: &Value, principal: &Principal) -> Named {
+fn match_principal_element(element: &Value, principal: &Principal) -> PrincipalMatch {
     match element {
-        Value::String(all) if all == "*" => Named::Yes,
+        Value::String(all) if all == "*" => PrincipalMatch::Yes,
         Value::Object(kinds) => {
-            let mut best = Named::No;
+            let mut best = PrincipalMatch::No;
             for (kind, names) in kinds {
-                for name in texts(names) {
+                for name in collect_strings(names) {
                     best = best.max(match kind.as_str() {
-                        "AWS" => aws_names(name, principal),
-                        "CanonicalUser" => yes_if(principal.canonical.iter().any(|own| own == name)),
-                        "Service" => yes_if(principal.service.iter().any(|own| own == name)),
-                        _ => Named::No,
+                        "AWS" => match_aws_principal(name, principal),
+                        "CanonicalUser" => full_match_if(principal.canonical.iter().any(|own| own == name)),
+                        "Service" => full_match_if(principal.service.iter().any(|own| own == name)),
+                        _ => PrincipalMatch::No,
                     });
                 }
             }
             best
         }
-        _ => Named::No,
+        _ => PrincipalMatch::No,
     }
 }
 
-fn aws_names(name: &str, principal: &Principal) -> Named {
+fn match_aws_principal(name: &str, principal: &Principal) -> PrincipalMatch {
     if name == "*" || principal.aws.iter().any(|own| own == name) {
-        return Named::Yes;
+        return PrincipalMatch::Yes;
     }
     match &principal.account {
-        Some(account) if name == account || name == format!("arn:aws:iam::{account}:root") => Named::Account,
-        _ => Named::No,
+        Some(account) if name == account || name == format!("arn:aws:iam::{account}:root") => {
+            PrincipalMatch::Account
+        }
+        _ => PrincipalMatch::No,
     }
 }
 
-fn yes_if(yes: bool) -> Named {
-    if yes { Named::Yes } else { Named::No }
+fn full_match_if(yes: bool) -> PrincipalMatch {
+    if yes { PrincipalMatch::Yes } else { PrincipalMatch::No }
 }
 
-fn speaks_of(statement: &Value, action: &str, resource: &str) -> bool {
+fn applies_to_request(statement: &Value, action: &str, resource: &str) -> bool {
     let action = action.to_lowercase();
-    let of_action =
-        |key: &str| texts(&statement[key]).iter().any(|pattern| like(&pattern.to_lowercase(), &action));
-    let of_resource = |key: &str| texts(&statement[key]).iter().any(|pattern| like(pattern, resource));
+    let of_action = |key: &str| {
+        collect_strings(&statement[key])
+            .iter()
+            .any(|pattern| matches_wildcard(&pattern.to_lowercase(), &action))
+    };
+    let of_resource = |key: &str| {
+        collect_strings(&statement[key]).iter().any(|pattern| matches_wildcard(pattern, resource))
+    };
     let acts =
         if statement.get("NotAction").is_some() { !of_action("NotAction") } else { of_action("Action") };
     let on = if statement.get("NotResource").is_some() {
@@ -231,22 +250,23 @@ fn speaks_of(statement: &Value, action: &str, resource: &str) -> bool {
     acts && on
 }
 
-fn conditions_hold(statement: &Value, context: &Context) -> bool {
+fn are_conditions_met(statement: &Value, context: &RequestContext) -> bool {
     let Some(operators) = statement["Condition"].as_object() else { return true };
     operators.iter().all(|(operator, keys)| {
         keys.as_object().is_some_and(|keys| {
-            keys.iter().all(|(key, wanted)| condition_holds(operator, key, &texts(wanted), context))
+            keys.iter()
+                .all(|(key, wanted)| is_condition_met(operator, key, &collect_strings(wanted), context))
         })
     })
 }
 
-fn condition_holds(operator: &str, key: &str, wanted: &[&str], context: &Context) -> bool {
+fn is_condition_met(operator: &str, key: &str, wanted: &[&str], context: &RequestContext) -> bool {
     let (all, operator) = match operator.split_once(':') {
         Some(("ForAllValues", rest)) => (Some(true), rest),
         Some(("ForAnyValue", rest)) => (Some(false), rest),
         _ => (None, operator),
     };
-    let values = context.values(key);
+    let values = context.condition_values(key);
     if operator == "Null" {
         return wanted.iter().any(|flag| (*flag == "true") == values.is_none());
     }
@@ -261,7 +281,7 @@ fn condition_holds(operator: &str, key: &str, wanted: &[&str], context: &Context
                 pattern.eq_ignore_ascii_case(value)
             }
             "StringLike" | "StringNotLike" | "ArnEquals" | "ArnLike" | "ArnNotEquals" | "ArnNotLike" => {
-                like(pattern, value)
+                matches_wildcard(pattern, value)
             }
             _ => false,
         });
@@ -275,18 +295,18 @@ fn condition_holds(operator: &str, key: &str, wanted: &[&str], context: &Context
 }
 
 /// A string, or every string of a list; booleans count by their spelling.
-fn texts(value: &Value) -> Vec<&str> {
+fn collect_strings(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
         Value::Bool(true) => vec!["true"],
         Value::Bool(false) => vec!["false"],
-        Value::Array(many) => many.iter().flat_map(texts).collect(),
+        Value::Array(many) => many.iter().flat_map(collect_strings).collect(),
         _ => Vec::new(),
     }
 }
 
 /// `*` any run, `?` any one character.
-fn like(pattern: &str, text: &str) -> bool {
+fn matches_wildcard(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {

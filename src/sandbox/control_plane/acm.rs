@@ -9,20 +9,23 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, Caller, Clock, REGION, Refusal, access_denied, caller_of, json_answer, request_id};
-use crate::sandbox::{World, store};
+use super::{
+    ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller, access_denied, json_response,
+    random_uuid, signed_caller,
+};
+use crate::sandbox::{Sandbox, store};
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct State {
+pub struct AcmState {
     /// By ARN.
-    pub certificates: BTreeMap<String, Certificate>,
+    pub certificates: BTreeMap<String, CertificateRecord>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Certificate {
+pub struct CertificateRecord {
     pub names: Vec<String>,
     /// `RSA_2048`, as a request spells it.
     pub key: String,
@@ -31,16 +34,16 @@ pub struct Certificate {
     pub ended: Option<String>,
 }
 
-impl Certificate {
-    fn status(&self, clock: Clock) -> &str {
+impl CertificateRecord {
+    fn certificate_status(&self, clock: PropagationClock) -> &str {
         match &self.ended {
             Some(status) => status,
-            None if clock.past(self.requested, clock.delays.certificate) => "ISSUED",
+            None if clock.has_passed(self.requested, clock.delays.certificate) => "ISSUED",
             None => "PENDING_VALIDATION",
         }
     }
 
-    fn covers(&self, domain: &str) -> bool {
+    fn covers_domain(&self, domain: &str) -> bool {
         self.names.iter().any(|name| {
             let parent = domain.split_once('.').map(|(_, parent)| format!("*.{parent}"));
             name == domain || parent.as_ref() == Some(name)
@@ -49,13 +52,18 @@ impl Certificate {
 }
 
 /// Why CloudFront doesn't take a certificate for these names, in its own words.
-pub fn unfit(state: &State, clock: Clock, arn: &str, domains: &[&str]) -> Option<&'static str> {
-    let issued = state.certificates.get(arn).filter(|one| one.status(clock) == "ISSUED");
+pub fn find_certificate_fault(
+    state: &AcmState,
+    clock: PropagationClock,
+    arn: &str,
+    domains: &[&str],
+) -> Option<&'static str> {
+    let issued = state.certificates.get(arn).filter(|one| one.certificate_status(clock) == "ISSUED");
     match issued {
         None => Some(
             "The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a valid certificate chain.",
         ),
-        Some(one) if domains.iter().all(|domain| one.covers(domain)) => None,
+        Some(one) if domains.iter().all(|domain| one.covers_domain(domain)) => None,
         Some(_) => Some(
             "The certificate that is attached to your distribution doesn't cover the alternate domain name (CNAME) that you're trying to add. For more details, see: https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html#alternate-domain-names-requirements",
         ),
@@ -63,78 +71,85 @@ pub fn unfit(state: &State, clock: Clock, arn: &str, domains: &[&str]) -> Option
 }
 
 /// `ListCertificates`, of `CertificateManager.ListCertificates`.
-pub fn operation(request: &Request<Bytes>) -> &str {
+pub fn operation_name(request: &Request<Bytes>) -> &str {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     target.and_then(|target| target.strip_prefix("CertificateManager.")).unwrap_or("Unknown")
 }
 
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
-    let result = caller_of(&request).and_then(|caller| {
+pub async fn handle_acm_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+    let result = signed_caller(&request).and_then(|caller| {
         let input = serde_json::from_slice(request.body())
-            .map_err(|_| Refusal::new(400, "SerializationException", "the request is no JSON"))?;
-        let ask = Ask { clock: Clock::of(world), caller: &caller, input: &input };
-        match operation(&request) {
-            "RequestCertificate" => world.write(|state| ask.request(state)),
-            "DescribeCertificate" => world.read(|state| ask.describe(state)),
-            "ListCertificates" => world.read(|state| ask.list(state)),
-            other => {
-                Err(Refusal::new(400, "UnknownOperationException", format!("{other} is not in the sandbox")))
-            }
+            .map_err(|_| ServiceRefusal::new(400, "SerializationException", "the request is no JSON"))?;
+        let ask = AcmCall { clock: PropagationClock::from_sandbox(world), caller: &caller, input: &input };
+        match operation_name(&request) {
+            "RequestCertificate" => world.write_state(|state| ask.request_certificate(state)),
+            "DescribeCertificate" => world.read_state(|state| ask.describe_certificate(state)),
+            "ListCertificates" => world.read_state(|state| ask.list_certificates(state)),
+            other => Err(ServiceRefusal::new(
+                400,
+                "UnknownOperationException",
+                format!("{other} is not in the sandbox"),
+            )),
         }
     });
     match result {
-        Ok(output) => json_answer(200, "application/x-amz-json-1.1", &output),
-        Err(refusal) => refusal.answer("acm"),
+        Ok(output) => json_response(200, "application/x-amz-json-1.1", &output),
+        Err(refusal) => refusal.to_response("acm"),
     }
 }
 
-struct Ask<'a> {
-    clock: Clock,
-    caller: &'a Caller,
+struct AcmCall<'a> {
+    clock: PropagationClock,
+    caller: &'a SignedCaller,
     input: &'a Value,
 }
 
-type Outcome = Result<Value, Refusal>;
+type AcmResult = Result<Value, ServiceRefusal>;
 
-impl Ask<'_> {
-    fn may(&self, state: &store::State, action: &str, resource: &str) -> Result<(), Refusal> {
-        let context = self.caller.context();
-        self.caller.may(state, action, resource, &context).map_err(|why| access_denied("acm", why))
+impl AcmCall<'_> {
+    fn authorize(
+        &self,
+        state: &store::SandboxState,
+        action: &str,
+        resource: &str,
+    ) -> Result<(), ServiceRefusal> {
+        let context = self.caller.request_context();
+        self.caller.authorize(state, action, resource, &context).map_err(|why| access_denied("acm", why))
     }
 
-    fn texts(&self, field: &str) -> Vec<String> {
+    fn read_strings(&self, field: &str) -> Vec<String> {
         let all = self.input[field].as_array().map(Vec::as_slice).unwrap_or_default();
         all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
-    fn request(&self, state: &mut store::State) -> Outcome {
-        self.may(state, "acm:RequestCertificate", "*")?;
+    fn request_certificate(&self, state: &mut store::SandboxState) -> AcmResult {
+        self.authorize(state, "acm:RequestCertificate", "*")?;
         let Some(domain) = self.input["DomainName"].as_str() else {
-            return Err(Refusal::new(400, "ValidationException", "DomainName must not be null"));
+            return Err(ServiceRefusal::new(400, "ValidationException", "DomainName must not be null"));
         };
         let mut names = vec![domain.to_owned()];
-        names.extend(self.texts("SubjectAlternativeNames").into_iter().filter(|name| name != domain));
-        let arn = format!("arn:aws:acm:{REGION}:{ACCOUNT}:certificate/{}", request_id());
+        names.extend(self.read_strings("SubjectAlternativeNames").into_iter().filter(|name| name != domain));
+        let arn = format!("arn:aws:acm:{REGION}:{ACCOUNT_ID}:certificate/{}", random_uuid());
         let key = self.input["KeyAlgorithm"].as_str().unwrap_or("RSA_2048").to_owned();
-        let made = Certificate { names, key, requested: self.clock.now, ended: None };
+        let made = CertificateRecord { names, key, requested: self.clock.now, ended: None };
         state.acm.certificates.insert(arn.clone(), made);
         Ok(json!({ "CertificateArn": arn }))
     }
 
-    fn describe(&self, state: &store::State) -> Outcome {
+    fn describe_certificate(&self, state: &store::SandboxState) -> AcmResult {
         let arn = self.input["CertificateArn"].as_str().unwrap_or_default();
-        self.may(state, "acm:DescribeCertificate", arn)?;
+        self.authorize(state, "acm:DescribeCertificate", arn)?;
         let Some(found) = state.acm.certificates.get(arn) else {
-            let why = format!("Could not find certificate {arn} in account {ACCOUNT}.");
-            return Err(Refusal::new(400, "ResourceNotFoundException", why));
+            let why = format!("Could not find certificate {arn} in account {ACCOUNT_ID}.");
+            return Err(ServiceRefusal::new(400, "ResourceNotFoundException", why));
         };
         let validation = found.names.iter().map(|name| {
             let bare = name.trim_start_matches("*.");
             json!({
                 "DomainName": name,
                 "ValidationMethod": "DNS",
-                "ValidationStatus": if found.status(self.clock) == "ISSUED" { "SUCCESS" } else { "PENDING_VALIDATION" },
+                "ValidationStatus": if found.certificate_status(self.clock) == "ISSUED" { "SUCCESS" } else { "PENDING_VALIDATION" },
                 "ResourceRecord": {
                     "Name": format!("_3c8a4a2f.{bare}."),
                     "Type": "CNAME",
@@ -147,20 +162,20 @@ impl Ask<'_> {
             "DomainName": found.names[0],
             "SubjectAlternativeNames": found.names,
             "DomainValidationOptions": validation.collect::<Vec<_>>(),
-            "Status": found.status(self.clock),
+            "Status": found.certificate_status(self.clock),
             "Type": "AMAZON_ISSUED",
             "KeyAlgorithm": found.key.replace("RSA_", "RSA-"),
             "NotAfter": (found.requested + Duration::from_hours(24 * 395)).as_secs(),
         } }))
     }
 
-    fn list(&self, state: &store::State) -> Outcome {
-        self.may(state, "acm:ListCertificates", "*")?;
-        let statuses = self.texts("CertificateStatuses");
+    fn list_certificates(&self, state: &store::SandboxState) -> AcmResult {
+        self.authorize(state, "acm:ListCertificates", "*")?;
+        let statuses = self.read_strings("CertificateStatuses");
         let includes = self.input["Includes"]["keyTypes"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let fits = |one: &Certificate| {
-            let status =
-                statuses.is_empty() || statuses.iter().any(|status| status == one.status(self.clock));
+        let fits = |one: &CertificateRecord| {
+            let status = statuses.is_empty()
+                || statuses.iter().any(|status| status == one.certificate_status(self.clock));
             let key = if includes.is_empty() {
                 one.key == "RSA_2048"
             } else {
@@ -174,7 +189,7 @@ impl Ask<'_> {
                 "DomainName": one.names[0],
                 "SubjectAlternativeNameSummaries": one.names.iter().take(1).collect::<Vec<_>>(),
                 "HasAdditionalSubjectAlternativeNames": one.names.len() > 1,
-                "Status": one.status(self.clock),
+                "Status": one.certificate_status(self.clock),
                 "KeyAlgorithm": one.key.replace("RSA_", "RSA-"),
             })
         });

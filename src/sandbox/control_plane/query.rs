@@ -8,24 +8,24 @@ use bytes::Bytes;
 use http::{Request, Response};
 use percent_encoding::percent_decode_str;
 
-use super::{Refusal, namespace, request_id, xml, xml_answer};
+use super::{ServiceRefusal, random_uuid, xml, xml_namespace, xml_response};
 
 /// The fields of a form.
 #[derive(Debug, Default)]
-pub struct Form(BTreeMap<String, String>);
+pub struct QueryForm(BTreeMap<String, String>);
 
-impl Form {
-    pub fn read(request: &Request<Bytes>) -> Self {
+impl QueryForm {
+    pub fn from_request(request: &Request<Bytes>) -> Self {
         let body = std::str::from_utf8(request.body()).unwrap_or_default();
         Self(
             body.split('&')
                 .filter_map(|pair| pair.split_once('='))
-                .map(|(key, value)| (decoded(key), decoded(value)))
+                .map(|(key, value)| (decode_form_text(key), decode_form_text(value)))
                 .collect(),
         )
     }
 
-    pub fn action(&self) -> &str {
+    pub fn action_name(&self) -> &str {
         self.get("Action").unwrap_or("Unknown")
     }
 
@@ -35,10 +35,10 @@ impl Form {
 
     /// # Errors
     /// AWS's refusal, where it is missing.
-    pub fn need(&self, key: &str) -> Result<&str, Refusal> {
+    pub fn require_field(&self, key: &str) -> Result<&str, ServiceRefusal> {
         self.get(key).ok_or_else(|| {
             let field = key[..1].to_lowercase() + &key[1..];
-            Refusal::new(
+            ServiceRefusal::new(
                 400,
                 "ValidationError",
                 format!("1 validation error detected: Value null at '{field}' failed to satisfy constraint: Member must not be null"),
@@ -47,12 +47,12 @@ impl Form {
     }
 
     /// `Key.member.1`, `Key.member.2`, …
-    pub fn members(&self, key: &str) -> Vec<&str> {
+    pub fn list_members(&self, key: &str) -> Vec<&str> {
         (1..).map_while(|at| self.get(&format!("{key}.member.{at}"))).collect()
     }
 
     /// `Key.member.1.First`, `Key.member.1.Second`, …: the pairs that tags are.
-    pub fn pairs(&self, key: &str, first: &str, second: &str) -> Vec<(String, String)> {
+    pub fn list_member_pairs(&self, key: &str, first: &str, second: &str) -> Vec<(String, String)> {
         (1..)
             .map_while(|at| {
                 let name = self.get(&format!("{key}.member.{at}.{first}"))?;
@@ -65,28 +65,28 @@ impl Form {
     }
 }
 
-fn decoded(text: &str) -> String {
+fn decode_form_text(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 /// `<ActionResponse><ActionResult>…</ActionResult>…`; no result element where `result` is none.
-pub fn answer(service: &str, action: &str, result: Option<&str>) -> Response<Bytes> {
+pub fn query_response(service: &str, action: &str, result: Option<&str>) -> Response<Bytes> {
     let result = result.map_or_else(String::new, |inner| format!("<{action}Result>{inner}</{action}Result>"));
-    xml_answer(
+    xml_response(
         200,
         format!(
             "<{action}Response xmlns=\"{}\">{result}<ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
-            namespace(service),
-            request_id()
+            xml_namespace(service),
+            random_uuid()
         ),
     )
 }
 
-pub fn unknown(action: &str) -> Refusal {
-    Refusal::new(400, "InvalidAction", format!("Could not find operation {action} in the sandbox"))
+pub fn unknown_action(action: &str) -> ServiceRefusal {
+    ServiceRefusal::new(400, "InvalidAction", format!("Could not find operation {action} in the sandbox"))
 }
 
 /// `<name>text</name>`, escaped.
-pub fn element(name: &str, text: &str) -> String {
-    format!("<{name}>{}</{name}>", xml::escape(text))
+pub fn render_element(name: &str, text: &str) -> String {
+    format!("<{name}>{}</{name}>", xml::escape_xml(text))
 }

@@ -11,26 +11,26 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha2::{Digest, Sha256};
 use time::{OffsetDateTime, PrimitiveDateTime, macros::format_description};
 
-use super::{Caller, Refusal, iam};
-use crate::sandbox::World;
+use super::{ServiceRefusal, SignedCaller, iam};
+use crate::sandbox::Sandbox;
 
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
-const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
-const SKEW: Duration = Duration::from_mins(5);
+const QUERY_ENCODE_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PATH_ENCODE_SET: &AsciiSet = &QUERY_ENCODE_SET.remove(b'/');
+const CLOCK_SKEW_MAX: Duration = Duration::from_mins(5);
 
 /// What the Authorization header says.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Authorization<'a> {
+pub struct AuthorizationHeader<'a> {
     pub access_key: &'a str,
     pub date: &'a str,
     pub region: &'a str,
     pub service: &'a str,
-    signed: &'a str,
+    signed_headers: &'a str,
     signature: &'a str,
 }
 
-impl<'a> Authorization<'a> {
-    pub fn read(request: &'a Request<Bytes>) -> Option<Self> {
+impl<'a> AuthorizationHeader<'a> {
+    pub fn from_request(request: &'a Request<Bytes>) -> Option<Self> {
         let text = request.headers().get("authorization")?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256")?;
         let field =
             |name: &str| text.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
@@ -40,7 +40,7 @@ impl<'a> Authorization<'a> {
             date: scope.next()?,
             region: scope.next()?,
             service: scope.next()?,
-            signed: field("SignedHeaders")?,
+            signed_headers: field("SignedHeaders")?,
             signature: field("Signature")?,
         })
     }
@@ -50,67 +50,74 @@ impl<'a> Authorization<'a> {
 ///
 /// # Errors
 /// The service's refusal of an unsigned, unknown, wrongly signed or ill-timed request.
-pub fn verify(world: &World, service: &str, request: &Request<Bytes>) -> Result<Caller, Refusal> {
-    let Some(authorization) = Authorization::read(request) else { return Err(missing(service)) };
+pub fn verify_signature(
+    world: &Sandbox,
+    service: &str,
+    request: &Request<Bytes>,
+) -> Result<SignedCaller, ServiceRefusal> {
+    let Some(authorization) = AuthorizationHeader::from_request(request) else {
+        return Err(missing_token_refusal(service));
+    };
     let now = world.now();
-    let Some(key) = world.read(|state| iam::key(&state.iam, authorization.access_key)) else {
-        return Err(unknown(service));
+    let Some(key) = world.read_state(|state| iam::find_access_key(&state.iam, authorization.access_key))
+    else {
+        return Err(invalid_token_refusal(service));
     };
     if key.expires.is_some_and(|expires| expires <= now) {
-        return Err(expired(service));
+        return Err(expired_token_refusal(service));
     }
     let token = request.headers().get("x-amz-security-token").and_then(|token| token.to_str().ok());
     if key.token.as_deref() != token {
-        return Err(unknown(service));
+        return Err(invalid_token_refusal(service));
     }
     let date = request.headers().get("x-amz-date").and_then(|date| date.to_str().ok()).unwrap_or_default();
     check_clock(service, date, now)?;
     let scope =
         format!("{}/{}/{}/aws4_request", authorization.date, authorization.region, authorization.service);
-    let canonical = canonical(request, authorization.signed);
+    let canonical = build_canonical_request(request, authorization.signed_headers);
     let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
     let mut signing = format!("AWS4{}", key.secret).into_bytes();
     for part in [authorization.date, authorization.region, authorization.service, "aws4_request", &to_sign] {
-        signing = mac(&signing, part.as_bytes());
+        signing = hmac_sha256(&signing, part.as_bytes());
     }
     if hex::encode(signing) != authorization.signature {
-        return Err(mismatch(
+        return Err(signature_mismatch_refusal(
             service,
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         ));
     }
-    Ok(world.read(|state| iam::caller(&state.iam, &key)))
+    Ok(world.read_state(|state| iam::identify_caller(&state.iam, &key)))
 }
 
-fn check_clock(service: &str, date: &str, now: Duration) -> Result<(), Refusal> {
+fn check_clock(service: &str, date: &str, now: Duration) -> Result<(), ServiceRefusal> {
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
     let Ok(signed) = PrimitiveDateTime::parse(date, &form) else {
-        return Err(mismatch(service, "Date must be in ISO-8601 'basic format'."));
+        return Err(signature_mismatch_refusal(service, "Date must be in ISO-8601 'basic format'."));
     };
     let signed = signed.assume_utc();
     let here = OffsetDateTime::UNIX_EPOCH + now;
-    if (here - signed).unsigned_abs() <= SKEW {
+    if (here - signed).unsigned_abs() <= CLOCK_SKEW_MAX {
         return Ok(());
     }
     let spelt = |at: OffsetDateTime| at.format(&form).unwrap_or_default();
     let message = if signed < here {
         format!(
             "Signature expired: {date} is now earlier than {} ({} - 5 min.)",
-            spelt(here - SKEW),
+            spelt(here - CLOCK_SKEW_MAX),
             spelt(here)
         )
     } else {
         format!(
             "Signature not yet current: {date} is still later than {} ({} + 5 min.)",
-            spelt(here + SKEW),
+            spelt(here + CLOCK_SKEW_MAX),
             spelt(here)
         )
     };
-    Err(mismatch(service, &message))
+    Err(signature_mismatch_refusal(service, &message))
 }
 
-fn canonical(request: &Request<Bytes>, signed: &str) -> String {
-    let path = utf8_percent_encode(request.uri().path(), PATH).to_string();
+fn build_canonical_request(request: &Request<Bytes>, signed: &str) -> String {
+    let path = utf8_percent_encode(request.uri().path(), PATH_ENCODE_SET).to_string();
     let mut pairs: Vec<(String, String)> = request
         .uri()
         .query()
@@ -119,7 +126,7 @@ fn canonical(request: &Request<Bytes>, signed: &str) -> String {
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (recoded(key), recoded(value))
+            (normalize_percent_encoding(key), normalize_percent_encoding(value))
         })
         .collect();
     pairs.sort();
@@ -144,49 +151,53 @@ fn canonical(request: &Request<Bytes>, signed: &str) -> String {
     format!("{}\n{path}\n{}\n{headers}\n{signed}\n{payload}", request.method(), query.join("&"))
 }
 
-fn recoded(text: &str) -> String {
+fn normalize_percent_encoding(text: &str) -> String {
     let plain: Vec<u8> = percent_decode_str(text).collect();
-    percent_encoding::percent_encode(&plain, UNRESERVED).to_string()
+    percent_encoding::percent_encode(&plain, QUERY_ENCODE_SET).to_string()
 }
 
-fn mac(key: &[u8], message: &[u8]) -> Vec<u8> {
+fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(message);
     mac.finalize().into_bytes().to_vec()
 }
 
-fn missing(service: &str) -> Refusal {
+fn missing_token_refusal(service: &str) -> ServiceRefusal {
     match service {
         "kms" | "acm" => {
-            Refusal::new(400, "MissingAuthenticationTokenException", "Missing Authentication Token")
+            ServiceRefusal::new(400, "MissingAuthenticationTokenException", "Missing Authentication Token")
         }
-        "lambda" => Refusal::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token"),
-        _ => Refusal::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"),
+        "lambda" => {
+            ServiceRefusal::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        }
+        _ => {
+            ServiceRefusal::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+        }
     }
 }
 
-fn unknown(service: &str) -> Refusal {
+fn invalid_token_refusal(service: &str) -> ServiceRefusal {
     let message = "The security token included in the request is invalid.";
     match service {
-        "kms" | "acm" => Refusal::new(400, "UnrecognizedClientException", message),
-        "lambda" => Refusal::new(403, "UnrecognizedClientException", message),
-        _ => Refusal::new(403, "InvalidClientTokenId", message),
+        "kms" | "acm" => ServiceRefusal::new(400, "UnrecognizedClientException", message),
+        "lambda" => ServiceRefusal::new(403, "UnrecognizedClientException", message),
+        _ => ServiceRefusal::new(403, "InvalidClientTokenId", message),
     }
 }
 
-fn expired(service: &str) -> Refusal {
+fn expired_token_refusal(service: &str) -> ServiceRefusal {
     let message = "The security token included in the request is expired";
     match service {
-        "kms" | "acm" => Refusal::new(400, "ExpiredTokenException", message),
-        "lambda" => Refusal::new(403, "ExpiredTokenException", message),
-        _ => Refusal::new(403, "ExpiredToken", message),
+        "kms" | "acm" => ServiceRefusal::new(400, "ExpiredTokenException", message),
+        "lambda" => ServiceRefusal::new(403, "ExpiredTokenException", message),
+        _ => ServiceRefusal::new(403, "ExpiredToken", message),
     }
 }
 
-fn mismatch(service: &str, message: &str) -> Refusal {
+fn signature_mismatch_refusal(service: &str, message: &str) -> ServiceRefusal {
     match service {
-        "kms" | "acm" => Refusal::new(400, "InvalidSignatureException", message),
-        "lambda" => Refusal::new(403, "InvalidSignatureException", message),
-        _ => Refusal::new(403, "SignatureDoesNotMatch", message),
+        "kms" | "acm" => ServiceRefusal::new(400, "InvalidSignatureException", message),
+        "lambda" => ServiceRefusal::new(403, "InvalidSignatureException", message),
+        _ => ServiceRefusal::new(403, "SignatureDoesNotMatch", message),
     }
 }

@@ -7,72 +7,78 @@ use http::{Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ACCOUNT, Caller, Clock, Refusal,
-    access::{Context, Principal},
-    caller_of, iam, iso, query,
+    ACCOUNT_ID, PropagationClock, ServiceRefusal, SignedCaller,
+    access::{Principal, RequestContext},
+    format_iso8601, iam, query, signed_caller,
 };
-use crate::sandbox::World;
+use crate::sandbox::Sandbox;
 
 /// What is kept between runs: nothing yet.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct State {}
+pub struct StsState {}
 
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
-    let form = query::Form::read(&request);
-    let result = caller_of(&request).and_then(|caller| match form.action() {
-        "GetCallerIdentity" => Ok(who(&caller)),
-        "AssumeRole" => assume(world, &caller, &form),
-        other => Err(query::unknown(other)),
+pub async fn handle_sts_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+    let form = query::QueryForm::from_request(&request);
+    let result = signed_caller(&request).and_then(|caller| match form.action_name() {
+        "GetCallerIdentity" => Ok(render_caller_identity(&caller)),
+        "AssumeRole" => assume_role(world, &caller, &form),
+        other => Err(query::unknown_action(other)),
     });
     match result {
-        Ok(inner) => query::answer("sts", form.action(), Some(&inner)),
-        Err(refusal) => refusal.answer("sts"),
+        Ok(inner) => query::query_response("sts", form.action_name(), Some(&inner)),
+        Err(refusal) => refusal.to_response("sts"),
     }
 }
 
-fn who(caller: &Caller) -> String {
-    let fields = [("Arn", caller.arn.as_str()), ("UserId", &caller.id), ("Account", ACCOUNT)];
-    fields.iter().map(|(name, text)| query::element(name, text)).collect()
+fn render_caller_identity(caller: &SignedCaller) -> String {
+    let fields = [("Arn", caller.arn.as_str()), ("UserId", &caller.id), ("Account", ACCOUNT_ID)];
+    fields.iter().map(|(name, text)| query::render_element(name, text)).collect()
 }
 
-fn assume(world: &World, caller: &Caller, form: &query::Form) -> Result<String, Refusal> {
-    let arn = form.need("RoleArn")?;
-    form.need("RoleSessionName")?;
-    let mut context = Context::default();
+fn assume_role(
+    world: &Sandbox,
+    caller: &SignedCaller,
+    form: &query::QueryForm,
+) -> Result<String, ServiceRefusal> {
+    let arn = form.require_field("RoleArn")?;
+    form.require_field("RoleSessionName")?;
+    let mut context = RequestContext::default();
     if let (Some(serial), Some(code)) = (form.get("SerialNumber"), form.get("TokenCode")) {
-        if !good(world, serial, code) {
+        if !consume_mfa_code(world, serial, code) {
             let message = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";
-            return Err(Refusal::new(403, "AccessDenied", message));
+            return Err(ServiceRefusal::new(403, "AccessDenied", message));
         }
-        context = context.with("aws:MultiFactorAuthPresent", "true");
+        context = context.with_condition_key("aws:MultiFactorAuthPresent", "true");
     }
-    let (clock, asks) = (Clock::of(world), Principal::of_account(&caller.arn, &[]));
-    let trusted = world.read(|state| iam::assumable_by(&state.iam, clock, arn, &asks, &context));
+    let (clock, asks) =
+        (PropagationClock::from_sandbox(world), Principal::for_account_identity(&caller.arn, &[]));
+    let trusted = world.read_state(|state| iam::can_assume_role(&state.iam, clock, arn, &asks, &context));
     let refused = || {
         let message =
             format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}", caller.arn);
-        Refusal::new(403, "AccessDenied", message)
+        ServiceRefusal::new(403, "AccessDenied", message)
     };
     if !trusted {
         return Err(refused());
     }
-    let (access, secret, token) = world.role_credentials(arn).ok_or_else(refused)?;
-    let expires = world.read(|state| iam::key(&state.iam, &access).and_then(|key| key.expires));
+    let (access, secret, token) = world.issue_role_credentials(arn).ok_or_else(refused)?;
+    let expires =
+        world.read_state(|state| iam::find_access_key(&state.iam, &access).and_then(|key| key.expires));
     let fields = [
         ("AccessKeyId", access),
         ("SecretAccessKey", secret),
         ("SessionToken", token),
-        ("Expiration", iso(expires.unwrap_or_default())),
+        ("Expiration", format_iso8601(expires.unwrap_or_default())),
     ];
-    let inner: String = fields.iter().map(|(name, text)| query::element(name, text)).collect();
+    let inner: String = fields.iter().map(|(name, text)| query::render_element(name, text)).collect();
     Ok(format!("<Credentials>{inner}</Credentials>"))
 }
 
 /// Whether the device shows this code; it is used up by that.
-fn good(world: &World, serial: &str, code: &str) -> bool {
-    world.write(|state| {
+fn consume_mfa_code(world: &Sandbox, serial: &str, code: &str) -> bool {
+    world.write_state(|state| {
         let Some(device) = state.iam.user.device.as_mut().filter(|device| device.serial == serial) else {
             return false;
         };

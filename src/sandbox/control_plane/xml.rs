@@ -6,25 +6,25 @@ use quick_xml::{Reader, events::Event};
 
 /// An element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Node {
+pub struct XmlElement {
     pub name: String,
     /// Raw, as written: `xmlns="…"`.
     pub attributes: String,
     pub text: String,
-    pub children: Vec<Node>,
+    pub children: Vec<XmlElement>,
 }
 
-impl Node {
+impl XmlElement {
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    pub fn leaf(name: &str, text: impl Into<String>) -> Self {
+    pub fn leaf_element(name: &str, text: impl Into<String>) -> Self {
         Self { name: name.to_owned(), text: text.into(), ..Self::default() }
     }
 
     #[must_use]
-    pub fn with(mut self, child: Node) -> Self {
+    pub fn with_child(mut self, child: XmlElement) -> Self {
         self.children.push(child);
         self
     }
@@ -33,14 +33,14 @@ impl Node {
     ///
     /// # Errors
     /// What is wrong with it, where it is not well-formed.
-    pub fn parse(document: &str) -> Result<Self, String> {
+    pub fn parse_xml(document: &str) -> Result<Self, String> {
         let mut reader = Reader::from_str(document);
-        let mut open: Vec<Node> = Vec::new();
+        let mut open: Vec<XmlElement> = Vec::new();
         loop {
             match reader.read_event().map_err(|error| error.to_string())? {
-                Event::Start(start) => open.push(started(&start)?),
+                Event::Start(start) => open.push(parse_start_tag(&start)?),
                 Event::Empty(start) => {
-                    let node = started(&start)?;
+                    let node = parse_start_tag(&start)?;
                     match open.last_mut() {
                         Some(parent) => parent.children.push(node),
                         None => return Ok(node),
@@ -80,63 +80,63 @@ impl Node {
         }
     }
 
-    pub fn child(&self, name: &str) -> Option<&Node> {
+    pub fn find_child(&self, name: &str) -> Option<&XmlElement> {
         self.children.iter().find(|child| child.name == name)
     }
 
-    pub fn child_mut(&mut self, name: &str) -> Option<&mut Node> {
+    pub fn find_child_mut(&mut self, name: &str) -> Option<&mut XmlElement> {
         self.children.iter_mut().find(|child| child.name == name)
     }
 
     /// The element at `a/b/c` below this one.
-    pub fn at(&self, path: &str) -> Option<&Node> {
-        path.split('/').try_fold(self, |node, name| node.child(name))
+    pub fn find_path(&self, path: &str) -> Option<&XmlElement> {
+        path.split('/').try_fold(self, |node, name| node.find_child(name))
     }
 
     /// Its text, where it is there and not empty.
     pub fn text_at(&self, path: &str) -> Option<&str> {
-        self.at(path).map(|node| node.text.trim()).filter(|text| !text.is_empty())
+        self.find_path(path).map(|node| node.text.trim()).filter(|text| !text.is_empty())
     }
 
     /// Whether `true` stands there.
-    pub fn flag_at(&self, path: &str) -> bool {
+    pub fn is_true_at(&self, path: &str) -> bool {
         self.text_at(path) == Some("true")
     }
 
     /// The items of a CloudFront list: `<Quantity/><Items>…</Items>`.
-    pub fn items(&self, path: &str) -> &[Node] {
-        self.at(path).and_then(|list| list.child("Items")).map_or(&[], |items| &items.children)
+    pub fn items_at(&self, path: &str) -> &[XmlElement] {
+        self.find_path(path).and_then(|list| list.find_child("Items")).map_or(&[], |items| &items.children)
     }
 
     /// Puts a child in the place of the one with its name, or at the end.
-    pub fn set(&mut self, child: Node) {
-        match self.child_mut(&child.name) {
+    pub fn set_child(&mut self, child: XmlElement) {
+        match self.find_child_mut(&child.name) {
             Some(old) => *old = child,
             None => self.children.push(child),
         }
     }
 
     /// Puts a child where none of its name is.
-    pub fn fill(&mut self, child: Node) {
-        if self.child(&child.name).is_none() {
+    pub fn ensure_child(&mut self, child: XmlElement) {
+        if self.find_child(&child.name).is_none() {
             self.children.push(child);
         }
     }
 }
 
-fn started(start: &quick_xml::events::BytesStart<'_>) -> Result<Node, String> {
+fn parse_start_tag(start: &quick_xml::events::BytesStart<'_>) -> Result<XmlElement, String> {
     let name = std::str::from_utf8(start.name().into_inner()).map_err(|error| error.to_string())?.to_owned();
     let attributes =
         std::str::from_utf8(start.attributes_raw()).map_err(|error| error.to_string())?.trim().to_owned();
-    Ok(Node { name, attributes, ..Node::default() })
+    Ok(XmlElement { name, attributes, ..XmlElement::default() })
 }
 
-impl std::fmt::Display for Node {
+impl std::fmt::Display for XmlElement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let gap = if self.attributes.is_empty() { "" } else { " " };
         write!(f, "<{}{gap}{}>", self.name, self.attributes)?;
         if self.children.is_empty() {
-            write!(f, "{}", escape(&self.text))?;
+            write!(f, "{}", escape_xml(&self.text))?;
         }
         for child in &self.children {
             write!(f, "{child}")?;
@@ -145,7 +145,7 @@ impl std::fmt::Display for Node {
     }
 }
 
-pub fn escape(text: &str) -> String {
+pub fn escape_xml(text: &str) -> String {
     quick_xml::escape::escape(text).into_owned()
 }
 
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn unknown_elements_come_back_in_their_place() {
         let document = "<A xmlns=\"u\"><B>1 &amp; 2 &#65;</B><Unheard of=\"x\"><Of/></Unheard><C></C></A>";
-        let root = Node::parse(document).unwrap();
+        let root = XmlElement::parse_xml(document).unwrap();
         assert_eq!(root.text_at("B"), Some("1 & 2 A"));
         assert_eq!(
             root.to_string(),
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_no_document() {
         for cut in ["", "<A><B></A>", "<A>", "plain"] {
-            assert!(Node::parse(cut).is_err(), "{cut}");
+            assert!(XmlElement::parse_xml(cut).is_err(), "{cut}");
         }
     }
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode, header};
 
 /// The TTLs of a behavior's cache policy, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ttl {
+pub struct CacheTtl {
     pub min: u64,
     pub default: u64,
     pub max: u64,
@@ -17,7 +17,7 @@ pub struct Ttl {
 
 /// One answer of the origin.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct CachedResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -27,10 +27,10 @@ pub struct Entry {
 }
 
 /// By distribution and key.
-pub type Cache = HashMap<(String, String), Entry>;
+pub type EdgeCache = HashMap<(String, String), CachedResponse>;
 
 /// For how many seconds an answer is fresh; none: it may not be stored.
-pub fn lifetime(headers: &HeaderMap, ttl: Ttl) -> Option<u64> {
+pub fn freshness_lifetime_secs(headers: &HeaderMap, ttl: CacheTtl) -> Option<u64> {
     let text = |name: header::HeaderName| {
         headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     };
@@ -54,7 +54,7 @@ pub fn lifetime(headers: &HeaderMap, ttl: Ttl) -> Option<u64> {
         return Some(ttl.min);
     }
     let expires = || {
-        let at = |name| parsed(text(name));
+        let at = |name| parse_http_date(text(name));
         Some(u64::try_from(at(header::EXPIRES)? - at(header::DATE)?).unwrap_or(0))
     };
     match seconds("s-maxage").or_else(|| seconds("max-age")).or_else(expires) {
@@ -63,11 +63,11 @@ pub fn lifetime(headers: &HeaderMap, ttl: Ttl) -> Option<u64> {
     }
 }
 
-fn parsed(date: &str) -> Option<i64> {
-    const FORM: &[time::format_description::BorrowedFormatItem<'_>] = time::macros::format_description!(
+fn parse_http_date(date: &str) -> Option<i64> {
+    const HTTP_DATE_FORMAT: &[time::format_description::BorrowedFormatItem<'_>] = time::macros::format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
     );
-    time::PrimitiveDateTime::parse(date, FORM).ok().map(|at| at.assume_utc().unix_timestamp())
+    time::PrimitiveDateTime::parse(date, HTTP_DATE_FORMAT).ok().map(|at| at.assume_utc().unix_timestamp())
 }
 
 #[cfg(test)]
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_fresh_as_the_policy_and_its_own_headers_say() {
-        let ours = Ttl { min: 0, default: 0, max: 31_536_000 };
-        let optimized = Ttl { min: 1, default: 86_400, max: 31_536_000 };
-        let short = Ttl { min: 0, default: 5, max: 60 };
+        let ours = CacheTtl { min: 0, default: 0, max: 31_536_000 };
+        let optimized = CacheTtl { min: 1, default: 86_400, max: 31_536_000 };
+        let short = CacheTtl { min: 0, default: 5, max: 60 };
         for (control, ttl, wanted) in [
             ("public, max-age=31536000, immutable", ours, Some(31_536_000)),
             ("no-cache, no-store, max-age=0, must-revalidate", ours, None),
@@ -94,12 +94,12 @@ mod tests {
             ("Max-Age=\"30\"", short, Some(30)),
         ] {
             let headers = HeaderMap::from_iter([(header::CACHE_CONTROL, control.parse().unwrap())]);
-            assert_eq!(lifetime(&headers, ttl), wanted, "{control} {ttl:?}");
+            assert_eq!(freshness_lifetime_secs(&headers, ttl), wanted, "{control} {ttl:?}");
         }
         let dated = HeaderMap::from_iter([
             (header::DATE, "Mon, 23 Nov 2026 20:00:00 GMT".parse().unwrap()),
             (header::EXPIRES, "Mon, 23 Nov 2026 20:00:30 GMT".parse().unwrap()),
         ]);
-        assert_eq!(lifetime(&dated, ours), Some(30));
+        assert_eq!(freshness_lifetime_secs(&dated, ours), Some(30));
     }
 }

@@ -8,14 +8,14 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 /// The most that a generated body may be, in bytes.
-const LARGEST_BODY: usize = 40 * 1024;
+const GENERATED_BODY_MAX_BYTES: usize = 40 * 1024;
 /// The most that a path and its query may be, together, in bytes.
-pub const LONGEST_URL: usize = 8192;
+pub const URL_MAX_BYTES: usize = 8192;
 
 /// What a viewer-request function may neither change nor set.
-const READ_ONLY: [&str; 4] = ["content-length", "host", "transfer-encoding", "via"];
+const READ_ONLY_HEADERS: [&str; 4] = ["content-length", "host", "transfer-encoding", "via"];
 /// What no edge function may set.
-const FORBIDDEN: [&str; 16] = [
+const DISALLOWED_HEADERS: [&str; 16] = [
     "connection",
     "expect",
     "keep-alive",
@@ -36,15 +36,20 @@ const FORBIDDEN: [&str; 16] = [
 
 /// What the function decided.
 #[derive(Debug)]
-pub enum Verdict {
+pub enum ViewerRequestDecision {
     /// The request goes on, with this path and query.
-    On { uri: String, querystring: String },
+    Forward { uri: String, querystring: String },
     /// The viewer gets this.
-    Answer(Response<Bytes>),
+    Respond(Response<Bytes>),
 }
 
 /// The event of a request to a distribution.
-pub fn event(request: &Request<Bytes>, distribution: &str, domain: &str, id: &str) -> Value {
+pub fn build_viewer_request_event(
+    request: &Request<Bytes>,
+    distribution: &str,
+    domain: &str,
+    id: &str,
+) -> Value {
     let mut headers = Map::new();
     for (name, value) in request.headers() {
         let one = json!({ "key": name.as_str(), "value": String::from_utf8_lossy(value.as_bytes()) });
@@ -76,12 +81,12 @@ pub fn event(request: &Request<Bytes>, distribution: &str, domain: &str, id: &st
 ///
 /// # Errors
 /// What CloudFront would log of it: the viewer gets 502.
-pub fn verdict(event: &Value, reply: &Value) -> Result<Verdict, String> {
+pub fn validate_function_reply(event: &Value, reply: &Value) -> Result<ViewerRequestDecision, String> {
     if !reply.is_object() {
         return Err("the function returned neither a request nor a response".to_owned());
     }
     if reply.get("status").is_some() {
-        return response(reply).map(Verdict::Answer);
+        return parse_generated_response(reply).map(ViewerRequestDecision::Respond);
     }
     let asked = &event["Records"][0]["cf"]["request"];
     for field in ["method", "clientIp"] {
@@ -95,34 +100,34 @@ pub fn verdict(event: &Value, reply: &Value) -> Result<Verdict, String> {
     if !uri.starts_with('/') || !plain(uri) || uri.contains('?') || !plain(querystring) {
         return Err("the uri, or the querystring, isn't one that can be sent".to_owned());
     }
-    if uri.len() + querystring.len() >= LONGEST_URL {
+    if uri.len() + querystring.len() >= URL_MAX_BYTES {
         return Err("the uri and the querystring are too long".to_owned());
     }
     let headers = reply["headers"].as_object().ok_or("headers is not an object")?;
     for (name, values) in headers {
-        pairs(name, values)?;
+        parse_header_values(name, values)?;
         let same = asked["headers"].get(name) == Some(values);
-        if !same && refused(name) {
+        if !same && is_disallowed_header(name) {
             return Err(format!("the header {name} can't be set"));
         }
     }
-    for name in READ_ONLY {
+    for name in READ_ONLY_HEADERS {
         if asked["headers"].get(name) != headers.get(name) {
             return Err(format!("the header {name} is read-only"));
         }
     }
-    Ok(Verdict::On { uri: uri.to_owned(), querystring: querystring.to_owned() })
+    Ok(ViewerRequestDecision::Forward { uri: uri.to_owned(), querystring: querystring.to_owned() })
 }
 
-fn refused(name: &str) -> bool {
-    READ_ONLY.contains(&name)
-        || FORBIDDEN.contains(&name)
+fn is_disallowed_header(name: &str) -> bool {
+    READ_ONLY_HEADERS.contains(&name)
+        || DISALLOWED_HEADERS.contains(&name)
         || name.starts_with("x-amz-cf-")
         || name.starts_with("x-edge-")
 }
 
 /// `[{ key, value }, …]` under a lower-case name.
-fn pairs<'v>(name: &str, values: &'v Value) -> Result<Vec<&'v str>, String> {
+fn parse_header_values<'v>(name: &str, values: &'v Value) -> Result<Vec<&'v str>, String> {
     let wrong = || format!("the header {name} is not a list of key and value");
     if name != name.to_lowercase() {
         return Err(format!("the header {name} is not in lower case"));
@@ -138,7 +143,7 @@ fn pairs<'v>(name: &str, values: &'v Value) -> Result<Vec<&'v str>, String> {
         .collect()
 }
 
-fn response(reply: &Value) -> Result<Response<Bytes>, String> {
+fn parse_generated_response(reply: &Value) -> Result<Response<Bytes>, String> {
     let status = reply["status"].as_str().ok_or("status is not a string")?;
     let status = status
         .parse::<u16>()
@@ -157,17 +162,17 @@ fn response(reply: &Value) -> Result<Response<Bytes>, String> {
         Some(Value::String(text)) => Bytes::from(text.clone()),
         Some(_) => return Err("the body is not a string".to_owned()),
     };
-    if body.len() > LARGEST_BODY {
-        return Err(format!("the body is larger than {LARGEST_BODY} bytes"));
+    if body.len() > GENERATED_BODY_MAX_BYTES {
+        return Err(format!("the body is larger than {GENERATED_BODY_MAX_BYTES} bytes"));
     }
     let mut response = Response::new(body);
     *response.status_mut() = status;
     if let Some(headers) = reply.get("headers") {
         for (name, values) in headers.as_object().ok_or("headers is not an object")? {
-            if refused(name) {
+            if is_disallowed_header(name) {
                 return Err(format!("the header {name} can't be set"));
             }
-            for value in pairs(name, values)? {
+            for value in parse_header_values(name, values)? {
                 let name = HeaderName::try_from(name).map_err(|_| format!("{name} is no header"))?;
                 let value =
                     HeaderValue::try_from(value).map_err(|_| format!("{name} has no header's value"))?;
@@ -182,17 +187,17 @@ fn response(reply: &Value) -> Result<Response<Bytes>, String> {
 mod tests {
     use super::*;
 
-    fn asked() -> Value {
+    fn sample_event() -> Value {
         let request = Request::get("/1/2/a%20b.deb?t=1_a")
             .header("host", "d.cloudfront.net")
             .header("user-agent", "apt")
             .body(Bytes::new());
-        event(&request.unwrap(), "E1", "d.cloudfront.net", "r")
+        build_viewer_request_event(&request.unwrap(), "E1", "d.cloudfront.net", "r")
     }
 
     #[test]
     fn the_event_holds_the_request_as_it_was_sent() {
-        let asked = asked();
+        let asked = sample_event();
         let request = &asked["Records"][0]["cf"]["request"];
         assert_eq!((&request["uri"], &request["querystring"]), (&json!("/1/2/a%20b.deb"), &json!("t=1_a")));
         assert_eq!(request["headers"]["host"], json!([{ "key": "host", "value": "d.cloudfront.net" }]));
@@ -200,15 +205,15 @@ mod tests {
 
     #[test]
     fn a_request_goes_on_only_in_the_shape_that_aws_takes() {
-        let asked = asked();
+        let asked = sample_event();
         let request = asked["Records"][0]["cf"]["request"].clone();
         let with = |change: &dyn Fn(&mut Value)| {
             let mut reply = request.clone();
             change(&mut reply);
-            verdict(&asked, &reply)
+            validate_function_reply(&asked, &reply)
         };
         assert!(
-            matches!(with(&|reply| reply["querystring"] = json!("")), Ok(Verdict::On { querystring, .. }) if querystring.is_empty())
+            matches!(with(&|reply| reply["querystring"] = json!("")), Ok(ViewerRequestDecision::Forward { querystring, .. }) if querystring.is_empty())
         );
         assert!(with(&|reply| reply["headers"]["x-own"] = json!([{ "key": "X-Own", "value": "1" }])).is_ok());
         for change in [
@@ -229,9 +234,11 @@ mod tests {
 
     #[test]
     fn a_generated_response_needs_a_string_for_a_status_and_a_body_that_fits() {
-        let asked = asked();
+        let asked = sample_event();
         let good = json!({ "status": "403", "headers": { "cache-control": [{ "key": "Cache-Control", "value": "no-store" }] }, "body": "no\n" });
-        let Ok(Verdict::Answer(response)) = verdict(&asked, &good) else { panic!("it was refused") };
+        let Ok(ViewerRequestDecision::Respond(response)) = validate_function_reply(&asked, &good) else {
+            panic!("it was refused")
+        };
         assert_eq!((response.status().as_u16(), &response.body()[..]), (403, &b"no\n"[..]));
         for bad in [
             json!({ "status": 403 }),
@@ -241,7 +248,7 @@ mod tests {
             json!({ "status": "403", "headers": { "x-cache": [{ "value": "Hit" }] } }),
             json!({ "status": "403", "headers": { "x-a": "text" } }),
         ] {
-            assert!(verdict(&asked, &bad).is_err(), "{bad}");
+            assert!(validate_function_reply(&asked, &bad).is_err(), "{bad}");
         }
     }
 }

@@ -11,18 +11,18 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    edge::runtime::{Decrypt, Function},
-    sandbox::{World, control_plane::lambda},
+    edge::runtime::{EdgeFunctionInstance, KmsResponder},
+    sandbox::{Sandbox, control_plane::lambda},
 };
 
 /// How long an instance is kept.
-const LIFE: Duration = Duration::from_mins(45);
+const INSTANCE_LIFETIME: Duration = Duration::from_mins(45);
 /// The longest that a viewer waits for a function.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a function gave nothing.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum EdgeFunctionError {
     /// It isn't there, or its role can't be had.
     Invalid(String),
     /// It threw, or took too long.
@@ -30,44 +30,55 @@ pub enum Trouble {
 }
 
 /// The instances, by version ARN, and when each was made.
-pub type Instances = Mutex<HashMap<String, (Duration, Arc<Function>)>>;
+pub type FunctionInstances = Mutex<HashMap<String, (Duration, Arc<EdgeFunctionInstance>)>>;
 
 /// Runs the function on an event.
-pub async fn run(world: &World, version: &str, event: Value) -> Result<Value, Trouble> {
-    let function = instance(world, version)?;
-    match tokio::time::timeout(PATIENCE, function.viewer_request(event, world.now())).await {
+pub async fn invoke_function(
+    world: &Sandbox,
+    version: &str,
+    event: Value,
+) -> Result<Value, EdgeFunctionError> {
+    let function = ensure_function_instance(world, version)?;
+    match tokio::time::timeout(FUNCTION_TIMEOUT, function.handle_viewer_request(event, world.now())).await {
         Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(thrown)) => Err(Trouble::Failed(thrown)),
-        Err(_) => Err(Trouble::Failed("it took longer than 5 seconds".to_owned())),
+        Ok(Err(thrown)) => Err(EdgeFunctionError::Failed(thrown)),
+        Err(_) => Err(EdgeFunctionError::Failed("it took longer than 5 seconds".to_owned())),
     }
 }
 
-fn instance(world: &World, version: &str) -> Result<Arc<Function>, Trouble> {
+fn ensure_function_instance(
+    world: &Sandbox,
+    version: &str,
+) -> Result<Arc<EdgeFunctionInstance>, EdgeFunctionError> {
     let now = world.now();
-    let held = || world.memory().functions.lock().unwrap_or_else(PoisonError::into_inner);
+    let held = || world.process_state().functions.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((made, function)) = held().get(version)
-        && now < *made + LIFE
+        && now < *made + INSTANCE_LIFETIME
     {
         return Ok(Arc::clone(function));
     }
-    let invalid = |why: &str| Trouble::Invalid(why.to_owned());
-    let (zip, role) = lambda::code(world, version).ok_or_else(|| invalid("there is no such version"))?;
+    let invalid = |why: &str| EdgeFunctionError::Invalid(why.to_owned());
+    let (zip, role) =
+        lambda::read_version_code(world, version).ok_or_else(|| invalid("there is no such version"))?;
     let (id, secret, session) =
-        world.role_credentials(&role).ok_or_else(|| invalid("its role can't be assumed"))?;
+        world.issue_role_credentials(&role).ok_or_else(|| invalid("its role can't be assumed"))?;
     let environment = BTreeMap::from(
         [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret), ("AWS_SESSION_TOKEN", session)]
             .map(|(name, value)| (name.to_owned(), value)),
     );
     // Weakly: the world holds the instance.
     let world = world.downgrade();
-    let decrypt: Decrypt = Arc::new(move |request| {
+    let decrypt: KmsResponder = Arc::new(move |request| {
         let world = world.upgrade();
         Box::pin(async move {
             let world = world.ok_or("the sandbox is gone")?;
-            world.answer(request).await.map_err(|error| error.to_string())
+            world.handle_request(request).await.map_err(|error| error.to_string())
         })
     });
-    let function = Arc::new(Function::start(&zip, environment, decrypt).map_err(Trouble::Failed)?);
+    let function = Arc::new(
+        EdgeFunctionInstance::start_function_instance(&zip, environment, decrypt)
+            .map_err(EdgeFunctionError::Failed)?,
+    );
     held().insert(version.to_owned(), (now, Arc::clone(&function)));
     Ok(function)
 }

@@ -7,8 +7,8 @@ mod event;
 mod functions;
 mod origin;
 
-pub use cache::Cache;
-pub use functions::Instances;
+pub use cache::EdgeCache;
+pub use functions::FunctionInstances;
 
 use std::sync::PoisonError;
 
@@ -16,26 +16,28 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use self::{
-    cache::{Entry, Ttl, lifetime},
-    event::Verdict,
-    functions::Trouble,
+    cache::{CacheTtl, CachedResponse, freshness_lifetime_secs},
+    event::ViewerRequestDecision,
+    functions::EdgeFunctionError,
 };
 use super::{
-    World,
-    control_plane::cloudfront::{Behavior, Deployed, deployed},
+    Sandbox,
+    control_plane::cloudfront::{DeployedBehavior, DeployedDistribution, find_deployed_distribution},
 };
 
 /// Answers a viewer.
-pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
-    let host = host(&request);
-    let (mut response, how) = match deployed(world, &host) {
-        Some(distribution) if distribution.enabled => serve(world, &distribution, request).await,
+pub async fn handle_viewer_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+    let host = request_host(&request);
+    let (mut response, how) = match find_deployed_distribution(world, &host) {
+        Some(distribution) if distribution.enabled => {
+            handle_distribution_request(world, &distribution, request).await
+        }
         _ => (
-            page(
+            render_error_page(
                 StatusCode::FORBIDDEN,
                 "Bad request. We can't connect to the server for this app or website at this time.",
             ),
-            ERROR,
+            X_CACHE_ERROR,
         ),
     };
     let headers = response.headers_mut();
@@ -51,18 +53,18 @@ pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
     response
 }
 
-const ERROR: &str = "Error from cloudfront";
-const MISS: &str = "Miss from cloudfront";
-const HIT: &str = "Hit from cloudfront";
-const REFRESHED: &str = "RefreshHit from cloudfront";
+const X_CACHE_ERROR: &str = "Error from cloudfront";
+const X_CACHE_MISS: &str = "Miss from cloudfront";
+const X_CACHE_HIT: &str = "Hit from cloudfront";
+const X_CACHE_REFRESH_HIT: &str = "RefreshHit from cloudfront";
 
-fn host(request: &Request<Bytes>) -> String {
+fn request_host(request: &Request<Bytes>) -> String {
     let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
     named.or_else(|| request.uri().authority().map(ToString::to_string)).unwrap_or_default()
 }
 
 /// CloudFront's own error page.
-fn page(status: StatusCode, why: &str) -> Response<Bytes> {
+fn render_error_page(status: StatusCode, why: &str) -> Response<Bytes> {
     let text = format!(
         "<HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD><BODY>\n<H1>{status}</H1>\n<H2>The request could not be satisfied.</H2>\n{why}\n</BODY></HTML>\n"
     );
@@ -73,39 +75,42 @@ fn page(status: StatusCode, why: &str) -> Response<Bytes> {
 }
 
 /// Gives the answer, and what `x-cache` says of it.
-async fn serve(
-    world: &World,
-    distribution: &Deployed,
+async fn handle_distribution_request(
+    world: &Sandbox,
+    distribution: &DeployedDistribution,
     request: Request<Bytes>,
 ) -> (Response<Bytes>, &'static str) {
     let length = request.uri().path().len() + request.uri().query().map_or(0, str::len);
     let headers: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if length >= event::LONGEST_URL || length + headers > 20_480 {
-        return (page(StatusCode::URI_TOO_LONG, "The request is too long."), ERROR);
+    if length >= event::URL_MAX_BYTES || length + headers > 20_480 {
+        return (render_error_page(StatusCode::URI_TOO_LONG, "The request is too long."), X_CACHE_ERROR);
     }
-    let Some(behavior) = chosen(distribution, request.uri().path()) else {
-        return (page(StatusCode::BAD_GATEWAY, "The distribution has no behavior."), ERROR);
+    let Some(behavior) = find_behavior(distribution, request.uri().path()) else {
+        return (
+            render_error_page(StatusCode::BAD_GATEWAY, "The distribution has no behavior."),
+            X_CACHE_ERROR,
+        );
     };
     if request.uri().scheme_str() == Some("http") && behavior.viewer_protocol_policy != "allow-all" {
-        return not_https(behavior, distribution, &request);
+        return redirect_or_deny_http(behavior, distribution, &request);
     }
     if !behavior.allowed_methods.iter().any(|method| method == request.method().as_str()) {
         let why = "This distribution is not configured to allow the HTTP request method that was used for this request.";
-        return (page(StatusCode::FORBIDDEN, why), ERROR);
+        return (render_error_page(StatusCode::FORBIDDEN, why), X_CACHE_ERROR);
     }
     let mut uri = request.uri().path().to_owned();
     let mut query = request.uri().query().unwrap_or_default().to_owned();
     if let Some(version) = &behavior.viewer_request {
-        match decided(world, distribution, version, &request).await {
-            Ok(Verdict::On { uri: on, querystring }) => (uri, query) = (on, querystring),
-            Ok(Verdict::Answer(mut response)) => {
+        match run_viewer_request_function(world, distribution, version, &request).await {
+            Ok(ViewerRequestDecision::Forward { uri: on, querystring }) => (uri, query) = (on, querystring),
+            Ok(ViewerRequestDecision::Respond(mut response)) => {
                 if request.method() == Method::HEAD {
                     *response.body_mut() = Bytes::new();
                 }
                 return (response, "LambdaGeneratedResponse from cloudfront");
             }
-            Err(response) => return (response, ERROR),
+            Err(response) => return (response, X_CACHE_ERROR),
         }
     }
     if uri == "/" && !distribution.default_root_object.is_empty() {
@@ -114,18 +119,18 @@ async fn serve(
     if !behavior.query_strings {
         query.clear();
     }
-    delivered(world, distribution, behavior, &request, &uri, &query).await
+    serve_from_cache_or_origin(world, distribution, behavior, &request, &uri, &query).await
 }
 
-fn not_https(
-    behavior: &Behavior,
-    distribution: &Deployed,
+fn redirect_or_deny_http(
+    behavior: &DeployedBehavior,
+    distribution: &DeployedDistribution,
     request: &Request<Bytes>,
 ) -> (Response<Bytes>, &'static str) {
     if behavior.viewer_protocol_policy != "redirect-to-https" {
-        return (page(StatusCode::FORBIDDEN, "Bad request."), ERROR);
+        return (render_error_page(StatusCode::FORBIDDEN, "Bad request."), X_CACHE_ERROR);
     }
-    let mut response = page(StatusCode::MOVED_PERMANENTLY, "");
+    let mut response = render_error_page(StatusCode::MOVED_PERMANENTLY, "");
     let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     if let Ok(to) = HeaderValue::try_from(format!("https://{}{path}", distribution.domain)) {
         response.headers_mut().insert(header::LOCATION, to);
@@ -134,12 +139,12 @@ fn not_https(
 }
 
 /// The first behavior whose pattern matches the path as CloudFront normalizes it, else the default one.
-fn chosen<'d>(distribution: &'d Deployed, path: &str) -> Option<&'d Behavior> {
-    let path = normalized(path);
+fn find_behavior<'d>(distribution: &'d DeployedDistribution, path: &str) -> Option<&'d DeployedBehavior> {
+    let path = normalize_path(path);
     distribution.behaviors.iter().find(|behavior| {
         behavior.path_pattern.as_ref().is_none_or(|pattern| {
             let pattern = format!("/{}", pattern.trim_start_matches('/'));
-            globset::GlobBuilder::new(&literal(&pattern))
+            globset::GlobBuilder::new(&escape_glob(&pattern))
                 .literal_separator(false)
                 .build()
                 .is_ok_and(|glob| glob.compile_matcher().is_match(&path))
@@ -148,7 +153,7 @@ fn chosen<'d>(distribution: &'d Deployed, path: &str) -> Option<&'d Behavior> {
 }
 
 /// CloudFront's patterns know `*` and `?` alone.
-fn literal(pattern: &str) -> String {
+fn escape_glob(pattern: &str) -> String {
     pattern.chars().fold(String::new(), |mut whole, char| {
         if "[]{}\\!".contains(char) {
             whole.push('\\');
@@ -158,7 +163,7 @@ fn literal(pattern: &str) -> String {
     })
 }
 
-fn normalized(path: &str) -> String {
+fn normalize_path(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." {
@@ -170,106 +175,123 @@ fn normalized(path: &str) -> String {
     format!("/{}{}", parts.join("/"), if path.len() > 1 && path.ends_with('/') { "/" } else { "" })
 }
 
-async fn decided(
-    world: &World,
-    distribution: &Deployed,
+async fn run_viewer_request_function(
+    world: &Sandbox,
+    distribution: &DeployedDistribution,
     version: &str,
     request: &Request<Bytes>,
-) -> Result<Verdict, Response<Bytes>> {
+) -> Result<ViewerRequestDecision, Response<Bytes>> {
     let id = format!("{:032x}", fastrand::u128(..));
-    let asked = event::event(request, &distribution.id, &distribution.domain, &id);
-    let reply = functions::run(world, version, asked.clone()).await.map_err(|trouble| match trouble {
-        Trouble::Invalid(why) => page(
+    let asked = event::build_viewer_request_event(request, &distribution.id, &distribution.domain, &id);
+    let reply = functions::invoke_function(world, version, asked.clone()).await.map_err(|trouble| match trouble {
+        EdgeFunctionError::Invalid(why) => render_error_page(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!("The Lambda function associated with the CloudFront distribution is invalid or doesn't have the required permissions: {why}."),
         ),
-        Trouble::Failed(why) => {
-            page(StatusCode::SERVICE_UNAVAILABLE, &format!("The Lambda function returned an error: {why}."))
+        EdgeFunctionError::Failed(why) => {
+            render_error_page(StatusCode::SERVICE_UNAVAILABLE, &format!("The Lambda function returned an error: {why}."))
         }
     })?;
-    event::verdict(&asked, &reply).map_err(|why| {
-        page(StatusCode::BAD_GATEWAY, &format!("The Lambda function result failed validation: {why}."))
+    event::validate_function_reply(&asked, &reply).map_err(|why| {
+        render_error_page(
+            StatusCode::BAD_GATEWAY,
+            &format!("The Lambda function result failed validation: {why}."),
+        )
     })
 }
 
 /// From the cache, or from the origin.
-async fn delivered(
-    world: &World,
-    distribution: &Deployed,
-    behavior: &Behavior,
+async fn serve_from_cache_or_origin(
+    world: &Sandbox,
+    distribution: &DeployedDistribution,
+    behavior: &DeployedBehavior,
     request: &Request<Bytes>,
     uri: &str,
     query: &str,
 ) -> (Response<Bytes>, &'static str) {
     let key = (distribution.id.clone(), format!("{uri}?{query}"));
-    let held = || world.memory().cache.lock().unwrap_or_else(PoisonError::into_inner);
+    let held = || world.process_state().cache.lock().unwrap_or_else(PoisonError::into_inner);
     let (now, known) = (world.now(), held().get(&key).cloned());
     if let Some(entry) = known.clone().filter(|entry| now < entry.fresh_until) {
-        let mut response = shaped(request, &entry);
+        let mut response = build_viewer_response(request, &entry);
         let age = HeaderValue::from(now.saturating_sub(entry.stored).as_secs());
         response.headers_mut().insert(header::AGE, age);
         return (
             response,
-            if entry.status.is_client_error() || entry.status.is_server_error() { ERROR } else { HIT },
+            if entry.status.is_client_error() || entry.status.is_server_error() {
+                X_CACHE_ERROR
+            } else {
+                X_CACHE_HIT
+            },
         );
     }
     let Some(origin) = distribution.origins.iter().find(|origin| origin.id == behavior.target_origin_id)
     else {
-        return (page(StatusCode::BAD_GATEWAY, "The behavior's origin is not there."), ERROR);
+        return (
+            render_error_page(StatusCode::BAD_GATEWAY, "The behavior's origin is not there."),
+            X_CACHE_ERROR,
+        );
     };
-    let ask = origin::Ask { world, distribution, origin, uri, query };
+    let ask = origin::OriginRequest { world, distribution, origin, uri, query };
     let head = request.method() == Method::HEAD;
     let etag = known
         .as_ref()
         .filter(|entry| entry.status.is_success())
         .and_then(|entry| entry.headers.get(header::ETAG));
-    let Some(mut answer) = ask.send(head, etag, None).await else {
-        return (page(StatusCode::BAD_GATEWAY, "CloudFront wasn't able to connect to the origin."), ERROR);
+    let Some(mut answer) = ask.send_to_origin(head, etag, None).await else {
+        return (
+            render_error_page(StatusCode::BAD_GATEWAY, "CloudFront wasn't able to connect to the origin."),
+            X_CACHE_ERROR,
+        );
     };
-    let ttl = Ttl { min: behavior.min_ttl, default: behavior.default_ttl, max: behavior.max_ttl };
+    let ttl = CacheTtl { min: behavior.min_ttl, default: behavior.default_ttl, max: behavior.max_ttl };
     if answer.status() == StatusCode::NOT_MODIFIED
         && let Some(mut entry) = known
     {
         entry.headers.extend(answer.headers().clone());
-        let seconds = lifetime(&entry.headers, ttl).unwrap_or(0);
+        let seconds = freshness_lifetime_secs(&entry.headers, ttl).unwrap_or(0);
         entry.stored = now;
         entry.fresh_until = now + std::time::Duration::from_secs(seconds);
-        let response = shaped(request, &entry);
+        let response = build_viewer_response(request, &entry);
         held().insert(key, entry);
-        return (response, REFRESHED);
+        return (response, X_CACHE_REFRESH_HIT);
     }
     if answer.status() == StatusCode::NOT_IMPLEMENTED
         && let Some(range) = request.headers().get(header::RANGE)
     {
         // Too large to be had as a whole: that part alone, and nothing is kept.
-        return match ask.send(head, None, Some(range)).await {
-            Some(answer) => (answer, MISS),
-            None => {
-                (page(StatusCode::BAD_GATEWAY, "CloudFront wasn't able to connect to the origin."), ERROR)
-            }
+        return match ask.send_to_origin(head, None, Some(range)).await {
+            Some(answer) => (answer, X_CACHE_MISS),
+            None => (
+                render_error_page(
+                    StatusCode::BAD_GATEWAY,
+                    "CloudFront wasn't able to connect to the origin.",
+                ),
+                X_CACHE_ERROR,
+            ),
         };
     }
     let status = answer.status();
     let seconds = if status.is_success() {
-        lifetime(answer.headers(), ttl)
+        freshness_lifetime_secs(answer.headers(), ttl)
     } else {
         Some(distribution.error_ttl.get(&status.as_u16()).copied().unwrap_or(10))
     };
     let headers = std::mem::take(answer.headers_mut());
     let fresh_until = now + std::time::Duration::from_secs(seconds.unwrap_or(0));
-    let entry = Entry { status, headers, body: answer.into_body(), stored: now, fresh_until };
-    let response = shaped(request, &entry);
+    let entry = CachedResponse { status, headers, body: answer.into_body(), stored: now, fresh_until };
+    let response = build_viewer_response(request, &entry);
     let kept = seconds.is_some_and(|seconds| seconds > 0 || status.is_success());
     if kept && !head {
         held().insert(key, entry);
     } else if !head {
         held().remove(&key);
     }
-    (response, if status.is_success() { MISS } else { ERROR })
+    (response, if status.is_success() { X_CACHE_MISS } else { X_CACHE_ERROR })
 }
 
 /// What this viewer gets of it: a part, no body, or only that nothing changed.
-fn shaped(request: &Request<Bytes>, entry: &Entry) -> Response<Bytes> {
+fn build_viewer_response(request: &Request<Bytes>, entry: &CachedResponse) -> Response<Bytes> {
     let mut response = Response::new(entry.body.clone());
     *response.status_mut() = entry.status;
     response.headers_mut().clone_from(&entry.headers);
@@ -293,7 +315,7 @@ fn shaped(request: &Request<Bytes>, entry: &Entry) -> Response<Bytes> {
         let range = text(request.headers(), header::RANGE);
         let if_range = text(request.headers(), header::IF_RANGE);
         if !range.is_empty() && (if_range.is_empty() || if_range == etag) && request.method() == Method::GET {
-            part(&mut response, &range);
+            apply_range(&mut response, &range);
         }
     }
     if request.method() == Method::HEAD {
@@ -306,7 +328,7 @@ fn shaped(request: &Request<Bytes>, entry: &Entry) -> Response<Bytes> {
 }
 
 /// One range, in order; what is none, or several, gets the whole.
-fn part(response: &mut Response<Bytes>, range: &str) {
+fn apply_range(response: &mut Response<Bytes>, range: &str) {
     let whole = response.body().len() as u64;
     let Ok(range) = s3s::dto::Range::parse(range) else { return };
     let (status, said) = if let Ok(bytes) = range.check(whole) {

@@ -6,31 +6,31 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 
 use crate::sandbox::{
-    World,
+    Sandbox,
     control_plane::{
-        ACCOUNT,
-        cloudfront::{Access, Deployed, Origin},
-        s3::{self, Caller},
+        ACCOUNT_ID,
+        cloudfront::{DeployedDistribution, DeployedOrigin, DeployedOriginAccess},
+        s3::{self, S3Caller},
     },
 };
 
-pub struct Ask<'a> {
-    pub world: &'a World,
-    pub distribution: &'a Deployed,
-    pub origin: &'a Origin,
+pub struct OriginRequest<'a> {
+    pub world: &'a Sandbox,
+    pub distribution: &'a DeployedDistribution,
+    pub origin: &'a DeployedOrigin,
     pub uri: &'a str,
     pub query: &'a str,
 }
 
-impl Ask<'_> {
+impl OriginRequest<'_> {
     /// The origin's answer; none where it can't be reached.
-    pub async fn send(
+    pub async fn send_to_origin(
         &self,
         head: bool,
         if_none_match: Option<&HeaderValue>,
         range: Option<&HeaderValue>,
     ) -> Option<Response<Bytes>> {
-        s3::bucket_of_host(&self.origin.domain)?;
+        s3::bucket_from_host(&self.origin.domain)?;
         let path = format!("{}{}", self.origin.path, self.uri);
         let uri = if self.query.is_empty() { path } else { format!("{path}?{}", self.query) };
         let mut request = Request::builder()
@@ -44,10 +44,14 @@ impl Ask<'_> {
             }
         }
         let caller = match &self.origin.access {
-            Access::Anonymous => Caller::anonymous(),
-            Access::Identity { id, canonical } => Caller::identity(id, canonical),
-            Access::Control { .. } => Caller::distribution(&self.distribution.arn, ACCOUNT),
+            DeployedOriginAccess::Anonymous => S3Caller::anonymous(),
+            DeployedOriginAccess::Identity { id, canonical } => {
+                S3Caller::from_origin_access_identity(id, canonical)
+            }
+            DeployedOriginAccess::Control { .. } => {
+                S3Caller::from_distribution(&self.distribution.arn, ACCOUNT_ID)
+            }
         };
-        Some(s3::answer_as(self.world, caller, request.body(Bytes::new()).ok()?).await)
+        Some(s3::handle_s3_request_as(self.world, caller, request.body(Bytes::new()).ok()?).await)
     }
 }

@@ -13,51 +13,55 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    edge::bundle::{self, Bundle},
+    edge::bundle::{self, EdgeBundle},
     model::{
         secret::Secret,
-        url::token::{Construction, Mac, signed_url},
+        url::token::{MacAlgorithm, TokenConstruction, sign_url},
     },
     sandbox::{
-        Options,
+        SandboxOptions,
         control_plane::{iam, s3},
-        seed::{self, BUCKET},
+        seed::{self, SANDBOX_BUCKET},
     },
 };
 
 mod refused;
 
-const PACKAGE: &str = "1/2/ubuntu/package_files/97310.deb";
-const RELEASE: &str = "1/2/ubuntu/dists/jammy/Release";
-const NAME: &str = "packagecloud_cloudfront_auth";
-const SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
+const PACKAGE_KEY: &str = "1/2/ubuntu/package_files/97310.deb";
+const RELEASE_KEY: &str = "1/2/ubuntu/dists/jammy/Release";
+const RESOURCE_NAME: &str = "packagecloud_cloudfront_auth";
+const TOKEN_SECRET: &str = "MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=";
 
-struct Edge {
+struct EdgeFixture {
     _dir: tempfile::TempDir,
-    world: World,
+    world: Sandbox,
     domain: String,
     identity: String,
 }
 
-impl Edge {
+impl EdgeFixture {
     /// All that a set-up makes but the grant; packages under `open/` lie behind a behavior without the function.
     async fn new() -> Self {
-        Self::with(&[]).await
+        Self::with_faults(&[]).await
     }
 
     /// With faults, as `--sandbox-fault` gives them.
-    async fn with(faults: &[&str]) -> Self {
+    async fn with_faults(faults: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let faults = faults.iter().map(ToString::to_string).collect();
-        let world =
-            seed::open(&Options { dir: dir.path().to_owned(), faults, ..Options::default() }).unwrap();
-        let version = function(&world).await;
-        let (domain, identity) = distribution(&world, &version).await;
+        let world = seed::open_sandbox(&SandboxOptions {
+            dir: dir.path().to_owned(),
+            faults,
+            ..SandboxOptions::default()
+        })
+        .unwrap();
+        let version = publish_function(&world).await;
+        let (domain, identity) = create_distribution(&world, &version).await;
         for (key, control) in [
-            (PACKAGE, "public, max-age=31536000, immutable"),
-            (RELEASE, "no-cache, no-store, max-age=0, must-revalidate"),
+            (PACKAGE_KEY, "public, max-age=31536000, immutable"),
+            (RELEASE_KEY, "no-cache, no-store, max-age=0, must-revalidate"),
         ] {
-            s3::amend(&world, BUCKET, key, |object| {
+            s3::amend_object(&world, SANDBOX_BUCKET, key, |object| {
                 object.attributes.insert("cache-control".to_owned(), control.to_owned());
             })
             .unwrap();
@@ -65,37 +69,37 @@ impl Edge {
         Self { _dir: dir, world, domain, identity }
     }
 
-    async fn grant(&self) {
-        self.grant_to(&self.identity).await;
+    async fn grant_bucket_read(&self) {
+        self.grant_bucket_read_to(&self.identity).await;
     }
 
-    async fn grant_to(&self, identity: &str) {
-        let principal = s3::identity_arn(identity);
+    async fn grant_bucket_read_to(&self, identity: &str) {
+        let principal = s3::origin_access_identity_arn(identity);
         let policy = json!({"Version": "2012-10-17", "Statement": [
-            {"Sid": "R", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{BUCKET}/*")},
-            {"Sid": "L", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:ListBucket", "Resource": format!("arn:aws:s3:::{BUCKET}")},
+            {"Sid": "R", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}/*")},
+            {"Sid": "L", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:ListBucket", "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}")},
         ]});
         let s3 = aws_sdk_s3::Client::new(&self.world.sdk_config());
-        s3.put_bucket_policy().bucket(BUCKET).policy(policy.to_string()).send().await.unwrap();
+        s3.put_bucket_policy().bucket(SANDBOX_BUCKET).policy(policy.to_string()).send().await.unwrap();
     }
 
-    fn signed(&self, key: &str) -> String {
-        let signer = Secret::new(SECRET).key().unwrap();
+    fn sign_package_url(&self, key: &str) -> String {
+        let signer = Secret::new(TOKEN_SECRET).decode_base64_key().unwrap();
         let expires = self.world.now().as_secs() + 300;
-        signed_url(&signer, key, expires, Mac::Sha1, Construction::default(), &self.domain)
+        sign_url(&signer, key, expires, MacAlgorithm::Sha1, TokenConstruction::default(), &self.domain)
     }
 
-    async fn get(&self, url: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
+    async fn get_url(&self, url: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
         let mut request = Request::get(url).header("host", &self.domain);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.world.answer(request.body(Bytes::new()).unwrap()).await.unwrap()
+        self.world.handle_request(request.body(Bytes::new()).unwrap()).await.unwrap()
     }
 
     /// Status and `x-cache`.
-    async fn says(&self, url: &str) -> (u16, String) {
-        let response = self.get(url, &[]).await;
+    async fn fetch_status_and_x_cache(&self, url: &str) -> (u16, String) {
+        let response = self.get_url(url, &[]).await;
         (
             response.status().as_u16(),
             response.headers()["x-cache"].to_str().unwrap().replace(" from cloudfront", ""),
@@ -103,17 +107,17 @@ impl Edge {
     }
 }
 
-async fn function(world: &World) -> String {
+async fn publish_function(world: &Sandbox) -> String {
     let config = world.sdk_config();
     let kms = aws_sdk_kms::Client::new(&config);
     let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let context = ("packagecloud:enterprise", BUCKET);
+    let context = ("packagecloud:enterprise", SANDBOX_BUCKET);
     let sealed = kms
         .encrypt()
         .key_id(&key)
         .encryption_context(context.0, context.1)
-        .plaintext(aws_sdk_kms::primitives::Blob::new(SECRET))
+        .plaintext(aws_sdk_kms::primitives::Blob::new(TOKEN_SECRET))
         .send()
         .await
         .unwrap();
@@ -121,11 +125,17 @@ async fn function(world: &World) -> String {
         "Principal": {"Service": ["lambda.amazonaws.com", "edgelambda.amazonaws.com"]}}]});
     let may = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key}]});
     let users = aws_sdk_iam::Client::new(&config);
-    users.create_role().role_name(NAME).assume_role_policy_document(trust.to_string()).send().await.unwrap();
+    users
+        .create_role()
+        .role_name(RESOURCE_NAME)
+        .assume_role_policy_document(trust.to_string())
+        .send()
+        .await
+        .unwrap();
     users
         .put_role_policy()
-        .role_name(NAME)
-        .policy_name(NAME)
+        .role_name(RESOURCE_NAME)
+        .policy_name(RESOURCE_NAME)
         .policy_document(may.to_string())
         .send()
         .await
@@ -134,33 +144,39 @@ async fn function(world: &World) -> String {
         users.create_service_linked_role().aws_service_name(service).send().await.unwrap();
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let bundle = Bundle {
-        construction: Construction::default(),
+    let bundle = EdgeBundle {
+        construction: TokenConstruction::default(),
         key_arn: key,
         context: BTreeMap::from([(context.0.to_owned(), context.1.to_owned())]),
     };
-    let zip = bundle.zip(&[sealed.ciphertext_blob.unwrap().into_inner()]);
+    let zip = bundle.build_zip(&[sealed.ciphertext_blob.unwrap().into_inner()]);
     let lambda = aws_sdk_lambda::Client::new(&config);
     lambda
         .create_function()
-        .function_name(NAME)
-        .role(iam::role_arn(NAME))
-        .handler(bundle::HANDLER)
-        .runtime(bundle::RUNTIME.into())
-        .timeout(bundle::TIMEOUT)
-        .memory_size(bundle::MEMORY)
+        .function_name(RESOURCE_NAME)
+        .role(iam::role_arn(RESOURCE_NAME))
+        .handler(bundle::LAMBDA_HANDLER)
+        .runtime(bundle::LAMBDA_RUNTIME.into())
+        .timeout(bundle::TIMEOUT_SECONDS)
+        .memory_size(bundle::MEMORY_MB)
         .code(FunctionCode::builder().zip_file(Blob::new(zip)).build())
         .send()
         .await
         .unwrap();
-    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
-    let version = lambda.publish_version().function_name(NAME).send().await.unwrap().function_arn.unwrap();
+    lambda
+        .wait_until_function_active_v2()
+        .function_name(RESOURCE_NAME)
+        .wait(Duration::from_mins(1))
+        .await
+        .unwrap();
+    let version =
+        lambda.publish_version().function_name(RESOURCE_NAME).send().await.unwrap().function_arn.unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
     version
 }
 
 /// Domain, and the identity's id.
-async fn distribution(world: &World, version: &str) -> (String, String) {
+async fn create_distribution(world: &Sandbox, version: &str) -> (String, String) {
     let client = aws_sdk_cloudfront::Client::new(&world.sdk_config());
     let identity =
         CloudFrontOriginAccessIdentityConfig::builder().caller_reference("r").comment("c").build().unwrap();
@@ -214,7 +230,7 @@ async fn distribution(world: &World, version: &str) -> (String, String) {
         .unwrap();
     let origin = Origin::builder()
         .id("s3")
-        .domain_name(format!("{BUCKET}.s3.us-east-1.amazonaws.com"))
+        .domain_name(format!("{SANDBOX_BUCKET}.s3.us-east-1.amazonaws.com"))
         .s3_origin_config(
             S3OriginConfig::builder()
                 .origin_access_identity(format!("origin-access-identity/cloudfront/{identity}"))
@@ -239,87 +255,116 @@ async fn distribution(world: &World, version: &str) -> (String, String) {
 
 #[tokio::test(start_paused = true)]
 async fn a_signed_package_is_a_miss_then_a_hit_and_metadata_is_never_one() {
-    let edge = Edge::new().await;
-    let url = edge.signed(PACKAGE);
-    assert_eq!(edge.says(&url).await, (403, "Error".to_owned()), "nothing is granted yet");
-    edge.grant().await;
+    let edge = EdgeFixture::new().await;
+    let url = edge.sign_package_url(PACKAGE_KEY);
+    assert_eq!(
+        edge.fetch_status_and_x_cache(&url).await,
+        (403, "Error".to_owned()),
+        "nothing is granted yet"
+    );
+    edge.grant_bucket_read().await;
     // Errors from the origin are kept for ten seconds where nothing else is said.
     tokio::time::sleep(Duration::from_secs(11)).await;
-    let url = edge.signed(PACKAGE);
-    assert_eq!(edge.says(&url).await, (200, "Miss".to_owned()));
+    let url = edge.sign_package_url(PACKAGE_KEY);
+    assert_eq!(edge.fetch_status_and_x_cache(&url).await, (200, "Miss".to_owned()));
     tokio::time::sleep(Duration::from_secs(7)).await;
-    let hit = edge.get(&edge.signed(PACKAGE), &[("range", "bytes=0-6")]).await;
+    let hit = edge.get_url(&edge.sign_package_url(PACKAGE_KEY), &[("range", "bytes=0-6")]).await;
     assert_eq!((hit.status().as_u16(), &hit.body()[..]), (206, &b"!<arch>"[..]));
     assert_eq!(hit.headers()["x-cache"], "Hit from cloudfront");
     assert_eq!(hit.headers()["age"], "7");
     let etag = hit.headers()["etag"].to_str().unwrap().to_owned();
-    assert_eq!(edge.get(&url, &[("if-none-match", &etag)]).await.status().as_u16(), 304);
+    assert_eq!(edge.get_url(&url, &[("if-none-match", &etag)]).await.status().as_u16(), 304);
     for _ in 0..3 {
-        assert_eq!(edge.says(&edge.signed(RELEASE)).await, (200, "Miss".to_owned()));
+        assert_eq!(
+            edge.fetch_status_and_x_cache(&edge.sign_package_url(RELEASE_KEY)).await,
+            (200, "Miss".to_owned())
+        );
     }
     // Without a Cache-Control it is asked for again each time, and only its bytes are saved.
     let bare = "1/2/ubuntu/package_files/97311.deb";
-    assert_eq!(edge.says(&edge.signed(bare)).await, (200, "Miss".to_owned()));
-    assert_eq!(edge.says(&edge.signed(bare)).await, (200, "RefreshHit".to_owned()));
+    assert_eq!(edge.fetch_status_and_x_cache(&edge.sign_package_url(bare)).await, (200, "Miss".to_owned()));
+    assert_eq!(
+        edge.fetch_status_and_x_cache(&edge.sign_package_url(bare)).await,
+        (200, "RefreshHit".to_owned())
+    );
     // A key with a plus, which is a space to S3 where it is sent as it is.
-    s3::place(&edge.world, BUCKET, "1/2/a b+c.deb", &[], b"plus").unwrap();
-    assert_eq!(edge.get(&edge.signed("1/2/a b+c.deb"), &[]).await.body(), "plus");
-    assert_eq!(edge.says(&edge.signed("1/2/none.deb")).await, (404, "Error".to_owned()));
-    s3::amend(&edge.world, BUCKET, "1/2/a b+c.deb", |object| {
-        object.encryption = s3::Encryption::Kms { dual: false, key: None, bucket_key: false };
+    s3::place_object(&edge.world, SANDBOX_BUCKET, "1/2/a b+c.deb", &[], b"plus").unwrap();
+    assert_eq!(edge.get_url(&edge.sign_package_url("1/2/a b+c.deb"), &[]).await.body(), "plus");
+    assert_eq!(
+        edge.fetch_status_and_x_cache(&edge.sign_package_url("1/2/none.deb")).await,
+        (404, "Error".to_owned())
+    );
+    s3::amend_object(&edge.world, SANDBOX_BUCKET, "1/2/a b+c.deb", |object| {
+        object.encryption = s3::ObjectEncryption::Kms { dual: false, key: None, bucket_key: false };
         object.etag = "another".to_owned();
     })
     .unwrap();
-    assert_eq!(edge.says(&edge.signed("1/2/a b+c.deb")).await.0, 403, "an identity can't use KMS");
+    assert_eq!(
+        edge.fetch_status_and_x_cache(&edge.sign_package_url("1/2/a b+c.deb")).await.0,
+        403,
+        "an identity can't use KMS"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_has_no_right_token_gets_nothing_also_of_what_is_cached() {
-    let edge = Edge::new().await;
-    edge.grant().await;
-    let url = edge.signed(PACKAGE);
-    assert_eq!(edge.says(&url).await.0, 200);
-    assert_eq!(edge.says(&url).await.1, "Hit");
+    let edge = EdgeFixture::new().await;
+    edge.grant_bucket_read().await;
+    let url = edge.sign_package_url(PACKAGE_KEY);
+    assert_eq!(edge.fetch_status_and_x_cache(&url).await.0, 200);
+    assert_eq!(edge.fetch_status_and_x_cache(&url).await.1, "Hit");
     let (bare, token) = url.split_once('?').unwrap();
-    let moved = format!("{}?{token}", edge.signed(RELEASE).split_once('?').unwrap().0);
+    let moved = format!("{}?{token}", edge.sign_package_url(RELEASE_KEY).split_once('?').unwrap().0);
     let forged = format!("{}0000", &url[..url.len() - 4]);
     let twice = format!("{url}&{token}");
     for refused in [bare, &moved, &forged, &twice] {
-        assert_eq!(edge.says(refused).await, (403, "LambdaGeneratedResponse".to_owned()), "{refused}");
+        assert_eq!(
+            edge.fetch_status_and_x_cache(refused).await,
+            (403, "LambdaGeneratedResponse".to_owned()),
+            "{refused}"
+        );
     }
     tokio::time::sleep(Duration::from_secs(301)).await;
-    let late = edge.get(&url, &[]).await;
+    let late = edge.get_url(&url, &[]).await;
     assert_eq!(
         (late.status().as_u16(), &late.headers()["x-packagecloud-cloudfront"]),
         (403, &"expired".parse().unwrap())
     );
     // The behavior without the function is really open.
     assert_eq!(
-        edge.says(&format!("https://{}/1/3/el/9/x86_64/repodata/repomd.xml", edge.domain)).await.0,
+        edge.fetch_status_and_x_cache(&format!(
+            "https://{}/1/3/el/9/x86_64/repodata/repomd.xml",
+            edge.domain
+        ))
+        .await
+        .0,
         200
     );
-    let plain = edge.signed(PACKAGE).replace("https:", "http:");
-    assert_eq!(edge.says(&plain).await.0, 403, "https only");
-    let posted = Request::post(edge.signed(PACKAGE)).header("host", &edge.domain).body(Bytes::new()).unwrap();
-    assert_eq!(edge.world.answer(posted).await.unwrap().status().as_u16(), 403);
+    let plain = edge.sign_package_url(PACKAGE_KEY).replace("https:", "http:");
+    assert_eq!(edge.fetch_status_and_x_cache(&plain).await.0, 403, "https only");
+    let posted = Request::post(edge.sign_package_url(PACKAGE_KEY))
+        .header("host", &edge.domain)
+        .body(Bytes::new())
+        .unwrap();
+    assert_eq!(edge.world.handle_request(posted).await.unwrap().status().as_u16(), 403);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_head_has_no_body_and_ranges_are_parts_of_what_is_cached() {
-    let edge = Edge::new().await;
-    edge.grant().await;
-    let url = edge.signed(PACKAGE);
+    let edge = EdgeFixture::new().await;
+    edge.grant_bucket_read().await;
+    let url = edge.sign_package_url(PACKAGE_KEY);
     let head = async |url: &str| {
         let request = Request::head(url).header("host", &edge.domain).body(Bytes::new()).unwrap();
-        edge.world.answer(request).await.unwrap()
+        edge.world.handle_request(request).await.unwrap()
     };
     let asked = head(&url).await;
     assert_eq!((asked.status().as_u16(), asked.body().len()), (200, 0));
-    let whole = edge.get(&url, &[]).await;
+    let whole = edge.get_url(&url, &[]).await;
     let length = whole.body().len();
     assert_eq!(asked.headers()["content-length"], length.to_string().as_str());
     let asked = head(&url).await;
-    assert_eq!((&asked.headers()["x-cache"], asked.body().len()), (&HIT.parse().unwrap(), 0));
+    assert_eq!((&asked.headers()["x-cache"], asked.body().len()), (&X_CACHE_HIT.parse().unwrap(), 0));
     let refused = head(url.split('?').next().unwrap()).await;
     assert_eq!((refused.status().as_u16(), refused.body().len()), (403, 0));
 
@@ -335,15 +380,15 @@ async fn a_head_has_no_body_and_ranges_are_parts_of_what_is_cached() {
         ("bytes=0-1,4-5", 200, None, &whole.body()[..]),
         ("pages=1", 200, None, &whole.body()[..]),
     ] {
-        let part = edge.get(&url, &[("range", range)]).await;
+        let part = edge.get_url(&url, &[("range", range)]).await;
         let stated = part.headers().get("content-range").map(|text| text.to_str().unwrap().to_owned());
         assert_eq!((part.status().as_u16(), stated, &part.body()[..]), (status, said, body), "{range}");
-        assert_eq!(part.headers()["x-cache"], HIT, "{range}");
+        assert_eq!(part.headers()["x-cache"], X_CACHE_HIT, "{range}");
     }
     // A resumed download goes on only with the same object.
     let etag = whole.headers()["etag"].to_str().unwrap().to_owned();
     for (tag, status) in [(etag.as_str(), 206), ("\"another\"", 200)] {
-        let resumed = edge.get(&url, &[("range", "bytes=2-"), ("if-range", tag)]).await;
+        let resumed = edge.get_url(&url, &[("range", "bytes=2-"), ("if-range", tag)]).await;
         assert_eq!(resumed.status().as_u16(), status, "{tag}");
     }
 }

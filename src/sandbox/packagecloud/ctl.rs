@@ -6,23 +6,23 @@ use std::{fs::File, time::Duration};
 
 use crate::{
     model::{packagecloud::config_file::ConfigFile, secret::Secret},
-    sandbox::World,
+    sandbox::Sandbox,
 };
 
-use super::{Settings, jobs};
+use super::{NodeSettings, jobs};
 
-const SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis", "resque", "unicorn"];
+const PACKAGECLOUD_SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis", "resque", "unicorn"];
 
 /// Which packagecloud:enterprise it stands for.
-const VERSION: &str = "3.0.9";
+const PACKAGECLOUD_VERSION: &str = "3.0.9";
 
 /// Runs one command, given by its words; prints by `line`, and gives the exit code.
-pub async fn ctl(world: &World, words: &[String], line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+pub async fn run_ctl_command(world: &Sandbox, words: &[String], line: &mut (dyn FnMut(&str) + Send)) -> i32 {
     match words.first().map(String::as_str) {
-        Some("reconfigure") => reconfigure(world, line).await,
-        Some("restart") => restart(world, line).await,
+        Some("reconfigure") => run_reconfigure(world, line).await,
+        Some("restart") => run_restart(world, line).await,
         Some("reindex-everything") => {
-            let count = jobs::queue(world);
+            let count = jobs::queue_reindex_jobs(world);
             line(&format!("Queued {count} index jobs."));
             0
         }
@@ -36,15 +36,15 @@ pub async fn ctl(world: &World, words: &[String], line: &mut (dyn FnMut(&str) + 
             line(
                 "Add the following to /etc/packagecloud/packagecloud.rb, then run packagecloud-ctl reconfigure:",
             );
-            line(&format!("packagecloud_rails['cloudfront_secret'] = '{}'", secret.expose()));
+            line(&format!("packagecloud_rails['cloudfront_secret'] = '{}'", secret.expose_secret()));
             0
         }
         Some("version") => {
-            line(VERSION);
+            line(PACKAGECLOUD_VERSION);
             0
         }
         Some("status") => {
-            for (at, service) in SERVICES.iter().enumerate() {
+            for (at, service) in PACKAGECLOUD_SERVICES.iter().enumerate() {
                 line(&format!(
                     "run: {service}: (pid {}) 86400s; run: log: (pid {}) 86400s",
                     1200 + at,
@@ -60,9 +60,9 @@ pub async fn ctl(world: &World, words: &[String], line: &mut (dyn FnMut(&str) + 
     }
 }
 
-async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+async fn run_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
     line("Starting Chef Client, version 11.12.2");
-    let _alone = alone(world, line).await;
+    let _alone = wait_for_chef_lock(world, line).await;
     line("resolving cookbooks for run list: [\"packagecloud\"]");
     line("Compiling Cookbooks...");
     tokio::time::sleep(world.delays().resource * 4).await;
@@ -77,7 +77,7 @@ async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 
     };
     let path = world.dir().join("packagecloud.rb");
     let file = match std::fs::read(&path) {
-        Ok(bytes) => ConfigFile::parse(&bytes),
+        Ok(bytes) => ConfigFile::parse_ruby(&bytes),
         Err(error) => return failed(line, &format!("{}: {error}", path.display())),
     };
     if let Some(at) = file.error_line() {
@@ -86,17 +86,17 @@ async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 
             &format!("SyntaxError: {}:{at}: syntax error, unexpected end-of-input", path.display()),
         );
     }
-    let fresh = Settings::of(&file);
+    let fresh = NodeSettings::from_config_file(&file);
     if fresh.enabled && (fresh.secret.is_none() || fresh.domain.is_none()) {
         return failed(
             line,
             "RuntimeError: cloudfront_enabled needs cloudfront_secret and cloudfront_packages_domain",
         );
     }
-    let old = world.read(|state| state.packagecloud.rendered.clone()).unwrap_or_default();
+    let old = world.read_state(|state| state.packagecloud.rendered.clone()).unwrap_or_default();
     line("Converging 217 resources");
     line("Recipe: packagecloud::packagecloud-rails");
-    let (before, after) = (template(&old), template(&fresh));
+    let (before, after) = (render_packagecloud_yml(&old), render_packagecloud_yml(&fresh));
     let changed = before != after;
     line(&format!(
         "  * template[/var/opt/packagecloud/packagecloud-rails/etc/packagecloud.yml] action create{}",
@@ -112,13 +112,13 @@ async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 
             tokio::time::sleep(world.delays().resource).await;
         }
     }
-    for service in SERVICES {
+    for service in PACKAGECLOUD_SERVICES {
         line(&format!("Recipe: packagecloud::{service}"));
         line(&format!("  * service[{service}] action nothing (skipped due to action :nothing)"));
         tokio::time::sleep(world.delays().resource * 3).await;
     }
     let now = world.now();
-    world.write(|state| {
+    world.write_state(|state| {
         state.packagecloud.rendered = Some(fresh);
         state.packagecloud.reconfigured = Some(now);
     });
@@ -128,7 +128,7 @@ async fn reconfigure(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 
 }
 
 /// Chef runs once at a time on a host: a second run waits for the first one's end, and then reads the file.
-async fn alone(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> Option<File> {
+async fn wait_for_chef_lock(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> Option<File> {
     let lock = File::options().append(true).create(true).open(world.dir().join("chef.lock")).ok()?;
     let mut said = false;
     while lock.try_lock().is_err() {
@@ -142,7 +142,7 @@ async fn alone(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> Option<Fil
 }
 
 /// The rendered lines, always as many.
-fn template(settings: &Settings) -> Vec<String> {
+fn render_packagecloud_yml(settings: &NodeSettings) -> Vec<String> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     vec![
         format!("  aws_access_key: {}", settings.access_key),
@@ -155,10 +155,10 @@ fn template(settings: &Settings) -> Vec<String> {
     ]
 }
 
-async fn restart(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
-    let whole = world.delays().service * u32::try_from(SERVICES.len()).unwrap_or(1);
+async fn run_restart(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+    let whole = world.delays().service * u32::try_from(PACKAGECLOUD_SERVICES.len()).unwrap_or(1);
     let back = world.now() + whole;
-    world.write(|state| {
+    world.write_state(|state| {
         let packagecloud = &mut state.packagecloud;
         let fresh = packagecloud.rendered.clone().unwrap_or_default();
         if packagecloud.nodes.is_empty() {
@@ -171,7 +171,7 @@ async fn restart(world: &World, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
         packagecloud.back = back;
         packagecloud.restarted = Some(back);
     });
-    for (at, service) in SERVICES.iter().enumerate() {
+    for (at, service) in PACKAGECLOUD_SERVICES.iter().enumerate() {
         tokio::time::sleep(world.delays().service).await;
         line(&format!("ok: run: {service}: (pid {}) 0s", 2400 + at));
     }

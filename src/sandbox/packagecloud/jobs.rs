@@ -7,16 +7,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::packagecloud::object::{Classes, in_layout},
-    sandbox::{World, control_plane::s3},
+    model::packagecloud::object::{ObjectClassifier, is_packagecloud_key},
+    sandbox::{Sandbox, control_plane::s3},
 };
 
 /// How long one job takes.
-const EACH: Duration = Duration::from_millis(40);
+const JOB_DURATION: Duration = Duration::from_millis(40);
 
 /// An object whose attributes will be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
+pub struct VendorReindexJob {
     /// World time.
     pub due: Duration,
     pub bucket: String,
@@ -24,18 +24,17 @@ pub struct Job {
 }
 
 /// Queues a job for every object of packagecloud's; gives how many.
-pub fn queue(world: &World) -> usize {
-    let bucket = world.read(|state| state.packagecloud.rendered.clone()).unwrap_or_default().bucket;
-    let keys = world
-        .memory()
-        .objects
-        .read(&bucket, |objects| objects.keys().filter(|key| in_layout(key)).cloned().collect::<Vec<_>>());
+pub fn queue_reindex_jobs(world: &Sandbox) -> usize {
+    let bucket = world.read_state(|state| state.packagecloud.rendered.clone()).unwrap_or_default().bucket;
+    let keys = world.process_state().objects.read_bucket(&bucket, |objects| {
+        objects.keys().filter(|key| is_packagecloud_key(key)).cloned().collect::<Vec<_>>()
+    });
     let (keys, now) = (keys.unwrap_or_default(), world.now());
     let count = keys.len();
-    world.write(|state| {
+    world.write_state(|state| {
         let from = state.packagecloud.jobs.last().map_or(now, |last| last.due.max(now));
-        let jobs = keys.into_iter().enumerate().map(|(at, key)| Job {
-            due: from + EACH * u32::try_from(at + 1).unwrap_or(u32::MAX),
+        let jobs = keys.into_iter().enumerate().map(|(at, key)| VendorReindexJob {
+            due: from + JOB_DURATION * u32::try_from(at + 1).unwrap_or(u32::MAX),
             bucket: bucket.clone(),
             key,
         });
@@ -45,21 +44,21 @@ pub fn queue(world: &World) -> usize {
 }
 
 /// Does what is due.
-pub fn settle(world: &World) {
+pub fn run_due_jobs(world: &Sandbox) {
     let now = world.now();
-    if !world.read(|state| state.packagecloud.jobs.first().is_some_and(|job| job.due <= now)) {
+    if !world.read_state(|state| state.packagecloud.jobs.first().is_some_and(|job| job.due <= now)) {
         return;
     }
-    let due = world.write(|state| {
+    let due = world.write_state(|state| {
         let jobs = &mut state.packagecloud.jobs;
         let left = jobs.iter().position(|job| job.due > now).unwrap_or(jobs.len());
         jobs.drain(..left).collect::<Vec<_>>()
     });
-    let classes = Classes::default();
-    for Job { bucket, key, due } in due {
-        if let Some(right) = classes.class(&key).cache_control() {
+    let classes = ObjectClassifier::default();
+    for VendorReindexJob { bucket, key, due } in due {
+        if let Some(right) = classes.classify_key(&key).cache_control() {
             // What was deleted since is no longer to be written.
-            let _ = s3::amend(world, &bucket, &key, |object| {
+            let _ = s3::amend_object(world, &bucket, &key, |object| {
                 object.attributes.insert("cache-control".to_owned(), right.to_owned());
                 object.modified = due.as_secs();
             });

@@ -5,8 +5,8 @@
 mod ctl;
 mod jobs;
 
-pub use ctl::ctl;
-pub use jobs::{Job, settle};
+pub use ctl::run_ctl_command;
+pub use jobs::{VendorReindexJob, run_due_jobs};
 
 use std::time::Duration;
 
@@ -19,24 +19,24 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     packagecloud::config_file::ConfigFile,
     secret::Secret,
-    url::token::{self, Construction, Mac},
+    url::token::{self, MacAlgorithm, TokenConstruction},
 };
 
-use super::{World, control_plane::s3};
+use super::{Sandbox, control_plane::s3};
 
 /// How long a link lives, as packagecloud makes them.
-const LIFE: u64 = 300;
+const LINK_LIFETIME_SECS: u64 = 300;
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct State {
+pub struct PackagecloudState {
     /// How it signs; [`Construction::default`] where none was asked for.
-    pub construction: Option<Construction>,
+    pub construction: Option<TokenConstruction>,
     /// What the last reconfigure wrote.
-    pub rendered: Option<Settings>,
+    pub rendered: Option<NodeSettings>,
     /// What each web node runs on; they answer by turns.
-    pub nodes: Vec<Settings>,
+    pub nodes: Vec<NodeSettings>,
     /// Whether a restart reaches the first node alone.
     pub lagging: bool,
     /// World time at which it answers again.
@@ -45,13 +45,13 @@ pub struct State {
     pub restarted: Option<Duration>,
     /// Counts the requests, for whose turn it is.
     pub turn: usize,
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<VendorReindexJob>,
 }
 
 /// What a node runs on.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Settings {
+pub struct NodeSettings {
     pub enabled: bool,
     pub secret: Option<String>,
     pub distribution_id: Option<String>,
@@ -61,7 +61,7 @@ pub struct Settings {
     pub bucket: String,
 }
 
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for NodeSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings")
             .field("enabled", &self.enabled)
@@ -71,38 +71,40 @@ impl std::fmt::Debug for Settings {
     }
 }
 
-impl Settings {
+impl NodeSettings {
     /// What a packagecloud.rb says.
-    pub fn of(file: &ConfigFile) -> Self {
-        let values = file.values();
-        let (access_key, secret_key) =
-            file.aws_keys().map(|(id, secret)| (id, secret.expose().to_owned())).unwrap_or_default();
+    pub fn from_config_file(file: &ConfigFile) -> Self {
+        let values = file.setting_values();
+        let (access_key, secret_key) = file
+            .find_aws_keys()
+            .map(|(id, secret)| (id, secret.expose_secret().to_owned()))
+            .unwrap_or_default();
         Self {
             enabled: values.enabled == Some(true),
-            secret: values.secret.as_ref().map(|secret| secret.expose().to_owned()),
+            secret: values.secret.as_ref().map(|secret| secret.expose_secret().to_owned()),
             distribution_id: values.distribution_id,
             domain: values.packages_domain,
             access_key,
             secret_key,
-            bucket: file.bucket().map(|(_, bucket)| bucket.to_owned()).unwrap_or_default(),
+            bucket: file.find_bucket().map(|(_, bucket)| bucket.to_owned()).unwrap_or_default(),
         }
     }
 
     /// Where a key is to be had, until `expires`.
-    fn link(&self, key: &str, expires: u64, construction: Construction) -> Option<String> {
+    fn sign_download_url(&self, key: &str, expires: u64, construction: TokenConstruction) -> Option<String> {
         if !self.enabled {
-            let link = s3::link(&self.access_key, &self.secret_key, &self.bucket, key, expires);
+            let link = s3::presign_sigv2_link(&self.access_key, &self.secret_key, &self.bucket, key, expires);
             return Some(format!("https://{}.s3.amazonaws.com{link}", self.bucket));
         }
         let domain = self.domain.as_deref()?;
-        let signer = construction.key.key(&Secret::new(self.secret.clone()?)).ok()?;
-        Some(token::signed_url(&signer, key, expires, Mac::Sha1, construction, domain))
+        let signer = construction.key.derive_hmac_key(&Secret::new(self.secret.clone()?)).ok()?;
+        Some(token::sign_url(&signer, key, expires, MacAlgorithm::Sha1, construction, domain))
     }
 }
 
 /// Lets a second web node run on as it is, whatever is restarted.
-pub fn lag(world: &World) {
-    world.write(|state| {
+pub fn add_lagging_node(world: &Sandbox) {
+    world.write_state(|state| {
         let packagecloud = &mut state.packagecloud;
         let running = packagecloud.nodes.first().cloned().unwrap_or_default();
         packagecloud.nodes.resize(2, running);
@@ -111,9 +113,9 @@ pub fn lag(world: &World) {
 }
 
 /// Leaves one web node, which every restart reaches.
-pub fn catch_up(world: &World) {
-    if world.read(|state| state.packagecloud.lagging) {
-        world.write(|state| {
+pub fn remove_lagging_node(world: &Sandbox) {
+    if world.read_state(|state| state.packagecloud.lagging) {
+        world.write_state(|state| {
             state.packagecloud.nodes.truncate(1);
             state.packagecloud.lagging = false;
         });
@@ -121,11 +123,11 @@ pub fn catch_up(world: &World) {
 }
 
 /// A read token of this packagecloud: the first line of `DIR/tokens`.
-pub fn read_token(world: &World) -> Option<String> {
-    tokens(world).into_iter().next()
+pub fn first_read_token(world: &Sandbox) -> Option<String> {
+    list_read_tokens(world).into_iter().next()
 }
 
-fn tokens(world: &World) -> Vec<String> {
+fn list_read_tokens(world: &Sandbox) -> Vec<String> {
     let text = std::fs::read_to_string(world.dir().join("tokens")).unwrap_or_default();
     text.lines()
         .map(str::trim)
@@ -135,9 +137,9 @@ fn tokens(world: &World) -> Vec<String> {
 }
 
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
+pub async fn handle_packagecloud_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let now = world.now();
-    let (settings, construction, back) = world.write(|state| {
+    let (settings, construction, back) = world.write_state(|state| {
         let packagecloud = &mut state.packagecloud;
         packagecloud.turn = packagecloud.turn.wrapping_add(1);
         let turn = packagecloud.turn % packagecloud.nodes.len().max(1);
@@ -145,47 +147,51 @@ pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
         (node.unwrap_or_default(), packagecloud.construction.unwrap_or_default(), packagecloud.back)
     });
     if now < back {
-        return said(StatusCode::BAD_GATEWAY, "packagecloud is starting.\n");
+        return text_response(StatusCode::BAD_GATEWAY, "packagecloud is starting.\n");
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return said(StatusCode::METHOD_NOT_ALLOWED, "packagecloud's sandbox answers GET and HEAD.\n");
+        return text_response(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "packagecloud's sandbox answers GET and HEAD.\n",
+        );
     }
-    if !tokens(world).contains(&user(&request).unwrap_or_default()) {
-        let mut response = said(StatusCode::UNAUTHORIZED, "Give a read token as user name.\n");
+    if !list_read_tokens(world).contains(&basic_auth_user(&request).unwrap_or_default()) {
+        let mut response = text_response(StatusCode::UNAUTHORIZED, "Give a read token as user name.\n");
         let challenge = HeaderValue::from_static("Basic realm=\"packagecloud\"");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         return response;
     }
     let path = request.uri().path().trim_start_matches('/');
     let Ok(key) = percent_decode_str(path).decode_utf8() else {
-        return said(StatusCode::BAD_REQUEST, "This path is not UTF-8.\n");
+        return text_response(StatusCode::BAD_REQUEST, "This path is not UTF-8.\n");
     };
     if key.is_empty() {
-        return said(StatusCode::OK, "packagecloud, in the sandbox: ask for a key of the bucket.\n");
+        return text_response(StatusCode::OK, "packagecloud, in the sandbox: ask for a key of the bucket.\n");
     }
-    let Some(link) = settings.link(&key, now.as_secs() + LIFE, construction) else {
-        return said(
+    let Some(link) = settings.sign_download_url(&key, now.as_secs() + LINK_LIFETIME_SECS, construction)
+    else {
+        return text_response(
             StatusCode::INTERNAL_SERVER_ERROR,
             "CloudFront is on, and its secret or domain is missing.\n",
         );
     };
-    let mut response = said(StatusCode::FOUND, "");
+    let mut response = text_response(StatusCode::FOUND, "");
     let Ok(location) = HeaderValue::try_from(link) else {
-        return said(StatusCode::BAD_REQUEST, "This path can't be sent on.\n");
+        return text_response(StatusCode::BAD_REQUEST, "This path can't be sent on.\n");
     };
     response.headers_mut().insert(header::LOCATION, location);
     response
 }
 
 /// The user name of Basic authentication.
-fn user(request: &Request<Bytes>) -> Option<String> {
+fn basic_auth_user(request: &Request<Bytes>) -> Option<String> {
     let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = header.split_once(' ')?;
     let pair = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     scheme.eq_ignore_ascii_case("basic").then(|| pair.split(':').next().unwrap_or_default().to_owned())
 }
 
-fn said(status: StatusCode, text: &'static str) -> Response<Bytes> {
+fn text_response(status: StatusCode, text: &'static str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from_static(text.as_bytes()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

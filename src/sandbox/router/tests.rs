@@ -6,27 +6,32 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use crate::sandbox::{Options, World};
+use crate::sandbox::{Sandbox, SandboxOptions};
 
-fn open(faults: &[&str]) -> (tempfile::TempDir, World) {
+fn open_sandbox(faults: &[&str]) -> (tempfile::TempDir, Sandbox) {
     let dir = tempfile::tempdir().unwrap();
     let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
-    let world = World::open(&Options { dir: dir.path().to_owned(), faults, ..Options::default() }).unwrap();
+    let world = Sandbox::open_without_seed(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        faults,
+        ..SandboxOptions::default()
+    })
+    .unwrap();
     (dir, world)
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unmodified_client_learns_who_it_is() {
-    let (_dir, world) = open(&[]);
+    let (_dir, world) = open_sandbox(&[]);
     let who = aws_sdk_sts::Client::new(&world.sdk_config()).get_caller_identity().send().await.unwrap();
     assert_eq!(who.arn(), Some("arn:aws:iam::999999999999:user/sandbox"));
     assert_eq!(who.account(), Some("999999999999"));
-    let calls = world.ledger();
+    let calls = world.ledger_entries();
     assert_eq!((calls.len(), calls[0].operation.as_str(), calls[0].write), (1, "GetCallerIdentity", false));
 }
 
-async fn refused_with(access: &str, secret: &str, token: Option<&str>) -> Option<String> {
-    let (_dir, world) = open(&[]);
+async fn identity_error_code(access: &str, secret: &str, token: Option<&str>) -> Option<String> {
+    let (_dir, world) = open_sandbox(&[]);
     let credentials = Credentials::new(access, secret, token.map(Into::into), None, "test");
     let config = world
         .sdk_config()
@@ -40,22 +45,22 @@ async fn refused_with(access: &str, secret: &str, token: Option<&str>) -> Option
 #[tokio::test(start_paused = true)]
 async fn a_wrong_key_and_a_wrong_secret_are_told_apart() {
     assert_eq!(
-        refused_with("AKIAIOSFODNN7SOMEBODY", "x", None).await.as_deref(),
+        identity_error_code("AKIAIOSFODNN7SOMEBODY", "x", None).await.as_deref(),
         Some("InvalidClientTokenId")
     );
     assert_eq!(
-        refused_with(super::iam::ACCESS_KEY, "x", None).await.as_deref(),
+        identity_error_code(super::iam::ACCESS_KEY, "x", None).await.as_deref(),
         Some("SignatureDoesNotMatch")
     );
     assert_eq!(
-        refused_with(super::iam::ACCESS_KEY, super::iam::SECRET_KEY, Some("t")).await.as_deref(),
+        identity_error_code(super::iam::ACCESS_KEY, super::iam::SECRET_KEY, Some("t")).await.as_deref(),
         Some("InvalidClientTokenId")
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_service_refuses_a_wrong_key_in_its_own_words() {
-    let (_dir, world) = open(&[]);
+    let (_dir, world) = open_sandbox(&[]);
     let credentials = Credentials::new("AKIAIOSFODNN7SOMEBODY", "x", None, None, "test");
     let config = world
         .sdk_config()
@@ -74,17 +79,17 @@ async fn each_service_refuses_a_wrong_key_in_its_own_words() {
 #[tokio::test(start_paused = true)]
 async fn a_clock_five_minutes_slow_is_refused() {
     #[derive(Debug)]
-    struct Slow(World);
-    impl aws_smithy_async::time::TimeSource for Slow {
+    struct SlowClock(Sandbox);
+    impl aws_smithy_async::time::TimeSource for SlowClock {
         fn now(&self) -> std::time::SystemTime {
             std::time::UNIX_EPOCH + self.0.now() - Duration::from_secs(301)
         }
     }
-    let (_dir, world) = open(&[]);
+    let (_dir, world) = open_sandbox(&[]);
     let config = world
         .sdk_config()
         .into_builder()
-        .time_source(Slow(world.clone()))
+        .time_source(SlowClock(world.clone()))
         .disable_clock_skew_correction(true)
         .retry_config(aws_config::retry::RetryConfig::disabled())
         .build();
@@ -95,14 +100,14 @@ async fn a_clock_five_minutes_slow_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_call_is_retried_by_the_sdk_and_costs_no_time() {
-    let (_dir, world) = open(&["sts:1-2:throttle"]);
+    let (_dir, world) = open_sandbox(&["sts:1-2:throttle"]);
     aws_sdk_sts::Client::new(&world.sdk_config()).get_caller_identity().send().await.unwrap();
-    assert_eq!(world.ledger().len(), 3);
+    assert_eq!(world.ledger_entries().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_reply_is_done_all_the_same() {
-    let (_dir, world) = open(&["iam:CreateServiceLinkedRole:1:lost"]);
+    let (_dir, world) = open_sandbox(&["iam:CreateServiceLinkedRole:1:lost"]);
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
     let again = iam
         .create_service_linked_role()
@@ -112,13 +117,13 @@ async fn a_lost_reply_is_done_all_the_same() {
         .unwrap_err();
     assert_eq!(again.code(), Some("InvalidInput"));
     assert!(again.message().unwrap().contains("has been taken in this account"));
-    let statuses: Vec<_> = world.ledger().iter().map(|call| call.status).collect();
+    let statuses: Vec<_> = world.ledger_entries().iter().map(|call| call.status).collect();
     assert_eq!(statuses, [None, Some(400)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_hangs_ends_with_the_clients_patience() {
-    let (_dir, world) = open(&["sts:1+:hang"]);
+    let (_dir, world) = open_sandbox(&["sts:1+:hang"]);
     let patience = TimeoutConfig::builder().operation_timeout(Duration::from_secs(20)).build();
     let config = world.sdk_config().into_builder().timeout_config(patience).build();
     let before = world.now();
@@ -130,7 +135,7 @@ async fn a_request_that_hangs_ends_with_the_clients_patience() {
 #[tokio::test(start_paused = true)]
 async fn denials_and_chosen_errors_come_in_the_services_words() {
     let (_dir, world) =
-        open(&["iam:1:deny", "kms:ListKeys:1:error:KMSInvalidStateException=key is gone, really"]);
+        open_sandbox(&["iam:1:deny", "kms:ListKeys:1:error:KMSInvalidStateException=key is gone, really"]);
     let iam = aws_sdk_iam::Client::new(&world.sdk_config()).get_user().send().await.unwrap_err();
     assert_eq!(iam.code(), Some("AccessDenied"));
     assert!(iam.message().unwrap().contains("is not authorized to perform: iam:GetUser"));
@@ -141,27 +146,30 @@ async fn denials_and_chosen_errors_come_in_the_services_words() {
 #[tokio::test(start_paused = true)]
 async fn latency_is_on_the_clock() {
     let dir = tempfile::tempdir().unwrap();
-    let options =
-        Options { dir: dir.path().to_owned(), latency: Duration::from_millis(80), ..Options::default() };
-    let world = World::open(&options).unwrap();
+    let options = SandboxOptions {
+        dir: dir.path().to_owned(),
+        latency: Duration::from_millis(80),
+        ..SandboxOptions::default()
+    };
+    let world = Sandbox::open_without_seed(&options).unwrap();
     let sts = aws_sdk_sts::Client::new(&world.sdk_config());
     let (one, other) = tokio::join!(sts.get_caller_identity().send(), sts.get_caller_identity().send());
     assert!(one.is_ok() && other.is_ok());
-    let calls = world.ledger();
-    assert_eq!(crate::sandbox::ledger::longest_chain(&calls), 1);
+    let calls = world.ledger_entries();
+    assert_eq!(crate::sandbox::ledger::longest_call_chain(&calls), 1);
     assert!(calls.iter().all(|call| call.end >= call.start + Duration::from_millis(80)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_other_host_answers() {
-    let (_dir, world) = open(&[]);
+    let (_dir, world) = open_sandbox(&[]);
     let request = http::Request::get("https://example.com/").body(bytes::Bytes::new()).unwrap();
-    assert_eq!(world.answer(request).await.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(world.handle_request(request).await.unwrap_err().kind(), std::io::ErrorKind::NotFound);
 }
 
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_edit_comes_just_before() {
-    let (_dir, world) = open(&["iam:GetRole:2:drift", "kms:GetKeyPolicy:2:drift"]);
+    let (_dir, world) = open_sandbox(&["iam:GetRole:2:drift", "kms:GetKeyPolicy:2:drift"]);
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
     let trust = r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     iam.create_role().role_name("r").assume_role_policy_document(trust).send().await.unwrap();

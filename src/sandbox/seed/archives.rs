@@ -13,9 +13,9 @@ use sha2::Sha256;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// A package with one file; `fields` are those of its control file.
-pub fn deb(fields: &str, path: &str, content: &[u8]) -> Vec<u8> {
+pub fn build_deb(fields: &str, path: &str, content: &[u8]) -> Vec<u8> {
     let sums = format!("{}  {}\n", hex::encode(Md5::digest(content)), path.trim_start_matches('/'));
-    let control = tar(&[("./control", fields.as_bytes()), ("./md5sums", sums.as_bytes())]);
+    let control = build_tar(&[("./control", fields.as_bytes()), ("./md5sums", sums.as_bytes())]);
     let mut folders: Vec<String> = Vec::new();
     for (at, _) in path.match_indices('/').skip(1) {
         folders.push(format!(".{}/", &path[..at]));
@@ -23,7 +23,7 @@ pub fn deb(fields: &str, path: &str, content: &[u8]) -> Vec<u8> {
     let name = format!(".{path}");
     let mut entries: Vec<(&str, &[u8])> = folders.iter().map(|folder| (folder.as_str(), &b""[..])).collect();
     entries.push((&name, content));
-    let data = tar(&entries);
+    let data = build_tar(&entries);
     let mut ar = b"!<arch>\n".to_vec();
     for (name, content) in [("debian-binary", &b"2.0\n"[..]), ("control.tar", &control), ("data.tar", &data)]
     {
@@ -39,7 +39,7 @@ pub fn deb(fields: &str, path: &str, content: &[u8]) -> Vec<u8> {
 }
 
 /// A ustar archive; what ends in a slash is a folder.
-fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
+fn build_tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = Vec::new();
     for (name, content) in entries {
         let folder = name.ends_with('/');
@@ -67,7 +67,7 @@ fn tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// A pure Python wheel with one module.
-pub fn wheel(name: &str, version: &str, module: &str) -> Vec<u8> {
+pub fn build_wheel(name: &str, version: &str, module: &str) -> Vec<u8> {
     let info = format!("{name}-{version}.dist-info");
     let files = [
         (format!("{name}.py"), module.to_owned()),
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_deb_is_an_ar_of_three_members_with_checked_headers() {
-        let deb = deb("Package: x\n", "/usr/share/x", b"hello");
+        let deb = build_deb("Package: x\n", "/usr/share/x", b"hello");
         assert!(
             deb.starts_with(b"!<arch>\ndebian-binary   0           0     0     100644  4         `\n2.0\n")
         );
@@ -120,6 +120,6 @@ mod tests {
 
     #[test]
     fn a_wheel_is_the_same_bytes_always() {
-        assert_eq!(wheel("x", "1", "pass\n"), wheel("x", "1", "pass\n"));
+        assert_eq!(build_wheel("x", "1", "pass\n"), build_wheel("x", "1", "pass\n"));
     }
 }

@@ -3,16 +3,19 @@
 use aws_sdk_s3::Client;
 
 use super::*;
-use crate::sandbox::{Options, forward, seed};
+use crate::sandbox::{SandboxOptions, forward, seed};
 
 #[tokio::test]
 async fn an_sdk_packagecloud_and_a_second_process_reach_what_is_served() {
     let dir = tempfile::tempdir().unwrap();
-    let world = seed::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
-    assert!(served(dir.path()).is_none());
-    let serving = serve(&world, 0, 0, 0).await.unwrap();
+    let world =
+        seed::open_sandbox(&SandboxOptions { dir: dir.path().to_owned(), ..SandboxOptions::default() })
+            .unwrap();
+    assert!(find_running_server(dir.path()).is_none());
+    let serving = start_sandbox_server(&world, 0, 0, 0).await.unwrap();
     let path = dir.path().to_owned();
-    let other = tokio::task::spawn_blocking(move || forward::client(&path)).await.unwrap().unwrap();
+    let other =
+        tokio::task::spawn_blocking(move || forward::open_forwarding_client(&path)).await.unwrap().unwrap();
     assert_eq!(other.addresses, serving.addresses);
 
     let plain = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
@@ -47,24 +50,30 @@ async fn an_sdk_packagecloud_and_a_second_process_reach_what_is_served() {
         .build();
     let through = aws_sdk_s3::config::Builder::from(&config).http_client(other.http_client()).build();
     for client in [Client::from_conf(direct), Client::from_conf(through)] {
-        let put =
-            client.put_object().bucket(seed::BUCKET).key("1/2/a+b.deb").body(Bytes::from_static(b"x").into());
+        let put = client
+            .put_object()
+            .bucket(seed::SANDBOX_BUCKET)
+            .key("1/2/a+b.deb")
+            .body(Bytes::from_static(b"x").into());
         put.send().await.unwrap();
-        let listed = client.list_objects_v2().bucket(seed::BUCKET).prefix("1/2/a").send().await.unwrap();
+        let listed =
+            client.list_objects_v2().bucket(seed::SANDBOX_BUCKET).prefix("1/2/a").send().await.unwrap();
         assert_eq!(listed.contents()[0].key(), Some("1/2/a+b.deb"));
     }
     drop(serving);
-    assert!(!dir.path().join(MARKER).exists());
+    assert!(!dir.path().join(MARKER_FILENAME).exists());
 }
 
 #[tokio::test]
 async fn a_marker_of_a_server_that_is_gone_is_passed_over() {
     let dir = tempfile::tempdir().unwrap();
-    let world = seed::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
-    let serving = serve(&world, 0, 0, 0).await.unwrap();
+    let world =
+        seed::open_sandbox(&SandboxOptions { dir: dir.path().to_owned(), ..SandboxOptions::default() })
+            .unwrap();
+    let serving = start_sandbox_server(&world, 0, 0, 0).await.unwrap();
     let mut addresses = serving.addresses.clone();
     "another word".clone_into(&mut addresses.word);
-    std::fs::write(dir.path().join(MARKER), serde_json::to_vec(&addresses).unwrap()).unwrap();
+    std::fs::write(dir.path().join(MARKER_FILENAME), serde_json::to_vec(&addresses).unwrap()).unwrap();
     let path = dir.path().to_owned();
-    assert!(tokio::task::spawn_blocking(move || served(&path)).await.unwrap().is_none());
+    assert!(tokio::task::spawn_blocking(move || find_running_server(&path)).await.unwrap().is_none());
 }

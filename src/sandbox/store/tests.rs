@@ -2,78 +2,82 @@
 
 use super::*;
 
-fn open(dir: &Path) -> World {
-    World::open(&Options { dir: dir.to_owned(), ..Options::default() }).unwrap()
+fn open_sandbox(dir: &Path) -> Sandbox {
+    Sandbox::open_without_seed(&SandboxOptions { dir: dir.to_owned(), ..SandboxOptions::default() }).unwrap()
 }
 
 #[tokio::test]
 async fn two_handles_on_one_directory_see_one_world() {
     let dir = tempfile::tempdir().unwrap();
-    let (one, other) = (open(dir.path()), open(dir.path()));
+    let (one, other) = (open_sandbox(dir.path()), open_sandbox(dir.path()));
     for round in 1..=3 {
-        one.write(|state| state.iam.user.name = format!("one{round}"));
-        assert_eq!(other.read(|state| state.iam.user.name.clone()), format!("one{round}"));
-        other.write(|state| state.iam.user.name = format!("other{round}"));
-        assert_eq!(one.read(|state| state.iam.user.name.clone()), format!("other{round}"));
+        one.write_state(|state| state.iam.user.name = format!("one{round}"));
+        assert_eq!(other.read_state(|state| state.iam.user.name.clone()), format!("one{round}"));
+        other.write_state(|state| state.iam.user.name = format!("other{round}"));
+        assert_eq!(one.read_state(|state| state.iam.user.name.clone()), format!("other{round}"));
     }
-    assert_eq!(open(dir.path()).read(|state| state.generation), 6);
+    assert_eq!(open_sandbox(dir.path()).read_state(|state| state.generation), 6);
 }
 
 #[tokio::test]
 async fn a_change_that_panics_leaves_the_world_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
-    let world = open(dir.path());
-    world.write(|state| state.iam.user.name = "whole".into());
+    let world = open_sandbox(dir.path());
+    world.write_state(|state| state.iam.user.name = "whole".into());
     let half = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        world.write(|state| {
+        world.write_state(|state| {
             state.iam.user.name = "half".into();
             panic!("half-way");
         });
     }));
     assert!(half.is_err());
-    open(dir.path()).write(|_| ());
-    assert_eq!(world.read(|state| state.iam.user.name.clone()), "whole");
+    open_sandbox(dir.path()).write_state(|_| ());
+    assert_eq!(world.read_state(|state| state.iam.user.name.clone()), "whole");
 }
 
 #[tokio::test]
 async fn no_change_is_lost_between_two_that_write_at_once() {
     let dir = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
-        for world in [open(dir.path()), open(dir.path())] {
+        for world in [open_sandbox(dir.path()), open_sandbox(dir.path())] {
             scope.spawn(move || {
                 for _ in 0..50 {
-                    world.write(|state| state.iam.user.name.push('x'));
+                    world.write_state(|state| state.iam.user.name.push('x'));
                 }
             });
         }
     });
-    let name = open(dir.path()).read(|state| state.iam.user.name.clone());
+    let name = open_sandbox(dir.path()).read_state(|state| state.iam.user.name.clone());
     assert_eq!(name.matches('x').count(), 1 + 100, "one stands in `sandbox`");
 }
 
 #[tokio::test]
 async fn a_leftover_of_a_killed_process_is_not_the_world() {
     let dir = tempfile::tempdir().unwrap();
-    open(dir.path()).write(|state| state.iam.user.name = "kept".into());
+    open_sandbox(dir.path()).write_state(|state| state.iam.user.name = "kept".into());
     std::fs::write(dir.path().join("world.json.new"), b"{\"generation\":9").unwrap();
-    let world = open(dir.path());
-    assert_eq!(world.read(|state| state.iam.user.name.clone()), "kept");
+    let world = open_sandbox(dir.path());
+    assert_eq!(world.read_state(|state| state.iam.user.name.clone()), "kept");
 }
 
 #[tokio::test]
 async fn a_damaged_world_is_refused_and_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("world.json"), b"{").unwrap();
-    let failure = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap_err();
+    let failure = Sandbox::open_without_seed(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        ..SandboxOptions::default()
+    })
+    .unwrap_err();
     assert!(failure.why.starts_with("world.json"), "{failure}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_world_opened_again_never_goes_back_in_time() {
     let dir = tempfile::tempdir().unwrap();
-    let world = open(dir.path());
+    let world = open_sandbox(dir.path());
     tokio::time::advance(Duration::from_hours(1)).await;
-    world.write(|_| ());
+    world.write_state(|_| ());
     let then = world.now();
-    assert!(open(dir.path()).now() >= then);
+    assert!(open_sandbox(dir.path()).now() >= then);
 }

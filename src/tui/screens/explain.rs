@@ -2,34 +2,48 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{heading, stage};
+use super::{render_heading, stage};
 use crate::{
     tui::{
-        draw::{Body, Room},
+        draw::{BodySize, ScreenBody},
         text,
         theme::Theme,
     },
     wizard::{Wizard, screen::Screen},
 };
 
-pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
-    let mut body = Body::default();
+pub fn render_explain(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+    let mut body = ScreenBody::default();
     let lines = &mut body.lines;
     let Screen::Stage(at) = wizard.screen else { return body };
-    body.head = Some(heading(wizard, theme, room, &format!("{}: what is behind each line", at.title())));
+    body.head =
+        Some(render_heading(wizard, theme, room, &format!("{}: what is behind each line", at.title())));
     lines.push(Line::default());
-    let changes = wizard.leg(at).and_then(|leg| leg.plan.as_ref()).map_or(&[][..], |plan| &plan.changes);
+    let changes =
+        wizard.stage_progress(at).and_then(|leg| leg.plan.as_ref()).map_or(&[][..], |plan| &plan.changes);
     if changes.is_empty() {
         lines.push(Line::styled("This stage changes nothing; it only looks.", theme.plain));
     }
-    let columns = stage::Columns::of(changes, room);
+    let columns = stage::PlanColumns::from_changes(changes, room);
     for change in changes {
-        stage::planned(lines, change, theme, room, columns);
-        if !room.wide() && !change.target.is_empty() {
-            text::hang(lines, vec![Span::raw("    ")], &change.target, theme.plain, room.width);
+        stage::render_planned_change(lines, change, theme, room, columns);
+        if !room.is_wide() && !change.target.is_empty() {
+            text::render_hanging_text(
+                lines,
+                vec![Span::raw("    ")],
+                &change.target,
+                theme.plain,
+                room.width,
+            );
         }
         for call in &change.calls {
-            text::hang(lines, vec![Span::styled("    · ", theme.accent)], call, theme.dim, room.width);
+            text::render_hanging_text(
+                lines,
+                vec![Span::styled("    · ", theme.accent)],
+                call,
+                theme.dim,
+                room.width,
+            );
         }
         lines.push(Line::default());
     }

@@ -2,17 +2,17 @@
 
 use ratatui::text::{Line, Span};
 
-use super::heading;
+use super::render_heading;
 use crate::{
     tui::{
-        draw::{Body, Room},
+        draw::{BodySize, ScreenBody},
         keys, text,
         theme::Theme,
     },
-    wizard::{Wizard, copy, intent::Mode},
+    wizard::{Wizard, copy, intent::InputMode},
 };
 
-const PROMISES: [&str; 5] = [
+const HELP_PROMISES: [&str; 5] = [
     "Nothing is written before a screen has shown it and Enter was pressed there.",
     "Nothing in AWS is ever deleted, and nothing that is not marked as this program's is changed without your yes.",
     "It may be stopped at any time, and started again: it looks at what is there and goes on.",
@@ -20,22 +20,35 @@ const PROMISES: [&str; 5] = [
     "Ctrl-C stops what runs after the request in flight; a second one leaves at once.",
 ];
 
-pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
-    let mut body = Body::default();
+pub fn render_help(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+    let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(heading(wizard, theme, room, "Help"));
+    body.head = Some(render_heading(wizard, theme, room, "Help"));
     lines.push(Line::default());
-    for row in keys::TABLE.iter().filter(|row| row.mode != Mode::Ask && !row.help.is_empty()) {
+    for row in keys::KEY_BINDINGS.iter().filter(|row| row.mode != InputMode::Ask && !row.help.is_empty()) {
         // Enter stands in the table once for screens, once for fields
-        let key = if row.mode == Mode::Text { format!("{} (field)", row.key) } else { row.key.to_owned() };
-        let first = vec![Span::styled(text::column(&key, 15), theme.accent)];
-        text::hang(lines, first, row.help, theme.plain, room.prose());
+        let key =
+            if row.mode == InputMode::Text { format!("{} (field)", row.key) } else { row.key.to_owned() };
+        let first = vec![Span::styled(text::fit_column(&key, 15), theme.accent)];
+        text::render_hanging_text(lines, first, row.help, theme.plain, room.prose_width());
     }
     lines.push(Line::default());
-    for promise in PROMISES {
-        text::hang(lines, vec![Span::styled("· ", theme.accent)], promise, theme.plain, room.prose());
+    for promise in HELP_PROMISES {
+        text::render_hanging_text(
+            lines,
+            vec![Span::styled("· ", theme.accent)],
+            promise,
+            theme.plain,
+            room.prose_width(),
+        );
     }
-    let support = format!("packagecloud's own support: {}", copy::SUPPORT);
-    text::hang(lines, vec![Span::styled("· ", theme.accent)], &support, theme.plain, room.prose());
+    let support = format!("packagecloud's own support: {}", copy::SUPPORT_EMAIL);
+    text::render_hanging_text(
+        lines,
+        vec![Span::styled("· ", theme.accent)],
+        &support,
+        theme.plain,
+        room.prose_width(),
+    );
     body
 }

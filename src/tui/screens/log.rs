@@ -2,36 +2,37 @@
 
 use ratatui::text::{Line, Span};
 
-use super::heading;
+use super::render_heading;
 use crate::{
     tui::{
-        draw::{Body, Room},
+        draw::{BodySize, ScreenBody},
         text,
-        theme::{DONE, FAILED, HERE, Theme},
+        theme::{DONE_MARK, FAILED_MARK, HERE_MARK, Theme},
     },
-    wizard::{Wizard, log::Mark},
+    wizard::{Wizard, log::LogMark},
 };
 
-pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
-    let mut body = Body { head: Some(heading(wizard, theme, room, "Log")), ..Body::default() };
+pub fn render_log(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+    let mut body =
+        ScreenBody { head: Some(render_heading(wizard, theme, room, "Log")), ..ScreenBody::default() };
     if wizard.log.lines.is_empty() {
         body.lines.push(Line::styled("Nothing has happened yet.", theme.dim));
     }
     for line in &wizard.log.lines {
         let (mark, style) = match line.mark {
-            Mark::Started => (HERE, theme.accent),
-            Mark::Goes => (" ", theme.dim),
-            Mark::Done => (DONE, theme.accent),
-            Mark::Failed => (FAILED, theme.failed),
+            LogMark::Started => (HERE_MARK, theme.accent),
+            LogMark::Goes => (" ", theme.dim),
+            LogMark::Done => (DONE_MARK, theme.accent),
+            LogMark::Failed => (FAILED_MARK, theme.failed),
         };
         let seconds = line.at.as_secs();
         let mut first = vec![Span::styled(format!("{:>3}:{:02} ", seconds / 60, seconds % 60), theme.dim)];
-        if room.wide() {
-            first.push(Span::styled(text::column(line.stage.title(), 15), theme.dim));
+        if room.is_wide() {
+            first.push(Span::styled(text::fit_column(line.stage.title(), 15), theme.dim));
         }
         first.push(Span::styled(format!("{mark} "), style));
-        let said = if line.mark == Mark::Failed { theme.strong } else { theme.plain };
-        text::hang(&mut body.lines, first, &line.text, said, room.width);
+        let said = if line.mark == LogMark::Failed { theme.strong } else { theme.plain };
+        text::render_hanging_text(&mut body.lines, first, &line.text, said, room.width);
     }
     body
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use super::{
-    draw::{Body, Room},
+    draw::{BodySize, ScreenBody},
     text,
-    theme::{Theme, spinner},
+    theme::{Theme, spinner_frame},
 };
 use crate::{
     model::run::goal::Stage,
     wizard::{
-        Doing, Wizard,
-        screen::{Over, Screen},
+        JobKind, Wizard,
+        screen::{Overlay, Screen},
     },
 };
 
@@ -31,28 +31,28 @@ mod welcome;
 
 /// What stands in the body now.
 #[must_use]
-pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
-    let mut body = match &wizard.over {
-        Some(Over::Help) => help::body(wizard, theme, room),
-        Some(Over::Log) => log::body(wizard, theme, room),
-        Some(Over::Explain) => explain::body(wizard, theme, room),
-        Some(Over::Ask(_) | Over::TakeOver | Over::Quit) | None => match wizard.screen {
-            Screen::Welcome => welcome::body(wizard, theme, room),
-            Screen::Identity => choose::identity(wizard, theme, room),
-            Screen::Bucket => choose::bucket(wizard, theme, room),
-            Screen::Backups => choose::backups(wizard, theme, room),
-            Screen::Watch => watch::body(wizard, theme, room),
-            Screen::Stage(stage) => stage::body(wizard, theme, room, stage),
+pub fn render_screen_body(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+    let mut body = match &wizard.overlay {
+        Some(Overlay::Help) => help::render_help(wizard, theme, room),
+        Some(Overlay::Log) => log::render_log(wizard, theme, room),
+        Some(Overlay::Explain) => explain::render_explain(wizard, theme, room),
+        Some(Overlay::Ask(_) | Overlay::TakeOver | Overlay::Quit) | None => match wizard.screen {
+            Screen::Welcome => welcome::render_welcome(wizard, theme, room),
+            Screen::Identity => choose::render_identity_choice(wizard, theme, room),
+            Screen::Bucket => choose::render_bucket_choice(wizard, theme, room),
+            Screen::Backups => choose::render_backup_choice(wizard, theme, room),
+            Screen::Watch => watch::render_watch(wizard, theme, room),
+            Screen::Stage(stage) => stage::render_stage(wizard, theme, room, stage),
         },
     };
-    match &wizard.over {
-        Some(Over::Ask(ask)) => pinned::ask(&mut body, wizard, theme, room, ask),
-        Some(Over::TakeOver) => pinned::take_over(&mut body, wizard, theme, room),
-        Some(Over::Quit) => pinned::quit(&mut body, wizard, theme, room),
+    match &wizard.overlay {
+        Some(Overlay::Ask(ask)) => pinned::render_confirmation(&mut body, wizard, theme, room, ask),
+        Some(Overlay::TakeOver) => pinned::render_take_over_question(&mut body, wizard, theme, room),
+        Some(Overlay::Quit) => pinned::render_quit_question(&mut body, wizard, theme, room),
         Some(_) => {}
         None => {
             if let Some(form) = &wizard.form {
-                pinned::form(&mut body, form, theme, room);
+                pinned::render_form(&mut body, form, theme, room);
             }
         }
     }
@@ -60,42 +60,45 @@ pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
 }
 
 /// A heading, and at its right what is under way.
-fn heading(wizard: &Wizard, theme: &Theme, room: Room, title: &str) -> Line<'static> {
+fn render_heading(wizard: &Wizard, theme: &Theme, room: BodySize, title: &str) -> Line<'static> {
     let right = wizard.busy.map_or_else(Vec::new, |busy| {
         let ran: Duration = wizard.now.saturating_sub(busy.since);
-        let what = match busy.doing {
+        let what = match busy.kind {
             _ if busy.stopping => "stopping",
             _ if busy.paused => "paused",
-            Doing::Welcome => "looking around",
-            Doing::Apply(stage) if waits(wizard, stage) => "waiting for credentials",
-            Doing::Identify | Doing::Code => "asking AWS",
-            Doing::Look(_) => "looking",
-            Doing::Watch => "watching",
-            Doing::Apply(_) => "running",
+            JobKind::Welcome => "looking around",
+            JobKind::Apply(stage) if is_waiting_for_credentials(wizard, stage) => "waiting for credentials",
+            JobKind::Identify | JobKind::Code => "asking AWS",
+            JobKind::Look(_) => "looking",
+            JobKind::Watch => "watching",
+            JobKind::Apply(_) => "running",
         };
-        let still = matches!(busy.doing, Doing::Apply(stage) if waits(wizard, stage));
-        let sign = if busy.paused || still { "‖" } else { spinner(ran) };
+        let still = matches!(busy.kind, JobKind::Apply(stage) if is_waiting_for_credentials(wizard, stage));
+        let sign = if busy.paused || still { "‖" } else { spinner_frame(ran) };
         vec![
             Span::styled(format!("{sign} {what}"), theme.accent),
-            Span::styled(format!("  {}", text::elapsed(ran)), theme.dim),
+            Span::styled(format!("  {}", text::format_elapsed(ran)), theme.dim),
         ]
     });
-    let right = match wizard.beside {
+    let right = match wizard.background {
         Some(beside) if right.is_empty() => {
-            let sign = if beside.paused || waits(wizard, Stage::Reindex) {
+            let sign = if beside.paused || is_waiting_for_credentials(wizard, Stage::Reindex) {
                 "‖"
             } else {
-                spinner(wizard.now.saturating_sub(beside.since))
+                spinner_frame(wizard.now.saturating_sub(beside.since))
             };
-            vec![Span::styled(format!("{sign} reindex {}", reindex::standing(wizard)), theme.accent)]
+            vec![Span::styled(
+                format!("{sign} reindex {}", reindex::render_reindex_summary(wizard)),
+                theme.accent,
+            )]
         }
         _ => right,
     };
     let left = vec![Span::styled(title.to_owned(), theme.title)];
-    text::apart(left, right, room.width)
+    text::align_left_and_right(left, right, room.width)
 }
 
 /// Whether it stands still for want of credentials.
-fn waits(wizard: &Wizard, stage: Stage) -> bool {
-    wizard.leg(stage).is_some_and(|leg| leg.waits.is_some())
+fn is_waiting_for_credentials(wizard: &Wizard, stage: Stage) -> bool {
+    wizard.stage_progress(stage).is_some_and(|leg| leg.credential_wait.is_some())
 }

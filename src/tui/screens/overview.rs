@@ -6,13 +6,13 @@ use super::stage;
 use crate::{
     model::run::{
         goal::{Stage, Step},
-        plan::{Change, Plan, Verb},
+        plan::{ChangeKind, Plan, PlannedChange},
     },
-    tui::{draw::Room, text, theme::Theme},
+    tui::{draw::BodySize, text, theme::Theme},
 };
 
 /// The stage in which a step is done.
-fn stage_of(step: Step) -> Stage {
+fn stage_from_step(step: Step) -> Stage {
     match step {
         Step::Identity | Step::Bucket | Step::Permissions | Step::Host => Stage::Access,
         Step::Objects | Step::BatchJobs | Step::Remainder | Step::VendorReindex => Stage::Reindex,
@@ -43,48 +43,60 @@ fn stage_of(step: Step) -> Stage {
 
 /// How long, what it costs, what customers notice, how to undo it: before the lines, since they are what is decided by.
 /// A note is such a fact where it begins with what it is about: `How long: …`.
-pub fn facts(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: Room) {
+pub fn render_plan_facts(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: BodySize) {
     let mut facts: Vec<(&str, String)> = Vec::new();
     for note in &plan.notes {
         match note.split_once(": ").filter(|(about, _)| about.len() <= 22 && about.contains(' ')) {
             Some((about, said)) => facts.push((about, said.to_owned())),
             None => {
-                text::hang(lines, vec![Span::styled("· ", theme.accent)], note, theme.plain, room.prose());
+                text::render_hanging_text(
+                    lines,
+                    vec![Span::styled("· ", theme.accent)],
+                    note,
+                    theme.plain,
+                    room.prose_width(),
+                );
             }
         }
     }
-    facts.extend(plan.exhibit.iter().map(|exhibit| (exhibit.title.as_str(), exhibit.lines.join(" "))));
+    facts.extend(plan.attachments.iter().map(|exhibit| (exhibit.title.as_str(), exhibit.lines.join(" "))));
     if !facts.is_empty() && !plan.notes.is_empty() {
         lines.push(Line::default());
     }
     let width = facts.iter().map(|(about, _)| about.chars().count()).max().unwrap_or(0) + 2;
     for (about, said) in &facts {
-        let first = vec![Span::styled(text::column(about, width), theme.strong)];
-        text::hang(lines, first, said, theme.plain, room.prose());
+        let first = vec![Span::styled(text::fit_column(about, width), theme.strong)];
+        text::render_hanging_text(lines, first, said, theme.plain, room.prose_width());
     }
     lines.push(Line::default());
 }
 
-pub fn changes(lines: &mut Vec<Line<'static>>, changes: &[Change], theme: &Theme, room: Room) {
-    let counts: Vec<String> = [Verb::Create, Verb::Update, Verb::Attach, Verb::Run, Verb::Keep]
-        .into_iter()
-        .filter_map(|verb| match changes.iter().filter(|change| change.verb == verb).count() {
-            0 => None,
-            count => Some(format!("{count} to {}", verb.name())),
-        })
-        .collect();
+pub fn render_changes_by_stage(
+    lines: &mut Vec<Line<'static>>,
+    changes: &[PlannedChange],
+    theme: &Theme,
+    room: BodySize,
+) {
+    let counts: Vec<String> =
+        [ChangeKind::Create, ChangeKind::Update, ChangeKind::Attach, ChangeKind::Run, ChangeKind::Keep]
+            .into_iter()
+            .filter_map(|verb| match changes.iter().filter(|change| change.verb == verb).count() {
+                0 => None,
+                count => Some(format!("{count} to {}", verb.name())),
+            })
+            .collect();
     if !counts.is_empty() {
-        text::prose(lines, &counts.join(" · "), theme.strong, room.prose());
+        text::render_paragraph(lines, &counts.join(" · "), theme.strong, room.prose_width());
     }
-    let columns = stage::Columns::of(changes, room);
+    let columns = stage::PlanColumns::from_changes(changes, room);
     let mut last = None;
     for change in changes {
-        let stage = stage_of(change.step);
+        let stage = stage_from_step(change.step);
         if last != Some(stage) {
             lines.push(Line::default());
             lines.push(Line::from(Span::styled(stage.title(), theme.strong)));
             last = Some(stage);
         }
-        stage::planned(lines, change, theme, room, columns);
+        stage::render_planned_change(lines, change, theme, room, columns);
     }
 }

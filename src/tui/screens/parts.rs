@@ -7,58 +7,80 @@ use ratatui::{
 
 use crate::{
     model::run::{
-        check::{Check, Verdict},
+        check::{Check, CheckVerdict},
         failure::Failure,
-        plan::Exhibit,
+        plan::Attachment,
     },
     tui::{
-        draw::Room,
+        draw::BodySize,
         text,
-        theme::{DONE, FAILED, Theme, UNKNOWN},
+        theme::{DONE_MARK, FAILED_MARK, Theme, UNKNOWN_MARK},
     },
 };
 
 /// The thing, the reason, the next move.
-pub fn failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: &Theme, room: Room) {
-    let mark = vec![Span::styled(format!("{FAILED} "), theme.failed)];
-    text::hang(lines, mark, &failure.to_string(), theme.strong, room.prose());
+pub fn render_failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: &Theme, room: BodySize) {
+    let mark = vec![Span::styled(format!("{FAILED_MARK} "), theme.failed)];
+    text::render_hanging_text(lines, mark, &failure.to_string(), theme.strong, room.prose_width());
     let next = vec![Span::styled("  → ", theme.accent)];
-    text::hang(lines, next, &failure.next, theme.plain, room.prose());
+    text::render_hanging_text(lines, next, &failure.next, theme.plain, room.prose_width());
     let said: Vec<String> = [("AWS said", &failure.code), ("request", &failure.request_id)]
         .into_iter()
         .filter_map(|(label, value)| value.as_ref().map(|value| format!("{label} {value}")))
         .collect();
     if !said.is_empty() {
-        text::hang(lines, vec![Span::raw("    ")], &said.join(", "), theme.dim, room.prose());
+        text::render_hanging_text(
+            lines,
+            vec![Span::raw("    ")],
+            &said.join(", "),
+            theme.dim,
+            room.prose_width(),
+        );
     }
 }
 
 /// Each check with its result; the next move below one that failed.
-pub fn checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &Theme, room: Room) {
+pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &Theme, room: BodySize) {
     let longest = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
-    let name_width = (longest + 2).min(if room.wide() { 40 } else { 24 });
+    let name_width = (longest + 2).min(if room.is_wide() { 40 } else { 24 });
     for check in checks {
         let (mark, style) = match check.result {
-            Verdict::Pass => (DONE, theme.accent),
-            Verdict::Fail => (FAILED, theme.failed),
-            Verdict::Unknown => (UNKNOWN, theme.dim),
+            CheckVerdict::Pass => (DONE_MARK, theme.accent),
+            CheckVerdict::Fail => (FAILED_MARK, theme.failed),
+            CheckVerdict::Unknown => (UNKNOWN_MARK, theme.dim),
         };
         let first = vec![
             Span::styled(format!("{mark} "), style),
-            Span::styled(text::column(&check.name, name_width), theme.plain),
+            Span::styled(text::fit_column(&check.name, name_width), theme.plain),
         ];
-        let detail = if check.failed() { theme.strong } else { theme.dim };
-        text::hang(lines, first, &check.detail, detail, room.width);
-        if check.failed() && !check.next.is_empty() {
-            text::hang(lines, vec![Span::styled("  → ", theme.accent)], &check.next, theme.plain, room.width);
+        let detail = if check.has_failed() { theme.strong } else { theme.dim };
+        text::render_hanging_text(lines, first, &check.detail, detail, room.width);
+        if check.has_failed() && !check.next.is_empty() {
+            text::render_hanging_text(
+                lines,
+                vec![Span::styled("  → ", theme.accent)],
+                &check.next,
+                theme.plain,
+                room.width,
+            );
         }
     }
 }
 
 /// A titled text as it stands, and whether the next `c` copies it; of a diff, what goes and what comes are told apart.
-pub fn exhibit(lines: &mut Vec<Line<'static>>, exhibit: &Exhibit, copied: bool, theme: &Theme, room: Room) {
+pub fn render_attachment(
+    lines: &mut Vec<Line<'static>>,
+    exhibit: &Attachment,
+    copied: bool,
+    theme: &Theme,
+    room: BodySize,
+) {
     let copy = if copied { vec![Span::styled("c copies it", theme.dim)] } else { Vec::new() };
-    lines.push(text::apart(vec![Span::styled(exhibit.title.clone(), theme.strong)], copy, room.prose()));
+    lines.push(text::align_left_and_right(
+        vec![Span::styled(exhibit.title.clone(), theme.strong)],
+        copy,
+        room.prose_width(),
+    ));
     for line in &exhibit.lines {
         let style = if line.starts_with('+') {
             theme.accent
@@ -67,12 +89,12 @@ pub fn exhibit(lines: &mut Vec<Line<'static>>, exhibit: &Exhibit, copied: bool, 
         } else {
             theme.plain
         };
-        verbatim(lines, &line.replace('\t', "    "), style, room);
+        render_verbatim(lines, &line.replace('\t', "    "), style, room);
     }
 }
 
 /// Text that must not be reflowed: a long line goes on below itself.
-fn verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, room: Room) {
+fn render_verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, room: BodySize) {
     let mut rest = line;
     let mut indent = 2;
     loop {
@@ -101,27 +123,32 @@ fn verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, room: Room
 }
 
 /// `label   text`, the text wrapped beside the label.
-pub fn fact(
+pub fn render_fact(
     lines: &mut Vec<Line<'static>>,
     label: &str,
     said: &str,
     style: Style,
     theme: &Theme,
-    room: Room,
+    room: BodySize,
 ) {
-    let first = vec![Span::styled(text::column(label, 17), theme.dim)];
-    text::hang(lines, first, said, style, room.width);
+    let first = vec![Span::styled(text::fit_column(label, 17), theme.dim)];
+    text::render_hanging_text(lines, first, said, style, room.width);
 }
 
 /// The same in one line, its end cut where it is too long: for what is good to know.
-pub fn aside(lines: &mut Vec<Line<'static>>, said: &str, theme: &Theme, room: Room) {
-    let said = text::cut(said, room.width.saturating_sub(17));
+pub fn render_fact_detail(lines: &mut Vec<Line<'static>>, said: &str, theme: &Theme, room: BodySize) {
+    let said = text::truncate_text(said, room.width.saturating_sub(17));
     lines.push(Line::from(vec![Span::raw(" ".repeat(17)), Span::styled(said, theme.dim)]));
 }
 
 /// A line of a list, with the sign where it is chosen.
-pub fn choice(lines: &mut Vec<Line<'static>>, chosen: bool, spans: Vec<Span<'static>>, theme: &Theme) {
-    let sign = if chosen { format!("{} ", crate::tui::theme::HERE) } else { "  ".to_owned() };
+pub fn render_choice_line(
+    lines: &mut Vec<Line<'static>>,
+    chosen: bool,
+    spans: Vec<Span<'static>>,
+    theme: &Theme,
+) {
+    let sign = if chosen { format!("{} ", crate::tui::theme::HERE_MARK) } else { "  ".to_owned() };
     let mut line = vec![Span::styled(sign, theme.accent)];
     line.extend(spans);
     lines.push(Line::from(line));

@@ -5,26 +5,32 @@ use unicode_width::UnicodeWidthStr;
 
 use super::parts;
 use crate::{
-    model::run::plan::{Ask, Consent},
+    model::run::plan::{Confirmation, Consent},
     tui::{
-        draw::{Body, Room},
+        draw::{BodySize, ScreenBody},
         text,
         theme::Theme,
     },
     wizard::{
         Wizard,
-        form::{FieldKind, Form},
+        form::{FieldKind, InputForm},
     },
 };
 
-fn rule(theme: &Theme, room: Room) -> Line<'static> {
+fn render_rule(theme: &Theme, room: BodySize) -> Line<'static> {
     Line::styled("─".repeat(room.width), theme.accent)
 }
 
-pub fn ask(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room, ask: &Ask) {
+pub fn render_confirmation(
+    body: &mut ScreenBody,
+    wizard: &Wizard,
+    theme: &Theme,
+    room: BodySize,
+    ask: &Confirmation,
+) {
     let lines = &mut body.pinned;
-    lines.push(rule(theme, room));
-    text::prose(lines, &ask.question, theme.strong, room.prose());
+    lines.push(render_rule(theme, room));
+    text::render_paragraph(lines, &ask.question, theme.strong, room.prose_width());
     if ask.consent == Consent::Managed {
         let choices = [
             "Wait: show the values, and go on once the file holds them",
@@ -33,37 +39,37 @@ pub fn ask(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room, ask: &As
         for (index, said) in choices.into_iter().enumerate() {
             let chosen = index == wizard.choice;
             let style = if chosen { theme.title } else { theme.plain };
-            let said = text::cut(said, room.width.saturating_sub(2));
-            parts::choice(lines, chosen, vec![Span::styled(said, style)], theme);
+            let said = text::truncate_text(said, room.width.saturating_sub(2));
+            parts::render_choice_line(lines, chosen, vec![Span::styled(said, style)], theme);
         }
         return;
     }
-    lines.push(yes_or_no(theme, "yes, do it", "no, do nothing"));
+    lines.push(render_yes_or_no(theme, "yes, do it", "no, do nothing"));
 }
 
-pub fn take_over(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
+pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, room: BodySize) {
     let lines = &mut body.pinned;
-    lines.push(rule(theme, room));
+    lines.push(render_rule(theme, room));
     let who = wizard.other_run().map_or("the other run", |run| run.who.as_str());
     let question = format!(
         "Let {who} end? It stops after the request in flight and says who took over; this wizard goes on from what it left."
     );
-    text::prose(lines, &question, theme.strong, room.prose());
-    lines.push(yes_or_no(theme, "take over", "leave it alone"));
+    text::render_paragraph(lines, &question, theme.strong, room.prose_width());
+    lines.push(render_yes_or_no(theme, "take over", "leave it alone"));
 }
 
-pub fn quit(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
-    let stage = wizard.running().map_or("It", |stage| stage.title());
+pub fn render_quit_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, room: BodySize) {
+    let stage = wizard.running_stage().map_or("It", |stage| stage.title());
     let lines = &mut body.pinned;
-    lines.push(rule(theme, room));
+    lines.push(render_rule(theme, room));
     let question = format!(
         "{stage} is running. Stop it after the request in flight, and leave? It can be gone on with later."
     );
-    text::prose(lines, &question, theme.strong, room.prose());
-    lines.push(yes_or_no(theme, "stop and leave", "stay"));
+    text::render_paragraph(lines, &question, theme.strong, room.prose_width());
+    lines.push(render_yes_or_no(theme, "stop and leave", "stay"));
 }
 
-fn yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<'static> {
+fn render_yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<'static> {
     Line::from(vec![
         Span::styled("y ", theme.accent),
         Span::raw(yes),
@@ -72,26 +78,30 @@ fn yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<'static
     ])
 }
 
-pub fn form(body: &mut Body, form: &Form, theme: &Theme, room: Room) {
+pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, room: BodySize) {
     let lines = &mut body.pinned;
-    lines.push(rule(theme, room));
-    text::prose(lines, &form.title, theme.strong, room.prose());
+    lines.push(render_rule(theme, room));
+    text::render_paragraph(lines, &form.title, theme.strong, room.prose_width());
     let label_width = form.fields.iter().map(|field| field.label.len()).max().unwrap_or(0) + 2;
     for (index, field) in form.fields.iter().enumerate() {
         let here = index == form.focus;
-        let label =
-            Span::styled(text::column(field.label, label_width), if here { theme.accent } else { theme.dim });
+        let label = Span::styled(
+            text::fit_column(field.label, label_width),
+            if here { theme.accent } else { theme.dim },
+        );
         let space = room.width.saturating_sub(label_width + 1).max(1);
         let (shown, cursor) = match field.kind {
             FieldKind::Toggle(on) => (format!("[{}] {}", if on { "x" } else { " " }, field.hint), 1),
-            FieldKind::Text | FieldKind::Code => window(field.input.value(), field.input.cursor(), space),
+            FieldKind::Text | FieldKind::Code => {
+                crop_around_cursor(field.input.value(), field.input.cursor(), space)
+            }
             FieldKind::Secret | FieldKind::OptionalSecret => {
                 let mask = "•".repeat(field.input.value().chars().count());
-                window(&mask, field.input.cursor(), space)
+                crop_around_cursor(&mask, field.input.cursor(), space)
             }
         };
         let (shown, style) = if shown.is_empty() && !here {
-            (text::cut(field.hint, space), theme.dim)
+            (text::truncate_text(field.hint, space), theme.dim)
         } else {
             (shown, theme.plain)
         };
@@ -101,16 +111,22 @@ pub fn form(body: &mut Body, form: &Form, theme: &Theme, room: Room) {
         lines.push(Line::from(vec![label, Span::styled(shown, style)]));
         if let Some(why) = field.complaint {
             let first = vec![Span::raw(" ".repeat(label_width))];
-            text::hang(lines, first, &format!("{} {why}", field.label), theme.failed, room.width);
+            text::render_hanging_text(
+                lines,
+                first,
+                &format!("{} {why}", field.label),
+                theme.failed,
+                room.width,
+            );
         } else if here && !matches!(field.kind, FieldKind::Toggle(_)) {
-            let hint = text::cut(field.hint, space);
+            let hint = text::truncate_text(field.hint, space);
             lines.push(Line::from(vec![Span::raw(" ".repeat(label_width)), Span::styled(hint, theme.dim)]));
         }
     }
 }
 
 /// The part of a long value around the cursor, and the cursor's column in it.
-fn window(value: &str, cursor: usize, width: usize) -> (String, usize) {
+fn crop_around_cursor(value: &str, cursor: usize, width: usize) -> (String, usize) {
     let before: String = value.chars().take(cursor).collect();
     let mut start = 0;
     let letters: Vec<char> = value.chars().collect();

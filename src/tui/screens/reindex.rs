@@ -9,60 +9,74 @@ use crate::{
         goal::{Stage, Step},
         tally::Tally,
     },
-    tui::{draw::Room, text, theme::Theme},
+    tui::{draw::BodySize, text, theme::Theme},
     wizard::{
         Wizard,
-        log::{Leg, LineState},
+        log::{StageProgress, StepState},
     },
 };
 
 /// How far it is, in few words: for where it runs on beside another screen.
-pub fn standing(wizard: &Wizard) -> String {
-    let pace = wizard.leg(Stage::Reindex).and_then(|leg| leg.pace.as_ref());
+pub fn render_reindex_summary(wizard: &Wizard) -> String {
+    let pace = wizard.stage_progress(Stage::Reindex).and_then(|leg| leg.pace.as_ref());
     let Some(pace) = pace else { return String::new() };
-    if wizard.leg(Stage::Reindex).is_some_and(|leg| leg.waits.is_some()) {
+    if wizard.stage_progress(Stage::Reindex).is_some_and(|leg| leg.credential_wait.is_some()) {
         return "waits for credentials".to_owned();
     }
     let done = pace.done.unwrap_or(0);
     let far = match pace.total.filter(|total| *total > 0) {
         Some(total) => format!("{} %", done.min(total) * 100 / total),
-        None => text::count(done),
+        None => text::format_count(done),
     };
     match pace.seconds_left {
-        Some(seconds) => format!("{far}, {} left", text::about(Duration::from_secs(seconds))),
+        Some(seconds) => format!("{far}, {} left", text::format_estimate(Duration::from_secs(seconds))),
         None => far,
     }
 }
 
 /// What going live waits for, and what may be done about it.
-pub fn awaited(lines: &mut Vec<Line<'static>>, wizard: &Wizard, theme: &Theme, room: Room) {
-    let state = match (wizard.beside, wizard.leg(Stage::Reindex).and_then(|leg| leg.failed())) {
-        (Some(beside), _) if beside.stopping => "it is stopping".to_owned(),
-        (Some(_), _) if wizard.leg(Stage::Reindex).is_some_and(|leg| leg.waits.is_some()) => {
-            "it stands still for want of credentials".to_owned()
-        }
-        (Some(beside), _) if beside.paused => format!("it is paused at {}", standing(wizard)),
-        (Some(_), _) => format!("it is at {}, and this screen looks again when it is done", standing(wizard)),
-        (None, Some(failure)) => format!("it failed: {failure}"),
-        (None, None) => "it has stopped before its end".to_owned(),
-    };
+pub fn render_reindex_wait(lines: &mut Vec<Line<'static>>, wizard: &Wizard, theme: &Theme, room: BodySize) {
+    let state =
+        match (wizard.background, wizard.stage_progress(Stage::Reindex).and_then(|leg| leg.last_failure())) {
+            (Some(beside), _) if beside.stopping => "it is stopping".to_owned(),
+            (Some(_), _)
+                if wizard.stage_progress(Stage::Reindex).is_some_and(|leg| leg.credential_wait.is_some()) =>
+            {
+                "it stands still for want of credentials".to_owned()
+            }
+            (Some(beside), _) if beside.paused => {
+                format!("it is paused at {}", render_reindex_summary(wizard))
+            }
+            (Some(_), _) => format!(
+                "it is at {}, and this screen looks again when it is done",
+                render_reindex_summary(wizard)
+            ),
+            (None, Some(failure)) => format!("it failed: {failure}"),
+            (None, None) => "it has stopped before its end".to_owned(),
+        };
     let mark = vec![Span::styled("! ", theme.accent)];
-    text::hang(
+    text::render_hanging_text(
         lines,
         mark,
         &format!(
             "Going live waits for the reindex: {state}. Enter shows it. s skips it: that is correct, but what is in S3 now is not cached until it is done."
         ),
         theme.strong,
-        room.prose(),
+        room.prose_width(),
     );
 }
 
-pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &Theme, room: Room) {
+pub fn render_reindex_pace(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    leg: &StageProgress,
+    theme: &Theme,
+    room: BodySize,
+) {
     let Some(pace) = &leg.pace else { return };
     // What S3 does by itself is told apart from what is sent from here.
     let running =
-        leg.lines.iter().find(|line| line.state == LineState::Running && line.step == Step::BatchJobs);
+        leg.steps.iter().find(|line| line.state == StepState::Running && line.step == Step::BatchJobs);
     if let Some(line) = running {
         lines.push(Line::styled(format!("S3 Batch Operations: {}", line.text), theme.plain));
     }
@@ -70,7 +84,7 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
     if let Some(total) = pace.total.filter(|total| *total > 0) {
         let share = (done.min(total) as f64) / (total as f64);
         let label = format!(" {:>3} %", (share * 100.0).floor() as u64);
-        let width = room.prose().saturating_sub(label.len());
+        let width = room.prose_width().saturating_sub(label.len());
         let full = (share * width as f64).floor() as usize;
         lines.push(Line::from(vec![
             Span::styled("━".repeat(full), theme.accent),
@@ -78,23 +92,23 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
             Span::styled(label, theme.strong),
         ]));
     }
-    let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), text::count);
+    let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), text::format_count);
     let left = number(pace.total.map(|total| total.saturating_sub(done)));
     let paused = wizard.busy.is_some_and(|busy| busy.paused);
     // What was told last is no longer so.
-    let still = leg.waits.is_some();
+    let still = leg.credential_wait.is_some();
     let rate = match pace.per_second {
         Some(rate) if !paused && !still => {
-            format!("{}/s", text::count(rate.max(0.0).round() as u64))
+            format!("{}/s", text::format_count(rate.max(0.0).round() as u64))
         }
         _ => "–".to_owned(),
     };
     let time = pace
         .seconds_left
         .filter(|_| !still)
-        .map_or_else(|| "–".to_owned(), |seconds| text::about(Duration::from_secs(seconds)));
+        .map_or_else(|| "–".to_owned(), |seconds| text::format_estimate(Duration::from_secs(seconds)));
     let cells = [
-        ("done", text::count(done)),
+        ("done", text::format_count(done)),
         ("left", left),
         ("time left", time),
         ("now", rate),
@@ -105,19 +119,19 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
         // the bytes never pass through this machine
         (
             "copied",
-            pace.bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{} in S3", text::bytes(bytes))),
+            pace.bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{} in S3", text::format_bytes(bytes))),
         ),
         ("cost so far", pace.cost.map_or_else(|| "–".to_owned(), |cost| format!("${cost:.2}"))),
     ];
-    let columns = if room.wide() { 3 } else { 2 };
-    let width = room.prose() / columns;
+    let columns = if room.is_wide() { 3 } else { 2 };
+    let width = room.prose_width() / columns;
     for row in cells.chunks(columns) {
         let spans = row
             .iter()
             .flat_map(|(label, value)| {
                 [
-                    Span::styled(text::column(label, 14), theme.dim),
-                    Span::styled(text::column(value, width.saturating_sub(14)), theme.plain),
+                    Span::styled(text::fit_column(label, 14), theme.dim),
+                    Span::styled(text::fit_column(value, width.saturating_sub(14)), theme.plain),
                 ]
             })
             .collect::<Vec<_>>();
@@ -125,15 +139,17 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
     }
     for (label, tally) in [("skipped", &pace.reasons), ("left alone", &pace.foreign)] {
         if !tally.is_empty() {
-            lines.push(named(label, tally, theme, room));
+            lines.push(render_tally(label, tally, theme, room));
         }
     }
     if leg.rates.len() > 1 {
         let rows = if room.height >= 26 { 4 } else { 1 };
         let top = leg.rates.iter().copied().max().unwrap_or(0);
-        let label = format!(" {}/s", text::count(top));
-        let width = room.prose().saturating_sub(label.len());
-        for (index, row) in text::curve(leg.rates.iter().copied(), width, rows).into_iter().enumerate() {
+        let label = format!(" {}/s", text::format_count(top));
+        let width = room.prose_width().saturating_sub(label.len());
+        for (index, row) in
+            text::render_sparkline(leg.rates.iter().copied(), width, rows).into_iter().enumerate()
+        {
             let mut spans = vec![Span::styled(row, theme.accent)];
             if index == 0 {
                 spans.push(Span::styled(label.clone(), theme.dim));
@@ -153,18 +169,18 @@ pub fn pace(lines: &mut Vec<Line<'static>>, wizard: &Wizard, leg: &Leg, theme: &
 }
 
 /// What was counted by name, in one line: as many names as there is room for.
-fn named(label: &str, tally: &Tally, theme: &Theme, room: Room) -> Line<'static> {
-    let width = room.prose().saturating_sub(14);
+fn render_tally(label: &str, tally: &Tally, theme: &Theme, room: BodySize) -> Line<'static> {
+    let width = room.prose_width().saturating_sub(14);
     let said = |most: usize| {
-        let (first, rest) = tally.first(most);
+        let (first, rest) = tally.most_frequent_names(most);
         let mut parts: Vec<String> =
-            first.into_iter().map(|(name, count)| format!("{} {name}", text::count(count))).collect();
+            first.into_iter().map(|(name, count)| format!("{} {name}", text::format_count(count))).collect();
         if rest > 0 {
-            parts.push(format!("{} others", text::count(rest)));
+            parts.push(format!("{} others", text::format_count(rest)));
         }
         parts.join(" · ")
     };
     let fitting = (1..=6).rev().map(said).find(|said| said.chars().count() <= width);
-    let said = fitting.unwrap_or_else(|| text::cut(&said(1), width));
-    Line::from(vec![Span::styled(text::column(label, 14), theme.dim), Span::styled(said, theme.plain)])
+    let said = fitting.unwrap_or_else(|| text::truncate_text(&said(1), width));
+    Line::from(vec![Span::styled(text::fit_column(label, 14), theme.dim), Span::styled(said, theme.plain)])
 }

@@ -4,234 +4,269 @@ use std::time::Duration;
 
 use ratatui::text::{Line, Span};
 
-use super::{heading, overview, parts, reindex};
+use super::{overview, parts, reindex, render_heading};
 use crate::{
     model::run::{
-        event::End,
-        failure::{Failure, Kind},
+        event::StageEnd,
+        failure::{Failure, FailureKind},
         goal::{Stage, Step},
-        plan::{Change, Plan, Verb},
+        plan::{ChangeKind, Plan, PlannedChange},
     },
     tui::{
-        draw::{Body, Room},
+        draw::{BodySize, ScreenBody},
         text,
-        theme::{DONE, FAILED, SKIPPED, Theme, spinner},
+        theme::{DONE_MARK, FAILED_MARK, SKIPPED_MARK, Theme, spinner_frame},
     },
     wizard::{
         Wizard, copy,
-        log::{Leg, LineState},
+        log::{StageProgress, StepState},
     },
 };
 
-pub fn body(wizard: &Wizard, theme: &Theme, room: Room, stage: Stage) -> Body {
-    let mut body = Body::default();
+pub fn render_stage(wizard: &Wizard, theme: &Theme, room: BodySize, stage: Stage) -> ScreenBody {
+    let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(heading(wizard, theme, room, stage.title()));
-    text::prose(lines, copy::purpose(stage), theme.dim, room.prose());
+    body.head = Some(render_heading(wizard, theme, room, stage.title()));
+    text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, room.prose_width());
     lines.push(Line::default());
-    let Some(leg) = wizard.leg(stage) else { return body };
-    if let Some(waits) = &leg.waits {
+    let Some(leg) = wizard.stage_progress(stage) else { return body };
+    if let Some(waits) = &leg.credential_wait {
         let still =
             "Stands still: AWS no longer accepts the credentials. What is done stands; nothing is lost.";
-        text::hang(lines, vec![Span::styled("‖ ", theme.accent)], still, theme.strong, room.prose());
-        parts::failure(lines, &waits.failure, theme, room);
-        space(lines);
+        text::render_hanging_text(
+            lines,
+            vec![Span::styled("‖ ", theme.accent)],
+            still,
+            theme.strong,
+            room.prose_width(),
+        );
+        parts::render_failure(lines, &waits.failure, theme, room);
+        ensure_blank_line(lines);
     }
-    outcome(lines, wizard, leg, stage, theme, room);
+    render_stage_outcome(lines, wizard, leg, stage, theme, room);
     if stage == Stage::Reindex && leg.pace.is_some() {
-        reindex::pace(lines, wizard, leg, theme, room);
+        reindex::render_reindex_pace(lines, wizard, leg, theme, room);
     }
-    if stage == Stage::GoLive && leg.end.is_none() && wizard.reindex_pending() {
-        reindex::awaited(lines, wizard, theme, room);
-        space(lines);
+    if stage == Stage::GoLive && leg.end.is_none() && wizard.is_reindex_pending() {
+        reindex::render_reindex_wait(lines, wizard, theme, room);
+        ensure_blank_line(lines);
     }
     let Some(plan) = &leg.plan else {
-        report(lines, wizard.now, leg, theme, room, &[]);
-        checks(lines, leg, theme, room);
+        render_step_report(lines, wizard.now, leg, theme, room, &[]);
+        render_stage_checks(lines, leg, theme, room);
         return body;
     };
-    if leg.end.is_none() && wizard.applying() != Some(stage) && wizard.over.is_none() {
-        for ask in &plan.asks {
-            if !wizard.answers.consents.given(ask.consent, wizard.bucket()) {
+    if leg.end.is_none() && wizard.applying_stage() != Some(stage) && wizard.overlay.is_none() {
+        for ask in &plan.confirmations {
+            if !wizard.answers.consents.has_consent(ask.consent, wizard.bucket_name()) {
                 let mark = vec![Span::styled("! ", theme.accent)];
-                text::hang(
+                text::render_hanging_text(
                     lines,
                     mark,
                     &format!("Will be asked: {}", ask.question),
                     theme.strong,
-                    room.prose(),
+                    room.prose_width(),
                 );
             }
         }
     }
     // what clients must be told comes before what would be done to them
-    let first = stage == Stage::GoLive && leg.end.is_none() && wizard.applying().is_none();
+    let first = stage == Stage::GoLive && leg.end.is_none() && wizard.applying_stage().is_none();
     if first {
-        exhibits(lines, wizard, plan, theme, room);
-        space(lines);
+        render_attachments(lines, wizard, plan, theme, room);
+        ensure_blank_line(lines);
     }
     // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
     let ended = leg.end.is_some();
     match stage {
         Stage::Overview => {}
         Stage::Verify if !ended => {}
-        Stage::Verify => notes(lines, plan, theme, room),
-        _ if ended && leg.end != Some(End::Unchanged) => {}
-        _ => notes(lines, plan, theme, room),
+        Stage::Verify => render_notes(lines, plan, theme, room),
+        _ if ended && leg.end != Some(StageEnd::Unchanged) => {}
+        _ => render_notes(lines, plan, theme, room),
     }
-    space(lines);
+    ensure_blank_line(lines);
     if stage == Stage::Overview {
-        overview::facts(lines, plan, theme, room);
-        overview::changes(lines, &plan.changes, theme, room);
+        overview::render_plan_facts(lines, plan, theme, room);
+        overview::render_changes_by_stage(lines, &plan.changes, theme, room);
     } else if stage != Stage::Verify || leg.end.is_none() {
-        report(lines, wizard.now, leg, theme, room, &plan.changes);
+        render_step_report(lines, wizard.now, leg, theme, room, &plan.changes);
     }
     // the final block is what the whole journey was for; its checks may be scrolled to where none failed
-    let block = stage == Stage::Verify && leg.end == Some(End::Applied);
+    let block = stage == Stage::Verify && leg.end == Some(StageEnd::Applied);
     if block {
-        exhibits(lines, wizard, plan, theme, room);
+        render_attachments(lines, wizard, plan, theme, room);
     }
-    checks(lines, leg, theme, room);
+    render_stage_checks(lines, leg, theme, room);
     if stage != Stage::Overview && !first && !block {
-        exhibits(lines, wizard, plan, theme, room);
+        render_attachments(lines, wizard, plan, theme, room);
     }
     body
 }
 
-fn notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: Room) {
+fn render_notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: BodySize) {
     for note in &plan.notes {
-        text::hang(lines, vec![Span::styled("· ", theme.accent)], note, theme.plain, room.prose());
+        text::render_hanging_text(
+            lines,
+            vec![Span::styled("· ", theme.accent)],
+            note,
+            theme.plain,
+            room.prose_width(),
+        );
     }
 }
 
-fn exhibits(lines: &mut Vec<Line<'static>>, wizard: &Wizard, plan: &Plan, theme: &Theme, room: Room) {
-    for exhibit in &plan.exhibit {
-        space(lines);
-        parts::exhibit(lines, exhibit, wizard.to_copy() == Some(exhibit), theme, room);
+fn render_attachments(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    plan: &Plan,
+    theme: &Theme,
+    room: BodySize,
+) {
+    for exhibit in &plan.attachments {
+        ensure_blank_line(lines);
+        parts::render_attachment(lines, exhibit, wizard.attachment_to_copy() == Some(exhibit), theme, room);
     }
 }
 
-pub fn checks(lines: &mut Vec<Line<'static>>, leg: &Leg, theme: &Theme, room: Room) {
-    let all = leg.all_checks();
+pub fn render_stage_checks(
+    lines: &mut Vec<Line<'static>>,
+    leg: &StageProgress,
+    theme: &Theme,
+    room: BodySize,
+) {
+    let all = leg.latest_checks();
     if !all.is_empty() {
-        space(lines);
-        parts::checks(lines, &all, theme, room);
+        ensure_blank_line(lines);
+        parts::render_checks(lines, &all, theme, room);
     }
 }
 
 /// One empty line, and never two.
-pub fn space(lines: &mut Vec<Line<'static>>) {
+pub fn ensure_blank_line(lines: &mut Vec<Line<'static>>) {
     if lines.last().is_some_and(|line| line.width() > 0) {
         lines.push(Line::default());
     }
 }
 
 /// How it ended, in one line; a failure with its next move, and the way out.
-fn outcome(
+fn render_stage_outcome(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
-    leg: &Leg,
+    leg: &StageProgress,
     stage: Stage,
     theme: &Theme,
-    room: Room,
+    room: BodySize,
 ) {
     let (mark, style, usual) = match leg.end {
-        Some(End::Applied) => (DONE, theme.accent, "Done."),
-        Some(End::Unchanged) => (DONE, theme.accent, "Nothing to do: all of it stands."),
-        Some(End::Stopped) => {
-            (SKIPPED, theme.accent, "Stopped. Nothing is broken; r goes on from what is there.")
+        Some(StageEnd::Applied) => (DONE_MARK, theme.accent, "Done."),
+        Some(StageEnd::Unchanged) => (DONE_MARK, theme.accent, "Nothing to do: all of it stands."),
+        Some(StageEnd::Stopped) => {
+            (SKIPPED_MARK, theme.accent, "Stopped. Nothing is broken; r goes on from what is there.")
         }
-        Some(End::Failed) => (FAILED, theme.failed, "Failed."),
+        Some(StageEnd::Failed) => (FAILED_MARK, theme.failed, "Failed."),
         None => ("", theme.plain, ""),
     };
     // what failed speaks for itself
-    if leg.end.is_some() && !(leg.end == Some(End::Failed) && leg.failed().is_some()) {
+    if leg.end.is_some() && !(leg.end == Some(StageEnd::Failed) && leg.last_failure().is_some()) {
         let said = if leg.text.is_empty() { usual } else { &leg.text };
-        text::hang(lines, vec![Span::styled(format!("{mark} "), style)], said, theme.strong, room.prose());
+        text::render_hanging_text(
+            lines,
+            vec![Span::styled(format!("{mark} "), style)],
+            said,
+            theme.strong,
+            room.prose_width(),
+        );
     }
-    let failed = if matches!(leg.end, None | Some(End::Failed)) { leg.failed() } else { None };
+    let failed = if matches!(leg.end, None | Some(StageEnd::Failed)) { leg.last_failure() } else { None };
     if let Some(failure) = failed {
         // The stage's end may say more than the step that failed: that what it had changed is taken back.
         let more = leg.text.strip_prefix(&failure.to_string()).unwrap_or_default();
         let failure = Failure { why: format!("{}{more}", failure.why), ..failure.clone() };
-        parts::failure(lines, &failure, theme, room);
-        if failure.kind == Kind::Credentials || failure.kind == Kind::Denied {
-            text::prose(lines, "  b leads back to the identity.", theme.dim, room.prose());
+        parts::render_failure(lines, &failure, theme, room);
+        if failure.kind == FailureKind::Credentials || failure.kind == FailureKind::Denied {
+            text::render_paragraph(lines, "  b leads back to the identity.", theme.dim, room.prose_width());
         }
     }
-    if leg.end == Some(End::Failed) && wizard.applying().is_none() {
-        let taken_back = leg.line(Step::TakeBack).is_some_and(|line| line.state == LineState::Done);
+    if leg.end == Some(StageEnd::Failed) && wizard.applying_stage().is_none() {
+        let taken_back = leg.find_step(Step::TakeBack).is_some_and(|line| line.state == StepState::Done);
         let way_out = if stage == Stage::Disable || taken_back {
-            format!("  Enter looks again. If it does not work out, write to {}.", copy::SUPPORT)
+            format!("  Enter looks again. If it does not work out, write to {}.", copy::SUPPORT_EMAIL)
         } else {
             format!(
                 "  Enter looks again and goes on from what is there. D switches CloudFront off. If neither helps, write to {}.",
-                copy::SUPPORT
+                copy::SUPPORT_EMAIL
             )
         };
-        space(lines);
-        text::prose(lines, way_out.trim(), theme.dim, room.prose());
+        ensure_blank_line(lines);
+        text::render_paragraph(lines, way_out.trim(), theme.dim, room.prose_width());
     }
-    space(lines);
+    ensure_blank_line(lines);
 }
 
 /// The plan's lines, each with what came of it; then steps that no line of the plan named.
-pub fn report(
+pub fn render_step_report(
     lines: &mut Vec<Line<'static>>,
     now: Duration,
-    leg: &Leg,
+    leg: &StageProgress,
     theme: &Theme,
-    room: Room,
-    changes: &[Change],
+    room: BodySize,
+    changes: &[PlannedChange],
 ) {
-    let columns = Columns::of(changes, room);
-    let view = View { now, leg, theme, room, columns };
+    let columns = PlanColumns::from_changes(changes, room);
+    let view = ReportView { now, leg, theme, room, columns };
     for change in changes {
-        let ran = leg.line(change.step).is_some();
+        let ran = leg.find_step(change.step).is_some();
         if ran {
-            step(lines, &view, change.step, Some(change));
+            render_step(lines, &view, change.step, Some(change));
         } else {
-            planned(lines, change, theme, room, columns);
+            render_planned_change(lines, change, theme, room, columns);
         }
     }
-    for line in &leg.lines {
+    for line in &leg.steps {
         if !changes.iter().any(|change| change.step == line.step) {
-            step(lines, &view, line.step, None);
+            render_step(lines, &view, line.step, None);
         }
     }
 }
 
 /// `+ create  KMS key   …`: where there is room with its target, else with the reason alone.
-pub fn planned(lines: &mut Vec<Line<'static>>, change: &Change, theme: &Theme, room: Room, columns: Columns) {
+pub fn render_planned_change(
+    lines: &mut Vec<Line<'static>>,
+    change: &PlannedChange,
+    theme: &Theme,
+    room: BodySize,
+    columns: PlanColumns,
+) {
     let (mark, style) = match change.verb {
-        Verb::Keep => ("=", theme.dim),
-        Verb::Create => ("+", theme.accent),
-        Verb::Update => ("~", theme.accent),
-        Verb::Attach => ("&", theme.accent),
-        Verb::Run => ("»", theme.accent),
+        ChangeKind::Keep => ("=", theme.dim),
+        ChangeKind::Create => ("+", theme.accent),
+        ChangeKind::Update => ("~", theme.accent),
+        ChangeKind::Attach => ("&", theme.accent),
+        ChangeKind::Run => ("»", theme.accent),
     };
-    let named = if change.verb == Verb::Keep { theme.dim } else { theme.plain };
+    let named = if change.verb == ChangeKind::Keep { theme.dim } else { theme.plain };
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
-        Span::styled(text::column(change.verb.name(), 8), style),
-        Span::styled(text::column(change.step.title(), columns.title), named),
+        Span::styled(text::fit_column(change.verb.name(), 8), style),
+        Span::styled(text::fit_column(change.step.title(), columns.title), named),
     ];
-    if room.wide() {
-        first.push(Span::styled(text::column(&change.target, columns.target), named));
+    if room.is_wide() {
+        first.push(Span::styled(text::fit_column(&change.target, columns.target), named));
     }
-    text::hang(lines, first, &change.why, theme.dim, room.width);
+    text::render_hanging_text(lines, first, &change.why, theme.dim, room.width);
 }
 
 /// How wide the columns of a plan's lines are: as wide as what stands in them, and no wider.
 #[derive(Debug, Clone, Copy)]
-pub struct Columns {
+pub struct PlanColumns {
     title: usize,
     target: usize,
 }
 
-impl Columns {
-    pub fn of(changes: &[Change], room: Room) -> Self {
-        let longest = |text: fn(&Change) -> &str| {
+impl PlanColumns {
+    pub fn from_changes(changes: &[PlannedChange], room: BodySize) -> Self {
+        let longest = |text: fn(&PlannedChange) -> &str| {
             changes.iter().map(|change| text(change).chars().count()).max().unwrap_or(0) + 2
         };
         let title = longest(|change| change.step.title()).max(16);
@@ -241,43 +276,48 @@ impl Columns {
 }
 
 /// What all lines of a report are drawn by.
-struct View<'a> {
+struct ReportView<'a> {
     now: Duration,
-    leg: &'a Leg,
+    leg: &'a StageProgress,
     theme: &'a Theme,
-    room: Room,
-    columns: Columns,
+    room: BodySize,
+    columns: PlanColumns,
 }
 
-fn step(lines: &mut Vec<Line<'static>>, view: &View<'_>, step: Step, change: Option<&Change>) {
-    let View { now, leg, theme, room, columns } = *view;
-    let Some(line) = leg.line(step) else { return };
+fn render_step(
+    lines: &mut Vec<Line<'static>>,
+    view: &ReportView<'_>,
+    step: Step,
+    change: Option<&PlannedChange>,
+) {
+    let ReportView { now, leg, theme, room, columns } = *view;
+    let Some(line) = leg.find_step(step) else { return };
     let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
     let (mark, style) = match &line.state {
-        LineState::Running => (spinner(ran), theme.accent),
-        LineState::Done => (DONE, theme.accent),
-        LineState::Failed(_) => (FAILED, theme.failed),
+        StepState::Running => (spinner_frame(ran), theme.accent),
+        StepState::Done => (DONE_MARK, theme.accent),
+        StepState::Failed(_) => (FAILED_MARK, theme.failed),
     };
     let verb = change.map_or("", |change| change.verb.name());
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
-        Span::styled(text::column(verb, 8), theme.dim),
-        Span::styled(text::column(step.title(), columns.title), theme.plain),
+        Span::styled(text::fit_column(verb, 8), theme.dim),
+        Span::styled(text::fit_column(step.title(), columns.title), theme.plain),
     ];
-    if let (true, Some(change)) = (room.wide(), change) {
-        first.push(Span::styled(text::column(&change.target, columns.target), theme.plain));
+    if let (true, Some(change)) = (room.is_wide(), change) {
+        first.push(Span::styled(text::fit_column(&change.target, columns.target), theme.plain));
     }
     let show_time = line.took.is_none() || ran.as_millis() >= 1000;
     let took = match (show_time, line.text.is_empty()) {
         (false, _) => String::new(),
-        (true, true) => text::elapsed(ran),
-        (true, false) => format!(" ·{}", text::tied(&format!(" {}", text::elapsed(ran)))),
+        (true, true) => text::format_elapsed(ran),
+        (true, false) => format!(" ·{}", text::to_unbreakable(&format!(" {}", text::format_elapsed(ran)))),
     };
     let (said, style) = match &line.state {
-        LineState::Running => (&line.text, theme.plain),
-        LineState::Done => (&line.text, theme.dim),
+        StepState::Running => (&line.text, theme.plain),
+        StepState::Done => (&line.text, theme.dim),
         // the failure itself stands at the top, where it is seen
-        LineState::Failed(failure) => (&failure.why, theme.plain),
+        StepState::Failed(failure) => (&failure.why, theme.plain),
     };
-    text::hang(lines, first, &format!("{said}{took}"), style, room.width);
+    text::render_hanging_text(lines, first, &format!("{said}{took}"), style, room.width);
 }

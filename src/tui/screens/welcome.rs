@@ -2,57 +2,63 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{heading, parts};
+use super::{parts, render_heading};
 use crate::{
-    model::run::welcome::{CloudFrontFound, SetUpBy, Welcome},
+    model::run::welcome::{FoundCloudFront, SetUpBy, WelcomeFindings},
     tui::{
-        draw::{Body, Room},
+        draw::{BodySize, ScreenBody},
         text,
         theme::Theme,
     },
-    wizard::{Found, Wizard, copy},
+    wizard::{Loadable, Wizard, copy},
 };
 
-pub fn body(wizard: &Wizard, theme: &Theme, room: Room) -> Body {
-    let mut body = Body::default();
+pub fn render_welcome(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+    let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(heading(wizard, theme, room, "Welcome"));
+    body.head = Some(render_heading(wizard, theme, room, "Welcome"));
     lines.push(Line::default());
     let roomy = room.height >= 24;
     match &wizard.welcome {
-        Found::Looking => {
-            parts::fact(lines, "packagecloud.rb", &wizard.beginning.config, theme.plain, theme, room);
+        Loadable::Loading => {
+            parts::render_fact(lines, "packagecloud.rb", &wizard.init.config_path, theme.plain, theme, room);
             for label in ["identity", "bucket", "CloudFront"] {
-                parts::fact(lines, label, "looking …", theme.dim, theme, room);
+                parts::render_fact(lines, label, "looking …", theme.dim, theme, room);
             }
         }
-        Found::Failed(failure) => parts::failure(lines, failure, theme, room),
-        Found::There(welcome) => found(lines, wizard, welcome, theme, room, roomy),
+        Loadable::Failed(failure) => parts::render_failure(lines, failure, theme, room),
+        Loadable::Loaded(welcome) => render_findings(lines, wizard, welcome, theme, room, roomy),
     }
     if wizard.other_run().is_none() {
         lines.push(Line::default());
-        goals(&mut body, wizard, theme, room);
+        render_goals(&mut body, wizard, theme, room);
     }
     body
 }
 
-fn found(
+fn render_findings(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
-    welcome: &Welcome,
+    welcome: &WelcomeFindings,
     theme: &Theme,
-    room: Room,
+    room: BodySize,
     roomy: bool,
 ) {
     if let Some(run) = &welcome.other_run {
-        text::hang(lines, vec![Span::styled("! ", theme.failed)], &run.whole(), theme.strong, room.prose());
+        text::render_hanging_text(
+            lines,
+            vec![Span::styled("! ", theme.failed)],
+            &run.to_sentence(),
+            theme.strong,
+            room.prose_width(),
+        );
         lines.push(Line::default());
-        beside(lines, theme, room);
+        render_other_run_keys(lines, theme, room);
         lines.push(Line::default());
     }
     let managed =
         welcome.config.managed.as_ref().map(|tool| format!(" (kept by {tool})")).unwrap_or_default();
-    parts::fact(
+    parts::render_fact(
         lines,
         "packagecloud.rb",
         &format!("{}{managed}", welcome.config.path),
@@ -61,38 +67,60 @@ fn found(
         room,
     );
     if let Some(failure) = &welcome.config.failure {
-        parts::failure(lines, failure, theme, room);
+        parts::render_failure(lines, failure, theme, room);
     }
     let packagecloud =
         if welcome.packagecloud.is_empty() { "not found on this host" } else { &welcome.packagecloud };
-    parts::fact(lines, "packagecloud", packagecloud, theme.plain, theme, room);
+    parts::render_fact(lines, "packagecloud", packagecloud, theme.plain, theme, room);
     match welcome.identities.first() {
         Some(identity) => {
             let arn = if identity.arn.is_empty() { &identity.found } else { &identity.arn };
-            parts::fact(lines, "identity", arn, theme.plain, theme, room);
+            parts::render_fact(lines, "identity", arn, theme.plain, theme, room);
             let more = match welcome.identities.len() {
                 1 => String::new(),
                 count => format!("; {} more found", count - 1),
             };
             let how = format!("{}: {}{more}", identity.found, identity.suffices.detail);
-            parts::aside(lines, &how, theme, room);
+            parts::render_fact_detail(lines, &how, theme, room);
         }
         None => {
-            parts::fact(lines, "identity", "no AWS credentials found; asked next", theme.plain, theme, room);
+            parts::render_fact(
+                lines,
+                "identity",
+                "no AWS credentials found; asked next",
+                theme.plain,
+                theme,
+                room,
+            );
         }
     }
-    if let Some(question) = welcome.identities.first().and_then(|identity| wizard.elsewhere(identity)) {
-        text::hang(lines, vec![Span::styled("! ", theme.failed)], &question, theme.strong, room.prose());
+    if let Some(question) =
+        welcome.identities.first().and_then(|identity| wizard.other_account_question(identity))
+    {
+        text::render_hanging_text(
+            lines,
+            vec![Span::styled("! ", theme.failed)],
+            &question,
+            theme.strong,
+            room.prose_width(),
+        );
     }
     match welcome.buckets.first() {
         Some(bucket) => {
-            parts::fact(lines, "bucket", &bucket.name, theme.plain, theme, room);
+            parts::render_fact(lines, "bucket", &bucket.name, theme.plain, theme, room);
             let place = [bucket.region.as_str(), &bucket.found].into_iter().filter(|part| !part.is_empty());
-            parts::aside(lines, &place.collect::<Vec<_>>().join(" · "), theme, room);
+            parts::render_fact_detail(lines, &place.collect::<Vec<_>>().join(" · "), theme, room);
         }
-        None => parts::fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, room),
+        None => parts::render_fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, room),
     }
-    parts::fact(lines, "CloudFront", &cloudfront(&welcome.cloudfront), theme.plain, theme, room);
+    parts::render_fact(
+        lines,
+        "CloudFront",
+        &describe_cloudfront(&welcome.cloudfront),
+        theme.plain,
+        theme,
+        room,
+    );
     if welcome.cloudfront.by == SetUpBy::Others {
         let runs = welcome.cloudfront.runtime.as_ref().map(|runtime| {
             let support =
@@ -103,22 +131,29 @@ fn found(
             "It is left to work as it is. {}To see whether it works: packagecloud-cloudfront verify, which changes nothing.",
             runs.unwrap_or_default()
         );
-        parts::aside(lines, &text, theme, room);
+        parts::render_fact_detail(lines, &text, theme, room);
     }
     if let Some(left) = &welcome.left {
-        let text = format!("{left}; {} goes on from there", copy::goal(left.goal).0);
-        parts::fact(lines, "last run", &text, theme.plain, theme, room);
+        let text = format!("{left}; {} goes on from there", copy::describe_goal(left.goal).0);
+        parts::render_fact(lines, "last run", &text, theme.plain, theme, room);
     }
     for failure in &welcome.failures {
         if roomy {
-            parts::failure(lines, failure, theme, room);
+            parts::render_failure(lines, failure, theme, room);
         } else {
-            parts::fact(lines, "not known", &format!("{failure}; {}", failure.next), theme.dim, theme, room);
+            parts::render_fact(
+                lines,
+                "not known",
+                &format!("{failure}; {}", failure.next),
+                theme.dim,
+                theme,
+                room,
+            );
         }
     }
 }
 
-fn cloudfront(found: &CloudFrontFound) -> String {
+fn describe_cloudfront(found: &FoundCloudFront) -> String {
     let state = match found.enabled {
         Some(true) => "on",
         Some(false) => "off",
@@ -135,7 +170,7 @@ fn cloudfront(found: &CloudFrontFound) -> String {
 }
 
 /// Beside another run nothing can be begun: what can be done stands in the place of the goals, and where it is seen first.
-fn beside(lines: &mut Vec<Line<'static>>, theme: &Theme, room: Room) {
+fn render_other_run_keys(lines: &mut Vec<Line<'static>>, theme: &Theme, room: BodySize) {
     lines.push(Line::styled("What can be done meanwhile", theme.strong));
     for (key, means) in [
         ("Enter", "watches what it does; once it has ended, this wizard goes on from what it left"),
@@ -144,28 +179,34 @@ fn beside(lines: &mut Vec<Line<'static>>, theme: &Theme, room: Room) {
         ("x", "asks why clients get 403; nothing is changed by that"),
         ("q", "leaves; the other run is not touched"),
     ] {
-        let first = vec![Span::raw("  "), Span::styled(text::column(key, 7), theme.title)];
-        text::hang(lines, first, means, theme.dim, room.prose());
+        let first = vec![Span::raw("  "), Span::styled(text::fit_column(key, 7), theme.title)];
+        text::render_hanging_text(lines, first, means, theme.dim, room.prose_width());
     }
 }
 
-fn goals(body: &mut Body, wizard: &Wizard, theme: &Theme, room: Room) {
-    let proposed = wizard.welcome.there().and_then(|welcome| welcome.goal.as_ref());
+fn render_goals(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, room: BodySize) {
+    let proposed = wizard.welcome.as_loaded().and_then(|welcome| welcome.goal.as_ref());
     body.lines.push(Line::styled("What shall happen?", theme.strong));
     // Above the goals: below them it would be the first to fall off a small screen.
     if let Some((goal, why)) = proposed {
-        let text = format!("{} is proposed: {why}", copy::goal(*goal).0);
-        text::hang(&mut body.lines, vec![Span::raw("  ")], &text, theme.dim, room.prose());
+        let text = format!("{} is proposed: {why}", copy::describe_goal(*goal).0);
+        text::render_hanging_text(
+            &mut body.lines,
+            vec![Span::raw("  ")],
+            &text,
+            theme.dim,
+            room.prose_width(),
+        );
     }
-    for (index, goal) in Wizard::GOALS.into_iter().enumerate() {
+    for (index, goal) in Wizard::OFFERED_GOALS.into_iter().enumerate() {
         let chosen = index == wizard.choice;
-        let (name, means) = copy::goal(goal);
+        let (name, means) = copy::describe_goal(goal);
         let style = if chosen { theme.title } else { theme.plain };
-        let means = text::cut(means, room.width.saturating_sub(14));
-        let spans = vec![Span::styled(text::column(name, 12), style), Span::styled(means, theme.dim)];
+        let means = text::truncate_text(means, room.width.saturating_sub(14));
+        let spans = vec![Span::styled(text::fit_column(name, 12), style), Span::styled(means, theme.dim)];
         if chosen {
-            body.keep = Some(body.lines.len());
+            body.keep_visible = Some(body.lines.len());
         }
-        parts::choice(&mut body.lines, chosen, spans, theme);
+        parts::render_choice_line(&mut body.lines, chosen, spans, theme);
     }
 }

@@ -1,132 +1,142 @@
 //! Another run on the host, and another account than the last run's.
 
 use super::*;
-use crate::model::run::other_run::{OtherRun, Watched};
+use crate::model::run::other_run::{OtherRun, WatchEvent};
 
-fn other() -> OtherRun {
+fn sample_other_run() -> OtherRun {
     OtherRun {
-        on: "this host".into(),
+        host: "this host".into(),
         who: "process 812 (alice)".into(),
         since: "2026-11-23 20:45:00 UTC (14 minutes ago)".into(),
         stage: Some(Stage::Distribution),
-        stands: "2 minutes".into(),
-        rests: false,
+        stage_age: "2 minutes".into(),
+        is_idle: false,
     }
 }
 
 /// On the first screen, beside another run.
-fn beside() -> Try {
-    let (mut it, _) = Try::begin(None);
-    it.hear(News::Welcome(Ok(Box::new(Welcome { other_run: Some(other()), ..welcome() }))));
+fn start_beside_other_run() -> WizardHarness {
+    let (mut it, _) = WizardHarness::start_with_goal(None);
+    it.send_input(Input::Welcome(Ok(Box::new(WelcomeFindings {
+        other_run: Some(sample_other_run()),
+        ..sample_welcome()
+    }))));
     it
 }
 
-fn watched(it: &mut Try, seen: Watched) -> Option<Effect> {
-    it.hear(News::Watched(Ok(seen)))
+fn send_watch_event(it: &mut WizardHarness, seen: WatchEvent) -> Option<Effect> {
+    it.send_input(Input::Watched(Ok(seen)))
 }
 
-fn started(stage: Stage, step: Step) -> Watched {
+fn step_started_event(stage: Stage, step: Step) -> WatchEvent {
     let event = Event::Started { stage, step, text: "goes".into() };
-    Watched::Event(event, Duration::from_secs(90))
+    WatchEvent::Event(event, Duration::from_secs(90))
 }
 
 #[test]
 fn enter_watches_what_the_other_run_does() {
-    let mut it = beside();
-    assert_eq!(it.wizard.offers(Intent::Next), Offer::As("watch it"));
-    assert!(matches!(it.press(Intent::Next), Some(Effect::Watch { take_over: false })));
-    watched(&mut it, Watched::Run(other(), Duration::from_secs(100)));
-    watched(&mut it, started(Stage::Secret, Step::Secret));
-    watched(&mut it, started(Stage::Distribution, Step::Deployed));
+    let mut it = start_beside_other_run();
+    assert_eq!(it.wizard.intent_availability(UserIntent::Next), IntentAvailability::As("watch it"));
+    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Watch { take_over: false })));
+    send_watch_event(&mut it, WatchEvent::Run(sample_other_run(), Duration::from_secs(100)));
+    send_watch_event(&mut it, step_started_event(Stage::Secret, Step::Secret));
+    send_watch_event(&mut it, step_started_event(Stage::Distribution, Step::Deployed));
     let watching = it.wizard.watching.as_ref().unwrap();
     assert_eq!(watching.stage, Some(Stage::Distribution));
-    assert_eq!(watching.leg.lines.len(), 1, "a stage begins anew");
+    assert_eq!(watching.progress.steps.len(), 1, "a stage begins anew");
     // The event is ten seconds old by the clock of the run's own host.
     assert_eq!(
-        watching.now(&it.wizard).checked_sub(watching.leg.lines[0].since).unwrap(),
+        watching.host_time_now(&it.wizard).checked_sub(watching.progress.steps[0].since).unwrap(),
         Duration::from_secs(10)
     );
-    watched(&mut it, Watched::Anew);
-    assert!(it.wizard.watching.as_ref().unwrap().leg.lines.is_empty());
-    assert_eq!(it.wizard.offers(Intent::Disable), Offer::Usual);
-    assert!(matches!(watched(&mut it, Watched::Over), Some(Effect::Welcome(_))));
+    send_watch_event(&mut it, WatchEvent::Restarted);
+    assert!(it.wizard.watching.as_ref().unwrap().progress.steps.is_empty());
+    assert_eq!(it.wizard.intent_availability(UserIntent::Disable), IntentAvailability::Usual);
+    assert!(matches!(send_watch_event(&mut it, WatchEvent::Ended), Some(Effect::Welcome(_))));
     assert!(it.wizard.notice.as_ref().unwrap().starts_with("The other run has ended (process 812"));
     // What is still said of it is not heard any more.
-    assert!(watched(&mut it, Watched::Over).is_none());
+    assert!(send_watch_event(&mut it, WatchEvent::Ended).is_none());
 }
 
 #[test]
 fn taking_over_is_asked_first_and_once() {
     for from_watch in [false, true] {
-        let mut it = beside();
+        let mut it = start_beside_other_run();
         if from_watch {
-            it.press(Intent::Next);
+            it.press_key(UserIntent::Next);
         }
-        assert!(it.press(Intent::TakeOver).is_none());
-        assert_eq!((it.wizard.mode(), it.wizard.over.clone()), (Mode::Ask, Some(Over::TakeOver)));
-        assert!(it.press(Intent::No).is_none());
-        assert_eq!(it.wizard.over, None);
-        it.press(Intent::TakeOver);
-        it.hear(News::Key(Intent::Yes));
-        assert_eq!(it.wizard.over, Some(Over::TakeOver), "a key that was typed before it stood says nothing");
-        assert!(matches!(it.press(Intent::Yes), Some(Effect::Watch { take_over: true })));
-        watched(&mut it, Watched::Asked);
-        assert_eq!(it.wizard.offers(Intent::TakeOver), Offer::Hidden);
+        assert!(it.press_key(UserIntent::TakeOver).is_none());
+        assert_eq!(
+            (it.wizard.input_mode(), it.wizard.overlay.clone()),
+            (InputMode::Ask, Some(Overlay::TakeOver))
+        );
+        assert!(it.press_key(UserIntent::No).is_none());
+        assert_eq!(it.wizard.overlay, None);
+        it.press_key(UserIntent::TakeOver);
+        it.send_input(Input::Key(UserIntent::Yes));
+        assert_eq!(
+            it.wizard.overlay,
+            Some(Overlay::TakeOver),
+            "a key that was typed before it stood says nothing"
+        );
+        assert!(matches!(it.press_key(UserIntent::Yes), Some(Effect::Watch { take_over: true })));
+        send_watch_event(&mut it, WatchEvent::StopRequested);
+        assert_eq!(it.wizard.intent_availability(UserIntent::TakeOver), IntentAvailability::Hidden);
         // Another one has it by then: that wasn't asked.
-        let third = OtherRun { who: "process 900 (bob)".into(), ..other() };
-        watched(&mut it, Watched::Run(third, Duration::from_secs(100)));
-        assert_eq!(it.wizard.offers(Intent::TakeOver), Offer::Usual);
+        let third = OtherRun { who: "process 900 (bob)".into(), ..sample_other_run() };
+        send_watch_event(&mut it, WatchEvent::Run(third, Duration::from_secs(100)));
+        assert_eq!(it.wizard.intent_availability(UserIntent::TakeOver), IntentAvailability::Usual);
     }
-    let mut it = beside();
-    it.press(Intent::TakeOver);
-    it.press(Intent::Yes);
-    it.hear(News::Watched(Err(Failure::other("take-over", "no room", "make some"))));
-    assert_eq!(it.wizard.offers(Intent::Next), Offer::As("watch it again"));
+    let mut it = start_beside_other_run();
+    it.press_key(UserIntent::TakeOver);
+    it.press_key(UserIntent::Yes);
+    it.send_input(Input::Watched(Err(Failure::other_failure("take-over", "no room", "make some"))));
+    assert_eq!(it.wizard.intent_availability(UserIntent::Next), IntentAvailability::As("watch it again"));
 }
 
 #[test]
 fn whoever_is_taken_over_from_ends_after_the_request_in_flight() {
-    let by = || News::TakenOver("process 900 (bob)".into());
-    let mut it = Try::at(Stage::Secret, plan(Stage::Secret, Verb::Create));
-    let Some(Effect::Leave(outcome)) = it.hear(by()) else { panic!("nothing runs: it leaves at once") };
+    let by = || Input::TakenOver("process 900 (bob)".into());
+    let mut it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Create));
+    let Some(Effect::Leave(outcome)) = it.send_input(by()) else { panic!("nothing runs: it leaves at once") };
     assert_eq!(outcome.code, 130);
     assert!(outcome.last_words[0].starts_with("process 900 (bob) took over"), "{outcome:?}");
 
-    let mut it = Try::at(Stage::Secret, plan(Stage::Secret, Verb::Create));
-    it.press(Intent::Next);
-    assert!(matches!(it.hear(by()), Some(Effect::Stop)));
-    assert_eq!(left(it.end(Stage::Secret, End::Stopped)), Some(130));
+    let mut it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Create));
+    it.press_key(UserIntent::Next);
+    assert!(matches!(it.send_input(by()), Some(Effect::Stop)));
+    assert_eq!(leave_exit_code(it.end_stage(Stage::Secret, StageEnd::Stopped)), Some(130));
 
     // Asked to stop by its own operator before: it leaves all the same.
-    let mut it = Try::at(Stage::Secret, plan(Stage::Secret, Verb::Create));
-    it.press(Intent::Next);
-    it.hear(News::Key(Intent::Interrupt));
-    assert!(it.hear(by()).is_none());
-    assert_eq!(left(it.end(Stage::Secret, End::Stopped)), Some(130));
+    let mut it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Create));
+    it.press_key(UserIntent::Next);
+    it.send_input(Input::Key(UserIntent::Interrupt));
+    assert!(it.send_input(by()).is_none());
+    assert_eq!(leave_exit_code(it.end_stage(Stage::Secret, StageEnd::Stopped)), Some(130));
 }
 
 #[test]
 fn another_account_than_the_last_runs_is_asked_about_when_it_is_chosen() {
-    let (mut it, _) = Try::begin(None);
+    let (mut it, _) = WizardHarness::start_with_goal(None);
     let last = Some(("2".to_owned(), "attic".to_owned()));
-    it.hear(News::Welcome(Ok(Box::new(Welcome { last, ..welcome() }))));
-    it.press(Intent::Next);
-    assert!(it.press(Intent::Next).is_none());
-    let Some(Over::Ask(ask)) = it.wizard.over.clone() else { panic!("it is asked") };
+    it.send_input(Input::Welcome(Ok(Box::new(WelcomeFindings { last, ..sample_welcome() }))));
+    it.press_key(UserIntent::Next);
+    assert!(it.press_key(UserIntent::Next).is_none());
+    let Some(Overlay::Ask(ask)) = it.wizard.overlay.clone() else { panic!("it is asked") };
     assert!(ask.question.contains("account 2, on bucket attic") && ask.question.contains("of account 1"));
     assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (Screen::Identity, None));
-    it.press(Intent::No);
+    it.press_key(UserIntent::No);
     assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (Screen::Identity, None));
-    it.press(Intent::Next);
-    it.press(Intent::Yes);
+    it.press_key(UserIntent::Next);
+    it.press_key(UserIntent::Yes);
     assert_eq!(it.wizard.screen, Screen::Bucket);
     assert_eq!(it.wizard.answers.account.as_deref(), Some("1"));
     assert!(it.wizard.answers.consents.other_bucket, "it isn't asked twice");
 
-    let (mut it, _) = Try::begin(None);
+    let (mut it, _) = WizardHarness::start_with_goal(None);
     let last = Some(("1".to_owned(), "attic".to_owned()));
-    it.hear(News::Welcome(Ok(Box::new(Welcome { last, ..welcome() }))));
-    it.press(Intent::Next);
-    it.press(Intent::Next);
+    it.send_input(Input::Welcome(Ok(Box::new(WelcomeFindings { last, ..sample_welcome() }))));
+    it.press_key(UserIntent::Next);
+    it.press_key(UserIntent::Next);
     assert_eq!(it.wizard.screen, Screen::Bucket, "the same account needs no question");
 }

@@ -5,31 +5,32 @@
 use http::{HeaderName, HeaderValue};
 use quick_xml::{Reader, events::Event};
 
-use super::sign::Headers;
+use super::sign::HeaderList;
 
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Grant {
+struct ObjectAclGrant {
     /// `id="…"`, `uri="…"` or `emailAddress="…"`.
     grantee: String,
     permission: String,
 }
 
-const USERS: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
-const AUTHENTICATED: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
+const ALL_USERS_URI: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
+const AUTHENTICATED_USERS_URI: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
 
 /// The headers that give a copy the list in `body`; the reason where it can't be read.
-pub fn said_again(body: &[u8]) -> Result<Headers, String> {
-    let (owner, grants) = parse(body)?;
+pub fn acl_headers_from_xml(body: &[u8]) -> Result<HeaderList, String> {
+    let (owner, grants) = parse_acl(body)?;
     let owner = format!("id=\"{owner}\"");
-    let full = |grant: &Grant| grant.grantee == owner && grant.permission == "FULL_CONTROL";
+    let full = |grant: &ObjectAclGrant| grant.grantee == owner && grant.permission == "FULL_CONTROL";
     let rest: Vec<_> = grants.iter().filter(|grant| !full(grant)).collect();
     if grants.iter().any(full) {
         let mut said: Vec<_> =
             rest.iter().map(|grant| (grant.grantee.as_str(), grant.permission.as_str())).collect();
         said.sort_unstable();
-        let (users, authenticated) = (format!("uri=\"{USERS}\""), format!("uri=\"{AUTHENTICATED}\""));
+        let (users, authenticated) =
+            (format!("uri=\"{ALL_USERS_URI}\""), format!("uri=\"{AUTHENTICATED_USERS_URI}\""));
         let canned = match said.as_slice() {
-            [] => return Ok(Headers::new()),
+            [] => return Ok(HeaderList::new()),
             [(who, "READ")] if *who == users => Some("public-read"),
             [(who, "READ"), (also, "WRITE")] if *who == users && *also == users => Some("public-read-write"),
             [(who, "READ")] if *who == authenticated => Some("authenticated-read"),
@@ -39,7 +40,7 @@ pub fn said_again(body: &[u8]) -> Result<Headers, String> {
             return Ok(vec![(HeaderName::from_static("x-amz-acl"), HeaderValue::from_static(canned))]);
         }
     }
-    let mut said = Headers::new();
+    let mut said = HeaderList::new();
     for (permission, header) in [
         ("FULL_CONTROL", "x-amz-grant-full-control"),
         ("READ", "x-amz-grant-read"),
@@ -59,16 +60,16 @@ pub fn said_again(body: &[u8]) -> Result<Headers, String> {
     Ok(said)
 }
 
-fn parse(body: &[u8]) -> Result<(String, Vec<Grant>), String> {
+fn parse_acl(body: &[u8]) -> Result<(String, Vec<ObjectAclGrant>), String> {
     let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
     let mut reader = Reader::from_str(text);
-    let (mut owner, mut grants, mut grant) = (None, Vec::new(), None::<Grant>);
+    let (mut owner, mut grants, mut grant) = (None, Vec::new(), None::<ObjectAclGrant>);
     loop {
         match reader.read_event().map_err(|error| error.to_string())? {
             Event::Start(tag) => {
                 let name = tag.name();
                 match name.as_ref() {
-                    b"Grant" => grant = Some(Grant::default()),
+                    b"Grant" => grant = Some(ObjectAclGrant::default()),
                     b"ID" | b"URI" | b"EmailAddress" | b"Permission" => {
                         let value = reader.read_text(name).map_err(|error| error.to_string())?;
                         let value = value.decode().map_err(|error| error.to_string())?;
@@ -99,7 +100,7 @@ fn parse(body: &[u8]) -> Result<(String, Vec<Grant>), String> {
 mod tests {
     use super::*;
 
-    fn said(grants: &[(&str, &str)]) -> Vec<(String, String)> {
+    fn acl_headers_from_grants(grants: &[(&str, &str)]) -> Vec<(String, String)> {
         use std::fmt::Write as _;
         let mut list = String::new();
         for (who, permission) in grants {
@@ -111,7 +112,7 @@ mod tests {
         let body = format!(
             "<?xml version=\"1.0\"?><AccessControlPolicy><Owner><ID>me</ID><DisplayName>d</DisplayName></Owner><AccessControlList>{list}</AccessControlList></AccessControlPolicy>"
         );
-        let headers = said_again(body.as_bytes()).unwrap();
+        let headers = acl_headers_from_xml(body.as_bytes()).unwrap();
         headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
     }
 
@@ -119,25 +120,25 @@ mod tests {
     fn each_list_comes_back_as_it_was() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let mine = ("<ID>me</ID>", "FULL_CONTROL");
-        let users = format!("<URI>{USERS}</URI>");
-        assert_eq!(said(&[mine]), []);
-        assert_eq!(said(&[mine, (&users, "READ")]), [pair("x-amz-acl", "public-read")]);
+        let users = format!("<URI>{ALL_USERS_URI}</URI>");
+        assert_eq!(acl_headers_from_grants(&[mine]), []);
+        assert_eq!(acl_headers_from_grants(&[mine, (&users, "READ")]), [pair("x-amz-acl", "public-read")]);
         assert_eq!(
-            said(&[mine, (&users, "WRITE"), (&users, "READ")]),
+            acl_headers_from_grants(&[mine, (&users, "WRITE"), (&users, "READ")]),
             [pair("x-amz-acl", "public-read-write")]
         );
         assert_eq!(
-            said(&[mine, ("<ID>you</ID>", "READ"), (&users, "READ")]),
+            acl_headers_from_grants(&[mine, ("<ID>you</ID>", "READ"), (&users, "READ")]),
             [
                 pair("x-amz-grant-full-control", "id=\"me\""),
-                pair("x-amz-grant-read", &format!("id=\"you\", uri=\"{USERS}\""))
+                pair("x-amz-grant-read", &format!("id=\"you\", uri=\"{ALL_USERS_URI}\""))
             ]
         );
         assert_eq!(
-            said(&[("<ID>you</ID>", "READ_ACP")]),
+            acl_headers_from_grants(&[("<ID>you</ID>", "READ_ACP")]),
             [pair("x-amz-grant-read-acp", "id=\"you\"")],
             "not even the owner's"
         );
-        assert!(said_again(b"<AccessControlPolicy/>").is_err());
+        assert!(acl_headers_from_xml(b"<AccessControlPolicy/>").is_err());
     }
 }

@@ -7,13 +7,13 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{listing::StorageClass, sign::Headers};
+use super::{listing::StorageClass, sign::HeaderList};
 
 /// Above this many bytes an object can't be copied by one request.
-pub const ONE_COPY: u64 = 5 << 30;
+pub const SINGLE_COPY_MAX_BYTES: u64 = 5 << 30;
 
 /// What is sent back under the same name.
-const SAME: [&str; 9] = [
+const COPIED_HEADERS: [&str; 9] = [
     "content-type",
     "content-encoding",
     "content-language",
@@ -27,41 +27,43 @@ const SAME: [&str; 9] = [
 
 /// An object, as HEAD shows it.
 #[derive(Debug, Clone)]
-pub struct Head {
+pub struct ObjectAttributes {
     pub size: u64,
     pub etag: HeaderValue,
     pub headers: HeaderMap,
 }
 
-impl Head {
+impl ObjectAttributes {
     /// `None` where the reply has no ETag: then nothing could be conditional.
-    pub fn read(headers: HeaderMap) -> Option<Self> {
+    pub fn from_headers(headers: HeaderMap) -> Option<Self> {
         let size = headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
         let etag = headers.get(http::header::ETAG)?.clone();
         Some(Self { size, etag, headers })
     }
 
     /// The header's text, where it is text.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub fn header_text(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     pub fn storage_class(&self) -> StorageClass {
-        self.text("x-amz-storage-class").map(StorageClass::parse).unwrap_or_default()
+        self.header_text("x-amz-storage-class").map(StorageClass::from_name).unwrap_or_default()
     }
 
     /// Why it can't be changed now: it is archived. One that was restored could be copied, but the copy would be an
     /// archived object that is not: what can be read now could not be read any more.
-    pub fn archived(&self) -> Option<String> {
-        if let Some(status) = self.text("x-amz-archive-status") {
+    pub fn archived_reason(&self) -> Option<String> {
+        if let Some(status) = self.header_text("x-amz-archive-status") {
             return Some(format!("archived ({status})"));
         }
-        let restored =
-            self.text("x-amz-restore").is_some_and(|restore| restore.contains("ongoing-request=\"false\""));
+        let restored = self
+            .header_text("x-amz-restore")
+            .is_some_and(|restore| restore.contains("ongoing-request=\"false\""));
         let after =
             if restored { "; restored for now, but a copy of it would be archived again" } else { "" };
-        (self.storage_class() == StorageClass::Archived)
-            .then(|| format!("archived ({}{after})", self.text("x-amz-storage-class").unwrap_or_default()))
+        (self.storage_class() == StorageClass::Archived).then(|| {
+            format!("archived ({}{after})", self.header_text("x-amz-storage-class").unwrap_or_default())
+        })
     }
 
     /// The algorithm of its additional checksum: `CRC32C`.
@@ -74,9 +76,9 @@ impl Head {
     }
 
     /// The headers that give the copy this object's attributes, and `cache_control`.
-    pub fn said_again(&self, cache_control: &'static str, now: SystemTime) -> Headers {
-        let mut said = Headers::with_capacity(16);
-        for name in SAME {
+    pub fn to_copy_headers(&self, cache_control: &'static str, now: SystemTime) -> HeaderList {
+        let mut said = HeaderList::with_capacity(16);
+        for name in COPIED_HEADERS {
             if let Some(value) = self.headers.get(name) {
                 said.push((HeaderName::from_static(name), value.clone()));
             }
@@ -85,12 +87,12 @@ impl Head {
         for (name, value) in &self.headers {
             let text = name.as_str();
             if text.starts_with("x-amz-meta-")
-                || text.starts_with("x-amz-object-lock-") && !self.outlived(text, now)
+                || text.starts_with("x-amz-object-lock-") && !self.is_expired_retention(text, now)
             {
                 said.push((name.clone(), value.clone()));
             }
         }
-        if self.text("x-amz-server-side-encryption") == Some("aws:kms") {
+        if self.header_text("x-amz-server-side-encryption") == Some("aws:kms") {
             let name = "x-amz-server-side-encryption-bucket-key-enabled";
             let value = self.headers.get(name).cloned().unwrap_or(HeaderValue::from_static("false"));
             said.push((HeaderName::from_static(name), value));
@@ -103,9 +105,9 @@ impl Head {
     }
 
     /// A retention that ended holds nothing any more, and S3 refuses to set a date that has passed.
-    fn outlived(&self, header: &str, now: SystemTime) -> bool {
+    fn is_expired_retention(&self, header: &str, now: SystemTime) -> bool {
         let until =
-            || OffsetDateTime::parse(self.text("x-amz-object-lock-retain-until-date")?, &Rfc3339).ok();
+            || OffsetDateTime::parse(self.header_text("x-amz-object-lock-retain-until-date")?, &Rfc3339).ok();
         matches!(header, "x-amz-object-lock-mode" | "x-amz-object-lock-retain-until-date")
             && until().is_none_or(|until| SystemTime::from(until) <= now)
     }
@@ -115,16 +117,16 @@ impl Head {
 mod tests {
     use super::*;
 
-    fn now() -> SystemTime {
+    fn fixed_now() -> SystemTime {
         SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_795_467_296)
     }
 
-    fn head(headers: &[(&'static str, &str)]) -> Head {
+    fn attributes_from_headers(headers: &[(&'static str, &str)]) -> ObjectAttributes {
         let all = [("content-length", "3"), ("etag", "\"e\"")].iter().chain(headers);
         let map = all.map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
-        Head::read(map.collect()).unwrap()
+        ObjectAttributes::from_headers(map.collect()).unwrap()
     }
 
     #[test]
@@ -156,7 +158,8 @@ mod tests {
         all.extend(dropped);
         all.push(("x-amz-checksum-crc64nvme", "AAAA"));
         all.push(("x-amz-checksum-type", "FULL_OBJECT"));
-        let said: HeaderMap = head(&all).said_again("no-store", now()).into_iter().collect();
+        let said: HeaderMap =
+            attributes_from_headers(&all).to_copy_headers("no-store", fixed_now()).into_iter().collect();
         for (name, value) in kept {
             assert_eq!(said[name].as_bytes(), value.as_bytes(), "{name}");
         }
@@ -168,7 +171,7 @@ mod tests {
     #[test]
     fn a_bucket_key_is_only_said_for_kms_and_as_it_was() {
         let said = |headers: &[(&'static str, &str)]| -> HeaderMap {
-            head(headers).said_again("x", now()).into_iter().collect()
+            attributes_from_headers(headers).to_copy_headers("x", fixed_now()).into_iter().collect()
         };
         let name = "x-amz-server-side-encryption-bucket-key-enabled";
         assert_eq!(said(&[("x-amz-server-side-encryption", "aws:kms")])[name], "false");
@@ -178,28 +181,38 @@ mod tests {
 
     #[test]
     fn a_retention_that_ended_is_not_said_again() {
-        let head = head(&[
+        let head = attributes_from_headers(&[
             ("x-amz-object-lock-mode", "GOVERNANCE"),
             ("x-amz-object-lock-retain-until-date", "2020-01-01T00:00:00Z"),
             ("x-amz-object-lock-legal-hold", "ON"),
         ]);
-        let said: HeaderMap = head.said_again("x", now()).into_iter().collect();
+        let said: HeaderMap = head.to_copy_headers("x", fixed_now()).into_iter().collect();
         assert!(!said.contains_key("x-amz-object-lock-mode"));
         assert_eq!(said["x-amz-object-lock-legal-hold"], "ON");
     }
 
     #[test]
     fn archived_is_what_a_copy_would_make_unreadable_too() {
-        assert!(head(&[("x-amz-storage-class", "GLACIER")]).archived().is_some());
+        assert!(attributes_from_headers(&[("x-amz-storage-class", "GLACIER")]).archived_reason().is_some());
         assert!(
-            head(&[("x-amz-storage-class", "DEEP_ARCHIVE"), ("x-amz-restore", "ongoing-request=\"true\"")])
-                .archived()
+            attributes_from_headers(&[
+                ("x-amz-storage-class", "DEEP_ARCHIVE"),
+                ("x-amz-restore", "ongoing-request=\"true\"")
+            ])
+            .archived_reason()
+            .is_some()
+        );
+        assert!(
+            attributes_from_headers(&[("x-amz-archive-status", "ARCHIVE_ACCESS")])
+                .archived_reason()
                 .is_some()
         );
-        assert!(head(&[("x-amz-archive-status", "ARCHIVE_ACCESS")]).archived().is_some());
         let restored = "ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2029 00:00:00 GMT\"";
-        let restored = head(&[("x-amz-storage-class", "GLACIER"), ("x-amz-restore", restored)]);
-        assert!(restored.archived().unwrap().contains("restored for now"));
-        assert!(head(&[("x-amz-storage-class", "GLACIER_IR")]).archived().is_none());
+        let restored =
+            attributes_from_headers(&[("x-amz-storage-class", "GLACIER"), ("x-amz-restore", restored)]);
+        assert!(restored.archived_reason().unwrap().contains("restored for now"));
+        assert!(
+            attributes_from_headers(&[("x-amz-storage-class", "GLACIER_IR")]).archived_reason().is_none()
+        );
     }
 }

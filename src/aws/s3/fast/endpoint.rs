@@ -10,29 +10,33 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use http::HeaderValue;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
-use super::pool::{Transport, Wire};
-use crate::aws::network::{bundle, connector};
-use crate::model::run::failure::{Failure, Kind};
+use super::pool::{ConnectionPool, S3Stream};
+use crate::aws::network::{build_connector, read_ca_bundle};
+use crate::model::run::failure::{Failure, FailureKind};
 
 /// How a bucket is addressed.
 #[derive(Debug)]
-pub struct Address {
+pub struct BucketAddress {
     pub host: HeaderValue,
     /// What stands before a key: `/`, or `/bucket/`.
     pub root: String,
 }
 
-fn unusable(endpoint: &str, why: impl Into<String>) -> Failure {
-    Failure::usage(format!("--endpoint-url {endpoint}"), why, "write it as http://HOST:PORT or https://HOST")
+fn invalid_endpoint_failure(endpoint: &str, why: impl Into<String>) -> Failure {
+    Failure::usage_failure(
+        format!("--endpoint-url {endpoint}"),
+        why,
+        "write it as http://HOST:PORT or https://HOST",
+    )
 }
 
 /// The address of `bucket`, and the transport to it.
-pub fn open(
+pub fn resolve_bucket_endpoint(
     config: &SdkConfig,
     bucket: &str,
     region: &str,
     plugged: Option<SharedHttpConnector>,
-) -> Result<(Address, Transport), Failure> {
+) -> Result<(BucketAddress, S3Stream), Failure> {
     let dots = bucket.contains('.');
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let (endpoint, root) = match config.endpoint_url() {
@@ -41,34 +45,35 @@ pub fn open(
         None if dots => (format!("https://s3.{region}.{domain}"), format!("/{bucket}/")),
         None => (format!("https://{bucket}.s3.{region}.{domain}"), "/".to_owned()),
     };
-    let uri: http::Uri =
-        endpoint.parse().map_err(|error: http::uri::InvalidUri| unusable(&endpoint, error.to_string()))?;
-    let authority = uri.authority().ok_or_else(|| unusable(&endpoint, "it names no host"))?;
+    let uri: http::Uri = endpoint
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| invalid_endpoint_failure(&endpoint, error.to_string()))?;
+    let authority = uri.authority().ok_or_else(|| invalid_endpoint_failure(&endpoint, "it names no host"))?;
     let root = format!("{}{root}", uri.path().trim_end_matches('/'));
-    let host =
-        HeaderValue::from_str(authority.as_str()).map_err(|error| unusable(&endpoint, error.to_string()))?;
+    let host = HeaderValue::from_str(authority.as_str())
+        .map_err(|error| invalid_endpoint_failure(&endpoint, error.to_string()))?;
     let secure = match uri.scheme_str() {
         Some("https") => true,
         Some("http") => false,
-        _ => return Err(unusable(&endpoint, "it is neither http nor https")),
+        _ => return Err(invalid_endpoint_failure(&endpoint, "it is neither http nor https")),
     };
     let base = format!("{}://{authority}", if secure { "https" } else { "http" });
-    let address = Address { host, root };
+    let address = BucketAddress { host, root };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     let transport = match plugged {
-        Some(connector) => Transport::Plugged { connector, base },
-        None if proxied(secure, name) => {
-            Transport::Plugged { connector: SharedHttpConnector::new(connector()?), base }
+        Some(connector) => S3Stream::Plugged { connector, base },
+        None if is_behind_proxy(secure, name) => {
+            S3Stream::Plugged { connector: SharedHttpConnector::new(build_connector()?), base }
         }
         None => {
             let tls = if secure {
                 let server = ServerName::try_from(name.to_owned())
-                    .map_err(|error| unusable(&endpoint, error.to_string()))?;
-                Some((certificates()?, server))
+                    .map_err(|error| invalid_endpoint_failure(&endpoint, error.to_string()))?;
+                Some((build_tls_config()?, server))
             } else {
                 None
             };
-            Transport::Direct(Wire::new(
+            S3Stream::Direct(ConnectionPool::new(
                 name,
                 authority.port_u16().unwrap_or(if secure { 443 } else { 80 }),
                 tls,
@@ -79,7 +84,7 @@ pub fn open(
 }
 
 /// Whether the environment names a proxy for such requests; loopback is never behind one.
-fn proxied(secure: bool, host: &str) -> bool {
+fn is_behind_proxy(secure: bool, host: &str) -> bool {
     let names: &[&str] = if secure {
         &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
     } else {
@@ -90,14 +95,14 @@ fn proxied(secure: bool, host: &str) -> bool {
     !loopback && names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-fn certificates() -> Result<Arc<rustls::ClientConfig>, Failure> {
+fn build_tls_config() -> Result<Arc<rustls::ClientConfig>, Failure> {
     let mut roots = rustls::RootCertStore::empty();
-    if let Some((path, pem)) = bundle()? {
+    if let Some((path, pem)) = read_ca_bundle()? {
         for certificate in CertificateDer::pem_slice_iter(&pem).flatten() {
             roots.add_parsable_certificates([certificate]);
         }
         if roots.is_empty() {
-            return Err(Failure::other(
+            return Err(Failure::other_failure(
                 format!("AWS_CA_BUNDLE {path}"),
                 "it holds no certificate",
                 "correct AWS_CA_BUNDLE, or unset it",
@@ -107,7 +112,7 @@ fn certificates() -> Result<Arc<rustls::ClientConfig>, Failure> {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if roots.is_empty() {
             return Err(Failure::new(
-                Kind::Unreachable,
+                FailureKind::Unreachable,
                 "this machine's certificates",
                 "none were found, so that S3 can't be recognised",
                 "install the package ca-certificates, or set AWS_CA_BUNDLE",
@@ -117,7 +122,7 @@ fn certificates() -> Result<Arc<rustls::ClientConfig>, Failure> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::other("TLS", error.to_string(), "report this"))?
+        .map_err(|error| Failure::other_failure("TLS", error.to_string(), "report this"))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -130,22 +135,27 @@ mod tests {
 
     use super::*;
 
-    fn address(endpoint: Option<&str>, bucket: &str, region: &str) -> (String, String) {
+    fn resolve_bucket_address(endpoint: Option<&str>, bucket: &str, region: &str) -> (String, String) {
         let mut config = SdkConfig::builder().region(Region::new(region.to_owned()));
         config.set_endpoint_url(endpoint.map(str::to_owned));
-        let (address, _) = open(&config.build(), bucket, region, None).unwrap();
+        let (address, _) = resolve_bucket_endpoint(&config.build(), bucket, region, None).unwrap();
         (address.host.to_str().unwrap().to_owned(), address.root)
     }
 
     #[test]
     fn buckets_are_addressed_as_their_names_allow() {
         let pair = |host: &str, root: &str| (host.to_owned(), root.to_owned());
-        assert_eq!(address(Some("http://127.0.0.1:9311"), "b", "us-east-1"), pair("127.0.0.1:9311", "/b/"));
         assert_eq!(
-            address(Some("http://127.0.0.1:9311/s3/"), "b", "us-east-1"),
+            resolve_bucket_address(Some("http://127.0.0.1:9311"), "b", "us-east-1"),
+            pair("127.0.0.1:9311", "/b/")
+        );
+        assert_eq!(
+            resolve_bucket_address(Some("http://127.0.0.1:9311/s3/"), "b", "us-east-1"),
             pair("127.0.0.1:9311", "/s3/b/")
         );
         let config = SdkConfig::builder().endpoint_url("ftp://x").build();
-        assert!(open(&config, "b", "us-east-1", None).err().unwrap().why.contains("neither"));
+        assert!(
+            resolve_bucket_endpoint(&config, "b", "us-east-1", None).err().unwrap().why.contains("neither")
+        );
     }
 }

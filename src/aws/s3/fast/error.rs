@@ -5,11 +5,11 @@
 use bytes::Bytes;
 use http::{StatusCode, response::Parts};
 
-use crate::model::run::failure::{Failure, Kind};
+use crate::model::run::failure::{Failure, FailureKind};
 
 /// Why a request did not do what it was sent for.
 #[derive(Debug, Clone)]
-pub enum Refusal {
+pub enum S3Error {
     /// Too many requests: slower, and again, without end.
     Throttled,
     /// No reply, or a server's error: again, a bounded number of times.
@@ -17,13 +17,13 @@ pub enum Refusal {
     /// The object isn't there any more.
     Gone,
     /// The object changed since it was looked at.
-    Overtaken,
+    ObjectChanged,
     /// This identity may not do it to this object.
     Denied(String),
     /// S3 will not do it to this object, whoever asks.
     Unfit { code: String, message: String },
     /// A HEAD was refused without saying why.
-    Unsaid(StatusCode),
+    Unexplained(StatusCode),
     /// The credentials expired, or are unknown: others, and again.
     Expired,
     /// Nothing can go on.
@@ -31,25 +31,25 @@ pub enum Refusal {
 }
 
 /// What stands in `body` between `<tag>` and `</tag>`, its entities resolved.
-pub fn element(body: &str, tag: &str) -> Option<String> {
+pub fn find_element_text(body: &str, tag: &str) -> Option<String> {
     let rest = &body[body.find(&format!("<{tag}>"))? + tag.len() + 2..];
     let text = &rest[..rest.find(&format!("</{tag}>"))?];
     Some(quick_xml::escape::unescape(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned))
 }
 
-impl Refusal {
+impl S3Error {
     /// Reads a reply that isn't a success, or a success that carries an error.
-    pub fn read(bucket: &str, parts: &Parts, body: &Bytes) -> Self {
+    pub fn from_reply(bucket: &str, parts: &Parts, body: &Bytes) -> Self {
         let text = String::from_utf8_lossy(body);
-        let said = |tag: &str| element(&text, tag).unwrap_or_default();
+        let said = |tag: &str| find_element_text(&text, tag).unwrap_or_default();
         let header =
             |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (code, message) = (said("Code"), said("Message"));
-        let failed = |kind: Kind, what: String, why: &str, next: String| {
-            let id = header("x-amz-request-id").or_else(|| element(&text, "RequestId"));
-            Self::Fatal(Failure::new(kind, what, why, next).with_code(Some(code.clone()), id))
+        let failed = |kind: FailureKind, what: String, why: &str, next: String| {
+            let id = header("x-amz-request-id").or_else(|| find_element_text(&text, "RequestId"));
+            Self::Fatal(Failure::new(kind, what, why, next).with_aws_code(Some(code.clone()), id))
         };
-        let or = |text: &str| if message.is_empty() { text.to_owned() } else { lowered(&message) };
+        let or = |text: &str| if message.is_empty() { text.to_owned() } else { lowercase_sentence(&message) };
         match (parts.status.as_u16(), code.as_str()) {
             (_, "SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests")
             | (429 | 503, _) => Self::Throttled,
@@ -57,39 +57,39 @@ impl Refusal {
                 Self::Expired
             }
             (_, "RequestTimeTooSkewed" | "RequestExpired") => failed(
-                Kind::Other,
+                FailureKind::Other,
                 "this machine's clock".to_owned(),
                 "S3 refuses requests that are more than 15 minutes off",
                 "set the clock (timedatectl set-ntp true), then run the same command: it goes on where it was".to_owned(),
             ),
             (_, "SignatureDoesNotMatch") => failed(
-                Kind::Credentials,
+                FailureKind::Credentials,
                 "the secret access key".to_owned(),
                 "S3 says that requests are signed with another one",
                 "correct the secret access key, then run the same command: it goes on where it was".to_owned(),
             ),
             (_, "NoSuchBucket") => failed(
-                Kind::Missing,
+                FailureKind::Missing,
                 format!("bucket {bucket}"),
                 "it is not there (any more)",
                 "name the bucket with --bucket, or restore it and run the same command: it goes on where it was".to_owned(),
             ),
             (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect") | (301 | 307, _) => {
-                let region = header("x-amz-bucket-region").or_else(|| element(&text, "Region"));
+                let region = header("x-amz-bucket-region").or_else(|| find_element_text(&text, "Region"));
                 failed(
-                    Kind::Other,
+                    FailureKind::Other,
                     format!("bucket {bucket}"),
                     &region.as_ref().map_or("it is in another region".to_owned(), |at| format!("it is in {at}")),
                     format!("give --region {}", region.as_deref().unwrap_or("of the bucket")),
                 )
             }
             (_, "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload") => Self::Gone,
-            (412, _) | (409, "ConditionalRequestConflict" | "OperationAborted") => Self::Overtaken,
+            (412, _) | (409, "ConditionalRequestConflict" | "OperationAborted") => Self::ObjectChanged,
             (_, "InternalError" | "RequestTimeout" | "OperationTimedOut") | (500..=599, _) => {
                 Self::Broken(format!("{} {code} {}", parts.status.as_u16(), or("S3's own error")))
             }
             (_, "AccessDenied" | "AllAccessDisabled" | "AccountProblem") => Self::Denied(or("access denied")),
-            (_, "") => Self::Unsaid(parts.status),
+            (_, "") => Self::Unexplained(parts.status),
             (200, _) => Self::Broken(format!("200 with {code}: {}", or("an error in the reply"))),
             _ => Self::Unfit { message: or(&code), code },
         }
@@ -97,7 +97,7 @@ impl Refusal {
 }
 
 /// S3's sentence as a lower-case fragment without a full stop.
-fn lowered(message: &str) -> String {
+fn lowercase_sentence(message: &str) -> String {
     let mut letters = message.trim().trim_end_matches('.').chars();
     let first = letters.next().map(|first| first.to_ascii_lowercase());
     first.into_iter().chain(letters).collect()
@@ -107,12 +107,12 @@ fn lowered(message: &str) -> String {
 mod tests {
     use super::*;
 
-    fn read(status: u16, body: &str) -> Refusal {
+    fn error_from_reply(status: u16, body: &str) -> S3Error {
         let (parts, ()) = http::Response::builder().status(status).body(()).unwrap().into_parts();
-        Refusal::read("b", &parts, &Bytes::copy_from_slice(body.as_bytes()))
+        S3Error::from_reply("b", &parts, &Bytes::copy_from_slice(body.as_bytes()))
     }
 
-    fn error(code: &str) -> String {
+    fn render_error_xml(code: &str) -> String {
         format!(
             "<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>A &lt;thing&gt;.</Message></Error>"
         )
@@ -120,21 +120,40 @@ mod tests {
 
     #[test]
     fn each_refusal_is_sorted_by_what_comes_next() {
-        assert!(matches!(read(503, &error("SlowDown")), Refusal::Throttled));
-        assert!(matches!(read(503, ""), Refusal::Throttled), "a HEAD's");
-        assert!(matches!(read(200, &error("SlowDown")), Refusal::Throttled), "inside a 200");
-        assert!(matches!(read(200, &error("InternalError")), Refusal::Broken(_)), "inside a 200");
-        assert!(matches!(read(500, ""), Refusal::Broken(_)));
-        assert!(matches!(read(404, ""), Refusal::Unsaid(_)), "a HEAD's: the object's, or the bucket's");
-        assert!(matches!(read(404, &error("NoSuchKey")), Refusal::Gone));
-        assert!(matches!(read(412, &error("PreconditionFailed")), Refusal::Overtaken));
-        assert!(matches!(read(409, &error("ConditionalRequestConflict")), Refusal::Overtaken));
-        assert!(matches!(read(400, &error("ExpiredToken")), Refusal::Expired));
-        assert!(matches!(read(403, &error("AccessDenied")), Refusal::Denied(why) if why == "a <thing>"));
-        assert!(matches!(read(403, ""), Refusal::Unsaid(_)));
-        assert!(matches!(read(400, &error("InvalidRequest")), Refusal::Unfit { .. }));
+        assert!(matches!(error_from_reply(503, &render_error_xml("SlowDown")), S3Error::Throttled));
+        assert!(matches!(error_from_reply(503, ""), S3Error::Throttled), "a HEAD's");
+        assert!(
+            matches!(error_from_reply(200, &render_error_xml("SlowDown")), S3Error::Throttled),
+            "inside a 200"
+        );
+        assert!(
+            matches!(error_from_reply(200, &render_error_xml("InternalError")), S3Error::Broken(_)),
+            "inside a 200"
+        );
+        assert!(matches!(error_from_reply(500, ""), S3Error::Broken(_)));
+        assert!(
+            matches!(error_from_reply(404, ""), S3Error::Unexplained(_)),
+            "a HEAD's: the object's, or the bucket's"
+        );
+        assert!(matches!(error_from_reply(404, &render_error_xml("NoSuchKey")), S3Error::Gone));
+        assert!(matches!(
+            error_from_reply(412, &render_error_xml("PreconditionFailed")),
+            S3Error::ObjectChanged
+        ));
+        assert!(matches!(
+            error_from_reply(409, &render_error_xml("ConditionalRequestConflict")),
+            S3Error::ObjectChanged
+        ));
+        assert!(matches!(error_from_reply(400, &render_error_xml("ExpiredToken")), S3Error::Expired));
+        assert!(
+            matches!(error_from_reply(403, &render_error_xml("AccessDenied")), S3Error::Denied(why) if why == "a <thing>")
+        );
+        assert!(matches!(error_from_reply(403, ""), S3Error::Unexplained(_)));
+        assert!(matches!(error_from_reply(400, &render_error_xml("InvalidRequest")), S3Error::Unfit { .. }));
         for code in ["NoSuchBucket", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "PermanentRedirect"] {
-            let Refusal::Fatal(failure) = read(403, &error(code)) else { panic!("{code}") };
+            let S3Error::Fatal(failure) = error_from_reply(403, &render_error_xml(code)) else {
+                panic!("{code}")
+            };
             assert!(!failure.next.is_empty() && failure.code.as_deref() == Some(code));
         }
     }

@@ -15,35 +15,35 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, response::Parts};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-use super::sign::Headers;
+use super::sign::HeaderList;
 
 /// More than any head that S3 sends: of 8 KiB of attributes, or 2 KiB of user metadata.
-const HEAD: usize = 64 << 10;
+const REPLY_HEAD_MAX_BYTES: usize = 64 << 10;
 /// More than a listing of a thousand of the longest keys.
-const BODY: usize = 64 << 20;
+const REPLY_BODY_MAX_BYTES: usize = 64 << 20;
 /// Headers of a reply at most.
-const NAMES: usize = 128;
+const REPLY_HEADERS_MAX: usize = 128;
 /// Read at once.
-const CHUNK: usize = 16 << 10;
+const READ_CHUNK_BYTES: usize = 16 << 10;
 
 /// Where a request goes over: TCP, or TLS on it.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait TcpOrTlsStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> TcpOrTlsStream for S {}
 
 /// A reply, and whether the stream can carry another request.
-pub struct Reply {
+pub struct HttpReply {
     pub parts: Parts,
     pub body: Bytes,
     pub reusable: bool,
 }
 
-fn wrong(why: &str) -> io::Error {
+fn invalid_reply_error(why: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, why)
 }
 
 /// The request as it goes over the wire.
-fn written(method: &Method, target: &str, headers: &Headers, body: &[u8]) -> Vec<u8> {
+fn render_request(method: &Method, target: &str, headers: &HeaderList, body: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(1536 + body.len());
     for part in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
         text.extend_from_slice(part.as_bytes());
@@ -63,74 +63,76 @@ fn written(method: &Method, target: &str, headers: &Headers, body: &[u8]) -> Vec
 }
 
 /// Sends, and reads the reply to its end.
-pub async fn exchange(
-    stream: &mut dyn Stream,
+pub async fn send_and_read_reply(
+    stream: &mut dyn TcpOrTlsStream,
     method: &Method,
     target: &str,
-    headers: Headers,
+    headers: HeaderList,
     body: Bytes,
-) -> io::Result<Reply> {
+) -> io::Result<HttpReply> {
     {
-        let text = written(method, target, &headers, &body);
+        let text = render_request(method, target, &headers, &body);
         drop((headers, body));
         stream.write_all(&text).await?;
         stream.flush().await?;
     }
     let mut got = Vec::new();
     let parts = loop {
-        if let Some(parts) = head(&mut got)? {
+        if let Some(parts) = take_reply_head(&mut got)? {
             // 100 Continue and its like announce the reply, and aren't it.
             if !parts.status.is_informational() {
                 break parts;
             }
             continue;
         }
-        if got.len() > HEAD {
-            return Err(wrong("the reply's head doesn't end"));
+        if got.len() > REPLY_HEAD_MAX_BYTES {
+            return Err(invalid_reply_error("the reply's head doesn't end"));
         }
-        more(stream, &mut got).await?;
+        read_more(stream, &mut got).await?;
     };
-    let keeps = parts.version == Version::HTTP_11 && !says(&parts.headers, &header::CONNECTION, "close");
+    let keeps =
+        parts.version == Version::HTTP_11 && !has_header_word(&parts.headers, &header::CONNECTION, "close");
     let bare = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let mut reusable = keeps;
     let body = if *method == Method::HEAD || bare {
         Vec::new()
-    } else if says(&parts.headers, &header::TRANSFER_ENCODING, "chunked") {
-        chunked(stream, &mut got).await?
+    } else if has_header_word(&parts.headers, &header::TRANSFER_ENCODING, "chunked") {
+        read_chunked_body(stream, &mut got).await?
     } else if let Some(length) = parts.headers.get(header::CONTENT_LENGTH) {
         let length = length.to_str().ok().and_then(|text| text.parse().ok());
-        let length: usize =
-            length.filter(|length| *length <= BODY).ok_or_else(|| wrong("a length that can't be"))?;
+        let length: usize = length
+            .filter(|length| *length <= REPLY_BODY_MAX_BYTES)
+            .ok_or_else(|| invalid_reply_error("a length that can't be"))?;
         while got.len() < length {
-            more(stream, &mut got).await?;
+            read_more(stream, &mut got).await?;
         }
         let rest = got.split_off(length);
         std::mem::replace(&mut got, rest)
     } else {
         reusable = false;
-        to_the_end(stream, &mut got).await?;
+        read_until_closed(stream, &mut got).await?;
         std::mem::take(&mut got)
     };
     // What nobody asked for belongs to no request that follows.
     reusable &= got.is_empty();
-    Ok(Reply { parts, body: body.into(), reusable })
+    Ok(HttpReply { parts, body: body.into(), reusable })
 }
 
 /// Whether nothing has come over an idle stream, not even its end.
-pub fn idle(stream: &mut dyn Stream) -> bool {
+pub fn is_idle(stream: &mut dyn TcpOrTlsStream) -> bool {
     let mut byte = [MaybeUninit::uninit(); 1];
     let mut context = Context::from_waker(Waker::noop());
     Pin::new(stream).poll_read(&mut context, &mut ReadBuf::uninit(&mut byte)).is_pending()
 }
 
 /// Takes the reply's head from what came; none where it isn't whole yet. Its values stay where they are.
-fn head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
-    let mut names = [MaybeUninit::uninit(); NAMES];
-    let httparse::Status::Complete(length) = parsed(got, &mut names)?.1 else { return Ok(None) };
+fn take_reply_head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
+    let mut names = [MaybeUninit::uninit(); REPLY_HEADERS_MAX];
+    let httparse::Status::Complete(length) = parse_reply_head(got, &mut names)?.1 else { return Ok(None) };
     let rest = got.split_off(length);
     let text = Bytes::from(std::mem::replace(got, rest));
-    let mut names = [MaybeUninit::uninit(); NAMES];
-    let (reply, _) = parsed(&text, &mut names)?;
+    let mut names = [MaybeUninit::uninit(); REPLY_HEADERS_MAX];
+    let (reply, _) = parse_reply_head(&text, &mut names)?;
     let mut headers = HeaderMap::with_capacity(reply.headers.len());
     for header in reply.headers.iter() {
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(io::Error::other)?;
@@ -144,40 +146,40 @@ fn head(got: &mut Vec<u8>) -> io::Result<Option<Parts>> {
     Ok(Some(parts))
 }
 
-fn parsed<'h, 't>(
+fn parse_reply_head<'h, 't>(
     text: &'t [u8],
     names: &'h mut [MaybeUninit<httparse::Header<'t>>],
 ) -> io::Result<(httparse::Response<'h, 't>, httparse::Status<usize>)> {
     let mut reply = httparse::Response::new(&mut []);
     let read = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut reply, text, names);
-    Ok((reply, read.map_err(|error| wrong(&error.to_string()))?))
+    Ok((reply, read.map_err(|error| invalid_reply_error(&error.to_string()))?))
 }
 
-fn says(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+fn has_header_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let mut words = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     words.any(|value| value.split(',').any(|one| one.trim().eq_ignore_ascii_case(word)))
 }
 
 /// Reads what there is, at least a byte.
-async fn more(stream: &mut dyn Stream, got: &mut Vec<u8>) -> io::Result<()> {
-    if some(stream, got).await? == 0 {
+async fn read_more(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
+    if read_available(stream, got).await? == 0 {
         return Err(io::Error::new(ErrorKind::UnexpectedEof, "closed before the reply's end"));
     }
     Ok(())
 }
 
-async fn to_the_end(stream: &mut dyn Stream, got: &mut Vec<u8>) -> io::Result<()> {
-    while some(stream, got).await? > 0 {
-        if got.len() > BODY {
-            return Err(wrong("a reply without an end"));
+async fn read_until_closed(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<()> {
+    while read_available(stream, got).await? > 0 {
+        if got.len() > REPLY_BODY_MAX_BYTES {
+            return Err(invalid_reply_error("a reply without an end"));
         }
     }
     Ok(())
 }
 
-async fn some(stream: &mut dyn Stream, got: &mut Vec<u8>) -> io::Result<usize> {
+async fn read_available(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<usize> {
     poll_fn(|context| {
-        let mut chunk = [MaybeUninit::uninit(); CHUNK];
+        let mut chunk = [MaybeUninit::uninit(); READ_CHUNK_BYTES];
         let mut chunk = ReadBuf::uninit(&mut chunk);
         match Pin::new(&mut *stream).poll_read(context, &mut chunk) {
             Poll::Ready(Ok(())) => {
@@ -192,44 +194,44 @@ async fn some(stream: &mut dyn Stream, got: &mut Vec<u8>) -> io::Result<usize> {
 }
 
 /// A body in chunks, its trailers passed over; what follows it stays in `got`.
-async fn chunked(stream: &mut dyn Stream, got: &mut Vec<u8>) -> io::Result<Vec<u8>> {
+async fn read_chunked_body(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let line = line(stream, got).await?;
+        let line = read_line(stream, got).await?;
         let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
         let size =
             std::str::from_utf8(digits).ok().and_then(|text| usize::from_str_radix(text.trim(), 16).ok());
-        let size = size.ok_or_else(|| wrong("a chunk without a size"))?;
+        let size = size.ok_or_else(|| invalid_reply_error("a chunk without a size"))?;
         if size == 0 {
-            while !self::line(stream, got).await?.is_empty() {}
+            while !self::read_line(stream, got).await?.is_empty() {}
             return Ok(body);
         }
-        if size > BODY - body.len() {
-            return Err(wrong("a reply without an end"));
+        if size > REPLY_BODY_MAX_BYTES - body.len() {
+            return Err(invalid_reply_error("a reply without an end"));
         }
         while got.len() < size + 2 {
-            more(stream, got).await?;
+            read_more(stream, got).await?;
         }
         body.extend_from_slice(&got[..size]);
         if &got[size..size + 2] != b"\r\n" {
-            return Err(wrong("a chunk that is longer than it says"));
+            return Err(invalid_reply_error("a chunk that is longer than it says"));
         }
         got.drain(..size + 2);
     }
 }
 
 /// The next line, without its end.
-async fn line(stream: &mut dyn Stream, got: &mut Vec<u8>) -> io::Result<Vec<u8>> {
+async fn read_line(stream: &mut dyn TcpOrTlsStream, got: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     loop {
         if let Some(end) = got.windows(2).position(|pair| pair == b"\r\n") {
             let mut line: Vec<u8> = got.drain(..end + 2).collect();
             line.truncate(end);
             return Ok(line);
         }
-        if got.len() > HEAD {
-            return Err(wrong("a line without an end"));
+        if got.len() > REPLY_HEAD_MAX_BYTES {
+            return Err(invalid_reply_error("a line without an end"));
         }
-        more(stream, got).await?;
+        read_more(stream, got).await?;
     }
 }
 
@@ -240,7 +242,7 @@ mod tests {
     use super::*;
 
     /// What is made of `reply`, which comes in pieces of `piece` bytes, and then nothing more.
-    async fn read(
+    async fn read_reply_in_pieces(
         method: Method,
         reply: &[u8],
         piece: usize,
@@ -259,7 +261,7 @@ mod tests {
             (!closes).then_some(theirs)
         };
         let headers = vec![(header::HOST, HeaderValue::from_static("h"))];
-        let asking = exchange(&mut ours, &method, "/b/k", headers, Bytes::new());
+        let asking = send_and_read_reply(&mut ours, &method, "/b/k", headers, Bytes::new());
         let (reply, _open) = tokio::join!(asking, server);
         let reply = reply?;
         Ok((reply.parts.status.as_u16(), String::from_utf8(reply.body.to_vec()).unwrap(), reply.reusable))
@@ -305,18 +307,20 @@ mod tests {
         ];
         for (method, reply, expected) in table {
             for piece in [1, 2, 7, 1000] {
-                let read = read(method.clone(), reply.as_bytes(), piece, false).await.unwrap();
+                let read =
+                    read_reply_in_pieces(method.clone(), reply.as_bytes(), piece, false).await.unwrap();
                 assert_eq!(read, expected, "{reply:?} in pieces of {piece}");
             }
         }
-        let unframed = read(Method::GET, b"HTTP/1.1 200 OK\r\n\r\nall of it", 3, true).await.unwrap();
+        let unframed =
+            read_reply_in_pieces(Method::GET, b"HTTP/1.1 200 OK\r\n\r\nall of it", 3, true).await.unwrap();
         assert_eq!(unframed, (200, "all of it".to_owned(), false));
     }
 
     #[tokio::test]
     async fn what_nobody_asked_for_ends_the_stream() {
         let twice = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n\r\n";
-        assert!(!read(Method::GET, twice, 1000, false).await.unwrap().2);
+        assert!(!read_reply_in_pieces(Method::GET, twice, 1000, false).await.unwrap().2);
     }
 
     #[tokio::test]
@@ -331,15 +335,18 @@ mod tests {
             "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999\r\n\r\n",
             "SSH-2.0-OpenSSH_9.2\r\n",
         ] {
-            assert!(read(Method::GET, reply.as_bytes(), 1000, true).await.is_err(), "{reply:?}");
+            assert!(
+                read_reply_in_pieces(Method::GET, reply.as_bytes(), 1000, true).await.is_err(),
+                "{reply:?}"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_stream_that_was_closed_is_seen_to_be() {
         let (mut ours, theirs) = tokio::io::duplex(64);
-        assert!(idle(&mut ours));
+        assert!(is_idle(&mut ours));
         drop(theirs);
-        assert!(!idle(&mut ours));
+        assert!(!is_idle(&mut ours));
     }
 }

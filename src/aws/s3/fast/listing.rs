@@ -9,7 +9,7 @@ use quick_xml::{Reader, events::Event};
 
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct ObjectListingEntry {
     pub key: String,
     pub size: u64,
     pub storage_class: StorageClass,
@@ -27,7 +27,7 @@ pub enum StorageClass {
 }
 
 impl StorageClass {
-    pub fn parse(name: &str) -> Self {
+    pub fn from_name(name: &str) -> Self {
         match name {
             "GLACIER" | "DEEP_ARCHIVE" => Self::Archived,
             "STANDARD_IA" | "ONEZONE_IA" | "GLACIER_IR" | "INTELLIGENT_TIERING" => Self::Cool,
@@ -37,19 +37,19 @@ impl StorageClass {
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    pub entries: Vec<Entry>,
+pub struct ObjectListingPage {
+    pub entries: Vec<ObjectListingEntry>,
     pub prefixes: Vec<String>,
     /// Whether keys follow after this page's last one.
     pub more: bool,
 }
 
-impl Page {
+impl ObjectListingPage {
     /// The reason why it can't be read, where it can't.
-    pub fn parse(body: &[u8]) -> Result<Self, String> {
+    pub fn from_xml(body: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
         let mut reader = Reader::from_str(text);
-        let (mut page, mut entry, mut whole) = (Self::default(), None::<Entry>, false);
+        let (mut page, mut entry, mut whole) = (Self::default(), None::<ObjectListingEntry>, false);
         let (mut in_prefixes, mut encoded) = (false, false);
         loop {
             match reader.read_event().map_err(|error| error.to_string())? {
@@ -57,7 +57,7 @@ impl Page {
                     let name = tag.name();
                     match name.as_ref() {
                         b"Contents" => {
-                            entry = Some(Entry {
+                            entry = Some(ObjectListingEntry {
                                 key: String::new(),
                                 size: 0,
                                 storage_class: StorageClass::default(),
@@ -73,7 +73,7 @@ impl Page {
                                     entry.size = value.parse().map_err(|_| format!("a size of {value}"))?;
                                 }
                                 (b"StorageClass", Some(entry)) => {
-                                    entry.storage_class = StorageClass::parse(&value);
+                                    entry.storage_class = StorageClass::from_name(&value);
                                 }
                                 (b"Prefix", None) if in_prefixes => page.prefixes.push(value.into_owned()),
                                 (b"IsTruncated", None) => page.more = value == "true",
@@ -99,13 +99,13 @@ impl Page {
         }
         let keys = page.entries.iter_mut().map(|entry| &mut entry.key);
         for key in keys.chain(&mut page.prefixes) {
-            *key = plain(key, encoded)?;
+            *key = decode_key(key, encoded)?;
         }
         Ok(page)
     }
 }
 
-fn plain(key: &str, encoded: bool) -> Result<String, String> {
+fn decode_key(key: &str, encoded: bool) -> Result<String, String> {
     let text = quick_xml::escape::unescape(key).map_err(|error| error.to_string())?;
     if !encoded || !text.contains(['%', '+']) {
         return Ok(text.into_owned());
@@ -127,10 +127,14 @@ mod tests {
             <Contents><Key>7/8/a%2Bb+c%25%C3%A4&amp;</Key><Size>12</Size><StorageClass>GLACIER</StorageClass></Contents>\
             <Contents><Key>7/8/plain</Key><Size>0</Size></Contents>\
             <CommonPrefixes><Prefix>7/9/</Prefix></CommonPrefixes></ListBucketResult>";
-        let page = Page::parse(body.as_bytes()).unwrap();
+        let page = ObjectListingPage::from_xml(body.as_bytes()).unwrap();
         assert_eq!(
             page.entries[0],
-            Entry { key: "7/8/a+b c%ä&".into(), size: 12, storage_class: StorageClass::Archived }
+            ObjectListingEntry {
+                key: "7/8/a+b c%ä&".into(),
+                size: 12,
+                storage_class: StorageClass::Archived
+            }
         );
         assert_eq!(page.entries[1].key, "7/8/plain");
         assert_eq!((page.prefixes, page.more), (vec!["7/9/".to_owned()], true));
@@ -139,12 +143,12 @@ mod tests {
     #[test]
     fn keys_that_were_not_encoded_are_taken_as_they_are() {
         let body = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>7/8/a+b%20&lt;</Key><Size>1</Size></Contents></ListBucketResult>";
-        assert_eq!(Page::parse(body.as_bytes()).unwrap().entries[0].key, "7/8/a+b%20<");
+        assert_eq!(ObjectListingPage::from_xml(body.as_bytes()).unwrap().entries[0].key, "7/8/a+b%20<");
     }
 
     #[test]
     fn half_a_page_is_no_page() {
-        assert!(Page::parse(b"<ListBucketResult><IsTruncated>false</IsTruncated>").is_err());
-        assert!(Page::parse(b"").is_err());
+        assert!(ObjectListingPage::from_xml(b"<ListBucketResult><IsTruncated>false</IsTruncated>").is_err());
+        assert!(ObjectListingPage::from_xml(b"").is_err());
     }
 }

@@ -9,21 +9,29 @@ use bytes::Bytes;
 use http::{HeaderValue, Method};
 use percent_encoding::utf8_percent_encode;
 
-use super::{Charge, Head, Objects, QUERY, Refusal, error::element, header, sign::Headers, told};
+use super::{
+    ObjectAttributes, QUERY_ENCODE_SET, S3Error, S3ObjectClient, S3RequestClass, check_result_element,
+    error::find_element_text, sign::HeaderList, static_header,
+};
 
 /// A part's size at least; S3 takes 10,000 parts.
-const PART: u64 = 512 << 20;
-const PARTS: u64 = 10_000;
+const PART_MIN_BYTES: u64 = 512 << 20;
+const PARTS_MAX: u64 = 10_000;
 
 /// The parts of an object of `size` bytes: first and last byte of each.
-pub fn parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
-    let part = PART.max(size.div_ceil(PARTS));
+pub fn split_into_parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
+    let part = PART_MIN_BYTES.max(size.div_ceil(PARTS_MAX));
     (0..size.div_ceil(part)).map(move |index| (index * part, ((index + 1) * part).min(size) - 1))
 }
 
-impl Objects {
+impl S3ObjectClient {
     /// Begins a copy in parts: the upload's id.
-    pub async fn begin_parts(&self, key: &str, head: &Head, attributes: &Headers) -> Result<String, Refusal> {
+    pub async fn create_multipart_upload(
+        &self,
+        key: &str,
+        head: &ObjectAttributes,
+        attributes: &HeaderList,
+    ) -> Result<String, S3Error> {
         let mut headers = attributes.clone();
         if let (Some(kind), Some(algorithm)) =
             (head.headers.get("x-amz-checksum-type"), head.checksum_algorithm())
@@ -34,29 +42,46 @@ impl Objects {
             } else {
                 kind.clone()
             };
-            headers.push(header("x-amz-checksum-type", kind));
+            headers.push(static_header("x-amz-checksum-type", kind));
         }
         // HEAD counts them only for who may read them: asked for always, so that who may not is told, and loses none.
-        let tags = self.tags(key).await?;
+        let tags = self.read_tagging_header(key).await?;
         if !tags.is_empty() {
-            headers.push(header("x-amz-tagging", tags));
+            headers.push(static_header("x-amz-tagging", tags));
         }
-        let reply =
-            self.send(Charge::Copy, Method::POST, &self.path(key), "uploads=", headers, Bytes::new()).await?;
-        element(&String::from_utf8_lossy(&reply.body), "UploadId")
-            .ok_or_else(|| Refusal::Broken("an upload without an id".to_owned()))
+        let reply = self
+            .send_request(
+                S3RequestClass::Copy,
+                Method::POST,
+                &self.object_path(key),
+                "uploads=",
+                headers,
+                Bytes::new(),
+            )
+            .await?;
+        find_element_text(&String::from_utf8_lossy(&reply.body), "UploadId")
+            .ok_or_else(|| S3Error::Broken("an upload without an id".to_owned()))
     }
 
     /// The object's tags as a header says them: `a=1&b=2`.
-    async fn tags(&self, key: &str) -> Result<HeaderValue, Refusal> {
+    async fn read_tagging_header(&self, key: &str) -> Result<HeaderValue, S3Error> {
         let reply = self
-            .send(Charge::Other, Method::GET, &self.path(key), "tagging=", Headers::new(), Bytes::new())
+            .send_request(
+                S3RequestClass::Other,
+                Method::GET,
+                &self.object_path(key),
+                "tagging=",
+                HeaderList::new(),
+                Bytes::new(),
+            )
             .await?;
         let body = String::from_utf8_lossy(&reply.body);
         let mut said = String::new();
         for tag in body.split("<Tag>").skip(1) {
-            let encoded =
-                |name| utf8_percent_encode(&element(tag, name).unwrap_or_default(), QUERY).to_string();
+            let encoded = |name| {
+                utf8_percent_encode(&find_element_text(tag, name).unwrap_or_default(), QUERY_ENCODE_SET)
+                    .to_string()
+            };
             let _ = write!(
                 said,
                 "{}{}={}",
@@ -66,58 +91,73 @@ impl Objects {
             );
         }
         HeaderValue::from_str(&said)
-            .map_err(|error| Refusal::Unfit { code: "tags".to_owned(), message: error.to_string() })
+            .map_err(|error| S3Error::Unfit { code: "tags".to_owned(), message: error.to_string() })
     }
 
     /// Completes a copy of which every part is done. What fails leaves the upload for [`Self::abort_parts`].
-    pub async fn complete_parts(
+    pub async fn complete_multipart_upload(
         &self,
         key: &str,
-        head: &Head,
+        head: &ObjectAttributes,
         upload: &str,
         done: &[String],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), S3Error> {
         let body = format!(
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{}</CompleteMultipartUpload>",
             done.concat()
         );
-        let query = format!("uploadId={}", utf8_percent_encode(upload, QUERY));
+        let query = format!("uploadId={}", utf8_percent_encode(upload, QUERY_ENCODE_SET));
         let condition = vec![(http::header::IF_MATCH, head.etag.clone())];
         let reply = self
-            .send(Charge::Copy, Method::POST, &self.path(key), &query, condition, Bytes::from(body))
+            .send_request(
+                S3RequestClass::Copy,
+                Method::POST,
+                &self.object_path(key),
+                &query,
+                condition,
+                Bytes::from(body),
+            )
             .await?;
-        told(&reply, b"CompleteMultipartUploadResult")
+        check_result_element(&reply, b"CompleteMultipartUploadResult")
     }
 
     /// One part: its line in the completion.
     pub async fn copy_part(
         &self,
         key: &str,
-        head: &Head,
+        head: &ObjectAttributes,
         upload: &str,
         number: usize,
         (first, last): (u64, u64),
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, S3Error> {
         let range = HeaderValue::from_str(&format!("bytes={first}-{last}")).expect("digits");
         let headers = vec![
-            header("x-amz-copy-source", self.source(key)?),
-            header("x-amz-copy-source-if-match", head.etag.clone()),
-            header("x-amz-copy-source-range", range),
+            static_header("x-amz-copy-source", self.copy_source_header(key)?),
+            static_header("x-amz-copy-source-if-match", head.etag.clone()),
+            static_header("x-amz-copy-source-range", range),
         ];
-        let query = format!("partNumber={number}&uploadId={}", utf8_percent_encode(upload, QUERY));
-        let reply =
-            self.send(Charge::Copy, Method::PUT, &self.path(key), &query, headers, Bytes::new()).await?;
-        told(&reply, b"CopyPartResult")?;
+        let query = format!("partNumber={number}&uploadId={}", utf8_percent_encode(upload, QUERY_ENCODE_SET));
+        let reply = self
+            .send_request(
+                S3RequestClass::Copy,
+                Method::PUT,
+                &self.object_path(key),
+                &query,
+                headers,
+                Bytes::new(),
+            )
+            .await?;
+        check_result_element(&reply, b"CopyPartResult")?;
         let body = String::from_utf8_lossy(&reply.body);
-        let etag =
-            element(&body, "ETag").ok_or_else(|| Refusal::Broken("a part without an ETag".to_owned()))?;
+        let etag = find_element_text(&body, "ETag")
+            .ok_or_else(|| S3Error::Broken("a part without an ETag".to_owned()))?;
         let mut line = format!(
             "<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag>",
             quick_xml::escape::escape(&etag)
         );
         if let Some(algorithm) = head.checksum_algorithm() {
             let name = format!("Checksum{algorithm}");
-            if let Some(value) = element(&body, &name) {
+            if let Some(value) = find_element_text(&body, &name) {
                 let _ = write!(line, "<{name}>{value}</{name}>");
             }
         }
@@ -126,13 +166,20 @@ impl Objects {
     }
 
     /// Drops what was begun; that it is gone already is as good.
-    pub async fn abort_parts(&self, key: &str, upload: &str) -> Result<(), Refusal> {
-        let query = format!("uploadId={}", utf8_percent_encode(upload, QUERY));
+    pub async fn abort_multipart_upload(&self, key: &str, upload: &str) -> Result<(), S3Error> {
+        let query = format!("uploadId={}", utf8_percent_encode(upload, QUERY_ENCODE_SET));
         match self
-            .send(Charge::Other, Method::DELETE, &self.path(key), &query, Headers::new(), Bytes::new())
+            .send_request(
+                S3RequestClass::Other,
+                Method::DELETE,
+                &self.object_path(key),
+                &query,
+                HeaderList::new(),
+                Bytes::new(),
+            )
             .await
         {
-            Ok(_) | Err(Refusal::Gone) => Ok(()),
+            Ok(_) | Err(S3Error::Gone) => Ok(()),
             Err(refusal) => Err(refusal),
         }
     }
@@ -144,9 +191,15 @@ mod tests {
 
     #[test]
     fn parts_cover_every_byte_once_and_are_never_too_many() {
-        for size in [(5 << 30) + 1, 6 << 30, PART * PARTS, PART * PARTS + 1, 50_000_000_000_000] {
-            let all: Vec<_> = parts(size).collect();
-            assert!(all.len() as u64 <= PARTS, "{size}");
+        for size in [
+            (5 << 30) + 1,
+            6 << 30,
+            PART_MIN_BYTES * PARTS_MAX,
+            PART_MIN_BYTES * PARTS_MAX + 1,
+            50_000_000_000_000,
+        ] {
+            let all: Vec<_> = split_into_parts(size).collect();
+            assert!(all.len() as u64 <= PARTS_MAX, "{size}");
             assert_eq!((all[0].0, all[all.len() - 1].1), (0, size - 1));
             assert!(all.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));
             assert!(all.iter().all(|(first, last)| last - first < 5 << 30), "a part is at most 5 GB");

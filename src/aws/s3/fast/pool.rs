@@ -27,56 +27,56 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    Reply,
-    http1::{Stream, exchange, idle},
-    sign::Headers,
+    S3Reply,
+    http1::{TcpOrTlsStream, is_idle, send_and_read_reply},
+    sign::HeaderList,
 };
 
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Addresses are looked up again after this long: S3 moves its front ends all the time.
-const RESOLVED: Duration = Duration::from_secs(5);
+const DNS_CACHE_TTL: Duration = Duration::from_secs(5);
 
 /// Why no reply came.
 #[derive(Debug)]
-pub struct Broken(pub String);
+pub struct NoReplyReason(pub String);
 
-pub enum Transport {
-    Direct(Wire),
+pub enum S3Stream {
+    Direct(ConnectionPool),
     Plugged { connector: SharedHttpConnector, base: String },
 }
 
-fn late(limit: Duration) -> Broken {
-    Broken(format!("no reply within {} s", limit.as_secs()))
+fn timeout_reason(limit: Duration) -> NoReplyReason {
+    NoReplyReason(format!("no reply within {} s", limit.as_secs()))
 }
 
-impl Transport {
+impl S3Stream {
     /// One request and its reply, which must be there within `limit`.
-    pub async fn send(
+    pub async fn send_request(
         &self,
         method: Method,
         target: &str,
-        headers: Headers,
+        headers: HeaderList,
         body: Bytes,
         limit: Duration,
-    ) -> Result<Reply, Broken> {
+    ) -> Result<S3Reply, NoReplyReason> {
         match self {
-            Self::Direct(wire) => wire.send(&method, target, headers, body, limit).await,
+            Self::Direct(wire) => wire.send_request(&method, target, headers, body, limit).await,
             Self::Plugged { connector, base } => {
-                let reply = plugged(connector, format!("{base}{target}"), method, headers, body);
-                Box::pin(timeout(limit, reply)).await.unwrap_or_else(|_| Err(late(limit)))
+                let reply = send_by_connector(connector, format!("{base}{target}"), method, headers, body);
+                Box::pin(timeout(limit, reply)).await.unwrap_or_else(|_| Err(timeout_reason(limit)))
             }
         }
     }
 }
 
-async fn plugged(
+async fn send_by_connector(
     connector: &SharedHttpConnector,
     uri: String,
     method: Method,
-    headers: Headers,
+    headers: HeaderList,
     body: Bytes,
-) -> Result<Reply, Broken> {
-    let broken = |error: &dyn std::error::Error| Broken(error.to_string());
+) -> Result<S3Reply, NoReplyReason> {
+    let broken = |error: &dyn std::error::Error| NoReplyReason(error.to_string());
     let mut request = Request::new(SdkBody::from(body));
     *request.method_mut() = method;
     *request.uri_mut() = uri.parse().map_err(|error: http::uri::InvalidUri| broken(&error))?;
@@ -85,92 +85,96 @@ async fn plugged(
     let sent = Instant::now();
     let reply = connector.call(request).await.map_err(|error| broken(&error))?;
     let (parts, body) = reply.try_into_http1x().map_err(|error| broken(&error))?.into_parts();
-    let body = body.collect().await.map_err(|error| Broken(error.to_string()))?.to_bytes();
-    Ok(Reply { parts, body, took: sent.elapsed() })
+    let body = body.collect().await.map_err(|error| NoReplyReason(error.to_string()))?.to_bytes();
+    Ok(S3Reply { parts, body, took: sent.elapsed() })
 }
 
 /// A connection, with a clock of its own: setting that anew costs far less than a clock for each request.
-struct Connection {
-    stream: Box<dyn Stream>,
+struct PooledConnection {
+    stream: Box<dyn TcpOrTlsStream>,
     due: Pin<Box<Sleep>>,
 }
 
 /// The pool of connections to one host.
-pub struct Wire {
+pub struct ConnectionPool {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<PooledConnection>>,
     resolved: Mutex<Option<(Instant, Arc<[SocketAddr]>)>>,
 }
 
-impl Wire {
+impl ConnectionPool {
     pub fn new(host: &str, port: u16, tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>) -> Self {
         let tls = tls.map(|(config, name)| (TlsConnector::from(config), name));
         Self { host: host.to_owned(), port, tls, idle: Mutex::default(), resolved: Mutex::default() }
     }
 
-    async fn send(
+    async fn send_request(
         &self,
         method: &Method,
         target: &str,
-        headers: Headers,
+        headers: HeaderList,
         body: Bytes,
         limit: Duration,
-    ) -> Result<Reply, Broken> {
-        let mut connection = match self.kept() {
+    ) -> Result<S3Reply, NoReplyReason> {
+        let mut connection = match self.take_idle_connection() {
             Some(connection) => connection,
             // Rare, and large: not in the future of every request.
-            None => Box::pin(self.connect()).await?,
+            None => Box::pin(self.open_connection()).await?,
         };
         let sent = Instant::now();
         connection.due.as_mut().reset(sent + limit);
         let reply = tokio::select! {
             biased;
-            reply = exchange(&mut *connection.stream, method, target, headers, body) => reply,
-            () = connection.due.as_mut() => return Err(late(limit)),
+            reply = send_and_read_reply(&mut *connection.stream, method, target, headers, body) => reply,
+            () = connection.due.as_mut() => return Err(timeout_reason(limit)),
         };
-        let reply = reply.map_err(|error| Broken(format!("{}: {error}", self.host)))?;
+        let reply = reply.map_err(|error| NoReplyReason(format!("{}: {error}", self.host)))?;
         if reply.reusable {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
-        Ok(Reply { parts: reply.parts, body: reply.body, took: sent.elapsed() })
+        Ok(S3Reply { parts: reply.parts, body: reply.body, took: sent.elapsed() })
     }
 
     /// A connection that is open still.
-    fn kept(&self) -> Option<Connection> {
+    fn take_idle_connection(&self) -> Option<PooledConnection> {
         loop {
             let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if idle(&mut *connection.stream) {
+            if is_idle(&mut *connection.stream) {
                 return Some(connection);
             }
         }
     }
 
-    async fn connect(&self) -> Result<Connection, Broken> {
+    async fn open_connection(&self) -> Result<PooledConnection, NoReplyReason> {
         let connecting = async {
-            let addresses = self.addresses().await?;
+            let addresses = self.resolve_addresses().await?;
             let stream = TcpStream::connect(addresses[fastrand::usize(..addresses.len())]).await?;
             stream.set_nodelay(true)?;
             // The next request tells S3 that a reply came: a packet less for each.
             #[cfg(target_os = "linux")]
             stream.set_quickack(false)?;
-            let stream: Box<dyn Stream> = match &self.tls {
+            let stream: Box<dyn TcpOrTlsStream> = match &self.tls {
                 None => Box::new(stream),
                 Some((tls, name)) => Box::new(tls.connect(name.clone(), stream).await?),
             };
             Ok::<_, io::Error>(stream)
         };
-        match timeout(CONNECT, connecting).await {
-            Ok(Ok(stream)) => Ok(Connection { stream, due: Box::pin(sleep(CONNECT)) }),
-            Ok(Err(error)) => Err(Broken(format!("{}: {error}", self.host))),
-            Err(_) => Err(Broken(format!("{}: no connection within {} s", self.host, CONNECT.as_secs()))),
+        match timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(Ok(stream)) => Ok(PooledConnection { stream, due: Box::pin(sleep(CONNECT_TIMEOUT)) }),
+            Ok(Err(error)) => Err(NoReplyReason(format!("{}: {error}", self.host))),
+            Err(_) => Err(NoReplyReason(format!(
+                "{}: no connection within {} s",
+                self.host,
+                CONNECT_TIMEOUT.as_secs()
+            ))),
         }
     }
 
-    async fn addresses(&self) -> io::Result<Arc<[SocketAddr]>> {
+    async fn resolve_addresses(&self) -> io::Result<Arc<[SocketAddr]>> {
         let held = self.resolved.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, addresses)) = held.filter(|(at, _)| at.elapsed() < RESOLVED) {
+        if let Some((_, addresses)) = held.filter(|(at, _)| at.elapsed() < DNS_CACHE_TTL) {
             return Ok(addresses);
         }
         let addresses: Arc<[_]> = tokio::net::lookup_host((self.host.as_str(), self.port)).await?.collect();
@@ -195,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_without_a_reply_is_given_up_and_its_connection_with_it() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire = Wire::new("127.0.0.1", listener.local_addr().unwrap().port(), None);
+        let wire = ConnectionPool::new("127.0.0.1", listener.local_addr().unwrap().port(), None);
         let server = async {
             let (mut silent, _) = listener.accept().await.unwrap();
             let mut request = [0; 1024];
@@ -208,7 +212,13 @@ mod tests {
         };
         let asking = async {
             let ask = |limit| {
-                wire.send(&Method::GET, "/b", Headers::new(), Bytes::new(), Duration::from_millis(limit))
+                wire.send_request(
+                    &Method::GET,
+                    "/b",
+                    HeaderList::new(),
+                    Bytes::new(),
+                    Duration::from_millis(limit),
+                )
             };
             let broken = ask(50).await.err().unwrap();
             assert!(broken.0.contains("no reply within"), "{broken:?}");

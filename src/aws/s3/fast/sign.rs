@@ -16,32 +16,32 @@ use http::{HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::model::run::failure::{Failure, Kind};
+use crate::model::run::failure::{Failure, FailureKind};
 
 /// SHA-256 of nothing.
-const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const EMPTY_SHA256_HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// Credentials are asked for again this long before they expire.
-const AHEAD: Duration = Duration::from_mins(5);
+const RENEW_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 /// And where that fails, after this long again.
-const AGAIN: Duration = Duration::from_secs(10);
+const RENEW_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// Those who waited while it failed come this soon after it.
-const MOMENT: Duration = Duration::from_secs(1);
+const FAILURE_REUSE_WINDOW: Duration = Duration::from_secs(1);
 
 /// A request's headers, in any order; signing sorts them.
-pub type Headers = Vec<(HeaderName, HeaderValue)>;
+pub type HeaderList = Vec<(HeaderName, HeaderValue)>;
 
 #[derive(Debug)]
-pub struct Signer {
+pub struct SigningKeyProvider {
     region: String,
     provider: SharedCredentialsProvider,
     clock: SharedTimeSource,
-    keys: RwLock<Option<Arc<Keys>>>,
+    keys: RwLock<Option<Arc<SigningKeys>>>,
     /// Held by who asks; why it failed last: those that waited behind it needn't ask again.
     asking: tokio::sync::Mutex<Option<(Instant, Failure)>>,
 }
 
 /// The credentials of now, and the signing key of a day.
-pub struct Keys {
+pub struct SigningKeys {
     access: String,
     secret: zeroize::Zeroizing<String>,
     token: Option<HeaderValue>,
@@ -55,7 +55,7 @@ pub struct Keys {
     expires: Option<SystemTime>,
 }
 
-impl std::fmt::Debug for Keys {
+impl std::fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keys")
             .field("access", &self.access)
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-impl Signer {
+impl SigningKeyProvider {
     pub fn new(region: &str, provider: SharedCredentialsProvider, clock: SharedTimeSource) -> Self {
         Self {
             region: region.to_owned(),
@@ -75,37 +75,39 @@ impl Signer {
         }
     }
 
-    pub fn now(&self) -> SystemTime {
+    pub fn current_time(&self) -> SystemTime {
         self.clock.now()
     }
 
-    fn held(&self) -> Option<Arc<Keys>> {
+    fn cached_keys(&self) -> Option<Arc<SigningKeys>> {
         self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     /// The keys to sign with at `now`; asks for credentials where there are none yet, or the old ones expire soon.
-    pub async fn keys(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
-        if let Some(keys) = self.held().filter(|keys| keys.fresh(now)) {
+    pub async fn current_keys(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
+        if let Some(keys) = self.cached_keys().filter(|keys| keys.is_fresh(now)) {
             return Ok(keys);
         }
-        Box::pin(self.keys_anew(now)).await
+        Box::pin(self.refresh_keys(now)).await
     }
 
-    async fn keys_anew(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
+    async fn refresh_keys(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
         let mut failed = self.asking.lock().await;
-        let held = self.held();
+        let held = self.cached_keys();
         if let Some(keys) = &held {
-            if keys.fresh(now) {
+            if keys.is_fresh(now) {
                 return Ok(keys.clone());
             }
             if keys.renew.is_none_or(|renew| now < renew) {
-                return Ok(self.hold(keys.again(keys.renew, &self.region, now)));
+                return Ok(self.store_keys(keys.rederive_for_day(keys.renew, &self.region, now)));
             }
         }
-        let asked = self.ask(&mut failed, now).await;
+        let asked = self.request_keys(&mut failed, now).await;
         match held.filter(|keys| keys.expires.is_some_and(|at| now < at)) {
             // What AWS still takes is used while its source is out of order.
-            Some(keys) if asked.is_err() => Ok(self.hold(keys.again(Some(now + AGAIN), &self.region, now))),
+            Some(keys) if asked.is_err() => {
+                Ok(self.store_keys(keys.rederive_for_day(Some(now + RENEW_RETRY_DELAY), &self.region, now)))
+            }
             _ => asked,
         }
     }
@@ -114,16 +116,16 @@ impl Signer {
     ///
     /// # Errors
     /// Where the source of credentials has none but these.
-    pub async fn renew(&self, refused: &Keys) -> Result<(), Failure> {
+    pub async fn renew_refused_keys(&self, refused: &SigningKeys) -> Result<(), Failure> {
         let mut failed = self.asking.lock().await;
-        let same = |keys: &Keys| keys.access == refused.access && keys.token == refused.token;
-        if self.held().is_some_and(|keys| !same(&keys)) {
+        let same = |keys: &SigningKeys| keys.access == refused.access && keys.token == refused.token;
+        if self.cached_keys().is_some_and(|keys| !same(&keys)) {
             return Ok(());
         }
-        let keys = self.ask(&mut failed, self.now()).await?;
+        let keys = self.request_keys(&mut failed, self.current_time()).await?;
         if same(&keys) {
             let failure = Failure::new(
-                Kind::Credentials,
+                FailureKind::Credentials,
                 format!("access key {}", refused.access),
                 "S3 says that it expired or is unknown",
                 "sign in again (aws sso login, or new keys), then run the same command: it goes on where it was",
@@ -135,27 +137,27 @@ impl Signer {
     }
 
     /// Asks their source, unless that failed a moment ago.
-    async fn ask(
+    async fn request_keys(
         &self,
         failed: &mut Option<(Instant, Failure)>,
         now: SystemTime,
-    ) -> Result<Arc<Keys>, Failure> {
-        if let Some((at, failure)) = failed.as_mut().filter(|(at, _)| at.elapsed() < MOMENT) {
+    ) -> Result<Arc<SigningKeys>, Failure> {
+        if let Some((at, failure)) = failed.as_mut().filter(|(at, _)| at.elapsed() < FAILURE_REUSE_WINDOW) {
             // Each of a long line comes a moment after the one before it.
             *at = Instant::now();
             return Err(failure.clone());
         }
-        let asked = self.ask_source(now).await;
+        let asked = self.request_keys_from_source(now).await;
         *failed = asked.as_ref().err().map(|failure| (Instant::now(), failure.clone()));
         asked
     }
 
-    async fn ask_source(&self, now: SystemTime) -> Result<Arc<Keys>, Failure> {
+    async fn request_keys_from_source(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
         let given = self.provider.provide_credentials().await.map_err(|error| {
             let first: &dyn std::error::Error = &error;
             let last = std::iter::successors(Some(first), |error| error.source()).last();
             Failure::new(
-                Kind::Credentials,
+                FailureKind::Credentials,
                 "AWS credentials",
                 last.map_or_else(String::new, ToString::to_string),
                 "sign in again, or name a profile with --profile, then run the same command: it goes on where it was",
@@ -163,43 +165,44 @@ impl Signer {
         })?;
         let token = given.session_token().map(HeaderValue::from_str).transpose().map_err(|_| {
             Failure::new(
-                Kind::Credentials,
+                FailureKind::Credentials,
                 "AWS session token",
                 "it holds characters that no header can carry",
                 "sign in again",
             )
         })?;
         // A source that keeps giving the same short-lived credentials isn't asked for every request.
-        let renew = given.expiry().map(|at| (at - AHEAD).max(now + Duration::from_secs(10)));
+        let renew = given.expiry().map(|at| (at - RENEW_BEFORE_EXPIRY).max(now + Duration::from_secs(10)));
         let secret = given.secret_access_key();
-        let keys = Keys::derive(given.access_key_id(), secret, token, renew, &self.region, now);
-        Ok(self.hold(Keys { expires: given.expiry(), ..keys }))
+        let keys =
+            SigningKeys::derive_signing_keys(given.access_key_id(), secret, token, renew, &self.region, now);
+        Ok(self.store_keys(SigningKeys { expires: given.expiry(), ..keys }))
     }
 
-    fn hold(&self, keys: Keys) -> Arc<Keys> {
+    fn store_keys(&self, keys: SigningKeys) -> Arc<SigningKeys> {
         let keys = Arc::new(keys);
         *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(keys.clone());
         keys
     }
 }
 
-fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
+fn hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a MAC takes a key of any length");
     mac.update(text);
     mac.finalize().into_bytes().into()
 }
 
-fn seconds(now: SystemTime) -> u64 {
+fn unix_seconds(now: SystemTime) -> u64 {
     now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-fn day(now: SystemTime) -> u64 {
-    seconds(now) / 86_400
+fn unix_day(now: SystemTime) -> u64 {
+    unix_seconds(now) / 86_400
 }
 
 /// `20260131T235959Z`.
-pub fn stamp(now: SystemTime) -> String {
-    let at = time::OffsetDateTime::from(UNIX_EPOCH + Duration::from_secs(seconds(now)));
+pub fn render_amz_date(now: SystemTime) -> String {
+    let at = time::OffsetDateTime::from(UNIX_EPOCH + Duration::from_secs(unix_seconds(now)));
     format!(
         "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
         at.year(),
@@ -211,12 +214,12 @@ pub fn stamp(now: SystemTime) -> String {
     )
 }
 
-impl Keys {
-    fn fresh(&self, now: SystemTime) -> bool {
-        self.day == day(now) && self.renew.is_none_or(|renew| now < renew)
+impl SigningKeys {
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        self.day == unix_day(now) && self.renew.is_none_or(|renew| now < renew)
     }
 
-    fn derive(
+    fn derive_signing_keys(
         access: &str,
         secret: &str,
         token: Option<HeaderValue>,
@@ -224,16 +227,18 @@ impl Keys {
         region: &str,
         now: SystemTime,
     ) -> Self {
-        let date = &stamp(now)[..8];
+        let date = &render_amz_date(now)[..8];
         let seed = zeroize::Zeroizing::new(format!("AWS4{secret}"));
         let key = [region, "s3", "aws4_request"]
             .iter()
-            .fold(mac(seed.as_bytes(), date.as_bytes()), |key, part| mac(&key, part.as_bytes()));
+            .fold(hmac_sha256(seed.as_bytes(), date.as_bytes()), |key, part| {
+                hmac_sha256(&key, part.as_bytes())
+            });
         Self {
             access: access.to_owned(),
             secret: zeroize::Zeroizing::new(secret.to_owned()),
             token,
-            day: day(now),
+            day: unix_day(now),
             scope: format!("{date}/{region}/s3/aws4_request"),
             mac: Hmac::new_from_slice(&key).expect("a MAC takes a key of any length"),
             renew,
@@ -242,14 +247,15 @@ impl Keys {
     }
 
     /// The same for the day of `now`, until others are asked for at `renew`.
-    fn again(&self, renew: Option<SystemTime>, region: &str, now: SystemTime) -> Self {
-        let keys = Self::derive(&self.access, &self.secret, self.token.clone(), renew, region, now);
+    fn rederive_for_day(&self, renew: Option<SystemTime>, region: &str, now: SystemTime) -> Self {
+        let keys =
+            Self::derive_signing_keys(&self.access, &self.secret, self.token.clone(), renew, region, now);
         Self { expires: self.expires, ..keys }
     }
 
     /// [`stamp`] of a moment of this key's day, without the calendar.
-    fn stamp(&self, now: SystemTime) -> String {
-        let of_day = seconds(now) % 86_400;
+    fn render_same_day_amz_date(&self, now: SystemTime) -> String {
+        let of_day = unix_seconds(now) % 86_400;
         let mut stamp = String::with_capacity(16);
         stamp.push_str(&self.scope[..8]);
         stamp.push('T');
@@ -262,19 +268,19 @@ impl Keys {
 
     /// Adds what signs the request at `now`, the moment that the keys were asked for. `path` and `query` are as they go over the wire: encoded canonically, the query
     /// sorted by name, each name with its `=`.
-    pub fn sign(
+    pub fn sign_request(
         &self,
         now: SystemTime,
         method: &Method,
         path: &str,
         query: &str,
-        headers: &mut Headers,
+        headers: &mut HeaderList,
         body: &[u8],
     ) {
-        let stamp = self.stamp(now);
+        let stamp = self.render_same_day_amz_date(now);
         let hashed;
         let payload = if body.is_empty() {
-            EMPTY
+            EMPTY_SHA256_HEX
         } else {
             hashed = hex::encode(Sha256::digest(body));
             &hashed
@@ -283,7 +289,7 @@ impl Keys {
         headers.push((HeaderName::from_static("x-amz-date"), text(&stamp)));
         headers.push((
             HeaderName::from_static("x-amz-content-sha256"),
-            if body.is_empty() { HeaderValue::from_static(EMPTY) } else { text(payload) },
+            if body.is_empty() { HeaderValue::from_static(EMPTY_SHA256_HEX) } else { text(payload) },
         ));
         if let Some(token) = &self.token {
             headers.push((HeaderName::from_static("x-amz-security-token"), token.clone()));
@@ -299,7 +305,7 @@ impl Keys {
         for (name, value) in headers.iter() {
             canonical.extend_from_slice(name.as_str().as_bytes());
             canonical.push(b':');
-            trimmed(value.as_bytes(), &mut canonical);
+            push_trimmed(value.as_bytes(), &mut canonical);
             canonical.push(b'\n');
             if !signed.is_empty() {
                 signed.push(';');
@@ -339,7 +345,7 @@ impl Keys {
 }
 
 /// `value` without spaces around it, and with one space for several.
-fn trimmed(value: &[u8], into: &mut Vec<u8>) {
+fn push_trimmed(value: &[u8], into: &mut Vec<u8>) {
     let mut spaced = true;
     for &byte in value {
         let space = byte == b' ';

@@ -18,12 +18,13 @@ use aws_smithy_types::body::SdkBody;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::aws::s3::fast::Objects;
+use crate::aws::s3::fast::S3ObjectClient;
 
-pub const GRANTS: &str = "<Grant><Grantee><ID>me</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant>";
+pub const OWNER_GRANT_XML: &str =
+    "<Grant><Grantee><ID>me</ID></Grantee><Permission>FULL_CONTROL</Permission></Grant>";
 
 #[derive(Debug, Clone, Default)]
-pub struct Object {
+pub struct FakeObject {
     pub headers: HeaderMap,
     pub size: u64,
     pub etag: String,
@@ -34,7 +35,7 @@ pub struct Object {
 
 /// One request, as it arrived.
 #[derive(Debug)]
-pub struct Call {
+pub struct FakeS3Request {
     pub method: String,
     pub key: String,
     pub query: String,
@@ -42,105 +43,109 @@ pub struct Call {
     pub body: String,
 }
 
-type Script = Box<dyn FnMut(&Call, &mut World) -> Option<(u16, String)> + Send>;
+type ReplyScript = Box<dyn FnMut(&FakeS3Request, &mut FakeBucket) -> Option<(u16, String)> + Send>;
 
 #[derive(Default)]
-pub struct World {
-    pub objects: BTreeMap<String, Object>,
+pub struct FakeBucket {
+    pub objects: BTreeMap<String, FakeObject>,
     pub calls: BTreeMap<String, u64>,
-    pub uploads: BTreeMap<String, (String, Object, Vec<String>)>,
+    pub uploads: BTreeMap<String, (String, FakeObject, Vec<String>)>,
     pub aborted: u64,
     /// What HEAD shows to who may not read tags: not how many there are.
     pub tags_hidden: bool,
 }
 
-struct Shared {
-    world: Mutex<World>,
-    script: Mutex<Script>,
+struct FakeS3Inner {
+    bucket: Mutex<FakeBucket>,
+    script: Mutex<ReplyScript>,
     latency: Duration,
 }
 
 #[derive(Clone)]
-pub struct Fake(Arc<Shared>);
+pub struct FakeS3(Arc<FakeS3Inner>);
 
-impl std::fmt::Debug for Fake {
+impl std::fmt::Debug for FakeS3 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Fake")
     }
 }
 
-pub fn error(code: &str) -> String {
+pub fn error_xml(code: &str) -> String {
     format!("<Error><Code>{code}</Code><Message>{code}.</Message></Error>")
 }
 
-pub fn package(headers: &[(&'static str, &str)]) -> Object {
+pub fn sample_package(headers: &[(&'static str, &str)]) -> FakeObject {
     let pairs = headers.iter().map(|(name, value)| {
         (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
     });
-    let acl = GRANTS.to_owned();
-    Object { headers: pairs.collect(), size: 10, etag: "\"e0\"".to_owned(), acl, ..Object::default() }
+    let acl = OWNER_GRANT_XML.to_owned();
+    FakeObject { headers: pairs.collect(), size: 10, etag: "\"e0\"".to_owned(), acl, ..FakeObject::default() }
 }
 
-impl Fake {
+impl FakeS3 {
     pub fn new() -> Self {
-        Self::scripted(|_, _| None)
+        Self::with_script(|_, _| None)
     }
 
     /// `script` sees every call first; what it returns is the reply.
-    pub fn scripted(script: impl FnMut(&Call, &mut World) -> Option<(u16, String)> + Send + 'static) -> Self {
-        Self(Arc::new(Shared {
-            world: Mutex::default(),
+    pub fn with_script(
+        script: impl FnMut(&FakeS3Request, &mut FakeBucket) -> Option<(u16, String)> + Send + 'static,
+    ) -> Self {
+        Self(Arc::new(FakeS3Inner {
+            bucket: Mutex::default(),
             script: Mutex::new(Box::new(script)),
             latency: Duration::from_millis(20),
         }))
     }
 
-    pub fn world(&self) -> MutexGuard<'_, World> {
-        self.0.world.lock().unwrap()
+    pub fn lock_bucket(&self) -> MutexGuard<'_, FakeBucket> {
+        self.0.bucket.lock().unwrap()
     }
 
-    pub fn put(&self, key: &str, object: Object) {
-        self.world().objects.insert(key.to_owned(), object);
+    pub fn put_object(&self, key: &str, object: FakeObject) {
+        self.lock_bucket().objects.insert(key.to_owned(), object);
     }
 
-    pub fn packages(&self, count: usize) {
+    pub fn put_packages(&self, count: usize) {
         for number in 0..count {
-            self.put(
+            self.put_object(
                 &format!("7/{}/debian/package_files/{number}.deb", 8 + number % 7),
-                package(&[("content-type", "x/y")]),
+                sample_package(&[("content-type", "x/y")]),
             );
         }
     }
 
-    pub fn calls(&self, kind: &str) -> u64 {
-        self.world().calls.get(kind).copied().unwrap_or(0)
+    pub fn call_count(&self, kind: &str) -> u64 {
+        self.lock_bucket().calls.get(kind).copied().unwrap_or(0)
     }
 
-    pub fn objects(&self, credentials: SharedCredentialsProvider) -> Objects {
+    pub fn client_with_credentials(&self, credentials: SharedCredentialsProvider) -> S3ObjectClient {
         let config = SdkConfig::builder()
             .region(Region::new("us-east-1"))
             .endpoint_url("http://s3.test")
             .credentials_provider(credentials)
             .build();
-        Objects::new(&config, "b", Some(SharedHttpConnector::new(self.clone()))).unwrap()
+        S3ObjectClient::new(&config, "b", Some(SharedHttpConnector::new(self.clone()))).unwrap()
     }
 
-    pub fn s3(&self) -> Objects {
-        self.objects(SharedCredentialsProvider::new(Credentials::new("AKIA", "secret", None, None, "test")))
+    pub fn new_client(&self) -> S3ObjectClient {
+        self.client_with_credentials(SharedCredentialsProvider::new(Credentials::new(
+            "AKIA", "secret", None, None, "test",
+        )))
     }
 
-    fn answer(&self, call: &Call) -> (u16, HeaderMap, String) {
-        let mut world = self.world();
+    fn handle_request(&self, call: &FakeS3Request) -> (u16, HeaderMap, String) {
+        let mut world = self.lock_bucket();
         if let Some((status, body)) = (self.0.script.lock().unwrap())(call, &mut world) {
             return (status, HeaderMap::new(), body);
         }
-        let kind = kind(call);
+        let kind = operation_from_request(call);
         *world.calls.entry(kind.to_owned()).or_default() += 1;
-        world.act(kind, call)
+        world.apply_operation(kind, call)
     }
 }
 
-pub fn kind(call: &Call) -> &'static str {
+pub fn operation_from_request(call: &FakeS3Request) -> &'static str {
     let has = |name: &str| call.query.split('&').any(|pair| pair.split('=').next() == Some(name));
     match call.method.as_str() {
         "GET" if has("list-type") => "list",
@@ -157,16 +162,16 @@ pub fn kind(call: &Call) -> &'static str {
     }
 }
 
-fn refused(status: u16, code: &str) -> (u16, HeaderMap, String) {
-    (status, HeaderMap::new(), error(code))
+fn error_reply(status: u16, code: &str) -> (u16, HeaderMap, String) {
+    (status, HeaderMap::new(), error_xml(code))
 }
 
-fn said(body: String) -> (u16, HeaderMap, String) {
+fn ok_reply(body: String) -> (u16, HeaderMap, String) {
     (200, HeaderMap::new(), body)
 }
 
 /// The attributes that a write with `headers` leaves, and those alone.
-fn written(headers: &HeaderMap, before: &Object, round: u32) -> Object {
+fn object_after_write(headers: &HeaderMap, before: &FakeObject, round: u32) -> FakeObject {
     let kept = |name: &str| {
         matches!(
             name,
@@ -182,21 +187,25 @@ fn written(headers: &HeaderMap, before: &Object, round: u32) -> Object {
             .iter()
             .any(|start| name.starts_with(start))
     };
-    let mut object =
-        Object { acl: GRANTS.to_owned(), headers: HeaderMap::new(), writes: round, ..before.clone() };
+    let mut object = FakeObject {
+        acl: OWNER_GRANT_XML.to_owned(),
+        headers: HeaderMap::new(),
+        writes: round,
+        ..before.clone()
+    };
     for (name, value) in headers.iter().filter(|(name, _)| kept(name.as_str())) {
         object.headers.append(name, value.clone());
     }
     if headers.get("x-amz-acl").is_some_and(|acl| acl == "public-read") {
         object.acl = format!(
-            "{GRANTS}<Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant>"
+            "{OWNER_GRANT_XML}<Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant>"
         );
     }
     object
 }
 
-impl World {
-    fn act(&mut self, kind: &str, call: &Call) -> (u16, HeaderMap, String) {
+impl FakeBucket {
+    fn apply_operation(&mut self, kind: &str, call: &FakeS3Request) -> (u16, HeaderMap, String) {
         let parameter = |name: &str| {
             let value = call
                 .query
@@ -207,13 +216,13 @@ impl World {
         };
         match kind {
             "list" => {
-                return said(self.list(
+                return ok_reply(self.render_listing(
                     &parameter("prefix"),
                     &parameter("start-after"),
                     call.query.contains("delimiter"),
                 ));
             }
-            "ownership" => return refused(404, "OwnershipControlsNotFoundError"),
+            "ownership" => return error_reply(404, "OwnershipControlsNotFoundError"),
             "abort" => {
                 self.aborted += 1;
                 self.uploads.remove(&parameter("uploadId"));
@@ -225,13 +234,13 @@ impl World {
             return if kind == "head" {
                 (404, HeaderMap::new(), String::new())
             } else {
-                refused(404, "NoSuchKey")
+                error_reply(404, "NoSuchKey")
             };
         };
         let condition =
             |name: &str| call.headers.get(name).is_none_or(|etag| etag.as_bytes() == object.etag.as_bytes());
         if !condition("if-match") || !condition("x-amz-copy-source-if-match") {
-            return refused(412, "PreconditionFailed");
+            return error_reply(412, "PreconditionFailed");
         }
         match kind {
             "head" => {
@@ -243,7 +252,7 @@ impl World {
                 }
                 (200, headers, String::new())
             }
-            "acl" => said(format!(
+            "acl" => ok_reply(format!(
                 "<AccessControlPolicy><Owner><ID>me</ID></Owner><AccessControlList>{}</AccessControlList></AccessControlPolicy>",
                 object.acl
             )),
@@ -252,23 +261,23 @@ impl World {
                     let (key, value) = tag.split_once('=').unwrap();
                     format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>")
                 };
-                said(format!(
+                ok_reply(format!(
                     "<Tagging><TagSet>{}</TagSet></Tagging>",
                     object.tags.split('&').filter(|tag| !tag.is_empty()).map(tag).collect::<String>()
                 ))
             }
-            "copy" if object.size > 5 << 30 => refused(400, "InvalidRequest"),
+            "copy" if object.size > 5 << 30 => error_reply(400, "InvalidRequest"),
             "copy" => {
                 assert_eq!(call.headers["x-amz-metadata-directive"], "REPLACE");
                 let source = percent_decode_str(call.headers["x-amz-copy-source"].to_str().unwrap())
                     .decode_utf8()
                     .unwrap();
                 assert_eq!(source, format!("/b/{}", call.key));
-                *object = written(&call.headers, object, object.writes + 1);
-                said("<CopyObjectResult><ETag>\"e0\"</ETag></CopyObjectResult>".to_owned())
+                *object = object_after_write(&call.headers, object, object.writes + 1);
+                ok_reply("<CopyObjectResult><ETag>\"e0\"</ETag></CopyObjectResult>".to_owned())
             }
             "begin" => {
-                let mut begun = written(&call.headers, object, object.writes + 1);
+                let mut begun = object_after_write(&call.headers, object, object.writes + 1);
                 begun.tags = call
                     .headers
                     .get("x-amz-tagging")
@@ -276,27 +285,27 @@ impl World {
                     .unwrap_or_default();
                 let id = format!("upload/{}", self.uploads.len());
                 self.uploads.insert(id.clone(), (call.key.clone(), begun, Vec::new()));
-                said(format!(
+                ok_reply(format!(
                     "<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"
                 ))
             }
             "part" => {
                 let range = call.headers["x-amz-copy-source-range"].to_str().unwrap().to_owned();
                 self.uploads.get_mut(&parameter("uploadId")).unwrap().2.push(range);
-                said("<CopyPartResult><ETag>\"p\"</ETag></CopyPartResult>".to_owned())
+                ok_reply("<CopyPartResult><ETag>\"p\"</ETag></CopyPartResult>".to_owned())
             }
             "complete" => {
                 let (key, mut whole, parts) = self.uploads.remove(&parameter("uploadId")).unwrap();
                 assert_eq!(call.body.matches("<PartNumber>").count(), parts.len());
                 whole.etag = format!("\"e-{}\"", parts.len());
                 self.objects.insert(key, whole);
-                said("<CompleteMultipartUploadResult/>".to_owned())
+                ok_reply("<CompleteMultipartUploadResult/>".to_owned())
             }
-            _ => said("x".to_owned()),
+            _ => ok_reply("x".to_owned()),
         }
     }
 
-    fn list(&self, prefix: &str, after: &str, folders: bool) -> String {
+    fn render_listing(&self, prefix: &str, after: &str, folders: bool) -> String {
         let (mut body, mut count, mut more, mut last) = (String::new(), 0, false, String::new());
         let encoded = |key: &str| utf8_percent_encode(key, NON_ALPHANUMERIC).to_string().replace("%20", "+");
         let from = prefix.max(after).to_owned();
@@ -330,21 +339,21 @@ impl World {
     }
 }
 
-impl HttpConnector for Fake {
+impl HttpConnector for FakeS3 {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let fake = self.clone();
         HttpConnectorFuture::new(async move {
             tokio::time::sleep(fake.0.latency).await;
             let request = request.try_into_http1x().unwrap();
             let path = percent_decode_str(request.uri().path()).decode_utf8().unwrap().into_owned();
-            let call = Call {
+            let call = FakeS3Request {
                 method: request.method().to_string(),
                 key: path.strip_prefix("/b/").unwrap_or_default().to_owned(),
                 query: request.uri().query().unwrap_or_default().to_owned(),
                 headers: request.headers().clone(),
                 body: String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned(),
             };
-            let (status, headers, body) = fake.answer(&call);
+            let (status, headers, body) = fake.handle_request(&call);
             let mut reply = Response::new(SdkBody::from(body));
             *reply.status_mut() = http::StatusCode::from_u16(status).unwrap();
             *reply.headers_mut() = headers;

@@ -14,31 +14,31 @@ use aws_credential_types::{
 use http::HeaderValue;
 use tempfile::TempDir;
 
-use self::fake::{Fake, GRANTS, Object, error, kind, package};
+use self::fake::{FakeObject, FakeS3, OWNER_GRANT_XML, error_xml, operation_from_request, sample_package};
 use super::*;
 
-const PACKAGE: &str = "public, max-age=31536000, immutable";
-const METADATA: &str = "no-cache, no-store, max-age=0, must-revalidate";
+const PACKAGE_CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
+const METADATA_CACHE_CONTROL: &str = "no-cache, no-store, max-age=0, must-revalidate";
 
-fn options(folder: &TempDir) -> Options {
-    Options {
+fn test_options(folder: &TempDir) -> ReindexOptions {
+    ReindexOptions {
         answers: ReindexAnswers::default(),
         cursor: folder.path().join("cursor.json"),
         skipped: folder.path().join("skipped.jsonl"),
         total: None,
         cuts: None,
         spool: None,
-        since: None,
-        most: MOST,
+        requests_before: None,
+        requests_max: REQUESTS_IN_FLIGHT_MAX,
     }
 }
 
-async fn run(fake: &Fake, options: &Options) -> Result<Summary, Failure> {
-    reindex(&fake.s3(), options, &|_| {}, &Control::default()).await
+async fn run_reindex(fake: &FakeS3, options: &ReindexOptions) -> Result<ReindexSummary, Failure> {
+    reindex_bucket(&fake.new_client(), options, &|_| {}, &ReindexControl::default()).await
 }
 
-fn cache_control(fake: &Fake, key: &str) -> String {
-    let world = fake.world();
+fn stored_cache_control(fake: &FakeS3, key: &str) -> String {
+    let world = fake.lock_bucket();
     world.objects[key]
         .headers
         .get("cache-control")
@@ -64,7 +64,7 @@ async fn nothing_is_lost_whatever_the_key() {
         ("x-amz-meta-k", "v"),
         ("x-amz-meta-raw", "ä"),
     ];
-    let fake = Fake::new();
+    let fake = FakeS3::new();
     let long = format!("7/8/package_files/{}", "ü".repeat(503));
     assert_eq!(long.len(), 1024);
     let keys = [
@@ -77,17 +77,23 @@ async fn nothing_is_lost_whatever_the_key() {
         &long,
     ];
     let public = format!(
-        "{GRANTS}<Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant>"
+        "{OWNER_GRANT_XML}<Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant>"
     );
     for key in keys {
-        fake.put(key, Object { tags: "t=1".to_owned(), acl: public.clone(), ..package(&attributes) });
+        fake.put_object(
+            key,
+            FakeObject { tags: "t=1".to_owned(), acl: public.clone(), ..sample_package(&attributes) },
+        );
     }
-    fake.put("7/8/debian/dists/jammy/InRelease", package(&[("cache-control", "max-age=99999")]));
-    fake.put("backups/dump.tar.gz", package(&[]));
+    fake.put_object(
+        "7/8/debian/dists/jammy/InRelease",
+        sample_package(&[("cache-control", "max-age=99999")]),
+    );
+    fake.put_object("backups/dump.tar.gz", sample_package(&[]));
     let folder = TempDir::new().unwrap();
-    let summary = run(&fake, &options(&folder)).await.unwrap();
+    let summary = run_reindex(&fake, &test_options(&folder)).await.unwrap();
     for key in keys {
-        let world = fake.world();
+        let world = fake.lock_bucket();
         let object = &world.objects[key];
         for (name, value) in attributes {
             assert_eq!(
@@ -96,123 +102,131 @@ async fn nothing_is_lost_whatever_the_key() {
                 "{key} {name}"
             );
         }
-        assert_eq!(object.headers["cache-control"], PACKAGE, "{key}");
+        assert_eq!(object.headers["cache-control"], PACKAGE_CACHE_CONTROL, "{key}");
         assert_eq!(
             (object.headers.len(), object.tags.as_str(), &object.acl),
             (attributes.len() + 1, "t=1", &public),
             "{key}"
         );
     }
-    assert_eq!(cache_control(&fake, "7/8/debian/dists/jammy/InRelease"), METADATA);
-    assert_eq!(fake.world().objects["backups/dump.tar.gz"].writes, 0);
-    assert_eq!((summary.counts.changed, summary.counts.foreign.get("backups/")), (keys.len() as u64 + 1, 1));
-    assert!(!options(&folder).cursor.exists(), "a finished run leaves no cursor");
-    assert!(standing("b", &ReindexAnswers::default(), &options(&folder).cursor).finished);
+    assert_eq!(stored_cache_control(&fake, "7/8/debian/dists/jammy/InRelease"), METADATA_CACHE_CONTROL);
+    assert_eq!(fake.lock_bucket().objects["backups/dump.tar.gz"].writes, 0);
+    assert_eq!(
+        (summary.counts.changed, summary.counts.foreign.count_for("backups/")),
+        (keys.len() as u64 + 1, 1)
+    );
+    assert!(!test_options(&folder).cursor.exists(), "a finished run leaves no cursor");
+    assert!(read_reindex_progress("b", &ReindexAnswers::default(), &test_options(&folder).cursor).finished);
 
-    let again = run(&fake, &options(&folder)).await.unwrap();
+    let again = run_reindex(&fake, &test_options(&folder)).await.unwrap();
     assert_eq!((again.counts.kept, again.counts.changed, again.requests.copy), (keys.len() as u64 + 1, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn throttling_is_waited_out_without_end_and_errors_in_a_200_are_errors() {
     let mut count = 0;
-    let fake = Fake::scripted(move |call, _| {
+    let fake = FakeS3::with_script(move |call, _| {
         count += 1;
         // Errors are rare enough that none meets the same object more often than it is tried again.
-        match (kind(call), count % 40) {
-            (_, 0..=23) => Some((503, if call.method == "HEAD" { String::new() } else { error("SlowDown") })),
-            ("copy", 24) => Some((200, error("InternalError"))),
+        match (operation_from_request(call), count % 40) {
+            (_, 0..=23) => {
+                Some((503, if call.method == "HEAD" { String::new() } else { error_xml("SlowDown") }))
+            }
+            ("copy", 24) => Some((200, error_xml("InternalError"))),
             ("copy", 25) => Some((200, String::new())),
             _ => None,
         }
     });
-    fake.packages(300);
+    fake.put_packages(300);
     let folder = TempDir::new().unwrap();
-    let summary = run(&fake, &options(&folder)).await.unwrap();
+    let summary = run_reindex(&fake, &test_options(&folder)).await.unwrap();
     assert_eq!(summary.counts.changed, 300);
     assert!(summary.slow_downs > 300);
-    assert!(fake.world().objects.values().all(|object| object.writes == 1));
+    assert!(fake.lock_bucket().objects.values().all(|object| object.writes == 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_writer_always_wins() {
     // Each index is rewritten between our HEAD and our copy, twice: by bytes, then right by itself.
-    let fake = Fake::scripted(|call, world| {
+    let fake = FakeS3::with_script(|call, world| {
         let object = world.objects.get_mut(&call.key)?;
-        if kind(call) == "copy" && object.etag.len() < 6 {
+        if operation_from_request(call) == "copy" && object.etag.len() < 6 {
             object.etag = format!("\"{}\"", "n".repeat(object.etag.len() - 1));
             object.headers.insert("x-amz-meta-writer", HeaderValue::from_static("server"));
         }
         None
     });
-    fake.put("7/8/dists/InRelease", package(&[]));
+    fake.put_object("7/8/dists/InRelease", sample_package(&[]));
     let folder = TempDir::new().unwrap();
-    let summary = run(&fake, &options(&folder)).await.unwrap();
+    let summary = run_reindex(&fake, &test_options(&folder)).await.unwrap();
     assert_eq!(summary.counts.changed, 1);
-    let world = fake.world();
+    let world = fake.lock_bucket();
     let object = &world.objects["7/8/dists/InRelease"];
     assert_eq!(
         (object.writes, &object.headers["x-amz-meta-writer"]),
         (1, &HeaderValue::from_static("server"))
     );
-    assert_eq!(object.headers["cache-control"], METADATA);
+    assert_eq!(object.headers["cache-control"], METADATA_CACHE_CONTROL);
 }
 
 #[tokio::test(start_paused = true)]
 async fn killed_thirty_times_every_object_is_right_in_the_end_and_few_are_looked_at_twice() {
-    const COUNT: usize = 8000;
-    let fake = Fake::new();
-    fake.packages(COUNT);
+    const OBJECT_COUNT: usize = 8000;
+    let fake = FakeS3::new();
+    fake.put_packages(OBJECT_COUNT);
     let folder = TempDir::new().unwrap();
-    let mut options = options(&folder);
+    let mut options = test_options(&folder);
     options.answers.no_acl = true;
-    options.most = 64;
+    options.requests_max = 64;
     let mut killed = 0;
     let summary = loop {
         let lifetime = Duration::from_millis(if killed < 30 { fastrand::u64(1..250) } else { 60_000 });
-        match tokio::time::timeout(lifetime, run(&fake, &options)).await {
+        match tokio::time::timeout(lifetime, run_reindex(&fake, &options)).await {
             Ok(ended) => break ended.unwrap(),
             Err(_) => killed += 1,
         }
     };
-    assert!(fake.world().objects.values().all(|object| object.writes == 1), "none was copied twice");
-    assert_eq!((summary.counts.done, killed), (COUNT as u64, 30));
-    let heads = fake.calls("head");
-    assert!(heads < COUNT as u64 + killed * 400, "{heads}: it goes on where it was");
+    assert!(fake.lock_bucket().objects.values().all(|object| object.writes == 1), "none was copied twice");
+    assert_eq!((summary.counts.done, killed), (OBJECT_COUNT as u64, 30));
+    let heads = fake.call_count("head");
+    assert!(heads < OBJECT_COUNT as u64 + killed * 400, "{heads}: it goes on where it was");
 }
 
 #[tokio::test(start_paused = true)]
 async fn stopped_it_says_where_it_goes_on_and_paused_it_waits() {
-    let fake = Fake::new();
-    fake.packages(5000);
+    let fake = FakeS3::new();
+    fake.put_packages(5000);
     let folder = TempDir::new().unwrap();
-    let options = options(&folder);
-    let (control, s3) = (Control::default(), fake.s3());
+    let options = test_options(&folder);
+    let (control, s3) = (ReindexControl::default(), fake.new_client());
     let last = AtomicU64::new(0);
-    let say = |pace: Pace| {
+    let say = |pace: ProgressStats| {
         last.store(pace.done.unwrap(), Relaxed);
         if pace.done > Some(500) {
             control.stop();
         }
     };
-    let failure = reindex(&s3, &options, &say, &control).await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Interrupted);
-    let resumes = standing("b", &options.answers, &options.cursor).resumes.unwrap();
+    let failure = reindex_bucket(&s3, &options, &say, &control).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Interrupted);
+    let resumes = read_reindex_progress("b", &options.answers, &options.cursor).resumes.unwrap();
     assert!(resumes > 0 && last.load(Relaxed) < 5000);
 
-    let control = Control::default();
+    let control = ReindexControl::default();
     control.pause();
-    let paused =
-        tokio::time::timeout(Duration::from_mins(1), reindex(&fake.s3(), &options, &|_| {}, &control)).await;
+    let paused = tokio::time::timeout(
+        Duration::from_mins(1),
+        reindex_bucket(&fake.new_client(), &options, &|_| {}, &control),
+    )
+    .await;
     assert!(paused.is_err(), "it waits");
-    let before = fake.calls("copy");
+    let before = fake.call_count("copy");
     let going = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        control.go_on();
+        control.resume();
     };
-    let s3 = fake.s3();
-    let (ended, ()) = tokio::join!(reindex(&s3, &options, &|_| {}, &control), going);
-    assert_eq!((ended.unwrap().counts.done, fake.calls("copy")), (5000, 5000));
+    let s3 = fake.new_client();
+    let (ended, ()) = tokio::join!(reindex_bucket(&s3, &options, &|_| {}, &control), going);
+    assert_eq!((ended.unwrap().counts.done, fake.call_count("copy")), (5000, 5000));
     assert!(before < 5000);
 }
 
@@ -220,41 +234,47 @@ async fn stopped_it_says_where_it_goes_on_and_paused_it_waits() {
 async fn a_denied_prefix_stops_nothing_else_and_is_all_that_remains() {
     let allowed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let now = allowed.clone();
-    let fake = Fake::scripted(move |call, _| {
+    let fake = FakeS3::with_script(move |call, _| {
         let denied = call.key.starts_with("7/9/") && !now.load(Relaxed);
-        denied.then(|| (403, if call.method == "HEAD" { String::new() } else { error("AccessDenied") }))
+        denied.then(|| (403, if call.method == "HEAD" { String::new() } else { error_xml("AccessDenied") }))
     });
-    fake.packages(700);
+    fake.put_packages(700);
     let folder = TempDir::new().unwrap();
-    let failure = run(&fake, &options(&folder)).await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Denied);
+    let failure = run_reindex(&fake, &test_options(&folder)).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Denied);
     assert!(failure.what.contains("100 of 700") && failure.why.contains("7/9/"), "{failure:?}");
-    assert_eq!(fake.calls("copy"), 600);
+    assert_eq!(fake.call_count("copy"), 600);
     allowed.store(true, Relaxed);
-    let (heads, summary) = (fake.calls("head"), run(&fake, &options(&folder)).await.unwrap());
-    assert_eq!((summary.counts.done, fake.calls("copy"), fake.calls("head") - heads), (700, 700, 100));
+    let (heads, summary) =
+        (fake.call_count("head"), run_reindex(&fake, &test_options(&folder)).await.unwrap());
+    assert_eq!(
+        (summary.counts.done, fake.call_count("copy"), fake.call_count("head") - heads),
+        (700, 700, 100)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_can_not_go_on_says_the_next_move_and_keeps_the_cursor() {
     for (status, code, expected) in [
-        (404, "NoSuchBucket", Kind::Missing),
-        (403, "RequestTimeTooSkewed", Kind::Other),
-        (400, "ExpiredToken", Kind::Credentials),
-        (500, "InternalError", Kind::Unreachable),
+        (404, "NoSuchBucket", FailureKind::Missing),
+        (403, "RequestTimeTooSkewed", FailureKind::Other),
+        (400, "ExpiredToken", FailureKind::Credentials),
+        (500, "InternalError", FailureKind::Unreachable),
     ] {
         let mut count = 0;
-        let fake = Fake::scripted(move |call, _| {
+        let fake = FakeS3::with_script(move |call, _| {
             count += 1;
-            (count > 2000).then(|| (status, if call.method == "HEAD" { String::new() } else { error(code) }))
+            (count > 2000)
+                .then(|| (status, if call.method == "HEAD" { String::new() } else { error_xml(code) }))
         });
-        fake.packages(3000);
+        fake.put_packages(3000);
         let folder = TempDir::new().unwrap();
-        let failure = run(&fake, &options(&folder)).await.unwrap_err();
+        let failure = run_reindex(&fake, &test_options(&folder)).await.unwrap_err();
         assert_eq!(failure.kind, expected, "{code}: {failure:?}");
         assert!(failure.next.contains("goes on where it was"), "{failure:?}");
         assert!(
-            standing("b", &ReindexAnswers::default(), &options(&folder).cursor).resumes > Some(100),
+            read_reindex_progress("b", &ReindexAnswers::default(), &test_options(&folder).cursor).resumes
+                > Some(100),
             "{code}"
         );
     }
@@ -263,59 +283,71 @@ async fn what_can_not_go_on_says_the_next_move_and_keeps_the_cursor() {
 /// HEAD's 404 doesn't say whether it is the object that is missing.
 #[tokio::test(start_paused = true)]
 async fn a_bucket_that_vanishes_after_its_listing_is_not_taken_for_deleted_objects() {
-    let fake = Fake::scripted(|call, world| {
+    let fake = FakeS3::with_script(|call, world| {
         let gone = world.calls.get("head").is_some_and(|heads| *heads > 300);
-        gone.then(|| (404, if call.method == "HEAD" { String::new() } else { error("NoSuchBucket") }))
+        gone.then(|| (404, if call.method == "HEAD" { String::new() } else { error_xml("NoSuchBucket") }))
     });
     for number in 0..900 {
-        fake.put(&format!("7/8/debian/package_files/{number}.deb"), package(&[("cache-control", PACKAGE)]));
+        fake.put_object(
+            &format!("7/8/debian/package_files/{number}.deb"),
+            sample_package(&[("cache-control", PACKAGE_CACHE_CONTROL)]),
+        );
     }
     let folder = TempDir::new().unwrap();
-    let failure = run(&fake, &options(&folder)).await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Missing, "{failure:?}");
-    let standing = standing("b", &ReindexAnswers::default(), &options(&folder).cursor);
+    let failure = run_reindex(&fake, &test_options(&folder)).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Missing, "{failure:?}");
+    let standing = read_reindex_progress("b", &ReindexAnswers::default(), &test_options(&folder).cursor);
     assert!(!standing.finished && standing.resumes < Some(900));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_is_denied_in_the_middle_says_what_to_allow_and_keeps_the_cursor() {
-    let fake = Fake::scripted(|call, world| {
+    let fake = FakeS3::with_script(|call, world| {
         let late = world.calls.get("copy").is_some_and(|copies| *copies > 1000);
-        (late && kind(call) == "list").then(|| (403, error("AccessDenied")))
+        (late && operation_from_request(call) == "list").then(|| (403, error_xml("AccessDenied")))
     });
-    fake.packages(9000);
+    fake.put_packages(9000);
     let folder = TempDir::new().unwrap();
-    let failure = run(&fake, &options(&folder)).await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Denied, "{failure:?}");
+    let failure = run_reindex(&fake, &test_options(&folder)).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Denied, "{failure:?}");
     assert!(failure.next.contains("s3:ListBucket") && failure.next.contains("goes on where it was"));
-    assert!(standing("b", &ReindexAnswers::default(), &options(&folder).cursor).resumes > Some(500));
+    assert!(
+        read_reindex_progress("b", &ReindexAnswers::default(), &test_options(&folder).cursor).resumes
+            > Some(500)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_pace_is_told_ten_times_a_second_at_most_and_names_what_was_passed_over() {
-    let fake = Fake::new();
-    fake.packages(6000);
-    fake.put("0/0/package_files/archived.deb", package(&[("x-amz-storage-class", "GLACIER")]));
-    fake.put("0-backups/x", package(&[]));
+    let fake = FakeS3::new();
+    fake.put_packages(6000);
+    fake.put_object("0/0/package_files/archived.deb", sample_package(&[("x-amz-storage-class", "GLACIER")]));
+    fake.put_object("0-backups/x", sample_package(&[]));
     let folder = TempDir::new().unwrap();
     let told = std::sync::Mutex::new(Vec::new());
-    let say = |pace: Pace| told.lock().unwrap().push((Instant::now(), pace));
-    reindex(&fake.s3(), &options(&folder), &say, &Control::default()).await.unwrap();
+    let say = |pace: ProgressStats| told.lock().unwrap().push((Instant::now(), pace));
+    reindex_bucket(&fake.new_client(), &test_options(&folder), &say, &ReindexControl::default())
+        .await
+        .unwrap();
     let told = told.into_inner().unwrap();
     assert!(told.len() > 2 && told.windows(11).all(|some| some[10].0 - some[0].0 > Duration::from_secs(1)));
     let distances = told.windows(2).map(|pair| pair[1].0 - pair[0].0);
     assert!(distances.take(told.len() - 2).all(|distance| distance >= Duration::from_millis(120)));
     let (_, last) = told.last().unwrap();
-    assert_eq!((last.reasons.get("archived (GLACIER)"), last.foreign.get("0-backups/")), (1, 1), "{last:?}");
+    assert_eq!(
+        (last.reasons.count_for("archived (GLACIER)"), last.foreign.count_for("0-backups/")),
+        (1, 1),
+        "{last:?}"
+    );
     assert!(last.cost > Some(0.0) && last.bytes > Some(0), "{last:?}");
     assert!(told.iter().any(|(_, pace)| pace.in_flight > Some(0)));
     assert_eq!((last.done, last.in_flight, last.seconds_left), (last.total, Some(0), Some(0)), "{last:?}");
 }
 
 #[derive(Debug)]
-struct Renewing(AtomicU64);
+struct RotatingCredentials(AtomicU64);
 
-impl aws_credential_types::provider::ProvideCredentials for Renewing {
+impl aws_credential_types::provider::ProvideCredentials for RotatingCredentials {
     fn provide_credentials<'a>(&'a self) -> Given<'a>
     where
         Self: 'a,
@@ -327,32 +359,34 @@ impl aws_credential_types::provider::ProvideCredentials for Renewing {
 
 #[tokio::test(start_paused = true)]
 async fn expired_credentials_are_renewed_on_the_way() {
-    let fake = Fake::scripted(|call, world| {
+    let fake = FakeS3::with_script(|call, world| {
         let first = call.headers["authorization"].to_str().unwrap().contains("AKIA0/");
         let expired = first && world.calls.get("copy").is_some_and(|copies| *copies > 100);
-        expired.then(|| (400, if call.method == "HEAD" { String::new() } else { error("ExpiredToken") }))
+        expired.then(|| (400, if call.method == "HEAD" { String::new() } else { error_xml("ExpiredToken") }))
     });
-    fake.packages(500);
+    fake.put_packages(500);
     let folder = TempDir::new().unwrap();
-    let s3 = fake.objects(SharedCredentialsProvider::new(Renewing(AtomicU64::new(0))));
-    let summary = reindex(&s3, &options(&folder), &|_| {}, &Control::default()).await.unwrap();
+    let s3 =
+        fake.client_with_credentials(SharedCredentialsProvider::new(RotatingCredentials(AtomicU64::new(0))));
+    let summary =
+        reindex_bucket(&s3, &test_options(&folder), &|_| {}, &ReindexControl::default()).await.unwrap();
     assert_eq!(summary.counts.changed, 500);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_can_not_be_changed_is_listed_with_its_reason() {
-    let fake = Fake::scripted(|call, _| {
+    let fake = FakeS3::with_script(|call, _| {
         let customer = call.key.ends_with("sse-c.deb");
         let told = "<Error><Code>InvalidRequest</Code><Message>The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.</Message></Error>";
         customer.then(|| (400, if call.method == "HEAD" { String::new() } else { told.to_owned() }))
     });
-    fake.put("7/8/package_files/archived.deb", package(&[("x-amz-storage-class", "GLACIER")]));
-    fake.put("7/8/package_files/sse-c.deb", package(&[]));
-    fake.put("7/8/package_files/fine.deb", package(&[]));
+    fake.put_object("7/8/package_files/archived.deb", sample_package(&[("x-amz-storage-class", "GLACIER")]));
+    fake.put_object("7/8/package_files/sse-c.deb", sample_package(&[]));
+    fake.put_object("7/8/package_files/fine.deb", sample_package(&[]));
     let folder = TempDir::new().unwrap();
-    let summary = run(&fake, &options(&folder)).await.unwrap();
+    let summary = run_reindex(&fake, &test_options(&folder)).await.unwrap();
     assert_eq!((summary.counts.skipped, summary.counts.changed), (2, 1));
-    let list = std::fs::read_to_string(options(&folder).skipped).unwrap();
+    let list = std::fs::read_to_string(test_options(&folder).skipped).unwrap();
     assert!(
         list.contains(r#"{"key":"7/8/package_files/archived.deb","reason":"archived (GLACIER)"}"#),
         "{list}"
@@ -364,41 +398,45 @@ async fn what_can_not_be_changed_is_listed_with_its_reason() {
 async fn over_five_gigabytes_it_is_copied_in_parts_with_all_it_has() {
     let big = || {
         let headers = [("content-type", "x/y"), ("x-amz-meta-k", "v"), ("x-amz-storage-class", "GLACIER_IR")];
-        Object { size: (5 << 30) + 1, tags: "a=1&b=2".to_owned(), ..package(&headers) }
+        FakeObject { size: (5 << 30) + 1, tags: "a=1&b=2".to_owned(), ..sample_package(&headers) }
     };
-    let fake = Fake::new();
-    fake.put("7/8/package_files/big.deb", big());
+    let fake = FakeS3::new();
+    fake.put_object("7/8/package_files/big.deb", big());
     let folder = TempDir::new().unwrap();
-    let summary = run(&fake, &options(&folder)).await.unwrap();
+    let summary = run_reindex(&fake, &test_options(&folder)).await.unwrap();
     assert_eq!(summary.counts.bytes, (5 << 30) + 1);
     {
-        let world = fake.world();
+        let world = fake.lock_bucket();
         let object = &world.objects["7/8/package_files/big.deb"];
         assert_eq!((object.etag.as_str(), object.tags.as_str()), ("\"e-11\"", "a=1&b=2"));
         assert_eq!(
             (&object.headers["x-amz-meta-k"], &object.headers["cache-control"]),
-            (&HeaderValue::from_static("v"), &HeaderValue::from_static(PACKAGE))
+            (&HeaderValue::from_static("v"), &HeaderValue::from_static(PACKAGE_CACHE_CONTROL))
         );
         assert_eq!(object.headers["x-amz-storage-class"], "GLACIER_IR");
     }
 
-    let fake = Fake::scripted(|call, _| (kind(call) == "part").then(|| (403, error("AccessDenied"))));
-    fake.put("7/8/package_files/big.deb", big());
-    assert_eq!(run(&fake, &options(&folder)).await.unwrap_err().kind, Kind::Denied);
-    let world = fake.world();
+    let fake = FakeS3::with_script(|call, _| {
+        (operation_from_request(call) == "part").then(|| (403, error_xml("AccessDenied")))
+    });
+    fake.put_object("7/8/package_files/big.deb", big());
+    assert_eq!(run_reindex(&fake, &test_options(&folder)).await.unwrap_err().kind, FailureKind::Denied);
+    let world = fake.lock_bucket();
     assert_eq!((world.uploads.len(), world.aborted), (0, 1), "what was begun is dropped");
     assert_eq!(world.objects["7/8/package_files/big.deb"].writes, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn tags_that_may_not_be_read_are_not_lost_with_a_copy_in_parts() {
-    let fake = Fake::scripted(|call, _| (kind(call) == "tagging").then(|| (403, error("AccessDenied"))));
-    let object = Object { size: (5 << 30) + 1, tags: "a=1".to_owned(), ..package(&[]) };
-    fake.put("7/8/package_files/big.deb", object);
-    fake.world().tags_hidden = true;
+    let fake = FakeS3::with_script(|call, _| {
+        (operation_from_request(call) == "tagging").then(|| (403, error_xml("AccessDenied")))
+    });
+    let object = FakeObject { size: (5 << 30) + 1, tags: "a=1".to_owned(), ..sample_package(&[]) };
+    fake.put_object("7/8/package_files/big.deb", object);
+    fake.lock_bucket().tags_hidden = true;
     let folder = TempDir::new().unwrap();
-    assert_eq!(run(&fake, &options(&folder)).await.unwrap_err().kind, Kind::Denied);
-    let world = fake.world();
+    assert_eq!(run_reindex(&fake, &test_options(&folder)).await.unwrap_err().kind, FailureKind::Denied);
+    let world = fake.lock_bucket();
     let object = &world.objects["7/8/package_files/big.deb"];
     assert_eq!((object.writes, object.tags.as_str(), world.uploads.len()), (0, "a=1", 0));
 }
@@ -406,37 +444,38 @@ async fn tags_that_may_not_be_read_are_not_lost_with_a_copy_in_parts() {
 #[tokio::test(start_paused = true)]
 async fn slow_down_at_a_large_copys_end_is_waited_out_and_copies_no_part_again() {
     let mut left = 5;
-    let fake = Fake::scripted(move |call, _| {
-        let slow = kind(call) == "complete" && left > 0;
+    let fake = FakeS3::with_script(move |call, _| {
+        let slow = operation_from_request(call) == "complete" && left > 0;
         left -= u32::from(slow);
-        slow.then(|| (503, error("SlowDown")))
+        slow.then(|| (503, error_xml("SlowDown")))
     });
-    fake.put("7/8/package_files/big.deb", Object { size: (5 << 30) + 1, ..package(&[]) });
+    fake.put_object("7/8/package_files/big.deb", FakeObject { size: (5 << 30) + 1, ..sample_package(&[]) });
     let folder = TempDir::new().unwrap();
-    let summary = run(&fake, &options(&folder)).await.unwrap();
+    let summary = run_reindex(&fake, &test_options(&folder)).await.unwrap();
     assert_eq!((summary.counts.changed, summary.slow_downs), (1, 5));
-    assert_eq!((fake.calls("begin"), fake.calls("part"), fake.calls("complete")), (1, 11, 1));
+    assert_eq!((fake.call_count("begin"), fake.call_count("part"), fake.call_count("complete")), (1, 11, 1));
 }
 
 /// Hundreds of lists that may not be read say nothing of those that may.
 #[tokio::test(start_paused = true)]
 async fn lists_that_may_not_be_read_cost_no_other_object_its_own() {
-    let fake = Fake::scripted(|call, _| {
-        (kind(call) == "acl" && call.key.starts_with("7/8/")).then(|| (403, error("AccessDenied")))
+    let fake = FakeS3::with_script(|call, _| {
+        (operation_from_request(call) == "acl" && call.key.starts_with("7/8/"))
+            .then(|| (403, error_xml("AccessDenied")))
     });
     let public = format!(
-        "{GRANTS}<Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant>"
+        "{OWNER_GRANT_XML}<Grant><Grantee><URI>http://acs.amazonaws.com/groups/global/AllUsers</URI></Grantee><Permission>READ</Permission></Grant>"
     );
     for (owner, count) in [(8, 300), (9, 600)] {
         for number in 0..count {
-            let object = Object { acl: public.clone(), ..package(&[]) };
-            fake.put(&format!("7/{owner}/debian/package_files/{number}.deb"), object);
+            let object = FakeObject { acl: public.clone(), ..sample_package(&[]) };
+            fake.put_object(&format!("7/{owner}/debian/package_files/{number}.deb"), object);
         }
     }
     let folder = TempDir::new().unwrap();
-    let summary = run(&fake, &options(&folder)).await.unwrap();
+    let summary = run_reindex(&fake, &test_options(&folder)).await.unwrap();
     assert_eq!((summary.counts.changed, summary.acls_denied), (900, true));
-    let world = fake.world();
+    let world = fake.lock_bucket();
     let kept = world.objects.iter().filter(|(key, object)| key.starts_with("7/9/") && object.acl == public);
     assert_eq!(kept.count(), 600);
 }
@@ -444,48 +483,48 @@ async fn lists_that_may_not_be_read_cost_no_other_object_its_own() {
 #[tokio::test(start_paused = true)]
 async fn what_an_earlier_run_began_is_dropped_under_other_options_too() {
     let folder = TempDir::new().unwrap();
-    let began = |bucket: &str| Cursor {
-        rules: cursor::rules(bucket, &ReindexAnswers { no_acl: true, ..ReindexAnswers::default() }),
+    let began = |bucket: &str| ReindexCursor {
+        rules: cursor::cursor_rules(bucket, &ReindexAnswers { no_acl: true, ..ReindexAnswers::default() }),
         uploads: vec![("7/8/package_files/big.deb".to_owned(), "upload/9".to_owned())],
-        ..Cursor::default()
+        ..ReindexCursor::default()
     };
     for (bucket, aborted, forgotten) in [("another", 0, false), ("b", 1, false), ("b", 1, true)] {
-        let fake = Fake::new();
-        fake.packages(3);
-        began(bucket).save(&options(&folder).cursor).unwrap();
+        let fake = FakeS3::new();
+        fake.put_packages(3);
+        began(bucket).save_cursor(&test_options(&folder).cursor).unwrap();
         if forgotten {
-            forget(&options(&folder).cursor, "b").unwrap();
+            reset_reindex_progress(&test_options(&folder).cursor, "b").unwrap();
         }
         let rescan = ReindexAnswers { rescan: true, ..ReindexAnswers::default() };
-        run(&fake, &Options { answers: rescan, ..options(&folder) }).await.unwrap();
-        assert_eq!(fake.calls("copy"), 3);
-        assert_eq!(fake.world().aborted, aborted, "{bucket}");
+        run_reindex(&fake, &ReindexOptions { answers: rescan, ..test_options(&folder) }).await.unwrap();
+        assert_eq!(fake.call_count("copy"), 3);
+        assert_eq!(fake.lock_bucket().aborted, aborted, "{bucket}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_survey_that_is_slowed_down_asks_again() {
     let mut left = 3;
-    let fake = Fake::scripted(move |call, _| {
-        let slow = kind(call) == "list" && left > 0;
+    let fake = FakeS3::with_script(move |call, _| {
+        let slow = operation_from_request(call) == "list" && left > 0;
         left -= u32::from(slow);
-        slow.then(|| (503, error("SlowDown")))
+        slow.then(|| (503, error_xml("SlowDown")))
     });
-    fake.packages(20);
-    let classes = Classes::new(false, &[], &[]).unwrap();
-    assert_eq!(survey(&fake.s3(), &classes, 4).await.unwrap().total(), 20);
+    fake.put_packages(20);
+    let classes = ObjectClassifier::new(false, &[], &[]).unwrap();
+    assert_eq!(survey_bucket(&fake.new_client(), &classes, 4).await.unwrap().total_objects(), 20);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_survey_says_what_it_means_before_anything_is_written() {
-    let fake = Fake::new();
-    fake.packages(9000);
-    fake.put("7/8/package_files/cold.deb", package(&[]));
-    fake.put("backups/x", package(&[]));
-    let classes = Classes::default();
-    let whole = survey(&fake.s3(), &classes, 20).await.unwrap();
-    assert_eq!((whole.packages, whole.foreign.get("backups/"), whole.more), (9001, 1, false));
-    let some = survey(&fake.s3(), &classes, 1).await.unwrap();
-    assert!(some.more && some.lines(true).iter().any(|line| line.starts_with("at least ")));
-    assert_eq!(fake.calls("copy"), 0);
+    let fake = FakeS3::new();
+    fake.put_packages(9000);
+    fake.put_object("7/8/package_files/cold.deb", sample_package(&[]));
+    fake.put_object("backups/x", sample_package(&[]));
+    let classes = ObjectClassifier::default();
+    let whole = survey_bucket(&fake.new_client(), &classes, 20).await.unwrap();
+    assert_eq!((whole.packages, whole.foreign.count_for("backups/"), whole.more), (9001, 1, false));
+    let some = survey_bucket(&fake.new_client(), &classes, 1).await.unwrap();
+    assert!(some.more && some.render_lines(true).iter().any(|line| line.starts_with("at least ")));
+    assert_eq!(fake.call_count("copy"), 0);
 }

@@ -5,78 +5,83 @@ mod bucket;
 
 use tokio::join;
 
-use crate::host::{Config, environment::version};
+use crate::host::{LoadedConfig, environment::version};
 use crate::model::{
-    aws::evidence::{AccessSeen, Seen},
-    iam::access::{self, Need},
+    aws::evidence::{AccessEvidence, Observed},
+    iam::access::{self, RequiredPermission},
     run::{
-        answers::{Answers, Engine},
+        answers::{Answers, ReindexEngine},
         check::Check,
         failure::Failure,
         goal::{Goal, Stage},
-        plan::{Ask, Consent, Plan},
+        plan::{Confirmation, Consent, Plan},
     },
 };
 
 use crate::engine::{
     packagecloud::nodes,
     resources::origin_access,
-    session::{Ground, Scene},
+    session::{Session, Target},
 };
 
 /// A minute: more than this and links that packagecloud signs are refused early or accepted late.
-const CLOCK_LIMIT: i64 = 60;
+const CLOCK_OFFSET_MAX_SECONDS: i64 = 60;
 
-pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    look_for(ground, answers, None).await
+pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+    look_for_stages(session, answers, None).await
 }
 
 /// The same with the permissions that `stages` need, where not all of them have something to do.
-pub async fn look_for(ground: &Ground, answers: &Answers, stages: Option<&[Stage]>) -> Result<Plan, Failure> {
-    let scene = ground.scene(answers).await?;
-    let config = ground.host.read_config().await;
+pub async fn look_for_stages(
+    session: &Session,
+    answers: &Answers,
+    stages: Option<&[Stage]>,
+) -> Result<Plan, Failure> {
+    let target = session.resolve_target(answers).await?;
+    let config = session.host.read_config().await;
     // Without a goal all that any goal needs is asked for, as in the policy that is printed.
-    let mut needs = needed(answers.goal.unwrap_or(Goal::Upgrade), &scene, answers);
+    let mut needs = collect_required_permissions(answers.goal.unwrap_or(Goal::Upgrade), &target, answers);
     if let Some(stages) = stages {
         needs.retain(|need| stages.contains(&need.stage));
     }
-    if Box::pin(origin_access::choose(&scene, answers)).await?.control {
-        needs = access::by_control(needs);
+    if Box::pin(origin_access::choose_origin_access(&target, answers)).await?.control {
+        needs = access::require_origin_access_control(needs);
     }
     let (permissions, version) =
-        join!(scene.cloud.simulate(&scene.caller.arn, &needs), ground.host.version());
+        join!(target.cloud.simulate_permissions(&target.caller.arn, &needs), session.host.read_version());
 
-    let mut plan = Plan::new(Stage::Access, Seen::Nothing);
-    plan.checks.push(Check::pass("identity", format!("{} ({})", scene.caller.arn, scene.found)));
-    if let Some(dropped) = ground.left_out() {
-        plan.checks.push(Check::unknown("sudo", dropped.advice()));
+    let mut plan = Plan::new(Stage::Access, Observed::Nothing);
+    plan.checks.push(Check::passed_check("identity", format!("{} ({})", target.caller.arn, target.found)));
+    if let Some(dropped) = session.dropped_by_sudo() {
+        plan.checks.push(Check::unknown_check("sudo", dropped.render_advice()));
     }
-    plan.checks.extend(bucket::checks(&scene));
-    plan.checks.push(clock(&scene));
+    plan.checks.extend(bucket::check_bucket(&target));
+    plan.checks.push(check_local_clock(&target));
     plan.checks.push(match &config {
-        Ok(config) => Check::pass("packagecloud.rb", config.seen.path.clone()),
-        Err(failure) => Check::fail("packagecloud.rb", failure.to_string(), failure.next.clone()),
+        Ok(config) => Check::passed_check("packagecloud.rb", config.seen.path.clone()),
+        Err(failure) => Check::failed_check("packagecloud.rb", failure.to_string(), failure.next.clone()),
     });
-    plan.checks.push(version::check(version.as_ref()));
-    for node in ground.nodes() {
-        plan.checks.extend(node.host.ctl_check().await);
+    plan.checks.push(version::check_version(version.as_ref()));
+    for node in session.all_nodes() {
+        plan.checks.extend(node.host.check_ctl().await);
     }
-    plan.checks.extend(hosts(ground, &scene, config.as_ref().ok(), answers).await);
+    plan.checks.extend(check_hosts(session, &target, config.as_ref().ok(), answers).await);
     match permissions {
         Ok(checks) => {
-            plan.checks.extend(checks.into_iter().map(|check| unasked_of_packagecloud(check, &scene)));
+            plan.checks.extend(checks.into_iter().map(|check| advise_other_identity(check, &target)));
         }
         Err(failure) => {
-            plan.checks.push(Check::unknown("permissions", format!("cannot be checked: {}", failure.why)));
+            plan.checks
+                .push(Check::unknown_check("permissions", format!("cannot be checked: {}", failure.why)));
         }
     }
-    plan.asks.extend(asks(ground, &scene, answers));
-    plan.seen = Seen::Access(Box::new(AccessSeen {
-        identity: scene.caller.arn.clone(),
-        account: scene.account.clone(),
-        found: scene.found.clone(),
-        bucket: scene.bucket.clone(),
-        evidence: scene.evidence.clone(),
+    plan.confirmations.extend(access_confirmations(session, &target, answers));
+    plan.observed = Observed::Access(Box::new(AccessEvidence {
+        identity: target.caller.arn.clone(),
+        account: target.account.clone(),
+        found: target.found.clone(),
+        bucket: target.bucket.clone(),
+        evidence: target.evidence.clone(),
         config: config.ok().map(|config| config.seen),
         checks: plan.checks.clone(),
     }));
@@ -84,84 +89,97 @@ pub async fn look_for(ground: &Ground, answers: &Answers, stages: Option<&[Stage
 }
 
 /// What must be known of each host beside this machine: its clock, and of the other web nodes their files and versions.
-async fn hosts(ground: &Ground, scene: &Scene, first: Option<&Config>, answers: &Answers) -> Vec<Check> {
-    let mut checks: Vec<Check> =
-        ground.nodes().iter().filter_map(|node| clock_there(node, scene.caller.clock_ahead)).collect();
-    checks.extend(nodes::checks(ground, first, answers).await);
-    for node in ground.others() {
-        let check = version::check(node.host.version().await.as_ref());
-        checks.push(Check { name: format!("{}{}", check.name, node.host.on()), ..check });
+async fn check_hosts(
+    session: &Session,
+    target: &Target,
+    first: Option<&LoadedConfig>,
+    answers: &Answers,
+) -> Vec<Check> {
+    let mut checks: Vec<Check> = session
+        .all_nodes()
+        .iter()
+        .filter_map(|node| check_host_clock(node, target.caller.clock_ahead))
+        .collect();
+    checks.extend(nodes::check_other_nodes(session, first, answers).await);
+    for node in session.other_nodes() {
+        let check = version::check_version(node.host.read_version().await.as_ref());
+        checks.push(Check { name: format!("{}{}", check.name, node.host.host_suffix()), ..check });
     }
     checks
 }
 
 /// The clock of another host, which signs the links: this machine's is known by AWS's.
-pub(super) fn clock_there(node: &Ground, here: Option<i64>) -> Option<Check> {
-    let line = node.host.reach.line()?;
-    let name = format!("clock{}", node.host.on());
-    let milliseconds = line.ahead();
+pub(super) fn check_host_clock(node: &Session, here: Option<i64>) -> Option<Check> {
+    let line = node.host.transport.as_ssh()?;
+    let name = format!("clock{}", node.host.host_suffix());
+    let milliseconds = line.clock_ahead_ms();
     let ahead = here? + (milliseconds + 500 * milliseconds.signum()) / 1000;
-    Some(if ahead.abs() <= CLOCK_LIMIT {
-        Check::pass(name, format!("{} s from AWS's", ahead.abs()))
+    Some(if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS {
+        Check::passed_check(name, format!("{} s from AWS's", ahead.abs()))
     } else {
-        Check::fail(
+        Check::failed_check(
             name,
             format!(
                 "{} is {} s {} AWS: links that it signs are {}",
-                line.name(),
+                line.host_name(),
                 ahead.abs(),
                 if ahead > 0 { "ahead of" } else { "behind" },
                 if ahead > 0 { "accepted too long" } else { "expired too early" },
             ),
-            format!("on {}: set the clock (chronyc makestep, or timedatectl set-ntp true)", line.name()),
+            format!("on {}: set the clock (chronyc makestep, or timedatectl set-ntp true)", line.host_name()),
         )
     })
 }
 
 /// What the goal needs, by the engine that was chosen and what was said yes to.
-pub(crate) fn needed(goal: Goal, scene: &Scene, answers: &Answers) -> Vec<Need> {
-    let mut needs = access::needs(goal, &scene.names, &scene.account);
-    if goal == Goal::Upgrade && answers.reindex.engine == Engine::Batch {
-        needs.extend(access::batch_needs(&scene.names, &scene.account));
+pub(crate) fn collect_required_permissions(
+    goal: Goal,
+    target: &Target,
+    answers: &Answers,
+) -> Vec<RequiredPermission> {
+    let mut needs = access::list_required_permissions(goal, &target.names, &target.account);
+    if goal == Goal::Upgrade && answers.reindex.engine == ReindexEngine::Batch {
+        needs.extend(access::list_batch_permissions(&target.names, &target.account));
     }
     if answers.consents.adopt_bucket_key && matches!(goal, Goal::Install | Goal::Upgrade) {
-        let key = scene.bucket.kms_key.as_deref().filter(|key| key.contains(":key/"));
-        needs.push(access::bucket_key_need(key, &scene.account));
+        let key = target.bucket.kms_key.as_deref().filter(|key| key.contains(":key/"));
+        needs.push(access::bucket_key_permission(key, &target.account));
     }
     needs
 }
 
 /// All that `check` says: beside what the stage looks at, a sample of objects and what the account could refuse later.
-pub async fn check(ground: &Ground, answers: &Answers) -> Result<Vec<Check>, Failure> {
-    let mut checks = look(ground, answers).await?.checks;
-    let scene = ground.scene(answers).await?;
-    let (objects, account) = join!(bucket::objects(&scene, answers), account::checks(&scene));
+pub async fn check_access(session: &Session, answers: &Answers) -> Result<Vec<Check>, Failure> {
+    let mut checks = look(session, answers).await?.checks;
+    let target = session.resolve_target(answers).await?;
+    let (objects, account) =
+        join!(bucket::check_sampled_objects(&target, answers), account::check_account(&target));
     let at = checks.iter().position(|check| check.name == "clock").unwrap_or(checks.len());
     checks.splice(at..at, [objects].into_iter().chain(account));
     Ok(checks)
 }
 
 /// packagecloud.rb's own key is never asked to be given more rights: another identity is the next move.
-fn unasked_of_packagecloud(check: Check, scene: &Scene) -> Check {
-    if check.failed() && scene.found.ends_with("in packagecloud.rb") {
+fn advise_other_identity(check: Check, target: &Target) -> Check {
+    if check.has_failed() && target.found.ends_with("in packagecloud.rb") {
         let next = "use another identity for setting up, with --profile or AWS_ACCESS_KEY_ID; packagecloud's own key needs no more rights";
         return Check { next: next.to_owned(), ..check };
     }
     check
 }
 
-pub(super) fn clock(scene: &Scene) -> Check {
-    clock_by(scene.caller.clock_ahead)
+pub(super) fn check_local_clock(target: &Target) -> Check {
+    check_clock_offset(target.caller.clock_ahead)
 }
 
 /// By how many seconds this machine is ahead of AWS; none where an answer didn't tell.
-fn clock_by(ahead: Option<i64>) -> Check {
+fn check_clock_offset(ahead: Option<i64>) -> Check {
     match ahead {
-        None => Check::unknown("clock", "AWS's answer held no date"),
-        Some(ahead) if ahead.abs() <= CLOCK_LIMIT => {
-            Check::pass("clock", format!("{} s from AWS's", ahead.abs()))
+        None => Check::unknown_check("clock", "AWS's answer held no date"),
+        Some(ahead) if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS => {
+            Check::passed_check("clock", format!("{} s from AWS's", ahead.abs()))
         }
-        Some(ahead) => Check::fail(
+        Some(ahead) => Check::failed_check(
             "clock",
             format!(
                 "this machine is {} s {} AWS",
@@ -174,32 +192,36 @@ fn clock_by(ahead: Option<i64>) -> Check {
 }
 
 /// What is asked of the identity and the bucket.
-pub fn asks(ground: &Ground, scene: &Scene, answers: &Answers) -> Vec<Ask> {
+pub fn access_confirmations(session: &Session, target: &Target, answers: &Answers) -> Vec<Confirmation> {
     let mut asks = Vec::new();
-    let name = scene.names.bucket();
-    let (known, of) = scene.sampled;
-    if of > 0 && known == 0 && !answers.consents.given(Consent::ConfirmBucket, name) {
-        asks.push(Ask {
+    let name = target.names.bucket_name();
+    let (known, of) = target.sampled;
+    if of > 0 && known == 0 && !answers.consents.has_consent(Consent::ConfirmBucket, name) {
+        asks.push(Confirmation {
             consent: Consent::ConfirmBucket,
             question: format!(
                 "No key of bucket {name} looks like packagecloud's. Type its name if it is the right one."
             ),
         });
     }
-    asks.extend(elsewhere(ground, scene, answers));
+    asks.extend(other_bucket_confirmation(session, target, answers));
     asks
 }
 
 /// Whether this is another account or bucket than the last run's, which is asked about before anything else.
-pub fn elsewhere(ground: &Ground, scene: &Scene, answers: &Answers) -> Option<Ask> {
-    let name = scene.names.bucket();
-    let (account, bucket) = ground.settings.last.as_ref()?;
-    let same = account == &scene.account && bucket == name;
-    (!same && !answers.consents.given(Consent::OtherBucket, name)).then(|| Ask {
+pub fn other_bucket_confirmation(
+    session: &Session,
+    target: &Target,
+    answers: &Answers,
+) -> Option<Confirmation> {
+    let name = target.names.bucket_name();
+    let (account, bucket) = session.settings.last.as_ref()?;
+    let same = account == &target.account && bucket == name;
+    (!same && !answers.consents.has_consent(Consent::OtherBucket, name)).then(|| Confirmation {
         consent: Consent::OtherBucket,
         question: format!(
             "The last run on this host worked on bucket {bucket} in account {account}. Work on {name} in account {} now?",
-            scene.account
+            target.account
         ),
     })
 }
@@ -218,8 +240,8 @@ mod tests {
             (Some(-300), true, "this machine is 300 s behind AWS"),
             (None, false, "AWS's answer held no date"),
         ] {
-            let check = clock_by(ahead);
-            assert_eq!((check.failed(), check.detail.as_str()), (fails, words), "{ahead:?}");
+            let check = check_clock_offset(ahead);
+            assert_eq!((check.has_failed(), check.detail.as_str()), (fails, words), "{ahead:?}");
             assert!(!fails || check.next.contains("chronyc makestep"), "{}", check.next);
         }
     }

@@ -7,17 +7,17 @@ pub mod observe;
 mod plan;
 
 pub(crate) use make::apply;
-pub(crate) use observe::{CONSTRUCTION, see};
+pub(crate) use observe::{CONSTRUCTION_FILE, observe_bootstrap};
 
 use futures::FutureExt as _;
 
 use crate::model::run::{answers::Answers, failure::Failure, plan::Plan};
 
-use crate::engine::session::Ground;
+use crate::engine::session::Session;
 
 /// What is there of the authenticator and of CloudFront's access to the bucket.
-pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    let scene = ground.scene(answers).await?;
-    let seen = see(ground, &scene, answers).boxed().await?;
-    plan::plan(seen, &scene, answers)
+pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+    let target = session.resolve_target(answers).await?;
+    let seen = observe_bootstrap(session, &target, answers).boxed().await?;
+    plan::plan_bootstrap(seen, &target, answers)
 }

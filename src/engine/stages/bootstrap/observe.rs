@@ -5,49 +5,58 @@ use std::collections::BTreeMap;
 use futures::FutureExt as _;
 use tokio::try_join;
 
-use crate::edge::bundle::{Bundle, parse_description};
+use crate::edge::bundle::{EdgeBundle, parse_description};
 use crate::engine::{
     resources::origin_access,
-    session::{Ground, Scene, account::Authenticator},
+    session::{Session, Target, account::AuthenticatorResources},
 };
 use crate::model::{
     aws::{
-        evidence::{BootstrapSeen, Function, FunctionVersion, Ownership},
-        names::{COST_TAG, Names},
+        evidence::{BootstrapEvidence, FunctionVersion, LambdaFunction, Ownership},
+        names::{COST_TAG, ResourceNames},
     },
     run::{answers::Answers, failure::Failure},
-    url::token::Construction,
+    url::token::TokenConstruction,
 };
 
 /// The state directory's file with the construction that the edge was seen to hold.
-pub(crate) const CONSTRUCTION: &str = "construction";
+pub(crate) const CONSTRUCTION_FILE: &str = "construction";
 
-pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<BootstrapSeen, Failure> {
-    let names = &scene.names;
-    let origin_access::Choice { control: by_control, why: why_control } =
-        origin_access::choose(scene, answers).boxed().await?;
+pub async fn observe_bootstrap(
+    session: &Session,
+    target: &Target,
+    answers: &Answers,
+) -> Result<BootstrapEvidence, Failure> {
+    let names = &target.names;
+    let origin_access::OriginAccessChoice { control: by_control, why: why_control } =
+        origin_access::choose_origin_access(target, answers).boxed().await?;
     // Only the one that is used is looked for.
     let access = async {
-        Ok(if by_control { (None, scene.control().await?) } else { (scene.identity().await?, None) })
+        Ok(if by_control {
+            (None, target.read_origin_access_control().await?)
+        } else {
+            (target.read_origin_access_identity().await?, None)
+        })
     };
-    let (Authenticator { role, key, function }, (identity, control)) =
-        try_join!(scene.authenticator().boxed(), access.boxed())?;
+    let (AuthenticatorResources { role, key, function }, (identity, control)) =
+        try_join!(target.read_authenticator().boxed(), access.boxed())?;
     // A file that can't be read stops the secret stage, with its reason; here it only means that no version is known to be right.
-    let secret = ground.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
+    let secret = session.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
     let held = match &function {
-        Some(function) => held(scene, function).boxed().await?,
+        Some(function) => read_edge_construction(target, function).boxed().await?,
         None => None,
     };
     let construction = answers.construction.or(held).unwrap_or_default();
     if let Some(held) = held.map(|held| held.to_string())
-        && ground.host.state.read(CONSTRUCTION).as_deref() != Some(held.as_bytes())
+        && session.host.state.read_file(CONSTRUCTION_FILE).as_deref() != Some(held.as_bytes())
     {
         // For `sign` and `inspect`, which don't wait for AWS; lost, they take the default.
-        let _ = ground.host.state.write(CONSTRUCTION, held.as_bytes());
+        let _ = session.host.state.write_file(CONSTRUCTION_FILE, held.as_bytes());
     }
     let version = match (&secret, &key, &function) {
         (Some(secret), Some(key), Some(function)) => {
-            let wanted = bundle(construction, &key.arn, names).description(std::slice::from_ref(secret))?;
+            let wanted = build_bundle(construction, &key.arn, names)
+                .render_description(std::slice::from_ref(secret))?;
             function
                 .versions
                 .iter()
@@ -57,7 +66,7 @@ pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<Bo
         }
         _ => None,
     };
-    Ok(BootstrapSeen {
+    Ok(BootstrapEvidence {
         role,
         key,
         function,
@@ -73,13 +82,16 @@ pub async fn see(ground: &Ground, scene: &Scene, answers: &Answers) -> Result<Bo
 
 /// What the edge accepts: as the version holds it that our distribution carries, else as the newest one does. Which one
 /// it carries is asked only where that makes a difference.
-async fn held(scene: &Scene, function: &Function) -> Result<Option<Construction>, Failure> {
+async fn read_edge_construction(
+    target: &Target,
+    function: &LambdaFunction,
+) -> Result<Option<TokenConstruction>, Failure> {
     let of = |version: &FunctionVersion| Some(parse_description(&version.description)?.construction);
     let newest = function.versions.last().and_then(of);
     if function.versions.iter().filter_map(of).all(|one| Some(one) == newest) {
         return Ok(newest);
     }
-    let distributions = scene.delivery().await?.distributions;
+    let distributions = target.read_delivery().await?.distributions;
     let carried = distributions
         .iter()
         .filter(|distribution| distribution.ownership == Ownership::Ours)
@@ -90,7 +102,7 @@ async fn held(scene: &Scene, function: &Function) -> Result<Option<Construction>
 }
 
 /// What the function's next version would be made of.
-pub fn bundle(construction: Construction, key_arn: &str, names: &Names) -> Bundle {
-    let context = BTreeMap::from([(COST_TAG.to_owned(), names.bucket().to_owned())]);
-    Bundle { construction, key_arn: key_arn.to_owned(), context }
+pub fn build_bundle(construction: TokenConstruction, key_arn: &str, names: &ResourceNames) -> EdgeBundle {
+    let context = BTreeMap::from([(COST_TAG.to_owned(), names.bucket_name().to_owned())]);
+    EdgeBundle { construction, key_arn: key_arn.to_owned(), context }
 }

@@ -1,52 +1,52 @@
 //! What the bootstrap would make or change, decided from what stands; touches nothing.
 
 use crate::engine::{
-    resources::adoption::{Adoption, adoption},
-    session::Scene,
+    resources::adoption::{AdoptionList, require_ours_or_unmarked},
+    session::Target,
 };
 use crate::model::{
     aws::{
-        evidence::{BootstrapSeen, Seen},
-        names::Names,
+        evidence::{BootstrapEvidence, Observed},
+        names::ResourceNames,
     },
     iam::policy,
     run::{
         answers::Answers,
         failure::Failure,
         goal::{Stage, Step},
-        plan::{Plan, Verb},
+        plan::{ChangeKind, Plan},
     },
 };
 
 /// Decides; touches nothing.
-pub fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Result<Plan, Failure> {
-    let names = &scene.names;
-    let account = &scene.account;
-    let mut adopted = Adoption::default();
-    let mut plan = Plan::new(Stage::Bootstrap, Seen::Nothing);
+pub fn plan_bootstrap(seen: BootstrapEvidence, target: &Target, answers: &Answers) -> Result<Plan, Failure> {
+    let names = &target.names;
+    let account = &target.account;
+    let mut adopted = AdoptionList::default();
+    let mut plan = Plan::new(Stage::Bootstrap, Observed::Nothing);
 
     let role_arn = seen
         .role
         .as_ref()
-        .map_or_else(|| format!("arn:aws:iam::{account}:role/{}", names.role()), |r| r.arn.clone());
+        .map_or_else(|| format!("arn:aws:iam::{account}:role/{}", names.role_name()), |r| r.arn.clone());
     match &seen.role {
-        None => plan.line(
+        None => plan.add_change(
             Step::Role,
-            Verb::Create,
-            names.role(),
+            ChangeKind::Create,
+            names.role_name(),
             "the function runs as it, and may decrypt the secret",
         ),
         Some(role) => {
-            let unmarked = adoption(&role.ownership, "role", &role.name, names)?;
-            let unmarked = adopted.consider(unmarked, "its trust and its tags");
-            let (verb, why) = match (policy::trusts_both(&role.trust), unmarked) {
-                (true, false) => (Verb::Keep, "it is there, trusted by lambda and edgelambda"),
+            let unmarked = require_ours_or_unmarked(&role.ownership, "role", &role.name, names)?;
+            let unmarked = adopted.add_unmarked(unmarked, "its trust and its tags");
+            let (verb, why) = match (policy::trusts_both_services(&role.trust), unmarked) {
+                (true, false) => (ChangeKind::Keep, "it is there, trusted by lambda and edgelambda"),
                 (true, true) => {
-                    (Verb::Update, "trusted by lambda and edgelambda; it gets this install's tags")
+                    (ChangeKind::Update, "trusted by lambda and edgelambda; it gets this install's tags")
                 }
-                (false, _) => (Verb::Update, "lambda and edgelambda must both be trusted"),
+                (false, _) => (ChangeKind::Update, "lambda and edgelambda must both be trusted"),
             };
-            plan.line(Step::Role, verb, &role.name, why)
+            plan.add_change(Step::Role, verb, &role.name, why)
         }
     }
     .calls
@@ -58,17 +58,17 @@ pub fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Result<Pla
     ]);
 
     match &seen.key {
-        None => plan.line(Step::Key, Verb::Create, "a key in us-east-1", "it keeps the secret inside the function; $1 a month"),
+        None => plan.add_change(Step::Key, ChangeKind::Create, "a key in us-east-1", "it keeps the secret inside the function; $1 a month"),
         Some(key) if key.state == "Enabled" => {
-            let unmarked = adoption(&key.ownership, "KMS key", &key.id, names)?;
-            if adopted.consider(unmarked, "its policy and its tags") {
-                plan.line(Step::Key, Verb::Update, &key.id, "it is enabled; it gets this install's tags")
+            let unmarked = require_ours_or_unmarked(&key.ownership, "KMS key", &key.id, names)?;
+            if adopted.add_unmarked(unmarked, "its policy and its tags") {
+                plan.add_change(Step::Key, ChangeKind::Update, &key.id, "it is enabled; it gets this install's tags")
             } else {
-                plan.line(Step::Key, Verb::Keep, &key.id, "it is there, and enabled")
+                plan.add_change(Step::Key, ChangeKind::Keep, &key.id, "it is there, and enabled")
             }
         }
         Some(key) => {
-            return Err(Failure::other(
+            return Err(Failure::other_failure(
                 format!("KMS key {}", key.id),
                 format!("it is {}, so the function could not decrypt the secret", key.state),
                 "enable it (or cancel its deletion) in KMS in us-east-1, then look again; nothing was changed",
@@ -84,32 +84,51 @@ pub fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Result<Pla
     ]);
     match &seen.key {
         Some(key) if key.alias => {
-            plan.line(Step::KeyAlias, Verb::Keep, names.alias(), "it points at the key")
+            plan.add_change(Step::KeyAlias, ChangeKind::Keep, names.kms_alias_name(), "it points at the key")
         }
-        _ => plan.line(Step::KeyAlias, Verb::Create, names.alias(), "by it the key is found again"),
+        _ => plan.add_change(
+            Step::KeyAlias,
+            ChangeKind::Create,
+            names.kms_alias_name(),
+            "by it the key is found again",
+        ),
     }
     .calls
     .push("kms:CreateAlias".into());
     match &seen.key {
-        Some(key) if policy::carries(&key.policy, &policy::key_policy(names, &role_arn, account)) => {
-            plan.line(Step::KeyPolicy, Verb::Keep, names.alias(), "only the function's role may decrypt")
+        Some(key)
+            if policy::has_all_statements(
+                &key.policy,
+                &policy::build_kms_key_policy(names, &role_arn, account),
+            ) =>
+        {
+            plan.add_change(
+                Step::KeyPolicy,
+                ChangeKind::Keep,
+                names.kms_alias_name(),
+                "only the function's role may decrypt",
+            )
         }
-        _ => plan.line(Step::KeyPolicy, Verb::Update, names.alias(), "only the function's role may decrypt"),
+        _ => plan.add_change(
+            Step::KeyPolicy,
+            ChangeKind::Update,
+            names.kms_alias_name(),
+            "only the function's role may decrypt",
+        ),
     }
     .calls
     .extend(["kms:GetKeyPolicy".into(), "kms:PutKeyPolicy".into()]);
 
     let role_policy_right = match (&seen.role, &seen.key) {
-        (Some(role), Some(key)) => role
-            .policy
-            .as_ref()
-            .is_some_and(|stands| policy::same(stands, &policy::role_policy(names, &key.arn, account))),
+        (Some(role), Some(key)) => role.policy.as_ref().is_some_and(|stands| {
+            policy::is_same_policy(stands, &policy::build_role_policy(names, &key.arn, account))
+        }),
         _ => false,
     };
-    plan.line(
+    plan.add_change(
         Step::RolePolicy,
-        if role_policy_right { Verb::Keep } else { Verb::Attach },
-        names.role(),
+        if role_policy_right { ChangeKind::Keep } else { ChangeKind::Attach },
+        names.role_name(),
         "may decrypt with that key and write its own logs; nothing of S3",
     )
     .calls
@@ -117,89 +136,101 @@ pub fn plan(seen: BootstrapSeen, scene: &Scene, answers: &Answers) -> Result<Pla
 
     let mut unmarked = false;
     if let Some(function) = &seen.function {
-        let found = adoption(&function.ownership, "Lambda function", &names.function(), names)?;
+        let found =
+            require_ours_or_unmarked(&function.ownership, "Lambda function", &names.function_name(), names)?;
         let changed =
             if seen.version.is_some() { "its tags" } else { "its code and its tags; its old version stays" };
-        unmarked = adopted.consider(found, changed);
+        unmarked = adopted.add_unmarked(found, changed);
         if let Some(forbidden) = function.forbidden.first() {
-            return Err(Failure::other(
-                format!("Lambda function {}", names.function()),
+            return Err(Failure::other_failure(
+                format!("Lambda function {}", names.function_name()),
                 format!("Lambda@Edge refuses it: {forbidden}"),
                 "remove that from the function, or use a --name-suffix so that another one is made; nothing was changed",
             ));
         }
     }
     if let Some(arn) = &seen.version {
-        const RIGHT: &str = "its code, secret and settings are right";
+        const WHY_RIGHT: &str = "its code, secret and settings are right";
         if unmarked {
-            plan.line(
+            plan.add_change(
                 Step::Function,
-                Verb::Update,
-                names.function(),
-                format!("{RIGHT}; it gets this install's tags"),
+                ChangeKind::Update,
+                names.function_name(),
+                format!("{WHY_RIGHT}; it gets this install's tags"),
             )
             .calls
             .push("lambda:TagResource".into());
         } else {
-            plan.line(Step::Function, Verb::Keep, names.function(), RIGHT);
+            plan.add_change(Step::Function, ChangeKind::Keep, names.function_name(), WHY_RIGHT);
         }
-        plan.line(Step::FunctionVersion, Verb::Keep, arn, "it holds just this code and this secret");
+        plan.add_change(
+            Step::FunctionVersion,
+            ChangeKind::Keep,
+            arn,
+            "it holds just this code and this secret",
+        );
     } else {
         let (verb, why) = match &seen.function {
-            None => (Verb::Create, "it checks every signed URL"),
-            Some(_) => (Verb::Update, "its code, secret or settings differ"),
+            None => (ChangeKind::Create, "it checks every signed URL"),
+            Some(_) => (ChangeKind::Update, "its code, secret or settings differ"),
         };
-        plan.line(
+        plan.add_change(
             Step::SelfTest,
-            Verb::Run,
+            ChangeKind::Run,
             "the bundle to be uploaded",
             "every rule of the signed URL is tried in it first",
         );
-        plan.line(Step::Function, verb, names.function(), why).calls.extend([
+        plan.add_change(Step::Function, verb, names.function_name(), why).calls.extend([
             "lambda:CreateFunction".into(),
             "lambda:UpdateFunctionConfiguration".into(),
             "lambda:UpdateFunctionCode".into(),
         ]);
-        plan.line(
+        plan.add_change(
             Step::FunctionVersion,
-            Verb::Create,
+            ChangeKind::Create,
             "a new version",
             format!("tokens are made as {}", seen.construction),
         )
         .calls
         .push("lambda:PublishVersion".into());
     }
-    origin_access_line(&mut plan, &seen, names);
-    plan.asks.extend(adopted.ask(answers, names));
+    plan_origin_access(&mut plan, &seen, names);
+    plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
     for change in &mut plan.changes {
         change.calls.push("by hand: packagecloud-ctl bootstrap-cloudfront".into());
     }
-    plan.seen = Seen::Bootstrap(Box::new(seen));
+    plan.observed = Observed::Bootstrap(Box::new(seen));
     Ok(plan)
 }
 
-fn origin_access_line(plan: &mut Plan, seen: &BootstrapSeen, names: &Names) {
+fn plan_origin_access(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceNames) {
     let line = if seen.by_control {
         match &seen.control {
-            Some(control) => {
-                plan.line(Step::OriginAccess, Verb::Keep, &control.id, "the origin access control is there")
-            }
-            None => plan.line(
+            Some(control) => plan.add_change(
                 Step::OriginAccess,
-                Verb::Create,
-                names.origin_access_control(),
+                ChangeKind::Keep,
+                &control.id,
+                "the origin access control is there",
+            ),
+            None => plan.add_change(
+                Step::OriginAccess,
+                ChangeKind::Create,
+                names.origin_access_control_name(),
                 format!("an origin access control: {}", seen.why_control),
             ),
         }
     } else {
         match &seen.identity {
-            Some(identity) => {
-                plan.line(Step::OriginAccess, Verb::Keep, &identity.id, "the origin access identity is there")
-            }
-            None => plan.line(
+            Some(identity) => plan.add_change(
                 Step::OriginAccess,
-                Verb::Create,
-                names.comment(),
+                ChangeKind::Keep,
+                &identity.id,
+                "the origin access identity is there",
+            ),
+            None => plan.add_change(
+                Step::OriginAccess,
+                ChangeKind::Create,
+                names.resource_comment(),
                 "CloudFront reads the bucket as this identity",
             ),
         }

@@ -7,31 +7,34 @@ use futures::future::join_all;
 
 use crate::host::environment::clock;
 use crate::model::{
-    aws::evidence::ConfigSeen,
-    packagecloud::settings::Key,
+    aws::evidence::ObservedConfig,
+    packagecloud::settings::SettingKey,
     run::{
         answers::Answers,
-        event::End,
-        failure::{Failure, Kind},
+        event::StageEnd,
+        failure::{Failure, FailureKind},
         goal::Step,
     },
 };
 
-use super::{commands, is_on, switches_on, typed, unseen, wanted};
+use super::{
+    disabled_values, is_cloudfront_on, render_node_commands, render_reenable_warning, unverified_reason,
+    with_manual_disable,
+};
 use crate::engine::{
     packagecloud::switch,
     run::StageRun,
-    session::Ground,
-    stages::configuration::{self, kept},
+    session::Session,
+    stages::configuration::{self, render_backup_note},
 };
 
 /// How often it is switched off again where a run that began meanwhile switched it on.
-const ROUNDS: u32 = 3;
+const SWITCH_OFF_ROUNDS_MAX: u32 = 3;
 
 /// A node that can be reached.
-struct Node {
-    ground: Ground,
-    seen: ConfigSeen,
+struct NodeToDisable {
+    session: Session,
+    seen: ObservedConfig,
     /// Whether there is anything to do on it.
     due: bool,
     /// Where the file before is kept, as the end of a sentence.
@@ -43,31 +46,31 @@ struct Node {
 }
 
 /// The nodes, and those of them that could not be switched.
-struct All {
-    nodes: Vec<Node>,
-    lost: Vec<(Ground, Failure)>,
+struct DisableProgress {
+    nodes: Vec<NodeToDisable>,
+    lost: Vec<(Session, Failure)>,
     alone: bool,
 }
 
 pub(crate) async fn apply(
-    ground: &Ground,
+    session: &Session,
     answers: &Answers,
     run: &StageRun,
-) -> Result<(End, String), Failure> {
-    let beside = ground.other_run().await.is_some();
-    let mut all = All::of(ground);
+) -> Result<(StageEnd, String), Failure> {
+    let beside = session.acquire_or_find_other_run().await.is_some();
+    let mut all = DisableProgress::from_session(session);
     for round in 1.. {
-        ground.note_off().await;
-        all.read().await?;
+        session.publish_off_marker().await;
+        all.read_configs().await?;
         // A configuration client would win each time: what it does is said, and not fought.
-        let again = |node: &Node| round == 1 || node.seen.managed.is_none();
-        let on = all.nodes.iter().any(|node| is_on(&node.seen) && again(node));
+        let again = |node: &NodeToDisable| round == 1 || node.seen.managed.is_none();
+        let on = all.nodes.iter().any(|node| is_cloudfront_on(&node.seen) && again(node));
         if all.lost.is_empty() && !all.nodes.iter().any(|node| node.due) {
             // What the files say is one thing, what packagecloud does another.
-            let lags = round == 1 && switch::lags(ground, answers).await.is_some();
+            let lags = round == 1 && switch::stale_redirects(session, answers).await.is_some();
             all.nodes.iter_mut().for_each(|node| node.due = lags);
         }
-        if round > 1 && (!on || round > ROUNDS) {
+        if round > 1 && (!on || round > SWITCH_OFF_ROUNDS_MAX) {
             break;
         }
         if !all.nodes.iter().any(|node| node.due) {
@@ -75,75 +78,79 @@ pub(crate) async fn apply(
                 break;
             }
             return Ok(if beside {
-                (End::Applied, "it was off already, and the run beside this one will not go live".into())
+                (StageEnd::Applied, "it was off already, and the run beside this one will not go live".into())
             } else {
-                (End::Unchanged, unseen(ground, answers).unwrap_or_default().to_owned())
+                (StageEnd::Unchanged, unverified_reason(session, answers).unwrap_or_default().to_owned())
             });
         }
         all.nodes.iter_mut().for_each(|node| node.failures.clear());
-        all.write(run).await?;
-        if ground.without_ctl() {
-            all.done().await;
+        all.write_configs(run).await?;
+        if session.is_without_ctl() {
+            all.finish_nodes().await;
             let text = "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart";
-            return if all.lost.is_empty() { Ok((End::Stopped, text.into())) } else { Err(all.left("")) };
+            return if all.lost.is_empty() {
+                Ok((StageEnd::Stopped, text.into()))
+            } else {
+                Err(all.lost_nodes_failure(""))
+            };
         }
-        all.follow(Step::Reconfigure, "reconfigure", run).await;
-        all.follow(Step::Restart, "restart", run).await;
+        all.run_ctl_on_nodes(Step::Reconfigure, "reconfigure", run).await;
+        all.run_ctl_on_nodes(Step::Restart, "restart", run).await;
     }
     let observed = run
-        .step(Step::Proof, "asking packagecloud where it redirects", async {
+        .run_step(Step::Proof, "asking packagecloud where it redirects", async {
             let failed = all.nodes.iter().any(|node| !node.failures.is_empty());
             let observed = if failed {
-                switch::seen_now(ground, answers).await
+                switch::describe_redirects(session, answers).await
             } else {
-                switch::await_s3(ground, answers).await?
+                switch::wait_for_s3_redirects(session, answers).await?
             };
             Ok((observed.clone(), observed))
         })
         .await;
-    all.end(ground, observed).await
+    all.finish_disable(session, observed).await
 }
 
-impl All {
-    fn of(ground: &Ground) -> Self {
-        let nodes = ground.nodes().into_iter().map(|ground| Node {
-            ground,
-            seen: ConfigSeen::default(),
+impl DisableProgress {
+    fn from_session(session: &Session) -> Self {
+        let nodes = session.all_nodes().into_iter().map(|session| NodeToDisable {
+            session,
+            seen: ObservedConfig::default(),
             due: false,
             backup: String::new(),
             failures: Vec::new(),
             lost: None,
         });
-        Self { nodes: nodes.collect(), lost: Vec::new(), alone: ground.others().is_empty() }
+        Self { nodes: nodes.collect(), lost: Vec::new(), alone: session.other_nodes().is_empty() }
     }
 
     /// Reads every file; a node whose file can't be read is lost.
-    async fn read(&mut self) -> Result<(), Failure> {
-        let read = join_all(self.nodes.iter().map(|node| node.ground.host.read_config())).await;
+    async fn read_configs(&mut self) -> Result<(), Failure> {
+        let read = join_all(self.nodes.iter().map(|node| node.session.host.read_config())).await;
         for (node, read) in self.nodes.iter_mut().zip(read) {
             match read {
                 Ok(config) => {
                     node.seen = config.seen;
-                    node.due = is_on(&node.seen) || switch::begun(&node.ground);
+                    node.due = is_cloudfront_on(&node.seen) || switch::is_switch_unfinished(&node.session);
                 }
                 Err(failure) => node.lost = Some(failure),
             }
         }
-        self.part_with_lost()
+        self.drop_lost_nodes()
     }
 
     /// Takes out the nodes that are lost.
     ///
     /// # Errors
     /// Where that is the only one: then there is nobody to go on with.
-    fn part_with_lost(&mut self) -> Result<(), Failure> {
+    fn drop_lost_nodes(&mut self) -> Result<(), Failure> {
         for mut node in std::mem::take(&mut self.nodes) {
             match node.lost.take() {
                 None => self.nodes.push(node),
                 Some(failure) if self.alone => {
-                    return Err(typed(failure, &node.ground.host.config_place()));
+                    return Err(with_manual_disable(failure, &node.session.host.config_location()));
                 }
-                Some(failure) => self.lost.push((node.ground, failure)),
+                Some(failure) => self.lost.push((node.session, failure)),
             }
         }
         Ok(())
@@ -151,22 +158,23 @@ impl All {
 
     /// Writes every file that says that CloudFront is on; without the file switched off, a restart would only cost
     /// customers time.
-    async fn write(&mut self, run: &StageRun) -> Result<(), Failure> {
-        let on: Vec<&Node> = self.nodes.iter().filter(|node| is_on(&node.seen)).collect();
-        for node in self.nodes.iter().filter(|node| node.due && !is_on(&node.seen)) {
+    async fn write_configs(&mut self, run: &StageRun) -> Result<(), Failure> {
+        let on: Vec<&NodeToDisable> = self.nodes.iter().filter(|node| is_cloudfront_on(&node.seen)).collect();
+        for node in self.nodes.iter().filter(|node| node.due && !is_cloudfront_on(&node.seen)) {
             // What a run before this one began is this one's to end.
-            switch::intend(&node.ground, false);
+            switch::save_switch_intent(&node.session, false);
         }
         if on.is_empty() {
             return Ok(());
         }
         let places: Vec<&str> = on.iter().map(|node| node.seen.path.as_str()).collect();
-        let names = names(on.into_iter());
+        let names = render_node_names(on.into_iter());
         let mut began = false;
         let result = run
-            .step(Step::Switch, format!("writing {}", places.join(", ")), async {
+            .run_step(Step::Switch, format!("writing {}", places.join(", ")), async {
                 began = true;
-                let written = join_all(self.nodes.iter().map(|node| write(&node.ground))).await;
+                let written =
+                    join_all(self.nodes.iter().map(|node| write_cloudfront_off(&node.session))).await;
                 let mut backups = String::new();
                 for (node, written) in self.nodes.iter_mut().zip(written) {
                     match written {
@@ -180,7 +188,7 @@ impl All {
                 match self.nodes.iter().find_map(|node| node.lost.as_ref()) {
                     Some(failure) if self.alone => {
                         let path = &self.nodes[0].seen.path;
-                        Err(typed(failure.clone(), path))
+                        Err(with_manual_disable(failure.clone(), path))
                     }
                     Some(failure) => Err(failure.clone()),
                     None => Ok(((), format!("cloudfront_enabled is false{names}{backups}"))),
@@ -190,24 +198,24 @@ impl All {
         if !began {
             return result;
         }
-        self.part_with_lost()
+        self.drop_lost_nodes()
     }
 
     /// One of packagecloud-ctl's commands on every node that is due; a failure is kept with its node, and stops none.
-    async fn follow(&mut self, step: Step, command: &str, run: &StageRun) {
-        let say = run.progress(step);
-        let names = names(self.nodes.iter().filter(|node| node.due));
+    async fn run_ctl_on_nodes(&mut self, step: Step, command: &str, run: &StageRun) {
+        let say = run.progress_reporter(step);
+        let names = render_node_names(self.nodes.iter().filter(|node| node.due));
         let several = self.nodes.len() > 1;
         let _ = run
-            .step(step, format!("packagecloud-ctl {command}{names}"), async {
+            .run_step(step, format!("packagecloud-ctl {command}{names}"), async {
                 let due = self.nodes.iter_mut().filter(|node| node.due);
                 let ran = join_all(due.map(async |node| {
-                    let name = node.ground.host.reach.name().filter(|_| several);
+                    let name = node.session.host.transport.remote_name().filter(|_| several);
                     let mut line = |line: &str| match name {
                         Some(name) => say(&format!("{name}: {line}")),
                         None => say(line),
                     };
-                    let ran = switch::carry_out(&node.ground, command, &mut line).await;
+                    let ran = switch::run_ctl_command(&node.session, command, &mut line).await;
                     node.failures.extend(ran.as_ref().err().cloned());
                     ran
                 }))
@@ -219,42 +227,42 @@ impl All {
     }
 
     /// The nodes that followed are seen to their end.
-    async fn done(&self) {
+    async fn finish_nodes(&self) {
         for node in self.nodes.iter().filter(|node| node.failures.is_empty()) {
-            switch::done(&node.ground).await;
+            switch::finish_switch(&node.session).await;
         }
     }
 
     /// What came of it, with what was seen of packagecloud's redirects.
-    async fn end(
+    async fn finish_disable(
         &mut self,
-        ground: &Ground,
+        session: &Session,
         observed: Result<String, Failure>,
-    ) -> Result<(End, String), Failure> {
+    ) -> Result<(StageEnd, String), Failure> {
         if !self.lost.is_empty() {
             // Those that followed are done; it is the lost ones that are left.
-            self.done().await;
+            self.finish_nodes().await;
             return Err(match observed {
-                Ok(observed) => self.left(&observed),
-                Err(failure) => Failure { kind: failure.kind, ..self.left(&failure.why) },
+                Ok(observed) => self.lost_nodes_failure(&observed),
+                Err(failure) => Failure { kind: failure.kind, ..self.lost_nodes_failure(&failure.why) },
             });
         }
         let mut failures: Vec<Failure> =
             self.nodes.iter().flat_map(|node| node.failures.iter().cloned()).collect();
         match observed {
             Ok(observed) if failures.is_empty() => {
-                self.done().await;
-                let since = clock::written(ground.host.clock.now());
-                let on = names(self.nodes.iter());
+                self.finish_nodes().await;
+                let since = clock::render_utc_time(session.host.clock.now());
+                let on = render_node_names(self.nodes.iter());
                 let backups: String = self.nodes.iter().map(|node| node.backup.as_str()).collect();
                 let warnings: String = self
                     .nodes
                     .iter()
-                    .filter_map(|node| switches_on(&node.seen))
+                    .filter_map(|node| render_reenable_warning(&node.seen))
                     .map(|text| format!(". {}", text.trim_end_matches('.')))
                     .collect();
                 Ok((
-                    End::Applied,
+                    StageEnd::Applied,
                     format!(
                         "off since {since}{on}; {observed}. Customers do nothing; whoever closed S3 in a firewall opens it{backups}. Switch on again with: packagecloud-cloudfront enable{warnings}"
                     ),
@@ -276,39 +284,43 @@ impl All {
     }
 
     /// Some nodes are off, some could not be switched: which, why, and what to type there.
-    fn left(&self, observed: &str) -> Failure {
+    fn lost_nodes_failure(&self, observed: &str) -> Failure {
         let (first, failure) = &self.lost[0];
         let mut why = Vec::new();
         if !self.nodes.is_empty() {
-            why.push(format!("off{}", names(self.nodes.iter())));
+            why.push(format!("off{}", render_node_names(self.nodes.iter())));
         }
-        why.extend(self.lost.iter().map(|(node, failure)| format!("not{}: {}", node.host.on(), failure.why)));
+        why.extend(
+            self.lost
+                .iter()
+                .map(|(node, failure)| format!("not{}: {}", node.host.host_suffix(), failure.why)),
+        );
         why.extend(self.nodes.iter().flat_map(|node| &node.failures).map(ToString::to_string));
         if !observed.is_empty() {
             why.push(observed.to_owned());
         }
-        let next: Vec<String> = self.lost.iter().map(|(node, _)| commands(node)).collect();
-        let kind = if failure.kind == Kind::Drifted { Kind::Other } else { failure.kind };
-        let what = first.host.reach.name().unwrap_or_default();
+        let next: Vec<String> = self.lost.iter().map(|(node, _)| render_node_commands(node)).collect();
+        let kind = if failure.kind == FailureKind::Drifted { FailureKind::Other } else { failure.kind };
+        let what = first.host.transport.remote_name().unwrap_or_default();
         Failure::new(kind, what, why.join("; "), format!("type {}", next.join("; and ")))
     }
 }
 
 /// ` on web1, web2`, where they are other hosts.
-fn names<'a>(nodes: impl Iterator<Item = &'a Node>) -> String {
-    let names: Vec<&str> = nodes.filter_map(|node| node.ground.host.reach.name()).collect();
+fn render_node_names<'a>(nodes: impl Iterator<Item = &'a NodeToDisable>) -> String {
+    let names: Vec<&str> = nodes.filter_map(|node| node.session.host.transport.remote_name()).collect();
     if names.is_empty() { String::new() } else { format!(" on {}", names.join(", ")) }
 }
 
 /// Writes that CloudFront is off on one node; where the file before is kept, as the end of a sentence.
-async fn write(node: &Ground) -> Result<String, Failure> {
-    let written = configuration::write_over(node, |now| {
-        if !is_on(now) {
+async fn write_cloudfront_off(node: &Session) -> Result<String, Failure> {
+    let written = configuration::write_edits_with_retries(node, |now| {
+        if !is_cloudfront_on(now) {
             return Vec::new();
         }
-        switch::intend(node, false);
-        configuration::edits(&wanted(), &[Key::Enabled])
+        switch::save_switch_intent(node, false);
+        configuration::build_edits(&disabled_values(), &[SettingKey::Enabled])
     })
     .await?;
-    Ok(written.as_ref().map(kept).unwrap_or_default())
+    Ok(written.as_ref().map(render_backup_note).unwrap_or_default())
 }

@@ -1,29 +1,29 @@
 //! A domain of one's own for packages: its certificate, who else holds it, and the DNS records to make.
 
-use crate::engine::session::Scene;
+use crate::engine::session::Target;
 use crate::model::{
-    aws::evidence::{Distribution, DistributionSeen, DnsRecord, PackagesDomain},
-    run::{answers::Answers, failure::Failure, plan::Exhibit},
+    aws::evidence::{CloudFrontDistribution, DistributionEvidence, DnsRecord, PackagesDomain},
+    run::{answers::Answers, failure::Failure, plan::Attachment},
 };
 
 /// What the domain that was asked for needs; `None` where none was.
 ///
 /// # Errors
 /// Where another distribution holds it, or no certificate covers it.
-pub async fn see(
-    scene: &Scene,
+pub async fn observe_packages_domain(
+    target: &Target,
     answers: &Answers,
-    distribution: Option<&Distribution>,
+    distribution: Option<&CloudFrontDistribution>,
 ) -> Result<Option<PackagesDomain>, Failure> {
     let Some(name) = &answers.packages_domain else { return Ok(None) };
     if distribution.is_some_and(|one| one.domain == *name) {
         return Ok(None);
     }
-    let all = scene.delivery().await?.distributions;
+    let all = target.read_delivery().await?.distributions;
     let others = all.iter().filter(|one| distribution.is_none_or(|ours| ours.id != one.id));
     for other in others {
-        if other.answers_to(name) {
-            return Err(Failure::other(
+        if other.has_domain_name(name) {
+            return Err(Failure::other_failure(
                 format!("packages domain {name}"),
                 format!("distribution {} holds it, and one name leads to one distribution", other.id),
                 "take it off there first (its alternate domain names in the CloudFront console), or choose another --packages-domain; nothing was changed",
@@ -31,11 +31,12 @@ pub async fn see(
         }
     }
     // The certificate that serves it stays, unless another was named.
-    let standing = distribution.filter(|one| one.answers_to(name)).and_then(|one| one.certificate.clone());
+    let standing =
+        distribution.filter(|one| one.has_domain_name(name)).and_then(|one| one.certificate.clone());
     let named = answers.certificate.clone().or(standing);
-    let found = scene.cloud.certificate(name, named.as_deref()).await?;
+    let found = target.cloud.find_certificate(name, named.as_deref()).await?;
     let certificate = found.ok_or_else(|| {
-        Failure::other(
+        Failure::other_failure(
             format!("packages domain {name}"),
             "no certificate of ACM in us-east-1 covers it, and CloudFront takes none from elsewhere",
             format!(
@@ -47,14 +48,14 @@ pub async fn see(
 }
 
 /// What DNS must say: the certificate's validation where it is pending, and the name itself.
-pub fn records(seen: &DistributionSeen) -> Option<Exhibit> {
+pub fn dns_records_attachment(seen: &DistributionEvidence) -> Option<Attachment> {
     let domain = seen.packages_domain.as_ref()?;
     let mut lines: Vec<String> = Vec::new();
-    if !domain.certificate.issued() {
-        lines.extend(domain.certificate.records.iter().map(DnsRecord::line));
+    if !domain.certificate.is_issued() {
+        lines.extend(domain.certificate.records.iter().map(DnsRecord::to_zone_line));
     }
     let target =
         seen.distribution.as_ref().map_or("(the distribution's domain, once it is made)", |one| &one.domain);
     lines.push(format!("{} CNAME {target}", domain.name));
-    Some(Exhibit { title: format!("DNS records to make for {}", domain.name), lines, copy: true })
+    Some(Attachment { title: format!("DNS records to make for {}", domain.name), lines, copy: true })
 }

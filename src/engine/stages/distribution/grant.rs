@@ -3,42 +3,46 @@
 //! Where one origin access takes another's place, both may read from before the change until every edge has it.
 
 use super::{
-    guard::{carries, guarded, refuse_undeployed, refuse_unguarded},
-    observe::by_identity,
+    guard::{has_version_everywhere, is_guarded, refuse_undeployed, refuse_unguarded},
+    observe::reader_from_identity,
 };
-use crate::aws::Say;
-use crate::engine::session::{Ground, Scene};
+use crate::aws::ProgressReporter;
+use crate::engine::session::{Session, Target};
 use crate::model::{
-    aws::evidence::{Distribution, DistributionSeen},
-    iam::policy::{self, Reader},
-    run::failure::{Failure, Kind},
+    aws::evidence::{CloudFrontDistribution, DistributionEvidence},
+    iam::policy::{self, BucketReader},
+    run::failure::{Failure, FailureKind},
 };
 
 /// What the account and the bucket policy were left as.
-pub struct Granted {
+pub struct GrantOutcome {
     pub text: String,
-    pub distributions: Vec<Distribution>,
+    pub distributions: Vec<CloudFrontDistribution>,
     pub bucket_policy: Option<String>,
 }
 
-fn reader<'a>(seen: &'a DistributionSeen, arn: &'a str, account: &'a str) -> Reader<'a> {
+fn reader_from_distribution<'a>(
+    seen: &'a DistributionEvidence,
+    arn: &'a str,
+    account: &'a str,
+) -> BucketReader<'a> {
     match (&seen.identity, seen.by_control) {
-        (Some(identity), false) => by_identity(identity),
-        _ => Reader::Distribution { arn, account },
+        (Some(identity), false) => reader_from_identity(identity),
+        _ => BucketReader::Distribution { arn, account },
     }
 }
 
 /// All distributions of the account, none of which would open the bucket: `own` is Deployed, and carries `version_arn`
 /// where that is given, else any version of ours.
-async fn looked_at(
-    scene: &Scene,
-    seen: &DistributionSeen,
-    own: &Distribution,
+async fn read_guarded_distributions(
+    target: &Target,
+    seen: &DistributionEvidence,
+    own: &CloudFrontDistribution,
     version_arn: Option<&str>,
-) -> Result<Vec<Distribution>, Failure> {
-    let names = &scene.names;
+) -> Result<Vec<CloudFrontDistribution>, Failure> {
+    let names = &target.names;
     let identity = seen.identity.as_ref().filter(|_| !seen.by_control).map(|one| one.id.as_str());
-    let all = scene.cloud.distributions(names).await?;
+    let all = target.cloud.list_distributions(names).await?;
     for other in &all {
         if other.id != own.id {
             refuse_unguarded(other, names, identity)?;
@@ -47,9 +51,10 @@ async fn looked_at(
             }
             continue;
         }
-        let right = version_arn.map_or_else(|| guarded(other, names), |arn| carries(other, names, arn));
+        let right = version_arn
+            .map_or_else(|| is_guarded(other, names), |arn| has_version_everywhere(other, names, arn));
         if !right || other.status != "Deployed" {
-            return Err(Failure::drifted(
+            return Err(Failure::drift_failure(
                 format!("distribution {}", other.id),
                 "it was changed while it was being deployed, so the bucket was not opened to it",
             ));
@@ -59,64 +64,69 @@ async fn looked_at(
 }
 
 /// The last step: CloudFront may read, and nobody that it read as before.
-pub async fn grant(
-    ground: &Ground,
-    scene: &Scene,
-    seen: &DistributionSeen,
-    deployed: &Distribution,
+pub async fn grant_bucket_read(
+    session: &Session,
+    target: &Target,
+    seen: &DistributionEvidence,
+    deployed: &CloudFrontDistribution,
     version_arn: &str,
-    say: Say<'_>,
-) -> Result<Granted, Failure> {
-    let distributions = looked_at(scene, seen, deployed, Some(version_arn)).await?;
-    let reader = reader(seen, &deployed.arn, &scene.account);
-    let document = policy::merged_bucket_policy(seen.bucket.policy.as_deref(), &scene.names, reader)?;
-    let text = format!("CloudFront may read {}", scene.names.bucket());
-    let text = put(ground, scene, seen.bucket.policy.as_deref(), &document, text, say).await?;
-    Ok(Granted { text, distributions, bucket_policy: Some(document) })
+    say: ProgressReporter<'_>,
+) -> Result<GrantOutcome, Failure> {
+    let distributions = read_guarded_distributions(target, seen, deployed, Some(version_arn)).await?;
+    let reader = reader_from_distribution(seen, &deployed.arn, &target.account);
+    let document = policy::merge_bucket_policy(seen.bucket.policy.as_deref(), &target.names, reader)?;
+    let text = format!("CloudFront may read {}", target.names.bucket_name());
+    let text =
+        put_policy_with_backup(session, target, seen.bucket.policy.as_deref(), &document, text, say).await?;
+    Ok(GrantOutcome { text, distributions, bucket_policy: Some(document) })
 }
 
 /// Before the origin access changes: the next one may read too. `standing` is Deployed behind the authenticator.
 /// The bucket policy as it then is.
-pub async fn let_both_read(
-    ground: &Ground,
-    scene: &Scene,
-    seen: &DistributionSeen,
-    standing: &Distribution,
-    say: Say<'_>,
+pub async fn grant_both_readers(
+    session: &Session,
+    target: &Target,
+    seen: &DistributionEvidence,
+    standing: &CloudFrontDistribution,
+    say: ProgressReporter<'_>,
 ) -> Result<(String, String), Failure> {
-    looked_at(scene, seen, standing, None).await?;
-    let reader = reader(seen, &standing.arn, &scene.account);
-    let document = policy::bucket_policy_for_both(seen.bucket.policy.as_deref(), &scene.names, reader)?;
+    read_guarded_distributions(target, seen, standing, None).await?;
+    let reader = reader_from_distribution(seen, &standing.arn, &target.account);
+    let document =
+        policy::merge_bucket_policy_for_both(seen.bucket.policy.as_deref(), &target.names, reader)?;
+    let text = format!(
+        "CloudFront may read {} in both ways, until every edge has changed",
+        target.names.bucket_name()
+    );
     let text =
-        format!("CloudFront may read {} in both ways, until every edge has changed", scene.names.bucket());
-    let text = put(ground, scene, seen.bucket.policy.as_deref(), &document, text, say).await?;
+        put_policy_with_backup(session, target, seen.bucket.policy.as_deref(), &document, text, say).await?;
     Ok((document, text))
 }
 
 /// Puts `new` where `old` stands, which is kept beforehand.
-async fn put(
-    ground: &Ground,
-    scene: &Scene,
+async fn put_policy_with_backup(
+    session: &Session,
+    target: &Target,
     old: Option<&str>,
     new: &str,
     text: String,
-    say: Say<'_>,
+    say: ProgressReporter<'_>,
 ) -> Result<String, Failure> {
     if old == Some(new) {
         return Ok(format!("{text} already"));
     }
-    let bucket = scene.names.bucket();
+    let bucket = target.names.bucket_name();
     let saved = match old {
         Some(old) => {
             let path =
-                ground.host.state.save_policy(ground.host.clock.now(), bucket, old).map_err(|failure| {
+                session.host.state.save_policy(session.host.clock.now(), bucket, old).map_err(|failure| {
                     let next = format!("{}; the bucket policy was not changed", failure.next);
-                    Failure::new(Kind::Other, failure.what, failure.why, next)
+                    Failure::new(FailureKind::Other, failure.what, failure.why, next)
                 })?;
             format!("; the policy before is kept in {}", path.display())
         }
         None => String::new(),
     };
-    scene.cloud.put_bucket_policy(bucket, old, new, &scene.account, say).await?;
+    target.cloud.write_bucket_policy(bucket, old, new, &target.account, say).await?;
     Ok(format!("{text}{saved}"))
 }

@@ -2,66 +2,78 @@
 //!
 //! A distribution could read it that has it as an origin, by any form of its domain, or that uses the identity which reads it.
 
-use crate::aws::cloudfront::is_domain;
+use crate::aws::cloudfront::is_bucket_domain;
 use crate::model::{
     aws::{
-        evidence::{Behavior, Distribution},
-        names::Names,
+        evidence::{CloudFrontDistribution, DistributionBehavior},
+        names::ResourceNames,
     },
     run::failure::Failure,
 };
 
 /// What the functions of every install of this program begin with, and the vendor's is called.
-const FAMILY: &str = ":function:packagecloud_cloudfront_auth";
+const AUTHENTICATOR_ARN_PART: &str = ":function:packagecloud_cloudfront_auth";
 
 /// The ids of the origins of `distribution` that are the bucket, or that are read as `identity`.
-fn reaching(distribution: &Distribution, names: &Names, identity: Option<&str>) -> Vec<String> {
-    let reads = |origin: &&crate::model::aws::evidence::Origin| {
-        is_domain(&origin.domain, names.bucket())
+fn bucket_origin_ids(
+    distribution: &CloudFrontDistribution,
+    names: &ResourceNames,
+    identity: Option<&str>,
+) -> Vec<String> {
+    let reads = |origin: &&crate::model::aws::evidence::DistributionOrigin| {
+        is_bucket_domain(&origin.domain, names.bucket_name())
             || identity.is_some_and(|id| origin.identity.as_deref() == Some(id))
     };
     distribution.origins.iter().filter(reads).map(|origin| origin.id.clone()).collect()
 }
 
 /// The behaviors through which the bucket is read.
-fn served<'a>(
-    distribution: &'a Distribution,
-    names: &Names,
+fn bucket_behaviors<'a>(
+    distribution: &'a CloudFrontDistribution,
+    names: &ResourceNames,
     identity: Option<&str>,
-) -> impl Iterator<Item = &'a Behavior> {
-    let origins = reaching(distribution, names, identity);
+) -> impl Iterator<Item = &'a DistributionBehavior> {
+    let origins = bucket_origin_ids(distribution, names, identity);
     distribution.behaviors.iter().filter(move |behavior| origins.contains(&behavior.origin))
 }
 
 /// Whether every behavior on the bucket carries a version of the function of this name.
-pub fn guarded(distribution: &Distribution, names: &Names) -> bool {
-    let function = format!(":function:{}:", names.function());
-    served(distribution, names, None)
+pub fn is_guarded(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
+    let function = format!(":function:{}:", names.function_name());
+    bucket_behaviors(distribution, names, None)
         .all(|behavior| behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(&function)))
 }
 
 /// Whether it has the bucket behind a behavior, and exactly this version on every such behavior.
-pub fn carries(distribution: &Distribution, names: &Names, arn: &str) -> bool {
-    let mut served = served(distribution, names, None).peekable();
+pub fn has_version_everywhere(
+    distribution: &CloudFrontDistribution,
+    names: &ResourceNames,
+    arn: &str,
+) -> bool {
+    let mut served = bucket_behaviors(distribution, names, None).peekable();
     served.peek().is_some() && served.all(|behavior| behavior.viewer_request.as_deref() == Some(arn))
 }
 
 /// Stops where another distribution could read the bucket without the authenticator.
-pub fn refuse_unguarded(other: &Distribution, names: &Names, identity: Option<&str>) -> Result<(), Failure> {
-    let open = |behavior: &&Behavior| {
+pub fn refuse_unguarded(
+    other: &CloudFrontDistribution,
+    names: &ResourceNames,
+    identity: Option<&str>,
+) -> Result<(), Failure> {
+    let open = |behavior: &&DistributionBehavior| {
         // Another install of this program guards its own with a function of another suffix.
-        !behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(FAMILY))
+        !behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(AUTHENTICATOR_ARN_PART))
     };
-    let Some(open) = served(other, names, identity).find(open) else { return Ok(()) };
+    let Some(open) = bucket_behaviors(other, names, identity).find(open) else { return Ok(()) };
     let behavior =
         open.path.as_deref().map_or_else(|| "default behavior".into(), |path| format!("behavior {path}"));
     let holder = open.viewer_request.as_ref().or(open.viewer_request_function.as_ref());
     let holder = holder.map(|arn| format!(" (its viewer request is taken by {arn})")).unwrap_or_default();
-    Err(Failure::other(
+    Err(Failure::other_failure(
         format!("distribution {}", other.id),
         format!(
             "it reaches bucket {}, and its {behavior} is without the authenticator{holder}: what CloudFront may read, it would give to anybody",
-            names.bucket()
+            names.bucket_name()
         ),
         "remove that origin from it, or put the authenticator on all its behaviors, then look again; nothing was changed",
     ))
@@ -69,12 +81,12 @@ pub fn refuse_unguarded(other: &Distribution, names: &Names, identity: Option<&s
 
 /// Stops where another distribution that uses the identity is still being deployed: its edges may serve what stood
 /// before the authenticator.
-pub fn refuse_undeployed(other: &Distribution, identity: &str) -> Result<(), Failure> {
+pub fn refuse_undeployed(other: &CloudFrontDistribution, identity: &str) -> Result<(), Failure> {
     let uses = other.origins.iter().any(|origin| origin.identity.as_deref() == Some(identity));
     if !uses || other.status == "Deployed" {
         return Ok(());
     }
-    Err(Failure::other(
+    Err(Failure::other_failure(
         format!("distribution {}", other.id),
         format!(
             "it uses the origin access identity {identity}, and is still being deployed: what its edges serve isn't known"
@@ -84,15 +96,18 @@ pub fn refuse_undeployed(other: &Distribution, identity: &str) -> Result<(), Fai
 }
 
 /// Stops where somebody else's function sits on a viewer request.
-pub fn slots_are_free(distribution: &Distribution, names: &Names) -> Result<(), Failure> {
-    let ours = format!(":function:{}:", names.function());
-    let taken = |behavior: &Behavior| {
+pub fn refuse_taken_viewer_request(
+    distribution: &CloudFrontDistribution,
+    names: &ResourceNames,
+) -> Result<(), Failure> {
+    let ours = format!(":function:{}:", names.function_name());
+    let taken = |behavior: &DistributionBehavior| {
         let other = behavior.viewer_request.as_ref().filter(|arn| !arn.contains(&ours));
         other.or(behavior.viewer_request_function.as_ref()).cloned()
     };
-    match served(distribution, names, None).find_map(taken) {
+    match bucket_behaviors(distribution, names, None).find_map(taken) {
         None => Ok(()),
-        Some(arn) => Err(Failure::other(
+        Some(arn) => Err(Failure::other_failure(
             format!("distribution {}", distribution.id),
             format!("its viewer request is taken by {arn}"),
             "one behavior runs one function there: take that one away, or use a distribution of its own; nothing was changed",

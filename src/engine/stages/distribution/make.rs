@@ -1,53 +1,55 @@
 //! Makes what the distribution stage's plan says, in the order that never leaves the bucket open, nor customers without it.
 
 use super::{
-    grant::{grant, let_both_read},
-    guard::guarded,
+    grant::{grant_both_readers, grant_bucket_read},
+    guard::is_guarded,
     observe::is_ours,
-    plan::reads_otherwise,
+    plan::needs_origin_access_change,
 };
-use crate::aws::{Access, Intent, Shape};
+use crate::aws::{DistributionSettings, DistributionUpdate, OriginAccessId};
 use crate::engine::{
     resources::bucket_key,
     run::StageRun,
     session::{
-        Ground, Scene,
-        account::{Delivery, Made},
-        retry_on_expiry::renewing,
+        Session, Target,
+        account::{DeliveryResources, MadeResource},
+        retry_on_expiry::retry_on_expiry,
     },
 };
 use crate::model::{
-    aws::evidence::{Certificate, Distribution, DistributionSeen},
-    run::{answers::Answers, event::End, failure::Failure, goal::Step},
+    aws::evidence::{AcmCertificate, CloudFrontDistribution, DistributionEvidence},
+    run::{answers::Answers, event::StageEnd, failure::Failure, goal::Step},
 };
 
 pub(crate) async fn apply(
-    ground: &Ground,
-    seen: &DistributionSeen,
+    session: &Session,
+    seen: &DistributionEvidence,
     answers: &Answers,
     run: &StageRun,
-) -> Result<(End, String), Failure> {
-    let scene = ground.scene(answers).await?;
-    let (cloud, names) = (&scene.cloud, &scene.names);
+) -> Result<(StageEnd, String), Failure> {
+    let target = session.resolve_target(answers).await?;
+    let (cloud, names) = (&target.cloud, &target.names);
     let adopt = answers.consents.adopt;
-    let needed = |what: &str, why: &str| Failure::other(what, why, "run bootstrap-cloudfront first");
+    let needed = |what: &str, why: &str| Failure::other_failure(what, why, "run bootstrap-cloudfront first");
     let version_arn = seen
         .version_arn
         .as_deref()
         .ok_or_else(|| needed("the function's version", "there is none yet that is right"))?;
     let access = match (seen.by_control, &seen.identity, &seen.control) {
-        (false, Some(identity), _) => Access::Identity(&identity.id),
-        (true, _, Some(control)) => Access::Control(&control.id),
+        (false, Some(identity), _) => OriginAccessId::Identity(&identity.id),
+        (true, _, Some(control)) => OriginAccessId::Control(&control.id),
         _ => return Err(needed("the origin access", "there is none yet")),
     };
-    let making_cache = run.step(Step::CachePolicy, format!("cache policy {}", names.cache_policy()), async {
-        let cache = cloud.ensure_cache_policy(names, seen.cache_policy.as_ref(), adopt).await?;
-        let text = format!("cache policy {} stands", cache.id);
-        Ok((cache, text))
-    });
-    let (cache, certificate) = tokio::try_join!(making_cache, Box::pin(issued(ground, &scene, seen, run)))?;
+    let making_cache =
+        run.run_step(Step::CachePolicy, format!("cache policy {}", names.cache_policy_name()), async {
+            let cache = cloud.ensure_cache_policy(names, seen.cache_policy.as_ref(), adopt).await?;
+            let text = format!("cache policy {} stands", cache.id);
+            Ok((cache, text))
+        });
+    let (cache, certificate) =
+        tokio::try_join!(making_cache, Box::pin(wait_until_issued(session, &target, seen, run)))?;
     let alias = seen.packages_domain.as_ref().zip(certificate.as_ref());
-    let shape = Shape {
+    let shape = DistributionSettings {
         region: &seen.bucket.region,
         access,
         cache_policy_id: &cache.id,
@@ -55,32 +57,38 @@ pub(crate) async fn apply(
         alias: alias.map(|(domain, certificate)| (domain.name.as_str(), certificate.arn.as_str())),
     };
     let mut seen = seen.clone();
-    if let Some(standing) = seen.distribution.clone().filter(|one| guarded(one, names))
-        && reads_otherwise(&seen, names)
+    if let Some(standing) = seen.distribution.clone().filter(|one| is_guarded(one, names))
+        && needs_origin_access_change(&seen, names)
     {
-        let standing = Box::pin(deployed(ground, &scene, &standing, run)).await?;
-        let say = run.progress(Step::BucketPolicy);
+        let standing = Box::pin(wait_until_deployed(session, &target, &standing, run)).await?;
+        let say = run.progress_reporter(Step::BucketPolicy);
         let policy = run
-            .step(Step::BucketPolicy, format!("bucket policy of {}, for both ways", names.bucket()), async {
-                Box::pin(let_both_read(ground, &scene, &seen, &standing, &say)).await
-            })
+            .run_step(
+                Step::BucketPolicy,
+                format!("bucket policy of {}, for both ways", names.bucket_name()),
+                async { Box::pin(grant_both_readers(session, &target, &seen, &standing, &say)).await },
+            )
             .await?;
         seen.bucket.policy = Some(policy);
     }
-    let say = run.progress(Step::Distribution);
+    let say = run.progress_reporter(Step::Distribution);
     let made = run
-        .step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
+        .run_step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
             let distribution = match &seen.distribution {
                 None => {
                     // The plan may be old: one that was made since is never made twice.
-                    if cloud.distributions(names).await?.iter().any(|one| is_ours(one, names)) {
-                        return Err(Failure::drifted("the distribution", "it was made since this was shown"));
+                    if cloud.list_distributions(names).await?.iter().any(|one| is_ours(one, names)) {
+                        return Err(Failure::drift_failure(
+                            "the distribution",
+                            "it was made since this was shown",
+                        ));
                     }
                     Box::pin(cloud.create_distribution(names, &shape, &say)).await?
                 }
                 Some(stands) => {
-                    let intent = Intent::Whole(shape);
-                    let changing = cloud.associate(names, &stands.id, &stands.etag, &intent, adopt, &say);
+                    let intent = DistributionUpdate::Whole(shape);
+                    let changing =
+                        cloud.update_distribution(names, &stands.id, &stands.etag, &intent, adopt, &say);
                     Box::pin(changing).await?
                 }
             };
@@ -89,47 +97,48 @@ pub(crate) async fn apply(
         })
         .await?;
     // The same request carries both; the screen has a line for each.
-    run.step(Step::Authenticator, version_arn, async {
+    run.run_step(Step::Authenticator, version_arn, async {
         Ok(((), format!("{version_arn} is on every behavior")))
     })
     .await?;
-    let made = Box::pin(deployed(ground, &scene, &made, run)).await?;
-    let left = Box::pin(bucket_key::ensure(&scene, &seen.keys, &made.arn, answers, run)).await?;
-    let say = run.progress(Step::BucketPolicy);
+    let made = Box::pin(wait_until_deployed(session, &target, &made, run)).await?;
+    let left = Box::pin(bucket_key::ensure_key_grants(&target, &seen.keys, &made.arn, answers, run)).await?;
+    let say = run.progress_reporter(Step::BucketPolicy);
     let granted = run
-        .step(Step::BucketPolicy, format!("bucket policy of {}", names.bucket()), async {
-            let granted = Box::pin(grant(ground, &scene, &seen, &made, version_arn, &say)).await?;
+        .run_step(Step::BucketPolicy, format!("bucket policy of {}", names.bucket_name()), async {
+            let granted =
+                Box::pin(grant_bucket_read(session, &target, &seen, &made, version_arn, &say)).await?;
             let text = granted.text.clone();
             Ok((granted, text))
         })
         .await?;
-    scene
-        .has_made(Made::Delivery(Delivery {
+    target
+        .cache_made_resource(MadeResource::Delivery(DeliveryResources {
             distributions: granted.distributions,
             cache_policy: Some(cache),
             bucket_policy: granted.bucket_policy,
         }))
         .await;
-    Ok((End::Applied, format!("{} serves {}{left}", made.domain, names.bucket())))
+    Ok((StageEnd::Applied, format!("{} serves {}{left}", made.domain, names.bucket_name())))
 }
 
 /// The certificate for the packages domain, once ACM has issued it.
-async fn issued(
-    ground: &Ground,
-    scene: &Scene,
-    seen: &DistributionSeen,
+async fn wait_until_issued(
+    session: &Session,
+    target: &Target,
+    seen: &DistributionEvidence,
     run: &StageRun,
-) -> Result<Option<Certificate>, Failure> {
+) -> Result<Option<AcmCertificate>, Failure> {
     let Some(domain) = &seen.packages_domain else { return Ok(None) };
     let certificate = &domain.certificate;
-    if certificate.issued() {
+    if certificate.is_issued() {
         return Ok(Some(certificate.clone()));
     }
-    let say = run.progress(Step::Certificate);
+    let say = run.progress_reporter(Step::Certificate);
     let doing = format!("waiting until ACM has issued {}; this waits for its DNS record", certificate.arn);
-    run.step(Step::Certificate, doing, async {
-        let waiting = || run.unless_stopped(scene.cloud.wait_issued(certificate, &say));
-        let issued = renewing(ground, &scene.cloud, run, Step::Certificate, waiting).await?;
+    run.run_step(Step::Certificate, doing, async {
+        let waiting = || run.unless_stopped(target.cloud.wait_until_certificate_issued(certificate, &say));
+        let issued = retry_on_expiry(session, &target.cloud, run, Step::Certificate, waiting).await?;
         let text = format!("certificate {} is issued", issued.arn);
         Ok((Some(issued), text))
     })
@@ -137,20 +146,20 @@ async fn issued(
 }
 
 /// The distribution, once every edge has it.
-async fn deployed(
-    ground: &Ground,
-    scene: &Scene,
-    made: &Distribution,
+async fn wait_until_deployed(
+    session: &Session,
+    target: &Target,
+    made: &CloudFrontDistribution,
     run: &StageRun,
-) -> Result<Distribution, Failure> {
-    let say = run.progress(Step::Deployed);
+) -> Result<CloudFrontDistribution, Failure> {
+    let say = run.progress_reporter(Step::Deployed);
     let doing = format!("waiting until every edge has {}; this takes minutes", made.id);
-    run.step(Step::Deployed, doing, async {
-        let waiting = || run.unless_stopped(scene.cloud.wait_deployed(&scene.names, made, &say));
+    run.run_step(Step::Deployed, doing, async {
+        let waiting = || run.unless_stopped(target.cloud.wait_until_deployed(&target.names, made, &say));
         let deployed = if made.status == "Deployed" {
             made.clone()
         } else {
-            renewing(ground, &scene.cloud, run, Step::Deployed, waiting).await?
+            retry_on_expiry(session, &target.cloud, run, Step::Deployed, waiting).await?
         };
         let text = format!("distribution {} is deployed", deployed.id);
         Ok((deployed, text))

@@ -10,21 +10,22 @@ pub mod observe;
 mod plan;
 
 pub(crate) use make::apply;
-pub(crate) use observe::{is_ours, see};
+pub(crate) use observe::{is_ours, observe_distribution};
 
 use futures::FutureExt as _;
 
 use crate::model::run::{answers::Answers, failure::Failure, plan::Plan};
 
 use super::bootstrap;
-use crate::engine::{resources::bucket_key, session::Ground};
+use crate::engine::{resources::bucket_key, session::Session};
 
 /// What is there of the distribution, the cache policy and the grant.
-pub async fn look(ground: &Ground, answers: &Answers) -> Result<Plan, Failure> {
-    let scene = ground.scene(answers).await?;
-    let below = bootstrap::see(ground, &scene, answers).boxed().await?;
-    let mut seen = see(&scene, answers, &below).boxed().await?;
-    seen.packages_domain = domain::see(&scene, answers, seen.distribution.as_ref()).boxed().await?;
-    seen.keys = bucket_key::see(&scene, &seen).boxed().await?;
-    plan::plan(seen, &scene, answers)
+pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+    let target = session.resolve_target(answers).await?;
+    let below = bootstrap::observe_bootstrap(session, &target, answers).boxed().await?;
+    let mut seen = observe_distribution(&target, answers, &below).boxed().await?;
+    seen.packages_domain =
+        domain::observe_packages_domain(&target, answers, seen.distribution.as_ref()).boxed().await?;
+    seen.keys = bucket_key::observe_bucket_keys(&target, &seen).boxed().await?;
+    plan::plan_distribution(seen, &target, answers)
 }

@@ -2,59 +2,63 @@
 
 use super::{
     domain,
-    guard::{carries, slots_are_free},
+    guard::{has_version_everywhere, refuse_taken_viewer_request},
 };
-use crate::aws::cloudfront::is_domain;
+use crate::aws::cloudfront::is_bucket_domain;
 use crate::engine::{
     resources::{
-        adoption::{Adoption, adoption},
+        adoption::{AdoptionList, require_ours_or_unmarked},
         bucket_key,
     },
-    session::Scene,
+    session::Target,
 };
 use crate::model::{
     aws::{
-        evidence::{Distribution, DistributionSeen, Origin, Ownership, Seen},
-        names::Names,
+        evidence::{CloudFrontDistribution, DistributionEvidence, DistributionOrigin, Observed, Ownership},
+        names::ResourceNames,
     },
     run::{
         answers::Answers,
         failure::Failure,
         goal::{Stage, Step},
-        plan::{Plan, Verb},
+        plan::{ChangeKind, Plan},
     },
 };
 
 const EVERY_BEHAVIOR: &str = "on the viewer request of every behavior";
-const MINUTES: &str = "takes 3 to 15 minutes; customers notice nothing";
+const DEPLOY_TIME_NOTE: &str = "takes 3 to 15 minutes; customers notice nothing";
 
-pub fn plan(seen: DistributionSeen, scene: &Scene, answers: &Answers) -> Result<Plan, Failure> {
-    let names = &scene.names;
-    let mut adopted = Adoption::default();
-    let mut plan = Plan::new(Stage::Distribution, Seen::Nothing);
-    cache_policy(&mut plan, &seen, names, &mut adopted)?;
-    certificate(&mut plan, &seen);
+pub fn plan_distribution(
+    seen: DistributionEvidence,
+    target: &Target,
+    answers: &Answers,
+) -> Result<Plan, Failure> {
+    let names = &target.names;
+    let mut adopted = AdoptionList::default();
+    let mut plan = Plan::new(Stage::Distribution, Observed::Nothing);
+    plan_cache_policy(&mut plan, &seen, names, &mut adopted)?;
+    plan_certificate(&mut plan, &seen);
     match &seen.distribution {
-        None => to_make(&mut plan, &seen, names),
+        None => plan_creation(&mut plan, &seen, names),
         Some(distribution) => {
-            adopted.consider(
-                adoption(&distribution.ownership, "distribution", &distribution.id, names)?,
+            adopted.add_unmarked(
+                require_ours_or_unmarked(&distribution.ownership, "distribution", &distribution.id, names)?,
                 "its behaviors' viewer request, cache policy and origin access; its Comment and its tags",
             );
-            slots_are_free(distribution, names)?;
-            to_change(&mut plan, &seen, distribution, names);
+            refuse_taken_viewer_request(distribution, names)?;
+            plan_update(&mut plan, &seen, distribution, names);
         }
     }
-    bucket_key::lines(&mut plan, &seen, names, &scene.account, answers);
-    let line = if seen.granted && !seen.moving && !reads_otherwise(&seen, names) {
-        plan.line(
+    bucket_key::plan_bucket_keys(&mut plan, &seen, names, &target.account, answers);
+    let line = if seen.granted && !seen.has_next_reader && !needs_origin_access_change(&seen, names) {
+        plan.add_change(
             Step::BucketPolicy,
-            Verb::Keep,
-            names.bucket(),
+            ChangeKind::Keep,
+            names.bucket_name(),
             "CloudFront may read; every other statement stays",
         )
     } else {
-        plan.line(Step::BucketPolicy, Verb::Update, names.bucket(), "CloudFront may read, granted only once the authenticator is deployed; every other statement stays")
+        plan.add_change(Step::BucketPolicy, ChangeKind::Update, names.bucket_name(), "CloudFront may read, granted only once the authenticator is deployed; every other statement stays")
     };
     line.calls.extend(["s3:GetBucketPolicy".into(), "s3:PutBucketPolicy".into()]);
     for change in &mut plan.changes {
@@ -62,34 +66,41 @@ pub fn plan(seen: DistributionSeen, scene: &Scene, answers: &Answers) -> Result<
             .calls
             .push("by hand: packagecloud-ctl reconfigure-cloudfront-distribution <version ARN>".into());
     }
-    plan.exhibit.extend(domain::records(&seen));
-    plan.asks.extend(adopted.ask(answers, names));
-    plan.seen = Seen::Distribution(Box::new(seen));
+    plan.attachments.extend(domain::dns_records_attachment(&seen));
+    plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
+    plan.observed = Observed::Distribution(Box::new(seen));
     Ok(plan)
 }
 
-fn cache_policy(
+fn plan_cache_policy(
     plan: &mut Plan,
-    seen: &DistributionSeen,
-    names: &Names,
-    adopted: &mut Adoption,
+    seen: &DistributionEvidence,
+    names: &ResourceNames,
+    adopted: &mut AdoptionList,
 ) -> Result<(), Failure> {
     match &seen.cache_policy {
-        None => plan.line(
+        None => plan.add_change(
             Step::CachePolicy,
-            Verb::Create,
-            names.cache_policy(),
+            ChangeKind::Create,
+            names.cache_policy_name(),
             "packages by their Cache-Control, all else never",
         ),
         Some(cache) => {
-            let unmarked = adoption(&cache.ownership, "cache policy", &names.cache_policy(), names)?;
-            let unmarked = adopted.consider(unmarked, "its times to live and its Comment");
-            let (verb, why) = match (cache.right, unmarked) {
-                (true, false) => (Verb::Keep, "its times to live are right"),
-                (true, true) => (Verb::Update, "its times to live are right; it gets this program's Comment"),
-                (false, _) => (Verb::Update, "its times to live or its key differ"),
+            let unmarked = require_ours_or_unmarked(
+                &cache.ownership,
+                "cache policy",
+                &names.cache_policy_name(),
+                names,
+            )?;
+            let unmarked = adopted.add_unmarked(unmarked, "its times to live and its Comment");
+            let (verb, why) = match (cache.is_correct, unmarked) {
+                (true, false) => (ChangeKind::Keep, "its times to live are right"),
+                (true, true) => {
+                    (ChangeKind::Update, "its times to live are right; it gets this program's Comment")
+                }
+                (false, _) => (ChangeKind::Update, "its times to live or its key differ"),
             };
-            plan.line(Step::CachePolicy, verb, &cache.id, why)
+            plan.add_change(Step::CachePolicy, verb, &cache.id, why)
         }
     }
     .calls
@@ -101,29 +112,34 @@ fn cache_policy(
     Ok(())
 }
 
-fn certificate(plan: &mut Plan, seen: &DistributionSeen) {
+fn plan_certificate(plan: &mut Plan, seen: &DistributionEvidence) {
     let Some(domain) = &seen.packages_domain else { return };
     let arn = &domain.certificate.arn;
     let calls = ["acm:ListCertificates".into(), "acm:DescribeCertificate".into()];
-    if domain.certificate.issued() {
-        plan.line(Step::Certificate, Verb::Keep, arn, format!("it is issued, and covers {}", domain.name))
-            .calls
-            .extend(calls);
+    if domain.certificate.is_issued() {
+        plan.add_change(
+            Step::Certificate,
+            ChangeKind::Keep,
+            arn,
+            format!("it is issued, and covers {}", domain.name),
+        )
+        .calls
+        .extend(calls);
     } else {
         let why = "it is not issued yet: this waits for ACM, which waits for the DNS record shown";
-        plan.line(Step::Certificate, Verb::Run, arn, why).calls.extend(calls);
+        plan.add_change(Step::Certificate, ChangeKind::Run, arn, why).calls.extend(calls);
     }
 }
 
-fn version(seen: &DistributionSeen) -> &str {
+fn version_label(seen: &DistributionEvidence) -> &str {
     seen.version_arn.as_deref().unwrap_or("the version from the bootstrap")
 }
 
-fn to_make(plan: &mut Plan, seen: &DistributionSeen, names: &Names) {
-    plan.line(
+fn plan_creation(plan: &mut Plan, seen: &DistributionEvidence, names: &ResourceNames) {
+    plan.add_change(
         Step::Distribution,
-        Verb::Create,
-        names.comment(),
+        ChangeKind::Create,
+        names.resource_comment(),
         "serves the bucket, https only; nothing can read through it yet",
     )
     .calls
@@ -132,34 +148,42 @@ fn to_make(plan: &mut Plan, seen: &DistributionSeen, names: &Names) {
         "cloudfront:CreateDistribution".into(),
         "cloudfront:TagResource".into(),
     ]);
-    plan.line(Step::Authenticator, Verb::Attach, version(seen), EVERY_BEHAVIOR)
+    plan.add_change(Step::Authenticator, ChangeKind::Attach, version_label(seen), EVERY_BEHAVIOR)
         .calls
         .extend(["lambda:GetFunction".into(), "lambda:EnableReplication*".into()]);
-    plan.line(Step::Deployed, Verb::Run, "every edge", MINUTES);
+    plan.add_change(Step::Deployed, ChangeKind::Run, "every edge", DEPLOY_TIME_NOTE);
 }
 
-fn to_change(plan: &mut Plan, seen: &DistributionSeen, distribution: &Distribution, names: &Names) {
-    let differs = unlike(seen, distribution, names);
+fn plan_update(
+    plan: &mut Plan,
+    seen: &DistributionEvidence,
+    distribution: &CloudFrontDistribution,
+    names: &ResourceNames,
+) {
+    let differs = list_differences(seen, distribution, names);
     // Tags are no part of what is deployed.
     let tags = (distribution.ownership == Ownership::Unmarked).then_some("it gets this install's tags");
     let changes: Vec<&str> = differs.iter().map(String::as_str).chain(tags).collect();
     if changes.is_empty() {
-        plan.line(
+        plan.add_change(
             Step::Distribution,
-            Verb::Keep,
+            ChangeKind::Keep,
             &distribution.id,
             format!("it is there: {}", distribution.domain),
         );
     } else {
-        plan.line(Step::Distribution, Verb::Update, &distribution.id, changes.join("; ")).calls.extend([
-            "cloudfront:GetDistributionConfig".into(),
-            "cloudfront:UpdateDistribution".into(),
-            "cloudfront:TagResource".into(),
-        ]);
+        plan.add_change(Step::Distribution, ChangeKind::Update, &distribution.id, changes.join("; "))
+            .calls
+            .extend([
+                "cloudfront:GetDistributionConfig".into(),
+                "cloudfront:UpdateDistribution".into(),
+                "cloudfront:TagResource".into(),
+            ]);
     }
-    let carried = seen.version_arn.as_ref().is_some_and(|arn| carries(distribution, names, arn));
+    let carried =
+        seen.version_arn.as_ref().is_some_and(|arn| has_version_everywhere(distribution, names, arn));
     if carried {
-        plan.line(Step::Authenticator, Verb::Keep, version(seen), EVERY_BEHAVIOR);
+        plan.add_change(Step::Authenticator, ChangeKind::Keep, version_label(seen), EVERY_BEHAVIOR);
     } else {
         let before = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref());
         let why = before.map_or_else(
@@ -168,31 +192,35 @@ fn to_change(plan: &mut Plan, seen: &DistributionSeen, distribution: &Distributi
                 format!("{EVERY_BEHAVIOR}, where {before} is now; roll-back --edge {before} puts that back")
             },
         );
-        plan.line(Step::Authenticator, Verb::Attach, version(seen), why)
+        plan.add_change(Step::Authenticator, ChangeKind::Attach, version_label(seen), why)
             .calls
             .extend(["cloudfront:GetDistributionConfig".into(), "cloudfront:UpdateDistribution".into()]);
     }
     if carried && differs.is_empty() && distribution.status == "Deployed" {
-        plan.line(Step::Deployed, Verb::Keep, &distribution.id, "every edge has it");
+        plan.add_change(Step::Deployed, ChangeKind::Keep, &distribution.id, "every edge has it");
     } else {
-        plan.line(Step::Deployed, Verb::Run, &distribution.id, MINUTES);
+        plan.add_change(Step::Deployed, ChangeKind::Run, &distribution.id, DEPLOY_TIME_NOTE);
     }
 }
 
 /// What section 5 and the answers want and the distribution hasn't, but for the version: one fragment each.
-fn unlike(seen: &DistributionSeen, distribution: &Distribution, names: &Names) -> Vec<String> {
+fn list_differences(
+    seen: &DistributionEvidence,
+    distribution: &CloudFrontDistribution,
+    names: &ResourceNames,
+) -> Vec<String> {
     let mut all = distribution.differs.clone();
-    if distribution.comment != names.comment() {
-        all.push(format!("its Comment becomes {}", names.comment()));
+    if distribution.comment != names.resource_comment() {
+        all.push(format!("its Comment becomes {}", names.resource_comment()));
     }
     for origin in bucket_origins(distribution, names) {
-        if reads_as_another(seen, origin) {
+        if has_other_origin_access(seen, origin) {
             let whose = |identity: Option<&str>, control: Option<&str>| match (identity, control) {
                 (Some(id), _) => format!("identity {id}"),
                 (_, Some(id)) => format!("control {id}"),
                 _ => "nobody".to_owned(),
             };
-            let (identity, control) = wanted(seen);
+            let (identity, control) = desired_origin_access(seen);
             let now = whose(origin.identity.as_deref(), origin.control.as_deref());
             let then = whose(identity, control);
             let then = if then == "nobody" { "the one that is made" } else { &then };
@@ -213,7 +241,7 @@ fn unlike(seen: &DistributionSeen, distribution: &Distribution, names: &Names) -
         }
     }
     if let Some(domain) = &seen.packages_domain {
-        if !distribution.answers_to(&domain.name) {
+        if !distribution.has_domain_name(&domain.name) {
             all.push(format!("{} becomes its alternate domain name", domain.name));
         } else if distribution.certificate.as_ref() != Some(&domain.certificate.arn) {
             all.push(format!("{} is served with {}", domain.name, domain.certificate.arn));
@@ -222,12 +250,15 @@ fn unlike(seen: &DistributionSeen, distribution: &Distribution, names: &Names) -
     all
 }
 
-fn bucket_origins<'a>(distribution: &'a Distribution, names: &Names) -> impl Iterator<Item = &'a Origin> {
-    distribution.origins.iter().filter(|origin| is_domain(&origin.domain, names.bucket()))
+fn bucket_origins<'a>(
+    distribution: &'a CloudFrontDistribution,
+    names: &ResourceNames,
+) -> impl Iterator<Item = &'a DistributionOrigin> {
+    distribution.origins.iter().filter(|origin| is_bucket_domain(&origin.domain, names.bucket_name()))
 }
 
 /// The ids of the identity and of the control that origins of the bucket shall have.
-fn wanted(seen: &DistributionSeen) -> (Option<&str>, Option<&str>) {
+fn desired_origin_access(seen: &DistributionEvidence) -> (Option<&str>, Option<&str>) {
     if seen.by_control {
         (None, seen.control.as_ref().map(|control| control.id.as_str()))
     } else {
@@ -235,15 +266,15 @@ fn wanted(seen: &DistributionSeen) -> (Option<&str>, Option<&str>) {
     }
 }
 
-fn reads_as_another(seen: &DistributionSeen, origin: &Origin) -> bool {
-    let (identity, control) = wanted(seen);
+fn has_other_origin_access(seen: &DistributionEvidence, origin: &DistributionOrigin) -> bool {
+    let (identity, control) = desired_origin_access(seen);
     (identity.is_none() && control.is_none())
         || (origin.identity.as_deref(), origin.control.as_deref()) != (identity, control)
 }
 
 /// Whether the distribution that stands reads the bucket as another than it shall.
-pub fn reads_otherwise(seen: &DistributionSeen, names: &Names) -> bool {
+pub fn needs_origin_access_change(seen: &DistributionEvidence, names: &ResourceNames) -> bool {
     seen.distribution.as_ref().is_some_and(|distribution| {
-        bucket_origins(distribution, names).any(|origin| reads_as_another(seen, origin))
+        bucket_origins(distribution, names).any(|origin| has_other_origin_access(seen, origin))
     })
 }

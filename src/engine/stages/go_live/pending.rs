@@ -2,58 +2,58 @@
 
 use std::time::Duration;
 
-use crate::engine::session::Ground;
-use crate::host::{environment::clock, pending_changes::Pending};
+use crate::engine::session::Session;
+use crate::host::{environment::clock, pending_changes::PendingChanges};
 
-pub(super) async fn notes(ground: &Ground) -> Vec<String> {
-    let Ok(hash) = ground.host.config_hash().await else { return Vec::new() };
-    let pending = ground.host.pending(&hash).await;
-    let place = ground.host.config_place();
+pub(super) async fn list_reconfigure_notes(session: &Session) -> Vec<String> {
+    let Ok(hash) = session.host.read_config_hash().await else { return Vec::new() };
+    let pending = session.host.read_pending_changes(&hash).await;
+    let place = session.host.config_location();
     let mut notes = Vec::new();
     // A packagecloud that is played, or left to the operator, leaves no trace of a reconfigure.
-    if ground.asks_for_services() || !matches!(pending, Pending::Theirs { last: None, .. }) {
-        notes.extend(file(&place, pending));
+    if session.can_ask_services() || !matches!(pending, PendingChanges::Theirs { last: None, .. }) {
+        notes.extend(render_file_note(&place, pending));
     }
-    if let Some(last) = last(pending)
-        && let Some(installed) = ground.host.installed().await.filter(|installed| *installed > last)
+    if let Some(last) = last_reconfigured(pending)
+        && let Some(installed) = session.host.read_install_time().await.filter(|installed| *installed > last)
     {
         notes.push(format!(
             "packagecloud itself was installed or upgraded at {}{}, after the last reconfigure at {}: what is new in it takes effect too.",
-            clock::written(installed),
-            ground.host.on(),
-            clock::written(last)
+            clock::render_utc_time(installed),
+            session.host.host_suffix(),
+            clock::render_utc_time(last)
         ));
     }
     notes
 }
 
-fn last(pending: Pending) -> Option<Duration> {
+fn last_reconfigured(pending: PendingChanges) -> Option<Duration> {
     match pending {
-        Pending::Nothing { last } | Pending::Ours { last } => Some(last),
-        Pending::Theirs { last, .. } => last,
-        Pending::Unknown => None,
+        PendingChanges::Nothing { last } | PendingChanges::Ours { last } => Some(last),
+        PendingChanges::Theirs { last, .. } => last,
+        PendingChanges::Unknown => None,
     }
 }
 
-fn file(place: &str, pending: Pending) -> Option<String> {
+fn render_file_note(place: &str, pending: PendingChanges) -> Option<String> {
     Some(match pending {
-        Pending::Unknown => return None,
-        Pending::Nothing { last } => format!(
+        PendingChanges::Unknown => return None,
+        PendingChanges::Nothing { last } => format!(
             "{place} has not changed since the last reconfigure at {}: nothing but the lines of CloudFront takes effect.",
-            clock::written(last)
+            clock::render_utc_time(last)
         ),
-        Pending::Ours { last } => format!(
+        PendingChanges::Ours { last } => format!(
             "Since the last reconfigure at {} only this program has changed {place}: nothing but the lines of CloudFront takes effect.",
-            clock::written(last)
+            clock::render_utc_time(last)
         ),
-        Pending::Theirs { changed, last: None } => format!(
+        PendingChanges::Theirs { changed, last: None } => format!(
             "{place} was changed at {}, and when packagecloud was last reconfigured is not known: whatever else was changed there since takes effect too.",
-            clock::written(changed)
+            clock::render_utc_time(changed)
         ),
-        Pending::Theirs { changed, last: Some(last) } => format!(
+        PendingChanges::Theirs { changed, last: Some(last) } => format!(
             "{place} was changed at {}, after the last reconfigure at {}: whatever was changed there since, beside the lines of CloudFront, takes effect too.",
-            clock::written(changed),
-            clock::written(last)
+            clock::render_utc_time(changed),
+            clock::render_utc_time(last)
         ),
     })
 }

@@ -2,34 +2,34 @@
 
 use std::io;
 
-use crate::model::run::failure::{Failure, Kind};
+use crate::model::run::failure::{Failure, FailureKind};
 
-use super::{Fault, there};
+use super::{SshError, remote_failure};
 
 /// ssh itself can't be started.
-pub(super) fn no_ssh(program: &str, error: &io::Error) -> Failure {
+pub(super) fn ssh_not_started_failure(program: &str, error: &io::Error) -> Failure {
     Failure::new(
-        Kind::Missing,
+        FailureKind::Missing,
         program,
         format!("it could not be started: {error}"),
         "install the OpenSSH client, or name it with --ssh COMMAND",
     )
 }
 
-pub(super) fn unreachable(name: &str, why: &str) -> Failure {
-    there(
+pub(super) fn unreachable_failure(name: &str, why: &str) -> Failure {
+    remote_failure(
         name,
-        Kind::Unreachable,
+        FailureKind::Unreachable,
         format!("it can't be reached: {why}"),
         format!("see whether it is up and its port open: ssh {name}"),
     )
 }
 
 /// The line dropped, and trying did not bring it back.
-pub(super) fn lost(name: &str, failure: &Failure) -> Failure {
-    there(
+pub(super) fn connection_lost_failure(name: &str, failure: &Failure) -> Failure {
+    remote_failure(
         name,
-        Kind::Unreachable,
+        FailureKind::Unreachable,
         format!("the line to it dropped, and a minute of trying did not bring it back: {}", failure.why),
         format!(
             "what runs there goes on; once ssh {name} works, start this again: it looks at what is there and goes on"
@@ -38,7 +38,7 @@ pub(super) fn lost(name: &str, failure: &Failure) -> Failure {
 }
 
 /// The line dropped, and nobody can be asked for what laying it again needs.
-pub(super) fn not_again(failure: Failure) -> Failure {
+pub(super) fn reconnect_refused_failure(failure: Failure) -> Failure {
     Failure {
         why: format!("the line to it dropped, and could not be laid again without asking: {}", failure.why),
         next: "what runs there goes on; start this again: it asks, looks at what is there and goes on".into(),
@@ -47,22 +47,22 @@ pub(super) fn not_again(failure: Failure) -> Failure {
 }
 
 /// Why a script never began: ssh ends with 255 by itself, with anything else by what it ran.
-pub(super) fn of(name: &str, status: Option<i32>, said: &str) -> Fault {
+pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) -> SshError {
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let has = |text: &str| said.contains(text);
     let last = lines.last().copied().unwrap_or("it said nothing");
-    let refused = |kind, why: String, next: String| Fault::Refused(there(name, kind, why, next));
+    let refused = |kind, why: String, next: String| SshError::Refused(remote_failure(name, kind, why, next));
     if status == Some(255) {
         if has("Could not resolve hostname") {
             return refused(
-                Kind::Missing,
+                FailureKind::Missing,
                 "no host of that name is known".into(),
                 format!("see to the name, or to its Host lines in ~/.ssh/config: ssh {name}"),
             );
         }
         if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
             return refused(
-                Kind::Other,
+                FailureKind::Other,
                 "its host key is not the one that it had: it was set up anew, or somebody stands between"
                     .into(),
                 format!(
@@ -72,14 +72,14 @@ pub(super) fn of(name: &str, status: Option<i32>, said: &str) -> Fault {
         }
         if has("Host key verification failed") || has("host key is known for") {
             return refused(
-                Kind::Other,
+                FailureKind::Other,
                 "its host key is not known here yet".into(),
                 format!("compare and accept it once, at a terminal: ssh {name}"),
             );
         }
         if has("Permission denied") || has("Too many authentication failures") {
             return refused(
-                Kind::Denied,
+                FailureKind::Denied,
                 format!("it takes none of your keys: {last}"),
                 format!(
                     "add a key that it takes (ssh-add, or IdentityFile in ~/.ssh/config), until this works: ssh {name}"
@@ -88,19 +88,19 @@ pub(super) fn of(name: &str, status: Option<i32>, said: &str) -> Fault {
         }
         if has("Bad configuration option") || has("bad permissions") || has("Bad owner or permissions") {
             return refused(
-                Kind::Usage,
+                FailureKind::Usage,
                 last.to_owned(),
                 format!("mend ssh's configuration, until this works: ssh {name}"),
             );
         }
-        return Fault::Dropped(unreachable(name, last));
+        return SshError::Dropped(unreachable_failure(name, last));
     }
     if status.is_none() {
-        return Fault::Dropped(unreachable(name, "ssh was ended"));
+        return SshError::Dropped(unreachable_failure(name, "ssh was ended"));
     }
-    sudo(name, said).unwrap_or_else(|| {
+    classify_sudo_failure(name, said).unwrap_or_else(|| {
         refused(
-            Kind::Other,
+            FailureKind::Other,
             format!("its login shell did not run sh: {last}"),
             format!("this must print ok: ssh {name} echo ok"),
         )
@@ -108,20 +108,29 @@ pub(super) fn of(name: &str, status: Option<i32>, said: &str) -> Fault {
 }
 
 /// sudo's refusals.
-fn sudo(name: &str, said: &str) -> Option<Fault> {
+fn classify_sudo_failure(name: &str, said: &str) -> Option<SshError> {
     let refused = |why: &str, next: String| {
-        Some(Fault::Refused(there(name, Kind::Denied, format!("sudo there refuses: {why}"), next)))
+        Some(SshError::Refused(remote_failure(
+            name,
+            FailureKind::Denied,
+            format!("sudo there refuses: {why}"),
+            next,
+        )))
     };
-    let as_root = format!("let that user run sh by sudo there, or name root: --host root@{}", bare(name));
+    let as_root =
+        format!("let that user run sh by sudo there, or name root: --host root@{}", without_user(name));
     if said.contains("password is required") || said.contains("terminal is required") {
-        return refused(PASSWORD, format!("run this at a terminal, where it is asked for; or {as_root}"));
+        return refused(
+            WANTS_PASSWORD,
+            format!("run this at a terminal, where it is asked for; or {as_root}"),
+        );
     }
     if said.contains("must have a tty") {
         return refused(
             "it demands a terminal (requiretty in sudoers)",
             format!(
                 "add to sudoers there: Defaults:USER !requiretty; or name root: --host root@{}",
-                bare(name)
+                without_user(name)
             ),
         );
     }
@@ -135,20 +144,20 @@ fn sudo(name: &str, said: &str) -> Option<Fault> {
         || said.contains("try again")
         || said.contains("no password was provided")
     {
-        return refused(WRONG, "start it again, and type the password of the user there".into());
+        return refused(WRONG_PASSWORD, "start it again, and type the password of the user there".into());
     }
     if said.contains("sudo") && (said.contains("not found") || said.contains("No such file")) {
-        return refused("there is none", format!("name root: --host root@{}", bare(name)));
+        return refused("there is none", format!("name root: --host root@{}", without_user(name)));
     }
     None
 }
 
 /// What sudo wants where it wants no more than a password.
-pub(super) const PASSWORD: &str = "it wants a password";
-pub(super) const WRONG: &str = "the password is not the right one";
+pub(super) const WANTS_PASSWORD: &str = "it wants a password";
+pub(super) const WRONG_PASSWORD: &str = "the password is not the right one";
 
 /// Without the user.
-fn bare(name: &str) -> &str {
+fn without_user(name: &str) -> &str {
     name.rsplit_once('@').map_or(name, |(_, host)| host)
 }
 
@@ -156,9 +165,9 @@ fn bare(name: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn said(status: i32, text: &str) -> Failure {
-        match of("deploy@web1", Some(status), text) {
-            Fault::Refused(failure) | Fault::Dropped(failure) => failure,
+    fn classified_failure(status: i32, text: &str) -> Failure {
+        match classify_ssh_failure("deploy@web1", Some(status), text) {
+            SshError::Refused(failure) | SshError::Dropped(failure) => failure,
         }
     }
 
@@ -204,7 +213,7 @@ mod tests {
             (127, "env: 'sudo': No such file or directory", "there is none", "root@web1"),
             (1, "This account is currently not available.", "login shell", "echo ok"),
         ] {
-            let failure = said(status, text);
+            let failure = classified_failure(status, text);
             assert_eq!(failure.what, "deploy@web1", "{text}");
             assert!(failure.why.contains(why) && failure.next.contains(next), "{text}: {failure:?}");
         }
@@ -212,7 +221,8 @@ mod tests {
 
     #[test]
     fn only_what_may_come_back_is_tried_again() {
-        let dropped = |status, text| matches!(of("web1", status, text), Fault::Dropped(_));
+        let dropped =
+            |status, text| matches!(classify_ssh_failure("web1", status, text), SshError::Dropped(_));
         assert!(dropped(Some(255), "Connection to 127.0.0.1 closed by remote host."));
         assert!(dropped(Some(255), "kex_exchange_identification: read: Connection reset by peer"));
         assert!(dropped(None, ""));

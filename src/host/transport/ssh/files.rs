@@ -7,27 +7,27 @@ use std::{
 };
 
 use crate::{
-    host::transport::{hash, told},
-    model::run::failure::{Failure, Kind},
+    host::transport::{file_failure, sha256_hex},
+    model::run::failure::{Failure, FailureKind},
 };
 
-use super::{Said, Ssh, script::word};
+use super::{ScriptOutput, Ssh, script::encode_base64};
 
 /// A file is not what it was.
-const DRIFTED: i32 = 11;
+const DRIFTED_STATUS: i32 = 11;
 
-const READ: &str = r#"exec 3>&1
+const READ_SCRIPT: &str = r#"exec 3>&1
 text=$(cat -- "$1" 2>&1 >&3) || return 10"#;
 
 /// path, and others of which those that are there are said first, each on a line, an empty one after them.
-const READ_AND_FIND: &str = r#"exec 3>&1
+const READ_AND_FIND_SCRIPT: &str = r#"exec 3>&1
 path=$1; shift
 for file in "$@"; do [ -e "$file" ] && printf '%s\n' "$file"; done
 echo
 text=$(cat -- "$path" 2>&1 >&3) || return 10"#;
 
 /// path, hash as seen, backup, a word for the new file's name, hash of the new bytes, the new bytes.
-const REPLACE: &str = r#"t=$(readlink -f -- "$1") && [ -f "$t" ] || { text=$(cat -- "$1" 2>&1 >/dev/null); return 10; }
+const REPLACE_SCRIPT: &str = r#"t=$(readlink -f -- "$1") && [ -f "$t" ] || { text=$(cat -- "$1" 2>&1 >/dev/null); return 10; }
 now=$(sum "$t")
 # Sent again after the line dropped, it may have been done already.
 [ "$now" = "$5" ] && [ "$(sum "$3")" = "$2" ] && return 0
@@ -53,14 +53,15 @@ if sync --help 2>/dev/null | grep -q -e --file-system; then
 fi
 text="#;
 
-const LIST: &str = r#"exec 3>&1
+const LIST_SCRIPT: &str = r#"exec 3>&1
 text=$(ls -A -- "$1" 2>&1 >&3) || return 10"#;
 
-const MODIFIED: &str = r#"for file in "$@"; do date -r "$file" +%s%N 2>/dev/null; done; return 0"#;
+const CHANGE_TIME_SCRIPT: &str = r#"for file in "$@"; do date -r "$file" +%s%N 2>/dev/null; done; return 0"#;
 
-const EXISTING: &str = r#"for file in "$@"; do [ -e "$file" ] && printf '%s\n' "$file"; done; return 0"#;
+const FIND_EXISTING_SCRIPT: &str =
+    r#"for file in "$@"; do [ -e "$file" ] && printf '%s\n' "$file"; done; return 0"#;
 
-const PROGRAM: &str = r#"case $1 in
+const FIND_PROGRAM_SCRIPT: &str = r#"case $1 in
 */*) [ -f "$1" ] && [ -x "$1" ] && printf %s "$1"; return 0 ;;
 esac
 IFS=:
@@ -68,30 +69,30 @@ for dir in $PATH; do [ -f "$dir/$1" ] && [ -x "$dir/$1" ] && { printf %s "$dir/$
 return 0"#;
 
 /// Whether its errors are wanted, the program, its arguments.
-const OUTPUT: &str = r#"errors=$1; shift
+const QUERY_SCRIPT: &str = r#"errors=$1; shift
 if [ "$errors" = yes ]; then timeout 5 "$@" 2>&1; else timeout 5 "$@" 2>/dev/null; fi"#;
 
-fn text(path: &Path) -> String {
+fn path_to_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
 impl Ssh {
-    pub(in crate::host) async fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
-        let said = self.run(READ, &[&text(path)]).await?;
-        if said.status == 0 { Ok(said.out) } else { Err(self.told(path, &said)) }
+    pub(in crate::host) async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        let said = self.run_script(READ_SCRIPT, &[&path_to_text(path)]).await?;
+        if said.status == 0 { Ok(said.out) } else { Err(self.file_failure(path, &said)) }
     }
 
-    pub(in crate::host) async fn read_and_find(
+    pub(in crate::host) async fn read_file_and_find_existing(
         &self,
         path: &Path,
         paths: &[PathBuf],
     ) -> Result<(Vec<u8>, Vec<PathBuf>), Failure> {
         let words: Vec<String> =
-            std::iter::once(text(path)).chain(paths.iter().map(|path| text(path))).collect();
+            std::iter::once(path_to_text(path)).chain(paths.iter().map(|path| path_to_text(path))).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let said = self.run(READ_AND_FIND, &words).await?;
+        let said = self.run_script(READ_AND_FIND_SCRIPT, &words).await?;
         if said.status != 0 {
-            return Err(self.told(path, &said));
+            return Err(self.file_failure(path, &said));
         }
         let mut there = Vec::new();
         let mut rest = said.out.as_slice();
@@ -106,7 +107,7 @@ impl Ssh {
         Ok((rest.to_vec(), there))
     }
 
-    pub(in crate::host) async fn replace(
+    pub(in crate::host) async fn replace_file(
         &self,
         path: &Path,
         seen: &str,
@@ -114,86 +115,92 @@ impl Ssh {
         backup: &Path,
     ) -> Result<(), Failure> {
         let fresh = format!("{:016x}", fastrand::u64(..));
-        let (to, backup_text) = (text(path), text(backup));
-        let said = self.run(REPLACE, &[&to, seen, &backup_text, &fresh, &hash(bytes), &word(bytes)]).await?;
+        let (to, backup_text) = (path_to_text(path), path_to_text(backup));
+        let said = self
+            .run_script(
+                REPLACE_SCRIPT,
+                &[&to, seen, &backup_text, &fresh, &sha256_hex(bytes), &encode_base64(bytes)],
+            )
+            .await?;
         match said.status {
             0 => Ok(()),
-            DRIFTED => Err(Failure::drifted(
-                self.place(path),
+            DRIFTED_STATUS => Err(Failure::drift_failure(
+                self.with_host_prefix(path),
                 "it was changed since it was read, so it was not overwritten",
             )),
-            _ => Err(self.told(path, &said)),
+            _ => Err(self.file_failure(path, &said)),
         }
     }
 
-    pub(in crate::host) async fn list(&self, dir: &Path) -> Result<Vec<String>, Failure> {
-        let said = self.run(LIST, &[&text(dir)]).await?;
+    pub(in crate::host) async fn list_dir(&self, dir: &Path) -> Result<Vec<String>, Failure> {
+        let said = self.run_script(LIST_SCRIPT, &[&path_to_text(dir)]).await?;
         if said.status != 0 {
-            return Err(self.told(dir, &said));
+            return Err(self.file_failure(dir, &said));
         }
         Ok(String::from_utf8_lossy(&said.out).lines().map(str::to_owned).collect())
     }
 
-    pub(in crate::host) async fn modified(&self, paths: &[PathBuf]) -> Option<Duration> {
-        let times = self.lines(MODIFIED, paths).await;
+    pub(in crate::host) async fn read_latest_change_time(&self, paths: &[PathBuf]) -> Option<Duration> {
+        let times = self.run_script_for_lines(CHANGE_TIME_SCRIPT, paths).await;
         times.iter().filter_map(|line| line.parse().ok()).map(Duration::from_nanos).max()
     }
 
-    pub(in crate::host) async fn existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
-        self.lines(EXISTING, paths).await.into_iter().map(PathBuf::from).collect()
+    pub(in crate::host) async fn find_existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
+        self.run_script_for_lines(FIND_EXISTING_SCRIPT, paths).await.into_iter().map(PathBuf::from).collect()
     }
 
     /// What a script says line by line of some paths; nothing where the host can't be reached.
-    async fn lines(&self, script: &str, paths: &[PathBuf]) -> Vec<String> {
-        let paths: Vec<String> = paths.iter().map(|path| text(path)).collect();
+    async fn run_script_for_lines(&self, script: &str, paths: &[PathBuf]) -> Vec<String> {
+        let paths: Vec<String> = paths.iter().map(|path| path_to_text(path)).collect();
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        let Ok(said) = self.run(script, &paths).await else { return Vec::new() };
+        let Ok(said) = self.run_script(script, &paths).await else { return Vec::new() };
         String::from_utf8_lossy(&said.out).lines().map(str::to_owned).collect()
     }
 
-    pub(in crate::host) async fn program(&self, name: &str) -> Option<PathBuf> {
-        let said = self.run(PROGRAM, &[name]).await.ok()?;
+    pub(in crate::host) async fn find_program(&self, name: &str) -> Option<PathBuf> {
+        let said = self.run_script(FIND_PROGRAM_SCRIPT, &[name]).await.ok()?;
         (!said.out.is_empty()).then(|| PathBuf::from(String::from_utf8_lossy(&said.out).into_owned()))
     }
 
-    pub(in crate::host) async fn output(
+    pub(in crate::host) async fn query_program(
         &self,
         program: &Path,
         arguments: &[&str],
         errors: bool,
     ) -> Option<(i32, String)> {
-        let program = text(program);
+        let program = path_to_text(program);
         let errors = if errors { "yes" } else { "no" };
-        let said = self.run(OUTPUT, &[&[errors, program.as_str()], arguments].concat()).await.ok()?;
+        let said =
+            self.run_script(QUERY_SCRIPT, &[&[errors, program.as_str()], arguments].concat()).await.ok()?;
         // A program that timeout ended said nothing whole.
         (said.status != 124).then(|| (said.status, String::from_utf8_lossy(&said.out).into_owned()))
     }
 
     /// An error of its file system, in the words of this machine's.
-    fn told(&self, path: &Path, said: &Said) -> Failure {
+    fn file_failure(&self, path: &Path, said: &ScriptOutput) -> Failure {
         let reason = said.text.rsplit(": ").next().unwrap_or_default();
-        let known = KNOWN.iter().find(|(text, _)| *text == reason);
+        let known = KNOWN_ERRNOS.iter().find(|(text, _)| *text == reason);
         let error = match known {
             Some((_, number)) => io::Error::from_raw_os_error(*number),
             None => io::Error::other(reason.to_owned()),
         };
-        let failure = told(path, &error);
+        let failure = file_failure(path, &error);
         let next = match failure.kind {
-            Kind::Missing => format!(
+            FailureKind::Missing => format!(
                 "see that {} is packagecloud's host, or name the file with --config FILE",
-                self.name()
+                self.host_name()
             ),
             _ if error.kind() == io::ErrorKind::PermissionDenied => {
-                format!("see as root on {} why: ls -lZ {}", self.name(), path.display())
+                format!("see as root on {} why: ls -lZ {}", self.host_name(), path.display())
             }
-            _ => format!("on {}: {}", self.name(), failure.next),
+            _ => format!("on {}: {}", self.host_name(), failure.next),
         };
-        Failure { what: self.place(path), next, ..failure }
+        Failure { what: self.with_host_prefix(path), next, ..failure }
     }
 }
 
 /// What programs there say, and the number that it has here.
-const KNOWN: [(&str, i32); 9] = [
+const KNOWN_ERRNOS: [(&str, i32); 9] = [
     ("Operation not permitted", 1),
     ("No such file or directory", 2),
     ("Input/output error", 5),
@@ -213,19 +220,21 @@ mod tests {
     fn what_a_program_there_says_becomes_what_is_said_here() {
         let line = Ssh::new("web1", "ssh").unwrap();
         let path = Path::new("/etc/packagecloud/packagecloud.rb");
-        let told = |text: &str| line.told(path, &Said { status: 10, out: Vec::new(), text: text.to_owned() });
+        let told = |text: &str| {
+            line.file_failure(path, &ScriptOutput { status: 10, out: Vec::new(), text: text.to_owned() })
+        };
         let full = told("dd: error writing '/x': No space left on device");
         assert_eq!(full.what, "web1:/etc/packagecloud/packagecloud.rb");
         assert!(full.next.contains("on web1: the file is as it was; make room there"), "{full:?}");
         let none = told("cat: /x: No such file or directory");
-        assert_eq!(none.kind, Kind::Missing);
+        assert_eq!(none.kind, FailureKind::Missing);
         assert!(none.next.contains("web1 is packagecloud's host"), "{none:?}");
         assert!(told("dd: odd: sunspots").why.contains("sunspots"));
     }
 
     #[test]
     fn the_known_reasons_are_the_systems_own() {
-        for (text, number) in KNOWN {
+        for (text, number) in KNOWN_ERRNOS {
             let said = io::Error::from_raw_os_error(number).to_string();
             assert!(said.starts_with(text), "{number} is {said}");
         }

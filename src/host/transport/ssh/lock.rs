@@ -13,71 +13,71 @@ use tokio::{
 
 use crate::{
     host::{
-        environment::clock::Clock,
+        environment::clock::HostClock,
         run::{
-            holder::Holder,
+            holder::LockHolder,
             journal::{self, Journal},
-            stop_request::Asked,
+            stop_request::StopRequest,
         },
     },
     model::run::{event::Event, goal::Stage},
 };
 
-use super::{By, Ssh, script};
+use super::{Escalation, Ssh, script};
 
 /// The lock, until it is dropped or the line drops.
 #[derive(Debug)]
-pub struct Held {
+pub struct SshLock {
     child: Child,
-    holder: Holder,
+    holder: LockHolder,
     /// That host's.
-    clock: Clock,
+    clock: HostClock,
     journal: Journal,
     lines: mpsc::UnboundedSender<String>,
 }
 
-impl Held {
+impl SshLock {
     /// Whether the line that holds it is still there.
-    pub fn alive(&mut self) -> bool {
+    pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Says there where this run stands.
-    pub fn stands(&mut self, stage: Option<Stage>, rests: bool) {
-        self.holder.moved(stage, rests, self.clock.now());
-        self.send(format!("holder {}\n", self.holder.text()));
+    pub fn set_stage(&mut self, stage: Option<Stage>, rests: bool) {
+        self.holder.set_stage(stage, rests, self.clock.now());
+        self.send_line(format!("holder {}\n", self.holder.to_json()));
         if !rests {
-            let lines = self.journal.begin();
-            self.write(lines);
+            let lines = self.journal.begin_stage();
+            self.send_journal_write(lines);
         }
     }
 
     /// Keeps an event there for whoever watches.
-    pub fn tell(&mut self, event: &Event) {
-        if let Some(lines) = self.journal.keep(self.clock.now(), event) {
-            self.write(lines);
+    pub fn record_event(&mut self, event: &Event) {
+        if let Some(lines) = self.journal.append_event(self.clock.now(), event) {
+            self.send_journal_write(lines);
         }
     }
 
-    fn write(&self, lines: journal::Lines) {
+    fn send_journal_write(&self, lines: journal::JournalWrite) {
         let (mut verb, text) = match lines {
-            journal::Lines::Anew(text) => ("anew", text),
-            journal::Lines::More(text) => ("event", text),
+            journal::JournalWrite::Overwrite(text) => ("anew", text),
+            journal::JournalWrite::Append(text) => ("event", text),
         };
         for line in text.lines() {
-            self.send(format!("{verb} {line}\n"));
+            self.send_line(format!("{verb} {line}\n"));
             verb = "event";
         }
     }
 
-    fn send(&self, line: String) {
+    fn send_line(&self, line: String) {
         // Where the line has dropped, the lock is gone too, and is taken again with the next stage.
         let _ = self.lines.send(line);
     }
 }
 
 /// The state directory, and what is written about who holds the lock.
-const HOLD: &str = r#"mkdir -p -m 700 -- "$1" 2>/dev/null
+const HOLD_LOCK_SCRIPT: &str = r#"mkdir -p -m 700 -- "$1" 2>/dev/null
 command -v flock >/dev/null && exec 9>>"$1/lock" || { echo without; return 0; }
 flock -n 9 || { echo held; cat "$1/lock"; return 0; }
 chmod 600 "$1/lock"; printf %s "$2" >"$1/lock"
@@ -99,28 +99,38 @@ kill $! 2>/dev/null
 return 0"#;
 
 /// What came of taking it.
-pub enum Taken {
-    Holds(Box<Held>),
+pub enum LockAttempt {
+    Acquired(Box<SshLock>),
     /// Who holds it, as they wrote it.
-    By(Vec<u8>),
+    HeldBy(Vec<u8>),
     /// It can't be taken there; nothing is stopped by that.
-    Without,
+    Unavailable,
 }
 
 impl Ssh {
     /// Takes the lock in `dir` there, whose clock this is; whoever asks this run to end is heard by `asked`.
-    pub(in crate::host) async fn hold(&self, dir: &str, clock: &Clock, asked: &Asked) -> Taken {
-        self.try_hold(dir, clock, asked).await.unwrap_or(Taken::Without)
+    pub(in crate::host) async fn acquire_lock(
+        &self,
+        dir: &str,
+        clock: &HostClock,
+        asked: &StopRequest,
+    ) -> LockAttempt {
+        self.try_acquire_lock(dir, clock, asked).await.unwrap_or(LockAttempt::Unavailable)
     }
 
-    async fn try_hold(&self, dir: &str, clock: &Clock, asked: &Asked) -> Option<Taken> {
+    async fn try_acquire_lock(
+        &self,
+        dir: &str,
+        clock: &HostClock,
+        asked: &StopRequest,
+    ) -> Option<LockAttempt> {
         // The line is laid, or laid again, before: this child is on it to its end.
-        self.run(":", &[]).await.ok()?;
-        let by: By = self.known(|known| known.by.clone());
+        self.run_script(":", &[]).await.ok()?;
+        let by: Escalation = self.with_connection_state(|known| known.by.clone());
         let nonce = format!("{:016x}", fastrand::u64(..));
-        let holder = Holder::there(clock.now());
-        let script = script::sent(&by, HOLD, &[dir, &holder.text()], &nonce);
-        let mut command = self.command(false, script::remote(&by));
+        let holder = LockHolder::for_remote_lock(clock.now());
+        let script = script::render_script(&by, HOLD_LOCK_SCRIPT, &[dir, &holder.to_json()], &nonce);
+        let mut command = self.build_ssh_command(false, script::remote_shell_command(&by));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().ok()?;
         let mut stdin = child.stdin.take()?;
@@ -136,8 +146,8 @@ impl Ssh {
         match said.as_str() {
             "holds" => {
                 let (lines, told) = mpsc::unbounded_channel();
-                tokio::spawn(talk(stdin, heard, told, asked.clone()));
-                Some(Taken::Holds(Box::new(Held {
+                tokio::spawn(exchange_lines(stdin, heard, told, asked.clone()));
+                Some(LockAttempt::Acquired(Box::new(SshLock {
                     child,
                     holder,
                     clock: clock.clone(),
@@ -147,19 +157,19 @@ impl Ssh {
             }
             "held" => {
                 let who = tokio::time::timeout(Duration::from_secs(5), heard.next_line()).await;
-                Some(Taken::By(who.ok()?.ok()??.into_bytes()))
+                Some(LockAttempt::HeldBy(who.ok()?.ok()??.into_bytes()))
             }
-            _ => Some(Taken::Without),
+            _ => Some(LockAttempt::Unavailable),
         }
     }
 }
 
 /// Sends what is told, and hears who asks, until either end is gone. As long as this end stays open, the lock is held.
-async fn talk(
+async fn exchange_lines(
     mut stdin: ChildStdin,
     mut heard: Lines<BufReader<ChildStdout>>,
     mut told: mpsc::UnboundedReceiver<String>,
-    asked: Asked,
+    asked: StopRequest,
 ) {
     loop {
         tokio::select! {
@@ -170,7 +180,7 @@ async fn talk(
             said = heard.next_line() => match said {
                 Ok(Some(said)) => {
                     if let Some(who) = said.strip_prefix("asked ") {
-                        asked.say(who);
+                        asked.record_requester(who);
                     }
                 }
                 _ => return,

@@ -7,16 +7,16 @@ use std::{
 
 use crate::{
     host::environment::netrc,
-    model::run::failure::{Failure, Kind},
+    model::run::failure::{Failure, FailureKind},
 };
 
-use super::{By, Fault, Said, Ssh, error, there};
+use super::{Escalation, ScriptOutput, Ssh, SshError, error, remote_failure};
 
 /// Who it is there, and its clock in nanoseconds.
-const WHO: &str = r"id -u; date +%s%N";
+const IDENTITY_SCRIPT: &str = r"id -u; date +%s%N";
 
 /// How often sudo's password is asked for.
-const TRIES: usize = 3;
+const PASSWORD_TRIES_MAX: usize = 3;
 
 impl Ssh {
     /// Reaches the host, becomes root there, and takes its clock.
@@ -26,45 +26,53 @@ impl Ssh {
     pub async fn connect(&self) -> Result<(), Failure> {
         let result = self.log_in().await;
         if let Err(failure) = &result {
-            self.known(|known| known.down = Some((tokio::time::Instant::now(), failure.clone())));
+            self.with_connection_state(|known| {
+                known.down = Some((tokio::time::Instant::now(), failure.clone()))
+            });
         }
         result
     }
 
     async fn log_in(&self) -> Result<(), Failure> {
         let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        let before = now();
-        let who = self.once(&By::Itself, WHO, &[], asks).await.map_err(failure)?;
-        let after = now();
-        let (user, clock) = self.read_who(&who)?;
+        let before = unix_now();
+        let who = self
+            .run_script_once(&Escalation::NotNeeded, IDENTITY_SCRIPT, &[], asks)
+            .await
+            .map_err(into_failure)?;
+        let after = unix_now();
+        let (user, clock) = self.parse_identity(&who)?;
         // What was asked of the operator is no part of the way there: only the second asking is timed.
         let (before, clock, after) = if asks {
-            let before = now();
-            let who = self.once(&By::Itself, WHO, &[], false).await.map_err(failure)?;
-            let after = now();
-            (before, self.read_who(&who)?.1, after)
+            let before = unix_now();
+            let who = self
+                .run_script_once(&Escalation::NotNeeded, IDENTITY_SCRIPT, &[], false)
+                .await
+                .map_err(into_failure)?;
+            let after = unix_now();
+            (before, self.parse_identity(&who)?.1, after)
         } else {
             (before, clock, after)
         };
         let here = (before + after) / 2;
         let ahead = (clock.as_millis().cast_signed() - here.as_millis().cast_signed()) as i64;
-        self.known(|known| known.ahead = ahead);
+        self.with_connection_state(|known| known.ahead = ahead);
         if user != 0 {
-            let by = self.sudo(asks).await?;
-            self.known(|known| known.by = by);
+            let by = self.find_escalation(asks).await?;
+            self.with_connection_state(|known| known.by = by);
         }
         Ok(())
     }
 
-    fn read_who(&self, who: &Said) -> Result<(u32, Duration), Failure> {
+    fn parse_identity(&self, who: &ScriptOutput) -> Result<(u32, Duration), Failure> {
         let text = String::from_utf8_lossy(&who.out);
         let mut lines = text.lines();
         let user = lines.next().and_then(|line| line.trim().parse().ok());
         let clock = lines.next().and_then(|line| line.trim().parse().ok()).map(Duration::from_nanos);
         user.zip(clock).ok_or_else(|| {
-            there(
-                self.name(),
-                Kind::Other,
+            remote_failure(
+                self.host_name(),
+                FailureKind::Other,
                 "its id and date are not those of GNU coreutils",
                 "use a host that packagecloud:enterprise supports",
             )
@@ -72,42 +80,47 @@ impl Ssh {
     }
 
     /// By what this user becomes root there: sudo without a password, else with one that is typed now and kept until the end of this run.
-    async fn sudo(&self, asks: bool) -> Result<By, Failure> {
-        let mut refused = match self.once(&By::Sudo, "id -u", &[], false).await {
-            Ok(said) if said.out.trim_ascii() == b"0" => return Ok(By::Sudo),
-            Ok(_) => return Err(self.not_root()),
-            Err(fault) => failure(fault),
+    async fn find_escalation(&self, asks: bool) -> Result<Escalation, Failure> {
+        let mut refused = match self.run_script_once(&Escalation::Sudo, "id -u", &[], false).await {
+            Ok(said) if said.out.trim_ascii() == b"0" => return Ok(Escalation::Sudo),
+            Ok(_) => return Err(self.not_root_failure()),
+            Err(fault) => into_failure(fault),
         };
-        if !asks || !refused.why.ends_with(error::PASSWORD) {
+        if !asks || !refused.why.ends_with(error::WANTS_PASSWORD) {
             return Err(refused);
         }
-        for _ in 0..TRIES {
-            let question = format!("sudo's password on {} (Enter: leave): ", self.name());
-            let Some(password) = netrc::prompt(&question) else { return Err(refused) };
-            let by = By::Password(password);
-            match self.once(&by, "id -u", &[], false).await {
+        for _ in 0..PASSWORD_TRIES_MAX {
+            let question = format!("sudo's password on {} (Enter: leave): ", self.host_name());
+            let Some(password) = netrc::prompt_secret(&question) else { return Err(refused) };
+            let by = Escalation::Password(password);
+            match self.run_script_once(&by, "id -u", &[], false).await {
                 Ok(said) if said.out.trim_ascii() == b"0" => return Ok(by),
-                Ok(_) => return Err(self.not_root()),
-                Err(fault) => refused = failure(fault),
+                Ok(_) => return Err(self.not_root_failure()),
+                Err(fault) => refused = into_failure(fault),
             }
-            if !refused.why.ends_with(error::WRONG) {
+            if !refused.why.ends_with(error::WRONG_PASSWORD) {
                 return Err(refused);
             }
         }
         Err(refused)
     }
 
-    fn not_root(&self) -> Failure {
-        there(self.name(), Kind::Denied, "sudo there makes another user than root", "let it make root")
+    fn not_root_failure(&self) -> Failure {
+        remote_failure(
+            self.host_name(),
+            FailureKind::Denied,
+            "sudo there makes another user than root",
+            "let it make root",
+        )
     }
 }
 
-fn failure(fault: Fault) -> Failure {
+fn into_failure(fault: SshError) -> Failure {
     match fault {
-        Fault::Refused(failure) | Fault::Dropped(failure) => failure,
+        SshError::Refused(failure) | SshError::Dropped(failure) => failure,
     }
 }
 
-fn now() -> Duration {
+fn unix_now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

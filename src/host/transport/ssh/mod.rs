@@ -20,37 +20,37 @@ use std::{
 use tokio::{io::AsyncWriteExt as _, process::Command, time::Instant};
 
 use crate::model::{
-    run::failure::{Failure, Kind},
+    run::failure::{Failure, FailureKind},
     secret::Secret,
 };
 
-pub(super) use script::Said;
+pub(super) use script::ScriptOutput;
 
 /// How long a line that dropped is laid again before that is given up.
-const PATIENCE: Duration = Duration::from_mins(1);
+const RECONNECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// No script takes longer.
-const LIMIT: Duration = Duration::from_mins(1);
+const SCRIPT_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a failure to connect stands for the verbs that follow it, so that a host that is down costs its timeout once.
-const STANDS: Duration = Duration::from_secs(20);
+const UNREACHABLE_CACHED_FOR: Duration = Duration::from_secs(20);
 
 /// A line to another host. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Ssh(Arc<Line>);
+pub struct Ssh(Arc<SshConnection>);
 
 #[derive(Debug)]
-struct Line {
+struct SshConnection {
     /// As the operator named it: `deploy@web1`.
     name: String,
     /// `ssh`, and the words after it.
     program: Vec<String>,
     /// Where ssh keeps the socket of the shared connection: this user's alone.
     sockets: PathBuf,
-    known: Mutex<Known>,
+    known: Mutex<ConnectionState>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    by: By,
+struct ConnectionState {
+    by: Escalation,
     /// Whether the host was ever reached: what fails after that is a line that dropped.
     reached: bool,
     /// How far its clock is ahead of this machine's, in milliseconds.
@@ -60,17 +60,17 @@ struct Known {
 
 /// By what a script becomes root there.
 #[derive(Debug, Clone, Default)]
-enum By {
+enum Escalation {
     /// It is root, or needn't be.
     #[default]
-    Itself,
+    NotNeeded,
     /// sudo asks no password.
     Sudo,
     Password(Secret),
 }
 
 /// Why a script has no end.
-enum Fault {
+enum SshError {
     /// It can't be helped by trying again.
     Refused(Failure),
     /// The line dropped, or couldn't be laid.
@@ -80,8 +80,9 @@ enum Fault {
 impl Ssh {
     /// A line to `name`, not yet laid; `program` is how ssh is started, split as a shell splits words.
     pub fn new(name: &str, program: &str) -> Result<Self, Failure> {
-        let usage =
-            |why: &str| Failure::usage(format!("--host {name}"), why, "give it as ssh takes it: [USER@]HOST");
+        let usage = |why: &str| {
+            Failure::usage_failure(format!("--host {name}"), why, "give it as ssh takes it: [USER@]HOST")
+        };
         if name.is_empty() || name.starts_with('-') {
             return Err(usage("it is no name of a host"));
         }
@@ -89,83 +90,96 @@ impl Ssh {
             return Err(usage("a name has no blanks"));
         }
         let words = shell_words::split(program).ok().filter(|words| !words.is_empty()).ok_or_else(|| {
-            Failure::usage(format!("--ssh {program}"), "it is no command", "give it as: --ssh 'ssh -p 2222'")
+            Failure::usage_failure(
+                format!("--ssh {program}"),
+                "it is no command",
+                "give it as: --ssh 'ssh -p 2222'",
+            )
         })?;
-        let sockets = sockets().map_err(|error| {
-            Failure::other(
+        let sockets = create_socket_dir().map_err(|error| {
+            Failure::other_failure(
                 "a private directory for ssh's socket",
                 error.to_string(),
                 "set TMPDIR to a directory that can be written",
             )
         })?;
-        Ok(Self(Arc::new(Line { name: name.to_owned(), program: words, sockets, known: Mutex::default() })))
+        Ok(Self(Arc::new(SshConnection {
+            name: name.to_owned(),
+            program: words,
+            sockets,
+            known: Mutex::default(),
+        })))
     }
 
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn host_name(&self) -> &str {
         &self.0.name
     }
 
     /// How far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid.
     #[must_use]
-    pub fn ahead(&self) -> i64 {
-        self.known(|known| known.ahead)
+    pub fn clock_ahead_ms(&self) -> i64 {
+        self.with_connection_state(|known| known.ahead)
     }
 
     /// A path there, as it is said: `web1:/etc/packagecloud/packagecloud.rb`.
-    fn place(&self, path: &Path) -> String {
+    fn with_host_prefix(&self, path: &Path) -> String {
         format!("{}:{}", self.0.name, path.display())
     }
 
-    fn known<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+    fn with_connection_state<T>(&self, work: impl FnOnce(&mut ConnectionState) -> T) -> T {
         work(&mut self.0.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs a script to its end, however often the line drops, for a minute.
-    pub(crate) async fn run(&self, script: &str, arguments: &[&str]) -> Result<Said, Failure> {
-        self.run_saying(script, arguments, &mut |_| {}).await
+    pub(crate) async fn run_script(&self, script: &str, arguments: &[&str]) -> Result<ScriptOutput, Failure> {
+        self.run_script_reporting_drops(script, arguments, &mut |_| {}).await
     }
 
     /// The same; `say` hears that the line dropped, and that it is there again.
-    pub(crate) async fn run_saying(
+    pub(crate) async fn run_script_reporting_drops(
         &self,
         script: &str,
         arguments: &[&str],
         say: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Said, Failure> {
-        if let Some(failure) = self.known(|known| {
-            known.down.clone().filter(|(since, _)| since.elapsed() < STANDS).map(|(_, failure)| failure)
+    ) -> Result<ScriptOutput, Failure> {
+        if let Some(failure) = self.with_connection_state(|known| {
+            known
+                .down
+                .clone()
+                .filter(|(since, _)| since.elapsed() < UNREACHABLE_CACHED_FOR)
+                .map(|(_, failure)| failure)
         }) {
             return Err(failure);
         }
         let mut dropped: Option<(Instant, Failure)> = None;
         let mut pause = Duration::from_millis(500);
         loop {
-            let by = self.known(|known| known.by.clone());
-            let failure = match self.once(&by, script, arguments, false).await {
+            let by = self.with_connection_state(|known| known.by.clone());
+            let failure = match self.run_script_once(&by, script, arguments, false).await {
                 Ok(said) => {
                     if dropped.is_some() {
                         say(&format!("the line to {} is there again", self.0.name));
                     }
                     return Ok(said);
                 }
-                Err(Fault::Refused(failure)) if dropped.is_some() => {
-                    return Err(error::not_again(failure));
+                Err(SshError::Refused(failure)) if dropped.is_some() => {
+                    return Err(error::reconnect_refused_failure(failure));
                 }
-                Err(Fault::Refused(failure)) => return Err(failure),
-                Err(Fault::Dropped(failure)) => failure,
+                Err(SshError::Refused(failure)) => return Err(failure),
+                Err(SshError::Dropped(failure)) => failure,
             };
-            if !self.known(|known| known.reached) {
-                self.known(|known| known.down = Some((Instant::now(), failure.clone())));
+            if !self.with_connection_state(|known| known.reached) {
+                self.with_connection_state(|known| known.down = Some((Instant::now(), failure.clone())));
                 return Err(failure);
             }
             let since = dropped.get_or_insert_with(|| {
                 say(&format!("the line to {} dropped; it is laid again", self.0.name));
                 (Instant::now(), failure)
             });
-            if since.0.elapsed() >= PATIENCE {
-                let failure = error::lost(&self.0.name, &since.1);
-                self.known(|known| known.down = Some((Instant::now(), failure.clone())));
+            if since.0.elapsed() >= RECONNECT_TIMEOUT {
+                let failure = error::connection_lost_failure(&self.0.name, &since.1);
+                self.with_connection_state(|known| known.down = Some((Instant::now(), failure.clone())));
                 return Err(failure);
             }
             tokio::time::sleep(pause).await;
@@ -174,26 +188,33 @@ impl Ssh {
     }
 
     /// Sends a script once. Where it `asks`, ssh may ask at the terminal.
-    async fn once(&self, by: &By, script: &str, arguments: &[&str], asks: bool) -> Result<Said, Fault> {
+    async fn run_script_once(
+        &self,
+        by: &Escalation,
+        script: &str,
+        arguments: &[&str],
+        asks: bool,
+    ) -> Result<ScriptOutput, SshError> {
         let name = &self.0.name;
         let nonce = format!("{:016x}", fastrand::u64(..));
-        let sent = script::sent(by, script, arguments, &nonce);
+        let sent = script::render_script(by, script, arguments, &nonce);
         let errors = self.0.sockets.join(&nonce);
-        let refused = |failure| Fault::Refused(failure);
-        let file = super::write_new(&errors, b"")
+        let refused = |failure| SshError::Refused(failure);
+        let file = super::write_new_file(&errors, b"")
             .and_then(|()| std::fs::OpenOptions::new().append(true).open(&errors))
             .map_err(|error| {
-                refused(Failure::other(
+                refused(Failure::other_failure(
                     self.0.sockets.display().to_string(),
                     error.to_string(),
                     "make room there, then try again",
                 ))
             })?;
-        let mut command = self.command(asks, script::remote(by));
+        let mut command = self.build_ssh_command(asks, script::remote_shell_command(by));
         // To a file: the shared connection stays behind with it, and a pipe would never end.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
-        let mut child =
-            command.spawn().map_err(|error| refused(error::no_ssh(&self.0.program[0], &error)))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| refused(error::ssh_not_started_failure(&self.0.program[0], &error)))?;
         let mut stdin = child.stdin.take();
         let sending = async {
             if let Some(mut stdin) = stdin.take() {
@@ -202,7 +223,7 @@ impl Ssh {
                 let _ = stdin.shutdown().await;
             }
         };
-        let limit = if asks { Duration::from_mins(5) } else { LIMIT };
+        let limit = if asks { Duration::from_mins(5) } else { SCRIPT_TIMEOUT };
         let ended =
             tokio::time::timeout(limit, async { tokio::join!(sending, child.wait_with_output()).1 }).await;
         let said = std::fs::read(&errors).unwrap_or_default();
@@ -210,29 +231,36 @@ impl Ssh {
         let said = String::from_utf8_lossy(&said);
         let output = match ended {
             Ok(Ok(output)) => output,
-            Ok(Err(error)) => return Err(refused(error::no_ssh(&self.0.program[0], &error))),
+            Ok(Err(error)) => {
+                return Err(refused(error::ssh_not_started_failure(&self.0.program[0], &error)));
+            }
             Err(_) => {
-                return Err(Fault::Dropped(error::unreachable(name, "it does not answer any more")));
+                return Err(SshError::Dropped(error::unreachable_failure(
+                    name,
+                    "it does not answer any more",
+                )));
             }
         };
-        match script::heard(&output.stdout, &nonce) {
-            script::Heard::Whole(heard) => {
-                self.known(|known| {
+        match script::parse_output(&output.stdout, &nonce) {
+            script::ParsedOutput::Whole(heard) => {
+                self.with_connection_state(|known| {
                     known.reached = true;
                     known.down = None;
                 });
                 Ok(heard)
             }
-            script::Heard::Begun => {
-                self.known(|known| known.reached = true);
-                Err(Fault::Dropped(error::unreachable(name, "the line dropped")))
+            script::ParsedOutput::Begun => {
+                self.with_connection_state(|known| known.reached = true);
+                Err(SshError::Dropped(error::unreachable_failure(name, "the line dropped")))
             }
-            script::Heard::Nothing => Err(error::of(name, output.status.code(), &said)),
+            script::ParsedOutput::Nothing => {
+                Err(error::classify_ssh_failure(name, output.status.code(), &said))
+            }
         }
     }
 
     /// ssh on the shared connection, to run `remote` there.
-    fn command(&self, asks: bool, remote: &str) -> Command {
+    fn build_ssh_command(&self, asks: bool, remote: &str) -> Command {
         let mut command = Command::new(&self.0.program[0]);
         command.args(&self.0.program[1..]).args(["-T", "-a", "-x"]);
         for option in [
@@ -258,7 +286,7 @@ impl Ssh {
 }
 
 /// A new directory, this user's alone, with a path short enough for a socket's name.
-fn sockets() -> std::io::Result<PathBuf> {
+fn create_socket_dir() -> std::io::Result<PathBuf> {
     let short = |dir: &PathBuf| dir.as_os_str().len() < 40 && dir.is_dir();
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(short);
     let base = runtime.or_else(|| Some(std::env::temp_dir()).filter(short)).unwrap_or_else(|| "/tmp".into());
@@ -267,7 +295,7 @@ fn sockets() -> std::io::Result<PathBuf> {
     Ok(dir)
 }
 
-impl Drop for Line {
+impl Drop for SshConnection {
     /// Ends the shared connection; where this process is killed it ends by itself after half an hour.
     fn drop(&mut self) {
         let socket = std::fs::read_dir(&self.sockets).is_ok_and(|mut entries| entries.next().is_some());
@@ -287,7 +315,7 @@ impl Drop for Line {
 }
 
 /// A failure there, with whose it is.
-fn there(name: &str, kind: Kind, why: impl Into<String>, next: impl Into<String>) -> Failure {
+fn remote_failure(name: &str, kind: FailureKind, why: impl Into<String>, next: impl Into<String>) -> Failure {
     Failure::new(kind, name, why, next)
 }
 
@@ -298,9 +326,9 @@ mod tests {
     #[test]
     fn a_name_is_one_that_ssh_takes_as_a_host() {
         for wrong in ["", "-oProxyCommand=x", "a b", "web1\n"] {
-            assert_eq!(Ssh::new(wrong, "ssh").unwrap_err().kind, Kind::Usage, "{wrong}");
+            assert_eq!(Ssh::new(wrong, "ssh").unwrap_err().kind, FailureKind::Usage, "{wrong}");
         }
-        assert_eq!(Ssh::new("web1", "'").unwrap_err().kind, Kind::Usage);
+        assert_eq!(Ssh::new("web1", "'").unwrap_err().kind, FailureKind::Usage);
         let line = Ssh::new("deploy@web1", "ssh -p 22").unwrap();
         let dir = line.0.sockets.clone();
         assert!(dir.is_dir() && dir.as_os_str().len() + "/%C".len() + 40 + 20 < 108);

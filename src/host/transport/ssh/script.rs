@@ -4,13 +4,13 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::host::transport::USUAL;
+use crate::host::transport::USUAL_PROGRAM_DIRS;
 
-use super::By;
+use super::Escalation;
 
 /// What a script ended with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::host) struct Said {
+pub(in crate::host) struct ScriptOutput {
     pub status: i32,
     pub out: Vec<u8>,
     /// What it says of its status.
@@ -18,47 +18,47 @@ pub(in crate::host) struct Said {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum ParsedOutput {
     /// From its beginning to its end.
-    Whole(Said),
+    Whole(ScriptOutput),
     /// It began, and its end never came.
     Begun,
     Nothing,
 }
 
 /// What comes after this is the script: whether sudo took the password that stands before it or not.
-const AFTER: &str = "packagecloud-cloudfront: the script";
+const SCRIPT_MARKER: &str = "packagecloud-cloudfront: the script";
 
 /// What is run there.
-pub(super) fn remote(by: &By) -> &'static str {
+pub(super) fn remote_shell_command(by: &Escalation) -> &'static str {
     match by {
-        By::Itself => "exec sh -s",
-        By::Sudo => "exec env LC_ALL=C sudo -n -- sh -s",
-        By::Password(_) => {
+        Escalation::NotNeeded => "exec sh -s",
+        Escalation::Sudo => "exec env LC_ALL=C sudo -n -- sh -s",
+        Escalation::Password(_) => {
             "exec env LC_ALL=C sudo -k -S -p '' -- sh -c 'while IFS= read -r line; do [ \"$line\" = \"packagecloud-cloudfront: the script\" ] && exec sh -s; done'"
         }
     }
 }
 
 /// The bytes for standard input: `body` is a function that returns its status and may leave a `text` about it.
-pub(super) fn sent(by: &By, body: &str, arguments: &[&str], nonce: &str) -> Vec<u8> {
+pub(super) fn render_script(by: &Escalation, body: &str, arguments: &[&str], nonce: &str) -> Vec<u8> {
     let mut script = String::new();
-    if let By::Password(password) = by {
-        script.push_str(&format!("{}\n{AFTER}\n", password.expose()));
+    if let Escalation::Password(password) = by {
+        script.push_str(&format!("{}\n{SCRIPT_MARKER}\n", password.expose_secret()));
     }
-    let arguments: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+    let arguments: Vec<String> = arguments.iter().map(|word| quote_shell_word(word)).collect();
     script.push_str(&format!(
-        "{{\nLC_ALL=C; export LC_ALL; umask 077; text=; exec 4<&0\nPATH=${{PATH:-/usr/bin:/bin}}:{}; export PATH\n{COMMON}main() {{\n{body}\n}}\n\
+        "{{\nLC_ALL=C; export LC_ALL; umask 077; text=; exec 4<&0\nPATH=${{PATH:-/usr/bin:/bin}}:{}; export PATH\n{COMMON_FUNCTIONS}main() {{\n{body}\n}}\n\
          printf '\\n%s begins\\n' {nonce}\nmain {} </dev/null\nset -- \"$?\"\n\
          printf '\\n%s ends %s %s\\n' {nonce} \"$1\" \"$(printf %s \"$text\" | head -n 1)\"\nexit 0\n}}\n",
-        USUAL.join(":"),
+        USUAL_PROGRAM_DIRS.join(":"),
         arguments.join(" ")
     ));
     script.into_bytes()
 }
 
 /// What several scripts use.
-const COMMON: &str = r"sum() { sha256sum <$1 2>/dev/null | cut -c 1-64; }
+const COMMON_FUNCTIONS: &str = r"sum() { sha256sum <$1 2>/dev/null | cut -c 1-64; }
 started() {
   [ -r /proc/$1/stat ] || return 0
   stat=$(cat /proc/$1/stat 2>/dev/null); stat=${stat##*) }
@@ -68,33 +68,37 @@ started() {
 ";
 
 /// A word for the shell, whatever is in it.
-fn quoted(word: &str) -> String {
+fn quote_shell_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Bytes as a word.
-pub(super) fn word(bytes: &[u8]) -> String {
+pub(super) fn encode_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
 /// What came back.
-pub(super) fn heard(stdout: &[u8], nonce: &str) -> Heard {
+pub(super) fn parse_output(stdout: &[u8], nonce: &str) -> ParsedOutput {
     let begins = format!("\n{nonce} begins\n").into_bytes();
     let ends = format!("\n{nonce} ends ").into_bytes();
     let Some(begin) = stdout.windows(begins.len()).position(|window| window == begins) else {
-        return Heard::Nothing;
+        return ParsedOutput::Nothing;
     };
     let rest = &stdout[begin + begins.len()..];
     let Some(end) = rest.windows(ends.len()).rposition(|window| window == ends) else {
-        return Heard::Begun;
+        return ParsedOutput::Begun;
     };
     let line = String::from_utf8_lossy(&rest[end + ends.len()..]).into_owned();
     // Without its own end the line may be cut off.
-    let Some((line, _)) = line.split_once('\n') else { return Heard::Begun };
+    let Some((line, _)) = line.split_once('\n') else { return ParsedOutput::Begun };
     let (status, text) = line.split_once(' ').unwrap_or((line, ""));
     match status.parse() {
-        Ok(status) => Heard::Whole(Said { status, out: rest[..end].to_vec(), text: text.trim().to_owned() }),
-        Err(_) => Heard::Begun,
+        Ok(status) => ParsedOutput::Whole(ScriptOutput {
+            status,
+            out: rest[..end].to_vec(),
+            text: text.trim().to_owned(),
+        }),
+        Err(_) => ParsedOutput::Begun,
     }
 }
 
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
     use crate::model::secret::Secret;
 
-    fn run(command: &[&str], sent: &[u8]) -> Vec<u8> {
+    fn run_with_stdin(command: &[&str], sent: &[u8]) -> Vec<u8> {
         let mut child = Command::new(command[0])
             .args(&command[1..])
             .stdin(Stdio::piped())
@@ -125,12 +129,12 @@ mod tests {
         let odd = ["a b", "'", "$(touch /nowhere)", "line\nline", "", "\\", "*"];
         let body = r#"for word in "$@"; do printf '<%s>' "$word"; done; printf '\000\377'; text="two
 lines"; return 7"#;
-        let out = run(&["sh", "-s"], &sent(&By::Itself, body, &odd, "n1"));
+        let out = run_with_stdin(&["sh", "-s"], &render_script(&Escalation::NotNeeded, body, &odd, "n1"));
         let mut wanted: Vec<u8> = odd.iter().flat_map(|word| format!("<{word}>").into_bytes()).collect();
         wanted.extend([0, 255]);
         assert_eq!(
-            heard(&[b"Welcome to web1\n".to_vec(), out].concat(), "n1"),
-            Heard::Whole(Said { status: 7, out: wanted, text: "two".into() })
+            parse_output(&[b"Welcome to web1\n".to_vec(), out].concat(), "n1"),
+            ParsedOutput::Whole(ScriptOutput { status: 7, out: wanted, text: "two".into() })
         );
     }
 
@@ -139,41 +143,41 @@ lines"; return 7"#;
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("made");
         let name = file.display().to_string();
-        let whole = sent(&By::Itself, r#": >"$1""#, &[&name, "x"], "n1");
+        let whole = render_script(&Escalation::NotNeeded, r#": >"$1""#, &[&name, "x"], "n1");
         for length in (0..whole.len() - 1).step_by(7) {
-            let out = run(&["sh", "-s"], &whole[..length]);
+            let out = run_with_stdin(&["sh", "-s"], &whole[..length]);
             assert!(!file.exists(), "after {length} of {} bytes", whole.len());
-            assert_eq!(heard(&out, "n1"), Heard::Nothing);
+            assert_eq!(parse_output(&out, "n1"), ParsedOutput::Nothing);
         }
-        run(&["sh", "-s"], &whole);
+        run_with_stdin(&["sh", "-s"], &whole);
         assert!(file.exists());
     }
 
     #[test]
     fn a_password_is_never_run_whether_sudo_took_it_or_not() {
-        let by = By::Password(Secret::new("touch made; echo"));
-        let whole = sent(&by, "echo done", &[], "n1");
-        let shell = remote(&by).split_once("-- ").unwrap().1;
+        let by = Escalation::Password(Secret::new("touch made; echo"));
+        let whole = render_script(&by, "echo done", &[], "n1");
+        let shell = remote_shell_command(&by).split_once("-- ").unwrap().1;
         let words = shell_words::split(shell).unwrap();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let taken = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
         for sent in [&whole[..], &whole[taken..]] {
-            let out = run(&words, sent);
+            let out = run_with_stdin(&words, sent);
             assert_eq!(
-                heard(&out, "n1"),
-                Heard::Whole(Said { status: 0, out: b"done\n".to_vec(), text: String::new() })
+                parse_output(&out, "n1"),
+                ParsedOutput::Whole(ScriptOutput { status: 0, out: b"done\n".to_vec(), text: String::new() })
             );
         }
     }
 
     #[test]
     fn an_end_that_was_cut_off_is_none() {
-        assert_eq!(heard(b"motd\n", "n1"), Heard::Nothing);
-        assert_eq!(heard(b"\nn1 begins\nhalf", "n1"), Heard::Begun);
-        assert_eq!(heard(b"\nn1 begins\nall\nn1 ends 25", "n1"), Heard::Begun);
+        assert_eq!(parse_output(b"motd\n", "n1"), ParsedOutput::Nothing);
+        assert_eq!(parse_output(b"\nn1 begins\nhalf", "n1"), ParsedOutput::Begun);
+        assert_eq!(parse_output(b"\nn1 begins\nall\nn1 ends 25", "n1"), ParsedOutput::Begun);
         assert_eq!(
-            heard(b"\nn1 begins\nall\nn1 ends 255 \n", "n1"),
-            Heard::Whole(Said { status: 255, out: b"all".to_vec(), text: String::new() })
+            parse_output(b"\nn1 begins\nall\nn1 ends 255 \n", "n1"),
+            ParsedOutput::Whole(ScriptOutput { status: 255, out: b"all".to_vec(), text: String::new() })
         );
     }
 }

@@ -5,16 +5,16 @@
 mod batch;
 mod table;
 
-pub use batch::batch_needs;
+pub use batch::list_batch_permissions;
 
 use crate::model::{
-    aws::names::Names,
+    aws::names::ResourceNames,
     run::goal::{Goal, Stage, Step},
 };
 
 /// One action on one kind of resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
+pub struct RequiredPermission {
     pub stage: Stage,
     /// The line on the stage's screen that ends where the action is denied.
     pub step: Step,
@@ -28,26 +28,30 @@ pub struct Need {
     pub optional: bool,
 }
 
-impl Need {
+impl RequiredPermission {
     /// An ARN to ask the simulation about: concrete where [`Self::resource`] has a `*`.
     #[must_use]
-    pub fn sample(&self) -> String {
+    pub fn concrete_arn(&self) -> String {
         if self.resource == "*" { self.resource.clone() } else { self.resource.replace('*', "1") }
     }
 
     /// Where it is needed, in words: `bootstrap, KMS key`.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn describe_stage_and_step(&self) -> String {
         format!("{}, {}", self.stage.name(), self.step.title())
     }
 }
 
 /// What `goal` needs in `account` for the install of `names`. Disabling needs nothing of AWS.
 #[must_use]
-pub fn needs(goal: Goal, names: &Names, account: &str) -> Vec<Need> {
+pub fn list_required_permissions(
+    goal: Goal,
+    names: &ResourceNames,
+    account: &str,
+) -> Vec<RequiredPermission> {
     let mut all = match goal {
         Goal::Disable => Vec::new(),
-        Goal::Install | Goal::Upgrade | Goal::RollBack => table::whole(names, account),
+        Goal::Install | Goal::Upgrade | Goal::RollBack => table::list_all_permissions(names, account),
     };
     match goal {
         // An installation writes its objects' attributes itself.
@@ -55,7 +59,7 @@ pub fn needs(goal: Goal, names: &Names, account: &str) -> Vec<Need> {
         // Associating an earlier version looks at everything and updates the distribution alone.
         Goal::RollBack => {
             all.retain(|need| {
-                const OTHERS: [&str; 9] = [
+                const WRITE_ACTION_PREFIXES: [&str; 9] = [
                     "Create",
                     "Encrypt",
                     "GetCachePolicy",
@@ -69,7 +73,7 @@ pub fn needs(goal: Goal, names: &Names, account: &str) -> Vec<Need> {
                 let name = need.action.split_once(':').map_or(need.action, |(_, name)| name);
                 need.stage != Stage::Reindex
                     && !name.starts_with("UpdateFunction")
-                    && !OTHERS.iter().any(|verb| name.starts_with(verb))
+                    && !WRITE_ACTION_PREFIXES.iter().any(|verb| name.starts_with(verb))
             });
             // What stands tells them; they are asked only where a part of it is gone.
             for need in &mut all {
@@ -84,8 +88,8 @@ pub fn needs(goal: Goal, names: &Names, account: &str) -> Vec<Need> {
 /// What is needed where objects lie under a KMS key of the operator's whose policy may be changed: that of this key,
 /// where its ARN is known.
 #[must_use]
-pub fn bucket_key_need(key_arn: Option<&str>, account: &str) -> Need {
-    Need {
+pub fn bucket_key_permission(key_arn: Option<&str>, account: &str) -> RequiredPermission {
+    RequiredPermission {
         stage: Stage::Distribution,
         step: Step::ObjectsKey,
         action: "kms:PutKeyPolicy",
@@ -97,7 +101,7 @@ pub fn bucket_key_need(key_arn: Option<&str>, account: &str) -> Need {
 
 /// The same where CloudFront gets at the bucket by a control: that one must be found or made, and no identity.
 #[must_use]
-pub fn by_control(mut needs: Vec<Need>) -> Vec<Need> {
+pub fn require_origin_access_control(mut needs: Vec<RequiredPermission>) -> Vec<RequiredPermission> {
     for need in needs.iter_mut().filter(|need| need.step == Step::OriginAccess) {
         need.optional = need.action.contains("Identit");
     }
@@ -108,25 +112,33 @@ pub fn by_control(mut needs: Vec<Need>) -> Vec<Need> {
 mod tests {
     use super::*;
 
-    fn actions(goal: Goal) -> Vec<Need> {
-        needs(goal, &Names::new("pkgs", &"".parse().unwrap_or_default()), "123456789012")
+    fn list_permissions_of_goal(goal: Goal) -> Vec<RequiredPermission> {
+        list_required_permissions(
+            goal,
+            &ResourceNames::new("pkgs", &"".parse().unwrap_or_default()),
+            "123456789012",
+        )
     }
 
     #[test]
     fn disabling_needs_nothing_and_an_install_writes_no_object() {
-        assert!(actions(Goal::Disable).is_empty());
-        assert!(!actions(Goal::Install).iter().any(|need| need.action == "s3:PutObject"));
-        assert!(actions(Goal::Upgrade).iter().any(|need| need.action == "s3:PutObject"));
-        assert!(actions(Goal::RollBack).iter().all(|need| !need.action.contains("Create")));
-        assert!(actions(Goal::RollBack).iter().any(|need| need.action == "cloudfront:UpdateDistribution"));
+        assert!(list_permissions_of_goal(Goal::Disable).is_empty());
+        assert!(!list_permissions_of_goal(Goal::Install).iter().any(|need| need.action == "s3:PutObject"));
+        assert!(list_permissions_of_goal(Goal::Upgrade).iter().any(|need| need.action == "s3:PutObject"));
+        assert!(list_permissions_of_goal(Goal::RollBack).iter().all(|need| !need.action.contains("Create")));
+        assert!(
+            list_permissions_of_goal(Goal::RollBack)
+                .iter()
+                .any(|need| need.action == "cloudfront:UpdateDistribution")
+        );
     }
 
     #[test]
     fn replication_is_asked_of_the_version_by_its_whole_name() {
-        let all = actions(Goal::Install);
+        let all = list_permissions_of_goal(Goal::Install);
         let need = all.iter().find(|need| need.action.starts_with("lambda:EnableReplication")).unwrap();
         assert_eq!(need.action, "lambda:EnableReplication*");
-        assert!(need.sample().ends_with(":function:packagecloud_cloudfront_auth:1"));
+        assert!(need.concrete_arn().ends_with(":function:packagecloud_cloudfront_auth:1"));
         assert!(!all.iter().any(|need| need.action.contains("Delete")), "nothing is ever deleted");
     }
 }

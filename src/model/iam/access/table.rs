@@ -1,50 +1,50 @@
 //! The table itself, a function for each thing that is made: the step, the resource, the actions.
 
-use super::Need;
+use super::RequiredPermission;
 use crate::model::{
-    aws::names::{COST_TAG, EDGE_REGION, MARKER_TAG, Names},
-    iam::policy::encryption_context,
+    aws::names::{COST_TAG, EDGE_REGION, MARKER_TAG, ResourceNames},
+    iam::policy::encryption_context_condition_key,
     run::goal::{Stage, Step},
 };
 
 /// All that any goal needs.
-pub fn whole(names: &Names, account: &str) -> Vec<Need> {
-    let mut table = Table::default();
-    let bucket = format!("arn:aws:s3:::{}", names.bucket());
+pub fn list_all_permissions(names: &ResourceNames, account: &str) -> Vec<RequiredPermission> {
+    let mut table = PermissionTable::default();
+    let bucket = format!("arn:aws:s3:::{}", names.bucket_name());
     let objects = format!("{bucket}/*");
-    access(&mut table, &bucket, &objects, account);
-    reindex(&mut table, &objects);
-    role(&mut table, names, account);
-    key(&mut table, names, account);
-    function(&mut table, names, account);
-    origin_access(&mut table);
-    distribution(&mut table, account);
-    grant(&mut table, &bucket, account);
+    add_access_permissions(&mut table, &bucket, &objects, account);
+    add_reindex_permissions(&mut table, &objects);
+    add_role_permissions(&mut table, names, account);
+    add_kms_key_permissions(&mut table, names, account);
+    add_function_permissions(&mut table, names, account);
+    add_origin_access_permissions(&mut table);
+    add_distribution_permissions(&mut table, account);
+    add_bucket_policy_permissions(&mut table, &bucket, account);
     table.0
 }
 
 /// Where an action is needed.
-pub(super) type Place = (Stage, Step);
+pub(super) type PermissionPlace = (Stage, Step);
 
 #[derive(Default)]
-pub(super) struct Table(Vec<Need>);
+pub(super) struct PermissionTable(Vec<RequiredPermission>);
 
-impl Table {
-    pub fn done(self) -> Vec<Need> {
+impl PermissionTable {
+    pub fn into_permissions(self) -> Vec<RequiredPermission> {
         self.0
     }
 
-    pub fn on(&mut self, place: Place, resource: &str, actions: &[&'static str]) {
-        self.add(place, resource, &[], false, actions);
+    pub fn add_required(&mut self, place: PermissionPlace, resource: &str, actions: &[&'static str]) {
+        self.add_permissions(place, resource, &[], false, actions);
     }
 
-    fn if_used(&mut self, place: Place, resource: &str, actions: &[&'static str]) {
-        self.add(place, resource, &[], true, actions);
+    fn add_optional(&mut self, place: PermissionPlace, resource: &str, actions: &[&'static str]) {
+        self.add_permissions(place, resource, &[], true, actions);
     }
 
-    pub fn add(
+    pub fn add_permissions(
         &mut self,
-        (stage, step): Place,
+        (stage, step): PermissionPlace,
         resource: &str,
         context: &[(&str, &str)],
         optional: bool,
@@ -52,7 +52,7 @@ impl Table {
     ) {
         let context: Vec<_> =
             context.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        self.0.extend(actions.iter().map(|&action| Need {
+        self.0.extend(actions.iter().map(|&action| RequiredPermission {
             stage,
             step,
             action,
@@ -63,19 +63,23 @@ impl Table {
     }
 }
 
-impl Table {
+impl PermissionTable {
     /// A role and its inline policy: made, found and kept right.
-    pub fn role(&mut self, make: Place, policy: Place, role: &str) {
-        self.on(make, role, &["iam:CreateRole", "iam:GetRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy"]);
-        self.on(policy, role, &["iam:GetRolePolicy", "iam:PutRolePolicy"]);
+    pub fn add_role_and_policy(&mut self, make: PermissionPlace, policy: PermissionPlace, role: &str) {
+        self.add_required(
+            make,
+            role,
+            &["iam:CreateRole", "iam:GetRole", "iam:TagRole", "iam:UpdateAssumeRolePolicy"],
+        );
+        self.add_required(policy, role, &["iam:GetRolePolicy", "iam:PutRolePolicy"]);
     }
 }
 
-fn access(table: &mut Table, bucket: &str, objects: &str, account: &str) {
+fn add_access_permissions(table: &mut PermissionTable, bucket: &str, objects: &str, account: &str) {
     let place = (Stage::Access, Step::Bucket);
-    table.on(place, bucket, &["s3:ListBucket"]);
-    table.on(place, objects, &["s3:GetObject"]);
-    table.if_used(
+    table.add_required(place, bucket, &["s3:ListBucket"]);
+    table.add_required(place, objects, &["s3:GetObject"]);
+    table.add_optional(
         place,
         bucket,
         &[
@@ -87,16 +91,16 @@ fn access(table: &mut Table, bucket: &str, objects: &str, account: &str) {
             "s3:GetEncryptionConfiguration",
         ],
     );
-    table.if_used(place, "*", &["s3:ListAllMyBuckets"]);
+    table.add_optional(place, "*", &["s3:ListAllMyBuckets"]);
     let place = (Stage::Access, Step::Permissions);
-    table.if_used(place, &format!("arn:aws:iam::{account}:*"), &["iam:SimulatePrincipalPolicy"]);
-    table.if_used(place, "*", &["lambda:GetAccountSettings"]);
+    table.add_optional(place, &format!("arn:aws:iam::{account}:*"), &["iam:SimulatePrincipalPolicy"]);
+    table.add_optional(place, "*", &["lambda:GetAccountSettings"]);
 }
 
-fn reindex(table: &mut Table, objects: &str) {
+fn add_reindex_permissions(table: &mut PermissionTable, objects: &str) {
     let place = (Stage::Reindex, Step::Objects);
-    table.on(place, objects, &["s3:GetObject", "s3:PutObject"]);
-    table.if_used(
+    table.add_required(place, objects, &["s3:GetObject", "s3:PutObject"]);
+    table.add_optional(
         place,
         objects,
         &[
@@ -113,55 +117,55 @@ fn reindex(table: &mut Table, objects: &str) {
     );
 }
 
-fn role(table: &mut Table, names: &Names, account: &str) {
-    let role = format!("arn:aws:iam::{account}:role/{}", names.role());
+fn add_role_permissions(table: &mut PermissionTable, names: &ResourceNames, account: &str) {
+    let role = format!("arn:aws:iam::{account}:role/{}", names.role_name());
     let make = (Stage::Bootstrap, Step::Role);
-    table.role(make, (Stage::Bootstrap, Step::RolePolicy), &role);
+    table.add_role_and_policy(make, (Stage::Bootstrap, Step::RolePolicy), &role);
     let passed = [("iam:PassedToService", "lambda.amazonaws.com")];
-    table.add((Stage::Bootstrap, Step::Function), &role, &passed, false, &["iam:PassRole"]);
+    table.add_permissions((Stage::Bootstrap, Step::Function), &role, &passed, false, &["iam:PassRole"]);
     for service in ["replicator.lambda.amazonaws.com", "logger.cloudfront.amazonaws.com"] {
         let linked = format!("arn:aws:iam::{account}:role/aws-service-role/{service}/*");
         let named = [("iam:AWSServiceName", service)];
-        table.add(make, &linked, &named, false, &["iam:CreateServiceLinkedRole"]);
-        table.if_used(make, &linked, &["iam:GetRole"]);
+        table.add_permissions(make, &linked, &named, false, &["iam:CreateServiceLinkedRole"]);
+        table.add_optional(make, &linked, &["iam:GetRole"]);
     }
 }
 
-fn key(table: &mut Table, names: &Names, account: &str) {
+fn add_kms_key_permissions(table: &mut PermissionTable, names: &ResourceNames, account: &str) {
     let key = format!("arn:aws:kms:{EDGE_REGION}:{account}:key/*");
-    let alias = format!("arn:aws:kms:{EDGE_REGION}:{account}:{}", names.alias());
+    let alias = format!("arn:aws:kms:{EDGE_REGION}:{account}:{}", names.kms_alias_name());
     let tag = format!("aws:RequestTag/{MARKER_TAG}");
     let cost = format!("aws:RequestTag/{COST_TAG}");
-    let tagged = [(tag.as_str(), names.bucket()), (cost.as_str(), names.bucket())];
+    let tagged = [(tag.as_str(), names.bucket_name()), (cost.as_str(), names.bucket_name())];
     let make = (Stage::Bootstrap, Step::Key);
-    table.add(make, "*", &tagged, false, &["kms:CreateKey"]);
-    table.add(make, &key, &tagged, false, &["kms:TagResource"]);
-    table.on(make, "*", &["kms:ListKeys"]);
+    table.add_permissions(make, "*", &tagged, false, &["kms:CreateKey"]);
+    table.add_permissions(make, &key, &tagged, false, &["kms:TagResource"]);
+    table.add_required(make, "*", &["kms:ListKeys"]);
     // Only where a key carries our tags and our alias isn't there: whether another install's is.
-    table.if_used(make, "*", &["kms:ListAliases"]);
-    table.on(make, &key, &["kms:DescribeKey", "kms:ListResourceTags"]);
+    table.add_optional(make, "*", &["kms:ListAliases"]);
+    table.add_required(make, &key, &["kms:DescribeKey", "kms:ListResourceTags"]);
     // The key is asked for by its alias: where there is none yet, there is no key's ARN to weigh either.
-    table.if_used(make, &alias, &["kms:DescribeKey"]);
+    table.add_optional(make, &alias, &["kms:DescribeKey"]);
     // An alias is asked for on both ends.
-    table.on((Stage::Bootstrap, Step::KeyAlias), &key, &["kms:CreateAlias"]);
-    table.on((Stage::Bootstrap, Step::KeyAlias), &alias, &["kms:CreateAlias"]);
-    table.on((Stage::Bootstrap, Step::KeyPolicy), &key, &["kms:GetKeyPolicy"]);
+    table.add_required((Stage::Bootstrap, Step::KeyAlias), &key, &["kms:CreateAlias"]);
+    table.add_required((Stage::Bootstrap, Step::KeyAlias), &alias, &["kms:CreateAlias"]);
+    table.add_required((Stage::Bootstrap, Step::KeyPolicy), &key, &["kms:GetKeyPolicy"]);
     let marker = format!("aws:ResourceTag/{MARKER_TAG}");
-    let ours = [(marker.as_str(), names.bucket())];
-    table.add((Stage::Bootstrap, Step::KeyPolicy), &key, &ours, false, &["kms:PutKeyPolicy"]);
+    let ours = [(marker.as_str(), names.bucket_name())];
+    table.add_permissions((Stage::Bootstrap, Step::KeyPolicy), &key, &ours, false, &["kms:PutKeyPolicy"]);
     // A fresh key's tags count minutes later; the context is in the request.
-    let context = encryption_context();
-    let bound = [(context.as_str(), names.bucket())];
-    table.add((Stage::Bootstrap, Step::SelfTest), &key, &bound, false, &["kms:Encrypt"]);
+    let context = encryption_context_condition_key();
+    let bound = [(context.as_str(), names.bucket_name())];
+    table.add_permissions((Stage::Bootstrap, Step::SelfTest), &key, &bound, false, &["kms:Encrypt"]);
 }
 
-fn function(table: &mut Table, names: &Names, account: &str) {
-    let function = format!("arn:aws:lambda:{EDGE_REGION}:{account}:function:{}", names.function());
+fn add_function_permissions(table: &mut PermissionTable, names: &ResourceNames, account: &str) {
+    let function = format!("arn:aws:lambda:{EDGE_REGION}:{account}:function:{}", names.function_name());
     let versions = format!("{function}:*");
     // Where the function stands a secret is never made anew. Without ListTags GetFunction leaves the tags out, and a
     // function of ours would look like somebody's.
-    table.on((Stage::Secret, Step::Secret), &function, &["lambda:GetFunction", "lambda:ListTags"]);
-    table.on(
+    table.add_required((Stage::Secret, Step::Secret), &function, &["lambda:GetFunction", "lambda:ListTags"]);
+    table.add_required(
         (Stage::Bootstrap, Step::Function),
         &function,
         &[
@@ -174,34 +178,34 @@ fn function(table: &mut Table, names: &Names, account: &str) {
         ],
     );
     let publish = (Stage::Bootstrap, Step::FunctionVersion);
-    table.on(publish, &function, &["lambda:PublishVersion"]);
-    table.on(publish, &versions, &["lambda:GetFunctionConfiguration"]);
+    table.add_required(publish, &function, &["lambda:PublishVersion"]);
+    table.add_required(publish, &versions, &["lambda:GetFunctionConfiguration"]);
     // CloudFront asks these in the caller's name, of the version's ARN, never the function's; the asterisk belongs to
     // the action's name.
-    table.on(
+    table.add_required(
         (Stage::Distribution, Step::Distribution),
         &versions,
         &["lambda:DisableReplication*", "lambda:EnableReplication*", "lambda:GetFunction"],
     );
 }
 
-fn origin_access(table: &mut Table) {
+fn add_origin_access_permissions(table: &mut PermissionTable) {
     let place = (Stage::Bootstrap, Step::OriginAccess);
     let identities = [
         "cloudfront:CreateCloudFrontOriginAccessIdentity",
         "cloudfront:ListCloudFrontOriginAccessIdentities",
     ];
-    table.on(place, "*", &identities);
+    table.add_required(place, "*", &identities);
     let controls = ["cloudfront:CreateOriginAccessControl", "cloudfront:ListOriginAccessControls"];
-    table.if_used(place, "*", &controls);
+    table.add_optional(place, "*", &controls);
 }
 
-fn distributions(account: &str) -> String {
+fn distribution_arn_pattern(account: &str) -> String {
     format!("arn:aws:cloudfront::{account}:distribution/*")
 }
 
-fn distribution(table: &mut Table, account: &str) {
-    table.on(
+fn add_distribution_permissions(table: &mut PermissionTable, account: &str) {
+    table.add_required(
         (Stage::Distribution, Step::CachePolicy),
         "*",
         &[
@@ -212,10 +216,10 @@ fn distribution(table: &mut Table, account: &str) {
         ],
     );
     let place = (Stage::Distribution, Step::Distribution);
-    table.on(place, "*", &["cloudfront:ListDistributions"]);
-    table.on(
+    table.add_required(place, "*", &["cloudfront:ListDistributions"]);
+    table.add_required(
         place,
-        &distributions(account),
+        &distribution_arn_pattern(account),
         &[
             "cloudfront:CreateDistribution",
             "cloudfront:GetDistributionConfig",
@@ -225,21 +229,29 @@ fn distribution(table: &mut Table, account: &str) {
     );
     // A domain of one's own, and objects under a KMS key of one's own.
     let certificate = (Stage::Distribution, Step::Certificate);
-    table.if_used(certificate, "*", &["acm:ListCertificates"]);
+    table.add_optional(certificate, "*", &["acm:ListCertificates"]);
     let certificates = format!("arn:aws:acm:{EDGE_REGION}:{account}:certificate/*");
-    table.if_used(certificate, &certificates, &["acm:DescribeCertificate"]);
+    table.add_optional(certificate, &certificates, &["acm:DescribeCertificate"]);
     let keys = format!("arn:aws:kms:*:{account}:key/*");
-    table.if_used((Stage::Distribution, Step::ObjectsKey), &keys, &["kms:DescribeKey", "kms:GetKeyPolicy"]);
+    table.add_optional(
+        (Stage::Distribution, Step::ObjectsKey),
+        &keys,
+        &["kms:DescribeKey", "kms:GetKeyPolicy"],
+    );
     // A distribution that is Deployed as soon as it is made is not waited for: then the bucket policy asks first.
-    table.on((Stage::Distribution, Step::Deployed), &distributions(account), &["cloudfront:GetDistribution"]);
+    table.add_required(
+        (Stage::Distribution, Step::Deployed),
+        &distribution_arn_pattern(account),
+        &["cloudfront:GetDistribution"],
+    );
 }
 
 /// Before the bucket is opened, every distribution that could read it is looked at once more, with whose it is; and
 /// the identities that its policy names.
-fn grant(table: &mut Table, bucket: &str, account: &str) {
+fn add_bucket_policy_permissions(table: &mut PermissionTable, bucket: &str, account: &str) {
     let place = (Stage::Distribution, Step::BucketPolicy);
-    table.on(place, bucket, &["s3:GetBucketPolicy", "s3:PutBucketPolicy"]);
+    table.add_required(place, bucket, &["s3:GetBucketPolicy", "s3:PutBucketPolicy"]);
     let looked_at = ["cloudfront:GetDistribution", "cloudfront:ListTagsForResource"];
-    table.on(place, &distributions(account), &looked_at);
-    table.on(place, "*", &["cloudfront:ListCloudFrontOriginAccessIdentities"]);
+    table.add_required(place, &distribution_arn_pattern(account), &looked_at);
+    table.add_required(place, "*", &["cloudfront:ListCloudFrontOriginAccessIdentities"]);
 }

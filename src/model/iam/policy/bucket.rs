@@ -4,15 +4,15 @@
 
 use serde_json::{Value, json};
 
-use super::{deleted_principals, document, meaning, merged, parse};
-use crate::model::{aws::names::Names, run::failure::Failure};
+use super::{build_policy_document, find_deleted_principals, meaning, merge_statements, parse_policy};
+use crate::model::{aws::names::ResourceNames, run::failure::Failure};
 
 /// S3's limit for a bucket policy, in bytes.
-const LIMIT: usize = 20 * 1024;
+const BUCKET_POLICY_MAX_BYTES: usize = 20 * 1024;
 
 /// How CloudFront reads the bucket, as a bucket policy names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader<'a> {
+pub enum BucketReader<'a> {
     /// The identity: its `E…` id and its canonical user id.
     Identity { id: &'a str, canonical_user: &'a str },
     /// A control, for one distribution of one account.
@@ -21,30 +21,34 @@ pub enum Reader<'a> {
 
 /// The two statements: reading objects, and listing, so that an absent key is a 404 and no 403.
 #[must_use]
-pub fn bucket_statements(names: &Names, reader: Reader<'_>) -> [Value; 2] {
-    named_statements(&sids(names), names, reader)
+pub fn build_bucket_policy_statements(names: &ResourceNames, reader: BucketReader<'_>) -> [Value; 2] {
+    build_statements_with_sids(&statement_sids(names), names, reader)
 }
 
-fn sids(names: &Names) -> [String; 2] {
+fn statement_sids(names: &ResourceNames) -> [String; 2] {
     [names.read_sid(), names.list_sid()]
 }
 
 /// What the statements of the next reader are called while the one before must go on reading.
-fn next_sids(names: &Names) -> [String; 2] {
-    sids(names).map(|sid| format!("{sid}Next"))
+fn next_reader_sids(names: &ResourceNames) -> [String; 2] {
+    statement_sids(names).map(|sid| format!("{sid}Next"))
 }
 
-fn named_statements(sids: &[String; 2], names: &Names, reader: Reader<'_>) -> [Value; 2] {
-    let bucket = format!("arn:aws:s3:::{}", names.bucket());
+fn build_statements_with_sids(
+    sids: &[String; 2],
+    names: &ResourceNames,
+    reader: BucketReader<'_>,
+) -> [Value; 2] {
+    let bucket = format!("arn:aws:s3:::{}", names.bucket_name());
     let one = |sid: &str, action: &str, resource: &str| match reader {
-        Reader::Identity { canonical_user, .. } => json!({
+        BucketReader::Identity { canonical_user, .. } => json!({
             "Sid": sid,
             "Effect": "Allow",
             "Principal": { "CanonicalUser": canonical_user },
             "Action": action,
             "Resource": resource,
         }),
-        Reader::Distribution { arn, account } => json!({
+        BucketReader::Distribution { arn, account } => json!({
             "Sid": sid,
             "Effect": "Allow",
             "Principal": { "Service": "cloudfront.amazonaws.com" },
@@ -60,26 +64,26 @@ fn named_statements(sids: &[String; 2], names: &Names, reader: Reader<'_>) -> [V
 ///
 /// # Errors
 /// Where the result is over 20 KB, or a statement that isn't ours names a deleted principal.
-pub fn merged_bucket_policy(
+pub fn merge_bucket_policy(
     standing: Option<&str>,
-    names: &Names,
-    reader: Reader<'_>,
+    names: &ResourceNames,
+    reader: BucketReader<'_>,
 ) -> Result<String, Failure> {
-    let ours = bucket_statements(names, reader);
+    let ours = build_bucket_policy_statements(names, reader);
     let new = match standing {
-        None => document(&ours),
-        Some(text) if grants(standing, names, reader) && !moving(standing, names) => {
+        None => build_policy_document(&ours),
+        Some(text) if grants_read_access(standing, names, reader) && !has_next_reader(standing, names) => {
             return Ok(text.to_owned());
         }
         Some(text) => {
-            let mut new = merged(&parse(text, &what(names))?, &ours);
+            let mut new = merge_statements(&parse_policy(text, &describe_bucket_policy(names))?, &ours);
             if let Some(all) = new["Statement"].as_array_mut() {
-                all.retain(|one| !of_next(one, names));
+                all.retain(|one| !is_next_reader_statement(one, names));
             }
             new
         }
     };
-    fit(&new, names)
+    validate_bucket_policy(&new, names)
 }
 
 /// `standing` with statements for `next` beside ours, so that the reader before goes on reading while the edges change
@@ -87,52 +91,61 @@ pub fn merged_bucket_policy(
 ///
 /// # Errors
 /// As for [`merged_bucket_policy`].
-pub fn bucket_policy_for_both(
+pub fn merge_bucket_policy_for_both(
     standing: Option<&str>,
-    names: &Names,
-    next: Reader<'_>,
+    names: &ResourceNames,
+    next: BucketReader<'_>,
 ) -> Result<String, Failure> {
-    let document = standing.map(|text| parse(text, &what(names))).transpose()?.unwrap_or_default();
-    let ours = sids(names);
-    let read_by_another = !grants(standing, names, next)
-        && super::statements(&document).iter().any(|one| ours.iter().any(|sid| one["Sid"] == *sid));
+    let document = standing
+        .map(|text| parse_policy(text, &describe_bucket_policy(names)))
+        .transpose()?
+        .unwrap_or_default();
+    let ours = statement_sids(names);
+    let read_by_another = !grants_read_access(standing, names, next)
+        && super::extract_statements(&document).iter().any(|one| ours.iter().any(|sid| one["Sid"] == *sid));
     if !read_by_another {
-        return merged_bucket_policy(standing, names, next);
+        return merge_bucket_policy(standing, names, next);
     }
-    fit(&merged(&document, &named_statements(&next_sids(names), names, next)), names)
+    validate_bucket_policy(
+        &merge_statements(&document, &build_statements_with_sids(&next_reader_sids(names), names, next)),
+        names,
+    )
 }
 
 /// Whether statements of a next reader stand: a change of origin access is under way, or was broken off.
 #[must_use]
-pub fn moving(standing: Option<&str>, names: &Names) -> bool {
+pub fn has_next_reader(standing: Option<&str>, names: &ResourceNames) -> bool {
     let document = standing.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    super::statements(&document).iter().any(|one| of_next(one, names))
+    super::extract_statements(&document).iter().any(|one| is_next_reader_statement(one, names))
 }
 
-fn of_next(statement: &Value, names: &Names) -> bool {
-    next_sids(names).iter().any(|sid| statement["Sid"] == *sid)
+fn is_next_reader_statement(statement: &Value, names: &ResourceNames) -> bool {
+    next_reader_sids(names).iter().any(|sid| statement["Sid"] == *sid)
 }
 
-fn what(names: &Names) -> String {
-    format!("the policy of bucket {}", names.bucket())
+fn describe_bucket_policy(names: &ResourceNames) -> String {
+    format!("the policy of bucket {}", names.bucket_name())
 }
 
 /// The document's text, where S3 takes it.
-fn fit(new: &Value, names: &Names) -> Result<String, Failure> {
-    let what = what(names);
-    let gone = deleted_principals(new);
+fn validate_bucket_policy(new: &Value, names: &ResourceNames) -> Result<String, Failure> {
+    let what = describe_bucket_policy(names);
+    let gone = find_deleted_principals(new);
     if let Some(principal) = gone.first() {
-        return Err(Failure::other(
+        return Err(Failure::other_failure(
             what,
             format!("it names {principal}, a principal that was deleted: S3 refuses to store it again"),
             "remove that principal in the S3 console, then try again",
         ));
     }
     let text = new.to_string();
-    if text.len() > LIMIT {
-        return Err(Failure::other(
+    if text.len() > BUCKET_POLICY_MAX_BYTES {
+        return Err(Failure::other_failure(
             what,
-            format!("with our two statements it would have {} bytes, over S3's {LIMIT}", text.len()),
+            format!(
+                "with our two statements it would have {} bytes, over S3's {BUCKET_POLICY_MAX_BYTES}",
+                text.len()
+            ),
             "shorten its other statements, then try again",
         ));
     }
@@ -141,26 +154,28 @@ fn fit(new: &Value, names: &Names) -> Result<String, Failure> {
 
 /// Whether the bucket policy `standing` grants what [`bucket_statements`] grant, to that reader alone, under our Sids.
 #[must_use]
-pub fn grants(standing: Option<&str>, names: &Names, reader: Reader<'_>) -> bool {
+pub fn grants_read_access(standing: Option<&str>, names: &ResourceNames, reader: BucketReader<'_>) -> bool {
     let identity = match reader {
-        Reader::Identity { id, canonical_user } => vec![(id, canonical_user)],
-        Reader::Distribution { .. } => Vec::new(),
+        BucketReader::Identity { id, canonical_user } => vec![(id, canonical_user)],
+        BucketReader::Distribution { .. } => Vec::new(),
     };
     let Some(Ok(standing)) = standing.map(serde_json::from_str::<Value>) else { return false };
-    let all: Vec<Value> =
-        super::statements(&standing).iter().map(|one| meaning::normal_statement(one, &identity)).collect();
-    bucket_statements(names, reader)
+    let all: Vec<Value> = super::extract_statements(&standing)
         .iter()
-        .map(|one| meaning::normal_statement(one, &identity))
+        .map(|one| meaning::normalize_statement(one, &identity))
+        .collect();
+    build_bucket_policy_statements(names, reader)
+        .iter()
+        .map(|one| meaning::normalize_statement(one, &identity))
         .all(|one| all.contains(&one))
 }
 
 /// The canonical users that the statements of our Sids name.
 #[must_use]
-pub fn our_canonical_users(document: &Value) -> Vec<String> {
+pub fn find_our_canonical_users(document: &Value) -> Vec<String> {
     let ours =
         |one: &&Value| one["Sid"].as_str().is_some_and(|sid| sid.starts_with("PackagecloudCloudFront"));
-    let all = meaning::statements(document);
+    let all = meaning::normalize_statements(document);
     let users = all.iter().filter(ours).filter_map(|one| one["Principal"]["CanonicalUser"].as_array());
     users.flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
 }

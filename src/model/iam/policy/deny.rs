@@ -4,19 +4,19 @@
 
 use serde_json::Value;
 
-use super::meaning::{self, holds};
+use super::meaning::{self, list_contains};
 
 /// What one denying statement means for CloudFront.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shut {
+pub enum DenyFinding {
     /// It is denied: the statement, and what it denies by.
-    Out(String),
+    Denied(String),
     /// That hangs on something else: the statement, and the condition's keys.
-    Perhaps(String),
+    PossiblyDenied(String),
 }
 
 /// Keys of which CloudFront never has the value that an account lists.
-const NEVER_LISTED: &[&str] = &[
+const KEYS_CLOUDFRONT_NEVER_MATCHES: &[&str] = &[
     "aws:sourcevpce",
     "aws:sourcevpc",
     "aws:sourceip",
@@ -30,16 +30,16 @@ const NEVER_LISTED: &[&str] = &[
 
 /// The statements that deny, or may deny, CloudFront's reading of objects of `bucket`.
 #[must_use]
-pub fn shut_out(document: &Value, bucket: &str) -> Vec<Shut> {
-    let all = meaning::statements(document);
-    all.iter().enumerate().filter_map(|(at, statement)| judge(statement, at, bucket)).collect()
+pub fn find_cloudfront_denials(document: &Value, bucket: &str) -> Vec<DenyFinding> {
+    let all = meaning::normalize_statements(document);
+    all.iter().enumerate().filter_map(|(at, statement)| check_deny_statement(statement, at, bucket)).collect()
 }
 
-fn judge(statement: &Value, at: usize, bucket: &str) -> Option<Shut> {
+fn check_deny_statement(statement: &Value, at: usize, bucket: &str) -> Option<DenyFinding> {
     if statement["Effect"] != "Deny"
-        || !everybody(statement)
-        || !reading(statement)
-        || !objects(statement, bucket)
+        || !applies_to_everybody(statement)
+        || !covers_get_object(statement)
+        || !covers_bucket_objects(statement, bucket)
     {
         return None;
     }
@@ -52,14 +52,18 @@ fn judge(statement: &Value, at: usize, bucket: &str) -> Option<Shut> {
         .flat_map(|(operator, keys)| {
             keys.as_object().into_iter().flatten().map(move |(key, values)| (operator, key, values))
         })
-        .map(|(operator, key, values)| (operator.to_lowercase(), key.to_lowercase(), holds(values, "false")))
+        .map(|(operator, key, values)| {
+            (operator.to_lowercase(), key.to_lowercase(), list_contains(values, "false"))
+        })
         .collect();
     // A request over TLS from CloudFront is never one that such a statement means.
     if conditions.iter().any(|(_, key, no)| key == "aws:securetransport" && *no) {
         return None;
     }
     let met = |(operator, key, _): &&(String, String, bool)| {
-        operator.contains("not") && !operator.ends_with("ifexists") && NEVER_LISTED.contains(&key.as_str())
+        operator.contains("not")
+            && !operator.ends_with("ifexists")
+            && KEYS_CLOUDFRONT_NEVER_MATCHES.contains(&key.as_str())
     };
     let keys: Vec<&str> = conditions.iter().map(|(_, key, _)| key.as_str()).collect();
     if conditions.iter().filter(met).count() == conditions.len() {
@@ -68,27 +72,30 @@ fn judge(statement: &Value, at: usize, bucket: &str) -> Option<Shut> {
         } else {
             format!("by {}", keys.join(", "))
         };
-        return Some(Shut::Out(format!("its statement {name} denies s3:GetObject {by}")));
+        return Some(DenyFinding::Denied(format!("its statement {name} denies s3:GetObject {by}")));
     }
-    Some(Shut::Perhaps(format!("its statement {name} denies s3:GetObject depending on {}", keys.join(", "))))
+    Some(DenyFinding::PossiblyDenied(format!(
+        "its statement {name} denies s3:GetObject depending on {}",
+        keys.join(", ")
+    )))
 }
 
 /// Whether it speaks of every principal.
-fn everybody(statement: &Value) -> bool {
+fn applies_to_everybody(statement: &Value) -> bool {
     let principal = &statement["Principal"];
     statement.get("NotPrincipal").is_some()
         || principal == "*"
-        || holds(&principal["AWS"], "*")
-        || holds(principal, "*")
+        || list_contains(&principal["AWS"], "*")
+        || list_contains(principal, "*")
 }
 
-fn reading(statement: &Value) -> bool {
+fn covers_get_object(statement: &Value) -> bool {
     let read = |list: &Value| {
         list.as_array()
             .into_iter()
             .flatten()
             .filter_map(Value::as_str)
-            .any(|pattern| like(pattern, "s3:getobject"))
+            .any(|pattern| matches_wildcard(pattern, "s3:getobject"))
     };
     if statement.get("NotAction").is_some() {
         !read(&statement["NotAction"])
@@ -98,11 +105,11 @@ fn reading(statement: &Value) -> bool {
 }
 
 /// Whether it speaks of objects of the bucket, all of them or some.
-fn objects(statement: &Value, bucket: &str) -> bool {
+fn covers_bucket_objects(statement: &Value, bucket: &str) -> bool {
     let prefix = format!("arn:aws:s3:::{bucket}/");
     let of = |list: &Value| {
         let mut all = list.as_array().into_iter().flatten().filter_map(Value::as_str);
-        all.any(|one| one.starts_with(&prefix) || like(one, &format!("{prefix}1/1/x")))
+        all.any(|one| one.starts_with(&prefix) || matches_wildcard(one, &format!("{prefix}1/1/x")))
     };
     if statement.get("NotResource").is_some() {
         !of(&statement["NotResource"])
@@ -112,7 +119,7 @@ fn objects(statement: &Value, bucket: &str) -> bool {
 }
 
 /// `*` any run.
-fn like(pattern: &str, text: &str) -> bool {
+fn matches_wildcard(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };
@@ -135,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    fn judged(statement: &Value) -> &'static str {
+    fn denial_verdict(statement: &Value) -> &'static str {
         let mut statement = statement.clone();
         for (key, value) in [
             ("Effect", json!("Deny")),
@@ -149,10 +156,10 @@ mod tests {
                 statement[key] = value;
             }
         }
-        match shut_out(&json!({"Statement": [statement]}), "b").first() {
+        match find_cloudfront_denials(&json!({"Statement": [statement]}), "b").first() {
             None => "no",
-            Some(Shut::Out(_)) => "out",
-            Some(Shut::Perhaps(_)) => "perhaps",
+            Some(DenyFinding::Denied(_)) => "out",
+            Some(DenyFinding::PossiblyDenied(_)) => "perhaps",
         }
     }
 
@@ -182,7 +189,7 @@ mod tests {
             (json!({"Principal": {"AWS": "arn:aws:iam::1:user/x"}}), "no"),
             (json!({"Effect": "Allow"}), "no"),
         ] {
-            assert_eq!(judged(&statement), wanted, "{statement}");
+            assert_eq!(denial_verdict(&statement), wanted, "{statement}");
         }
     }
 }

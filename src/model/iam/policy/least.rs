@@ -4,20 +4,20 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::iam::access::Need;
+use crate::model::iam::access::RequiredPermission;
 
 /// What one managed policy may hold, in characters.
-const LIMIT: usize = 6144;
+const MANAGED_POLICY_MAX_CHARS: usize = 6144;
 
 /// A resource, the conditions on it, and the actions that share both.
-type Group<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
+type StatementGroup<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
 
 /// The policy that suffices for `needs`: indented where that still fits.
 #[must_use]
-pub fn least_privilege(needs: &[Need]) -> String {
-    let mut groups: Vec<Group<'_>> = Vec::new();
+pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
+    let mut groups: Vec<StatementGroup<'_>> = Vec::new();
     for need in needs {
-        let fits = |group: &&mut Group<'_>| group.0 == need.resource && group.1 == need.context;
+        let fits = |group: &&mut StatementGroup<'_>| group.0 == need.resource && group.1 == need.context;
         match groups.iter_mut().find(fits) {
             Some(group) => group.2.push(need.action),
             None => groups.push((&need.resource, &need.context, vec![need.action])),
@@ -37,7 +37,7 @@ pub fn least_privilege(needs: &[Need]) -> String {
             statement
         })
         .collect();
-    let document = super::document(&statements);
+    let document = super::build_policy_document(&statements);
     let wide = format!("{document:#}");
-    if wide.len() <= LIMIT { wide } else { document.to_string() }
+    if wide.len() <= MANAGED_POLICY_MAX_CHARS { wide } else { document.to_string() }
 }

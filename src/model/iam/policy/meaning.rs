@@ -5,25 +5,25 @@
 use serde_json::{Map, Value};
 
 /// Origin access identities: each one's `E…` id and its canonical user id, two names of one principal.
-pub type Identities<'a> = &'a [(&'a str, &'a str)];
+pub type IdentityNamePairs<'a> = &'a [(&'a str, &'a str)];
 
 /// Whether two documents mean the same.
 #[must_use]
-pub fn same(one: &Value, other: &Value) -> bool {
-    same_among(one, other, &[])
+pub fn is_same_policy(one: &Value, other: &Value) -> bool {
+    is_same_policy_with_identities(one, other, &[])
 }
 
 /// Whether two documents mean the same, the two names of each identity being one.
 #[must_use]
-pub fn same_among(one: &Value, other: &Value, identities: Identities<'_>) -> bool {
-    normal(one, identities) == normal(other, identities)
+pub fn is_same_policy_with_identities(one: &Value, other: &Value, identities: IdentityNamePairs<'_>) -> bool {
+    normalize_policy(one, identities) == normalize_policy(other, identities)
 }
 
 /// The document with one spelling for each meaning.
-fn normal(document: &Value, identities: Identities<'_>) -> Value {
-    let mut fields = sorted(document);
+fn normalize_policy(document: &Value, identities: IdentityNamePairs<'_>) -> Value {
+    let mut fields = sort_fields(document);
     let mut all: Vec<Value> =
-        super::statements(document).iter().map(|one| normal_statement(one, identities)).collect();
+        super::extract_statements(document).iter().map(|one| normalize_statement(one, identities)).collect();
     all.sort_by_key(Value::to_string);
     all.dedup();
     fields.insert("Statement".to_owned(), Value::Array(all));
@@ -32,18 +32,18 @@ fn normal(document: &Value, identities: Identities<'_>) -> Value {
 }
 
 /// The document's statements in their normal spelling, in the order that they stand in.
-pub fn statements(document: &Value) -> Vec<Value> {
-    super::statements(document).iter().map(|one| normal_statement(one, &[])).collect()
+pub fn normalize_statements(document: &Value) -> Vec<Value> {
+    super::extract_statements(document).iter().map(|one| normalize_statement(one, &[])).collect()
 }
 
-pub fn normal_statement(statement: &Value, identities: Identities<'_>) -> Value {
-    let mut fields = sorted(statement);
+pub fn normalize_statement(statement: &Value, identities: IdentityNamePairs<'_>) -> Value {
+    let mut fields = sort_fields(statement);
     for (name, value) in &mut fields {
         match name.as_str() {
-            "Action" | "NotAction" => *value = list(value, str::to_lowercase),
-            "Resource" | "NotResource" => *value = list(value, str::to_owned),
-            "Principal" | "NotPrincipal" => *value = principal(value, identities),
-            "Condition" => *value = condition(value),
+            "Action" | "NotAction" => *value = normalize_list(value, str::to_lowercase),
+            "Resource" | "NotResource" => *value = normalize_list(value, str::to_owned),
+            "Principal" | "NotPrincipal" => *value = normalize_principal(value, identities),
+            "Condition" => *value = normalize_condition(value),
             _ => {}
         }
     }
@@ -54,18 +54,18 @@ pub fn normal_statement(statement: &Value, identities: Identities<'_>) -> Value 
 }
 
 /// Whether a normal list holds `text`.
-pub fn holds(list: &Value, text: &str) -> bool {
+pub fn list_contains(list: &Value, text: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|one| one == text))
 }
 
-fn sorted(value: &Value) -> Map<String, Value> {
+fn sort_fields(value: &Value) -> Map<String, Value> {
     let mut fields: Vec<_> = value.as_object().cloned().unwrap_or_default().into_iter().collect();
     fields.sort_by(|one, other| one.0.cmp(&other.0));
     fields.into_iter().collect()
 }
 
 /// One or a list of them, as a sorted list without doubles.
-fn list(value: &Value, spell: impl Fn(&str) -> String) -> Value {
+fn normalize_list(value: &Value, spell: impl Fn(&str) -> String) -> Value {
     let text = |one: &Value| one.as_str().map_or_else(|| one.to_string(), &spell);
     let mut all: Vec<String> = match value {
         Value::Array(many) => many.iter().map(text).collect(),
@@ -76,13 +76,13 @@ fn list(value: &Value, spell: impl Fn(&str) -> String) -> Value {
     all.into()
 }
 
-fn principal(value: &Value, identities: Identities<'_>) -> Value {
+fn normalize_principal(value: &Value, identities: IdentityNamePairs<'_>) -> Value {
     if value == "*" {
         return serde_json::json!({ "AWS": ["*"] });
     }
     let mut kinds: Map<String, Value> = Map::new();
-    for (kind, who) in sorted(value) {
-        let named = list(&who, |one| {
+    for (kind, who) in sort_fields(value) {
+        let named = normalize_list(&who, |one| {
             if kind == "AWS" && one.len() == 12 && one.bytes().all(|b| b.is_ascii_digit()) {
                 format!("arn:aws:iam::{one}:root")
             } else {
@@ -102,8 +102,9 @@ fn principal(value: &Value, identities: Identities<'_>) -> Value {
             }
         }
     }
-    let spelled: Map<_, _> = kinds.into_iter().map(|(kind, who)| (kind, list(&who, str::to_owned))).collect();
-    Value::Object(sorted(&Value::Object(spelled)))
+    let spelled: Map<_, _> =
+        kinds.into_iter().map(|(kind, who)| (kind, normalize_list(&who, str::to_owned))).collect();
+    Value::Object(sort_fields(&Value::Object(spelled)))
 }
 
 /// The form that GetBucketPolicy may answer with for a canonical user.
@@ -111,13 +112,13 @@ fn identity_arn(id: &str) -> String {
     format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")
 }
 
-fn condition(value: &Value) -> Value {
-    let operators = sorted(value).into_iter().map(|(operator, keys)| {
+fn normalize_condition(value: &Value) -> Value {
+    let operators = sort_fields(value).into_iter().map(|(operator, keys)| {
         // Condition keys are case-insensitive; their values aren't.
         let keys = keys.as_object().into_iter().flatten();
         let spelled: Map<_, _> =
-            keys.map(|(key, values)| (key.to_lowercase(), list(values, str::to_owned))).collect();
-        (operator, Value::Object(sorted(&Value::Object(spelled))))
+            keys.map(|(key, values)| (key.to_lowercase(), normalize_list(values, str::to_owned))).collect();
+        (operator, Value::Object(sort_fields(&Value::Object(spelled))))
     });
     Value::Object(operators.collect())
 }
@@ -125,14 +126,14 @@ fn condition(value: &Value) -> Value {
 /// `AROA…`, `AIDA…` and the like: principals that were deleted, which a policy then shows by their ids. Such a
 /// document is refused when it is put again, whatever else it says.
 #[must_use]
-pub fn deleted_principals(document: &Value) -> Vec<String> {
+pub fn find_deleted_principals(document: &Value) -> Vec<String> {
     let gone = |text: &str| {
         text.len() >= 16
             && ["AROA", "AIDA", "AGPA", "AIPA"].iter().any(|prefix| text.starts_with(prefix))
             && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
     };
     let mut found = Vec::new();
-    for statement in statements(document) {
+    for statement in normalize_statements(document) {
         for field in ["Principal", "NotPrincipal"] {
             let who = statement[field]["AWS"].as_array().cloned().unwrap_or_default();
             found.extend(who.iter().filter_map(Value::as_str).filter(|one| gone(one)).map(str::to_owned));

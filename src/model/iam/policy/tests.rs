@@ -3,37 +3,39 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::{aws::names::Suffix, iam::access::needs, run::goal::Goal};
+use crate::model::{aws::names::NameSuffix, iam::access::list_required_permissions, run::goal::Goal};
 
-fn names() -> Names {
-    Names::new("pkgs", &Suffix::default())
+fn sample_names() -> ResourceNames {
+    ResourceNames::new("pkgs", &NameSuffix::default())
 }
 
-const IDENTITY: Reader<'_> = Reader::Identity { id: "E1ABC", canonical_user: "c0ffee" };
-const CONTROL: Reader<'_> =
-    Reader::Distribution { arn: "arn:aws:cloudfront::123456789012:distribution/E9", account: "123456789012" };
+const IDENTITY_READER: BucketReader<'_> = BucketReader::Identity { id: "E1ABC", canonical_user: "c0ffee" };
+const DISTRIBUTION_READER: BucketReader<'_> = BucketReader::Distribution {
+    arn: "arn:aws:cloudfront::123456789012:distribution/E9",
+    account: "123456789012",
+};
 
 #[test]
 fn both_services_are_trusted_and_what_stood_stays() {
-    assert!(trusts_both(&trust()));
+    assert!(trusts_both_services(&build_role_trust_policy()));
     let vendor = json!({ "Version": "2012-10-17", "Id": "kept", "Statement": {
         "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": ["sts:AssumeRole"] } });
-    assert!(!trusts_both(&vendor));
-    let mended = trust_with_both(&vendor);
-    assert!(trusts_both(&mended));
+    assert!(!trusts_both_services(&vendor));
+    let mended = add_missing_trust(&vendor);
+    assert!(trusts_both_services(&mended));
     assert_eq!(mended["Id"], "kept");
     assert_eq!(mended["Statement"][0], vendor["Statement"]);
     assert_eq!(mended["Statement"][1]["Principal"]["Service"], json!(["edgelambda.amazonaws.com"]));
-    assert_eq!(trust_with_both(&mended), mended, "a second time changes nothing");
+    assert_eq!(add_missing_trust(&mended), mended, "a second time changes nothing");
 
-    let conditional = json!({ "Statement": [{ "Effect": "Allow", "Principal": { "Service": SERVICES },
+    let conditional = json!({ "Statement": [{ "Effect": "Allow", "Principal": { "Service": TRUSTED_SERVICES },
         "Action": "sts:AssumeRole", "Condition": { "Bool": { "aws:MultiFactorAuthPresent": true } } }] });
-    assert!(!trusts_both(&conditional), "a condition may not hold for a service");
+    assert!(!trusts_both_services(&conditional), "a condition may not hold for a service");
 }
 
 #[test]
 fn the_key_is_for_the_role_under_the_context_and_root_never_decrypts() {
-    let policy = key_policy(&names(), "arn:aws:iam::123456789012:role/r", "123456789012");
+    let policy = build_kms_key_policy(&sample_names(), "arn:aws:iam::123456789012:role/r", "123456789012");
     let administer = policy["Statement"][0]["Action"].as_array().unwrap();
     for forbidden in ["kms:Decrypt", "kms:ReEncryptFrom", "kms:CreateGrant", "kms:*", "kms:Create*"] {
         assert!(!administer.iter().any(|action| action == forbidden), "{forbidden}");
@@ -42,7 +44,7 @@ fn the_key_is_for_the_role_under_the_context_and_root_never_decrypts() {
     let condition = &policy["Statement"][1]["Condition"];
     assert_eq!(condition["ArnEquals"]["aws:PrincipalArn"], "arn:aws:iam::123456789012:role/r");
     assert_eq!(condition["StringEquals"]["kms:EncryptionContext:packagecloud:enterprise"], "pkgs");
-    let role = role_policy(&names(), "arn:k", "123456789012").to_string();
+    let role = build_role_policy(&sample_names(), "arn:k", "123456789012").to_string();
     assert!(!role.contains("s3:") && role.contains("arn:aws:logs:*:123456789012:"));
 }
 
@@ -51,78 +53,94 @@ fn a_bucket_policy_keeps_every_other_statement_and_its_order() {
     let standing = r#"{"Id":"x","Statement":[{"Sid":"B","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::pkgs/b"},{"Sid":"PackagecloudCloudFrontRead","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Allow","Principal":{"AWS":"123456789012"},"Action":"s3:*","Resource":"*"}],"Version":"2012-10-17"}"#;
     let old: Value = serde_json::from_str(standing).unwrap();
     let new: Value =
-        serde_json::from_str(&merged_bucket_policy(Some(standing), &names(), IDENTITY).unwrap()).unwrap();
+        serde_json::from_str(&merge_bucket_policy(Some(standing), &sample_names(), IDENTITY_READER).unwrap())
+            .unwrap();
     assert_eq!(new["Id"], "x");
     assert_eq!(new["Statement"][0], old["Statement"][0]);
     assert_eq!(new["Statement"][1]["Principal"]["CanonicalUser"], "c0ffee", "ours is replaced in its place");
     assert_eq!(new["Statement"][2], old["Statement"][2]);
     assert_eq!(new["Statement"][3]["Sid"], "PackagecloudCloudFrontList");
     let again = new.to_string();
-    assert_eq!(merged_bucket_policy(Some(&again), &names(), IDENTITY).unwrap(), again);
+    assert_eq!(merge_bucket_policy(Some(&again), &sample_names(), IDENTITY_READER).unwrap(), again);
 }
 
 #[test]
 fn a_grant_is_known_in_any_spelling() {
-    let text = |reader| merged_bucket_policy(None, &names(), reader).unwrap();
+    let text = |reader| merge_bucket_policy(None, &sample_names(), reader).unwrap();
     let arn = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1ABC";
-    let spelled = text(IDENTITY).replace(r#"{"CanonicalUser":"c0ffee"}"#, &format!(r#"{{"AWS":"{arn}"}}"#));
+    let spelled =
+        text(IDENTITY_READER).replace(r#"{"CanonicalUser":"c0ffee"}"#, &format!(r#"{{"AWS":"{arn}"}}"#));
     assert!(spelled.contains(arn), "the test replaces something");
     let one_element = spelled.replace(r#""s3:GetObject""#, r#"["s3:GetObject"]"#);
     for (policy, reader, granted) in [
-        (text(IDENTITY), IDENTITY, true),
-        (spelled.clone(), IDENTITY, true),
-        (one_element, IDENTITY, true),
-        (text(CONTROL), CONTROL, true),
-        (text(CONTROL), IDENTITY, false),
-        (spelled.replace("E1ABC", "E2"), IDENTITY, false),
-        (text(CONTROL).replace("aws:SourceAccount", "aws:Other"), CONTROL, false),
-        ("not json".to_owned(), IDENTITY, false),
+        (text(IDENTITY_READER), IDENTITY_READER, true),
+        (spelled.clone(), IDENTITY_READER, true),
+        (one_element, IDENTITY_READER, true),
+        (text(DISTRIBUTION_READER), DISTRIBUTION_READER, true),
+        (text(DISTRIBUTION_READER), IDENTITY_READER, false),
+        (spelled.replace("E1ABC", "E2"), IDENTITY_READER, false),
+        (text(DISTRIBUTION_READER).replace("aws:SourceAccount", "aws:Other"), DISTRIBUTION_READER, false),
+        ("not json".to_owned(), IDENTITY_READER, false),
     ] {
-        assert_eq!(grants(Some(&policy), &names(), reader), granted, "{policy}");
+        assert_eq!(grants_read_access(Some(&policy), &sample_names(), reader), granted, "{policy}");
     }
-    assert!(!grants(None, &names(), IDENTITY));
+    assert!(!grants_read_access(None, &sample_names(), IDENTITY_READER));
 }
 
 #[test]
 fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
-    let before = merged_bucket_policy(None, &names(), IDENTITY).unwrap();
-    let both = bucket_policy_for_both(Some(&before), &names(), CONTROL).unwrap();
-    assert!(grants(Some(&both), &names(), IDENTITY), "who read before still does: {both}");
+    let before = merge_bucket_policy(None, &sample_names(), IDENTITY_READER).unwrap();
+    let both = merge_bucket_policy_for_both(Some(&before), &sample_names(), DISTRIBUTION_READER).unwrap();
+    assert!(
+        grants_read_access(Some(&both), &sample_names(), IDENTITY_READER),
+        "who read before still does: {both}"
+    );
     assert!(both.contains("PackagecloudCloudFrontReadNext") && both.contains("cloudfront.amazonaws.com"));
-    assert!(moving(Some(&both), &names()) && !moving(Some(&before), &names()));
+    assert!(
+        has_next_reader(Some(&both), &sample_names()) && !has_next_reader(Some(&before), &sample_names())
+    );
     // Broken off there and begun again it is the same; gone back to, the next reader's statements go.
-    assert_eq!(bucket_policy_for_both(Some(&both), &names(), CONTROL).unwrap(), both);
-    assert_eq!(merged_bucket_policy(Some(&both), &names(), IDENTITY).unwrap(), before);
-    let after = merged_bucket_policy(Some(&both), &names(), CONTROL).unwrap();
-    assert_eq!(after, merged_bucket_policy(None, &names(), CONTROL).unwrap());
+    assert_eq!(
+        merge_bucket_policy_for_both(Some(&both), &sample_names(), DISTRIBUTION_READER).unwrap(),
+        both
+    );
+    assert_eq!(merge_bucket_policy(Some(&both), &sample_names(), IDENTITY_READER).unwrap(), before);
+    let after = merge_bucket_policy(Some(&both), &sample_names(), DISTRIBUTION_READER).unwrap();
+    assert_eq!(after, merge_bucket_policy(None, &sample_names(), DISTRIBUTION_READER).unwrap());
 
     // Where another's statement lets the one before read, ours are free for the next.
     let vendors = before.replace("PackagecloudCloudFront", "Vendor");
-    let both = bucket_policy_for_both(Some(&vendors), &names(), CONTROL).unwrap();
-    assert!(both.contains("VendorRead") && grants(Some(&both), &names(), CONTROL));
-    assert!(!moving(Some(&both), &names()));
-    assert_eq!(merged_bucket_policy(Some(&both), &names(), CONTROL).unwrap(), both);
+    let both = merge_bucket_policy_for_both(Some(&vendors), &sample_names(), DISTRIBUTION_READER).unwrap();
+    assert!(
+        both.contains("VendorRead") && grants_read_access(Some(&both), &sample_names(), DISTRIBUTION_READER)
+    );
+    assert!(!has_next_reader(Some(&both), &sample_names()));
+    assert_eq!(merge_bucket_policy(Some(&both), &sample_names(), DISTRIBUTION_READER).unwrap(), both);
 }
 
 #[test]
 fn a_statement_counts_under_whatever_sid_it_was_added() {
-    let wanted = bucket_key_statement(&names(), "arn:aws:cloudfront::1:distribution/E1", "1");
+    let wanted = build_bucket_key_statement(&sample_names(), "arn:aws:cloudfront::1:distribution/E1", "1");
     let mut by_hand = wanted.clone();
     by_hand["Sid"] = "Ours".into();
     by_hand["Action"] = json!(["kms:decrypt"]);
-    assert!(says(&json!({ "Statement": [by_hand] }), &wanted));
+    assert!(has_equivalent_statement(&json!({ "Statement": [by_hand] }), &wanted));
     by_hand["Condition"] = json!({});
-    assert!(!says(&json!({ "Statement": [by_hand] }), &wanted));
+    assert!(!has_equivalent_statement(&json!({ "Statement": [by_hand] }), &wanted));
 }
 
 #[test]
 fn what_s3_would_refuse_is_refused_first() {
     let deleted = r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":["AROAEXAMPLEID12345678","*"]},"Action":"s3:*","Resource":"*"}]}"#;
-    let failure = merged_bucket_policy(Some(deleted), &names(), IDENTITY).unwrap_err();
+    let failure = merge_bucket_policy(Some(deleted), &sample_names(), IDENTITY_READER).unwrap_err();
     assert!(failure.why.contains("AROAEXAMPLEID12345678"), "{failure}");
     let long = format!(r#"{{"Id":"{}","Statement":[]}}"#, "x".repeat(20 * 1024));
-    assert!(merged_bucket_policy(Some(&long), &names(), IDENTITY).unwrap_err().why.contains("20480"));
-    assert!(merged_bucket_policy(Some("{"), &names(), IDENTITY).unwrap_err().why.contains("JSON"));
+    assert!(
+        merge_bucket_policy(Some(&long), &sample_names(), IDENTITY_READER).unwrap_err().why.contains("20480")
+    );
+    assert!(
+        merge_bucket_policy(Some("{"), &sample_names(), IDENTITY_READER).unwrap_err().why.contains("JSON")
+    );
 }
 
 #[test]
@@ -132,18 +150,18 @@ fn documents_are_the_same_by_meaning() {
     let other = json!({ "Statement": [{ "Action": ["s3:putobject", "s3:GetObject"], "Effect": "Allow", "Resource": ["*"],
         "Condition": { "Bool": { "aws:securetransport": ["true"] } },
         "Principal": { "AWS": ["arn:aws:iam::123456789012:root"] }, "Sid": "" }], "Version": "2012-10-17" });
-    assert!(same(&one, &other));
+    assert!(is_same_policy(&one, &other));
     let mut denied = other.clone();
     denied["Statement"][0]["Effect"] = "Deny".into();
-    assert!(!same(&one, &denied));
+    assert!(!is_same_policy(&one, &denied));
 }
 
 #[test]
 fn the_policy_that_suffices_fits_and_names_every_need_once() {
-    let names = Names::new(&"b".repeat(63), &"0123456789abcdef".parse().unwrap());
+    let names = ResourceNames::new(&"b".repeat(63), &"0123456789abcdef".parse().unwrap());
     for goal in [Goal::Install, Goal::Upgrade, Goal::RollBack] {
-        let needs = needs(goal, &names, "123456789012");
-        let text = least_privilege(&needs);
+        let needs = list_required_permissions(goal, &names, "123456789012");
+        let text = render_least_privilege_policy(&needs);
         assert!(text.len() <= 6144, "{goal:?}: {}", text.len());
         let document: Value = serde_json::from_str(&text).unwrap();
         for need in &needs {

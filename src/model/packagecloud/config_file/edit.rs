@@ -4,19 +4,19 @@
 //! wanted, and all else as before.
 
 use crate::model::{
-    packagecloud::settings::{HASH, Key},
+    packagecloud::settings::{RAILS_HASH, SettingKey},
     redact,
 };
 
-use super::{Assignment, ConfigFile, Value};
+use super::{AssignedValue, ConfigAssignment, ConfigFile};
 
-pub(super) const BEGIN: &str = "# packagecloud-cloudfront: begin";
-pub(super) const END: &str = "# packagecloud-cloudfront: end";
-pub(super) const BOM: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BLOCK_BEGIN_MARKER: &str = "# packagecloud-cloudfront: begin";
+pub(super) const BLOCK_END_MARKER: &str = "# packagecloud-cloudfront: end";
+pub(super) const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// What happens to a value that is an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Override {
+pub enum ExpressionOverride {
     /// The edit is refused, but for switching off, which always may.
     Refuse,
     /// One marked line at the end sets it: Ruby's last assignment wins.
@@ -25,13 +25,13 @@ pub enum Override {
 
 /// Why a file is not edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum EditRefusal {
     /// It isn't Ruby; the line, from 1.
     NotRuby(usize),
     /// These values are expressions: key, line from 1, the line with secrets hidden.
-    Expressions(Vec<(Key, usize, String)>),
+    Expressions(Vec<(SettingKey, usize, String)>),
     /// A statement on this line leaves the file, so a line at the end would not be run.
-    Leaves(usize),
+    EarlyExit(usize),
     /// The edited file would not surely say what is wanted.
     Unsure,
 }
@@ -41,112 +41,133 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Where it can't be edited safely; nothing is lost then, the file is as it was.
-    pub fn set(&self, wanted: &[(Key, String)], expressions: Override) -> Result<Vec<u8>, Refusal> {
+    pub fn render_with_values(
+        &self,
+        wanted: &[(SettingKey, String)],
+        expressions: ExpressionOverride,
+    ) -> Result<Vec<u8>, EditRefusal> {
         if let Some(line) = self.error {
-            return Err(Refusal::NotRuby(line));
+            return Err(EditRefusal::NotRuby(line));
         }
         let mut in_place: Vec<(std::ops::Range<usize>, &str)> = Vec::new();
         let (mut absent, mut overridden, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for (key, value) in wanted {
-            match self.last(HASH, key.name()) {
+            match self.find_last_assignment(RAILS_HASH, key.setting_name()) {
                 None => absent.push((*key, value)),
-                Some(last) if last.value == Value::Expression => {
-                    let off = *key == Key::Enabled && value == "false";
-                    if expressions == Override::Append || off {
+                Some(last) if last.value == AssignedValue::Expression => {
+                    let off = *key == SettingKey::Enabled && value == "false";
+                    if expressions == ExpressionOverride::Append || off {
                         overridden.push((*key, value, last.line));
                     } else {
-                        refused.push((*key, last.line, self.line(last.line)));
+                        refused.push((*key, last.line, self.redacted_line(last.line)));
                     }
                 }
-                Some(last) if last.value == literal(value) => {}
+                Some(last) if last.value == parse_literal(value) => {}
                 Some(last) => in_place.push((last.right.clone(), value)),
             }
         }
         if !refused.is_empty() {
-            return Err(Refusal::Expressions(refused));
+            return Err(EditRefusal::Expressions(refused));
         }
-        if let Some(line) = self.leaves
+        if let Some(line) = self.early_exit_line
             && !(absent.is_empty() && overridden.is_empty())
         {
-            return Err(Refusal::Leaves(line));
+            return Err(EditRefusal::EarlyExit(line));
         }
-        let eol = self.end_of_line();
+        let eol = self.line_ending();
         let mut insertions: Vec<(std::ops::Range<usize>, String)> =
             in_place.into_iter().map(|(right, value)| (right, value.to_owned())).collect();
         let mut tail = String::new();
         if !absent.is_empty() {
-            let lines: Vec<String> = absent.iter().map(|(key, value)| line(*key, value)).collect();
-            if let Some(at) = self.block {
+            let lines: Vec<String> =
+                absent.iter().map(|(key, value)| render_assignment(*key, value)).collect();
+            if let Some(at) = self.block_insert_offset {
                 insertions.push((at..at, lines.join(eol) + eol));
             } else {
-                if !self.bytes[..self.end].is_empty() && self.bytes[..self.end] != *BOM {
+                if !self.bytes[..self.append_offset].is_empty()
+                    && self.bytes[..self.append_offset] != *UTF8_BOM
+                {
                     tail += eol;
                 }
-                for line in [BEGIN].into_iter().chain(lines.iter().map(String::as_str)).chain([END]) {
+                for line in [BLOCK_BEGIN_MARKER]
+                    .into_iter()
+                    .chain(lines.iter().map(String::as_str))
+                    .chain([BLOCK_END_MARKER])
+                {
                     tail += line;
                     tail += eol;
                 }
             }
         }
         for (key, value, from) in overridden {
-            tail += &line(key, value);
+            tail += &render_assignment(key, value);
             tail += &format_args!(" # packagecloud-cloudfront: overrides line {from}{eol}").to_string();
         }
         if !tail.is_empty() {
-            let before = &self.bytes[..self.end];
-            let open = !(before.is_empty() || before == BOM || before.ends_with(b"\n"));
-            insertions.push((self.end..self.end, format!("{}{tail}", if open { eol } else { "" })));
+            let before = &self.bytes[..self.append_offset];
+            let open = !(before.is_empty() || before == UTF8_BOM || before.ends_with(b"\n"));
+            insertions.push((
+                self.append_offset..self.append_offset,
+                format!("{}{tail}", if open { eol } else { "" }),
+            ));
         }
         insertions.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
         let mut bytes = self.bytes.clone();
         for (range, text) in insertions {
             bytes.splice(range, text.into_bytes());
         }
-        let edited = Self::parse(&bytes);
-        if edited.agrees(self, wanted) { Ok(bytes) } else { Err(Refusal::Unsure) }
+        let edited = Self::parse_ruby(&bytes);
+        if edited.is_expected_edit(self, wanted) { Ok(bytes) } else { Err(EditRefusal::Unsure) }
     }
 
     /// The file's bytes with each of `wanted` set, or, where there is no value, not set anywhere.
     ///
     /// # Errors
     /// As [`Self::set`]; and where an assignment that must go doesn't stand alone on its lines.
-    pub fn restore(&self, wanted: &[(Key, Option<String>)]) -> Result<Vec<u8>, Refusal> {
+    pub fn render_with_restored_values(
+        &self,
+        wanted: &[(SettingKey, Option<String>)],
+    ) -> Result<Vec<u8>, EditRefusal> {
         if let Some(line) = self.error {
-            return Err(Refusal::NotRuby(line));
+            return Err(EditRefusal::NotRuby(line));
         }
-        let gone: Vec<Key> =
+        let gone: Vec<SettingKey> =
             wanted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
         let set: Vec<_> = wanted.iter().filter_map(|(key, value)| Some((*key, value.clone()?))).collect();
-        let bytes = Self::parse(&self.without(&gone)?).set(&set, Override::Refuse)?;
-        let bytes = Self::parse(&bytes).without_empty_block();
-        let edited = Self::parse(&bytes);
-        let named: Vec<Key> = wanted.iter().map(|(key, _)| *key).collect();
-        let absent = gone.iter().all(|key| edited.value(HASH, key.name()).is_none());
-        if absent && edited.keeps(self, &named) { Ok(bytes) } else { Err(Refusal::Unsure) }
+        let bytes = Self::parse_ruby(&self.remove_assignments(&gone)?)
+            .render_with_values(&set, ExpressionOverride::Refuse)?;
+        let bytes = Self::parse_ruby(&bytes).remove_empty_block();
+        let edited = Self::parse_ruby(&bytes);
+        let named: Vec<SettingKey> = wanted.iter().map(|(key, _)| *key).collect();
+        let absent = gone.iter().all(|key| edited.find_value(RAILS_HASH, key.setting_name()).is_none());
+        if absent && edited.has_same_other_assignments(self, &named) {
+            Ok(bytes)
+        } else {
+            Err(EditRefusal::Unsure)
+        }
     }
 
     /// The bytes without the lines that set any of `keys`.
-    fn without(&self, keys: &[Key]) -> Result<Vec<u8>, Refusal> {
+    fn remove_assignments(&self, keys: &[SettingKey]) -> Result<Vec<u8>, EditRefusal> {
         let mut bytes = self.bytes.clone();
-        let ours = self
-            .assignments
-            .iter()
-            .filter(|one| one.hash == HASH)
-            .filter_map(|one| keys.iter().find(|key| key.name() == one.key).map(|key| (*key, one)));
+        let ours =
+            self.assignments.iter().filter(|one| one.hash == RAILS_HASH).filter_map(|one| {
+                keys.iter().find(|key| key.setting_name() == one.key).map(|key| (*key, one))
+            });
         let mut found: Vec<_> = ours.collect();
         found.sort_by_key(|(_, one)| std::cmp::Reverse(one.right.start));
         for (key, one) in found {
-            if one.value == Value::Expression {
-                return Err(Refusal::Expressions(vec![(key, one.line, self.line(one.line))]));
+            if one.value == AssignedValue::Expression {
+                return Err(EditRefusal::Expressions(vec![(key, one.line, self.redacted_line(one.line))]));
             }
             let before = bytes[..one.start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let start = if before == 0 && bytes.starts_with(BOM) { BOM.len() } else { before };
+            let start = if before == 0 && bytes.starts_with(UTF8_BOM) { UTF8_BOM.len() } else { before };
             let head = bytes[start..one.start].trim_ascii();
             let rest = bytes[one.right.end..].iter().position(|byte| *byte == b'\n');
             let end = rest.map_or(bytes.len(), |at| one.right.end + at + 1);
             let tail = String::from_utf8_lossy(&bytes[one.right.end..end]).trim().to_owned();
             if !head.is_empty() || !(tail.is_empty() || tail.starts_with('#')) {
-                return Err(Refusal::Unsure);
+                return Err(EditRefusal::Unsure);
             }
             bytes.drain(start..end);
         }
@@ -154,11 +175,11 @@ impl ConfigFile {
     }
 
     /// The bytes without a block of ours that holds nothing, and the blank line before it.
-    fn without_empty_block(self) -> Vec<u8> {
-        let Some(end) = self.block else { return self.bytes };
+    fn remove_empty_block(self) -> Vec<u8> {
+        let Some(end) = self.block_insert_offset else { return self.bytes };
         let mut bytes = self.bytes;
         let text = bytes[..end].trim_ascii_end();
-        let Some(kept) = text.strip_suffix(BEGIN.as_bytes()) else { return bytes };
+        let Some(kept) = text.strip_suffix(BLOCK_BEGIN_MARKER.as_bytes()) else { return bytes };
         let mut start = kept.len();
         for eol in [&b"\r\n\r\n"[..], b"\n\n"] {
             if bytes[..start].ends_with(eol) {
@@ -173,16 +194,18 @@ impl ConfigFile {
     }
 
     /// Whether it sets what is `wanted`, and all else as `before` did.
-    fn agrees(&self, before: &Self, wanted: &[(Key, String)]) -> bool {
-        let named: Vec<Key> = wanted.iter().map(|(key, _)| *key).collect();
-        self.keeps(before, &named)
-            && wanted.iter().all(|(key, value)| self.value(HASH, key.name()) == Some(&literal(value)))
+    fn is_expected_edit(&self, before: &Self, wanted: &[(SettingKey, String)]) -> bool {
+        let named: Vec<SettingKey> = wanted.iter().map(|(key, _)| *key).collect();
+        self.has_same_other_assignments(before, &named)
+            && wanted.iter().all(|(key, value)| {
+                self.find_value(RAILS_HASH, key.setting_name()) == Some(&parse_literal(value))
+            })
     }
 
     /// Whether it sets all but `keys` as `before` did.
-    fn keeps(&self, before: &Self, keys: &[Key]) -> bool {
-        let ours = |assignment: &Assignment| {
-            assignment.hash == HASH && keys.iter().any(|key| key.name() == assignment.key)
+    fn has_same_other_assignments(&self, before: &Self, keys: &[SettingKey]) -> bool {
+        let ours = |assignment: &ConfigAssignment| {
+            assignment.hash == RAILS_HASH && keys.iter().any(|key| key.setting_name() == assignment.key)
         };
         let rest = |file: &Self| {
             let rest = file.assignments.iter().filter(|assignment| !ours(assignment));
@@ -191,27 +214,27 @@ impl ConfigFile {
         self.error.is_none() && rest(self) == rest(before)
     }
 
-    fn end_of_line(&self) -> &'static str {
+    fn line_ending(&self) -> &'static str {
         let first = self.bytes.iter().position(|byte| *byte == b'\n');
         if first.is_some_and(|at| at > 0 && self.bytes[at - 1] == b'\r') { "\r\n" } else { "\n" }
     }
 }
 
-fn line(key: Key, value: &str) -> String {
-    format!("{HASH}['{}'] = {value}", key.name())
+fn render_assignment(key: SettingKey, value: &str) -> String {
+    format!("{RAILS_HASH}['{}'] = {value}", key.setting_name())
 }
 
 /// What a piece of Ruby source that we wrote is.
-fn literal(ruby: &str) -> Value {
-    let file = ConfigFile::parse(format!("x['y'] = {ruby}\n").as_bytes());
-    file.value("x", "y").cloned().unwrap_or(Value::Expression)
+fn parse_literal(ruby: &str) -> AssignedValue {
+    let file = ConfigFile::parse_ruby(format!("x['y'] = {ruby}\n").as_bytes());
+    file.find_value("x", "y").cloned().unwrap_or(AssignedValue::Expression)
 }
 
 /// The unified diff between two contents of the file, secrets hidden, without its heading lines.
 #[must_use]
-pub fn diff(before: &[u8], after: &[u8]) -> Vec<String> {
-    let (old, new) = (ConfigFile::parse(before), ConfigFile::parse(after));
-    let mut known = [old.secrets(), new.secrets()].concat();
+pub fn render_redacted_diff(before: &[u8], after: &[u8]) -> Vec<String> {
+    let (old, new) = (ConfigFile::parse_ruby(before), ConfigFile::parse_ruby(after));
+    let mut known = [old.known_secrets(), new.known_secrets()].concat();
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));
     let text = similar::TextDiff::from_lines(&before, &after);
@@ -220,7 +243,7 @@ pub fn diff(before: &[u8], after: &[u8]) -> Vec<String> {
         lines.push(hunk.header().to_string());
         for change in hunk.iter_changes() {
             let line = change.value().trim_end_matches(['\n', '\r']);
-            lines.push(format!("{}{}", change.tag(), redact::hide(line, &known)));
+            lines.push(format!("{}{}", change.tag(), redact::redact_line(line, &known)));
         }
     }
     lines

@@ -11,34 +11,34 @@ mod tests;
 
 use std::ops::Range;
 
-use super::settings::{HASH, Key, Values};
+use super::settings::{RAILS_HASH, SettingKey, SettingValues};
 use crate::model::{redact, secret::Secret};
 
-pub use edit::{Override, Refusal, diff};
+pub use edit::{EditRefusal, ExpressionOverride, render_redacted_diff};
 
 /// packagecloud.rb, read.
 #[derive(Clone)]
 pub struct ConfigFile {
     bytes: Vec<u8>,
     /// In the order of the file; of one key the last one counts.
-    assignments: Vec<Assignment>,
+    assignments: Vec<ConfigAssignment>,
     /// Where the block of ours takes another line: just before its end marker.
-    block: Option<usize>,
+    block_insert_offset: Option<usize>,
     /// Where a line is appended: the end, or the line of `__END__`.
-    end: usize,
+    append_offset: usize,
     /// The first line that is no Ruby, from 1, or that isn't surely read as Ruby reads it.
     error: Option<usize>,
     /// The line of a statement that leaves the file before its end: nothing after it is run.
-    leaves: Option<usize>,
+    early_exit_line: Option<usize>,
     secrets: Vec<String>,
 }
 
 /// One place that sets `hash['key']`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Assignment {
+struct ConfigAssignment {
     hash: String,
     key: String,
-    value: Value,
+    value: AssignedValue,
     /// Where its statement begins.
     start: usize,
     /// The bytes of its right-hand side, where it is a plain literal.
@@ -49,7 +49,7 @@ struct Assignment {
 
 /// What an assignment sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+pub enum AssignedValue {
     True,
     False,
     Nil,
@@ -64,8 +64,8 @@ pub enum Value {
 impl ConfigFile {
     /// Reads the file's bytes. Never fails: what isn't Ruby is told by [`Self::error_line`].
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
-        parse::parse(bytes)
+    pub fn parse_ruby(bytes: &[u8]) -> Self {
+        parse::parse_config_file(bytes)
     }
 
     #[must_use]
@@ -85,105 +85,110 @@ impl ConfigFile {
         self.error
     }
 
-    fn last(&self, hash: &str, key: &str) -> Option<&Assignment> {
+    fn find_last_assignment(&self, hash: &str, key: &str) -> Option<&ConfigAssignment> {
         self.assignments.iter().rfind(|assignment| assignment.hash == hash && assignment.key == key)
     }
 
     /// What `hash['key']` is in the end; `None` where nothing sets it. `external_url '…'` is `("", "external_url")`.
     #[must_use]
-    pub fn value(&self, hash: &str, key: &str) -> Option<&Value> {
-        self.last(hash, key).map(|assignment| &assignment.value)
+    pub fn find_value(&self, hash: &str, key: &str) -> Option<&AssignedValue> {
+        self.find_last_assignment(hash, key).map(|assignment| &assignment.value)
     }
 
     /// The string that `hash['key']` is, where it is plainly one and not empty.
     #[must_use]
-    pub fn string(&self, hash: &str, key: &str) -> Option<&str> {
-        match self.value(hash, key) {
-            Some(Value::Text(text)) if !text.is_empty() => Some(text),
+    pub fn find_string(&self, hash: &str, key: &str) -> Option<&str> {
+        match self.find_value(hash, key) {
+            Some(AssignedValue::Text(text)) if !text.is_empty() => Some(text),
             _ => None,
         }
     }
 
     /// `packagecloud_rails['key']`, where it is plainly a string and not empty.
     #[must_use]
-    pub fn rails(&self, key: &str) -> Option<&str> {
-        self.string(HASH, key)
+    pub fn find_rails_string(&self, key: &str) -> Option<&str> {
+        self.find_string(RAILS_HASH, key)
     }
 
     /// The bucket that it names, and the key that names it. Never that of `backups[…]`.
     #[must_use]
-    pub fn bucket(&self) -> Option<(&'static str, &str)> {
+    pub fn find_bucket(&self) -> Option<(&'static str, &str)> {
         ["aws_s3_bucket", "s3_bucket", "aws_bucket", "s3_bucket_name", "bucket"]
             .into_iter()
-            .find_map(|key| self.rails(key).map(|bucket| (key, bucket)))
+            .find_map(|key| self.find_rails_string(key).map(|bucket| (key, bucket)))
     }
 
     /// The region that it names, if any.
     #[must_use]
-    pub fn region(&self) -> Option<&str> {
-        ["aws_region", "aws_s3_region", "s3_region", "region"].into_iter().find_map(|key| self.rails(key))
+    pub fn find_region(&self) -> Option<&str> {
+        ["aws_region", "aws_s3_region", "s3_region", "region"]
+            .into_iter()
+            .find_map(|key| self.find_rails_string(key))
     }
 
     /// packagecloud's own key pair: the id, and the secret.
     #[must_use]
-    pub fn aws_keys(&self) -> Option<(String, Secret)> {
-        let id = ["aws_access_key", "aws_access_key_id"].into_iter().find_map(|key| self.rails(key))?;
-        let secret =
-            ["aws_secret_key", "aws_secret_access_key"].into_iter().find_map(|key| self.rails(key))?;
+    pub fn find_aws_keys(&self) -> Option<(String, Secret)> {
+        let id = ["aws_access_key", "aws_access_key_id"]
+            .into_iter()
+            .find_map(|key| self.find_rails_string(key))?;
+        let secret = ["aws_secret_key", "aws_secret_access_key"]
+            .into_iter()
+            .find_map(|key| self.find_rails_string(key))?;
         Some((id.to_owned(), Secret::new(secret)))
     }
 
     /// Where packagecloud is reached, where the file says so plainly.
     #[must_use]
-    pub fn external_url(&self) -> Option<&str> {
-        self.string("", "external_url").or_else(|| self.rails("external_url"))
+    pub fn find_external_url(&self) -> Option<&str> {
+        self.find_string("", "external_url").or_else(|| self.find_rails_string("external_url"))
     }
 
     /// The four values, as far as they are plain; an empty string counts as none.
     #[must_use]
-    pub fn values(&self) -> Values {
-        let text = |key: Key| self.rails(key.name()).map(str::to_owned);
-        Values {
+    pub fn setting_values(&self) -> SettingValues {
+        let text = |key: SettingKey| self.find_rails_string(key.setting_name()).map(str::to_owned);
+        SettingValues {
             // `'true'` in quotes reaches packagecloud's YAML as the same.
-            enabled: match self.value(HASH, Key::Enabled.name()) {
-                Some(Value::True) => Some(true),
-                Some(Value::False) => Some(false),
-                Some(Value::Text(text)) => text.parse().ok(),
+            enabled: match self.find_value(RAILS_HASH, SettingKey::Enabled.setting_name()) {
+                Some(AssignedValue::True) => Some(true),
+                Some(AssignedValue::False) => Some(false),
+                Some(AssignedValue::Text(text)) => text.parse().ok(),
                 _ => None,
             },
             // An empty one is a mistake to be told of, not a want of one.
-            secret: match self.value(HASH, Key::Secret.name()) {
-                Some(Value::Text(text)) => Some(Secret::new(text.clone())),
+            secret: match self.find_value(RAILS_HASH, SettingKey::Secret.setting_name()) {
+                Some(AssignedValue::Text(text)) => Some(Secret::new(text.clone())),
                 _ => None,
             },
-            distribution_id: text(Key::DistributionId),
-            packages_domain: text(Key::PackagesDomain),
+            distribution_id: text(SettingKey::DistributionId),
+            packages_domain: text(SettingKey::PackagesDomain),
         }
     }
 
     /// Which of the four values are expressions: the key, the line's number from 1, and the line, secrets hidden.
     #[must_use]
-    pub fn expressions(&self) -> Vec<(Key, usize, String)> {
-        Key::ALL
+    pub fn find_expressions(&self) -> Vec<(SettingKey, usize, String)> {
+        SettingKey::ALL
             .into_iter()
             .filter_map(|key| {
-                let last = self.last(HASH, key.name())?;
+                let last = self.find_last_assignment(RAILS_HASH, key.setting_name())?;
                 let line = last.line;
-                (last.value == Value::Expression).then(|| (key, line, self.line(line)))
+                (last.value == AssignedValue::Expression).then(|| (key, line, self.redacted_line(line)))
             })
             .collect()
     }
 
     /// A line of the file, from 1, secrets hidden.
     #[must_use]
-    pub fn line(&self, number: usize) -> String {
+    pub fn redacted_line(&self, number: usize) -> String {
         let line = self.bytes.split(|byte| *byte == b'\n').nth(number.saturating_sub(1)).unwrap_or_default();
-        redact::hide(String::from_utf8_lossy(line).trim(), &self.secrets)
+        redact::redact_line(String::from_utf8_lossy(line).trim(), &self.secrets)
     }
 
     /// Every secret that it holds, in each form under which it may turn up ([`hide::forms`]), longest first.
     #[must_use]
-    pub fn secrets(&self) -> &[String] {
+    pub fn known_secrets(&self) -> &[String] {
         &self.secrets
     }
 }

@@ -5,18 +5,18 @@
 
 use tree_sitter::{Node, Parser};
 
-use crate::model::packagecloud::settings::HASH;
+use crate::model::packagecloud::settings::RAILS_HASH;
 
-use super::{Assignment, ConfigFile, Value, edit};
+use super::{AssignedValue, ConfigAssignment, ConfigFile, edit};
 
-pub(super) fn parse(bytes: &[u8]) -> ConfigFile {
+pub(super) fn parse_config_file(bytes: &[u8]) -> ConfigFile {
     let mut file = ConfigFile {
         bytes: bytes.to_vec(),
         assignments: Vec::new(),
-        block: None,
-        end: bytes.len(),
+        block_insert_offset: None,
+        append_offset: bytes.len(),
         error: None,
-        leaves: None,
+        early_exit_line: None,
         secrets: Vec::new(),
     };
     let mut parser = Parser::new();
@@ -28,12 +28,12 @@ pub(super) fn parse(bytes: &[u8]) -> ConfigFile {
         return file;
     };
     let root = tree.root_node();
-    let source = Source { bytes, heredocs: heredocs(root) };
+    let source = RubySource { bytes, heredocs: find_heredocs(root) };
     // Ruby ends a script at these bytes; the parser doesn't.
     if let Some(at) = bytes.iter().position(|byte| matches!(byte, 0 | 4 | 26)) {
-        file.error = Some(line_at(bytes, at));
+        file.error = Some(line_number_at(bytes, at));
     } else if root.has_error() {
-        file.error = Some(first_error(root));
+        file.error = Some(first_error_line(root));
     }
     let mut begin = None;
     for index in 0..root.child_count() {
@@ -42,129 +42,129 @@ pub(super) fn parse(bytes: &[u8]) -> ConfigFile {
             "uninterpreted" => {
                 // Ruby takes `__END__` alone on its line only; the parser is less strict.
                 let start = node.start_byte().saturating_sub("__END__".len());
-                let alone = start == 0 || bytes[start - 1] == b'\n' || bytes[..start] == *edit::BOM;
+                let alone = start == 0 || bytes[start - 1] == b'\n' || bytes[..start] == *edit::UTF8_BOM;
                 let rest = &bytes[node.start_byte()..];
                 if !alone || !(rest.is_empty() || rest.starts_with(b"\n") || rest.starts_with(b"\r\n")) {
-                    file.error.get_or_insert(line_at(bytes, start));
+                    file.error.get_or_insert(line_number_at(bytes, start));
                 }
-                file.end = start;
+                file.append_offset = start;
             }
-            "comment" => match source.text(node).trim() {
-                edit::BEGIN => begin = Some(()),
-                edit::END if begin.take().is_some() => {
-                    file.block = Some(node.start_byte() - node.start_position().column);
+            "comment" => match source.node_text(node).trim() {
+                edit::BLOCK_BEGIN_MARKER => begin = Some(()),
+                edit::BLOCK_END_MARKER if begin.take().is_some() => {
+                    file.block_insert_offset = Some(node.start_byte() - node.start_position().column);
                 }
                 _ => {}
             },
-            _ => source.statement(node, &mut file),
+            _ => source.record_statement(node, &mut file),
         }
     }
-    file.secrets = source.secrets(root);
+    file.secrets = source.collect_secrets(root);
     file
 }
 
-fn line_at(bytes: &[u8], at: usize) -> usize {
+fn line_number_at(bytes: &[u8], at: usize) -> usize {
     bytes[..at].split(|byte| *byte == b'\n').count()
 }
 
 /// The line of what can't be read, else of what is missing.
-fn first_error(root: Node<'_>) -> usize {
-    let nodes = all(root);
+fn first_error_line(root: Node<'_>) -> usize {
+    let nodes = self_and_descendants(root);
     let found =
         nodes.iter().find(|node| node.is_error()).or_else(|| nodes.iter().find(|node| node.is_missing()));
     found.map_or(1, |node| node.start_position().row + 1)
 }
 
-pub(super) fn children(node: Node<'_>) -> Vec<Node<'_>> {
+pub(super) fn child_nodes(node: Node<'_>) -> Vec<Node<'_>> {
     (0..node.child_count()).filter_map(|index| node.child(index)).collect()
 }
 
 /// `node` and everything below it, in the order of the file.
-pub(super) fn all(node: Node<'_>) -> Vec<Node<'_>> {
+pub(super) fn self_and_descendants(node: Node<'_>) -> Vec<Node<'_>> {
     let mut found = Vec::new();
     let mut open = vec![node];
     while let Some(node) = open.pop() {
         found.push(node);
-        open.extend(children(node).into_iter().rev());
+        open.extend(child_nodes(node).into_iter().rev());
     }
     found
 }
 
 /// Heredocs' beginnings and bodies come in the same order.
-fn heredocs(root: Node<'_>) -> Vec<(usize, Node<'_>)> {
-    let nodes = all(root);
+fn find_heredocs(root: Node<'_>) -> Vec<(usize, Node<'_>)> {
+    let nodes = self_and_descendants(root);
     let begins = nodes.iter().filter(|node| node.kind() == "heredoc_beginning");
     let bodies = nodes.iter().filter(|node| node.kind() == "heredoc_body");
     begins.zip(bodies).map(|(begin, body)| (begin.start_byte(), *body)).collect()
 }
 
-pub(super) struct Source<'a, 'tree> {
+pub(super) struct RubySource<'a, 'tree> {
     pub(super) bytes: &'a [u8],
     pub(super) heredocs: Vec<(usize, Node<'tree>)>,
 }
 
-impl<'tree> Source<'_, 'tree> {
-    pub(super) fn text(&self, node: Node<'_>) -> String {
+impl<'tree> RubySource<'_, 'tree> {
+    pub(super) fn node_text(&self, node: Node<'_>) -> String {
         String::from_utf8_lossy(&self.bytes[node.byte_range()]).into_owned()
     }
 
     /// Takes up what one statement at the top of the file sets.
-    fn statement(&self, node: Node<'tree>, file: &mut ConfigFile) {
-        if self.leaves(node) {
-            file.leaves.get_or_insert(node.start_position().row + 1);
+    fn record_statement(&self, node: Node<'tree>, file: &mut ConfigFile) {
+        if self.is_early_exit(node) {
+            file.early_exit_line.get_or_insert(node.start_position().row + 1);
         }
-        if let Some((assignment, right)) = self.plain(node) {
+        if let Some((assignment, right)) = self.parse_assignment(node) {
             file.assignments.push(assignment);
             // `a['x'] = b['y'] = true` sets both.
-            self.nested(right, file);
-        } else if let Some(url) = self.external_url(node) {
+            self.record_nested_assignments(right, file);
+        } else if let Some(url) = self.parse_external_url(node) {
             file.assignments.push(url);
         } else {
-            self.nested(node, file);
+            self.record_nested_assignments(node, file);
         }
     }
 
     /// `hash['key'] = …` by itself, with its right-hand side.
-    fn plain(&self, node: Node<'tree>) -> Option<(Assignment, Node<'tree>)> {
+    fn parse_assignment(&self, node: Node<'tree>) -> Option<(ConfigAssignment, Node<'tree>)> {
         if node.kind() != "assignment" {
             return None;
         }
         let (left, right) = (node.child_by_field_name("left")?, node.child_by_field_name("right")?);
-        let (hash, index) = self.element(left)?;
-        let key = (index.kind() == "string").then(|| self.string(index)).flatten()?;
+        let (hash, index) = self.parse_element_reference(left)?;
+        let key = (index.kind() == "string").then(|| self.decode_ruby_string(index)).flatten()?;
         let line = node.start_position().row + 1;
-        let (start, value) = (node.start_byte(), self.value(right));
-        Some((Assignment { hash, key, value, start, right: right.byte_range(), line }, right))
+        let (start, value) = (node.start_byte(), self.parse_value(right));
+        Some((ConfigAssignment { hash, key, value, start, right: right.byte_range(), line }, right))
     }
 
     /// `name[index]`, of a bare name and one index.
-    fn element(&self, node: Node<'tree>) -> Option<(String, Node<'tree>)> {
+    fn parse_element_reference(&self, node: Node<'tree>) -> Option<(String, Node<'tree>)> {
         if node.kind() != "element_reference" || node.named_child_count() != 2 {
             return None;
         }
         let object = node.child_by_field_name("object").filter(|object| object.kind() == "identifier")?;
-        Some((self.text(object), node.named_child(1)?))
+        Some((self.node_text(object), node.named_child(1)?))
     }
 
-    fn external_url(&self, node: Node<'tree>) -> Option<Assignment> {
+    fn parse_external_url(&self, node: Node<'tree>) -> Option<ConfigAssignment> {
         let right = match node.kind() {
             "call" => {
                 let arguments = node.child_by_field_name("arguments")?;
                 let name = node.child_by_field_name("method")?;
                 let bare =
                     node.child_by_field_name("receiver").is_none() && arguments.named_child_count() == 1;
-                (bare && self.text(name) == "external_url").then(|| arguments.named_child(0))??
+                (bare && self.node_text(name) == "external_url").then(|| arguments.named_child(0))??
             }
             "assignment" => {
                 let name = node.child_by_field_name("left")?;
-                (self.text(name) == "external_url").then(|| node.child_by_field_name("right"))??
+                (self.node_text(name) == "external_url").then(|| node.child_by_field_name("right"))??
             }
             _ => return None,
         };
-        Some(Assignment {
+        Some(ConfigAssignment {
             hash: String::new(),
             key: "external_url".to_owned(),
-            value: self.value(right),
+            value: self.parse_value(right),
             start: node.start_byte(),
             right: right.byte_range(),
             line: node.start_position().row + 1,
@@ -172,49 +172,57 @@ impl<'tree> Source<'_, 'tree> {
     }
 
     /// Whatever inside `statement` may set a key counts as an expression for it.
-    fn nested(&self, statement: Node<'tree>, file: &mut ConfigFile) {
-        let nodes = all(statement);
+    fn record_nested_assignments(&self, statement: Node<'tree>, file: &mut ConfigFile) {
+        let nodes = self_and_descendants(statement);
         let mut expression = |hash: String, key: String, at: Node<'_>| {
             let line = at.start_position().row + 1;
             let right = at.byte_range();
             let start = at.start_byte();
-            file.assignments.push(Assignment { hash, key, value: Value::Expression, start, right, line });
+            file.assignments.push(ConfigAssignment {
+                hash,
+                key,
+                value: AssignedValue::Expression,
+                start,
+                right,
+                line,
+            });
         };
         let mut computed = false;
         for node in &nodes {
-            if let Some((hash, index)) = self.written(*node) {
-                match self.literal(index) {
+            if let Some((hash, index)) = self.parse_assigned_element(*node) {
+                match self.parse_key_literal(index) {
                     Some(key) => expression(hash, key, *node),
-                    None => computed |= hash == HASH,
+                    None => computed |= hash == RAILS_HASH,
                 }
             }
             // `packagecloud_rails.merge!('key' => …)`, `.store('key', …)`, `.delete('key')`.
             if node.kind() == "call"
                 && let Some(receiver) = node.child_by_field_name("receiver")
-                && all(receiver).iter().any(|part| self.is_hash(*part))
+                && self_and_descendants(receiver).iter().any(|part| self.is_rails_hash(*part))
                 && let Some(arguments) = node.child_by_field_name("arguments")
             {
-                for (part, key) in
-                    all(arguments).iter().filter_map(|part| Some((*part, self.literal(*part)?)))
+                for (part, key) in self_and_descendants(arguments)
+                    .iter()
+                    .filter_map(|part| Some((*part, self.parse_key_literal(*part)?)))
                 {
-                    expression(HASH.to_owned(), key, part);
+                    expression(RAILS_HASH.to_owned(), key, part);
                 }
             }
         }
         // With a computed key, it may be any that the statement names.
         if computed {
-            for (part, key) in nodes.iter().filter_map(|part| Some((*part, self.literal(*part)?))) {
-                expression(HASH.to_owned(), key, part);
+            for (part, key) in nodes.iter().filter_map(|part| Some((*part, self.parse_key_literal(*part)?))) {
+                expression(RAILS_HASH.to_owned(), key, part);
             }
         }
     }
 
-    fn is_hash(&self, node: Node<'_>) -> bool {
-        node.kind() == "identifier" && self.text(node) == HASH
+    fn is_rails_hash(&self, node: Node<'_>) -> bool {
+        node.kind() == "identifier" && self.node_text(node) == RAILS_HASH
     }
 
     /// `x[index]` on the left of any kind of assignment.
-    fn written(&self, node: Node<'tree>) -> Option<(String, Node<'tree>)> {
+    fn parse_assigned_element(&self, node: Node<'tree>) -> Option<(String, Node<'tree>)> {
         let parent = node.parent()?;
         let left = match parent.kind() {
             "assignment" | "operator_assignment" => {
@@ -230,49 +238,49 @@ impl<'tree> Source<'_, 'tree> {
             return None;
         }
         let object = node.child_by_field_name("object")?;
-        let name = if all(object).iter().any(|part| self.is_hash(*part)) {
-            HASH.to_owned()
+        let name = if self_and_descendants(object).iter().any(|part| self.is_rails_hash(*part)) {
+            RAILS_HASH.to_owned()
         } else {
-            self.text(object)
+            self.node_text(object)
         };
         Some((name, node.named_child(1)?))
     }
 
     /// The text of a string, a symbol or a hash's key.
-    fn literal(&self, node: Node<'_>) -> Option<String> {
+    fn parse_key_literal(&self, node: Node<'_>) -> Option<String> {
         match node.kind() {
-            "string" => self.string(node),
-            "simple_symbol" => Some(self.text(node).trim_start_matches(':').to_owned()),
-            "hash_key_symbol" | "bare_string" | "bare_symbol" => Some(self.text(node)),
+            "string" => self.decode_ruby_string(node),
+            "simple_symbol" => Some(self.node_text(node).trim_start_matches(':').to_owned()),
+            "hash_key_symbol" | "bare_string" | "bare_symbol" => Some(self.node_text(node)),
             "delimited_symbol" => {
-                Some(self.text(node).trim_start_matches(':').trim_matches(['"', '\'']).to_owned())
+                Some(self.node_text(node).trim_start_matches(':').trim_matches(['"', '\'']).to_owned())
             }
             _ => None,
         }
     }
 
-    fn value(&self, node: Node<'_>) -> Value {
+    fn parse_value(&self, node: Node<'_>) -> AssignedValue {
         match node.kind() {
-            "true" => Value::True,
-            "false" => Value::False,
-            "nil" => Value::Nil,
-            "integer" | "float" | "simple_symbol" => Value::Other,
-            "string" => self.string(node).map_or(Value::Expression, Value::Text),
-            _ => Value::Expression,
+            "true" => AssignedValue::True,
+            "false" => AssignedValue::False,
+            "nil" => AssignedValue::Nil,
+            "integer" | "float" | "simple_symbol" => AssignedValue::Other,
+            "string" => self.decode_ruby_string(node).map_or(AssignedValue::Expression, AssignedValue::Text),
+            _ => AssignedValue::Expression,
         }
     }
 
     /// A string literal, decoded; `None` where it interpolates, or holds an escape that is better left to Ruby.
-    pub(super) fn string(&self, node: Node<'_>) -> Option<String> {
-        let parts = children(node);
+    pub(super) fn decode_ruby_string(&self, node: Node<'_>) -> Option<String> {
+        let parts = child_nodes(node);
         let (open, close) = (parts.first()?, parts.last()?);
         if parts.len() < 2 || parts.iter().any(|part| part.kind() == "interpolation") {
             return None;
         }
         let body = std::str::from_utf8(&self.bytes[open.end_byte()..close.start_byte()]).ok()?;
-        let open = self.text(*open);
+        let open = self.node_text(*open);
         let double = open == "\"" || (open.starts_with('%') && !open.starts_with("%q"));
-        let delimiters = [open.chars().next_back()?, self.text(*close).chars().next()?];
+        let delimiters = [open.chars().next_back()?, self.node_text(*close).chars().next()?];
         let mut out = String::with_capacity(body.len());
         let mut chars = body.chars();
         while let Some(c) = chars.next() {
@@ -299,12 +307,12 @@ impl<'tree> Source<'_, 'tree> {
     }
 
     /// `exit`, `return` and their like: nothing after it is run.
-    fn leaves(&self, node: Node<'_>) -> bool {
+    fn is_early_exit(&self, node: Node<'_>) -> bool {
         let word = match node.kind() {
             "return" => return true,
-            "identifier" => self.text(node),
+            "identifier" => self.node_text(node),
             "call" if node.child_by_field_name("receiver").is_none() => {
-                node.child_by_field_name("method").map(|method| self.text(method)).unwrap_or_default()
+                node.child_by_field_name("method").map(|method| self.node_text(method)).unwrap_or_default()
             }
             _ => return false,
         };

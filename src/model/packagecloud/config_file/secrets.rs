@@ -6,13 +6,13 @@ use tree_sitter::Node;
 
 use crate::model::redact;
 
-use super::parse::{Source, all, children};
+use super::parse::{RubySource, child_nodes, self_and_descendants};
 
-impl<'tree> Source<'_, 'tree> {
+impl<'tree> RubySource<'_, 'tree> {
     /// Every string that a key with a secret's name is given anywhere, in each form under which it may turn up; longest first.
-    pub(super) fn secrets(&self, root: Node<'tree>) -> Vec<String> {
+    pub(super) fn collect_secrets(&self, root: Node<'tree>) -> Vec<String> {
         let mut secrets = Vec::new();
-        for node in all(root) {
+        for node in self_and_descendants(root) {
             let pair = match node.kind() {
                 "assignment" | "operator_assignment" => {
                     (node.child_by_field_name("left"), node.child_by_field_name("right"))
@@ -21,35 +21,35 @@ impl<'tree> Source<'_, 'tree> {
                 _ => continue,
             };
             let (Some(left), Some(right)) = pair else { continue };
-            if !redact::is_secret_key(&self.text(left)) {
+            if !redact::is_secret_key(&self.node_text(left)) {
                 continue;
             }
-            for part in all(right) {
+            for part in self_and_descendants(right) {
                 // `ENV['NAME']`: the name is none.
                 let index = part.parent().is_some_and(|parent| parent.kind() == "element_reference");
                 if part.kind() == "string" && !index {
-                    let parts = children(part);
+                    let parts = child_nodes(part);
                     if let (Some(open), Some(close)) = (parts.first(), parts.last())
                         && open.end_byte() <= close.start_byte()
                     {
                         let raw = &self.bytes[open.end_byte()..close.start_byte()];
                         secrets.push(String::from_utf8_lossy(raw).into_owned());
                     }
-                    secrets.extend(self.string(part));
+                    secrets.extend(self.decode_ruby_string(part));
                 }
                 if part.kind() == "heredoc_beginning"
                     && let Some((_, body)) = self.heredocs.iter().find(|(at, _)| *at == part.start_byte())
                 {
                     secrets.extend(
-                        children(*body)
+                        child_nodes(*body)
                             .into_iter()
                             .filter(|piece| piece.kind() == "heredoc_content")
-                            .map(|piece| self.text(piece)),
+                            .map(|piece| self.node_text(piece)),
                     );
                 }
             }
         }
-        let mut forms: Vec<String> = secrets.iter().flat_map(|secret| redact::forms(secret)).collect();
+        let mut forms: Vec<String> = secrets.iter().flat_map(|secret| redact::secret_forms(secret)).collect();
         forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         forms.dedup();
         forms

@@ -2,45 +2,55 @@
 
 use super::*;
 
-const FIXTURE: &[u8] = include_bytes!("../../../../tests/fixtures/packagecloud.rb");
-const ON: &str = "packagecloud_rails['cloudfront_enabled'] = true\n";
+const PACKAGECLOUD_RB: &[u8] = include_bytes!("../../../../tests/fixtures/packagecloud.rb");
+const ENABLED_LINE: &str = "packagecloud_rails['cloudfront_enabled'] = true\n";
 
-fn wanted(enabled: bool) -> Vec<(Key, String)> {
+fn desired_values(enabled: bool) -> Vec<(SettingKey, String)> {
     vec![
-        (Key::Enabled, enabled.to_string()),
-        (Key::Secret, "'c2VjcmV0'".to_owned()),
-        (Key::DistributionId, "'E1'".to_owned()),
-        (Key::PackagesDomain, "'d1.cloudfront.net'".to_owned()),
+        (SettingKey::Enabled, enabled.to_string()),
+        (SettingKey::Secret, "'c2VjcmV0'".to_owned()),
+        (SettingKey::DistributionId, "'E1'".to_owned()),
+        (SettingKey::PackagesDomain, "'d1.cloudfront.net'".to_owned()),
     ]
 }
 
-fn set(before: &str, key: Key, ruby: &str, how: Override) -> Result<String, Refusal> {
-    let edited = ConfigFile::parse(before.as_bytes()).set(&[(key, ruby.to_owned())], how)?;
+fn render_with_value(
+    before: &str,
+    key: SettingKey,
+    ruby: &str,
+    how: ExpressionOverride,
+) -> Result<String, EditRefusal> {
+    let edited =
+        ConfigFile::parse_ruby(before.as_bytes()).render_with_values(&[(key, ruby.to_owned())], how)?;
     Ok(String::from_utf8(edited).unwrap())
 }
 
 #[test]
 fn the_realistic_file_is_read() {
-    let file = ConfigFile::parse(FIXTURE);
+    let file = ConfigFile::parse_ruby(PACKAGECLOUD_RB);
     assert_eq!(file.error_line(), None);
-    assert_eq!(file.values(), Values::default(), "comments, =begin and heredocs assign nothing");
-    assert_eq!(file.expressions(), []);
-    assert_eq!(file.bucket(), Some(("aws_s3_bucket", "example-packages")));
-    assert_eq!(file.region(), Some("eu-central-1"));
-    assert_eq!(file.external_url(), Some("https://packages.example.com"));
-    assert_eq!(file.rails("support_email"), Some("packages@example.com"));
-    assert_eq!(file.rails("smtp_password"), Some("it's a \\ secret"));
-    assert_eq!(file.rails("db_host"), None, "an expression is no string");
-    let (id, secret) = file.aws_keys().unwrap();
     assert_eq!(
-        (id.as_str(), secret.expose()),
+        file.setting_values(),
+        SettingValues::default(),
+        "comments, =begin and heredocs assign nothing"
+    );
+    assert_eq!(file.find_expressions(), []);
+    assert_eq!(file.find_bucket(), Some(("aws_s3_bucket", "example-packages")));
+    assert_eq!(file.find_region(), Some("eu-central-1"));
+    assert_eq!(file.find_external_url(), Some("https://packages.example.com"));
+    assert_eq!(file.find_rails_string("support_email"), Some("packages@example.com"));
+    assert_eq!(file.find_rails_string("smtp_password"), Some("it's a \\ secret"));
+    assert_eq!(file.find_rails_string("db_host"), None, "an expression is no string");
+    let (id, secret) = file.find_aws_keys().unwrap();
+    assert_eq!(
+        (id.as_str(), secret.expose_secret()),
         ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     );
     for secret in ["ldap-bind-password", "fallback-db-password", "it's a \\ secret", "it\\'s a \\\\ secret"] {
-        assert!(file.secrets().iter().any(|known| known == secret), "{secret}");
+        assert!(file.known_secrets().iter().any(|known| known == secret), "{secret}");
     }
-    assert!(file.secrets().iter().any(|known| known.starts_with("MIIEvQIBADANBg")), "a key's lines");
-    assert!(file.secrets().iter().any(|known| known.starts_with("je7MtGb")), "any hash's");
+    assert!(file.known_secrets().iter().any(|known| known.starts_with("MIIEvQIBADANBg")), "a key's lines");
+    assert!(file.known_secrets().iter().any(|known| known.starts_with("je7MtGb")), "any hash's");
 }
 
 #[test]
@@ -67,9 +77,9 @@ fn a_value_is_read_however_it_is_assigned() {
             Some(false),
         ),
     ] {
-        let file = ConfigFile::parse(line.as_bytes());
-        assert_eq!(file.values().enabled, enabled, "{line}");
-        assert_eq!(file.expressions(), [], "{line}");
+        let file = ConfigFile::parse_ruby(line.as_bytes());
+        assert_eq!(file.setting_values().enabled, enabled, "{line}");
+        assert_eq!(file.find_expressions(), [], "{line}");
     }
 }
 
@@ -89,8 +99,9 @@ fn a_string_is_decoded_as_ruby_does() {
         ("''", None),
         ("'a'.freeze", None),
     ] {
-        let file = ConfigFile::parse(format!("packagecloud_rails['cloudfront_secret'] = {ruby}").as_bytes());
-        assert_eq!(file.rails("cloudfront_secret"), text, "{ruby}");
+        let file =
+            ConfigFile::parse_ruby(format!("packagecloud_rails['cloudfront_secret'] = {ruby}").as_bytes());
+        assert_eq!(file.find_rails_string("cloudfront_secret"), text, "{ruby}");
     }
 }
 
@@ -118,16 +129,16 @@ fn what_only_running_would_tell_is_an_expression_with_its_line() {
         "begin; packagecloud_rails['cloudfront_secret'] = 'fallback'; end",
         "packagecloud_rails['cloudfront_secret'] = <<X\nfallback\nX",
     ] {
-        let file = ConfigFile::parse(format!("# one\n{line}\n").as_bytes());
+        let file = ConfigFile::parse_ruby(format!("# one\n{line}\n").as_bytes());
         assert!(!file.has_error(), "{line}");
-        let found = file.expressions();
+        let found = file.find_expressions();
         assert_eq!(found.len(), 1, "{line}");
-        assert_eq!((found[0].0, found[0].1), (Key::Secret, 2), "{line}");
+        assert_eq!((found[0].0, found[0].1), (SettingKey::Secret, 2), "{line}");
         assert!(!found[0].2.contains("fallback"), "{} shows a secret", found[0].2);
-        assert_eq!(file.values().secret, None, "{line}");
+        assert_eq!(file.setting_values().secret, None, "{line}");
     }
     let read = "if packagecloud_rails['cloudfront_enabled']\n  x['y'] = 1\nend\n";
-    assert_eq!(ConfigFile::parse(read.as_bytes()).expressions(), [], "reading is no writing");
+    assert_eq!(ConfigFile::parse_ruby(read.as_bytes()).find_expressions(), [], "reading is no writing");
 }
 
 #[test]
@@ -140,9 +151,13 @@ fn what_is_no_ruby_is_told_with_its_line_and_not_edited() {
         ("a = 1\n__END__ \n", 2),
         ("a = 1\nb = 2\0\n", 2),
     ] {
-        let file = ConfigFile::parse(text.as_bytes());
+        let file = ConfigFile::parse_ruby(text.as_bytes());
         assert_eq!(file.error_line(), Some(line), "{text:?}");
-        assert_eq!(file.set(&wanted(true), Override::Append), Err(Refusal::NotRuby(line)), "{text:?}");
+        assert_eq!(
+            file.render_with_values(&desired_values(true), ExpressionOverride::Append),
+            Err(EditRefusal::NotRuby(line)),
+            "{text:?}"
+        );
     }
 }
 
@@ -182,7 +197,10 @@ fn a_standing_assignment_is_changed_in_place_and_nothing_else() {
             "exit\npackagecloud_rails['cloudfront_enabled'] = false",
         ),
     ] {
-        assert_eq!(set(before, Key::Enabled, "false", Override::Refuse).unwrap(), after);
+        assert_eq!(
+            render_with_value(before, SettingKey::Enabled, "false", ExpressionOverride::Refuse).unwrap(),
+            after
+        );
     }
 }
 
@@ -216,9 +234,11 @@ fn what_is_absent_joins_one_marked_block() {
         ("\u{feff}", format!("\u{feff}{}", block("\n"))),
         ("# only a comment", format!("# only a comment\n\n{}", block("\n"))),
     ] {
-        let once = set(before, Key::Enabled, "true", Override::Refuse).unwrap();
+        let once =
+            render_with_value(before, SettingKey::Enabled, "true", ExpressionOverride::Refuse).unwrap();
         assert_eq!(once, after);
-        let more = set(&once, Key::DistributionId, "'E1'", Override::Refuse).unwrap();
+        let more =
+            render_with_value(&once, SettingKey::DistributionId, "'E1'", ExpressionOverride::Refuse).unwrap();
         assert_eq!(
             more.matches("cloudfront: begin").count(),
             once.matches("cloudfront: begin").count(),
@@ -227,7 +247,7 @@ fn what_is_absent_joins_one_marked_block() {
         let line = "packagecloud_rails['cloudfront_distribution_id'] = 'E1'";
         assert_eq!(more.replace(&format!("{line}\r\n"), "").replace(&format!("{line}\n"), ""), once);
         assert_eq!(
-            set(&more, Key::DistributionId, "'E1'", Override::Refuse).unwrap(),
+            render_with_value(&more, SettingKey::DistributionId, "'E1'", ExpressionOverride::Refuse).unwrap(),
             more,
             "again changes nothing"
         );
@@ -238,44 +258,59 @@ fn what_is_absent_joins_one_marked_block() {
 fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
     let before = "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'\n__END__\n";
     assert_eq!(
-        set(before, Key::Enabled, "true", Override::Refuse),
-        Err(Refusal::Expressions(vec![(
-            Key::Enabled,
+        render_with_value(before, SettingKey::Enabled, "true", ExpressionOverride::Refuse),
+        Err(EditRefusal::Expressions(vec![(
+            SettingKey::Enabled,
             1,
             "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'".to_owned()
         )]))
     );
-    for (ruby, how) in [("true", Override::Append), ("false", Override::Refuse)] {
-        let after = set(before, Key::Enabled, ruby, how).unwrap();
+    for (ruby, how) in [("true", ExpressionOverride::Append), ("false", ExpressionOverride::Refuse)] {
+        let after = render_with_value(before, SettingKey::Enabled, ruby, how).unwrap();
         assert_eq!(
             after,
             format!(
                 "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'\npackagecloud_rails['cloudfront_enabled'] = {ruby} # packagecloud-cloudfront: overrides line 1\n__END__\n"
             )
         );
-        let back = set(&after, Key::Enabled, "false", Override::Refuse).unwrap();
+        let back =
+            render_with_value(&after, SettingKey::Enabled, "false", ExpressionOverride::Refuse).unwrap();
         assert_eq!(back.matches("overrides").count(), 1, "the same line is changed again");
-        assert!(!ConfigFile::parse(back.as_bytes()).values().enabled.unwrap());
+        assert!(!ConfigFile::parse_ruby(back.as_bytes()).setting_values().enabled.unwrap());
     }
-    assert!(set(before, Key::Secret, "'x'", Override::Refuse).is_ok(), "another key isn't held up");
+    assert!(
+        render_with_value(before, SettingKey::Secret, "'x'", ExpressionOverride::Refuse).is_ok(),
+        "another key isn't held up"
+    );
 }
 
 #[test]
 fn a_line_that_would_not_be_run_is_not_appended() {
     for leaves in ["exit\n", "a = 1; return\n", "raise 'x'\n", "abort('x')\n"] {
-        assert_eq!(set(leaves, Key::Enabled, "true", Override::Refuse), Err(Refusal::Leaves(1)), "{leaves}");
+        assert_eq!(
+            render_with_value(leaves, SettingKey::Enabled, "true", ExpressionOverride::Refuse),
+            Err(EditRefusal::EarlyExit(1)),
+            "{leaves}"
+        );
     }
-    assert!(set("a = 1 + \\", Key::Enabled, "true", Override::Append).is_err(), "an open end");
+    assert!(
+        render_with_value("a = 1 + \\", SettingKey::Enabled, "true", ExpressionOverride::Append).is_err(),
+        "an open end"
+    );
 }
 
 #[test]
 fn the_realistic_file_keeps_every_other_byte() {
     for crlf in [false, true] {
-        let text = String::from_utf8(FIXTURE.to_vec()).unwrap();
+        let text = String::from_utf8(PACKAGECLOUD_RB.to_vec()).unwrap();
         let text = if crlf { text.replace('\n', "\r\n") } else { text };
-        let on = ConfigFile::parse(text.as_bytes()).set(&wanted(true), Override::Refuse).unwrap();
+        let on = ConfigFile::parse_ruby(text.as_bytes())
+            .render_with_values(&desired_values(true), ExpressionOverride::Refuse)
+            .unwrap();
         assert!(on.starts_with(text.as_bytes()));
-        let off = ConfigFile::parse(&on).set(&[(Key::Enabled, "false".into())], Override::Refuse).unwrap();
+        let off = ConfigFile::parse_ruby(&on)
+            .render_with_values(&[(SettingKey::Enabled, "false".into())], ExpressionOverride::Refuse)
+            .unwrap();
         let on = String::from_utf8(on).unwrap();
         let (head, tail) = on.split_at(text.len());
         let expected = format!(
@@ -288,24 +323,30 @@ fn the_realistic_file_keeps_every_other_byte() {
 
 #[test]
 fn a_diff_shows_the_change_and_no_secret() {
-    let on = ConfigFile::parse(FIXTURE).set(&wanted(true), Override::Refuse).unwrap();
-    let lines = diff(FIXTURE, &on);
+    let on = ConfigFile::parse_ruby(PACKAGECLOUD_RB)
+        .render_with_values(&desired_values(true), ExpressionOverride::Refuse)
+        .unwrap();
+    let lines = render_redacted_diff(PACKAGECLOUD_RB, &on);
     assert!(lines.contains(&"+packagecloud_rails['cloudfront_enabled'] = true".to_owned()), "{lines:#?}");
     assert!(lines.contains(&"+packagecloud_rails['cloudfront_secret'] = '(hidden)'".to_owned()));
     assert!(lines[0].starts_with("@@ -"));
     assert_eq!(lines.iter().filter(|line| line.starts_with('-')).count(), 0);
     let secret = "x['p_secret'] = 'multi\nfirst-piece'\n";
-    let both = diff(format!("{secret}{ON}").as_bytes(), secret.as_bytes()).join("\n");
+    let both =
+        render_redacted_diff(format!("{secret}{ENABLED_LINE}").as_bytes(), secret.as_bytes()).join("\n");
     assert!(!both.contains("first-piece"), "{both}");
-    assert_eq!(diff(FIXTURE, FIXTURE), Vec::<String>::new());
+    assert_eq!(render_redacted_diff(PACKAGECLOUD_RB, PACKAGECLOUD_RB), Vec::<String>::new());
 }
 
 #[test]
 fn what_was_not_there_before_is_taken_out_again() {
-    let none: Vec<(Key, Option<String>)> = Key::ALL.into_iter().map(|key| (key, None)).collect();
+    let none: Vec<(SettingKey, Option<String>)> =
+        SettingKey::ALL.into_iter().map(|key| (key, None)).collect();
     for before in ["", "a = 1\n", "a = 1\r\nb = 2\r\n", "a = 1\n__END__\nx", "\u{feff}a = 1\n", "\u{feff}"] {
-        let on = ConfigFile::parse(before.as_bytes()).set(&wanted(true), Override::Refuse).unwrap();
-        let back = ConfigFile::parse(&on).restore(&none).unwrap();
+        let on = ConfigFile::parse_ruby(before.as_bytes())
+            .render_with_values(&desired_values(true), ExpressionOverride::Refuse)
+            .unwrap();
+        let back = ConfigFile::parse_ruby(&on).render_with_restored_values(&none).unwrap();
         assert_eq!(String::from_utf8(back).unwrap(), before);
     }
     for (before, after) in [
@@ -318,7 +359,7 @@ fn what_was_not_there_before_is_taken_out_again() {
         ("packagecloud_rails['cloudfront_enabled'] = true; a = 1\n", None),
         ("packagecloud_rails['cloudfront_enabled'] = true if a\n", None),
     ] {
-        let back = ConfigFile::parse(before.as_bytes()).restore(&none);
+        let back = ConfigFile::parse_ruby(before.as_bytes()).render_with_restored_values(&none);
         assert_eq!(back.ok().map(|bytes| String::from_utf8(bytes).unwrap()).as_deref(), after, "{before}");
     }
 }

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Construction, Mac, path};
+use super::{MacAlgorithm, TokenConstruction, path};
 
 /// A key under this many bytes is ignored.
 const MIN_KEY_BYTES: usize = 16;
 
 /// A viewer request as CloudFront gives it.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct ViewerRequest<'a> {
     /// The path as it was sent, escapes and all.
     pub uri: &'a str,
     /// Without the `?`; empty where there was none.
@@ -22,7 +22,7 @@ pub struct Request<'a> {
 /// Why a request is refused, in the order in which it is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Refusal {
+pub enum EdgeRefusal {
     BadMethod,
     BadPath,
     MissingToken,
@@ -31,10 +31,10 @@ pub enum Refusal {
     Expired,
 }
 
-impl Refusal {
+impl EdgeRefusal {
     /// As it stands in the header `x-packagecloud-cloudfront`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn reason_code(self) -> &'static str {
         match self {
             Self::BadMethod => "bad-method",
             Self::BadPath => "bad-path",
@@ -46,79 +46,79 @@ impl Refusal {
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for EdgeRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.reason_code())
     }
 }
 
 /// A token's parts, its shape being right.
-pub(super) struct Token<'a> {
+pub(super) struct UrlToken<'a> {
     pub expires: &'a str,
-    mac: Mac,
+    mac: MacAlgorithm,
     bytes: Vec<u8>,
 }
 
-impl<'a> Token<'a> {
+impl<'a> UrlToken<'a> {
     /// Of a whole query string, which must be nothing else.
-    pub(super) fn parse(querystring: &'a str) -> Result<Self, Refusal> {
+    pub(super) fn parse_token_query(querystring: &'a str) -> Result<Self, EdgeRefusal> {
         if querystring.is_empty() {
-            return Err(Refusal::MissingToken);
+            return Err(EdgeRefusal::MissingToken);
         }
         let parts = || {
             let (expires, mac) = querystring.strip_prefix("t=")?.split_once('_')?;
             let whole = expires.len() == 10 && expires.bytes().all(|byte| byte.is_ascii_digit());
             let kind = match mac.len() {
-                40 => Mac::Sha1,
-                64 => Mac::Sha256,
+                40 => MacAlgorithm::Sha1,
+                64 => MacAlgorithm::Sha256,
                 _ => return None,
             };
-            whole.then_some(Token { expires, mac: kind, bytes: hex::decode(mac).ok()? })
+            whole.then_some(UrlToken { expires, mac: kind, bytes: hex::decode(mac).ok()? })
         };
-        parts().ok_or(Refusal::MalformedToken)
+        parts().ok_or(EdgeRefusal::MalformedToken)
     }
 
     /// Unix seconds.
-    pub(super) fn until(&self) -> u64 {
+    pub(super) fn expires_at(&self) -> u64 {
         self.expires.parse().expect("ten digits are a number of 64 bits")
     }
 
-    pub(super) fn mac(&self) -> Mac {
+    pub(super) fn mac_algorithm(&self) -> MacAlgorithm {
         self.mac
     }
 
     /// Which of the keys signed it, if any did.
-    pub(super) fn signer<K: AsRef<[u8]>>(
+    pub(super) fn find_signing_key<K: AsRef<[u8]>>(
         &self,
         path: &str,
         host: &str,
         keys: &[K],
-        construction: Construction,
+        construction: TokenConstruction,
     ) -> Option<usize> {
-        let message = construction.message.compose(path, self.expires, host)?;
-        keys.iter()
-            .map(AsRef::as_ref)
-            .position(|key| key.len() >= MIN_KEY_BYTES && self.mac.is(key, message.as_bytes(), &self.bytes))
+        let message = construction.message.compose_signed_message(path, self.expires, host)?;
+        keys.iter().map(AsRef::as_ref).position(|key| {
+            key.len() >= MIN_KEY_BYTES && self.mac.verify_mac(key, message.as_bytes(), &self.bytes)
+        })
     }
 }
 
 /// Judges a request: the uri with which it goes on, in canonical encoding, or why it doesn't.
 ///
 /// `keys` are the HMAC keys, current and previous, as [`super::KeyForm::key`] makes them; `now` is Unix time.
-pub fn check<K: AsRef<[u8]>>(
-    request: &Request<'_>,
+pub fn check_request<K: AsRef<[u8]>>(
+    request: &ViewerRequest<'_>,
     keys: &[K],
     now: u64,
-    construction: Construction,
-) -> Result<String, Refusal> {
+    construction: TokenConstruction,
+) -> Result<String, EdgeRefusal> {
     if !matches!(request.method, "GET" | "HEAD") {
-        return Err(Refusal::BadMethod);
+        return Err(EdgeRefusal::BadMethod);
     }
-    let path = path::decoded(request.uri).ok_or(Refusal::BadPath)?;
-    let token = Token::parse(request.querystring)?;
-    token.signer(&path, request.host, keys, construction).ok_or(Refusal::BadSignature)?;
-    if now > token.until() {
-        return Err(Refusal::Expired);
+    let path = path::decode_path(request.uri).ok_or(EdgeRefusal::BadPath)?;
+    let token = UrlToken::parse_token_query(request.querystring)?;
+    token.find_signing_key(&path, request.host, keys, construction).ok_or(EdgeRefusal::BadSignature)?;
+    if now > token.expires_at() {
+        return Err(EdgeRefusal::Expired);
     }
-    Ok(path::canonical(&path))
+    Ok(path::encode_canonical_path(&path))
 }

@@ -8,7 +8,7 @@ use crate::model::{run::failure::Failure, secret::Secret};
 /// How a token is made: data in the function's bundle, named `<key>:<message>`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Construction {
+pub struct TokenConstruction {
     pub key: KeyForm,
     pub message: MessageForm,
 }
@@ -39,11 +39,11 @@ impl KeyForm {
     ///
     /// # Errors
     /// Where the secret isn't base64 of 16 bytes or more, whichever the form.
-    pub fn key(self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let decoded = secret.key()?;
+    pub fn derive_hmac_key(self, secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let decoded = secret.decode_base64_key()?;
         Ok(match self {
             Self::Decoded => decoded,
-            Self::Raw => Zeroizing::new(secret.expose().as_bytes().to_vec()),
+            Self::Raw => Zeroizing::new(secret.expose_secret().as_bytes().to_vec()),
         })
     }
 }
@@ -51,7 +51,7 @@ impl KeyForm {
 impl MessageForm {
     /// What is signed: `path` decoded and with its leading slash. None where the form needs a host and there is
     /// none: without it, it would be another form.
-    pub(super) fn compose(self, path: &str, expires: &str, host: &str) -> Option<String> {
+    pub(super) fn compose_signed_message(self, path: &str, expires: &str, host: &str) -> Option<String> {
         Some(match self {
             Self::PathExpires => format!("{path}{expires}"),
             Self::ExpiresPath => format!("{expires}{path}"),
@@ -62,10 +62,10 @@ impl MessageForm {
     }
 }
 
-impl Construction {
+impl TokenConstruction {
     /// Every construction, the default first.
     #[must_use]
-    pub fn all() -> Vec<Self> {
+    pub fn all_constructions() -> Vec<Self> {
         use MessageForm::{ExpiresPath, HostPathExpires, KeyExpires, PathExpires};
         let mut all = Vec::new();
         for key in [KeyForm::Decoded, KeyForm::Raw] {
@@ -77,7 +77,7 @@ impl Construction {
     }
 }
 
-impl std::fmt::Display for Construction {
+impl std::fmt::Display for TokenConstruction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let key = match self.key {
             KeyForm::Decoded => "decoded",
@@ -93,28 +93,31 @@ impl std::fmt::Display for Construction {
     }
 }
 
-impl std::str::FromStr for Construction {
+impl std::str::FromStr for TokenConstruction {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
-        Self::all().into_iter().find(|construction| construction.to_string() == text).ok_or_else(|| {
-            let known: Vec<String> = Self::all().iter().map(ToString::to_string).collect();
-            Failure::usage(
-                format!("construction {text}"),
-                "it is none that is known",
-                format!("choose one of {}", known.join(", ")),
-            )
-        })
+        Self::all_constructions()
+            .into_iter()
+            .find(|construction| construction.to_string() == text)
+            .ok_or_else(|| {
+                let known: Vec<String> = Self::all_constructions().iter().map(ToString::to_string).collect();
+                Failure::usage_failure(
+                    format!("construction {text}"),
+                    "it is none that is known",
+                    format!("choose one of {}", known.join(", ")),
+                )
+            })
     }
 }
 
-impl From<Construction> for String {
-    fn from(construction: Construction) -> Self {
+impl From<TokenConstruction> for String {
+    fn from(construction: TokenConstruction) -> Self {
         construction.to_string()
     }
 }
 
-impl TryFrom<String> for Construction {
+impl TryFrom<String> for TokenConstruction {
     type Error = Failure;
 
     fn try_from(text: String) -> Result<Self, Failure> {

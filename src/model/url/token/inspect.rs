@@ -11,13 +11,15 @@ use time::{
     macros::format_description,
 };
 
-use super::{Construction, Mac, Refusal, Request, check, check::Token, path};
+use super::{
+    EdgeRefusal, MacAlgorithm, TokenConstruction, ViewerRequest, check::UrlToken, check_request, path,
+};
 use crate::model::secret::Secret;
 
 /// Who made a URL, as far as its query string tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Scheme {
+pub enum SigningScheme {
     /// `t=<expires>_<40 digits>`: packagecloud servers.
     PackagecloudSha1,
     /// `t=<expires>_<64 digits>`: `sign`, and other fronts.
@@ -35,7 +37,7 @@ pub enum Scheme {
     Unsigned,
 }
 
-impl Scheme {
+impl SigningScheme {
     /// In words.
     #[must_use]
     pub fn describe(self) -> &'static str {
@@ -53,15 +55,15 @@ impl Scheme {
         }
     }
 
-    fn ours(self) -> bool {
+    fn is_packagecloud(self) -> bool {
         matches!(self, Self::PackagecloudSha1 | Self::PackagecloudSha256 | Self::PackagecloudDamaged)
     }
 }
 
 /// What a URL is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Inspected {
-    pub scheme: Scheme,
+pub struct InspectedUrl {
+    pub scheme: SigningScheme,
     /// Lower case, without a port; empty where only a path was given.
     pub host: String,
     /// The decoded path, or as it was sent where it doesn't decode.
@@ -71,20 +73,20 @@ pub struct Inspected {
     /// Which of the given secrets signed it, the first is 0.
     pub key: Option<usize>,
     /// The construction that fits, whether or not it is the accepted one.
-    pub construction: Option<Construction>,
+    pub construction: Option<TokenConstruction>,
     /// Whether there was a secret to hold it to.
     pub known: bool,
     /// Who signed it in AWS's schemes: a key pair's id, an access key's id.
     pub signer: Option<String>,
     /// Why the edge would refuse it, asked by GET; None: it would accept.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<EdgeRefusal>,
     /// The clock against which that was judged.
     pub now: u64,
 }
 
 /// Explains a URL, or a path with its query string, without asking anybody. `accepted` is the edge's construction.
 #[must_use]
-pub fn inspect(url: &str, secrets: &[Secret], now: u64, accepted: Construction) -> Inspected {
+pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConstruction) -> InspectedUrl {
     let url = url.trim();
     let url = url.split_once('#').map_or(url, |(before, _)| before);
     let (host, rest) = match url.split_once("://") {
@@ -94,44 +96,47 @@ pub fn inspect(url: &str, secrets: &[Secret], now: u64, accepted: Construction) 
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     let host = host.split_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
     let (uri, querystring) = rest.split_once('?').unwrap_or((rest, ""));
-    let decoded = path::decoded(uri);
+    let decoded = path::decode_path(uri);
 
-    let parameters = Parameters::of(querystring);
-    let scheme = parameters.scheme(querystring);
-    let token = Token::parse(querystring).ok();
+    let parameters = QueryParameters::parse_query_string(querystring);
+    let scheme = parameters.detect_scheme(querystring);
+    let token = UrlToken::parse_token_query(querystring).ok();
 
     // The accepted construction first: where two fit, it is that one.
-    let others = Construction::all().into_iter().filter(|other| *other != accepted);
+    let others = TokenConstruction::all_constructions().into_iter().filter(|other| *other != accepted);
     let fit = token.as_ref().zip(decoded.as_ref()).and_then(|(token, path)| {
         std::iter::once(accepted).chain(others).find_map(|construction| {
             (0..secrets.len()).find_map(|index| {
-                let key = construction.key.key(&secrets[index]).ok()?;
-                token.signer(path, &host, &[key.as_slice()], construction).map(|_| (index, construction))
+                let key = construction.key.derive_hmac_key(&secrets[index]).ok()?;
+                token
+                    .find_signing_key(path, &host, &[key.as_slice()], construction)
+                    .map(|_| (index, construction))
             })
         })
     });
-    let keys: Vec<_> = secrets.iter().filter_map(|secret| accepted.key.key(secret).ok()).collect();
-    let request = Request { uri, querystring, method: "GET", host: &host };
-    let refusal = check(&request, &keys, now, accepted).err();
+    let keys: Vec<_> =
+        secrets.iter().filter_map(|secret| accepted.key.derive_hmac_key(secret).ok()).collect();
+    let request = ViewerRequest { uri, querystring, method: "GET", host: &host };
+    let refusal = check_request(&request, &keys, now, accepted).err();
 
-    Inspected {
+    InspectedUrl {
         scheme,
         path: decoded.unwrap_or_else(|| uri.to_owned()),
-        expires: token.as_ref().map(Token::until).or_else(|| parameters.expires(scheme)),
+        expires: token.as_ref().map(UrlToken::expires_at).or_else(|| parameters.parse_expiry(scheme)),
         key: fit.map(|(index, _)| index),
         construction: fit.map(|(_, construction)| construction),
         known: !secrets.is_empty(),
-        signer: parameters.signer(scheme),
+        signer: parameters.describe_signer(scheme),
         refusal,
         now,
         host,
     }
 }
 
-impl Inspected {
+impl InspectedUrl {
     /// The findings, a line each, as label and text.
     #[must_use]
-    pub fn lines(&self, accepted: Construction) -> Vec<(&'static str, String)> {
+    pub fn render_findings(&self, accepted: TokenConstruction) -> Vec<(&'static str, String)> {
         let mut lines = vec![("scheme", self.scheme.describe().to_owned())];
         if !self.host.is_empty() {
             lines.push(("host", self.host.clone()));
@@ -139,10 +144,10 @@ impl Inspected {
         lines.push(("path", self.path.clone()));
         if let Some(expires) = self.expires {
             let age = match self.now.checked_sub(expires) {
-                Some(gone) if gone > 0 => format!("expired {} ago", spoken(gone)),
-                _ => format!("in {}", spoken(expires.saturating_sub(self.now))),
+                Some(gone) if gone > 0 => format!("expired {} ago", format_duration(gone)),
+                _ => format!("in {}", format_duration(expires.saturating_sub(self.now))),
             };
-            lines.push(("expires", format!("{} ({age})", dated(expires))));
+            lines.push(("expires", format!("{} ({age})", format_timestamp(expires))));
         }
         if let Some(signer) = &self.signer {
             lines.push(("signed by", signer.clone()));
@@ -156,10 +161,10 @@ impl Inspected {
                 };
                 lines.push(("signed by", format!("{which}, {construction}")));
             }
-            _ if self.scheme.ours() && !self.known => {
+            _ if self.scheme.is_packagecloud() && !self.known => {
                 lines.push(("signed by", "unknown: there is no secret here to hold it to".to_owned()));
             }
-            _ if self.scheme.ours() => {
+            _ if self.scheme.is_packagecloud() => {
                 lines.push(("signed by", "none of the secrets given, in any construction".to_owned()));
             }
             _ => {}
@@ -168,36 +173,40 @@ impl Inspected {
             "edge",
             match self.refusal {
                 None => "accepts it".to_owned(),
-                Some(Refusal::BadSignature) if !self.known => "can't be told without the secret".to_owned(),
-                Some(refusal) => format!("refuses it: {refusal}, {}", self.why(refusal, accepted)),
+                Some(EdgeRefusal::BadSignature) if !self.known => {
+                    "can't be told without the secret".to_owned()
+                }
+                Some(refusal) => {
+                    format!("refuses it: {refusal}, {}", self.explain_refusal(refusal, accepted))
+                }
             },
         ));
         lines
     }
 
-    fn why(&self, refusal: Refusal, accepted: Construction) -> String {
+    fn explain_refusal(&self, refusal: EdgeRefusal, accepted: TokenConstruction) -> String {
         match (refusal, self.construction) {
-            (Refusal::BadMethod, _) => "only GET and HEAD are answered".to_owned(),
-            (Refusal::BadPath, _) => "the path has no single meaning, or is empty".to_owned(),
-            (Refusal::MissingToken, _) => {
+            (EdgeRefusal::BadMethod, _) => "only GET and HEAD are answered".to_owned(),
+            (EdgeRefusal::BadPath, _) => "the path has no single meaning, or is empty".to_owned(),
+            (EdgeRefusal::MissingToken, _) => {
                 "there is no query string; ask packagecloud for the link".to_owned()
             }
-            (Refusal::MalformedToken, _) if !self.scheme.ours() => {
+            (EdgeRefusal::MalformedToken, _) if !self.scheme.is_packagecloud() => {
                 "it wants packagecloud's token and nothing else in the query string".to_owned()
             }
-            (Refusal::MalformedToken, _) => {
+            (EdgeRefusal::MalformedToken, _) => {
                 "it must be t=<10 digits>_<40 or 64 hex digits> and nothing else".to_owned()
             }
-            (Refusal::BadSignature, Some(construction)) => {
+            (EdgeRefusal::BadSignature, Some(construction)) => {
                 format!(
                     "it is signed as {construction}, and {accepted} is accepted; deploy the other with --construction {construction}"
                 )
             }
-            (Refusal::BadSignature, None) => {
+            (EdgeRefusal::BadSignature, None) => {
                 "another secret, or another path, was signed; compare cloudfront_secret with the function's"
                     .to_owned()
             }
-            (Refusal::Expired, _) => {
+            (EdgeRefusal::Expired, _) => {
                 "ask packagecloud for a new link; if it is new, compare the clocks".to_owned()
             }
         }
@@ -205,10 +214,10 @@ impl Inspected {
 }
 
 /// The query string's parameters, decoded.
-struct Parameters(Vec<(String, String)>);
+struct QueryParameters(Vec<(String, String)>);
 
-impl Parameters {
-    fn of(querystring: &str) -> Self {
+impl QueryParameters {
+    fn parse_query_string(querystring: &str) -> Self {
         let text = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
         let pairs = querystring.split('&').filter(|pair| !pair.is_empty());
         Self(
@@ -220,65 +229,73 @@ impl Parameters {
     }
 
     /// S3 takes its own names in either case.
-    fn get(&self, name: &str) -> Option<&str> {
+    fn find_parameter(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    fn scheme(&self, querystring: &str) -> Scheme {
-        let has = |name| self.get(name).is_some();
-        if let Ok(token) = Token::parse(querystring) {
-            match token.mac() {
-                Mac::Sha1 => Scheme::PackagecloudSha1,
-                Mac::Sha256 => Scheme::PackagecloudSha256,
+    fn detect_scheme(&self, querystring: &str) -> SigningScheme {
+        let has = |name| self.find_parameter(name).is_some();
+        if let Ok(token) = UrlToken::parse_token_query(querystring) {
+            match token.mac_algorithm() {
+                MacAlgorithm::Sha1 => SigningScheme::PackagecloudSha1,
+                MacAlgorithm::Sha256 => SigningScheme::PackagecloudSha256,
             }
         } else if has("X-Amz-Signature") || has("X-Amz-Algorithm") {
-            Scheme::S3SigV4
+            SigningScheme::S3SigV4
         } else if has("Key-Pair-Id") && has("Policy") {
-            Scheme::CloudFrontPolicy
+            SigningScheme::CloudFrontPolicy
         } else if has("Key-Pair-Id") {
-            Scheme::CloudFrontCanned
+            SigningScheme::CloudFrontCanned
         } else if has("AWSAccessKeyId") {
-            Scheme::S3SigV2
+            SigningScheme::S3SigV2
         } else if has("t") {
-            Scheme::PackagecloudDamaged
+            SigningScheme::PackagecloudDamaged
         } else {
-            Scheme::Unsigned
+            SigningScheme::Unsigned
         }
     }
 
-    fn expires(&self, scheme: Scheme) -> Option<u64> {
+    fn parse_expiry(&self, scheme: SigningScheme) -> Option<u64> {
         match scheme {
-            Scheme::CloudFrontCanned | Scheme::S3SigV2 => self.get("Expires")?.parse().ok(),
-            Scheme::CloudFrontPolicy => {
+            SigningScheme::CloudFrontCanned | SigningScheme::S3SigV2 => {
+                self.find_parameter("Expires")?.parse().ok()
+            }
+            SigningScheme::CloudFrontPolicy => {
                 // CloudFront's own spelling of base64.
-                let policy = self.get("Policy")?.replace('-', "+").replace('_', "=").replace('~', "/");
+                let policy =
+                    self.find_parameter("Policy")?.replace('-', "+").replace('_', "=").replace('~', "/");
                 let policy: serde_json::Value =
                     serde_json::from_slice(&STANDARD.decode(policy).ok()?).ok()?;
                 policy.pointer("/Statement/0/Condition/DateLessThan/AWS:EpochTime")?.as_u64()
             }
-            Scheme::S3SigV4 => {
-                const FORMAT: &[BorrowedFormatItem<'_>] =
+            SigningScheme::S3SigV4 => {
+                const AMZ_DATE_FORMAT: &[BorrowedFormatItem<'_>] =
                     format_description!("[year][month][day]T[hour][minute][second]Z");
-                let made = PrimitiveDateTime::parse(self.get("X-Amz-Date")?, FORMAT).ok()?;
-                let lasts: u64 = self.get("X-Amz-Expires")?.parse().ok()?;
+                let made =
+                    PrimitiveDateTime::parse(self.find_parameter("X-Amz-Date")?, AMZ_DATE_FORMAT).ok()?;
+                let lasts: u64 = self.find_parameter("X-Amz-Expires")?.parse().ok()?;
                 u64::try_from(made.assume_utc().unix_timestamp()).ok()?.checked_add(lasts)
             }
             _ => None,
         }
     }
 
-    fn signer(&self, scheme: Scheme) -> Option<String> {
+    fn describe_signer(&self, scheme: SigningScheme) -> Option<String> {
         let (what, value) = match scheme {
-            Scheme::CloudFrontCanned | Scheme::CloudFrontPolicy => ("key pair", self.get("Key-Pair-Id")?),
-            Scheme::S3SigV2 => ("access key", self.get("AWSAccessKeyId")?),
-            Scheme::S3SigV4 => ("access key", self.get("X-Amz-Credential")?.split('/').next()?),
+            SigningScheme::CloudFrontCanned | SigningScheme::CloudFrontPolicy => {
+                ("key pair", self.find_parameter("Key-Pair-Id")?)
+            }
+            SigningScheme::S3SigV2 => ("access key", self.find_parameter("AWSAccessKeyId")?),
+            SigningScheme::S3SigV4 => {
+                ("access key", self.find_parameter("X-Amz-Credential")?.split('/').next()?)
+            }
             _ => return None,
         };
         Some(format!("{what} {value}"))
     }
 }
 
-fn dated(seconds: u64) -> String {
+fn format_timestamp(seconds: u64) -> String {
     i64::try_from(seconds)
         .ok()
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
@@ -286,7 +303,7 @@ fn dated(seconds: u64) -> String {
         .unwrap_or_else(|| seconds.to_string())
 }
 
-fn spoken(seconds: u64) -> String {
+fn format_duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),

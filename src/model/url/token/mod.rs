@@ -8,42 +8,45 @@ mod inspect;
 mod mac;
 mod path;
 
-pub use check::{Refusal, Request, check};
-pub use construction::{Construction, KeyForm, MessageForm};
-pub use inspect::{Inspected, Scheme, inspect};
-pub use mac::{Mac, fingerprint};
-pub use path::canonical;
+pub use check::{EdgeRefusal, ViewerRequest, check_request};
+pub use construction::{KeyForm, MessageForm, TokenConstruction};
+pub use inspect::{InspectedUrl, SigningScheme, inspect_url};
+pub use mac::{MacAlgorithm, secret_fingerprint};
+pub use path::encode_canonical_path;
 
 /// A token for the object with this key, until `expires` (Unix seconds, ten digits: 2001 to 2286).
 ///
 /// `key` is what [`KeyForm::key`] makes of the secret; `host` is the packages domain, and only `host+path+expires` looks at it.
 #[must_use]
-pub fn sign(
+pub fn sign_token(
     key: &[u8],
     object: &str,
     expires: u64,
-    mac: Mac,
-    construction: Construction,
+    mac: MacAlgorithm,
+    construction: TokenConstruction,
     host: &str,
 ) -> String {
     let expires = format!("{expires:010}");
     // Signing has a host always; an empty one makes a token that nothing accepts.
-    let message = construction.message.compose(&format!("/{object}"), &expires, host).unwrap_or_default();
-    format!("{expires}_{}", hex::encode(mac.of(key, message.as_bytes())))
+    let message = construction
+        .message
+        .compose_signed_message(&format!("/{object}"), &expires, host)
+        .unwrap_or_default();
+    format!("{expires}_{}", hex::encode(mac.compute_mac(key, message.as_bytes())))
 }
 
 /// The whole signed URL; `domain` is the packages domain.
 #[must_use]
-pub fn signed_url(
+pub fn sign_url(
     key: &[u8],
     object: &str,
     expires: u64,
-    mac: Mac,
-    construction: Construction,
+    mac: MacAlgorithm,
+    construction: TokenConstruction,
     domain: &str,
 ) -> String {
-    let token = sign(key, object, expires, mac, construction, domain);
-    format!("https://{domain}{}?t={token}", canonical(&format!("/{object}")))
+    let token = sign_token(key, object, expires, mac, construction, domain);
+    format!("https://{domain}{}?t={token}", encode_canonical_path(&format!("/{object}")))
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! A request's path, decoded once: what has no single meaning is refused, and what goes on has one spelling.
 
 /// The decoded path, its leading slash kept; None for `bad-path`.
-pub(super) fn decoded(uri: &str) -> Option<String> {
+pub(super) fn decode_path(uri: &str) -> Option<String> {
     if !uri.starts_with('/') {
         return None;
     }
     let mut bytes = Vec::with_capacity(uri.len());
     let mut rest = uri.bytes();
     while let Some(byte) = rest.next() {
-        bytes.push(if byte == b'%' { digit(rest.next()?)? << 4 | digit(rest.next()?)? } else { byte });
+        bytes.push(if byte == b'%' {
+            parse_hex_digit(rest.next()?)? << 4 | parse_hex_digit(rest.next()?)?
+        } else {
+            byte
+        });
     }
     let path = String::from_utf8(bytes).ok()?;
     let plain = path.bytes().all(|byte| !byte.is_ascii_control());
@@ -21,22 +25,22 @@ pub(super) fn decoded(uri: &str) -> Option<String> {
     (plain && sound).then_some(path)
 }
 
-pub(super) fn digit(byte: u8) -> Option<u8> {
+pub(super) fn parse_hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
 /// The canonical encoding of a decoded path: every byte but `A-Z a-z 0-9 - . _ ~ /` as `%XX`, upper case.
 #[must_use]
-pub fn canonical(path: &str) -> String {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+pub fn encode_canonical_path(path: &str) -> String {
+    const HEX_DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut uri = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(char::from(byte));
         } else {
             uri.push('%');
-            uri.push(char::from(HEX[usize::from(byte >> 4)]));
-            uri.push(char::from(HEX[usize::from(byte & 15)]));
+            uri.push(char::from(HEX_DIGITS[usize::from(byte >> 4)]));
+            uri.push(char::from(HEX_DIGITS[usize::from(byte & 15)]));
         }
     }
     uri

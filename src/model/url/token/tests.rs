@@ -5,21 +5,21 @@ use serde_json::Value;
 use super::*;
 use crate::model::secret::Secret;
 
-const VECTORS: &str = include_str!("../../../../assets/signed-url-vectors.json");
-const PATH: &str = "7/8/debian/package_files/97310.deb";
-const NOW: u64 = 1_618_409_000;
+const SIGNED_URL_VECTORS: &str = include_str!("../../../../assets/signed-url-vectors.json");
+const OBJECT_KEY: &str = "7/8/debian/package_files/97310.deb";
+const NOW_UNIX_SECONDS: u64 = 1_618_409_000;
 
-fn cases() -> Vec<Value> {
-    serde_json::from_str::<Value>(VECTORS).unwrap()["cases"].as_array().unwrap().clone()
+fn vector_cases() -> Vec<Value> {
+    serde_json::from_str::<Value>(SIGNED_URL_VECTORS).unwrap()["cases"].as_array().unwrap().clone()
 }
 
 #[test]
 fn every_vector_is_judged_as_it_says() {
-    for case in cases() {
+    for case in vector_cases() {
         let text = |name: &str| case["request"][name].as_str().unwrap().to_owned();
         let (uri, querystring, method, host) =
             (text("uri"), text("querystring"), text("method"), text("host"));
-        let request = Request { uri: &uri, querystring: &querystring, method: &method, host: &host };
+        let request = ViewerRequest { uri: &uri, querystring: &querystring, method: &method, host: &host };
         let keys: Vec<Vec<u8>> = case["keys"]
             .as_array()
             .unwrap()
@@ -27,7 +27,7 @@ fn every_vector_is_judged_as_it_says() {
             .map(|key| hex::decode(key.as_str().unwrap()).unwrap())
             .collect();
         let construction = case["construction"].as_str().unwrap().parse().unwrap();
-        let judged = match check(&request, &keys, case["now"].as_u64().unwrap(), construction) {
+        let judged = match check_request(&request, &keys, case["now"].as_u64().unwrap(), construction) {
             Ok(uri) => serde_json::json!({ "ok": true, "uri": uri }),
             Err(refusal) => serde_json::json!({ "ok": false, "reason": refusal }),
         };
@@ -38,16 +38,16 @@ fn every_vector_is_judged_as_it_says() {
 #[test]
 fn what_is_accepted_is_what_is_signed() {
     let mut signed = 0;
-    for case in cases().iter().filter(|case| case["expect"]["ok"] == true) {
+    for case in vector_cases().iter().filter(|case| case["expect"]["ok"] == true) {
         let text = |name: &str| case["request"][name].as_str().unwrap();
-        let path = path::decoded(text("uri")).unwrap();
+        let path = path::decode_path(text("uri")).unwrap();
         let token = text("querystring").strip_prefix("t=").unwrap().to_lowercase();
-        let mac = if token.len() == 51 { Mac::Sha1 } else { Mac::Sha256 };
+        let mac = if token.len() == 51 { MacAlgorithm::Sha1 } else { MacAlgorithm::Sha256 };
         let construction = case["construction"].as_str().unwrap().parse().unwrap();
         let expires = token[..10].parse().unwrap();
         let fits = case["keys"].as_array().unwrap().iter().any(|key| {
             let key = hex::decode(key.as_str().unwrap()).unwrap();
-            sign(&key, &path[1..], expires, mac, construction, text("host")) == token
+            sign_token(&key, &path[1..], expires, mac, construction, text("host")) == token
         });
         assert!(fits, "{}", case["name"]);
         signed += 1;
@@ -57,14 +57,21 @@ fn what_is_accepted_is_what_is_signed() {
 
 #[test]
 fn a_signed_url_is_accepted_when_taken_apart_again() {
-    let key = Secret::from_random(&[7; 16]).key().unwrap();
-    for construction in Construction::all() {
-        let url = signed_url(&key, "7/8/é +~.deb", NOW, Mac::Sha256, construction, "d1.cloudfront.net");
+    let key = Secret::from_random(&[7; 16]).decode_base64_key().unwrap();
+    for construction in TokenConstruction::all_constructions() {
+        let url = sign_url(
+            &key,
+            "7/8/é +~.deb",
+            NOW_UNIX_SECONDS,
+            MacAlgorithm::Sha256,
+            construction,
+            "d1.cloudfront.net",
+        );
         let (uri, querystring) =
             url.strip_prefix("https://d1.cloudfront.net").unwrap().split_once('?').unwrap();
         assert_eq!(uri, "/7/8/%C3%A9%20%2B~.deb");
-        let request = Request { uri, querystring, method: "HEAD", host: "d1.cloudfront.net" };
-        assert_eq!(check(&request, &[&key], NOW, construction).as_deref(), Ok(uri));
+        let request = ViewerRequest { uri, querystring, method: "HEAD", host: "d1.cloudfront.net" };
+        assert_eq!(check_request(&request, &[&key], NOW_UNIX_SECONDS, construction).as_deref(), Ok(uri));
     }
 }
 
@@ -75,19 +82,24 @@ fn a_url_of_every_scheme_is_named() {
     let policy = "eyJTdGF0ZW1lbnQiOlt7IlJlc291cmNlIjoiKiIsIkNvbmRpdGlvbiI6eyJEYXRlTGVzc1RoYW4iOnsiQVdTOkVwb2NoVGltZSI6MTYxODQwOTc2MX19fV19";
     let sha1 = "t=1618409761_1fabb6aff7e359fe6a16219c85a8c685a9236b21";
     let table = [
-        (sha1.to_owned(), Scheme::PackagecloudSha1, None),
-        (format!("{sha1}{}", "0".repeat(24)), Scheme::PackagecloudSha256, None),
-        ("Expires=1618409761&Signature=AB~CD&Key-Pair-Id=K2JC".to_owned(), Scheme::CloudFrontCanned, Some("key pair K2JC")),
-        (format!("Policy={policy}&Signature=AB&Key-Pair-Id=K2JC"), Scheme::CloudFrontPolicy, Some("key pair K2JC")),
-        ("AWSAccessKeyId=AKIA&Signature=A%2B&Expires=1618409761".to_owned(), Scheme::S3SigV2, Some("access key AKIA")),
+        (sha1.to_owned(), SigningScheme::PackagecloudSha1, None),
+        (format!("{sha1}{}", "0".repeat(24)), SigningScheme::PackagecloudSha256, None),
+        ("Expires=1618409761&Signature=AB~CD&Key-Pair-Id=K2JC".to_owned(), SigningScheme::CloudFrontCanned, Some("key pair K2JC")),
+        (format!("Policy={policy}&Signature=AB&Key-Pair-Id=K2JC"), SigningScheme::CloudFrontPolicy, Some("key pair K2JC")),
+        ("AWSAccessKeyId=AKIA&Signature=A%2B&Expires=1618409761".to_owned(), SigningScheme::S3SigV2, Some("access key AKIA")),
         (
             "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F20210414%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20210414T141101Z&X-Amz-Expires=300&X-Amz-SignedHeaders=host&X-Amz-Signature=00".to_owned(),
-            Scheme::S3SigV4,
+            SigningScheme::S3SigV4,
             Some("access key AKIA"),
         ),
     ];
     for (querystring, scheme, signer) in table {
-        let found = inspect(&format!("{base}?{querystring}"), &[], NOW, Construction::default());
+        let found = inspect_url(
+            &format!("{base}?{querystring}"),
+            &[],
+            NOW_UNIX_SECONDS,
+            TokenConstruction::default(),
+        );
         assert_eq!(
             (found.scheme, found.expires, found.signer.as_deref()),
             (scheme, Some(1_618_409_761), signer),
@@ -100,13 +112,13 @@ fn a_url_of_every_scheme_is_named() {
         assert!(found.refusal.is_some());
     }
     for (url, scheme, refusal) in [
-        (base.to_owned(), Scheme::Unsigned, Refusal::MissingToken),
-        (format!("{base}?t=1_2"), Scheme::PackagecloudDamaged, Refusal::MalformedToken),
-        (format!("{base}?x=1"), Scheme::Unsigned, Refusal::MalformedToken),
-        ("https://d111111abcdef8.cloudfront.net".to_owned(), Scheme::Unsigned, Refusal::BadPath),
-        ("not a link".to_owned(), Scheme::Unsigned, Refusal::BadPath),
+        (base.to_owned(), SigningScheme::Unsigned, EdgeRefusal::MissingToken),
+        (format!("{base}?t=1_2"), SigningScheme::PackagecloudDamaged, EdgeRefusal::MalformedToken),
+        (format!("{base}?x=1"), SigningScheme::Unsigned, EdgeRefusal::MalformedToken),
+        ("https://d111111abcdef8.cloudfront.net".to_owned(), SigningScheme::Unsigned, EdgeRefusal::BadPath),
+        ("not a link".to_owned(), SigningScheme::Unsigned, EdgeRefusal::BadPath),
     ] {
-        let found = inspect(&url, &[], NOW, Construction::default());
+        let found = inspect_url(&url, &[], NOW_UNIX_SECONDS, TokenConstruction::default());
         assert_eq!((found.scheme, found.refusal), (scheme, Some(refusal)), "{url}");
     }
 }
@@ -114,17 +126,24 @@ fn a_url_of_every_scheme_is_named() {
 #[test]
 fn inspecting_finds_the_secret_and_the_construction_that_fit() {
     let secrets: Vec<Secret> = (0..3).map(|byte| Secret::from_random(&[byte; 16])).collect();
-    let accepted = Construction::default();
-    for construction in Construction::all() {
+    let accepted = TokenConstruction::default();
+    for construction in TokenConstruction::all_constructions() {
         for (index, secret) in secrets.iter().enumerate() {
-            let key = construction.key.key(secret).unwrap();
-            let url = signed_url(&key, PATH, NOW + 300, Mac::Sha1, construction, "d1.cloudfront.net");
-            let found = inspect(&format!(" {url}\n"), &secrets, NOW, accepted);
+            let key = construction.key.derive_hmac_key(secret).unwrap();
+            let url = sign_url(
+                &key,
+                OBJECT_KEY,
+                NOW_UNIX_SECONDS + 300,
+                MacAlgorithm::Sha1,
+                construction,
+                "d1.cloudfront.net",
+            );
+            let found = inspect_url(&format!(" {url}\n"), &secrets, NOW_UNIX_SECONDS, accepted);
             assert_eq!((found.key, found.construction), (Some(index), Some(construction)));
-            let refusal = (construction != accepted).then_some(Refusal::BadSignature);
+            let refusal = (construction != accepted).then_some(EdgeRefusal::BadSignature);
             assert_eq!(found.refusal, refusal, "{construction}");
             let said = found
-                .lines(accepted)
+                .render_findings(accepted)
                 .into_iter()
                 .map(|(label, text)| format!("{label}: {text}"))
                 .collect::<Vec<_>>()
@@ -134,17 +153,18 @@ fn inspecting_finds_the_secret_and_the_construction_that_fit() {
             assert!(said.contains("(in 5 min)"), "{said}");
         }
     }
-    let key = secrets[0].key().unwrap();
-    let url = signed_url(&key, PATH, NOW, Mac::Sha256, accepted, "d1.cloudfront.net");
-    let found = inspect(&url, &secrets, NOW + 90, accepted);
+    let key = secrets[0].decode_base64_key().unwrap();
+    let url =
+        sign_url(&key, OBJECT_KEY, NOW_UNIX_SECONDS, MacAlgorithm::Sha256, accepted, "d1.cloudfront.net");
+    let found = inspect_url(&url, &secrets, NOW_UNIX_SECONDS + 90, accepted);
     assert_eq!(
         (found.refusal, found.key),
-        (Some(Refusal::Expired), Some(0)),
+        (Some(EdgeRefusal::Expired), Some(0)),
         "who signed it is told all the same"
     );
-    assert!(found.lines(accepted).iter().any(|(_, text)| text.contains("expired 90 s ago")));
-    assert_eq!(inspect(&url, &secrets[1..], NOW, accepted).key, None);
-    let unknown = inspect(&url, &[], NOW, accepted).lines(accepted);
+    assert!(found.render_findings(accepted).iter().any(|(_, text)| text.contains("expired 90 s ago")));
+    assert_eq!(inspect_url(&url, &secrets[1..], NOW_UNIX_SECONDS, accepted).key, None);
+    let unknown = inspect_url(&url, &[], NOW_UNIX_SECONDS, accepted).render_findings(accepted);
     assert!(unknown.contains(&("edge", "can't be told without the secret".to_owned())), "{unknown:?}");
     assert!(!unknown.iter().any(|(_, text)| text.contains("none of the secrets")), "{unknown:?}");
 }

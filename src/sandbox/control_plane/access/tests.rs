@@ -16,7 +16,7 @@ fn wildcards_match_as_aws_matches_them() {
         ("lambda:EnableReplication*", "lambda:EnableReplication*", true),
         ("lambda:EnableReplication", "lambda:EnableReplication*", false),
     ] {
-        assert_eq!(like(pattern, text), fits, "{pattern} {text}");
+        assert_eq!(matches_wildcard(pattern, text), fits, "{pattern} {text}");
     }
 }
 
@@ -26,46 +26,49 @@ fn a_deny_wins_and_silence_denies() {
         {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
         {"Effect": "Deny", "Action": ["kms:CreateKey"], "Resource": "*"},
     ]});
-    let weigh = |action| allows(&document, None, action, "*", &Context::default());
-    assert_eq!(weigh("kms:DescribeKey"), Decision::Allow);
-    assert_eq!(weigh("KMS:createkey"), Decision::ExplicitDeny);
-    assert_eq!(weigh("iam:GetRole"), Decision::ImplicitDeny);
+    let weigh = |action| evaluate_policy(&document, None, action, "*", &RequestContext::default());
+    assert_eq!(weigh("kms:DescribeKey"), PolicyDecision::Allow);
+    assert_eq!(weigh("KMS:createkey"), PolicyDecision::ExplicitDeny);
+    assert_eq!(weigh("iam:GetRole"), PolicyDecision::ImplicitDeny);
 }
 
 #[test]
 fn a_principal_is_known_by_each_of_its_names() {
-    let identity = Principal::origin_access_identity("E1", "abc");
-    let role = Principal::of_account("arn:aws:iam::999999999999:role/r", &[]);
+    let identity = Principal::for_origin_access_identity("E1", "abc");
+    let role = Principal::for_account_identity("arn:aws:iam::999999999999:role/r", &[]);
     let weigh = |named: Value, who: &Principal| {
         let document = json!({"Statement": {"Effect": "Allow", "Principal": named, "Action": "s3:GetObject", "Resource": "*"}});
-        allows(&document, Some(who), "s3:GetObject", "arn:aws:s3:::b/k", &Context::default())
+        evaluate_policy(&document, Some(who), "s3:GetObject", "arn:aws:s3:::b/k", &RequestContext::default())
     };
     assert_eq!(
         weigh(json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"}), &identity),
-        Decision::Allow
+        PolicyDecision::Allow
     );
-    assert_eq!(weigh(json!({"CanonicalUser": ["x", "abc"]}), &identity), Decision::Allow);
-    assert_eq!(weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &identity), Decision::ImplicitDeny);
-    assert_eq!(weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &role), Decision::Delegated);
+    assert_eq!(weigh(json!({"CanonicalUser": ["x", "abc"]}), &identity), PolicyDecision::Allow);
+    assert_eq!(
+        weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &identity),
+        PolicyDecision::ImplicitDeny
+    );
+    assert_eq!(weigh(json!({"AWS": "arn:aws:iam::999999999999:root"}), &role), PolicyDecision::Delegated);
     assert_eq!(
         weigh(
             json!({"Service": "cloudfront.amazonaws.com"}),
-            &Principal::service("cloudfront.amazonaws.com")
+            &Principal::for_service("cloudfront.amazonaws.com")
         ),
-        Decision::Allow
+        PolicyDecision::Allow
     );
-    assert_eq!(weigh(json!("*"), &identity), Decision::Allow);
+    assert_eq!(weigh(json!("*"), &identity), PolicyDecision::Allow);
 }
 
 #[test]
 fn conditions_hold_only_on_what_is_there() {
-    let weigh = |operator: &str, wanted: Value, context: &Context| {
+    let weigh = |operator: &str, wanted: Value, context: &RequestContext| {
         let document = json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*",
             "Condition": {operator: {"aws:SourceArn": wanted}}}]});
-        allows(&document, None, "a:b", "r", context) == Decision::Allow
+        evaluate_policy(&document, None, "a:b", "r", context) == PolicyDecision::Allow
     };
-    let none = Context::default();
-    let one = Context::default().with("AWS:SourceArn", "arn:x");
+    let none = RequestContext::default();
+    let one = RequestContext::default().with_condition_key("AWS:SourceArn", "arn:x");
     assert!(weigh("StringEquals", json!("arn:x"), &one));
     assert!(!weigh("StringEquals", json!("arn:x"), &none));
     assert!(weigh("StringEqualsIfExists", json!("arn:x"), &none));
@@ -79,7 +82,9 @@ fn conditions_hold_only_on_what_is_there() {
 fn a_missing_key_is_named() {
     let document = json!({"Statement": [{"Effect": "Allow", "Action": "kms:Tag*", "Resource": "*",
         "Condition": {"StringEquals": {"aws:RequestTag/x": "1"}}}]});
-    let missing = |action| missing_context(std::slice::from_ref(&document), action, "*", &Context::default());
+    let missing = |action| {
+        find_missing_context_keys(std::slice::from_ref(&document), action, "*", &RequestContext::default())
+    };
     assert_eq!(missing("kms:TagResource").into_iter().collect::<Vec<_>>(), ["aws:RequestTag/x"]);
     assert!(missing("kms:CreateKey").is_empty());
 }

@@ -3,25 +3,25 @@
 //! The checks are CloudFront's own: a numbered, active version, a role that the edge may assume, nothing that a replica lacks,
 //! and a caller who may replicate it.
 
-use super::{Ask, Node, Refusal, config, iam, lambda, store};
+use super::{CloudFrontCall, ServiceRefusal, XmlElement, config, iam, lambda, store};
 
 /// What a replica may have at most, viewer and origin triggered alike.
-const CODE_MOST: u64 = 50 * 1024 * 1024;
-const TIMEOUT_MOST: u64 = 30;
-const SERVICE_LINKED: [(&str, &str); 2] = [
+const EDGE_CODE_MAX_BYTES: u64 = 50 * 1024 * 1024;
+const EDGE_TIMEOUT_MAX_SECONDS: u64 = 30;
+const SERVICE_LINKED_ROLES: [(&str, &str); 2] = [
     ("replicator.lambda.amazonaws.com", "AWSServiceRoleForLambdaReplicator"),
     ("logger.cloudfront.amazonaws.com", "AWSServiceRoleForCloudFrontLogger"),
 ];
 
-fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "InvalidLambdaFunctionAssociation", message)
+fn invalid_association(message: impl Into<String>) -> ServiceRefusal {
+    ServiceRefusal::new(400, "InvalidLambdaFunctionAssociation", message)
 }
 
 /// Every function version that a configuration names.
-pub fn functions(config: &Node) -> Vec<String> {
-    let mut arns: Vec<String> = config::behaviors(config)
+pub fn list_associated_functions(config: &XmlElement) -> Vec<String> {
+    let mut arns: Vec<String> = config::list_behaviors(config)
         .into_iter()
-        .flat_map(|behavior| behavior.items("LambdaFunctionAssociations"))
+        .flat_map(|behavior| behavior.items_at("LambdaFunctionAssociations"))
         .filter_map(|association| association.text_at("LambdaFunctionARN").map(ToOwned::to_owned))
         .collect();
     arns.sort();
@@ -31,39 +31,47 @@ pub fn functions(config: &Node) -> Vec<String> {
 
 /// # Errors
 /// AWS's refusal of a function at the edge.
-pub fn check(state: &store::State, ask: &Ask<'_>, config: &Node) -> Result<(), Refusal> {
-    for behavior in config::behaviors(config) {
+pub fn check_associations(
+    state: &store::SandboxState,
+    ask: &CloudFrontCall<'_>,
+    config: &XmlElement,
+) -> Result<(), ServiceRefusal> {
+    for behavior in config::list_behaviors(config) {
         let mut events: Vec<&str> = Vec::new();
-        for association in behavior.items("LambdaFunctionAssociations") {
+        for association in behavior.items_at("LambdaFunctionAssociations") {
             let event = association.text_at("EventType").unwrap_or_default();
             if !["viewer-request", "viewer-response", "origin-request", "origin-response"].contains(&event) {
-                return Err(invalid(format!("The event type {event} is not valid.")));
+                return Err(invalid_association(format!("The event type {event} is not valid.")));
             }
             if events.contains(&event) {
-                return Err(invalid(format!(
+                return Err(invalid_association(format!(
                     "Only one Lambda function can be associated with the event type {event}."
                 )));
             }
             events.push(event);
         }
     }
-    functions(config).iter().try_for_each(|arn| check_function(state, ask, arn))
+    list_associated_functions(config).iter().try_for_each(|arn| check_edge_function(state, ask, arn))
 }
 
-fn check_function(state: &store::State, ask: &Ask<'_>, arn: &str) -> Result<(), Refusal> {
+fn check_edge_function(
+    state: &store::SandboxState,
+    ask: &CloudFrontCall<'_>,
+    arn: &str,
+) -> Result<(), ServiceRefusal> {
     let region = arn.split(':').nth(3).unwrap_or_default();
     if region != crate::sandbox::control_plane::REGION {
-        return Err(invalid(format!("The function must be in region 'us-east-1'. ARN: {arn}")));
+        return Err(invalid_association(format!("The function must be in region 'us-east-1'. ARN: {arn}")));
     }
     let numbered = arn.split(':').nth(7).is_some_and(|version| version.parse::<u64>().is_ok());
     if !numbered {
-        return Err(invalid(format!(
+        return Err(invalid_association(format!(
             "The function ARN must reference a specific function version. (The ARN must end with the version number.) ARN: {arn}"
         )));
     }
     for action in ["lambda:GetFunction", "lambda:EnableReplication*"] {
-        if ask.caller.may(state, action, arn, &ask.caller.context()).is_err() {
-            return Err(invalid(if action == "lambda:GetFunction" {
+        if ask.caller.authorize(state, action, arn, &ask.caller.request_context()).is_err() {
+            return Err(invalid_association(if action == "lambda:GetFunction" {
                 format!(
                     "Lambda@Edge cannot retrieve the specified Lambda function. Update the IAM policy to add permission: {action} for resource: {arn}"
                 )
@@ -74,17 +82,18 @@ fn check_function(state: &store::State, ask: &Ask<'_>, arn: &str) -> Result<(), 
             }));
         }
     }
-    let version = lambda::version(&state.lambda, arn)
-        .ok_or_else(|| invalid(format!("The specified Lambda function does not exist. Function: {arn}")))?;
-    if !version.active(ask.clock) {
-        return Err(invalid(format!(
+    let version = lambda::find_version(&state.lambda, arn).ok_or_else(|| {
+        invalid_association(format!("The specified Lambda function does not exist. Function: {arn}"))
+    })?;
+    if !version.is_active(ask.clock) {
+        return Err(invalid_association(format!(
             "The function must be in an Active state. The current state for function {arn} is Pending"
         )));
     }
     let function = &version.configuration;
     for service in ["lambda.amazonaws.com", "edgelambda.amazonaws.com"] {
-        if !iam::assumable(&state.iam, ask.clock, &function.role, service) {
-            return Err(invalid(format!(
+        if !iam::can_service_assume_role(&state.iam, ask.clock, &function.role, service) {
+            return Err(invalid_association(format!(
                 "The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: {}",
                 function.role
             )));
@@ -103,13 +112,14 @@ fn check_function(state: &store::State, ask: &Ask<'_>, arn: &str) -> Result<(), 
         ),
     ];
     if let Some((_, why)) = forbidden.iter().find(|(has, _)| *has) {
-        return Err(invalid(format!("{why} Function: {arn}")));
+        return Err(invalid_association(format!("{why} Function: {arn}")));
     }
-    for (what, has, most) in
-        [("code size", function.size, CODE_MOST), ("timeout", function.timeout, TIMEOUT_MOST)]
-    {
+    for (what, has, most) in [
+        ("code size", function.size, EDGE_CODE_MAX_BYTES),
+        ("timeout", function.timeout, EDGE_TIMEOUT_MAX_SECONDS),
+    ] {
         if has > most {
-            return Err(invalid(format!(
+            return Err(invalid_association(format!(
                 "The function {what} is larger than the maximum allowed size for functions that are triggered by a CloudFront event: {has} Max allowed: {most} Function: {arn}"
             )));
         }
@@ -121,24 +131,28 @@ fn check_function(state: &store::State, ask: &Ask<'_>, arn: &str) -> Result<(), 
 ///
 /// # Errors
 /// Where he may not.
-pub fn link(state: &mut store::State, ask: &Ask<'_>, config: &Node) -> Result<(), Refusal> {
-    let arns = functions(config);
+pub fn ensure_replication(
+    state: &mut store::SandboxState,
+    ask: &CloudFrontCall<'_>,
+    config: &XmlElement,
+) -> Result<(), ServiceRefusal> {
+    let arns = list_associated_functions(config);
     if arns.is_empty() {
         return Ok(());
     }
-    for (service, name) in SERVICE_LINKED {
+    for (service, name) in SERVICE_LINKED_ROLES {
         if state.iam.roles.contains_key(name) {
             continue;
         }
-        let role = iam::service_linked(service, name, ask.clock.now);
-        let context = ask.caller.context().with("iam:AWSServiceName", service);
+        let role = iam::build_service_linked_role(service, name, ask.clock.now);
+        let context = ask.caller.request_context().with_condition_key("iam:AWSServiceName", service);
         ask.caller
-            .may(state, "iam:CreateServiceLinkedRole", &role.arn, &context)
+            .authorize(state, "iam:CreateServiceLinkedRole", &role.arn, &context)
             .map_err(|message| super::access_denied("cloudfront", message))?;
         state.iam.roles.insert(name.to_owned(), role);
     }
     for arn in arns {
-        lambda::replicate(&mut state.lambda, &arn);
+        lambda::mark_replicated(&mut state.lambda, &arn);
     }
     Ok(())
 }

@@ -2,72 +2,92 @@
 //!
 //! A control has no tags and no reference; its name is how it is found again.
 
-use super::{Ask, Kept, Node, Outcome, Refusal, Said, etag, made_id, store};
+use super::{
+    CloudFrontCall, CloudFrontReply, CloudFrontResult, NamedConfigRecord, ServiceRefusal, XmlElement,
+    random_etag, random_id, store,
+};
 
-const KIND: &str = "origin-access-control";
+const RESOURCE_TYPE: &str = "origin-access-control";
 
-fn shown(control: &Kept) -> Node {
-    Node::new("OriginAccessControl").with(Node::leaf("Id", &control.id)).with(config(control))
+fn render_control(control: &NamedConfigRecord) -> XmlElement {
+    XmlElement::new("OriginAccessControl")
+        .with_child(XmlElement::leaf_element("Id", &control.id))
+        .with_child(parse_control_config(control))
 }
 
-fn config(control: &Kept) -> Node {
-    Node::parse(&control.config).unwrap_or_default()
+fn parse_control_config(control: &NamedConfigRecord) -> XmlElement {
+    XmlElement::parse_xml(&control.config).unwrap_or_default()
 }
 
-pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, "*")?;
-    let document = ask.document()?;
+pub fn create_origin_access_control(
+    state: &mut store::SandboxState,
+    ask: &CloudFrontCall<'_>,
+) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
+    let document = ask.parse_document()?;
     let name = document.text_at("Name").unwrap_or_default().to_owned();
     let one_of =
         |field: &str, known: &[&str]| document.text_at(field).is_some_and(|text| known.contains(&text));
     if name.is_empty() || name.len() > 64 {
-        return Err(super::invalid("The parameter Name is not valid."));
+        return Err(super::invalid_argument("The parameter Name is not valid."));
     }
     if !one_of("SigningProtocol", &["sigv4"])
         || !one_of("SigningBehavior", &["always", "never", "no-override"])
         || !one_of("OriginAccessControlOriginType", &["s3", "lambda", "mediastore", "mediapackagev2"])
     {
-        return Err(super::invalid("The origin access control is not valid."));
+        return Err(super::invalid_argument("The origin access control is not valid."));
     }
     if state.cloudfront.controls.values().any(|control| control.name == name) {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             409,
             "OriginAccessControlAlreadyExists",
             "An origin access control with this name already exists.",
         ));
     }
-    let control = Kept {
-        id: made_id("E", 13),
+    let control = NamedConfigRecord {
+        id: random_id("E", 13),
         name,
         config: document.to_string(),
-        etag: etag(),
+        etag: random_etag(),
         modified: ask.clock.now,
     };
-    let said = Said::made(shown(&control), &control.etag, &format!("origin-access-control/{}", control.id));
+    let said = CloudFrontReply::with_location(
+        render_control(&control),
+        &control.etag,
+        &format!("origin-access-control/{}", control.id),
+    );
     state.cloudfront.controls.insert(control.id.clone(), control);
     Ok(said)
 }
 
-pub fn get(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, &ask.id)?;
+pub fn get_origin_access_control(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let control = state.cloudfront.controls.get(&ask.id).ok_or_else(|| {
-        Refusal::new(404, "NoSuchOriginAccessControl", "The specified origin access control does not exist.")
+        ServiceRefusal::new(
+            404,
+            "NoSuchOriginAccessControl",
+            "The specified origin access control does not exist.",
+        )
     })?;
-    let node = if ask.config_alone { config(control) } else { shown(control) };
-    Ok(Said::tagged(node, &control.etag))
+    let node = if ask.config_alone { parse_control_config(control) } else { render_control(control) };
+    Ok(CloudFrontReply::with_etag(node, &control.etag))
 }
 
-pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, "*")?;
+pub fn list_origin_access_controls(
+    state: &store::SandboxState,
+    ask: &CloudFrontCall<'_>,
+) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let items = state
         .cloudfront
         .controls
         .values()
         .map(|control| {
-            let mut summary = Node::new("OriginAccessControlSummary").with(Node::leaf("Id", &control.id));
-            summary.children.extend(config(control).children);
+            let mut summary = XmlElement::new("OriginAccessControlSummary")
+                .with_child(XmlElement::leaf_element("Id", &control.id));
+            summary.children.extend(parse_control_config(control).children);
             (control.id.clone(), summary)
         })
         .collect();
-    Ok(Said::of(ask.page("OriginAccessControlList", items)))
+    Ok(CloudFrontReply::from_element(ask.render_list_page("OriginAccessControlList", items)))
 }

@@ -4,38 +4,38 @@
 
 use std::collections::BTreeMap;
 
-use super::{Clock, Node, State, policies};
-use crate::sandbox::World;
+use super::{CloudFrontState, PropagationClock, XmlElement, policies};
+use crate::sandbox::Sandbox;
 
 /// A distribution as the edges know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deployed {
+pub struct DeployedDistribution {
     pub id: String,
     pub arn: String,
     pub domain: String,
     pub aliases: Vec<String>,
     pub enabled: bool,
     pub default_root_object: String,
-    pub origins: Vec<Origin>,
+    pub origins: Vec<DeployedOrigin>,
     /// In the order in which they are tried; the default one, without a pattern, is last.
-    pub behaviors: Vec<Behavior>,
+    pub behaviors: Vec<DeployedBehavior>,
     /// For how many seconds an error from the origin is cached, by its status; 10 where none is said.
     pub error_ttl: BTreeMap<u16, u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct DeployedOrigin {
     pub id: String,
     /// `bucket.s3.region.amazonaws.com`.
     pub domain: String,
     /// Put before each path.
     pub path: String,
-    pub access: Access,
+    pub access: DeployedOriginAccess,
 }
 
 /// In whose name the origin is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
+pub enum DeployedOriginAccess {
     Anonymous,
     /// An origin access identity: its id and its canonical user id.
     Identity {
@@ -49,7 +49,7 @@ pub enum Access {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Behavior {
+pub struct DeployedBehavior {
     pub path_pattern: Option<String>,
     pub target_origin_id: String,
     /// `https-only`, `redirect-to-https`, `allow-all`.
@@ -68,64 +68,77 @@ pub struct Behavior {
 }
 
 /// The distribution that answers for a host: its own domain, or an alias.
-pub fn deployed(world: &World, host: &str) -> Option<Deployed> {
-    let clock = Clock::of(world);
+pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<DeployedDistribution> {
+    let clock = PropagationClock::from_sandbox(world);
     let host = host.split(':').next().unwrap_or_default().to_lowercase();
-    world.read(|state| {
+    world.read_state(|state| {
         state.cloudfront.distributions.values().find_map(|distribution| {
-            let config = distribution.at_the_edge(clock)?;
-            if distribution.domain != host && !super::config::aliases(config).contains(&host) {
+            let config = distribution.deployed_config(clock)?;
+            if distribution.domain != host && !super::config::parse_aliases(config).contains(&host) {
                 return None;
             }
-            let config = Node::parse(config).ok()?;
+            let config = XmlElement::parse_xml(config).ok()?;
             let text = |path: &str| config.text_at(path).unwrap_or_default().to_owned();
-            let mut behaviors: Vec<Behavior> =
-                config.items("CacheBehaviors").iter().map(|node| behavior(&state.cloudfront, node)).collect();
-            behaviors.push(behavior(&state.cloudfront, config.child("DefaultCacheBehavior")?));
-            Some(Deployed {
+            let mut behaviors: Vec<DeployedBehavior> = config
+                .items_at("CacheBehaviors")
+                .iter()
+                .map(|node| parse_behavior(&state.cloudfront, node))
+                .collect();
+            behaviors.push(parse_behavior(&state.cloudfront, config.find_child("DefaultCacheBehavior")?));
+            Some(DeployedDistribution {
                 id: distribution.id.clone(),
                 arn: distribution.arn(),
                 domain: distribution.domain.clone(),
-                aliases: config.items("Aliases").iter().map(|alias| alias.text.clone()).collect(),
-                enabled: config.flag_at("Enabled"),
+                aliases: config.items_at("Aliases").iter().map(|alias| alias.text.clone()).collect(),
+                enabled: config.is_true_at("Enabled"),
                 default_root_object: text("DefaultRootObject"),
-                origins: config.items("Origins").iter().map(|node| origin(&state.cloudfront, node)).collect(),
+                origins: config
+                    .items_at("Origins")
+                    .iter()
+                    .map(|node| parse_origin(&state.cloudfront, node))
+                    .collect(),
                 behaviors,
-                error_ttl: config.items("CustomErrorResponses").iter().filter_map(error_ttl).collect(),
+                error_ttl: config
+                    .items_at("CustomErrorResponses")
+                    .iter()
+                    .filter_map(parse_error_ttl)
+                    .collect(),
             })
         })
     })
 }
 
-fn error_ttl(response: &Node) -> Option<(u16, u64)> {
+fn parse_error_ttl(response: &XmlElement) -> Option<(u16, u64)> {
     let seconds = response.text_at("ErrorCachingMinTTL").and_then(|text| text.parse().ok()).unwrap_or(10);
     Some((response.text_at("ErrorCode")?.parse().ok()?, seconds))
 }
 
-fn origin(state: &State, node: &Node) -> Origin {
+fn parse_origin(state: &CloudFrontState, node: &XmlElement) -> DeployedOrigin {
     let text = |path: &str| node.text_at(path).unwrap_or_default().to_owned();
     let identity = node
         .text_at("S3OriginConfig/OriginAccessIdentity")
         .and_then(|path| state.identities.get(path.rsplit('/').next().unwrap_or_default()));
     let access = match (identity, node.text_at("OriginAccessControlId")) {
         (Some(identity), _) => {
-            Access::Identity { id: identity.id.clone(), canonical: identity.canonical.clone() }
+            DeployedOriginAccess::Identity { id: identity.id.clone(), canonical: identity.canonical.clone() }
         }
-        (None, Some(id)) if signs(state, id) => Access::Control { id: id.to_owned() },
-        _ => Access::Anonymous,
+        (None, Some(id)) if is_signing_control(state, id) => {
+            DeployedOriginAccess::Control { id: id.to_owned() }
+        }
+        _ => DeployedOriginAccess::Anonymous,
     };
-    Origin { id: text("Id"), domain: text("DomainName"), path: text("OriginPath"), access }
+    DeployedOrigin { id: text("Id"), domain: text("DomainName"), path: text("OriginPath"), access }
 }
 
-fn signs(state: &State, control: &str) -> bool {
-    let config = state.controls.get(control).and_then(|control| Node::parse(&control.config).ok());
+fn is_signing_control(state: &CloudFrontState, control: &str) -> bool {
+    let config = state.controls.get(control).and_then(|control| XmlElement::parse_xml(&control.config).ok());
     config.is_some_and(|config| config.text_at("SigningBehavior") != Some("never"))
 }
 
-fn behavior(state: &State, node: &Node) -> Behavior {
+fn parse_behavior(state: &CloudFrontState, node: &XmlElement) -> DeployedBehavior {
     let text = |path: &str| node.text_at(path).unwrap_or_default().to_owned();
-    let policy = node.text_at("CachePolicyId").and_then(|id| policies::find(state, id));
-    let policy = policy.and_then(|policy| Node::parse(&policy.config).ok());
+    let policy = node.text_at("CachePolicyId").and_then(|id| policies::find_cache_policy(state, id));
+    let policy = policy.and_then(|policy| XmlElement::parse_xml(&policy.config).ok());
     // Without a policy the behavior's own legacy fields count.
     let of = policy.as_ref().unwrap_or(node);
     let seconds = |field: &str, otherwise: u64| {
@@ -137,10 +150,10 @@ fn behavior(state: &State, node: &Node) -> Behavior {
                 .text_at("ParametersInCacheKeyAndForwardedToOrigin/QueryStringsConfig/QueryStringBehavior");
             behavior.is_some_and(|behavior| behavior != "none")
         }
-        None => node.flag_at("ForwardedValues/QueryString"),
+        None => node.is_true_at("ForwardedValues/QueryString"),
     };
     let functions: Vec<(String, String)> = node
-        .items("LambdaFunctionAssociations")
+        .items_at("LambdaFunctionAssociations")
         .iter()
         .filter_map(|one| {
             Some((one.text_at("EventType")?.to_owned(), one.text_at("LambdaFunctionARN")?.to_owned()))
@@ -148,11 +161,11 @@ fn behavior(state: &State, node: &Node) -> Behavior {
         .collect();
     let (viewer_request, other_functions): (Vec<_>, Vec<_>) =
         functions.into_iter().partition(|(event, _)| event == "viewer-request");
-    Behavior {
+    DeployedBehavior {
         path_pattern: node.text_at("PathPattern").map(ToOwned::to_owned),
         target_origin_id: text("TargetOriginId"),
         viewer_protocol_policy: text("ViewerProtocolPolicy"),
-        allowed_methods: node.items("AllowedMethods").iter().map(|method| method.text.clone()).collect(),
+        allowed_methods: node.items_at("AllowedMethods").iter().map(|method| method.text.clone()).collect(),
         min_ttl: seconds("MinTTL", 0),
         default_ttl: seconds("DefaultTTL", 86_400),
         max_ttl: seconds("MaxTTL", 31_536_000),

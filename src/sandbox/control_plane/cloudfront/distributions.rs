@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ACCOUNT, Ask, Distribution, Node, Outcome, Refusal, Said, associations, config, etag, iso, made_id,
-    store, tags, with_tags,
+    ACCOUNT_ID, CloudFrontCall, CloudFrontReply, CloudFrontResult, DistributionRecord, ServiceRefusal,
+    XmlElement, add_request_tags, associations, config, format_iso8601, random_etag, random_id, store, tags,
 };
 
 /// What a summary repeats of the configuration.
-const SUMMARIZED: [&str; 15] = [
+const SUMMARY_FIELDS: [&str; 15] = [
     "Aliases",
     "Origins",
     "OriginGroups",
@@ -28,54 +28,61 @@ const SUMMARIZED: [&str; 15] = [
     "Staging",
 ];
 
-fn kept(distribution: &Distribution) -> Node {
-    Node::parse(&distribution.config).unwrap_or_default()
+fn parse_stored_config(distribution: &DistributionRecord) -> XmlElement {
+    XmlElement::parse_xml(&distribution.config).unwrap_or_default()
 }
 
 /// The fields before the configuration.
-fn headed(name: &str, distribution: &Distribution, ask: &Ask<'_>) -> Node {
-    let status = if distribution.settled(ask.clock) { "Deployed" } else { "InProgress" };
-    Node::new(name)
-        .with(Node::leaf("Id", &distribution.id))
-        .with(Node::leaf("ARN", distribution.arn()))
-        .with(Node::leaf("Status", status))
-        .with(Node::leaf("LastModifiedTime", iso(distribution.modified)))
-        .with(Node::leaf("DomainName", &distribution.domain))
+fn render_distribution_head(
+    name: &str,
+    distribution: &DistributionRecord,
+    ask: &CloudFrontCall<'_>,
+) -> XmlElement {
+    let status = if distribution.is_deployed(ask.clock) { "Deployed" } else { "InProgress" };
+    XmlElement::new(name)
+        .with_child(XmlElement::leaf_element("Id", &distribution.id))
+        .with_child(XmlElement::leaf_element("ARN", distribution.arn()))
+        .with_child(XmlElement::leaf_element("Status", status))
+        .with_child(XmlElement::leaf_element("LastModifiedTime", format_iso8601(distribution.modified)))
+        .with_child(XmlElement::leaf_element("DomainName", &distribution.domain))
 }
 
-fn shown(distribution: &Distribution, ask: &Ask<'_>) -> Node {
-    let unsigned =
-        |name: &str| Node::new(name).with(Node::leaf("Enabled", "false")).with(Node::leaf("Quantity", "0"));
-    headed("Distribution", distribution, ask)
-        .with(Node::leaf("InProgressInvalidationBatches", "0"))
-        .with(unsigned("ActiveTrustedSigners"))
-        .with(unsigned("ActiveTrustedKeyGroups"))
-        .with(kept(distribution))
+fn render_distribution(distribution: &DistributionRecord, ask: &CloudFrontCall<'_>) -> XmlElement {
+    let unsigned = |name: &str| {
+        XmlElement::new(name)
+            .with_child(XmlElement::leaf_element("Enabled", "false"))
+            .with_child(XmlElement::leaf_element("Quantity", "0"))
+    };
+    render_distribution_head("Distribution", distribution, ask)
+        .with_child(XmlElement::leaf_element("InProgressInvalidationBatches", "0"))
+        .with_child(unsigned("ActiveTrustedSigners"))
+        .with_child(unsigned("ActiveTrustedKeyGroups"))
+        .with_child(parse_stored_config(distribution))
 }
 
-pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let document = ask.document()?;
+pub fn create_distribution(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    let document = ask.parse_document()?;
     let (mut config, tags) = if ask.operation == "CreateDistributionWithTags" {
-        let config = document.child("DistributionConfig").cloned().unwrap_or_default();
-        (config, tags::read(document.child("Tags")))
+        let config = document.find_child("DistributionConfig").cloned().unwrap_or_default();
+        (config, tags::parse_tags(document.find_child("Tags")))
     } else {
         (document, BTreeMap::new())
     };
-    let resource = format!("arn:aws:cloudfront::{ACCOUNT}:distribution/*");
-    let context = with_tags(ask.caller.context(), &tags);
-    ask.may(state, "CreateDistribution", &resource, &context)?;
+    let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/*");
+    let context = add_request_tags(ask.caller.request_context(), &tags);
+    ask.authorize(state, "CreateDistribution", &resource, &context)?;
     if !tags.is_empty() {
-        ask.may(state, "TagResource", &resource, &context)?;
+        ask.authorize(state, "TagResource", &resource, &context)?;
     }
-    tags::check(&tags)?;
+    tags::check_tags(&tags)?;
     let reference = config.text_at("CallerReference").unwrap_or_default().to_owned();
     let same = state
         .cloudfront
         .distributions
         .values()
-        .find(|other| kept(other).text_at("CallerReference") == Some(&reference));
+        .find(|other| parse_stored_config(other).text_at("CallerReference") == Some(&reference));
     if let Some(there) = same {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             409,
             "DistributionAlreadyExists",
             format!(
@@ -84,22 +91,22 @@ pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
             ),
         ));
     }
-    config::check(state, ask.clock, &config, "")?;
-    associations::check(state, ask, &config)?;
-    associations::link(state, ask, &config)?;
-    config::complete(&mut config);
-    let distribution = Distribution {
-        id: made_id("E", 13),
-        domain: format!("{}.cloudfront.net", made_id("d", 13).to_lowercase()),
+    config::check_config(state, ask.clock, &config, "")?;
+    associations::check_associations(state, ask, &config)?;
+    associations::ensure_replication(state, ask, &config)?;
+    config::fill_config_defaults(&mut config);
+    let distribution = DistributionRecord {
+        id: random_id("E", 13),
+        domain: format!("{}.cloudfront.net", random_id("d", 13).to_lowercase()),
         config: config.to_string(),
-        etag: etag(),
+        etag: random_etag(),
         created: ask.clock.now,
         modified: ask.clock.now,
         deployed_before: None,
         tags,
     };
-    let said = Said::made(
-        shown(&distribution, ask),
+    let said = CloudFrontReply::with_location(
+        render_distribution(&distribution, ask),
         &distribution.etag,
         &format!("distribution/{}", distribution.id),
     );
@@ -107,84 +114,92 @@ pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
     Ok(said)
 }
 
-fn named<'a>(state: &'a store::State, ask: &Ask<'_>) -> Result<&'a Distribution, Refusal> {
-    ask.may_on(state, "distribution", &ask.id)?;
-    state
+fn find_authorized_distribution<'a>(
+    state: &'a store::SandboxState,
+    ask: &CloudFrontCall<'_>,
+) -> Result<&'a DistributionRecord, ServiceRefusal> {
+    ask.authorize_on_resource(state, "distribution", &ask.id)?;
+    state.cloudfront.distributions.get(&ask.id).ok_or_else(|| {
+        ServiceRefusal::new(404, "NoSuchDistribution", "The specified distribution does not exist.")
+    })
+}
+
+pub fn get_distribution(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    let distribution = find_authorized_distribution(state, ask)?;
+    let node = if ask.config_alone {
+        parse_stored_config(distribution)
+    } else {
+        render_distribution(distribution, ask)
+    };
+    Ok(CloudFrontReply::with_etag(node, &distribution.etag))
+}
+
+pub fn list_distributions(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    ask.authorize_on_resource(state, "distribution", "*")?;
+    let clock = ask.clock;
+    let known = state
         .cloudfront
         .distributions
-        .get(&ask.id)
-        .ok_or_else(|| Refusal::new(404, "NoSuchDistribution", "The specified distribution does not exist."))
-}
-
-pub fn get(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    let distribution = named(state, ask)?;
-    let node = if ask.config_alone { kept(distribution) } else { shown(distribution, ask) };
-    Ok(Said::tagged(node, &distribution.etag))
-}
-
-pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, "distribution", "*")?;
-    let clock = ask.clock;
-    let known =
-        state.cloudfront.distributions.values().filter(|one| clock.past(one.created, clock.delays.listing));
+        .values()
+        .filter(|one| clock.has_passed(one.created, clock.delays.listing));
     let items = known
         .map(|distribution| {
-            let mut summary = headed("DistributionSummary", distribution, ask);
-            let fields = kept(distribution)
+            let mut summary = render_distribution_head("DistributionSummary", distribution, ask);
+            let fields = parse_stored_config(distribution)
                 .children
                 .into_iter()
-                .filter(|field| SUMMARIZED.contains(&field.name.as_str()));
+                .filter(|field| SUMMARY_FIELDS.contains(&field.name.as_str()));
             summary.children.extend(fields);
             (distribution.id.clone(), summary)
         })
         .collect();
-    Ok(Said::of(ask.page("DistributionList", items)))
+    Ok(CloudFrontReply::from_element(ask.render_list_page("DistributionList", items)))
 }
 
-pub fn update(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let old = named(state, ask)?.clone();
+pub fn update_distribution(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    let old = find_authorized_distribution(state, ask)?.clone();
     ask.check_if_match(&old.etag)?;
-    let mut config = ask.document()?;
-    if config.text_at("CallerReference") != kept(&old).text_at("CallerReference") {
-        return Err(Refusal::new(
+    let mut config = ask.parse_document()?;
+    if config.text_at("CallerReference") != parse_stored_config(&old).text_at("CallerReference") {
+        return Err(ServiceRefusal::new(
             400,
             "IllegalUpdate",
             "The update contains modifications that are not allowed.",
         ));
     }
-    config::check(state, ask.clock, &config, &old.id)?;
-    associations::check(state, ask, &config)?;
-    associations::link(state, ask, &config)?;
-    config::complete(&mut config);
-    let distribution = Distribution {
+    config::check_config(state, ask.clock, &config, &old.id)?;
+    associations::check_associations(state, ask, &config)?;
+    associations::ensure_replication(state, ask, &config)?;
+    config::fill_config_defaults(&mut config);
+    let distribution = DistributionRecord {
         config: config.to_string(),
-        etag: etag(),
+        etag: random_etag(),
         modified: ask.clock.now,
-        deployed_before: old.at_the_edge(ask.clock).map(ToOwned::to_owned),
+        deployed_before: old.deployed_config(ask.clock).map(ToOwned::to_owned),
         ..old
     };
-    let said = Said::tagged(shown(&distribution, ask), &distribution.etag);
+    let said = CloudFrontReply::with_etag(render_distribution(&distribution, ask), &distribution.etag);
     state.cloudfront.distributions.insert(distribution.id.clone(), distribution);
     Ok(said)
 }
 
 /// Somebody else chooses another price class: for the distribution named, or for all.
-pub fn drift(state: &mut store::State, ask: &Ask<'_>) {
+pub fn inject_distribution_drift(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) {
     let one = state.cloudfront.distributions.contains_key(&ask.id).then(|| ask.id.clone());
     for distribution in state.cloudfront.distributions.values_mut() {
         if one.as_ref().is_some_and(|id| *id != distribution.id) {
             continue;
         }
-        let mut config = kept(distribution);
+        let mut config = parse_stored_config(distribution);
         let other = if config.text_at("PriceClass") == Some("PriceClass_100") {
             "PriceClass_200"
         } else {
             "PriceClass_100"
         };
-        config.set(Node::leaf("PriceClass", other));
-        distribution.deployed_before = distribution.at_the_edge(ask.clock).map(ToOwned::to_owned);
+        config.set_child(XmlElement::leaf_element("PriceClass", other));
+        distribution.deployed_before = distribution.deployed_config(ask.clock).map(ToOwned::to_owned);
         distribution.config = config.to_string();
-        distribution.etag = etag();
+        distribution.etag = random_etag();
         distribution.modified = ask.clock.now;
     }
 }

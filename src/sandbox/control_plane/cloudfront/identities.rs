@@ -2,41 +2,47 @@
 //!
 //! The same reference with the same comment gives the identity that is there; with another comment it is refused.
 
-use super::{Ask, Node, OriginAccessIdentity, Outcome, Refusal, Said, etag, made_id, store};
+use super::{
+    CloudFrontCall, CloudFrontReply, CloudFrontResult, OriginAccessIdentityRecord, ServiceRefusal,
+    XmlElement, random_etag, random_id, store,
+};
 
-const KIND: &str = "origin-access-identity";
+const RESOURCE_TYPE: &str = "origin-access-identity";
 
-fn config(identity: &OriginAccessIdentity) -> Node {
-    Node::new("CloudFrontOriginAccessIdentityConfig")
-        .with(Node::leaf("CallerReference", &identity.reference))
-        .with(Node::leaf("Comment", &identity.comment))
+fn render_identity_config(identity: &OriginAccessIdentityRecord) -> XmlElement {
+    XmlElement::new("CloudFrontOriginAccessIdentityConfig")
+        .with_child(XmlElement::leaf_element("CallerReference", &identity.reference))
+        .with_child(XmlElement::leaf_element("Comment", &identity.comment))
 }
 
-fn shown(identity: &OriginAccessIdentity) -> Node {
-    Node::new("CloudFrontOriginAccessIdentity")
-        .with(Node::leaf("Id", &identity.id))
-        .with(Node::leaf("S3CanonicalUserId", &identity.canonical))
-        .with(config(identity))
+fn render_identity(identity: &OriginAccessIdentityRecord) -> XmlElement {
+    XmlElement::new("CloudFrontOriginAccessIdentity")
+        .with_child(XmlElement::leaf_element("Id", &identity.id))
+        .with_child(XmlElement::leaf_element("S3CanonicalUserId", &identity.canonical))
+        .with_child(render_identity_config(identity))
 }
 
-pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, "*")?;
-    let document = ask.document()?;
+pub fn create_origin_access_identity(
+    state: &mut store::SandboxState,
+    ask: &CloudFrontCall<'_>,
+) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
+    let document = ask.parse_document()?;
     let reference = document.text_at("CallerReference").unwrap_or_default().to_owned();
-    let comment = document.at("Comment").map(|node| node.text.clone()).unwrap_or_default();
+    let comment = document.find_path("Comment").map(|node| node.text.clone()).unwrap_or_default();
     if comment.chars().count() > 128 {
-        return Err(super::invalid("The parameter Comment is too long."));
+        return Err(super::invalid_argument("The parameter Comment is too long."));
     }
     if let Some(there) = state.cloudfront.identities.values().find(|identity| identity.reference == reference)
     {
         return if there.comment == comment {
-            Ok(Said::made(
-                shown(there),
+            Ok(CloudFrontReply::with_location(
+                render_identity(there),
                 &there.etag,
                 &format!("origin-access-identity/cloudfront/{}", there.id),
             ))
         } else {
-            Err(Refusal::new(
+            Err(ServiceRefusal::new(
                 409,
                 "CloudFrontOriginAccessIdentityAlreadyExists",
                 format!(
@@ -47,7 +53,7 @@ pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
         };
     }
     if state.cloudfront.identities.len() >= 100 {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             400,
             "TooManyCloudFrontOriginAccessIdentities",
             "Processing your request would cause you to exceed the maximum number of origin access identities allowed.",
@@ -55,16 +61,16 @@ pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
     }
     let canonical: String =
         (0..96).map(|_| char::from_digit(fastrand::u32(..16), 16).unwrap_or('0')).collect();
-    let identity = OriginAccessIdentity {
-        id: made_id("E", 13),
+    let identity = OriginAccessIdentityRecord {
+        id: random_id("E", 13),
         canonical,
         reference,
         comment,
-        etag: etag(),
+        etag: random_etag(),
         created: ask.clock.now,
     };
-    let said = Said::made(
-        shown(&identity),
+    let said = CloudFrontReply::with_location(
+        render_identity(&identity),
         &identity.etag,
         &format!("origin-access-identity/cloudfront/{}", identity.id),
     );
@@ -72,34 +78,37 @@ pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
     Ok(said)
 }
 
-pub fn get(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, &ask.id)?;
+pub fn get_origin_access_identity(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let identity = state.cloudfront.identities.get(&ask.id).ok_or_else(|| {
-        Refusal::new(
+        ServiceRefusal::new(
             404,
             "NoSuchCloudFrontOriginAccessIdentity",
             "The specified origin access identity does not exist.",
         )
     })?;
-    let node = if ask.config_alone { config(identity) } else { shown(identity) };
-    Ok(Said::tagged(node, &identity.etag))
+    let node = if ask.config_alone { render_identity_config(identity) } else { render_identity(identity) };
+    Ok(CloudFrontReply::with_etag(node, &identity.etag))
 }
 
-pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, "*")?;
+pub fn list_origin_access_identities(
+    state: &store::SandboxState,
+    ask: &CloudFrontCall<'_>,
+) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let known = state
         .cloudfront
         .identities
         .values()
-        .filter(|one| ask.clock.past(one.created, ask.clock.delays.listing));
+        .filter(|one| ask.clock.has_passed(one.created, ask.clock.delays.listing));
     let items = known
         .map(|identity| {
-            let summary = Node::new("CloudFrontOriginAccessIdentitySummary")
-                .with(Node::leaf("Id", &identity.id))
-                .with(Node::leaf("S3CanonicalUserId", &identity.canonical))
-                .with(Node::leaf("Comment", &identity.comment));
+            let summary = XmlElement::new("CloudFrontOriginAccessIdentitySummary")
+                .with_child(XmlElement::leaf_element("Id", &identity.id))
+                .with_child(XmlElement::leaf_element("S3CanonicalUserId", &identity.canonical))
+                .with_child(XmlElement::leaf_element("Comment", &identity.comment));
             (identity.id.clone(), summary)
         })
         .collect();
-    Ok(Said::of(ask.page("CloudFrontOriginAccessIdentityList", items)))
+    Ok(CloudFrontReply::from_element(ask.render_list_page("CloudFrontOriginAccessIdentityList", items)))
 }

@@ -22,28 +22,31 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ACCOUNT, Caller, Clock, Refusal, access::Context, access_denied, answered, caller_of, drifts, iam, iso,
-    lambda, made_id, namespace, request_id, with_tags, xml::Node, xml_answer,
+    ACCOUNT_ID, PropagationClock, ServiceRefusal, SignedCaller, access::RequestContext, access_denied,
+    add_request_tags, build_response, format_iso8601, iam, is_drift_requested, lambda, random_id,
+    random_uuid, signed_caller, xml::XmlElement, xml_namespace, xml_response,
 };
-use crate::sandbox::{World, store};
+use crate::sandbox::{Sandbox, store};
 
-pub use deployed::{Access, Behavior, Deployed, Origin, deployed};
+pub use deployed::{
+    DeployedBehavior, DeployedDistribution, DeployedOrigin, DeployedOriginAccess, find_deployed_distribution,
+};
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct State {
+pub struct CloudFrontState {
     /// Each by id.
-    pub distributions: BTreeMap<String, Distribution>,
-    pub identities: BTreeMap<String, OriginAccessIdentity>,
-    pub controls: BTreeMap<String, Kept>,
+    pub distributions: BTreeMap<String, DistributionRecord>,
+    pub identities: BTreeMap<String, OriginAccessIdentityRecord>,
+    pub controls: BTreeMap<String, NamedConfigRecord>,
     /// The account's own; the managed ones are always there.
-    pub policies: BTreeMap<String, Kept>,
+    pub policies: BTreeMap<String, NamedConfigRecord>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Distribution {
+pub struct DistributionRecord {
     pub id: String,
     pub domain: String,
     /// `<DistributionConfig>…`.
@@ -56,24 +59,24 @@ pub struct Distribution {
     pub tags: BTreeMap<String, String>,
 }
 
-impl Distribution {
+impl DistributionRecord {
     pub fn arn(&self) -> String {
-        format!("arn:aws:cloudfront::{ACCOUNT}:distribution/{}", self.id)
+        format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{}", self.id)
     }
 
-    pub fn settled(&self, clock: Clock) -> bool {
-        clock.past(self.modified, clock.delays.distribution)
+    pub fn is_deployed(&self, clock: PropagationClock) -> bool {
+        clock.has_passed(self.modified, clock.delays.distribution)
     }
 
     /// The configuration at the edges.
-    pub fn at_the_edge(&self, clock: Clock) -> Option<&str> {
-        if self.settled(clock) { Some(&self.config) } else { self.deployed_before.as_deref() }
+    pub fn deployed_config(&self, clock: PropagationClock) -> Option<&str> {
+        if self.is_deployed(clock) { Some(&self.config) } else { self.deployed_before.as_deref() }
     }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct OriginAccessIdentity {
+pub struct OriginAccessIdentityRecord {
     pub id: String,
     pub canonical: String,
     pub reference: String,
@@ -85,7 +88,7 @@ pub struct OriginAccessIdentity {
 /// An origin access control or a cache policy: its configuration as it came.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Kept {
+pub struct NamedConfigRecord {
     pub id: String,
     pub name: String,
     pub config: String,
@@ -94,26 +97,28 @@ pub struct Kept {
 }
 
 /// Whether S3 knows an origin access identity by now.
-pub fn identity_known(state: &State, clock: Clock, id: &str) -> bool {
-    state.identities.get(id).is_some_and(|identity| clock.past(identity.created, clock.delays.identity))
+pub fn is_known_identity(state: &CloudFrontState, clock: PropagationClock, id: &str) -> bool {
+    state.identities.get(id).is_some_and(|identity| clock.has_passed(identity.created, clock.delays.identity))
 }
 
 /// The same, by its canonical user id.
-pub fn canonical_user_known(state: &State, clock: Clock, canonical: &str) -> bool {
+pub fn is_known_canonical_user(state: &CloudFrontState, clock: PropagationClock, canonical: &str) -> bool {
     let mut all = state.identities.values();
-    all.any(|identity| identity.canonical == canonical && clock.past(identity.created, clock.delays.identity))
+    all.any(|identity| {
+        identity.canonical == canonical && clock.has_passed(identity.created, clock.delays.identity)
+    })
 }
 
 /// Whether a distribution goes by this name besides its own.
-pub fn has_alias(state: &State, host: &str) -> bool {
+pub fn has_alias(state: &CloudFrontState, host: &str) -> bool {
     state
         .distributions
         .values()
-        .any(|distribution| config::aliases(&distribution.config).iter().any(|alias| alias == host))
+        .any(|distribution| config::parse_aliases(&distribution.config).iter().any(|alias| alias == host))
 }
 
 /// The operation's name, of method and path.
-pub fn operation(method: &Method, uri: &Uri) -> &'static str {
+pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     let query = uri.query().unwrap_or_default();
     match (method.as_str(), parts.as_slice()) {
@@ -145,78 +150,90 @@ pub fn operation(method: &Method, uri: &Uri) -> &'static str {
 }
 
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
-    let result = caller_of(&request).and_then(|caller| {
-        let ask = Ask::new(world, &caller, &request)?;
-        if drifts(&request) {
-            world.write(|state| distributions::drift(state, &ask));
+pub async fn handle_cloudfront_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+    let result = signed_caller(&request).and_then(|caller| {
+        let ask = CloudFrontCall::new(world, &caller, &request)?;
+        if is_drift_requested(&request) {
+            world.write_state(|state| distributions::inject_distribution_drift(state, &ask));
         }
-        act(world, &ask)
+        dispatch(world, &ask)
     });
     match result {
-        Ok(said) => said.answer(),
-        Err(refusal) => refusal.answer("cloudfront"),
+        Ok(said) => said.into_response(),
+        Err(refusal) => refusal.to_response("cloudfront"),
     }
 }
 
-fn act(world: &World, ask: &Ask<'_>) -> Outcome {
+fn dispatch(world: &Sandbox, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     match ask.operation {
         "CreateDistribution" | "CreateDistributionWithTags" => {
-            world.write(|state| distributions::create(state, ask))
+            world.write_state(|state| distributions::create_distribution(state, ask))
         }
-        "GetDistribution" | "GetDistributionConfig" => world.read(|state| distributions::get(state, ask)),
-        "ListDistributions" => world.read(|state| distributions::list(state, ask)),
-        "UpdateDistribution" => world.write(|state| distributions::update(state, ask)),
-        "ListTagsForResource" => world.read(|state| tags::list(state, ask)),
-        "TagResource" => world.write(|state| tags::add(state, ask)),
-        "CreateCloudFrontOriginAccessIdentity" => world.write(|state| identities::create(state, ask)),
+        "GetDistribution" | "GetDistributionConfig" => {
+            world.read_state(|state| distributions::get_distribution(state, ask))
+        }
+        "ListDistributions" => world.read_state(|state| distributions::list_distributions(state, ask)),
+        "UpdateDistribution" => world.write_state(|state| distributions::update_distribution(state, ask)),
+        "ListTagsForResource" => world.read_state(|state| tags::list_tags_for_resource(state, ask)),
+        "TagResource" => world.write_state(|state| tags::tag_resource(state, ask)),
+        "CreateCloudFrontOriginAccessIdentity" => {
+            world.write_state(|state| identities::create_origin_access_identity(state, ask))
+        }
         "GetCloudFrontOriginAccessIdentity" | "GetCloudFrontOriginAccessIdentityConfig" => {
-            world.read(|state| identities::get(state, ask))
+            world.read_state(|state| identities::get_origin_access_identity(state, ask))
         }
-        "ListCloudFrontOriginAccessIdentities" => world.read(|state| identities::list(state, ask)),
-        "CreateOriginAccessControl" => world.write(|state| controls::create(state, ask)),
+        "ListCloudFrontOriginAccessIdentities" => {
+            world.read_state(|state| identities::list_origin_access_identities(state, ask))
+        }
+        "CreateOriginAccessControl" => {
+            world.write_state(|state| controls::create_origin_access_control(state, ask))
+        }
         "GetOriginAccessControl" | "GetOriginAccessControlConfig" => {
-            world.read(|state| controls::get(state, ask))
+            world.read_state(|state| controls::get_origin_access_control(state, ask))
         }
-        "ListOriginAccessControls" => world.read(|state| controls::list(state, ask)),
-        "CreateCachePolicy" => world.write(|state| policies::create(state, ask)),
-        "GetCachePolicy" | "GetCachePolicyConfig" => world.read(|state| policies::get(state, ask)),
-        "ListCachePolicies" => world.read(|state| policies::list(state, ask)),
-        "UpdateCachePolicy" => world.write(|state| policies::update(state, ask)),
-        _ => Err(Refusal::new(404, "UnknownOperationException", "not in the sandbox")),
+        "ListOriginAccessControls" => {
+            world.read_state(|state| controls::list_origin_access_controls(state, ask))
+        }
+        "CreateCachePolicy" => world.write_state(|state| policies::create_cache_policy(state, ask)),
+        "GetCachePolicy" | "GetCachePolicyConfig" => {
+            world.read_state(|state| policies::get_cache_policy(state, ask))
+        }
+        "ListCachePolicies" => world.read_state(|state| policies::list_cache_policies(state, ask)),
+        "UpdateCachePolicy" => world.write_state(|state| policies::update_cache_policy(state, ask)),
+        _ => Err(ServiceRefusal::new(404, "UnknownOperationException", "not in the sandbox")),
     }
 }
 
-type Outcome = Result<Said, Refusal>;
+type CloudFrontResult = Result<CloudFrontReply, ServiceRefusal>;
 
 /// An answer: a document with its ETag, or nothing.
-struct Said {
+struct CloudFrontReply {
     status: u16,
-    body: Option<Node>,
+    body: Option<XmlElement>,
     etag: Option<String>,
     location: Option<String>,
 }
 
-impl Said {
-    fn of(body: Node) -> Self {
+impl CloudFrontReply {
+    fn from_element(body: XmlElement) -> Self {
         Self { status: 200, body: Some(body), etag: None, location: None }
     }
 
-    fn tagged(body: Node, etag: &str) -> Self {
-        Self { etag: Some(etag.to_owned()), ..Self::of(body) }
+    fn with_etag(body: XmlElement, etag: &str) -> Self {
+        Self { etag: Some(etag.to_owned()), ..Self::from_element(body) }
     }
 
-    fn made(body: Node, etag: &str, place: &str) -> Self {
+    fn with_location(body: XmlElement, etag: &str, place: &str) -> Self {
         let location = format!("https://cloudfront.amazonaws.com/2020-05-31/{place}");
-        Self { status: 201, location: Some(location), ..Self::tagged(body, etag) }
+        Self { status: 201, location: Some(location), ..Self::with_etag(body, etag) }
     }
 
-    fn answer(self) -> Response<Bytes> {
+    fn into_response(self) -> Response<Bytes> {
         let mut response = match self.body {
-            None => answered(self.status, "text/xml", Bytes::new()),
+            None => build_response(self.status, "text/xml", Bytes::new()),
             Some(mut body) => {
-                body.attributes = format!("xmlns=\"{}\"", namespace("cloudfront"));
-                xml_answer(self.status, body.to_string())
+                body.attributes = format!("xmlns=\"{}\"", xml_namespace("cloudfront"));
+                xml_response(self.status, body.to_string())
             }
         };
         for (name, value) in [("etag", self.etag), ("location", self.location)] {
@@ -229,9 +246,9 @@ impl Said {
 }
 
 /// One request: who, when, what, on which thing.
-struct Ask<'a> {
-    clock: Clock,
-    caller: &'a Caller,
+struct CloudFrontCall<'a> {
+    clock: PropagationClock,
+    caller: &'a SignedCaller,
     operation: &'static str,
     /// The id in the path.
     id: String,
@@ -242,8 +259,12 @@ struct Ask<'a> {
     query: BTreeMap<String, String>,
 }
 
-impl<'a> Ask<'a> {
-    fn new(world: &World, caller: &'a Caller, request: &'a Request<Bytes>) -> Result<Self, Refusal> {
+impl<'a> CloudFrontCall<'a> {
+    fn new(
+        world: &Sandbox,
+        caller: &'a SignedCaller,
+        request: &'a Request<Bytes>,
+    ) -> Result<Self, ServiceRefusal> {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let mut parts: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
         let config_alone = parts.last() == Some(&"config");
@@ -253,52 +274,58 @@ impl<'a> Ask<'a> {
         let pairs =
             request.uri().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         Ok(Self {
-            clock: Clock::of(world),
+            clock: PropagationClock::from_sandbox(world),
             caller,
-            operation: operation(request.method(), request.uri()),
+            operation: operation_name(request.method(), request.uri()),
             id: decoded(parts.last().unwrap_or(&"")),
             config_alone,
-            body: std::str::from_utf8(request.body()).map_err(|_| malformed("the request is not UTF-8"))?,
+            body: std::str::from_utf8(request.body())
+                .map_err(|_| malformed_xml("the request is not UTF-8"))?,
             if_match: request.headers().get("if-match").and_then(|etag| etag.to_str().ok()),
             query: pairs.map(|(key, value)| (decoded(key), decoded(value))).collect(),
         })
     }
 
-    fn may(
+    fn authorize(
         &self,
-        state: &store::State,
+        state: &store::SandboxState,
         action: &str,
         resource: &str,
-        context: &Context,
-    ) -> Result<(), Refusal> {
+        context: &RequestContext,
+    ) -> Result<(), ServiceRefusal> {
         self.caller
-            .may(state, &format!("cloudfront:{action}"), resource, context)
+            .authorize(state, &format!("cloudfront:{action}"), resource, context)
             .map_err(|message| access_denied("cloudfront", message))
     }
 
     /// Holds him to his policies for this operation on a thing of this kind.
-    fn may_on(&self, state: &store::State, kind: &str, id: &str) -> Result<(), Refusal> {
-        let resource = format!("arn:aws:cloudfront::{ACCOUNT}:{kind}/{id}");
-        self.may(state, self.operation, &resource, &self.caller.context())
+    fn authorize_on_resource(
+        &self,
+        state: &store::SandboxState,
+        kind: &str,
+        id: &str,
+    ) -> Result<(), ServiceRefusal> {
+        let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:{kind}/{id}");
+        self.authorize(state, self.operation, &resource, &self.caller.request_context())
     }
 
     /// The document sent.
-    fn document(&self) -> Result<Node, Refusal> {
-        let mut root = Node::parse(self.body).map_err(malformed)?;
+    fn parse_document(&self) -> Result<XmlElement, ServiceRefusal> {
+        let mut root = XmlElement::parse_xml(self.body).map_err(malformed_xml)?;
         root.attributes.clear();
         Ok(root)
     }
 
     /// Whether the change is meant for what is there now.
-    fn check_if_match(&self, etag: &str) -> Result<(), Refusal> {
+    fn check_if_match(&self, etag: &str) -> Result<(), ServiceRefusal> {
         match self.if_match {
-            None | Some("") => Err(Refusal::new(
+            None | Some("") => Err(ServiceRefusal::new(
                 400,
                 "InvalidIfMatchVersion",
                 "The If-Match version is missing or not valid for the resource.",
             )),
             Some(given) if given == etag => Ok(()),
-            Some(_) => Err(Refusal::new(
+            Some(_) => Err(ServiceRefusal::new(
                 412,
                 "PreconditionFailed",
                 "The request failed because it didn't meet the preconditions in one or more request-header fields.",
@@ -307,31 +334,31 @@ impl<'a> Ask<'a> {
     }
 
     /// A page of at most MaxItems, as CloudFront's lists are: the list's own fields and its items.
-    fn page(&self, name: &str, items: Vec<(String, Node)>) -> Node {
+    fn render_list_page(&self, name: &str, items: Vec<(String, XmlElement)>) -> XmlElement {
         let most: usize = self.query.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
         let marker = self.query.get("Marker").cloned().unwrap_or_default();
         let rest: Vec<_> = items.into_iter().filter(|(id, _)| marker.is_empty() || *id > marker).collect();
         let more = rest.len() > most;
         let shown: Vec<_> = rest.into_iter().take(most).collect();
-        let mut list = Node::new(name).with(Node::leaf("Marker", marker));
+        let mut list = XmlElement::new(name).with_child(XmlElement::leaf_element("Marker", marker));
         if more && let Some((last, _)) = shown.last() {
-            list.children.push(Node::leaf("NextMarker", last.clone()));
+            list.children.push(XmlElement::leaf_element("NextMarker", last.clone()));
         }
-        list.children.push(Node::leaf("MaxItems", most.to_string()));
-        list.children.push(Node::leaf("IsTruncated", more.to_string()));
-        list.children.push(Node::leaf("Quantity", shown.len().to_string()));
-        let mut listed = Node::new("Items");
+        list.children.push(XmlElement::leaf_element("MaxItems", most.to_string()));
+        list.children.push(XmlElement::leaf_element("IsTruncated", more.to_string()));
+        list.children.push(XmlElement::leaf_element("Quantity", shown.len().to_string()));
+        let mut listed = XmlElement::new("Items");
         listed.children = shown.into_iter().map(|(_, node)| node).collect();
-        list.with(listed)
+        list.with_child(listed)
     }
 }
 
-fn etag() -> String {
-    made_id("E", 13)
+fn random_etag() -> String {
+    random_id("E", 13)
 }
 
-fn malformed(why: impl std::fmt::Display) -> Refusal {
-    Refusal::new(
+fn malformed_xml(why: impl std::fmt::Display) -> ServiceRefusal {
+    ServiceRefusal::new(
         400,
         "MalformedXML",
         format!(
@@ -340,6 +367,6 @@ fn malformed(why: impl std::fmt::Display) -> Refusal {
     )
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "InvalidArgument", message)
+fn invalid_argument(message: impl Into<String>) -> ServiceRefusal {
+    ServiceRefusal::new(400, "InvalidArgument", message)
 }

@@ -2,13 +2,16 @@
 //!
 //! A managed one can't be changed, and its minimum time to live may be more than it seems.
 
-use super::{Ask, Kept, Node, Outcome, Refusal, Said, State, etag, iso, request_id, store};
+use super::{
+    CloudFrontCall, CloudFrontReply, CloudFrontResult, CloudFrontState, NamedConfigRecord, ServiceRefusal,
+    XmlElement, format_iso8601, random_etag, random_uuid, store,
+};
 
-const KIND: &str = "cache-policy";
-const OWN_MOST: usize = 20;
+const RESOURCE_TYPE: &str = "cache-policy";
+const CUSTOM_POLICIES_MAX: usize = 20;
 
 /// Id, name, and the three times to live: minimum, default, maximum.
-const MANAGED: [(&str, &str, [u64; 3]); 3] = [
+const MANAGED_POLICIES: [(&str, &str, [u64; 3]); 3] = [
     ("658327ea-f89d-4fab-a63d-7e88639e58f6", "Managed-CachingOptimized", [1, 86_400, 31_536_000]),
     (
         "b2884449-e4de-46a7-ac36-70bc7f1ddd6d",
@@ -19,72 +22,73 @@ const MANAGED: [(&str, &str, [u64; 3]); 3] = [
 ];
 
 /// A policy by its id, own or managed.
-pub fn find(state: &State, id: &str) -> Option<Kept> {
+pub fn find_cache_policy(state: &CloudFrontState, id: &str) -> Option<NamedConfigRecord> {
     state.policies.get(id).cloned().or_else(|| {
-        let (id, name, ttl) = MANAGED.iter().find(|(managed, ..)| *managed == id)?;
-        Some(Kept {
+        let (id, name, ttl) = MANAGED_POLICIES.iter().find(|(managed, ..)| *managed == id)?;
+        Some(NamedConfigRecord {
             id: (*id).into(),
             name: (*name).into(),
-            config: managed_config(name, *ttl),
+            config: render_managed_config(name, *ttl),
             etag: "E23ZP02F085DFQ".into(),
-            ..Kept::default()
+            ..NamedConfigRecord::default()
         })
     })
 }
 
-fn managed_config(name: &str, [min, default, max]: [u64; 3]) -> String {
-    let none = |kind: &str, field: &str| Node::new(kind).with(Node::leaf(field, "none"));
-    Node::new("CachePolicyConfig")
-        .with(Node::leaf("Comment", ""))
-        .with(Node::leaf("Name", name))
-        .with(Node::leaf("DefaultTTL", default.to_string()))
-        .with(Node::leaf("MaxTTL", max.to_string()))
-        .with(Node::leaf("MinTTL", min.to_string()))
-        .with(
-            Node::new("ParametersInCacheKeyAndForwardedToOrigin")
-                .with(Node::leaf("EnableAcceptEncodingGzip", "false"))
-                .with(Node::leaf("EnableAcceptEncodingBrotli", "false"))
-                .with(none("HeadersConfig", "HeaderBehavior"))
-                .with(none("CookiesConfig", "CookieBehavior"))
-                .with(none("QueryStringsConfig", "QueryStringBehavior")),
+fn render_managed_config(name: &str, [min, default, max]: [u64; 3]) -> String {
+    let none =
+        |kind: &str, field: &str| XmlElement::new(kind).with_child(XmlElement::leaf_element(field, "none"));
+    XmlElement::new("CachePolicyConfig")
+        .with_child(XmlElement::leaf_element("Comment", ""))
+        .with_child(XmlElement::leaf_element("Name", name))
+        .with_child(XmlElement::leaf_element("DefaultTTL", default.to_string()))
+        .with_child(XmlElement::leaf_element("MaxTTL", max.to_string()))
+        .with_child(XmlElement::leaf_element("MinTTL", min.to_string()))
+        .with_child(
+            XmlElement::new("ParametersInCacheKeyAndForwardedToOrigin")
+                .with_child(XmlElement::leaf_element("EnableAcceptEncodingGzip", "false"))
+                .with_child(XmlElement::leaf_element("EnableAcceptEncodingBrotli", "false"))
+                .with_child(none("HeadersConfig", "HeaderBehavior"))
+                .with_child(none("CookiesConfig", "CookieBehavior"))
+                .with_child(none("QueryStringsConfig", "QueryStringBehavior")),
         )
         .to_string()
 }
 
-fn config(policy: &Kept) -> Node {
-    Node::parse(&policy.config).unwrap_or_default()
+fn parse_policy_config(policy: &NamedConfigRecord) -> XmlElement {
+    XmlElement::parse_xml(&policy.config).unwrap_or_default()
 }
 
-fn shown(policy: &Kept) -> Node {
-    Node::new("CachePolicy")
-        .with(Node::leaf("Id", &policy.id))
-        .with(Node::leaf("LastModifiedTime", iso(policy.modified)))
-        .with(config(policy))
+fn render_cache_policy(policy: &NamedConfigRecord) -> XmlElement {
+    XmlElement::new("CachePolicy")
+        .with_child(XmlElement::leaf_element("Id", &policy.id))
+        .with_child(XmlElement::leaf_element("LastModifiedTime", format_iso8601(policy.modified)))
+        .with_child(parse_policy_config(policy))
 }
 
 /// A configuration with what AWS fills in; refused where it can't be.
-fn checked(mut document: Node) -> Result<Node, Refusal> {
+fn check_and_fill_config(mut document: XmlElement) -> Result<XmlElement, ServiceRefusal> {
     super::config::check_quantities(&document)?;
     if document.text_at("Name").is_none() {
-        return Err(super::invalid("The parameter Name is required."));
+        return Err(super::invalid_argument("The parameter Name is required."));
     }
-    document.fill(Node::leaf("Comment", ""));
-    document.fill(Node::leaf("DefaultTTL", "86400"));
-    document.fill(Node::leaf("MaxTTL", "31536000"));
+    document.ensure_child(XmlElement::leaf_element("Comment", ""));
+    document.ensure_child(XmlElement::leaf_element("DefaultTTL", "86400"));
+    document.ensure_child(XmlElement::leaf_element("MaxTTL", "31536000"));
     let time = |field: &str| document.text_at(field).and_then(|text| text.parse::<u64>().ok());
     match (time("MinTTL"), time("DefaultTTL"), time("MaxTTL")) {
         (Some(min), Some(default), Some(max)) if min <= default && default <= max => Ok(document),
-        _ => Err(super::invalid(
+        _ => Err(super::invalid_argument(
             "The parameter MinTTL should be less than or equal to DefaultTTL, and DefaultTTL to MaxTTL.",
         )),
     }
 }
 
-fn name_taken(state: &State, name: &str, but: &str) -> Result<(), Refusal> {
+fn check_name_free(state: &CloudFrontState, name: &str, but: &str) -> Result<(), ServiceRefusal> {
     let taken = state.policies.values().any(|policy| policy.name == name && policy.id != but)
-        || MANAGED.iter().any(|(_, managed, _)| *managed == name);
+        || MANAGED_POLICIES.iter().any(|(_, managed, _)| *managed == name);
     if taken {
-        Err(Refusal::new(
+        Err(ServiceRefusal::new(
             409,
             "CachePolicyAlreadyExists",
             "A cache policy with this name already exists. You must provide a unique name. To modify an existing cache policy, use UpdateCachePolicy.",
@@ -94,41 +98,52 @@ fn name_taken(state: &State, name: &str, but: &str) -> Result<(), Refusal> {
     }
 }
 
-pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, "*")?;
-    let document = checked(ask.document()?)?;
+pub fn create_cache_policy(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
+    let document = check_and_fill_config(ask.parse_document()?)?;
     let name = document.text_at("Name").unwrap_or_default().to_owned();
-    name_taken(&state.cloudfront, &name, "")?;
-    if state.cloudfront.policies.len() >= OWN_MOST {
-        return Err(Refusal::new(
+    check_name_free(&state.cloudfront, &name, "")?;
+    if state.cloudfront.policies.len() >= CUSTOM_POLICIES_MAX {
+        return Err(ServiceRefusal::new(
             400,
             "TooManyCachePolicies",
             "You have reached the maximum number of cache policies for this AWS account.",
         ));
     }
-    let policy =
-        Kept { id: request_id(), name, config: document.to_string(), etag: etag(), modified: ask.clock.now };
-    let said = Said::made(shown(&policy), &policy.etag, &format!("cache-policy/{}", policy.id));
+    let policy = NamedConfigRecord {
+        id: random_uuid(),
+        name,
+        config: document.to_string(),
+        etag: random_etag(),
+        modified: ask.clock.now,
+    };
+    let said = CloudFrontReply::with_location(
+        render_cache_policy(&policy),
+        &policy.etag,
+        &format!("cache-policy/{}", policy.id),
+    );
     state.cloudfront.policies.insert(policy.id.clone(), policy);
     Ok(said)
 }
 
-pub fn get(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, &ask.id)?;
-    let policy = find(&state.cloudfront, &ask.id).ok_or_else(none)?;
-    let node = if ask.config_alone { config(&policy) } else { shown(&policy) };
-    Ok(Said::tagged(node, &policy.etag))
+pub fn get_cache_policy(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
+    let policy = find_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy)?;
+    let node = if ask.config_alone { parse_policy_config(&policy) } else { render_cache_policy(&policy) };
+    Ok(CloudFrontReply::with_etag(node, &policy.etag))
 }
 
-pub fn none() -> Refusal {
-    Refusal::new(404, "NoSuchCachePolicy", "The specified cache policy does not exist.")
+pub fn no_such_cache_policy() -> ServiceRefusal {
+    ServiceRefusal::new(404, "NoSuchCachePolicy", "The specified cache policy does not exist.")
 }
 
-pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, "*")?;
+pub fn list_cache_policies(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let kind = ask.query.get("Type").map(String::as_str);
-    let managed =
-        MANAGED.iter().filter_map(|(id, ..)| find(&state.cloudfront, id)).map(|policy| ("managed", policy));
+    let managed = MANAGED_POLICIES
+        .iter()
+        .filter_map(|(id, ..)| find_cache_policy(&state.cloudfront, id))
+        .map(|policy| ("managed", policy));
     let own = state.cloudfront.policies.values().cloned().map(|policy| ("custom", policy));
     let mut items: Vec<_> = managed
         .chain(own)
@@ -136,28 +151,36 @@ pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
         .map(|(of, policy)| {
             (
                 policy.id.clone(),
-                Node::new("CachePolicySummary").with(Node::leaf("Type", of)).with(shown(&policy)),
+                XmlElement::new("CachePolicySummary")
+                    .with_child(XmlElement::leaf_element("Type", of))
+                    .with_child(render_cache_policy(&policy)),
             )
         })
         .collect();
     items.sort_by(|one, other| one.0.cmp(&other.0));
-    let mut list = ask.page("CachePolicyList", items);
+    let mut list = ask.render_list_page("CachePolicyList", items);
     list.children.retain(|child| child.name != "Marker" && child.name != "IsTruncated");
-    Ok(Said::of(list))
+    Ok(CloudFrontReply::from_element(list))
 }
 
-pub fn update(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, KIND, &ask.id)?;
-    let old = find(&state.cloudfront, &ask.id).ok_or_else(none)?;
+pub fn update_cache_policy(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
+    let old = find_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy)?;
     if !state.cloudfront.policies.contains_key(&ask.id) {
-        return Err(Refusal::new(400, "IllegalUpdate", "You cannot update a managed cache policy."));
+        return Err(ServiceRefusal::new(400, "IllegalUpdate", "You cannot update a managed cache policy."));
     }
     ask.check_if_match(&old.etag)?;
-    let document = checked(ask.document()?)?;
+    let document = check_and_fill_config(ask.parse_document()?)?;
     let name = document.text_at("Name").unwrap_or_default().to_owned();
-    name_taken(&state.cloudfront, &name, &ask.id)?;
-    let policy = Kept { name, config: document.to_string(), etag: etag(), modified: ask.clock.now, ..old };
-    let said = Said::tagged(shown(&policy), &policy.etag);
+    check_name_free(&state.cloudfront, &name, &ask.id)?;
+    let policy = NamedConfigRecord {
+        name,
+        config: document.to_string(),
+        etag: random_etag(),
+        modified: ask.clock.now,
+        ..old
+    };
+    let said = CloudFrontReply::with_etag(render_cache_policy(&policy), &policy.etag);
     state.cloudfront.policies.insert(policy.id.clone(), policy);
     Ok(said)
 }

@@ -4,18 +4,21 @@
 
 use std::collections::BTreeMap;
 
-use super::{ACCOUNT, Ask, Distribution, Node, Outcome, Refusal, Said, store, with_tags};
+use super::{
+    ACCOUNT_ID, CloudFrontCall, CloudFrontReply, CloudFrontResult, DistributionRecord, ServiceRefusal,
+    XmlElement, add_request_tags, store,
+};
 
 /// The tags of a `<Tags>` element.
-pub fn read(tags: Option<&Node>) -> BTreeMap<String, String> {
-    let items = tags.and_then(|tags| tags.child("Items")).map_or(&[][..], |items| &items.children);
-    let text = |tag: &Node, name: &str| tag.text_at(name).unwrap_or_default().to_owned();
+pub fn parse_tags(tags: Option<&XmlElement>) -> BTreeMap<String, String> {
+    let items = tags.and_then(|tags| tags.find_child("Items")).map_or(&[][..], |items| &items.children);
+    let text = |tag: &XmlElement, name: &str| tag.text_at(name).unwrap_or_default().to_owned();
     items.iter().map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect()
 }
 
 /// # Errors
 /// AWS's refusal of a tag that it doesn't take.
-pub fn check(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
+pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceRefusal> {
     let fits = |text: &str, most: usize| {
         text.len() <= most && text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c))
     };
@@ -26,37 +29,42 @@ pub fn check(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
     if good {
         Ok(())
     } else {
-        Err(Refusal::new(400, "InvalidTagging", "The tagging specified is not valid."))
+        Err(ServiceRefusal::new(400, "InvalidTagging", "The tagging specified is not valid."))
     }
 }
 
-fn id_of<'a>(ask: &'a Ask<'_>) -> &'a str {
-    let prefix = format!("arn:aws:cloudfront::{ACCOUNT}:distribution/");
+fn tagged_distribution_id<'a>(ask: &'a CloudFrontCall<'_>) -> &'a str {
+    let prefix = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/");
     ask.query.get("Resource").and_then(|arn| arn.strip_prefix(&prefix)).unwrap_or_default()
 }
 
-fn none() -> Refusal {
-    Refusal::new(404, "NoSuchResource", "The specified resource does not exist.")
+fn no_such_resource() -> ServiceRefusal {
+    ServiceRefusal::new(404, "NoSuchResource", "The specified resource does not exist.")
 }
 
-pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may_on(state, "distribution", id_of(ask))?;
-    let distribution: &Distribution = state.cloudfront.distributions.get(id_of(ask)).ok_or_else(none)?;
-    let mut items = Node::new("Items");
+pub fn list_tags_for_resource(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    ask.authorize_on_resource(state, "distribution", tagged_distribution_id(ask))?;
+    let distribution: &DistributionRecord =
+        state.cloudfront.distributions.get(tagged_distribution_id(ask)).ok_or_else(no_such_resource)?;
+    let mut items = XmlElement::new("Items");
     items.children = distribution
         .tags
         .iter()
-        .map(|(key, value)| Node::new("Tag").with(Node::leaf("Key", key)).with(Node::leaf("Value", value)))
+        .map(|(key, value)| {
+            XmlElement::new("Tag")
+                .with_child(XmlElement::leaf_element("Key", key))
+                .with_child(XmlElement::leaf_element("Value", value))
+        })
         .collect();
-    Ok(Said::of(Node::new("Tags").with(items)))
+    Ok(CloudFrontReply::from_element(XmlElement::new("Tags").with_child(items)))
 }
 
-pub fn add(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let id = id_of(ask).to_owned();
-    let tags = read(Some(&ask.document()?));
-    let resource = format!("arn:aws:cloudfront::{ACCOUNT}:distribution/{id}");
-    ask.may(state, "TagResource", &resource, &with_tags(ask.caller.context(), &tags))?;
-    check(&tags)?;
-    state.cloudfront.distributions.get_mut(&id).ok_or_else(none)?.tags.extend(tags);
-    Ok(Said { status: 204, body: None, etag: None, location: None })
+pub fn tag_resource(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+    let id = tagged_distribution_id(ask).to_owned();
+    let tags = parse_tags(Some(&ask.parse_document()?));
+    let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{id}");
+    ask.authorize(state, "TagResource", &resource, &add_request_tags(ask.caller.request_context(), &tags))?;
+    check_tags(&tags)?;
+    state.cloudfront.distributions.get_mut(&id).ok_or_else(no_such_resource)?.tags.extend(tags);
+    Ok(CloudFrontReply { status: 204, body: None, etag: None, location: None })
 }

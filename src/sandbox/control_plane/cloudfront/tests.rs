@@ -17,30 +17,34 @@ use aws_sdk_cloudfront::{
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::json;
 
-use crate::sandbox::{Options, World};
+use crate::sandbox::{Sandbox, SandboxOptions};
 
-const DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+const CACHING_DISABLED_POLICY_ID: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 
-fn open() -> (tempfile::TempDir, World, Client) {
+fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
     let dir = tempfile::tempdir().unwrap();
-    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+    let world = Sandbox::open_without_seed(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        ..SandboxOptions::default()
+    })
+    .unwrap();
     let client = Client::new(&world.sdk_config());
     (dir, world, client)
 }
 
-fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
+fn error_code_and_message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
     (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
 }
 
-fn code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
-    said(error).0
+fn error_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    error_code_and_message(error).0
 }
 
-async fn sleep(seconds: u64) {
+async fn sleep_seconds(seconds: u64) {
     tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
 
-fn origin(identity: &str) -> Origin {
+fn build_origin(identity: &str) -> Origin {
     Origin::builder()
         .id("bucket")
         .domain_name("b.s3.us-east-1.amazonaws.com")
@@ -49,7 +53,7 @@ fn origin(identity: &str) -> Origin {
         .unwrap()
 }
 
-fn behavior(function: Option<&str>) -> DefaultCacheBehavior {
+fn build_behavior(function: Option<&str>) -> DefaultCacheBehavior {
     let association = function.map(|arn| {
         let one = LambdaFunctionAssociation::builder()
             .lambda_function_arn(arn)
@@ -59,13 +63,17 @@ fn behavior(function: Option<&str>) -> DefaultCacheBehavior {
     DefaultCacheBehavior::builder()
         .target_origin_id("bucket")
         .viewer_protocol_policy(ViewerProtocolPolicy::HttpsOnly)
-        .cache_policy_id(DISABLED)
+        .cache_policy_id(CACHING_DISABLED_POLICY_ID)
         .set_lambda_function_associations(association)
         .build()
         .unwrap()
 }
 
-fn config(reference: &str, origin: Origin, behavior: DefaultCacheBehavior) -> DistributionConfig {
+fn build_distribution_config(
+    reference: &str,
+    origin: Origin,
+    behavior: DefaultCacheBehavior,
+) -> DistributionConfig {
     DistributionConfig::builder()
         .caller_reference(reference)
         .origins(Origins::builder().quantity(1).items(origin).build().unwrap())
@@ -76,13 +84,13 @@ fn config(reference: &str, origin: Origin, behavior: DefaultCacheBehavior) -> Di
         .unwrap()
 }
 
-fn plain(reference: &str) -> DistributionConfig {
-    config(reference, origin(""), behavior(None))
+fn build_plain_config(reference: &str) -> DistributionConfig {
+    build_distribution_config(reference, build_origin(""), build_behavior(None))
 }
 
 /// A function's version, not yet waited for, whose role trusts these services.
-async fn version(
-    world: &World,
+async fn publish_function_version(
+    world: &Sandbox,
     services: &[&str],
     shape: impl Fn(
         aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder,
@@ -92,7 +100,7 @@ async fn version(
         "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
     iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
-    sleep(5).await;
+    sleep_seconds(5).await;
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     archive.start_file("index.mjs", zip::write::SimpleFileOptions::default()).unwrap();
     archive.write_all(b"export const handler = async (event) => event.Records[0].cf.request;").unwrap();
@@ -106,6 +114,6 @@ async fn version(
         .runtime(aws_sdk_lambda::types::Runtime::from("nodejs24.x"))
         .code(aws_sdk_lambda::types::FunctionCode::builder().zip_file(bytes.into()).build());
     shape(creation).send().await.unwrap();
-    sleep(5).await;
+    sleep_seconds(5).await;
     lambda.publish_version().function_name("f").send().await.unwrap().function_arn.unwrap()
 }

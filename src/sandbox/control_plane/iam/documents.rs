@@ -4,23 +4,23 @@
 
 use serde_json::{Value, json};
 
-use crate::sandbox::control_plane::{Clock, Refusal, access, principal_known};
-use crate::sandbox::store::State;
+use crate::sandbox::control_plane::{PropagationClock, ServiceRefusal, access, is_known_principal};
+use crate::sandbox::store::SandboxState;
 
-fn malformed(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "MalformedPolicyDocument", message)
+fn malformed_policy(message: impl Into<String>) -> ServiceRefusal {
+    ServiceRefusal::new(400, "MalformedPolicyDocument", message)
 }
 
 /// # Errors
 /// AWS's refusal of what is no identity policy.
-pub fn check_identity_policy(document: &str) -> Result<(), Refusal> {
-    let value = parsed(document)?;
-    for statement in access::statements(&value) {
+pub fn check_identity_policy(document: &str) -> Result<(), ServiceRefusal> {
+    let value = parse_policy_document(document)?;
+    for statement in access::policy_statements(&value) {
         if statement.get("Principal").is_some() || statement.get("NotPrincipal").is_some() {
-            return Err(malformed("Policy document should not specify a principal."));
+            return Err(malformed_policy("Policy document should not specify a principal."));
         }
         if statement.get("Resource").is_none() && statement.get("NotResource").is_none() {
-            return Err(malformed("Policy statement must contain resources."));
+            return Err(malformed_policy("Policy statement must contain resources."));
         }
     }
     Ok(())
@@ -28,26 +28,30 @@ pub fn check_identity_policy(document: &str) -> Result<(), Refusal> {
 
 /// # Errors
 /// AWS's refusal of what is no trust.
-pub fn check_trust(state: &State, clock: Clock, document: &str) -> Result<(), Refusal> {
-    let value = parsed(document)?;
-    for statement in access::statements(&value) {
+pub fn check_trust_policy(
+    state: &SandboxState,
+    clock: PropagationClock,
+    document: &str,
+) -> Result<(), ServiceRefusal> {
+    let value = parse_policy_document(document)?;
+    for statement in access::policy_statements(&value) {
         if statement.get("Resource").is_some() || statement.get("NotResource").is_some() {
-            return Err(malformed("Has prohibited field Resource"));
+            return Err(malformed_policy("Has prohibited field Resource"));
         }
         if statement.get("Principal").is_none() {
-            return Err(malformed("Missing required field Principal"));
+            return Err(malformed_policy("Missing required field Principal"));
         }
         let actions = match &statement["Action"] {
             Value::Array(many) => many.clone(),
             one => vec![one.clone()],
         };
         if !actions.iter().all(|action| action.as_str().is_some_and(|action| action.starts_with("sts:"))) {
-            return Err(malformed("AssumeRole policy may only specify STS AssumeRole actions."));
+            return Err(malformed_policy("AssumeRole policy may only specify STS AssumeRole actions."));
         }
     }
-    for (kind, name) in access::principals(&value) {
-        if !principal_known(state, clock, &kind, &name) {
-            return Err(malformed(format!(
+    for (kind, name) in access::list_principals(&value) {
+        if !is_known_principal(state, clock, &kind, &name) {
+            return Err(malformed_policy(format!(
                 "Invalid principal in policy: \"{}\":\"{name}\"",
                 kind.to_uppercase()
             )));
@@ -57,7 +61,7 @@ pub fn check_trust(state: &State, clock: Clock, document: &str) -> Result<(), Re
 }
 
 /// A trust speaks of its own role, without saying so.
-pub fn on_everything(trust: &mut Value) {
+pub fn add_wildcard_resource(trust: &mut Value) {
     match &mut trust["Statement"] {
         Value::Array(many) => many.iter_mut().for_each(|statement| statement["Resource"] = json!("*")),
         Value::Object(one) => {
@@ -67,24 +71,24 @@ pub fn on_everything(trust: &mut Value) {
     }
 }
 
-fn parsed(document: &str) -> Result<Value, Refusal> {
+fn parse_policy_document(document: &str) -> Result<Value, ServiceRefusal> {
     let value: Value =
-        serde_json::from_str(document).map_err(|_| malformed("This policy contains invalid Json"))?;
+        serde_json::from_str(document).map_err(|_| malformed_policy("This policy contains invalid Json"))?;
     if let Some(version) = value.get("Version")
         && version != "2012-10-17"
         && version != "2008-10-17"
     {
-        return Err(malformed("The policy must contain a valid version string"));
+        return Err(malformed_policy("The policy must contain a valid version string"));
     }
     let mut statements = 0;
-    for statement in access::statements(&value) {
+    for statement in access::policy_statements(&value) {
         statements += 1;
         if statement["Effect"] != "Allow" && statement["Effect"] != "Deny" {
-            return Err(malformed("Missing required field Effect"));
+            return Err(malformed_policy("Missing required field Effect"));
         }
         if statement.get("Action").is_none() && statement.get("NotAction").is_none() {
-            return Err(malformed("Policy statement must contain actions."));
+            return Err(malformed_policy("Policy statement must contain actions."));
         }
     }
-    if statements == 0 { Err(malformed("Syntax errors in policy.")) } else { Ok(value) }
+    if statements == 0 { Err(malformed_policy("Syntax errors in policy.")) } else { Ok(value) }
 }

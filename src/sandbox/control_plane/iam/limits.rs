@@ -5,15 +5,15 @@
 use serde_json::Value;
 
 use crate::sandbox::control_plane::{
-    Identity,
-    access::{self, Context, Decision},
+    IamIdentity,
+    access::{self, PolicyDecision, RequestContext},
 };
 use crate::sandbox::store;
 
 /// What all of an identity's policies say together, and whether the two limits allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Weighed {
-    pub decision: Decision,
+pub struct PolicyEvaluation {
+    pub decision: PolicyDecision,
     pub organization: bool,
     pub boundary: bool,
     /// Which kind of policy denies, where one does explicitly.
@@ -21,20 +21,20 @@ pub struct Weighed {
 }
 
 /// Weighs `documents`, the identity's own policies, within the limits.
-pub fn weigh(
-    state: &store::State,
-    identity: &Identity,
+pub fn evaluate_with_limits(
+    state: &store::SandboxState,
+    identity: &IamIdentity,
     documents: &[Value],
     (action, resource): (&str, &str),
-    context: &Context,
-) -> Weighed {
-    let ask = |documents: &[Value]| access::identity_allows(documents, action, resource, context);
+    context: &RequestContext,
+) -> PolicyEvaluation {
+    let ask = |documents: &[Value]| access::evaluate_identity_policies(documents, action, resource, context);
     let own = ask(documents);
-    let limit = |policies: &[Value]| if policies.is_empty() { Decision::Allow } else { ask(policies) };
+    let limit = |policies: &[Value]| if policies.is_empty() { PolicyDecision::Allow } else { ask(policies) };
     let organization = limit(&state.iam.organization);
     let boundary = match identity {
-        Identity::User(_) => limit(state.iam.user.boundary.as_slice()),
-        Identity::Role(_) => Decision::Allow,
+        IamIdentity::User(_) => limit(state.iam.user.boundary.as_slice()),
+        IamIdentity::Role(_) => PolicyDecision::Allow,
     };
     let all = [
         (organization, "a service control policy"),
@@ -43,13 +43,13 @@ pub fn weigh(
     ];
     let denied_by = all
         .iter()
-        .find(|(decision, _)| *decision == Decision::ExplicitDeny)
-        .or_else(|| all.iter().find(|(decision, _)| *decision == Decision::ImplicitDeny))
+        .find(|(decision, _)| *decision == PolicyDecision::ExplicitDeny)
+        .or_else(|| all.iter().find(|(decision, _)| *decision == PolicyDecision::ImplicitDeny))
         .map_or("", |(_, kind)| kind);
-    Weighed {
+    PolicyEvaluation {
         decision: own.min(organization).min(boundary),
-        organization: organization == Decision::Allow,
-        boundary: boundary == Decision::Allow,
+        organization: organization == PolicyDecision::Allow,
+        boundary: boundary == PolicyDecision::Allow,
         denied_by,
     }
 }

@@ -17,30 +17,31 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT, Caller, Clock, Identity, Refusal,
-    access::{self, Context, Decision, Principal},
-    access_denied, caller_of, drifts, iso, made_id,
-    query::{self, Form, element},
+    ACCOUNT_ID, IamIdentity, PropagationClock, ServiceRefusal, SignedCaller,
+    access::{self, PolicyDecision, Principal, RequestContext},
+    access_denied, format_iso8601, is_drift_requested,
+    query::{self, QueryForm, render_element},
+    random_id, signed_caller,
 };
-use crate::sandbox::{World, store};
+use crate::sandbox::{Sandbox, store};
 
-pub use limits::{Weighed, weigh};
-pub use roles::{Role, service_linked};
+pub use limits::{PolicyEvaluation, evaluate_with_limits};
+pub use roles::{RoleRecord, build_service_linked_role};
 
 /// The key pair of AWS's own examples.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 pub const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 /// How long a role's temporary credentials last.
-const SESSION: Duration = Duration::from_hours(1);
+const ROLE_SESSION_DURATION: Duration = Duration::from_hours(1);
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct State {
-    pub user: User,
-    pub roles: BTreeMap<String, Role>,
+pub struct IamState {
+    pub user: IamUser,
+    pub roles: BTreeMap<String, RoleRecord>,
     /// Roles' temporary keys, by access key.
-    pub sessions: BTreeMap<String, Key>,
+    pub sessions: BTreeMap<String, AccessKeyRecord>,
     pub account_alias: Option<String>,
     /// The organization's service control policies; empty where there is no organization.
     pub organization: Vec<Value>,
@@ -49,7 +50,7 @@ pub struct State {
 /// The one user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
-pub struct User {
+pub struct IamUser {
     pub name: String,
     pub id: String,
     /// His inline policy: an administrator's, until a test restricts him.
@@ -57,19 +58,19 @@ pub struct User {
     /// His permissions boundary.
     pub boundary: Option<Value>,
     /// His device for codes.
-    pub device: Option<Device>,
+    pub device: Option<MfaDeviceRecord>,
 }
 
 /// A device that shows codes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Device {
+pub struct MfaDeviceRecord {
     /// `arn:aws:iam::999999999999:mfa/jo`.
     pub serial: String,
     /// The codes that it shows next; each is good once.
     pub codes: Vec<String>,
 }
 
-impl Default for User {
+impl Default for IamUser {
     fn default() -> Self {
         Self {
             name: "sandbox".into(),
@@ -83,7 +84,7 @@ impl Default for User {
 
 /// A key pair, for the check of signatures; S3's own layer asks for it too.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Key {
+pub struct AccessKeyRecord {
     pub secret: String,
     pub token: Option<String>,
     /// The role whose session it is; none for the user's own.
@@ -91,7 +92,7 @@ pub struct Key {
     pub expires: Option<Duration>,
 }
 
-impl std::fmt::Debug for Key {
+impl std::fmt::Debug for AccessKeyRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Key")
             .field("role", &self.role)
@@ -101,48 +102,48 @@ impl std::fmt::Debug for Key {
 }
 
 /// The key pair of an access key.
-pub fn key(state: &State, access_key: &str) -> Option<Key> {
+pub fn find_access_key(state: &IamState, access_key: &str) -> Option<AccessKeyRecord> {
     if access_key == ACCESS_KEY {
-        return Some(Key { secret: SECRET_KEY.into(), token: None, role: None, expires: None });
+        return Some(AccessKeyRecord { secret: SECRET_KEY.into(), token: None, role: None, expires: None });
     }
     state.sessions.get(access_key).cloned()
 }
 
 /// Whose key it is.
-pub fn caller(state: &State, key: &Key) -> Caller {
+pub fn identify_caller(state: &IamState, key: &AccessKeyRecord) -> SignedCaller {
     match &key.role {
-        None => Caller {
+        None => SignedCaller {
             arn: user_arn(state),
             id: state.user.id.clone(),
-            identity: Identity::User(state.user.name.clone()),
+            identity: IamIdentity::User(state.user.name.clone()),
         },
-        Some(name) => Caller {
-            arn: format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{name}"),
+        Some(name) => SignedCaller {
+            arn: format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{name}/{name}"),
             id: format!("{}:{name}", state.roles.get(name).map(|role| role.id.as_str()).unwrap_or_default()),
-            identity: Identity::Role(name.clone()),
+            identity: IamIdentity::Role(name.clone()),
         },
     }
 }
 
-pub fn user_arn(state: &State) -> String {
-    format!("arn:aws:iam::{ACCOUNT}:user/{}", state.user.name)
+pub fn user_arn(state: &IamState) -> String {
+    format!("arn:aws:iam::{ACCOUNT_ID}:user/{}", state.user.name)
 }
 
 /// The ARN of a role without a path.
 pub fn role_arn(name: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+    format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}")
 }
 
 /// A role by its ARN, path or none.
-pub fn role<'a>(state: &'a State, arn: &str) -> Option<&'a Role> {
+pub fn find_role<'a>(state: &'a IamState, arn: &str) -> Option<&'a RoleRecord> {
     state.roles.get(arn.rsplit('/').next()?).filter(|role| role.arn == arn)
 }
 
 /// The policies that speak for an identity.
-pub fn policies_of(state: &store::State, identity: &Identity) -> Vec<Value> {
+pub fn list_identity_policies(state: &store::SandboxState, identity: &IamIdentity) -> Vec<Value> {
     match identity {
-        Identity::User(_) => vec![state.iam.user.policy.clone()],
-        Identity::Role(name) => state
+        IamIdentity::User(_) => vec![state.iam.user.policy.clone()],
+        IamIdentity::Role(name) => state
             .iam
             .roles
             .get(name)
@@ -154,53 +155,59 @@ pub fn policies_of(state: &store::State, identity: &Identity) -> Vec<Value> {
 }
 
 /// Whether a role can be assumed by a service (`lambda.amazonaws.com`) now: it is known, and so is its trust.
-pub fn assumable(state: &State, clock: Clock, arn: &str, service: &str) -> bool {
-    assumable_for(state, clock, arn, service, &Context::default())
+pub fn can_service_assume_role(state: &IamState, clock: PropagationClock, arn: &str, service: &str) -> bool {
+    can_service_assume_role_in_context(state, clock, arn, service, &RequestContext::default())
 }
 
 /// The same for a service that says on whose behalf it comes.
-pub fn assumable_for(state: &State, clock: Clock, arn: &str, service: &str, context: &Context) -> bool {
-    assumable_by(state, clock, arn, &Principal::service(service), context)
+pub fn can_service_assume_role_in_context(
+    state: &IamState,
+    clock: PropagationClock,
+    arn: &str,
+    service: &str,
+    context: &RequestContext,
+) -> bool {
+    can_assume_role(state, clock, arn, &Principal::for_service(service), context)
 }
 
 /// The same for anybody whom its trust may name.
-pub fn assumable_by(
-    state: &State,
-    clock: Clock,
+pub fn can_assume_role(
+    state: &IamState,
+    clock: PropagationClock,
     arn: &str,
     principal: &Principal,
-    context: &Context,
+    context: &RequestContext,
 ) -> bool {
-    let Some(mut trust) = role(state, arn)
-        .and_then(|role| role.trust_seen(clock))
+    let Some(mut trust) = find_role(state, arn)
+        .and_then(|role| role.visible_trust(clock))
         .and_then(|trust| serde_json::from_str::<Value>(trust).ok())
     else {
         return false;
     };
-    documents::on_everything(&mut trust);
-    access::allows(&trust, Some(principal), "sts:AssumeRole", "*", context) == Decision::Allow
+    documents::add_wildcard_resource(&mut trust);
+    access::evaluate_policy(&trust, Some(principal), "sts:AssumeRole", "*", context) == PolicyDecision::Allow
 }
 
 /// Whether an ARN of a principal is one that resource policies may name now.
-pub fn principal_known(state: &State, clock: Clock, arn: &str) -> bool {
-    arn == format!("arn:aws:iam::{ACCOUNT}:root")
+pub fn is_known_principal_arn(state: &IamState, clock: PropagationClock, arn: &str) -> bool {
+    arn == format!("arn:aws:iam::{ACCOUNT_ID}:root")
         || arn == user_arn(state)
-        || role(state, arn).is_some_and(|role| clock.past(role.created, clock.delays.role))
+        || find_role(state, arn).is_some_and(|role| clock.has_passed(role.created, clock.delays.role))
         // Unique ids and other accounts are taken on trust, but for what has the form of a deleted one.
-        || (arn.starts_with("arn:aws:iam::") && !arn.starts_with(&format!("arn:aws:iam::{ACCOUNT}:")) && !arn.contains("::cloudfront:"))
+        || (arn.starts_with("arn:aws:iam::") && !arn.starts_with(&format!("arn:aws:iam::{ACCOUNT_ID}:")) && !arn.contains("::cloudfront:"))
 }
 
-impl World {
+impl Sandbox {
     /// Temporary credentials of a role, as its Lambda function has them: access key, secret, token.
     ///
     /// None where there is no such role, or a new one isn't known yet.
-    pub fn role_credentials(&self, role_arn: &str) -> Option<(String, String, String)> {
-        let clock = Clock::of(self);
-        let known = self.read(|state| {
-            let role = role(&state.iam, role_arn)?;
+    pub fn issue_role_credentials(&self, role_arn: &str) -> Option<(String, String, String)> {
+        let clock = PropagationClock::from_sandbox(self);
+        let known = self.read_state(|state| {
+            let role = find_role(&state.iam, role_arn)?;
             let held = state.iam.sessions.iter().find(|(_, key)| {
                 key.role.as_deref() == Some(&role.name)
-                    && key.expires.is_some_and(|expires| clock.now + SESSION / 12 < expires)
+                    && key.expires.is_some_and(|expires| clock.now + ROLE_SESSION_DURATION / 12 < expires)
             });
             Some((
                 role.name.clone(),
@@ -213,14 +220,14 @@ impl World {
         if held.is_some() {
             return held;
         }
-        let (access, secret, token) = (made_id("ASIA", 16), made_id("", 40), made_id("IQoJ", 200));
-        let key = Key {
+        let (access, secret, token) = (random_id("ASIA", 16), random_id("", 40), random_id("IQoJ", 200));
+        let key = AccessKeyRecord {
             secret: secret.clone(),
             token: Some(token.clone()),
             role: Some(name.clone()),
-            expires: Some(clock.now + SESSION),
+            expires: Some(clock.now + ROLE_SESSION_DURATION),
         };
-        self.write(|state| {
+        self.write_state(|state| {
             state.iam.sessions.retain(|_, old| old.expires.is_some_and(|expires| clock.now < expires));
             state.iam.sessions.insert(access.clone(), key);
         });
@@ -229,98 +236,110 @@ impl World {
 }
 
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
-    let form = Form::read(&request);
-    let result = caller_of(&request).and_then(|caller| {
-        let ask = Ask { clock: Clock::of(world), caller: &caller, form: &form };
-        if drifts(&request) {
-            world.write(|state| roles::drift(state, &ask));
+pub async fn handle_iam_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+    let form = QueryForm::from_request(&request);
+    let result = signed_caller(&request).and_then(|caller| {
+        let ask = IamCall { clock: PropagationClock::from_sandbox(world), caller: &caller, form: &form };
+        if is_drift_requested(&request) {
+            world.write_state(|state| roles::inject_trust_drift(state, &ask));
         }
-        act(world, &ask)
+        dispatch(world, &ask)
     });
     match result {
-        Ok(inner) => query::answer("iam", form.action(), inner.as_deref()),
-        Err(refusal) => refusal.answer("iam"),
+        Ok(inner) => query::query_response("iam", form.action_name(), inner.as_deref()),
+        Err(refusal) => refusal.to_response("iam"),
     }
 }
 
 /// One request: who, when, what.
-struct Ask<'a> {
-    clock: Clock,
-    caller: &'a Caller,
-    form: &'a Form,
+struct IamCall<'a> {
+    clock: PropagationClock,
+    caller: &'a SignedCaller,
+    form: &'a QueryForm,
 }
 
-impl Ask<'_> {
-    fn may(
+impl IamCall<'_> {
+    fn authorize(
         &self,
-        state: &store::State,
+        state: &store::SandboxState,
         action: &str,
         resource: &str,
-        context: &Context,
-    ) -> Result<(), Refusal> {
+        context: &RequestContext,
+    ) -> Result<(), ServiceRefusal> {
         self.caller
-            .may(state, &format!("iam:{action}"), resource, context)
+            .authorize(state, &format!("iam:{action}"), resource, context)
             .map_err(|message| access_denied("iam", message))
     }
 
-    fn may_plainly(&self, state: &store::State, resource: &str) -> Result<(), Refusal> {
-        self.may(state, self.form.action(), resource, &self.caller.context())
+    fn authorize_action(&self, state: &store::SandboxState, resource: &str) -> Result<(), ServiceRefusal> {
+        self.authorize(state, self.form.action_name(), resource, &self.caller.request_context())
     }
 }
 
-type Outcome = Result<Option<String>, Refusal>;
+type IamResult = Result<Option<String>, ServiceRefusal>;
 
-fn act(world: &World, ask: &Ask<'_>) -> Outcome {
-    match ask.form.action() {
-        "GetUser" => world.read(|state| get_user(state, ask)),
-        "ListAccountAliases" => world.read(|state| {
-            ask.may_plainly(state, "*")?;
-            let alias =
-                state.iam.account_alias.as_deref().map(|alias| element("member", alias)).unwrap_or_default();
+fn dispatch(world: &Sandbox, ask: &IamCall<'_>) -> IamResult {
+    match ask.form.action_name() {
+        "GetUser" => world.read_state(|state| get_user(state, ask)),
+        "ListAccountAliases" => world.read_state(|state| {
+            ask.authorize_action(state, "*")?;
+            let alias = state
+                .iam
+                .account_alias
+                .as_deref()
+                .map(|alias| render_element("member", alias))
+                .unwrap_or_default();
             Ok(Some(format!("<AccountAliases>{alias}</AccountAliases><IsTruncated>false</IsTruncated>")))
         }),
-        "SimulatePrincipalPolicy" => world.read(|state| simulate::simulate(state, ask)),
-        "GetRole" => world.read(|state| roles::get(state, ask)),
-        "ListRoleTags" => world.read(|state| roles::list_tags(state, ask)),
-        "GetRolePolicy" => world.read(|state| roles::get_policy(state, ask)),
-        "ListRolePolicies" => world.read(|state| roles::list_policies(state, ask)),
-        "ListAttachedRolePolicies" => world.read(|state| roles::list_attached(state, ask)),
-        "CreateRole" => world.write(|state| roles::create(state, ask)),
-        "CreateServiceLinkedRole" => world.write(|state| roles::create_service_linked(state, ask)),
-        "UpdateAssumeRolePolicy" => world.write(|state| roles::update_trust(state, ask)),
-        "PutRolePolicy" => world.write(|state| roles::put_policy(state, ask)),
-        "PutRolePermissionsBoundary" => world.write(|state| roles::put_boundary(state, ask)),
-        "TagRole" => world.write(|state| roles::tag(state, ask)),
-        other => Err(query::unknown(other)),
+        "SimulatePrincipalPolicy" => {
+            world.read_state(|state| simulate::simulate_principal_policy(state, ask))
+        }
+        "GetRole" => world.read_state(|state| roles::get_role(state, ask)),
+        "ListRoleTags" => world.read_state(|state| roles::list_role_tags(state, ask)),
+        "GetRolePolicy" => world.read_state(|state| roles::get_role_policy(state, ask)),
+        "ListRolePolicies" => world.read_state(|state| roles::list_role_policies(state, ask)),
+        "ListAttachedRolePolicies" => {
+            world.read_state(|state| roles::list_attached_role_policies(state, ask))
+        }
+        "CreateRole" => world.write_state(|state| roles::create_role(state, ask)),
+        "CreateServiceLinkedRole" => world.write_state(|state| roles::create_service_linked_role(state, ask)),
+        "UpdateAssumeRolePolicy" => world.write_state(|state| roles::update_assume_role_policy(state, ask)),
+        "PutRolePolicy" => world.write_state(|state| roles::put_role_policy(state, ask)),
+        "PutRolePermissionsBoundary" => {
+            world.write_state(|state| roles::put_role_permissions_boundary(state, ask))
+        }
+        "TagRole" => world.write_state(|state| roles::tag_role(state, ask)),
+        other => Err(query::unknown_action(other)),
     }
 }
 
-fn get_user(state: &store::State, ask: &Ask<'_>) -> Outcome {
+fn get_user(state: &store::SandboxState, ask: &IamCall<'_>) -> IamResult {
     let user = &state.iam.user;
     let arn = user_arn(&state.iam);
     match (ask.form.get("UserName"), &ask.caller.identity) {
-        (None, Identity::User(_)) => {}
+        (None, IamIdentity::User(_)) => {}
         (Some(name), _) if name == user.name => {}
-        (Some(name), _) => return Err(no_such(&format!("The user with name {name} cannot be found."))),
-        (None, Identity::Role(_)) => {
-            return Err(Refusal::new(
+        (Some(name), _) => {
+            return Err(no_such_entity(&format!("The user with name {name} cannot be found.")));
+        }
+        (None, IamIdentity::Role(_)) => {
+            return Err(ServiceRefusal::new(
                 400,
                 "ValidationError",
                 "Must specify userName when calling with non-User credentials",
             ));
         }
     }
-    ask.may_plainly(state, &arn)?;
+    ask.authorize_action(state, &arn)?;
     Ok(Some(format!(
         "<User><Path>/</Path>{}{}{}{}</User>",
-        element("UserName", &user.name),
-        element("UserId", &user.id),
-        element("Arn", &arn),
-        element("CreateDate", &iso(Duration::from_hours(394_464)))
+        render_element("UserName", &user.name),
+        render_element("UserId", &user.id),
+        render_element("Arn", &arn),
+        render_element("CreateDate", &format_iso8601(Duration::from_hours(394_464)))
     )))
 }
 
-fn no_such(message: &str) -> Refusal {
-    Refusal::new(404, "NoSuchEntity", message)
+fn no_such_entity(message: &str) -> ServiceRefusal {
+    ServiceRefusal::new(404, "NoSuchEntity", message)
 }

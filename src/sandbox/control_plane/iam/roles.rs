@@ -8,16 +8,18 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Ask, Outcome,
-    documents::{check_identity_policy, check_trust},
-    element, no_such, role_arn,
+    IamCall, IamResult,
+    documents::{check_identity_policy, check_trust_policy},
+    no_such_entity, render_element, role_arn,
 };
-use crate::sandbox::control_plane::{ACCOUNT, Clock, Refusal, iso, made_id, with_tags};
-use crate::sandbox::store::State;
+use crate::sandbox::control_plane::{
+    ACCOUNT_ID, PropagationClock, ServiceRefusal, add_request_tags, format_iso8601, random_id,
+};
+use crate::sandbox::store::SandboxState;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Role {
+pub struct RoleRecord {
     pub name: String,
     pub arn: String,
     pub id: String,
@@ -36,48 +38,53 @@ pub struct Role {
     pub tags: BTreeMap<String, String>,
 }
 
-impl Role {
+impl RoleRecord {
     /// The trust as the other services know it; none while they don't know the role.
-    pub fn trust_seen(&self, clock: Clock) -> Option<&str> {
-        if !clock.past(self.created, clock.delays.role) {
+    pub fn visible_trust(&self, clock: PropagationClock) -> Option<&str> {
+        if !clock.has_passed(self.created, clock.delays.role) {
             None
-        } else if clock.past(self.trust_since, clock.delays.role) {
+        } else if clock.has_passed(self.trust_since, clock.delays.role) {
             Some(&self.trust)
         } else {
             Some(self.trust_before.as_deref().unwrap_or(&self.trust))
         }
     }
 
-    fn xml(&self) -> String {
+    fn to_xml(&self) -> String {
         let boundary = self.boundary.as_ref().map_or_else(String::new, |arn| {
             format!(
                 "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>{}</PermissionsBoundary>",
-                element("PermissionsBoundaryArn", arn)
+                render_element("PermissionsBoundaryArn", arn)
             )
         });
         format!(
             "<Role>{}{}{}{}{}{}{}<MaxSessionDuration>3600</MaxSessionDuration>{boundary}{}</Role>",
-            element("Path", &self.path),
-            element("RoleName", &self.name),
-            element("RoleId", &self.id),
-            element("Arn", &self.arn),
-            element("CreateDate", &iso(self.created)),
-            element("AssumeRolePolicyDocument", &encoded(&self.trust)),
+            render_element("Path", &self.path),
+            render_element("RoleName", &self.name),
+            render_element("RoleId", &self.id),
+            render_element("Arn", &self.arn),
+            render_element("CreateDate", &format_iso8601(self.created)),
+            render_element("AssumeRolePolicyDocument", &percent_encode(&self.trust)),
             if self.description.is_empty() {
                 String::new()
             } else {
-                element("Description", &self.description)
+                render_element("Description", &self.description)
             },
-            self.tags_xml(),
+            self.tags_to_xml(),
         )
     }
 
-    fn tags_xml(&self) -> String {
+    fn tags_to_xml(&self) -> String {
         let members: String = self
             .tags
             .iter()
             .flat_map(|(key, value)| {
-                ["<member>".into(), element("Key", key), element("Value", value), "</member>".into()]
+                [
+                    "<member>".into(),
+                    render_element("Key", key),
+                    render_element("Value", value),
+                    "</member>".into(),
+                ]
             })
             .collect();
         format!("<Tags>{members}</Tags>")
@@ -85,22 +92,28 @@ impl Role {
 }
 
 /// Documents come back percent-encoded.
-fn encoded(document: &str) -> String {
+fn percent_encode(document: &str) -> String {
     utf8_percent_encode(document, NON_ALPHANUMERIC).to_string()
 }
 
 /// The role that a request names, after its caller was held to his policies.
-fn named<'a>(state: &'a State, ask: &Ask<'_>) -> Result<&'a Role, Refusal> {
-    let name = ask.form.need("RoleName")?;
+fn find_authorized_role<'a>(
+    state: &'a SandboxState,
+    ask: &IamCall<'_>,
+) -> Result<&'a RoleRecord, ServiceRefusal> {
+    let name = ask.form.require_field("RoleName")?;
     let role = state.iam.roles.get(name);
-    ask.may_plainly(state, &role.map_or_else(|| role_arn(name), |role| role.arn.clone()))?;
-    role.ok_or_else(|| no_such(&format!("The role with name {name} cannot be found.")))
+    ask.authorize_action(state, &role.map_or_else(|| role_arn(name), |role| role.arn.clone()))?;
+    role.ok_or_else(|| no_such_entity(&format!("The role with name {name} cannot be found.")))
 }
 
-fn named_mut<'a>(state: &'a mut State, ask: &Ask<'_>) -> Result<&'a mut Role, Refusal> {
-    let name = named(state, ask)?.name.clone();
+fn find_modifiable_role<'a>(
+    state: &'a mut SandboxState,
+    ask: &IamCall<'_>,
+) -> Result<&'a mut RoleRecord, ServiceRefusal> {
+    let name = find_authorized_role(state, ask)?.name.clone();
     if name.starts_with("AWSServiceRoleFor") {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             400,
             "UnmodifiableEntity",
             format!(
@@ -112,66 +125,73 @@ fn named_mut<'a>(state: &'a mut State, ask: &Ask<'_>) -> Result<&'a mut Role, Re
         .iam
         .roles
         .get_mut(&name)
-        .ok_or_else(|| no_such(&format!("The role with name {name} cannot be found.")))
+        .ok_or_else(|| no_such_entity(&format!("The role with name {name} cannot be found.")))
 }
 
-pub fn get(state: &State, ask: &Ask<'_>) -> Outcome {
-    named(state, ask).map(|role| Some(role.xml()))
+pub fn get_role(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+    find_authorized_role(state, ask).map(|role| Some(role.to_xml()))
 }
 
-pub fn list_tags(state: &State, ask: &Ask<'_>) -> Outcome {
-    named(state, ask).map(|role| Some(format!("{}<IsTruncated>false</IsTruncated>", role.tags_xml())))
+pub fn list_role_tags(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+    find_authorized_role(state, ask)
+        .map(|role| Some(format!("{}<IsTruncated>false</IsTruncated>", role.tags_to_xml())))
 }
 
-pub fn get_policy(state: &State, ask: &Ask<'_>) -> Outcome {
-    let role = named(state, ask)?;
-    let name = ask.form.need("PolicyName")?;
+pub fn get_role_policy(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+    let role = find_authorized_role(state, ask)?;
+    let name = ask.form.require_field("PolicyName")?;
     let document = role
         .policies
         .get(name)
-        .ok_or_else(|| no_such(&format!("The role policy with name {name} cannot be found.")))?;
+        .ok_or_else(|| no_such_entity(&format!("The role policy with name {name} cannot be found.")))?;
     Ok(Some(format!(
         "{}{}{}",
-        element("RoleName", &role.name),
-        element("PolicyName", name),
-        element("PolicyDocument", &encoded(document))
+        render_element("RoleName", &role.name),
+        render_element("PolicyName", name),
+        render_element("PolicyDocument", &percent_encode(document))
     )))
 }
 
-pub fn list_policies(state: &State, ask: &Ask<'_>) -> Outcome {
-    let role = named(state, ask)?;
-    let members: String = role.policies.keys().map(|name| element("member", name)).collect();
+pub fn list_role_policies(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+    let role = find_authorized_role(state, ask)?;
+    let members: String = role.policies.keys().map(|name| render_element("member", name)).collect();
     Ok(Some(format!("<PolicyNames>{members}</PolicyNames><IsTruncated>false</IsTruncated>")))
 }
 
-pub fn list_attached(state: &State, ask: &Ask<'_>) -> Outcome {
-    let role = named(state, ask)?;
+pub fn list_attached_role_policies(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+    let role = find_authorized_role(state, ask)?;
     let members: String = role
         .attached
         .iter()
         .flat_map(|arn| {
             let name = arn.rsplit('/').next().unwrap_or_default();
-            ["<member>".into(), element("PolicyName", name), element("PolicyArn", arn), "</member>".into()]
+            [
+                "<member>".into(),
+                render_element("PolicyName", name),
+                render_element("PolicyArn", arn),
+                "</member>".into(),
+            ]
         })
         .collect();
     Ok(Some(format!("<AttachedPolicies>{members}</AttachedPolicies><IsTruncated>false</IsTruncated>")))
 }
 
-pub fn create(state: &mut State, ask: &Ask<'_>) -> Outcome {
-    let name = ask.form.need("RoleName")?.to_owned();
-    let trust = ask.form.need("AssumeRolePolicyDocument")?.to_owned();
+pub fn create_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+    let name = ask.form.require_field("RoleName")?.to_owned();
+    let trust = ask.form.require_field("AssumeRolePolicyDocument")?.to_owned();
     let path = ask.form.get("Path").unwrap_or("/").to_owned();
-    let arn = format!("arn:aws:iam::{ACCOUNT}:role{path}{name}");
-    let tags: BTreeMap<String, String> = ask.form.pairs("Tags", "Key", "Value").into_iter().collect();
-    let context = with_tags(ask.caller.context(), &tags);
-    ask.may(state, "CreateRole", &arn, &context)?;
+    let arn = format!("arn:aws:iam::{ACCOUNT_ID}:role{path}{name}");
+    let tags: BTreeMap<String, String> =
+        ask.form.list_member_pairs("Tags", "Key", "Value").into_iter().collect();
+    let context = add_request_tags(ask.caller.request_context(), &tags);
+    ask.authorize(state, "CreateRole", &arn, &context)?;
     if !tags.is_empty() {
-        ask.may(state, "TagRole", &arn, &context)?;
+        ask.authorize(state, "TagRole", &arn, &context)?;
     }
     let fits = (1..=64).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
     if !fits {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             400,
             "ValidationError",
             format!(
@@ -180,16 +200,16 @@ pub fn create(state: &mut State, ask: &Ask<'_>) -> Outcome {
         ));
     }
     if state.iam.roles.contains_key(&name) {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             409,
             "EntityAlreadyExists",
             format!("Role with name {name} already exists."),
         ));
     }
-    check_trust(state, ask.clock, &trust)?;
-    let role = Role {
+    check_trust_policy(state, ask.clock, &trust)?;
+    let role = RoleRecord {
         arn,
-        id: made_id("AROA", 17),
+        id: random_id("AROA", 17),
         path,
         created: ask.clock.now,
         trust,
@@ -198,31 +218,31 @@ pub fn create(state: &mut State, ask: &Ask<'_>) -> Outcome {
         boundary: ask.form.get("PermissionsBoundary").map(ToOwned::to_owned),
         tags,
         name: name.clone(),
-        ..Role::default()
+        ..RoleRecord::default()
     };
-    let answer = role.xml();
+    let answer = role.to_xml();
     state.iam.roles.insert(name, role);
     Ok(Some(answer))
 }
 
-pub fn create_service_linked(state: &mut State, ask: &Ask<'_>) -> Outcome {
-    let service = ask.form.need("AWSServiceName")?;
+pub fn create_service_linked_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+    let service = ask.form.require_field("AWSServiceName")?;
     let name = match service {
         "replicator.lambda.amazonaws.com" => "AWSServiceRoleForLambdaReplicator",
         "logger.cloudfront.amazonaws.com" => "AWSServiceRoleForCloudFrontLogger",
         _ => {
-            return Err(Refusal::new(
+            return Err(ServiceRefusal::new(
                 400,
                 "InvalidInput",
                 format!("Service {service} is not valid for Service Linked Role."),
             ));
         }
     };
-    let arn = service_linked_arn(service, name);
-    let context = ask.caller.context().with("iam:AWSServiceName", service);
-    ask.may(state, "CreateServiceLinkedRole", &arn, &context)?;
+    let arn = service_linked_role_arn(service, name);
+    let context = ask.caller.request_context().with_condition_key("iam:AWSServiceName", service);
+    ask.authorize(state, "CreateServiceLinkedRole", &arn, &context)?;
     if state.iam.roles.contains_key(name) {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             400,
             "InvalidInput",
             format!(
@@ -230,47 +250,47 @@ pub fn create_service_linked(state: &mut State, ask: &Ask<'_>) -> Outcome {
             ),
         ));
     }
-    let role = service_linked(service, name, ask.clock.now);
-    let answer = role.xml();
+    let role = build_service_linked_role(service, name, ask.clock.now);
+    let answer = role.to_xml();
     state.iam.roles.insert(name.to_owned(), role);
     Ok(Some(answer))
 }
 
-fn service_linked_arn(service: &str, name: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT}:role/aws-service-role/{service}/{name}")
+fn service_linked_role_arn(service: &str, name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/{service}/{name}")
 }
 
-pub fn service_linked(service: &str, name: &str, now: Duration) -> Role {
+pub fn build_service_linked_role(service: &str, name: &str, now: Duration) -> RoleRecord {
     let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]});
-    Role {
+    RoleRecord {
         name: name.to_owned(),
-        arn: service_linked_arn(service, name),
-        id: made_id("AROA", 17),
+        arn: service_linked_role_arn(service, name),
+        id: random_id("AROA", 17),
         path: format!("/aws-service-role/{service}/"),
         created: now,
         trust_since: now,
         trust: trust.to_string(),
-        ..Role::default()
+        ..RoleRecord::default()
     }
 }
 
-pub fn update_trust(state: &mut State, ask: &Ask<'_>) -> Outcome {
-    named(state, ask)?;
-    let trust = ask.form.need("PolicyDocument")?.to_owned();
-    check_trust(state, ask.clock, &trust)?;
-    let role = named_mut(state, ask)?;
-    let seen = role.trust_seen(ask.clock).map(ToOwned::to_owned);
+pub fn update_assume_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+    find_authorized_role(state, ask)?;
+    let trust = ask.form.require_field("PolicyDocument")?.to_owned();
+    check_trust_policy(state, ask.clock, &trust)?;
+    let role = find_modifiable_role(state, ask)?;
+    let seen = role.visible_trust(ask.clock).map(ToOwned::to_owned);
     role.trust_before = seen;
     role.trust = trust;
     role.trust_since = ask.clock.now;
     Ok(None)
 }
 
-pub fn put_policy(state: &mut State, ask: &Ask<'_>) -> Outcome {
-    let name = ask.form.need("PolicyName")?.to_owned();
-    let document = ask.form.need("PolicyDocument")?.to_owned();
-    let role = named_mut(state, ask)?;
+pub fn put_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+    let name = ask.form.require_field("PolicyName")?.to_owned();
+    let document = ask.form.require_field("PolicyDocument")?.to_owned();
+    let role = find_modifiable_role(state, ask)?;
     check_identity_policy(&document)?;
     let size: usize = role
         .policies
@@ -279,7 +299,7 @@ pub fn put_policy(state: &mut State, ask: &Ask<'_>) -> Outcome {
         .map(|text| text.chars().filter(|c| !c.is_whitespace()).count())
         .sum();
     if size > 10_240 {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             409,
             "LimitExceeded",
             format!("Maximum policy size of 10240 bytes exceeded for role {}", role.name),
@@ -289,20 +309,20 @@ pub fn put_policy(state: &mut State, ask: &Ask<'_>) -> Outcome {
     Ok(None)
 }
 
-pub fn put_boundary(state: &mut State, ask: &Ask<'_>) -> Outcome {
-    let boundary = ask.form.need("PermissionsBoundary")?.to_owned();
-    named_mut(state, ask)?.boundary = Some(boundary);
+pub fn put_role_permissions_boundary(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+    let boundary = ask.form.require_field("PermissionsBoundary")?.to_owned();
+    find_modifiable_role(state, ask)?.boundary = Some(boundary);
     Ok(None)
 }
 
-pub fn tag(state: &mut State, ask: &Ask<'_>) -> Outcome {
-    let tags = ask.form.pairs("Tags", "Key", "Value");
-    named_mut(state, ask)?.tags.extend(tags);
+pub fn tag_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+    let tags = ask.form.list_member_pairs("Tags", "Key", "Value");
+    find_modifiable_role(state, ask)?.tags.extend(tags);
     Ok(None)
 }
 
 /// Somebody else widens the named role's trust, or every role's where none is named.
-pub fn drift(state: &mut State, ask: &Ask<'_>) {
+pub fn inject_trust_drift(state: &mut SandboxState, ask: &IamCall<'_>) {
     let named = ask.form.get("RoleName").map(ToOwned::to_owned);
     for role in
         state.iam.roles.values_mut().filter(|role| named.as_ref().is_none_or(|name| *name == role.name))
@@ -311,7 +331,7 @@ pub fn drift(state: &mut State, ask: &Ask<'_>) {
             && let Some(statements) = trust["Statement"].as_array_mut()
         {
             statements.push(serde_json::json!({"Sid": "SomebodyElse", "Effect": "Allow",
-                "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole"}));
+                "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT_ID}:root")}, "Action": "sts:AssumeRole"}));
             role.trust = trust.to_string();
         }
     }

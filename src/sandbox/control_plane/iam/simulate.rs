@@ -7,65 +7,68 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Ask, Outcome, element, no_such, policies_of, role, user_arn, weigh};
-use crate::sandbox::control_plane::{
-    Identity, Refusal,
-    access::{self, Context, Decision},
+use super::{
+    IamCall, IamResult, evaluate_with_limits, find_role, list_identity_policies, no_such_entity,
+    render_element, user_arn,
 };
-use crate::sandbox::store::State;
+use crate::sandbox::control_plane::{
+    IamIdentity, ServiceRefusal,
+    access::{self, PolicyDecision, RequestContext},
+};
+use crate::sandbox::store::SandboxState;
 
 /// AWS may give fewer than MaxItems: a caller that doesn't turn the page is found out.
-const PAGE: usize = 20;
+const RESULTS_PAGE_MAX: usize = 20;
 
-pub fn simulate(state: &State, ask: &Ask<'_>) -> Outcome {
-    let source = ask.form.need("PolicySourceArn")?;
-    let identity = identity_of(state, source)?;
-    ask.may_plainly(state, source)?;
-    let mut documents = policies_of(state, &identity);
-    for extra in ask.form.members("PolicyInputList") {
+pub fn simulate_principal_policy(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+    let source = ask.form.require_field("PolicySourceArn")?;
+    let identity = find_identity(state, source)?;
+    ask.authorize_action(state, source)?;
+    let mut documents = list_identity_policies(state, &identity);
+    for extra in ask.form.list_members("PolicyInputList") {
         documents.push(
             serde_json::from_str(extra)
-                .map_err(|_| Refusal::new(400, "InvalidInput", "Policy document is malformed"))?,
+                .map_err(|_| ServiceRefusal::new(400, "InvalidInput", "Policy document is malformed"))?,
         );
     }
-    let context = context(ask);
-    let actions = ask.form.members("ActionNames");
+    let context = parse_context_entries(ask);
+    let actions = ask.form.list_members("ActionNames");
     if let Some(odd) = actions.iter().find(|action| !action.contains(':')) {
-        return Err(Refusal::new(400, "ValidationError", format!("Invalid Action: {odd}")));
+        return Err(ServiceRefusal::new(400, "ValidationError", format!("Invalid Action: {odd}")));
     }
-    let resources = ask.form.members("ResourceArns");
+    let resources = ask.form.list_members("ResourceArns");
     let from: usize = ask
         .form
         .get("Marker")
         .map_or(Ok(0), str::parse)
-        .map_err(|_| Refusal::new(400, "InvalidInput", "Invalid marker"))?;
+        .map_err(|_| ServiceRefusal::new(400, "InvalidInput", "Invalid marker"))?;
     let most: usize = ask.form.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
-    let to = actions.len().min(from + most.min(PAGE));
+    let to = actions.len().min(from + most.min(RESULTS_PAGE_MAX));
     let results: String = actions
         .get(from..to)
         .unwrap_or_default()
         .iter()
-        .map(|action| result(state, &identity, &documents, action, &resources, &context))
+        .map(|action| render_evaluation_result(state, &identity, &documents, action, &resources, &context))
         .collect();
     let more = if to < actions.len() {
-        format!("<IsTruncated>true</IsTruncated>{}", element("Marker", &to.to_string()))
+        format!("<IsTruncated>true</IsTruncated>{}", render_element("Marker", &to.to_string()))
     } else {
         "<IsTruncated>false</IsTruncated>".into()
     };
     Ok(Some(format!("<EvaluationResults>{results}</EvaluationResults>{more}")))
 }
 
-fn identity_of(state: &State, arn: &str) -> Result<Identity, Refusal> {
+fn find_identity(state: &SandboxState, arn: &str) -> Result<IamIdentity, ServiceRefusal> {
     if arn == user_arn(&state.iam) {
-        return Ok(Identity::User(state.iam.user.name.clone()));
+        return Ok(IamIdentity::User(state.iam.user.name.clone()));
     }
-    if let Some(role) = role(&state.iam, arn) {
-        return Ok(Identity::Role(role.name.clone()));
+    if let Some(role) = find_role(&state.iam, arn) {
+        return Ok(IamIdentity::Role(role.name.clone()));
     }
     if arn.starts_with("arn:aws:iam::") && (arn.contains(":role/") || arn.contains(":user/")) {
-        return Err(no_such(&format!("The entity with ARN {arn} cannot be found.")));
+        return Err(no_such_entity(&format!("The entity with ARN {arn} cannot be found.")));
     }
-    Err(Refusal::new(
+    Err(ServiceRefusal::new(
         400,
         "InvalidInput",
         format!("Invalid Entity Arn: {arn} does not clearly define entity type and name."),
@@ -73,49 +76,49 @@ fn identity_of(state: &State, arn: &str) -> Result<Identity, Refusal> {
 }
 
 /// Only what the caller of the simulation says is known.
-fn context(ask: &Ask<'_>) -> Context {
-    let mut context = Context::default();
+fn parse_context_entries(ask: &IamCall<'_>) -> RequestContext {
+    let mut context = RequestContext::default();
     for at in 1.. {
         let Some(key) = ask.form.get(&format!("ContextEntries.member.{at}.ContextKeyName")) else { break };
-        for value in ask.form.members(&format!("ContextEntries.member.{at}.ContextKeyValues")) {
-            context = context.with(key, value);
+        for value in ask.form.list_members(&format!("ContextEntries.member.{at}.ContextKeyValues")) {
+            context = context.with_condition_key(key, value);
         }
     }
     context
 }
 
-fn result(
-    state: &State,
-    identity: &Identity,
+fn render_evaluation_result(
+    state: &SandboxState,
+    identity: &IamIdentity,
     documents: &[Value],
     action: &str,
     resources: &[&str],
-    context: &Context,
+    context: &RequestContext,
 ) -> String {
     let mut missing = BTreeSet::new();
     let bounded = state.iam.user.boundary.is_some();
     let within = |allowed: bool| {
-        let allowed = element("AllowedByPermissionsBoundary", &allowed.to_string());
+        let allowed = render_element("AllowedByPermissionsBoundary", &allowed.to_string());
         format!("<PermissionsBoundaryDecisionDetail>{allowed}</PermissionsBoundaryDecisionDetail>")
     };
     let mut specific = String::new();
-    let mut worst = Decision::Allow;
+    let mut worst = PolicyDecision::Allow;
     let (mut organization, mut boundary) = (true, true);
     let asked: &[&str] = if resources.is_empty() { &["*"] } else { resources };
     for resource in asked {
-        let weighed = weigh(state, identity, documents, (action, resource), context);
+        let weighed = evaluate_with_limits(state, identity, documents, (action, resource), context);
         let decision = weighed.decision;
         organization &= weighed.organization;
         boundary &= weighed.boundary;
-        let lacking = access::missing_context(documents, action, resource, context);
+        let lacking = access::find_missing_context_keys(documents, action, resource, context);
         worst = worst.min(decision);
         if !resources.is_empty() {
             specific.extend([
                 "<member>",
-                &element("EvalResourceName", resource),
-                &element("EvalResourceDecision", spelt(decision)),
+                &render_element("EvalResourceName", resource),
+                &render_element("EvalResourceDecision", decision_name(decision)),
                 "<MatchedStatements/>",
-                &names(&lacking),
+                &render_missing_context(&lacking),
             ]);
             if bounded {
                 specific.push_str(&within(weighed.boundary));
@@ -126,37 +129,37 @@ fn result(
     }
     let mut limits = String::new();
     if !state.iam.organization.is_empty() {
-        let allowed = element("AllowedByOrganizations", &organization.to_string());
+        let allowed = render_element("AllowedByOrganizations", &organization.to_string());
         limits.push_str(&format!("<OrganizationsDecisionDetail>{allowed}</OrganizationsDecisionDetail>"));
     }
     if bounded {
         limits.push_str(&within(boundary));
     }
-    let template = if resources.is_empty() || resources == ["*"] { "*" } else { template(action) };
+    let template = if resources.is_empty() || resources == ["*"] { "*" } else { resource_template(action) };
     format!(
         "<member>{}{}{}<MatchedStatements/>{}{limits}<ResourceSpecificResults>{specific}</ResourceSpecificResults></member>",
-        element("EvalActionName", action),
-        element("EvalResourceName", template),
-        element("EvalDecision", spelt(worst)),
-        names(&missing)
+        render_element("EvalActionName", action),
+        render_element("EvalResourceName", template),
+        render_element("EvalDecision", decision_name(worst)),
+        render_missing_context(&missing)
     )
 }
 
-fn names(keys: &BTreeSet<String>) -> String {
-    let members: String = keys.iter().map(|key| element("member", key)).collect();
+fn render_missing_context(keys: &BTreeSet<String>) -> String {
+    let members: String = keys.iter().map(|key| render_element("member", key)).collect();
     format!("<MissingContextValues>{members}</MissingContextValues>")
 }
 
-fn spelt(decision: Decision) -> &'static str {
+fn decision_name(decision: PolicyDecision) -> &'static str {
     match decision {
-        Decision::Allow | Decision::Delegated => "allowed",
-        Decision::ExplicitDeny => "explicitDeny",
-        Decision::ImplicitDeny => "implicitDeny",
+        PolicyDecision::Allow | PolicyDecision::Delegated => "allowed",
+        PolicyDecision::ExplicitDeny => "explicitDeny",
+        PolicyDecision::ImplicitDeny => "implicitDeny",
     }
 }
 
 /// The resource type that an action works on, as a template.
-fn template(action: &str) -> &'static str {
+fn resource_template(action: &str) -> &'static str {
     let (service, name) = action.split_once(':').unwrap_or(("", action));
     match service {
         "s3" if name.contains("Object") || name.contains("Multipart") => {

@@ -10,52 +10,61 @@ use aws_sdk_iam::{
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::{Value, json};
 
-use crate::sandbox::control_plane::Clock;
-use crate::sandbox::{Options, World};
+use crate::sandbox::control_plane::PropagationClock;
+use crate::sandbox::{Sandbox, SandboxOptions};
 
-fn open() -> (tempfile::TempDir, World, Client) {
+fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
     let dir = tempfile::tempdir().unwrap();
-    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+    let world = Sandbox::open_without_seed(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        ..SandboxOptions::default()
+    })
+    .unwrap();
     let client = Client::new(&world.sdk_config());
     (dir, world, client)
 }
 
-fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
+fn error_code_and_message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
     (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
 }
 
-fn trust(services: &[&str]) -> String {
+fn trust_policy(services: &[&str]) -> String {
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]})
         .to_string()
 }
 
-fn restrict(world: &World, statements: &Value) {
-    world.write(|state| state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements}));
+fn restrict_user(world: &Sandbox, statements: &Value) {
+    world.write_state(|state| {
+        state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements})
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_role_is_made_once_and_reads_back_as_it_was_sent() {
-    let (_dir, _world, iam) = open();
+    let (_dir, _world, iam) = open_sandbox();
     let tag = Tag::builder().key("packagecloud-cloudfront").value("b").build().unwrap();
     let create = || {
         iam.create_role()
             .role_name("r")
-            .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+            .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
             .tags(tag.clone())
             .send()
     };
     let missing = iam.get_role().role_name("r").send().await.unwrap_err();
-    assert_eq!(said(&missing), ("NoSuchEntity".into(), "The role with name r cannot be found.".into()));
+    assert_eq!(
+        error_code_and_message(&missing),
+        ("NoSuchEntity".into(), "The role with name r cannot be found.".into())
+    );
     create().await.unwrap();
     assert_eq!(
-        said(&create().await.unwrap_err()),
+        error_code_and_message(&create().await.unwrap_err()),
         ("EntityAlreadyExists".into(), "Role with name r already exists.".into())
     );
     let role = iam.get_role().role_name("r").send().await.unwrap().role.unwrap();
     let document = percent_encoding::percent_decode_str(role.assume_role_policy_document().unwrap())
         .decode_utf8()
         .unwrap();
-    assert_eq!(document, trust(&["lambda.amazonaws.com"]));
+    assert_eq!(document, trust_policy(&["lambda.amazonaws.com"]));
     assert_eq!(role.tags()[0].value(), "b");
     iam.tag_role()
         .role_name("r")
@@ -68,10 +77,10 @@ async fn a_role_is_made_once_and_reads_back_as_it_was_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn inline_policies_are_kept_and_malformed_ones_refused() {
-    let (_dir, _world, iam) = open();
+    let (_dir, _world, iam) = open_sandbox();
     iam.create_role()
         .role_name("r")
-        .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+        .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
         .send()
         .await
         .unwrap();
@@ -79,7 +88,10 @@ async fn inline_policies_are_kept_and_malformed_ones_refused() {
         iam.put_role_policy().role_name("r").policy_name("p").policy_document(document).send()
     };
     let none = iam.get_role_policy().role_name("r").policy_name("p").send().await.unwrap_err();
-    assert_eq!(said(&none), ("NoSuchEntity".into(), "The role policy with name p cannot be found.".into()));
+    assert_eq!(
+        error_code_and_message(&none),
+        ("NoSuchEntity".into(), "The role policy with name p cannot be found.".into())
+    );
     for (document, message) in [
         ("{".to_owned(), "This policy contains invalid Json"),
         (json!({"Version": "2012-10-17"}).to_string(), "Syntax errors in policy."),
@@ -93,7 +105,7 @@ async fn inline_policies_are_kept_and_malformed_ones_refused() {
         ),
     ] {
         assert_eq!(
-            said(&put(document).await.unwrap_err()),
+            error_code_and_message(&put(document).await.unwrap_err()),
             ("MalformedPolicyDocument".into(), message.into())
         );
     }
@@ -109,14 +121,14 @@ async fn inline_policies_are_kept_and_malformed_ones_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_trust_names_principals_that_exist_and_no_resources() {
-    let (_dir, _world, iam) = open();
+    let (_dir, _world, iam) = open_sandbox();
     let create = |document: Value| {
         iam.create_role().role_name("r").assume_role_policy_document(document.to_string()).send()
     };
     let statement = |principal: Value| json!({"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]});
     let typo = create(statement(json!({"AWS": "arn:aws:iam::999999999999:role/typo"}))).await.unwrap_err();
     assert_eq!(
-        said(&typo),
+        error_code_and_message(&typo),
         (
             "MalformedPolicyDocument".into(),
             "Invalid principal in policy: \"AWS\":\"arn:aws:iam::999999999999:role/typo\"".into()
@@ -124,28 +136,34 @@ async fn a_trust_names_principals_that_exist_and_no_resources() {
     );
     let nobody =
         create(json!({"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})).await.unwrap_err();
-    assert_eq!(said(&nobody).1, "Missing required field Principal");
+    assert_eq!(error_code_and_message(&nobody).1, "Missing required field Principal");
     let mut resource = statement(json!({"Service": "lambda.amazonaws.com"}));
     resource["Statement"][0]["Resource"] = json!("*");
-    assert_eq!(said(&create(resource).await.unwrap_err()).1, "Has prohibited field Resource");
+    assert_eq!(
+        error_code_and_message(&create(resource).await.unwrap_err()).1,
+        "Has prohibited field Resource"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
-    let (_dir, world, iam) = open();
+    let (_dir, world, iam) = open_sandbox();
     let arn = super::role_arn("r");
     iam.create_role()
         .role_name("r")
-        .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+        .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
         .send()
         .await
         .unwrap();
-    let trusts =
-        |service: &str| world.read(|state| super::assumable(&state.iam, Clock::of(&world), &arn, service));
+    let trusts = |service: &str| {
+        world.read_state(|state| {
+            super::can_service_assume_role(&state.iam, PropagationClock::from_sandbox(&world), &arn, service)
+        })
+    };
     assert!(!trusts("lambda.amazonaws.com"));
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(trusts("lambda.amazonaws.com") && !trusts("edgelambda.amazonaws.com"));
-    let both = trust(&["lambda.amazonaws.com", "edgelambda.amazonaws.com"]);
+    let both = trust_policy(&["lambda.amazonaws.com", "edgelambda.amazonaws.com"]);
     iam.update_assume_role_policy().role_name("r").policy_document(both).send().await.unwrap();
     assert!(trusts("lambda.amazonaws.com") && !trusts("edgelambda.amazonaws.com"));
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -154,15 +172,20 @@ async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
 
 #[tokio::test(start_paused = true)]
 async fn a_principal_is_known_after_its_propagation() {
-    let (_dir, world, iam) = open();
+    let (_dir, world, iam) = open_sandbox();
     let known = |name: &str| {
-        world.read(|state| {
-            crate::sandbox::control_plane::principal_known(state, Clock::of(&world), "AWS", name)
+        world.read_state(|state| {
+            crate::sandbox::control_plane::is_known_principal(
+                state,
+                PropagationClock::from_sandbox(&world),
+                "AWS",
+                name,
+            )
         })
     };
     iam.create_role()
         .role_name("r")
-        .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+        .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
         .send()
         .await
         .unwrap();
@@ -175,8 +198,8 @@ async fn a_principal_is_known_after_its_propagation() {
 
 #[tokio::test(start_paused = true)]
 async fn a_simulation_has_one_result_an_action_with_its_resources_beneath() {
-    let (_dir, world, iam) = open();
-    restrict(
+    let (_dir, world, iam) = open_sandbox();
+    restrict_user(
         &world,
         &json!([
             {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
@@ -209,8 +232,8 @@ async fn a_simulation_has_one_result_an_action_with_its_resources_beneath() {
 
 #[tokio::test(start_paused = true)]
 async fn a_simulation_names_the_context_it_lacks() {
-    let (_dir, world, iam) = open();
-    restrict(
+    let (_dir, world, iam) = open_sandbox();
+    restrict_user(
         &world,
         &json!([
             {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
@@ -240,7 +263,7 @@ async fn a_simulation_names_the_context_it_lacks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_long_simulation_is_paged() {
-    let (_dir, _world, iam) = open();
+    let (_dir, _world, iam) = open_sandbox();
     let mut ask = iam.simulate_principal_policy().policy_source_arn("arn:aws:iam::999999999999:user/sandbox");
     for at in 0..50 {
         ask = ask.action_names(format!("s3:Action{at}"));
@@ -254,32 +277,35 @@ async fn a_long_simulation_is_paged() {
 
 #[tokio::test(start_paused = true)]
 async fn only_users_and_roles_can_be_simulated() {
-    let (_dir, _world, iam) = open();
+    let (_dir, _world, iam) = open_sandbox();
     let ask = |arn: &str| {
         iam.simulate_principal_policy().policy_source_arn(arn).action_names("s3:GetObject").send()
     };
     let session = "arn:aws:sts::999999999999:assumed-role/admin/me";
     assert_eq!(
-        said(&ask(session).await.unwrap_err()),
+        error_code_and_message(&ask(session).await.unwrap_err()),
         (
             "InvalidInput".into(),
             format!("Invalid Entity Arn: {session} does not clearly define entity type and name.")
         )
     );
-    assert_eq!(said(&ask("arn:aws:iam::999999999999:root").await.unwrap_err()).0, "InvalidInput");
-    assert_eq!(said(&ask(&super::role_arn("typo")).await.unwrap_err()).0, "NoSuchEntity");
+    assert_eq!(
+        error_code_and_message(&ask("arn:aws:iam::999999999999:root").await.unwrap_err()).0,
+        "InvalidInput"
+    );
+    assert_eq!(error_code_and_message(&ask(&super::role_arn("typo")).await.unwrap_err()).0, "NoSuchEntity");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_linked_role_is_made_once() {
-    let (_dir, _world, iam) = open();
+    let (_dir, _world, iam) = open_sandbox();
     let make = || iam.create_service_linked_role().aws_service_name("logger.cloudfront.amazonaws.com").send();
     let role = make().await.unwrap().role.unwrap();
     assert!(role.arn().ends_with(
         "role/aws-service-role/logger.cloudfront.amazonaws.com/AWSServiceRoleForCloudFrontLogger"
     ));
     assert_eq!(
-        said(&make().await.unwrap_err()),
+        error_code_and_message(&make().await.unwrap_err()),
         (
             "InvalidInput".into(),
             "Service role name AWSServiceRoleForCloudFrontLogger has been taken in this account, please try a different suffix.".into()
@@ -289,19 +315,19 @@ async fn a_service_linked_role_is_made_once() {
         .tag_role()
         .role_name("AWSServiceRoleForCloudFrontLogger")
         .tags(Tag::builder().key("a").value("b").build().unwrap());
-    assert_eq!(said(&protected.send().await.unwrap_err()).0, "UnmodifiableEntity");
+    assert_eq!(error_code_and_message(&protected.send().await.unwrap_err()).0, "UnmodifiableEntity");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_restricted_user_is_told_what_he_lacks() {
-    let (_dir, world, iam) = open();
-    restrict(
+    let (_dir, world, iam) = open_sandbox();
+    restrict_user(
         &world,
         &json!([{"Effect": "Allow", "Action": "*", "Resource": "*"}, {"Effect": "Deny", "Action": "iam:GetRole", "Resource": "*"}]),
     );
     assert_eq!(iam.get_user().send().await.unwrap().user.unwrap().user_name(), "sandbox");
     assert_eq!(
-        said(&iam.get_role().role_name("r").send().await.unwrap_err()),
+        error_code_and_message(&iam.get_role().role_name("r").send().await.unwrap_err()),
         (
             "AccessDenied".into(),
             "User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: iam:GetRole on resource: arn:aws:iam::999999999999:role/r with an explicit deny in an identity-based policy".into()
@@ -311,16 +337,16 @@ async fn a_restricted_user_is_told_what_he_lacks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_roles_credentials_are_its_own_and_end() {
-    let (_dir, world, iam) = open();
-    assert!(world.role_credentials(&super::role_arn("r")).is_none());
+    let (_dir, world, iam) = open_sandbox();
+    assert!(world.issue_role_credentials(&super::role_arn("r")).is_none());
     iam.create_role()
         .role_name("r")
-        .assume_role_policy_document(trust(&["lambda.amazonaws.com"]))
+        .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
         .send()
         .await
         .unwrap();
-    let (access, secret, token) = world.role_credentials(&super::role_arn("r")).unwrap();
-    assert_eq!(world.role_credentials(&super::role_arn("r")).unwrap().0, access);
+    let (access, secret, token) = world.issue_role_credentials(&super::role_arn("r")).unwrap();
+    assert_eq!(world.issue_role_credentials(&super::role_arn("r")).unwrap().0, access);
     let credentials = aws_credential_types::Credentials::new(access, secret, Some(token), None, "test");
     let provider = aws_credential_types::provider::SharedCredentialsProvider::new(credentials);
     let sts =
@@ -328,12 +354,15 @@ async fn a_roles_credentials_are_its_own_and_end() {
     let who = sts.get_caller_identity().send().await.unwrap();
     assert_eq!(who.arn(), Some("arn:aws:sts::999999999999:assumed-role/r/r"));
     tokio::time::sleep(Duration::from_mins(61)).await;
-    assert_eq!(said(&sts.get_caller_identity().send().await.unwrap_err()).0, "ExpiredToken");
+    assert_eq!(
+        error_code_and_message(&sts.get_caller_identity().send().await.unwrap_err()).0,
+        "ExpiredToken"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_role_that_wants_a_code_is_assumed_with_a_good_one_once() {
-    let (_dir, world, iam) = open();
+    let (_dir, world, iam) = open_sandbox();
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:user/sandbox"},
         "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]});
@@ -341,21 +370,25 @@ async fn a_role_that_wants_a_code_is_assumed_with_a_good_one_once() {
     // Until STS knows it.
     tokio::time::sleep(Duration::from_mins(1)).await;
     let serial = "arn:aws:iam::999999999999:mfa/jo";
-    world.write(|state| {
+    world.write_state(|state| {
         state.iam.user.device =
-            Some(super::Device { serial: serial.to_owned(), codes: vec!["111111".to_owned()] });
+            Some(super::MfaDeviceRecord { serial: serial.to_owned(), codes: vec!["111111".to_owned()] });
     });
     let sts = aws_sdk_sts::Client::new(&world.sdk_config());
     let assume = || sts.assume_role().role_arn(super::role_arn("r")).role_session_name("x");
-    let (code, message) = said(&assume().send().await.unwrap_err());
+    let (code, message) = error_code_and_message(&assume().send().await.unwrap_err());
     assert!(
         code == "AccessDenied" && message.contains("not authorized to perform: sts:AssumeRole"),
         "{message}"
     );
     let with = |code: &str| assume().serial_number(serial).token_code(code);
-    let (code, message) = said(&with("000000").send().await.unwrap_err());
+    let (code, message) = error_code_and_message(&with("000000").send().await.unwrap_err());
     assert!(code == "AccessDenied" && message.starts_with("MultiFactorAuthentication failed"), "{message}");
     let given = with("111111").send().await.unwrap().credentials.unwrap();
     assert!(given.access_key_id.starts_with("ASIA"), "{}", given.access_key_id);
-    assert_eq!(said(&with("111111").send().await.unwrap_err()).0, "AccessDenied", "it was good once");
+    assert_eq!(
+        error_code_and_message(&with("111111").send().await.unwrap_err()).0,
+        "AccessDenied",
+        "it was good once"
+    );
 }

@@ -3,14 +3,15 @@
 //! CreateKey is not idempotent: each one that arrives makes a key, and a new key isn't known everywhere at once.
 
 use super::{
-    Alias, Ask, Key, Outcome, Refusal, find, find_settled, json, policies, store, validation, with_tags,
+    AliasRecord, KmsCall, KmsKeyRecord, KmsResult, ServiceRefusal, add_request_tags, find_key,
+    find_visible_key, json, policies, store, validation_error,
 };
 
-const DEFAULT_POLICY: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
+const DEFAULT_KEY_POLICY: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
 
-fn described(key: &Key) -> serde_json::Value {
+fn render_key_metadata(key: &KmsKeyRecord) -> serde_json::Value {
     json!({
-        "AWSAccountId": super::ACCOUNT, "KeyId": key.id, "Arn": key.arn(), "CreationDate": key.created.as_secs_f64(),
+        "AWSAccountId": super::ACCOUNT_ID, "KeyId": key.id, "Arn": key.arn(), "CreationDate": key.created.as_secs_f64(),
         "Enabled": key.state == "Enabled", "Description": key.description, "KeyUsage": "ENCRYPT_DECRYPT",
         "KeyState": key.state, "Origin": "AWS_KMS", "KeyManager": "CUSTOMER", "MultiRegion": false,
         "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT", "KeySpec": "SYMMETRIC_DEFAULT",
@@ -18,122 +19,132 @@ fn described(key: &Key) -> serde_json::Value {
     })
 }
 
-pub fn create(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let tags = ask.tags();
-    let context = with_tags(ask.context(), &tags);
-    ask.may(state, "CreateKey", "*", &context)?;
-    let id = crate::sandbox::control_plane::request_id();
+pub fn create_key(state: &mut store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+    let tags = ask.parse_tags();
+    let context = add_request_tags(ask.request_context(), &tags);
+    ask.authorize(state, "CreateKey", "*", &context)?;
+    let id = crate::sandbox::control_plane::random_uuid();
     if !tags.is_empty() {
         // A permission that is for every key of the account and region is for the one that is to be made.
-        ask.may(state, "TagResource", &super::arn(&id), &context)?;
+        ask.authorize(state, "TagResource", &super::key_arn(&id), &context)?;
     }
-    let usage = ask.text("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
-    let spec = ask.text("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
+    let usage = ask.text_field("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
+    let spec = ask.text_field("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
     if (usage, spec) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT") || ask.input["MultiRegion"] == true {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             400,
             "UnsupportedOperationException",
             "the sandbox makes symmetric single-region keys",
         ));
     }
-    let policy = ask.text("Policy").unwrap_or(DEFAULT_POLICY).to_owned();
-    policies::check(state, ask, &policy)?;
+    let policy = ask.text_field("Policy").unwrap_or(DEFAULT_KEY_POLICY).to_owned();
+    policies::check_key_policy(state, ask, &policy)?;
     let mut material = [0; 32];
     fastrand::fill(&mut material);
-    let key = Key {
+    let key = KmsKeyRecord {
         id,
         material: hex::encode(material),
-        description: ask.text("Description").unwrap_or_default().to_owned(),
+        description: ask.text_field("Description").unwrap_or_default().to_owned(),
         policy,
         tags,
         state: "Enabled".into(),
         tagged: ask.clock.now,
         created: ask.clock.now,
     };
-    let answer = json!({"KeyMetadata": described(&key)});
+    let answer = json!({"KeyMetadata": render_key_metadata(&key)});
     state.kms.keys.insert(key.id.clone(), key);
     Ok(answer)
 }
 
-pub fn describe(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    let key = find_settled(&state.kms, ask.need("KeyId")?, ask.clock)?;
-    ask.may_on(state, "DescribeKey", key, &ask.context())?;
-    Ok(json!({"KeyMetadata": described(key)}))
+pub fn describe_key(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
+    ask.authorize_on_key(state, "DescribeKey", key, &ask.request_context())?;
+    Ok(json!({"KeyMetadata": render_key_metadata(key)}))
 }
 
-pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may(state, "ListKeys", "*", &ask.context())?;
-    let listed = state.kms.keys.values().filter(|key| ask.clock.past(key.created, ask.clock.delays.listing));
+pub fn list_keys(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+    ask.authorize(state, "ListKeys", "*", &ask.request_context())?;
+    let listed =
+        state.kms.keys.values().filter(|key| ask.clock.has_passed(key.created, ask.clock.delays.listing));
     let ids: Vec<&String> = listed.map(|key| &key.id).collect();
-    paged(ask, &ids, "Keys", |id| json!({"KeyId": id, "KeyArn": state.kms.keys[id.as_str()].arn()}))
+    render_list_page(
+        ask,
+        &ids,
+        "Keys",
+        |id| json!({"KeyId": id, "KeyArn": state.kms.keys[id.as_str()].arn()}),
+    )
 }
 
-pub fn create_alias(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let name = ask.need("AliasName")?.to_owned();
-    let key = find(&state.kms, ask.need("TargetKeyId")?)?;
+pub fn create_alias(state: &mut store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+    let name = ask.require_text("AliasName")?.to_owned();
+    let key = find_key(&state.kms, ask.require_text("TargetKeyId")?)?;
     let arn = alias_arn(&name);
-    ask.may(state, "CreateAlias", &arn, &ask.context())?;
-    ask.may_on(state, "CreateAlias", key, &ask.context())?;
+    ask.authorize(state, "CreateAlias", &arn, &ask.request_context())?;
+    ask.authorize_on_key(state, "CreateAlias", key, &ask.request_context())?;
     let fits = name.strip_prefix("alias/").is_some_and(|tail| {
         !tail.is_empty() && tail.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c))
     });
     if !fits || name.starts_with("alias/aws/") {
-        return Err(Refusal::new(400, "InvalidAliasNameException", format!("Invalid alias name {name}")));
+        return Err(ServiceRefusal::new(
+            400,
+            "InvalidAliasNameException",
+            format!("Invalid alias name {name}"),
+        ));
     }
     if state.kms.aliases.contains_key(&name) {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             400,
             "AlreadyExistsException",
             format!("An alias with the name {arn} already exists"),
         ));
     }
     if key.state == "PendingDeletion" {
-        super::usable(key)?;
+        super::check_key_usable(key)?;
     }
-    let alias = Alias { key: key.id.clone(), created: ask.clock.now };
+    let alias = AliasRecord { key: key.id.clone(), created: ask.clock.now };
     state.kms.aliases.insert(name, alias);
     Ok(json!({}))
 }
 
 fn alias_arn(name: &str) -> String {
-    format!("arn:aws:kms:{}:{}:{name}", super::REGION, super::ACCOUNT)
+    format!("arn:aws:kms:{}:{}:{name}", super::REGION, super::ACCOUNT_ID)
 }
 
-pub fn list_aliases(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may(state, "ListAliases", "*", &ask.context())?;
-    let of_key = match ask.text("KeyId") {
-        Some(key) => Some(find(&state.kms, key)?.id.clone()),
+pub fn list_aliases(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+    ask.authorize(state, "ListAliases", "*", &ask.request_context())?;
+    let of_key = match ask.text_field("KeyId") {
+        Some(key) => Some(find_key(&state.kms, key)?.id.clone()),
         None => None,
     };
     let listed = state.kms.aliases.iter().filter(|(_, alias)| {
-        ask.clock.past(alias.created, ask.clock.delays.listing)
+        ask.clock.has_passed(alias.created, ask.clock.delays.listing)
             && of_key.as_ref().is_none_or(|key| *key == alias.key)
     });
     let names: Vec<&String> = listed.map(|(name, _)| name).collect();
-    paged(ask, &names, "Aliases", |name| {
+    render_list_page(ask, &names, "Aliases", |name| {
         let alias = &state.kms.aliases[name.as_str()];
         json!({"AliasName": name, "AliasArn": alias_arn(name), "TargetKeyId": alias.key,
             "CreationDate": alias.created.as_secs_f64(), "LastUpdatedDate": alias.created.as_secs_f64()})
     })
 }
 
-pub fn list_tags(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    let key = find_settled(&state.kms, ask.need("KeyId")?, ask.clock)?;
-    ask.may_on(state, "ListResourceTags", key, &ask.context())?;
+pub fn list_resource_tags(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
+    ask.authorize_on_key(state, "ListResourceTags", key, &ask.request_context())?;
     let names: Vec<&String> = key.tags.keys().collect();
-    paged(ask, &names, "Tags", |name| json!({"TagKey": name, "TagValue": key.tags[name.as_str()]}))
+    render_list_page(ask, &names, "Tags", |name| json!({"TagKey": name, "TagValue": key.tags[name.as_str()]}))
 }
 
-pub fn tag(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let key = find_settled(&state.kms, ask.need("KeyId")?, ask.clock)?;
-    let tags = ask.tags();
-    ask.may_on(state, "TagResource", key, &with_tags(ask.context(), &tags))?;
+pub fn tag_resource(state: &mut store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
+    let tags = ask.parse_tags();
+    ask.authorize_on_key(state, "TagResource", key, &add_request_tags(ask.request_context(), &tags))?;
     if key.state == "PendingDeletion" {
-        super::usable(key)?;
+        super::check_key_usable(key)?;
     }
     let id = key.id.clone();
     if tags.keys().any(|name| name.starts_with("aws:")) {
-        return Err(Refusal::new(400, "TagException", "Tags may not begin with aws:"));
+        return Err(ServiceRefusal::new(400, "TagException", "Tags may not begin with aws:"));
     }
     if let Some(key) = state.kms.keys.get_mut(&id) {
         key.tags.extend(tags);
@@ -143,23 +154,23 @@ pub fn tag(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
 }
 
 /// A page of at most Limit (50 where none is said), from Marker.
-fn paged(
-    ask: &Ask<'_>,
+fn render_list_page(
+    ask: &KmsCall<'_>,
     names: &[&String],
     field: &str,
     show: impl Fn(&String) -> serde_json::Value,
-) -> Outcome {
+) -> KmsResult {
     let most = ask.input["Limit"].as_u64().map_or(50, |limit| limit as usize);
     if most == 0 {
-        return Err(validation(
+        return Err(validation_error(
             "1 validation error detected: Value '0' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1",
         ));
     }
-    let from = match ask.text("Marker") {
+    let from = match ask.text_field("Marker") {
         None => 0,
-        Some(marker) => marker
-            .parse()
-            .map_err(|_| Refusal::new(400, "InvalidMarkerException", "Could not deserialize marker"))?,
+        Some(marker) => marker.parse().map_err(|_| {
+            ServiceRefusal::new(400, "InvalidMarkerException", "Could not deserialize marker")
+        })?,
     };
     let page: Vec<_> = names.iter().skip(from).take(most).map(|name| show(name)).collect();
     let next = from + page.len();

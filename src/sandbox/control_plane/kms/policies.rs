@@ -5,67 +5,79 @@
 use serde_json::Value;
 
 use super::{
-    Ask, Outcome, Refusal,
-    access::{self, Decision},
-    find_settled, json, principal_known, store,
+    KmsCall, KmsResult, ServiceRefusal,
+    access::{self, PolicyDecision},
+    find_visible_key, is_known_principal, json, store,
 };
 
-fn malformed(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "MalformedPolicyDocumentException", message)
+fn malformed_policy(message: impl Into<String>) -> ServiceRefusal {
+    ServiceRefusal::new(400, "MalformedPolicyDocumentException", message)
 }
 
 /// # Errors
 /// AWS's refusal: no policy, an unknown principal, or a lock-out.
-pub fn check(state: &store::State, ask: &Ask<'_>, document: &str) -> Result<(), Refusal> {
+pub fn check_key_policy(
+    state: &store::SandboxState,
+    ask: &KmsCall<'_>,
+    document: &str,
+) -> Result<(), ServiceRefusal> {
     let policy: Value =
-        serde_json::from_str(document).map_err(|_| malformed("Policy contains invalid JSON."))?;
+        serde_json::from_str(document).map_err(|_| malformed_policy("Policy contains invalid JSON."))?;
     if document.len() > 32_768 {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             400,
             "LimitExceededException",
             "Policy size limit of 32768 bytes exceeded.",
         ));
     }
     let mut statements = 0;
-    for statement in access::statements(&policy) {
+    for statement in access::policy_statements(&policy) {
         statements += 1;
         if statement.get("Principal").is_none() && statement.get("NotPrincipal").is_none() {
-            return Err(malformed("Policy contains a statement with no principal."));
+            return Err(malformed_policy("Policy contains a statement with no principal."));
         }
         if statement["Effect"] != "Allow" && statement["Effect"] != "Deny" {
-            return Err(malformed("Policy contains a statement with an invalid effect."));
+            return Err(malformed_policy("Policy contains a statement with an invalid effect."));
         }
     }
     if statements == 0 {
-        return Err(malformed("Policy contains no statements."));
+        return Err(malformed_policy("Policy contains no statements."));
     }
-    if access::principals(&policy).iter().any(|(kind, name)| !principal_known(state, ask.clock, kind, name)) {
-        return Err(malformed("Policy contains a statement with one or more invalid principals."));
+    if access::list_principals(&policy)
+        .iter()
+        .any(|(kind, name)| !is_known_principal(state, ask.clock, kind, name))
+    {
+        return Err(malformed_policy("Policy contains a statement with one or more invalid principals."));
     }
-    let again =
-        access::allows(&policy, Some(&ask.caller.principal()), "kms:PutKeyPolicy", "*", &ask.context());
+    let again = access::evaluate_policy(
+        &policy,
+        Some(&ask.caller.to_principal()),
+        "kms:PutKeyPolicy",
+        "*",
+        &ask.request_context(),
+    );
     let bypassed = ask.input["BypassPolicyLockoutSafetyCheck"] == true;
-    if !bypassed && matches!(again, Decision::ExplicitDeny | Decision::ImplicitDeny) {
-        return Err(malformed(
+    if !bypassed && matches!(again, PolicyDecision::ExplicitDeny | PolicyDecision::ImplicitDeny) {
+        return Err(malformed_policy(
             "The new key policy will not allow you to update the key policy in the future.",
         ));
     }
     Ok(())
 }
 
-pub fn get(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    let key = find_settled(&state.kms, ask.need("KeyId")?, ask.clock)?;
-    ask.may_on(state, "GetKeyPolicy", key, &ask.context())?;
-    named_default(ask)?;
+pub fn get_key_policy(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
+    ask.authorize_on_key(state, "GetKeyPolicy", key, &ask.request_context())?;
+    check_policy_name(ask)?;
     Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
 }
 
-pub fn put(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let key = find_settled(&state.kms, ask.need("KeyId")?, ask.clock)?;
-    ask.may_on(state, "PutKeyPolicy", key, &ask.context())?;
-    named_default(ask)?;
-    let document = ask.need("Policy")?;
-    check(state, ask, document)?;
+pub fn put_key_policy(state: &mut store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+    let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
+    ask.authorize_on_key(state, "PutKeyPolicy", key, &ask.request_context())?;
+    check_policy_name(ask)?;
+    let document = ask.require_text("Policy")?;
+    check_key_policy(state, ask, document)?;
     let (id, document) = (key.id.clone(), document.to_owned());
     if let Some(key) = state.kms.keys.get_mut(&id) {
         key.policy = document;
@@ -73,21 +85,21 @@ pub fn put(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
     Ok(json!({}))
 }
 
-fn named_default(ask: &Ask<'_>) -> Result<(), Refusal> {
-    match ask.text("PolicyName") {
+fn check_policy_name(ask: &KmsCall<'_>) -> Result<(), ServiceRefusal> {
+    match ask.text_field("PolicyName") {
         None | Some("default") => Ok(()),
-        Some(other) => Err(super::not_found(format!("No such policy exists: {other}"))),
+        Some(other) => Err(super::key_not_found(format!("No such policy exists: {other}"))),
     }
 }
 
 /// Somebody else adds a statement to every key's policy.
-pub fn drift(state: &mut store::State, _ask: &Ask<'_>) {
+pub fn inject_key_policy_drift(state: &mut store::SandboxState, _ask: &KmsCall<'_>) {
     for key in state.kms.keys.values_mut() {
         if let Ok(mut policy) = serde_json::from_str::<Value>(&key.policy)
             && let Some(statements) = policy["Statement"].as_array_mut()
         {
             statements.push(json!({"Sid": "SomebodyElse", "Effect": "Allow",
-                "Principal": {"AWS": format!("arn:aws:iam::{}:root", super::ACCOUNT)},
+                "Principal": {"AWS": format!("arn:aws:iam::{}:root", super::ACCOUNT_ID)},
                 "Action": "kms:DescribeKey", "Resource": "*"}));
             key.policy = policy.to_string();
         }

@@ -12,32 +12,36 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::json;
 
 use crate::sandbox::control_plane::iam;
-use crate::sandbox::{Options, World};
+use crate::sandbox::{Sandbox, SandboxOptions};
 
-fn open() -> (tempfile::TempDir, World, Client) {
+fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
     let dir = tempfile::tempdir().unwrap();
-    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+    let world = Sandbox::open_without_seed(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        ..SandboxOptions::default()
+    })
+    .unwrap();
     let client = Client::new(&world.sdk_config());
     (dir, world, client)
 }
 
-fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
+fn error_code_and_message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
     (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
 }
 
-async fn settle() {
+async fn wait_for_propagation() {
     tokio::time::sleep(Duration::from_secs(10)).await;
 }
 
-async fn made(client: &Client) -> String {
+async fn create_visible_key(client: &Client) -> String {
     let key = client.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap();
-    settle().await;
+    wait_for_propagation().await;
     key
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_key_is_not_known_everywhere_at_once() {
-    let (_dir, _world, kms) = open();
+    let (_dir, _world, kms) = open_sandbox();
     let key = kms
         .create_key()
         .tags(Tag::builder().tag_key("packagecloud-cloudfront").tag_value("b").build().unwrap())
@@ -46,9 +50,12 @@ async fn a_new_key_is_not_known_everywhere_at_once() {
         .unwrap();
     let arn = key.key_metadata.unwrap().arn.unwrap();
     let early = kms.describe_key().key_id(&arn).send().await.unwrap_err();
-    assert_eq!(said(&early), ("NotFoundException".into(), format!("Key '{arn}' does not exist")));
+    assert_eq!(
+        error_code_and_message(&early),
+        ("NotFoundException".into(), format!("Key '{arn}' does not exist"))
+    );
     assert!(kms.list_keys().send().await.unwrap().keys().is_empty());
-    settle().await;
+    wait_for_propagation().await;
     let seen = kms.describe_key().key_id(&arn).send().await.unwrap().key_metadata.unwrap();
     assert_eq!(seen.key_state, Some(KeyState::Enabled));
     let tags = kms.list_resource_tags().key_id(&arn).send().await.unwrap();
@@ -58,31 +65,31 @@ async fn a_new_key_is_not_known_everywhere_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn an_alias_is_one_keys_and_leads_to_it() {
-    let (_dir, _world, kms) = open();
-    let arn = made(&kms).await;
+    let (_dir, _world, kms) = open_sandbox();
+    let arn = create_visible_key(&kms).await;
     kms.create_alias().alias_name("alias/a").target_key_id(&arn).send().await.unwrap();
     let taken = kms.create_alias().alias_name("alias/a").target_key_id(&arn).send().await.unwrap_err();
     assert_eq!(
-        said(&taken),
+        error_code_and_message(&taken),
         (
             "AlreadyExistsException".into(),
             "An alias with the name arn:aws:kms:us-east-1:999999999999:alias/a already exists".into()
         )
     );
     assert!(kms.list_aliases().send().await.unwrap().aliases().is_empty());
-    settle().await;
+    wait_for_propagation().await;
     assert_eq!(kms.list_aliases().send().await.unwrap().aliases()[0].alias_name(), Some("alias/a"));
     let found = kms.describe_key().key_id("alias/a").send().await.unwrap().key_metadata.unwrap();
     assert_eq!(found.arn, Some(arn));
     let none = kms.describe_key().key_id("alias/b").send().await.unwrap_err();
-    assert_eq!(said(&none).0, "NotFoundException");
+    assert_eq!(error_code_and_message(&none).0, "NotFoundException");
 }
 
 #[tokio::test(start_paused = true)]
 async fn lists_are_paged() {
-    let (_dir, _world, kms) = open();
+    let (_dir, _world, kms) = open_sandbox();
     for _ in 0..3 {
-        made(&kms).await;
+        create_visible_key(&kms).await;
     }
     let first = kms.list_keys().limit(2).send().await.unwrap();
     assert_eq!((first.keys().len(), first.truncated()), (2, true));
@@ -92,8 +99,8 @@ async fn lists_are_paged() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_encrypted_opens_only_under_its_context() {
-    let (_dir, _world, kms) = open();
-    let arn = made(&kms).await;
+    let (_dir, _world, kms) = open_sandbox();
+    let arn = create_visible_key(&kms).await;
     let seal = || {
         kms.encrypt()
             .key_id(&arn)
@@ -114,7 +121,7 @@ async fn what_was_encrypted_opens_only_under_its_context() {
     spoilt[60] ^= 1;
     let spoilt = unseal(Blob::new(spoilt), "b").send().await.unwrap_err();
     assert_eq!(spoilt.code(), Some("InvalidCiphertextException"));
-    let wrong = unseal(sealed, "b").key_id(made(&kms).await).send().await.unwrap_err();
+    let wrong = unseal(sealed, "b").key_id(create_visible_key(&kms).await).send().await.unwrap_err();
     assert_eq!(wrong.code(), Some("IncorrectKeyException"));
     let long = kms.encrypt().key_id(&arn).plaintext(Blob::new(vec![0; 4097])).send().await.unwrap_err();
     assert_eq!(long.code(), Some("ValidationException"));
@@ -122,13 +129,13 @@ async fn what_was_encrypted_opens_only_under_its_context() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_locks_its_author_out_is_refused() {
-    let (_dir, _world, kms) = open();
-    let arn = made(&kms).await;
+    let (_dir, _world, kms) = open_sandbox();
+    let arn = create_visible_key(&kms).await;
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:Describe*", "Resource": "*"}]});
     let locked = kms.put_key_policy().key_id(&arn).policy(policy.to_string()).send().await.unwrap_err();
     assert_eq!(
-        said(&locked),
+        error_code_and_message(&locked),
         (
             "MalformedPolicyDocumentException".into(),
             "The new key policy will not allow you to update the key policy in the future.".into()
@@ -138,7 +145,7 @@ async fn a_policy_that_locks_its_author_out_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_one_for_ever() {
-    let (_dir, world, kms) = open();
+    let (_dir, world, kms) = open_sandbox();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
@@ -155,19 +162,22 @@ async fn a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_o
         "MalformedPolicyDocumentException".to_owned(),
         "Policy contains a statement with one or more invalid principals.".to_owned(),
     );
-    assert_eq!(said(&early), expected);
-    settle().await;
+    assert_eq!(error_code_and_message(&early), expected);
+    wait_for_propagation().await;
     kms.create_key().policy(policy("r")).send().await.unwrap();
-    assert_eq!(said(&kms.create_key().policy(policy("typo")).send().await.unwrap_err()), expected);
+    assert_eq!(
+        error_code_and_message(&kms.create_key().policy(policy("typo")).send().await.unwrap_err()),
+        expected
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
-    let (_dir, world, kms) = open();
+    let (_dir, world, kms) = open_sandbox();
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
     let trust = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
-    settle().await;
+    wait_for_propagation().await;
     let policy = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "NotAction": "kms:Decrypt", "Resource": "*"},
         {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:Decrypt", "Resource": "*",
@@ -175,7 +185,7 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
     ]});
     let arn =
         kms.create_key().policy(policy.to_string()).send().await.unwrap().key_metadata.unwrap().arn.unwrap();
-    settle().await;
+    wait_for_propagation().await;
     let sealed = kms
         .encrypt()
         .key_id(&arn)
@@ -196,7 +206,7 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
     };
     let admin = open_as(kms.clone()).await.unwrap_err();
     assert_eq!(
-        said(&admin),
+        error_code_and_message(&admin),
         (
             "AccessDeniedException".into(),
             format!(
@@ -204,7 +214,7 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
             )
         )
     );
-    let (access, secret, token) = world.role_credentials(&iam::role_arn("edge")).unwrap();
+    let (access, secret, token) = world.issue_role_credentials(&iam::role_arn("edge")).unwrap();
     let credentials = aws_credential_types::Credentials::new(access, secret, Some(token), None, "test");
     let config = world
         .sdk_config()
@@ -214,7 +224,9 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
     let edge = Client::new(&config);
     let bare = open_as(edge.clone()).await.unwrap_err();
     assert!(
-        said(&bare).1.ends_with("because no identity-based policy allows the kms:Decrypt action"),
+        error_code_and_message(&bare)
+            .1
+            .ends_with("because no identity-based policy allows the kms:Decrypt action"),
         "{bare:?}"
     );
     let own = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Decrypt", "Resource": arn}]});
@@ -230,12 +242,12 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_off_or_going_says_so() {
-    let (_dir, world, kms) = open();
-    let arn = made(&kms).await;
+    let (_dir, world, kms) = open_sandbox();
+    let arn = create_visible_key(&kms).await;
     let id = arn.rsplit('/').next().unwrap().to_owned();
     for (state, code) in [("Disabled", "DisabledException"), ("PendingDeletion", "KMSInvalidStateException")]
     {
-        world.write(|world| world.kms.keys.get_mut(&id).unwrap().state = state.into());
+        world.write_state(|world| world.kms.keys.get_mut(&id).unwrap().state = state.into());
         let refused = kms.encrypt().key_id(&arn).plaintext(Blob::new("x")).send().await.unwrap_err();
         assert_eq!(refused.code(), Some(code));
     }
@@ -243,15 +255,15 @@ async fn a_key_that_is_off_or_going_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restricted_user_is_refused_in_awss_words() {
-    let (_dir, world, kms) = open();
-    world.write(|state| {
+    let (_dir, world, kms) = open_sandbox();
+    world.write_state(|state| {
         state.iam.user.policy =
             json!({"Statement": [{"Effect": "Allow", "Action": "kms:List*", "Resource": "*"}]});
     });
     kms.list_keys().send().await.unwrap();
     let refused = kms.create_key().send().await.unwrap_err();
     assert_eq!(
-        said(&refused),
+        error_code_and_message(&refused),
         (
             "AccessDeniedException".into(),
             "User: arn:aws:iam::999999999999:user/sandbox is not authorized to perform: kms:CreateKey on resource: * because no identity-based policy allows the kms:CreateKey action".into()

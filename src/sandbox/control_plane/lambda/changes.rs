@@ -8,12 +8,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Ask, Configuration, Function, Outcome, Progress, Refusal, Value, World, arn, functions, iam, invalid,
-    request_id, store, versions, with_tags,
+    FunctionConfigurationRecord, FunctionProgress, FunctionRecord, LambdaCall, LambdaResult, Sandbox,
+    ServiceRefusal, Value, add_request_tags, function_arn, functions, iam, invalid_parameter, random_uuid,
+    store, versions,
 };
 
 /// Code that was received and laid by.
-pub struct Code {
+pub struct StoredCode {
     sha256: String,
     size: u64,
 }
@@ -22,15 +23,16 @@ pub struct Code {
 ///
 /// # Errors
 /// AWS's refusal of what is no bundle.
-pub fn received_code(world: &World, input: &Value) -> Result<Code, Refusal> {
+pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode, ServiceRefusal> {
     let Some(text) = input["ZipFile"].as_str() else {
-        return Err(invalid("Please provide a source for function code."));
+        return Err(invalid_parameter("Please provide a source for function code."));
     };
-    let unreadable =
-        || invalid("Could not unzip uploaded file. Please check your file, then try to upload again.");
+    let unreadable = || {
+        invalid_parameter("Could not unzip uploaded file. Please check your file, then try to upload again.")
+    };
     let bytes = STANDARD.decode(text).map_err(|_| unreadable())?;
     if bytes.len() > 50 * 1024 * 1024 {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             413,
             "RequestEntityTooLargeException",
             "Request must be smaller than 69905067 bytes for the CreateFunction operation",
@@ -38,9 +40,9 @@ pub fn received_code(world: &World, input: &Value) -> Result<Code, Refusal> {
     }
     let archive = zip::ZipArchive::new(Cursor::new(&bytes)).map_err(|_| unreadable())?;
     if archive.is_empty() {
-        return Err(invalid("Uploaded file must be a non-empty zip"));
+        return Err(invalid_parameter("Uploaded file must be a non-empty zip"));
     }
-    let code = Code { sha256: STANDARD.encode(Sha256::digest(&bytes)), size: bytes.len() as u64 };
+    let code = StoredCode { sha256: STANDARD.encode(Sha256::digest(&bytes)), size: bytes.len() as u64 };
     let kept = functions::code_path(world.dir(), &code.sha256).ok_or_else(unreadable)?;
     let keep = || {
         let fresh = kept.with_extension("new");
@@ -50,32 +52,38 @@ pub fn received_code(world: &World, input: &Value) -> Result<Code, Refusal> {
     };
     match keep() {
         Ok(()) => Ok(code),
-        Err(error) => {
-            Err(Refusal::new(500, "ServiceException", format!("the sandbox can't keep the code: {error}")))
-        }
+        Err(error) => Err(ServiceRefusal::new(
+            500,
+            "ServiceException",
+            format!("the sandbox can't keep the code: {error}"),
+        )),
     }
 }
 
-pub fn create(state: &mut store::State, ask: &Ask<'_>, code: &Code) -> Outcome {
-    let name = ask.need("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
-    let arn = arn(&name);
-    let tags = functions::tags_of(&ask.input["Tags"]);
-    let context = with_tags(ask.caller.context(), &tags);
-    ask.may(state, "lambda:CreateFunction", &arn, &context)?;
+pub fn create_function(
+    state: &mut store::SandboxState,
+    ask: &LambdaCall<'_>,
+    code: &StoredCode,
+) -> LambdaResult {
+    let name = ask.require_text("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
+    let arn = function_arn(&name);
+    let tags = functions::parse_string_map(&ask.input["Tags"]);
+    let context = add_request_tags(ask.caller.request_context(), &tags);
+    ask.authorize(state, "lambda:CreateFunction", &arn, &context)?;
     if !tags.is_empty() {
-        ask.may(state, "lambda:TagResource", &arn, &context)?;
+        ask.authorize(state, "lambda:TagResource", &arn, &context)?;
     }
-    ask.need("Runtime")?;
-    ask.need("Handler")?;
-    ask.need("Role")?;
+    ask.require_text("Runtime")?;
+    ask.require_text("Handler")?;
+    ask.require_text("Role")?;
     if state.lambda.functions.contains_key(&name) {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             409,
             "ResourceConflictException",
             format!("Function already exist: {name}"),
         ));
     }
-    let mut latest = Configuration {
+    let mut latest = FunctionConfigurationRecord {
         memory: 128,
         timeout: 3,
         ephemeral: 512,
@@ -83,26 +91,38 @@ pub fn create(state: &mut store::State, ask: &Ask<'_>, code: &Code) -> Outcome {
         tracing: "PassThrough".into(),
         sha256: code.sha256.clone(),
         size: code.size,
-        ..Configuration::default()
+        ..FunctionConfigurationRecord::default()
     };
-    configure(&mut latest, ask)?;
-    check_role(state, ask, &latest.role)?;
-    touch(&mut latest, ask);
-    let function =
-        Function { name: name.clone(), latest, created: ask.clock.now, tags, ..Function::default() };
-    let answer = functions::latest(&function, ask.clock, false);
+    apply_configuration(&mut latest, ask)?;
+    check_execution_role(state, ask, &latest.role)?;
+    mark_changed(&mut latest, ask);
+    let function = FunctionRecord {
+        name: name.clone(),
+        latest,
+        created: ask.clock.now,
+        tags,
+        ..FunctionRecord::default()
+    };
+    let answer = functions::render_latest(&function, ask.clock, false);
     state.lambda.functions.insert(name.clone(), function);
     if ask.input["Publish"] == true {
-        return Ok((201, versions::publish_now(state, ask, &name, None)?));
+        return Ok((201, versions::publish_if_changed(state, ask, &name, None)?));
     }
     Ok((201, answer))
 }
 
-pub fn update_code(state: &mut store::State, ask: &Ask<'_>, code: &Code) -> Outcome {
-    changeable(state, ask)?;
+pub fn update_function_code(
+    state: &mut store::SandboxState,
+    ask: &LambdaCall<'_>,
+    code: &StoredCode,
+) -> LambdaResult {
+    find_changeable_function(state, ask)?;
     let clock = ask.clock;
-    let function =
-        state.lambda.functions.get_mut(&ask.name).ok_or_else(|| super::missing(&arn(&ask.name)))?;
+    let function = state
+        .lambda
+        .functions
+        .get_mut(&ask.name)
+        .ok_or_else(|| super::function_not_found(&function_arn(&ask.name)))?;
     let mut changed = function.latest.clone();
     changed.sha256.clone_from(&code.sha256);
     changed.size = code.size;
@@ -110,50 +130,58 @@ pub fn update_code(state: &mut store::State, ask: &Ask<'_>, code: &Code) -> Outc
         architecture.clone_into(&mut changed.architecture);
     }
     if ask.input["DryRun"] == true {
-        let dry = Function { latest: changed, ..function.clone() };
-        return Ok((200, functions::latest(&dry, clock, false)));
+        let dry = FunctionRecord { latest: changed, ..function.clone() };
+        return Ok((200, functions::render_latest(&dry, clock, false)));
     }
-    touch(&mut changed, ask);
+    mark_changed(&mut changed, ask);
     function.latest = changed;
     if ask.input["Publish"] == true {
-        return Ok((200, versions::publish_now(state, ask, &ask.name, None)?));
+        return Ok((200, versions::publish_if_changed(state, ask, &ask.name, None)?));
     }
-    Ok((200, functions::latest(function, clock, false)))
+    Ok((200, functions::render_latest(function, clock, false)))
 }
 
-pub fn update_configuration(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let function = changeable(state, ask)?;
+pub fn update_function_configuration(state: &mut store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    let function = find_changeable_function(state, ask)?;
     let mut changed = function.latest.clone();
-    configure(&mut changed, ask)?;
-    if ask.text("Role").is_some() {
-        check_role(state, ask, &changed.role)?;
+    apply_configuration(&mut changed, ask)?;
+    if ask.text_field("Role").is_some() {
+        check_execution_role(state, ask, &changed.role)?;
     }
-    touch(&mut changed, ask);
-    let function =
-        state.lambda.functions.get_mut(&ask.name).ok_or_else(|| super::missing(&arn(&ask.name)))?;
+    mark_changed(&mut changed, ask);
+    let function = state
+        .lambda
+        .functions
+        .get_mut(&ask.name)
+        .ok_or_else(|| super::function_not_found(&function_arn(&ask.name)))?;
     function.latest = changed;
-    Ok((200, functions::latest(function, ask.clock, false)))
+    Ok((200, functions::render_latest(function, ask.clock, false)))
 }
 
 /// The function, where nothing is in progress and its revision is the one expected.
-pub fn changeable<'a>(state: &'a store::State, ask: &Ask<'_>) -> Result<&'a Function, Refusal> {
-    let function = ask.function(state)?;
+pub fn find_changeable_function<'a>(
+    state: &'a store::SandboxState,
+    ask: &LambdaCall<'_>,
+) -> Result<&'a FunctionRecord, ServiceRefusal> {
+    let function = ask.find_authorized_function(state)?;
     let conflict = |why: &str| {
         let message = format!("The operation cannot be performed at this time. {why}");
-        Err(Refusal::new(409, "ResourceConflictException", message))
+        Err(ServiceRefusal::new(409, "ResourceConflictException", message))
     };
-    let progress = function.progress(ask.clock);
+    let progress = function.current_progress(ask.clock);
     match progress {
-        Progress::Creating => return conflict("The function is currently in the following state: Pending"),
-        Progress::Updating => {
+        FunctionProgress::Creating => {
+            return conflict("The function is currently in the following state: Pending");
+        }
+        FunctionProgress::Updating => {
             return conflict(&format!("An update is in progress for resource: {}", function.arn()));
         }
-        Progress::Settled => {}
+        FunctionProgress::Settled => {}
     }
-    if let Some(expected) = ask.text("RevisionId")
+    if let Some(expected) = ask.text_field("RevisionId")
         && expected != function.latest.revisions[1]
     {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             412,
             "PreconditionFailedException",
             "The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API operation to retrieve the latest RevisionId for your resource.",
@@ -162,13 +190,16 @@ pub fn changeable<'a>(state: &'a store::State, ask: &Ask<'_>) -> Result<&'a Func
     Ok(function)
 }
 
-fn touch(configuration: &mut Configuration, ask: &Ask<'_>) {
+fn mark_changed(configuration: &mut FunctionConfigurationRecord, ask: &LambdaCall<'_>) {
     configuration.changed = ask.clock.now;
-    configuration.revisions = [request_id(), request_id()];
+    configuration.revisions = [random_uuid(), random_uuid()];
 }
 
 /// Takes over what the request says; what it leaves out stays.
-fn configure(configuration: &mut Configuration, ask: &Ask<'_>) -> Result<(), Refusal> {
+fn apply_configuration(
+    configuration: &mut FunctionConfigurationRecord,
+    ask: &LambdaCall<'_>,
+) -> Result<(), ServiceRefusal> {
     let input = &ask.input;
     for (field, place) in [
         ("Description", &mut configuration.description),
@@ -184,7 +215,7 @@ fn configure(configuration: &mut Configuration, ask: &Ask<'_>) -> Result<(), Ref
     let number = |value: &Value, name: &str, low: u64, high: u64| match value.as_u64() {
         None => Ok(None),
         Some(number) if (low..=high).contains(&number) => Ok(Some(number)),
-        Some(number) => Err(invalid(format!(
+        Some(number) => Err(invalid_parameter(format!(
             "'{name}' value {number} failed to satisfy constraint: between {low} and {high}"
         ))),
     };
@@ -199,7 +230,7 @@ fn configure(configuration: &mut Configuration, ask: &Ask<'_>) -> Result<(), Ref
             .map(|many| many.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect::<Vec<_>>())
     };
     if input["Environment"]["Variables"].is_object() {
-        configuration.environment = functions::tags_of(&input["Environment"]["Variables"]);
+        configuration.environment = functions::parse_string_map(&input["Environment"]["Variables"]);
     }
     configuration.layers = list(&input["Layers"]).unwrap_or_else(|| configuration.layers.clone());
     configuration.subnets =
@@ -216,11 +247,11 @@ fn configure(configuration: &mut Configuration, ask: &Ask<'_>) -> Result<(), Ref
     Ok(())
 }
 
-fn check_runtime(runtime: &str) -> Result<(), Refusal> {
-    const GONE: [&str; 6] =
+fn check_runtime(runtime: &str) -> Result<(), ServiceRefusal> {
+    const RETIRED_RUNTIMES: [&str; 6] =
         ["nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "python3.7", "python3.8"];
-    if GONE.contains(&runtime) {
-        return Err(invalid(format!(
+    if RETIRED_RUNTIMES.contains(&runtime) {
+        return Err(invalid_parameter(format!(
             "The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
         )));
     }
@@ -232,15 +263,19 @@ fn check_runtime(runtime: &str) -> Result<(), Refusal> {
     if known {
         Ok(())
     } else {
-        Err(invalid(format!(
+        Err(invalid_parameter(format!(
             "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set or be a valid ARN"
         )))
     }
 }
 
-fn check_role(state: &store::State, ask: &Ask<'_>, role: &str) -> Result<(), Refusal> {
+fn check_execution_role(
+    state: &store::SandboxState,
+    ask: &LambdaCall<'_>,
+    role: &str,
+) -> Result<(), ServiceRefusal> {
     if !role.starts_with("arn:aws:iam::") || !role.contains(":role/") {
-        return Err(Refusal::new(
+        return Err(ServiceRefusal::new(
             400,
             "ValidationException",
             format!(
@@ -248,11 +283,12 @@ fn check_role(state: &store::State, ask: &Ask<'_>, role: &str) -> Result<(), Ref
             ),
         ));
     }
-    let context = ask.caller.context().with("iam:PassedToService", "lambda.amazonaws.com");
-    ask.may(state, "iam:PassRole", role, &context)?;
-    if iam::assumable(&state.iam, ask.clock, role, "lambda.amazonaws.com") {
+    let context =
+        ask.caller.request_context().with_condition_key("iam:PassedToService", "lambda.amazonaws.com");
+    ask.authorize(state, "iam:PassRole", role, &context)?;
+    if iam::can_service_assume_role(&state.iam, ask.clock, role, "lambda.amazonaws.com") {
         Ok(())
     } else {
-        Err(invalid("The role defined for the function cannot be assumed by Lambda."))
+        Err(invalid_parameter("The role defined for the function cannot be assumed by Lambda."))
     }
 }

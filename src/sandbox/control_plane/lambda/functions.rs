@@ -8,8 +8,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use time::macros::format_description;
 
 use super::{
-    Ask, Clock, Configuration, Function, Outcome, Progress, Refusal, Value, Version, json, missing, moment,
-    request_id, store, with_tags,
+    FunctionConfigurationRecord, FunctionProgress, FunctionRecord, FunctionVersionRecord, LambdaCall,
+    LambdaResult, PropagationClock, ServiceRefusal, Value, add_request_tags, function_not_found, json,
+    random_uuid, store, to_datetime,
 };
 
 /// Where the code with this hash (base64, as Lambda says it) lies.
@@ -19,28 +20,33 @@ pub fn code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
 }
 
 /// `$LATEST`, under the unqualified ARN or the qualified one.
-pub fn latest(function: &Function, clock: Clock, qualified: bool) -> Value {
-    let progress = function.progress(clock);
-    let mut shown = described(function, &function.latest, progress != Progress::Settled);
+pub fn render_latest(function: &FunctionRecord, clock: PropagationClock, qualified: bool) -> Value {
+    let progress = function.current_progress(clock);
+    let mut shown = render_configuration(function, &function.latest, progress != FunctionProgress::Settled);
     shown["Version"] = json!("$LATEST");
     shown["FunctionArn"] =
         json!(if qualified { format!("{}:$LATEST", function.arn()) } else { function.arn() });
-    stated(&mut shown, progress == Progress::Creating);
-    let update = if progress == Progress::Updating { "InProgress" } else { "Successful" };
-    shown["LastUpdateStatus"] = json!(if progress == Progress::Creating { "InProgress" } else { update });
+    set_state_fields(&mut shown, progress == FunctionProgress::Creating);
+    let update = if progress == FunctionProgress::Updating { "InProgress" } else { "Successful" };
+    shown["LastUpdateStatus"] =
+        json!(if progress == FunctionProgress::Creating { "InProgress" } else { update });
     shown
 }
 
-pub fn published(function: &Function, version: &Version, clock: Clock) -> Value {
-    let mut shown = described(function, &version.configuration, false);
+pub fn render_version(
+    function: &FunctionRecord,
+    version: &FunctionVersionRecord,
+    clock: PropagationClock,
+) -> Value {
+    let mut shown = render_configuration(function, &version.configuration, false);
     shown["Version"] = json!(version.number.to_string());
     shown["FunctionArn"] = json!(format!("{}:{}", function.arn(), version.number));
-    stated(&mut shown, !version.active(clock));
+    set_state_fields(&mut shown, !version.is_active(clock));
     shown["LastUpdateStatus"] = json!("Successful");
     shown
 }
 
-fn stated(shown: &mut Value, pending: bool) {
+fn set_state_fields(shown: &mut Value, pending: bool) {
     shown["State"] = json!(if pending { "Pending" } else { "Active" });
     if pending {
         shown["StateReason"] = json!("The function is being created.");
@@ -48,8 +54,12 @@ fn stated(shown: &mut Value, pending: bool) {
     }
 }
 
-fn described(function: &Function, configuration: &Configuration, in_progress: bool) -> Value {
-    let modified = moment(configuration.changed)
+fn render_configuration(
+    function: &FunctionRecord,
+    configuration: &FunctionConfigurationRecord,
+    in_progress: bool,
+) -> Value {
+    let modified = to_datetime(configuration.changed)
         .format(format_description!(
             "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]+0000"
         ))
@@ -79,22 +89,22 @@ fn described(function: &Function, configuration: &Configuration, in_progress: bo
 }
 
 /// The configuration that the request's qualifier means.
-fn qualified(function: &Function, ask: &Ask<'_>) -> Result<Value, Refusal> {
+fn render_qualified(function: &FunctionRecord, ask: &LambdaCall<'_>) -> Result<Value, ServiceRefusal> {
     match ask.qualifier.as_deref() {
-        None => Ok(latest(function, ask.clock, false)),
-        Some("$LATEST") => Ok(latest(function, ask.clock, true)),
+        None => Ok(render_latest(function, ask.clock, false)),
+        Some("$LATEST") => Ok(render_latest(function, ask.clock, true)),
         Some(number) => function
             .versions
             .iter()
             .find(|version| version.number.to_string() == number)
-            .map(|version| published(function, version, ask.clock))
-            .ok_or_else(|| missing(&format!("{}:{number}", function.arn()))),
+            .map(|version| render_version(function, version, ask.clock))
+            .ok_or_else(|| function_not_found(&format!("{}:{number}", function.arn()))),
     }
 }
 
-pub fn get(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    let function = ask.function(state)?;
-    let configuration = qualified(function, ask)?;
+pub fn get_function(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    let function = ask.find_authorized_function(state)?;
+    let configuration = render_qualified(function, ask)?;
     let place =
         format!("https://awslambda-us-east-1-tasks.s3.us-east-1.amazonaws.com/snapshots/{}", function.name);
     let mut shown =
@@ -108,19 +118,19 @@ pub fn get(state: &store::State, ask: &Ask<'_>) -> Outcome {
     Ok((200, shown))
 }
 
-pub fn get_configuration(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    Ok((200, qualified(ask.function(state)?, ask)?))
+pub fn get_function_configuration(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    Ok((200, render_qualified(ask.find_authorized_function(state)?, ask)?))
 }
 
-pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may(state, "lambda:ListFunctions", "*", &ask.caller.context())?;
+pub fn list_functions(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    ask.authorize(state, "lambda:ListFunctions", "*", &ask.caller.request_context())?;
     let all: Vec<Value> =
-        state.lambda.functions.values().map(|function| latest(function, ask.clock, false)).collect();
+        state.lambda.functions.values().map(|function| render_latest(function, ask.clock, false)).collect();
     Ok((200, json!({"Functions": all})))
 }
 
-pub fn concurrency(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    let reserved = ask.function(state)?.reserved_concurrency;
+pub fn get_function_concurrency(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    let reserved = ask.find_authorized_function(state)?.reserved_concurrency;
     Ok((
         200,
         reserved.map_or_else(|| json!({}), |reserved| json!({"ReservedConcurrentExecutions": reserved})),
@@ -128,8 +138,8 @@ pub fn concurrency(state: &store::State, ask: &Ask<'_>) -> Outcome {
 }
 
 /// The account's limits; what functions have reserved is taken off.
-pub fn account(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    ask.may(state, "lambda:GetAccountSettings", "*", &ask.caller.context())?;
+pub fn get_account_settings(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    ask.authorize(state, "lambda:GetAccountSettings", "*", &ask.caller.request_context())?;
     let functions = &state.lambda.functions;
     let reserved: u64 = functions.values().filter_map(|function| function.reserved_concurrency).sum();
     let all = state.lambda.concurrency.unwrap_or(1000);
@@ -145,34 +155,34 @@ pub fn account(state: &store::State, ask: &Ask<'_>) -> Outcome {
     ))
 }
 
-pub fn list_tags(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    Ok((200, json!({"Tags": ask.function(state)?.tags})))
+pub fn list_tags(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    Ok((200, json!({"Tags": ask.find_authorized_function(state)?.tags})))
 }
 
-pub fn tag(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let tags = tags_of(&ask.input["Tags"]);
-    let arn = super::arn(&ask.name);
-    ask.may(state, "lambda:TagResource", &arn, &with_tags(ask.caller.context(), &tags))?;
+pub fn tag_resource(state: &mut store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    let tags = parse_string_map(&ask.input["Tags"]);
+    let arn = super::function_arn(&ask.name);
+    ask.authorize(state, "lambda:TagResource", &arn, &add_request_tags(ask.caller.request_context(), &tags))?;
     if ask.qualifier.is_some() {
-        return Err(super::invalid(
+        return Err(super::invalid_parameter(
             "Tags on function aliases and versions are not supported. Please specify either a function or an event source mapping ARN.",
         ));
     }
-    let function = state.lambda.functions.get_mut(&ask.name).ok_or_else(|| missing(&arn))?;
+    let function = state.lambda.functions.get_mut(&ask.name).ok_or_else(|| function_not_found(&arn))?;
     function.tags.extend(tags);
     Ok((204, Value::Null))
 }
 
-pub fn tags_of(tags: &Value) -> std::collections::BTreeMap<String, String> {
+pub fn parse_string_map(tags: &Value) -> std::collections::BTreeMap<String, String> {
     let pairs = tags.as_object().into_iter().flatten();
     pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
 /// Somebody else writes a description.
-pub fn drift(state: &mut store::State, ask: &Ask<'_>) {
+pub fn inject_function_drift(state: &mut store::SandboxState, ask: &LambdaCall<'_>) {
     if let Some(function) = state.lambda.functions.get_mut(&ask.name) {
         function.latest.description = "somebody else was here".into();
-        let revision = request_id();
+        let revision = random_uuid();
         function.latest.revisions = [revision.clone(), revision];
     }
 }

@@ -17,35 +17,36 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT, Caller, Clock, REGION, Refusal, access::Context, access_denied, answered, caller_of, drifts,
-    iam, json_answer, moment, request_id, with_tags,
+    ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller, access::RequestContext,
+    access_denied, add_request_tags, build_response, iam, is_drift_requested, json_response, random_uuid,
+    signed_caller, to_datetime,
 };
-use crate::sandbox::{World, store};
+use crate::sandbox::{Sandbox, store};
 
 /// What is kept between runs; the code lies beside, in `DIR/lambda/<sha256>.zip`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct State {
-    pub functions: BTreeMap<String, Function>,
+pub struct LambdaState {
+    pub functions: BTreeMap<String, FunctionRecord>,
     /// How many executions the account may run at once, where it isn't the usual 1,000.
     pub concurrency: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Function {
+pub struct FunctionRecord {
     pub name: String,
     /// `$LATEST`.
-    pub latest: Configuration,
+    pub latest: FunctionConfigurationRecord,
     pub created: Duration,
     pub tags: BTreeMap<String, String>,
-    pub versions: Vec<Version>,
+    pub versions: Vec<FunctionVersionRecord>,
     pub reserved_concurrency: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Configuration {
+pub struct FunctionConfigurationRecord {
     pub description: String,
     pub role: String,
     pub handler: String,
@@ -69,59 +70,60 @@ pub struct Configuration {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Version {
+pub struct FunctionVersionRecord {
     pub number: u64,
-    pub configuration: Configuration,
+    pub configuration: FunctionConfigurationRecord,
     /// `$LATEST` as it was then: while it is still so, nothing new is published.
-    pub of: Configuration,
+    pub of: FunctionConfigurationRecord,
     pub published: Duration,
     /// CloudFront has copied it to its edges; it can't be deleted for hours after the last association.
     pub replicated: bool,
 }
 
-impl Function {
+impl FunctionRecord {
     pub fn arn(&self) -> String {
-        arn(&self.name)
+        function_arn(&self.name)
     }
 
-    fn progress(&self, clock: Clock) -> Progress {
-        if !clock.past(self.created, clock.delays.function) {
-            Progress::Creating
-        } else if !clock.past(self.latest.changed, clock.delays.function) {
-            Progress::Updating
+    fn current_progress(&self, clock: PropagationClock) -> FunctionProgress {
+        if !clock.has_passed(self.created, clock.delays.function) {
+            FunctionProgress::Creating
+        } else if !clock.has_passed(self.latest.changed, clock.delays.function) {
+            FunctionProgress::Updating
         } else {
-            Progress::Settled
+            FunctionProgress::Settled
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
+enum FunctionProgress {
     Creating,
     Updating,
     Settled,
 }
 
-impl Version {
-    pub fn active(&self, clock: Clock) -> bool {
-        clock.past(self.published, clock.delays.function)
+impl FunctionVersionRecord {
+    pub fn is_active(&self, clock: PropagationClock) -> bool {
+        clock.has_passed(self.published, clock.delays.function)
     }
 }
 
-pub fn arn(name: &str) -> String {
-    format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
+pub fn function_arn(name: &str) -> String {
+    format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}")
 }
 
 /// A published version by its ARN: `…:function:NAME:7`.
-pub fn version<'a>(state: &'a State, version_arn: &str) -> Option<&'a Version> {
-    let (name, number) = version_arn.strip_prefix(&arn(""))?.split_once(':')?;
+pub fn find_version<'a>(state: &'a LambdaState, version_arn: &str) -> Option<&'a FunctionVersionRecord> {
+    let (name, number) = version_arn.strip_prefix(&function_arn(""))?.split_once(':')?;
     let number: u64 = number.parse().ok()?;
     state.functions.get(name)?.versions.iter().find(|version| version.number == number)
 }
 
 /// From now on CloudFront has copies of it.
-pub fn replicate(state: &mut State, version_arn: &str) {
-    let Some((name, number)) = version_arn.strip_prefix(&arn("")).and_then(|tail| tail.split_once(':'))
+pub fn mark_replicated(state: &mut LambdaState, version_arn: &str) {
+    let Some((name, number)) =
+        version_arn.strip_prefix(&function_arn("")).and_then(|tail| tail.split_once(':'))
     else {
         return;
     };
@@ -132,16 +134,16 @@ pub fn replicate(state: &mut State, version_arn: &str) {
 }
 
 /// What an edge runs for a version: its bundle, and the role whose credentials it has.
-pub fn code(world: &World, version_arn: &str) -> Option<(Vec<u8>, String)> {
-    let (sha256, role) = world.read(|state| {
-        let version = version(&state.lambda, version_arn)?;
+pub fn read_version_code(world: &Sandbox, version_arn: &str) -> Option<(Vec<u8>, String)> {
+    let (sha256, role) = world.read_state(|state| {
+        let version = find_version(&state.lambda, version_arn)?;
         Some((version.configuration.sha256.clone(), version.configuration.role.clone()))
     })?;
     Some((std::fs::read(functions::code_path(world.dir(), &sha256)?).ok()?, role))
 }
 
 /// The operation's name, of method and path.
-pub fn operation(method: &Method, uri: &Uri) -> &'static str {
+pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
     match (method.as_str(), parts.as_slice()) {
         ("GET", [_, "functions"]) => "ListFunctions",
@@ -162,52 +164,56 @@ pub fn operation(method: &Method, uri: &Uri) -> &'static str {
 }
 
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn answer(world: &World, request: Request<Bytes>) -> Response<Bytes> {
-    let result = caller_of(&request).and_then(|caller| {
-        let ask = Ask::new(world, &caller, &request)?;
-        if drifts(&request) {
-            world.write(|state| functions::drift(state, &ask));
+pub async fn handle_lambda_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+    let result = signed_caller(&request).and_then(|caller| {
+        let ask = LambdaCall::new(world, &caller, &request)?;
+        if is_drift_requested(&request) {
+            world.write_state(|state| functions::inject_function_drift(state, &ask));
         }
-        act(world, &ask)
+        dispatch(world, &ask)
     });
     match result {
-        Ok((204, _)) => answered(204, "application/json", Bytes::new()),
-        Ok((status, output)) => json_answer(status, "application/json", &output),
-        Err(refusal) => refusal.answer("lambda"),
+        Ok((204, _)) => build_response(204, "application/json", Bytes::new()),
+        Ok((status, output)) => json_response(status, "application/json", &output),
+        Err(refusal) => refusal.to_response("lambda"),
     }
 }
 
-type Outcome = Result<(u16, Value), Refusal>;
+type LambdaResult = Result<(u16, Value), ServiceRefusal>;
 
-fn act(world: &World, ask: &Ask<'_>) -> Outcome {
+fn dispatch(world: &Sandbox, ask: &LambdaCall<'_>) -> LambdaResult {
     match ask.operation {
-        "GetFunction" => world.read(|state| functions::get(state, ask)),
-        "GetFunctionConfiguration" => world.read(|state| functions::get_configuration(state, ask)),
-        "ListFunctions" => world.read(|state| functions::list(state, ask)),
-        "GetFunctionConcurrency" => world.read(|state| functions::concurrency(state, ask)),
-        "GetAccountSettings" => world.read(|state| functions::account(state, ask)),
-        "ListTags" => world.read(|state| functions::list_tags(state, ask)),
-        "TagResource" => world.write(|state| functions::tag(state, ask)),
+        "GetFunction" => world.read_state(|state| functions::get_function(state, ask)),
+        "GetFunctionConfiguration" => {
+            world.read_state(|state| functions::get_function_configuration(state, ask))
+        }
+        "ListFunctions" => world.read_state(|state| functions::list_functions(state, ask)),
+        "GetFunctionConcurrency" => world.read_state(|state| functions::get_function_concurrency(state, ask)),
+        "GetAccountSettings" => world.read_state(|state| functions::get_account_settings(state, ask)),
+        "ListTags" => world.read_state(|state| functions::list_tags(state, ask)),
+        "TagResource" => world.write_state(|state| functions::tag_resource(state, ask)),
         "CreateFunction" => {
-            let code = changes::received_code(world, &ask.input["Code"])?;
-            world.write(|state| changes::create(state, ask, &code))
+            let code = changes::store_uploaded_code(world, &ask.input["Code"])?;
+            world.write_state(|state| changes::create_function(state, ask, &code))
         }
         "UpdateFunctionCode" => {
-            let code = changes::received_code(world, &ask.input)?;
-            world.write(|state| changes::update_code(state, ask, &code))
+            let code = changes::store_uploaded_code(world, &ask.input)?;
+            world.write_state(|state| changes::update_function_code(state, ask, &code))
         }
-        "UpdateFunctionConfiguration" => world.write(|state| changes::update_configuration(state, ask)),
-        "PublishVersion" => world.write(|state| versions::publish(state, ask)),
-        "ListVersionsByFunction" => world.read(|state| versions::list(state, ask)),
-        "DeleteFunction" => world.write(|state| versions::delete(state, ask)),
-        _ => Err(Refusal::new(404, "UnknownOperationException", "not in the sandbox")),
+        "UpdateFunctionConfiguration" => {
+            world.write_state(|state| changes::update_function_configuration(state, ask))
+        }
+        "PublishVersion" => world.write_state(|state| versions::publish_version(state, ask)),
+        "ListVersionsByFunction" => world.read_state(|state| versions::list_versions_by_function(state, ask)),
+        "DeleteFunction" => world.write_state(|state| versions::delete_function(state, ask)),
+        _ => Err(ServiceRefusal::new(404, "UnknownOperationException", "not in the sandbox")),
     }
 }
 
 /// One request: who, when, what, on which function.
-struct Ask<'a> {
-    clock: Clock,
-    caller: &'a Caller,
+struct LambdaCall<'a> {
+    clock: PropagationClock,
+    caller: &'a SignedCaller,
     operation: &'static str,
     input: Value,
     /// The function's name, and which version of it.
@@ -216,13 +222,21 @@ struct Ask<'a> {
     query: BTreeMap<String, String>,
 }
 
-impl<'a> Ask<'a> {
-    fn new(world: &World, caller: &'a Caller, request: &Request<Bytes>) -> Result<Self, Refusal> {
+impl<'a> LambdaCall<'a> {
+    fn new(
+        world: &Sandbox,
+        caller: &'a SignedCaller,
+        request: &Request<Bytes>,
+    ) -> Result<Self, ServiceRefusal> {
         let input = if request.body().is_empty() {
             json!({})
         } else {
             serde_json::from_slice(request.body()).map_err(|_| {
-                Refusal::new(400, "InvalidRequestContentException", "Could not parse request body into json")
+                ServiceRefusal::new(
+                    400,
+                    "InvalidRequestContentException",
+                    "Could not parse request body into json",
+                )
             })?
         };
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -240,9 +254,9 @@ impl<'a> Ask<'a> {
             bare.split_once(':').map_or((bare, None), |(name, qualifier)| (name, Some(qualifier)));
         let qualifier = query.get("Qualifier").cloned().or_else(|| in_name.map(ToOwned::to_owned));
         Ok(Self {
-            clock: Clock::of(world),
+            clock: PropagationClock::from_sandbox(world),
             caller,
-            operation: operation(request.method(), request.uri()),
+            operation: operation_name(request.method(), request.uri()),
             input,
             name: name.to_owned(),
             qualifier,
@@ -250,32 +264,39 @@ impl<'a> Ask<'a> {
         })
     }
 
-    fn may(
+    fn authorize(
         &self,
-        state: &store::State,
+        state: &store::SandboxState,
         action: &str,
         resource: &str,
-        context: &Context,
-    ) -> Result<(), Refusal> {
-        self.caller.may(state, action, resource, context).map_err(|message| access_denied("lambda", message))
+        context: &RequestContext,
+    ) -> Result<(), ServiceRefusal> {
+        self.caller
+            .authorize(state, action, resource, context)
+            .map_err(|message| access_denied("lambda", message))
     }
 
     /// The function named, after its caller was held to his policies.
-    fn function<'s>(&self, state: &'s store::State) -> Result<&'s Function, Refusal> {
-        let arn =
-            self.qualifier.as_ref().map_or_else(|| arn(&self.name), |q| format!("{}:{q}", arn(&self.name)));
-        self.may(state, &format!("lambda:{}", self.operation), &arn, &self.caller.context())?;
-        state.lambda.functions.get(&self.name).ok_or_else(|| missing(&arn))
+    fn find_authorized_function<'s>(
+        &self,
+        state: &'s store::SandboxState,
+    ) -> Result<&'s FunctionRecord, ServiceRefusal> {
+        let arn = self
+            .qualifier
+            .as_ref()
+            .map_or_else(|| function_arn(&self.name), |q| format!("{}:{q}", function_arn(&self.name)));
+        self.authorize(state, &format!("lambda:{}", self.operation), &arn, &self.caller.request_context())?;
+        state.lambda.functions.get(&self.name).ok_or_else(|| function_not_found(&arn))
     }
 
-    fn text(&self, field: &str) -> Option<&str> {
+    fn text_field(&self, field: &str) -> Option<&str> {
         self.input[field].as_str()
     }
 
-    fn need(&self, field: &str) -> Result<&str, Refusal> {
-        self.text(field).ok_or_else(|| {
+    fn require_text(&self, field: &str) -> Result<&str, ServiceRefusal> {
+        self.text_field(field).ok_or_else(|| {
             let member = field[..1].to_lowercase() + &field[1..];
-            Refusal::new(
+            ServiceRefusal::new(
                 400,
                 "ValidationException",
                 format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"),
@@ -284,10 +305,10 @@ impl<'a> Ask<'a> {
     }
 }
 
-fn missing(arn: &str) -> Refusal {
-    Refusal::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
+fn function_not_found(arn: &str) -> ServiceRefusal {
+    ServiceRefusal::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "InvalidParameterValueException", message)
+fn invalid_parameter(message: impl Into<String>) -> ServiceRefusal {
+    ServiceRefusal::new(400, "InvalidParameterValueException", message)
 }

@@ -13,22 +13,26 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::json;
 
 use crate::sandbox::control_plane::iam;
-use crate::sandbox::{Options, World};
+use crate::sandbox::{Sandbox, SandboxOptions};
 
-const NAME: &str = "packagecloud_cloudfront_auth";
+const FUNCTION_NAME: &str = "packagecloud_cloudfront_auth";
 
-fn open() -> (tempfile::TempDir, World, Client) {
+fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
     let dir = tempfile::tempdir().unwrap();
-    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
+    let world = Sandbox::open_without_seed(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        ..SandboxOptions::default()
+    })
+    .unwrap();
     let client = Client::new(&world.sdk_config());
     (dir, world, client)
 }
 
-fn said<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
+fn error_code_and_message<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> (String, String) {
     (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned())
 }
 
-fn bundle(text: &str) -> Blob {
+fn zip_bundle(text: &str) -> Blob {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     archive.start_file("index.mjs", options).unwrap();
@@ -36,7 +40,7 @@ fn bundle(text: &str) -> Blob {
     Blob::new(archive.finish().unwrap().into_inner())
 }
 
-async fn role(world: &World, services: &[&str]) -> String {
+async fn create_edge_role(world: &Sandbox, services: &[&str]) -> String {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
@@ -44,70 +48,94 @@ async fn role(world: &World, services: &[&str]) -> String {
     iam::role_arn("edge")
 }
 
-fn creation(
+fn build_create_function(
     lambda: &Client,
     role: &str,
 ) -> aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder {
     lambda
         .create_function()
-        .function_name(NAME)
+        .function_name(FUNCTION_NAME)
         .role(role)
         .handler("index.handler")
         .runtime(Runtime::from("nodejs24.x"))
-        .code(FunctionCode::builder().zip_file(bundle("one")).build())
+        .code(FunctionCode::builder().zip_file(zip_bundle("one")).build())
 }
 
-async fn made(world: &World, lambda: &Client) {
-    let role = role(world, &["lambda.amazonaws.com", "edgelambda.amazonaws.com"]).await;
+async fn create_active_function(world: &Sandbox, lambda: &Client) {
+    let role = create_edge_role(world, &["lambda.amazonaws.com", "edgelambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    creation(lambda, &role).send().await.unwrap();
-    settled(lambda).await;
+    build_create_function(lambda, &role).send().await.unwrap();
+    wait_until_updated(lambda).await;
 }
 
-async fn settled(lambda: &Client) {
-    lambda.wait_until_function_active_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
-    lambda.wait_until_function_updated_v2().function_name(NAME).wait(Duration::from_mins(1)).await.unwrap();
+async fn wait_until_updated(lambda: &Client) {
+    lambda
+        .wait_until_function_active_v2()
+        .function_name(FUNCTION_NAME)
+        .wait(Duration::from_mins(1))
+        .await
+        .unwrap();
+    lambda
+        .wait_until_function_updated_v2()
+        .function_name(FUNCTION_NAME)
+        .wait(Duration::from_mins(1))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_role_cannot_be_assumed_until_it_is_known() {
-    let (_dir, world, lambda) = open();
-    let role = role(&world, &["lambda.amazonaws.com"]).await;
+    let (_dir, world, lambda) = open_sandbox();
+    let role = create_edge_role(&world, &["lambda.amazonaws.com"]).await;
     let expected = (
         "InvalidParameterValueException".to_owned(),
         "The role defined for the function cannot be assumed by Lambda.".to_owned(),
     );
-    assert_eq!(said(&creation(&lambda, &role).send().await.unwrap_err()), expected);
-    assert_eq!(said(&creation(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()), expected);
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    creation(&lambda, &role).send().await.unwrap();
     assert_eq!(
-        said(&creation(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()).0,
+        error_code_and_message(&build_create_function(&lambda, &role).send().await.unwrap_err()),
+        expected
+    );
+    assert_eq!(
+        error_code_and_message(
+            &build_create_function(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()
+        ),
+        expected
+    );
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    build_create_function(&lambda, &role).send().await.unwrap();
+    assert_eq!(
+        error_code_and_message(
+            &build_create_function(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()
+        )
+        .0,
         "ResourceConflictException"
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_role_that_does_not_trust_lambda_is_refused_for_ever() {
-    let (_dir, world, lambda) = open();
-    let role = role(&world, &["edgelambda.amazonaws.com"]).await;
+    let (_dir, world, lambda) = open_sandbox();
+    let role = create_edge_role(&world, &["edgelambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let refused = creation(&lambda, &role).send().await.unwrap_err();
-    assert_eq!(said(&refused).1, "The role defined for the function cannot be assumed by Lambda.");
+    let refused = build_create_function(&lambda, &role).send().await.unwrap_err();
+    assert_eq!(
+        error_code_and_message(&refused).1,
+        "The role defined for the function cannot be assumed by Lambda."
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn passing_the_role_takes_a_permission() {
-    let (_dir, world, lambda) = open();
-    let role = role(&world, &["lambda.amazonaws.com"]).await;
+    let (_dir, world, lambda) = open_sandbox();
+    let role = create_edge_role(&world, &["lambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    world.write(|state| {
+    world.write_state(|state| {
         state.iam.user.policy =
             json!({"Statement": [{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}]});
     });
-    let refused = creation(&lambda, &role).send().await.unwrap_err();
+    let refused = build_create_function(&lambda, &role).send().await.unwrap_err();
     assert_eq!(
-        said(&refused),
+        error_code_and_message(&refused),
         (
             "AccessDeniedException".into(),
             format!(
@@ -119,68 +147,93 @@ async fn passing_the_role_takes_a_permission() {
 
 #[tokio::test(start_paused = true)]
 async fn a_function_is_pending_at_first_and_refuses_changes_while_in_progress() {
-    let (_dir, world, lambda) = open();
-    let role = role(&world, &["lambda.amazonaws.com"]).await;
+    let (_dir, world, lambda) = open_sandbox();
+    let role = create_edge_role(&world, &["lambda.amazonaws.com"]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let made = creation(&lambda, &role).send().await.unwrap();
+    let made = build_create_function(&lambda, &role).send().await.unwrap();
     assert_eq!(made.state, Some(State::Pending));
-    let early = lambda.publish_version().function_name(NAME).send().await.unwrap_err();
+    let early = lambda.publish_version().function_name(FUNCTION_NAME).send().await.unwrap_err();
     assert_eq!(
-        said(&early),
+        error_code_and_message(&early),
         (
             "ResourceConflictException".into(),
             "The operation cannot be performed at this time. The function is currently in the following state: Pending".into()
         )
     );
-    settled(&lambda).await;
-    let changed = lambda.update_function_configuration().function_name(NAME).timeout(5).send().await.unwrap();
+    wait_until_updated(&lambda).await;
+    let changed =
+        lambda.update_function_configuration().function_name(FUNCTION_NAME).timeout(5).send().await.unwrap();
     assert_eq!(changed.last_update_status, Some(LastUpdateStatus::InProgress));
-    let busy =
-        lambda.update_function_code().function_name(NAME).zip_file(bundle("two")).send().await.unwrap_err();
+    let busy = lambda
+        .update_function_code()
+        .function_name(FUNCTION_NAME)
+        .zip_file(zip_bundle("two"))
+        .send()
+        .await
+        .unwrap_err();
     assert_eq!(
-        said(&busy),
+        error_code_and_message(&busy),
         (
             "ResourceConflictException".into(),
             format!(
                 "The operation cannot be performed at this time. An update is in progress for resource: {}",
-                super::arn(NAME)
+                super::function_arn(FUNCTION_NAME)
             )
         )
     );
-    settled(&lambda).await;
-    lambda.update_function_code().function_name(NAME).zip_file(bundle("two")).send().await.unwrap();
+    wait_until_updated(&lambda).await;
+    lambda
+        .update_function_code()
+        .function_name(FUNCTION_NAME)
+        .zip_file(zip_bundle("two"))
+        .send()
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_has_not_changed_is_not_published_again() {
-    let (_dir, world, lambda) = open();
-    made(&world, &lambda).await;
-    let publish = || lambda.publish_version().function_name(NAME).send();
+    let (_dir, world, lambda) = open_sandbox();
+    create_active_function(&world, &lambda).await;
+    let publish = || lambda.publish_version().function_name(FUNCTION_NAME).send();
     let first = publish().await.unwrap();
     assert_eq!((first.version(), first.state.clone()), (Some("1"), Some(State::Pending)));
-    assert_eq!(first.function_arn(), Some(format!("{}:1", super::arn(NAME)).as_str()));
+    assert_eq!(first.function_arn(), Some(format!("{}:1", super::function_arn(FUNCTION_NAME)).as_str()));
     assert_eq!(publish().await.unwrap().version(), Some("1"));
-    lambda.update_function_code().function_name(NAME).zip_file(bundle("one")).send().await.unwrap();
-    settled(&lambda).await;
+    lambda
+        .update_function_code()
+        .function_name(FUNCTION_NAME)
+        .zip_file(zip_bundle("one"))
+        .send()
+        .await
+        .unwrap();
+    wait_until_updated(&lambda).await;
     assert_eq!(publish().await.unwrap().version(), Some("1"), "the same code sent again");
-    lambda.update_function_code().function_name(NAME).zip_file(bundle("two")).send().await.unwrap();
-    settled(&lambda).await;
+    lambda
+        .update_function_code()
+        .function_name(FUNCTION_NAME)
+        .zip_file(zip_bundle("two"))
+        .send()
+        .await
+        .unwrap();
+    wait_until_updated(&lambda).await;
     assert_eq!(publish().await.unwrap().version(), Some("2"));
-    let listed = lambda.list_versions_by_function().function_name(NAME).send().await.unwrap();
+    let listed = lambda.list_versions_by_function().function_name(FUNCTION_NAME).send().await.unwrap();
     let numbers: Vec<_> = listed.versions().iter().filter_map(|version| version.version()).collect();
     assert_eq!(numbers, ["$LATEST", "1", "2"]);
-    let waited = lambda.wait_until_published_version_active().function_name(NAME).qualifier("2");
+    let waited = lambda.wait_until_published_version_active().function_name(FUNCTION_NAME).qualifier("2");
     waited.wait(Duration::from_mins(1)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn publishing_holds_to_the_code_and_the_revision_expected() {
-    let (_dir, world, lambda) = open();
-    made(&world, &lambda).await;
-    let now = lambda.get_function().function_name(NAME).send().await.unwrap().configuration.unwrap();
-    let other = lambda.publish_version().function_name(NAME).code_sha256("other").send().await.unwrap_err();
+    let (_dir, world, lambda) = open_sandbox();
+    create_active_function(&world, &lambda).await;
+    let now = lambda.get_function().function_name(FUNCTION_NAME).send().await.unwrap().configuration.unwrap();
+    let other =
+        lambda.publish_version().function_name(FUNCTION_NAME).code_sha256("other").send().await.unwrap_err();
     assert_eq!(
-        said(&other),
+        error_code_and_message(&other),
         (
             "InvalidParameterValueException".into(),
             format!(
@@ -189,54 +242,67 @@ async fn publishing_holds_to_the_code_and_the_revision_expected() {
             )
         )
     );
-    let stale =
-        lambda.publish_version().function_name(NAME).revision_id("00000000-0000-0000-0000-000000000000");
-    assert_eq!(said(&stale.send().await.unwrap_err()).0, "PreconditionFailedException");
-    let right = lambda.publish_version().function_name(NAME).code_sha256(now.code_sha256().unwrap());
+    let stale = lambda
+        .publish_version()
+        .function_name(FUNCTION_NAME)
+        .revision_id("00000000-0000-0000-0000-000000000000");
+    assert_eq!(error_code_and_message(&stale.send().await.unwrap_err()).0, "PreconditionFailedException");
+    let right = lambda.publish_version().function_name(FUNCTION_NAME).code_sha256(now.code_sha256().unwrap());
     right.revision_id(now.revision_id().unwrap()).send().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_version_keeps_what_it_was_published_with() {
-    let (_dir, world, lambda) = open();
-    made(&world, &lambda).await;
-    lambda.publish_version().function_name(NAME).send().await.unwrap();
+    let (_dir, world, lambda) = open_sandbox();
+    create_active_function(&world, &lambda).await;
+    lambda.publish_version().function_name(FUNCTION_NAME).send().await.unwrap();
     let variables = Environment::builder().variables("A", "b").build();
-    lambda.update_function_configuration().function_name(NAME).environment(variables).send().await.unwrap();
-    let version = lambda.get_function().function_name(NAME).qualifier("1").send().await.unwrap();
+    lambda
+        .update_function_configuration()
+        .function_name(FUNCTION_NAME)
+        .environment(variables)
+        .send()
+        .await
+        .unwrap();
+    let version = lambda.get_function().function_name(FUNCTION_NAME).qualifier("1").send().await.unwrap();
     assert!(version.configuration.unwrap().environment.is_none());
-    let missing = lambda.get_function().function_name(NAME).qualifier("7").send().await.unwrap_err();
+    let missing = lambda.get_function().function_name(FUNCTION_NAME).qualifier("7").send().await.unwrap_err();
     assert_eq!(
-        said(&missing),
-        ("ResourceNotFoundException".into(), format!("Function not found: {}:7", super::arn(NAME)))
+        error_code_and_message(&missing),
+        (
+            "ResourceNotFoundException".into(),
+            format!("Function not found: {}:7", super::function_arn(FUNCTION_NAME))
+        )
     );
-    let (bytes, role) = super::code(&world, &format!("{}:1", super::arn(NAME))).unwrap();
-    assert_eq!((bytes, role), (bundle("one").into_inner(), iam::role_arn("edge")));
-    assert!(super::code(&world, &super::arn(NAME)).is_none());
+    let (bytes, role) =
+        super::read_version_code(&world, &format!("{}:1", super::function_arn(FUNCTION_NAME))).unwrap();
+    assert_eq!((bytes, role), (zip_bundle("one").into_inner(), iam::role_arn("edge")));
+    assert!(super::read_version_code(&world, &super::function_arn(FUNCTION_NAME)).is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_no_bundle_is_refused() {
-    let (_dir, world, lambda) = open();
-    let role = role(&world, &["lambda.amazonaws.com"]).await;
-    let refused =
-        creation(&lambda, &role).code(FunctionCode::builder().zip_file(Blob::new("no zip")).build());
+    let (_dir, world, lambda) = open_sandbox();
+    let role = create_edge_role(&world, &["lambda.amazonaws.com"]).await;
+    let refused = build_create_function(&lambda, &role)
+        .code(FunctionCode::builder().zip_file(Blob::new("no zip")).build());
     assert_eq!(
-        said(&refused.send().await.unwrap_err()),
+        error_code_and_message(&refused.send().await.unwrap_err()),
         (
             "InvalidParameterValueException".into(),
             "Could not unzip uploaded file. Please check your file, then try to upload again.".into()
         )
     );
-    let old = creation(&lambda, &role).runtime(Runtime::from("nodejs16.x")).send().await.unwrap_err();
-    assert!(said(&old).1.contains("nodejs16.x is no longer supported"), "{old:?}");
+    let old =
+        build_create_function(&lambda, &role).runtime(Runtime::from("nodejs16.x")).send().await.unwrap_err();
+    assert!(error_code_and_message(&old).1.contains("nodejs16.x is no longer supported"), "{old:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn tags_belong_to_the_function_and_add_up() {
-    let (_dir, world, lambda) = open();
-    made(&world, &lambda).await;
-    let arn = super::arn(NAME);
+    let (_dir, world, lambda) = open_sandbox();
+    create_active_function(&world, &lambda).await;
+    let arn = super::function_arn(FUNCTION_NAME);
     lambda.tag_resource().resource(&arn).tags("a", "1").send().await.unwrap();
     lambda.tag_resource().resource(&arn).tags("b", "2").send().await.unwrap();
     let tags = lambda.list_tags().resource(&arn).send().await.unwrap().tags.unwrap();
@@ -244,7 +310,7 @@ async fn tags_belong_to_the_function_and_add_up() {
     assert!(
         lambda
             .get_function_concurrency()
-            .function_name(NAME)
+            .function_name(FUNCTION_NAME)
             .send()
             .await
             .unwrap()

@@ -3,41 +3,43 @@
 //! What hasn't changed isn't published again: the version that has it is given.
 
 use super::{
-    Ask, Outcome, Refusal, Value, Version, arn, changes, functions, invalid, json, missing, request_id, store,
+    FunctionVersionRecord, LambdaCall, LambdaResult, ServiceRefusal, Value, changes, function_arn,
+    function_not_found, functions, invalid_parameter, json, random_uuid, store,
 };
 
-pub fn publish(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let function = changes::changeable(state, ask)?;
-    if let Some(expected) = ask.text("CodeSha256")
+pub fn publish_version(state: &mut store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    let function = changes::find_changeable_function(state, ask)?;
+    if let Some(expected) = ask.text_field("CodeSha256")
         && expected != function.latest.sha256
     {
-        return Err(invalid(format!(
+        return Err(invalid_parameter(format!(
             "CodeSHA256 ({expected}) is different from current CodeSHA256 in $LATEST ({}). Please try again with the CodeSHA256 in $LATEST.",
             function.latest.sha256
         )));
     }
-    let shown = publish_now(state, ask, &ask.name, ask.text("Description"))?;
+    let shown = publish_if_changed(state, ask, &ask.name, ask.text_field("Description"))?;
     Ok((201, shown))
 }
 
-pub fn publish_now(
-    state: &mut store::State,
-    ask: &Ask<'_>,
+pub fn publish_if_changed(
+    state: &mut store::SandboxState,
+    ask: &LambdaCall<'_>,
     name: &str,
     description: Option<&str>,
-) -> Result<Value, Refusal> {
-    let function = state.lambda.functions.get_mut(name).ok_or_else(|| missing(&arn(name)))?;
-    let unchanged = function.versions.last().is_some_and(|version| same(version, &function.latest));
+) -> Result<Value, ServiceRefusal> {
+    let function =
+        state.lambda.functions.get_mut(name).ok_or_else(|| function_not_found(&function_arn(name)))?;
+    let unchanged = function.versions.last().is_some_and(|version| is_unchanged(version, &function.latest));
     if !unchanged {
         let mut configuration = function.latest.clone();
         if let Some(description) = description {
             description.clone_into(&mut configuration.description);
         }
-        let revision = request_id();
+        let revision = random_uuid();
         configuration.revisions = [revision.clone(), revision];
         let number = function.versions.last().map_or(1, |version| version.number + 1);
         let of = function.latest.clone();
-        function.versions.push(Version {
+        function.versions.push(FunctionVersionRecord {
             number,
             configuration,
             of,
@@ -45,22 +47,24 @@ pub fn publish_now(
             replicated: false,
         });
     }
-    let version = function.versions.last().ok_or_else(|| missing(&arn(name)))?;
-    Ok(functions::published(function, version, ask.clock))
+    let version = function.versions.last().ok_or_else(|| function_not_found(&function_arn(name)))?;
+    Ok(functions::render_version(function, version, ask.clock))
 }
 
 /// Whether code and configuration are those that were published, however often they were sent.
-fn same(version: &Version, latest: &super::Configuration) -> bool {
+fn is_unchanged(version: &FunctionVersionRecord, latest: &super::FunctionConfigurationRecord) -> bool {
     let mut of = version.of.clone();
     of.changed = latest.changed;
     of.revisions.clone_from(&latest.revisions);
     of == *latest
 }
 
-pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
-    let function = ask.function(state)?;
-    let mut all = vec![functions::latest(function, ask.clock, true)];
-    all.extend(function.versions.iter().map(|version| functions::published(function, version, ask.clock)));
+pub fn list_versions_by_function(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    let function = ask.find_authorized_function(state)?;
+    let mut all = vec![functions::render_latest(function, ask.clock, true)];
+    all.extend(
+        function.versions.iter().map(|version| functions::render_version(function, version, ask.clock)),
+    );
     let from: usize = ask.query.get("Marker").and_then(|marker| marker.parse().ok()).unwrap_or(0);
     let most: usize = ask.query.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(50).min(50);
     let page: Vec<Value> = all.iter().skip(from).take(most).cloned().collect();
@@ -72,13 +76,13 @@ pub fn list(state: &store::State, ask: &Ask<'_>) -> Outcome {
     Ok((200, shown))
 }
 
-pub fn delete(state: &mut store::State, ask: &Ask<'_>) -> Outcome {
-    let function = ask.function(state)?;
-    let meant = |version: &&Version| {
+pub fn delete_function(state: &mut store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+    let function = ask.find_authorized_function(state)?;
+    let meant = |version: &&FunctionVersionRecord| {
         ask.qualifier.as_ref().is_none_or(|number| version.number.to_string() == *number)
     };
     if let Some(version) = function.versions.iter().filter(meant).find(|version| version.replicated) {
-        return Err(invalid(format!(
+        return Err(invalid_parameter(format!(
             "Lambda was unable to delete {}:{} because it is a replicated function. Please see our documentation for Deleting Lambda@Edge Functions and Replicas.",
             function.arn(),
             version.number

@@ -9,25 +9,26 @@ use s3s::{
     dto::{self, CopySource},
 };
 
-use crate::sandbox::World;
+use crate::sandbox::Sandbox;
 
 use super::{
-    Caller, Change, Encryption, Object, Trouble, access, bucket_named, coded, newest,
-    write::{self, text},
+    ObjectChange, ObjectEncryption, ObjectRecord, S3Caller, StorageError, access, error_with_code,
+    find_bucket, newest_version,
+    write::{self, header_text},
 };
 
 /// The most that one request copies.
-pub const LARGEST: u64 = 5 * 1024 * 1024 * 1024;
+pub const COPY_MAX_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Where a copy comes from.
-pub struct Source {
+pub struct ObjectCopySource {
     pub bucket: String,
     pub key: String,
     pub version: Option<String>,
 }
 
-impl Source {
-    pub fn of(source: &CopySource) -> S3Result<Self> {
+impl ObjectCopySource {
+    pub fn from_copy_source(source: &CopySource) -> S3Result<Self> {
         match source {
             CopySource::Bucket { bucket, key, version_id } => Ok(Self {
                 bucket: bucket.to_string(),
@@ -42,28 +43,35 @@ impl Source {
     }
 
     /// The object, where `caller` may read it, the conditions on it hold, and it can be copied as it lies.
-    pub fn find(&self, world: &World, caller: &Caller, headers: &HeaderMap) -> S3Result<Object> {
+    pub fn read_source_object(
+        &self,
+        world: &Sandbox,
+        caller: &S3Caller,
+        headers: &HeaderMap,
+    ) -> S3Result<ObjectRecord> {
         let action = if self.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
-        bucket_named(world, &self.bucket)?;
-        if !access::may(world, caller, action, &self.bucket, Some(&self.key)) {
-            return Err(access::denied(caller, action, &self.bucket, Some(&self.key)));
+        find_bucket(world, &self.bucket)?;
+        if !access::is_authorized(world, caller, action, &self.bucket, Some(&self.key)) {
+            return Err(access::access_denied(caller, action, &self.bucket, Some(&self.key)));
         }
         let found = world
-            .memory()
+            .process_state()
             .objects
-            .read(&self.bucket, |objects| version(objects, &self.key, self.version.as_deref()).cloned())
-            .map_err(Trouble::from)?;
+            .read_bucket(&self.bucket, |objects| {
+                find_version(objects, &self.key, self.version.as_deref()).cloned()
+            })
+            .map_err(StorageError::from)?;
         let Some(object) = found.filter(|object| !object.marker) else {
             return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
         };
-        conditions(headers, &object)?;
-        readable(headers, "x-amz-copy-source-server-side-encryption-customer-key-md5", &object)?;
+        check_source_conditions(headers, &object)?;
+        check_customer_key(headers, "x-amz-copy-source-server-side-encryption-customer-key-md5", &object)?;
         match object.storage_class.as_deref() {
-            Some("DEEP_ARCHIVE") if object.archived() => Err(S3Error::with_message(
+            Some("DEEP_ARCHIVE") if object.is_archived() => Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
                 "Operation is not valid for the source object's storage class",
             )),
-            _ if object.archived() => Err(coded(
+            _ if object.is_archived() => Err(error_with_code(
                 "ObjectNotInActiveTierError",
                 http::StatusCode::FORBIDDEN,
                 "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.",
@@ -74,10 +82,10 @@ impl Source {
 }
 
 /// Judges the conditions on a copy's source.
-fn conditions(headers: &HeaderMap, object: &Object) -> S3Result<()> {
-    let tag = |name| text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
+fn check_source_conditions(headers: &HeaderMap, object: &ObjectRecord) -> S3Result<()> {
+    let tag = |name| header_text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
     let since = |name: &str| {
-        text(headers, name)
+        header_text(headers, name)
             .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
             .map(|date| {
                 time::OffsetDateTime::from(date).unix_timestamp()
@@ -98,17 +106,21 @@ fn conditions(headers: &HeaderMap, object: &Object) -> S3Result<()> {
 }
 
 /// A key's version by its id, or its newest.
-pub fn version<'o>(objects: &'o super::Objects, key: &str, version: Option<&str>) -> Option<&'o Object> {
+pub fn find_version<'o>(
+    objects: &'o super::ObjectVersions,
+    key: &str,
+    version: Option<&str>,
+) -> Option<&'o ObjectRecord> {
     match version {
-        None => newest(objects, key),
+        None => newest_version(objects, key),
         Some(wanted) => objects.get(key).and_then(|all| all.iter().find(|object| object.version == wanted)),
     }
 }
 
 /// Refuses an object under a customer's key without that key.
-pub fn readable(headers: &HeaderMap, key_header: &str, object: &Object) -> S3Result<()> {
-    let Encryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
-    match text(headers, key_header) {
+pub fn check_customer_key(headers: &HeaderMap, key_header: &str, object: &ObjectRecord) -> S3Result<()> {
+    let ObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
+    match header_text(headers, key_header) {
         Some(sent) if sent == key_md5 => Ok(()),
         Some(_) => Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")),
         None => Err(S3Error::with_message(
@@ -119,7 +131,7 @@ pub fn readable(headers: &HeaderMap, key_header: &str, object: &Object) -> S3Res
 }
 
 /// Headers that make a copy onto itself a change.
-const CHANGING: [&str; 4] = [
+const CHANGING_HEADERS: [&str; 4] = [
     "x-amz-storage-class",
     "x-amz-website-redirect-location",
     "x-amz-server-side-encryption",
@@ -127,47 +139,47 @@ const CHANGING: [&str; 4] = [
 ];
 
 /// Copies; gives the source and the object as written.
-pub fn copy(
-    world: &World,
-    caller: &Caller,
-    source: &Source,
+pub fn copy_object(
+    world: &Sandbox,
+    caller: &S3Caller,
+    source: &ObjectCopySource,
     bucket: &str,
     key: &str,
     headers: &HeaderMap,
-) -> S3Result<(Object, Object)> {
-    let original = source.find(world, caller, headers)?;
-    if original.size > LARGEST {
+) -> S3Result<(ObjectRecord, ObjectRecord)> {
+    let original = source.read_source_object(world, caller, headers)?;
+    if original.size > COPY_MAX_BYTES {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidRequest,
             format!(
-                "The specified copy source is larger than the maximum allowable size for a copy source: {LARGEST}"
+                "The specified copy source is larger than the maximum allowable size for a copy source: {COPY_MAX_BYTES}"
             ),
         ));
     }
-    let replaced = |name: &str| text(headers, name) == Some("REPLACE");
+    let replaced = |name: &str| header_text(headers, name) == Some("REPLACE");
     let onto_itself = source.bucket == bucket && source.key == key && source.version.is_none();
     if onto_itself
         && !replaced("x-amz-metadata-directive")
-        && !CHANGING.iter().any(|name| headers.contains_key(*name))
+        && !CHANGING_HEADERS.iter().any(|name| headers.contains_key(*name))
     {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidRequest,
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
         ));
     }
-    let settings = bucket_named(world, bucket)?;
-    let mut object = write::described(key, headers, &settings)?;
+    let settings = find_bucket(world, bucket)?;
+    let mut object = write::object_from_headers(key, headers, &settings)?;
     if !replaced("x-amz-metadata-directive") {
         object.attributes.clone_from(&original.attributes);
     }
     if !replaced("x-amz-tagging-directive") {
         object.tags.clone_from(&original.tags);
     }
-    tagging_allowed(world, caller, source, &original, bucket, &object)?;
+    check_tagging_access(world, caller, source, &original, bucket, &object)?;
     object.size = original.size;
     object.blob.clone_from(&original.blob);
     // What was uploaded in parts is one piece afterwards, so its ETag is that of its content.
-    let asked = write::algorithm(headers, &HeaderMap::new())
+    let asked = write::requested_checksum_algorithm(headers, &HeaderMap::new())
         .or_else(|| original.checksum.as_ref().map(|sum| sum.algorithm.clone()));
     match &original.blob {
         Some(blob) => {
@@ -177,47 +189,49 @@ pub fn copy(
                 object.etag.clone_from(&original.etag);
                 object.checksum.clone_from(&original.checksum);
             } else {
-                let content = world.memory().objects.fetch(blob).map_err(Trouble::from)?;
-                object.etag = write::kept(world, &content)?.1;
-                object.checksum = Some(write::checksum(asked.as_deref(), &content));
+                let content = world.process_state().objects.read_content(blob).map_err(StorageError::from)?;
+                object.etag = write::store_content(world, &content)?.1;
+                object.checksum = Some(write::compute_checksum(asked.as_deref(), &content));
             }
         }
         None => original.etag.split('-').next().unwrap_or_default().clone_into(&mut object.etag),
     }
-    let written = world.memory().objects.change(bucket, |objects| {
-        write::conditions(headers, newest(objects, key))?;
+    let written = world.process_state().objects.change_bucket(bucket, |objects| {
+        write::check_write_conditions(headers, newest_version(objects, key))?;
         if source.bucket == bucket {
             // It may have been written between the reading and now.
-            let now = version(objects, &source.key, source.version.as_deref());
+            let now = find_version(objects, &source.key, source.version.as_deref());
             if now.map(|now| (&now.version, &now.etag)) != Some((&original.version, &original.etag)) {
-                return Err(Trouble::from(S3Error::with_message(
+                return Err(StorageError::from(S3Error::with_message(
                     S3ErrorCode::PreconditionFailed,
                     "At least one of the pre-conditions you specified did not hold",
                 )));
             }
         }
-        let object = write::versioned(world, &settings, object);
-        Ok((vec![Change::Put(Box::new(object.clone()))], object))
+        let object = write::assign_version(world, &settings, object);
+        Ok((vec![ObjectChange::Put(Box::new(object.clone()))], object))
     })?;
     Ok((original, written))
 }
 
 /// Carrying tags over needs to read them there and to write them here.
-fn tagging_allowed(
-    world: &World,
-    caller: &Caller,
-    source: &Source,
-    original: &Object,
+fn check_tagging_access(
+    world: &Sandbox,
+    caller: &S3Caller,
+    source: &ObjectCopySource,
+    original: &ObjectRecord,
     bucket: &str,
-    object: &Object,
+    object: &ObjectRecord,
 ) -> S3Result<()> {
     let reading = "s3:GetObjectTagging";
-    if !original.tags.is_empty() && !access::may(world, caller, reading, &source.bucket, Some(&source.key)) {
-        return Err(access::denied(caller, reading, &source.bucket, Some(&source.key)));
+    if !original.tags.is_empty()
+        && !access::is_authorized(world, caller, reading, &source.bucket, Some(&source.key))
+    {
+        return Err(access::access_denied(caller, reading, &source.bucket, Some(&source.key)));
     }
     let writing = "s3:PutObjectTagging";
-    if !object.tags.is_empty() && !access::may(world, caller, writing, bucket, Some(&object.key)) {
-        return Err(access::denied(caller, writing, bucket, Some(&object.key)));
+    if !object.tags.is_empty() && !access::is_authorized(world, caller, writing, bucket, Some(&object.key)) {
+        return Err(access::access_denied(caller, writing, bucket, Some(&object.key)));
     }
     Ok(())
 }

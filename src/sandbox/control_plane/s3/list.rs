@@ -8,21 +8,21 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
-use super::{Object, Objects, store::newest};
+use super::{ObjectRecord, ObjectVersions, store::newest_version};
 
 /// One entry of a page.
-pub enum Entry<'o> {
-    Object(&'o Object),
+pub enum ListingPageEntry<'o> {
+    Object(&'o ObjectRecord),
     Prefix(String),
 }
 
-pub struct Page<'o> {
-    pub entries: Vec<Entry<'o>>,
+pub struct ListingPage<'o> {
+    pub entries: Vec<ListingPageEntry<'o>>,
     /// The token that goes on, where there is more.
     pub next: Option<String>,
 }
 
-pub struct Asked<'a> {
+pub struct ListingQuery<'a> {
     pub prefix: &'a str,
     pub delimiter: &'a str,
     /// A key, or a rolled up prefix, that lies before the page.
@@ -31,8 +31,8 @@ pub struct Asked<'a> {
 }
 
 /// One page of the newest versions.
-pub fn page<'o>(objects: &'o Objects, asked: &Asked<'_>) -> Page<'o> {
-    let mut page = Page { entries: Vec::new(), next: None };
+pub fn list_page<'o>(objects: &'o ObjectVersions, asked: &ListingQuery<'_>) -> ListingPage<'o> {
+    let mut page = ListingPage { entries: Vec::new(), next: None };
     let mut last = String::new();
     let start = if asked.after > asked.prefix {
         Bound::Excluded(asked.after.to_owned())
@@ -43,7 +43,7 @@ pub fn page<'o>(objects: &'o Objects, asked: &Asked<'_>) -> Page<'o> {
         (!asked.delimiter.is_empty() && asked.after.ends_with(asked.delimiter)).then_some(asked.after);
     for key in objects.range((start, Bound::Unbounded)).map(|(key, _)| key) {
         let Some(rest) = key.strip_prefix(asked.prefix) else { break };
-        let Some(object) = newest(objects, key) else { continue };
+        let Some(object) = newest_version(objects, key) else { continue };
         let rolled = (!asked.delimiter.is_empty())
             .then(|| rest.find(asked.delimiter))
             .flatten()
@@ -59,42 +59,42 @@ pub fn page<'o>(objects: &'o Objects, asked: &Asked<'_>) -> Page<'o> {
         }
         if let Some(prefix) = rolled {
             prefix.clone_into(&mut last);
-            page.entries.push(Entry::Prefix(prefix.to_owned()));
+            page.entries.push(ListingPageEntry::Prefix(prefix.to_owned()));
         } else {
             key.clone_into(&mut last);
-            page.entries.push(Entry::Object(object));
+            page.entries.push(ListingPageEntry::Object(object));
         }
     }
     page
 }
 
-pub fn token(after: &str) -> String {
+pub fn encode_continuation_token(after: &str) -> String {
     URL_SAFE_NO_PAD.encode(after)
 }
 
-pub fn after(token: &str) -> S3Result<String> {
+pub fn decode_continuation_token(token: &str) -> S3Result<String> {
     URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
         S3Error::with_message(S3ErrorCode::InvalidArgument, "The continuation token provided is incorrect")
     })
 }
 
 /// A key as a listing shows it: with `encoding-type=url` a space is a plus, and a plus `%2B`.
-pub fn shown(text: &str, encoding: Option<&dto::EncodingType>) -> String {
-    const KEPT: &percent_encoding::AsciiSet =
+pub fn encode_listed_key(text: &str, encoding: Option<&dto::EncodingType>) -> String {
+    const ENCODED_CHARACTERS: &percent_encoding::AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/').remove(b' ');
     match encoding {
-        Some(_) => utf8_percent_encode(text, KEPT).to_string().replace(' ', "+"),
+        Some(_) => utf8_percent_encode(text, ENCODED_CHARACTERS).to_string().replace(' ', "+"),
         None => text.to_owned(),
     }
 }
 
 /// One entry of a listing.
-pub fn entry(object: &Object, encoding: Option<&dto::EncodingType>) -> dto::Object {
+pub fn to_listed_object(object: &ObjectRecord, encoding: Option<&dto::EncodingType>) -> dto::Object {
     dto::Object {
-        key: Some(shown(&object.key, encoding)),
+        key: Some(encode_listed_key(&object.key, encoding)),
         e_tag: Some(dto::ETag::Strong(object.etag.clone())),
         size: i64::try_from(object.size).ok(),
-        last_modified: Some(stamp(object.modified)),
+        last_modified: Some(to_timestamp(object.modified)),
         storage_class: Some(dto::ObjectStorageClass::from(
             object.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned()),
         )),
@@ -103,7 +103,7 @@ pub fn entry(object: &Object, encoding: Option<&dto::EncodingType>) -> dto::Obje
     }
 }
 
-pub fn stamp(unix: u64) -> dto::Timestamp {
+pub fn to_timestamp(unix: u64) -> dto::Timestamp {
     dto::Timestamp::from(std::time::UNIX_EPOCH + std::time::Duration::from_secs(unix))
 }
 
@@ -113,12 +113,12 @@ mod tests {
 
     #[test]
     fn pages_go_on_after_what_was_given_and_roll_prefixes_up_once() {
-        let mut objects = Objects::new();
+        let mut objects = ObjectVersions::new();
         for key in ["1/2/a", "1/2/b+c", "1/3/x/y", "1/3/x/z", "2/z", "a b"] {
-            let object = Object { key: key.to_owned(), ..Object::default() };
+            let object = ObjectRecord { key: key.to_owned(), ..ObjectRecord::default() };
             objects.insert(key.to_owned(), vec![object]);
         }
-        objects.get_mut("2/z").unwrap().push(Object { marker: true, ..Object::default() });
+        objects.get_mut("2/z").unwrap().push(ObjectRecord { marker: true, ..ObjectRecord::default() });
         for (prefix, delimiter, most, pages) in [
             ("", "", 2, vec!["1/2/a 1/2/b+c", "1/3/x/y 1/3/x/z", "a b"]),
             ("", "/", 1, vec!["1/", "a b"]),
@@ -128,18 +128,18 @@ mod tests {
         ] {
             let (mut found, mut after) = (Vec::new(), String::new());
             loop {
-                let page = page(&objects, &Asked { prefix, delimiter, after: &after, most });
+                let page = list_page(&objects, &ListingQuery { prefix, delimiter, after: &after, most });
                 let names: Vec<&str> = page
                     .entries
                     .iter()
                     .map(|entry| match entry {
-                        Entry::Object(object) => object.key.as_str(),
-                        Entry::Prefix(prefix) => prefix,
+                        ListingPageEntry::Object(object) => object.key.as_str(),
+                        ListingPageEntry::Prefix(prefix) => prefix,
                     })
                     .collect();
                 found.push(names.join(" "));
                 let Some(next) = page.next else { break };
-                after = super::after(&token(&next)).unwrap();
+                after = super::decode_continuation_token(&encode_continuation_token(&next)).unwrap();
             }
             assert_eq!(found, pages, "{prefix} {delimiter} {most}");
         }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_plus_and_a_space_stay_apart_in_an_encoded_listing() {
         let url = dto::EncodingType::from_static(dto::EncodingType::URL);
-        assert_eq!(shown("a b+c/\u{e9}%", Some(&url)), "a+b%2Bc/%C3%A9%25");
-        assert_eq!(shown("a b+c", None), "a b+c");
+        assert_eq!(encode_listed_key("a b+c/\u{e9}%", Some(&url)), "a+b%2Bc/%C3%A9%25");
+        assert_eq!(encode_listed_key("a b+c", None), "a b+c");
     }
 }

@@ -7,21 +7,21 @@ use md5::{Digest as _, Md5};
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::World;
+use crate::sandbox::Sandbox;
 
-use super::{Object, Trouble, object::Checksum, write};
+use super::{ObjectRecord, StorageError, object::ObjectChecksum, write};
 
 /// An upload that is under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Upload {
+pub struct MultipartUploadRecord {
     pub bucket: String,
     /// What the object will be, without its content.
-    pub object: Object,
-    pub parts: std::collections::BTreeMap<i32, Part>,
+    pub object: ObjectRecord,
+    pub parts: std::collections::BTreeMap<i32, UploadedPart>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Part {
+pub struct UploadedPart {
     pub size: u64,
     /// None: hollow.
     pub blob: Option<String>,
@@ -29,15 +29,16 @@ pub struct Part {
     pub at: u64,
 }
 
-pub fn begin(world: &World, bucket: &str, object: Object) -> String {
+pub fn create_upload(world: &Sandbox, bucket: &str, object: ObjectRecord) -> String {
     let id = format!("{:032x}", fastrand::u128(..));
-    let upload = Upload { bucket: bucket.to_owned(), object, parts: std::collections::BTreeMap::new() };
-    world.write(|state| state.s3.uploads.insert(id.clone(), upload));
+    let upload =
+        MultipartUploadRecord { bucket: bucket.to_owned(), object, parts: std::collections::BTreeMap::new() };
+    world.write_state(|state| state.s3.uploads.insert(id.clone(), upload));
     id
 }
 
-pub fn find(world: &World, bucket: &str, key: &str, id: &str) -> S3Result<Upload> {
-    let found = world.read(|state| state.s3.uploads.get(id).cloned());
+pub fn find_upload(world: &Sandbox, bucket: &str, key: &str, id: &str) -> S3Result<MultipartUploadRecord> {
+    let found = world.read_state(|state| state.s3.uploads.get(id).cloned());
     found.filter(|upload| upload.bucket == bucket && upload.object.key == key).ok_or_else(|| {
         S3Error::with_message(
             S3ErrorCode::NoSuchUpload,
@@ -46,14 +47,14 @@ pub fn find(world: &World, bucket: &str, key: &str, id: &str) -> S3Result<Upload
     })
 }
 
-pub fn add(world: &World, id: &str, number: i32, part: Part) -> S3Result<()> {
+pub fn add_part(world: &Sandbox, id: &str, number: i32, part: UploadedPart) -> S3Result<()> {
     if !(1..=10_000).contains(&number) {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidArgument,
             "Part number must be an integer between 1 and 10000, inclusive",
         ));
     }
-    world.write(|state| {
+    world.write_state(|state| {
         if let Some(upload) = state.s3.uploads.get_mut(id) {
             upload.parts.insert(number, part);
         }
@@ -61,18 +62,18 @@ pub fn add(world: &World, id: &str, number: i32, part: Part) -> S3Result<()> {
     Ok(())
 }
 
-pub fn forget(world: &World, id: &str) {
-    world.write(|state| state.s3.uploads.remove(id));
+pub fn remove_upload(world: &Sandbox, id: &str) {
+    world.write_state(|state| state.s3.uploads.remove(id));
 }
 
 /// Makes the object of the parts that are named, each by number and ETag.
-pub fn complete(
-    world: &World,
+pub fn complete_upload(
+    world: &Sandbox,
     id: &str,
-    upload: Upload,
+    upload: MultipartUploadRecord,
     named: &[(i32, Option<String>)],
     headers: &HeaderMap,
-) -> S3Result<Object> {
+) -> S3Result<ObjectRecord> {
     let invalid = || {
         S3Error::with_message(
             S3ErrorCode::InvalidPart,
@@ -105,23 +106,23 @@ pub fn complete(
     let digests: Vec<u8> =
         parts.iter().flat_map(|part| hex::decode(&part.etag).unwrap_or_default()).collect();
     object.etag = format!("{}-{}", hex::encode(Md5::digest(&digests)), parts.len());
-    let store = &world.memory().objects;
+    let store = &world.process_state().objects;
     let mut content = Vec::new();
     let mut whole = true;
     for part in &parts {
         match &part.blob {
-            Some(blob) => content.extend_from_slice(&store.fetch(blob).map_err(Trouble::from)?),
+            Some(blob) => content.extend_from_slice(&store.read_content(blob).map_err(StorageError::from)?),
             None => whole = false,
         }
     }
     let algorithm = object.checksum.take().map(|sum| sum.algorithm);
     if whole {
-        object.blob = Some(write::kept(world, &content)?.0);
-        object.checksum = Some(write::checksum(algorithm.as_deref(), &content));
+        object.blob = Some(write::store_content(world, &content)?.0);
+        object.checksum = Some(write::compute_checksum(algorithm.as_deref(), &content));
     } else {
-        object.checksum = algorithm.map(|algorithm| Checksum { algorithm, value: None });
+        object.checksum = algorithm.map(|algorithm| ObjectChecksum { algorithm, value: None });
     }
-    let written = write::put(world, &upload.bucket, headers, object)?;
-    forget(world, id);
+    let written = write::put_object(world, &upload.bucket, headers, object)?;
+    remove_upload(world, id);
     Ok(written)
 }

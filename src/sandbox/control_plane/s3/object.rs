@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 /// System attributes that `x-amz-metadata-directive: REPLACE` replaces, beside `x-amz-meta-*`.
-const SYSTEM: [&str; 6] = [
+const SYSTEM_ATTRIBUTES: [&str; 6] = [
     "cache-control",
     "content-disposition",
     "content-encoding",
@@ -18,11 +18,11 @@ const SYSTEM: [&str; 6] = [
 ];
 
 /// Storage classes whose objects can't be read or copied until they are restored.
-const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+const ARCHIVE_CLASSES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Object {
+pub struct ObjectRecord {
     pub key: String,
     /// `null` where the bucket isn't versioned.
     pub version: String,
@@ -42,18 +42,18 @@ pub struct Object {
     pub restored: bool,
     pub redirect: Option<String>,
     pub tags: Vec<(String, String)>,
-    pub checksum: Option<Checksum>,
-    pub encryption: Encryption,
+    pub checksum: Option<ObjectChecksum>,
+    pub encryption: ObjectEncryption,
     pub legal_hold: bool,
-    pub retention: Option<Retention>,
+    pub retention: Option<ObjectRetention>,
     /// Grants beyond the owner's own.
-    pub grants: Vec<Grant>,
+    pub grants: Vec<AclGrant>,
     /// How many parts it was uploaded in; 0: not in parts.
     pub parts: usize,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checksum {
+pub struct ObjectChecksum {
     /// `CRC32`, `CRC32C`, `CRC64NVME`, `SHA1`, `SHA256`.
     pub algorithm: String,
     /// Base64; none for a hollow object.
@@ -61,7 +61,7 @@ pub struct Checksum {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Encryption {
+pub enum ObjectEncryption {
     #[default]
     Managed,
     Kms {
@@ -75,25 +75,25 @@ pub enum Encryption {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retention {
+pub struct ObjectRetention {
     pub mode: String,
     /// As it was sent: RFC 3339.
     pub until: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
+pub struct AclGrant {
     /// A group's URI, or a canonical user id.
     pub grantee: String,
     pub permission: String,
 }
 
 /// The attributes that a request to write carries.
-pub fn attributes(headers: &HeaderMap) -> BTreeMap<String, String> {
+pub fn parse_attributes(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (name, value) in headers {
         let name = name.as_str();
-        if !SYSTEM.contains(&name) && !name.starts_with("x-amz-meta-") {
+        if !SYSTEM_ATTRIBUTES.contains(&name) && !name.starts_with("x-amz-meta-") {
             continue;
         }
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -117,7 +117,7 @@ pub fn attributes(headers: &HeaderMap) -> BTreeMap<String, String> {
 }
 
 /// `a=b&c=d`, percent-encoded, as tags stand in a header.
-pub fn tags(header: &str) -> Vec<(String, String)> {
+pub fn parse_tag_header(header: &str) -> Vec<(String, String)> {
     let decode = |text: &str| {
         percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
     };
@@ -132,8 +132,8 @@ pub fn tags(header: &str) -> Vec<(String, String)> {
 }
 
 /// `x-amz-acl` as grants beyond the owner's.
-pub fn canned(acl: &str) -> Vec<Grant> {
-    let group = |name: &str, permission: &str| Grant {
+pub fn parse_canned_acl(acl: &str) -> Vec<AclGrant> {
+    let group = |name: &str, permission: &str| AclGrant {
         grantee: format!("http://acs.amazonaws.com/groups/{name}"),
         permission: permission.to_owned(),
     };
@@ -146,9 +146,9 @@ pub fn canned(acl: &str) -> Vec<Grant> {
 }
 
 /// The grants that `x-amz-acl` or `x-amz-grant-*` ask for.
-pub fn grants(headers: &HeaderMap) -> Vec<Grant> {
+pub fn parse_grants(headers: &HeaderMap) -> Vec<AclGrant> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let mut grants = text("x-amz-acl").map(canned).unwrap_or_default();
+    let mut grants = text("x-amz-acl").map(parse_canned_acl).unwrap_or_default();
     for (name, permission) in [
         ("x-amz-grant-full-control", "FULL_CONTROL"),
         ("x-amz-grant-read", "READ"),
@@ -156,7 +156,7 @@ pub fn grants(headers: &HeaderMap) -> Vec<Grant> {
         ("x-amz-grant-write-acp", "WRITE_ACP"),
     ] {
         for grantee in text(name).unwrap_or_default().split(',').filter_map(|one| one.split_once('=')) {
-            grants.push(Grant {
+            grants.push(AclGrant {
                 grantee: grantee.1.trim().trim_matches('"').to_owned(),
                 permission: permission.to_owned(),
             });
@@ -165,18 +165,18 @@ pub fn grants(headers: &HeaderMap) -> Vec<Grant> {
     grants
 }
 
-impl Object {
+impl ObjectRecord {
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
 
     /// Whether it can't be read or copied as it lies.
-    pub fn archived(&self) -> bool {
-        !self.restored && self.storage_class.as_deref().is_some_and(|class| ARCHIVES.contains(&class))
+    pub fn is_archived(&self) -> bool {
+        !self.restored && self.storage_class.as_deref().is_some_and(|class| ARCHIVE_CLASSES.contains(&class))
     }
 
     /// Every header that HEAD and GET answer with, but those of the length.
-    pub fn headers(&self, versioned: bool, checksum_asked: bool) -> HeaderMap {
+    pub fn response_headers(&self, versioned: bool, checksum_asked: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut set = |name: &str, value: &str| {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -187,7 +187,7 @@ impl Object {
             set(name, value);
         }
         set("etag", &format!("\"{}\"", self.etag));
-        set("last-modified", &http_date(self.modified));
+        set("last-modified", &format_http_date(self.modified));
         set("accept-ranges", "bytes");
         if let Some(class) = &self.storage_class {
             set("x-amz-storage-class", class);
@@ -212,20 +212,20 @@ impl Object {
             set("x-amz-object-lock-retain-until-date", &retention.until);
         }
         match &self.encryption {
-            Encryption::Managed => set("x-amz-server-side-encryption", "AES256"),
-            Encryption::Kms { dual, key, bucket_key } => {
+            ObjectEncryption::Managed => set("x-amz-server-side-encryption", "AES256"),
+            ObjectEncryption::Kms { dual, key, bucket_key } => {
                 set("x-amz-server-side-encryption", if *dual { "aws:kms:dsse" } else { "aws:kms" });
                 set("x-amz-server-side-encryption-aws-kms-key-id", key.as_deref().unwrap_or("aws/s3"));
                 if *bucket_key {
                     set("x-amz-server-side-encryption-bucket-key-enabled", "true");
                 }
             }
-            Encryption::Customer { key_md5 } => {
+            ObjectEncryption::Customer { key_md5 } => {
                 set("x-amz-server-side-encryption-customer-algorithm", "AES256");
                 set("x-amz-server-side-encryption-customer-key-md5", key_md5);
             }
         }
-        if let Some(Checksum { algorithm, value: Some(value) }) =
+        if let Some(ObjectChecksum { algorithm, value: Some(value) }) =
             self.checksum.as_ref().filter(|_| checksum_asked)
         {
             set(&format!("x-amz-checksum-{}", algorithm.to_lowercase()), value);
@@ -239,13 +239,13 @@ impl Object {
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub fn http_date(unix: u64) -> String {
-    const FORM: &[time::format_description::BorrowedFormatItem<'_>] = time::macros::format_description!(
+pub fn format_http_date(unix: u64) -> String {
+    const HTTP_DATE_FORMAT: &[time::format_description::BorrowedFormatItem<'_>] = time::macros::format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
     );
     i64::try_from(unix)
         .ok()
         .and_then(|unix| time::OffsetDateTime::from_unix_timestamp(unix).ok())
-        .and_then(|at| at.format(FORM).ok())
+        .and_then(|at| at.format(HTTP_DATE_FORMAT).ok())
         .unwrap_or_default()
 }

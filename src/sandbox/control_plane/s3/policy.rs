@@ -6,76 +6,81 @@ use s3s::{S3Error, S3ErrorCode, S3Result};
 use serde_json::Value;
 
 use crate::sandbox::{
-    World,
-    control_plane::access::{principals, statements},
+    Sandbox,
+    control_plane::access::{list_principals, policy_statements},
 };
 
-use super::Bucket;
+use super::BucketRecord;
 
 /// In bytes.
-const LARGEST: usize = 20 * 1024;
+const POLICY_MAX_BYTES: usize = 20 * 1024;
 
-fn malformed(message: impl Into<String>) -> S3Error {
+fn malformed_policy(message: impl Into<String>) -> S3Error {
     S3Error::with_message(S3ErrorCode::MalformedPolicy, message.into())
 }
 
 /// The document as it is kept.
-pub fn accept(world: &World, bucket: &str, settings: &Bucket, text: &str) -> S3Result<String> {
-    if text.len() > LARGEST {
-        return Err(malformed("Policy exceeds the maximum allowed document size."));
+pub fn accept_bucket_policy(
+    world: &Sandbox,
+    bucket: &str,
+    settings: &BucketRecord,
+    text: &str,
+) -> S3Result<String> {
+    if text.len() > POLICY_MAX_BYTES {
+        return Err(malformed_policy("Policy exceeds the maximum allowed document size."));
     }
     let mut document: Value = serde_json::from_str(text)
         .ok()
         .filter(Value::is_object)
-        .ok_or_else(|| malformed("Policies must be valid JSON and the first byte must be '{'"))?;
+        .ok_or_else(|| malformed_policy("Policies must be valid JSON and the first byte must be '{'"))?;
     if !matches!(document["Version"].as_str(), None | Some("2012-10-17" | "2008-10-17")) {
-        return Err(malformed("The policy must contain a valid version string"));
+        return Err(malformed_policy("The policy must contain a valid version string"));
     }
-    if statements(&document).next().is_none() {
-        return Err(malformed("Could not parse the policy: Statement is empty!"));
+    if policy_statements(&document).next().is_none() {
+        return Err(malformed_policy("Could not parse the policy: Statement is empty!"));
     }
     let mut sids = std::collections::BTreeSet::new();
-    for statement in statements(&document) {
+    for statement in policy_statements(&document) {
         let field = |name: &str| !statement[name].is_null() || !statement[format!("Not{name}")].is_null();
         for name in ["Principal", "Action", "Resource"] {
             if !field(name) {
-                return Err(malformed(format!("Missing required field {name}")));
+                return Err(malformed_policy(format!("Missing required field {name}")));
             }
         }
         if !matches!(statement["Effect"].as_str(), Some("Allow" | "Deny")) {
-            return Err(malformed(format!("Invalid effect: {}", statement["Effect"])));
+            return Err(malformed_policy(format!("Invalid effect: {}", statement["Effect"])));
         }
         if statement["Sid"].as_str().is_some_and(|sid| !sids.insert(sid.to_owned())) {
-            return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
+            return Err(malformed_policy("Statement IDs (SID) in a single policy must be unique."));
         }
-        texts(&statement["Action"], |action| {
+        check_strings(&statement["Action"], |action| {
             if action == "*" || action.to_lowercase().starts_with("s3:") {
                 Ok(())
             } else {
-                Err(malformed("Policy has invalid action"))
+                Err(malformed_policy("Policy has invalid action"))
             }
         })?;
         let (whole, within) = (format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/"));
-        texts(&statement["Resource"], |resource| {
+        check_strings(&statement["Resource"], |resource| {
             let fits = resource == whole
                 || resource.starts_with(&within)
                 || (resource.contains('*') && whole.starts_with(resource.split('*').next().unwrap_or("")));
-            if fits { Ok(()) } else { Err(malformed("Policy has invalid resource")) }
+            if fits { Ok(()) } else { Err(malformed_policy("Policy has invalid resource")) }
         })?;
     }
-    for (kind, name) in principals(&document) {
-        if !super::principal_known(world, &kind, &name) {
-            return Err(malformed("Invalid principal in policy"));
+    for (kind, name) in list_principals(&document) {
+        if !super::is_known_principal(world, &kind, &name) {
+            return Err(malformed_policy("Invalid principal in policy"));
         }
     }
-    if settings.blocks_public_policy() && is_public(text) {
+    if settings.blocks_public_policy() && is_public_policy(text) {
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
     }
-    written(world, &mut document);
+    normalize_principals(world, &mut document);
     Ok(document.to_string())
 }
 
-fn texts(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>) -> S3Result<()> {
+fn check_strings(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>) -> S3Result<()> {
     match value {
         Value::String(one) => check(one),
         Value::Array(many) => many.iter().filter_map(Value::as_str).try_for_each(check),
@@ -84,9 +89,9 @@ fn texts(value: &Value, mut check: impl FnMut(&str) -> S3Result<()>) -> S3Result
 }
 
 /// Whether a statement lets everybody in without a condition.
-pub fn is_public(text: &str) -> bool {
+pub fn is_public_policy(text: &str) -> bool {
     let Ok(document) = serde_json::from_str::<Value>(text) else { return false };
-    statements(&document).any(|statement| {
+    policy_statements(&document).any(|statement| {
         let everybody = statement["Principal"] == "*"
             || matches!(&statement["Principal"]["AWS"], Value::String(all) if all == "*")
             || statement["Principal"]["AWS"].as_array().is_some_and(|all| all.iter().any(|one| one == "*"));
@@ -95,7 +100,7 @@ pub fn is_public(text: &str) -> bool {
 }
 
 /// Principals as S3 gives them back: an identity's canonical user by its ARN, a list of one as itself.
-fn written(world: &World, document: &mut Value) {
+fn normalize_principals(world: &Sandbox, document: &mut Value) {
     let many = match &mut document["Statement"] {
         Value::Array(many) => many.as_mut_slice(),
         one => std::slice::from_mut(one),
@@ -111,7 +116,7 @@ fn written(world: &World, document: &mut Value) {
             };
             for one in found {
                 let name = one.as_str().unwrap_or_default();
-                let arn = (kind == "CanonicalUser").then(|| super::identity_of(world, name)).flatten();
+                let arn = (kind == "CanonicalUser").then(|| super::find_identity_arn(world, name)).flatten();
                 named.push(arn.map_or(one, Value::String));
             }
         }

@@ -10,52 +10,53 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use s3s::{S3Error, S3ErrorCode, S3Result};
 use sha1::Sha1;
 
-use crate::sandbox::World;
+use crate::sandbox::Sandbox;
 
-use super::bucket_of_host;
+use super::bucket_from_host;
 
-const LATE: &str = "Request has expired";
+const EXPIRED_MESSAGE: &str = "Request has expired";
 
 /// Gives the request on as s3s may see it.
-pub fn judge(world: &World, mut request: Request<Bytes>) -> S3Result<Request<Bytes>> {
+pub fn prepare_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> S3Result<Request<Bytes>> {
     let now = i64::try_from(world.now().as_secs()).unwrap_or(i64::MAX);
     let query = request.uri().query().unwrap_or_default().to_owned();
-    if let Some(signature) = parameter(&query, "Signature")
-        && let Some(access_key) = parameter(&query, "AWSAccessKeyId")
+    if let Some(signature) = query_parameter(&query, "Signature")
+        && let Some(access_key) = query_parameter(&query, "AWSAccessKeyId")
     {
-        let expires = parameter(&query, "Expires").unwrap_or_default();
-        version_2(world, &request, &access_key, &expires, &signature, now)?;
+        let expires = query_parameter(&query, "Expires").unwrap_or_default();
+        verify_sigv2(world, &request, &access_key, &expires, &signature, now)?;
         let rest: Vec<&str> = query
             .split('&')
             .filter(|pair| {
                 !["Signature", "AWSAccessKeyId", "Expires"].contains(&pair.split('=').next().unwrap_or(""))
             })
             .collect();
-        let caller = super::principal(world, &access_key)?;
-        rewrite(&mut request, &rest.join("&"))?;
+        let caller = super::find_caller(world, &access_key)?;
+        rewrite_uri(&mut request, &rest.join("&"))?;
         request.extensions_mut().insert(caller);
         return Ok(request);
     }
     let header = request.headers().get("x-amz-date").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    if let Some(date) = parameter(&query, "X-Amz-Date") {
-        let lasts: i64 = parameter(&query, "X-Amz-Expires").and_then(|text| text.parse().ok()).unwrap_or(0);
-        if instant(&date).is_none_or(|at| now > at + lasts) {
-            return Err(S3Error::with_message(S3ErrorCode::AccessDenied, LATE));
+    if let Some(date) = query_parameter(&query, "X-Amz-Date") {
+        let lasts: i64 =
+            query_parameter(&query, "X-Amz-Expires").and_then(|text| text.parse().ok()).unwrap_or(0);
+        if parse_amz_date(&date).is_none_or(|at| now > at + lasts) {
+            return Err(S3Error::with_message(S3ErrorCode::AccessDenied, EXPIRED_MESSAGE));
         }
     } else if request.headers().contains_key("authorization")
         && let Some(date) = header
-        && instant(&date).is_none_or(|at| (now - at).abs() > 900)
+        && parse_amz_date(&date).is_none_or(|at| (now - at).abs() > 900)
     {
         return Err(S3Error::with_message(
             S3ErrorCode::RequestTimeTooSkewed,
             "The difference between the request time and the current time is too large.",
         ));
     }
-    rewrite(&mut request, &query)?;
+    rewrite_uri(&mut request, &query)?;
     Ok(request)
 }
 
-fn rewrite(request: &mut Request<Bytes>, query: &str) -> S3Result<()> {
+fn rewrite_uri(request: &mut Request<Bytes>, query: &str) -> S3Result<()> {
     let path = request.uri().path().replace('+', "%20");
     let text = if query.is_empty() { path } else { format!("{path}?{query}") };
     let mut parts = request.uri().clone().into_parts();
@@ -66,7 +67,7 @@ fn rewrite(request: &mut Request<Bytes>, query: &str) -> S3Result<()> {
     Ok(())
 }
 
-fn parameter(query: &str, name: &str) -> Option<String> {
+fn query_parameter(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=')?;
         (key == name).then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
@@ -74,31 +75,32 @@ fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 /// `20260102T030405Z` in Unix seconds.
-fn instant(text: &str) -> Option<i64> {
-    const FORM: &[time::format_description::BorrowedFormatItem<'_>] =
+fn parse_amz_date(text: &str) -> Option<i64> {
+    const AMZ_DATE_FORMAT: &[time::format_description::BorrowedFormatItem<'_>] =
         time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
-    time::PrimitiveDateTime::parse(text, FORM).ok().map(|at| at.assume_utc().unix_timestamp())
+    time::PrimitiveDateTime::parse(text, AMZ_DATE_FORMAT).ok().map(|at| at.assume_utc().unix_timestamp())
 }
 
-fn version_2(
-    world: &World,
+fn verify_sigv2(
+    world: &Sandbox,
     request: &Request<Bytes>,
     access_key: &str,
     expires: &str,
     signature: &str,
     now: i64,
 ) -> S3Result<()> {
-    let secret = super::secret_key(world, access_key)?;
-    let late = || S3Error::with_message(S3ErrorCode::AccessDenied, LATE);
+    let secret = super::find_secret_key(world, access_key)?;
+    let late = || S3Error::with_message(S3ErrorCode::AccessDenied, EXPIRED_MESSAGE);
     if expires.parse::<i64>().map_err(|_| late())? < now {
         return Err(late());
     }
     let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = request.uri().path();
-    let resource = bucket_of_host(host).map_or_else(|| path.to_owned(), |bucket| format!("/{bucket}{path}"));
+    let resource =
+        bucket_from_host(host).map_or_else(|| path.to_owned(), |bucket| format!("/{bucket}{path}"));
     // A HEAD may come by a link that was signed for GET at no S3: the method counts.
     let message = format!("{}\n\n\n{expires}\n{resource}", request.method());
-    if sign(&secret, &message) == signature {
+    if sign_sigv2(&secret, &message) == signature {
         Ok(())
     } else {
         Err(S3Error::with_message(
@@ -108,23 +110,23 @@ fn version_2(
     }
 }
 
-fn sign(secret: &str, message: &str) -> String {
+fn sign_sigv2(secret: &str, message: &str) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(message.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
 /// The link that packagecloud gives while CloudFront is off: path and query, presigned with SigV2 for `GET /bucket/key`.
-pub fn link(access_key: &str, secret: &str, bucket: &str, key: &str, expires: u64) -> String {
-    let key = encoded(key);
-    let signature = sign(secret, &format!("GET\n\n\n{expires}\n/{bucket}/{key}"));
+pub fn presign_sigv2_link(access_key: &str, secret: &str, bucket: &str, key: &str, expires: u64) -> String {
+    let key = encode_key_path(key);
+    let signature = sign_sigv2(secret, &format!("GET\n\n\n{expires}\n/{bucket}/{key}"));
     let signature = utf8_percent_encode(&signature, NON_ALPHANUMERIC);
     format!("/{key}?AWSAccessKeyId={access_key}&Expires={expires}&Signature={signature}")
 }
 
 /// A key as a path: everything but `A-Z a-z 0-9 - . _ ~ /` percent-encoded.
-pub fn encoded(key: &str) -> String {
-    const PATH: &percent_encoding::AsciiSet =
+pub fn encode_key_path(key: &str) -> String {
+    const ENCODED_CHARACTERS: &percent_encoding::AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-    utf8_percent_encode(key, PATH).to_string()
+    utf8_percent_encode(key, ENCODED_CHARACTERS).to_string()
 }

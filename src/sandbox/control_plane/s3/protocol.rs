@@ -6,48 +6,54 @@ use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 
-use crate::sandbox::World;
+use crate::sandbox::Sandbox;
 
 use super::{
-    Caller, Change, Encryption, Grant, Object, Retention, Trouble, access, bucket_named,
-    copy::{self, Source},
-    list,
-    multipart::{self, Part},
+    AclGrant, ObjectChange, ObjectEncryption, ObjectRecord, ObjectRetention, S3Caller, StorageError, access,
+    copy::{self, ObjectCopySource},
+    find_bucket, list,
+    multipart::{self, UploadedPart},
     object,
-    write::{self, text},
+    write::{self, header_text},
 };
 
-pub struct Protocol(pub World);
+pub struct S3Operations(pub Sandbox);
 
 /// The canonical user id of an account.
-pub fn canonical(account: &str) -> String {
+pub fn canonical_user_id(account: &str) -> String {
     use sha2::{Digest as _, Sha256};
     hex::encode(Sha256::digest(account))
 }
 
-fn tag(object: &Object) -> dto::ETag {
+fn to_etag(object: &ObjectRecord) -> dto::ETag {
     dto::ETag::Strong(object.etag.clone())
 }
 
-fn caller<T>(request: &S3Request<T>) -> Caller {
-    request.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::anonymous)
+fn request_caller<T>(request: &S3Request<T>) -> S3Caller {
+    request.extensions.get::<S3Caller>().cloned().unwrap_or_else(S3Caller::anonymous)
 }
 
-fn header(headers: &mut HeaderMap, name: &'static str, value: &str) {
+fn insert_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = http::HeaderValue::try_from(value) {
         headers.insert(name, value);
     }
 }
 
-impl Protocol {
+impl S3Operations {
     /// A version of a key, as `caller` may know of it.
-    fn object(&self, caller: &Caller, bucket: &str, key: &str, version: Option<&str>) -> S3Result<Object> {
+    fn find_object(
+        &self,
+        caller: &S3Caller,
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
+    ) -> S3Result<ObjectRecord> {
         let found = self
             .0
-            .memory()
+            .process_state()
             .objects
-            .read(bucket, |objects| copy::version(objects, key, version).cloned())
-            .map_err(Trouble::from)?;
+            .read_bucket(bucket, |objects| copy::find_version(objects, key, version).cloned())
+            .map_err(StorageError::from)?;
         match found {
             Some(object) if object.marker => Err(S3Error::with_message(
                 S3ErrorCode::MethodNotAllowed,
@@ -55,45 +61,46 @@ impl Protocol {
             )),
             Some(object) => Ok(object),
             // Who may not list doesn't learn what is not there.
-            None if !access::may(&self.0, caller, "s3:ListBucket", bucket, None) => {
-                Err(access::denied(caller, "s3:ListBucket", bucket, None))
+            None if !access::is_authorized(&self.0, caller, "s3:ListBucket", bucket, None) => {
+                Err(access::access_denied(caller, "s3:ListBucket", bucket, None))
             }
             None => Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.")),
         }
     }
 
-    fn amend(
+    fn amend_object(
         &self,
-        caller: &Caller,
+        caller: &S3Caller,
         (bucket, key, version): (&str, &str, Option<&str>),
-        change: impl FnOnce(&mut Object) -> S3Result<()>,
+        change: impl FnOnce(&mut ObjectRecord) -> S3Result<()>,
     ) -> S3Result<()> {
-        let mut object = self.object(caller, bucket, key, version)?;
+        let mut object = self.find_object(caller, bucket, key, version)?;
         change(&mut object)?;
-        write::rewrite(&self.0, bucket, object).map(|_| ())
+        write::rewrite_version(&self.0, bucket, object).map(|_| ())
     }
 
     /// What GET and HEAD share: the object, its headers, and which bytes are asked for.
-    fn found(
+    fn prepare_read(
         &self,
-        caller: &Caller,
+        caller: &S3Caller,
         (bucket, key_name, version): (&str, &str, Option<&str>),
         headers: &HeaderMap,
         range: Option<dto::Range>,
-    ) -> S3Result<(Object, HeaderMap, std::ops::Range<u64>)> {
-        let object = self.object(caller, bucket, key_name, version)?;
-        copy::readable(headers, "x-amz-server-side-encryption-customer-key-md5", &object)?;
-        if let Encryption::Kms { key, .. } = &object.encryption
-            && !access::may_decrypt(&self.0, caller, key.as_deref())
+    ) -> S3Result<(ObjectRecord, HeaderMap, std::ops::Range<u64>)> {
+        let object = self.find_object(caller, bucket, key_name, version)?;
+        copy::check_customer_key(headers, "x-amz-server-side-encryption-customer-key-md5", &object)?;
+        if let ObjectEncryption::Kms { key, .. } = &object.encryption
+            && !access::can_decrypt(&self.0, caller, key.as_deref())
         {
-            return Err(access::denied(caller, "kms:Decrypt", bucket, Some(key_name)));
+            return Err(access::access_denied(caller, "kms:Decrypt", bucket, Some(key_name)));
         }
-        let checksum = text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
-        let mut out = object.headers(bucket_named(&self.0, bucket)?.versioned(), checksum);
-        let known =
-            |name: &str| text(headers, name).map(|sent| sent.trim_matches('"') == object.etag || sent == "*");
+        let checksum = header_text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
+        let mut out = object.response_headers(find_bucket(&self.0, bucket)?.is_versioned(), checksum);
+        let known = |name: &str| {
+            header_text(headers, name).map(|sent| sent.trim_matches('"') == object.etag || sent == "*")
+        };
         let since = |name: &str| {
-            text(headers, name)
+            header_text(headers, name)
                 .and_then(|date| dto::Timestamp::parse(dto::TimestampFormat::HttpDate, date).ok())
                 .map(|date| {
                     time::OffsetDateTime::from(date).unix_timestamp()
@@ -122,7 +129,7 @@ impl Protocol {
             None => 0..object.size,
         };
         if range.is_some() {
-            header(
+            insert_header(
                 &mut out,
                 "content-range",
                 &format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, object.size),
@@ -131,11 +138,11 @@ impl Protocol {
         Ok((object, out, bytes))
     }
 
-    async fn content(&self, body: Option<dto::StreamingBlob>) -> S3Result<bytes::Bytes> {
+    async fn collect_body(&self, body: Option<dto::StreamingBlob>) -> S3Result<bytes::Bytes> {
         let Some(body) = body else { return Ok(bytes::Bytes::new()) };
         let body = s3s::Body::from(body).collect().await.map_err(|error| {
             // A digest that doesn't fit breaks the stream off.
-            let mut refusal = super::coded(
+            let mut refusal = super::error_with_code(
                 "XAmzContentSHA256Mismatch",
                 http::StatusCode::BAD_REQUEST,
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",
@@ -147,13 +154,13 @@ impl Protocol {
     }
 }
 
-fn version_header(headers: &mut HeaderMap, object: &Object) {
+fn insert_version_header(headers: &mut HeaderMap, object: &ObjectRecord) {
     if object.version != "null" {
-        header(headers, "x-amz-version-id", &object.version);
+        insert_header(headers, "x-amz-version-id", &object.version);
     }
 }
 
-fn status<T>(mut response: S3Response<T>, range: bool) -> S3Response<T> {
+fn set_range_status<T>(mut response: S3Response<T>, range: bool) -> S3Response<T> {
     if range {
         response.status = Some(http::StatusCode::PARTIAL_CONTENT);
     }
@@ -161,22 +168,22 @@ fn status<T>(mut response: S3Response<T>, range: bool) -> S3Response<T> {
 }
 
 #[async_trait::async_trait]
-impl S3 for Protocol {
+impl S3 for S3Operations {
     async fn list_buckets(
         &self,
         _: S3Request<dto::ListBucketsInput>,
     ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
-        let own = super::ACCOUNT;
-        let buckets = self.0.read(|state| {
+        let own = super::ACCOUNT_ID;
+        let buckets = self.0.read_state(|state| {
             let mine = state.s3.buckets.iter().filter(|(_, bucket)| bucket.owner == own);
             mine.map(|(name, bucket)| dto::Bucket {
                 name: Some(name.clone()),
                 bucket_region: Some(bucket.region.clone()),
-                creation_date: Some(list::stamp(bucket.created)),
+                creation_date: Some(list::to_timestamp(bucket.created)),
             })
             .collect()
         });
-        let owner = dto::Owner { id: Some(canonical(own)), ..dto::Owner::default() };
+        let owner = dto::Owner { id: Some(canonical_user_id(own)), ..dto::Owner::default() };
         Ok(S3Response::new(dto::ListBucketsOutput {
             buckets: Some(buckets),
             owner: Some(owner),
@@ -189,7 +196,11 @@ impl S3 for Protocol {
         request: S3Request<dto::HeadBucketInput>,
     ) -> S3Result<S3Response<dto::HeadBucketOutput>> {
         let mut headers = HeaderMap::new();
-        header(&mut headers, "x-amz-bucket-region", &bucket_named(&self.0, &request.input.bucket)?.region);
+        insert_header(
+            &mut headers,
+            "x-amz-bucket-region",
+            &find_bucket(&self.0, &request.input.bucket)?.region,
+        );
         Ok(S3Response::with_headers(dto::HeadBucketOutput::default(), headers))
     }
 
@@ -200,34 +211,39 @@ impl S3 for Protocol {
         let input = request.input;
         let most = usize::try_from(input.max_keys.unwrap_or(1000)).unwrap_or(0).min(1000);
         let after = match &input.continuation_token {
-            Some(token) => list::after(token)?,
+            Some(token) => list::decode_continuation_token(token)?,
             None => input.start_after.clone().unwrap_or_default(),
         };
         let encoding = input.encoding_type.as_ref();
-        let shown = |text: &Option<String>| text.as_deref().map(|text| list::shown(text, encoding));
+        let shown =
+            |text: &Option<String>| text.as_deref().map(|text| list::encode_listed_key(text, encoding));
         let (mut contents, mut prefixes, mut next) = (Vec::new(), Vec::new(), None);
-        let asked = list::Asked {
+        let asked = list::ListingQuery {
             prefix: input.prefix.as_deref().unwrap_or_default(),
             delimiter: input.delimiter.as_deref().unwrap_or_default(),
             after: &after,
             most,
         };
         self.0
-            .memory()
+            .process_state()
             .objects
-            .read(&input.bucket, |objects| {
-                let page = list::page(objects, &asked);
+            .read_bucket(&input.bucket, |objects| {
+                let page = list::list_page(objects, &asked);
                 next = page.next.filter(|_| most > 0);
                 for entry in page.entries {
                     match entry {
-                        list::Entry::Object(object) => contents.push(list::entry(object, encoding)),
-                        list::Entry::Prefix(prefix) => {
-                            prefixes.push(dto::CommonPrefix { prefix: Some(list::shown(&prefix, encoding)) });
+                        list::ListingPageEntry::Object(object) => {
+                            contents.push(list::to_listed_object(object, encoding))
+                        }
+                        list::ListingPageEntry::Prefix(prefix) => {
+                            prefixes.push(dto::CommonPrefix {
+                                prefix: Some(list::encode_listed_key(&prefix, encoding)),
+                            });
                         }
                     }
                 }
             })
-            .map_err(Trouble::from)?;
+            .map_err(StorageError::from)?;
         Ok(S3Response::new(dto::ListObjectsV2Output {
             prefix: shown(&input.prefix),
             delimiter: shown(&input.delimiter),
@@ -235,7 +251,7 @@ impl S3 for Protocol {
             max_keys: i32::try_from(most).ok(),
             key_count: i32::try_from(contents.len() + prefixes.len()).ok(),
             is_truncated: Some(next.is_some()),
-            next_continuation_token: next.as_deref().map(list::token),
+            next_continuation_token: next.as_deref().map(list::encode_continuation_token),
             continuation_token: input.continuation_token,
             contents: Some(contents),
             common_prefixes: Some(prefixes),
@@ -255,9 +271,9 @@ impl S3 for Protocol {
         let (mut versions, mut markers, mut truncated, mut last) = (Vec::new(), Vec::new(), false, None);
         let marker = input.key_marker.clone().unwrap_or_default();
         self.0
-            .memory()
+            .process_state()
             .objects
-            .read(&input.bucket, |objects| {
+            .read_bucket(&input.bucket, |objects| {
                 // A page holds whole keys, so that a key alone says where the next begins.
                 for (key, all) in objects
                     .range(marker.clone()..)
@@ -271,10 +287,10 @@ impl S3 for Protocol {
                     for (at, object) in all.iter().enumerate().rev() {
                         let latest = Some(at + 1 == all.len());
                         let (key, version) = (
-                            Some(list::shown(key, input.encoding_type.as_ref())),
+                            Some(list::encode_listed_key(key, input.encoding_type.as_ref())),
                             Some(object.version.clone()),
                         );
-                        let modified = Some(list::stamp(object.modified));
+                        let modified = Some(list::to_timestamp(object.modified));
                         if object.marker {
                             markers.push(dto::DeleteMarkerEntry {
                                 key,
@@ -289,7 +305,7 @@ impl S3 for Protocol {
                                 version_id: version,
                                 is_latest: latest,
                                 last_modified: modified,
-                                e_tag: Some(tag(object)),
+                                e_tag: Some(to_etag(object)),
                                 size: i64::try_from(object.size).ok(),
                                 ..Default::default()
                             });
@@ -297,7 +313,7 @@ impl S3 for Protocol {
                     }
                 }
             })
-            .map_err(Trouble::from)?;
+            .map_err(StorageError::from)?;
         Ok(S3Response::new(dto::ListObjectVersionsOutput {
             name: Some(input.bucket),
             prefix: input.prefix,
@@ -317,9 +333,13 @@ impl S3 for Protocol {
     ) -> S3Result<S3Response<dto::HeadObjectOutput>> {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
-        let (_, mut headers, bytes) = self.found(&caller(&request), place, &request.headers, input.range)?;
-        header(&mut headers, "content-length", &(bytes.end - bytes.start).to_string());
-        Ok(status(S3Response::with_headers(dto::HeadObjectOutput::default(), headers), input.range.is_some()))
+        let (_, mut headers, bytes) =
+            self.prepare_read(&request_caller(&request), place, &request.headers, input.range)?;
+        insert_header(&mut headers, "content-length", &(bytes.end - bytes.start).to_string());
+        Ok(set_range_status(
+            S3Response::with_headers(dto::HeadObjectOutput::default(), headers),
+            input.range.is_some(),
+        ))
     }
 
     async fn get_object(
@@ -328,8 +348,9 @@ impl S3 for Protocol {
     ) -> S3Result<S3Response<dto::GetObjectOutput>> {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
-        let (object, headers, bytes) = self.found(&caller(&request), place, &request.headers, input.range)?;
-        if object.archived() {
+        let (object, headers, bytes) =
+            self.prepare_read(&request_caller(&request), place, &request.headers, input.range)?;
+        if object.is_archived() {
             return Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
                 "The operation is not valid for the object's storage class",
@@ -338,7 +359,7 @@ impl S3 for Protocol {
         let length = bytes.end - bytes.start;
         let content = match &object.blob {
             Some(blob) => {
-                let whole = self.0.memory().objects.fetch(blob).map_err(Trouble::from)?;
+                let whole = self.0.process_state().objects.read_content(blob).map_err(StorageError::from)?;
                 let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
                 whole.slice(at(bytes.start)..at(bytes.end))
             }
@@ -355,7 +376,7 @@ impl S3 for Protocol {
             content_length: i64::try_from(length).ok(),
             ..Default::default()
         };
-        Ok(status(S3Response::with_headers(output, headers), input.range.is_some()))
+        Ok(set_range_status(S3Response::with_headers(output, headers), input.range.is_some()))
     }
 
     async fn put_object(
@@ -363,19 +384,19 @@ impl S3 for Protocol {
         mut request: S3Request<dto::PutObjectInput>,
     ) -> S3Result<S3Response<dto::PutObjectOutput>> {
         let body = request.input.body.take();
-        let content = self.content(body).await?;
+        let content = self.collect_body(body).await?;
         let trailers =
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
-        let bucket = bucket_named(&self.0, &request.input.bucket)?;
-        let mut object = write::described(&request.input.key, &request.headers, &bucket)?;
-        object.checksum = Some(write::verified(&request.headers, &trailers, &content)?);
-        let (blob, etag) = write::kept(&self.0, &content)?;
+        let bucket = find_bucket(&self.0, &request.input.bucket)?;
+        let mut object = write::object_from_headers(&request.input.key, &request.headers, &bucket)?;
+        object.checksum = Some(write::verify_content(&request.headers, &trailers, &content)?);
+        let (blob, etag) = write::store_content(&self.0, &content)?;
         (object.size, object.blob, object.etag) = (content.len() as u64, Some(blob), etag);
-        let written = write::put(&self.0, &request.input.bucket, &request.headers, object)?;
+        let written = write::put_object(&self.0, &request.input.bucket, &request.headers, object)?;
         let mut headers = HeaderMap::new();
-        version_header(&mut headers, &written);
+        insert_version_header(&mut headers, &written);
         Ok(S3Response::with_headers(
-            dto::PutObjectOutput { e_tag: Some(tag(&written)), ..Default::default() },
+            dto::PutObjectOutput { e_tag: Some(to_etag(&written)), ..Default::default() },
             headers,
         ))
     }
@@ -385,17 +406,23 @@ impl S3 for Protocol {
         request: S3Request<dto::CopyObjectInput>,
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
         let input = &request.input;
-        let source = Source::of(&input.copy_source)?;
-        let (original, written) =
-            copy::copy(&self.0, &caller(&request), &source, &input.bucket, &input.key, &request.headers)?;
+        let source = ObjectCopySource::from_copy_source(&input.copy_source)?;
+        let (original, written) = copy::copy_object(
+            &self.0,
+            &request_caller(&request),
+            &source,
+            &input.bucket,
+            &input.key,
+            &request.headers,
+        )?;
         let mut headers = HeaderMap::new();
-        version_header(&mut headers, &written);
+        insert_version_header(&mut headers, &written);
         if original.version != "null" {
-            header(&mut headers, "x-amz-copy-source-version-id", &original.version);
+            insert_header(&mut headers, "x-amz-copy-source-version-id", &original.version);
         }
         let result = dto::CopyObjectResult {
-            e_tag: Some(tag(&written)),
-            last_modified: Some(list::stamp(written.modified)),
+            e_tag: Some(to_etag(&written)),
+            last_modified: Some(list::to_timestamp(written.modified)),
             ..Default::default()
         };
         let output = dto::CopyObjectOutput { copy_object_result: Some(result), ..Default::default() };
@@ -407,22 +434,23 @@ impl S3 for Protocol {
         request: S3Request<dto::DeleteObjectInput>,
     ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
         let (world, input) = (&self.0, request.input);
-        let versioned = bucket_named(world, &input.bucket)?.versioned();
+        let versioned = find_bucket(world, &input.bucket)?.is_versioned();
         let now = world.now().as_secs();
-        world.memory().objects.change(&input.bucket, |_| {
+        world.process_state().objects.change_bucket(&input.bucket, |_| {
             let change = match input.version_id {
-                None if versioned => Change::Put(Box::new(Object {
+                None if versioned => ObjectChange::Put(Box::new(ObjectRecord {
                     key: input.key,
                     version: format!("{:032x}", fastrand::u128(..)),
                     marker: true,
                     modified: now,
-                    ..Object::default()
+                    ..ObjectRecord::default()
                 })),
-                version => {
-                    Change::Forget { key: input.key, version: version.unwrap_or_else(|| "null".to_owned()) }
-                }
+                version => ObjectChange::Forget {
+                    key: input.key,
+                    version: version.unwrap_or_else(|| "null".to_owned()),
+                },
             };
-            Ok::<_, Trouble>((vec![change], ()))
+            Ok::<_, StorageError>((vec![change], ()))
         })?;
         Ok(S3Response::with_status(dto::DeleteObjectOutput::default(), http::StatusCode::NO_CONTENT))
     }
@@ -431,11 +459,11 @@ impl S3 for Protocol {
         &self,
         request: S3Request<dto::CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CreateMultipartUploadOutput>> {
-        let bucket = bucket_named(&self.0, &request.input.bucket)?;
-        let mut object = write::described(&request.input.key, &request.headers, &bucket)?;
-        object.checksum = write::algorithm(&request.headers, &HeaderMap::new())
-            .map(|algorithm| object::Checksum { algorithm, value: None });
-        let id = multipart::begin(&self.0, &request.input.bucket, object);
+        let bucket = find_bucket(&self.0, &request.input.bucket)?;
+        let mut object = write::object_from_headers(&request.input.key, &request.headers, &bucket)?;
+        object.checksum = write::requested_checksum_algorithm(&request.headers, &HeaderMap::new())
+            .map(|algorithm| object::ObjectChecksum { algorithm, value: None });
+        let id = multipart::create_upload(&self.0, &request.input.bucket, object);
         Ok(S3Response::new(dto::CreateMultipartUploadOutput {
             bucket: Some(request.input.bucket),
             key: Some(request.input.key),
@@ -449,20 +477,20 @@ impl S3 for Protocol {
         mut request: S3Request<dto::UploadPartInput>,
     ) -> S3Result<S3Response<dto::UploadPartOutput>> {
         let body = request.input.body.take();
-        let content = self.content(body).await?;
+        let content = self.collect_body(body).await?;
         let trailers =
             request.trailing_headers.as_ref().and_then(s3s::TrailingHeaders::take).unwrap_or_default();
-        write::verified(&request.headers, &trailers, &content)?;
+        write::verify_content(&request.headers, &trailers, &content)?;
         let input = request.input;
-        multipart::find(&self.0, &input.bucket, &input.key, &input.upload_id)?;
-        let (blob, etag) = write::kept(&self.0, &content)?;
-        let part = Part {
+        multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let (blob, etag) = write::store_content(&self.0, &content)?;
+        let part = UploadedPart {
             size: content.len() as u64,
             blob: Some(blob),
             etag: etag.clone(),
             at: self.0.now().as_secs(),
         };
-        multipart::add(&self.0, &input.upload_id, input.part_number, part)?;
+        multipart::add_part(&self.0, &input.upload_id, input.part_number, part)?;
         Ok(S3Response::new(dto::UploadPartOutput {
             e_tag: Some(dto::ETag::Strong(etag)),
             ..Default::default()
@@ -474,9 +502,9 @@ impl S3 for Protocol {
         request: S3Request<dto::UploadPartCopyInput>,
     ) -> S3Result<S3Response<dto::UploadPartCopyOutput>> {
         let input = &request.input;
-        multipart::find(&self.0, &input.bucket, &input.key, &input.upload_id)?;
-        let source = Source::of(&input.copy_source)?;
-        let original = source.find(&self.0, &caller(&request), &request.headers)?;
+        multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let source = ObjectCopySource::from_copy_source(&input.copy_source)?;
+        let original = source.read_source_object(&self.0, &request_caller(&request), &request.headers)?;
         let range = match input.copy_source_range.as_deref() {
             None => 0..original.size,
             Some(range) => dto::Range::parse(range).ok().and_then(|range| range.check(original.size).ok()).ok_or_else(|| {
@@ -484,34 +512,34 @@ impl S3 for Protocol {
             })?,
         };
         let size = range.end - range.start;
-        if size > copy::LARGEST {
+        if size > copy::COPY_MAX_BYTES {
             return Err(S3Error::with_message(
                 S3ErrorCode::InvalidRequest,
                 format!(
                     "The specified copy source is larger than the maximum allowable size for a copy source: {}",
-                    copy::LARGEST
+                    copy::COPY_MAX_BYTES
                 ),
             ));
         }
         let (blob, etag) = match &original.blob {
             Some(blob) => {
-                let whole = self.0.memory().objects.fetch(blob).map_err(Trouble::from)?;
+                let whole = self.0.process_state().objects.read_content(blob).map_err(StorageError::from)?;
                 let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
-                let (blob, etag) = write::kept(&self.0, &whole[at(range.start)..at(range.end)])?;
+                let (blob, etag) = write::store_content(&self.0, &whole[at(range.start)..at(range.end)])?;
                 (Some(blob), etag)
             }
-            None => (None, canonical(&format!("{} {range:?}", original.etag))[..32].to_owned()),
+            None => (None, canonical_user_id(&format!("{} {range:?}", original.etag))[..32].to_owned()),
         };
         let at = self.0.now().as_secs();
-        multipart::add(
+        multipart::add_part(
             &self.0,
             &input.upload_id,
             input.part_number,
-            Part { size, blob, etag: etag.clone(), at },
+            UploadedPart { size, blob, etag: etag.clone(), at },
         )?;
         let result = dto::CopyPartResult {
             e_tag: Some(dto::ETag::Strong(etag)),
-            last_modified: Some(list::stamp(at)),
+            last_modified: Some(list::to_timestamp(at)),
             ..Default::default()
         };
         Ok(S3Response::new(dto::UploadPartCopyOutput {
@@ -525,7 +553,7 @@ impl S3 for Protocol {
         request: S3Request<dto::CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::CompleteMultipartUploadOutput>> {
         let input = request.input;
-        let upload = multipart::find(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        let upload = multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         let named: Vec<(i32, Option<String>)> = input
             .multipart_upload
             .and_then(|upload| upload.parts)
@@ -533,13 +561,14 @@ impl S3 for Protocol {
             .into_iter()
             .map(|part| (part.part_number.unwrap_or(0), part.e_tag.map(dto::ETag::into_value)))
             .collect();
-        let written = multipart::complete(&self.0, &input.upload_id, upload, &named, &request.headers)?;
+        let written =
+            multipart::complete_upload(&self.0, &input.upload_id, upload, &named, &request.headers)?;
         let mut headers = HeaderMap::new();
-        version_header(&mut headers, &written);
+        insert_version_header(&mut headers, &written);
         let output = dto::CompleteMultipartUploadOutput {
             bucket: Some(input.bucket),
             key: Some(input.key),
-            e_tag: Some(tag(&written)),
+            e_tag: Some(to_etag(&written)),
             ..Default::default()
         };
         Ok(S3Response::with_headers(output, headers))
@@ -550,8 +579,8 @@ impl S3 for Protocol {
         request: S3Request<dto::AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<dto::AbortMultipartUploadOutput>> {
         let input = request.input;
-        multipart::find(&self.0, &input.bucket, &input.key, &input.upload_id)?;
-        multipart::forget(&self.0, &input.upload_id);
+        multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
+        multipart::remove_upload(&self.0, &input.upload_id);
         Ok(S3Response::with_status(dto::AbortMultipartUploadOutput::default(), http::StatusCode::NO_CONTENT))
     }
 
@@ -560,7 +589,7 @@ impl S3 for Protocol {
         request: S3Request<dto::ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
         let bucket = request.input.bucket;
-        let uploads = self.0.read(|state| {
+        let uploads = self.0.read_state(|state| {
             let here = state.s3.uploads.iter().filter(|(_, upload)| upload.bucket == bucket);
             here.map(|(id, upload)| dto::MultipartUpload {
                 upload_id: Some(id.clone()),
@@ -582,8 +611,12 @@ impl S3 for Protocol {
         request: S3Request<dto::GetObjectTaggingInput>,
     ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
         let input = &request.input;
-        let object =
-            self.object(&caller(&request), &input.bucket, &input.key, input.version_id.as_deref())?;
+        let object = self.find_object(
+            &request_caller(&request),
+            &input.bucket,
+            &input.key,
+            input.version_id.as_deref(),
+        )?;
         let tag_set = object
             .tags
             .into_iter()
@@ -603,10 +636,14 @@ impl S3 for Protocol {
             .iter()
             .map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default()))
             .collect();
-        self.amend(&caller(&request), (&input.bucket, &input.key, input.version_id.as_deref()), |object| {
-            object.tags = tags;
-            Ok(())
-        })?;
+        self.amend_object(
+            &request_caller(&request),
+            (&input.bucket, &input.key, input.version_id.as_deref()),
+            |object| {
+                object.tags = tags;
+                Ok(())
+            },
+        )?;
         Ok(S3Response::new(dto::PutObjectTaggingOutput::default()))
     }
 
@@ -615,11 +652,15 @@ impl S3 for Protocol {
         request: S3Request<dto::GetObjectAclInput>,
     ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
         let input = &request.input;
-        let object =
-            self.object(&caller(&request), &input.bucket, &input.key, input.version_id.as_deref())?;
-        let owner = canonical(&bucket_named(&self.0, &input.bucket)?.owner);
-        let own = Grant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
-        let grants = std::iter::once(&own).chain(&object.grants).map(granted).collect();
+        let object = self.find_object(
+            &request_caller(&request),
+            &input.bucket,
+            &input.key,
+            input.version_id.as_deref(),
+        )?;
+        let owner = canonical_user_id(&find_bucket(&self.0, &input.bucket)?.owner);
+        let own = AclGrant { grantee: owner.clone(), permission: "FULL_CONTROL".to_owned() };
+        let grants = std::iter::once(&own).chain(&object.grants).map(to_dto_grant).collect();
         let owner = dto::Owner { id: Some(owner), ..Default::default() };
         Ok(S3Response::new(dto::GetObjectAclOutput {
             grants: Some(grants),
@@ -633,15 +674,15 @@ impl S3 for Protocol {
         request: S3Request<dto::PutObjectAclInput>,
     ) -> S3Result<S3Response<dto::PutObjectAclOutput>> {
         let input = &request.input;
-        let settings = bucket_named(&self.0, &input.bucket)?;
+        let settings = find_bucket(&self.0, &input.bucket)?;
         if !settings.has_acls() {
             return Err(S3Error::with_message(
                 S3ErrorCode::AccessControlListNotSupported,
                 "The bucket does not allow ACLs",
             ));
         }
-        let owner = canonical(&settings.owner);
-        let mut grants = object::grants(&request.headers);
+        let owner = canonical_user_id(&settings.owner);
+        let mut grants = object::parse_grants(&request.headers);
         for grant in input.access_control_policy.iter().filter_map(|policy| policy.grants.as_ref()).flatten()
         {
             let Some(grantee) =
@@ -651,13 +692,17 @@ impl S3 for Protocol {
             };
             let permission = grant.permission.as_ref().map(|one| one.as_str().to_owned()).unwrap_or_default();
             if grantee != owner {
-                grants.push(Grant { grantee, permission });
+                grants.push(AclGrant { grantee, permission });
             }
         }
-        self.amend(&caller(&request), (&input.bucket, &input.key, input.version_id.as_deref()), |object| {
-            object.grants = grants;
-            Ok(())
-        })?;
+        self.amend_object(
+            &request_caller(&request),
+            (&input.bucket, &input.key, input.version_id.as_deref()),
+            |object| {
+                object.grants = grants;
+                Ok(())
+            },
+        )?;
         Ok(S3Response::new(dto::PutObjectAclOutput::default()))
     }
 
@@ -666,8 +711,12 @@ impl S3 for Protocol {
         request: S3Request<dto::GetObjectLegalHoldInput>,
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
         let input = &request.input;
-        let object =
-            self.object(&caller(&request), &input.bucket, &input.key, input.version_id.as_deref())?;
+        let object = self.find_object(
+            &request_caller(&request),
+            &input.bucket,
+            &input.key,
+            input.version_id.as_deref(),
+        )?;
         let status =
             dto::ObjectLockLegalHoldStatus::from_static(if object.legal_hold { "ON" } else { "OFF" });
         let legal_hold = Some(dto::ObjectLockLegalHold { status: Some(status) });
@@ -684,10 +733,14 @@ impl S3 for Protocol {
             .as_ref()
             .and_then(|hold| hold.status.as_ref())
             .is_some_and(|status| status.as_str() == "ON");
-        self.amend(&caller(&request), (&input.bucket, &input.key, input.version_id.as_deref()), |object| {
-            object.legal_hold = on;
-            Ok(())
-        })?;
+        self.amend_object(
+            &request_caller(&request),
+            (&input.bucket, &input.key, input.version_id.as_deref()),
+            |object| {
+                object.legal_hold = on;
+                Ok(())
+            },
+        )?;
         Ok(S3Response::new(dto::PutObjectLegalHoldOutput::default()))
     }
 
@@ -696,9 +749,13 @@ impl S3 for Protocol {
         request: S3Request<dto::GetObjectRetentionInput>,
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
         let input = &request.input;
-        let object =
-            self.object(&caller(&request), &input.bucket, &input.key, input.version_id.as_deref())?;
-        let Some(Retention { mode, until }) = object.retention else {
+        let object = self.find_object(
+            &request_caller(&request),
+            &input.bucket,
+            &input.key,
+            input.version_id.as_deref(),
+        )?;
+        let Some(ObjectRetention { mode, until }) = object.retention else {
             return Err(S3Error::with_message(
                 S3ErrorCode::NoSuchObjectLockConfiguration,
                 "The specified object does not have a ObjectLock configuration",
@@ -719,20 +776,24 @@ impl S3 for Protocol {
         let retention = input.retention.as_ref().and_then(|retention| {
             let mut until = Vec::new();
             retention.retain_until_date.as_ref()?.format(dto::TimestampFormat::DateTime, &mut until).ok()?;
-            Some(Retention {
+            Some(ObjectRetention {
                 mode: retention.mode.as_ref()?.as_str().to_owned(),
                 until: String::from_utf8(until).ok()?,
             })
         });
-        self.amend(&caller(&request), (&input.bucket, &input.key, input.version_id.as_deref()), |object| {
-            object.retention = retention;
-            Ok(())
-        })?;
+        self.amend_object(
+            &request_caller(&request),
+            (&input.bucket, &input.key, input.version_id.as_deref()),
+            |object| {
+                object.retention = retention;
+                Ok(())
+            },
+        )?;
         Ok(S3Response::new(dto::PutObjectRetentionOutput::default()))
     }
 }
 
-fn granted(grant: &Grant) -> dto::Grant {
+fn to_dto_grant(grant: &AclGrant) -> dto::Grant {
     let group = grant.grantee.starts_with("http");
     let grantee = dto::Grantee {
         display_name: None,

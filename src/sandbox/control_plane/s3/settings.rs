@@ -6,15 +6,15 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, route::S3Route};
 
-use crate::sandbox::World;
+use crate::sandbox::Sandbox;
 
-use super::{Bucket, access, bucket_named, bucket_of_host, coded, policy};
+use super::{BucketRecord, access, bucket_from_host, error_with_code, find_bucket, policy};
 
 /// Answers to requests on a subresource of a bucket.
-pub struct Settings(pub World);
+pub struct BucketSettingsRoute(pub Sandbox);
 
 /// Subresource, IAM's noun for it, and the error where it was never put (none: it has a default).
-const KNOWN: [(&str, &str, Option<&str>); 13] = [
+const SUBRESOURCES: [(&str, &str, Option<&str>); 13] = [
     ("policy", "BucketPolicy", Some("NoSuchBucketPolicy")),
     ("policyStatus", "BucketPolicyStatus", Some("NoSuchBucketPolicy")),
     ("location", "BucketLocation", None),
@@ -30,14 +30,14 @@ const KNOWN: [(&str, &str, Option<&str>); 13] = [
     ("acl", "BucketAcl", None),
 ];
 
-const NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
+const S3_XML_NAMESPACE: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
-type Known = &'static (&'static str, &'static str, Option<&'static str>);
+type KnownSubresource = &'static (&'static str, &'static str, Option<&'static str>);
 
-fn asked(uri: &Uri, headers: &HeaderMap) -> Option<(String, Known)> {
+fn parse_subresource(uri: &Uri, headers: &HeaderMap) -> Option<(String, KnownSubresource)> {
     let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
     let path = uri.path().trim_start_matches('/');
-    let bucket = match bucket_of_host(host) {
+    let bucket = match bucket_from_host(host) {
         Some(bucket) if path.is_empty() => bucket.to_owned(),
         Some(_) => return None,
         None => path.trim_end_matches('/').to_owned(),
@@ -46,37 +46,41 @@ fn asked(uri: &Uri, headers: &HeaderMap) -> Option<(String, Known)> {
         return None;
     }
     let query = uri.query()?;
-    let known =
-        KNOWN.iter().find(|(name, ..)| query.split('&').any(|pair| pair.split('=').next() == Some(*name)))?;
+    let known = SUBRESOURCES
+        .iter()
+        .find(|(name, ..)| query.split('&').any(|pair| pair.split('=').next() == Some(*name)))?;
     Some((bucket, known))
 }
 
 #[async_trait::async_trait]
-impl S3Route for Settings {
+impl S3Route for BucketSettingsRoute {
     fn is_match(&self, method: &Method, uri: &Uri, headers: &HeaderMap, _: &mut http::Extensions) -> bool {
-        [Method::GET, Method::PUT, Method::DELETE].contains(method) && asked(uri, headers).is_some()
+        [Method::GET, Method::PUT, Method::DELETE].contains(method)
+            && parse_subresource(uri, headers).is_some()
     }
 
     async fn check_access(&self, request: &mut S3Request<Body>) -> S3Result<()> {
-        let Some((bucket, (_, noun, _))) = asked(&request.uri, &request.headers) else { return Ok(()) };
-        let known = request.extensions.get::<super::Caller>().cloned();
-        let caller = access::caller(&self.0, known.as_ref(), request.credentials.as_ref())?;
+        let Some((bucket, (_, noun, _))) = parse_subresource(&request.uri, &request.headers) else {
+            return Ok(());
+        };
+        let known = request.extensions.get::<super::S3Caller>().cloned();
+        let caller = access::resolve_caller(&self.0, known.as_ref(), request.credentials.as_ref())?;
         let verb = match (&request.method, *noun) {
             (&Method::GET, _) => "Get",
             (&Method::DELETE, "BucketPolicy") => "Delete",
             _ => "Put",
         };
         let action = format!("s3:{verb}{noun}");
-        access::admit(&self.0, &caller, &action, &bucket, None, &request.headers)
+        access::authorize_on_bucket(&self.0, &caller, &action, &bucket, None, &request.headers)
     }
 
     async fn call(&self, mut request: S3Request<Body>) -> S3Result<S3Response<Body>> {
-        let Some((bucket, known)) = asked(&request.uri, &request.headers) else {
+        let Some((bucket, known)) = parse_subresource(&request.uri, &request.headers) else {
             return Err(S3Error::new(S3ErrorCode::NotImplemented));
         };
-        let settings = bucket_named(&self.0, &bucket)?;
+        let settings = find_bucket(&self.0, &bucket)?;
         if request.method == Method::GET {
-            return answer(&settings, known);
+            return render_setting(&settings, known);
         }
         let body = request
             .input
@@ -85,12 +89,12 @@ impl S3Route for Settings {
             .map_err(|error| S3Error::with_source(S3ErrorCode::IncompleteBody, error))?;
         let text = String::from_utf8_lossy(&body).into_owned();
         if known.0 == "policy" && request.method == Method::PUT {
-            let kept = policy::accept(&self.0, &bucket, &settings, &text)?;
-            self.change(&bucket, |settings| settings.policy = Some(kept));
+            let kept = policy::accept_bucket_policy(&self.0, &bucket, &settings, &text)?;
+            self.change_bucket(&bucket, |settings| settings.policy = Some(kept));
             return Ok(S3Response::with_status(Body::empty(), StatusCode::NO_CONTENT));
         }
         if request.method == Method::DELETE {
-            self.change(&bucket, |settings| {
+            self.change_bucket(&bucket, |settings| {
                 if known.0 == "policy" {
                     settings.policy = None;
                 }
@@ -101,14 +105,14 @@ impl S3Route for Settings {
         if text.is_empty() {
             return Err(S3Error::with_message(S3ErrorCode::MissingRequestBodyError, "Request Body is empty"));
         }
-        self.change(&bucket, |settings| settings.settings.insert(known.0.to_owned(), text));
+        self.change_bucket(&bucket, |settings| settings.settings.insert(known.0.to_owned(), text));
         Ok(S3Response::new(Body::empty()))
     }
 }
 
-impl Settings {
-    fn change<T>(&self, bucket: &str, change: impl FnOnce(&mut Bucket) -> T) {
-        self.0.write(|state| {
+impl BucketSettingsRoute {
+    fn change_bucket<T>(&self, bucket: &str, change: impl FnOnce(&mut BucketRecord) -> T) {
+        self.0.write_state(|state| {
             if let Some(settings) = state.s3.buckets.get_mut(bucket) {
                 change(settings);
             }
@@ -116,7 +120,7 @@ impl Settings {
     }
 }
 
-fn answer(bucket: &Bucket, (name, _, missing): Known) -> S3Result<S3Response<Body>> {
+fn render_setting(bucket: &BucketRecord, (name, _, missing): KnownSubresource) -> S3Result<S3Response<Body>> {
     let none = || {
         let code = missing.unwrap_or("InvalidRequest");
         let message = match *name {
@@ -126,42 +130,48 @@ fn answer(bucket: &Bucket, (name, _, missing): Known) -> S3Result<S3Response<Bod
             "tagging" => "The TagSet does not exist",
             _ => "Object Lock configuration does not exist for this bucket",
         };
-        coded(code, StatusCode::NOT_FOUND, message)
+        error_with_code(code, StatusCode::NOT_FOUND, message)
     };
     if *name == "policy" {
-        return bucket.policy.clone().map(|policy| typed("application/json", policy)).ok_or_else(none);
+        return bucket
+            .policy
+            .clone()
+            .map(|policy| response_with_type("application/json", policy))
+            .ok_or_else(none);
     }
     let text = match (*name, bucket.settings.get(*name)) {
         (_, Some(xml)) => xml.clone(),
-        ("location", None) if bucket.region == "us-east-1" => format!("<LocationConstraint {NAMESPACE}/>"),
+        ("location", None) if bucket.region == "us-east-1" => {
+            format!("<LocationConstraint {S3_XML_NAMESPACE}/>")
+        }
         ("location", None) => {
-            format!("<LocationConstraint {NAMESPACE}>{}</LocationConstraint>", bucket.region)
+            format!("<LocationConstraint {S3_XML_NAMESPACE}>{}</LocationConstraint>", bucket.region)
         }
         ("policyStatus", None) => {
-            let public = bucket.policy.as_deref().map(policy::is_public).ok_or_else(none)?;
-            format!("<PolicyStatus {NAMESPACE}><IsPublic>{public}</IsPublic></PolicyStatus>")
+            let public = bucket.policy.as_deref().map(policy::is_public_policy).ok_or_else(none)?;
+            format!("<PolicyStatus {S3_XML_NAMESPACE}><IsPublic>{public}</IsPublic></PolicyStatus>")
         }
-        ("versioning", None) => format!("<VersioningConfiguration {NAMESPACE}/>"),
-        ("notification", None) => format!("<NotificationConfiguration {NAMESPACE}/>"),
+        ("versioning", None) => format!("<VersioningConfiguration {S3_XML_NAMESPACE}/>"),
+        ("notification", None) => format!("<NotificationConfiguration {S3_XML_NAMESPACE}/>"),
         ("encryption", None) => format!(
-            "<ServerSideEncryptionConfiguration {NAMESPACE}><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>"
+            "<ServerSideEncryptionConfiguration {S3_XML_NAMESPACE}><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>"
         ),
         ("ownershipControls", None) => format!(
-            "<OwnershipControls {NAMESPACE}><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"
+            "<OwnershipControls {S3_XML_NAMESPACE}><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"
         ),
         ("publicAccessBlock", None) => format!(
-            "<PublicAccessBlockConfiguration {NAMESPACE}><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
+            "<PublicAccessBlockConfiguration {S3_XML_NAMESPACE}><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
         ),
         ("acl", None) => format!(
-            "<AccessControlPolicy {NAMESPACE}><Owner><ID>{}</ID></Owner><AccessControlList></AccessControlList></AccessControlPolicy>",
-            super::protocol::canonical(&bucket.owner)
+            "<AccessControlPolicy {S3_XML_NAMESPACE}><Owner><ID>{}</ID></Owner><AccessControlList></AccessControlList></AccessControlPolicy>",
+            super::protocol::canonical_user_id(&bucket.owner)
         ),
         (_, None) => return Err(none()),
     };
-    Ok(typed("application/xml", text))
+    Ok(response_with_type("application/xml", text))
 }
 
-fn typed(kind: &'static str, text: String) -> S3Response<Body> {
+fn response_with_type(kind: &'static str, text: String) -> S3Response<Body> {
     let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(kind))]);
     S3Response::with_headers(Body::from(Bytes::from(text)), headers)
 }

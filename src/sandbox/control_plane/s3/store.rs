@@ -16,43 +16,43 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::object::Object;
+use super::object::ObjectRecord;
 
 /// Every key with its versions, the newest last.
-pub type Objects = BTreeMap<String, Vec<Object>>;
+pub type ObjectVersions = BTreeMap<String, Vec<ObjectRecord>>;
 
 /// One change of a bucket.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Change {
+pub enum ObjectChange {
     /// The object takes the place of the version with its id.
-    Put(Box<Object>),
+    Put(Box<ObjectRecord>),
     /// That version is gone for good.
     Forget { key: String, version: String },
 }
 
 #[derive(Default)]
-struct Bucket {
-    objects: Objects,
+struct ReplayedJournal {
+    objects: ObjectVersions,
     /// How far the journal was read.
     read: u64,
 }
 
 /// A directory of journals and contents.
-pub struct Store {
+pub struct ObjectStore {
     dir: PathBuf,
-    buckets: Mutex<HashMap<String, Bucket>>,
+    buckets: Mutex<HashMap<String, ReplayedJournal>>,
 }
 
-impl Store {
+impl ObjectStore {
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.join("s3"), buckets: Mutex::default() }
     }
 
     /// Looks at a bucket as it is on the disk now.
-    pub fn read<T>(&self, bucket: &str, look: impl FnOnce(&Objects) -> T) -> io::Result<T> {
+    pub fn read_bucket<T>(&self, bucket: &str, look: impl FnOnce(&ObjectVersions) -> T) -> io::Result<T> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = buckets.entry(bucket.to_owned()).or_default();
-        match File::open(self.journal(bucket)) {
+        match File::open(self.journal_path(bucket)) {
             Ok(mut file) => {
                 known.catch_up(&mut file)?;
             }
@@ -63,15 +63,15 @@ impl Store {
     }
 
     /// Changes a bucket: `decide` sees it as it is, and nothing moves between its decision and the change.
-    pub fn change<T, E: From<io::Error>>(
+    pub fn change_bucket<T, E: From<io::Error>>(
         &self,
         bucket: &str,
-        decide: impl FnOnce(&Objects) -> Result<(Vec<Change>, T), E>,
+        decide: impl FnOnce(&ObjectVersions) -> Result<(Vec<ObjectChange>, T), E>,
     ) -> Result<T, E> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = buckets.entry(bucket.to_owned()).or_default();
-        let path = self.journal(bucket);
-        let mut file = open(&path)?;
+        let path = self.journal_path(bucket);
+        let mut file = open_journal(&path)?;
         file.lock()?;
         let whole = known.catch_up(&mut file)?;
         let (changes, out) = decide(&known.objects)?;
@@ -86,16 +86,16 @@ impl Store {
             file.write_all(&lines)?;
             known.read = whole + lines.len() as u64;
             for change in changes {
-                known.apply(change);
+                known.apply_change(change);
             }
         }
         Ok(out)
     }
 
     /// Keeps a content, and gives its name.
-    pub fn keep(&self, content: &[u8]) -> io::Result<String> {
+    pub fn store_content(&self, content: &[u8]) -> io::Result<String> {
         let digest = hex::encode(Sha256::digest(content));
-        let path = self.content(&digest);
+        let path = self.content_path(&digest);
         if !path.exists() {
             let folder = path.parent().unwrap_or(&self.dir);
             std::fs::create_dir_all(folder)?;
@@ -106,27 +106,27 @@ impl Store {
         Ok(digest)
     }
 
-    pub fn fetch(&self, digest: &str) -> io::Result<Bytes> {
-        std::fs::read(self.content(digest)).map(Bytes::from)
+    pub fn read_content(&self, digest: &str) -> io::Result<Bytes> {
+        std::fs::read(self.content_path(digest)).map(Bytes::from)
     }
 
-    fn content(&self, digest: &str) -> PathBuf {
+    fn content_path(&self, digest: &str) -> PathBuf {
         self.dir.join("contents").join(&digest[..2.min(digest.len())]).join(digest)
     }
 
-    fn journal(&self, bucket: &str) -> PathBuf {
+    fn journal_path(&self, bucket: &str) -> PathBuf {
         self.dir.join(format!("{bucket}.journal"))
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn open_journal(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-impl Bucket {
+impl ReplayedJournal {
     /// Reads what was written since; returns where the last whole line ends.
     fn catch_up(&mut self, file: &mut File) -> io::Result<u64> {
         let length = file.metadata()?.len();
@@ -140,19 +140,20 @@ impl Bucket {
             file.read_to_end(&mut fresh)?;
             let whole = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
             for line in fresh[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                self.apply(serde_json::from_slice(line)?);
+                self.apply_change(serde_json::from_slice(line)?);
             }
             self.read += whole as u64;
         }
         Ok(self.read)
     }
 
-    fn apply(&mut self, change: Change) {
+    fn apply_change(&mut self, change: ObjectChange) {
         match change {
-            Change::Put(object) => {
+            ObjectChange::Put(object) => {
                 let versions = self.objects.entry(object.key.clone()).or_default();
                 // A version is amended where it lies; `null` is written anew, and is the newest then.
-                let amended = |old: &&mut Object| old.version == object.version && old.version != "null";
+                let amended =
+                    |old: &&mut ObjectRecord| old.version == object.version && old.version != "null";
                 if let Some(old) = versions.iter_mut().find(amended) {
                     *old = *object;
                 } else {
@@ -160,7 +161,7 @@ impl Bucket {
                     versions.push(*object);
                 }
             }
-            Change::Forget { key, version } => {
+            ObjectChange::Forget { key, version } => {
                 if let Some(versions) = self.objects.get_mut(&key) {
                     versions.retain(|old| old.version != version);
                     if versions.is_empty() {
@@ -173,7 +174,7 @@ impl Bucket {
 }
 
 /// The newest version of a key, unless it is deleted.
-pub fn newest<'o>(objects: &'o Objects, key: &str) -> Option<&'o Object> {
+pub fn newest_version<'o>(objects: &'o ObjectVersions, key: &str) -> Option<&'o ObjectRecord> {
     objects.get(key).and_then(|versions| versions.last()).filter(|object| !object.marker)
 }
 
@@ -181,25 +182,27 @@ pub fn newest<'o>(objects: &'o Objects, key: &str) -> Option<&'o Object> {
 mod tests {
     use super::*;
 
-    fn put(store: &Store, key: &str, etag: &str) {
-        let object = Object { key: key.to_owned(), etag: etag.to_owned(), ..Object::default() };
-        store.change("b", |_| Ok::<_, io::Error>((vec![Change::Put(Box::new(object))], ()))).unwrap();
+    fn put_object(store: &ObjectStore, key: &str, etag: &str) {
+        let object = ObjectRecord { key: key.to_owned(), etag: etag.to_owned(), ..ObjectRecord::default() };
+        store
+            .change_bucket("b", |_| Ok::<_, io::Error>((vec![ObjectChange::Put(Box::new(object))], ())))
+            .unwrap();
     }
 
     #[test]
     fn two_stores_on_one_directory_see_each_other_and_a_torn_line_is_no_change() {
         let dir = tempfile::tempdir().unwrap();
-        let (one, two) = (Store::new(dir.path()), Store::new(dir.path()));
+        let (one, two) = (ObjectStore::new(dir.path()), ObjectStore::new(dir.path()));
         let odd = "a+b c%20\u{fc}/\"'\n";
-        put(&one, odd, "1");
-        assert_eq!(two.read("b", |all| newest(all, odd).unwrap().etag.clone()).unwrap(), "1");
+        put_object(&one, odd, "1");
+        assert_eq!(two.read_bucket("b", |all| newest_version(all, odd).unwrap().etag.clone()).unwrap(), "1");
         let journal = dir.path().join("s3/b.journal");
         let mut torn = std::fs::read(&journal).unwrap();
         torn.extend_from_slice(b"{\"Put\":{\"key\":\"half");
         std::fs::write(&journal, torn).unwrap();
-        assert_eq!(Store::new(dir.path()).read("b", BTreeMap::len).unwrap(), 1);
-        put(&two, odd, "2");
-        assert_eq!(one.read("b", |all| newest(all, odd).unwrap().etag.clone()).unwrap(), "2");
-        assert_eq!(Store::new(dir.path()).read("b", BTreeMap::len).unwrap(), 1);
+        assert_eq!(ObjectStore::new(dir.path()).read_bucket("b", BTreeMap::len).unwrap(), 1);
+        put_object(&two, odd, "2");
+        assert_eq!(one.read_bucket("b", |all| newest_version(all, odd).unwrap().etag.clone()).unwrap(), "2");
+        assert_eq!(ObjectStore::new(dir.path()).read_bucket("b", BTreeMap::len).unwrap(), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! The real SDK against the sandbox's S3: what it sends is signed, chunked and parsed as against AWS.
 
 use super::*;
-use crate::sandbox::Options;
+use crate::sandbox::SandboxOptions;
 use aws_sdk_s3::{
     Client,
     config::Credentials,
@@ -12,35 +12,42 @@ use aws_sdk_s3::{
 };
 
 const BUCKET: &str = "packagecloud-sandbox-1";
-const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const ACCESS_KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-fn world(dir: &tempfile::TempDir) -> World {
-    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
-    world.write(|state| {
-        state.s3.buckets.insert(BUCKET.to_owned(), Bucket::new(ACCOUNT, "us-east-1", 0));
-        state.s3.buckets.insert("somebody-elses".to_owned(), Bucket::new("111111111111", "us-east-1", 0));
+fn open_sandbox(dir: &tempfile::TempDir) -> Sandbox {
+    let world = Sandbox::open_without_seed(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        ..SandboxOptions::default()
+    })
+    .unwrap();
+    world.write_state(|state| {
+        state.s3.buckets.insert(BUCKET.to_owned(), BucketRecord::new(ACCOUNT_ID, "us-east-1", 0));
+        state
+            .s3
+            .buckets
+            .insert("somebody-elses".to_owned(), BucketRecord::new("111111111111", "us-east-1", 0));
     });
     world
 }
 
-fn client(world: &World, path_style: bool) -> Client {
+fn s3_client(world: &Sandbox, path_style: bool) -> Client {
     let config = aws_sdk_s3::config::Builder::from(&world.sdk_config()).force_path_style(path_style).build();
     Client::from_conf(config)
 }
 
-fn code<E: ProvideErrorMetadata, R>(error: &aws_sdk_s3::error::SdkError<E, R>) -> &str {
+fn error_code<E: ProvideErrorMetadata, R>(error: &aws_sdk_s3::error::SdkError<E, R>) -> &str {
     error.code().unwrap_or("none")
 }
 
 #[tokio::test]
 async fn odd_keys_are_put_got_and_listed_as_they_are() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(&dir);
+    let world = open_sandbox(&dir);
     let long = format!("1/2/{}", "k".repeat(1020));
     let keys = ["1/2/a b+c%20d.deb", "1/2/\u{fc}n\u{ef}~'(x)*&=?#;@", long.as_str()];
     for path_style in [true, false] {
-        let s3 = client(&world, path_style);
+        let s3 = s3_client(&world, path_style);
         for key in keys {
             s3.put_object()
                 .bucket(BUCKET)
@@ -62,25 +69,25 @@ async fn odd_keys_are_put_got_and_listed_as_they_are() {
         wanted.sort();
         assert_eq!(listed, wanted);
         let missing = s3.get_object().bucket(BUCKET).key("1/2/none").send().await.unwrap_err();
-        assert_eq!(code(&missing), "NoSuchKey");
+        assert_eq!(error_code(&missing), "NoSuchKey");
         let other = s3.head_bucket().bucket("somebody-elses").send().await.unwrap_err();
         assert_eq!(other.raw_response().unwrap().status().as_u16(), 403);
     }
     let wrong = Client::from_conf(
-        client(&world, true)
+        s3_client(&world, true)
             .config()
             .to_builder()
-            .credentials_provider(Credentials::new(KEY, "wrong", None, None, "test"))
+            .credentials_provider(Credentials::new(ACCESS_KEY_ID, "wrong", None, None, "test"))
             .build(),
     );
-    assert_eq!(code(&wrong.list_buckets().send().await.unwrap_err()), "SignatureDoesNotMatch");
+    assert_eq!(error_code(&wrong.list_buckets().send().await.unwrap_err()), "SignatureDoesNotMatch");
 }
 
 #[tokio::test]
 async fn a_replacing_copy_keeps_what_s3_keeps_and_loses_what_it_loses() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(&dir);
-    let s3 = client(&world, true);
+    let world = open_sandbox(&dir);
+    let s3 = s3_client(&world, true);
     let key = "1/2/ubuntu/p+q.deb";
     s3.put_object()
         .bucket(BUCKET)
@@ -104,13 +111,13 @@ async fn a_replacing_copy_keeps_what_s3_keeps_and_loses_what_it_loses() {
         let source = format!("{BUCKET}/1/2/ubuntu/p%2Bq.deb");
         s3.copy_object().bucket(BUCKET).key(key).copy_source(source)
     };
-    assert_eq!(code(&copy().send().await.unwrap_err()), "InvalidRequest");
+    assert_eq!(error_code(&copy().send().await.unwrap_err()), "InvalidRequest");
     let replace = || copy().metadata_directive(MetadataDirective::Replace).cache_control("no-store");
     assert_eq!(
-        code(&replace().copy_source_if_match("\"other\"").send().await.unwrap_err()),
+        error_code(&replace().copy_source_if_match("\"other\"").send().await.unwrap_err()),
         "PreconditionFailed"
     );
-    assert_eq!(code(&replace().if_match("\"other\"").send().await.unwrap_err()), "PreconditionFailed");
+    assert_eq!(error_code(&replace().if_match("\"other\"").send().await.unwrap_err()), "PreconditionFailed");
     replace()
         .copy_source_if_match(before.e_tag().unwrap())
         .if_match(before.e_tag().unwrap())
@@ -135,7 +142,7 @@ async fn a_replacing_copy_keeps_what_s3_keeps_and_loses_what_it_loses() {
     assert_eq!(tags, [("team", "blue sky"), ("x", "1")]);
     let refused =
         s3.put_object_acl().bucket(BUCKET).key(key).acl("public-read".into()).send().await.unwrap_err();
-    assert_eq!(code(&refused), "AccessControlListNotSupported");
+    assert_eq!(error_code(&refused), "AccessControlListNotSupported");
     let one = Tag::builder().key("k").value("v").build().unwrap();
     let tagging = Tagging::builder().tag_set(one).build().unwrap();
     s3.put_object_tagging().bucket(BUCKET).key(key).tagging(tagging).send().await.unwrap();
@@ -144,10 +151,11 @@ async fn a_replacing_copy_keeps_what_s3_keeps_and_loses_what_it_loses() {
 #[tokio::test]
 async fn over_5_gb_is_copied_in_parts_and_the_archived_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(&dir);
-    let s3 = client(&world, true);
+    let world = open_sandbox(&dir);
+    let s3 = s3_client(&world, true);
     let size = 6 << 30;
-    hollow(&world, BUCKET, "1/2/big.rpm", &[("content-type", "application/x-rpm")], size).unwrap();
+    place_hollow_object(&world, BUCKET, "1/2/big.rpm", &[("content-type", "application/x-rpm")], size)
+        .unwrap();
     let source = format!("{BUCKET}/1/2/big.rpm");
     let whole = s3
         .copy_object()
@@ -158,7 +166,7 @@ async fn over_5_gb_is_copied_in_parts_and_the_archived_not_at_all() {
         .send()
         .await
         .unwrap_err();
-    assert_eq!(code(&whole), "InvalidRequest");
+    assert_eq!(error_code(&whole), "InvalidRequest");
     let upload = s3
         .create_multipart_upload()
         .bucket(BUCKET)
@@ -200,26 +208,29 @@ async fn over_5_gb_is_copied_in_parts_and_the_archived_not_at_all() {
 
     for (class, wanted) in [("GLACIER", "ObjectNotInActiveTierError"), ("DEEP_ARCHIVE", "InvalidObjectState")]
     {
-        place(&world, BUCKET, "1/2/cold.deb", &[], b"x").unwrap();
-        archive(&world, BUCKET, "1/2/cold.deb", class).unwrap();
+        place_object(&world, BUCKET, "1/2/cold.deb", &[], b"x").unwrap();
+        archive_object(&world, BUCKET, "1/2/cold.deb", class).unwrap();
         let copy = s3
             .copy_object()
             .bucket(BUCKET)
             .key("1/2/cold.deb")
             .copy_source(format!("{BUCKET}/1/2/cold.deb"))
             .metadata_directive(MetadataDirective::Replace);
-        assert_eq!(code(&copy.send().await.unwrap_err()), wanted);
+        assert_eq!(error_code(&copy.send().await.unwrap_err()), wanted);
         let got = s3.get_object().bucket(BUCKET).key("1/2/cold.deb").send().await.unwrap_err();
-        assert_eq!(code(&got), "InvalidObjectState");
+        assert_eq!(error_code(&got), "InvalidObjectState");
     }
 }
 
 #[tokio::test]
 async fn a_bucket_policy_is_checked_and_settings_answer_as_a_new_buckets_do() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(&dir);
-    let s3 = client(&world, true);
-    assert_eq!(code(&s3.get_bucket_policy().bucket(BUCKET).send().await.unwrap_err()), "NoSuchBucketPolicy");
+    let world = open_sandbox(&dir);
+    let s3 = s3_client(&world, true);
+    assert_eq!(
+        error_code(&s3.get_bucket_policy().bucket(BUCKET).send().await.unwrap_err()),
+        "NoSuchBucketPolicy"
+    );
     let statement = |principal: &str, resource: &str| {
         format!(
             r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"A","Effect":"Allow","Principal":{principal},"Action":"s3:GetObject","Resource":"{resource}"}}]}}"#
@@ -233,16 +244,16 @@ async fn a_bucket_policy_is_checked_and_settings_answer_as_a_new_buckets_do() {
         (format!("{{\"x\":\"{}\"}}", " ".repeat(21_000)), "MalformedPolicy"),
     ] {
         let error = s3.put_bucket_policy().bucket(BUCKET).policy(&policy).send().await.unwrap_err();
-        assert_eq!(code(&error), wanted, "{policy:.80}");
+        assert_eq!(error_code(&error), wanted, "{policy:.80}");
     }
     let owner =
         s3.get_bucket_policy().bucket(BUCKET).expected_bucket_owner("111111111111").send().await.unwrap_err();
-    assert_eq!(code(&owner), "AccessDenied");
+    assert_eq!(error_code(&owner), "AccessDenied");
     assert!(s3.get_bucket_versioning().bucket(BUCKET).send().await.unwrap().status().is_none());
     let encryption = s3.get_bucket_encryption().bucket(BUCKET).send().await.unwrap();
     assert_eq!(encryption.server_side_encryption_configuration().unwrap().rules().len(), 1);
     assert_eq!(
-        code(&s3.get_bucket_replication().bucket(BUCKET).send().await.unwrap_err()),
+        error_code(&s3.get_bucket_replication().bucket(BUCKET).send().await.unwrap_err()),
         "ReplicationConfigurationNotFoundError"
     );
     assert!(
@@ -255,26 +266,26 @@ async fn a_bucket_policy_is_checked_and_settings_answer_as_a_new_buckets_do() {
             .is_none_or(|place| place.as_str().is_empty())
     );
     assert_eq!(
-        code(&s3.get_bucket_lifecycle_configuration().bucket(BUCKET).send().await.unwrap_err()),
+        error_code(&s3.get_bucket_lifecycle_configuration().bucket(BUCKET).send().await.unwrap_err()),
         "NoSuchLifecycleConfiguration"
     );
 }
 
-async fn get(world: &World, host: &str, path: &str) -> (u16, String) {
+async fn send_get(world: &Sandbox, host: &str, path: &str) -> (u16, String) {
     let request = Request::get(path).header("host", host).body(Bytes::new()).unwrap();
-    let response = answer(world, request).await;
+    let response = handle_s3_request(world, request).await;
     (response.status().as_u16(), String::from_utf8_lossy(response.body()).into_owned())
 }
 
 #[tokio::test(start_paused = true)]
 async fn presigned_links_of_both_kinds_live_by_the_worlds_clock() {
     let dir = tempfile::tempdir().unwrap();
-    let world = world(&dir);
-    place(&world, BUCKET, "1/2/a b+c.deb", &[], b"hello").unwrap();
+    let world = open_sandbox(&dir);
+    place_object(&world, BUCKET, "1/2/a b+c.deb", &[], b"hello").unwrap();
     let host = format!("{BUCKET}.s3.amazonaws.com");
     let now = world.now().as_secs();
-    let old = presigned::link(KEY, SECRET, BUCKET, "1/2/a b+c.deb", now + 300);
-    let new = client(&world, false)
+    let old = presigned::presign_sigv2_link(ACCESS_KEY_ID, SECRET_KEY, BUCKET, "1/2/a b+c.deb", now + 300);
+    let new = s3_client(&world, false)
         .get_object()
         .bucket(BUCKET)
         .key("1/2/a b+c.deb")
@@ -287,17 +298,17 @@ async fn presigned_links_of_both_kinds_live_by_the_worlds_clock() {
         (new.authority().unwrap().as_str(), new.path_and_query().unwrap().as_str()),
     ];
     for (host, link) in links {
-        assert_eq!(get(&world, host, link).await, (200, "hello".to_owned()), "{link}");
+        assert_eq!(send_get(&world, host, link).await, (200, "hello".to_owned()), "{link}");
         let (rest, last) = link.split_at(link.len() - 4);
         let forged = format!("{rest}{}", last.chars().rev().collect::<String>());
-        assert_eq!(get(&world, host, &forged).await.0, 403, "{forged}");
+        assert_eq!(send_get(&world, host, &forged).await.0, 403, "{forged}");
     }
-    let (status, body) = get(&world, &host, &old.replace(KEY, "AKIANOBODY")).await;
+    let (status, body) = send_get(&world, &host, &old.replace(ACCESS_KEY_ID, "AKIANOBODY")).await;
     assert!(status == 403 && body.contains("InvalidAccessKeyId"), "{body}");
-    assert_eq!(get(&world, &host, "/1/2/a%20b+c.deb").await.0, 403);
+    assert_eq!(send_get(&world, &host, "/1/2/a%20b+c.deb").await.0, 403);
     tokio::time::advance(std::time::Duration::from_secs(301)).await;
     for (host, link) in links {
-        let (status, body) = get(&world, host, link).await;
+        let (status, body) = send_get(&world, host, link).await;
         assert!(status == 403 && body.contains("Request has expired"), "{body}");
     }
 }

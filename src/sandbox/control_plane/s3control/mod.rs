@@ -16,23 +16,24 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ACCOUNT, Caller, Clock, REGION, Refusal, access::Context, access_denied, iso, query::element, xml_answer,
+    ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller, access::RequestContext,
+    access_denied, format_iso8601, query::render_element, xml_response,
 };
-use crate::sandbox::{World, control_plane::signature};
+use crate::sandbox::{Sandbox, control_plane::signature};
 
-pub use request::Asked;
+pub use request::CreateJobRequest;
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct State {
+pub struct S3ControlState {
     /// By id.
-    pub jobs: BTreeMap<String, Job>,
+    pub jobs: BTreeMap<String, BatchJobRecord>,
 }
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
+pub enum BatchJobStatus {
     #[default]
     New,
     Preparing,
@@ -45,25 +46,25 @@ pub enum Status {
     Failed,
 }
 
-impl Status {
-    pub fn over(self) -> bool {
+impl BatchJobStatus {
+    pub fn is_finished(self) -> bool {
         matches!(self, Self::Complete | Self::Cancelled | Self::Failed)
     }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Job {
+pub struct BatchJobRecord {
     pub id: String,
-    pub asked: Asked,
+    pub asked: CreateJobRequest,
     pub created: Duration,
-    pub status: Status,
+    pub status: BatchJobStatus,
     /// When it came to be so.
     pub since: Duration,
     /// The keys of its manifest, once that was read.
     pub keys: Vec<String>,
     pub succeeded: u64,
-    pub failed: Vec<Unfit>,
+    pub failed: Vec<FailedTask>,
     /// Why it failed: code and reason.
     pub reasons: Vec<(String, String)>,
     /// Why its status was changed by request.
@@ -72,87 +73,88 @@ pub struct Job {
 
 /// A task that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfit {
+pub struct FailedTask {
     pub key: String,
     pub code: String,
     pub status: u16,
     pub message: String,
 }
 
-impl Job {
-    fn done(&self) -> usize {
+impl BatchJobRecord {
+    fn finished_tasks(&self) -> usize {
         self.succeeded as usize + self.failed.len()
     }
 
     fn arn(&self) -> String {
-        format!("arn:aws:s3:{REGION}:{ACCOUNT}:job/{}", self.id)
+        format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{}", self.id)
     }
 
-    fn summary(&self) -> String {
+    fn render_progress_summary(&self) -> String {
         format!(
             "<ProgressSummary>{}{}{}</ProgressSummary>",
-            element("TotalNumberOfTasks", &self.keys.len().to_string()),
-            element("NumberOfTasksSucceeded", &self.succeeded.to_string()),
-            element("NumberOfTasksFailed", &self.failed.len().to_string())
+            render_element("TotalNumberOfTasks", &self.keys.len().to_string()),
+            render_element("NumberOfTasksSucceeded", &self.succeeded.to_string()),
+            render_element("NumberOfTasksFailed", &self.failed.len().to_string())
         )
     }
 
     /// In a list.
-    fn brief(&self) -> String {
+    fn render_list_entry(&self) -> String {
         format!(
             "{}{}{}{}{}{}{}",
-            element("JobId", &self.id),
-            element("Description", &self.asked.description),
-            element("Operation", "S3PutObjectCopy"),
-            element("Priority", &self.asked.priority.to_string()),
-            element("Status", &format!("{:?}", self.status)),
-            element("CreationTime", &iso(self.created)),
-            self.summary()
+            render_element("JobId", &self.id),
+            render_element("Description", &self.asked.description),
+            render_element("Operation", "S3PutObjectCopy"),
+            render_element("Priority", &self.asked.priority.to_string()),
+            render_element("Status", &format!("{:?}", self.status)),
+            render_element("CreationTime", &format_iso8601(self.created)),
+            self.render_progress_summary()
         )
     }
 
-    fn whole(&self) -> String {
+    fn render_job(&self) -> String {
         let reasons: String = self
             .reasons
             .iter()
             .map(|(code, reason)| {
                 format!(
                     "<member>{}{}</member>",
-                    element("FailureCode", code),
-                    element("FailureReason", reason)
+                    render_element("FailureCode", code),
+                    render_element("FailureReason", reason)
                 )
             })
             .collect();
-        let suspended = if self.status == Status::Suspended {
-            element("SuspendedCause", "AwaitingConfirmation")
+        let suspended = if self.status == BatchJobStatus::Suspended {
+            render_element("SuspendedCause", "AwaitingConfirmation")
         } else {
             String::new()
         };
-        let update = self.update.as_ref().map_or_else(String::new, |why| element("StatusUpdateReason", why));
+        let update =
+            self.update.as_ref().map_or_else(String::new, |why| render_element("StatusUpdateReason", why));
         format!(
             "<Job>{}{}{}{}{}{}{}{suspended}{update}<FailureReasons>{reasons}</FailureReasons>{}{}{}{}</Job>",
-            element("JobId", &self.id),
-            element("ConfirmationRequired", &self.asked.confirmation.to_string()),
-            element("Description", &self.asked.description),
-            element("JobArn", &self.arn()),
-            element("Status", &format!("{:?}", self.status)),
-            element("Priority", &self.asked.priority.to_string()),
-            self.summary(),
+            render_element("JobId", &self.id),
+            render_element("ConfirmationRequired", &self.asked.confirmation.to_string()),
+            render_element("Description", &self.asked.description),
+            render_element("JobArn", &self.arn()),
+            render_element("Status", &format!("{:?}", self.status)),
+            render_element("Priority", &self.asked.priority.to_string()),
+            self.render_progress_summary(),
             self.asked.report_xml(),
-            element("CreationTime", &iso(self.created)),
-            element("RoleArn", &self.asked.role),
+            render_element("CreationTime", &format_iso8601(self.created)),
+            render_element("RoleArn", &self.asked.role),
             self.asked.manifest_xml()
         )
     }
 }
 
 /// Whether a request that is signed for S3 is for the account's side of it.
-pub fn is_meant(request: &Request<Bytes>) -> bool {
+pub fn is_s3control_request(request: &Request<Bytes>) -> bool {
     request.headers().contains_key("x-amz-account-id") && request.uri().path().starts_with("/v20180820/")
 }
 
 /// The operation's name.
-pub fn operation(method: &Method, uri: &Uri) -> &'static str {
+pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
     let path: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     match (method.as_str(), path.as_slice()) {
         ("POST", ["jobs"]) => "CreateJob",
@@ -163,88 +165,103 @@ pub fn operation(method: &Method, uri: &Uri) -> &'static str {
     }
 }
 
-pub fn answer(world: &World, request: &Request<Bytes>) -> Response<Bytes> {
-    settle(world);
-    match act(world, request) {
-        Ok(body) => xml_answer(200, body),
-        Err(refusal) => refusal.answer("s3control"),
+pub fn handle_s3control_request(world: &Sandbox, request: &Request<Bytes>) -> Response<Bytes> {
+    advance_due_jobs(world);
+    match dispatch(world, request) {
+        Ok(body) => xml_response(200, body),
+        Err(refusal) => refusal.to_response("s3control"),
     }
 }
 
-fn act(world: &World, request: &Request<Bytes>) -> Result<String, Refusal> {
-    let caller = signature::verify(world, "s3control", request)?;
+fn dispatch(world: &Sandbox, request: &Request<Bytes>) -> Result<String, ServiceRefusal> {
+    let caller = signature::verify_signature(world, "s3control", request)?;
     let account = request.headers().get("x-amz-account-id").and_then(|account| account.to_str().ok());
-    if account != Some(ACCOUNT) {
-        return Err(Refusal::new(403, "AccessDenied", "Access Denied"));
+    if account != Some(ACCOUNT_ID) {
+        return Err(ServiceRefusal::new(403, "AccessDenied", "Access Denied"));
     }
-    let ask = Ask { world, caller: &caller, request };
-    match operation(request.method(), request.uri()) {
-        "CreateJob" => ask.create(),
-        "ListJobs" => ask.list(),
-        "DescribeJob" => ask.describe(),
-        "UpdateJobStatus" => ask.update(),
-        _ => Err(Refusal::new(405, "MethodNotAllowed", "The sandbox has no such operation on jobs.")),
+    let ask = S3ControlCall { world, caller: &caller, request };
+    match operation_name(request.method(), request.uri()) {
+        "CreateJob" => ask.create_job(),
+        "ListJobs" => ask.list_jobs(),
+        "DescribeJob" => ask.describe_job(),
+        "UpdateJobStatus" => ask.update_job_status(),
+        _ => Err(ServiceRefusal::new(405, "MethodNotAllowed", "The sandbox has no such operation on jobs.")),
     }
 }
 
-struct Ask<'a> {
-    world: &'a World,
-    caller: &'a Caller,
+struct S3ControlCall<'a> {
+    world: &'a Sandbox,
+    caller: &'a SignedCaller,
     request: &'a Request<Bytes>,
 }
 
-impl Ask<'_> {
-    fn may(&self, action: &str, resource: &str, context: &Context) -> Result<(), Refusal> {
+impl S3ControlCall<'_> {
+    fn authorize(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &RequestContext,
+    ) -> Result<(), ServiceRefusal> {
         self.world
-            .read(|state| self.caller.may(state, action, resource, context))
+            .read_state(|state| self.caller.authorize(state, action, resource, context))
             .map_err(|message| access_denied("s3control", message))
     }
 
-    fn query(&self, name: &str) -> Option<String> {
+    fn query_parameter(&self, name: &str) -> Option<String> {
         self.request.uri().query()?.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=')?;
             (key == name).then(|| percent_decode_str(value).decode_utf8_lossy().into_owned())
         })
     }
 
-    fn create(&self) -> Result<String, Refusal> {
-        self.may("s3:CreateJob", "*", &self.caller.context())?;
-        let asked = Asked::read(self.request.body())?;
-        let passing = self.caller.context().with("iam:PassedToService", tasks::SERVICE);
-        self.may("iam:PassRole", &asked.role, &passing)?;
-        let anywhere = format!("arn:aws:s3:{REGION}:{ACCOUNT}:job/*");
+    fn create_job(&self) -> Result<String, ServiceRefusal> {
+        self.authorize("s3:CreateJob", "*", &self.caller.request_context())?;
+        let asked = CreateJobRequest::from_body(self.request.body())?;
+        let passing = self
+            .caller
+            .request_context()
+            .with_condition_key("iam:PassedToService", tasks::BATCH_SERVICE_PRINCIPAL);
+        self.authorize("iam:PassRole", &asked.role, &passing)?;
+        let anywhere = format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/*");
         if asked.tagged {
-            self.may("s3:PutJobTagging", &anywhere, &self.caller.context())?;
+            self.authorize("s3:PutJobTagging", &anywhere, &self.caller.request_context())?;
         }
         let now = self.world.now();
-        self.world.write(|state| {
-            asked.check(state)?;
+        self.world.write_state(|state| {
+            asked.check_references(state)?;
             let same = state.s3control.jobs.values().find(|job| job.asked.token == asked.token);
             if let Some(job) = same {
                 return if job.asked == asked {
-                    Ok(made(&job.id))
+                    Ok(render_created_job(&job.id))
                 } else {
-                    Err(Refusal::new(
+                    Err(ServiceRefusal::new(
                         400,
                         "IdempotencyException",
                         "A job with this ClientRequestToken was created with other parameters.",
                     ))
                 };
             }
-            let job = Job { id: super::request_id(), asked, created: now, since: now, ..Job::default() };
-            let answer = made(&job.id);
+            let job = BatchJobRecord {
+                id: super::random_uuid(),
+                asked,
+                created: now,
+                since: now,
+                ..BatchJobRecord::default()
+            };
+            let answer = render_created_job(&job.id);
             state.s3control.jobs.insert(job.id.clone(), job);
             Ok(answer)
         })
     }
 
-    fn list(&self) -> Result<String, Refusal> {
-        self.may("s3:ListJobs", "*", &self.caller.context())?;
-        let wanted: Vec<String> = self.query("jobStatuses").into_iter().collect();
-        let most: usize = self.query("maxResults").and_then(|text| text.parse().ok()).unwrap_or(1000);
-        let from: usize = self.query("nextToken").and_then(|text| text.parse().ok()).unwrap_or(0);
-        self.world.read(|state| {
-            let mut jobs: Vec<&Job> = state
+    fn list_jobs(&self) -> Result<String, ServiceRefusal> {
+        self.authorize("s3:ListJobs", "*", &self.caller.request_context())?;
+        let wanted: Vec<String> = self.query_parameter("jobStatuses").into_iter().collect();
+        let most: usize =
+            self.query_parameter("maxResults").and_then(|text| text.parse().ok()).unwrap_or(1000);
+        let from: usize = self.query_parameter("nextToken").and_then(|text| text.parse().ok()).unwrap_or(0);
+        self.world.read_state(|state| {
+            let mut jobs: Vec<&BatchJobRecord> = state
                 .s3control
                 .jobs
                 .values()
@@ -255,10 +272,10 @@ impl Ask<'_> {
                 .iter()
                 .skip(from)
                 .take(most)
-                .map(|job| format!("<member>{}</member>", job.brief()))
+                .map(|job| format!("<member>{}</member>", job.render_list_entry()))
                 .collect();
             let next = if from + most < jobs.len() {
-                element("NextToken", &(from + most).to_string())
+                render_element("NextToken", &(from + most).to_string())
             } else {
                 String::new()
             };
@@ -266,36 +283,36 @@ impl Ask<'_> {
         })
     }
 
-    fn id(&self) -> String {
+    fn job_id(&self) -> String {
         self.request.uri().path().split('/').nth(3).unwrap_or_default().to_owned()
     }
 
-    fn describe(&self) -> Result<String, Refusal> {
-        let id = self.id();
-        self.may(
+    fn describe_job(&self) -> Result<String, ServiceRefusal> {
+        let id = self.job_id();
+        self.authorize(
             "s3:DescribeJob",
-            &format!("arn:aws:s3:{REGION}:{ACCOUNT}:job/{id}"),
-            &self.caller.context(),
+            &format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{id}"),
+            &self.caller.request_context(),
         )?;
-        self.world.read(|state| {
-            let job = state.s3control.jobs.get(&id).ok_or_else(missing)?;
-            Ok(format!("<DescribeJobResult>{}</DescribeJobResult>", job.whole()))
+        self.world.read_state(|state| {
+            let job = state.s3control.jobs.get(&id).ok_or_else(job_not_found)?;
+            Ok(format!("<DescribeJobResult>{}</DescribeJobResult>", job.render_job()))
         })
     }
 
-    fn update(&self) -> Result<String, Refusal> {
-        let id = self.id();
-        let arn = format!("arn:aws:s3:{REGION}:{ACCOUNT}:job/{id}");
-        self.may("s3:UpdateJobStatus", &arn, &self.caller.context())?;
-        let wanted = self.query("requestedJobStatus").unwrap_or_default();
-        let (why, now) = (self.query("statusUpdateReason"), self.world.now());
-        self.world.write(|state| {
-            let job = state.s3control.jobs.get_mut(&id).ok_or_else(missing)?;
+    fn update_job_status(&self) -> Result<String, ServiceRefusal> {
+        let id = self.job_id();
+        let arn = format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{id}");
+        self.authorize("s3:UpdateJobStatus", &arn, &self.caller.request_context())?;
+        let wanted = self.query_parameter("requestedJobStatus").unwrap_or_default();
+        let (why, now) = (self.query_parameter("statusUpdateReason"), self.world.now());
+        self.world.write_state(|state| {
+            let job = state.s3control.jobs.get_mut(&id).ok_or_else(job_not_found)?;
             let next = match wanted.as_str() {
-                "Cancelled" if !job.status.over() => Status::Cancelled,
-                "Ready" if job.status == Status::Suspended => Status::Ready,
+                "Cancelled" if !job.status.is_finished() => BatchJobStatus::Cancelled,
+                "Ready" if job.status == BatchJobStatus::Suspended => BatchJobStatus::Ready,
                 _ => {
-                    return Err(Refusal::new(
+                    return Err(ServiceRefusal::new(
                         400,
                         "JobStatusException",
                         format!("A job that is {:?} can't become {wanted}.", job.status),
@@ -305,37 +322,44 @@ impl Ask<'_> {
             (job.status, job.since, job.update) = (next, now, why);
             Ok(format!(
                 "<UpdateJobStatusResult>{}{}</UpdateJobStatusResult>",
-                element("JobId", &id),
-                element("Status", &format!("{next:?}"))
+                render_element("JobId", &id),
+                render_element("Status", &format!("{next:?}"))
             ))
         })
     }
 }
 
-fn made(id: &str) -> String {
-    format!("<CreateJobResult>{}</CreateJobResult>", element("JobId", id))
+fn render_created_job(id: &str) -> String {
+    format!("<CreateJobResult>{}</CreateJobResult>", render_element("JobId", id))
 }
 
-fn missing() -> Refusal {
-    Refusal::new(404, "NotFoundException", "The specified job does not exist.")
+fn job_not_found() -> ServiceRefusal {
+    ServiceRefusal::new(404, "NotFoundException", "The specified job does not exist.")
 }
 
 /// Does what is due.
-pub fn settle(world: &World) {
-    let open = |state: &crate::sandbox::store::State| {
-        state.s3control.jobs.values().any(|job| !job.status.over() && job.status != Status::Suspended)
+pub fn advance_due_jobs(world: &Sandbox) {
+    let open = |state: &crate::sandbox::store::SandboxState| {
+        state
+            .s3control
+            .jobs
+            .values()
+            .any(|job| !job.status.is_finished() && job.status != BatchJobStatus::Suspended)
     };
-    if !world.read(open) {
+    if !world.read_state(open) {
         return;
     }
-    let _alone = world.memory().jobs.lock().unwrap_or_else(PoisonError::into_inner);
-    let jobs: Vec<Job> =
-        world.read(|state| state.s3control.jobs.values().filter(|job| !job.status.over()).cloned().collect());
+    let _alone = world.process_state().jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let jobs: Vec<BatchJobRecord> = world.read_state(|state| {
+        state.s3control.jobs.values().filter(|job| !job.status.is_finished()).cloned().collect()
+    });
     for before in jobs {
         let mut job = before.clone();
-        while tasks::step(world, Clock::of(world), &mut job) {}
-        if (job.status, job.done(), job.since) != (before.status, before.done(), before.since) {
-            world.write(|state| {
+        while tasks::advance_job(world, PropagationClock::from_sandbox(world), &mut job) {}
+        if (job.status, job.finished_tasks(), job.since)
+            != (before.status, before.finished_tasks(), before.since)
+        {
+            world.write_state(|state| {
                 // A cancellation that came meanwhile stands.
                 let now = state.s3control.jobs.get(&job.id).map(|now| now.status);
                 if now == Some(before.status) {

@@ -6,23 +6,24 @@ use md5::{Digest as _, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::Job;
-use crate::sandbox::World;
-use crate::sandbox::control_plane::{iso, request_id, s3};
+use super::BatchJobRecord;
+use crate::sandbox::Sandbox;
+use crate::sandbox::control_plane::{format_iso8601, random_uuid, s3};
 
-const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const KEY_ENCODED_CHARACTERS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Writes the report of a job, where it has one.
-pub fn write(world: &World, role: &s3::Caller, job: &Job) -> Result<(), String> {
+pub fn write_report(world: &Sandbox, role: &s3::S3Caller, job: &BatchJobRecord) -> Result<(), String> {
     let Some(report) = &job.asked.report else { return Ok(()) };
     let folder = format!("{}/job-{}", report.prefix, job.id);
     let folder = folder.trim_start_matches('/');
     let put = |key: &str, text: &str| {
-        if role.is_anonymous() || !s3::may(world, role, "s3:PutObject", &report.bucket, Some(key)) {
+        if role.is_anonymous() || !s3::is_authorized(world, role, "s3:PutObject", &report.bucket, Some(key)) {
             return Err("AccessDenied".to_owned());
         }
         let sealed = [("x-amz-server-side-encryption", "AES256"), ("content-type", "text/csv")];
-        s3::place(world, &report.bucket, key, &sealed, text.as_bytes())
+        s3::place_object(world, &report.bucket, key, &sealed, text.as_bytes())
             .map(|_| ())
             .map_err(|error| error.to_string())
     };
@@ -31,22 +32,25 @@ pub fn write(world: &World, role: &s3::Caller, job: &Job) -> Result<(), String> 
         .iter()
         .map(|unfit| {
             let message = unfit.message.replace('"', "\"\"");
-            row(
+            render_row(
                 job,
                 &unfit.key,
                 &format!(
                     "failed,{},{},\"{message} (Request ID: {})\"",
                     unfit.code,
                     unfit.status,
-                    request_id()
+                    random_uuid()
                 ),
             )
         })
         .collect();
     let succeeded: String = if report.all {
-        let fine =
-            job.keys.iter().take(job.done()).filter(|key| !job.failed.iter().any(|unfit| unfit.key == **key));
-        fine.map(|key| row(job, key, "succeeded,,200,Successful")).collect()
+        let fine = job
+            .keys
+            .iter()
+            .take(job.finished_tasks())
+            .filter(|key| !job.failed.iter().any(|unfit| unfit.key == **key));
+        fine.map(|key| render_row(job, key, "succeeded,,200,Successful")).collect()
     } else {
         String::new()
     };
@@ -63,13 +67,13 @@ pub fn write(world: &World, role: &s3::Caller, job: &Job) -> Result<(), String> 
     }
     let index = json!({
         "Format": "Report_CSV_20180820",
-        "ReportCreationDate": iso(world.now()),
+        "ReportCreationDate": format_iso8601(world.now()),
         "Results": results,
         "ReportSchema": "Bucket, Key, VersionId, TaskStatus, ErrorCode, HTTPStatusCode, ResultMessage",
     });
     put(&format!("{folder}/manifest.json"), &index.to_string())
 }
 
-fn row(job: &Job, key: &str, rest: &str) -> String {
-    format!("{},{},,{rest}\n", job.asked.target, utf8_percent_encode(key, KEY))
+fn render_row(job: &BatchJobRecord, key: &str, rest: &str) -> String {
+    format!("{},{},,{rest}\n", job.asked.target, utf8_percent_encode(key, KEY_ENCODED_CHARACTERS))
 }

@@ -6,15 +6,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sandbox::control_plane::{Refusal, query::element, s3::http_date, xml::Node};
+use crate::sandbox::control_plane::{
+    ServiceRefusal, query::render_element, s3::format_http_date, xml::XmlElement,
+};
 use crate::sandbox::store;
 
-const TEXT: usize = 1024;
+const METADATA_TEXT_MAX_CHARS: usize = 1024;
 
 /// A request for a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Asked {
+pub struct CreateJobRequest {
     pub token: String,
     pub description: String,
     pub priority: u32,
@@ -25,121 +27,126 @@ pub struct Asked {
     pub manifest: (String, String),
     pub etag: String,
     pub fields: Vec<String>,
-    pub report: Option<Report>,
+    pub report: Option<JobReportRequest>,
     /// The bucket that is copied to.
     pub target: String,
     pub headers: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct JobReportRequest {
     pub bucket: String,
     pub prefix: String,
     /// Whether tasks that succeeded stand in it too.
     pub all: bool,
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "InvalidRequest", message)
+fn invalid_request(message: impl Into<String>) -> ServiceRefusal {
+    ServiceRefusal::new(400, "InvalidRequest", message)
 }
 
 /// A text that S3 takes: neither empty nor too long.
-fn fitting<'n>(node: &'n Node, path: &str, most: usize) -> Result<Option<&'n str>, Refusal> {
-    let Some(found) = node.at(path) else { return Ok(None) };
+fn optional_text<'n>(
+    node: &'n XmlElement,
+    path: &str,
+    most: usize,
+) -> Result<Option<&'n str>, ServiceRefusal> {
+    let Some(found) = node.find_path(path) else { return Ok(None) };
     if found.text.is_empty() || found.text.chars().count() > most {
-        return Err(invalid(format!("{path} must have between 1 and {most} characters")));
+        return Err(invalid_request(format!("{path} must have between 1 and {most} characters")));
     }
     Ok(Some(&found.text))
 }
 
-fn needed<'n>(node: &'n Node, path: &str, most: usize) -> Result<&'n str, Refusal> {
-    fitting(node, path, most)?.ok_or_else(|| invalid(format!("{path} is missing")))
+fn required_text<'n>(node: &'n XmlElement, path: &str, most: usize) -> Result<&'n str, ServiceRefusal> {
+    optional_text(node, path, most)?.ok_or_else(|| invalid_request(format!("{path} is missing")))
 }
 
-fn bucket_of(arn: &str) -> Result<&str, Refusal> {
-    arn.strip_prefix("arn:aws:s3:::").ok_or_else(|| invalid(format!("Invalid bucket ARN: {arn}")))
+fn bucket_from_arn(arn: &str) -> Result<&str, ServiceRefusal> {
+    arn.strip_prefix("arn:aws:s3:::").ok_or_else(|| invalid_request(format!("Invalid bucket ARN: {arn}")))
 }
 
-impl Asked {
-    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
+impl CreateJobRequest {
+    pub fn from_body(body: &[u8]) -> Result<Self, ServiceRefusal> {
         let text = String::from_utf8_lossy(body);
-        let root = Node::parse(&text)
-            .map_err(|_| Refusal::new(400, "MalformedXML", "The XML you provided was not well-formed"))?;
-        let operation = root.at("Operation/S3PutObjectCopy").ok_or_else(|| {
-            Refusal::new(501, "NotImplemented", "the sandbox's jobs copy, and do nothing else")
+        let root = XmlElement::parse_xml(&text).map_err(|_| {
+            ServiceRefusal::new(400, "MalformedXML", "The XML you provided was not well-formed")
         })?;
-        let manifest = root.at("Manifest").ok_or_else(|| invalid("Manifest is missing"))?;
+        let operation = root.find_path("Operation/S3PutObjectCopy").ok_or_else(|| {
+            ServiceRefusal::new(501, "NotImplemented", "the sandbox's jobs copy, and do nothing else")
+        })?;
+        let manifest = root.find_path("Manifest").ok_or_else(|| invalid_request("Manifest is missing"))?;
         if manifest.text_at("Spec/Format") != Some("S3BatchOperations_CSV_20180820") {
-            return Err(Refusal::new(
+            return Err(ServiceRefusal::new(
                 501,
                 "NotImplemented",
                 "the sandbox reads manifests of S3BatchOperations_CSV_20180820",
             ));
         }
         let fields: Vec<String> = manifest
-            .at("Spec/Fields")
+            .find_path("Spec/Fields")
             .into_iter()
             .flat_map(|fields| fields.children.iter().map(|field| field.text.clone()))
             .collect();
         if !["Bucket", "Key"].iter().all(|must| fields.iter().any(|field| field == must)) {
-            return Err(invalid("The manifest's fields must name Bucket and Key"));
+            return Err(invalid_request("The manifest's fields must name Bucket and Key"));
         }
-        let (bucket, key) = bucket_of(needed(manifest, "Location/ObjectArn", 2000)?)?
+        let (bucket, key) = bucket_from_arn(required_text(manifest, "Location/ObjectArn", 2000)?)?
             .split_once('/')
-            .ok_or_else(|| invalid("The manifest's ObjectArn names no object"))?;
-        let report = root.at("Report").ok_or_else(|| invalid("Report is missing"))?;
-        let report = if report.flag_at("Enabled") {
+            .ok_or_else(|| invalid_request("The manifest's ObjectArn names no object"))?;
+        let report = root.find_path("Report").ok_or_else(|| invalid_request("Report is missing"))?;
+        let report = if report.is_true_at("Enabled") {
             if report.text_at("Format") != Some("Report_CSV_20180820") {
-                return Err(invalid("A report needs a Format"));
+                return Err(invalid_request("A report needs a Format"));
             }
-            Some(Report {
-                bucket: bucket_of(needed(report, "Bucket", 128)?)?.to_owned(),
-                prefix: fitting(report, "Prefix", 512)?.unwrap_or_default().to_owned(),
-                all: needed(report, "ReportScope", 20)? == "AllTasks",
+            Some(JobReportRequest {
+                bucket: bucket_from_arn(required_text(report, "Bucket", 128)?)?.to_owned(),
+                prefix: optional_text(report, "Prefix", 512)?.unwrap_or_default().to_owned(),
+                all: required_text(report, "ReportScope", 20)? == "AllTasks",
             })
         } else {
             None
         };
-        let priority = needed(&root, "Priority", 10)?;
+        let priority = required_text(&root, "Priority", 10)?;
         Ok(Self {
-            token: needed(&root, "ClientRequestToken", 64)?.to_owned(),
-            description: fitting(&root, "Description", 256)?.unwrap_or_default().to_owned(),
-            priority: priority.parse().map_err(|_| invalid("Priority is no number"))?,
-            role: needed(&root, "RoleArn", 2048)?.to_owned(),
-            confirmation: root.flag_at("ConfirmationRequired"),
-            tagged: root.at("Tags").is_some_and(|tags| !tags.children.is_empty()),
+            token: required_text(&root, "ClientRequestToken", 64)?.to_owned(),
+            description: optional_text(&root, "Description", 256)?.unwrap_or_default().to_owned(),
+            priority: priority.parse().map_err(|_| invalid_request("Priority is no number"))?,
+            role: required_text(&root, "RoleArn", 2048)?.to_owned(),
+            confirmation: root.is_true_at("ConfirmationRequired"),
+            tagged: root.find_path("Tags").is_some_and(|tags| !tags.children.is_empty()),
             manifest: (bucket.to_owned(), key.to_owned()),
-            etag: needed(manifest, "Location/ETag", 1024)?.trim_matches('"').to_owned(),
+            etag: required_text(manifest, "Location/ETag", 1024)?.trim_matches('"').to_owned(),
             fields,
             report,
-            target: bucket_of(needed(operation, "TargetResource", 128)?)?.to_owned(),
-            headers: headers(operation)?,
+            target: bucket_from_arn(required_text(operation, "TargetResource", 128)?)?.to_owned(),
+            headers: parse_copy_headers(operation)?,
         })
     }
 
     /// Refuses what names things that aren't there.
-    pub fn check(&self, state: &store::State) -> Result<(), Refusal> {
+    pub fn check_references(&self, state: &store::SandboxState) -> Result<(), ServiceRefusal> {
         for bucket in
             [Some(&self.target), Some(&self.manifest.0), self.report.as_ref().map(|report| &report.bucket)]
                 .into_iter()
                 .flatten()
         {
             if !state.s3.buckets.contains_key(bucket) {
-                return Err(Refusal::new(404, "NoSuchBucket", "The specified bucket does not exist"));
+                return Err(ServiceRefusal::new(404, "NoSuchBucket", "The specified bucket does not exist"));
             }
         }
-        if crate::sandbox::control_plane::iam::role(&state.iam, &self.role).is_none() {
-            return Err(invalid("Invalid role ARN"));
+        if crate::sandbox::control_plane::iam::find_role(&state.iam, &self.role).is_none() {
+            return Err(invalid_request("Invalid role ARN"));
         }
         Ok(())
     }
 
     pub fn manifest_xml(&self) -> String {
-        let fields: String = self.fields.iter().map(|field| element("member", field)).collect();
+        let fields: String = self.fields.iter().map(|field| render_element("member", field)).collect();
         format!(
             "<Manifest><Spec><Format>S3BatchOperations_CSV_20180820</Format><Fields>{fields}</Fields></Spec><Location>{}{}</Location></Manifest>",
-            element("ObjectArn", &format!("arn:aws:s3:::{}/{}", self.manifest.0, self.manifest.1)),
-            element("ETag", &self.etag)
+            render_element("ObjectArn", &format!("arn:aws:s3:::{}/{}", self.manifest.0, self.manifest.1)),
+            render_element("ETag", &self.etag)
         )
     }
 
@@ -149,18 +156,18 @@ impl Asked {
         };
         format!(
             "<Report>{}<Format>Report_CSV_20180820</Format><Enabled>true</Enabled>{}{}</Report>",
-            element("Bucket", &format!("arn:aws:s3:::{}", report.bucket)),
-            element("Prefix", &report.prefix),
-            element("ReportScope", if report.all { "AllTasks" } else { "FailedTasksOnly" })
+            render_element("Bucket", &format!("arn:aws:s3:::{}", report.bucket)),
+            render_element("Prefix", &report.prefix),
+            render_element("ReportScope", if report.all { "AllTasks" } else { "FailedTasksOnly" })
         )
     }
 }
 
 /// The headers of each copy: the one set that all objects get.
-fn headers(operation: &Node) -> Result<BTreeMap<String, String>, Refusal> {
+fn parse_copy_headers(operation: &XmlElement) -> Result<BTreeMap<String, String>, ServiceRefusal> {
     let mut all = BTreeMap::new();
     let mut set = |name: &str, value: &str| all.insert(name.to_owned(), value.to_owned());
-    let metadata = operation.at("NewObjectMetadata");
+    let metadata = operation.find_path("NewObjectMetadata");
     let default = if metadata.is_some() { "REPLACE" } else { "COPY" };
     set("x-amz-metadata-directive", operation.text_at("MetadataDirective").unwrap_or(default));
     if let Some(metadata) = metadata {
@@ -171,21 +178,24 @@ fn headers(operation: &Node) -> Result<BTreeMap<String, String>, Refusal> {
             ("ContentLanguage", "content-language"),
             ("ContentType", "content-type"),
         ] {
-            if let Some(value) = fitting(metadata, field, TEXT)? {
+            if let Some(value) = optional_text(metadata, field, METADATA_TEXT_MAX_CHARS)? {
                 set(header, value);
             }
         }
         if let Some(date) = metadata.text_at("HttpExpiresDate") {
-            set("expires", &http(date)?);
+            set("expires", &to_http_date(date)?);
         }
         let (mut size, empty) = (0, Vec::new());
-        for entry in metadata.at("UserMetadata").map_or(&empty, |entries| &entries.children) {
-            let (name, value) = (needed(entry, "key", TEXT)?, needed(entry, "value", TEXT)?);
+        for entry in metadata.find_path("UserMetadata").map_or(&empty, |entries| &entries.children) {
+            let (name, value) = (
+                required_text(entry, "key", METADATA_TEXT_MAX_CHARS)?,
+                required_text(entry, "value", METADATA_TEXT_MAX_CHARS)?,
+            );
             size += name.len() + value.len();
             set(&format!("x-amz-meta-{}", name.to_lowercase()), value);
         }
         if size > 8192 {
-            return Err(invalid("UserMetadata must not be larger than 8192 bytes"));
+            return Err(invalid_request("UserMetadata must not be larger than 8192 bytes"));
         }
         match metadata.text_at("SSEAlgorithm") {
             None => {}
@@ -198,7 +208,7 @@ fn headers(operation: &Node) -> Result<BTreeMap<String, String>, Refusal> {
                     set("x-amz-server-side-encryption-aws-kms-key-id", key);
                 }
             }
-            Some(other) => return Err(invalid(format!("Invalid SSEAlgorithm: {other}"))),
+            Some(other) => return Err(invalid_request(format!("Invalid SSEAlgorithm: {other}"))),
         }
     }
     for (field, header) in [
@@ -226,18 +236,20 @@ fn headers(operation: &Node) -> Result<BTreeMap<String, String>, Refusal> {
         ) => {
             set("x-amz-storage-class", class);
         }
-        Some(other) => return Err(invalid(format!("Invalid StorageClass: {other}"))),
+        Some(other) => return Err(invalid_request(format!("Invalid StorageClass: {other}"))),
     }
     for (field, header) in [
         ("UnModifiedSinceConstraint", "x-amz-copy-source-if-unmodified-since"),
         ("ModifiedSinceConstraint", "x-amz-copy-source-if-modified-since"),
     ] {
         if let Some(date) = operation.text_at(field) {
-            set(header, &http(date)?);
+            set(header, &to_http_date(date)?);
         }
     }
-    if operation.at("AccessControlGrants").is_some() || operation.at("NewObjectTagging").is_some() {
-        return Err(Refusal::new(
+    if operation.find_path("AccessControlGrants").is_some()
+        || operation.find_path("NewObjectTagging").is_some()
+    {
+        return Err(ServiceRefusal::new(
             501,
             "NotImplemented",
             "the sandbox's jobs know neither grants nor new tags",
@@ -247,8 +259,8 @@ fn headers(operation: &Node) -> Result<BTreeMap<String, String>, Refusal> {
 }
 
 /// An ISO date as a header says it.
-fn http(date: &str) -> Result<String, Refusal> {
+fn to_http_date(date: &str) -> Result<String, ServiceRefusal> {
     time::OffsetDateTime::parse(date, &time::format_description::well_known::Rfc3339)
-        .map(|date| http_date(u64::try_from(date.unix_timestamp()).unwrap_or_default()))
-        .map_err(|_| invalid(format!("Invalid date: {date}")))
+        .map(|date| format_http_date(u64::try_from(date.unix_timestamp()).unwrap_or_default()))
+        .map_err(|_| invalid_request(format!("Invalid date: {date}")))
 }

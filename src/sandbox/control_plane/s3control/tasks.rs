@@ -5,71 +5,74 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
-use super::{Job, Status, Unfit, report};
-use crate::sandbox::World;
-use crate::sandbox::control_plane::{ACCOUNT, Clock, access::Context, iam, s3};
+use super::{BatchJobRecord, BatchJobStatus, FailedTask, report};
+use crate::sandbox::Sandbox;
+use crate::sandbox::control_plane::{ACCOUNT_ID, PropagationClock, access::RequestContext, iam, s3};
 
 /// Who assumes a job's role.
-pub const SERVICE: &str = "batchoperations.s3.amazonaws.com";
+pub const BATCH_SERVICE_PRINCIPAL: &str = "batchoperations.s3.amazonaws.com";
 /// A job fails where more than half of so many tasks have.
-const THRESHOLD: usize = 1000;
+const FAILURE_THRESHOLD_TASKS: usize = 1000;
 
 /// One change of `job`, where it is due; whether there was one.
-pub fn step(world: &World, clock: Clock, job: &mut Job) -> bool {
+pub fn advance_job(world: &Sandbox, clock: PropagationClock, job: &mut BatchJobRecord) -> bool {
     let long = clock.delays.job;
-    if job.status == Status::Active {
-        return active(world, clock, job);
+    if job.status == BatchJobStatus::Active {
+        return advance_active_job(world, clock, job);
     }
-    if job.status.over() || job.status == Status::Suspended || !clock.past(job.since, long) {
+    if job.status.is_finished()
+        || job.status == BatchJobStatus::Suspended
+        || !clock.has_passed(job.since, long)
+    {
         return false;
     }
     job.since += long;
     job.status = match job.status {
-        Status::New => Status::Preparing,
-        Status::Preparing => match manifest(world, clock, job) {
+        BatchJobStatus::New => BatchJobStatus::Preparing,
+        BatchJobStatus::Preparing => match read_manifest(world, clock, job) {
             Ok(keys) => {
                 job.keys = keys;
-                if job.asked.confirmation { Status::Suspended } else { Status::Ready }
+                if job.asked.confirmation { BatchJobStatus::Suspended } else { BatchJobStatus::Ready }
             }
-            Err((code, reason)) => fails(job, code, reason),
+            Err((code, reason)) => fail_job(job, code, reason),
         },
-        Status::Ready => Status::Active,
-        Status::Completing => Status::Complete,
+        BatchJobStatus::Ready => BatchJobStatus::Active,
+        BatchJobStatus::Completing => BatchJobStatus::Complete,
         other => other,
     };
     true
 }
 
-fn fails(job: &mut Job, code: &str, reason: String) -> Status {
+fn fail_job(job: &mut BatchJobRecord, code: &str, reason: String) -> BatchJobStatus {
     job.reasons.push((code.to_owned(), reason));
-    Status::Failed
+    BatchJobStatus::Failed
 }
 
 /// Does one task that is due, or ends.
-fn active(world: &World, clock: Clock, job: &mut Job) -> bool {
+fn advance_active_job(world: &Sandbox, clock: PropagationClock, job: &mut BatchJobRecord) -> bool {
     let each = clock.delays.job / 100;
-    let done = job.done();
+    let done = job.finished_tasks();
     if let Some(key) = job.keys.get(done) {
-        if !clock.past(job.since, each * u32::try_from(done + 1).unwrap_or(u32::MAX)) {
+        if !clock.has_passed(job.since, each * u32::try_from(done + 1).unwrap_or(u32::MAX)) {
             return false;
         }
-        match copied(world, clock, job, key) {
+        match run_copy_task(world, clock, job, key) {
             Ok(()) => job.succeeded += 1,
             Err(unfit) => job.failed.push(unfit),
         }
-        if job.done() >= THRESHOLD && job.failed.len() * 2 > job.done() {
+        if job.finished_tasks() >= FAILURE_THRESHOLD_TASKS && job.failed.len() * 2 > job.finished_tasks() {
             let reason =
                 "Job failed due to exceeding the failure threshold: more than 50% of its tasks have failed"
                     .to_owned();
-            job.status = fails(job, "JobFailureThresholdExceeded", reason);
-            let _ = report::write(world, &role(world, clock, job), job);
+            job.status = fail_job(job, "JobFailureThresholdExceeded", reason);
+            let _ = report::write_report(world, &assume_job_role(world, clock, job), job);
         }
         return true;
     }
     job.since += each * u32::try_from(done).unwrap_or(u32::MAX);
-    job.status = match report::write(world, &role(world, clock, job), job) {
-        Ok(()) => Status::Completing,
-        Err(why) => fails(
+    job.status = match report::write_report(world, &assume_job_role(world, clock, job), job) {
+        Ok(()) => BatchJobStatus::Completing,
+        Err(why) => fail_job(
             job,
             "JobReportAccessDenied",
             format!("The job report could not be written to your report bucket: {why}"),
@@ -79,28 +82,45 @@ fn active(world: &World, clock: Clock, job: &mut Job) -> bool {
 }
 
 /// Who a job's tasks are: its role, where it may be assumed for this job; else nobody.
-fn role(world: &World, clock: Clock, job: &Job) -> s3::Caller {
-    let context = Context::default().with("aws:SourceAccount", ACCOUNT).with("aws:SourceArn", job.arn());
-    world.read(|state| {
-        let role = iam::role(&state.iam, &job.asked.role)
-            .filter(|role| iam::assumable_for(&state.iam, clock, &role.arn, SERVICE, &context));
-        role.map_or_else(s3::Caller::anonymous, |role| {
-            let key =
-                iam::Key { secret: String::new(), token: None, role: Some(role.name.clone()), expires: None };
-            s3::Caller::of_account(iam::caller(&state.iam, &key))
+fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &BatchJobRecord) -> s3::S3Caller {
+    let context = RequestContext::default()
+        .with_condition_key("aws:SourceAccount", ACCOUNT_ID)
+        .with_condition_key("aws:SourceArn", job.arn());
+    world.read_state(|state| {
+        let role = iam::find_role(&state.iam, &job.asked.role).filter(|role| {
+            iam::can_service_assume_role_in_context(
+                &state.iam,
+                clock,
+                &role.arn,
+                BATCH_SERVICE_PRINCIPAL,
+                &context,
+            )
+        });
+        role.map_or_else(s3::S3Caller::anonymous, |role| {
+            let key = iam::AccessKeyRecord {
+                secret: String::new(),
+                token: None,
+                role: Some(role.name.clone()),
+                expires: None,
+            };
+            s3::S3Caller::from_signer(iam::identify_caller(&state.iam, &key))
         })
     })
 }
 
 /// The keys that the manifest names.
-fn manifest(world: &World, clock: Clock, job: &Job) -> Result<Vec<String>, (&'static str, String)> {
+fn read_manifest(
+    world: &Sandbox,
+    clock: PropagationClock,
+    job: &BatchJobRecord,
+) -> Result<Vec<String>, (&'static str, String)> {
     let (bucket, key) = &job.asked.manifest;
-    let caller = role(world, clock, job);
-    if caller.is_anonymous() || !s3::may(world, &caller, "s3:GetObject", bucket, Some(key)) {
+    let caller = assume_job_role(world, clock, job);
+    if caller.is_anonymous() || !s3::is_authorized(world, &caller, "s3:GetObject", bucket, Some(key)) {
         return Err(("ManifestAccessDenied", "Reading the manifest is forbidden: AccessDenied".to_owned()));
     }
-    let objects = &world.memory().objects;
-    let found = objects.read(bucket, |all| s3::newest(all, key).cloned()).ok().flatten();
+    let objects = &world.process_state().objects;
+    let found = objects.read_bucket(bucket, |all| s3::newest_version(all, key).cloned()).ok().flatten();
     let Some(found) = found else {
         return Err(("ManifestNotFound", "Manifest object was not found".to_owned()));
     };
@@ -110,13 +130,13 @@ fn manifest(world: &World, clock: Clock, job: &Job) -> Result<Vec<String>, (&'st
             "The ETag of the manifest object is not the one that was given".to_owned(),
         ));
     }
-    if found.encryption != s3::Encryption::Managed {
+    if found.encryption != s3::ObjectEncryption::Managed {
         return Err((
             "ManifestEncryption",
             "The manifest is encrypted with SSE-KMS or SSE-C, which is not supported".to_owned(),
         ));
     }
-    let text = found.blob.and_then(|blob| objects.fetch(&blob).ok()).unwrap_or_default();
+    let text = found.blob.and_then(|blob| objects.read_content(&blob).ok()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let at = |name: &str| job.asked.fields.iter().position(|field| field == name).unwrap_or_default();
     let (of, which) = (at("Bucket"), at("Key"));
@@ -141,16 +161,21 @@ fn manifest(world: &World, clock: Clock, job: &Job) -> Result<Vec<String>, (&'st
 }
 
 /// One task.
-fn copied(world: &World, clock: Clock, job: &Job, key: &str) -> Result<(), Unfit> {
-    let caller = role(world, clock, job);
+fn run_copy_task(
+    world: &Sandbox,
+    clock: PropagationClock,
+    job: &BatchJobRecord,
+    key: &str,
+) -> Result<(), FailedTask> {
+    let caller = assume_job_role(world, clock, job);
     let bucket = &job.asked.target;
-    let unfit = |code: &str, status: u16, message: &str| Unfit {
+    let unfit = |code: &str, status: u16, message: &str| FailedTask {
         key: key.to_owned(),
         code: code.to_owned(),
         status,
         message: message.to_owned(),
     };
-    if caller.is_anonymous() || !s3::may(world, &caller, "s3:PutObject", bucket, Some(key)) {
+    if caller.is_anonymous() || !s3::is_authorized(world, &caller, "s3:PutObject", bucket, Some(key)) {
         return Err(unfit("AccessDenied", 403, "Access Denied"));
     }
     let headers: HeaderMap = job
@@ -161,8 +186,8 @@ fn copied(world: &World, clock: Clock, job: &Job, key: &str) -> Result<(), Unfit
             Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
         })
         .collect();
-    let source = s3::Source { bucket: bucket.clone(), key: key.to_owned(), version: None };
-    s3::copy(world, &caller, &source, bucket, key, &headers).map(|_| ()).map_err(|error| {
+    let source = s3::ObjectCopySource { bucket: bucket.clone(), key: key.to_owned(), version: None };
+    s3::copy_object(world, &caller, &source, bucket, key, &headers).map(|_| ()).map_err(|error| {
         let status = error.status_code().map_or(400, |status| status.as_u16());
         unfit(error.code().as_str(), status, error.message().unwrap_or_default())
     })

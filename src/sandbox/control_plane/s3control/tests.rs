@@ -13,60 +13,73 @@ use aws_sdk_s3control::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::sandbox::Options;
-use crate::sandbox::control_plane::s3::{self, Bucket, Object};
+use crate::sandbox::SandboxOptions;
+use crate::sandbox::control_plane::s3::{self, BucketRecord, ObjectRecord};
 
 const BUCKET: &str = "pkgs";
-const MANIFEST: &str = "packagecloud-cloudfront/batch/1/a.csv";
-const SECOND: Duration = Duration::from_secs(1);
+const MANIFEST_KEY: &str = "packagecloud-cloudfront/batch/1/a.csv";
+const ONE_SECOND: Duration = Duration::from_secs(1);
 
-struct Scene {
+struct BatchJobsFixture {
     _dir: tempfile::TempDir,
-    world: World,
+    world: Sandbox,
     jobs: Client,
     role: String,
 }
 
-fn trust(account: &str) -> Value {
+fn trust_policy(account: &str) -> Value {
     json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": "batchoperations.s3.amazonaws.com"}, "Action": "sts:AssumeRole",
         "Condition": {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": format!("arn:aws:s3:us-east-1:{account}:job/*")}},
     }]})
 }
 
-async fn scene(account: &str) -> Scene {
+async fn open_fixture(account: &str) -> BatchJobsFixture {
     let dir = tempfile::tempdir().unwrap();
-    let world = World::open(&Options { dir: dir.path().to_owned(), ..Options::default() }).unwrap();
-    world.write(|state| state.s3.buckets.insert(BUCKET.to_owned(), Bucket::new(ACCOUNT, "us-east-1", 0)));
+    let world = Sandbox::open_without_seed(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        ..SandboxOptions::default()
+    })
+    .unwrap();
+    world.write_state(|state| {
+        state.s3.buckets.insert(BUCKET.to_owned(), BucketRecord::new(ACCOUNT_ID, "us-east-1", 0))
+    });
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
-    let made = iam.create_role().role_name("batch").assume_role_policy_document(trust(account).to_string());
+    let made =
+        iam.create_role().role_name("batch").assume_role_policy_document(trust_policy(account).to_string());
     let role = made.send().await.unwrap().role.unwrap().arn;
     let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "arn:aws:s3:::pkgs/*",
         "Action": ["s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"]}]});
     let put = iam.put_role_policy().role_name("batch").policy_name("p").policy_document(policy.to_string());
     put.send().await.unwrap();
-    tokio::time::sleep(10 * SECOND).await;
+    tokio::time::sleep(10 * ONE_SECOND).await;
     let jobs = Client::new(&world.sdk_config());
-    Scene { _dir: dir, world, jobs, role }
+    BatchJobsFixture { _dir: dir, world, jobs, role }
 }
 
-impl Scene {
-    fn object(&self, key: &str) -> Object {
-        self.world.memory().objects.read(BUCKET, |all| s3::newest(all, key).cloned()).unwrap().unwrap()
+impl BatchJobsFixture {
+    fn read_object(&self, key: &str) -> ObjectRecord {
+        self.world
+            .process_state()
+            .objects
+            .read_bucket(BUCKET, |all| s3::newest_version(all, key).cloned())
+            .unwrap()
+            .unwrap()
     }
 
-    fn put(&self, key: &str, attributes: &[(&str, &str)]) {
-        s3::place(&self.world, BUCKET, key, attributes, b"bytes").unwrap();
+    fn place_object(&self, key: &str, attributes: &[(&str, &str)]) {
+        s3::place_object(&self.world, BUCKET, key, attributes, b"bytes").unwrap();
     }
 
     /// A job for a manifest of `text`, with one Content-Type for all.
-    fn job(&self, text: &str, token: &str) -> CreateJobFluentBuilder {
+    fn build_create_job(&self, text: &str, token: &str) -> CreateJobFluentBuilder {
         let sealed = [("x-amz-server-side-encryption", "AES256")];
-        let etag = s3::place(&self.world, BUCKET, MANIFEST, &sealed, text.as_bytes()).unwrap().etag;
-        self.job_of(&etag, token)
+        let etag =
+            s3::place_object(&self.world, BUCKET, MANIFEST_KEY, &sealed, text.as_bytes()).unwrap().etag;
+        self.build_create_job_with_etag(&etag, token)
     }
 
-    fn job_of(&self, etag: &str, token: &str) -> CreateJobFluentBuilder {
+    fn build_create_job_with_etag(&self, etag: &str, token: &str) -> CreateJobFluentBuilder {
         let metadata = S3ObjectMetadata::builder().content_type("a/b").cache_control("max-age=1").build();
         let before = aws_smithy_types::DateTime::from_secs(self.world.now().as_secs().cast_signed() - 1);
         let copy = S3CopyObjectOperation::builder()
@@ -81,7 +94,7 @@ impl Scene {
             .build()
             .unwrap();
         let location = JobManifestLocation::builder()
-            .object_arn(format!("arn:aws:s3:::pkgs/{MANIFEST}"))
+            .object_arn(format!("arn:aws:s3:::pkgs/{MANIFEST_KEY}"))
             .e_tag(etag)
             .build()
             .unwrap();
@@ -94,7 +107,7 @@ impl Scene {
             .build();
         self.jobs
             .create_job()
-            .account_id(ACCOUNT)
+            .account_id(ACCOUNT_ID)
             .client_request_token(token)
             .operation(JobOperation::builder().s3_put_object_copy(copy).build())
             .manifest(JobManifest::builder().spec(spec).location(location).build())
@@ -103,33 +116,36 @@ impl Scene {
             .role_arn(&self.role)
     }
 
-    async fn describe(&self, id: &str) -> JobDescriptor {
-        self.jobs.describe_job().account_id(ACCOUNT).job_id(id).send().await.unwrap().job.unwrap()
+    async fn describe_job(&self, id: &str) -> JobDescriptor {
+        self.jobs.describe_job().account_id(ACCOUNT_ID).job_id(id).send().await.unwrap().job.unwrap()
     }
 
-    async fn ended(&self, id: &str) -> JobDescriptor {
-        tokio::time::sleep(60 * SECOND).await;
-        self.describe(id).await
+    async fn wait_until_ended(&self, id: &str) -> JobDescriptor {
+        tokio::time::sleep(60 * ONE_SECOND).await;
+        self.describe_job(id).await
     }
 }
 
-fn reason(job: &JobDescriptor) -> &str {
+fn failure_reason(job: &JobDescriptor) -> &str {
     job.failure_reasons()[0].failure_reason().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_goes_through_its_states_and_gives_all_its_objects_one_set() {
-    let scene = scene(ACCOUNT).await;
-    scene.put("1/2/a+b c.deb", &[("content-type", "x/y"), ("x-amz-meta-k", "v"), ("x-amz-tagging", "t=1")]);
-    scene.put("1/2/\u{fc}.deb", &[("x-amz-storage-class", "STANDARD_IA")]);
-    s3::hollow(&scene.world, BUCKET, "1/2/large.deb", &[], (5 << 30) + 1).unwrap();
-    tokio::time::sleep(2 * SECOND).await;
+    let scene = open_fixture(ACCOUNT_ID).await;
+    scene.place_object(
+        "1/2/a+b c.deb",
+        &[("content-type", "x/y"), ("x-amz-meta-k", "v"), ("x-amz-tagging", "t=1")],
+    );
+    scene.place_object("1/2/\u{fc}.deb", &[("x-amz-storage-class", "STANDARD_IA")]);
+    s3::place_hollow_object(&scene.world, BUCKET, "1/2/large.deb", &[], (5 << 30) + 1).unwrap();
+    tokio::time::sleep(2 * ONE_SECOND).await;
     let manifest = "pkgs,1/2/a%2Bb%20c.deb\npkgs,1/2/%C3%BC.deb\npkgs,1/2/large.deb\npkgs,1/2/absent.deb\npkgs,1/2/changed.deb\n";
-    scene.put("1/2/changed.deb", &[]);
-    let id = scene.job(manifest, "t").send().await.unwrap().job_id.unwrap();
+    scene.place_object("1/2/changed.deb", &[]);
+    let id = scene.build_create_job(manifest, "t").send().await.unwrap().job_id.unwrap();
     let mut seen: Vec<JobStatus> = Vec::new();
     for _ in 0..800 {
-        let status = scene.describe(&id).await.status.unwrap();
+        let status = scene.describe_job(&id).await.status.unwrap();
         if seen.last() != Some(&status) {
             seen.push(status);
         }
@@ -137,21 +153,21 @@ async fn a_job_goes_through_its_states_and_gives_all_its_objects_one_set() {
     }
     use JobStatus::{Active, Complete, Completing, New, Preparing, Ready};
     assert_eq!(seen, [New, Preparing, Ready, Active, Completing, Complete]);
-    let progress = scene.describe(&id).await.progress_summary.unwrap();
+    let progress = scene.describe_job(&id).await.progress_summary.unwrap();
     assert_eq!((progress.number_of_tasks_succeeded, progress.number_of_tasks_failed), (Some(2), Some(3)));
-    let odd = scene.object("1/2/a+b c.deb");
+    let odd = scene.read_object("1/2/a+b c.deb");
     assert_eq!(
         (odd.attribute("content-type"), odd.attribute("x-amz-meta-k")),
         (Some("a/b"), None),
         "one set for all"
     );
     assert_eq!(odd.tags, [("t".to_owned(), "1".to_owned())], "tags stay where nothing is said of them");
-    assert_eq!(scene.object("1/2/\u{fc}.deb").storage_class, None, "lost where it isn't given");
-    assert_ne!(scene.object("1/2/changed.deb").attribute("content-type"), Some("a/b"));
+    assert_eq!(scene.read_object("1/2/\u{fc}.deb").storage_class, None, "lost where it isn't given");
+    assert_ne!(scene.read_object("1/2/changed.deb").attribute("content-type"), Some("a/b"));
 
     let read = |key: &str| {
-        let blob = scene.object(key).blob.unwrap();
-        String::from_utf8(scene.world.memory().objects.fetch(&blob).unwrap().to_vec()).unwrap()
+        let blob = scene.read_object(key).blob.unwrap();
+        String::from_utf8(scene.world.process_state().objects.read_content(&blob).unwrap().to_vec()).unwrap()
     };
     let index: Value = serde_json::from_str(&read(&format!("reports/job-{id}/manifest.json"))).unwrap();
     let part = |how: &str| {
@@ -171,24 +187,31 @@ async fn a_job_goes_through_its_states_and_gives_all_its_objects_one_set() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_token_is_the_same_job_and_never_another() {
-    let scene = scene(ACCOUNT).await;
-    scene.put("1/2/a.deb", &[]);
-    let first = scene.job("pkgs,1/2/a.deb\n", "t").description("one").send().await.unwrap().job_id;
-    let etag = scene.object(MANIFEST).etag;
-    assert_eq!(scene.job_of(&etag, "t").description("one").send().await.unwrap().job_id, first);
-    let other = scene.job_of(&etag, "t").description("two").send().await.unwrap_err();
+    let scene = open_fixture(ACCOUNT_ID).await;
+    scene.place_object("1/2/a.deb", &[]);
+    let first =
+        scene.build_create_job("pkgs,1/2/a.deb\n", "t").description("one").send().await.unwrap().job_id;
+    let etag = scene.read_object(MANIFEST_KEY).etag;
+    assert_eq!(
+        scene.build_create_job_with_etag(&etag, "t").description("one").send().await.unwrap().job_id,
+        first
+    );
+    let other = scene.build_create_job_with_etag(&etag, "t").description("two").send().await.unwrap_err();
     assert_eq!(other.code(), Some("IdempotencyException"));
-    assert_ne!(scene.job_of(&etag, "u").description("one").send().await.unwrap().job_id, first);
-    let listed = scene.jobs.list_jobs().account_id(ACCOUNT).max_results(1).into_paginator().send();
+    assert_ne!(
+        scene.build_create_job_with_etag(&etag, "u").description("one").send().await.unwrap().job_id,
+        first
+    );
+    let listed = scene.jobs.list_jobs().account_id(ACCOUNT_ID).max_results(1).into_paginator().send();
     let pages: Vec<_> = listed.collect::<Result<Vec<_>, _>>().await.unwrap();
     assert_eq!(pages.iter().map(|page| page.jobs().len()).collect::<Vec<_>>(), [1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_s3_would_refuse_is_refused() {
-    let scene = scene(ACCOUNT).await;
-    scene.put("1/2/a.deb", &[]);
-    let good = || scene.job("pkgs,1/2/a.deb\n", "t");
+    let scene = open_fixture(ACCOUNT_ID).await;
+    scene.place_object("1/2/a.deb", &[]);
+    let good = || scene.build_create_job("pkgs,1/2/a.deb\n", "t");
     let code = |error: &dyn ProvideErrorMetadata| error.code().unwrap_or("none").to_owned();
     let other = good().account_id("111111111111").send().await.unwrap_err();
     assert_eq!(code(&other), "AccessDenied");
@@ -196,13 +219,13 @@ async fn what_s3_would_refuse_is_refused() {
     assert_eq!(code(&role), "InvalidRequest");
     let long = good().client_request_token("t".repeat(65)).send().await.unwrap_err();
     assert_eq!(code(&long), "InvalidRequest");
-    let gone = scene.jobs.describe_job().account_id(ACCOUNT).job_id("none").send().await.unwrap_err();
+    let gone = scene.jobs.describe_job().account_id(ACCOUNT_ID).job_id("none").send().await.unwrap_err();
     assert_eq!(code(&gone), "NotFoundException");
     let allowed = |action: &[&str]| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]});
     for (actions, missing) in
         [(&["s3:PutObject", "iam:PassRole"][..], "s3:CreateJob"), (&["s3:CreateJob"][..], "iam:PassRole")]
     {
-        scene.world.write(|state| state.iam.user.policy = allowed(actions));
+        scene.world.write_state(|state| state.iam.user.policy = allowed(actions));
         let denied = good().send().await.unwrap_err();
         assert_eq!(code(&denied), "AccessDenied");
         assert!(denied.message().unwrap().contains(missing), "{denied:?}");
@@ -211,8 +234,8 @@ async fn what_s3_would_refuse_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_fails_where_its_role_or_its_manifest_is_wrong() {
-    let scene = scene(ACCOUNT).await;
-    scene.put("1/2/a.deb", &[]);
+    let scene = open_fixture(ACCOUNT_ID).await;
+    scene.place_object("1/2/a.deb", &[]);
     for (number, (manifest, why)) in [
         ("Bucket,Key\npkgs,1/2/a.deb\n", "line 1"),
         ("pkgs,1/2/a.deb,x\n", "number of fields"),
@@ -222,57 +245,75 @@ async fn a_job_fails_where_its_role_or_its_manifest_is_wrong() {
     .into_iter()
     .enumerate()
     {
-        let id = scene.job(manifest, &number.to_string()).send().await.unwrap().job_id.unwrap();
-        let job = scene.ended(&id).await;
+        let id = scene.build_create_job(manifest, &number.to_string()).send().await.unwrap().job_id.unwrap();
+        let job = scene.wait_until_ended(&id).await;
         assert_eq!(job.status, Some(JobStatus::Failed), "{manifest}");
-        assert!(reason(&job).contains(why), "{manifest}: {job:?}");
+        assert!(failure_reason(&job).contains(why), "{manifest}: {job:?}");
     }
-    let id = scene.job_of("0123", "etag").send().await.unwrap().job_id.unwrap();
-    assert!(reason(&scene.ended(&id).await).contains("ETag"));
-    s3::place(
+    let id = scene.build_create_job_with_etag("0123", "etag").send().await.unwrap().job_id.unwrap();
+    assert!(failure_reason(&scene.wait_until_ended(&id).await).contains("ETag"));
+    s3::place_object(
         &scene.world,
         BUCKET,
-        MANIFEST,
+        MANIFEST_KEY,
         &[("x-amz-server-side-encryption", "aws:kms")],
         b"pkgs,1/2/a.deb\n",
     )
     .unwrap();
-    let id = scene.job_of(&scene.object(MANIFEST).etag, "kms").send().await.unwrap().job_id.unwrap();
-    assert!(reason(&scene.ended(&id).await).contains("SSE-KMS"));
+    let id = scene
+        .build_create_job_with_etag(&scene.read_object(MANIFEST_KEY).etag, "kms")
+        .send()
+        .await
+        .unwrap()
+        .job_id
+        .unwrap();
+    assert!(failure_reason(&scene.wait_until_ended(&id).await).contains("SSE-KMS"));
 
-    let stranger = self::scene("111111111111").await;
-    stranger.put("1/2/a.deb", &[]);
-    let id = stranger.job("pkgs,1/2/a.deb\n", "t").send().await.unwrap().job_id.unwrap();
-    assert!(reason(&stranger.ended(&id).await).contains("forbidden"), "its trust names another account");
+    let stranger = self::open_fixture("111111111111").await;
+    stranger.place_object("1/2/a.deb", &[]);
+    let id = stranger.build_create_job("pkgs,1/2/a.deb\n", "t").send().await.unwrap().job_id.unwrap();
+    assert!(
+        failure_reason(&stranger.wait_until_ended(&id).await).contains("forbidden"),
+        "its trust names another account"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_waits_for_confirmation_and_can_be_cancelled_on_its_way() {
-    let scene = scene(ACCOUNT).await;
+    let scene = open_fixture(ACCOUNT_ID).await;
     let keys: Vec<String> = (0..50).map(|number| format!("1/2/{number}.deb")).collect();
-    keys.iter().for_each(|key| scene.put(key, &[]));
-    tokio::time::sleep(2 * SECOND).await;
+    keys.iter().for_each(|key| scene.place_object(key, &[]));
+    tokio::time::sleep(2 * ONE_SECOND).await;
     let manifest: String = keys.iter().map(|key| format!("pkgs,{key}\n")).collect();
-    let id = scene.job(&manifest, "t").confirmation_required(true).send().await.unwrap().job_id.unwrap();
-    let held = scene.ended(&id).await;
+    let id = scene
+        .build_create_job(&manifest, "t")
+        .confirmation_required(true)
+        .send()
+        .await
+        .unwrap()
+        .job_id
+        .unwrap();
+    let held = scene.wait_until_ended(&id).await;
     assert_eq!(
         (held.status, held.suspended_cause.as_deref()),
         (Some(JobStatus::Suspended), Some("AwaitingConfirmation"))
     );
-    let update =
-        |status| scene.jobs.update_job_status().account_id(ACCOUNT).job_id(&id).requested_job_status(status);
+    let update = |status| {
+        scene.jobs.update_job_status().account_id(ACCOUNT_ID).job_id(&id).requested_job_status(status)
+    };
     update(RequestedJobStatus::Ready).send().await.unwrap();
     let each = scene.world.delays().job / 100;
     tokio::time::sleep(scene.world.delays().job + each * 20).await;
     update(RequestedJobStatus::Cancelled).status_update_reason("enough").send().await.unwrap();
-    let job = scene.ended(&id).await;
+    let job = scene.wait_until_ended(&id).await;
     assert_eq!(
         (job.status, job.status_update_reason.as_deref()),
         (Some(JobStatus::Cancelled), Some("enough"))
     );
     let done = job.progress_summary.unwrap().number_of_tasks_succeeded.unwrap();
     assert!((1..50).contains(&done), "{done}");
-    let copied = keys.iter().filter(|key| scene.object(key).attribute("content-type") == Some("a/b")).count();
+    let copied =
+        keys.iter().filter(|key| scene.read_object(key).attribute("content-type") == Some("a/b")).count();
     assert_eq!(i64::try_from(copied).unwrap(), done);
     assert_eq!(
         update(RequestedJobStatus::Ready).send().await.unwrap_err().code(),

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Puts another program in the function's place, as if it had been published.
-fn replace(edge: &Edge, source: &str) {
+fn replace_function_code(edge: &EdgeFixture, source: &str) {
     use std::io::Write as _;
     use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
     let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -14,7 +14,7 @@ fn replace(edge: &Edge, source: &str) {
     for file in std::fs::read_dir(edge.world.dir().join("lambda")).unwrap() {
         std::fs::write(file.unwrap().path(), &zip).unwrap();
     }
-    edge.world.memory().functions.lock().unwrap().clear();
+    edge.world.process_state().functions.lock().unwrap().clear();
 }
 
 #[tokio::test(start_paused = true)]
@@ -22,40 +22,55 @@ async fn without_kms_it_is_closed_nothing_is_kept_and_the_next_request_asks_agai
     // Two attempts a request: each of these is one request that finds no KMS.
     let faults =
         ["kms:Decrypt:1-2:throttle", "kms:Decrypt:3:deny", "kms:Decrypt:4-5:hang", "kms:Decrypt:6-7:lost"];
-    let edge = Edge::with(&[faults.join(",").as_str(), "kms:Decrypt:8:error:IncorrectKeyException"]).await;
-    edge.grant().await;
+    let edge =
+        EdgeFixture::with_faults(&[faults.join(",").as_str(), "kms:Decrypt:8:error:IncorrectKeyException"])
+            .await;
+    edge.grant_bucket_read().await;
     for fault in ["throttled", "denied", "silent", "its reply lost", "a ciphertext of another key"] {
-        let closed = edge.get(&edge.signed(PACKAGE), &[]).await;
+        let closed = edge.get_url(&edge.sign_package_url(PACKAGE_KEY), &[]).await;
         assert_eq!(closed.status().as_u16(), 503, "{fault}");
         assert_eq!(closed.headers()["cache-control"], "no-store", "{fault}");
         assert_eq!(closed.headers()["x-packagecloud-cloudfront"], "unavailable", "{fault}");
-        assert!(edge.world.memory().cache.lock().unwrap().is_empty(), "{fault}");
+        assert!(edge.world.process_state().cache.lock().unwrap().is_empty(), "{fault}");
     }
-    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (200, "Miss".to_owned()));
+    assert_eq!(
+        edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
+        (200, "Miss".to_owned())
+    );
     // What it decrypted it keeps: KMS is not asked again.
-    edge.world.write(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned()));
-    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (200, "Hit".to_owned()));
+    edge.world
+        .write_state(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned()));
+    assert_eq!(
+        edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
+        (200, "Hit".to_owned())
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_cant_be_used_closes_the_edge() {
-    let edge = Edge::new().await;
-    edge.grant().await;
-    edge.world.write(|state| {
+    let edge = EdgeFixture::new().await;
+    edge.grant_bucket_read().await;
+    edge.world.write_state(|state| {
         for key in state.kms.keys.values_mut() {
             key.state = "Disabled".to_owned();
         }
     });
-    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (503, "LambdaGeneratedResponse".to_owned()));
-    edge.world.write(|state| state.iam.roles.clear());
-    edge.world.memory().functions.lock().unwrap().clear();
-    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (503, "Error".to_owned()));
+    assert_eq!(
+        edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
+        (503, "LambdaGeneratedResponse".to_owned())
+    );
+    edge.world.write_state(|state| state.iam.roles.clear());
+    edge.world.process_state().functions.lock().unwrap().clear();
+    assert_eq!(
+        edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
+        (503, "Error".to_owned())
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_function_whose_answer_has_another_shape_is_refused_as_at_aws() {
-    let edge = Edge::new().await;
-    edge.grant().await;
+    let edge = EdgeFixture::new().await;
+    edge.grant_bucket_read().await;
     let request = "const { request } = event.Records[0].cf;";
     for (source, status) in [
         ("return { status: '204' };".to_owned(), 204),
@@ -69,29 +84,29 @@ async fn a_function_whose_answer_has_another_shape_is_refused_as_at_aws() {
         (format!("{request} request.method = 'PUT'; return request;"), 502),
         ("throw new Error('broken');".to_owned(), 503),
     ] {
-        replace(&edge, &source);
-        let answer = edge.get(&edge.signed(PACKAGE), &[]).await;
+        replace_function_code(&edge, &source);
+        let answer = edge.get_url(&edge.sign_package_url(PACKAGE_KEY), &[]).await;
         assert_eq!(answer.status().as_u16(), status, "{source}");
         assert_eq!(answer.headers()["x-cache"] == "LambdaGeneratedResponse from cloudfront", status == 204);
-        assert!(edge.world.memory().cache.lock().unwrap().is_empty(), "{source}");
+        assert!(edge.world.process_state().cache.lock().unwrap().is_empty(), "{source}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_longer_than_cloudfront_takes_is_refused_before_the_function() {
-    let edge = Edge::new().await;
-    edge.grant().await;
-    let url = edge.signed(PACKAGE);
+    let edge = EdgeFixture::new().await;
+    edge.grant_bucket_read().await;
+    let url = edge.sign_package_url(PACKAGE_KEY);
     let long = format!("{url}&{}", "x".repeat(8192));
-    assert_eq!(edge.says(&long).await, (414, "Error".to_owned()));
+    assert_eq!(edge.fetch_status_and_x_cache(&long).await, (414, "Error".to_owned()));
     let large = "x".repeat(20_480);
-    assert!(edge.get(&url, &[("x-own", &large)]).await.status().is_client_error());
-    assert_eq!(edge.get(&url, &[("x-own", &large[..10_000])]).await.status().as_u16(), 200);
+    assert!(edge.get_url(&url, &[("x-own", &large)]).await.status().is_client_error());
+    assert_eq!(edge.get_url(&url, &[("x-own", &large[..10_000])]).await.status().as_u16(), 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_the_identity_that_the_bucket_policy_names_reads() {
-    let edge = Edge::new().await;
+    let edge = EdgeFixture::new().await;
     let other = CloudFrontOriginAccessIdentityConfig::builder().caller_reference("o").comment("o").build();
     let client = aws_sdk_cloudfront::Client::new(&edge.world.sdk_config());
     let other = client
@@ -100,13 +115,17 @@ async fn only_the_identity_that_the_bucket_policy_names_reads() {
     let other = other.send().await.unwrap().cloud_front_origin_access_identity.unwrap().id;
     // A fresh identity is no principal yet.
     tokio::time::sleep(Duration::from_mins(1)).await;
-    edge.grant_to(&other).await;
-    assert_eq!(edge.says(&edge.signed(PACKAGE)).await, (403, "Error".to_owned()));
-    edge.grant().await;
+    edge.grant_bucket_read_to(&other).await;
+    assert_eq!(
+        edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
+        (403, "Error".to_owned())
+    );
+    edge.grant_bucket_read().await;
     tokio::time::sleep(Duration::from_secs(11)).await;
-    assert_eq!(edge.says(&edge.signed(PACKAGE)).await.0, 200);
-    let unsigned = format!("https://{BUCKET}.s3.us-east-1.amazonaws.com/{PACKAGE}");
-    let request = Request::get(unsigned).header("host", format!("{BUCKET}.s3.us-east-1.amazonaws.com"));
-    let answer = edge.world.answer(request.body(Bytes::new()).unwrap()).await.unwrap();
+    assert_eq!(edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await.0, 200);
+    let unsigned = format!("https://{SANDBOX_BUCKET}.s3.us-east-1.amazonaws.com/{PACKAGE_KEY}");
+    let request =
+        Request::get(unsigned).header("host", format!("{SANDBOX_BUCKET}.s3.us-east-1.amazonaws.com"));
+    let answer = edge.world.handle_request(request.body(Bytes::new()).unwrap()).await.unwrap();
     assert_eq!(answer.status().as_u16(), 403, "who is nobody");
 }

@@ -11,8 +11,8 @@ use aws_sigv4::{
 
 use super::*;
 
-fn theirs(
-    headers: &Headers,
+fn sign_with_aws_sigv4(
+    headers: &HeaderList,
     method: &Method,
     target: &str,
     body: &[u8],
@@ -54,8 +54,8 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
         (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
     };
     let now = UNIX_EPOCH + Duration::from_secs(1_795_467_296);
-    type Row<'a> = (Method, &'a str, &'a str, Headers, &'a [u8], Option<&'a str>);
-    let table: [Row<'_>; 4] = [
+    type SignatureCase<'a> = (Method, &'a str, &'a str, HeaderList, &'a [u8], Option<&'a str>);
+    let table: [SignatureCase<'_>; 4] = [
         (Method::HEAD, "/7/8/debian/package_files/97310.deb", "", vec![], b"", None),
         (
             Method::PUT,
@@ -76,12 +76,18 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
     for (method, path, query, mut headers, body, token) in table {
         headers.push((http::header::HOST, HeaderValue::from_static("bucket.example")));
         let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-        let expected = theirs(&headers, &method, &target, body, now, token);
+        let expected = sign_with_aws_sigv4(&headers, &method, &target, body, now, token);
         let token = token.map(|token| HeaderValue::from_str(token).unwrap());
-        let keys =
-            Keys::derive("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG", token, None, "eu-west-1", now);
-        assert_eq!(keys.stamp(now), stamp(now));
-        keys.sign(now, &method, path, query, &mut headers, body);
+        let keys = SigningKeys::derive_signing_keys(
+            "AKIAIOSFODNN7EXAMPLE",
+            "wJalrXUtnFEMI/K7MDENG",
+            token,
+            None,
+            "eu-west-1",
+            now,
+        );
+        assert_eq!(keys.render_same_day_amz_date(now), render_amz_date(now));
+        keys.sign_request(now, &method, path, query, &mut headers, body);
         let ours = headers.iter().find(|(name, _)| name == http::header::AUTHORIZATION).unwrap();
         assert_eq!(ours.1.to_str().unwrap(), expected, "{method} {target}");
         assert!(!format!("{keys:?}").contains("wJalr"));
@@ -91,21 +97,21 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
 #[tokio::test]
 async fn credentials_that_stay_the_same_after_a_refusal_are_a_failure() {
     let provider = SharedCredentialsProvider::new(Credentials::new("AKIA", "s", None, None, "test"));
-    let signer = Signer::new("us-east-1", provider, SharedTimeSource::default());
-    let keys = signer.keys(signer.now()).await.unwrap();
-    let failure = signer.renew(&keys).await.unwrap_err();
-    assert_eq!(failure.kind, Kind::Credentials);
+    let signer = SigningKeyProvider::new("us-east-1", provider, SharedTimeSource::default());
+    let keys = signer.current_keys(signer.current_time()).await.unwrap();
+    let failure = signer.renew_refused_keys(&keys).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Credentials);
     assert!(failure.next.contains("goes on where it was"));
 }
 
 /// Gives credentials once, and then fails, which takes a second; counts how often it was asked.
 #[derive(Debug)]
-struct Failing {
+struct FailingCredentialsSource {
     asked: Arc<std::sync::atomic::AtomicU32>,
     expires: SystemTime,
 }
 
-impl ProvideCredentials for Failing {
+impl ProvideCredentials for FailingCredentialsSource {
     fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -127,29 +133,30 @@ async fn a_source_that_fails_is_asked_once_for_all_and_what_is_good_still_is_use
     let clock = SharedTimeSource::default();
     let began = clock.now();
     let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
-    let source = Failing { asked: count.clone(), expires: began + Duration::from_mins(10) };
-    let signer = Signer::new("us-east-1", SharedCredentialsProvider::new(source), clock);
+    let source = FailingCredentialsSource { asked: count.clone(), expires: began + Duration::from_mins(10) };
+    let signer = SigningKeyProvider::new("us-east-1", SharedCredentialsProvider::new(source), clock);
     let asked = || count.load(std::sync::atomic::Ordering::Relaxed);
-    let all_at = |now| futures::future::join_all((0..500).map(|_| signer.keys(now)).collect::<Vec<_>>());
+    let all_at =
+        |now| futures::future::join_all((0..500).map(|_| signer.current_keys(now)).collect::<Vec<_>>());
     assert!(all_at(began).await.iter().all(Result::is_ok));
     assert_eq!(asked(), 1);
     // Four minutes before they expire their source is out of order.
     let late = began + Duration::from_mins(6);
     assert!(all_at(late).await.iter().all(|keys| keys.as_ref().is_ok_and(|keys| keys.access == "AKIA")));
     assert_eq!(asked(), 2);
-    tokio::time::advance(AGAIN).await;
-    assert!(all_at(late + AGAIN).await.iter().all(Result::is_ok));
+    tokio::time::advance(RENEW_RETRY_DELAY).await;
+    assert!(all_at(late + RENEW_RETRY_DELAY).await.iter().all(Result::is_ok));
     assert_eq!(asked(), 3, "and asked again later");
     // Once they expired it is a failure, in the source's own words.
-    tokio::time::advance(AGAIN).await;
+    tokio::time::advance(RENEW_RETRY_DELAY).await;
     let over = began + Duration::from_mins(11);
     for keys in all_at(over).await {
         assert_eq!(keys.err().map(|failure| failure.why).as_deref(), Some("SSO session expired"));
     }
     assert_eq!(asked(), 4);
-    let keys = signer.held().unwrap();
+    let keys = signer.cached_keys().unwrap();
     let began = Instant::now();
-    for renewed in futures::future::join_all((0..500).map(|_| signer.renew(&keys))).await {
+    for renewed in futures::future::join_all((0..500).map(|_| signer.renew_refused_keys(&keys))).await {
         assert!(renewed.is_err());
     }
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());

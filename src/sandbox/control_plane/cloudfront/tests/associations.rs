@@ -3,39 +3,42 @@
 use aws_sdk_cloudfront::Client;
 use serde_json::json;
 
-use super::{behavior, code, config, open, origin, said, sleep, version};
+use super::{
+    build_behavior, build_distribution_config, build_origin, error_code, error_code_and_message,
+    open_sandbox, publish_function_version, sleep_seconds,
+};
 
-const BOTH: [&str; 2] = ["lambda.amazonaws.com", "edgelambda.amazonaws.com"];
+const LAMBDA_AND_EDGE_SERVICES: [&str; 2] = ["lambda.amazonaws.com", "edgelambda.amazonaws.com"];
 
-async fn refused(client: &Client, arn: &str) -> String {
-    let config = config(&format!("of {arn}"), origin(""), behavior(Some(arn)));
+async fn refused_association_message(client: &Client, arn: &str) -> String {
+    let config = build_distribution_config(&format!("of {arn}"), build_origin(""), build_behavior(Some(arn)));
     let error = client.create_distribution().distribution_config(config).send().await.unwrap_err();
-    let (code, message) = said(&error);
+    let (code, message) = error_code_and_message(&error);
     assert_eq!(code, "InvalidLambdaFunctionAssociation");
     message
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_version_must_be_active() {
-    let (_dir, world, client) = open();
-    let arn = version(&world, &BOTH, |creation| creation).await;
+    let (_dir, world, client) = open_sandbox();
+    let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
     assert_eq!(
-        refused(&client, &arn).await,
+        refused_association_message(&client, &arn).await,
         format!("The function must be in an Active state. The current state for function {arn} is Pending")
     );
-    sleep(5).await;
-    let config = config("r", origin(""), behavior(Some(&arn)));
+    sleep_seconds(5).await;
+    let config = build_distribution_config("r", build_origin(""), build_behavior(Some(&arn)));
     client.create_distribution().distribution_config(config).send().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn only_a_numbered_version_of_the_right_region_will_do() {
-    let (_dir, world, client) = open();
-    let arn = version(&world, &BOTH, |creation| creation).await;
+    let (_dir, world, client) = open_sandbox();
+    let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
     let bare = arn.strip_suffix(":1").unwrap();
     for wrong in [bare.to_owned(), format!("{bare}:$LATEST"), format!("{bare}:live")] {
         assert_eq!(
-            refused(&client, &wrong).await,
+            refused_association_message(&client, &wrong).await,
             format!(
                 "The function ARN must reference a specific function version. (The ARN must end with the version number.) ARN: {wrong}"
             )
@@ -43,20 +46,20 @@ async fn only_a_numbered_version_of_the_right_region_will_do() {
     }
     let elsewhere = arn.replace("us-east-1", "eu-west-1");
     assert_eq!(
-        refused(&client, &elsewhere).await,
+        refused_association_message(&client, &elsewhere).await,
         format!("The function must be in region 'us-east-1'. ARN: {elsewhere}")
     );
-    assert!(refused(&client, &format!("{bare}:7")).await.contains("does not exist"));
+    assert!(refused_association_message(&client, &format!("{bare}:7")).await.contains("does not exist"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_role_must_trust_the_edge_and_a_new_trust_takes_a_while() {
-    let (_dir, world, client) = open();
-    let arn = version(&world, &["lambda.amazonaws.com"], |creation| creation).await;
-    sleep(5).await;
+    let (_dir, world, client) = open_sandbox();
+    let arn = publish_function_version(&world, &["lambda.amazonaws.com"], |creation| creation).await;
+    sleep_seconds(5).await;
     let expected = "The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: arn:aws:iam::999999999999:role/edge";
-    assert_eq!(refused(&client, &arn).await, expected);
-    let trust = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": BOTH}, "Action": "sts:AssumeRole"}]});
+    assert_eq!(refused_association_message(&client, &arn).await, expected);
+    let trust = json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": LAMBDA_AND_EDGE_SERVICES}, "Action": "sts:AssumeRole"}]});
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
     iam.update_assume_role_policy()
         .role_name("edge")
@@ -64,9 +67,9 @@ async fn the_role_must_trust_the_edge_and_a_new_trust_takes_a_while() {
         .send()
         .await
         .unwrap();
-    assert_eq!(refused(&client, &arn).await, expected);
-    sleep(5).await;
-    let config = config("r", origin(""), behavior(Some(&arn)));
+    assert_eq!(refused_association_message(&client, &arn).await, expected);
+    sleep_seconds(5).await;
+    let config = build_distribution_config("r", build_origin(""), build_behavior(Some(&arn)));
     client.create_distribution().distribution_config(config).send().await.unwrap();
 }
 
@@ -75,9 +78,10 @@ async fn what_a_replica_lacks_is_refused() {
     use aws_sdk_lambda::types::{
         Architecture, Environment, EphemeralStorage, TracingConfig, TracingMode, VpcConfig,
     };
-    type Creation = aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder;
-    type Shape = (&'static str, fn(Creation) -> Creation);
-    let shapes: [Shape; 7] = [
+    type CreateFunctionBuilder =
+        aws_sdk_lambda::operation::create_function::builders::CreateFunctionFluentBuilder;
+    type RefusedFunctionCase = (&'static str, fn(CreateFunctionBuilder) -> CreateFunctionBuilder);
+    let shapes: [RefusedFunctionCase; 7] = [
         ("The function cannot have environment variables.", |c| {
             c.environment(Environment::builder().variables("A", "b").build())
         }),
@@ -97,64 +101,67 @@ async fn what_a_replica_lacks_is_refused() {
         ("Max allowed: 30", |c| c.timeout(31)),
     ];
     for (why, shape) in shapes {
-        let (_dir, world, client) = open();
-        let arn = version(&world, &BOTH, shape).await;
-        sleep(5).await;
-        let message = refused(&client, &arn).await;
+        let (_dir, world, client) = open_sandbox();
+        let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, shape).await;
+        sleep_seconds(5).await;
+        let message = refused_association_message(&client, &arn).await;
         assert!(message.contains(why) && message.ends_with(&format!("Function: {arn}")), "{message}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn replication_takes_a_permission_with_its_asterisk_on_the_version() {
-    let (_dir, world, client) = open();
-    let arn = version(&world, &BOTH, |creation| creation).await;
-    sleep(5).await;
+    let (_dir, world, client) = open_sandbox();
+    let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
+    sleep_seconds(5).await;
     let allow = |actions: serde_json::Value, resource: &str| {
         let rest =
             json!({"Effect": "Allow", "Action": ["cloudfront:*", "iam:*", "lambda:Get*"], "Resource": "*"});
         let statements = json!([rest, {"Effect": "Allow", "Action": actions, "Resource": resource}]);
-        world.write(|state| state.iam.user.policy = json!({"Statement": statements}));
+        world.write_state(|state| state.iam.user.policy = json!({"Statement": statements}));
     };
     let expected = format!(
         "Lambda@Edge cannot enable replication for the specified Lambda function. Update the IAM policy to add permission: lambda:EnableReplication* for resource: {arn}"
     );
     allow(json!("lambda:EnableReplication"), "*");
-    assert_eq!(refused(&client, &arn).await, expected);
+    assert_eq!(refused_association_message(&client, &arn).await, expected);
     allow(json!("lambda:EnableReplication*"), arn.strip_suffix(":1").unwrap());
-    assert_eq!(refused(&client, &arn).await, expected);
+    assert_eq!(refused_association_message(&client, &arn).await, expected);
     allow(json!("lambda:EnableReplication*"), &arn);
-    let config = config("r", origin(""), behavior(Some(&arn)));
+    let config = build_distribution_config("r", build_origin(""), build_behavior(Some(&arn)));
     client.create_distribution().distribution_config(config).send().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_first_association_makes_the_service_linked_roles_or_is_denied() {
-    let (_dir, world, client) = open();
-    let arn = version(&world, &BOTH, |creation| creation).await;
-    sleep(5).await;
+    let (_dir, world, client) = open_sandbox();
+    let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
+    sleep_seconds(5).await;
     let deny = json!([{"Effect": "Allow", "Action": "*", "Resource": "*"},
         {"Effect": "Deny", "Action": "iam:CreateServiceLinkedRole", "Resource": "*"}]);
-    world.write(|state| state.iam.user.policy = json!({"Statement": deny}));
+    world.write_state(|state| state.iam.user.policy = json!({"Statement": deny}));
     let create = || {
-        client.create_distribution().distribution_config(config("r", origin(""), behavior(Some(&arn)))).send()
+        client
+            .create_distribution()
+            .distribution_config(build_distribution_config("r", build_origin(""), build_behavior(Some(&arn))))
+            .send()
     };
     let denied = create().await.unwrap_err();
-    assert_eq!(code(&denied), "AccessDenied");
-    assert!(said(&denied).1.contains("iam:CreateServiceLinkedRole"), "{denied:?}");
-    world.write(|state| {
+    assert_eq!(error_code(&denied), "AccessDenied");
+    assert!(error_code_and_message(&denied).1.contains("iam:CreateServiceLinkedRole"), "{denied:?}");
+    world.write_state(|state| {
         state.iam.user.policy = json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
     });
     create().await.unwrap();
-    assert!(world.read(|state| state.iam.roles.contains_key("AWSServiceRoleForLambdaReplicator")));
+    assert!(world.read_state(|state| state.iam.roles.contains_key("AWSServiceRoleForLambdaReplicator")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replicated_function_cannot_be_deleted() {
-    let (_dir, world, client) = open();
-    let arn = version(&world, &BOTH, |creation| creation).await;
-    sleep(5).await;
-    let config = config("r", origin(""), behavior(Some(&arn)));
+    let (_dir, world, client) = open_sandbox();
+    let arn = publish_function_version(&world, &LAMBDA_AND_EDGE_SERVICES, |creation| creation).await;
+    sleep_seconds(5).await;
+    let config = build_distribution_config("r", build_origin(""), build_behavior(Some(&arn)));
     client.create_distribution().distribution_config(config).send().await.unwrap();
     let lambda = aws_sdk_lambda::Client::new(&world.sdk_config());
     let refused = lambda.delete_function().function_name("f").send().await.unwrap_err();
