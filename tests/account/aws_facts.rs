@@ -1,4 +1,4 @@
-//! aws-facts.md, section 4, row by row: the errors that pass are sent again until they do, with the time shown and an end; their permanent twins are told apart.
+//! aws-facts section 4, row by row: the errors that pass are sent again until they do, with the time shown and an end; their permanent twins are told apart.
 //!
 //! Which test shows what of both of its lists stands in `inventory`.
 

@@ -1,4 +1,4 @@
-//! The rows of aws-facts.md, section 4: what AWS answers while it doesn't agree with itself yet, by exact code and message, and how long that is waited for.
+//! The rows of aws-facts section 4: what AWS answers while it doesn't agree with itself yet, by exact code and message, and how long that is waited for.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! Which test shows which fact of AWS: aws-facts.md, section 4, row by row and bullet by bullet, and section 8's list of what must be emulated.
+//! Which test shows which fact of AWS: aws-facts section 4, row by row and bullet by bullet, and the list of aws-facts section 8 of what must be emulated.
 
 /// What, the test's file, the test.
 type FactCoverage = (&'static str, &'static str, &'static str);
 
-/// Section 4: the simulation, then the table of errors that pass, then what is said below it.
+/// aws-facts section 4: the simulation, then the table of errors that pass, then what is said below it.
 const SECTION_4_FACTS: &[FactCoverage] = &[
     (
         "one result an action, its resources beneath",
@@ -140,7 +140,7 @@ const SECTION_4_FACTS: &[FactCoverage] = &[
     ),
 ];
 
-/// Section 8, "must emulate".
+/// aws-facts section 8, "must emulate".
 const EMULATED_FACTS: &[FactCoverage] = &[
     (
         "412 on a stale ETag, and another ETag after every update",

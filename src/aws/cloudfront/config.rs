@@ -1,6 +1,6 @@
 //! What a distribution of ours is (contract section 5), as the SDK's types, and how an existing one becomes it.
 //!
-//! Only what section 5 names is set; everything else that stands in a configuration stays.
+//! Only what contract section 5 names is set; everything else that stands in a configuration stays.
 
 #![expect(
     deprecated,
@@ -51,7 +51,7 @@ pub struct DistributionSettings<'a> {
 /// What an update shall make of a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DistributionUpdate<'a> {
-    /// All of section 5.
+    /// All of contract section 5.
     Whole(DistributionSettings<'a>),
     /// This version on the viewer request of every behavior of the bucket, and nothing else.
     Version(&'a str),
@@ -114,7 +114,7 @@ pub fn apply_update_to_config(
     done.map_err(|error| failure_from_build_error("distribution", &error))
 }
 
-/// Sets the fields of a behavior that section 5 names; the default behavior and the others are two types of one shape.
+/// Sets the fields of a behavior that contract section 5 names; the default behavior and the others are two types of one shape.
 macro_rules! set_behavior_fields {
     ($behavior:expr, $shape:expr) => {{
         $behavior.viewer_protocol_policy = ViewerProtocolPolicy::HttpsOnly;

@@ -241,7 +241,7 @@ macro_rules! push_behavior_differences {
     }};
 }
 
-/// What section 5 wants and a distribution of the bucket hasn't; the version, cache policy and origin access are
+/// What contract section 5 wants and a distribution of the bucket hasn't; the version, cache policy and origin access are
 /// compared where they are known.
 fn find_config_differences(config: &DistributionConfig, names: &ResourceNames) -> Vec<String> {
     let mut all = Vec::new();

@@ -131,7 +131,7 @@ pub struct CloudFrontDistribution {
     pub behaviors: Vec<DistributionBehavior>,
     pub continuous_deployment: bool,
     pub web_acl: Option<String>,
-    /// What section 5 wants and it hasn't: `viewer protocol policy is redirect-to-https`, one fragment each; empty is right.
+    /// What contract section 5 wants and it hasn't: `viewer protocol policy is redirect-to-https`, one fragment each; empty is right.
     pub differs: Vec<String>,
 }
 

@@ -84,7 +84,7 @@ impl Asked {
         })
     }
 
-    /// Section 3, sentence by sentence.
+    /// Contract section 3, sentence by sentence.
     fn right(&self, uri: &str, querystring: &str) -> Result<String, Refusal> {
         if !["GET", "HEAD"].contains(&self.method) {
             return Err(Refusal::BadMethod);

@@ -203,7 +203,7 @@ fn plan_update(
     }
 }
 
-/// What section 5 and the answers want and the distribution hasn't, but for the version: one fragment each.
+/// What contract section 5 and the answers want and the distribution hasn't, but for the version: one fragment each.
 fn list_differences(
     seen: &DistributionEvidence,
     distribution: &CloudFrontDistribution,
