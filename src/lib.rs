@@ -4,10 +4,12 @@
 //! adapters: AWS, the machine with packagecloud.rb on it, and the Lambda@Edge bundle. `engine` knows two verbs,
 //! `look` and `apply`, over them. `wizard` is a pure value that folds messages into screens and asks for effects.
 //! `tui` and `cli` are the faces: they own their loop, perform effects and show events. `sandbox` stands beside:
-//! an AWS, a CloudFront and a packagecloud in this process, behind the SDK's HTTP connector.
+//! an AWS, a CloudFront and a packagecloud in this process, behind the SDK's HTTP connector. `app` puts them together:
+//! it runs one command line, on this host or in a sandbox; `main.rs` only starts it and ends the process.
 //!
 //! Which layer may use which is held by `tests/layers.rs`.
 
+pub mod app;
 pub mod args;
 pub mod aws;
 pub mod cli;

@@ -13,6 +13,7 @@ const LAYER_DEPENDENCIES: &[(&str, &[&str])] = &[
     ("tui", &["model", "wizard", "engine"]),
     ("cli", &["model", "engine", "args"]),
     ("sandbox", &["model", "edge"]),
+    ("app", &["model", "aws", "host", "engine", "wizard", "tui", "cli", "sandbox", "args"]),
 ];
 
 fn collect_sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {

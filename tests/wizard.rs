@@ -3,9 +3,6 @@
 //! The clock is paused, so that AWS's states cost nothing. What differs from run to run (ids, paths, times) is
 //! redacted at its width before a snapshot is compared.
 
-#[expect(dead_code, reason = "the binary's own ground; a test neither imports nor serves")]
-#[path = "../src/lay.rs"]
-mod lay;
 #[expect(dead_code, reason = "the scripted screens use all of it")]
 #[path = "screens/player.rs"]
 mod player;
@@ -17,6 +14,7 @@ use std::{path::Path, time::Duration};
 use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::{
+    app::compose::compose,
     args::CliArguments,
     wizard::{Init, WizardOutcome},
 };
@@ -39,13 +37,13 @@ where
     let line =
         ["packagecloud-cloudfront", &sandbox].into_iter().chain(options.iter().copied()).chain(["wizard"]);
     let CliArguments { global, command } = CliArguments::parse_from(line);
-    let laid = lay::compose(&global, &command.unwrap()).await.unwrap();
-    let performer = laid.effect_performer();
+    let app = compose(&global, &command.unwrap()).await.unwrap();
+    let performer = app.effect_performer();
     let beginning = Init {
-        config_path: laid.session.host.config.display().to_string(),
-        answers: laid.answers,
+        config_path: app.session.host.config.display().to_string(),
+        answers: app.answers,
         goal: None,
-        sandbox: laid.sandbox,
+        sandbox: app.sandbox,
     };
     play_with_effects(beginning, size, performer, part).await
 }

@@ -1,0 +1,101 @@
+//! Merges the answers of a command line with those that the last run kept.
+
+use crate::{
+    args::{CliCommand, ConsentFlags, GlobalOptions, ReindexFlags, YesOrNo},
+    host::run::state::SavedRun,
+    model::run::{
+        answers::{Answers, GivenConsents, ReindexAnswers},
+        goal::Goal,
+    },
+};
+
+/// What was said on this command line, over what the last run kept.
+pub(super) fn merge_answers(global: &GlobalOptions, command: &CliCommand, left: SavedRun) -> Answers {
+    let unfinished = left.stage.is_some();
+    let kept = left.answers;
+    let mut answers = Answers {
+        // The last run's comes after `AWS_*` (contract section 4): it is not chosen here.
+        profile: global.profile.clone(),
+        identity: kept.identity,
+        account: kept.account,
+        bucket: global.bucket.clone().or(kept.bucket),
+        region: global.region.clone().or(kept.region),
+        suffix: global.name_suffix.clone().unwrap_or(kept.suffix),
+        origin_access: global.origin_access.unwrap_or(kept.origin_access),
+        packages_domain: global.packages_domain.clone().or(kept.packages_domain),
+        certificate: global
+            .certificate
+            .clone()
+            .or(kept.certificate.filter(|_| global.packages_domain.is_none())),
+        permissions_boundary: global.permissions_boundary.clone().or(kept.permissions_boundary),
+        probe_url: global.probe_url.clone().or(kept.probe_url),
+        construction: global.construction.or(kept.construction.filter(|_| unfinished)),
+        // A run that was broken off goes on as it was begun.
+        reindex: if unfinished { kept.reindex } else { ReindexAnswers::default() },
+        consents: consents_from_flags(&global.consents),
+        ..Answers::default()
+    };
+    match command {
+        CliCommand::Enable { upgrade, prepare, reindex } => {
+            answers.goal = Some(if *upgrade { Goal::Upgrade } else { Goal::Install });
+            answers.prepare = *prepare;
+            merge_reindex_flags(&mut answers, reindex);
+        }
+        CliCommand::Plan { goal, reindex } => {
+            answers.goal = Some((*goal).into());
+            merge_reindex_flags(&mut answers, reindex);
+        }
+        CliCommand::Wizard { goal, reindex } => {
+            answers.goal = goal.map(Into::into).or(kept.goal);
+            merge_reindex_flags(&mut answers, reindex);
+        }
+        CliCommand::ReindexEverything { reindex } => {
+            answers.goal = Some(Goal::Upgrade);
+            merge_reindex_flags(&mut answers, reindex);
+        }
+        CliCommand::Check { engine, .. } => {
+            answers.goal = kept.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade));
+            if let Some(engine) = engine.engine {
+                // Only an upgrade reindexes.
+                answers.goal = Some(Goal::Upgrade);
+                answers.reindex.engine = engine;
+            }
+        }
+        CliCommand::Disable => answers.goal = Some(Goal::Disable),
+        CliCommand::ReconfigureCloudfrontDistribution { arn, .. } => {
+            answers.goal = Some(Goal::Install);
+            answers.version_arn = Some(arn.clone());
+        }
+        _ => answers.goal = kept.goal.filter(|goal| matches!(goal, Goal::Install | Goal::Upgrade)),
+    }
+    answers
+}
+
+fn merge_reindex_flags(answers: &mut Answers, flags: &ReindexFlags) {
+    let chosen = &mut answers.reindex;
+    chosen.skip |= flags.skip_reindex;
+    chosen.rescan = flags.rescan;
+    chosen.no_acl |= flags.no_acl;
+    chosen.all_keys |= flags.all_keys;
+    if !flags.package_glob.is_empty() {
+        chosen.package_globs.clone_from(&flags.package_glob);
+    }
+    if !flags.metadata_glob.is_empty() {
+        chosen.metadata_globs.clone_from(&flags.metadata_glob);
+    }
+    chosen.vendor |= flags.vendor_reindex == YesOrNo::Yes;
+    chosen.engine = flags.engine.engine.unwrap_or(chosen.engine);
+}
+
+fn consents_from_flags(flags: &ConsentFlags) -> GivenConsents {
+    GivenConsents {
+        adopt: flags.adopt,
+        adopt_bucket_key: flags.adopt_bucket_key,
+        new_secret: flags.new_secret,
+        unproven: flags.unproven,
+        managed: flags.managed,
+        override_expression: flags.override_expression,
+        other_bucket: flags.other_bucket,
+        confirm_bucket: flags.confirm_bucket.clone(),
+    }
+}

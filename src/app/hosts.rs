@@ -1,0 +1,127 @@
+//! Opens packagecloud's hosts: this machine, those that `--host` names, or the sandbox's.
+
+use std::{path::PathBuf, sync::Arc};
+
+use crate::{
+    args::{CliCommand, GlobalOptions},
+    errln,
+    host::{self, Ctl, Host, HostClock, HostStateDir, Keyring, Redactor, Ssh, Transport},
+    model::run::failure::Failure,
+    sandbox::{self, Sandbox},
+};
+
+/// Where packagecloud.rb is, without `--config`.
+const DEFAULT_CONFIG_PATH: &str = "/etc/packagecloud/packagecloud.rb";
+
+/// packagecloud's host, and its other web nodes.
+pub(super) struct PackagecloudHosts {
+    pub first: Host,
+    pub others: Vec<Host>,
+}
+
+pub(super) async fn connect_hosts(
+    global: &GlobalOptions,
+    command: &CliCommand,
+    world: Option<&Sandbox>,
+) -> Result<PackagecloudHosts, Failure> {
+    let here = open_local_host(global, command, world)?;
+    if global.host.is_empty() {
+        return Ok(PackagecloudHosts { first: here, others: Vec::new() });
+    }
+    if world.is_some() {
+        return Err(Failure::usage_failure(
+            "--host",
+            "a sandbox has a host of its own, and never touches another",
+            "leave one of --host and --sandbox away",
+        ));
+    }
+    if let Some(twice) = global.host.iter().enumerate().find(|(at, name)| global.host[..*at].contains(name)) {
+        return Err(Failure::usage_failure(
+            "--host",
+            format!("{} is named twice", twice.1),
+            "name each host once",
+        ));
+    }
+    if matches!(command, CliCommand::RollBack { .. }) && global.host.len() > 1 {
+        return Err(Failure::usage_failure(
+            "--host",
+            "backups are one host's: roll-back restores on one at a time",
+            "name one, restore there, then the next",
+        ));
+    }
+    let mut hosts = Vec::new();
+    for name in &global.host {
+        let line = Ssh::new(name, &global.ssh)?;
+        // One after the other, since each may ask something.
+        if let Err(failure) = line.connect().await
+            && !can_end_in_disable(command)
+        {
+            return Err(failure);
+        }
+        let host = Host::new_remote(line, &here.config, here.ctl.clone(), here.state.clone());
+        hosts.push(Host { redactor: here.redactor.clone(), keyring: here.keyring.clone(), ..host });
+    }
+    let first = hosts.remove(0);
+    Ok(PackagecloudHosts { first, others: hosts })
+}
+
+/// Whether this may end in switching off, which goes on past a host that can't be reached.
+fn can_end_in_disable(command: &CliCommand) -> bool {
+    matches!(command, CliCommand::Disable | CliCommand::Wizard { .. })
+}
+
+/// This machine, or the sandbox's.
+fn open_local_host(
+    global: &GlobalOptions,
+    command: &CliCommand,
+    world: Option<&Sandbox>,
+) -> Result<Host, Failure> {
+    let default_state =
+        world.map_or_else(host::run::state::default_state_dir, |world| world.dir().join("state"));
+    let state_dir = global.state_dir.clone().unwrap_or(default_state);
+    let state = match HostStateDir::open(&state_dir, global.log_file.as_deref()) {
+        Ok(state) => state,
+        // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
+        Err(failure) if can_end_in_disable(command) => {
+            errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
+            HostStateDir::open_temporary(&state_dir)
+        }
+        Err(failure) => return Err(failure),
+    };
+    let default_config =
+        world.map_or_else(|| PathBuf::from(DEFAULT_CONFIG_PATH), |world| world.dir().join("packagecloud.rb"));
+    let ctl = match (&global.ctl, world) {
+        (Some(command), _) => command.parse()?,
+        (None, Some(world)) => simulated_ctl(world),
+        (None, None) => "packagecloud-ctl".parse()?,
+    };
+    let clock = world.map_or_else(HostClock::default, |world| {
+        let world = world.clone();
+        HostClock::new(move || world.now())
+    });
+    Ok(Host {
+        transport: Transport::Local,
+        config: global.config.clone().unwrap_or(default_config),
+        ctl,
+        state,
+        keyring: if world.is_some() { Keyring::in_memory() } else { Keyring::System },
+        redactor: Redactor::default(),
+        clock,
+        looks_for_clients: world.is_none(),
+    })
+}
+
+/// The sandbox's packagecloud-ctl, in this process.
+fn simulated_ctl(world: &Sandbox) -> Ctl {
+    let world = world.clone();
+    Ctl::Simulated(Arc::new(move |command, lines| {
+        let world = world.clone();
+        Box::pin(async move {
+            let words = shell_words::split(&command).unwrap_or_default();
+            Ok(sandbox::packagecloud::run_ctl_command(&world, &words, &mut |line| {
+                let _ = lines.send(line.to_owned());
+            })
+            .await)
+        })
+    }))
+}

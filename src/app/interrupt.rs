@@ -1,0 +1,41 @@
+//! What ends a command early: Ctrl-C, a dropped line, a request to end, another run that takes over.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::errln;
+
+/// The first Ctrl-C, dropped line or request to end, or another run that takes over, stops after the request in flight;
+/// this ends on the second.
+pub(super) async fn wait_for_second_interrupt(
+    stop: CancellationToken,
+    taken_over: impl Future<Output = String>,
+) {
+    let signals =
+        [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal).into_iter();
+    let mut signals: Vec<_> = signals.flatten().collect();
+    tokio::select! {
+        heard = wait_for_any_signal(&mut signals) => {
+            if !heard {
+                std::future::pending::<()>().await;
+            }
+            errln!("packagecloud-cloudfront: stopping after the request in flight (Ctrl-C again leaves at once)");
+        }
+        by = taken_over => {
+            errln!("packagecloud-cloudfront: {by} takes over: stopping after the request in flight (Ctrl-C leaves at once)");
+        }
+    }
+    stop.cancel();
+    if !wait_for_any_signal(&mut signals).await {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Waits for any of the signals; false where none can be heard.
+async fn wait_for_any_signal(signals: &mut [Signal]) -> bool {
+    if signals.is_empty() {
+        return false;
+    }
+    futures::future::select_all(signals.iter_mut().map(|signal| Box::pin(signal.recv()))).await;
+    true
+}

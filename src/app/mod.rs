@@ -1,0 +1,124 @@
+//! The composition root: runs one command line from its arguments to its exit code.
+//!
+//! The one place, beside the tests, that plugs a sandbox in.
+
+mod answers;
+pub mod compose;
+mod hosts;
+mod interrupt;
+mod sandbox_command;
+
+use std::{io::IsTerminal, pin::Pin};
+
+use clap::CommandFactory;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::{CliArguments, CliCommand, GlobalOptions, ReindexFlags},
+    cli::{self, Invocation},
+    errln,
+    host::environment::owner::RestoreOwnership,
+    model::run::failure::Failure,
+    outln, tui,
+    wizard::Init,
+};
+
+/// Runs a command line, and returns its exit code.
+///
+/// Boxed, so that the engine's futures are compiled with this library and not again with the program.
+#[must_use]
+pub fn run_command_line(arguments: CliArguments) -> Pin<Box<dyn Future<Output = u8>>> {
+    Box::pin(run_arguments(arguments))
+}
+
+async fn run_arguments(arguments: CliArguments) -> u8 {
+    let CliArguments { global, command } = arguments;
+    let _theirs = restore_ownership(&global);
+    let command = command.unwrap_or(CliCommand::Wizard { goal: None, reindex: ReindexFlags::default() });
+    match &command {
+        CliCommand::Completions { shell } => {
+            clap_complete::generate(
+                *shell,
+                &mut CliArguments::command(),
+                "packagecloud-cloudfront",
+                &mut std::io::stdout(),
+            );
+            return cli::EXIT_DONE;
+        }
+        CliCommand::Man => {
+            let page = clap_mangen::Man::new(CliArguments::command()).render(&mut std::io::stdout());
+            return if page.is_ok() { cli::EXIT_DONE } else { cli::EXIT_FAILED };
+        }
+        CliCommand::Sandbox(sandbox) => {
+            return exit_code_of(sandbox_command::run_sandbox_command(&global, sandbox).await);
+        }
+        CliCommand::Wizard { .. } if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() => {
+            return exit_code_of(Err(Failure::usage_failure(
+                "the wizard",
+                "it needs a terminal, and there is none here",
+                "use the commands instead: check, plan, enable, disable, verify, roll-back (see --help)",
+            )));
+        }
+        _ => {}
+    }
+    let app = match compose::compose(&global, &command).await {
+        Ok(app) => app,
+        Err(failure) => return exit_code_of(Err(failure)),
+    };
+    if let CliCommand::Wizard { goal, .. } = &command {
+        let performer = app.effect_performer();
+        let beginning = Init {
+            config_path: app.session.host.config_location(),
+            answers: app.answers,
+            goal: goal.map(Into::into),
+            sandbox: app.sandbox,
+        };
+        let taken_over = app.session.wait_until_stop_requested();
+        return match tui::run_wizard(beginning, performer, taken_over).await {
+            Ok(outcome) => {
+                outcome.last_words.iter().for_each(|words| outln!("{words}"));
+                outcome.code
+            }
+            Err(failure) => exit_code_of(Err(failure)),
+        };
+    }
+    let stop = CancellationToken::new();
+    let taken_over = app.session.wait_until_stop_requested();
+    let mut invocation = Invocation {
+        session: app.session,
+        answers: app.answers,
+        command_line: std::env::args().collect(),
+        sandbox: app.sandbox,
+        stop: stop.clone(),
+        global,
+    };
+    // Boxed: the whole of the engine lies in this future.
+    let work = Box::pin(cli::run_command(&mut invocation, &command));
+    tokio::select! {
+        code = work => code,
+        () = interrupt::wait_for_second_interrupt(stop, taken_over) => {
+            errln!("packagecloud-cloudfront: left at once; the step that ran may be half done: start it again, it looks at what is there");
+            cli::EXIT_INTERRUPTED
+        }
+    }
+}
+
+/// Where a user's own files may lie that root writes: they are that user's again when this is dropped.
+fn restore_ownership(global: &GlobalOptions) -> RestoreOwnership {
+    let aws = std::env::home_dir().map(|home| home.join(".aws"));
+    let named = [global.state_dir.clone(), global.log_file.clone(), global.sandbox.clone().flatten(), aws];
+    RestoreOwnership::for_sudo_user(
+        named.into_iter().flatten().filter_map(|path| std::path::absolute(path).ok()),
+    )
+}
+
+/// Says a failure, and gives the exit code.
+fn exit_code_of(result: Result<(), Failure>) -> u8 {
+    match result {
+        Ok(()) => cli::EXIT_DONE,
+        Err(failure) => {
+            errln!("packagecloud-cloudfront: {}", cli::plain::render_failure(&failure));
+            cli::failure_exit_code(&failure)
+        }
+    }
+}
