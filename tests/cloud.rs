@@ -5,12 +5,13 @@
 use packagecloud_cloudfront::aws::{
     AwsClients, DistributionSettings, DistributionUpdate, FunctionSettings, OriginAccessId,
 };
-use packagecloud_cloudfront::model::aws::evidence::{
-    CloudFrontDistribution, CloudFrontOriginAccessIdentity, FunctionVersion, IamRole, KmsKey, Ownership,
-};
 use packagecloud_cloudfront::model::aws::names::{NameSuffix, ResourceNames};
+use packagecloud_cloudfront::model::aws::{
+    account::{FunctionVersion, IamRole, KmsKey, Ownership},
+    cloudfront::{CloudFrontDistribution, CloudFrontOriginAccessIdentity},
+};
+use packagecloud_cloudfront::model::failure::{Failure, FailureKind};
 use packagecloud_cloudfront::model::iam::policy::{self, BucketReader};
-use packagecloud_cloudfront::model::run::failure::{Failure, FailureKind};
 use packagecloud_cloudfront::sandbox::control_plane::ACCOUNT_ID;
 use packagecloud_cloudfront::sandbox::{Sandbox, SandboxOptions};
 

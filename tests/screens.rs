@@ -14,8 +14,9 @@ mod pty;
 mod scripted;
 
 use crossterm::event::KeyCode;
-use packagecloud_cloudfront::model::run::{
-    event::CredentialNeed, failure::FailureKind, goal::Step, plan::Consent,
+use packagecloud_cloudfront::model::{
+    failure::FailureKind,
+    run::{event::CredentialNeed, goal::Step, plan::Consent},
 };
 use player::ScreenPlayer;
 use scripted::{SharedScript, play_script};

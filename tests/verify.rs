@@ -13,11 +13,11 @@ use packagecloud_cloudfront::{
     engine::{self, IdentityLookup, RunContext, SandboxFacts, Session, SessionSettings},
     host::{Host, HostClock, HostStateDir},
     model::{
+        failure::Failure,
         run::{
             answers::Answers,
             check::{Check, CheckVerdict},
             event::StageEnd,
-            failure::Failure,
             goal::{Goal, Stage},
         },
         secret::Secret,

@@ -14,10 +14,7 @@ use crate::{
     cli,
     engine::{IdentityLookup, SandboxFacts, Session, SessionSettings},
     host::{self, environment::netrc},
-    model::{
-        run::{answers::Answers, failure::Failure},
-        secret::Secret,
-    },
+    model::{failure::Failure, run::answers::Answers, secret::Secret},
     sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, forward::ForwardingClient},
     tui::{JobContext, perform::effect_performer},
     wizard::Effect,

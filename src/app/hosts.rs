@@ -6,7 +6,7 @@ use crate::{
     args::{CliCommand, GlobalOptions},
     errln,
     host::{self, Ctl, Host, HostClock, HostStateDir, Keyring, Redactor, Ssh, Transport},
-    model::run::failure::Failure,
+    model::failure::Failure,
     sandbox::{self, Sandbox},
 };
 

@@ -18,7 +18,7 @@ use crate::{
     cli::{self, Invocation},
     errln,
     host::environment::owner::RestoreOwnership,
-    model::run::failure::Failure,
+    model::failure::Failure,
     outln, tui,
     wizard::Init,
 };

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     args::{GlobalOptions, OutputFormat, SandboxCommand},
     cli,
-    model::run::failure::Failure,
+    model::failure::Failure,
     outln, sandbox,
 };
 

@@ -8,10 +8,10 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use super::{AwsClients, ProgressReporter, error, retry};
 use crate::model::{
     aws::{
-        evidence::{AcmCertificate, DnsRecord, certificate_name_covers},
+        account::{AcmCertificate, DnsRecord, certificate_name_covers},
         names::EDGE_REGION,
     },
-    run::failure::Failure,
+    failure::Failure,
 };
 
 /// What CloudFront serves with.

@@ -10,7 +10,7 @@ use aws_sdk_sts::{
 };
 use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, client::result::DispatchFailure};
 
-use crate::model::run::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind};
 
 const ABSENT_CODES: &[&str] = &[
     "NoSuchEntity",

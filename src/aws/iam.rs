@@ -11,11 +11,11 @@ use serde_json::Value;
 use super::{AwsClients, ProgressReporter, check_ownership, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
-        evidence::{IamRole, Ownership},
+        account::{IamRole, Ownership},
         names::ResourceNames,
     },
+    failure::{Failure, FailureKind},
     iam::policy,
-    run::failure::{Failure, FailureKind},
 };
 
 /// A fresh role isn't everywhere at once.

@@ -27,10 +27,10 @@ pub use lambda::FunctionSettings;
 
 use crate::model::{
     aws::{
-        evidence::Ownership,
+        account::Ownership,
         names::{EDGE_REGION, MARKER_TAG, ResourceNames},
     },
-    run::failure::Failure,
+    failure::Failure,
 };
 
 /// Where waiting is reported: `waiting for the role to be assumable, 12 s`.

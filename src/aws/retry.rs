@@ -10,7 +10,7 @@ use std::{
 use tokio::time::{Instant, sleep};
 
 use super::ProgressReporter;
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 /// What is waited for, how long at most, and how often it is asked.
 #[derive(Debug, Clone, Copy)]

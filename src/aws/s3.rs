@@ -15,10 +15,10 @@ use bytes::Bytes;
 use super::{AwsClients, error};
 use crate::model::{
     aws::{
-        evidence::{ListedObject, ObjectHead, ObservedBucket},
+        bucket::{ListedObject, ObjectHead, ObservedBucket},
         names::EDGE_REGION,
     },
-    run::failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind},
 };
 
 fn bucket_label(bucket: &str) -> String {

@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{DateTime, config_bag::ConfigBag, date_time::Format};
 
 use super::{AwsClients, error};
-use crate::model::{aws::evidence::CallerIdentity, run::failure::Failure};
+use crate::model::{aws::account::CallerIdentity, failure::Failure};
 
 impl AwsClients {
     /// Who the credentials are.

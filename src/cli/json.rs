@@ -5,11 +5,11 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::model::{
+    failure::Failure,
     packagecloud::settings::SettingValues,
     run::{
         check::{Check, CheckVerdict},
         event::Event,
-        failure::Failure,
         goal::{Stage, Step},
         plan::{Plan, PlannedChange},
         welcome::FoundBackup,

@@ -14,13 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{CliCommand, GlobalOptions, OutputFormat};
 use crate::engine::{self, OperatorPresence, RunContext, Session};
-use crate::model::run::{
-    answers::Answers,
-    check::Check,
-    event::{Event, StageEnd},
+use crate::model::{
     failure::{Failure, FailureKind},
-    goal::Stage,
-    plan::{Confirmation, Consent, Plan},
+    run::{
+        answers::Answers,
+        check::Check,
+        event::{Event, StageEnd},
+        goal::Stage,
+        plan::{Confirmation, Consent, Plan},
+    },
 };
 
 /// The exit codes of contract section 2.

@@ -1,11 +1,11 @@
 //! The same in sentences, for a person at a pipe or in a log: stdout holds results, stderr what goes on.
 
 use crate::model::{
+    failure::Failure,
     packagecloud::settings::SettingValues,
     run::{
         check::{Check, CheckVerdict},
         event::{Event, ProgressStats, StageEnd},
-        failure::Failure,
         plan::{Attachment, ChangeKind, Plan},
     },
 };

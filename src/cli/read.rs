@@ -6,8 +6,9 @@ use super::{EXIT_DONE, EXIT_FAILED, EXIT_PENDING, Invocation, json, plain};
 use crate::args::ConfigurationFormat;
 use crate::engine::{self, delivery::probe, stages::overview};
 use crate::model::{
+    failure::Failure,
     packagecloud::{settings::SettingValues, snippet},
-    run::{check::Check, failure::Failure, goal::Goal, plan::ChangeKind},
+    run::{check::Check, goal::Goal, plan::ChangeKind},
     url::token::{self, MacAlgorithm},
 };
 

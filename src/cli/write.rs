@@ -3,12 +3,14 @@
 use super::{EXIT_DONE, EXIT_PENDING, Invocation, json, plain, read};
 use crate::args::ConfigurationFormat;
 use crate::engine;
-use crate::model::run::{
-    answers::RollBackAnswers,
-    event::StageEnd,
+use crate::model::{
     failure::{Failure, FailureKind},
-    goal::{Goal, Stage},
-    plan::Plan,
+    run::{
+        answers::RollBackAnswers,
+        event::StageEnd,
+        goal::{Goal, Stage},
+        plan::Plan,
+    },
 };
 
 /// The whole set-up.

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use crate::model::{
-    run::failure::Failure,
+    failure::Failure,
     secret::Secret,
     url::token::{TokenConstruction, secret_fingerprint},
 };

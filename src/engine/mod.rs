@@ -23,12 +23,12 @@ use futures::FutureExt as _;
 use crate::host::{RestoreScope, run::state::SavedRun};
 use crate::model::{
     aws::evidence::Observed,
-    iam::policy::render_least_privilege_policy,
+    failure::{Failure, FailureKind},
+    iam::least_privilege::render_least_privilege_policy,
     run::{
         answers::Answers,
         check::Check,
         event::StageEnd,
-        failure::{Failure, FailureKind},
         goal::{Goal, Stage},
         plan::{Confirmation, Plan},
         welcome::FoundBackup,

@@ -8,11 +8,13 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::run::{
-    check::Check,
-    event::{CredentialNeed, Event, ProgressStats, StageEnd},
+use crate::model::{
     failure::{Failure, FailureKind},
-    goal::{Stage, Step},
+    run::{
+        check::Check,
+        event::{CredentialNeed, Event, ProgressStats, StageEnd},
+        goal::{Stage, Step},
+    },
 };
 
 /// Where a stage says what happens, and hears that it shall stop or pause.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::host::{RemoteState, run::journal};
-use crate::model::run::{
+use crate::model::{
     failure::Failure,
-    other_run::{OtherRun, WatchEvent},
+    run::other_run::{OtherRun, WatchEvent},
 };
 
 use super::session::Session;

@@ -12,11 +12,11 @@ use crate::aws::credentials::{
 };
 use crate::host::environment::{clock, version};
 use crate::model::{
-    aws::evidence::{CloudFrontDistribution, Ownership},
+    aws::{account::Ownership, cloudfront::CloudFrontDistribution},
+    failure::{Failure, FailureKind},
     run::{
         answers::Answers,
         check::Check,
-        failure::{Failure, FailureKind},
         goal::Goal,
         welcome::{
             FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity, IdentitySource, LastRunPosition,

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use crate::model::{
     aws::evidence::ObservedConfig,
+    failure::{Failure, FailureKind},
     packagecloud::{
         config_file::{ConfigFile, EditRefusal, ExpressionOverride, render_redacted_diff},
         settings::{RAILS_HASH, SettingKey, SettingValues},
     },
-    run::failure::{Failure, FailureKind},
 };
 
 use super::{

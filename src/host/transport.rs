@@ -14,7 +14,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::run::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind};
 
 use crate::host::transport::ssh::Ssh;
 

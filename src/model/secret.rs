@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
-use super::run::failure::Failure;
+use crate::model::failure::Failure;
 
 /// A text that can't reach an event, a log or `--output json` by accident: not `Serialize`, its `Debug` prints
 /// no secret, and it is wiped on drop.

@@ -5,7 +5,7 @@
 //! `hang` (no answer until the client gives up), `panic` (this program itself breaks where it asks; of the service `wizard`
 //! each effect is a request, asked from within its loop), or `error:CODE` with `error:CODE=MESSAGE`.
 
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 const FAULT_SERVICES: [&str; 12] = [
     "sts",

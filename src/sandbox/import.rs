@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 use super::{Sandbox, control_plane::s3};
 

@@ -8,7 +8,7 @@ use std::{fmt::Write as _, io, path::Path};
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use crate::model::{packagecloud::config_file::ConfigFile, run::failure::Failure};
+use crate::model::{failure::Failure, packagecloud::config_file::ConfigFile};
 
 use super::{
     Sandbox, SandboxOptions,

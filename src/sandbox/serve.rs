@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 use super::{Sandbox, control_plane::s3, router::PACKAGECLOUD_HOST, seed};
 

@@ -13,7 +13,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{run::failure::Failure, url::token::TokenConstruction};
+use crate::model::{failure::Failure, url::token::TokenConstruction};
 
 use super::{
     control_plane,

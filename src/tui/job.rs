@@ -10,10 +10,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    model::run::{
-        event::{Event, StageEnd},
+    model::{
         failure::Failure,
-        goal::Stage,
+        run::{
+            event::{Event, StageEnd},
+            goal::Stage,
+        },
     },
     wizard::{Effect, Input},
 };

@@ -29,7 +29,7 @@ pub use job::JobContext;
 use theme::Theme;
 
 use crate::{
-    model::run::failure::Failure,
+    model::failure::Failure,
     wizard::{Effect, Init, Input, TimedInput, Wizard, WizardOutcome},
 };
 

@@ -8,7 +8,10 @@ use tokio::task::JoinHandle;
 use super::JobContext;
 use crate::{
     engine::{self, OperatorPresence, RunContext, Session, welcome},
-    model::run::{event::Event, failure::Failure, goal::Stage},
+    model::{
+        failure::Failure,
+        run::{event::Event, goal::Stage},
+    },
     wizard::{ClipboardText, CredentialInput, Effect, Input},
 };
 

@@ -21,7 +21,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::model::run::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind};
 
 /// What to do after the wizard broke.
 const AFTER_PANIC_ADVICE: &str = "The wizard broke by a fault of its own. What is done stands: start it again, it looks at what is there and goes on. \

@@ -6,10 +6,10 @@ use super::{
     screen::{Overlay, Screen},
 };
 use crate::model::{
+    failure::Failure,
     run::{
         check::Check,
         event::CredentialNeed,
-        failure::Failure,
         goal::{Goal, Stage},
         plan::{Confirmation, Consent},
         welcome::{FoundIdentity, IdentitySource},

@@ -2,12 +2,14 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::model::run::{
-    check::Check,
-    event::{CredentialNeed, Event, ProgressStats, StageEnd},
+use crate::model::{
     failure::{Failure, FailureKind},
-    goal::{Stage, Step},
-    plan::Plan,
+    run::{
+        check::Check,
+        event::{CredentialNeed, Event, ProgressStats, StageEnd},
+        goal::{Stage, Step},
+        plan::Plan,
+    },
 };
 
 /// How many lines the log keeps; the file that the engine writes has them all.

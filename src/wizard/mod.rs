@@ -31,10 +31,10 @@ use watch::WatchState;
 
 use crate::model::{
     aws::evidence::Observed,
+    failure::Failure,
     run::{
         answers::Answers,
         event::StageEnd,
-        failure::Failure,
         goal::{Goal, Stage},
         welcome::{FoundIdentity, IdentitySource, WelcomeFindings},
     },

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::intent::UserIntent;
 use crate::model::{
+    failure::Failure,
     run::{
         answers::Answers,
         event::Event,
-        failure::Failure,
         goal::Stage,
         other_run::WatchEvent,
         plan::Plan,

@@ -6,12 +6,14 @@ use super::{
     log::StageProgress,
     screen::{Overlay, Screen},
 };
-use crate::model::run::{
-    answers::ManagedFileAction,
-    event::StageEnd,
+use crate::model::{
     failure::FailureKind,
-    goal::{Goal, Stage, Step},
-    plan::{Attachment, Confirmation, Consent},
+    run::{
+        answers::ManagedFileAction,
+        event::StageEnd,
+        goal::{Goal, Stage, Step},
+        plan::{Attachment, Confirmation, Consent},
+    },
 };
 
 /// What Enter does on a stage's screen.

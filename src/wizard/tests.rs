@@ -14,11 +14,11 @@ use super::{
 };
 use crate::model::{
     aws::evidence::Observed,
+    failure::{Failure, FailureKind},
     run::{
         answers::ManagedFileAction,
         check::Check,
         event::{CredentialNeed, Event, StageEnd},
-        failure::{Failure, FailureKind},
         goal::{Goal, Stage, Step},
         plan::{ChangeKind, Confirmation, Consent, Plan},
         welcome::{FoundBucket, FoundIdentity, IdentitySource, WelcomeFindings},

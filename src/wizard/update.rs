@@ -4,12 +4,14 @@ use super::{
     Effect, Input, JobKind, Loadable, TimedInput, Wizard,
     screen::{Overlay, Screen},
 };
-use crate::model::run::{
-    event::{Event, StageEnd},
+use crate::model::{
     failure::Failure,
-    goal::{Goal, Stage},
-    plan::Plan,
-    welcome::WelcomeFindings,
+    run::{
+        event::{Event, StageEnd},
+        goal::{Goal, Stage},
+        plan::Plan,
+        welcome::WelcomeFindings,
+    },
 };
 
 impl Wizard {

@@ -7,11 +7,13 @@ use super::{
     log::StageProgress,
     screen::{Overlay, Screen},
 };
-use crate::model::run::{
-    event::Event,
+use crate::model::{
     failure::Failure,
-    goal::Stage,
-    other_run::{OtherRun, WatchEvent},
+    run::{
+        event::Event,
+        goal::Stage,
+        other_run::{OtherRun, WatchEvent},
+    },
 };
 
 /// What is known of the run that is watched.

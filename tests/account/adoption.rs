@@ -6,9 +6,9 @@ use packagecloud_cloudfront::{
     engine::{self, RunContext},
     model::{
         aws::names::{MARKER_TAG, NameSuffix},
+        failure::FailureKind,
         run::{
             answers::{Answers, GivenConsents},
-            failure::FailureKind,
             goal::{Goal, Stage, Step},
             plan::{ChangeKind, Consent},
             welcome::SetUpBy,

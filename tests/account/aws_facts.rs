@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use packagecloud_cloudfront::{
-    model::run::{answers::Answers, event::Event, failure::Failure, goal::Stage},
+    model::{
+        failure::Failure,
+        run::{answers::Answers, event::Event, goal::Stage},
+    },
     sandbox::{Sandbox, seed},
 };
 

@@ -2,12 +2,9 @@
 
 use packagecloud_cloudfront::{
     engine::{self, OperatorPresence, RunContext, Session},
-    model::run::{
-        answers::Answers,
-        event::Event,
+    model::{
         failure::{Failure, FailureKind},
-        goal::Stage,
-        plan::Plan,
+        run::{answers::Answers, event::Event, goal::Stage, plan::Plan},
     },
     sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, seed},
 };

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use packagecloud_cloudfront::{
     engine::OperatorPresence,
-    model::run::{
-        answers::Answers,
-        event::{CredentialNeed, Event},
+    model::{
         failure::FailureKind,
-        goal::Step,
+        run::{
+            answers::Answers,
+            event::{CredentialNeed, Event},
+            goal::Step,
+        },
     },
     sandbox::{self, Sandbox, SandboxDelays, SandboxOptions},
 };

@@ -8,14 +8,14 @@ use packagecloud_cloudfront::{
     engine::{self, RunContext},
     model::{
         aws::names::ResourceNames,
+        failure::Failure,
         iam::{
             access::{RequiredPermission, list_required_permissions},
-            policy::render_least_privilege_policy,
+            least_privilege::render_least_privilege_policy,
         },
         run::{
             answers::Answers,
             event::Event,
-            failure::Failure,
             goal::{Goal, Stage, Step},
         },
     },

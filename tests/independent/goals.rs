@@ -1,6 +1,6 @@
 //! Every goal, by a user who has exactly the policy that `check --policy` prints, and nothing else.
 
-use packagecloud_cloudfront::model::{iam::policy::render_least_privilege_policy, run::goal::Goal};
+use packagecloud_cloudfront::model::{iam::least_privilege::render_least_privilege_policy, run::goal::Goal};
 
 use crate::{account::TestAccount, faults, server::MinistackServer};
 

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, stream};
 use packagecloud_cloudfront::model::{
     iam::{
         access::{RequiredPermission, require_origin_access_control},
-        policy::render_least_privilege_policy,
+        least_privilege::render_least_privilege_policy,
     },
     run::goal::{Goal, Stage},
 };

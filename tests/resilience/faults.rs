@@ -6,11 +6,13 @@ use std::path::Path;
 
 use packagecloud_cloudfront::{
     engine::{self, RunContext},
-    model::run::{
-        answers::Answers,
-        event::StageEnd,
+    model::{
         failure::{Failure, FailureKind},
-        goal::{Goal, Stage},
+        run::{
+            answers::Answers,
+            event::StageEnd,
+            goal::{Goal, Stage},
+        },
     },
     sandbox::{self, Sandbox, SandboxOptions},
 };

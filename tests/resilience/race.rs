@@ -6,11 +6,13 @@ use std::{future::poll_fn, path::Path, pin::Pin, task::Poll};
 
 use packagecloud_cloudfront::{
     engine::{self, RunContext},
-    model::run::{
-        answers::Answers,
-        event::StageEnd,
+    model::{
         failure::{Failure, FailureKind},
-        goal::{Goal, Stage},
+        run::{
+            answers::Answers,
+            event::StageEnd,
+            goal::{Goal, Stage},
+        },
     },
     sandbox::Sandbox,
 };

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use packagecloud_cloudfront::{
-    model::run::{
-        answers::Answers,
-        check::Check,
-        event::{CredentialNeed, Event, ProgressStats, StageEnd},
+    model::{
         failure::{Failure, FailureKind},
-        goal::{Goal, Stage, Step},
-        plan::{Confirmation, Consent},
+        run::{
+            answers::Answers,
+            check::Check,
+            event::{CredentialNeed, Event, ProgressStats, StageEnd},
+            goal::{Goal, Stage, Step},
+            plan::{Confirmation, Consent},
+        },
     },
     tui::{draw, theme::Theme},
     wizard::{

@@ -9,11 +9,11 @@ use std::{
 use packagecloud_cloudfront::{
     model::{
         aws::evidence::Observed,
+        failure::{Failure, FailureKind},
         run::{
             answers::Answers,
             check::Check,
             event::{CredentialNeed, Event, ProgressStats, StageEnd},
-            failure::{Failure, FailureKind},
             goal::{Goal, Stage, Step},
             other_run::WatchEvent,
             plan::{Attachment, ChangeKind, Confirmation, Consent, Plan, PlannedChange},

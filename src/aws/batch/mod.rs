@@ -20,7 +20,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::{AwsClients, error};
-use crate::model::{aws::names::ResourceNames, run::failure::Failure};
+use crate::model::{aws::names::ResourceNames, failure::Failure};
 
 pub use attributes::BatchCopyAttributes;
 

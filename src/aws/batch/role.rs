@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::aws::{AwsClients, ProgressReporter, iam::RoleSpec};
 use crate::model::{
-    aws::{evidence::IamRole, names::ResourceNames},
+    aws::{account::IamRole, names::ResourceNames},
+    failure::Failure,
     iam::policy,
-    run::failure::Failure,
 };
 
 impl AwsClients {

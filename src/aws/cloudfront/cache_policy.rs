@@ -14,11 +14,8 @@ use aws_sdk_cloudfront::{
 use super::failure_from_build_error;
 use crate::aws::{AwsClients, check_ownership, error};
 use crate::model::{
-    aws::{
-        evidence::{CachePolicy, Ownership},
-        names::ResourceNames,
-    },
-    run::failure::Failure,
+    aws::{account::Ownership, cloudfront::CachePolicy, names::ResourceNames},
+    failure::Failure,
 };
 
 const MAX_TTL_SECONDS: i64 = 31_536_000;

@@ -21,7 +21,7 @@ use super::{
     failure_from_build_error,
     origin::{find_bucket_target_ids, is_bucket_origin, regional_bucket_domain},
 };
-use crate::model::{aws::names::ResourceNames, run::failure::Failure};
+use crate::model::{aws::names::ResourceNames, failure::Failure};
 
 /// The errors that CloudFront can be told not to keep.
 pub const UNCACHED_ERROR_CODES: [i32; 11] = [400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];

@@ -12,11 +12,8 @@ use super::{
 };
 use crate::aws::{AwsClients, ProgressReporter, check_ownership, error, retry};
 use crate::model::{
-    aws::{
-        evidence::{CloudFrontDistribution, Ownership},
-        names::ResourceNames,
-    },
-    run::failure::{Failure, FailureKind},
+    aws::{account::Ownership, cloudfront::CloudFrontDistribution, names::ResourceNames},
+    failure::{Failure, FailureKind},
 };
 
 const CREATE_DISTRIBUTION_ACTION: &str = "cloudfront:CreateDistribution";

@@ -16,7 +16,7 @@ pub use origin::{find_bucket_distributions, is_bucket_domain};
 
 use aws_sdk_cloudfront::error::BuildError;
 
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 /// A part that AWS's own model wants is missing: a fault of ours.
 fn failure_from_build_error(what: &str, error: &BuildError) -> Failure {

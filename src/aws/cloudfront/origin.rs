@@ -4,7 +4,7 @@
 
 use aws_sdk_cloudfront::types::{DistributionConfig, Origin, OriginGroups, Origins};
 
-use crate::model::aws::evidence::CloudFrontDistribution;
+use crate::model::aws::cloudfront::CloudFrontDistribution;
 
 /// The domain that an origin of ours has.
 pub fn regional_bucket_domain(bucket: &str, region: &str) -> String {

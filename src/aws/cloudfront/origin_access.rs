@@ -11,10 +11,10 @@ use super::failure_from_build_error;
 use crate::aws::{AwsClients, error, retry};
 use crate::model::{
     aws::{
-        evidence::{CloudFrontOriginAccessIdentity, OriginAccessControl},
+        cloudfront::{CloudFrontOriginAccessIdentity, OriginAccessControl},
         names::ResourceNames,
     },
-    run::failure::Failure,
+    failure::Failure,
 };
 
 const IDENTITY_LISTED_WAIT: retry::WaitLimits =

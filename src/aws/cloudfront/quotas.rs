@@ -3,7 +3,7 @@
 use aws_sdk_cloudfront::types::CachePolicyType;
 
 use crate::aws::{AwsClients, error};
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 /// How many there are in the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,10 +20,11 @@ use super::{
 use crate::aws::{AwsClients, error, ownership_from_tags};
 use crate::model::{
     aws::{
-        evidence::{CloudFrontDistribution, DistributionBehavior, DistributionOrigin, Ownership},
+        account::Ownership,
+        cloudfront::{CloudFrontDistribution, DistributionBehavior, DistributionOrigin},
         names::ResourceNames,
     },
-    run::failure::Failure,
+    failure::Failure,
 };
 
 const READ_CONCURRENCY_MAX: usize = 6;

@@ -24,7 +24,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use quick_xml::{Reader, events::Event};
 
 use crate::aws::{AwsClients, error};
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 /// A configuration as it was read: typed, and byte for byte.
 pub struct FetchedDistributionConfig {

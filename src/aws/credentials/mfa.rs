@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use super::{profiles, source::AccessKeys};
 use crate::aws::error;
 use crate::model::{
-    run::failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind},
     secret::Secret,
 };
 

@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use super::{profiles, shared::SharedCredentials};
 use crate::model::{
     aws::names::EDGE_REGION,
-    run::failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind},
     secret::Secret,
 };
 

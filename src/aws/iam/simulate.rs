@@ -12,11 +12,9 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use crate::aws::{AwsClients, error};
 use crate::model::{
     aws::names::EDGE_REGION,
+    failure::{Failure, FailureKind},
     iam::access::RequiredPermission,
-    run::{
-        check::Check,
-        failure::{Failure, FailureKind},
-    },
+    run::check::Check,
 };
 
 /// How many simulations are asked at once: IAM throttles them early.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::{AwsClients, ProgressReporter, check_ownership, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
-        evidence::{KmsKey, Ownership},
+        account::{KmsKey, Ownership},
         names::{COST_TAG, ResourceNames},
     },
+    failure::{Failure, FailureKind},
     iam::policy::build_kms_key_policy,
-    run::failure::{Failure, FailureKind},
 };
 use aws_config::retry::RetryConfig;
 use aws_sdk_kms::{

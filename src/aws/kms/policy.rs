@@ -9,12 +9,9 @@ use serde_json::Value;
 use super::kms_key_label;
 use crate::aws::{AwsClients, ProgressReporter, error, lazy_client, retry};
 use crate::model::{
-    aws::{
-        evidence::{KmsKey, ObjectEncryptionKey},
-        names::ResourceNames,
-    },
+    aws::{account::KmsKey, bucket::ObjectEncryptionKey, names::ResourceNames},
+    failure::{Failure, FailureKind},
     iam::policy,
-    run::failure::{Failure, FailureKind},
 };
 
 /// `GetKeyPolicy` may give the old one for a while, even after it gave the new one.

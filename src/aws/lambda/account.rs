@@ -1,7 +1,7 @@
 //! What the account allows Lambda at large.
 
 use crate::aws::{AwsClients, error};
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 impl AwsClients {
     /// How many executions may run at once in us-east-1, all functions together; and how many of them no function has reserved.

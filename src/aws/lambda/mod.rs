@@ -21,11 +21,11 @@ use sha2::{Digest as _, Sha256};
 use super::{AwsClients, ProgressReporter, check_ownership, error, retry};
 use crate::model::{
     aws::{
-        evidence::{LambdaFunction, Ownership},
+        account::{LambdaFunction, Ownership},
         names::ResourceNames,
     },
+    failure::Failure,
     iam::policy,
-    run::failure::Failure,
 };
 
 /// A fresh role can't be assumed at once, in all of Lambda's zones.

@@ -6,10 +6,10 @@ use super::{ROLE_ASSUMABLE_WAIT, function_label, is_update_in_progress, read};
 use crate::aws::{AwsClients, ProgressReporter, error, retry};
 use crate::model::{
     aws::{
-        evidence::{FunctionVersion, LambdaFunction},
+        account::{FunctionVersion, LambdaFunction},
         names::ResourceNames,
     },
-    run::failure::Failure,
+    failure::Failure,
 };
 
 const VERSION_ACTIVE_WAIT: retry::WaitLimits = retry::WaitLimits::new("the version to be active", 300, 2);

@@ -10,10 +10,10 @@ use super::{FUNCTION_READY_WAIT, function_label};
 use crate::aws::{AwsClients, ProgressReporter, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
-        evidence::{FunctionVersion, LambdaFunction},
+        account::{FunctionVersion, LambdaFunction},
         names::ResourceNames,
     },
-    run::failure::Failure,
+    failure::Failure,
 };
 
 /// Mended by the next upload of code, not by the configuration.

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::aws::{AwsClients, ProgressReporter, error, retry};
-use crate::model::{iam::policy, run::failure::Failure};
+use crate::model::{failure::Failure, iam::policy};
 
 /// A fresh identity isn't known to S3 at once.
 const PRINCIPAL_KNOWN_WAIT: retry::WaitLimits =

@@ -6,8 +6,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::aws::{AwsClients, error};
 use crate::model::{
+    failure::{Failure, FailureKind},
     packagecloud::object::{ObjectClass, ObjectClassifier},
-    run::failure::{Failure, FailureKind},
 };
 
 const HEAD_CONCURRENCY_MAX: usize = 32;
@@ -73,7 +73,7 @@ impl AwsClients {
             });
             let found: Vec<_> = heads.buffer_unordered(HEAD_CONCURRENCY_MAX).try_collect().await?;
             // One that is gone by now is cached by nobody.
-            let right = |head: &crate::model::aws::evidence::ObjectHead| {
+            let right = |head: &crate::model::aws::bucket::ObjectHead| {
                 ObjectClass::Metadata.is_correct_cache_control(head.cache_control.as_deref())
             };
             wrong += found.iter().flatten().filter(|head| !head.archived && !right(head)).count() as u64;

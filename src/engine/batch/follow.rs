@@ -10,9 +10,9 @@ use crate::aws::{
     AwsClients,
     batch::{BatchJob, BatchJobState, FailedBatchTask},
 };
-use crate::model::run::{
-    event::ProgressStats,
+use crate::model::{
     failure::{Failure, FailureKind},
+    run::event::ProgressStats,
 };
 
 /// How often in a row S3 may not answer.

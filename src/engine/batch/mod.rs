@@ -32,12 +32,9 @@ use super::{
 };
 use crate::aws::batch::{BatchJobSpec, FailedBatchTask};
 use crate::model::{
-    aws::evidence::{IamRole, ReindexEvidence},
-    run::{
-        answers::Answers,
-        failure::{Failure, FailureKind},
-        goal::Step,
-    },
+    aws::{account::IamRole, evidence::ReindexEvidence},
+    failure::{Failure, FailureKind},
+    run::{answers::Answers, goal::Step},
 };
 
 /// Between two looks at the jobs.

@@ -8,10 +8,10 @@ use crate::engine::{
 };
 use crate::model::{
     aws::evidence::ReindexEvidence,
+    failure::Failure,
     iam::policy,
     run::{
         answers::Answers,
-        failure::Failure,
         goal::Step,
         plan::{ChangeKind, Plan},
     },

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::aws::batch::BatchCopyAttributes;
 use crate::engine::reindex::spool::{ReadyManifest, SpoolInfo, replace_file};
-use crate::model::{packagecloud::object::BATCH_KEY_PREFIX, run::failure::Failure};
+use crate::model::{failure::Failure, packagecloud::object::BATCH_KEY_PREFIX};
 
 /// One job, made or to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,11 +6,13 @@ use crate::aws::web::WebReply;
 use crate::edge::bundle::parse_description;
 use crate::model::{
     aws::{
-        evidence::{BootstrapEvidence, DistributionEvidence, Ownership},
+        account::Ownership,
+        evidence::{BootstrapEvidence, DistributionEvidence},
         names::ResourceNames,
     },
+    failure::Failure,
     iam::policy,
-    run::{check::Check, failure::Failure},
+    run::check::Check,
     secret::Secret,
     url::token::TokenConstruction,
 };

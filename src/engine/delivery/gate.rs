@@ -4,8 +4,9 @@ use bytes::Bytes;
 
 use crate::aws::web::WebReply;
 use crate::model::{
-    aws::evidence::CloudFrontDistribution,
-    run::{check::Check, failure::Failure},
+    aws::cloudfront::CloudFrontDistribution,
+    failure::Failure,
+    run::check::Check,
     secret::Secret,
     url::token::{MacAlgorithm, TokenConstruction},
 };

@@ -2,7 +2,8 @@
 
 use crate::aws::web::WebReply;
 use crate::model::{
-    run::{answers::Answers, failure::Failure},
+    failure::Failure,
+    run::answers::Answers,
     secret::Secret,
     url::token::{self, MacAlgorithm, SigningScheme, TokenConstruction},
 };

@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::host::ConfigWriteResult;
 use crate::model::{
     aws::evidence::ObservedConfig,
+    failure::Failure,
     packagecloud::{
         settings::{RAILS_HASH, SettingKey, SettingValues},
         snippet,
     },
     run::{
         answers::{Answers, ManagedFileAction},
-        failure::Failure,
         goal::Step,
         plan::{Attachment, Confirmation, Consent},
     },

@@ -7,8 +7,9 @@ use futures::future::join_all;
 use crate::host::LoadedConfig;
 use crate::model::{
     aws::evidence::ObservedConfig,
+    failure::Failure,
     packagecloud::settings::{SettingKey, SettingValues},
-    run::{answers::Answers, check::Check, failure::Failure},
+    run::{answers::Answers, check::Check},
 };
 
 use crate::engine::session::Session;

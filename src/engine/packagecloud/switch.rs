@@ -6,11 +6,13 @@
 use std::time::Duration;
 
 use crate::host::CtlOutcome;
-use crate::model::run::{
-    answers::Answers,
+use crate::model::{
     failure::{Failure, FailureKind},
-    goal::Step,
-    plan::{ChangeKind, Plan},
+    run::{
+        answers::Answers,
+        goal::Step,
+        plan::{ChangeKind, Plan},
+    },
 };
 
 use crate::engine::{

@@ -14,10 +14,7 @@ use crate::engine::{
     session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expiry},
 };
 use crate::host::{CtlOutcome, VENDOR_REINDEX_COMMAND as COMMAND};
-use crate::model::{
-    packagecloud::object::ObjectClassifier,
-    run::{failure::Failure, goal::Step},
-};
+use crate::model::{failure::Failure, packagecloud::object::ObjectClassifier, run::goal::Step};
 
 /// So long nothing may have changed.
 const QUIET_PERIOD: Duration = Duration::from_mins(10);

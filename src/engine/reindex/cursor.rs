@@ -7,7 +7,10 @@ use std::{io, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::run::{answers::ReindexAnswers, failure::Failure, tally::Tally};
+use crate::model::{
+    failure::Failure,
+    run::{answers::ReindexAnswers, tally::Tally},
+};
 
 /// A part of the bucket's keys: those after `after`, up to and with `until`. All up to `after` are done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,11 +5,9 @@
 use super::{cursor::KeyRange, ranges, with_few_retries};
 pub(crate) use crate::aws::s3::fast::{ObjectListingEntry, S3Error, S3ObjectClient, StorageClass};
 use crate::model::{
+    failure::{Failure, FailureKind},
     packagecloud::object::{ObjectClass, ObjectClassifier},
-    run::{
-        failure::{Failure, FailureKind},
-        tally::{Tally, top_level_folder},
-    },
+    run::tally::{Tally, top_level_folder},
 };
 
 /// What a listing, or the beginning of one, shows.

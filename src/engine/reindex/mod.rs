@@ -38,12 +38,9 @@ use self::{cursor::ReindexCursor, progress::Checkpoint, workers::Workers};
 pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient, S3RequestCounts};
 use crate::engine::batch::ManifestSpool;
 use crate::model::{
+    failure::{Failure, FailureKind},
     packagecloud::object::ObjectClassifier,
-    run::{
-        answers::ReindexAnswers,
-        event::ProgressStats,
-        failure::{Failure, FailureKind},
-    },
+    run::{answers::ReindexAnswers, event::ProgressStats},
 };
 
 /// Requests in flight at most: S3 lets 5,500 reads and 3,500 writes a second through for each prefix, which these

@@ -10,7 +10,7 @@ use super::{
     workers::{NotDone, Workers},
 };
 pub(crate) use crate::aws::s3::fast::{ObjectAttributes, split_into_parts};
-use crate::model::{packagecloud::object::ObjectClass, run::failure::FailureKind};
+use crate::model::{failure::FailureKind, packagecloud::object::ObjectClass};
 
 /// How often an object that changed meanwhile is looked at again.
 const OBJECT_ROUNDS_MAX: u32 = 6;

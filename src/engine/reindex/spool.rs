@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 pub(crate) use crate::aws::{batch::BatchCopyAttributes, s3::fast::ObjectAttributes};
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 /// Sets that are told apart while objects are looked at; what belongs to further ones is copied from here.
 const SETS_MAX: usize = 200;

@@ -26,8 +26,8 @@ use super::{
 pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient};
 use crate::engine::batch::ManifestSpool;
 use crate::model::{
+    failure::{Failure, FailureKind},
     packagecloud::object::{ObjectClass, ObjectClassifier},
-    run::failure::{Failure, FailureKind},
 };
 
 /// How often a request that broke is sent again.

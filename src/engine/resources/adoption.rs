@@ -1,10 +1,10 @@
 //! Whose a resource is, and what that allows: ours is ours, another install's is refused, an unmarked one is asked about.
 
 use crate::model::{
-    aws::{evidence::Ownership, names::ResourceNames},
+    aws::{account::Ownership, names::ResourceNames},
+    failure::Failure,
     run::{
         answers::Answers,
-        failure::Failure,
         plan::{Confirmation, Consent},
     },
 };

@@ -5,14 +5,11 @@
 use super::origin_access;
 use crate::engine::{run::StageRun, session::Target};
 use crate::model::{
-    aws::{
-        evidence::{DistributionEvidence, ObjectEncryptionKey},
-        names::ResourceNames,
-    },
+    aws::{bucket::ObjectEncryptionKey, evidence::DistributionEvidence, names::ResourceNames},
+    failure::Failure,
     iam::policy,
     run::{
         answers::Answers,
-        failure::Failure,
         goal::Step,
         plan::{Attachment, ChangeKind, Confirmation, Consent, Plan},
     },

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 pub(crate) use crate::engine::{session::Target, stages::distribution::is_ours};
 use crate::model::{
-    aws::evidence::{CloudFrontDistribution, ObjectHead, ObservedBucket},
-    run::{
-        answers::{Answers, OriginAccess},
-        failure::Failure,
+    aws::{
+        bucket::{ObjectHead, ObservedBucket},
+        cloudfront::CloudFrontDistribution,
     },
+    failure::Failure,
+    run::answers::{Answers, OriginAccess},
 };
 
 /// What was chosen.

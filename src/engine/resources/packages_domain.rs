@@ -12,9 +12,10 @@ use crate::engine::{
     session::Session,
 };
 use crate::model::{
-    aws::evidence::{CloudFrontDistribution, DnsRecord},
+    aws::{account::DnsRecord, cloudfront::CloudFrontDistribution},
+    failure::Failure,
     packagecloud::settings::SettingValues,
-    run::{answers::Answers, failure::Failure, goal::Step, plan::Attachment},
+    run::{answers::Answers, goal::Step, plan::Attachment},
 };
 
 /// DNS may take its time, and whoever makes the record too.

@@ -13,11 +13,14 @@ use tokio::{sync::Mutex, time::Instant, try_join};
 
 use super::Target;
 use crate::model::{
-    aws::evidence::{
-        CachePolicy, CloudFrontDistribution, CloudFrontOriginAccessIdentity, IamRole, KmsKey, LambdaFunction,
-        ListedObject, ObjectHead, ObservedBucket, OriginAccessControl,
+    aws::{
+        account::{IamRole, KmsKey, LambdaFunction},
+        bucket::{ListedObject, ObjectHead, ObservedBucket},
+        cloudfront::{
+            CachePolicy, CloudFrontDistribution, CloudFrontOriginAccessIdentity, OriginAccessControl,
+        },
     },
-    run::failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind},
 };
 
 /// How long what was read is taken for what is there: the looks of one run follow each other closer than this.

@@ -12,14 +12,13 @@ use crate::engine::{
 };
 use crate::model::{
     aws::{
-        evidence::{CallerIdentity, LambdaFunction, ObservedBucket, Ownership},
+        account::{CallerIdentity, LambdaFunction, Ownership},
+        bucket::ObservedBucket,
         names::ResourceNames,
     },
+    failure::{Failure, FailureKind},
     packagecloud::object,
-    run::{
-        answers::Answers,
-        failure::{Failure, FailureKind},
-    },
+    run::answers::Answers,
 };
 
 impl Session {

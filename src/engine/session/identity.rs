@@ -15,12 +15,9 @@ use crate::aws::{
 };
 use crate::host::environment::sudo;
 use crate::model::{
-    aws::evidence::CallerIdentity,
-    run::{
-        answers::Answers,
-        failure::{Failure, FailureKind},
-        welcome::IdentitySource as Found,
-    },
+    aws::account::CallerIdentity,
+    failure::{Failure, FailureKind},
+    run::{answers::Answers, welcome::IdentitySource as Found},
     secret::Secret,
 };
 

@@ -23,11 +23,9 @@ use crate::aws::{AwsClients, credentials::source::AccessKeys, web::WebClient};
 use crate::engine::session::account::AccountCache;
 use crate::host::{Ctl, Host};
 use crate::model::{
-    aws::{
-        evidence::{CallerIdentity, ObservedBucket},
-        names::ResourceNames,
-    },
-    run::{answers::Answers, failure::Failure, welcome::IdentitySource as Found},
+    aws::{account::CallerIdentity, bucket::ObservedBucket, names::ResourceNames},
+    failure::Failure,
+    run::{answers::Answers, welcome::IdentitySource as Found},
     secret::Secret,
 };
 

@@ -12,9 +12,9 @@ use crate::aws::{
     },
 };
 use crate::engine::run::OperatorPresence;
-use crate::model::run::{
-    event::CredentialNeed,
+use crate::model::{
     failure::{Failure, FailureKind},
+    run::event::CredentialNeed,
 };
 
 /// How long nothing typed is waited for before the source is asked again.

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use super::{Session, choose_renewal_wait, renewal_advice};
 use crate::aws::AwsClients;
 use crate::engine::run::{OperatorPresence, StageRun};
-use crate::model::run::{
+use crate::model::{
     failure::{Failure, FailureKind},
-    goal::Step,
+    run::goal::Step,
 };
 
 /// What ends sooner than this after fresh credentials were found was not helped by them.

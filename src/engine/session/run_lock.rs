@@ -17,11 +17,9 @@ use crate::host::{
     RemoteLock as There, RemoteState, StopRequest,
     run::lock::{LocalLock, LockError, WriteLock},
 };
-use crate::model::run::{
-    event::Event,
+use crate::model::{
     failure::{Failure, FailureKind},
-    goal::Stage,
-    other_run::OtherRun,
+    run::{event::Event, goal::Stage, other_run::OtherRun},
 };
 
 use super::Session;

@@ -6,7 +6,11 @@ use futures::FutureExt as _;
 
 use crate::host::ConfigWriteResult;
 use crate::model::{
-    aws::evidence::{CloudFrontDistribution, ConfigurationEvidence, Observed, ObservedConfig},
+    aws::{
+        cloudfront::CloudFrontDistribution,
+        evidence::{ConfigurationEvidence, Observed, ObservedConfig},
+    },
+    failure::{Failure, FailureKind},
     packagecloud::{
         config_file::{ConfigFile, ExpressionOverride},
         settings::{SettingKey, SettingValues},
@@ -14,7 +18,6 @@ use crate::model::{
     run::{
         answers::{Answers, ManagedFileAction},
         event::StageEnd,
-        failure::{Failure, FailureKind},
         goal::{Stage, Step},
         plan::{Attachment, ChangeKind, Confirmation, Consent, Plan},
     },

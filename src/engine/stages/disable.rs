@@ -13,11 +13,11 @@ use futures::future::join_all;
 use crate::host::LoadedConfig;
 use crate::model::{
     aws::evidence::{Observed, ObservedConfig},
+    failure::Failure,
     packagecloud::settings::{RAILS_HASH, SettingKey, SettingValues},
     run::{
         answers::Answers,
         check::Check,
-        failure::Failure,
         goal::{Stage, Step},
         plan::{ChangeKind, Plan},
     },

@@ -10,14 +10,16 @@ use futures::FutureExt as _;
 
 use crate::host::environment::clock;
 use crate::model::{
-    aws::evidence::{
-        CloudFrontDistribution, ConfigurationEvidence, ObjectEncryptionKey, Observed, ObservedConfig,
+    aws::{
+        bucket::ObjectEncryptionKey,
+        cloudfront::CloudFrontDistribution,
+        evidence::{ConfigurationEvidence, Observed, ObservedConfig},
     },
+    failure::{Failure, FailureKind},
     packagecloud::settings::{SettingKey, SettingValues},
     run::{
         answers::Answers,
         event::StageEnd,
-        failure::{Failure, FailureKind},
         goal::{Stage, Step},
         plan::{ChangeKind, Confirmation, Consent, Plan},
     },

@@ -2,9 +2,9 @@
 
 use crate::model::{
     aws::evidence::Observed,
+    failure::Failure,
     run::{
         answers::Answers,
-        failure::Failure,
         goal::{Goal, Stage, Step},
         plan::{ChangeKind, Plan},
     },

@@ -8,11 +8,11 @@ use std::{
 pub(crate) use crate::aws::{AwsClients, s3::fast::S3ObjectClient};
 use crate::model::{
     aws::evidence::{Observed, ReindexEvidence},
+    failure::Failure,
     packagecloud::object::ObjectClassifier,
     run::{
         answers::{Answers, ReindexEngine},
         event::StageEnd,
-        failure::Failure,
         goal::{Goal, Stage, Step},
         plan::{ChangeKind, Plan},
     },

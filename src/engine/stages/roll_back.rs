@@ -8,10 +8,10 @@ use crate::aws::DistributionUpdate;
 use crate::host::{ConfigBackup, RestoreScope};
 use crate::model::{
     aws::evidence::{ConfigurationEvidence, Observed},
+    failure::Failure,
     run::{
         answers::Answers,
         event::StageEnd,
-        failure::Failure,
         goal::{Stage, Step},
         plan::{Attachment, ChangeKind, Plan},
     },

@@ -4,12 +4,15 @@
 
 use crate::edge::bundle::{VersionDescription, parse_description};
 use crate::model::{
-    aws::evidence::{Observed, Ownership, SecretEvidence},
+    aws::{
+        account::Ownership,
+        evidence::{Observed, SecretEvidence},
+    },
+    failure::Failure,
     packagecloud::settings::{SettingKey, SettingValues},
     run::{
         answers::Answers,
         event::StageEnd,
-        failure::Failure,
         goal::{Stage, Step},
         plan::{ChangeKind, Plan},
     },

@@ -4,10 +4,10 @@ use futures::FutureExt as _;
 
 use crate::model::{
     aws::{evidence::Observed, names},
+    failure::Failure,
     run::{
         answers::Answers,
         check::{Check, CheckVerdict},
-        failure::Failure,
         goal::{Stage, Step},
         plan::{Attachment, ChangeKind, Plan},
     },

@@ -10,8 +10,8 @@ use std::{
 use super::{ConfigBackup, RestoreScope};
 use crate::host::*;
 use crate::model::{
+    failure::FailureKind,
     packagecloud::{config_file::ExpressionOverride, settings::SettingKey},
-    run::failure::FailureKind,
 };
 
 const OFF_CONFIG: &str = "# ours\npackagecloud_rails['cloudfront_enabled'] = false # why\npackagecloud_rails['aws_secret_key'] = 'hunter2222'\n";

@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 const RECORD_FILE: &str = "ctl.json";
 const OUTPUT_FILE: &str = "ctl.out";

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     host::{run::state, transport::ssh::Ssh},
-    model::run::failure::Failure,
+    model::failure::Failure,
 };
 
 use super::detached::{LineSplitter, WRAPPER_SCRIPT, no_exit_status_failure};

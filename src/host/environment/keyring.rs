@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::model::{
-    run::failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind},
     secret::Secret,
 };
 

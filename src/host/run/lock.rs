@@ -13,7 +13,10 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::model::run::{event::Event, failure::Failure, goal::Stage, other_run::OtherRun};
+use crate::model::{
+    failure::Failure,
+    run::{event::Event, goal::Stage, other_run::OtherRun},
+};
 
 use super::{
     holder::{self, LockHolder},

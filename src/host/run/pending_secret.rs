@@ -1,6 +1,6 @@
 //! The secret that a configuration client shall write to packagecloud.rb: kept here, 0600, until the file holds it.
 
-use crate::model::{run::failure::Failure, secret::Secret};
+use crate::model::{failure::Failure, secret::Secret};
 
 use crate::host::Host;
 

@@ -13,7 +13,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::run::{answers::Answers, failure::Failure, goal::Stage};
+use crate::model::{
+    failure::Failure,
+    run::{answers::Answers, goal::Stage},
+};
 
 use crate::host::{environment::clock, redact::Redactor};
 

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 use super::{file_failure, sha256_hex};
 

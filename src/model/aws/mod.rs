@@ -1,4 +1,7 @@
 //! AWS as data: the names of what is made, and what was observed.
 
+pub mod account;
+pub mod bucket;
+pub mod cloudfront;
 pub mod evidence;
 pub mod names;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 /// The tag by which cost is followed; the vendor's own.
 pub const COST_TAG: &str = "packagecloud:enterprise";

@@ -4,7 +4,6 @@
 
 mod bucket;
 mod deny;
-mod least;
 mod meaning;
 
 use serde_json::{Value, json};
@@ -14,12 +13,11 @@ pub use bucket::{
     has_next_reader, merge_bucket_policy, merge_bucket_policy_for_both,
 };
 pub use deny::{DenyFinding, find_cloudfront_denials};
-pub use least::render_least_privilege_policy;
 pub use meaning::{find_deleted_principals, is_same_policy, is_same_policy_with_identities};
 
 use crate::model::{
     aws::names::{COST_TAG, EDGE_REGION, ResourceNames},
-    run::failure::Failure,
+    failure::Failure,
 };
 
 /// Who assumes the function's role.
@@ -51,7 +49,8 @@ const KEY_ADMIN_ACTIONS: [&str; 22] = [
     "kms:UpdateKeyDescription",
 ];
 
-fn build_policy_document(statements: &[Value]) -> Value {
+/// Puts `statements` into a policy document of IAM's one version.
+pub(super) fn build_policy_document(statements: &[Value]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 

@@ -5,7 +5,7 @@
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::model::run::failure::Failure;
+use crate::model::failure::Failure;
 
 /// A day, in seconds: what a package's max-age is at least.
 const DAY_SECONDS: u64 = 86_400;

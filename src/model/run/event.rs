@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     check::Check,
-    failure::Failure,
     goal::{Stage, Step},
     tally::Tally,
 };
+use crate::model::failure::Failure;
 
 /// How a stage ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,6 @@
 pub mod answers;
 pub mod check;
 pub mod event;
-pub mod failure;
 pub mod goal;
 pub mod other_run;
 pub mod plan;

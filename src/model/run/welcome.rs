@@ -6,10 +6,10 @@ use std::fmt;
 
 use super::{
     check::{Check, CheckVerdict},
-    failure::Failure,
     goal::{Goal, Stage},
     other_run::OtherRun,
 };
+use crate::model::failure::Failure;
 use crate::model::secret::Secret;
 
 #[derive(Debug, Clone, Default)]

@@ -6,10 +6,12 @@ use ratatui::{
 };
 
 use crate::{
-    model::run::{
-        check::{Check, CheckVerdict},
+    model::{
         failure::Failure,
-        plan::Attachment,
+        run::{
+            check::{Check, CheckVerdict},
+            plan::Attachment,
+        },
     },
     tui::{
         draw::BodySize,

@@ -6,11 +6,13 @@ use ratatui::text::{Line, Span};
 
 use super::{overview, parts, reindex, render_heading};
 use crate::{
-    model::run::{
-        event::StageEnd,
+    model::{
         failure::{Failure, FailureKind},
-        goal::{Stage, Step},
-        plan::{ChangeKind, Plan, PlannedChange},
+        run::{
+            event::StageEnd,
+            goal::{Stage, Step},
+            plan::{ChangeKind, Plan, PlannedChange},
+        },
     },
     tui::{
         draw::{BodySize, ScreenBody},

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 
 use super::pool::{ConnectionPool, S3Stream};
 use crate::aws::network::{build_connector, read_ca_bundle};
-use crate::model::run::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind};
 
 /// How a bucket is addressed.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use http::{StatusCode, response::Parts};
 
-use crate::model::run::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind};
 
 /// Why a request did not do what it was sent for.
 #[derive(Debug, Clone)]

@@ -39,7 +39,7 @@ use self::{
     pool::S3Stream,
     sign::{HeaderList, SigningKeyProvider},
 };
-use crate::model::run::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind};
 
 /// Requests by what S3 charges for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue, Method};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::model::run::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind};
 
 /// SHA-256 of nothing.
 const EMPTY_SHA256_HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

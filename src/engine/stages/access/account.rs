@@ -5,10 +5,7 @@
 use tokio::join;
 
 use crate::engine::session::Target;
-use crate::model::{
-    aws::evidence::Ownership,
-    run::{check::Check, failure::Failure},
-};
+use crate::model::{aws::account::Ownership, failure::Failure, run::check::Check};
 
 /// CloudFront's quotas where AWS hasn't raised them (aws-facts section 2).
 const DISTRIBUTIONS_QUOTA: usize = 500;

@@ -4,7 +4,7 @@ use futures::future::join_all;
 
 use crate::engine::{resources::origin_access, session::Target};
 use crate::model::{
-    aws::evidence::{ObjectHead, ObservedBucket},
+    aws::bucket::{ObjectHead, ObservedBucket},
     iam::policy::{self, BucketReader, DenyFinding},
     packagecloud::object,
     run::{answers::Answers, check::Check},

@@ -8,11 +8,11 @@ use tokio::join;
 use crate::host::{LoadedConfig, environment::version};
 use crate::model::{
     aws::evidence::{AccessEvidence, Observed},
+    failure::Failure,
     iam::access::{self, RequiredPermission},
     run::{
         answers::{Answers, ReindexEngine},
         check::Check,
-        failure::Failure,
         goal::{Goal, Stage},
         plan::{Confirmation, Consent, Plan},
     },

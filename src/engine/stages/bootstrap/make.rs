@@ -17,8 +17,12 @@ use crate::engine::{
     },
 };
 use crate::model::{
-    aws::evidence::{BootstrapEvidence, IamRole, KmsKey, Ownership},
-    run::{answers::Answers, event::StageEnd, failure::Failure, goal::Step},
+    aws::{
+        account::{IamRole, KmsKey, Ownership},
+        evidence::BootstrapEvidence,
+    },
+    failure::Failure,
+    run::{answers::Answers, event::StageEnd, goal::Step},
 };
 
 /// Makes what the plan says. The role, the key and the origin access don't need one another and are made together.

@@ -11,7 +11,10 @@ pub(crate) use observe::{CONSTRUCTION_FILE, observe_bootstrap};
 
 use futures::FutureExt as _;
 
-use crate::model::run::{answers::Answers, failure::Failure, plan::Plan};
+use crate::model::{
+    failure::Failure,
+    run::{answers::Answers, plan::Plan},
+};
 
 use crate::engine::session::Session;
 

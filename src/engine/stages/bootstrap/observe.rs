@@ -12,10 +12,12 @@ use crate::engine::{
 };
 use crate::model::{
     aws::{
-        evidence::{BootstrapEvidence, FunctionVersion, LambdaFunction, Ownership},
+        account::{FunctionVersion, LambdaFunction, Ownership},
+        evidence::BootstrapEvidence,
         names::{COST_TAG, ResourceNames},
     },
-    run::{answers::Answers, failure::Failure},
+    failure::Failure,
+    run::answers::Answers,
     url::token::TokenConstruction,
 };
 

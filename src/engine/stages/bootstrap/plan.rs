@@ -9,10 +9,10 @@ use crate::model::{
         evidence::{BootstrapEvidence, Observed},
         names::ResourceNames,
     },
+    failure::Failure,
     iam::policy,
     run::{
         answers::Answers,
-        failure::Failure,
         goal::{Stage, Step},
         plan::{ChangeKind, Plan},
     },

@@ -8,13 +8,9 @@ use futures::future::join_all;
 use crate::host::environment::clock;
 use crate::model::{
     aws::evidence::ObservedConfig,
+    failure::{Failure, FailureKind},
     packagecloud::settings::SettingKey,
-    run::{
-        answers::Answers,
-        event::StageEnd,
-        failure::{Failure, FailureKind},
-        goal::Step,
-    },
+    run::{answers::Answers, event::StageEnd, goal::Step},
 };
 
 use super::{

@@ -2,8 +2,13 @@
 
 use crate::engine::session::Target;
 use crate::model::{
-    aws::evidence::{CloudFrontDistribution, DistributionEvidence, DnsRecord, PackagesDomain},
-    run::{answers::Answers, failure::Failure, plan::Attachment},
+    aws::{
+        account::DnsRecord,
+        cloudfront::{CloudFrontDistribution, PackagesDomain},
+        evidence::DistributionEvidence,
+    },
+    failure::Failure,
+    run::{answers::Answers, plan::Attachment},
 };
 
 /// What the domain that was asked for needs; `None` where none was.

@@ -9,9 +9,9 @@ use super::{
 use crate::aws::ProgressReporter;
 use crate::engine::session::{Session, Target};
 use crate::model::{
-    aws::evidence::{CloudFrontDistribution, DistributionEvidence},
+    aws::{cloudfront::CloudFrontDistribution, evidence::DistributionEvidence},
+    failure::{Failure, FailureKind},
     iam::policy::{self, BucketReader},
-    run::failure::{Failure, FailureKind},
 };
 
 /// What the account and the bucket policy were left as.

@@ -5,10 +5,10 @@
 use crate::aws::cloudfront::is_bucket_domain;
 use crate::model::{
     aws::{
-        evidence::{CloudFrontDistribution, DistributionBehavior},
+        cloudfront::{CloudFrontDistribution, DistributionBehavior},
         names::ResourceNames,
     },
-    run::failure::Failure,
+    failure::Failure,
 };
 
 /// What the functions of every install of this program begin with, and the vendor's is called.
@@ -20,7 +20,7 @@ fn bucket_origin_ids(
     names: &ResourceNames,
     identity: Option<&str>,
 ) -> Vec<String> {
-    let reads = |origin: &&crate::model::aws::evidence::DistributionOrigin| {
+    let reads = |origin: &&crate::model::aws::cloudfront::DistributionOrigin| {
         is_bucket_domain(&origin.domain, names.bucket_name())
             || identity.is_some_and(|id| origin.identity.as_deref() == Some(id))
     };

@@ -17,8 +17,9 @@ use crate::engine::{
     },
 };
 use crate::model::{
-    aws::evidence::{AcmCertificate, CloudFrontDistribution, DistributionEvidence},
-    run::{answers::Answers, event::StageEnd, failure::Failure, goal::Step},
+    aws::{account::AcmCertificate, cloudfront::CloudFrontDistribution, evidence::DistributionEvidence},
+    failure::Failure,
+    run::{answers::Answers, event::StageEnd, goal::Step},
 };
 
 pub(crate) async fn apply(

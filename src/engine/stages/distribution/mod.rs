@@ -14,7 +14,10 @@ pub(crate) use observe::{is_ours, observe_distribution};
 
 use futures::FutureExt as _;
 
-use crate::model::run::{answers::Answers, failure::Failure, plan::Plan};
+use crate::model::{
+    failure::Failure,
+    run::{answers::Answers, plan::Plan},
+};
 
 use super::bootstrap;
 use crate::engine::{resources::bucket_key, session::Session};

@@ -5,14 +5,15 @@ use crate::aws::find_bucket_distributions;
 use crate::engine::session::{Target, account::DeliveryResources};
 use crate::model::{
     aws::{
-        evidence::{
-            BootstrapEvidence, CloudFrontDistribution, CloudFrontOriginAccessIdentity, DistributionEvidence,
-            ObservedBucket, Ownership,
-        },
+        account::Ownership,
+        bucket::ObservedBucket,
+        cloudfront::{CloudFrontDistribution, CloudFrontOriginAccessIdentity},
+        evidence::{BootstrapEvidence, DistributionEvidence},
         names::ResourceNames,
     },
+    failure::Failure,
     iam::policy::{self, BucketReader},
-    run::{answers::Answers, failure::Failure},
+    run::answers::Answers,
 };
 
 /// Whether this install made it, or adopted it.

@@ -14,12 +14,14 @@ use crate::engine::{
 };
 use crate::model::{
     aws::{
-        evidence::{CloudFrontDistribution, DistributionEvidence, DistributionOrigin, Observed, Ownership},
+        account::Ownership,
+        cloudfront::{CloudFrontDistribution, DistributionOrigin},
+        evidence::{DistributionEvidence, Observed},
         names::ResourceNames,
     },
+    failure::Failure,
     run::{
         answers::Answers,
-        failure::Failure,
         goal::{Stage, Step},
         plan::{ChangeKind, Plan},
     },

@@ -2,11 +2,9 @@
 
 use crate::model::{
     aws::evidence::{ConfigurationEvidence, ObservedConfig},
+    failure::{Failure, FailureKind},
     packagecloud::settings::SettingKey,
-    run::{
-        answers::Answers,
-        failure::{Failure, FailureKind},
-    },
+    run::answers::Answers,
 };
 
 use super::{GoLiveFacts, is_connection_lost, proof, revert_go_live, switch_on_node};

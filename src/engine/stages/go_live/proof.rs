@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::aws::web::WebReply;
 use crate::model::{
     aws::evidence::ConfigurationEvidence,
-    run::{answers::Answers, failure::Failure, goal::Step},
+    failure::Failure,
+    run::{answers::Answers, goal::Step},
 };
 
 use super::GoLiveFacts;

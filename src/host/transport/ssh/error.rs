@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::model::run::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureKind};
 
 use super::{SshError, remote_failure};
 

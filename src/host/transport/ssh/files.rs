@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     host::transport::{file_failure, sha256_hex},
-    model::run::failure::{Failure, FailureKind},
+    model::failure::{Failure, FailureKind},
 };
 
 use super::{ScriptOutput, Ssh, script::encode_base64};

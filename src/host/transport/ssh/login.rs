@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     host::environment::netrc,
-    model::run::failure::{Failure, FailureKind},
+    model::failure::{Failure, FailureKind},
 };
 
 use super::{Escalation, ScriptOutput, Ssh, SshError, error, remote_failure};

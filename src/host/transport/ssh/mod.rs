@@ -20,7 +20,7 @@ use std::{
 use tokio::{io::AsyncWriteExt as _, process::Command, time::Instant};
 
 use crate::model::{
-    run::failure::{Failure, FailureKind},
+    failure::{Failure, FailureKind},
     secret::Secret,
 };
 

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{build_policy_document, find_deleted_principals, meaning, merge_statements, parse_policy};
-use crate::model::{aws::names::ResourceNames, run::failure::Failure};
+use crate::model::{aws::names::ResourceNames, failure::Failure};
 
 /// S3's limit for a bucket policy, in bytes.
 const BUCKET_POLICY_MAX_BYTES: usize = 20 * 1024;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::{aws::names::NameSuffix, iam::access::list_required_permissions, run::goal::Goal};
+use crate::model::aws::names::NameSuffix;
 
 fn sample_names() -> ResourceNames {
     ResourceNames::new("pkgs", &NameSuffix::default())
@@ -154,22 +154,4 @@ fn documents_are_the_same_by_meaning() {
     let mut denied = other.clone();
     denied["Statement"][0]["Effect"] = "Deny".into();
     assert!(!is_same_policy(&one, &denied));
-}
-
-#[test]
-fn the_policy_that_suffices_fits_and_names_every_need_once() {
-    let names = ResourceNames::new(&"b".repeat(63), &"0123456789abcdef".parse().unwrap());
-    for goal in [Goal::Install, Goal::Upgrade, Goal::RollBack] {
-        let needs = list_required_permissions(goal, &names, "123456789012");
-        let text = render_least_privilege_policy(&needs);
-        assert!(text.len() <= 6144, "{goal:?}: {}", text.len());
-        let document: Value = serde_json::from_str(&text).unwrap();
-        for need in &needs {
-            let covers = |one: &Value| {
-                one["Resource"] == need.resource.as_str()
-                    && one["Action"].as_array().unwrap().iter().any(|action| action == need.action)
-            };
-            assert!(document["Statement"].as_array().unwrap().iter().any(covers), "{}", need.action);
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::model::{run::failure::Failure, secret::Secret};
+use crate::model::{failure::Failure, secret::Secret};
 
 /// How a token is made: data in the function's bundle, named `<key>:<message>`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

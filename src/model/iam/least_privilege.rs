@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::iam::access::RequiredPermission;
+use super::{access::RequiredPermission, policy::build_policy_document};
 
 /// What one managed policy may hold, in characters.
 const MANAGED_POLICY_MAX_CHARS: usize = 6144;
@@ -37,7 +37,31 @@ pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
             statement
         })
         .collect();
-    let document = super::build_policy_document(&statements);
+    let document = build_policy_document(&statements);
     let wide = format!("{document:#}");
     if wide.len() <= MANAGED_POLICY_MAX_CHARS { wide } else { document.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{aws::names::ResourceNames, iam::access::list_required_permissions, run::goal::Goal};
+
+    #[test]
+    fn the_policy_that_suffices_fits_and_names_every_need_once() {
+        let names = ResourceNames::new(&"b".repeat(63), &"0123456789abcdef".parse().unwrap());
+        for goal in [Goal::Install, Goal::Upgrade, Goal::RollBack] {
+            let needs = list_required_permissions(goal, &names, "123456789012");
+            let text = render_least_privilege_policy(&needs);
+            assert!(text.len() <= 6144, "{goal:?}: {}", text.len());
+            let document: Value = serde_json::from_str(&text).unwrap();
+            for need in &needs {
+                let covers = |one: &Value| {
+                    one["Resource"] == need.resource.as_str()
+                        && one["Action"].as_array().unwrap().iter().any(|action| action == need.action)
+                };
+                assert!(document["Statement"].as_array().unwrap().iter().any(covers), "{}", need.action);
+            }
+        }
+    }
 }

@@ -1,0 +1,141 @@
+//! What is there of an install in the account, as `look` found it: the caller, the role, the key, the function, certificates.
+
+use serde_json::Value;
+
+/// Whose a resource is, by its marker tag, Comment, name or Sid (contract section 5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ownership {
+    /// Our marker, with our bucket.
+    Ours,
+    /// Our marker, with another bucket: another install.
+    Other(String),
+    /// Our name without our marker: the vendor's, or somebody's.
+    Unmarked,
+}
+
+/// Who the credentials are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerIdentity {
+    pub arn: String,
+    pub account: String,
+    /// Seconds by which this machine's clock is ahead of AWS's (negative: behind); `None` where AWS's is not known.
+    pub clock_ahead: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct IamRole {
+    pub name: String,
+    pub arn: String,
+    /// `AROA…`: changes when a role is deleted and made again under the same name.
+    pub id: String,
+    pub ownership: Ownership,
+    pub trust: Value,
+    /// The inline policy of our name.
+    pub policy: Option<Value>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct KmsKey {
+    pub id: String,
+    pub arn: String,
+    /// `Enabled`, `Disabled`, `PendingDeletion`, …
+    pub state: String,
+    pub ownership: Ownership,
+    pub policy: Value,
+    /// Whether our alias points at it; an orphan that carries our tag has none.
+    pub alias: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LambdaFunction {
+    /// Without a version.
+    pub arn: String,
+    pub ownership: Ownership,
+    pub runtime: String,
+    pub handler: String,
+    pub role_arn: String,
+    /// MiB.
+    pub memory: i32,
+    /// Seconds.
+    pub timeout: i32,
+    /// Base64 of the SHA-256 of the zip, as Lambda says it.
+    pub code_sha256: String,
+    pub description: String,
+    pub revision_id: String,
+    /// Why Lambda@Edge would refuse it whatever its code: environment variables, layers, a VPC, arm64, …
+    pub forbidden: Vec<String>,
+    /// Published versions, oldest first; never `$LATEST`.
+    pub versions: Vec<FunctionVersion>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionVersion {
+    /// With its number.
+    pub arn: String,
+    pub number: u64,
+    pub description: String,
+    pub runtime: String,
+    /// `Active`, `Pending`, …
+    pub state: String,
+    pub code_sha256: String,
+}
+
+/// A certificate of ACM in us-east-1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcmCertificate {
+    pub arn: String,
+    /// The names that it covers, wildcards as they stand in it.
+    pub names: Vec<String>,
+    /// `ISSUED`, `PENDING_VALIDATION`, …
+    pub status: String,
+    /// The DNS records by which ACM validates it, where it isn't issued yet.
+    pub records: Vec<DnsRecord>,
+}
+
+/// A DNS record to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsRecord {
+    pub name: String,
+    /// `CNAME`.
+    pub kind: String,
+    pub value: String,
+}
+
+impl DnsRecord {
+    /// As a zone file has it.
+    #[must_use]
+    pub fn to_zone_line(&self) -> String {
+        format!("{} {} {}", self.name, self.kind, self.value)
+    }
+}
+
+impl AcmCertificate {
+    #[must_use]
+    pub fn is_issued(&self) -> bool {
+        self.status == "ISSUED"
+    }
+
+    #[must_use]
+    pub fn covers_domain(&self, domain: &str) -> bool {
+        self.names.iter().any(|name| certificate_name_covers(name, domain))
+    }
+}
+
+/// Whether a certificate's name, perhaps `*.example.com`, is good for `domain`: a wildcard is one label.
+#[must_use]
+pub fn certificate_name_covers(name: &str, domain: &str) -> bool {
+    if name.eq_ignore_ascii_case(domain) {
+        return true;
+    }
+    let wild = name.strip_prefix("*.").zip(domain.split_once('.'));
+    wild.is_some_and(|(parent, (label, rest))| !label.is_empty() && parent.eq_ignore_ascii_case(rest))
+}
+
+/// The function as our code would have it published now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeploymentPackage {
+    /// The zip's bytes.
+    pub zip: Vec<u8>,
+    /// The version's description: digest and fingerprints.
+    pub description: String,
+}

@@ -1,0 +1,53 @@
+//! What is there of a bucket and its objects, as `look` found it.
+
+/// A KMS key that objects of the bucket are encrypted under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectEncryptionKey {
+    /// As S3 names it: an ARN, an id or an alias; the bucket's default where S3 names none.
+    pub key: String,
+    /// Whether it is AWS's own, whose policy nobody changes.
+    pub managed_by_aws: bool,
+    /// Whether CloudFront may decrypt with it for the distribution; `None` where its policy can't be read.
+    pub granted: Option<bool>,
+}
+
+/// The bucket, as far as the set-up needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedBucket {
+    pub name: String,
+    pub region: String,
+    /// The policy document as read; `None` where there is none.
+    pub policy: Option<String>,
+    /// `Enabled`, `Suspended`, or empty.
+    pub versioning: String,
+    /// `AES256`, `aws:kms`, `aws:kms:dsse`, or empty where it could not be read.
+    pub encryption: String,
+    /// The bucket's default KMS key, where it has one.
+    pub kms_key: Option<String>,
+    /// `BucketOwnerEnforced`, … ; empty where it could not be read.
+    pub object_ownership: String,
+    /// What could not be read, each with its reason: `policy: s3:GetBucketPolicy is denied`.
+    pub unread: Vec<String>,
+}
+
+/// One line of a bucket's listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedObject {
+    pub key: String,
+    pub size: u64,
+    /// With its quotes, as S3 says it.
+    pub etag: String,
+}
+
+/// An object's attributes, as a HEAD says them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectHead {
+    pub size: u64,
+    pub etag: String,
+    pub cache_control: Option<String>,
+    /// `AES256`, `aws:kms`, …; empty where S3 says none.
+    pub encryption: String,
+    pub kms_key: Option<String>,
+    /// Whether it must be restored before anybody can read it.
+    pub archived: bool,
+}

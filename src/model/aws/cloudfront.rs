@@ -1,0 +1,91 @@
+//! What is there of an install in CloudFront, as `look` found it: distributions, origin access, the cache policy.
+
+use super::account::{AcmCertificate, Ownership};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudFrontOriginAccessIdentity {
+    /// `E…`.
+    pub id: String,
+    pub canonical_user_id: String,
+    pub comment: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginAccessControl {
+    /// `E…`.
+    pub id: String,
+    pub name: String,
+    pub description: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachePolicy {
+    pub id: String,
+    /// With our name and Comment.
+    pub ownership: Ownership,
+    /// Whether its TTLs and key are those of contract section 5.
+    pub is_correct: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudFrontDistribution {
+    /// `E…`.
+    pub id: String,
+    pub arn: String,
+    /// `d….cloudfront.net`.
+    pub domain: String,
+    /// `InProgress` or `Deployed`.
+    pub status: String,
+    pub etag: String,
+    pub comment: String,
+    pub enabled: bool,
+    pub ownership: Ownership,
+    pub aliases: Vec<String>,
+    /// The ARN of the ACM certificate that its aliases are served with.
+    pub certificate: Option<String>,
+    pub origins: Vec<DistributionOrigin>,
+    /// The default behavior first.
+    pub behaviors: Vec<DistributionBehavior>,
+    pub continuous_deployment: bool,
+    pub web_acl: Option<String>,
+    /// What contract section 5 wants and it hasn't: `viewer protocol policy is redirect-to-https`, one fragment each; empty is right.
+    pub differs: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DistributionOrigin {
+    pub id: String,
+    pub domain: String,
+    /// The identity's id, `E…`, without its prefix.
+    pub identity: Option<String>,
+    /// The control's id.
+    pub control: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DistributionBehavior {
+    /// `None` is the default behavior.
+    pub path: Option<String>,
+    pub origin: String,
+    pub cache_policy: Option<String>,
+    /// The ARN with its version of the Lambda function on viewer-request.
+    pub viewer_request: Option<String>,
+    /// The ARN of a CloudFront Function on viewer-request, which takes the slot too.
+    pub viewer_request_function: Option<String>,
+}
+
+impl CloudFrontDistribution {
+    /// Whether it is reached under this name: its own, or an alias.
+    #[must_use]
+    pub fn has_domain_name(&self, name: &str) -> bool {
+        self.domain == name || self.aliases.iter().any(|alias| alias == name)
+    }
+}
+
+/// A domain of one's own for packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagesDomain {
+    pub name: String,
+    /// The best that covers it, or the one that was named.
+    pub certificate: AcmCertificate,
+}
