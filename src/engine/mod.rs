@@ -243,7 +243,7 @@ pub async fn render_iam_policy(session: &Session, answers: &Answers) -> Result<S
 #[must_use]
 pub fn resolve_construction(session: &Session, answers: &Answers) -> TokenConstruction {
     let kept = || {
-        String::from_utf8(session.host.state.read_file(stages::bootstrap::CONSTRUCTION_FILE)?)
+        String::from_utf8(session.host.state.read_file(resources::authenticator::CONSTRUCTION_FILE)?)
             .ok()?
             .trim()
             .parse()
@@ -258,7 +258,7 @@ pub async fn find_current_version_arn(
     answers: &Answers,
 ) -> Result<Option<String>, Failure> {
     let target = session.resolve_target(answers).await?;
-    Ok(stages::bootstrap::observe_bootstrap(session, &target, answers).boxed().await?.version)
+    Ok(resources::authenticator::observe_authenticator(session, &target, answers).boxed().await?.version)
 }
 
 /// The backups of packagecloud.rb, the newest first.
@@ -301,7 +301,7 @@ pub async fn read_configuration_values(
     let config = session.host.read_config().await?;
     let mut values = config.seen.values;
     if values.distribution_id.is_none() || values.packages_domain.is_none() {
-        let distribution = stages::configuration::find_our_distribution(session, answers).await?;
+        let distribution = resources::install::find_our_distribution(session, answers).await?;
         if let Some(distribution) = distribution {
             values.distribution_id.get_or_insert_with(|| distribution.id.clone());
             let domain =

@@ -26,8 +26,9 @@ use crate::model::{
 };
 
 use super::{
+    resources::install::find_our_distribution,
     session::{IdentityLookup, Session, Target, to_identity_source},
-    stages::{access, configuration},
+    stages::access,
 };
 
 pub async fn read_welcome(session: &Session, answers: &Answers) -> WelcomeFindings {
@@ -64,7 +65,7 @@ pub async fn read_welcome(session: &Session, answers: &Answers) -> WelcomeFindin
                     sampled: None,
                 },
             ));
-            match configuration::find_our_distribution(session, answers).await {
+            match find_our_distribution(session, answers).await {
                 Ok(Some(distribution)) => {
                     found.cloudfront.by =
                         if distribution.ownership == Ownership::Ours { SetUpBy::Us } else { SetUpBy::Others };

@@ -17,11 +17,8 @@ use crate::model::{
     },
 };
 
-use crate::engine::{
-    run::StageRun,
-    session::Session,
-    stages::configuration::{WritePurpose, build_edits},
-};
+use super::switch::WritePurpose;
+use crate::engine::{run::StageRun, session::Session};
 
 /// Holds what a configuration client is waited for to write: Ruby's lines, and the same as its tool wants them.
 const PENDING_VALUES_FILE: &str = "managed-values";
@@ -108,9 +105,9 @@ pub(crate) async fn wait_until_values_written(
     (values, keys): (&SettingValues, &[SettingKey]),
     run: &StageRun,
     step: Step,
-    aim: WritePurpose,
+    purpose: WritePurpose,
 ) -> Result<ConfigWriteResult, Failure> {
-    let wanted = build_edits(values, keys);
+    let wanted = values.render_edits(keys);
     let lines: String = wanted
         .iter()
         .map(|(key, value)| format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name()))
@@ -123,7 +120,7 @@ pub(crate) async fn wait_until_values_written(
     loop {
         {
             let _turn = session.acquire_write_lock().await?;
-            aim.begin_write(session).await?;
+            purpose.begin_write(session).await?;
         }
         say(&format!(
             "waiting for {tool} to write the lines of {} to {}, {} s",

@@ -1,5 +1,6 @@
-//! What is done to packagecloud itself, on each of its web nodes: its commands, its services and its own reindex.
+//! What is done to packagecloud itself, on each of its web nodes: its file, its commands, its services and its own reindex.
 
+pub mod config_write;
 pub mod managed;
 pub mod nodes;
 pub mod services;

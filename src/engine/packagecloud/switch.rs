@@ -46,6 +46,28 @@ pub(crate) async fn begin_switch_on(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a write to packagecloud.rb leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WritePurpose {
+    /// CloudFront goes on with it: nobody may have switched off meanwhile.
+    SwitchOn,
+    /// It takes effect later.
+    Prepare,
+}
+
+impl WritePurpose {
+    /// Begins the write, in the turn in which the file is written and before it is.
+    ///
+    /// # Errors
+    /// Fails where CloudFront goes on with it and was switched off meanwhile.
+    pub(crate) async fn begin_write(self, session: &Session) -> Result<(), Failure> {
+        match self {
+            Self::SwitchOn => begin_switch_on(session).await,
+            Self::Prepare => Ok(()),
+        }
+    }
+}
+
 /// Clears this run's intent: packagecloud follows the file. One of a run beside it stays until that run has seen the same.
 pub(crate) async fn finish_switch(session: &Session) {
     let _turn = session.try_acquire_write_lock().await;

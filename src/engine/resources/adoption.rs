@@ -1,13 +1,18 @@
 //! Whose a resource is, and what that allows: ours is ours, another install's is refused, an unmarked one is asked about.
 
 use crate::model::{
-    aws::{account::Ownership, names::ResourceNames},
+    aws::{account::Ownership, cloudfront::CloudFrontDistribution, names::ResourceNames},
     failure::Failure,
     run::{
         answers::Answers,
         plan::{Confirmation, Consent},
     },
 };
+
+/// Returns whether this install made it, or adopted it.
+pub(crate) fn is_ours(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
+    distribution.ownership == Ownership::Ours && distribution.comment == names.resource_comment()
+}
 
 /// A resource that could be adopted: what it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,10 @@
-//! What several stages need to know of AWS resources: whose they are, how CloudFront reaches the bucket, and the packages domain.
+//! What several stages need to know of AWS resources: whose they are, what stands of them, and how CloudFront reaches the bucket.
 
 pub mod adoption;
+pub mod authenticator;
 pub mod bucket_key;
+mod distribution;
+pub mod guard;
+pub mod install;
 pub mod origin_access;
 pub mod packages_domain;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-pub(crate) use crate::engine::{session::Target, stages::distribution::is_ours};
+use super::adoption::is_ours;
+use crate::engine::session::Target;
 use crate::model::{
     aws::{
         bucket::{ObjectHead, ObservedBucket},

@@ -57,6 +57,20 @@ pub(crate) fn dns_record_attachment(name: &str, distribution: &CloudFrontDistrib
     })
 }
 
+/// Says what clients behind a firewall must be told before the redirects change.
+pub(crate) fn firewall_notice_attachment(domain: &str) -> Attachment {
+    Attachment {
+        title: "Tell customers behind a firewall, before going live".into(),
+        lines: vec![
+            format!("Packages will be downloaded from https://{domain} (port 443)."),
+            "Allow that name beside your packagecloud server's in firewalls and proxies;".into(),
+            "the addresses behind it change, so allow the name, not addresses.".into(),
+            "Nothing changes in apt, yum, gem or pip configuration.".into(),
+        ],
+        copy: true,
+    }
+}
+
 /// Waits until the authenticator answers under `name`: it resolves, its certificate passes, and it is CloudFront with
 /// our function.
 pub(crate) async fn wait_until_domain_serves(

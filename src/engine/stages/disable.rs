@@ -23,10 +23,9 @@ use crate::model::{
     },
 };
 
-use super::configuration;
 use crate::engine::{
     delivery::probe,
-    packagecloud::{managed, switch},
+    packagecloud::{config_write, managed, switch},
     run::RunContext,
     session::Session,
 };
@@ -164,8 +163,8 @@ fn plan_node(plan: &mut Plan, node: &Session, config: &LoadedConfig, lags: Optio
         plan.add_change(Step::Switch, ChangeKind::Keep, &path, why);
     } else {
         plan.add_change(Step::Switch, ChangeKind::Update, &path, "cloudfront_enabled becomes false");
-        let edits = configuration::build_edits(&disabled_values(), &[SettingKey::Enabled]);
-        plan.attachments.extend(configuration::preview_config_changes(node, &path, &config.file, &edits));
+        let edits = disabled_values().render_edits(&[SettingKey::Enabled]);
+        plan.attachments.extend(config_write::preview_config_changes(node, &path, &config.file, &edits));
     }
     switch::plan_reconfigure_and_restart(node, plan, None);
 }

@@ -26,19 +26,19 @@ use crate::model::{
     url::token::TokenConstruction,
 };
 
-use super::{
-    bootstrap,
-    configuration::{self, WritePurpose, render_backup_note},
-    distribution, reindex,
-};
+use super::reindex;
 use crate::engine::{
     delivery::{
         diagnosis,
         gate::{self, EdgeGate},
         probe,
     },
-    packagecloud::{nodes, services, switch},
-    resources::{bucket_key, packages_domain},
+    packagecloud::{
+        config_write::{self, render_backup_note},
+        nodes, services,
+        switch::{self, WritePurpose},
+    },
+    resources::{bucket_key, install::observe_install, packages_domain},
     run::StageRun,
     session::{Session, Target},
 };
@@ -53,24 +53,22 @@ struct GoLiveFacts {
 }
 
 async fn observe_go_live(session: &Session, answers: &Answers) -> Result<GoLiveFacts, Failure> {
-    let target = session.resolve_target(answers).await?;
-    let below = bootstrap::observe_bootstrap(session, &target, answers).boxed().await?;
-    let seen = distribution::observe_distribution(&target, answers, &below).boxed().await?;
-    let known = diagnosis::RouteFacts::from_observed(
-        &below,
-        &seen,
-        below.secret.as_ref(),
-        &target.names,
-        &target.account,
-    );
-    let keys = bucket_key::observe_bucket_keys(&target, &seen).boxed().await?;
-    Ok(GoLiveFacts { target, distribution: seen.distribution, keys, construction: below.construction, known })
+    let install = observe_install(session, answers).boxed().await?;
+    let known = install.route_facts(install.authenticator.secret.as_ref());
+    let keys = bucket_key::observe_bucket_keys(&install.target, &install.distribution).boxed().await?;
+    Ok(GoLiveFacts {
+        target: install.target,
+        distribution: install.distribution.distribution,
+        keys,
+        construction: install.authenticator.construction,
+        known,
+    })
 }
 
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let config = session.host.read_config().await?;
     let found = observe_go_live(session, answers).await?;
-    let wanted = configuration::desired_values(&config.seen, found.distribution.as_ref(), answers);
+    let wanted = config_write::desired_values(&config.seen, found.distribution.as_ref(), answers);
     let before = config.seen.values.clone();
     let live = switch::is_cloudfront_live(session, answers, wanted.packages_domain.as_deref()).await;
     let wanted_domain = wanted.packages_domain.clone();
@@ -135,11 +133,11 @@ fn plan_go_live(
             "What customers notice: the restart, some seconds in which packagecloud does not answer; then downloads come from the packages domain.".into(),
         );
         if let Some(domain) = &seen.desired.packages_domain {
-            plan.attachments.push(configuration::firewall_notice_attachment(domain));
+            plan.attachments.push(packages_domain::firewall_notice_attachment(domain));
         }
-        configuration::add_write_confirmations(&mut plan, &seen.config, &seen.desired, &keys, answers);
+        config_write::add_write_confirmations(&mut plan, &seen.config, &seen.desired, &keys, answers);
         for (_, other, keys) in &follow {
-            configuration::add_write_confirmations(&mut plan, other, &seen.desired, keys, answers);
+            config_write::add_write_confirmations(&mut plan, other, &seen.desired, keys, answers);
         }
         if !probe::can_probe_redirect(session, answers)
             && !answers.consents.unproven
@@ -265,7 +263,7 @@ async fn switch_on_node(
     }
     run.run_step(Step::Switch, format!("writing {}", config.path), async {
         let told = (run, Step::Switch);
-        let written = configuration::write_config_values(
+        let written = config_write::write_config_values(
             node,
             config,
             &seen.desired,
@@ -357,13 +355,13 @@ async fn revert_go_live(
             Step::TakeBack,
             format!("CloudFront is switched off again{}", session.host.host_suffix()),
             async {
-                configuration::write_edits_with_retries(session, |now| {
+                config_write::write_edits_with_retries(session, |now| {
                     let moved = |&key: &SettingKey| {
                         before.render_ruby_value(key).is_some()
                             && before.render_ruby_value(key) != now.values.render_ruby_value(key)
                     };
                     let keys = [SettingKey::Enabled, SettingKey::DistributionId, SettingKey::PackagesDomain];
-                    configuration::build_edits(&before, &keys.into_iter().filter(moved).collect::<Vec<_>>())
+                    before.render_edits(&keys.into_iter().filter(moved).collect::<Vec<_>>())
                 })
                 .await?;
                 Ok(((), format!("packagecloud.rb says false again{}", session.host.host_suffix())))

@@ -17,9 +17,9 @@ use crate::model::{
     },
 };
 
-use super::configuration::{self, render_backup_note};
 use crate::engine::{
-    packagecloud::switch,
+    packagecloud::{config_write::render_backup_note, switch},
+    resources::install::find_our_distribution,
     run::StageRun,
     session::{Session, retry_on_expiry::retry_on_expiry},
 };
@@ -165,7 +165,7 @@ pub async fn associate_earlier_version(
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let target = session.resolve_target(answers).await?;
-    let distribution = configuration::find_our_distribution(session, answers).await?.ok_or_else(|| {
+    let distribution = find_our_distribution(session, answers).await?.ok_or_else(|| {
         Failure::other_failure("the distribution", "there is none of this install", "run enable first")
     })?;
     let say = run.progress_reporter(Step::Authenticator);

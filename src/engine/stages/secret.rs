@@ -19,9 +19,12 @@ use crate::model::{
     secret::Secret,
 };
 
-use super::configuration::{self, render_backup_note};
 use crate::engine::{
-    packagecloud::{managed, nodes},
+    packagecloud::{
+        config_write::{render_backup_note, write_config_values},
+        managed, nodes,
+        switch::WritePurpose,
+    },
     run::StageRun,
     session::Session,
 };
@@ -191,14 +194,14 @@ pub async fn apply(
             ));
         }
         let values = SettingValues { secret: Some(secret), ..SettingValues::default() };
-        let written = configuration::write_config_values(
+        let written = write_config_values(
             session,
             &seen.config,
             &values,
             &[SettingKey::Secret],
             answers,
             (run, Step::Secret),
-            configuration::WritePurpose::Prepare,
+            WritePurpose::Prepare,
         )
         .await?;
         // What stays in the keyring is what the file holds: no harm, and the next start looks at the file first.

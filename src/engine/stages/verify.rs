@@ -15,7 +15,6 @@ use crate::model::{
     url::token::{self, SigningScheme, TokenConstruction},
 };
 
-use super::{bootstrap, distribution};
 use crate::engine::{
     delivery::{
         diagnosis::{self, RouteFacts},
@@ -23,6 +22,7 @@ use crate::engine::{
         probe::{self, RedirectTarget, SampleKeys},
     },
     packagecloud::{nodes, switch},
+    resources::install::{ObservedInstall, observe_install},
     run::StageRun,
     session::Session,
 };
@@ -76,14 +76,12 @@ pub async fn run_all_checks(
             all.push(check);
         }
     };
-    let target = session.resolve_target(answers).await?;
-    let below = bootstrap::observe_bootstrap(session, &target, answers).boxed().await?;
-    let seen = distribution::observe_distribution(&target, answers, &below).boxed().await?;
+    let install = observe_install(session, answers).boxed().await?;
     let config = session.host.read_config().await?;
     let values = config.seen.values.clone();
-    let known =
-        RouteFacts::from_observed(&below, &seen, values.secret.as_ref(), &target.names, &target.account);
-    let distribution = seen.distribution;
+    let known = install.route_facts(values.secret.as_ref());
+    let ObservedInstall { target, authenticator, distribution } = install;
+    let distribution = distribution.distribution;
     // What AWS itself says comes first: it names the cause of what fails after it.
     tell(vec![gate::check_distribution(distribution.as_ref(), &target.names.function_name())], &mut all);
     tell(vec![super::access::check_local_clock(&target)], &mut all);
@@ -119,7 +117,7 @@ pub async fn run_all_checks(
                 target: &target,
                 domain: standing.unwrap_or(&distribution.domain),
                 secret,
-                construction: below.construction,
+                construction: authenticator.construction,
                 samples: samples.clone(),
                 known: known.clone(),
             };
@@ -145,7 +143,7 @@ pub async fn run_all_checks(
         enabled: values.enabled == Some(true),
         domain: values.packages_domain.as_deref(),
         secret: values.secret.as_ref(),
-        accepted: below.construction,
+        accepted: authenticator.construction,
         known: &known,
         edge_works: all.iter().any(|check| check.name == "signed-url" && check.result == CheckVerdict::Pass),
     };

@@ -51,6 +51,12 @@ impl SettingValues {
         }
     }
 
+    /// Returns the edits that bring `keys` to these values, as Ruby source; a value that isn't there is left out.
+    #[must_use]
+    pub fn render_edits(&self, keys: &[SettingKey]) -> Vec<(SettingKey, String)> {
+        keys.iter().filter_map(|&key| self.render_ruby_value(key).map(|value| (key, value))).collect()
+    }
+
     /// The lines to have in packagecloud.rb, for those values that are there.
     #[must_use]
     pub fn render_assignments(&self) -> Vec<String> {

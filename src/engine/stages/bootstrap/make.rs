@@ -2,7 +2,6 @@
 
 use tokio::try_join;
 
-use super::observe::build_bundle;
 use crate::aws::FunctionSettings;
 use crate::edge::{
     bundle::{LAMBDA_HANDLER, LAMBDA_RUNTIME, MEMORY_MB, TIMEOUT_SECONDS},
@@ -10,6 +9,7 @@ use crate::edge::{
 };
 use crate::engine::{
     delivery::probe::{self, RedirectTarget},
+    resources::authenticator::build_bundle,
     run::StageRun,
     session::{
         Session, Target,

@@ -3,11 +3,9 @@
 //! Nothing made here lets anybody read the bucket; whatever order it is broken off in, the next run finds what stands.
 
 mod make;
-pub mod observe;
 mod plan;
 
 pub(crate) use make::apply;
-pub(crate) use observe::{CONSTRUCTION_FILE, observe_bootstrap};
 
 use futures::FutureExt as _;
 
@@ -16,11 +14,11 @@ use crate::model::{
     run::{answers::Answers, plan::Plan},
 };
 
-use crate::engine::session::Session;
+use crate::engine::{resources::authenticator::observe_authenticator, session::Session};
 
 /// What is there of the authenticator and of CloudFront's access to the bucket.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let target = session.resolve_target(answers).await?;
-    let seen = observe_bootstrap(session, &target, answers).boxed().await?;
+    let seen = observe_authenticator(session, &target, answers).boxed().await?;
     plan::plan_bootstrap(seen, &target, answers)
 }

@@ -18,10 +18,12 @@ use super::{
     with_manual_disable,
 };
 use crate::engine::{
-    packagecloud::switch,
+    packagecloud::{
+        config_write::{self, render_backup_note},
+        switch,
+    },
     run::StageRun,
     session::Session,
-    stages::configuration::{self, render_backup_note},
 };
 
 /// How often it is switched off again where a run that began meanwhile switched it on.
@@ -310,12 +312,12 @@ fn render_node_names<'a>(nodes: impl Iterator<Item = &'a NodeToDisable>) -> Stri
 
 /// Writes that CloudFront is off on one node; where the file before is kept, as the end of a sentence.
 async fn write_cloudfront_off(node: &Session) -> Result<String, Failure> {
-    let written = configuration::write_edits_with_retries(node, |now| {
+    let written = config_write::write_edits_with_retries(node, |now| {
         if !is_cloudfront_on(now) {
             return Vec::new();
         }
         switch::save_switch_intent(node, false);
-        configuration::build_edits(&disabled_values(), &[SettingKey::Enabled])
+        disabled_values().render_edits(&[SettingKey::Enabled])
     })
     .await?;
     Ok(written.as_ref().map(render_backup_note).unwrap_or_default())

@@ -2,12 +2,14 @@
 //!
 //! Where one origin access takes another's place, both may read from before the change until every edge has it.
 
-use super::{
-    guard::{has_version_everywhere, is_guarded, refuse_undeployed, refuse_unguarded},
-    observe::reader_from_identity,
-};
 use crate::aws::ProgressReporter;
-use crate::engine::session::{Session, Target};
+use crate::engine::{
+    resources::{
+        guard::{has_version_everywhere, is_guarded, refuse_undeployed, refuse_unguarded},
+        install::reader_from_identity,
+    },
+    session::{Session, Target},
+};
 use crate::model::{
     aws::{cloudfront::CloudFrontDistribution, evidence::DistributionEvidence},
     failure::{Failure, FailureKind},

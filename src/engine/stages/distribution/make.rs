@@ -2,13 +2,11 @@
 
 use super::{
     grant::{grant_both_readers, grant_bucket_read},
-    guard::is_guarded,
-    observe::is_ours,
     plan::needs_origin_access_change,
 };
 use crate::aws::{DistributionSettings, DistributionUpdate, OriginAccessId};
 use crate::engine::{
-    resources::bucket_key,
+    resources::{adoption::is_ours, bucket_key, guard::is_guarded},
     run::StageRun,
     session::{
         Session, Target,

@@ -4,13 +4,10 @@
 
 mod domain;
 mod grant;
-mod guard;
 mod make;
-pub mod observe;
 mod plan;
 
 pub(crate) use make::apply;
-pub(crate) use observe::{is_ours, observe_distribution};
 
 use futures::FutureExt as _;
 
@@ -19,14 +16,18 @@ use crate::model::{
     run::{answers::Answers, plan::Plan},
 };
 
-use super::bootstrap;
-use crate::engine::{resources::bucket_key, session::Session};
+use crate::engine::{
+    resources::{
+        bucket_key,
+        install::{ObservedInstall, observe_install},
+    },
+    session::Session,
+};
 
 /// What is there of the distribution, the cache policy and the grant.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
-    let target = session.resolve_target(answers).await?;
-    let below = bootstrap::observe_bootstrap(session, &target, answers).boxed().await?;
-    let mut seen = observe_distribution(&target, answers, &below).boxed().await?;
+    let ObservedInstall { target, distribution: mut seen, .. } =
+        observe_install(session, answers).boxed().await?;
     seen.packages_domain =
         domain::observe_packages_domain(&target, answers, seen.distribution.as_ref()).boxed().await?;
     seen.keys = bucket_key::observe_bucket_keys(&target, &seen).boxed().await?;

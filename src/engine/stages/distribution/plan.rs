@@ -1,14 +1,12 @@
 //! What the distribution stage would make or change, decided from what stands; touches nothing.
 
-use super::{
-    domain,
-    guard::{has_version_everywhere, refuse_taken_viewer_request},
-};
+use super::domain;
 use crate::aws::cloudfront::is_bucket_domain;
 use crate::engine::{
     resources::{
         adoption::{AdoptionList, require_ours_or_unmarked},
         bucket_key,
+        guard::{has_version_everywhere, refuse_taken_viewer_request},
     },
     session::Target,
 };

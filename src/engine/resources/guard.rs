@@ -37,15 +37,15 @@ fn bucket_behaviors<'a>(
     distribution.behaviors.iter().filter(move |behavior| origins.contains(&behavior.origin))
 }
 
-/// Whether every behavior on the bucket carries a version of the function of this name.
-pub fn is_guarded(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
+/// Returns whether every behavior on the bucket carries a version of the function of this name.
+pub(crate) fn is_guarded(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
     let function = format!(":function:{}:", names.function_name());
     bucket_behaviors(distribution, names, None)
         .all(|behavior| behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(&function)))
 }
 
-/// Whether it has the bucket behind a behavior, and exactly this version on every such behavior.
-pub fn has_version_everywhere(
+/// Returns whether it has the bucket behind a behavior, and exactly this version on every such behavior.
+pub(crate) fn has_version_everywhere(
     distribution: &CloudFrontDistribution,
     names: &ResourceNames,
     arn: &str,
@@ -55,7 +55,10 @@ pub fn has_version_everywhere(
 }
 
 /// Stops where another distribution could read the bucket without the authenticator.
-pub fn refuse_unguarded(
+///
+/// # Errors
+/// Fails with the distribution, the behavior that is open, and who holds its viewer request.
+pub(crate) fn refuse_unguarded(
     other: &CloudFrontDistribution,
     names: &ResourceNames,
     identity: Option<&str>,
@@ -81,7 +84,10 @@ pub fn refuse_unguarded(
 
 /// Stops where another distribution that uses the identity is still being deployed: its edges may serve what stood
 /// before the authenticator.
-pub fn refuse_undeployed(other: &CloudFrontDistribution, identity: &str) -> Result<(), Failure> {
+///
+/// # Errors
+/// Fails with the distribution; waiting some minutes helps.
+pub(crate) fn refuse_undeployed(other: &CloudFrontDistribution, identity: &str) -> Result<(), Failure> {
     let uses = other.origins.iter().any(|origin| origin.identity.as_deref() == Some(identity));
     if !uses || other.status == "Deployed" {
         return Ok(());
@@ -96,7 +102,10 @@ pub fn refuse_undeployed(other: &CloudFrontDistribution, identity: &str) -> Resu
 }
 
 /// Stops where somebody else's function sits on a viewer request.
-pub fn refuse_taken_viewer_request(
+///
+/// # Errors
+/// Fails with the distribution and the function's ARN.
+pub(crate) fn refuse_taken_viewer_request(
     distribution: &CloudFrontDistribution,
     names: &ResourceNames,
 ) -> Result<(), Failure> {

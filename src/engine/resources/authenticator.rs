@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use futures::FutureExt as _;
 use tokio::try_join;
 
+use super::origin_access::{OriginAccessChoice, choose_origin_access};
 use crate::edge::bundle::{EdgeBundle, parse_description};
-use crate::engine::{
-    resources::origin_access,
-    session::{Session, Target, account::AuthenticatorResources},
-};
+use crate::engine::session::{Session, Target, account::AuthenticatorResources};
 use crate::model::{
     aws::{
         account::{FunctionVersion, LambdaFunction, Ownership},
@@ -24,14 +22,18 @@ use crate::model::{
 /// The state directory's file with the construction that the edge was seen to hold.
 pub(crate) const CONSTRUCTION_FILE: &str = "construction";
 
-pub async fn observe_bootstrap(
+/// Reads the role, the key, the function and the origin access, and which version is right for what packagecloud.rb holds.
+///
+/// # Errors
+/// Fails where AWS does not answer, or refuses the read.
+pub(crate) async fn observe_authenticator(
     session: &Session,
     target: &Target,
     answers: &Answers,
 ) -> Result<BootstrapEvidence, Failure> {
     let names = &target.names;
-    let origin_access::OriginAccessChoice { control: by_control, why: why_control } =
-        origin_access::choose_origin_access(target, answers).boxed().await?;
+    let OriginAccessChoice { control: by_control, why: why_control } =
+        choose_origin_access(target, answers).boxed().await?;
     // Only the one that is used is looked for.
     let access = async {
         Ok(if by_control {
@@ -103,8 +105,12 @@ async fn read_edge_construction(
     Ok(carried.or(newest))
 }
 
-/// What the function's next version would be made of.
-pub fn build_bundle(construction: TokenConstruction, key_arn: &str, names: &ResourceNames) -> EdgeBundle {
+/// Returns what the function's next version would be made of.
+pub(crate) fn build_bundle(
+    construction: TokenConstruction,
+    key_arn: &str,
+    names: &ResourceNames,
+) -> EdgeBundle {
     let context = BTreeMap::from([(COST_TAG.to_owned(), names.bucket_name().to_owned())]);
     EdgeBundle { construction, key_arn: key_arn.to_owned(), context }
 }

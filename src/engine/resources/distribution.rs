@@ -1,27 +1,27 @@
 //! What stands of the distribution, the cache policy and the grant; another distribution that would open the bucket stops it.
 
-use super::guard::{is_guarded, refuse_unguarded};
+use super::{
+    adoption::is_ours,
+    guard::{is_guarded, refuse_unguarded},
+};
 use crate::aws::find_bucket_distributions;
 use crate::engine::session::{Target, account::DeliveryResources};
 use crate::model::{
     aws::{
-        account::Ownership,
         bucket::ObservedBucket,
         cloudfront::{CloudFrontDistribution, CloudFrontOriginAccessIdentity},
         evidence::{BootstrapEvidence, DistributionEvidence},
-        names::ResourceNames,
     },
     failure::Failure,
     iam::policy::{self, BucketReader},
     run::answers::Answers,
 };
 
-/// Whether this install made it, or adopted it.
-pub(crate) fn is_ours(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
-    distribution.ownership == Ownership::Ours && distribution.comment == names.resource_comment()
-}
-
-pub async fn observe_distribution(
+/// Reads the distribution, the cache policy and the grant, on top of what stands `below`: the authenticator.
+///
+/// # Errors
+/// Fails where AWS does not answer, or where another distribution could read the bucket without the authenticator.
+pub(crate) async fn observe_distribution(
     target: &Target,
     answers: &Answers,
     below: &BootstrapEvidence,
@@ -70,6 +70,7 @@ fn reader_from_bootstrap<'a>(
     }
 }
 
-pub fn reader_from_identity(identity: &CloudFrontOriginAccessIdentity) -> BucketReader<'_> {
+/// Returns the identity as the reader that a bucket policy names.
+pub(crate) fn reader_from_identity(identity: &CloudFrontOriginAccessIdentity) -> BucketReader<'_> {
     BucketReader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id }
 }

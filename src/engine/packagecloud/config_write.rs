@@ -1,0 +1,177 @@
+//! Writing the four values to packagecloud.rb: what is shown and asked before it, and the write, one run at a time.
+//!
+//! On a host that a configuration client manages, its tool writes them where that was chosen, and is waited for.
+
+use std::time::Duration;
+
+use super::{managed, switch::WritePurpose};
+use crate::engine::{resources::packages_domain, run::StageRun, session::Session};
+use crate::host::ConfigWriteResult;
+use crate::model::{
+    aws::{cloudfront::CloudFrontDistribution, evidence::ObservedConfig},
+    failure::{Failure, FailureKind},
+    packagecloud::{
+        config_file::{ConfigFile, ExpressionOverride},
+        settings::{SettingKey, SettingValues},
+    },
+    run::{
+        answers::{Answers, ManagedFileAction},
+        goal::Step,
+        plan::{Attachment, Confirmation, Consent, Plan},
+    },
+};
+
+/// How often a write is tried where somebody else writes too, and the pause between two tries.
+const WRITE_TRIES_MAX: u32 = 20;
+const WRITE_RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Returns the four values as they shall be once CloudFront is on.
+pub(crate) fn desired_values(
+    config: &ObservedConfig,
+    distribution: Option<&CloudFrontDistribution>,
+    answers: &Answers,
+) -> SettingValues {
+    SettingValues {
+        enabled: Some(true),
+        secret: config.values.secret.clone(),
+        distribution_id: distribution.map(|distribution| distribution.id.clone()),
+        packages_domain: packages_domain::choose_packages_domain(answers, &config.values, distribution),
+    }
+}
+
+/// Returns the diff that `edits` would make, if they make any.
+pub(crate) fn preview_config_changes(
+    session: &Session,
+    path: &str,
+    file: &ConfigFile,
+    edits: &[(SettingKey, String)],
+) -> Option<Attachment> {
+    let lines = session.host.preview_config(file, edits, ExpressionOverride::Append).ok()?;
+    let title = format!("Changes to {path}");
+    (!lines.is_empty()).then_some(Attachment { title, lines, copy: false })
+}
+
+/// Adds what must be said and asked before `keys` are written to the file at `config`.
+pub(crate) fn add_write_confirmations(
+    plan: &mut Plan,
+    config: &ObservedConfig,
+    wanted: &SettingValues,
+    keys: &[SettingKey],
+    answers: &Answers,
+) {
+    if keys.is_empty() {
+        return;
+    }
+    plan.attachments.extend(managed::snippet_attachment(config, wanted, keys));
+    plan.confirmations.extend(managed::managed_host_confirmation(config, answers));
+    plan.notes.extend(managed::managed_write_warning(config, answers));
+    plan.confirmations.extend(expression_confirmation(config, keys, answers));
+}
+
+/// Asks whether an expression is overruled, where one of `keys` is one.
+fn expression_confirmation(
+    config: &ObservedConfig,
+    keys: &[SettingKey],
+    answers: &Answers,
+) -> Option<Confirmation> {
+    if answers.consents.override_expression {
+        return None;
+    }
+    let (key, number, line) = config.expressions.iter().find(|(key, ..)| keys.contains(key))?;
+    Some(Confirmation {
+        consent: Consent::OverrideExpression,
+        question: format!(
+            "{} in line {number} is an expression: {line} — overrule it with a line at the end of the file?",
+            key.setting_name()
+        ),
+    })
+}
+
+/// Writes `keys` of `values`, in a turn in which nothing forbids it; on a managed host waits, where that was chosen,
+/// until its tool has written them or something forbids it.
+///
+/// # Errors
+/// Fails where a client manages the file and nothing was chosen, where the file moved or can't be written, and where
+/// CloudFront was switched off meanwhile.
+pub(crate) async fn write_config_values(
+    session: &Session,
+    config: &ObservedConfig,
+    values: &SettingValues,
+    keys: &[SettingKey],
+    answers: &Answers,
+    (run, step): (&StageRun, Step),
+    purpose: WritePurpose,
+) -> Result<ConfigWriteResult, Failure> {
+    match (&config.managed, answers.consents.managed) {
+        (None, _) | (Some(_), Some(ManagedFileAction::Write)) => {}
+        (Some((tool, _)), Some(ManagedFileAction::Wait)) => {
+            let keys = with_pending_secret(config, keys);
+            return managed::wait_until_values_written(session, tool, (values, &keys), run, step, purpose)
+                .await;
+        }
+        (Some((tool, _)), None) => {
+            return Err(Failure::consent_failure(
+                config.path.clone(),
+                format!("{tool} manages it, and would undo an edit"),
+                "choose --managed wait (put the values into that tool; this waits for them) or --managed write",
+            ));
+        }
+    }
+    let keys = &with_pending_secret(config, keys)[..];
+    let expressions = if answers.consents.override_expression {
+        ExpressionOverride::Append
+    } else {
+        ExpressionOverride::Refuse
+    };
+    let _turn = session.acquire_write_lock().await?;
+    purpose.begin_write(session).await?;
+    let written = session.host.write_config(config, &values.render_edits(keys), expressions).await?;
+    if config.awaits_secret {
+        session.host.remove_pending_secret();
+    }
+    Ok(written)
+}
+
+/// Returns the keys to write, with the secret where the file doesn't hold it yet.
+fn with_pending_secret(config: &ObservedConfig, keys: &[SettingKey]) -> Vec<SettingKey> {
+    let secret = config.awaits_secret && !keys.contains(&SettingKey::Secret);
+    secret.then_some(SettingKey::Secret).into_iter().chain(keys.iter().copied()).collect()
+}
+
+/// Writes what `edits` says of the file as it stands, whoever changed it since it was shown: for switching off, which is
+/// one value on its line and leaves all else as it is. `None` where nothing had to be written.
+///
+/// # Errors
+/// Fails where the file can't be read or written, or was changed by somebody else each of twenty times.
+pub(crate) async fn write_edits_with_retries(
+    session: &Session,
+    edits: impl Fn(&ObservedConfig) -> Vec<(SettingKey, String)>,
+) -> Result<Option<ConfigWriteResult>, Failure> {
+    let mut tries = 0;
+    loop {
+        let turn = session.try_acquire_write_lock().await;
+        let now = session.host.read_config().await?.seen;
+        let edits = edits(&now);
+        if edits.is_empty() {
+            return Ok(None);
+        }
+        tries += 1;
+        match session.host.write_config(&now, &edits, ExpressionOverride::Append).await {
+            // An editor or a configuration client wrote between the look and this.
+            Err(failure) if failure.kind == FailureKind::Drifted && tries < WRITE_TRIES_MAX => {
+                drop(turn);
+                tokio::time::sleep(WRITE_RETRY_PAUSE).await;
+            }
+            result => return result.map(Some),
+        }
+    }
+}
+
+/// Says where the file before is kept, as the end of a sentence.
+pub(crate) fn render_backup_note(written: &ConfigWriteResult) -> String {
+    written
+        .backup
+        .as_ref()
+        .map(|backup| format!("; the file before is {}", backup.display()))
+        .unwrap_or_default()
+}

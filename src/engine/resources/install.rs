@@ -1,0 +1,66 @@
+//! What stands of this install: the account and the bucket, the authenticator, and the distribution, observed in this order.
+
+use futures::FutureExt as _;
+
+use super::{authenticator::observe_authenticator, distribution::observe_distribution};
+use crate::engine::{
+    delivery::diagnosis::RouteFacts,
+    session::{Session, Target},
+};
+use crate::model::{
+    aws::{
+        cloudfront::CloudFrontDistribution,
+        evidence::{BootstrapEvidence, DistributionEvidence},
+    },
+    failure::Failure,
+    run::answers::Answers,
+    secret::Secret,
+};
+
+pub(crate) use super::distribution::reader_from_identity;
+
+/// The account and the bucket, and what stands there of this install.
+pub(crate) struct ObservedInstall {
+    pub target: Target,
+    pub authenticator: BootstrapEvidence,
+    pub distribution: DistributionEvidence,
+}
+
+/// Reads all of it.
+///
+/// # Errors
+/// Fails where AWS does not answer, or where another distribution could read the bucket without the authenticator.
+pub(crate) async fn observe_install(
+    session: &Session,
+    answers: &Answers,
+) -> Result<ObservedInstall, Failure> {
+    let target = session.resolve_target(answers).await?;
+    let authenticator = observe_authenticator(session, &target, answers).boxed().await?;
+    let distribution = observe_distribution(&target, answers, &authenticator).boxed().await?;
+    Ok(ObservedInstall { target, authenticator, distribution })
+}
+
+/// Reads the distribution that this install made or adopted; `None` where there is none.
+///
+/// # Errors
+/// Fails as [`observe_install`] does.
+pub(crate) async fn find_our_distribution(
+    session: &Session,
+    answers: &Answers,
+) -> Result<Option<CloudFrontDistribution>, Failure> {
+    Ok(observe_install(session, answers).boxed().await?.distribution.distribution)
+}
+
+impl ObservedInstall {
+    /// Returns what tells apart why the edge refuses, for packagecloud.rb's `secret`.
+    pub(crate) fn route_facts(&self, secret: Option<&Secret>) -> RouteFacts {
+        let target = &self.target;
+        RouteFacts::from_observed(
+            &self.authenticator,
+            &self.distribution,
+            secret,
+            &target.names,
+            &target.account,
+        )
+    }
+}
