@@ -9,7 +9,6 @@ pub mod price;
 mod record;
 
 pub use self::plan::add_batch_changes;
-pub use super::reindex::spool::ManifestSpool;
 
 use std::{
     io::Write as _,
@@ -25,10 +24,9 @@ use self::{
     record::BatchRecord,
 };
 use super::{
-    reindex::{self, ReindexOptions},
+    reindex::{self, ReindexOptions, pass::ReindexPass, spool::ManifestSpool},
     run::StageRun,
     session::{Session, Target, retry_on_expiry::retry_on_expiry},
-    stages::reindex::ReindexPass,
 };
 use crate::aws::batch::{BatchJobSpec, FailedBatchTask};
 use crate::model::{

@@ -6,14 +6,18 @@ use crate::aws::web::WebReply;
 use crate::model::{
     aws::cloudfront::CloudFrontDistribution,
     failure::Failure,
+    packagecloud::object::ABSENT_KEY,
     run::check::Check,
     secret::Secret,
-    url::token::{MacAlgorithm, TokenConstruction},
+    url::{
+        redirect::url_path_from_key,
+        token::{MacAlgorithm, TokenConstruction},
+    },
 };
 
 use super::{
     diagnosis::{RouteFacts, diagnose_refusal, diagnose_unreachable_domain},
-    probe::{self, ABSENT_KEY, LINK_LIFETIME_SECONDS, SampleKeys, SignedUrlRequest, url_path_from_key},
+    probe::{self, LINK_LIFETIME_SECONDS, SampleKeys, SignedUrlRequest},
 };
 use crate::engine::session::{Session, Target};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::model::run::answers::Answers;
 
-use crate::engine::{delivery::probe, session::Session};
+use crate::engine::session::Session;
 
 /// How long the site may take after a restart.
 const SITE_ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -109,7 +109,7 @@ pub(crate) async fn check_after_restart(
         }
     }
     // Where its redirect was followed, it has answered.
-    if !probe::can_probe_redirect(session, answers)
+    if !session.can_probe_redirect(answers)
         && let Some(words) = wait_until_site_answers(session).await
     {
         said.push(words);

@@ -13,16 +13,20 @@ use crate::model::{
         goal::Step,
         plan::{ChangeKind, Plan},
     },
+    url::redirect::{RedirectTarget, split_host_and_path},
 };
 
 use crate::engine::{
-    delivery::probe::{self, RedirectTarget},
+    delivery::redirects::Redirects,
     run::StageRun,
     session::{Session, run_lock::new_unique_mark},
 };
 
 /// Within this the redirects must have followed.
 const REDIRECT_SWITCH_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How often packagecloud is asked where it redirects.
+const REDIRECT_SAMPLES: usize = 3;
 
 const REDIRECT_UNKNOWN_TEXT: &str = "where it redirects could not be seen: there is no --probe-url";
 /// Where the time of the last go-live is kept.
@@ -178,14 +182,13 @@ pub(crate) async fn is_cloudfront_live(
     if is_switch_unfinished(session) {
         return Some(false);
     }
-    if !probe::can_probe_redirect(session, answers) {
+    if !session.can_probe_redirect(answers) {
         // Nothing was begun, and nothing can be seen: the file is believed.
         return Some(true);
     }
-    match probe::probe_redirect(session, answers, None).await {
+    match session.probe_redirect(answers, None).await {
         Ok(Some(redirect)) => {
-            let host =
-                redirect.location.as_deref().and_then(probe::split_host_and_path).map(|(host, _)| host);
+            let host = redirect.location.as_deref().and_then(split_host_and_path).map(|(host, _)| host);
             Some(
                 redirect.redirect_target() == RedirectTarget::Edge
                     && (domain.is_none() || host == domain || session.web.has_edge_override()),
@@ -195,26 +198,16 @@ pub(crate) async fn is_cloudfront_live(
     }
 }
 
-/// Where packagecloud's redirects go, asked three times: in words, and whether any still goes to CloudFront.
+/// Says where packagecloud's redirects go, asked three times, and whether any still goes to CloudFront.
+///
+/// # Errors
+/// Fails where packagecloud does not answer.
 pub(super) async fn probe_redirects_repeatedly(
     session: &Session,
     answers: &Answers,
 ) -> Result<Option<(String, bool)>, Failure> {
-    let mut words = Vec::new();
-    let mut edge = false;
-    for _ in 0..3 {
-        match probe::probe_redirect(session, answers, None).await? {
-            None => return Ok(None),
-            Some(redirect) => {
-                edge |= redirect.redirect_target() == RedirectTarget::Edge;
-                let text = redirect.describe();
-                if !words.contains(&text) {
-                    words.push(text);
-                }
-            }
-        }
-    }
-    Ok(Some((words.join(", then "), edge)))
+    let asked = Redirects::sample(session, answers, None, REDIRECT_SAMPLES).await?;
+    Ok(asked.map(|asked| (asked.describe_each().join(", then "), !asked.edge_locations().is_empty())))
 }
 
 /// Where the redirects go although every file says off, where that is CloudFront; three seconds at most.

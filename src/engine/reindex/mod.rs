@@ -7,8 +7,10 @@ pub mod concurrency;
 mod control;
 mod cursor;
 mod decide;
+pub mod due;
 mod estimate;
 pub mod open_files;
+pub mod pass;
 pub mod process;
 pub mod progress;
 pub mod queue;
@@ -34,9 +36,8 @@ pub use control::ReindexControl;
 pub use cursor::{ReindexCounts, cursor_rules};
 pub use estimate::{BucketSurvey, render_tally, survey_bucket};
 
-use self::{cursor::ReindexCursor, progress::Checkpoint, workers::Workers};
+use self::{cursor::ReindexCursor, progress::Checkpoint, spool::ManifestSpool, workers::Workers};
 pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient, S3RequestCounts};
-use crate::engine::batch::ManifestSpool;
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::ObjectClassifier,

@@ -22,9 +22,9 @@ use super::{
     open_files,
     progress::{Checkpoint, ObjectJob, ObjectOutcome},
     queue::JobQueue,
+    spool::ManifestSpool,
 };
 pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient};
-use crate::engine::batch::ManifestSpool;
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::{ObjectClass, ObjectClassifier},

@@ -6,10 +6,7 @@ use tokio::try_join;
 
 use super::{Session, Target, identity::refuse_other_partition};
 use crate::aws::AwsClients;
-use crate::engine::{
-    delivery::probe,
-    session::account::{self, AccountCache},
-};
+use crate::engine::session::account::{self, AccountCache};
 use crate::model::{
     aws::{
         account::{CallerIdentity, LambdaFunction, Ownership},
@@ -104,7 +101,7 @@ impl Session {
             return Ok((name.clone(), format!("the function {function} is marked with it")));
         }
         // A packagecloud that doesn't answer tells nothing of the bucket; what asks it next says so.
-        if let Ok(Some(redirect)) = probe::probe_redirect(self, answers, None).await
+        if let Ok(Some(redirect)) = self.probe_redirect(answers, None).await
             && let Some(name) = redirect.bucket_name()
         {
             return Ok((name, "packagecloud's own redirect points at it".to_owned()));

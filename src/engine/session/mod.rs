@@ -5,6 +5,7 @@
 pub mod account;
 mod bucket;
 mod identity;
+mod redirect;
 mod renewal;
 pub mod retry_on_expiry;
 pub mod run_lock;

@@ -14,7 +14,10 @@ use crate::host::LoadedConfig;
 use crate::model::{
     aws::evidence::{Observed, ObservedConfig},
     failure::Failure,
-    packagecloud::settings::{RAILS_HASH, SettingKey, SettingValues},
+    packagecloud::{
+        object::ABSENT_KEY,
+        settings::{RAILS_HASH, SettingKey, SettingValues},
+    },
     run::{
         answers::Answers,
         check::Check,
@@ -135,7 +138,7 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
 
 /// What isn't known where every file says off and packagecloud can't be asked.
 fn unverified_reason(session: &Session, answers: &Answers) -> Option<&'static str> {
-    (!probe::can_probe_redirect(session, answers)).then_some(
+    (!session.can_probe_redirect(answers)).then_some(
         "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart",
     )
 }
@@ -201,12 +204,7 @@ pub async fn check_s3_links(session: &Session) -> Check {
         let region = config.file.find_region().unwrap_or("us-east-1");
         let expires = session.host.clock.now().as_secs() + probe::LINK_LIFETIME_SECONDS;
         let url = crate::model::url::presign::presign_url_sigv2(
-            bucket,
-            region,
-            probe::ABSENT_KEY,
-            &access,
-            &secret,
-            expires,
+            bucket, region, ABSENT_KEY, &access, &secret, expires,
         );
         Some(session.web.http_get(&url, &[]).await)
     };

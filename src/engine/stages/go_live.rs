@@ -26,7 +26,6 @@ use crate::model::{
     url::token::TokenConstruction,
 };
 
-use super::reindex;
 use crate::engine::{
     delivery::{
         diagnosis,
@@ -38,6 +37,7 @@ use crate::engine::{
         nodes, services,
         switch::{self, WritePurpose},
     },
+    reindex::due::require_reindex_done,
     resources::{bucket_key, install::observe_install, packages_domain},
     run::StageRun,
     session::{Session, Target},
@@ -139,10 +139,7 @@ fn plan_go_live(
         for (_, other, keys) in &follow {
             config_write::add_write_confirmations(&mut plan, other, &seen.desired, keys, answers);
         }
-        if !probe::can_probe_redirect(session, answers)
-            && !answers.consents.unproven
-            && !session.is_without_ctl()
-        {
+        if !session.can_probe_redirect(answers) && !answers.consents.unproven && !session.is_without_ctl() {
             plan.confirmations.push(Confirmation {
                 consent: Consent::Unproven,
                 question: "Without --probe-url packagecloud's own redirect can't be seen, so going live can't be proven. Go live all the same?".into(),
@@ -171,7 +168,7 @@ pub async fn apply(
     answers: &Answers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    reindex::require_reindex_done(session, answers).await?;
+    require_reindex_done(session, answers).await?;
     let found = observe_go_live(session, answers).await?;
     if let Some(distribution) = &found.distribution {
         Box::pin(bucket_key::ensure_key_grants(&found.target, &found.keys, &distribution.arn, answers, run))

@@ -1,11 +1,5 @@
 //! The reindex as a stage: what it would cost and touch, and the run itself, paused and stopped from a face.
 
-use std::{
-    path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-};
-
-pub(crate) use crate::aws::{AwsClients, s3::fast::S3ObjectClient};
 use crate::model::{
     aws::evidence::{Observed, ReindexEvidence},
     failure::Failure,
@@ -13,7 +7,7 @@ use crate::model::{
     run::{
         answers::{Answers, ReindexEngine},
         event::StageEnd,
-        goal::{Goal, Stage, Step},
+        goal::{Stage, Step},
         plan::{ChangeKind, Plan},
     },
 };
@@ -21,25 +15,17 @@ use crate::model::{
 use crate::engine::{
     batch::{self, BatchReindex},
     packagecloud::vendor_reindex,
-    reindex::{self, ReindexControl, ReindexOptions, ReindexSummary, render_tally},
+    reindex::{
+        self, ReindexOptions,
+        due::{SURVEY_PAGES_MAX, build_object_client, cursor_path},
+        pass::ReindexPass,
+    },
     run::StageRun,
     session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expiry},
 };
 
-/// Pages of a thousand keys that are listed to say what it would cost, one in each part of the bucket; past them it says
-/// "at least".
-const SURVEY_PAGES_MAX: usize = 4;
 /// Requests in flight at most where S3 is played by this process: it has the screen's processors.
 const SANDBOX_REQUESTS_MAX: usize = 32;
-
-fn cursor_path(session: &Session) -> PathBuf {
-    session.host.state.dir().join("reindex.cursor")
-}
-
-fn build_object_client(session: &Session, found: &ObjectsBucket) -> Result<S3ObjectClient, Failure> {
-    let plugged = session.settings.sandbox.as_ref().map(|_| session.web.build_connector());
-    S3ObjectClient::new(found.cloud.sdk_config(), &found.name, plugged)
-}
 
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let chosen = &answers.reindex;
@@ -134,34 +120,6 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     Ok(plan)
 }
 
-/// Going live on an upgrade needs the reindex done, or knowingly skipped: what of it is missing.
-pub async fn require_reindex_done(session: &Session, answers: &Answers) -> Result<(), Failure> {
-    let chosen = &answers.reindex;
-    if answers.goal != Some(Goal::Upgrade) || chosen.skip {
-        return Ok(());
-    }
-    let found = session.resolve_objects_bucket(answers).await?;
-    let standing = reindex::read_reindex_progress(&found.name, chosen, &cursor_path(session));
-    if standing.finished {
-        return Ok(());
-    }
-    let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-    let survey =
-        reindex::survey_bucket(&build_object_client(session, &found)?, &classes, SURVEY_PAGES_MAX).await?;
-    if !survey.more && survey.total_objects() == 0 {
-        return Ok(());
-    }
-    let why = match standing.resumes {
-        Some(done) => format!("it broke off after {done} objects"),
-        None => "it was not run to its end".to_owned(),
-    };
-    Err(Failure::other_failure(
-        "the reindex",
-        format!("{why}; nothing was switched on"),
-        "run it to its end (reindex-everything goes on where it was), or skip it knowingly: s in the wizard, else --skip-reindex",
-    ))
-}
-
 pub async fn apply(
     session: &Session,
     seen: &ReindexEvidence,
@@ -245,96 +203,4 @@ async fn fix_after_vendor_reindex(
     }
     vendor_reindex::mark_vendor_settled(session, &found.name);
     Ok(())
-}
-
-/// A pass over the objects from here, as a step.
-pub(crate) struct ReindexPass<'a> {
-    session: &'a Session,
-    cloud: &'a AwsClients,
-    s3: &'a S3ObjectClient,
-    run: &'a StageRun,
-}
-
-impl ReindexPass<'_> {
-    pub async fn reindex_all_objects(&self, step: Step, options: &ReindexOptions) -> Result<(), Failure> {
-        let run = self.run;
-        run.run_step(step, format!("the objects of {}", self.s3.bucket_name()), async {
-            let options =
-                ReindexOptions { requests_before: Some(self.s3.request_counts()), ..options.clone() };
-            let begun = AtomicBool::new(false);
-            let pass = || {
-                let mut options = options.clone();
-                // What was begun anew goes on once it was interrupted.
-                options.answers.rescan &= !begun.swap(true, Relaxed);
-                async move {
-                    let control = ReindexControl::default();
-                    let say = |pace| run.emit_pace(step, "objects", pace);
-                    let working = reindex::reindex_bucket(self.s3, &options, &say, &control);
-                    run_with_control(run, &control, working).await
-                }
-            };
-            let summary = retry_on_expiry(self.session, self.cloud, run, step, pass).await?;
-            Ok(((), render_summary(&summary, &options)))
-        })
-        .await
-    }
-}
-
-/// Runs `working`, passing on what the face asks: pause, go on, stop.
-async fn run_with_control<T>(
-    run: &StageRun,
-    control: &ReindexControl,
-    working: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let mut pause = run.run_context().pause_receiver();
-    let stop = run.run_context().stop_token().clone();
-    if *pause.borrow_and_update() {
-        control.pause();
-    }
-    tokio::pin!(working);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled(), if !stopping => {
-                stopping = true;
-                control.stop();
-            }
-            changed = pause.changed(), if !stopping => match changed {
-                Ok(()) if *pause.borrow() => control.pause(),
-                Ok(()) => control.resume(),
-                // Nobody is left who could pause.
-                Err(_) => return working.await,
-            },
-            result = &mut working => return result,
-        }
-    }
-}
-
-fn render_summary(summary: &ReindexSummary, options: &ReindexOptions) -> String {
-    let counts = &summary.counts;
-    let mut text =
-        format!("{} objects: {} changed, {} right already", counts.done, counts.changed, counts.kept);
-    if counts.skipped > 0 {
-        text.push_str(&format!(
-            ", {} skipped ({}; each key in {})",
-            counts.skipped,
-            render_tally(&counts.reasons, "", 3),
-            options.skipped.display()
-        ));
-    }
-    if counts.handed_over > 0 {
-        text.push_str(&format!(", {} left to S3 Batch Operations", counts.handed_over));
-    }
-    if !counts.foreign.is_empty() {
-        text.push_str(&format!(
-            ", {} not of packagecloud's layout left alone ({})",
-            counts.foreign.total_count(),
-            render_tally(&counts.foreign, "in ", 5)
-        ));
-    }
-    if summary.acls_denied {
-        text.push_str("; some ACLs could not be read, and were reset to private");
-    }
-    text
 }

@@ -12,14 +12,19 @@ use crate::model::{
         plan::{Attachment, ChangeKind, Plan},
     },
     secret::Secret,
-    url::token::{self, SigningScheme, TokenConstruction},
+    url::{
+        redirect::split_host_and_path,
+        token::{self, SigningScheme, TokenConstruction},
+    },
 };
 
 use crate::engine::{
     delivery::{
+        clocks,
         diagnosis::{self, RouteFacts},
         gate::{self, EdgeGate},
-        probe::{self, RedirectTarget, SampleKeys},
+        probe::{self, SampleKeys},
+        redirects::Redirects,
     },
     packagecloud::{nodes, switch},
     resources::install::{ObservedInstall, observe_install},
@@ -84,10 +89,9 @@ pub async fn run_all_checks(
     let distribution = distribution.distribution;
     // What AWS itself says comes first: it names the cause of what fails after it.
     tell(vec![gate::check_distribution(distribution.as_ref(), &target.names.function_name())], &mut all);
-    tell(vec![super::access::check_local_clock(&target)], &mut all);
+    tell(vec![clocks::check_local_clock(&target)], &mut all);
     let clocks = session.all_nodes();
-    let clocks =
-        clocks.iter().filter_map(|node| super::access::check_host_clock(node, target.caller.clock_ahead));
+    let clocks = clocks.iter().filter_map(|node| clocks::check_host_clock(node, target.caller.clock_ahead));
     tell(clocks.collect(), &mut all);
     // Nodes that were set up must say the same: what differs is named, before packagecloud's answers show it.
     let mut nodes = nodes::check_other_nodes(session, Some(&config), answers).await;
@@ -175,40 +179,28 @@ struct RedirectCheck<'a> {
 impl RedirectCheck<'_> {
     /// packagecloud itself, asked ten times.
     async fn check_redirects(&self) -> Check {
-        let mut edge: Vec<String> = Vec::new();
-        let mut words: Vec<String> = Vec::new();
-        for _ in 0..REDIRECT_SAMPLES {
-            match probe::probe_redirect(self.session, self.answers, self.samples.package.as_deref()).await {
-                Ok(None) => {
-                    return Check::unknown_check(
-                        REDIRECT_CHECK_NAME,
-                        "not asked: give a download URL of packagecloud with --probe-url",
-                    );
-                }
-                Err(failure) => {
-                    return self.packagecloud_failed_check(
-                        &format!("does not answer: {failure}"),
-                        "see whether it runs: packagecloud-ctl status",
-                    );
-                }
-                Ok(Some(redirect)) if redirect.location.is_none() => {
-                    return self.packagecloud_failed_check(
-                        &format!("answers {}", redirect.status),
-                        advice_without_redirect(redirect.status),
-                    );
-                }
-                Ok(Some(redirect)) => {
-                    let text = redirect.describe();
-                    if redirect.redirect_target() == RedirectTarget::Edge {
-                        edge.extend(redirect.location);
-                    }
-                    if !words.contains(&text) {
-                        words.push(text);
-                    }
-                }
+        let key = self.samples.package.as_deref();
+        let redirects = match Redirects::sample(self.session, self.answers, key, REDIRECT_SAMPLES).await {
+            Ok(Some(redirects)) => redirects,
+            Ok(None) => {
+                return Check::unknown_check(
+                    REDIRECT_CHECK_NAME,
+                    "not asked: give a download URL of packagecloud with --probe-url",
+                );
             }
+            Err(failure) => {
+                return self.packagecloud_failed_check(
+                    &format!("does not answer: {failure}"),
+                    "see whether it runs: packagecloud-ctl status",
+                );
+            }
+        };
+        if let Some(status) = redirects.first_status_without_redirect() {
+            return self
+                .packagecloud_failed_check(&format!("answers {status}"), advice_without_redirect(status));
         }
-        let seen = words.join(" and ");
+        let edge = redirects.edge_locations();
+        let seen = redirects.describe_each().join(" and ");
         match (self.enabled, edge.len()) {
             (false, 0) => Check::unknown_check(
                 REDIRECT_CHECK_NAME,
@@ -222,7 +214,7 @@ impl RedirectCheck<'_> {
                     FOLLOW_FILE_ADVICE,
                 )
             }
-            (_, REDIRECT_SAMPLES) => self.check_redirect_token(&edge[REDIRECT_SAMPLES - 1], &seen).await,
+            (_, REDIRECT_SAMPLES) => self.check_redirect_token(edge[REDIRECT_SAMPLES - 1], &seen).await,
             (_, some) => Check::failed_check(
                 REDIRECT_CHECK_NAME,
                 format!(
@@ -242,7 +234,7 @@ impl RedirectCheck<'_> {
     /// Whether the edge accepts the token of packagecloud's redirect.
     async fn check_redirect_token(&self, location: &str, seen: &str) -> Check {
         let there = self.session.web.has_edge_override() || self.session.is_delivery_unreachable();
-        let host = probe::split_host_and_path(location).map(|(host, _)| host);
+        let host = split_host_and_path(location).map(|(host, _)| host);
         if let Some(domain) = self.domain
             && !there
             && host != Some(domain)

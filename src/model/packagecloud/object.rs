@@ -105,6 +105,9 @@ fn build_glob_set(option: &str, patterns: &[String]) -> Result<GlobSet, Failure>
     set.build().map_err(|error| unreadable(&patterns.join(" "), &error))
 }
 
+/// A key that no repository has: what it is answered tells whether a request gets through.
+pub const ABSENT_KEY: &str = "0/0/packagecloud-cloudfront/absent.deb";
+
 /// Below it lie the manifests and reports of S3 Batch Operations: no objects of packagecloud's, whatever the options.
 pub const BATCH_KEY_PREFIX: &str = "packagecloud-cloudfront/";
 

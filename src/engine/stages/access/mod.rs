@@ -19,13 +19,11 @@ use crate::model::{
 };
 
 use crate::engine::{
+    delivery::clocks::{check_host_clock, check_local_clock},
     packagecloud::nodes,
     resources::origin_access,
     session::{Session, Target},
 };
-
-/// A minute: more than this and links that packagecloud signs are refused early or accepted late.
-const CLOCK_OFFSET_MAX_SECONDS: i64 = 60;
 
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     look_for_stages(session, answers, None).await
@@ -108,29 +106,6 @@ async fn check_hosts(
     checks
 }
 
-/// The clock of another host, which signs the links: this machine's is known by AWS's.
-pub(super) fn check_host_clock(node: &Session, here: Option<i64>) -> Option<Check> {
-    let line = node.host.transport.as_ssh()?;
-    let name = format!("clock{}", node.host.host_suffix());
-    let milliseconds = line.clock_ahead_ms();
-    let ahead = here? + (milliseconds + 500 * milliseconds.signum()) / 1000;
-    Some(if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS {
-        Check::passed_check(name, format!("{} s from AWS's", ahead.abs()))
-    } else {
-        Check::failed_check(
-            name,
-            format!(
-                "{} is {} s {} AWS: links that it signs are {}",
-                line.host_name(),
-                ahead.abs(),
-                if ahead > 0 { "ahead of" } else { "behind" },
-                if ahead > 0 { "accepted too long" } else { "expired too early" },
-            ),
-            format!("on {}: set the clock (chronyc makestep, or timedatectl set-ntp true)", line.host_name()),
-        )
-    })
-}
-
 /// What the goal needs, by the engine that was chosen and what was said yes to.
 pub(crate) fn collect_required_permissions(
     goal: Goal,
@@ -168,29 +143,6 @@ fn advise_other_identity(check: Check, target: &Target) -> Check {
     check
 }
 
-pub(super) fn check_local_clock(target: &Target) -> Check {
-    check_clock_offset(target.caller.clock_ahead)
-}
-
-/// By how many seconds this machine is ahead of AWS; none where an answer didn't tell.
-fn check_clock_offset(ahead: Option<i64>) -> Check {
-    match ahead {
-        None => Check::unknown_check("clock", "AWS's answer held no date"),
-        Some(ahead) if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS => {
-            Check::passed_check("clock", format!("{} s from AWS's", ahead.abs()))
-        }
-        Some(ahead) => Check::failed_check(
-            "clock",
-            format!(
-                "this machine is {} s {} AWS",
-                ahead.abs(),
-                if ahead > 0 { "ahead of" } else { "behind" }
-            ),
-            "set the clock (chronyc makestep, or timedatectl set-ntp true): a slow clock makes every link expire early",
-        ),
-    }
-}
-
 /// What is asked of the identity and the bucket.
 pub fn access_confirmations(session: &Session, target: &Target, answers: &Answers) -> Vec<Confirmation> {
     let mut asks = Vec::new();
@@ -224,25 +176,4 @@ pub fn other_bucket_confirmation(
             target.account
         ),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_is_good_to_a_minute_and_says_on_which_side_it_is() {
-        for (ahead, fails, words) in [
-            (Some(0), false, "0 s from AWS's"),
-            (Some(60), false, "60 s from AWS's"),
-            (Some(-60), false, "60 s from AWS's"),
-            (Some(61), true, "this machine is 61 s ahead of AWS"),
-            (Some(-300), true, "this machine is 300 s behind AWS"),
-            (None, false, "AWS's answer held no date"),
-        ] {
-            let check = check_clock_offset(ahead);
-            assert_eq!((check.has_failed(), check.detail.as_str()), (fails, words), "{ahead:?}");
-            assert!(!fails || check.next.contains("chronyc makestep"), "{}", check.next);
-        }
-    }
 }

@@ -8,7 +8,7 @@ use crate::edge::{
     self_test::{SIGNED_URL_VECTORS, run_self_test},
 };
 use crate::engine::{
-    delivery::probe::{self, RedirectTarget},
+    delivery::probe,
     resources::authenticator::build_bundle,
     run::StageRun,
     session::{
@@ -23,6 +23,7 @@ use crate::model::{
     },
     failure::Failure,
     run::{answers::Answers, event::StageEnd, goal::Step},
+    url::redirect::RedirectTarget,
 };
 
 /// Makes what the plan says. The role, the key and the origin access don't need one another and are made together.
@@ -191,7 +192,7 @@ async fn prove_live_links_accepted(
     let left = "what serves packages now was left as it is";
     run.run_step(Step::Proof, "asking packagecloud for a link, to see whether ours accepts it", async {
         let samples = probe::find_sample_keys(target).await?;
-        let redirect = probe::probe_redirect(session, answers, samples.package.as_deref()).await?.ok_or_else(|| {
+        let redirect = session.probe_redirect(answers, samples.package.as_deref()).await?.ok_or_else(|| {
             Failure::other_failure(
                 what,
                 format!("it can't be seen, so whether the adopted function's successor accepts it isn't known; {left}"),

@@ -7,14 +7,12 @@ use crate::model::{
     aws::evidence::ConfigurationEvidence,
     failure::Failure,
     run::{answers::Answers, goal::Step},
+    url::redirect::{DownloadRedirect, RedirectTarget},
 };
 
 use super::GoLiveFacts;
 use crate::engine::{
-    delivery::{
-        diagnosis,
-        probe::{self, DownloadRedirect, RedirectTarget},
-    },
+    delivery::{diagnosis, probe, redirects::Redirects},
     run::StageRun,
     session::Session,
 };
@@ -31,7 +29,7 @@ pub(super) async fn prove_redirect(
     run: &StageRun,
 ) -> Result<String, Failure> {
     run.run_step(Step::Proof, "asking packagecloud for a package", async {
-        if !probe::can_probe_redirect(session, answers) {
+        if !session.can_probe_redirect(answers) {
             let text =
                 "not proven: no --probe-url; switched on as you said, so try an install from a client now";
             return Ok((text.to_owned(), text.to_owned()));
@@ -67,39 +65,27 @@ pub(super) async fn prove_all_redirects(
     run: &StageRun,
 ) -> Result<(), Failure> {
     run.run_step(Step::Proof, format!("asking packagecloud {REDIRECT_SAMPLES} times"), async {
-        if !probe::can_probe_redirect(session, answers) {
+        if !session.can_probe_redirect(answers) {
             return Ok(((), "not proven: no --probe-url".to_owned()));
         }
         let samples = probe::find_sample_keys(&found.target).await.unwrap_or_default();
-        let until = tokio::time::Instant::now() + session.scale_wait(PROOF_TIMEOUT);
-        let mut asked = 0;
-        // While a node that isn't switched on yet answers too, that is no failure of this one.
-        let mut elsewhere = 0;
-        while asked < REDIRECT_SAMPLES {
-            let redirect = probe::probe_redirect(session, answers, samples.package.as_deref()).await;
-            if let Ok(Some(redirect)) = &redirect
-                && redirect.redirect_target() == RedirectTarget::Edge
-            {
-                let location = redirect.location.clone().unwrap_or_default();
-                if !session.is_delivery_unreachable() {
-                    let reply = probe::follow_redirect(session, &location).await?;
-                    if !is_accepted(&reply) {
-                        return Err(refused_redirect_failure(seen, found, &location, &reply));
-                    }
-                }
-            } else if let Err(failure) = &redirect
-                && tokio::time::Instant::now() < until
-            {
-                // It restarts.
-                run.progress_reporter(Step::Proof)(&failure.to_string());
-                tokio::time::sleep(Duration::from_secs(2)).await;
-                continue;
-            } else {
-                redirect?;
-                elsewhere += 1;
+        let asked = Redirects::sample_with_patience(
+            session,
+            answers,
+            (samples.package.as_deref(), REDIRECT_SAMPLES),
+            session.scale_wait(PROOF_TIMEOUT),
+            &run.progress_reporter(Step::Proof),
+        )
+        .await?;
+        let locations = asked.iter().flat_map(Redirects::edge_locations).collect::<Vec<_>>();
+        for location in locations.iter().filter(|_| !session.is_delivery_unreachable()) {
+            let reply = probe::follow_redirect(session, location).await?;
+            if !is_accepted(&reply) {
+                return Err(refused_redirect_failure(seen, found, location, &reply));
             }
-            asked += 1;
         }
+        // While a node that isn't switched on yet answers too, that is no failure of this one.
+        let elsewhere = REDIRECT_SAMPLES - locations.len();
         if elsewhere == REDIRECT_SAMPLES {
             return Err(Failure::other_failure(
                 "packagecloud's own redirect",
@@ -135,7 +121,7 @@ async fn wait_until_redirects_to_edge(
     let until = tokio::time::Instant::now() + session.scale_wait(PROOF_TIMEOUT);
     loop {
         session.ensure_not_disabled().await?;
-        let seen = match probe::probe_redirect(session, answers, samples.package.as_deref()).await {
+        let seen = match session.probe_redirect(answers, samples.package.as_deref()).await {
             Ok(Some(redirect)) if redirect.redirect_target() == RedirectTarget::Edge => return Ok(redirect),
             Ok(Some(redirect)) => format!("it answers {}", redirect.describe()),
             Ok(None) => "no URL to ask for".to_owned(),

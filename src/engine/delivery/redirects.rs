@@ -1,0 +1,87 @@
+//! packagecloud's own redirect, asked several times: of several web nodes any one may answer.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::engine::session::Session;
+use crate::model::{
+    failure::Failure,
+    run::answers::Answers,
+    url::redirect::{DownloadRedirect, RedirectTarget},
+};
+
+/// Between two tries of a packagecloud that doesn't answer.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Its answers, in the order in which they came.
+pub(crate) struct Redirects {
+    answers: Vec<DownloadRedirect>,
+}
+
+impl Redirects {
+    /// Asks `count` times for the same download, that of `key` where nothing else was named; `None` where no URL is known.
+    ///
+    /// # Errors
+    /// Fails at the first time that packagecloud does not answer.
+    pub(crate) async fn sample(
+        session: &Session,
+        answers: &Answers,
+        key: Option<&str>,
+        count: usize,
+    ) -> Result<Option<Self>, Failure> {
+        Self::sample_with_patience(session, answers, (key, count), Duration::ZERO, &|_| {}).await
+    }
+
+    /// The same of a packagecloud that restarts: for `patience` it is asked again where it does not answer.
+    ///
+    /// # Errors
+    /// Fails where it does not answer after that.
+    pub(crate) async fn sample_with_patience(
+        session: &Session,
+        answers: &Answers,
+        (key, count): (Option<&str>, usize),
+        patience: Duration,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<Option<Self>, Failure> {
+        let until = Instant::now() + patience;
+        let mut found = Vec::with_capacity(count);
+        while found.len() < count {
+            match session.probe_redirect(answers, key).await {
+                Ok(Some(redirect)) => found.push(redirect),
+                Ok(None) => return Ok(None),
+                Err(failure) if Instant::now() < until => {
+                    say(&failure.to_string());
+                    sleep(RETRY_INTERVAL).await;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(Some(Self { answers: found }))
+    }
+
+    /// Says each different answer once, in words.
+    pub(crate) fn describe_each(&self) -> Vec<String> {
+        let mut words: Vec<String> = Vec::new();
+        for text in self.answers.iter().map(DownloadRedirect::describe) {
+            if !words.contains(&text) {
+                words.push(text);
+            }
+        }
+        words
+    }
+
+    /// Returns the links to CloudFront among them.
+    pub(crate) fn edge_locations(&self) -> Vec<&str> {
+        self.answers
+            .iter()
+            .filter(|redirect| redirect.redirect_target() == RedirectTarget::Edge)
+            .filter_map(|redirect| redirect.location.as_deref())
+            .collect()
+    }
+
+    /// Returns the status of the first answer that was no redirect.
+    pub(crate) fn first_status_without_redirect(&self) -> Option<u16> {
+        self.answers.iter().find(|redirect| redirect.location.is_none()).map(|redirect| redirect.status)
+    }
+}

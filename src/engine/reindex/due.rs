@@ -1,0 +1,63 @@
+//! Whether the reindex of this host's bucket is due: what earlier runs left, and what a first look at the bucket shows.
+
+use std::path::PathBuf;
+
+use super::{read_reindex_progress, survey_bucket};
+use crate::aws::s3::fast::S3ObjectClient;
+use crate::engine::session::{ObjectsBucket, Session};
+use crate::model::{
+    failure::Failure,
+    packagecloud::object::ObjectClassifier,
+    run::{answers::Answers, goal::Goal},
+};
+
+/// Pages of a thousand keys that are listed to say what it would cost, one in each part of the bucket; past them it says
+/// "at least".
+pub(crate) const SURVEY_PAGES_MAX: usize = 4;
+
+/// Returns where the cursor of this state directory is kept.
+pub(crate) fn cursor_path(session: &Session) -> PathBuf {
+    session.host.state.dir().join("reindex.cursor")
+}
+
+/// Connects to S3 for the objects of the bucket; in a sandbox through its connector.
+///
+/// # Errors
+/// Fails where the endpoint or the credentials can't be used.
+pub(crate) fn build_object_client(
+    session: &Session,
+    found: &ObjectsBucket,
+) -> Result<S3ObjectClient, Failure> {
+    let plugged = session.settings.sandbox.as_ref().map(|_| session.web.build_connector());
+    S3ObjectClient::new(found.cloud.sdk_config(), &found.name, plugged)
+}
+
+/// Stops going live on an upgrade whose reindex was neither done nor knowingly skipped.
+///
+/// # Errors
+/// Fails with what of it is missing, or where the bucket can't be listed.
+pub(crate) async fn require_reindex_done(session: &Session, answers: &Answers) -> Result<(), Failure> {
+    let chosen = &answers.reindex;
+    if answers.goal != Some(Goal::Upgrade) || chosen.skip {
+        return Ok(());
+    }
+    let found = session.resolve_objects_bucket(answers).await?;
+    let standing = read_reindex_progress(&found.name, chosen, &cursor_path(session));
+    if standing.finished {
+        return Ok(());
+    }
+    let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
+    let survey = survey_bucket(&build_object_client(session, &found)?, &classes, SURVEY_PAGES_MAX).await?;
+    if !survey.more && survey.total_objects() == 0 {
+        return Ok(());
+    }
+    let why = match standing.resumes {
+        Some(done) => format!("it broke off after {done} objects"),
+        None => "it was not run to its end".to_owned(),
+    };
+    Err(Failure::other_failure(
+        "the reindex",
+        format!("{why}; nothing was switched on"),
+        "run it to its end (reindex-everything goes on where it was), or skip it knowingly: s in the wizard, else --skip-reindex",
+    ))
+}

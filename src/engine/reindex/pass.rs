@@ -1,0 +1,107 @@
+//! One pass of the reindex as a step of a run: paused and stopped from a face, going on where AWS refused its credentials.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use super::{ReindexControl, ReindexOptions, ReindexSummary, reindex_bucket, render_tally};
+use crate::aws::{AwsClients, s3::fast::S3ObjectClient};
+use crate::engine::{
+    run::StageRun,
+    session::{Session, retry_on_expiry::retry_on_expiry},
+};
+use crate::model::{failure::Failure, run::goal::Step};
+
+/// A pass over all objects from this machine, as a step of a run.
+pub(crate) struct ReindexPass<'a> {
+    pub session: &'a Session,
+    pub cloud: &'a AwsClients,
+    pub s3: &'a S3ObjectClient,
+    pub run: &'a StageRun,
+}
+
+impl ReindexPass<'_> {
+    /// Goes through the bucket to its end, over pauses and renewed credentials.
+    ///
+    /// # Errors
+    /// Fails where it was stopped or can't go on; the next pass goes on where this one was.
+    pub async fn reindex_all_objects(&self, step: Step, options: &ReindexOptions) -> Result<(), Failure> {
+        let run = self.run;
+        run.run_step(step, format!("the objects of {}", self.s3.bucket_name()), async {
+            let options =
+                ReindexOptions { requests_before: Some(self.s3.request_counts()), ..options.clone() };
+            let begun = AtomicBool::new(false);
+            let pass = || {
+                let mut options = options.clone();
+                // What was begun anew goes on once it was interrupted.
+                options.answers.rescan &= !begun.swap(true, Relaxed);
+                async move {
+                    let control = ReindexControl::default();
+                    let say = |pace| run.emit_pace(step, "objects", pace);
+                    let working = reindex_bucket(self.s3, &options, &say, &control);
+                    run_with_control(run, &control, working).await
+                }
+            };
+            let summary = retry_on_expiry(self.session, self.cloud, run, step, pass).await?;
+            Ok(((), render_summary(&summary, &options)))
+        })
+        .await
+    }
+}
+
+/// Runs `working`, passing on what the face asks: pause, go on, stop.
+async fn run_with_control<T>(
+    run: &StageRun,
+    control: &ReindexControl,
+    working: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut pause = run.run_context().pause_receiver();
+    let stop = run.run_context().stop_token().clone();
+    if *pause.borrow_and_update() {
+        control.pause();
+    }
+    tokio::pin!(working);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled(), if !stopping => {
+                stopping = true;
+                control.stop();
+            }
+            changed = pause.changed(), if !stopping => match changed {
+                Ok(()) if *pause.borrow() => control.pause(),
+                Ok(()) => control.resume(),
+                // Nobody is left who could pause.
+                Err(_) => return working.await,
+            },
+            result = &mut working => return result,
+        }
+    }
+}
+
+fn render_summary(summary: &ReindexSummary, options: &ReindexOptions) -> String {
+    let counts = &summary.counts;
+    let mut text =
+        format!("{} objects: {} changed, {} right already", counts.done, counts.changed, counts.kept);
+    if counts.skipped > 0 {
+        text.push_str(&format!(
+            ", {} skipped ({}; each key in {})",
+            counts.skipped,
+            render_tally(&counts.reasons, "", 3),
+            options.skipped.display()
+        ));
+    }
+    if counts.handed_over > 0 {
+        text.push_str(&format!(", {} left to S3 Batch Operations", counts.handed_over));
+    }
+    if !counts.foreign.is_empty() {
+        text.push_str(&format!(
+            ", {} not of packagecloud's layout left alone ({})",
+            counts.foreign.total_count(),
+            render_tally(&counts.foreign, "in ", 5)
+        ));
+    }
+    if summary.acls_denied {
+        text.push_str("; some ACLs could not be read, and were reset to private");
+    }
+    text
+}

@@ -1,0 +1,55 @@
+//! Asking packagecloud itself for a download: where it redirects tells whether CloudFront is on, and which bucket holds the packages.
+
+use super::Session;
+use crate::model::{
+    failure::Failure,
+    packagecloud::object::ABSENT_KEY,
+    run::answers::Answers,
+    secret::Secret,
+    url::redirect::{DownloadRedirect, url_path_from_key},
+};
+
+/// What a sandbox's packagecloud takes as a read token.
+const SANDBOX_READ_TOKEN: &str = "demo-token";
+
+impl Session {
+    /// Returns the URL to ask packagecloud for: as given; in a sandbox that of `key`.
+    fn resolve_probe_url(&self, answers: &Answers, key: Option<&str>) -> Option<String> {
+        if let Some(url) = &answers.probe_url {
+            return Some(url.clone());
+        }
+        let sandbox = self.settings.sandbox.as_ref()?;
+        Some(format!("{}{}", sandbox.packagecloud, url_path_from_key(key.unwrap_or(ABSENT_KEY))))
+    }
+
+    /// Returns whether packagecloud's own redirect can be asked for at all.
+    #[must_use]
+    pub(in crate::engine) fn can_probe_redirect(&self, answers: &Answers) -> bool {
+        self.resolve_probe_url(answers, None).is_some()
+    }
+
+    /// Asks packagecloud for the probe URL; `None` where no URL is known.
+    ///
+    /// # Errors
+    /// Fails where packagecloud does not answer.
+    pub(in crate::engine) async fn probe_redirect(
+        &self,
+        answers: &Answers,
+        key: Option<&str>,
+    ) -> Result<Option<DownloadRedirect>, Failure> {
+        let Some(url) = self.resolve_probe_url(answers, key) else { return Ok(None) };
+        let token = self.settings.probe_token.as_ref().map(Secret::expose_secret);
+        let token = token.or_else(|| self.settings.sandbox.as_ref().map(|_| SANDBOX_READ_TOKEN));
+        let authorization = token.map(|token| {
+            use base64::{Engine as _, engine::general_purpose::STANDARD};
+            format!("Basic {}", STANDARD.encode(format!("{token}:")))
+        });
+        let headers: Vec<(&str, &str)> =
+            authorization.iter().map(|value| ("authorization", value.as_str())).collect();
+        let reply = self.web.http_get(&url, &headers).await?;
+        Ok(Some(DownloadRedirect {
+            status: reply.status,
+            location: reply.find_header("location").map(str::to_owned),
+        }))
+    }
+}
