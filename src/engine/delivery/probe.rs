@@ -10,7 +10,7 @@ use crate::model::{
     },
 };
 
-use crate::engine::session::{Session, Target, account};
+use crate::engine::session::{Session, Target, target::SAMPLED_KEYS_MAX};
 
 /// How long a link of ours holds, in seconds; packagecloud's hold as long.
 pub const LINK_LIFETIME_SECONDS: u64 = 300;
@@ -83,9 +83,7 @@ pub async fn find_sample_keys(target: &Target) -> Result<SampleKeys, Failure> {
         };
         samples =
             SampleKeys { package: smallest(ObjectClass::Package), metadata: smallest(ObjectClass::Metadata) };
-        if listed.len() < account::SAMPLED_KEYS_MAX
-            || (samples.package.is_some() && samples.metadata.is_some())
-        {
+        if listed.len() < SAMPLED_KEYS_MAX || (samples.package.is_some() && samples.metadata.is_some()) {
             break;
         }
     }

@@ -7,7 +7,7 @@ use tokio::try_join;
 
 use super::origin_access::{OriginAccessChoice, choose_origin_access};
 use crate::edge::bundle::{EdgeBundle, parse_description};
-use crate::engine::session::{Session, Target, account::AuthenticatorResources};
+use crate::engine::session::{Session, Target, account_cache::AuthenticatorResources};
 use crate::model::{
     aws::{
         account::{FunctionVersion, LambdaFunction, Ownership},

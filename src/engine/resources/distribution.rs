@@ -5,7 +5,7 @@ use super::{
     guard::{is_guarded, refuse_unguarded},
 };
 use crate::aws::find_bucket_distributions;
-use crate::engine::session::{Target, account::DeliveryResources};
+use crate::engine::session::{Target, account_cache::DeliveryResources};
 use crate::model::{
     aws::{
         bucket::ObservedBucket,

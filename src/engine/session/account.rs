@@ -1,100 +1,28 @@
-//! The account as this run last saw it: read once for the looks of all stages, and again after a moment, a write or a failure.
-//!
-//! It serves looks alone: what is compared just before a write is read there and then.
+//! Reading the account for the looks of all stages: once, and again after a moment, a write or a failure.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-use futures::{
-    FutureExt as _,
-    future::{BoxFuture, join_all},
+use futures::{FutureExt as _, future::join_all};
+use tokio::try_join;
+
+use super::{
+    account_cache::{AuthenticatorResources, CACHE_MAX_AGE, DeliveryResources, MadeResource, cached_or_read},
+    target::{SAMPLED_KEYS_MAX, Target},
 };
-
-use tokio::{sync::Mutex, time::Instant, try_join};
-
-use super::Target;
 use crate::model::{
     aws::{
-        account::{IamRole, KmsKey, LambdaFunction},
-        bucket::{ListedObject, ObjectHead, ObservedBucket},
-        cloudfront::{
-            CachePolicy, CloudFrontDistribution, CloudFrontOriginAccessIdentity, OriginAccessControl,
-        },
+        account::LambdaFunction,
+        bucket::{ListedObject, ObjectHead},
+        cloudfront::{CloudFrontOriginAccessIdentity, OriginAccessControl},
     },
     failure::{Failure, FailureKind},
 };
 
-/// How long what was read is taken for what is there: the looks of one run follow each other closer than this.
-const CACHE_MAX_AGE: Duration = Duration::from_secs(30);
-/// How many keys of the bucket are looked at.
-pub(crate) const SAMPLED_KEYS_MAX: usize = 1000;
-
-/// What checks signed URLs, and what it needs.
-#[derive(Debug, Clone)]
-pub(crate) struct AuthenticatorResources {
-    pub role: Option<IamRole>,
-    pub key: Option<KmsKey>,
-    pub function: Option<LambdaFunction>,
-}
-
-/// What serves the bucket.
-#[derive(Debug, Clone)]
-pub(crate) struct DeliveryResources {
-    /// All of the account.
-    pub distributions: Vec<CloudFrontDistribution>,
-    pub cache_policy: Option<CachePolicy>,
-    /// The bucket's, as read; `None` where there is none.
-    pub bucket_policy: Option<String>,
-}
-
-type CachedRead<T> = Mutex<Option<(Instant, T)>>;
-
-/// What a scene has seen of its account.
-#[derive(Default)]
-pub(in crate::engine) struct AccountCache {
-    authenticator: CachedRead<AuthenticatorResources>,
-    /// The function without its versions.
-    function: CachedRead<Option<LambdaFunction>>,
-    delivery: CachedRead<DeliveryResources>,
-    bucket_policy: CachedRead<Option<String>>,
-    identity: CachedRead<Option<CloudFrontOriginAccessIdentity>>,
-    control: CachedRead<Option<OriginAccessControl>>,
-    listing: CachedRead<Vec<ListedObject>>,
-    heads: CachedRead<Vec<(String, ObjectHead)>>,
-}
-
-impl AccountCache {
-    /// What was read just now: the bucket's policy and its first page.
-    pub(super) fn from_bucket_reads(bucket: &ObservedBucket, listing: Vec<ListedObject>) -> Self {
-        let now = Instant::now();
-        Self {
-            bucket_policy: Mutex::new(Some((now, bucket.policy.clone()))),
-            listing: Mutex::new(Some((now, listing))),
-            ..Self::default()
-        }
-    }
-
-    /// The same with the function, which was asked for just now, without its versions.
-    pub(super) fn with_function(self, function: Option<LambdaFunction>) -> Self {
-        Self { function: Mutex::new(Some((Instant::now(), function))), ..self }
-    }
-}
-
-/// What was kept, where it is of this moment; else what `read` reads. Boxed: reading the account is large, and every
-/// stage does it.
-async fn cached_or_read<T: Clone>(
-    kept: &CachedRead<T>,
-    read: BoxFuture<'_, Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let mut kept = kept.lock().await;
-    if let Some((_, found)) = kept.as_ref().filter(|(at, _)| at.elapsed() < CACHE_MAX_AGE) {
-        return Ok(found.clone());
-    }
-    let found = read.await?;
-    *kept = Some((Instant::now(), found.clone()));
-    Ok(found)
-}
-
 impl Target {
+    /// Reads the role, the key and the function with its versions.
+    ///
+    /// # Errors
+    /// Fails where AWS refuses one of them, or does not answer.
     pub(crate) async fn read_authenticator(&self) -> Result<AuthenticatorResources, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
         let read = async {
@@ -108,7 +36,7 @@ impl Target {
         cached_or_read(&self.account_cache.authenticator, read.boxed()).await
     }
 
-    /// The function with its versions, asked for at once unless it was looked at a moment ago.
+    /// Reads the function with its versions, asked for at once unless it was looked at a moment ago.
     async fn read_function_with_versions(&self) -> Result<Option<LambdaFunction>, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
         let kept = self.account_cache.function.lock().await.take();
@@ -121,7 +49,10 @@ impl Target {
         }
     }
 
-    /// The function; by itself, without its versions, where the rest may not be read.
+    /// Reads the function; by itself, without its versions, where the rest may not be read.
+    ///
+    /// # Errors
+    /// Fails where the function may not be read either, or AWS does not answer.
     pub(crate) async fn read_function(&self) -> Result<Option<LambdaFunction>, Failure> {
         match self.read_authenticator().await {
             Err(failure) if failure.kind == FailureKind::Denied => {
@@ -131,6 +62,10 @@ impl Target {
         }
     }
 
+    /// Reads the account's distributions, the cache policy and the bucket policy.
+    ///
+    /// # Errors
+    /// Fails where AWS refuses one of them, or does not answer.
     pub(crate) async fn read_delivery(&self) -> Result<DeliveryResources, Failure> {
         let (cloud, names) = (&self.cloud, &self.names);
         let read = async {
@@ -145,6 +80,10 @@ impl Target {
         cached_or_read(&self.account_cache.delivery, read.boxed()).await
     }
 
+    /// Reads the origin access identity of this install; `None` where there is none.
+    ///
+    /// # Errors
+    /// Fails where AWS refuses it, or does not answer.
     pub(crate) async fn read_origin_access_identity(
         &self,
     ) -> Result<Option<CloudFrontOriginAccessIdentity>, Failure> {
@@ -155,6 +94,10 @@ impl Target {
         .await
     }
 
+    /// Reads the origin access control of this install; `None` where there is none.
+    ///
+    /// # Errors
+    /// Fails where AWS refuses it, or does not answer.
     pub(crate) async fn read_origin_access_control(&self) -> Result<Option<OriginAccessControl>, Failure> {
         cached_or_read(
             &self.account_cache.control,
@@ -163,7 +106,10 @@ impl Target {
         .await
     }
 
-    /// The bucket's first page.
+    /// Lists the bucket's first page.
+    ///
+    /// # Errors
+    /// Fails where the bucket can't be listed.
     pub(crate) async fn read_bucket_listing(&self) -> Result<Vec<ListedObject>, Failure> {
         cached_or_read(
             &self.account_cache.listing,
@@ -172,7 +118,10 @@ impl Target {
         .await
     }
 
-    /// The attributes of two of its objects, from the page's middle and end; those that may be read.
+    /// Reads the attributes of two of its objects, from the page's middle and end; those that may be read.
+    ///
+    /// # Errors
+    /// Fails where the bucket can't be listed.
     pub(crate) async fn read_sampled_heads(&self) -> Result<Vec<(String, ObjectHead)>, Failure> {
         let listing = self.read_bucket_listing().await?;
         let read = async {
@@ -191,37 +140,8 @@ impl Target {
         Some((key.to_owned(), head))
     }
 
-    /// What a stage has made, by AWS's own answers: the looks after it needn't ask again.
+    /// Keeps what a stage has made: the looks after it needn't ask again.
     pub(crate) async fn cache_made_resource(&self, made: MadeResource) {
-        let now = Instant::now();
-        match made {
-            MadeResource::Authenticator(made) => {
-                *self.account_cache.authenticator.lock().await = Some((now, *made))
-            }
-            MadeResource::Identity(made) => {
-                *self.account_cache.identity.lock().await = Some((now, Some(made)))
-            }
-            MadeResource::Control(made) => *self.account_cache.control.lock().await = Some((now, Some(made))),
-            MadeResource::Delivery(made) => *self.account_cache.delivery.lock().await = Some((now, made)),
-        }
+        self.account_cache.keep_made_resource(made).await;
     }
-
-    /// Forgets all of it: the next look asks AWS.
-    pub(super) async fn clear_account_cache(&self) {
-        *self.account_cache.authenticator.lock().await = None;
-        *self.account_cache.function.lock().await = None;
-        *self.account_cache.delivery.lock().await = None;
-        *self.account_cache.bucket_policy.lock().await = None;
-        *self.account_cache.identity.lock().await = None;
-        *self.account_cache.control.lock().await = None;
-        *self.account_cache.listing.lock().await = None;
-        *self.account_cache.heads.lock().await = None;
-    }
-}
-
-pub(crate) enum MadeResource {
-    Authenticator(Box<AuthenticatorResources>),
-    Identity(CloudFrontOriginAccessIdentity),
-    Control(OriginAccessControl),
-    Delivery(DeliveryResources),
 }

@@ -1,26 +1,23 @@
 //! Which bucket holds the packages, and why this one: contract section 4's order.
 
-use std::sync::Arc;
-
-use tokio::try_join;
-
-use super::{Session, Target, identity::refuse_other_partition};
+use super::Session;
 use crate::aws::AwsClients;
-use crate::engine::session::account::{self, AccountCache};
 use crate::model::{
     aws::{
-        account::{CallerIdentity, LambdaFunction, Ownership},
+        account::{LambdaFunction, Ownership},
         bucket::ObservedBucket,
         names::ResourceNames,
     },
     failure::{Failure, FailureKind},
-    packagecloud::object,
     run::answers::Answers,
 };
 
 impl Session {
-    /// The objects' bucket, and S3 in its region. A bucket that was named needs S3 alone: where AWS doesn't say whose
+    /// Finds the objects' bucket, and S3 in its region. A bucket that was named needs S3 alone: where AWS doesn't say whose
     /// the credentials are, what isn't known of the bucket is unknown and stops nothing; the next look asks again.
+    ///
+    /// # Errors
+    /// Fails where no identity is accepted, or no bucket is found.
     pub(in crate::engine) async fn resolve_objects_bucket(
         &self,
         answers: &Answers,
@@ -48,47 +45,8 @@ impl Session {
         Ok(found)
     }
 
-    pub(super) async fn discover_target(&self, answers: &Answers) -> Result<Target, Failure> {
-        let (cloud, caller, found) = self.resolve_identity(answers).await?;
-        refuse_other_partition(&caller)?;
-        // Its marker may name the bucket; where it can't be asked, something else has to.
-        let unnamed = ResourceNames::new("", &answers.suffix);
-        let function = match &answers.bucket {
-            Some(_) => None,
-            None => cloud.read_function_without_versions(&unnamed).await.ok(),
-        };
-        let (name, evidence) =
-            self.find_bucket_name(function.as_ref().and_then(Option::as_ref), answers).await?;
-        let region = cloud
-            .read_bucket_region(&name, &caller.account)
-            .await
-            .map_err(|failure| blame_clock(failure, &caller))?;
-        let cloud = cloud.with_bucket_region(&region);
-        let (bucket, listed) = try_join!(
-            cloud.read_bucket_settings(&name, &region, &caller.account),
-            cloud.list_objects(&name, "", account::SAMPLED_KEYS_MAX)
-        )?;
-        let sampled =
-            (listed.iter().filter(|object| object::is_packagecloud_key(&object.key)).count(), listed.len());
-        let mut sight = AccountCache::from_bucket_reads(&bucket, listed);
-        if let Some(found) = function {
-            sight = sight.with_function(found.map(|found| with_ownership_for_bucket(found, &name)));
-        }
-        Ok(Target {
-            names: ResourceNames::new(&name, &answers.suffix),
-            account: caller.account.clone(),
-            sampled,
-            cloud,
-            caller,
-            found,
-            account_cache: Arc::new(sight),
-            bucket,
-            evidence,
-        })
-    }
-
-    /// Which bucket, and why: contract section 4's order.
-    async fn find_bucket_name(
+    /// Finds which bucket, and why: contract section 4's order.
+    pub(super) async fn find_bucket_name(
         &self,
         function: Option<&LambdaFunction>,
         answers: &Answers,
@@ -124,12 +82,6 @@ impl Session {
     }
 }
 
-/// A function that was asked for before the bucket was known: whose it is then.
-fn with_ownership_for_bucket(found: LambdaFunction, bucket: &str) -> LambdaFunction {
-    let ours = found.ownership == Ownership::Other(bucket.to_owned());
-    LambdaFunction { ownership: if ours { Ownership::Ours } else { found.ownership }, ..found }
-}
-
 /// What the reindex works on.
 #[derive(Clone)]
 pub struct ObjectsBucket {
@@ -138,23 +90,4 @@ pub struct ObjectsBucket {
     pub name: String,
     /// `None` where nothing but S3 could be asked.
     pub bucket: Option<ObservedBucket>,
-}
-
-/// S3's refusal of a request without a body tells no reason: a clock that is far off is the likelier one.
-fn blame_clock(failure: Failure, caller: &CallerIdentity) -> Failure {
-    // S3 takes a quarter of an hour.
-    const S3_CLOCK_OFFSET_MAX_SECONDS: i64 = 15 * 60;
-    match caller.clock_ahead {
-        Some(ahead) if ahead.abs() > S3_CLOCK_OFFSET_MAX_SECONDS => Failure::new(
-            FailureKind::Credentials,
-            "this machine's clock",
-            format!(
-                "it is {} s {} AWS's, and S3 refuses such requests",
-                ahead.abs(),
-                if ahead > 0 { "ahead of" } else { "behind" }
-            ),
-            "set the clock (chronyc makestep, or timedatectl set-ntp true), then try again",
-        ),
-        _ => failure,
-    }
 }

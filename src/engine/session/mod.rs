@@ -2,17 +2,20 @@
 //!
 //! Nothing is looked up before it is needed: disabling never waits for AWS.
 
-pub mod account;
+mod account;
+pub mod account_cache;
 mod bucket;
 mod identity;
 mod redirect;
 mod renewal;
 pub mod retry_on_expiry;
 pub mod run_lock;
+pub mod target;
 
 pub(super) use bucket::ObjectsBucket;
 pub(super) use identity::to_identity_source;
 pub(super) use renewal::{choose_renewal_wait, renewal_advice};
+pub use target::Target;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,15 +23,10 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
-use crate::aws::{AwsClients, credentials::source::AccessKeys, web::WebClient};
-use crate::engine::session::account::AccountCache;
+use self::{run_lock::RunLock, target::TargetInputs};
+use crate::aws::{credentials::source::AccessKeys, web::WebClient};
 use crate::host::{Ctl, Host};
-use crate::model::{
-    aws::{account::CallerIdentity, bucket::ObservedBucket, names::ResourceNames},
-    failure::Failure,
-    run::{answers::Answers, welcome::IdentitySource as Found},
-    secret::Secret,
-};
+use crate::model::secret::Secret;
 
 /// How the AWS identity is found.
 #[derive(Clone)]
@@ -80,36 +78,7 @@ pub struct Session {
     target: Arc<tokio::sync::Mutex<Option<(TargetInputs, Target)>>>,
     /// The bucket and S3 by itself, where nothing else could be asked.
     alone: Arc<tokio::sync::Mutex<Option<(TargetInputs, ObjectsBucket)>>>,
-    pub(super) hold: crate::engine::session::run_lock::RunLock,
-}
-
-/// What a scene depends on of the answers.
-#[derive(Clone, PartialEq)]
-struct TargetInputs {
-    profile: Option<String>,
-    source: Option<Found>,
-    bucket: Option<String>,
-    suffix: crate::model::aws::names::NameSuffix,
-    typed: Option<AccessKeys>,
-}
-
-/// Who we are, and the bucket: found once, the same for every stage.
-#[derive(Clone)]
-pub struct Target {
-    /// With S3 in the bucket's region.
-    pub cloud: AwsClients,
-    pub caller: CallerIdentity,
-    pub account: String,
-    /// How the credentials were found.
-    pub found: String,
-    pub names: ResourceNames,
-    /// As first read; the distribution stage reads its policy again.
-    pub bucket: ObservedBucket,
-    /// Why this bucket.
-    pub evidence: String,
-    /// How many keys of a first page look like packagecloud's, of how many.
-    pub sampled: (usize, usize),
-    pub(super) account_cache: Arc<AccountCache>,
+    pub(super) hold: RunLock,
 }
 
 impl Session {
@@ -125,7 +94,7 @@ impl Session {
             given: Arc::default(),
             target: Arc::default(),
             alone: Arc::default(),
-            hold: crate::engine::session::run_lock::RunLock::default(),
+            hold: RunLock::default(),
         }
     }
 
@@ -193,48 +162,5 @@ impl Session {
     #[must_use]
     pub fn is_delivery_unreachable(&self) -> bool {
         self.settings.endpoint_url.is_some() && !self.web.has_edge_override()
-    }
-
-    fn target_inputs(&self, answers: &Answers) -> TargetInputs {
-        TargetInputs {
-            profile: answers.profile.clone(),
-            source: answers.source.clone(),
-            bucket: answers.bucket.clone(),
-            suffix: answers.suffix.clone(),
-            typed: self.typed_keys(),
-        }
-    }
-
-    /// Who we are and which bucket it is; found once for the same answers.
-    pub async fn resolve_target(&self, answers: &Answers) -> Result<Target, Failure> {
-        let asked = self.target_inputs(answers);
-        let mut held = self.target.lock().await;
-        if let Some((of, target)) = held.as_ref()
-            && *of == asked
-        {
-            return Ok(target.clone());
-        }
-        let target = self.discover_target(answers).await?;
-        *held = Some((asked, target.clone()));
-        Ok(target)
-    }
-
-    /// Who we are and which bucket it is, where that was found already.
-    pub(super) fn known_target(&self) -> Option<Target> {
-        self.target.try_lock().ok()?.as_ref().map(|(_, target)| target.clone())
-    }
-
-    /// What was seen of the account, or couldn't be, is of before: the next look asks again, by the same identity of the same bucket.
-    pub async fn invalidate_reads(&self) {
-        if let Some(target) = self.known_target() {
-            target.clear_account_cache().await;
-        }
-        *self.alone.lock().await = None;
-    }
-
-    /// Forgets what was found: the next look asks again.
-    pub async fn invalidate_all(&self) {
-        *self.target.lock().await = None;
-        *self.alone.lock().await = None;
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::{
     run::StageRun,
     session::{
         Session, Target,
-        account::{AuthenticatorResources, MadeResource},
+        account_cache::{AuthenticatorResources, MadeResource},
     },
 };
 use crate::model::{

@@ -10,7 +10,7 @@ use crate::engine::{
     run::StageRun,
     session::{
         Session, Target,
-        account::{DeliveryResources, MadeResource},
+        account_cache::{DeliveryResources, MadeResource},
         retry_on_expiry::retry_on_expiry,
     },
 };

@@ -1,0 +1,162 @@
+//! The target of a run: who asks AWS, and the bucket; found once, the same for every stage.
+
+use std::sync::Arc;
+
+use tokio::try_join;
+
+use super::{Session, account_cache::AccountCache, identity::refuse_other_partition};
+use crate::aws::{AwsClients, credentials::source::AccessKeys};
+use crate::model::{
+    aws::{
+        account::{CallerIdentity, LambdaFunction, Ownership},
+        bucket::ObservedBucket,
+        names::{NameSuffix, ResourceNames},
+    },
+    failure::{Failure, FailureKind},
+    packagecloud::object,
+    run::{answers::Answers, welcome::IdentitySource},
+};
+
+/// How many keys of the bucket are looked at.
+pub(crate) const SAMPLED_KEYS_MAX: usize = 1000;
+
+/// What a target depends on of the answers.
+#[derive(Clone, PartialEq)]
+pub(super) struct TargetInputs {
+    profile: Option<String>,
+    source: Option<IdentitySource>,
+    bucket: Option<String>,
+    suffix: NameSuffix,
+    typed: Option<AccessKeys>,
+}
+
+/// Who we are, and the bucket: found once, the same for every stage.
+#[derive(Clone)]
+pub struct Target {
+    /// With S3 in the bucket's region.
+    pub cloud: AwsClients,
+    pub caller: CallerIdentity,
+    pub account: String,
+    /// How the credentials were found.
+    pub found: String,
+    pub names: ResourceNames,
+    /// As first read; the distribution stage reads its policy again.
+    pub bucket: ObservedBucket,
+    /// Why this bucket.
+    pub evidence: String,
+    /// How many keys of a first page look like packagecloud's, of how many.
+    pub sampled: (usize, usize),
+    pub(super) account_cache: Arc<AccountCache>,
+}
+
+impl Session {
+    pub(super) fn target_inputs(&self, answers: &Answers) -> TargetInputs {
+        TargetInputs {
+            profile: answers.profile.clone(),
+            source: answers.source.clone(),
+            bucket: answers.bucket.clone(),
+            suffix: answers.suffix.clone(),
+            typed: self.typed_keys(),
+        }
+    }
+
+    /// Finds who we are and which bucket it is, once for the same answers.
+    ///
+    /// # Errors
+    /// Fails where no identity is accepted, no bucket is found, or it can't be read.
+    pub async fn resolve_target(&self, answers: &Answers) -> Result<Target, Failure> {
+        let asked = self.target_inputs(answers);
+        let mut held = self.target.lock().await;
+        if let Some((of, target)) = held.as_ref()
+            && *of == asked
+        {
+            return Ok(target.clone());
+        }
+        let target = self.discover_target(answers).await?;
+        *held = Some((asked, target.clone()));
+        Ok(target)
+    }
+
+    /// Returns who we are and which bucket it is, where that was found already.
+    pub(in crate::engine) fn known_target(&self) -> Option<Target> {
+        self.target.try_lock().ok()?.as_ref().map(|(_, target)| target.clone())
+    }
+
+    /// Forgets what was read of the account, or couldn't be: the next look asks again, by the same identity of the same bucket.
+    pub async fn invalidate_reads(&self) {
+        if let Some(target) = self.known_target() {
+            target.account_cache.clear().await;
+        }
+        *self.alone.lock().await = None;
+    }
+
+    /// Forgets what was found: the next look asks again.
+    pub async fn invalidate_all(&self) {
+        *self.target.lock().await = None;
+        *self.alone.lock().await = None;
+    }
+
+    async fn discover_target(&self, answers: &Answers) -> Result<Target, Failure> {
+        let (cloud, caller, found) = self.resolve_identity(answers).await?;
+        refuse_other_partition(&caller)?;
+        // Its marker may name the bucket; where it can't be asked, something else has to.
+        let unnamed = ResourceNames::new("", &answers.suffix);
+        let function = match &answers.bucket {
+            Some(_) => None,
+            None => cloud.read_function_without_versions(&unnamed).await.ok(),
+        };
+        let (name, evidence) =
+            self.find_bucket_name(function.as_ref().and_then(Option::as_ref), answers).await?;
+        let region = cloud
+            .read_bucket_region(&name, &caller.account)
+            .await
+            .map_err(|failure| blame_clock(failure, &caller))?;
+        let cloud = cloud.with_bucket_region(&region);
+        let (bucket, listed) = try_join!(
+            cloud.read_bucket_settings(&name, &region, &caller.account),
+            cloud.list_objects(&name, "", SAMPLED_KEYS_MAX)
+        )?;
+        let sampled =
+            (listed.iter().filter(|object| object::is_packagecloud_key(&object.key)).count(), listed.len());
+        let mut cache = AccountCache::from_bucket_reads(&bucket, listed);
+        if let Some(found) = function {
+            cache = cache.with_function(found.map(|found| with_ownership_for_bucket(found, &name)));
+        }
+        Ok(Target {
+            names: ResourceNames::new(&name, &answers.suffix),
+            account: caller.account.clone(),
+            sampled,
+            cloud,
+            caller,
+            found,
+            account_cache: Arc::new(cache),
+            bucket,
+            evidence,
+        })
+    }
+}
+
+/// A function that was asked for before the bucket was known: whose it is then.
+fn with_ownership_for_bucket(found: LambdaFunction, bucket: &str) -> LambdaFunction {
+    let ours = found.ownership == Ownership::Other(bucket.to_owned());
+    LambdaFunction { ownership: if ours { Ownership::Ours } else { found.ownership }, ..found }
+}
+
+/// S3's refusal of a request without a body tells no reason: a clock that is far off is the likelier one.
+fn blame_clock(failure: Failure, caller: &CallerIdentity) -> Failure {
+    // S3 takes a quarter of an hour.
+    const S3_CLOCK_OFFSET_MAX_SECONDS: i64 = 15 * 60;
+    match caller.clock_ahead {
+        Some(ahead) if ahead.abs() > S3_CLOCK_OFFSET_MAX_SECONDS => Failure::new(
+            FailureKind::Credentials,
+            "this machine's clock",
+            format!(
+                "it is {} s {} AWS's, and S3 refuses such requests",
+                ahead.abs(),
+                if ahead > 0 { "ahead of" } else { "behind" }
+            ),
+            "set the clock (chronyc makestep, or timedatectl set-ntp true), then try again",
+        ),
+        _ => failure,
+    }
+}
