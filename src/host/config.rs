@@ -19,7 +19,7 @@ use crate::model::{
 use super::{
     Host,
     environment::{clock, managed},
-    transport,
+    files::sha256_hex,
 };
 
 /// packagecloud.rb, as read.
@@ -99,7 +99,7 @@ impl Host {
         }
         let seen = ObservedConfig {
             path: self.config_location(),
-            hash: transport::sha256_hex(&bytes),
+            hash: sha256_hex(&bytes),
             values,
             expressions,
             managed,
@@ -110,7 +110,7 @@ impl Host {
 
     /// The hash of packagecloud.rb's bytes, Ruby or not: what [`Self::restore`] must be given.
     pub async fn read_config_hash(&self) -> Result<String, Failure> {
-        Ok(transport::sha256_hex(&self.transport.read_file(&self.config).await?))
+        Ok(sha256_hex(&self.transport.read_file(&self.config).await?))
     }
 
     /// Unix time of packagecloud.rb's last change.
@@ -149,7 +149,7 @@ impl Host {
             .read_file(&self.config)
             .await
             .map_err(|failure| self.with_manual_steps(failure, MANUAL_INSTEAD, wanted))?;
-        if transport::sha256_hex(&bytes) != seen.hash {
+        if sha256_hex(&bytes) != seen.hash {
             return Err(self.config_drifted_failure());
         }
         let file = ConfigFile::parse_ruby(&bytes);
@@ -210,7 +210,7 @@ impl Host {
         what: RestoreScope,
     ) -> Result<ConfigWriteResult, Failure> {
         let bytes = self.transport.read_file(&self.config).await?;
-        if transport::sha256_hex(&bytes) != seen {
+        if sha256_hex(&bytes) != seen {
             return Err(self.config_drifted_failure());
         }
         let restored = self.apply_backup_to_bytes(&bytes, backup, what).await?;
@@ -260,7 +260,7 @@ impl Host {
         let backup = self.choose_backup_path().await;
         let before = self.read_pending_changes(seen).await;
         self.transport.replace_file(&self.config, seen, new, &backup).await?;
-        self.note_own_write(&transport::sha256_hex(new), before);
+        self.note_own_write(&sha256_hex(new), before);
         Ok(ConfigWriteResult { backup: Some(backup), diff: render_redacted_diff(old, new) })
     }
 

@@ -5,10 +5,13 @@
 pub mod config;
 pub mod ctl;
 pub mod environment;
+mod files;
+mod paths;
 pub mod pending_changes;
 pub mod redact;
 pub mod run;
 pub mod transport;
+pub mod version;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +20,8 @@ pub use ctl::{Ctl, CtlOutcome, VENDOR_REINDEX_COMMAND};
 pub use environment::clock::HostClock;
 pub use environment::keyring::Keyring;
 pub use redact::Redactor;
-pub use run::remote::{RemoteLock, RemoteState};
+pub use run::remote_lock::RemoteLock;
+pub use run::remote_state::RemoteState;
 pub use run::state::HostStateDir;
 pub use run::stop_request::StopRequest;
 pub use transport::Transport;

@@ -14,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::failure::Failure;
+use crate::{host::files::write_new_file, model::failure::Failure};
 
 const RECORD_FILE: &str = "ctl.json";
 const OUTPUT_FILE: &str = "ctl.out";
@@ -130,7 +130,7 @@ impl DetachedCommand {
         });
         let record = serde_json::to_vec(&running).expect("the record is plain data");
         // Without the record the command runs as well; only the next start wouldn't find it.
-        let _ = crate::host::transport::write_new_file(&dir.join(RECORD_FILE), &record);
+        let _ = write_new_file(&dir.join(RECORD_FILE), &record);
         Ok(running)
     }
 

@@ -7,14 +7,14 @@ use std::{path::Path, time::Duration};
 use serde::Deserialize;
 
 use crate::{
-    host::{run::state, transport::ssh::Ssh},
+    host::{paths::ROOT_STATE_DIR, transport::ssh::Ssh},
     model::failure::Failure,
 };
 
 use super::detached::{LineSplitter, WRAPPER_SCRIPT, no_exit_status_failure};
 
 /// Where it is kept: where a run on that host keeps its state, else where a full disk doesn't matter.
-const REMOTE_STATE_DIRS: [&str; 2] = [state::ROOT_STATE_DIR, "/run/packagecloud-cloudfront"];
+const REMOTE_STATE_DIRS: [&str; 2] = [ROOT_STATE_DIR, "/run/packagecloud-cloudfront"];
 
 /// The directories. Prints of the last command that was started: its directory, whether it runs (`ended` where it has left
 /// its status), its record.

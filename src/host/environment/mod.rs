@@ -7,4 +7,3 @@ pub mod netrc;
 pub mod owner;
 pub mod sudo;
 pub mod users;
-pub mod version;

@@ -4,6 +4,7 @@ pub mod holder;
 pub mod journal;
 pub mod lock;
 pub mod pending_secret;
-pub mod remote;
+pub mod remote_lock;
+pub mod remote_state;
 pub mod state;
 pub mod stop_request;

@@ -18,7 +18,7 @@ use crate::model::{
     run::{answers::Answers, goal::Stage},
 };
 
-use crate::host::{environment::clock, redact::Redactor};
+use crate::host::{environment::clock, files::write_new_file, paths::ROOT_STATE_DIR, redact::Redactor};
 
 /// The state directory, open. Clones share it.
 #[derive(Debug, Clone)]
@@ -39,9 +39,6 @@ pub struct SavedRun {
     /// The account and the bucket that it worked on, where it came to know them.
     pub on: Option<(String, String)>,
 }
-
-/// Where the state lies that root keeps.
-pub const ROOT_STATE_DIR: &str = "/var/lib/packagecloud-cloudfront";
 
 /// Where the state lies without `--state-dir`.
 #[must_use]
@@ -147,16 +144,14 @@ impl HostStateDir {
     pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
         let path = self.dir.join(name);
         let fresh = self.dir.join(format!(".{name}.{:016x}.new", fastrand::u64(..)));
-        crate::host::transport::write_new_file(&fresh, bytes)
-            .and_then(|()| fs::rename(&fresh, &path))
-            .map_err(|error| {
-                let _ = fs::remove_file(&fresh);
-                Failure::other_failure(
-                    path.display().to_string(),
-                    error.to_string(),
-                    "make room there, or name another --state-dir DIR",
-                )
-            })?;
+        write_new_file(&fresh, bytes).and_then(|()| fs::rename(&fresh, &path)).map_err(|error| {
+            let _ = fs::remove_file(&fresh);
+            Failure::other_failure(
+                path.display().to_string(),
+                error.to_string(),
+                "make room there, or name another --state-dir DIR",
+            )
+        })?;
         Ok(path)
     }
 

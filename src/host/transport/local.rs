@@ -3,14 +3,14 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, lchown},
+    io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown},
     path::{Path, PathBuf},
 };
 
 use crate::model::failure::Failure;
 
-use super::{file_failure, sha256_hex};
+use crate::host::files::{file_failure, sha256_hex, write_new_file};
 
 pub(super) fn replace_file(path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), Failure> {
     let target = fs::canonicalize(path).map_err(|error| file_failure(path, &error))?;
@@ -63,16 +63,6 @@ fn temporary_sibling_path(target: &Path) -> PathBuf {
     name.push(target.file_name().unwrap_or_default());
     name.push(format!(".{:016x}.new", fastrand::u64(..)));
     target.with_file_name(name)
-}
-
-/// Writes a file that isn't there yet, 0600, down to the disk; leaves nothing where it fails.
-pub(in crate::host) fn write_new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    if written.is_err() {
-        let _ = fs::remove_file(path);
-    }
-    written
 }
 
 fn write_replacement(fresh: &Path, bytes: &[u8], target: &Path, meta: &fs::Metadata) -> io::Result<()> {

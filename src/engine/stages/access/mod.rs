@@ -5,7 +5,7 @@ mod bucket;
 
 use tokio::join;
 
-use crate::host::{LoadedConfig, environment::version};
+use crate::host::{LoadedConfig, version};
 use crate::model::{
     aws::evidence::{AccessEvidence, Observed},
     failure::Failure,

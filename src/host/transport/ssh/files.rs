@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    host::transport::{file_failure, sha256_hex},
+    host::files::{file_failure, sha256_hex},
     model::failure::{Failure, FailureKind},
 };
 

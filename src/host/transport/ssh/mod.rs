@@ -5,7 +5,6 @@
 
 pub mod error;
 mod files;
-pub mod lock;
 mod login;
 mod script;
 
@@ -17,11 +16,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::{io::AsyncWriteExt as _, process::Command, time::Instant};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::Instant,
+};
 
-use crate::model::{
-    failure::{Failure, FailureKind},
-    secret::Secret,
+use crate::{
+    host::files::write_new_file,
+    model::{
+        failure::{Failure, FailureKind},
+        secret::Secret,
+    },
 };
 
 pub(super) use script::ScriptOutput;
@@ -67,6 +73,24 @@ enum Escalation {
     /// sudo asks no password.
     Sudo,
     Password(Secret),
+}
+
+/// A script that stays on the line until its input ends.
+#[derive(Debug)]
+pub(in crate::host) struct ScriptSession {
+    pub child: Child,
+    pub stdin: ChildStdin,
+    pub lines: Lines<BufReader<ChildStdout>>,
+    /// The line that the script prints first, after whatever a login shell prints.
+    begins: String,
+}
+
+impl ScriptSession {
+    /// Reads the first line that the script itself prints; none where the line to the host ended before.
+    pub async fn read_first_line(&mut self) -> Option<String> {
+        while self.lines.next_line().await.ok()?? != self.begins {}
+        self.lines.next_line().await.ok()?
+    }
 }
 
 /// Why a script has no end.
@@ -132,12 +156,16 @@ impl Ssh {
     }
 
     /// Runs a script to its end, however often the line drops, for a minute.
-    pub(crate) async fn run_script(&self, script: &str, arguments: &[&str]) -> Result<ScriptOutput, Failure> {
+    pub(in crate::host) async fn run_script(
+        &self,
+        script: &str,
+        arguments: &[&str],
+    ) -> Result<ScriptOutput, Failure> {
         self.run_script_reporting_drops(script, arguments, &mut |_| {}).await
     }
 
     /// The same; `say` hears that the line dropped, and that it is there again.
-    pub(crate) async fn run_script_reporting_drops(
+    pub(in crate::host) async fn run_script_reporting_drops(
         &self,
         script: &str,
         arguments: &[&str],
@@ -200,7 +228,7 @@ impl Ssh {
         let sent = script::render_script(by, script, arguments, &nonce);
         let errors = self.0.sockets.join(&nonce);
         let refused = |failure| SshError::Refused(failure);
-        let file = super::write_new_file(&errors, b"")
+        let file = write_new_file(&errors, b"")
             .and_then(|()| std::fs::OpenOptions::new().append(true).open(&errors))
             .map_err(|error| {
                 refused(Failure::other_failure(
@@ -257,6 +285,28 @@ impl Ssh {
                 Err(error::classify_ssh_failure(name, output.status.code(), &said))
             }
         }
+    }
+
+    /// Starts a script that stays: its child, what sends to it, and what it prints from its beginning on. None where
+    /// the host isn't reached.
+    pub(in crate::host) async fn start_session_script(
+        &self,
+        script: &str,
+        arguments: &[&str],
+    ) -> Option<ScriptSession> {
+        // The line is laid, or laid again, before: this child is on it to its end.
+        self.run_script(":", &[]).await.ok()?;
+        let by = self.with_connection_state(|known| known.by.clone());
+        let nonce = format!("{:016x}", fastrand::u64(..));
+        let script = script::render_script(&by, script, arguments, &nonce);
+        let mut command = self.build_ssh_command(false, script::remote_shell_command(&by));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().ok()?;
+        let mut stdin = child.stdin.take()?;
+        stdin.write_all(&script).await.ok()?;
+        stdin.flush().await.ok()?;
+        let lines = BufReader::new(child.stdout.take()?).lines();
+        Some(ScriptSession { child, stdin, lines, begins: format!("{nonce} begins") })
     }
 
     /// ssh on the shared connection, to run `remote` there.

@@ -4,7 +4,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::host::transport::USUAL_PROGRAM_DIRS;
+use crate::host::paths::USUAL_PROGRAM_DIRS;
 
 use super::Escalation;
 

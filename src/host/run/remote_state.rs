@@ -1,21 +1,9 @@
-//! What a run leaves on another host while it works there: its lock, and the note that CloudFront was switched off.
+//! What a run leaves on another host while it works there: its journal, and the note that CloudFront was switched off.
 //!
 //! It lies where a run on that host keeps its own, so each is told of the other; what can't be left there stops nothing.
 
-use super::{
-    holder::{self, LockHolder},
-    journal,
-    lock::LockError,
-    state,
-    stop_request::{STOP_REQUEST_FILE, StopRequest},
-};
-use crate::host::{
-    Host, Ssh, Transport,
-    transport::ssh::lock::{LockAttempt, SshLock},
-};
-
-/// The lock of another host.
-pub type RemoteLock = SshLock;
+use super::{holder::LockHolder, journal, stop_request::STOP_REQUEST_FILE};
+use crate::host::{Host, Ssh, Transport, paths::ROOT_STATE_DIR};
 
 /// Another host.
 pub struct RemoteState<'a>(&'a Ssh);
@@ -49,12 +37,12 @@ impl<'a> RemoteState<'a> {
 
     /// What a run left there.
     pub async fn read_note(&self, name: &str) -> Option<String> {
-        let said = self.0.run_script(READ_NOTE_SCRIPT, &[state::ROOT_STATE_DIR, name]).await.ok()?;
+        let said = self.0.run_script(READ_NOTE_SCRIPT, &[ROOT_STATE_DIR, name]).await.ok()?;
         Some(String::from_utf8_lossy(&said.out).into_owned()).filter(|text| !text.is_empty())
     }
 
     pub async fn write_note(&self, name: &str, text: &str) {
-        let _ = self.0.run_script(WRITE_NOTE_SCRIPT, &[state::ROOT_STATE_DIR, name, text]).await;
+        let _ = self.0.run_script(WRITE_NOTE_SCRIPT, &[ROOT_STATE_DIR, name, text]).await;
     }
 
     /// Asks the run that holds the lock there to end after its request in flight.
@@ -64,28 +52,12 @@ impl<'a> RemoteState<'a> {
 
     /// What the run that holds the lock there has said since `read`.
     pub async fn read_new_events(&self, read: &mut journal::JournalPosition) -> journal::NewEvents {
-        let known = [state::ROOT_STATE_DIR, &read.head, &read.at.to_string()];
+        let known = [ROOT_STATE_DIR, &read.head, &read.at.to_string()];
         let out =
             self.0.run_script(READ_EVENTS_SCRIPT, &known).await.map(|said| said.out).unwrap_or_default();
         let Some(end) = out.iter().position(|byte| *byte == b'\n') else {
             return journal::NewEvents::default();
         };
         read.parse_new_events(&String::from_utf8_lossy(&out[..end]), &out[end + 1..])
-    }
-}
-
-impl Host {
-    /// Takes the lock of another host; `None` where it has none to take.
-    pub async fn acquire_remote_lock(&self, asked: &StopRequest) -> Result<Option<SshLock>, LockError> {
-        let Transport::Ssh(line) = &self.transport else { return Ok(None) };
-        match line.acquire_lock(state::ROOT_STATE_DIR, &self.clock, asked).await {
-            LockAttempt::Acquired(held) => Ok(Some(*held)),
-            LockAttempt::Unavailable => Ok(None),
-            LockAttempt::HeldBy(text) => Err(LockError::Held(Box::new(holder::parse_holder(
-                &text,
-                self.clock.now(),
-                line.host_name(),
-            )))),
-        }
     }
 }

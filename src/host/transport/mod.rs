@@ -6,19 +6,16 @@ mod local;
 pub mod ssh;
 
 use std::{
-    fs, io,
+    fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use sha2::{Digest as _, Sha256};
+use ssh::Ssh;
 
-use crate::model::failure::{Failure, FailureKind};
-
-use crate::host::transport::ssh::Ssh;
-
-pub(super) use local::write_new_file;
+use super::{files::file_failure, paths::USUAL_PROGRAM_DIRS};
+use crate::model::failure::Failure;
 
 /// Where packagecloud's host is, as seen from here.
 #[derive(Debug, Clone, Default)]
@@ -29,16 +26,6 @@ pub enum Transport {
     /// It is another one.
     Ssh(Ssh),
 }
-
-/// The SHA-256 of a file's bytes, hex.
-#[must_use]
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
-}
-
-/// Where programs lie that `sudo`, or a session without a terminal, may have left out of `PATH`.
-pub(super) const USUAL_PROGRAM_DIRS: [&str; 7] =
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/packagecloud/bin"];
 
 impl Transport {
     /// The other host's name; `None` for this machine.
@@ -171,30 +158,4 @@ impl Transport {
         }
         Some((out.status.code().unwrap_or(1), String::from_utf8_lossy(&said).into_owned()))
     }
-}
-
-/// An error of the file system as an operator needs it.
-pub(super) fn file_failure(path: &Path, error: &io::Error) -> Failure {
-    use io::ErrorKind as E;
-    let dir = path.parent().unwrap_or(path).display();
-    let (kind, next) = match error.kind() {
-        E::NotFound => (
-            FailureKind::Missing,
-            "run this on packagecloud's host, name that with --host HOST, or the file with --config FILE"
-                .to_owned(),
-        ),
-        E::PermissionDenied => (FailureKind::Other, "run it as root: with sudo in front".to_owned()),
-        E::StorageFull | E::QuotaExceeded => (
-            FailureKind::Other,
-            format!("the file is as it was; make room there (df -h {dir}), then try again"),
-        ),
-        E::ReadOnlyFilesystem => (
-            FailureKind::Other,
-            format!(
-                "the file is as it was; make its file system writable (findmnt -T {dir}), then try again"
-            ),
-        ),
-        _ => (FailureKind::Other, format!("the file is as it was; see to {dir}, then try again")),
-    };
-    Failure::new(kind, path.display().to_string(), error.to_string(), next)
 }

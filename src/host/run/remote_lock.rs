@@ -1,33 +1,38 @@
-//! The lock there: two operators on two laptops, or one of them on the host itself, are told of each other.
+//! The lock of another host: two operators on two laptops, or one of them on the host itself, are told of each other.
 //!
 //! It is the lock that a run on that host takes, held by a process that ends with the line; so a crash frees it. Over the
 //! same line go where this run stands and what it says, and comes whoever asks it to end.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    io::{AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout},
     sync::mpsc,
 };
 
+use super::{
+    holder::{LockHolder, parse_holder},
+    journal::{Journal, JournalWrite},
+    lock::LockError,
+    stop_request::StopRequest,
+};
 use crate::{
     host::{
-        environment::clock::HostClock,
-        run::{
-            holder::LockHolder,
-            journal::{self, Journal},
-            stop_request::StopRequest,
-        },
+        Host, Ssh, Transport, environment::clock::HostClock, paths::ROOT_STATE_DIR,
+        transport::ssh::ScriptSession,
     },
     model::run::{event::Event, goal::Stage},
 };
 
-use super::{Escalation, Ssh, script};
+/// How long the host may take to answer whether the lock is held.
+const LOCK_ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long it may take to print who holds it.
+const HOLDER_NAME_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The lock, until it is dropped or the line drops.
 #[derive(Debug)]
-pub struct SshLock {
+pub struct RemoteLock {
     child: Child,
     holder: LockHolder,
     /// That host's.
@@ -36,7 +41,7 @@ pub struct SshLock {
     lines: mpsc::UnboundedSender<String>,
 }
 
-impl SshLock {
+impl RemoteLock {
     /// Whether the line that holds it is still there.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -59,10 +64,10 @@ impl SshLock {
         }
     }
 
-    fn send_journal_write(&self, lines: journal::JournalWrite) {
+    fn send_journal_write(&self, lines: JournalWrite) {
         let (mut verb, text) = match lines {
-            journal::JournalWrite::Overwrite(text) => ("anew", text),
-            journal::JournalWrite::Append(text) => ("event", text),
+            JournalWrite::Overwrite(text) => ("anew", text),
+            JournalWrite::Append(text) => ("event", text),
         };
         for line in text.lines() {
             self.send_line(format!("{verb} {line}\n"));
@@ -98,69 +103,50 @@ done 2>/dev/null
 kill $! 2>/dev/null
 return 0"#;
 
+impl Host {
+    /// Takes the lock of another host; `None` where it has none to take. Whoever asks this run to end is heard by `asked`.
+    ///
+    /// # Errors
+    /// Where another run holds it.
+    pub async fn acquire_remote_lock(&self, asked: &StopRequest) -> Result<Option<RemoteLock>, LockError> {
+        let Transport::Ssh(line) = &self.transport else { return Ok(None) };
+        match try_acquire_lock(line, &self.clock, asked).await {
+            Some(LockAttempt::Acquired(held)) => Ok(Some(*held)),
+            Some(LockAttempt::Unavailable) | None => Ok(None),
+            Some(LockAttempt::HeldBy(text)) => {
+                Err(LockError::Held(Box::new(parse_holder(&text, self.clock.now(), line.host_name()))))
+            }
+        }
+    }
+}
+
 /// What came of taking it.
-pub enum LockAttempt {
-    Acquired(Box<SshLock>),
+enum LockAttempt {
+    Acquired(Box<RemoteLock>),
     /// Who holds it, as they wrote it.
     HeldBy(Vec<u8>),
     /// It can't be taken there; nothing is stopped by that.
     Unavailable,
 }
 
-impl Ssh {
-    /// Takes the lock in `dir` there, whose clock this is; whoever asks this run to end is heard by `asked`.
-    pub(in crate::host) async fn acquire_lock(
-        &self,
-        dir: &str,
-        clock: &HostClock,
-        asked: &StopRequest,
-    ) -> LockAttempt {
-        self.try_acquire_lock(dir, clock, asked).await.unwrap_or(LockAttempt::Unavailable)
-    }
-
-    async fn try_acquire_lock(
-        &self,
-        dir: &str,
-        clock: &HostClock,
-        asked: &StopRequest,
-    ) -> Option<LockAttempt> {
-        // The line is laid, or laid again, before: this child is on it to its end.
-        self.run_script(":", &[]).await.ok()?;
-        let by: Escalation = self.with_connection_state(|known| known.by.clone());
-        let nonce = format!("{:016x}", fastrand::u64(..));
-        let holder = LockHolder::for_remote_lock(clock.now());
-        let script = script::render_script(&by, HOLD_LOCK_SCRIPT, &[dir, &holder.to_json()], &nonce);
-        let mut command = self.build_ssh_command(false, script::remote_shell_command(&by));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().ok()?;
-        let mut stdin = child.stdin.take()?;
-        stdin.write_all(&script).await.ok()?;
-        stdin.flush().await.ok()?;
-        let mut heard = BufReader::new(child.stdout.take()?).lines();
-        let begins = format!("{nonce} begins");
-        let listening = async {
-            while heard.next_line().await.ok()?? != begins {}
-            heard.next_line().await.ok()?
-        };
-        let said = tokio::time::timeout(Duration::from_secs(20), listening).await.ok()??;
-        match said.as_str() {
-            "holds" => {
-                let (lines, told) = mpsc::unbounded_channel();
-                tokio::spawn(exchange_lines(stdin, heard, told, asked.clone()));
-                Some(LockAttempt::Acquired(Box::new(SshLock {
-                    child,
-                    holder,
-                    clock: clock.clone(),
-                    journal: Journal::default(),
-                    lines,
-                })))
-            }
-            "held" => {
-                let who = tokio::time::timeout(Duration::from_secs(5), heard.next_line()).await;
-                Some(LockAttempt::HeldBy(who.ok()?.ok()??.into_bytes()))
-            }
-            _ => Some(LockAttempt::Unavailable),
+async fn try_acquire_lock(line: &Ssh, clock: &HostClock, asked: &StopRequest) -> Option<LockAttempt> {
+    let holder = LockHolder::for_remote_lock(clock.now());
+    let mut session =
+        line.start_session_script(HOLD_LOCK_SCRIPT, &[ROOT_STATE_DIR, &holder.to_json()]).await?;
+    let said = tokio::time::timeout(LOCK_ANSWER_TIMEOUT, session.read_first_line()).await.ok()??;
+    let ScriptSession { child, stdin, lines: mut heard, .. } = session;
+    match said.as_str() {
+        "holds" => {
+            let (lines, told) = mpsc::unbounded_channel();
+            tokio::spawn(exchange_lines(stdin, heard, told, asked.clone()));
+            let (clock, journal) = (clock.clone(), Journal::default());
+            Some(LockAttempt::Acquired(Box::new(RemoteLock { child, holder, clock, journal, lines })))
         }
+        "held" => {
+            let who = tokio::time::timeout(HOLDER_NAME_TIMEOUT, heard.next_line()).await;
+            Some(LockAttempt::HeldBy(who.ok()?.ok()??.into_bytes()))
+        }
+        _ => Some(LockAttempt::Unavailable),
     }
 }
 

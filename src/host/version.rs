@@ -4,9 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::{Ctl, Host};
 use crate::model::run::check::Check;
-
-use crate::host::{Ctl, Host};
 
 /// The version as it was found, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
