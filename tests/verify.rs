@@ -4,14 +4,12 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use aws_smithy_async::{
-    rt::sleep::{SharedAsyncSleep, TokioSleep},
-    time::{SharedTimeSource, TimeSource},
-};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use packagecloud_cloudfront::{
-    aws::web::WebClient,
-    engine::{self, IdentityLookup, RunContext, SandboxFacts, Session, SessionSettings},
-    host::{Host, HostClock, HostStateDir},
+    app::compose::open_sandbox_session,
+    aws::credentials::lookup::IdentityLookup,
+    engine::{self, RunContext, Session, SessionSettings},
+    host::HostClock,
     model::{
         failure::Failure,
         run::{
@@ -20,7 +18,6 @@ use packagecloud_cloudfront::{
             event::StageEnd,
             goal::{Goal, Stage},
         },
-        secret::Secret,
     },
     sandbox::{self, Sandbox, SandboxOptions, packagecloud, seed},
 };
@@ -46,37 +43,13 @@ impl TimeSource for SlowViewerClock {
 }
 
 fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
-    let played = world.clone();
-    let play: packagecloud_cloudfront::host::ctl::SimulatedCtl = Arc::new(move |command, lines| {
-        let world = played.clone();
-        Box::pin(async move {
-            let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
-            Ok(packagecloud::run_ctl_command(&world, &words, &mut |line| drop(lines.send(line.to_owned())))
-                .await)
-        })
-    });
-    let state = HostStateDir::open(&world.dir().join("state"), None).unwrap();
     let slow = SlowViewerClock(world.clone(), Duration::from_secs(eye.slow));
-    let clock = slow.clone();
-    let clock = HostClock::new(move || clock.0.now().checked_sub(clock.1).unwrap());
-    let host = Host::new_sandboxed(&world.dir().join("packagecloud.rb"), play, state, clock);
-    let time = SharedTimeSource::new(slow);
-    let config = world.sdk_config().to_builder().time_source(time.clone()).build();
-    let sleep = SharedAsyncSleep::new(TokioSleep::new());
-    let web = WebClient::new(world.http_client(), sleep, time, eye.edge.clone());
-    let settings = SessionSettings {
-        identities: IdentityLookup::Fixed(Box::new(config)),
-        region: None,
-        endpoint_url: None,
-        sandbox: Some(SandboxFacts {
-            bucket: seed::SANDBOX_BUCKET.to_owned(),
-            packagecloud: "https://packagecloud.sandbox".to_owned(),
-            pace: 1.0,
-        }),
-        probe_token: Some(Secret::new("demo-token".to_owned())),
-        last: None,
-        last_profile: None,
-    };
+    let config = world.sdk_config().to_builder().time_source(SharedTimeSource::new(slow.clone())).build();
+    let identities = IdentityLookup::Fixed(Box::new(config));
+    let Session { mut host, settings, .. } = open_sandbox_session(world).unwrap();
+    host.clock = HostClock::new(move || slow.0.now().checked_sub(slow.1).unwrap());
+    let web = identities.open_web_client(eye.edge.clone());
+    let settings = SessionSettings { identities, ..Arc::into_inner(settings).unwrap() };
     Session::new(host, web, settings)
 }
 

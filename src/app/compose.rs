@@ -2,25 +2,27 @@
 
 use std::path::Path;
 
-use aws_smithy_async::{
-    rt::sleep::{SharedAsyncSleep, TokioSleep},
-    time::{SharedTimeSource, SystemTimeSource},
-};
 use tokio::task::JoinHandle;
 
 use crate::{
     args::{CliCommand, GlobalOptions},
-    aws::{self, credentials::mfa, web::WebClient},
+    aws::{
+        self,
+        credentials::{lookup::IdentityLookup, mfa},
+    },
     cli,
-    engine::{IdentityLookup, SandboxFacts, Session, SessionSettings},
-    host::{self, environment::netrc},
+    engine::{Session, SessionSettings},
+    host::{self, HostStateDir, environment::netrc},
     model::{failure::Failure, run::answers::Answers, secret::Secret},
     sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, forward::ForwardingClient},
     tui::{JobContext, perform::effect_performer},
     wizard::Effect,
 };
 
-use super::{answers::merge_answers, hosts::connect_hosts};
+use super::{
+    answers::merge_answers,
+    hosts::{connect_hosts, new_sandbox_host},
+};
 
 /// A command's ground.
 pub struct ComposedApp {
@@ -58,39 +60,28 @@ pub async fn compose(global: &GlobalOptions, command: &CliCommand) -> Result<Com
     let last = left.on.clone();
     let last_profile = left.answers.profile.clone();
     let answers = merge_answers(global, command, left);
-    let edge = global.edge_url.clone();
-    let sleep = SharedAsyncSleep::new(TokioSleep::new());
-    let (web, identities, facts) = if let Some(world) = &world {
-        let client = served.map_or_else(|| world.http_client(), |forward| forward.http_client());
-        let config = world.sdk_config_with_client(client.clone());
-        let clock = config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
-        let facts = SandboxFacts {
-            bucket: sandbox::seed::SANDBOX_BUCKET.to_owned(),
-            packagecloud: format!("https://{}", sandbox::router::PACKAGECLOUD_HOST),
-            pace: sandbox_pace(global),
-        };
-        (WebClient::new(client, sleep, clock, edge), IdentityLookup::Fixed(Box::new(config)), Some(facts))
-    } else {
-        let client = aws::network::build_http_client()?;
-        let clock = SharedTimeSource::new(SystemTimeSource::new());
-        (WebClient::new(client.clone(), sleep, clock, edge), IdentityLookup::Found(client), None)
+    let settings = match &world {
+        Some(world) => {
+            let client = served.map_or_else(|| world.http_client(), |forward| forward.http_client());
+            let config = world.sdk_config_with_client(client);
+            sandbox_settings(world, IdentityLookup::Fixed(Box::new(config)), sandbox_pace(global))
+        }
+        None => {
+            let identities = IdentityLookup::Found(aws::network::build_http_client()?);
+            let probe_token = find_probe_token(command, answers.probe_url.as_deref());
+            SessionSettings { probe_token, ..SessionSettings::new(identities) }
+        }
     };
-    let probe_token = match &world {
-        // A sandbox's packagecloud has tokens of its own; real ones stay where they are.
-        Some(world) => sandbox::packagecloud::first_read_token(world).map(Secret::new),
-        None => find_probe_token(command, answers.probe_url.as_deref()),
-    };
-    if let Some(token) = probe_token.as_ref().filter(|_| world.is_none()) {
+    if let Some(token) = settings.probe_token.as_ref().filter(|_| world.is_none()) {
         host.redactor.learn_secret(token);
     }
+    let web = settings.identities.open_web_client(global.edge_url.clone());
     let settings = SessionSettings {
-        identities,
         region: global.region.clone(),
         endpoint_url: global.endpoint_url.clone(),
-        sandbox: facts,
-        probe_token,
         last,
         last_profile,
+        ..settings
     };
     let profile = preferred_profile(global, &settings);
     let session = Session::new(host, web, settings).with_other_hosts(others);
@@ -104,6 +95,35 @@ pub async fn compose(global: &GlobalOptions, command: &CliCommand) -> Result<Com
         session.set_mfa_code(code).await;
     }
     Ok(ComposedApp { session, answers, sandbox: world.is_some(), world })
+}
+
+/// Requests for objects in flight at once in a sandbox: it has the screen's processors.
+const SANDBOX_OBJECT_REQUESTS_MAX: usize = 32;
+/// What a sandbox's packagecloud takes as a read token, where its file of tokens is empty.
+const SANDBOX_READ_TOKEN: &str = "demo-token";
+
+/// Returns what a sandbox knows without being told; its packagecloud has tokens of its own, real ones stay where they are.
+fn sandbox_settings(world: &Sandbox, identities: IdentityLookup, pace: f64) -> SessionSettings {
+    let token = sandbox::packagecloud::first_read_token(world);
+    SessionSettings {
+        default_bucket: Some((sandbox::seed::SANDBOX_BUCKET.to_owned(), "a sandbox has one".to_owned())),
+        packagecloud_url: Some(format!("https://{}", sandbox::router::PACKAGECLOUD_HOST)),
+        wait_factor: pace.min(1.0),
+        object_requests_max: Some(SANDBOX_OBJECT_REQUESTS_MAX),
+        probe_token: Some(Secret::new(token.unwrap_or_else(|| SANDBOX_READ_TOKEN.to_owned()))),
+        ..SessionSettings::new(identities)
+    }
+}
+
+/// Opens the session that a command without options has on a sandbox.
+///
+/// # Errors
+/// Where the sandbox's state directory can't be opened.
+pub fn open_sandbox_session(world: &Sandbox) -> Result<Session, Failure> {
+    let state = HostStateDir::open(&world.dir().join("state"), None)?;
+    let settings = sandbox_settings(world, IdentityLookup::Fixed(Box::new(world.sdk_config())), 1.0);
+    let web = settings.identities.open_web_client(None);
+    Ok(Session::new(new_sandbox_host(world, state), web, settings))
 }
 
 /// The profile that will be tried first.

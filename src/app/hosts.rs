@@ -1,11 +1,11 @@
 //! Opens packagecloud's hosts: this machine, those that `--host` names, or the sandbox's.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use crate::{
     args::{CliCommand, GlobalOptions},
     errln,
-    host::{self, Ctl, Host, HostClock, HostStateDir, Keyring, Redactor, Ssh, Transport},
+    host::{self, Host, HostClock, HostStateDir, Ssh, ctl::SimulatedCtl},
     model::failure::Failure,
     sandbox::{self, Sandbox},
 };
@@ -88,33 +88,32 @@ fn open_local_host(
         }
         Err(failure) => return Err(failure),
     };
-    let default_config =
-        world.map_or_else(|| PathBuf::from(DEFAULT_CONFIG_PATH), |world| world.dir().join("packagecloud.rb"));
-    let ctl = match (&global.ctl, world) {
-        (Some(command), _) => command.parse()?,
-        (None, Some(world)) => simulated_ctl(world),
-        (None, None) => "packagecloud-ctl".parse()?,
+    let host = match world {
+        Some(world) => new_sandbox_host(world, state),
+        None => Host::new_local(Path::new(DEFAULT_CONFIG_PATH), "packagecloud-ctl".parse()?, state),
     };
-    let clock = world.map_or_else(HostClock::default, |world| {
-        let world = world.clone();
-        HostClock::new(move || world.now())
-    });
     Ok(Host {
-        transport: Transport::Local,
-        config: global.config.clone().unwrap_or(default_config),
-        ctl,
-        state,
-        keyring: if world.is_some() { Keyring::in_memory() } else { Keyring::System },
-        redactor: Redactor::default(),
-        clock,
-        looks_for_clients: world.is_none(),
+        config: global.config.clone().unwrap_or(host.config),
+        ctl: global.ctl.as_ref().map_or(Ok(host.ctl), |command| command.parse())?,
+        ..host
     })
 }
 
+/// Returns the host of a sandbox, with its packagecloud-ctl in this process and its clock.
+pub(super) fn new_sandbox_host(world: &Sandbox, state: HostStateDir) -> Host {
+    let clock = world.clone();
+    Host::new_sandboxed(
+        &world.dir().join("packagecloud.rb"),
+        simulated_ctl(world),
+        state,
+        HostClock::new(move || clock.now()),
+    )
+}
+
 /// The sandbox's packagecloud-ctl, in this process.
-fn simulated_ctl(world: &Sandbox) -> Ctl {
+fn simulated_ctl(world: &Sandbox) -> SimulatedCtl {
     let world = world.clone();
-    Ctl::Simulated(Arc::new(move |command, lines| {
+    Arc::new(move |command, lines| {
         let world = world.clone();
         Box::pin(async move {
             let words = shell_words::split(&command).unwrap_or_default();
@@ -123,5 +122,5 @@ fn simulated_ctl(world: &Sandbox) -> Ctl {
             })
             .await)
         })
-    }))
+    })
 }

@@ -24,6 +24,8 @@ use aws_config::{Region, SdkConfig};
 pub use cloudfront::{DistributionSettings, DistributionUpdate, OriginAccessId, find_bucket_distributions};
 use credentials::shared::SharedCredentials;
 pub use lambda::FunctionSettings;
+use s3::fast::S3ObjectClient;
+use web::WebClient;
 
 use crate::model::{
     aws::{
@@ -41,6 +43,8 @@ pub type ProgressReporter<'a> = &'a (dyn Fn(&str) + Send + Sync);
 pub struct AwsClients {
     config: SdkConfig,
     shared_credentials: Option<SharedCredentials>,
+    /// Whether a sandbox answers, over the configuration's own HTTP client.
+    is_simulated: bool,
     sts: LazyClient<aws_sdk_sts::Client>,
     acm: LazyClient<aws_sdk_acm::Client>,
     iam: LazyClient<aws_sdk_iam::Client>,
@@ -84,7 +88,14 @@ impl AwsClients {
             s3control: lazy_client(&bucket, batch::build_s3control_client),
             config: bucket,
             shared_credentials: None,
+            is_simulated: false,
         }
+    }
+
+    /// Returns the clients of a sandbox: objects too are asked for over the configuration's own HTTP client.
+    #[must_use]
+    pub(crate) fn new_simulated(config: &SdkConfig) -> Self {
+        Self { is_simulated: true, ..Self::new(config, None) }
     }
 
     /// The same, with the credentials that its configuration holds: what can be taken up anew.
@@ -102,13 +113,21 @@ impl AwsClients {
     /// The same credentials and connections, with S3 in `region`.
     #[must_use]
     pub fn with_bucket_region(&self, region: &str) -> Self {
-        Self { shared_credentials: self.shared_credentials.clone(), ..Self::new(&self.config, Some(region)) }
+        Self {
+            shared_credentials: self.shared_credentials.clone(),
+            is_simulated: self.is_simulated,
+            ..Self::new(&self.config, Some(region))
+        }
     }
 
-    /// What the clients were made from, in the bucket's region: credentials, HTTP client, endpoint, clock.
-    #[must_use]
-    pub fn sdk_config(&self) -> &SdkConfig {
-        &self.config
+    /// Opens the bucket's objects for many requests, with the same credentials and endpoint.
+    ///
+    /// # Errors
+    /// Where there are no credentials, or the endpoint can't be understood.
+    pub fn open_object_client(&self, bucket: &str) -> Result<S3ObjectClient, Failure> {
+        let plugged =
+            self.is_simulated.then(|| WebClient::from_sdk_config(&self.config, None).build_connector());
+        S3ObjectClient::new(&self.config, bucket, plugged)
     }
 }
 

@@ -4,7 +4,11 @@
 
 use std::time::Duration;
 
-use aws_smithy_async::{rt::sleep::SharedAsyncSleep, time::SharedTimeSource};
+use aws_config::SdkConfig;
+use aws_smithy_async::{
+    rt::sleep::{SharedAsyncSleep, TokioSleep},
+    time::SharedTimeSource,
+};
 use aws_smithy_runtime::client::{
     auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme},
     identity::{IdentityCache, no_auth::NoAuthIdentityResolver},
@@ -54,15 +58,21 @@ pub struct WebClient {
 }
 
 impl WebClient {
-    /// `sleep` and `clock` are what connectors time out by; `edge` is `--edge-url`.
+    /// Returns a client over `client`, whose connections time out by `clock`; `edge` is `--edge-url`.
     #[must_use]
-    pub fn new(
-        client: SharedHttpClient,
-        sleep: SharedAsyncSleep,
-        clock: SharedTimeSource,
-        edge: Option<String>,
-    ) -> Self {
+    pub fn new(client: SharedHttpClient, clock: SharedTimeSource, edge: Option<String>) -> Self {
+        let sleep = SharedAsyncSleep::new(TokioSleep::new());
         Self { client, edge, components: build_runtime_components(sleep, clock) }
+    }
+
+    /// Returns a client over the HTTP client of a configuration, by its clock.
+    ///
+    /// # Panics
+    /// Where the configuration has none: a sandbox's has.
+    #[must_use]
+    pub(crate) fn from_sdk_config(config: &SdkConfig, edge: Option<String>) -> Self {
+        let client = config.http_client().expect("a sandbox's configuration has its HTTP client");
+        Self::new(client, config.time_source().unwrap_or_default(), edge)
     }
 
     /// A connection to where this client leads: for requests that are signed elsewhere.

@@ -14,7 +14,7 @@ pub mod watch;
 pub mod welcome;
 
 pub use run::{OperatorPresence, RunContext};
-pub use session::{IdentityLookup, SandboxFacts, Session, SessionSettings};
+pub use session::{Session, SessionSettings};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::aws::credentials::{
+    lookup::IdentityLookup,
     shared::SharedCredentials,
     source::{AccessKeys, CredentialCandidate},
 };
-use crate::host::environment::{clock, version};
+use crate::host::{environment::clock, version};
 use crate::model::{
     aws::{account::Ownership, cloudfront::CloudFrontDistribution},
     failure::{Failure, FailureKind},
@@ -27,7 +28,7 @@ use crate::model::{
 
 use super::{
     resources::install::find_our_distribution,
-    session::{IdentityLookup, Session, Target, to_identity_source},
+    session::{Session, Target, to_identity_source},
     stages::access,
 };
 
@@ -163,7 +164,7 @@ async fn find_identities(session: &Session, answers: &Answers) -> Vec<FoundIdent
             session.resolve_identity(answers).await.map(|(_, caller, _)| (caller.arn, caller.account));
         return vec![identity_from_result(
             IdentitySource::Environment,
-            "the sandbox's one user".into(),
+            CredentialCandidate::sandbox_user().found,
             result,
             None,
         )];

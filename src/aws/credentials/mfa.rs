@@ -4,10 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use aws_config::SdkConfig;
-
 use super::{profiles, source::AccessKeys};
-use crate::aws::error;
+use crate::aws::{AwsClients, error};
 use crate::model::{
     failure::{Failure, FailureKind},
     secret::Secret,
@@ -44,40 +42,42 @@ fn parse_mfa_profile(all: &BTreeMap<String, String>) -> Option<MfaProfile> {
     })
 }
 
-/// The session that the code gives; `source` is the source profile's configuration.
-pub async fn assume_role_with_mfa(
-    mfa: &MfaProfile,
-    code: &Secret,
-    source: &SdkConfig,
-) -> Result<AccessKeys, Failure> {
-    let asked = aws_sdk_sts::Client::new(source)
-        .assume_role()
-        .role_arn(&mfa.role_arn)
-        .role_session_name(mfa.session_name.as_deref().unwrap_or("packagecloud-cloudfront"))
-        .set_external_id(mfa.external_id.clone())
-        .set_duration_seconds(mfa.duration)
-        .serial_number(&mfa.serial)
-        .token_code(code.expose_secret())
-        .send()
-        .await
-        .map_err(error::failure_from("sts:AssumeRole", format!("role {}", mfa.role_arn)))
-        .map_err(|failure| match failure.kind {
-            // Who may not assume the role may not with a fresh code either.
-            FailureKind::Denied if failure.why.contains("MultiFactorAuthentication failed") => Failure {
-                kind: FailureKind::Credentials,
-                next: format!("give a fresh code of {}: each is good once", mfa.serial),
-                ..failure
-            },
-            _ => failure,
-        })?;
-    let made = asked
-        .credentials
-        .ok_or_else(|| error::missing_part_failure("sts:AssumeRole", &mfa.role_arn, "the credentials"))?;
-    Ok(AccessKeys {
-        access: made.access_key_id,
-        secret: Secret::new(made.secret_access_key),
-        session: Some(Secret::new(made.session_token)),
-    })
+impl AwsClients {
+    /// Assumes the role of a profile with a code; these clients are the source profile's.
+    ///
+    /// # Errors
+    /// Where AWS doesn't take the code, or the source profile may not assume the role.
+    pub async fn assume_role_with_mfa(&self, mfa: &MfaProfile, code: &Secret) -> Result<AccessKeys, Failure> {
+        let asked = self
+            .sts
+            .assume_role()
+            .role_arn(&mfa.role_arn)
+            .role_session_name(mfa.session_name.as_deref().unwrap_or("packagecloud-cloudfront"))
+            .set_external_id(mfa.external_id.clone())
+            .set_duration_seconds(mfa.duration)
+            .serial_number(&mfa.serial)
+            .token_code(code.expose_secret())
+            .send()
+            .await
+            .map_err(error::failure_from("sts:AssumeRole", format!("role {}", mfa.role_arn)))
+            .map_err(|failure| match failure.kind {
+                // Who may not assume the role may not with a fresh code either.
+                FailureKind::Denied if failure.why.contains("MultiFactorAuthentication failed") => Failure {
+                    kind: FailureKind::Credentials,
+                    next: format!("give a fresh code of {}: each is good once", mfa.serial),
+                    ..failure
+                },
+                _ => failure,
+            })?;
+        let made = asked
+            .credentials
+            .ok_or_else(|| error::missing_part_failure("sts:AssumeRole", &mfa.role_arn, "the credentials"))?;
+        Ok(AccessKeys {
+            access: made.access_key_id,
+            secret: Secret::new(made.secret_access_key),
+            session: Some(Secret::new(made.session_token)),
+        })
+    }
 }
 
 /// Where nobody could be asked.

@@ -1,5 +1,7 @@
 //! Credentials: which identities there are, what the profiles say, and how all clients of one identity share them.
 
+pub mod chain;
+pub mod lookup;
 pub mod mfa;
 pub mod profiles;
 pub mod shared;

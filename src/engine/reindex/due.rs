@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use super::{read_reindex_progress, survey_bucket};
-use crate::aws::s3::fast::S3ObjectClient;
-use crate::engine::session::{ObjectsBucket, Session};
+use crate::engine::session::Session;
 use crate::model::{
     failure::Failure,
     packagecloud::object::ObjectClassifier,
@@ -18,18 +17,6 @@ pub(crate) const SURVEY_PAGES_MAX: usize = 4;
 /// Returns where the cursor of this state directory is kept.
 pub(crate) fn cursor_path(session: &Session) -> PathBuf {
     session.host.state.dir().join("reindex.cursor")
-}
-
-/// Connects to S3 for the objects of the bucket; in a sandbox through its connector.
-///
-/// # Errors
-/// Fails where the endpoint or the credentials can't be used.
-pub(crate) fn build_object_client(
-    session: &Session,
-    found: &ObjectsBucket,
-) -> Result<S3ObjectClient, Failure> {
-    let plugged = session.settings.sandbox.as_ref().map(|_| session.web.build_connector());
-    S3ObjectClient::new(found.cloud.sdk_config(), &found.name, plugged)
 }
 
 /// Stops going live on an upgrade whose reindex was neither done nor knowingly skipped.
@@ -47,7 +34,8 @@ pub(crate) async fn require_reindex_done(session: &Session, answers: &Answers) -
         return Ok(());
     }
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-    let survey = survey_bucket(&build_object_client(session, &found)?, &classes, SURVEY_PAGES_MAX).await?;
+    let survey =
+        survey_bucket(&found.cloud.open_object_client(&found.name)?, &classes, SURVEY_PAGES_MAX).await?;
     if !survey.more && survey.total_objects() == 0 {
         return Ok(());
     }

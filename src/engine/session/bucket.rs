@@ -69,8 +69,8 @@ impl Session {
         {
             return Ok((name.to_owned(), format!("packagecloud_rails['{key}'] in {}", config.seen.path)));
         }
-        if let Some(sandbox) = &self.settings.sandbox {
-            return Ok((sandbox.bucket.clone(), "a sandbox has one".to_owned()));
+        if let Some((name, why)) = &self.settings.default_bucket {
+            return Ok((name.clone(), why.clone()));
         }
         // Without the file nobody can tell: that is what has to be seen to first.
         self.host.read_config().await?;

@@ -1,16 +1,14 @@
 //! Which AWS identity is used: contract section 4's order, and the first that AWS knows.
 
-use super::{IdentityLookup, Session};
-use aws_config::SdkConfig;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-
+use super::Session;
 use crate::aws::{
     AwsClients,
     credentials::{
+        chain::{self, CredentialHints},
+        lookup::IdentityLookup,
         mfa,
         shared::SharedCredentials,
-        source::{self, AccessKeys, CredentialCandidate, CredentialHints, CredentialSource},
+        source::{self, AccessKeys, CredentialCandidate, CredentialSource},
     },
 };
 use crate::host::environment::sudo;
@@ -34,7 +32,7 @@ impl Session {
                 .and_then(|config| config.file.find_aws_keys())
                 .map(|(access, secret)| AccessKeys { access, secret, session: None }),
         };
-        source::find_credential_candidates(&known)
+        chain::find_credential_candidates(&known)
     }
 
     /// The first identity that AWS knows, and how it was found. One that was asked for must be it; so must one from
@@ -43,18 +41,8 @@ impl Session {
         &self,
         answers: &Answers,
     ) -> Result<(AwsClients, CallerIdentity, String), Failure> {
-        if let IdentityLookup::Fixed(config) = &self.settings.identities {
-            let typed = self.typed_keys().filter(|_| answers.source == Some(Found::Typed));
-            let (config, found) = match typed {
-                Some(keys) => {
-                    let found = format!("access key {}, typed", keys.access);
-                    (sandbox_config_as(config, &CredentialSource::Typed(keys))?, found)
-                }
-                None => (config.as_ref().clone(), "the sandbox's one user".to_owned()),
-            };
-            let cloud = AwsClients::new(&config, None);
-            let caller = cloud.read_caller_identity().await?;
-            return Ok((cloud, caller, found));
+        if let IdentityLookup::Fixed(_) = self.settings.identities {
+            return self.resolve_fixed_identity(answers).await;
         }
         let mut last = None;
         let mut candidates = self.list_credential_candidates(answers).await;
@@ -102,28 +90,45 @@ impl Session {
         }
     }
 
+    /// The one identity of a sandbox, or the keys that were typed where those were chosen.
+    async fn resolve_fixed_identity(
+        &self,
+        answers: &Answers,
+    ) -> Result<(AwsClients, CallerIdentity, String), Failure> {
+        let typed = self.typed_keys().filter(|_| answers.source == Some(Found::Typed));
+        let candidate = match typed {
+            Some(keys) => {
+                let found = format!("access key {}, typed", keys.access);
+                CredentialCandidate { source: CredentialSource::Typed(keys), found }
+            }
+            None => CredentialCandidate::sandbox_user(),
+        };
+        let cloud = self.connect_with(&candidate).await?;
+        let caller = cloud.read_caller_identity().await?;
+        Ok((cloud, caller, candidate.found))
+    }
+
+    /// Connects by a candidate, and asks AWS whose its credentials are.
+    ///
+    /// # Errors
+    /// Where AWS doesn't know them, or a code of a device is wanted first.
     pub(in crate::engine) async fn try_candidate(
         &self,
         candidate: &CredentialCandidate,
     ) -> Result<(AwsClients, CallerIdentity), Failure> {
-        let client = match &self.settings.identities {
-            IdentityLookup::Found(client) => client,
-            IdentityLookup::Fixed(config) => {
-                let cloud = AwsClients::new(&sandbox_config_as(config, &candidate.source)?, None);
-                let caller = cloud.read_caller_identity().await?;
-                return Ok((cloud, caller));
+        let session = match (&self.settings.identities, &candidate.source) {
+            (IdentityLookup::Found(_), CredentialSource::Profile(name)) => {
+                self.open_mfa_session(name, candidate).await?
             }
-        };
-        let session = match &candidate.source {
-            CredentialSource::Profile(name) => self.open_mfa_session(client, name, candidate).await?,
             _ => None,
         };
         let candidate = session.as_ref().unwrap_or(candidate);
-        let (config, held) = self.load_credentials(client, candidate).await?;
-        let cloud = AwsClients::new(&config, None).with_credentials(held.clone());
+        let cloud = self.connect_with(candidate).await?;
         match cloud.read_caller_identity().await {
             Ok(caller) => {
-                held.set_account(&caller.account);
+                if let Some(held) = cloud.shared_credentials() {
+                    held.set_account(&caller.account);
+                }
                 Ok((cloud, caller))
             }
             Err(failure) => {
@@ -135,19 +140,10 @@ impl Session {
         }
     }
 
-    async fn load_credentials(
-        &self,
-        client: &SharedHttpClient,
-        candidate: &CredentialCandidate,
-    ) -> Result<(SdkConfig, SharedCredentials), Failure> {
+    async fn connect_with(&self, candidate: &CredentialCandidate) -> Result<AwsClients, Failure> {
         let settings = &self.settings;
-        source::load_sdk_config(
-            client,
-            candidate,
-            settings.region.as_deref(),
-            settings.endpoint_url.as_deref(),
-        )
-        .await
+        let (region, endpoint) = (settings.region.as_deref(), settings.endpoint_url.as_deref());
+        settings.identities.connect(candidate, region, endpoint).await
     }
 
     /// A code of the device that a profile's role wants: it is used once, by the next look.
@@ -180,7 +176,6 @@ impl Session {
     /// The session in place of a profile whose role wants a code; none where it wants none.
     async fn open_mfa_session(
         &self,
-        client: &SharedHttpClient,
         profile: &str,
         candidate: &CredentialCandidate,
     ) -> Result<Option<CredentialCandidate>, Failure> {
@@ -189,9 +184,8 @@ impl Session {
         if code.profile != profile {
             let typed = code.typed.take().ok_or_else(|| mfa::missing_mfa_code_failure(profile, &wanted))?;
             let source = CredentialSource::Profile(wanted.source_profile.clone());
-            let (source, _) =
-                self.load_credentials(client, &CredentialCandidate { source, found: String::new() }).await?;
-            code.keys = Some(mfa::assume_role_with_mfa(&wanted, &typed, &source).await?);
+            let source = self.connect_with(&CredentialCandidate { source, found: String::new() }).await?;
+            code.keys = Some(source.assume_role_with_mfa(&wanted, &typed).await?);
             profile.clone_into(&mut code.profile);
         }
         let session = |keys| CredentialSource::Session { profile: profile.to_owned(), keys };
@@ -203,16 +197,16 @@ impl Session {
 
     /// S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
     pub(super) async fn connect_s3_only(&self, answers: &Answers) -> Result<AwsClients, Failure> {
-        let region = answers.region.as_deref();
-        let client = match &self.settings.identities {
-            IdentityLookup::Found(client) => client,
-            IdentityLookup::Fixed(config) => return Ok(AwsClients::new(config, region)),
+        let first = match self.settings.identities {
+            IdentityLookup::Fixed(_) => CredentialCandidate::sandbox_user(),
+            IdentityLookup::Found(_) => {
+                let candidates = self.list_credential_candidates(answers).await;
+                candidates.into_iter().next().ok_or_else(no_credentials_failure)?
+            }
         };
-        let candidates = self.list_credential_candidates(answers).await;
-        let first = candidates.first().ok_or_else(no_credentials_failure)?;
-        let endpoint = self.settings.endpoint_url.as_deref();
-        let (config, held) = source::load_sdk_config(client, first, region, endpoint).await?;
-        Ok(AwsClients::new(&config, region).with_credentials(held))
+        let (region, endpoint) = (answers.region.as_deref(), self.settings.endpoint_url.as_deref());
+        let cloud = self.settings.identities.connect(&first, region, endpoint).await?;
+        Ok(region.map_or_else(|| cloud.clone(), |region| cloud.with_bucket_region(region)))
     }
 }
 
@@ -239,25 +233,6 @@ fn no_credentials_failure() -> Failure {
         "none were found",
         "give a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     )
-}
-
-/// The sandbox as another identity: it judges keys that are typed, and knows nobody else's.
-fn sandbox_config_as(config: &SdkConfig, source: &CredentialSource) -> Result<SdkConfig, Failure> {
-    match source {
-        CredentialSource::Typed(keys)
-        | CredentialSource::Packagecloud(keys)
-        | CredentialSource::Session { keys, .. } => {
-            let keys = SharedCredentialsProvider::new(keys.to_sdk_credentials());
-            Ok(config.to_builder().credentials_provider(keys).build())
-        }
-        CredentialSource::Profile(name) => Err(Failure::new(
-            FailureKind::Credentials,
-            format!("profile {name}"),
-            "a sandbox reads no profiles: it has one user, and no real credentials come near it",
-            "choose the sandbox's one user",
-        )),
-        CredentialSource::Environment | CredentialSource::Chain => Ok(config.clone()),
-    }
 }
 
 /// A candidate's source, without its keys.

@@ -20,45 +20,52 @@ pub use target::Target;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-
 use self::{run_lock::RunLock, target::TargetInputs};
-use crate::aws::{credentials::source::AccessKeys, web::WebClient};
+use crate::aws::{
+    credentials::{lookup::IdentityLookup, source::AccessKeys},
+    web::WebClient,
+};
 use crate::host::{Ctl, Host};
 use crate::model::secret::Secret;
 
-/// How the AWS identity is found.
-#[derive(Clone)]
-pub enum IdentityLookup {
-    /// There is one: a sandbox's.
-    Fixed(Box<SdkConfig>),
-    /// As contract section 4 orders them; asked for over this client.
-    Found(SharedHttpClient),
-}
-
-/// What only a sandbox knows without being told.
-#[derive(Debug, Clone)]
-pub struct SandboxFacts {
-    pub bucket: String,
-    /// Where its packagecloud answers: `https://packagecloud.sandbox`.
-    pub packagecloud: String,
-    /// How long its states take, as a factor.
-    pub pace: f64,
-}
-
-/// How the ground is laid; what the command line says of it.
+/// What a session starts from: what the command line says, and what a sandbox gives in place of the real.
 pub struct SessionSettings {
     pub identities: IdentityLookup,
     pub region: Option<String>,
     pub endpoint_url: Option<String>,
-    pub sandbox: Option<SandboxFacts>,
-    /// A read token of packagecloud, for `--probe-url`.
+    /// The bucket where nothing tells which it is, and why it is this one.
+    pub default_bucket: Option<(String, String)>,
+    /// Where packagecloud answers without `--probe-url`: `https://packagecloud.sandbox`.
+    pub packagecloud_url: Option<String>,
+    /// How long a wait lasts, as a factor of the real one: 1, or less in a sandbox.
+    pub wait_factor: f64,
+    /// Requests for objects that may be in flight at once, where those are fewer than S3 takes.
+    pub object_requests_max: Option<usize>,
+    /// A read token of packagecloud, for probes.
     pub probe_token: Option<Secret>,
     /// The account and bucket of the last run on this host.
     pub last: Option<(String, String)>,
     /// The profile of the last run.
     pub last_profile: Option<String>,
+}
+
+impl SessionSettings {
+    /// Returns the settings of a command without options, before any other run.
+    #[must_use]
+    pub fn new(identities: IdentityLookup) -> Self {
+        Self {
+            identities,
+            region: None,
+            endpoint_url: None,
+            default_bucket: None,
+            packagecloud_url: None,
+            wait_factor: 1.0,
+            object_requests_max: None,
+            probe_token: None,
+            last: None,
+            last_profile: None,
+        }
+    }
 }
 
 /// Cheap to clone; clones share what was found.
@@ -131,10 +138,10 @@ impl Session {
         matches!(self.host.ctl, Ctl::Command(_))
     }
 
-    /// As long as `real` where packagecloud is real; in a sandbox at its pace.
+    /// Returns how long a wait lasts that lasts `real` on a real host.
     #[must_use]
     pub(super) fn scale_wait(&self, real: Duration) -> Duration {
-        self.settings.sandbox.as_ref().map_or(real, |sandbox| real.mul_f64(sandbox.pace.min(1.0)))
+        real.mul_f64(self.settings.wait_factor)
     }
 
     /// A text with the secret where `(hidden)` stands: for what the operator asked to have copied.

@@ -9,17 +9,14 @@ use crate::model::{
     url::redirect::{DownloadRedirect, url_path_from_key},
 };
 
-/// What a sandbox's packagecloud takes as a read token.
-const SANDBOX_READ_TOKEN: &str = "demo-token";
-
 impl Session {
-    /// Returns the URL to ask packagecloud for: as given; in a sandbox that of `key`.
+    /// Returns the URL to ask packagecloud for: as given, else that of `key` where its address is known.
     fn resolve_probe_url(&self, answers: &Answers, key: Option<&str>) -> Option<String> {
         if let Some(url) = &answers.probe_url {
             return Some(url.clone());
         }
-        let sandbox = self.settings.sandbox.as_ref()?;
-        Some(format!("{}{}", sandbox.packagecloud, url_path_from_key(key.unwrap_or(ABSENT_KEY))))
+        let site = self.settings.packagecloud_url.as_ref()?;
+        Some(format!("{site}{}", url_path_from_key(key.unwrap_or(ABSENT_KEY))))
     }
 
     /// Returns whether packagecloud's own redirect can be asked for at all.
@@ -39,7 +36,6 @@ impl Session {
     ) -> Result<Option<DownloadRedirect>, Failure> {
         let Some(url) = self.resolve_probe_url(answers, key) else { return Ok(None) };
         let token = self.settings.probe_token.as_ref().map(Secret::expose_secret);
-        let token = token.or_else(|| self.settings.sandbox.as_ref().map(|_| SANDBOX_READ_TOKEN));
         let authorization = token.map(|token| {
             use base64::{Engine as _, engine::general_purpose::STANDARD};
             format!("Basic {}", STANDARD.encode(format!("{token}:")))

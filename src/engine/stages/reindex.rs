@@ -17,15 +17,12 @@ use crate::engine::{
     packagecloud::vendor_reindex,
     reindex::{
         self, ReindexOptions,
-        due::{SURVEY_PAGES_MAX, build_object_client, cursor_path},
+        due::{SURVEY_PAGES_MAX, cursor_path},
         pass::ReindexPass,
     },
     run::StageRun,
     session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expiry},
 };
-
-/// Requests in flight at most where S3 is played by this process: it has the screen's processors.
-const SANDBOX_REQUESTS_MAX: usize = 32;
 
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let chosen = &answers.reindex;
@@ -51,7 +48,7 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     } else {
         let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
         let survey =
-            reindex::survey_bucket(&build_object_client(session, &found)?, &classes, SURVEY_PAGES_MAX)
+            reindex::survey_bucket(&found.cloud.open_object_client(name)?, &classes, SURVEY_PAGES_MAX)
                 .await?;
         seen.total = (!survey.more).then(|| survey.total_objects());
         seen.due = survey.more || survey.total_objects() > 0;
@@ -127,7 +124,7 @@ pub async fn apply(
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let found = session.resolve_objects_bucket(answers).await?;
-    let s3 = build_object_client(session, &found)?;
+    let s3 = found.cloud.open_object_client(&found.name)?;
     let chosen = &answers.reindex;
     let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
     let options = ReindexOptions {
@@ -138,11 +135,7 @@ pub async fn apply(
         cuts: seen.cuts.clone(),
         spool: None,
         requests_before: None,
-        requests_max: if session.settings.sandbox.is_some() {
-            SANDBOX_REQUESTS_MAX
-        } else {
-            reindex::REQUESTS_IN_FLIGHT_MAX
-        },
+        requests_max: session.settings.object_requests_max.unwrap_or(reindex::REQUESTS_IN_FLIGHT_MAX),
     };
     let pass = ReindexPass { session, cloud: &found.cloud, s3: &s3, run };
     let ours = async {

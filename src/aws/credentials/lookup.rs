@@ -1,0 +1,149 @@
+//! Connects to AWS by one identity: with the real credentials of a candidate, or as the one user of a sandbox.
+
+use std::time::Duration;
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
+    meta::region::RegionProviderChain, profile::ProfileFileCredentialsProvider,
+    provider_config::ProviderConfig, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use super::{
+    profiles,
+    shared::SharedCredentials,
+    source::{CredentialCandidate, CredentialSource},
+};
+use crate::aws::{AwsClients, web::WebClient};
+use crate::model::{
+    aws::names::EDGE_REGION,
+    failure::{Failure, FailureKind},
+};
+
+/// How the AWS identity is found.
+#[derive(Clone)]
+pub enum IdentityLookup {
+    /// There is one: a sandbox's.
+    Fixed(Box<SdkConfig>),
+    /// As contract section 4 orders them; asked for over this client.
+    Found(SharedHttpClient),
+}
+
+impl IdentityLookup {
+    /// Opens a client for requests that AWS doesn't sign, over the same network; `edge` is `--edge-url`.
+    #[must_use]
+    pub fn open_web_client(&self, edge: Option<String>) -> WebClient {
+        match self {
+            Self::Fixed(config) => WebClient::from_sdk_config(config, edge),
+            Self::Found(client) => WebClient::new(client.clone(), SharedTimeSource::default(), edge),
+        }
+    }
+
+    /// Connects by a candidate's credentials. Whether they are good is told by the first call.
+    ///
+    /// # Errors
+    /// Where AWS's configuration files have no such profile, or a sandbox is asked for one.
+    pub async fn connect(
+        &self,
+        candidate: &CredentialCandidate,
+        region: Option<&str>,
+        endpoint_url: Option<&str>,
+    ) -> Result<AwsClients, Failure> {
+        match self {
+            Self::Fixed(config) => {
+                Ok(AwsClients::new_simulated(&sandbox_config_as(config, &candidate.source)?))
+            }
+            Self::Found(client) => {
+                let (config, held) = load_sdk_config(client, candidate, region, endpoint_url).await?;
+                Ok(AwsClients::new(&config, None).with_credentials(held))
+            }
+        }
+    }
+}
+
+/// Returns the sandbox as another identity: it judges keys that are typed, and knows nobody else's.
+fn sandbox_config_as(config: &SdkConfig, source: &CredentialSource) -> Result<SdkConfig, Failure> {
+    match source {
+        CredentialSource::Typed(keys)
+        | CredentialSource::Packagecloud(keys)
+        | CredentialSource::Session { keys, .. } => {
+            let keys = SharedCredentialsProvider::new(keys.to_sdk_credentials());
+            Ok(config.to_builder().credentials_provider(keys).build())
+        }
+        CredentialSource::Profile(name) => Err(Failure::new(
+            FailureKind::Credentials,
+            format!("profile {name}"),
+            "a sandbox reads no profiles: it has one user, and no real credentials come near it",
+            "choose the sandbox's one user",
+        )),
+        CredentialSource::Environment | CredentialSource::Chain => Ok(config.clone()),
+    }
+}
+
+/// Loads the configuration for one candidate, and the credentials that its clients hold.
+async fn load_sdk_config(
+    client: &SharedHttpClient,
+    candidate: &CredentialCandidate,
+    region: Option<&str>,
+    endpoint_url: Option<&str>,
+) -> Result<(SdkConfig, SharedCredentials), Failure> {
+    let given = region.map(|name| Region::new(name.to_owned()));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(client.clone())
+        .retry_config(RetryConfig::standard().with_max_attempts(5))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(5))
+                .operation_attempt_timeout(Duration::from_mins(1))
+                .build(),
+        );
+    if let Some(url) = endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader = match &candidate.source {
+        CredentialSource::Profile(name) => {
+            let provider = build_profile_provider(client, name, given.clone())?;
+            loader.profile_name(name).credentials_provider(provider)
+        }
+        CredentialSource::Typed(keys)
+        | CredentialSource::Packagecloud(keys)
+        | CredentialSource::Session { keys, .. } => loader.credentials_provider(keys.to_sdk_credentials()),
+        CredentialSource::Environment => {
+            loader.credentials_provider(EnvironmentVariableCredentialsProvider::new())
+        }
+        CredentialSource::Chain => loader,
+    };
+    let regions =
+        RegionProviderChain::first_try(given).or_default_provider().or_else(Region::new(EDGE_REGION));
+    let held = SharedCredentials::from_candidate(candidate);
+    Ok((held.load_config(loader.region(regions)).await, held))
+}
+
+/// Builds the provider of a profile that AWS's configuration files have.
+fn build_profile_provider(
+    client: &SharedHttpClient,
+    name: &str,
+    given: Option<Region>,
+) -> Result<ProfileFileCredentialsProvider, Failure> {
+    let known = profiles::read_profile_names();
+    if !known.iter().any(|one| one == name) {
+        let next = if known.is_empty() {
+            "make it with `aws configure --profile NAME`, or give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
+        } else {
+            format!("choose one of {}", known.join(", "))
+        };
+        return Err(Failure::new(
+            FailureKind::Credentials,
+            format!("profile {name}"),
+            "AWS's configuration files have no such profile",
+            next,
+        ));
+    }
+    // What a profile's credentials are fetched from, STS and SSO, is reached as everything else is.
+    let reached = ProviderConfig::without_region()
+        .with_http_client(client.clone())
+        .with_region(Some(given.unwrap_or(Region::new(EDGE_REGION))));
+    Ok(ProfileFileCredentialsProvider::builder().configure(&reached).profile_name(name).build())
+}
