@@ -7,7 +7,7 @@
 //! an AWS, a CloudFront and a packagecloud in this process, behind the SDK's HTTP connector. `app` puts them together:
 //! it runs one command line, on this host or in a sandbox; `main.rs` only starts it and ends the process.
 //!
-//! Which layer may use which is held by `tests/layers.rs`. `src/README.md` has the rooms of each layer, what must always
+//! Which layer may use which is held by `tests/layers`. `src/README.md` has the rooms of each layer, what must always
 //! hold in it, where to change what, and what was refused and why.
 
 pub mod app;

@@ -20,9 +20,9 @@ use serde_json::Value;
 
 use crate::{
     client::{download_package, watch_clients_during},
+    directory,
     engine::{SET_UP_STAGES, look_at_stage, read_bucket_policy, run_stages},
     session::open_session,
-    twin,
     vendor::{self, ALL_LEFTOVERS, LIVE_STAGES, VendorLeftovers},
 };
 
@@ -269,7 +269,7 @@ async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() 
     assert_eq!(result, Ok(()));
     for (unmark, stage, step, write) in UNMARKED_CASES {
         let dir = tempfile::tempdir().unwrap();
-        twin::copy_directory(whole.path(), dir.path());
+        directory::copy_directory(whole.path(), dir.path());
         let world = open_sandbox_with_delays(dir.path());
         unmark(&world);
         let before = snapshot_account(&world);

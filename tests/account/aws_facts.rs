@@ -13,11 +13,11 @@ use packagecloud_cloudfront::{
 };
 
 use crate::{
+    directory,
     engine::{SET_UP_STAGES, count_made_resources, open_instant_sandbox, run_stages},
     eventual::{
         EVENTUAL_ERRORS, EXISTING_RESOURCE_ERRORS, EventualError, enlarge_functions, open_key_policy,
     },
-    twin,
 };
 
 /// A set-up as it is left, for twins of it that somebody changes.
@@ -31,7 +31,7 @@ async fn create_set_up_sandbox() -> tempfile::TempDir {
 /// A twin of `whole` that somebody has changed since.
 fn copy_and_change(whole: &tempfile::TempDir, change: fn(&Sandbox)) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    twin::copy_directory(whole.path(), dir.path());
+    directory::copy_directory(whole.path(), dir.path());
     change(&open_instant_sandbox(dir.path(), &[]));
     dir
 }

@@ -12,12 +12,12 @@ const SECTION_4_FACTS: &[FactCoverage] = &[
     ),
     (
         "service control policies and boundaries, each named",
-        "tests/checks.rs",
+        "tests/account/checks.rs",
         "of_permissions_who_denies_and_what_ends",
     ),
     (
         "what a bucket policy denies isn't simulated: it is weighed by hand",
-        "tests/checks.rs",
+        "tests/account/checks.rs",
         "of_the_bucket_policy",
     ),
     (
@@ -28,7 +28,7 @@ const SECTION_4_FACTS: &[FactCoverage] = &[
     ("pages", "src/sandbox/control_plane/iam/tests.rs", "a_long_simulation_is_paged"),
     (
         "who can be simulated: users and roles, SSO roles with their path",
-        "tests/checks.rs",
+        "tests/account/checks.rs",
         "of_callers_of_every_kind",
     ),
     (
@@ -38,7 +38,7 @@ const SECTION_4_FACTS: &[FactCoverage] = &[
     ),
     (
         "its throttling",
-        "tests/checks.rs",
+        "tests/account/checks.rs",
         "a_throttled_simulation_is_asked_again_and_where_that_lasts_unknown",
     ),
     (
@@ -119,7 +119,7 @@ const SECTION_4_FACTS: &[FactCoverage] = &[
     ),
     (
         "a bucket policy has no condition: read before, kept, read again after",
-        "tests/cloud.rs",
+        "tests/account/aws_verbs.rs",
         "a_bucket_policy_that_moved_since_it_was_shown_is_not_overwritten",
     ),
     ("20 KB of bucket policy", "src/model/iam/policy/tests.rs", "what_s3_would_refuse_is_refused_first"),
@@ -130,7 +130,7 @@ const SECTION_4_FACTS: &[FactCoverage] = &[
     ),
     (
         "a Deny by endpoint, address or organization denies CloudFront too",
-        "tests/checks.rs",
+        "tests/account/checks.rs",
         "of_the_bucket_policy",
     ),
     (
@@ -245,7 +245,7 @@ const EMULATED_FACTS: &[FactCoverage] = &[
     ),
     (
         "throttling of the simulation",
-        "tests/checks.rs",
+        "tests/account/checks.rs",
         "a_throttled_simulation_is_asked_again_and_where_that_lasts_unknown",
     ),
     (

@@ -95,7 +95,7 @@ async fn run_without_action(action: &str, stood: &Path) -> Option<RunFailure> {
         return Some(end);
     }
     let dir = tempfile::tempdir().unwrap();
-    crate::twin::copy_directory(stood, dir.path());
+    crate::directory::copy_directory(stood, dir.path());
     let standing = open_instant_sandbox(dir.path(), &[]);
     restrict_user_policy(&standing, &left);
     Box::pin(run_writing_stages(&standing, &disturbed::repair_answers(Goal::Upgrade))).await.err()

@@ -1,0 +1,25 @@
+//! What the account goes through, in process, by the real engine and SDK: AWS's own errors, what is adopted, how access moves, what it costs in calls.
+//!
+//! Time is tokio's, paused: what waits costs nothing, and nothing here depends on how busy the machine is.
+
+mod adoption;
+mod aws_facts;
+mod aws_verbs;
+mod budget;
+mod checks;
+mod client;
+mod directory;
+mod disturbed;
+mod domain;
+mod engine;
+mod eventual;
+mod expired;
+mod inventory;
+mod origin_access;
+mod permissions;
+mod removed;
+mod resilience;
+mod session;
+mod unknown_account;
+mod vendor;
+mod verify;

@@ -1,0 +1,12 @@
+//! The journeys without a terminal: the real binary on a sandbox in a directory of its own, from the first plan to off again.
+//!
+//! The sandbox runs at pace 0, so nothing is waited for; every outcome is read from exit code, output and files alone.
+
+mod batch;
+mod consent;
+mod journey_host;
+mod json;
+mod real_input;
+mod steps;
+mod switching;
+mod vendor;

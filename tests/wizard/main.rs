@@ -1,0 +1,10 @@
+//! The wizard in process: its real loop on a backend in memory, over a scripted engine and over the real one on a sandbox.
+
+mod any_input;
+mod other_runs;
+mod player;
+mod pty;
+mod redact;
+mod screens;
+mod scripted;
+mod whole_run;

@@ -1,0 +1,559 @@
+//! The wizard's screens, by the real loop on a backend in memory, an engine by script, and a paused clock.
+//!
+//! Every snapshot was read by eye; `INSTA_UPDATE=no` holds them.
+
+use crate::player::ScreenPlayer;
+use crate::scripted::{SharedScript, play_script};
+use crossterm::event::KeyCode;
+use packagecloud_cloudfront::model::{
+    failure::FailureKind,
+    run::{event::CredentialNeed, goal::Step, plan::Consent},
+};
+
+pub fn assert_screen(size: (u16, u16), name: &str, player: &ScreenPlayer) {
+    insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), player.screen_text());
+}
+
+/// The same of a screen on which a tick may fall on either side of a tenth of a second: its time and spinner are written over.
+fn assert_screen_any_tick(size: (u16, u16), name: &str, player: &ScreenPlayer) {
+    let picture = player.screen_text();
+    let mut still: String = picture.chars().map(|c| if "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".contains(c) { '⠋' } else { c }).collect();
+    for tenth in 0..10 {
+        still = still.replace(&format!("paused  3.{tenth} s"), "paused  3.0 s");
+    }
+    insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), still);
+}
+
+/// The same of a stage that stands still, and whose time goes on: that is written over.
+fn assert_screen_without_times(size: (u16, u16), name: &str, player: &ScreenPlayer) {
+    let mut still: String =
+        player.screen_text().chars().map(|c| if "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏".contains(c) { '⠋' } else { c }).collect();
+    for tenths in (0..200).rev() {
+        still = still.replace(&format!("{}.{} s", tenths / 10, tenths % 10), "0.0 s");
+    }
+    insta::assert_snapshot!(format!("{name}@{}x{}", size.0, size.1), still);
+}
+
+/// From the first frame to the access screen.
+async fn drive_to_access(player: &ScreenPlayer) {
+    player.wait_for_text("go on").await;
+    player.press_enter().await;
+    player.wait_for_text("A named profile").await;
+    player.press_enter().await;
+    player.wait_for_text("Another bucket").await;
+    player.press_enter().await;
+    player.wait_for_text("kms:CreateKey").await;
+}
+
+/// The whole upgrade, a snapshot of every screen.
+async fn play_upgrade(size: (u16, u16)) {
+    let script = SharedScript::default();
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("looking around").await;
+        assert_screen(size, "01-first-frame", &player);
+        player.wait_for_text("go on").await;
+        assert_screen(size, "02-welcome", &player);
+        player.press_enter().await;
+        player.wait_for_text("A named profile").await;
+        assert_screen(size, "03-identity", &player);
+        player.press_enter().await;
+        player.wait_for_text("Another bucket").await;
+        assert_screen(size, "04-bucket", &player);
+        player.press_enter().await;
+        player.wait_for_text("kms:CreateKey").await;
+        assert_screen(size, "05-access", &player);
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        assert_screen(size, "06-overview", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        assert_screen(size, "07-reindex", &player);
+        player.press_enter().await;
+        player.wait_for_text(" 60 %").await;
+        assert_screen(size, "08-reindex-running", &player);
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("write the secret").await;
+        assert_screen(size, "09-secret", &player);
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("make these").await;
+        assert_screen(size, "10-bootstrap", &player);
+        player.press_letter('e').await;
+        assert_screen(size, "11-explain", &player);
+        player.press_letter('b').await;
+        player.press_enter().await;
+        player.wait_for_text("✓ create  KMS key").await;
+        assert_screen(size, "12-bootstrap-running", &player);
+        player.wait_for_text("Done.").await;
+        assert_screen(size, "13-bootstrap-done", &player);
+        player.press_enter().await;
+        player.wait_for_text("make these").await;
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("write this").await;
+        assert_screen(size, "14-configuration", &player);
+        player.press_letter('c').await;
+        player.wait_for_text("Copied, and kept in").await;
+        player.press_letter('c').await;
+        player.wait_for_text("copied.txt: Tell customers").await;
+        player.press_letter('c').await;
+        player.wait_for_text("copied.txt: The final block").await;
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("go live").await;
+        assert_screen(size, "15-go-live", &player);
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        player.wait_for_text("verdict").await;
+        player.wait_for_text("finish").await;
+        assert_screen(size, "16-verify", &player);
+        player.press_letter('l').await;
+        assert_screen(size, "17-log", &player);
+        player.press_letter('?').await;
+        assert_screen(size, "18-help", &player);
+        player.press_letter('b').await;
+        player.press_enter().await;
+    })
+    .await;
+    assert_eq!(outcome.code, 0);
+    let script = script.lock().unwrap();
+    let copied = script.copied.as_ref().unwrap();
+    assert!(copied.text.contains("cloudfront_packages_domain"), "the block is what is copied, not the diff");
+    let applied: Vec<&str> = script.heard.iter().filter_map(|heard| heard.strip_prefix("apply ")).collect();
+    assert_eq!(
+        applied,
+        ["reindex", "secret", "bootstrap", "distribution", "configuration", "go-live", "verify"],
+        "each stage is applied once"
+    );
+}
+
+/// The reindex runs on beside the later stages; only going live waits for it.
+async fn play_background_reindex(size: (u16, u16)) {
+    let script = SharedScript::default();
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text(" 10 %").await;
+        player.press_letter('p').await;
+        player.wait_for_text("Paused").await;
+        player.press_letter('g').await;
+        player.wait_for_text("write the secret").await;
+        assert_screen(size, "40-secret-beside", &player);
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_enter().await;
+        for does in ["make these", "make these", "write this"] {
+            player.wait_for_text(does).await;
+            player.press_enter().await;
+            player.wait_for_text("Done.").await;
+            player.press_enter().await;
+        }
+        player.wait_for_text("Enter to the reindex").await;
+        assert_screen(size, "41-go-live-waits", &player);
+        assert!(!player.is_showing("Enter go live"));
+        player.press_enter().await;
+        player.wait_for_text("Paused").await;
+        player.press_letter('p').await;
+        player.wait_for_text(" 20 %").await;
+        player.press_letter('g').await;
+        player.wait_for_text("The four values").await;
+        player.press_letter('q').await;
+        player.wait_for_text("is running").await;
+        player.press_letter('y').await;
+    })
+    .await;
+    assert_eq!(outcome.code, 130, "it was asked to stop, and did");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reindex_beside_at_80x24() {
+    play_background_reindex((80, 24)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_upgrade_at_80x24() {
+    play_upgrade((80, 24)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_upgrade_at_120x40() {
+    play_upgrade((120, 40)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wizard_takes_the_room_of_160x50() {
+    let size = (160, 50);
+    play_script(size, &SharedScript::default(), async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        assert_screen(size, "06-overview", &player);
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+/// A code is asked for on the wizard's own screens, before AWS is: Esc leaves, a wrong one can be typed again.
+#[tokio::test(start_paused = true)]
+async fn a_code_is_asked_for_where_the_role_wants_one() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().code = Some("424242");
+    play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("Enter type the code").await;
+        assert_screen(size, "42-wants-a-code", &player);
+        player.press_enter().await;
+        player.wait_for_text("six digits").await;
+        player.press_key(KeyCode::Esc).await;
+        player.wait_for_text("Enter type the code").await;
+        assert!(!player.is_showing("six digits"));
+        player.press_enter().await;
+        player.wait_for_text("six digits").await;
+        // A letter is no part of a code, and so switches nothing off.
+        player.paste_text("D 12-34").await;
+        player.press_enter().await;
+        player.wait_for_text("code has six digits").await;
+        player.paste_text("56").await;
+        player.press_enter().await;
+        player.wait_for_text("was not accepted").await;
+        assert_screen(size, "43-wrong-code", &player);
+        player.paste_text("424242").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter go on").await;
+        assert!(player.is_showing("user/operations"), "{}", player.screen_text());
+        player.press_letter('q').await;
+    })
+    .await;
+    let script = script.lock().unwrap();
+    let asked: Vec<&str> = script.heard.iter().map(String::as_str).collect();
+    assert_eq!(asked, ["welcome", "identify", "identify", "welcome"], "what was found is looked up anew");
+}
+
+/// In the middle of the reindex AWS no longer accepts the credentials: it says so, and what to do; then it goes on.
+#[tokio::test(start_paused = true)]
+async fn a_run_stands_still_until_its_credentials_are_renewed() {
+    let size = (80, 24);
+    for (wants, name) in [
+        (CredentialNeed::Renewal, "44-stands-still"),
+        (CredentialNeed::Code("arn:aws:iam::123456789012:mfa/jo".to_owned()), "45-stands-still-for-a-code"),
+        (CredentialNeed::Keys, "46-stands-still-for-keys"),
+    ] {
+        let script = SharedScript::default();
+        script.lock().unwrap().expires = Some(wants.clone());
+        let waiting = script.clone();
+        play_script(size, &script, async |player: ScreenPlayer| {
+            drive_to_access(&player).await;
+            player.press_enter().await;
+            player.wait_for_text("to create").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter reindex").await;
+            player.press_enter().await;
+            player.wait_for_text("Stands still").await;
+            assert!(!player.is_showing("p pause"), "it stands already");
+            match &wants {
+                CredentialNeed::Renewal => {
+                    assert_screen_without_times(size, name, &player);
+                    // Nothing to press: it is renewed in another terminal.
+                    player.press_letter('i').await;
+                    assert!(player.is_showing("Stands still"));
+                    waiting.lock().unwrap().expires = None;
+                }
+                CredentialNeed::Code(_) => {
+                    player.wait_for_text("i type the code").await;
+                    player.press_letter('i').await;
+                    player.wait_for_text("six digits").await;
+                    assert_screen_without_times(size, name, &player);
+                    player.press_key(KeyCode::Esc).await;
+                    player.wait_for_text("i type the code").await;
+                    player.press_letter('i').await;
+                    player.paste_text("424242").await;
+                    player.press_enter().await;
+                }
+                CredentialNeed::Keys => {
+                    player.wait_for_text("i type other keys").await;
+                    player.press_letter('i').await;
+                    player.wait_for_text("secret access key").await;
+                    player
+                        .paste_text(
+                            "aws_access_key_id=ASIAEXAMPLE\naws_secret_access_key=s\naws_session_token=t",
+                        )
+                        .await;
+                    assert_screen_without_times(size, name, &player);
+                    player.press_enter().await;
+                }
+            }
+            player.wait_for_text("Done.").await;
+            assert!(!player.is_showing("Stands still"));
+            player.press_letter('q').await;
+        })
+        .await;
+        let heard = script.lock().unwrap().heard.clone();
+        assert_eq!(heard.iter().filter(|heard| *heard == "apply reindex").count(), 1, "in place: {heard:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn disabling_starts_on_the_first_frame_and_waits_for_no_answer_of_aws() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().silent = true;
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("looking around").await;
+        player.press_letter('D').await;
+        player.wait_for_text("switch CloudFront off").await;
+        assert_screen(size, "20-disable", &player);
+        player.wait_for_text("s3-link").await;
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        assert_screen(size, "21-disabled", &player);
+        player.press_letter('q').await;
+    })
+    .await;
+    assert_eq!(outcome.code, 0);
+    let heard = &script.lock().unwrap().heard;
+    assert_eq!(heard.as_slice(), ["welcome", "look disable", "apply disable"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_check_is_looked_at_again_or_passed_by_on_purpose() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().denied = true;
+    play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.wait_for_text("go on anyway").await;
+        assert_screen(size, "22-denied", &player);
+        player.press_enter().await;
+        player.wait_for_text("looking").await;
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    assert_eq!(script.lock().unwrap().heard, ["welcome", "look access", "look access"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_says_why_and_what_next_and_is_gone_on_with() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().fails = Some((Step::Objects, FailureKind::Denied));
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text("AccessDenied").await;
+        assert_screen(size, "23-failed", &player);
+        player.press_letter('q').await;
+    })
+    .await;
+    assert_eq!(outcome.code, 1, "left after a failure that nothing mended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_drifted_is_looked_at_again_by_itself() {
+    let script = SharedScript::default();
+    script.lock().unwrap().fails = Some((Step::Objects, FailureKind::Drifted));
+    play_script((80, 24), &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text("Something changed since it was shown").await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    let script = script.lock().unwrap();
+    assert_eq!(script.heard[script.heard.len() - 2..], ["apply reindex", "look reindex"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_stage_is_that_stages_failure() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().panics_in = Some(packagecloud_cloudfront::model::run::goal::Stage::Reindex);
+    play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text("this program has a fault").await;
+        player.wait_for_text("look again").await;
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consent_is_asked_for_by_name_and_no_does_nothing() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    script.lock().unwrap().asks = Some(Consent::Adopt);
+    play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_letter('s').await;
+        for word in ["write the secret", "make these"] {
+            player.wait_for_text(word).await;
+            player.press_enter().await;
+            player.wait_for_text("Done.").await;
+            player.press_enter().await;
+        }
+        player.wait_for_text("Will be asked").await;
+        player.press_enter().await;
+        player.wait_for_text("yes, do it").await;
+        assert_screen(size, "24-consent", &player);
+        player.press_letter('n').await;
+        player.wait_for_text("Nothing was done").await;
+        player.press_enter().await;
+        player.press_letter('y').await;
+        player.wait_for_text("Your yes is noted").await;
+        player.wait_for_text("make these").await;
+        player.press_enter().await;
+        player.wait_for_text("Done.").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    let script = script.lock().unwrap();
+    assert!(!script.heard.iter().any(|heard| heard == "apply reindex"), "it was skipped");
+    assert_eq!(script.heard.iter().filter(|heard| *heard == "apply distribution").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_typed_or_pasted_and_never_shown() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    play_script(size, &script, async |player: ScreenPlayer| {
+        player.wait_for_text("go on").await;
+        player.press_enter().await;
+        player.wait_for_text("access keys").await;
+        player.press_key(KeyCode::End).await;
+        player.press_enter().await;
+        player.wait_for_text("secret access key").await;
+        for letter in "AKIAqb?D".chars() {
+            player.press_letter(letter).await;
+        }
+        player.wait_for_text("AKIAqb?D").await;
+        player.press_key(KeyCode::Tab).await;
+        player.paste_text("wJalrXUtnFEMI/K7MDENG\n").await;
+        assert_screen(size, "25-typed-keys", &player);
+        assert!(!player.is_showing("wJalr"), "a secret is never on the screen");
+        player
+            .paste_text("export AWS_ACCESS_KEY_ID=AKIDPASTED\nexport AWS_SECRET_ACCESS_KEY=\"abc/def\"\n")
+            .await;
+        player.wait_for_text("AKIDPASTED").await;
+        player.press_enter().await;
+        player.wait_for_text("Another bucket").await;
+        player.wait_for_text("typed keys AKIDPASTED").await;
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_interrupt_stops_and_the_second_leaves_at_once() {
+    let size = (80, 24);
+    let script = SharedScript::default();
+    let outcome = play_script(size, &script, async |player: ScreenPlayer| {
+        drive_to_access(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("to create").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_enter().await;
+        player.wait_for_text(" 30 %").await;
+        player.press_letter('p').await;
+        player.wait_for_text("Paused").await;
+        assert_screen(size, "26-paused", &player);
+        player.press_letter('q').await;
+        player.wait_for_text("stop and leave").await;
+        assert_screen_any_tick(size, "27-leave", &player);
+        player.press_letter('n').await;
+        player.wait_for_text("p go on").await;
+        player.press_ctrl_c();
+        player.press_ctrl_c();
+        player.wait_for_text("nothing more").await;
+    })
+    .await;
+    assert_eq!(outcome.code, 130);
+    assert!(outcome.last_words[0].contains("Reindex was left in the middle"), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaving_while_something_runs_waits_for_it_to_stop() {
+    for by_signal in [false, true] {
+        let outcome = play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+            drive_to_access(&player).await;
+            player.press_enter().await;
+            player.wait_for_text("to create").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter reindex").await;
+            player.press_enter().await;
+            player.wait_for_text(" 30 %").await;
+            if by_signal {
+                player.hang_up();
+            } else {
+                player.press_letter('q').await;
+                player.press_letter('y').await;
+            }
+        })
+        .await;
+        assert_eq!(outcome.code, 130);
+        assert!(!outcome.last_words[0].contains("in the middle"), "{outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_is_chosen_and_shown_before_it_is_restored() {
+    let size = (80, 24);
+    play_script(size, &SharedScript::default(), async |player: ScreenPlayer| {
+        player.wait_for_text("go on").await;
+        player.press_key(KeyCode::End).await;
+        player.press_enter().await;
+        player.wait_for_text("2026-11-20").await;
+        assert_screen(size, "28-backups", &player);
+        player.press_enter().await;
+        player.wait_for_text("restore this").await;
+        player.press_letter('b').await;
+        player.wait_for_text("2026-03-01").await;
+        player.press_letter('b').await;
+        player.wait_for_text("What shall happen?").await;
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_size_is_drawn() {
+    play_script((80, 24), &SharedScript::default(), async |player: ScreenPlayer| {
+        player.resize_screen(39, 9).await;
+        player.wait_for_text("Make it larger").await;
+        assert_screen((39, 9), "29-small", &player);
+        player.resize_screen(40, 10).await;
+        player.wait_for_text("What shall").await;
+        assert_screen((40, 10), "29-small", &player);
+        player.resize_screen(80, 24).await;
+        player.wait_for_text("Roll back").await;
+        player.press_letter('q').await;
+    })
+    .await;
+}

@@ -1,0 +1,444 @@
+//! The wizard from its first screen to verify, off again and back, through its real loop and the real engine on a fresh sandbox.
+//!
+//! The clock is paused, so that AWS's states cost nothing. What differs from run to run (ids, paths, times) is
+//! redacted at its width before a snapshot is compared.
+
+use std::{path::Path, time::Duration};
+
+use crate::player::{ScreenPlayer, play_with_effects};
+use clap::Parser as _;
+use crossterm::event::{KeyCode, KeyModifiers};
+use packagecloud_cloudfront::{
+    app::compose::compose,
+    args::CliArguments,
+    wizard::{Init, WizardOutcome},
+};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+/// A sandbox of its own; its path is as long in every run.
+fn create_sandbox_dir() -> TempDir {
+    tempfile::Builder::new().prefix("wizard-").rand_bytes(6).tempdir_in("/tmp").unwrap()
+}
+
+/// The wizard on the sandbox in `dir`, started with `options`.
+async fn play_wizard<P, F>(dir: &Path, options: &[&str], size: (u16, u16), part: P) -> WizardOutcome
+where
+    P: FnOnce(ScreenPlayer) -> F,
+    F: Future<Output = ()>,
+{
+    let sandbox = format!("--sandbox={}", dir.display());
+    let line =
+        ["packagecloud-cloudfront", &sandbox].into_iter().chain(options.iter().copied()).chain(["wizard"]);
+    let CliArguments { global, command } = CliArguments::parse_from(line);
+    let app = compose(&global, &command.unwrap()).await.unwrap();
+    let performer = app.effect_performer();
+    let beginning = Init {
+        config_path: app.session.host.config.display().to_string(),
+        answers: app.answers,
+        goal: None,
+        sandbox: app.sandbox,
+    };
+    play_with_effects(beginning, size, performer, part).await
+}
+
+fn assert_screen(size: (u16, u16), name: &str, player: &ScreenPlayer) {
+    insta::assert_snapshot!(
+        format!("{name}@{}x{}", size.0, size.1),
+        crate::redact::redact_screen(&player.screen_text())
+    );
+}
+
+fn read_config(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("packagecloud.rb")).unwrap()
+}
+
+/// Whether a line of the file, and not a comment, says that CloudFront is on.
+fn is_cloudfront_on(file: &str) -> bool {
+    file.lines().any(|line| line.starts_with("packagecloud_rails['cloudfront_enabled'] = true"))
+}
+
+/// From the welcome screen to the overview.
+async fn drive_to_overview(player: &ScreenPlayer) {
+    player.wait_for_text("Enter go on").await;
+    player.press_key(KeyCode::Home).await;
+    player.press_key(KeyCode::Down).await;
+    player.press_enter().await;
+    player.wait_for_text("Type or paste access keys").await;
+    player.press_enter().await;
+    player.wait_for_text("Another bucket").await;
+    player.press_enter().await;
+    player.wait_for_text("Enter go on").await;
+    player.press_enter().await;
+    player.wait_for_text("Overview\n").await;
+    player.wait_for_text("Enter go on").await;
+}
+
+/// From a stage that has a plan through its run to the next one.
+async fn drive_through_stage(player: &ScreenPlayer, does: &str) {
+    player.wait_for_text(does).await;
+    player.press_enter().await;
+    player.wait_for_text("✓ ").await;
+    player.wait_for_text("Enter go on").await;
+    player.press_enter().await;
+}
+
+async fn drive_to_go_live(player: &ScreenPlayer) {
+    drive_to_overview(player).await;
+    player.press_enter().await;
+    for does in [
+        "Enter reindex",
+        "Enter write the secret",
+        "Enter make these",
+        "Enter make these",
+        "Enter write this",
+    ] {
+        drive_through_stage(player, does).await;
+    }
+    player.wait_for_text("Enter go live").await;
+}
+
+async fn play_journey(size: (u16, u16)) {
+    let dir = create_sandbox_dir();
+    let before = config_after_opening(dir.path());
+    let at = dir.path().to_owned();
+    let outcome = play_wizard(&at, &[], size, async |player: ScreenPlayer| {
+        player.wait_for_text("Enter go on").await;
+        assert_screen(size, "01-welcome", &player);
+        player.press_key(KeyCode::Home).await;
+        player.press_key(KeyCode::Down).await;
+        player.press_enter().await;
+        player.wait_for_text("Type or paste access keys").await;
+        assert_screen(size, "02-identity", &player);
+        player.press_enter().await;
+        player.wait_for_text("Another bucket").await;
+        assert_screen(size, "03-bucket", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter go on").await;
+        assert_screen(size, "04-access", &player);
+        player.press_enter().await;
+        player.wait_for_text("Overview\n").await;
+        player.wait_for_text("Enter go on").await;
+        assert_screen(size, "05-overview", &player);
+        player.press_enter().await;
+        for (name, does) in [
+            ("06-reindex", "Enter reindex"),
+            ("07-secret", "Enter write the secret"),
+            ("08-bootstrap", "Enter make these"),
+            ("09-distribution", "Enter make these"),
+            ("10-configuration", "Enter write this"),
+            ("11-go-live", "Enter go live"),
+        ] {
+            player.wait_for_text(does).await;
+            assert_screen(size, name, &player);
+            // two backups of one second would be numbered
+            sleep(Duration::from_millis(1100)).await;
+            player.press_enter().await;
+            player.wait_for_text("Enter go on").await;
+            assert_screen(size, &format!("{name}-done"), &player);
+            player.press_enter().await;
+        }
+        player.wait_for_text("Enter finish").await;
+        assert_screen(size, "12-verify", &player);
+        assert!(is_cloudfront_on(&read_config(&at)));
+        player.press_letter('c').await;
+        player.wait_for_text("Copied, and kept in").await;
+        let copied = std::fs::read_to_string(find_clipboard_file(&at)).unwrap();
+        assert!(copied.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{copied}");
+        let secret = read_config(&at)
+            .lines()
+            .find(|line| line.contains("cloudfront_secret"))
+            .unwrap()
+            .trim()
+            .to_owned();
+        assert!(copied.contains(&secret), "the real secret is in the copy: {copied}");
+        assert!(!player.is_showing(secret.split('\'').nth(3).unwrap()), "and not on the screen");
+
+        player.press_letter('D').await;
+        player.wait_for_text("Enter switch CloudFront off").await;
+        player.wait_for_text("3-link").await;
+        assert_screen(size, "13-disable", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter back to the start").await;
+        assert_screen(size, "14-disabled", &player);
+        assert!(read_config(&at).contains("packagecloud_rails['cloudfront_enabled'] = false"));
+        player.press_enter().await;
+        player.wait_for_text("Enter go on").await;
+        assert_screen(size, "15-welcome-again", &player);
+
+        player.press_key(KeyCode::End).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter show what it changes").await;
+        assert_screen(size, "16-backups", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter restore this").await;
+        assert_screen(size, "17-roll-back", &player);
+        player.press_enter().await;
+        player.wait_for_text("going live comes next").await;
+        assert_screen(size, "18-rolled-back", &player);
+        player.press_enter().await;
+        player.wait_for_text("Enter go live").await;
+        player.press_enter().await;
+        player.wait_for_text("on since").await;
+        player.wait_for_text("Enter back to the start").await;
+        player.press_letter('l').await;
+        assert_screen(size, "19-log", &player);
+        player.press_letter('b').await;
+        player.press_letter('q').await;
+    })
+    .await;
+    assert_eq!(outcome.code, 0);
+    assert!(
+        read_config(dir.path()).contains("packagecloud_rails['cloudfront_enabled'] = true"),
+        "rolled back to on"
+    );
+    assert!(!before.contains("cloudfront_distribution_id"), "a fresh sandbox has none of the four");
+}
+
+fn config_after_opening(dir: &Path) -> String {
+    packagecloud_cloudfront::sandbox::open_sandbox(&packagecloud_cloudfront::sandbox::SandboxOptions {
+        dir: dir.to_owned(),
+        ..Default::default()
+    })
+    .unwrap();
+    read_config(dir)
+}
+
+/// The one file of the state directory that holds a copied block, readable by its owner alone.
+fn find_clipboard_file(dir: &Path) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let found = std::fs::read_dir(dir.join("state"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            std::fs::read_to_string(path).is_ok_and(|text| text.contains("cloudfront_packages_domain'] = '"))
+        })
+        .expect("the copy lies in the state directory");
+    assert_eq!(std::fs::metadata(&found).unwrap().permissions().mode() & 0o777, 0o600);
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_upgrade_off_and_back_at_80x24() {
+    play_journey((80, 24)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_upgrade_off_and_back_at_160x50() {
+    play_journey((160, 50)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_upgrade_off_and_back_at_120x40() {
+    play_journey((120, 40)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_step_says_the_next_move_and_is_done_when_tried_again() {
+    let dir = create_sandbox_dir();
+    let size = (80, 24);
+    play_wizard(
+        dir.path(),
+        &["--sandbox-fault", "kms:CreateKey:1:deny"],
+        size,
+        async |player: ScreenPlayer| {
+            drive_to_overview(&player).await;
+            player.press_enter().await;
+            player.wait_for_text("Enter reindex").await;
+            player.press_letter('s').await;
+            drive_through_stage(&player, "Enter write the secret").await;
+            player.wait_for_text("Enter make these").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter look again").await;
+            assert_screen(size, "20-failed-step", &player);
+            player.press_enter().await;
+            player.wait_for_text("Enter make these").await;
+            player.press_enter().await;
+            player.wait_for_text("Enter go on").await;
+            player.press_letter('q').await;
+        },
+    )
+    .await;
+    let log = std::fs::read_to_string(dir.path().join("state/log")).unwrap();
+    for line in ["✓  role ", "✗  ", "kms:CreateKey is denied", "Bootstrap: done"] {
+        assert!(log.contains(line), "{line} isn't in the log:\n{log}");
+    }
+    let secret = read_config(dir.path()).split("cloudfront_secret'] = '").nth(1).unwrap().to_owned();
+    assert!(!log.contains(secret.split('\'').next().unwrap()));
+}
+
+/// The first thing to read is that nobody is harmed.
+#[tokio::test(start_paused = true)]
+async fn a_refused_go_live_says_that_cloudfront_is_off_again() {
+    let dir = create_sandbox_dir();
+    let size = (80, 24);
+    let options = ["--sandbox-construction", "raw:path+expires"];
+    play_wizard(dir.path(), &options, size, async |player: ScreenPlayer| {
+        drive_to_go_live(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter look again").await;
+        assert_screen(size, "26-refused", &player);
+        assert!(
+            player.is_showing("CloudFront is off") && !player.is_showing("D switches"),
+            "{}",
+            player.screen_text()
+        );
+        player.press_letter('q').await;
+    })
+    .await;
+    assert!(!is_cloudfront_on(&read_config(dir.path())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn x_asks_why_clients_get_403_from_the_first_screen() {
+    let dir = create_sandbox_dir();
+    let size = (80, 24);
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('x').await;
+        player.wait_for_text("Enter look again").await;
+        assert_screen(size, "21-why-403", &player);
+        player.press_letter('b').await;
+        player.wait_for_text("What shall happen?").await;
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expression_is_overruled_only_on_a_yes() {
+    let dir = create_sandbox_dir();
+    let before = config_after_opening(dir.path());
+    let line = "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'\n";
+    std::fs::write(dir.path().join("packagecloud.rb"), format!("{before}{line}")).unwrap();
+    let size = (80, 24);
+    let at = dir.path().to_owned();
+    play_wizard(&at, &[], size, async |player: ScreenPlayer| {
+        drive_to_go_live(&player).await;
+        assert_screen(size, "22-expression", &player);
+        player.press_enter().await;
+        player.wait_for_text("y yes, do it").await;
+        assert_screen(size, "23-expression-asked", &player);
+        player.press_letter('n').await;
+        player.wait_for_text("Nothing was done").await;
+        assert!(!is_cloudfront_on(&read_config(&at)), "{}", read_config(&at));
+        player.press_enter().await;
+        player.wait_for_text("y yes, do it").await;
+        player.press_letter('y').await;
+        player.wait_for_text("Your yes is noted").await;
+        player.wait_for_text("Enter go live").await;
+        player.press_enter().await;
+        player.wait_for_text("on since").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    assert!(read_config(&at).contains(line) && is_cloudfront_on(&read_config(&at)), "{}", read_config(&at));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_managed_host_is_asked_about_before_its_file_is_touched() {
+    let dir = create_sandbox_dir();
+    let before = config_after_opening(dir.path());
+    let managed = format!("# This file is managed by Puppet. DO NOT EDIT.\n{before}");
+    std::fs::write(dir.path().join("packagecloud.rb"), &managed).unwrap();
+    let size = (80, 24);
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        drive_to_overview(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        player.press_letter('s').await;
+        player.wait_for_text("Enter write the secret").await;
+        player.press_enter().await;
+        player.wait_for_text("Write now: pause that tool").await;
+        assert_screen(size, "25-managed-asked", &player);
+        player.press_letter('b').await;
+        player.wait_for_text("Nothing was done").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    assert_eq!(read_config(dir.path()), managed, "nothing was written without a yes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_switches_off_while_aws_does_not_answer() {
+    let dir = create_sandbox_dir();
+    let size = (80, 24);
+    play_wizard(dir.path(), &[], size, async |player: ScreenPlayer| {
+        drive_to_go_live(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('q').await;
+    })
+    .await;
+    assert!(is_cloudfront_on(&read_config(dir.path())));
+    let hang: Vec<String> = ["sts", "iam", "kms", "lambda", "cloudfront"]
+        .iter()
+        .map(|service| format!("{service}:1:hang"))
+        .collect();
+    let options: Vec<&str> = hang.iter().flat_map(|fault| ["--sandbox-fault", fault]).collect();
+    play_wizard(dir.path(), &options, size, async |player: ScreenPlayer| {
+        player.wait_for_text("What shall happen?").await;
+        player.press_letter('D').await;
+        player.wait_for_text("Enter switch CloudFront off").await;
+        player.press_enter().await;
+        player.wait_for_text("Enter back to the start").await;
+        assert_screen(size, "24-off-without-aws", &player);
+        player.press_letter('q').await;
+    })
+    .await;
+    assert!(read_config(dir.path()).contains("packagecloud_rails['cloudfront_enabled'] = false"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reindex_pauses_and_goes_on() {
+    let dir = create_sandbox_dir();
+    play_wizard(dir.path(), &[], (80, 24), async |player: ScreenPlayer| {
+        drive_to_overview(&player).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter reindex").await;
+        sleep(Duration::from_millis(400)).await;
+        // both wait for the loop together: it pauses before the first request
+        player.send_key(KeyCode::Enter, KeyModifiers::NONE);
+        player.send_key(KeyCode::Char('p'), KeyModifiers::NONE);
+        player.wait_for_text("Paused: nothing is sent to S3").await;
+        player.press_letter('p').await;
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('b').await;
+        player.wait_for_text("Enter go on").await;
+        player.press_letter('q').await;
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sandbox_judges_typed_keys_itself_and_reads_no_profile() {
+    let dir = create_sandbox_dir();
+    play_wizard(dir.path(), &[], (80, 24), async |player: ScreenPlayer| {
+        player.wait_for_text("Enter go on").await;
+        player.press_enter().await;
+        player.wait_for_text("Type or paste access keys").await;
+        player.press_key(KeyCode::Down).await;
+        player.press_enter().await;
+        player.wait_for_text("Enter done").await;
+        player.paste_text("work").await;
+        player.press_enter().await;
+        player.wait_for_text("a sandbox reads no profiles").await;
+        player.wait_for_text("Enter use this").await;
+        player.press_key(KeyCode::Down).await;
+        for (key, secret, told) in [
+            ("AKIANOBODYKNOWSTHIS1", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "InvalidClientTokenId"),
+            ("AKIAIOSFODNN7EXAMPLE", "another", "SignatureDoesNotMatch"),
+            ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "Another bucket"),
+        ] {
+            player.press_enter().await;
+            player.wait_for_text("Enter done").await;
+            player.paste_text(key).await;
+            player.press_key(KeyCode::Tab).await;
+            player.paste_text(secret).await;
+            player.press_enter().await;
+            player.wait_for_text(told).await;
+        }
+        player.press_letter('q').await;
+    })
+    .await;
+}
