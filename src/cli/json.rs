@@ -51,10 +51,10 @@ pub fn failure_json(stage: Option<Stage>, failure: &Failure) -> Value {
 }
 
 #[must_use]
-pub fn change_json(stage: Stage, change: &PlannedChange) -> Value {
+pub fn change_json(change: &PlannedChange) -> Value {
     json!({
         "type": "change",
-        "stage": stage,
+        "stage": change.stage,
         "step": change.step,
         "verb": change.verb,
         "target": change.target,
@@ -122,7 +122,7 @@ pub fn configuration_json(values: &SettingValues, show_secret: bool) -> Value {
 /// Every change of a plan.
 #[must_use]
 pub fn plan_changes_json(plan: &Plan) -> Vec<Value> {
-    plan.changes.iter().map(|line| change_json(plan.stage, line)).collect()
+    plan.changes.iter().map(change_json).collect()
 }
 
 /// Prints one line; a reader that went away is no failure of ours.

@@ -77,8 +77,9 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
     let mut lines = Vec::new();
     let mut shown: Vec<&Attachment> = Vec::new();
     for plan in plans {
-        lines.push(plan.stage.title().to_owned());
+        lines.push(plan.stage().title().to_owned());
         lines.extend(plan.notes.iter().map(|note| format!("  {note}")));
+        lines.extend(plan.facts.iter().map(|fact| format!("  {fact}")));
         let wide = plan.changes.iter().map(|change| change.target.chars().count()).max().unwrap_or(0).min(44);
         for change in &plan.changes {
             let mark = if change.verb == ChangeKind::Keep { "=" } else { "+" };

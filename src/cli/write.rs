@@ -41,7 +41,7 @@ pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failu
         .iter()
         .copied()
         .filter(|stage| {
-            plans.iter().find(|plan| plan.stage == *stage).is_none_or(|plan| !plan.is_unchanged())
+            plans.iter().find(|plan| plan.stage() == *stage).is_none_or(|plan| !plan.is_unchanged())
         })
         .collect();
     let access = engine::look_at_access(&invocation.session, &invocation.answers, &pending).await?;
@@ -60,7 +60,8 @@ pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failu
         show_overview(invocation, &plans);
         if !(invocation.is_json() && invocation.global.yes) {
             errln!("All in all");
-            engine::stages::overview::summarize_plans(&plans).iter().for_each(|line| errln!("  {line}"));
+            let summary = engine::stages::overview::summarize_plans(&plans);
+            summary.render_lines().iter().for_each(|line| errln!("  {line}"));
         }
         if !invocation.ask_consent("Apply these changes?")? {
             return Err(Failure::consent_failure(
@@ -85,7 +86,7 @@ pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failu
                 "run the same command again: it goes on from what is there",
             ));
         }
-        let standing = plans.iter().position(|plan| plan.stage == stage).filter(|_| !changed);
+        let standing = plans.iter().position(|plan| plan.stage() == stage).filter(|_| !changed);
         let plan = match standing {
             Some(index) => plans.swap_remove(index),
             None => engine::look(&invocation.session, stage, &invocation.answers).await?,
@@ -146,7 +147,7 @@ async fn apply_replanning_on_drift(
         let (end, failure) = invocation.apply_plan(&plan).await;
         match &failure {
             Some(drifted) if drifted.kind == FailureKind::Drifted => {
-                plan = engine::look(&invocation.session, plan.stage, &invocation.answers).await?;
+                plan = engine::look(&invocation.session, plan.stage(), &invocation.answers).await?;
                 invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
             }
             _ => return Ok((end, failure)),

@@ -20,6 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt as _;
 
+use run::StageRun;
+
 use crate::host::{RestoreScope, run::state::SavedRun};
 use crate::model::{
     aws::evidence::Observed,
@@ -93,84 +95,87 @@ pub async fn apply(
     answers: &Answers,
     run: &RunContext,
 ) -> (StageEnd, Option<Failure>) {
+    let stage = plan.stage();
     let began = AtomicBool::new(false);
     let witness = session.clone();
-    let run = run.with_listener(move |event| witness.record_event(event)).for_stage(plan.stage);
+    let run = run.with_listener(move |event| witness.record_event(event)).for_stage(stage);
     let (end, failure) = run
         .run_to_end(async {
-            if plan.stage == Stage::Disable {
-                // It waits for nobody.
-                let _ = session.acquire_run_lock().await;
-            } else if !matches!(plan.stage, Stage::Access | Stage::Overview | Stage::Verify) {
-                session.acquire_run_lock().await?;
-            }
-            session.set_stage(plan.stage, false);
-            save_resume_point(session, answers, Some(plan.stage));
+            acquire_lock_for_stage(session, stage).await?;
+            session.set_stage(stage, false);
+            save_resume_point(session, answers, Some(stage));
             began.store(true, Ordering::Relaxed);
-            if let Some(ask) = plan.confirmations.first() {
-                return Err(Failure::consent_failure(
-                    plan.stage.title(),
-                    ask.question.clone(),
-                    format!("say yes with {}", ask.consent.cli_flag()),
-                ));
-            }
+            refuse_unconfirmed(plan)?;
             // Switching off looks for itself: a run beside it may have switched on since it was planned.
-            if plan.is_unchanged() && plan.stage != Stage::Disable {
+            if plan.is_unchanged() && stage != Stage::Disable {
                 return Ok((StageEnd::Unchanged, String::new()));
             }
-            match (&plan.observed, plan.stage) {
-                (Observed::Reindex(seen), _) => {
-                    stages::reindex::apply(session, seen, answers, &run).boxed().await
-                }
-                (Observed::Secret(seen), _) => {
-                    stages::secret::apply(session, seen, answers, &run).boxed().await
-                }
-                (Observed::Bootstrap(seen), _) => {
-                    stages::bootstrap::apply(session, seen, answers, &run).boxed().await
-                }
-                (Observed::Distribution(seen), _) => {
-                    stages::distribution::apply(session, seen, answers, &run).boxed().await
-                }
-                (Observed::Configuration(seen), Stage::Configuration) => {
-                    stages::configuration::apply(session, seen, answers, &run).boxed().await
-                }
-                (Observed::Configuration(seen), Stage::GoLive) => {
-                    stages::go_live::apply(session, seen, answers, &run).boxed().await
-                }
-                (_, Stage::Disable) => stages::disable::apply(session, answers, &run).boxed().await,
-                (Observed::Configuration(seen), Stage::RollBack) => {
-                    stages::roll_back::apply(session, answers, seen, &run).boxed().await
-                }
-                (_, Stage::Verify) => {
-                    let checks = stages::verify::run_all_checks(session, answers, &run).boxed().await?;
-                    let failed = checks.iter().filter(|check| check.has_failed()).count();
-                    if let Some(verdict) = checks.last().filter(|check| check.has_failed()) {
-                        return Err(Failure::other_failure(
-                            format!("{failed} of {} checks", checks.len() - 1),
-                            verdict.detail.clone(),
-                            verdict.next.clone(),
-                        ));
-                    }
-                    Ok((
-                        StageEnd::Applied,
-                        checks.last().map(|check| check.detail.clone()).unwrap_or_default(),
-                    ))
-                }
-                // The overview and the access stage change nothing.
-                _ => Ok((StageEnd::Unchanged, String::new())),
-            }
+            apply_changes(session, plan, answers, &run).await
         })
         .await;
-    session.set_stage(plan.stage, true);
+    session.set_stage(stage, true);
     if failure.is_some() {
         session.invalidate_reads().await;
     }
     // Beside another run that one's place stays as it is.
     if began.into_inner() {
-        let ended = is_run_finished(plan.stage, end, session.is_without_ctl());
-        save_resume_point(session, answers, (!ended).then_some(plan.stage));
+        let ended = is_run_finished(stage, end, session.is_without_ctl());
+        save_resume_point(session, answers, (!ended).then_some(stage));
     }
     (end, failure)
+}
+
+/// Acquires the run lock where the stage changes something.
+async fn acquire_lock_for_stage(session: &Session, stage: Stage) -> Result<(), Failure> {
+    match stage {
+        Stage::Access | Stage::Overview | Stage::Verify => Ok(()),
+        Stage::Disable => {
+            // It waits for nobody.
+            let _ = session.acquire_run_lock().await;
+            Ok(())
+        }
+        Stage::Reindex
+        | Stage::Secret
+        | Stage::Bootstrap
+        | Stage::Distribution
+        | Stage::Configuration
+        | Stage::GoLive
+        | Stage::RollBack => session.acquire_run_lock().await,
+    }
+}
+
+/// Refuses a plan with a question that nobody has answered with yes.
+fn refuse_unconfirmed(plan: &Plan) -> Result<(), Failure> {
+    let Some(ask) = plan.confirmations.first() else { return Ok(()) };
+    Err(Failure::consent_failure(
+        plan.stage().title(),
+        ask.question.clone(),
+        format!("say yes with {}", ask.consent.cli_flag()),
+    ))
+}
+
+/// Hands the plan's evidence to its stage.
+async fn apply_changes(
+    session: &Session,
+    plan: &Plan,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<(StageEnd, String), Failure> {
+    // Boxed, as in looking.
+    let applying = match &plan.observed {
+        // They change nothing.
+        Observed::Access | Observed::Overview => return Ok((StageEnd::Unchanged, String::new())),
+        Observed::Reindex(seen) => stages::reindex::apply(session, seen, answers, run).boxed(),
+        Observed::Secret(seen) => stages::secret::apply(session, seen, answers, run).boxed(),
+        Observed::Bootstrap(seen) => stages::bootstrap::apply(session, seen, answers, run).boxed(),
+        Observed::Distribution(seen) => stages::distribution::apply(session, seen, answers, run).boxed(),
+        Observed::Configuration(seen) => stages::configuration::apply(session, seen, answers, run).boxed(),
+        Observed::GoLive(seen) => stages::go_live::apply(session, seen, answers, run).boxed(),
+        Observed::Verify => stages::verify::apply(session, answers, run).boxed(),
+        Observed::Disable => stages::disable::apply(session, answers, run).boxed(),
+        Observed::RollBack(seen) => stages::roll_back::apply(session, answers, seen, run).boxed(),
+    };
+    applying.await
 }
 
 /// Whether a run has come to its end, so that the next start has nothing to go on with.

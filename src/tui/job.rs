@@ -59,7 +59,7 @@ impl EffectJob {
             Effect::Welcome(_) => ExpectedReply::Welcome,
             Effect::Identify(..) => ExpectedReply::Identified,
             Effect::Look(stage, _) | Effect::LookWhileJobRuns(stage, _) => ExpectedReply::Looked(*stage),
-            Effect::Apply(plan, _) => ExpectedReply::Ended(plan.stage),
+            Effect::Apply(plan, _) => ExpectedReply::Ended(plan.stage()),
             Effect::Copy(_) => ExpectedReply::Copied,
             Effect::Renew(_)
             | Effect::Watch { .. }

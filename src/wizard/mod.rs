@@ -268,7 +268,9 @@ impl Wizard {
             .iter()
             .filter_map(|stage| self.stage_progress(*stage)?.plan.as_ref())
             .find_map(|plan| match &plan.observed {
-                Observed::Configuration(seen) => seen.desired.packages_domain.clone(),
+                Observed::Configuration(seen) | Observed::GoLive(seen) => {
+                    seen.desired.packages_domain.clone()
+                }
                 Observed::Distribution(seen) => seen.distribution.as_ref().map(|found| found.domain.clone()),
                 _ => None,
             })

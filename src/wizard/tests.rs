@@ -85,8 +85,25 @@ fn sample_welcome() -> WelcomeFindings {
     }
 }
 
+/// The evidence of a stage, with nothing in it.
+fn empty_evidence(stage: Stage) -> Observed {
+    match stage {
+        Stage::Access => Observed::Access,
+        Stage::Overview => Observed::Overview,
+        Stage::Reindex => Observed::Reindex(Box::default()),
+        Stage::Secret => Observed::Secret(Box::default()),
+        Stage::Bootstrap => Observed::Bootstrap(Box::default()),
+        Stage::Distribution => Observed::Distribution(Box::default()),
+        Stage::Configuration => Observed::Configuration(Box::default()),
+        Stage::GoLive => Observed::GoLive(Box::default()),
+        Stage::Verify => Observed::Verify,
+        Stage::Disable => Observed::Disable,
+        Stage::RollBack => Observed::RollBack(Box::default()),
+    }
+}
+
 fn sample_plan(stage: Stage, verb: ChangeKind) -> Plan {
-    let mut plan = Plan::new(stage, Observed::Nothing);
+    let mut plan = Plan::new(empty_evidence(stage));
     plan.add_change(Step::Role, verb, "role", "because");
     plan
 }
@@ -461,7 +478,7 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
     assert_eq!((it.wizard.applying_stage(), it.wizard.running_stage()), (None, Some(Stage::Reindex)));
     assert!(it.wizard.has_running_job());
     assert!(
-        matches!(it.press_key(UserIntent::Next), Some(Effect::Apply(plan, _)) if plan.stage == Stage::Secret)
+        matches!(it.press_key(UserIntent::Next), Some(Effect::Apply(plan, _)) if plan.stage() == Stage::Secret)
     );
     it.send_input(Input::Event(Event::Started {
         stage: Stage::Reindex,

@@ -89,7 +89,7 @@ fn random_text(random: &mut fastrand::Rng) -> String {
 fn random_input(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: bool) -> Input {
     let stage = match waits {
         Some(Effect::Look(stage, _) | Effect::LookWhileJobRuns(stage, _)) => *stage,
-        Some(Effect::Apply(plan, _)) => plan.stage,
+        Some(Effect::Apply(plan, _)) => plan.stage(),
         _ => ALL_STAGES[random.usize(..ALL_STAGES.len())],
     };
     let failure = Failure::new(
@@ -199,7 +199,7 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
                 applied += 1;
                 let settled = at.saturating_sub(stood) >= Duration::from_millis(300) || reached;
                 // verifying reads only: it begins by itself
-                assert!(plan.stage == Stage::Verify || consents && settled, "seed {seed}");
+                assert!(plan.stage() == Stage::Verify || consents && settled, "seed {seed}");
                 for ask in &plan.confirmations {
                     let bucket = answers.bucket.as_deref().unwrap_or_default();
                     assert!(

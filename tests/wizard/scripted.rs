@@ -16,7 +16,7 @@ use packagecloud_cloudfront::{
             event::{CredentialNeed, Event, ProgressStats, StageEnd},
             goal::{Goal, Stage, Step},
             other_run::WatchEvent,
-            plan::{Attachment, ChangeKind, Confirmation, Consent, Plan, PlannedChange},
+            plan::{Attachment, ChangeKind, Confirmation, Consent, Plan, PlanFact, PlannedChange},
             tally::Tally,
             welcome::{
                 FoundBackup, FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity, IdentitySource,
@@ -94,7 +94,7 @@ async fn answer_effect(script: SharedScript, effect: Effect, sender: JobContext)
         let mut script = script.lock().unwrap();
         script.heard.push(match &effect {
             Effect::Look(stage, _) | Effect::LookWhileJobRuns(stage, _) => format!("look {}", stage.name()),
-            Effect::Apply(plan, _) => format!("apply {}", plan.stage.name()),
+            Effect::Apply(plan, _) => format!("apply {}", plan.stage().name()),
             Effect::Welcome(_) => "welcome".to_owned(),
             Effect::Identify(..) => "identify".to_owned(),
             _ => "other".to_owned(),
@@ -287,6 +287,7 @@ pub fn scripted_welcome() -> WelcomeFindings {
 
 fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
     let line = |step, verb, target: &str, why: &str, calls: &[&str]| PlannedChange {
+        stage,
         step,
         verb,
         target: target.to_owned(),
@@ -457,8 +458,25 @@ fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
     }
 }
 
+/// The evidence of a stage, with nothing in it.
+fn empty_evidence(stage: Stage) -> Observed {
+    match stage {
+        Stage::Access => Observed::Access,
+        Stage::Overview => Observed::Overview,
+        Stage::Reindex => Observed::Reindex(Box::default()),
+        Stage::Secret => Observed::Secret(Box::default()),
+        Stage::Bootstrap => Observed::Bootstrap(Box::default()),
+        Stage::Distribution => Observed::Distribution(Box::default()),
+        Stage::Configuration => Observed::Configuration(Box::default()),
+        Stage::GoLive => Observed::GoLive(Box::default()),
+        Stage::Verify => Observed::Verify,
+        Stage::Disable => Observed::Disable,
+        Stage::RollBack => Observed::RollBack(Box::default()),
+    }
+}
+
 pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Answers) -> Plan {
-    let mut plan = Plan::new(stage, Observed::Nothing);
+    let mut plan = Plan::new(empty_evidence(stage));
     plan.changes = scripted_changes(stage);
     if script.done.contains(stage.name()) {
         for change in &mut plan.changes {
@@ -488,10 +506,11 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Answers)
             }
         }
         Stage::Overview => {
-            plan.notes = text(&[
-                "17 changes, each shown again before it is made; nothing is ever deleted.",
-                "How long: about eight minutes, five of which CloudFront takes to reach every edge.",
-            ]);
+            plan.notes = text(&["17 changes, each shown again before it is made; nothing is ever deleted."]);
+            plan.facts = vec![PlanFact {
+                topic: "How long",
+                text: "about eight minutes, five of which CloudFront takes to reach every edge.".to_owned(),
+            }];
             plan.attachments = vec![
                 Attachment {
                     title: "What it costs".to_owned(),
@@ -592,7 +611,7 @@ async fn wait_for_renewal(script: &SharedScript, stage: Stage, step: Step, sende
 }
 
 async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: JobContext) {
-    let stage = plan.stage;
+    let stage = plan.stage();
     let say = |event| drop(sender.events.send(event));
     assert_ne!(script.lock().unwrap().panics_in, Some(stage), "told to panic");
     for change in plan.changes.iter().filter(|change| change.verb != ChangeKind::Keep) {

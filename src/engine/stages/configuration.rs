@@ -9,7 +9,7 @@ use crate::model::{
     run::{
         answers::Answers,
         event::StageEnd,
-        goal::{Stage, Step},
+        goal::Step,
         plan::{Attachment, ChangeKind, Plan},
     },
 };
@@ -36,7 +36,7 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     let others =
         nodes::read_other_nodes(session, &config, answers).await?.into_iter().map(|node| node.seen).collect();
     let mut plan = plan_configuration(
-        ConfigurationEvidence { config: config.seen.clone(), desired: wanted, before, backup: None, others },
+        &ConfigurationEvidence { config: config.seen.clone(), desired: wanted, before, others },
         answers,
     );
     if let Observed::Configuration(seen) = &plan.observed
@@ -69,10 +69,10 @@ fn pending_keys(seen: &ConfigurationEvidence, answers: &Answers) -> Vec<SettingK
 }
 
 /// Decides; touches nothing.
-pub(super) fn plan_configuration(seen: ConfigurationEvidence, answers: &Answers) -> Plan {
-    let mut plan = Plan::new(Stage::Configuration, Observed::Nothing);
+pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Answers) -> Plan {
+    let mut plan = Plan::new(Observed::Configuration(Box::new(seen.clone())));
     let path = seen.config.path.clone();
-    let pending = pending_keys(&seen, answers);
+    let pending = pending_keys(seen, answers);
     if managed::is_tool_write_awaited(&seen.config, answers) && !answers.prepare {
         let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
         let why = format!("{tool} is given all of the values at once, in going live");
@@ -106,7 +106,7 @@ pub(super) fn plan_configuration(seen: ConfigurationEvidence, answers: &Answers)
             format!("{}; not live yet", join_key_names(&pending)),
         );
     }
-    for (other, keys) in pending_keys_on_other_nodes(&seen, answers) {
+    for (other, keys) in pending_keys_on_other_nodes(seen, answers) {
         if !keys.is_empty() {
             plan.add_change(
                 Step::Configuration,
@@ -132,11 +132,10 @@ pub(super) fn plan_configuration(seen: ConfigurationEvidence, answers: &Answers)
         plan.attachments.push(packages_domain::firewall_notice_attachment(domain));
     }
     for (config, keys) in
-        std::iter::once((&seen.config, pending)).chain(pending_keys_on_other_nodes(&seen, answers))
+        std::iter::once((&seen.config, pending)).chain(pending_keys_on_other_nodes(seen, answers))
     {
         add_write_confirmations(&mut plan, config, &seen.desired, &keys, answers);
     }
-    plan.observed = Observed::Configuration(Box::new(seen));
     plan
 }
 

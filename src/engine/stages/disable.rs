@@ -79,7 +79,7 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
             .expect("a ground has a node"));
     }
     let other = session.acquire_or_find_other_run().await;
-    let mut plan = Plan::new(Stage::Disable, Observed::Nothing);
+    let mut plan = Plan::new(Observed::Disable);
     let mut seen = Vec::new();
     let off = |(node, config): (&Session, &Result<LoadedConfig, Failure>)| {
         config

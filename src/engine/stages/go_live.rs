@@ -20,7 +20,7 @@ use crate::model::{
     run::{
         answers::Answers,
         event::StageEnd,
-        goal::{Stage, Step},
+        goal::Step,
         plan::{ChangeKind, Confirmation, Consent, Plan},
     },
     url::token::TokenConstruction,
@@ -74,8 +74,8 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     let wanted_domain = wanted.packages_domain.clone();
     let others =
         nodes::read_other_nodes(session, &config, answers).await?.into_iter().map(|node| node.seen).collect();
-    let seen = ConfigurationEvidence { config: config.seen, desired: wanted, before, backup: None, others };
-    let mut plan = plan_go_live(session, seen, answers, live);
+    let seen = ConfigurationEvidence { config: config.seen, desired: wanted, before, others };
+    let mut plan = plan_go_live(session, &seen, answers, live);
     if !plan.is_unchanged() {
         plan.confirmations.extend(bucket_key::bucket_key_confirmation(&found.keys, answers));
         let domain = wanted_domain.as_deref().zip(found.distribution.as_ref());
@@ -91,14 +91,14 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
 
 fn plan_go_live(
     session: &Session,
-    seen: ConfigurationEvidence,
+    seen: &ConfigurationEvidence,
     answers: &Answers,
     live: Option<bool>,
 ) -> Plan {
-    let mut plan = Plan::new(Stage::GoLive, Observed::Nothing);
+    let mut plan = Plan::new(Observed::GoLive(Box::new(seen.clone())));
     let path = seen.config.path.clone();
-    let keys = keys_to_write(&seen);
-    let follow = followers::find_followers(session, &seen);
+    let keys = keys_to_write(seen);
+    let follow = followers::find_followers(session, seen);
     if keys.is_empty() && live == Some(true) && follow.is_empty() {
         plan.add_change(
             Step::Switch,
@@ -146,7 +146,6 @@ fn plan_go_live(
             });
         }
     }
-    plan.observed = Observed::Configuration(Box::new(seen));
     plan
 }
 

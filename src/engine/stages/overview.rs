@@ -6,7 +6,7 @@ use crate::model::{
     run::{
         answers::Answers,
         goal::{Goal, Stage, Step},
-        plan::{ChangeKind, Plan},
+        plan::{ChangeKind, Plan, PlanFact},
     },
 };
 
@@ -30,7 +30,7 @@ pub async fn look_at_goal_stages(
 pub async fn look_at_overview(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let goal = answers.goal.unwrap_or(Goal::Install);
     let plans = look_at_goal_stages(session, goal, answers).await?;
-    let mut plan = Plan::new(Stage::Overview, Observed::Nothing);
+    let mut plan = Plan::new(Observed::Overview);
     for stage in &plans {
         plan.changes.extend(stage.changes.iter().cloned());
         plan.confirmations.extend(
@@ -42,17 +42,35 @@ pub async fn look_at_overview(session: &Session, answers: &Answers) -> Result<Pl
                 .collect::<Vec<_>>(),
         );
     }
-    plan.notes = summarize_plans(&plans);
-    let reindex = plans.iter().find(|stage| stage.stage == Stage::Reindex && !stage.is_unchanged());
+    let summary = summarize_plans(&plans);
+    plan.notes.push(summary.headline);
+    plan.facts = summary.facts;
+    let reindex = plans.iter().find(|stage| stage.stage() == Stage::Reindex && !stage.is_unchanged());
     if let Some(reindex) = reindex.filter(|reindex| !reindex.notes.is_empty()) {
-        plan.notes.push(format!("What is reindexed: {}", reindex.notes.join(" ")));
+        plan.facts.push(PlanFact { topic: "What is reindexed", text: reindex.notes.join(" ") });
     }
     Ok(plan)
 }
 
-/// What all of the plans come to: how long, what it costs, what customers notice, how to undo.
+/// What all of the plans come to.
+pub struct PlanSummary {
+    /// How many changes there are, a sentence.
+    pub headline: String,
+    /// How long, what it costs, what customers notice, how to undo; none where nothing would change.
+    pub facts: Vec<PlanFact>,
+}
+
+impl PlanSummary {
+    /// Renders it as lines: the headline, then each fact.
+    #[must_use]
+    pub fn render_lines(&self) -> Vec<String> {
+        std::iter::once(self.headline.clone()).chain(self.facts.iter().map(ToString::to_string)).collect()
+    }
+}
+
+/// Counts the changes of all plans, and says what they come to.
 #[must_use]
-pub fn summarize_plans(plans: &[Plan]) -> Vec<String> {
+pub fn summarize_plans(plans: &[Plan]) -> PlanSummary {
     let changes: Vec<_> = plans
         .iter()
         .flat_map(|plan| &plan.changes)
@@ -60,7 +78,12 @@ pub fn summarize_plans(plans: &[Plan]) -> Vec<String> {
         .collect();
     let pending = |step| changes.iter().any(|change| change.step == step);
     let count = match changes.len() {
-        0 => return vec!["Everything is as it should be: there is nothing to change.".into()],
+        0 => {
+            return PlanSummary {
+                headline: "Everything is as it should be: there is nothing to change.".into(),
+                facts: Vec::new(),
+            };
+        }
         1 => "1 change".to_owned(),
         many => format!("{many} changes"),
     };
@@ -83,16 +106,22 @@ pub fn summarize_plans(plans: &[Plan]) -> Vec<String> {
     } else {
         "nothing."
     };
-    vec![
-        format!("{count}, {each}; nothing is ever deleted."),
-        format!("How long: {long}"),
-        format!(
-            "What it costs: {key}Lambda@Edge $0.60 and CloudFront about $1 a million requests, and traffic."
-        ),
-        format!("What customers notice: {notice}"),
-        "How to undo: D (or disable) at any time; downloads go to S3 again, and everything made stays."
-            .into(),
-    ]
+    let fact = |topic, text: String| PlanFact { topic, text };
+    PlanSummary {
+        headline: format!("{count}, {each}; nothing is ever deleted."),
+        facts: vec![
+            fact("How long", long.into()),
+            fact(
+                "What it costs",
+                format!("{key}Lambda@Edge $0.60 and CloudFront about $1 a million requests, and traffic."),
+            ),
+            fact("What customers notice", notice.into()),
+            fact(
+                "How to undo",
+                "D (or disable) at any time; downloads go to S3 again, and everything made stays.".into(),
+            ),
+        ],
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +130,7 @@ mod tests {
 
     /// A plan that would change these steps.
     fn plan_with_steps(steps: &[Step]) -> Plan {
-        let mut plan = Plan::new(Stage::Overview, Observed::Nothing);
+        let mut plan = Plan::new(Observed::Overview);
         plan.add_change(Step::Role, ChangeKind::Keep, "role", "it is there");
         for &step in steps {
             plan.add_change(step, ChangeKind::Update, "it", "it isn't right");
@@ -111,8 +140,8 @@ mod tests {
 
     #[test]
     fn only_what_is_pending_is_spoken_of() {
-        let said = |steps: &[Step]| summarize_plans(&[plan_with_steps(steps)]).join("\n");
-        assert_eq!(summarize_plans(&[plan_with_steps(&[])]).len(), 1);
+        let said = |steps: &[Step]| summarize_plans(&[plan_with_steps(steps)]).render_lines().join("\n");
+        assert_eq!(summarize_plans(&[plan_with_steps(&[])]).render_lines().len(), 1);
         let first = said(&[Step::Key, Step::Deployed, Step::Restart]);
         for words in ["3 changes", "10 to 25 minutes", "$1 a month", "then a restart"] {
             assert!(first.contains(words), "{first}");

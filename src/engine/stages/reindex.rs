@@ -7,7 +7,7 @@ use crate::model::{
     run::{
         answers::{Answers, ReindexEngine},
         event::StageEnd,
-        goal::{Stage, Step},
+        goal::Step,
         plan::{ChangeKind, Plan},
     },
 };
@@ -26,7 +26,7 @@ use crate::engine::{
 
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let chosen = &answers.reindex;
-    let mut plan = Plan::new(Stage::Reindex, Observed::Nothing);
+    let mut plan = Plan::new(Observed::Reindex(Box::default()));
     let found = session.resolve_objects_bucket(answers).await?;
     let name = &found.name;
     let standing = reindex::read_reindex_progress(name, chosen, &cursor_path(session));

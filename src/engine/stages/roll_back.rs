@@ -7,12 +7,12 @@ use std::path::Path;
 use crate::aws::DistributionUpdate;
 use crate::host::{ConfigBackup, RestoreScope};
 use crate::model::{
-    aws::evidence::{ConfigurationEvidence, Observed},
+    aws::evidence::{Observed, ObservedConfig, RollBackEvidence},
     failure::Failure,
     run::{
         answers::Answers,
         event::StageEnd,
-        goal::{Stage, Step},
+        goal::Step,
         plan::{Attachment, ChangeKind, Plan},
     },
 };
@@ -58,15 +58,20 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     let config = match session.host.read_config().await {
         Ok(config) => config.seen,
         Err(failure) if !wanted.whole_file => return Err(failure),
-        Err(_) => crate::model::aws::evidence::ObservedConfig {
+        Err(_) => ObservedConfig {
             path: session.host.config_location(),
             hash: session.host.read_config_hash().await?,
             ..Default::default()
         },
     };
-    let before = config.values.clone();
-    let mut plan = Plan::new(Stage::RollBack, Observed::Nothing);
-    let path = config.path.clone();
+    let was_on = config.values.enabled == Some(true);
+    let mut plan = Plan::new(Observed::RollBack(Box::new(RollBackEvidence {
+        config: config.clone(),
+        desired: values.clone(),
+        backup: backup.path.display().to_string(),
+        whole_file: wanted.whole_file,
+    })));
+    let path = config.path;
     if lines.is_empty() {
         plan.add_change(Step::Configuration, ChangeKind::Keep, &path, "it is as the backup has it");
     } else {
@@ -97,32 +102,23 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
         }
         plan.attachments.push(Attachment { title: format!("Changes to {path}"), lines, copy: false });
     }
-    if values.enabled == Some(true) && before.enabled != Some(true) {
+    if values.enabled == Some(true) && !was_on {
         plan.notes.push(
             "The backup has CloudFront on: that part takes effect through going live, behind its gate."
                 .into(),
         );
     }
-    let named = Some((backup.path.display().to_string(), wanted.whole_file));
-    plan.observed = Observed::Configuration(Box::new(ConfigurationEvidence {
-        config,
-        desired: values,
-        before,
-        backup: named,
-        others: Vec::new(),
-    }));
     Ok(plan)
 }
 
 pub async fn apply(
     session: &Session,
     answers: &Answers,
-    seen: &ConfigurationEvidence,
+    seen: &RollBackEvidence,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let Some((backup, whole_file)) = &seen.backup else { return Ok((StageEnd::Unchanged, String::new())) };
     run.run_step(Step::Configuration, format!("restoring {}", seen.config.path), async {
-        let backup = find_backup(session, backup).await?;
+        let backup = find_backup(session, &seen.backup).await?;
         let on = seen.desired.enabled == Some(true);
         let _turn = session.acquire_write_lock().await?;
         if on {
@@ -131,7 +127,7 @@ pub async fn apply(
             switch::save_switch_intent(session, false);
         }
         let written =
-            session.host.restore_backup(&seen.config.hash, &backup, restore_scope(*whole_file)).await?;
+            session.host.restore_backup(&seen.config.hash, &backup, restore_scope(seen.whole_file)).await?;
         Ok(((), format!("restored{}", render_backup_note(&written))))
     })
     .await?;

@@ -13,7 +13,7 @@ use crate::model::{
     run::{
         answers::Answers,
         event::StageEnd,
-        goal::{Stage, Step},
+        goal::Step,
         plan::{ChangeKind, Plan},
     },
     secret::Secret,
@@ -45,7 +45,7 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     } else {
         None
     };
-    plan_secret(SecretEvidence { config: config.seen, function, elsewhere, backup }, answers)
+    plan_secret(&SecretEvidence { config: config.seen, function, elsewhere, backup }, answers)
 }
 
 /// The newest backup that holds a secret which a version of our function has.
@@ -63,8 +63,8 @@ async fn find_backup_with_secret(session: &Session, answers: &Answers) -> Option
 }
 
 /// Decides; touches nothing.
-pub(super) fn plan_secret(seen: SecretEvidence, answers: &Answers) -> Result<Plan, Failure> {
-    let mut plan = Plan::new(Stage::Secret, Observed::Nothing);
+pub(super) fn plan_secret(seen: &SecretEvidence, answers: &Answers) -> Result<Plan, Failure> {
+    let mut plan = Plan::new(Observed::Secret(Box::new(seen.clone())));
     let path = seen.config.path.clone();
     if let Some((_, number, line)) =
         seen.config.expressions.iter().find(|(key, ..)| *key == SettingKey::Secret)
@@ -141,7 +141,6 @@ pub(super) fn plan_secret(seen: SecretEvidence, answers: &Answers) -> Result<Pla
         plan.confirmations.extend(managed::managed_host_confirmation(&seen.config, answers));
         plan.notes.extend(managed::managed_write_warning(&seen.config, answers));
     }
-    plan.observed = Observed::Secret(Box::new(seen));
     Ok(plan)
 }
 
@@ -231,7 +230,7 @@ mod tests {
         let mut new = Answers::default();
         new.consents.new_secret = true;
         let verb = |seen, answers: &Answers| {
-            plan_secret(seen, answers).map(|plan| plan.changes[0].verb).map_err(|f| f.why)
+            plan_secret(&seen, answers).map(|plan| plan.changes[0].verb).map_err(|f| f.why)
         };
         assert_eq!(verb(sample_observed_secret(None, None, false), &keep), Ok(ChangeKind::Create));
         assert_eq!(
@@ -258,7 +257,7 @@ mod tests {
         );
         let wiped =
             SecretEvidence { backup: Some("p.rb.1.bak".into()), ..sample_observed_secret(None, None, true) };
-        assert!(plan_secret(wiped, &keep).unwrap_err().next.contains("copy its line from p.rb.1.bak"));
+        assert!(plan_secret(&wiped, &keep).unwrap_err().next.contains("copy its line from p.rb.1.bak"));
         let other = SecretEvidence {
             elsewhere: Some(("web2".into(), Secret::new(VALID_SECRET))),
             ..sample_observed_secret(None, None, true)

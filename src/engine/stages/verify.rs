@@ -8,7 +8,8 @@ use crate::model::{
     run::{
         answers::Answers,
         check::{Check, CheckVerdict},
-        goal::{Stage, Step},
+        event::StageEnd,
+        goal::Step,
         plan::{Attachment, ChangeKind, Plan},
     },
     secret::Secret,
@@ -38,7 +39,7 @@ const REDIRECT_SAMPLES: usize = 10;
 
 /// What it will ask, and what is good to have once it is done: the final block, the way off, how cost is followed.
 pub async fn look(session: &Session) -> Plan {
-    let mut plan = Plan::new(Stage::Verify, Observed::Nothing);
+    let mut plan = Plan::new(Observed::Verify);
     plan.add_change(
         Step::Checks,
         ChangeKind::Run,
@@ -155,6 +156,28 @@ pub async fn run_all_checks(
     let verdict = verdict_from_checks(&all);
     tell(vec![verdict], &mut all);
     Ok(all)
+}
+
+/// Runs all checks, and fails with the verdict where one failed.
+///
+/// # Errors
+/// Where a check failed, or what all of them need can't be read.
+pub async fn apply(
+    session: &Session,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<(StageEnd, String), Failure> {
+    let checks = run_all_checks(session, answers, run).await?;
+    let Some(verdict) = checks.last() else { return Ok((StageEnd::Applied, String::new())) };
+    if verdict.has_failed() {
+        let failed = checks.iter().filter(|check| check.has_failed()).count();
+        return Err(Failure::other_failure(
+            format!("{failed} of {} checks", checks.len() - 1),
+            verdict.detail.clone(),
+            verdict.next.clone(),
+        ));
+    }
+    Ok((StageEnd::Applied, verdict.detail.clone()))
 }
 
 const EDGE_OUT_OF_REACH_TEXT: &str = "with --endpoint-url and no --edge-url the edge is out of reach";

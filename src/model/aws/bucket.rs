@@ -12,7 +12,7 @@ pub struct ObjectEncryptionKey {
 }
 
 /// The bucket, as far as the set-up needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObservedBucket {
     pub name: String,
     pub region: String,

@@ -8,10 +8,7 @@ use super::{
         PackagesDomain,
     },
 };
-use crate::model::{
-    packagecloud::settings::{SettingKey, SettingValues},
-    run::check::Check,
-};
+use crate::model::packagecloud::settings::{SettingKey, SettingValues};
 
 /// packagecloud.rb, as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,30 +25,22 @@ pub struct ObservedConfig {
     pub awaits_secret: bool,
 }
 
-/// The evidence of one stage's plan.
+/// The evidence of one stage's plan: it says of which stage the plan is.
 #[derive(Debug, Clone)]
 pub enum Observed {
-    /// The stage looks at nothing that it would write.
-    Nothing,
-    Access(Box<AccessEvidence>),
+    Access,
+    /// The plans of the other stages hold theirs.
+    Overview,
     Reindex(Box<ReindexEvidence>),
     Secret(Box<SecretEvidence>),
     Bootstrap(Box<BootstrapEvidence>),
     Distribution(Box<DistributionEvidence>),
     Configuration(Box<ConfigurationEvidence>),
-}
-
-#[derive(Debug, Clone)]
-pub struct AccessEvidence {
-    pub identity: String,
-    pub account: String,
-    /// How the credentials were found: `profile work`, `AWS_ACCESS_KEY_ID in the environment`.
-    pub found: String,
-    pub bucket: ObservedBucket,
-    /// Why this bucket: `packagecloud_rails['aws_s3_bucket'] in packagecloud.rb`.
-    pub evidence: String,
-    pub config: Option<ObservedConfig>,
-    pub checks: Vec<Check>,
+    GoLive(Box<ConfigurationEvidence>),
+    Verify,
+    /// Switching off looks again as it is applied: a run beside it may have switched on since.
+    Disable,
+    RollBack(Box<RollBackEvidence>),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -68,7 +57,7 @@ pub struct ReindexEvidence {
     pub batch_role: Option<IamRole>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SecretEvidence {
     pub config: ObservedConfig,
     /// Whether our function exists for this bucket: then a file without a secret gets none made.
@@ -79,7 +68,7 @@ pub struct SecretEvidence {
     pub backup: Option<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct BootstrapEvidence {
     pub role: Option<IamRole>,
     pub key: Option<KmsKey>,
@@ -98,7 +87,7 @@ pub struct BootstrapEvidence {
     pub construction: crate::model::url::token::TokenConstruction,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct DistributionEvidence {
     /// The version to associate; `None` while there is none yet.
     pub version_arn: Option<String>,
@@ -121,16 +110,26 @@ pub struct DistributionEvidence {
     pub keys: Vec<ObjectEncryptionKey>,
 }
 
-/// What the configuration, go-live, disable and roll-back stages saw.
-#[derive(Debug, Clone)]
+/// What the configuration and the go-live stage saw.
+#[derive(Debug, Clone, Default)]
 pub struct ConfigurationEvidence {
     pub config: ObservedConfig,
     /// The values that it shall hold.
     pub desired: SettingValues,
     /// What each of ours was when the stage was planned, for taking it back.
     pub before: SettingValues,
-    /// A backup to restore, and whether byte for byte.
-    pub backup: Option<(String, bool)>,
     /// The other web nodes' files, in the order in which their hosts were named.
     pub others: Vec<ObservedConfig>,
+}
+
+/// What the roll-back stage saw.
+#[derive(Debug, Clone, Default)]
+pub struct RollBackEvidence {
+    pub config: ObservedConfig,
+    /// The values that the backup holds.
+    pub desired: SettingValues,
+    /// The path of the backup to restore.
+    pub backup: String,
+    /// Whether it is restored byte for byte.
+    pub whole_file: bool,
 }

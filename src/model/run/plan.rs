@@ -1,5 +1,7 @@
 //! A plan: every change that a stage would make, with the reason, and the evidence that it was made from.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -38,6 +40,8 @@ impl ChangeKind {
 /// One line of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedChange {
+    /// The stage that makes it: an overview holds changes of all stages.
+    pub stage: Stage,
     pub step: Step,
     pub verb: ChangeKind,
     /// What it is about: a name, an ARN, a path.
@@ -91,18 +95,34 @@ impl Consent {
 /// What `look` says of one stage, and what `apply` does: exactly this.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    pub stage: Stage,
     pub changes: Vec<PlannedChange>,
     /// What was checked on the way: permissions, the bucket, the gate.
     pub checks: Vec<Check>,
     /// Whole sentences for the operator, above the changes.
     pub notes: Vec<String>,
+    /// What an operator decides by, each with what it is about; below the notes.
+    pub facts: Vec<PlanFact>,
     /// Lines to read as they stand: a diff, the final block, the notice to clients. Secrets are hidden in them.
     pub attachments: Vec<Attachment>,
     /// What must be answered with yes before it may be applied.
     pub confirmations: Vec<Confirmation>,
     /// What it was made from; `apply` compares it with what is there just before it writes.
     pub observed: Observed,
+}
+
+/// One thing that an operator decides by: how long it takes, what it costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanFact {
+    /// What it is about: `How long`.
+    pub topic: &'static str,
+    /// What is said of it, a sentence.
+    pub text: String,
+}
+
+impl fmt::Display for PlanFact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.topic, self.text)
+    }
 }
 
 /// A titled piece of text that a screen shows as it stands.
@@ -115,19 +135,39 @@ pub struct Attachment {
 }
 
 impl Plan {
+    /// Returns a plan without a change of the stage that `observed` is of.
     #[must_use]
-    pub fn new(stage: Stage, observed: Observed) -> Self {
+    pub fn new(observed: Observed) -> Self {
         Self {
-            stage,
             changes: Vec::new(),
             checks: Vec::new(),
             notes: Vec::new(),
+            facts: Vec::new(),
             attachments: Vec::new(),
             confirmations: Vec::new(),
             observed,
         }
     }
 
+    /// Returns the stage that this plan is of: its evidence says it, so that neither can be taken for another's.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match &self.observed {
+            Observed::Access => Stage::Access,
+            Observed::Overview => Stage::Overview,
+            Observed::Reindex(_) => Stage::Reindex,
+            Observed::Secret(_) => Stage::Secret,
+            Observed::Bootstrap(_) => Stage::Bootstrap,
+            Observed::Distribution(_) => Stage::Distribution,
+            Observed::Configuration(_) => Stage::Configuration,
+            Observed::GoLive(_) => Stage::GoLive,
+            Observed::Verify => Stage::Verify,
+            Observed::Disable => Stage::Disable,
+            Observed::RollBack(_) => Stage::RollBack,
+        }
+    }
+
+    /// Adds a change of this plan's stage, and returns it for the calls behind it.
     pub fn add_change(
         &mut self,
         step: Step,
@@ -135,7 +175,9 @@ impl Plan {
         target: impl Into<String>,
         why: impl Into<String>,
     ) -> &mut PlannedChange {
+        let stage = self.stage();
         self.changes.push(PlannedChange {
+            stage,
             step,
             verb,
             target: target.into(),
@@ -146,7 +188,7 @@ impl Plan {
         &mut self.changes[last]
     }
 
-    /// Whether applying it would change nothing.
+    /// Returns whether applying it would change nothing.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
         self.changes.iter().all(|change| change.verb == ChangeKind::Keep)

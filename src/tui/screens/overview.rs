@@ -4,61 +4,24 @@ use ratatui::text::{Line, Span};
 
 use super::stage;
 use crate::{
-    model::run::{
-        goal::{Stage, Step},
-        plan::{ChangeKind, Plan, PlannedChange},
-    },
+    model::run::plan::{ChangeKind, Plan, PlannedChange},
     tui::{draw::BodySize, text, theme::Theme},
 };
 
-/// The stage in which a step is done.
-fn stage_from_step(step: Step) -> Stage {
-    match step {
-        Step::Identity | Step::Bucket | Step::Permissions | Step::Host => Stage::Access,
-        Step::Objects | Step::BatchJobs | Step::Remainder | Step::VendorReindex => Stage::Reindex,
-        Step::Secret => Stage::Secret,
-        Step::Role
-        | Step::RolePolicy
-        | Step::Key
-        | Step::KeyAlias
-        | Step::KeyPolicy
-        | Step::SelfTest
-        | Step::Function
-        | Step::FunctionVersion
-        | Step::OriginAccess => Stage::Bootstrap,
-        Step::CachePolicy
-        | Step::Certificate
-        | Step::Distribution
-        | Step::Authenticator
-        | Step::Deployed
-        | Step::ObjectsKey
-        | Step::BucketPolicy => Stage::Distribution,
-        Step::Configuration => Stage::Configuration,
-        Step::Gate | Step::Switch | Step::Reconfigure | Step::Restart | Step::Proof | Step::TakeBack => {
-            Stage::GoLive
-        }
-        Step::Checks => Stage::Verify,
-    }
-}
-
-/// How long, what it costs, what customers notice, how to undo it: before the lines, since they are what is decided by.
-/// A note is such a fact where it begins with what it is about: `How long: …`.
+/// Renders the notes, then how long, what it costs, what customers notice, how to undo it: before the lines, since they are
+/// what is decided by.
 pub fn render_plan_facts(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: BodySize) {
-    let mut facts: Vec<(&str, String)> = Vec::new();
     for note in &plan.notes {
-        match note.split_once(": ").filter(|(about, _)| about.len() <= 22 && about.contains(' ')) {
-            Some((about, said)) => facts.push((about, said.to_owned())),
-            None => {
-                text::render_hanging_text(
-                    lines,
-                    vec![Span::styled("· ", theme.accent)],
-                    note,
-                    theme.plain,
-                    room.prose_width(),
-                );
-            }
-        }
+        text::render_hanging_text(
+            lines,
+            vec![Span::styled("· ", theme.accent)],
+            note,
+            theme.plain,
+            room.prose_width(),
+        );
     }
+    let mut facts: Vec<(&str, String)> =
+        plan.facts.iter().map(|fact| (fact.topic, fact.text.clone())).collect();
     facts.extend(plan.attachments.iter().map(|exhibit| (exhibit.title.as_str(), exhibit.lines.join(" "))));
     if !facts.is_empty() && !plan.notes.is_empty() {
         lines.push(Line::default());
@@ -91,12 +54,35 @@ pub fn render_changes_by_stage(
     let columns = stage::PlanColumns::from_changes(changes, room);
     let mut last = None;
     for change in changes {
-        let stage = stage_from_step(change.step);
-        if last != Some(stage) {
+        if last != Some(change.stage) {
             lines.push(Line::default());
-            lines.push(Line::from(Span::styled(stage.title(), theme.strong)));
-            last = Some(stage);
+            lines.push(Line::from(Span::styled(change.stage.title(), theme.strong)));
+            last = Some(change.stage);
         }
         stage::render_planned_change(lines, change, theme, room, columns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{aws::evidence::Observed, run::goal::Step};
+
+    #[test]
+    fn each_change_stands_under_the_stage_that_makes_it() {
+        let mut reindex = Plan::new(Observed::Reindex(Box::default()));
+        reindex.add_change(Step::Objects, ChangeKind::Update, "bucket", "each gets its headers");
+        reindex.add_change(Step::Role, ChangeKind::Create, "batch role", "jobs run as it");
+        reindex.add_change(Step::BatchJobs, ChangeKind::Run, "S3 Batch Operations", "a job for each set");
+        let mut bootstrap = Plan::new(Observed::Bootstrap(Box::default()));
+        bootstrap.add_change(Step::Role, ChangeKind::Create, "edge role", "the function runs as it");
+        let changes = [reindex.changes, bootstrap.changes].concat();
+        let mut lines = Vec::new();
+        let room = BodySize { width: 120, height: 40 };
+        render_changes_by_stage(&mut lines, &changes, &Theme::new(false), room);
+        let text: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        let headings: Vec<&str> =
+            text.iter().map(String::as_str).filter(|line| ["Reindex", "Bootstrap"].contains(line)).collect();
+        assert_eq!(headings, ["Reindex", "Bootstrap"], "{text:#?}");
     }
 }

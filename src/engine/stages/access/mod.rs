@@ -7,7 +7,7 @@ use tokio::join;
 
 use crate::host::{LoadedConfig, version};
 use crate::model::{
-    aws::evidence::{AccessEvidence, Observed},
+    aws::evidence::Observed,
     failure::Failure,
     iam::access::{self, RequiredPermission},
     run::{
@@ -48,7 +48,7 @@ pub async fn look_for_stages(
     let (permissions, version) =
         join!(target.cloud.simulate_permissions(&target.caller.arn, &needs), session.host.read_version());
 
-    let mut plan = Plan::new(Stage::Access, Observed::Nothing);
+    let mut plan = Plan::new(Observed::Access);
     plan.checks.push(Check::passed_check("identity", format!("{} ({})", target.caller.arn, target.found)));
     if let Some(dropped) = session.dropped_by_sudo() {
         plan.checks.push(Check::unknown_check("sudo", dropped.render_advice()));
@@ -74,15 +74,6 @@ pub async fn look_for_stages(
         }
     }
     plan.confirmations.extend(access_confirmations(session, &target, answers));
-    plan.observed = Observed::Access(Box::new(AccessEvidence {
-        identity: target.caller.arn.clone(),
-        account: target.account.clone(),
-        found: target.found.clone(),
-        bucket: target.bucket.clone(),
-        evidence: target.evidence.clone(),
-        config: config.ok().map(|config| config.seen),
-        checks: plan.checks.clone(),
-    }));
     Ok(plan)
 }
 

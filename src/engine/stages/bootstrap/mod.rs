@@ -20,5 +20,5 @@ use crate::engine::{resources::authenticator::observe_authenticator, session::Se
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let target = session.resolve_target(answers).await?;
     let seen = observe_authenticator(session, &target, answers).boxed().await?;
-    plan::plan_bootstrap(seen, &target, answers)
+    plan::plan_bootstrap(&seen, &target, answers)
 }

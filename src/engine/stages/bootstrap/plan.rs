@@ -13,17 +13,17 @@ use crate::model::{
     iam::policy,
     run::{
         answers::Answers,
-        goal::{Stage, Step},
+        goal::Step,
         plan::{ChangeKind, Plan},
     },
 };
 
 /// Decides; touches nothing.
-pub fn plan_bootstrap(seen: BootstrapEvidence, target: &Target, answers: &Answers) -> Result<Plan, Failure> {
+pub fn plan_bootstrap(seen: &BootstrapEvidence, target: &Target, answers: &Answers) -> Result<Plan, Failure> {
     let names = &target.names;
     let account = &target.account;
     let mut adopted = AdoptionList::default();
-    let mut plan = Plan::new(Stage::Bootstrap, Observed::Nothing);
+    let mut plan = Plan::new(Observed::Bootstrap(Box::new(seen.clone())));
 
     let role_arn = seen
         .role
@@ -194,12 +194,11 @@ pub fn plan_bootstrap(seen: BootstrapEvidence, target: &Target, answers: &Answer
         .calls
         .push("lambda:PublishVersion".into());
     }
-    plan_origin_access(&mut plan, &seen, names);
+    plan_origin_access(&mut plan, seen, names);
     plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
     for change in &mut plan.changes {
         change.calls.push("by hand: packagecloud-ctl bootstrap-cloudfront".into());
     }
-    plan.observed = Observed::Bootstrap(Box::new(seen));
     Ok(plan)
 }
 

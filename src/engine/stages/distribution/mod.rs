@@ -31,5 +31,5 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     seen.packages_domain =
         domain::observe_packages_domain(&target, answers, seen.distribution.as_ref()).boxed().await?;
     seen.keys = bucket_key::observe_bucket_keys(&target, &seen).boxed().await?;
-    plan::plan_distribution(seen, &target, answers)
+    plan::plan_distribution(&seen, &target, answers)
 }

@@ -20,7 +20,7 @@ use crate::model::{
     failure::Failure,
     run::{
         answers::Answers,
-        goal::{Stage, Step},
+        goal::Step,
         plan::{ChangeKind, Plan},
     },
 };
@@ -29,28 +29,28 @@ const EVERY_BEHAVIOR: &str = "on the viewer request of every behavior";
 const DEPLOY_TIME_NOTE: &str = "takes 3 to 15 minutes; customers notice nothing";
 
 pub fn plan_distribution(
-    seen: DistributionEvidence,
+    seen: &DistributionEvidence,
     target: &Target,
     answers: &Answers,
 ) -> Result<Plan, Failure> {
     let names = &target.names;
     let mut adopted = AdoptionList::default();
-    let mut plan = Plan::new(Stage::Distribution, Observed::Nothing);
-    plan_cache_policy(&mut plan, &seen, names, &mut adopted)?;
-    plan_certificate(&mut plan, &seen);
+    let mut plan = Plan::new(Observed::Distribution(Box::new(seen.clone())));
+    plan_cache_policy(&mut plan, seen, names, &mut adopted)?;
+    plan_certificate(&mut plan, seen);
     match &seen.distribution {
-        None => plan_creation(&mut plan, &seen, names),
+        None => plan_creation(&mut plan, seen, names),
         Some(distribution) => {
             adopted.add_unmarked(
                 require_ours_or_unmarked(&distribution.ownership, "distribution", &distribution.id, names)?,
                 "its behaviors' viewer request, cache policy and origin access; its Comment and its tags",
             );
             refuse_taken_viewer_request(distribution, names)?;
-            plan_update(&mut plan, &seen, distribution, names);
+            plan_update(&mut plan, seen, distribution, names);
         }
     }
-    bucket_key::plan_bucket_keys(&mut plan, &seen, names, &target.account, answers);
-    let line = if seen.granted && !seen.has_next_reader && !needs_origin_access_change(&seen, names) {
+    bucket_key::plan_bucket_keys(&mut plan, seen, names, &target.account, answers);
+    let line = if seen.granted && !seen.has_next_reader && !needs_origin_access_change(seen, names) {
         plan.add_change(
             Step::BucketPolicy,
             ChangeKind::Keep,
@@ -66,9 +66,8 @@ pub fn plan_distribution(
             .calls
             .push("by hand: packagecloud-ctl reconfigure-cloudfront-distribution <version ARN>".into());
     }
-    plan.attachments.extend(domain::dns_records_attachment(&seen));
+    plan.attachments.extend(domain::dns_records_attachment(seen));
     plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
-    plan.observed = Observed::Distribution(Box::new(seen));
     Ok(plan)
 }
 
