@@ -51,12 +51,6 @@ pub(crate) async fn observe_authenticator(
         None => None,
     };
     let construction = answers.construction.or(held).unwrap_or_default();
-    if let Some(held) = held.map(|held| held.to_string())
-        && session.host.state.read_file(CONSTRUCTION_FILE).as_deref() != Some(held.as_bytes())
-    {
-        // For `sign` and `inspect`, which don't wait for AWS; lost, they take the default.
-        let _ = session.host.state.write_file(CONSTRUCTION_FILE, held.as_bytes());
-    }
     let version = match (&secret, &key, &function) {
         (Some(secret), Some(key), Some(function)) => {
             let wanted = build_bundle(construction, &key.arn, names)
@@ -82,6 +76,18 @@ pub(crate) async fn observe_authenticator(
         version,
         construction,
     })
+}
+
+/// Keeps what the edge accepts for `sign` and `inspect`, which don't wait for AWS; lost, they take the default.
+///
+/// Where it can't be read, what was kept before stays.
+pub(crate) async fn save_edge_construction(session: &Session, target: &Target) {
+    let Ok(Some(function)) = target.read_function().await else { return };
+    let Ok(Some(held)) = read_edge_construction(target, &function).boxed().await else { return };
+    let held = held.to_string();
+    if session.host.state.read_file(CONSTRUCTION_FILE).as_deref() != Some(held.as_bytes()) {
+        let _ = session.host.state.write_file(CONSTRUCTION_FILE, held.as_bytes());
+    }
 }
 
 /// What the edge accepts: as the version holds it that our distribution carries, else as the newest one does. Which one

@@ -65,6 +65,10 @@ async fn observe_go_live(session: &Session, answers: &Answers) -> Result<GoLiveF
     })
 }
 
+/// Looks at the files, at what stands in AWS, and at where packagecloud redirects now.
+///
+/// # Errors
+/// Fails where a file can't be read, nodes contradict each other, or AWS does not answer.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let config = session.host.read_config().await?;
     let found = observe_go_live(session, answers).await?;
@@ -161,6 +165,10 @@ fn keys_to_write(seen: &ConfigurationEvidence) -> Vec<SettingKey> {
         .collect()
 }
 
+/// Switches CloudFront on behind the gate, and takes it back where the proof fails.
+///
+/// # Errors
+/// Fails where the reindex is due, the gate does not pass, or the proof fails: with how taking back went.
 pub async fn apply(
     session: &Session,
     seen: &ConfigurationEvidence,
@@ -197,34 +205,13 @@ pub async fn apply(
             "the file is written; left to you, where packagecloud runs: packagecloud-ctl reconfigure, then packagecloud-ctl restart".into(),
         ));
     }
-    let live = async {
-        session.ensure_not_disabled().await?;
-        switch::reconfigure_packagecloud(session, run).await?;
-        let restarting = tokio::time::Instant::now();
-        switch::restart_packagecloud(session, run).await?;
-        let took = restarting.elapsed().as_secs();
-        let proof = proof::prove_redirect(session, &found, seen, answers, run).await?;
-        switch::finish_switch_on(session).await?;
-        Ok::<_, Failure>((took, proof, services::check_after_restart(session, answers, restarting).await))
-    };
-    match live.await {
-        Ok((took, proof, services)) => {
-            let since = clock::render_utc_time(session.host.clock.now());
-            let services = if services.is_empty() { services } else { format!("; {services}") };
-            let text = format!(
-                "on since {since}, the restart took {took} s; {proof}{services}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
-            );
-            if follow.is_empty() {
-                return Ok((StageEnd::Applied, text));
-            }
+    match Box::pin(make_live(session, &found, seen, answers, run)).await {
+        Ok(text) if follow.is_empty() => Ok((StageEnd::Applied, text)),
+        Ok(text) => {
             let rest = followers::go_live_on_followers(session, &found, seen, answers, follow, run).await?;
-            Ok((
-                StageEnd::Applied,
-                format!(
-                    "{}{text}; {rest}",
-                    session.host.transport.remote_name().map(|name| format!("{name}: ")).unwrap_or_default()
-                ),
-            ))
+            let name = session.host.transport.remote_name();
+            let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
+            Ok((StageEnd::Applied, format!("{name}{text}; {rest}")))
         }
         // Stopped by the operator: the next start sees the switch half made, and finishes it.
         Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
@@ -236,6 +223,29 @@ pub async fn apply(
             Err(revert_go_live(session, &seen.before, answers, run, failure, true).await)
         }
     }
+}
+
+/// Makes packagecloud follow its file and proves that the edge accepts its links: since when CloudFront is on, in words.
+async fn make_live(
+    session: &Session,
+    found: &GoLiveFacts,
+    seen: &ConfigurationEvidence,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<String, Failure> {
+    session.ensure_not_disabled().await?;
+    switch::reconfigure_packagecloud(session, run).await?;
+    let restarting = tokio::time::Instant::now();
+    switch::restart_packagecloud(session, run).await?;
+    let took = restarting.elapsed().as_secs();
+    let proof = proof::prove_redirect(session, found, seen, answers, run).await?;
+    switch::finish_switch_on(session).await?;
+    let services = services::check_after_restart(session, answers, restarting).await;
+    let services = if services.is_empty() { services } else { format!("; {services}") };
+    let since = clock::render_utc_time(session.host.clock.now());
+    Ok(format!(
+        "on since {since}, the restart took {took} s; {proof}{services}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
+    ))
 }
 
 /// Whether a failure is that of the line to this node.

@@ -14,7 +14,7 @@ use crate::model::{
 
 use crate::engine::{
     batch::{self, BatchReindex},
-    packagecloud::vendor_reindex,
+    packagecloud::vendor_reindex::{self, VendorReindexState},
     reindex::{
         self, ReindexOptions,
         due::{SURVEY_PAGES_MAX, cursor_path},
@@ -24,99 +24,98 @@ use crate::engine::{
     session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expiry},
 };
 
+/// Looks at the bucket, at what earlier runs have done, and at the vendor's reindex where that was asked for.
+///
+/// # Errors
+/// Fails where the bucket can't be found or listed, or another install has the role of the jobs.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let chosen = &answers.reindex;
     let mut plan = Plan::new(Observed::Reindex(Box::default()));
     let found = session.resolve_objects_bucket(answers).await?;
-    let name = &found.name;
-    let standing = reindex::read_reindex_progress(name, chosen, &cursor_path(session));
+    let standing = reindex::read_reindex_progress(&found.name, chosen, &cursor_path(session));
     let mut seen = ReindexEvidence { resumes: standing.resumes, ..ReindexEvidence::default() };
-    if chosen.skip {
-        plan.add_change(
-            Step::Objects,
-            ChangeKind::Keep,
-            name,
-            "skipped, as you said: correct, but uncached until it is done",
-        );
+    let why_kept = if chosen.skip {
+        Some("skipped, as you said: correct, but uncached until it is done")
     } else if standing.finished && !chosen.rescan {
-        plan.add_change(
-            Step::Objects,
-            ChangeKind::Keep,
-            name,
-            "every object was looked at (--rescan starts over)",
-        );
+        Some("every object was looked at (--rescan starts over)")
     } else {
-        let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
-        let survey =
-            reindex::survey_bucket(&found.cloud.open_object_client(name)?, &classes, SURVEY_PAGES_MAX)
-                .await?;
-        seen.total = (!survey.more).then(|| survey.total_objects());
-        seen.due = survey.more || survey.total_objects() > 0;
-        seen.cuts = Some(survey.cuts.clone());
-        if seen.due {
-            let why = match standing.resumes {
-                Some(done) => format!("goes on after {done} objects"),
-                None => "each gets the Cache-Control that it needs, and loses nothing".to_owned(),
-            };
-            plan.add_change(Step::Objects, ChangeKind::Update, name, why).calls.extend([
-                "s3:ListObjectsV2".into(),
-                "s3:HeadObject".into(),
-                "s3:CopyObject".into(),
-            ]);
-            let bucket = found.bucket.as_ref();
-            let acls = bucket.is_none_or(|bucket| bucket.object_ownership != "BucketOwnerEnforced");
-            plan.notes.extend(survey.render_lines(acls && !chosen.no_acl));
-            let by_batch = chosen.engine == ReindexEngine::Batch;
-            plan.notes.extend(batch::price::render_engine_comparison(
-                &survey,
-                acls && !chosen.no_acl,
-                by_batch,
-            ));
-            if by_batch {
-                batch::add_batch_changes(session, answers, &mut plan, &mut seen).await?;
-            }
-            if bucket.is_some_and(|bucket| bucket.versioning == "Enabled") {
-                plan.notes.push("This bucket keeps versions.".into());
-            }
-        } else {
-            plan.add_change(
-                Step::Objects,
-                ChangeKind::Keep,
-                name,
-                "there is no object of packagecloud's in it",
-            );
-        }
+        None
+    };
+    if let Some(why) = why_kept {
+        plan.add_change(Step::Objects, ChangeKind::Keep, &found.name, why);
+    } else {
+        Box::pin(plan_objects(session, answers, &found, &mut plan, &mut seen)).await?;
     }
     if chosen.vendor && !chosen.skip {
-        let target = "packagecloud-ctl reindex-everything";
-        match vendor_reindex::read_vendor_state(session, name).filter(|_| !chosen.rescan) {
-            Some(vendor_reindex::VendorReindexState::Settled) => plan.add_change(
-                Step::VendorReindex,
-                ChangeKind::Keep,
-                target,
-                "it was run, and has settled (--rescan starts over)",
-            ),
-            Some(vendor_reindex::VendorReindexState::Queued) => plan.add_change(
-                Step::VendorReindex,
-                ChangeKind::Run,
-                target,
-                "was run; its jobs are waited for",
-            ),
-            None => {
-                plan.notes.push(vendor_reindex::VENDOR_REINDEX_NOTICE.to_owned());
-                plan.add_change(
-                    Step::VendorReindex,
-                    ChangeKind::Run,
-                    target,
-                    "queues index jobs, behind which new uploads wait",
-                )
-            }
-        };
+        plan_vendor_reindex(session, &found.name, chosen.rescan, &mut plan);
     }
     plan.observed = Observed::Reindex(Box::new(seen));
     Ok(plan)
 }
 
+/// Plans the pass over the objects, by what a first look at the listing shows.
+async fn plan_objects(
+    session: &Session,
+    answers: &Answers,
+    found: &ObjectsBucket,
+    plan: &mut Plan,
+    seen: &mut ReindexEvidence,
+) -> Result<(), Failure> {
+    let (chosen, name) = (&answers.reindex, &found.name);
+    let classes = ObjectClassifier::new(chosen.all_keys, &chosen.package_globs, &chosen.metadata_globs)?;
+    let survey =
+        reindex::survey_bucket(&found.cloud.open_object_client(name)?, &classes, SURVEY_PAGES_MAX).await?;
+    seen.total = (!survey.more).then(|| survey.total_objects());
+    seen.due = survey.more || survey.total_objects() > 0;
+    seen.cuts = Some(survey.cuts.clone());
+    if !seen.due {
+        let why = "there is no object of packagecloud's in it";
+        plan.add_change(Step::Objects, ChangeKind::Keep, name, why);
+        return Ok(());
+    }
+    let why = match seen.resumes {
+        Some(done) => format!("goes on after {done} objects"),
+        None => "each gets the Cache-Control that it needs, and loses nothing".to_owned(),
+    };
+    plan.add_change(Step::Objects, ChangeKind::Update, name, why).calls.extend([
+        "s3:ListObjectsV2".into(),
+        "s3:HeadObject".into(),
+        "s3:CopyObject".into(),
+    ]);
+    let bucket = found.bucket.as_ref();
+    let has_acls = bucket.is_none_or(|bucket| bucket.object_ownership != "BucketOwnerEnforced");
+    let keeps_acls = has_acls && !chosen.no_acl;
+    plan.notes.extend(survey.render_lines(keeps_acls));
+    let by_batch = chosen.engine == ReindexEngine::Batch;
+    plan.notes.extend(batch::price::render_engine_comparison(&survey, keeps_acls, by_batch));
+    if by_batch {
+        batch::add_batch_changes(session, answers, plan, seen).await?;
+    }
+    if bucket.is_some_and(|bucket| bucket.versioning == "Enabled") {
+        plan.notes.push("This bucket keeps versions.".into());
+    }
+    Ok(())
+}
+
+/// Plans the vendor's reindex, by how far an earlier run came with it.
+fn plan_vendor_reindex(session: &Session, bucket: &str, rescan: bool, plan: &mut Plan) {
+    let (verb, why) = match vendor_reindex::read_vendor_state(session, bucket).filter(|_| !rescan) {
+        Some(VendorReindexState::Settled) => {
+            (ChangeKind::Keep, "it was run, and has settled (--rescan starts over)")
+        }
+        Some(VendorReindexState::Queued) => (ChangeKind::Run, "was run; its jobs are waited for"),
+        None => {
+            plan.notes.push(vendor_reindex::VENDOR_REINDEX_NOTICE.to_owned());
+            (ChangeKind::Run, "queues index jobs, behind which new uploads wait")
+        }
+    };
+    plan.add_change(Step::VendorReindex, verb, "packagecloud-ctl reindex-everything", why);
+}
+
+/// Goes through the objects, and runs the vendor's reindex beside it where that was asked for.
+///
+/// # Errors
+/// Fails where it is stopped or can't go on; the next run goes on where this one was.
 pub async fn apply(
     session: &Session,
     seen: &ReindexEvidence,
@@ -156,7 +155,7 @@ pub async fn apply(
             && !chosen.skip
             && (chosen.rescan
                 || vendor_reindex::read_vendor_state(session, &found.name)
-                    != Some(vendor_reindex::VendorReindexState::Settled));
+                    != Some(VendorReindexState::Settled));
         if !due {
             return Ok(false);
         }

@@ -42,6 +42,10 @@ async fn find_backup(session: &Session, wanted: &str) -> Result<ConfigBackup, Fa
     })
 }
 
+/// Looks at the backup that was named, and what restoring it would change.
+///
+/// # Errors
+/// Fails where there is no such backup, or the file can't be read.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let wanted = &answers.roll_back;
     let named = wanted.backup.as_deref().ok_or_else(|| {
@@ -65,44 +69,15 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
         },
     };
     let was_on = config.values.enabled == Some(true);
-    let mut plan = Plan::new(Observed::RollBack(Box::new(RollBackEvidence {
-        config: config.clone(),
-        desired: values.clone(),
+    let is_on = values.enabled == Some(true);
+    let seen = RollBackEvidence {
+        config,
+        desired: values,
         backup: backup.path.display().to_string(),
         whole_file: wanted.whole_file,
-    })));
-    let path = config.path;
-    if lines.is_empty() {
-        plan.add_change(Step::Configuration, ChangeKind::Keep, &path, "it is as the backup has it");
-    } else {
-        let restored = if wanted.whole_file {
-            "the whole file, byte for byte"
-        } else {
-            "the four values, but for the secret"
-        };
-        plan.add_change(
-            Step::Configuration,
-            ChangeKind::Update,
-            &path,
-            format!("from {}: {restored}", backup.path.display()),
-        );
-        if values.enabled == Some(true) {
-            plan.add_change(
-                Step::Switch,
-                ChangeKind::Run,
-                "going live",
-                "comes next: its gate, reconfigure, restart, proof",
-            );
-        } else {
-            switch::plan_reconfigure_and_restart(
-                session,
-                &mut plan,
-                Some(("packagecloud's redirects", "seen to go to S3")),
-            );
-        }
-        plan.attachments.push(Attachment { title: format!("Changes to {path}"), lines, copy: false });
-    }
-    if values.enabled == Some(true) && !was_on {
+    };
+    let mut plan = plan_restore(session, &seen, lines);
+    if is_on && !was_on {
         plan.notes.push(
             "The backup has CloudFront on: that part takes effect through going live, behind its gate."
                 .into(),
@@ -111,6 +86,33 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     Ok(plan)
 }
 
+/// Plans the restore of what was `seen`, whose diff is `lines`, and what follows from it.
+fn plan_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<String>) -> Plan {
+    let mut plan = Plan::new(Observed::RollBack(Box::new(seen.clone())));
+    let path = &seen.config.path;
+    if lines.is_empty() {
+        plan.add_change(Step::Configuration, ChangeKind::Keep, path, "it is as the backup has it");
+        return plan;
+    }
+    let restored =
+        if seen.whole_file { "the whole file, byte for byte" } else { "the four values, but for the secret" };
+    let why = format!("from {}: {restored}", seen.backup);
+    plan.add_change(Step::Configuration, ChangeKind::Update, path, why);
+    if seen.desired.enabled == Some(true) {
+        let why = "comes next: its gate, reconfigure, restart, proof";
+        plan.add_change(Step::Switch, ChangeKind::Run, "going live", why);
+    } else {
+        let proof = ("packagecloud's redirects", "seen to go to S3");
+        switch::plan_reconfigure_and_restart(session, &mut plan, Some(proof));
+    }
+    plan.attachments.push(Attachment { title: format!("Changes to {path}"), lines, copy: false });
+    plan
+}
+
+/// Restores the backup; where it has CloudFront off, packagecloud is made to follow it.
+///
+/// # Errors
+/// Fails where the file moved or can't be written, packagecloud-ctl fails, or the redirects still go to CloudFront.
 pub async fn apply(
     session: &Session,
     answers: &Answers,
@@ -154,6 +156,9 @@ pub async fn apply(
 }
 
 /// Associates an earlier function version again, and waits until every edge has it.
+///
+/// # Errors
+/// Fails where there is no such version or no distribution, or AWS refuses the change.
 pub async fn associate_earlier_version(
     session: &Session,
     answers: &Answers,

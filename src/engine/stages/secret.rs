@@ -29,6 +29,10 @@ use crate::engine::{
     session::Session,
 };
 
+/// Looks for the secret: in the file, on the other nodes, at the edge and in the backups.
+///
+/// # Errors
+/// Fails where a file can't be read, nodes contradict each other, or AWS must be asked and does not answer.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let config = session.host.read_config().await?;
     // With a secret in the file AWS isn't asked at all.
@@ -63,9 +67,25 @@ async fn find_backup_with_secret(session: &Session, answers: &Answers) -> Option
 }
 
 /// Decides; touches nothing.
+///
+/// # Errors
+/// Fails where the secret that stands can't be used, or making another would break links that the edge accepts now.
 pub(super) fn plan_secret(seen: &SecretEvidence, answers: &Answers) -> Result<Plan, Failure> {
     let mut plan = Plan::new(Observed::Secret(Box::new(seen.clone())));
-    let path = seen.config.path.clone();
+    let (verb, why) = decide_secret(seen, answers.consents.new_secret)?;
+    plan.add_change(Step::Secret, verb, &seen.config.path, why).calls.push(
+        "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
+    );
+    if !plan.is_unchanged() {
+        plan.confirmations.extend(managed::managed_host_confirmation(&seen.config, answers));
+        plan.notes.extend(managed::managed_write_warning(&seen.config, answers));
+    }
+    Ok(plan)
+}
+
+/// Decides whether the secret stays, is taken from another node, or is made: what happens to it, and why.
+fn decide_secret(seen: &SecretEvidence, new_secret: bool) -> Result<(ChangeKind, String), Failure> {
+    let path = &seen.config.path;
     if let Some((_, number, line)) =
         seen.config.expressions.iter().find(|(key, ..)| *key == SettingKey::Secret)
     {
@@ -75,8 +95,8 @@ pub(super) fn plan_secret(seen: &SecretEvidence, answers: &Answers) -> Result<Pl
             "write its value there as a plain string, then look again",
         ));
     }
-    match &seen.config.values.secret {
-        Some(secret) if !answers.consents.new_secret => {
+    let decided = match (&seen.config.values.secret, &seen.elsewhere) {
+        (Some(secret), _) if !new_secret => {
             secret.decode_base64_key()?;
             let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
             let why = if seen.config.awaits_secret {
@@ -84,66 +104,49 @@ pub(super) fn plan_secret(seen: &SecretEvidence, answers: &Answers) -> Result<Pl
             } else {
                 "it holds a secret, of the right shape".to_owned()
             };
-            plan.add_change(Step::Secret, ChangeKind::Keep, &path, why);
+            (ChangeKind::Keep, why)
         }
-        Some(_) if seen.config.values.enabled == Some(true) => {
+        (Some(_), _) if seen.config.values.enabled == Some(true) => {
             return Err(Failure::other_failure(
                 "--new-secret",
                 "CloudFront is on, and links signed with the old secret would break",
                 "disable first, or leave --new-secret away",
             ));
         }
-        Some(_) => {
-            plan.add_change(
-                Step::Secret,
-                ChangeKind::Update,
-                &path,
-                "a new secret, as you asked; a new function version will hold it",
-            );
+        (Some(_), _) => {
+            (ChangeKind::Update, "a new secret, as you asked; a new function version will hold it".to_owned())
         }
-        None if seen.elsewhere.is_some() && !answers.consents.new_secret => {
-            let node = seen.elsewhere.as_ref().map(|(node, _)| node.as_str()).unwrap_or_default();
-            plan.add_change(
-                Step::Secret,
-                ChangeKind::Create,
-                &path,
-                format!("the one that {node} holds: none is made"),
-            );
+        (None, Some((node, _))) if !new_secret => {
+            (ChangeKind::Create, format!("the one that {node} holds: none is made"))
         }
-        None if seen.function && !answers.consents.new_secret => {
-            let copy = match &seen.backup {
-                Some(backup) => format!("copy its line from {backup}, which holds the one that the edge has, and keep it where {path} is made"),
-                None => "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), name that node too with --host".to_owned(),
-            };
-            return Err(Failure::consent_failure(
-                "cloudfront_secret",
-                format!(
-                    "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
-                ),
-                format!("{copy}, or make a new one with --new-secret"),
-            ));
+        (None, _) if seen.function && !new_secret => return Err(lost_secret_failure(seen)),
+        (None, _) => {
+            (ChangeKind::Create, "packagecloud signs links with it, the edge checks them".to_owned())
         }
-        None => {
-            plan.add_change(
-                Step::Secret,
-                ChangeKind::Create,
-                &path,
-                "packagecloud signs links with it, the edge checks them",
-            );
-        }
-    }
-    for change in &mut plan.changes {
-        change.calls.push(
-            "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
-        );
-    }
-    if !plan.is_unchanged() {
-        plan.confirmations.extend(managed::managed_host_confirmation(&seen.config, answers));
-        plan.notes.extend(managed::managed_write_warning(&seen.config, answers));
-    }
-    Ok(plan)
+    };
+    Ok(decided)
 }
 
+/// The edge holds a secret that this host's file doesn't, and no other node's either.
+fn lost_secret_failure(seen: &SecretEvidence) -> Failure {
+    let path = &seen.config.path;
+    let copy = match &seen.backup {
+        Some(backup) => format!("copy its line from {backup}, which holds the one that the edge has, and keep it where {path} is made"),
+        None => "copy the line from the other node's packagecloud.rb (there: packagecloud-cloudfront configuration --show-secret), name that node too with --host".to_owned(),
+    };
+    Failure::consent_failure(
+        "cloudfront_secret",
+        format!(
+            "{path} holds none, but the edge has one already: another web node does, or this host was rebuilt"
+        ),
+        format!("{copy}, or make a new one with --new-secret"),
+    )
+}
+
+/// Writes the secret: another node's, one that was made before, or a new one.
+///
+/// # Errors
+/// Fails where the file can't be written; the secret is kept in the keyring then.
 pub async fn apply(
     session: &Session,
     seen: &SecretEvidence,

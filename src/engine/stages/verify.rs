@@ -5,6 +5,7 @@ use futures::FutureExt as _;
 use crate::model::{
     aws::{evidence::Observed, names},
     failure::Failure,
+    packagecloud::settings::SettingValues,
     run::{
         answers::Answers,
         check::{Check, CheckVerdict},
@@ -28,16 +29,19 @@ use crate::engine::{
         redirects::Redirects,
     },
     packagecloud::{nodes, switch},
-    resources::install::{ObservedInstall, observe_install},
+    resources::{
+        authenticator::save_edge_construction,
+        install::{ObservedInstall, observe_install},
+    },
     run::StageRun,
     session::Session,
 };
-use crate::host::environment::clock;
+use crate::host::{LoadedConfig, environment::clock};
 
 /// How often packagecloud is asked: a web node that lags behind shows.
 const REDIRECT_SAMPLES: usize = 10;
 
-/// What it will ask, and what is good to have once it is done: the final block, the way off, how cost is followed.
+/// Says what it will ask, and what is good to have once it is done: the final block, the way off, how cost is followed.
 pub async fn look(session: &Session) -> Plan {
     let mut plan = Plan::new(Observed::Verify);
     plan.add_change(
@@ -69,78 +73,42 @@ pub async fn look(session: &Session) -> Plan {
     plan
 }
 
+/// The checks so far, each said as an event as soon as it is known.
+struct CheckList<'a> {
+    run: &'a StageRun,
+    checks: Vec<Check>,
+}
+
+impl CheckList<'_> {
+    fn add_checks(&mut self, checks: impl IntoIterator<Item = Check>) {
+        for check in checks {
+            self.run.emit_check(check.clone());
+            self.checks.push(check);
+        }
+    }
+}
+
 /// Makes every check, says each as it is known, and ends with the verdict.
+///
+/// # Errors
+/// Fails where the account or packagecloud.rb can't be read at all.
 pub async fn run_all_checks(
     session: &Session,
     answers: &Answers,
     run: &StageRun,
 ) -> Result<Vec<Check>, Failure> {
-    let mut all = Vec::new();
-    let tell = |checks: Vec<Check>, all: &mut Vec<Check>| {
-        for check in checks {
-            run.emit_check(check.clone());
-            all.push(check);
-        }
-    };
+    let mut all = CheckList { run, checks: Vec::new() };
     let install = observe_install(session, answers).boxed().await?;
+    save_edge_construction(session, &install.target).await;
     let config = session.host.read_config().await?;
-    let values = config.seen.values.clone();
+    let values = &config.seen.values;
     let known = install.route_facts(values.secret.as_ref());
-    let ObservedInstall { target, authenticator, distribution } = install;
-    let distribution = distribution.distribution;
     // What AWS itself says comes first: it names the cause of what fails after it.
-    tell(vec![gate::check_distribution(distribution.as_ref(), &target.names.function_name())], &mut all);
-    tell(vec![clocks::check_local_clock(&target)], &mut all);
-    let clocks = session.all_nodes();
-    let clocks = clocks.iter().filter_map(|node| clocks::check_host_clock(node, target.caller.clock_ahead));
-    tell(clocks.collect(), &mut all);
-    // Nodes that were set up must say the same: what differs is named, before packagecloud's answers show it.
-    let mut nodes = nodes::check_other_nodes(session, Some(&config), answers).await;
-    for check in nodes.iter_mut().filter(|check| check.result == CheckVerdict::Unknown) {
-        check.result = CheckVerdict::Fail;
-        check.next = "give it the same values: enable, with the same --host options".into();
-    }
-    tell(nodes, &mut all);
-    if distribution.is_some() {
-        tell(diagnosis::component_checks(&known), &mut all);
-    }
-
-    let samples = probe::find_sample_keys(&target).await?;
-    match (&distribution, &values.secret) {
-        _ if session.is_delivery_unreachable() => {
-            let names = ["signed-url", "package-cached", "metadata-fresh", "no-token"];
-            tell(
-                names.iter().map(|name| Check::unknown_check(*name, EDGE_OUT_OF_REACH_TEXT)).collect(),
-                &mut all,
-            );
-        }
-        (Some(distribution), Some(secret)) => {
-            let standing =
-                values.packages_domain.as_deref().filter(|name| distribution.has_domain_name(name));
-            let gate = EdgeGate {
-                session,
-                target: &target,
-                domain: standing.unwrap_or(&distribution.domain),
-                secret,
-                construction: authenticator.construction,
-                samples: samples.clone(),
-                known: known.clone(),
-            };
-            let mut opens = gate.positive_probes().await;
-            opens.retain(|check| check.name != "no-token");
-            tell(opens, &mut all);
-            tell(gate.check_caching().await, &mut all);
-            tell(gate.negative_probes().await, &mut all);
-            tell(vec![gate.check_bucket_closed().await], &mut all);
-        }
-        (_, None) => {
-            tell(
-                vec![Check::failed_check("signed-url", "packagecloud.rb holds no secret", "run enable")],
-                &mut all,
-            );
-        }
-        (None, _) => {}
-    }
+    add_part_checks(session, answers, &install, (&config, &known), &mut all).await;
+    let samples = probe::find_sample_keys(&install.target).await?;
+    add_edge_checks(session, &install, values, (&samples, &known), &mut all).await;
+    let edge_works =
+        all.checks.iter().any(|check| check.name == "signed-url" && check.result == CheckVerdict::Pass);
     let asked = RedirectCheck {
         session,
         answers,
@@ -148,14 +116,80 @@ pub async fn run_all_checks(
         enabled: values.enabled == Some(true),
         domain: values.packages_domain.as_deref(),
         secret: values.secret.as_ref(),
-        accepted: authenticator.construction,
+        accepted: install.authenticator.construction,
         known: &known,
-        edge_works: all.iter().any(|check| check.name == "signed-url" && check.result == CheckVerdict::Pass),
+        edge_works,
     };
-    tell(vec![asked.check_redirects().await], &mut all);
-    let verdict = verdict_from_checks(&all);
-    tell(vec![verdict], &mut all);
-    Ok(all)
+    all.add_checks([asked.check_redirects().await]);
+    let verdict = verdict_from_checks(&all.checks);
+    all.add_checks([verdict]);
+    Ok(all.checks)
+}
+
+/// Adds what AWS and the hosts say of the parts: the distribution, the clocks, the nodes, and what a link needs.
+async fn add_part_checks(
+    session: &Session,
+    answers: &Answers,
+    install: &ObservedInstall,
+    (config, known): (&LoadedConfig, &RouteFacts),
+    all: &mut CheckList<'_>,
+) {
+    let target = &install.target;
+    let distribution = install.distribution.distribution.as_ref();
+    all.add_checks([gate::check_distribution(distribution, &target.names.function_name())]);
+    all.add_checks([clocks::check_local_clock(target)]);
+    let ahead = target.caller.clock_ahead;
+    all.add_checks(session.all_nodes().iter().filter_map(|node| clocks::check_host_clock(node, ahead)));
+    // Nodes that were set up must say the same: what differs is named, before packagecloud's answers show it.
+    let mut nodes = nodes::check_other_nodes(session, Some(config), answers).await;
+    for check in nodes.iter_mut().filter(|check| check.result == CheckVerdict::Unknown) {
+        check.result = CheckVerdict::Fail;
+        check.next = "give it the same values: enable, with the same --host options".into();
+    }
+    all.add_checks(nodes);
+    if distribution.is_some() {
+        all.add_checks(diagnosis::component_checks(known));
+    }
+}
+
+/// Adds what the edge and the bucket answer to links of our own.
+async fn add_edge_checks(
+    session: &Session,
+    install: &ObservedInstall,
+    values: &SettingValues,
+    (samples, known): (&SampleKeys, &RouteFacts),
+    all: &mut CheckList<'_>,
+) {
+    match (&install.distribution.distribution, &values.secret) {
+        _ if session.is_delivery_unreachable() => {
+            let names = ["signed-url", "package-cached", "metadata-fresh", "no-token"];
+            all.add_checks(names.map(|name| Check::unknown_check(name, EDGE_OUT_OF_REACH_TEXT)));
+        }
+        (Some(distribution), Some(secret)) => {
+            let standing =
+                values.packages_domain.as_deref().filter(|name| distribution.has_domain_name(name));
+            let gate = EdgeGate {
+                session,
+                target: &install.target,
+                domain: standing.unwrap_or(&distribution.domain),
+                secret,
+                construction: install.authenticator.construction,
+                samples: samples.clone(),
+                known: known.clone(),
+            };
+            let mut opens = gate.positive_probes().await;
+            opens.retain(|check| check.name != "no-token");
+            all.add_checks(opens);
+            all.add_checks(gate.check_caching().await);
+            all.add_checks(gate.negative_probes().await);
+            all.add_checks([gate.check_bucket_closed().await]);
+        }
+        (_, None) => {
+            let why = "packagecloud.rb holds no secret";
+            all.add_checks([Check::failed_check("signed-url", why, "run enable")]);
+        }
+        (None, _) => {}
+    }
 }
 
 /// Runs all checks, and fails with the verdict where one failed.

@@ -18,15 +18,20 @@ use crate::engine::{
 };
 use crate::model::{
     aws::{
-        account::{IamRole, KmsKey, Ownership},
+        account::{IamRole, KmsKey, LambdaFunction, Ownership},
         evidence::BootstrapEvidence,
     },
     failure::Failure,
     run::{answers::Answers, event::StageEnd, goal::Step},
+    secret::Secret,
     url::redirect::RedirectTarget,
 };
 
-/// Makes what the plan says. The role, the key and the origin access don't need one another and are made together.
+/// Makes what the plan says.
+///
+/// # Errors
+/// Fails where packagecloud.rb holds no secret, AWS refuses a step, the bundle fails its self-test, or a link that works
+/// now would be refused.
 pub(crate) async fn apply(
     session: &Session,
     seen: &BootstrapEvidence,
@@ -34,7 +39,6 @@ pub(crate) async fn apply(
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let target = session.resolve_target(answers).await?;
-    let (cloud, names, account) = (&target.cloud, &target.names, target.account.as_str());
     let secret = seen.secret.clone().ok_or_else(|| {
         Failure::other_failure(
             "cloudfront_secret",
@@ -48,132 +52,178 @@ pub(crate) async fn apply(
     if unmarked.is_some() && seen.version.is_none() {
         Box::pin(prove_live_links_accepted(session, &target, seen, answers, run)).await?;
     }
-    let adopt = answers.consents.adopt;
-    let role_arn = format!("arn:aws:iam::{account}:role/{}", names.role_name());
+    let maker = BootstrapMaker { target: &target, seen, answers, run };
+    // None of them needs another.
+    let (role, key, access) = try_join!(
+        Box::pin(maker.ensure_role()),
+        Box::pin(maker.ensure_key()),
+        Box::pin(maker.ensure_origin_access())
+    )?;
+    target.cache_made_resource(access).await;
+    let (role, key) = Box::pin(maker.write_policies(&role, &key)).await?;
+    let (function, version_arn) = match (&seen.version, unmarked) {
+        (Some(arn), Some(function)) => (Some(maker.adopt_function(function).await?), arn.clone()),
+        (Some(arn), None) => (seen.function.clone(), arn.clone()),
+        (None, _) => {
+            let (function, arn) = Box::pin(maker.publish_version(&role, &key, &secret)).await?;
+            (Some(function), arn)
+        }
+    };
+    let made = AuthenticatorResources { role: Some(role), key: Some(key), function };
+    target.cache_made_resource(MadeResource::Authenticator(Box::new(made))).await;
+    Ok(bootstrap_result(seen, &version_arn))
+}
 
-    let making_role = async {
-        let say = run.progress_reporter(Step::Role);
-        let role = run
+/// What each part is made with.
+struct BootstrapMaker<'a> {
+    target: &'a Target,
+    seen: &'a BootstrapEvidence,
+    answers: &'a Answers,
+    run: &'a StageRun,
+}
+
+impl BootstrapMaker<'_> {
+    async fn ensure_role(&self) -> Result<IamRole, Failure> {
+        let (cloud, names) = (&self.target.cloud, &self.target.names);
+        let say = self.run.progress_reporter(Step::Role);
+        self.run
             .run_step(Step::Role, format!("role {}", names.role_name()), async {
-                let boundary = answers.permissions_boundary.as_deref();
+                let boundary = self.answers.permissions_boundary.as_deref();
                 let (role, ()) = try_join!(
-                    cloud.ensure_role(names, seen.role.as_ref(), boundary, adopt, &say),
+                    cloud.ensure_role(
+                        names,
+                        self.seen.role.as_ref(),
+                        boundary,
+                        self.answers.consents.adopt,
+                        &say
+                    ),
                     cloud.ensure_service_linked_roles(&say)
                 )?;
                 let text = format!("role {} stands", role.name);
                 Ok((role, text))
             })
-            .await?;
-        Ok::<_, Failure>(role)
-    };
-    let making_key = async {
-        let say = run.progress_reporter(Step::Key);
-        let key = run
+            .await
+    }
+
+    async fn ensure_key(&self) -> Result<KmsKey, Failure> {
+        let Target { cloud, names, account, .. } = self.target;
+        let say = self.run.progress_reporter(Step::Key);
+        let role_arn = format!("arn:aws:iam::{account}:role/{}", names.role_name());
+        self.run
             .run_step(Step::Key, "KMS key in us-east-1", async {
-                let key = cloud.ensure_key(names, seen.key.as_ref(), &role_arn, account, adopt, &say).await?;
+                let adopt = self.answers.consents.adopt;
+                let key =
+                    cloud.ensure_key(names, self.seen.key.as_ref(), &role_arn, account, adopt, &say).await?;
                 let text = format!("KMS key {} stands", key.id);
                 Ok((key, text))
             })
-            .await?;
-        Ok::<_, Failure>(key)
-    };
-    let making_access = run.run_step(Step::OriginAccess, "origin access", async {
-        if seen.by_control {
-            let control = cloud.ensure_origin_access_control(names, seen.control.as_ref()).await?;
-            let text = format!("origin access control {} stands", control.id);
-            Ok((MadeResource::Control(control), text))
-        } else {
-            let identity = cloud.ensure_origin_access_identity(names, seen.identity.as_ref()).await?;
-            let text = format!("origin access identity {} stands", identity.id);
-            Ok((MadeResource::Identity(identity), text))
-        }
-    });
-    let (role, key, access) =
-        try_join!(Box::pin(making_role), Box::pin(making_key), Box::pin(making_access))?;
-    target.cache_made_resource(access).await;
-
-    let (say, say_of_alias) = (run.progress_reporter(Step::KeyPolicy), run.progress_reporter(Step::KeyAlias));
-    let ((), key_policy, role_policy) = try_join!(
-        run.run_step(Step::KeyAlias, format!("alias {}", names.kms_alias_name()), async {
-            cloud.ensure_key_alias(names, &key, &say_of_alias).await?;
-            Ok(((), format!("{} points at the key", names.kms_alias_name())))
-        }),
-        run.run_step(Step::KeyPolicy, "KMS key policy", async {
-            let policy = cloud.ensure_key_policy(names, &key, &role.arn, account, &say).await?;
-            Ok((policy, "only the function's role may decrypt with the key".to_owned()))
-        }),
-        run.run_step(Step::RolePolicy, "role policy", async {
-            let policy = cloud.ensure_role_policy(names, &role, &key.arn, account, &say).await?;
-            Ok((policy, "the role may decrypt and write its logs, and nothing else".to_owned()))
-        })
-    )?;
-    let mut made = AuthenticatorResources {
-        role: Some(IamRole { policy: Some(role_policy), ..role.clone() }),
-        key: Some(KmsKey { policy: key_policy, alias: true, ..key.clone() }),
-        function: seen.function.clone(),
-    };
-
-    if let Some(arn) = &seen.version {
-        if let Some(function) = unmarked {
-            let marked = run
-                .run_step(
-                    Step::Function,
-                    format!("the tags of Lambda function {}", names.function_name()),
-                    async {
-                        let marked = cloud.adopt_function(names, function, adopt).await?;
-                        Ok((
-                            marked,
-                            format!("Lambda function {} carries this install's tags", names.function_name()),
-                        ))
-                    },
-                )
-                .await?;
-            made.function = Some(marked);
-        }
-        target.cache_made_resource(MadeResource::Authenticator(Box::new(made))).await;
-        return Ok(bootstrap_result(seen, arn));
+            .await
     }
-    let bundle = build_bundle(seen.construction, &key.arn, names);
-    let description = bundle.render_description(std::slice::from_ref(&secret))?;
-    let zip = run
-        .run_step(Step::SelfTest, "the bundle is made, and tried", async {
-            let ciphertext = cloud
-                .encrypt_secret(&key.arn, secret.expose_secret().as_bytes(), names.bucket_name())
-                .await?;
-            let zip = bundle.build_zip(&[ciphertext]);
-            self_test_bundle(zip).await
-        })
-        .await?;
-    let settings = FunctionSettings {
-        runtime: LAMBDA_RUNTIME,
-        handler: LAMBDA_HANDLER,
-        memory: MEMORY_MB,
-        timeout: TIMEOUT_SECONDS,
-    };
-    let say = run.progress_reporter(Step::Function);
-    let function = run
-        .run_step(Step::Function, format!("Lambda function {}", names.function_name()), async {
-            let function = cloud
-                .ensure_function(names, seen.function.as_ref(), &role.arn, settings, &zip, adopt, &say)
-                .await?;
-            Ok((function, format!("Lambda function {} holds the code", names.function_name())))
-        })
-        .await?;
-    let say = run.progress_reporter(Step::FunctionVersion);
-    let version = run
-        .run_step(Step::FunctionVersion, "a numbered version", async {
-            let version = cloud.publish_version(names, &function, &description, &say).await?;
-            let text = format!("version {} is active: {}", version.number, version.arn);
-            Ok((version, text))
-        })
-        .await?;
-    let ended = bootstrap_result(seen, &version.arn);
-    let mut function = function;
-    function.versions.retain(|known| known.arn != version.arn);
-    function.versions.push(version);
-    made.function = Some(function);
-    target.cache_made_resource(MadeResource::Authenticator(Box::new(made))).await;
-    Ok(ended)
+
+    async fn ensure_origin_access(&self) -> Result<MadeResource, Failure> {
+        let Target { cloud, names, .. } = self.target;
+        let seen = self.seen;
+        self.run
+            .run_step(Step::OriginAccess, "origin access", async {
+                if seen.by_control {
+                    let control = cloud.ensure_origin_access_control(names, seen.control.as_ref()).await?;
+                    let text = format!("origin access control {} stands", control.id);
+                    Ok((MadeResource::Control(control), text))
+                } else {
+                    let identity = cloud.ensure_origin_access_identity(names, seen.identity.as_ref()).await?;
+                    let text = format!("origin access identity {} stands", identity.id);
+                    Ok((MadeResource::Identity(identity), text))
+                }
+            })
+            .await
+    }
+
+    /// Writes the key's alias and both policies; returns role and key as they are then.
+    async fn write_policies(&self, role: &IamRole, key: &KmsKey) -> Result<(IamRole, KmsKey), Failure> {
+        let Target { cloud, names, account, .. } = self.target;
+        let run = self.run;
+        let (say, say_of_alias) =
+            (run.progress_reporter(Step::KeyPolicy), run.progress_reporter(Step::KeyAlias));
+        let ((), key_policy, role_policy) = try_join!(
+            run.run_step(Step::KeyAlias, format!("alias {}", names.kms_alias_name()), async {
+                cloud.ensure_key_alias(names, key, &say_of_alias).await?;
+                Ok(((), format!("{} points at the key", names.kms_alias_name())))
+            }),
+            run.run_step(Step::KeyPolicy, "KMS key policy", async {
+                let policy = cloud.ensure_key_policy(names, key, &role.arn, account, &say).await?;
+                Ok((policy, "only the function's role may decrypt with the key".to_owned()))
+            }),
+            run.run_step(Step::RolePolicy, "role policy", async {
+                let policy = cloud.ensure_role_policy(names, role, &key.arn, account, &say).await?;
+                Ok((policy, "the role may decrypt and write its logs, and nothing else".to_owned()))
+            })
+        )?;
+        Ok((
+            IamRole { policy: Some(role_policy), ..role.clone() },
+            KmsKey { policy: key_policy, alias: true, ..key.clone() },
+        ))
+    }
+
+    /// Gives this install's tags to a function that is right as it stands.
+    async fn adopt_function(&self, function: &LambdaFunction) -> Result<LambdaFunction, Failure> {
+        let Target { cloud, names, .. } = self.target;
+        let name = names.function_name();
+        self.run
+            .run_step(Step::Function, format!("the tags of Lambda function {name}"), async {
+                let marked = cloud.adopt_function(names, function, self.answers.consents.adopt).await?;
+                Ok((marked, format!("Lambda function {name} carries this install's tags")))
+            })
+            .await
+    }
+
+    /// Publishes a version that holds `secret`; returns the function with it, and its ARN.
+    async fn publish_version(
+        &self,
+        role: &IamRole,
+        key: &KmsKey,
+        secret: &Secret,
+    ) -> Result<(LambdaFunction, String), Failure> {
+        let Target { cloud, names, .. } = self.target;
+        let run = self.run;
+        let bundle = build_bundle(self.seen.construction, &key.arn, names);
+        let description = bundle.render_description(std::slice::from_ref(secret))?;
+        let zip = run
+            .run_step(Step::SelfTest, "the bundle is made, and tried", async {
+                let ciphertext = cloud
+                    .encrypt_secret(&key.arn, secret.expose_secret().as_bytes(), names.bucket_name())
+                    .await?;
+                let zip = bundle.build_zip(&[ciphertext]);
+                self_test_bundle(zip).await
+            })
+            .await?;
+        let settings = FunctionSettings {
+            runtime: LAMBDA_RUNTIME,
+            handler: LAMBDA_HANDLER,
+            memory: MEMORY_MB,
+            timeout: TIMEOUT_SECONDS,
+        };
+        let say = run.progress_reporter(Step::Function);
+        let mut function = run
+            .run_step(Step::Function, format!("Lambda function {}", names.function_name()), async {
+                let (standing, adopt) = (self.seen.function.as_ref(), self.answers.consents.adopt);
+                let function =
+                    cloud.ensure_function(names, standing, &role.arn, settings, &zip, adopt, &say).await?;
+                Ok((function, format!("Lambda function {} holds the code", names.function_name())))
+            })
+            .await?;
+        let say = run.progress_reporter(Step::FunctionVersion);
+        let version = run
+            .run_step(Step::FunctionVersion, "a numbered version", async {
+                let version = cloud.publish_version(names, &function, &description, &say).await?;
+                let text = format!("version {} is active: {}", version.number, version.arn);
+                Ok((version, text))
+            })
+            .await?;
+        let arn = version.arn.clone();
+        function.versions.retain(|known| known.arn != arn);
+        function.versions.push(version);
+        Ok((function, arn))
+    }
 }
 
 /// Another's function is replaced only where what packagecloud signs at this moment is accepted by ours too. While

@@ -16,7 +16,10 @@ use crate::model::{
 
 use crate::engine::{resources::authenticator::observe_authenticator, session::Session};
 
-/// What is there of the authenticator and of CloudFront's access to the bucket.
+/// Looks at what is there of the authenticator and of CloudFront's access to the bucket.
+///
+/// # Errors
+/// Fails where a part is another install's or can't be used, or AWS does not answer.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let target = session.resolve_target(answers).await?;
     let seen = observe_authenticator(session, &target, answers).boxed().await?;

@@ -19,16 +19,32 @@ use crate::model::{
 };
 
 /// Decides; touches nothing.
+///
+/// # Errors
+/// Fails where a part is another install's, or can't be used as it is.
 pub fn plan_bootstrap(seen: &BootstrapEvidence, target: &Target, answers: &Answers) -> Result<Plan, Failure> {
     let names = &target.names;
-    let account = &target.account;
     let mut adopted = AdoptionList::default();
     let mut plan = Plan::new(Observed::Bootstrap(Box::new(seen.clone())));
+    plan_role(&mut plan, seen, names, &mut adopted)?;
+    plan_key(&mut plan, seen, names, &mut adopted)?;
+    plan_policies(&mut plan, seen, names, &target.account);
+    let unmarked = check_function(seen, names, &mut adopted)?;
+    plan_function(&mut plan, seen, names, unmarked);
+    plan_origin_access(&mut plan, seen, names);
+    plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
+    for change in &mut plan.changes {
+        change.calls.push("by hand: packagecloud-ctl bootstrap-cloudfront".into());
+    }
+    Ok(plan)
+}
 
-    let role_arn = seen
-        .role
-        .as_ref()
-        .map_or_else(|| format!("arn:aws:iam::{account}:role/{}", names.role_name()), |r| r.arn.clone());
+fn plan_role(
+    plan: &mut Plan,
+    seen: &BootstrapEvidence,
+    names: &ResourceNames,
+    adopted: &mut AdoptionList,
+) -> Result<(), Failure> {
     match &seen.role {
         None => plan.add_change(
             Step::Role,
@@ -56,7 +72,16 @@ pub fn plan_bootstrap(seen: &BootstrapEvidence, target: &Target, answers: &Answe
         "iam:UpdateAssumeRolePolicy".into(),
         "iam:TagRole".into(),
     ]);
+    Ok(())
+}
 
+/// Plans the key and its alias; a key that can't be used stops the stage.
+fn plan_key(
+    plan: &mut Plan,
+    seen: &BootstrapEvidence,
+    names: &ResourceNames,
+    adopted: &mut AdoptionList,
+) -> Result<(), Failure> {
     match &seen.key {
         None => plan.add_change(Step::Key, ChangeKind::Create, "a key in us-east-1", "it keeps the secret inside the function; $1 a month"),
         Some(key) if key.state == "Enabled" => {
@@ -95,6 +120,15 @@ pub fn plan_bootstrap(seen: &BootstrapEvidence, target: &Target, answers: &Answe
     }
     .calls
     .push("kms:CreateAlias".into());
+    Ok(())
+}
+
+/// Plans the key's policy and the role's.
+fn plan_policies(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceNames, account: &str) {
+    let role_arn = seen
+        .role
+        .as_ref()
+        .map_or_else(|| format!("arn:aws:iam::{account}:role/{}", names.role_name()), |r| r.arn.clone());
     match &seen.key {
         Some(key)
             if policy::has_all_statements(
@@ -133,22 +167,33 @@ pub fn plan_bootstrap(seen: &BootstrapEvidence, target: &Target, answers: &Answe
     )
     .calls
     .push("iam:PutRolePolicy".into());
+}
 
-    let mut unmarked = false;
-    if let Some(function) = &seen.function {
-        let found =
-            require_ours_or_unmarked(&function.ownership, "Lambda function", &names.function_name(), names)?;
-        let changed =
-            if seen.version.is_some() { "its tags" } else { "its code and its tags; its old version stays" };
-        unmarked = adopted.add_unmarked(found, changed);
-        if let Some(forbidden) = function.forbidden.first() {
-            return Err(Failure::other_failure(
-                format!("Lambda function {}", names.function_name()),
-                format!("Lambda@Edge refuses it: {forbidden}"),
-                "remove that from the function, or use a --name-suffix so that another one is made; nothing was changed",
-            ));
-        }
+/// Returns whether a function stands that carries no marker, and would be adopted; one that Lambda@Edge refuses stops
+/// the stage.
+fn check_function(
+    seen: &BootstrapEvidence,
+    names: &ResourceNames,
+    adopted: &mut AdoptionList,
+) -> Result<bool, Failure> {
+    let Some(function) = &seen.function else { return Ok(false) };
+    let found =
+        require_ours_or_unmarked(&function.ownership, "Lambda function", &names.function_name(), names)?;
+    let changed =
+        if seen.version.is_some() { "its tags" } else { "its code and its tags; its old version stays" };
+    let unmarked = adopted.add_unmarked(found, changed);
+    if let Some(forbidden) = function.forbidden.first() {
+        return Err(Failure::other_failure(
+            format!("Lambda function {}", names.function_name()),
+            format!("Lambda@Edge refuses it: {forbidden}"),
+            "remove that from the function, or use a --name-suffix so that another one is made; nothing was changed",
+        ));
     }
+    Ok(unmarked)
+}
+
+/// Plans the function and its version, which are right as they stand where the version is known.
+fn plan_function(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceNames, unmarked: bool) {
     if let Some(arn) = &seen.version {
         const WHY_RIGHT: &str = "its code, secret and settings are right";
         if unmarked {
@@ -194,12 +239,6 @@ pub fn plan_bootstrap(seen: &BootstrapEvidence, target: &Target, answers: &Answe
         .calls
         .push("lambda:PublishVersion".into());
     }
-    plan_origin_access(&mut plan, seen, names);
-    plan.confirmations.extend(adopted.adoption_confirmation(answers, names));
-    for change in &mut plan.changes {
-        change.calls.push("by hand: packagecloud-ctl bootstrap-cloudfront".into());
-    }
-    Ok(plan)
 }
 
 fn plan_origin_access(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceNames) {

@@ -1,12 +1,12 @@
 //! Makes what the distribution stage's plan says, in the order that never leaves the bucket open, nor customers without it.
 
 use super::{
-    grant::{grant_both_readers, grant_bucket_read},
+    grant::{GrantOutcome, grant_both_readers, grant_bucket_read},
     plan::needs_origin_access_change,
 };
 use crate::aws::{DistributionSettings, DistributionUpdate, OriginAccessId};
 use crate::engine::{
-    resources::{adoption::is_ours, bucket_key, guard::is_guarded},
+    resources::{adoption::is_ours, authenticator::save_edge_construction, bucket_key, guard::is_guarded},
     run::StageRun,
     session::{
         Session, Target,
@@ -20,6 +20,10 @@ use crate::model::{
     run::{answers::Answers, event::StageEnd, goal::Step},
 };
 
+/// Makes what the plan says.
+///
+/// # Errors
+/// Fails where a stage before this one is missing, AWS refuses a step, or the bucket would be open to anybody.
 pub(crate) async fn apply(
     session: &Session,
     seen: &DistributionEvidence,
@@ -27,8 +31,8 @@ pub(crate) async fn apply(
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let target = session.resolve_target(answers).await?;
+    save_edge_construction(session, &target).await;
     let (cloud, names) = (&target.cloud, &target.names);
-    let adopt = answers.consents.adopt;
     let needed = |what: &str, why: &str| Failure::other_failure(what, why, "run bootstrap-cloudfront first");
     let version_arn = seen
         .version_arn
@@ -41,6 +45,7 @@ pub(crate) async fn apply(
     };
     let making_cache =
         run.run_step(Step::CachePolicy, format!("cache policy {}", names.cache_policy_name()), async {
+            let adopt = answers.consents.adopt;
             let cache = cloud.ensure_cache_policy(names, seen.cache_policy.as_ref(), adopt).await?;
             let text = format!("cache policy {} stands", cache.id);
             Ok((cache, text))
@@ -48,7 +53,7 @@ pub(crate) async fn apply(
     let (cache, certificate) =
         tokio::try_join!(making_cache, Box::pin(wait_until_issued(session, &target, seen, run)))?;
     let alias = seen.packages_domain.as_ref().zip(certificate.as_ref());
-    let shape = DistributionSettings {
+    let settings = DistributionSettings {
         region: &seen.bucket.region,
         access,
         cache_policy_id: &cache.id,
@@ -56,45 +61,10 @@ pub(crate) async fn apply(
         alias: alias.map(|(domain, certificate)| (domain.name.as_str(), certificate.arn.as_str())),
     };
     let mut seen = seen.clone();
-    if let Some(standing) = seen.distribution.clone().filter(|one| is_guarded(one, names))
-        && needs_origin_access_change(&seen, names)
-    {
-        let standing = Box::pin(wait_until_deployed(session, &target, &standing, run)).await?;
-        let say = run.progress_reporter(Step::BucketPolicy);
-        let policy = run
-            .run_step(
-                Step::BucketPolicy,
-                format!("bucket policy of {}, for both ways", names.bucket_name()),
-                async { Box::pin(grant_both_readers(session, &target, &seen, &standing, &say)).await },
-            )
-            .await?;
+    if let Some(policy) = Box::pin(let_next_reader_in(session, &target, &seen, run)).await? {
         seen.bucket.policy = Some(policy);
     }
-    let say = run.progress_reporter(Step::Distribution);
-    let made = run
-        .run_step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
-            let distribution = match &seen.distribution {
-                None => {
-                    // The plan may be old: one that was made since is never made twice.
-                    if cloud.list_distributions(names).await?.iter().any(|one| is_ours(one, names)) {
-                        return Err(Failure::drift_failure(
-                            "the distribution",
-                            "it was made since this was shown",
-                        ));
-                    }
-                    Box::pin(cloud.create_distribution(names, &shape, &say)).await?
-                }
-                Some(stands) => {
-                    let intent = DistributionUpdate::Whole(shape);
-                    let changing =
-                        cloud.update_distribution(names, &stands.id, &stands.etag, &intent, adopt, &say);
-                    Box::pin(changing).await?
-                }
-            };
-            let text = format!("distribution {} at {} stands", distribution.id, distribution.domain);
-            Ok((distribution, text))
-        })
-        .await?;
+    let made = Box::pin(ensure_distribution(&target, &seen, settings, answers, run)).await?;
     // The same request carries both; the screen has a line for each.
     run.run_step(Step::Authenticator, version_arn, async {
         Ok(((), format!("{version_arn} is on every behavior")))
@@ -102,15 +72,7 @@ pub(crate) async fn apply(
     .await?;
     let made = Box::pin(wait_until_deployed(session, &target, &made, run)).await?;
     let left = Box::pin(bucket_key::ensure_key_grants(&target, &seen.keys, &made.arn, answers, run)).await?;
-    let say = run.progress_reporter(Step::BucketPolicy);
-    let granted = run
-        .run_step(Step::BucketPolicy, format!("bucket policy of {}", names.bucket_name()), async {
-            let granted =
-                Box::pin(grant_bucket_read(session, &target, &seen, &made, version_arn, &say)).await?;
-            let text = granted.text.clone();
-            Ok((granted, text))
-        })
-        .await?;
+    let granted = Box::pin(open_bucket(session, &target, &seen, (&made, version_arn), run)).await?;
     target
         .cache_made_resource(MadeResource::Delivery(DeliveryResources {
             distributions: granted.distributions,
@@ -119,6 +81,84 @@ pub(crate) async fn apply(
         }))
         .await;
     Ok((StageEnd::Applied, format!("{} serves {}{left}", made.domain, names.bucket_name())))
+}
+
+/// Lets the next origin access read the bucket beside the one that stands, before it takes its place: the bucket policy
+/// as it then is; `None` where the origin access stays.
+async fn let_next_reader_in(
+    session: &Session,
+    target: &Target,
+    seen: &DistributionEvidence,
+    run: &StageRun,
+) -> Result<Option<String>, Failure> {
+    let names = &target.names;
+    let Some(standing) = seen.distribution.as_ref().filter(|one| is_guarded(one, names)) else {
+        return Ok(None);
+    };
+    if !needs_origin_access_change(seen, names) {
+        return Ok(None);
+    }
+    let standing = Box::pin(wait_until_deployed(session, target, standing, run)).await?;
+    let say = run.progress_reporter(Step::BucketPolicy);
+    let doing = format!("bucket policy of {}, for both ways", names.bucket_name());
+    run.run_step(Step::BucketPolicy, doing, async {
+        Box::pin(grant_both_readers(session, target, seen, &standing, &say)).await
+    })
+    .await
+    .map(Some)
+}
+
+/// Makes the distribution, or changes the one that stands.
+async fn ensure_distribution(
+    target: &Target,
+    seen: &DistributionEvidence,
+    settings: DistributionSettings<'_>,
+    answers: &Answers,
+    run: &StageRun,
+) -> Result<CloudFrontDistribution, Failure> {
+    let (cloud, names) = (&target.cloud, &target.names);
+    let say = run.progress_reporter(Step::Distribution);
+    run.run_step(Step::Distribution, "distribution, with the authenticator on every behavior", async {
+        let distribution = match &seen.distribution {
+            None => {
+                // The plan may be old: one that was made since is never made twice.
+                if cloud.list_distributions(names).await?.iter().any(|one| is_ours(one, names)) {
+                    return Err(Failure::drift_failure(
+                        "the distribution",
+                        "it was made since this was shown",
+                    ));
+                }
+                Box::pin(cloud.create_distribution(names, &settings, &say)).await?
+            }
+            Some(stands) => {
+                let intent = DistributionUpdate::Whole(settings);
+                let adopt = answers.consents.adopt;
+                let changing =
+                    cloud.update_distribution(names, &stands.id, &stands.etag, &intent, adopt, &say);
+                Box::pin(changing).await?
+            }
+        };
+        let text = format!("distribution {} at {} stands", distribution.id, distribution.domain);
+        Ok((distribution, text))
+    })
+    .await
+}
+
+/// Lets CloudFront read the bucket through `made`, which every edge has with this version.
+async fn open_bucket(
+    session: &Session,
+    target: &Target,
+    seen: &DistributionEvidence,
+    (made, version_arn): (&CloudFrontDistribution, &str),
+    run: &StageRun,
+) -> Result<GrantOutcome, Failure> {
+    let say = run.progress_reporter(Step::BucketPolicy);
+    run.run_step(Step::BucketPolicy, format!("bucket policy of {}", target.names.bucket_name()), async {
+        let granted = Box::pin(grant_bucket_read(session, target, seen, made, version_arn, &say)).await?;
+        let text = granted.text.clone();
+        Ok((granted, text))
+    })
+    .await
 }
 
 /// The certificate for the packages domain, once ACM has issued it.
