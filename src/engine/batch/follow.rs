@@ -46,6 +46,9 @@ pub struct JobsOutcome {
 
 impl JobFollower<'_> {
     /// Follows all of them to their ends; `say` hears how far they are, `list` what they could not copy.
+    ///
+    /// # Errors
+    /// Fails where it is stopped, or AWS refuses to tell of a job.
     pub async fn follow_to_end(
         &self,
         say: &(dyn Fn(&str, ProgressStats) + Sync),

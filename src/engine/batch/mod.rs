@@ -86,7 +86,10 @@ pub struct BatchReindex<'a> {
 }
 
 impl BatchReindex<'_> {
-    /// From where it was left to its end.
+    /// Reindexes from where an earlier run left it to the end.
+    ///
+    /// # Errors
+    /// Fails where AWS refuses a step, it is stopped, or a file of the state directory can't be written.
     pub async fn run_to_end(&self) -> Result<(), Failure> {
         let target = self.session.resolve_target(self.answers).await?;
         let places = BatchPaths::from_session(self.session);

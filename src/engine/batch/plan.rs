@@ -18,6 +18,9 @@ use crate::model::{
 };
 
 /// Adds to the plan of the objects what this engine makes and runs beside it.
+///
+/// # Errors
+/// Fails where the role is another install's, or AWS does not answer.
 pub async fn add_batch_changes(
     session: &Session,
     answers: &Answers,

@@ -27,7 +27,7 @@ pub struct EngineEstimate {
     pub dollars: f64,
 }
 
-/// All copies from this machine.
+/// Estimates all copies from this machine.
 pub fn estimate_own_engine(survey: &BucketSurvey, acl: bool) -> EngineEstimate {
     EngineEstimate {
         seconds: survey.total_objects() as f64 / COPIES_PER_SECOND,
@@ -35,7 +35,7 @@ pub fn estimate_own_engine(survey: &BucketSurvey, acl: bool) -> EngineEstimate {
     }
 }
 
-/// The packages by S3 Batch Operations: each is looked at before and after, the rest is copied from here.
+/// Estimates the packages by S3 Batch Operations: each is looked at before and after, the rest is copied from here.
 pub fn estimate_batch_engine(survey: &BucketSurvey, acl: bool) -> EngineEstimate {
     let (packages, rest) = (survey.packages as f64, survey.metadata as f64);
     let looks = (packages * 2.0 + rest) / HEADS_PER_SECOND;
@@ -53,7 +53,7 @@ fn estimate_job_count(survey: &BucketSurvey) -> usize {
     usize::try_from(survey.packages).map_or(JOBS_MAX, |packages| packages.min(JOBS_MAX))
 }
 
-/// From how many packages on the jobs are the faster.
+/// Returns from how many packages on the jobs are the faster.
 pub fn break_even_packages() -> u64 {
     let saved = 1.0 / COPIES_PER_SECOND - 2.0 / HEADS_PER_SECOND - 1.0 / JOB_COPIES_PER_SECOND;
     let millions = (JOBS_START_SECONDS / saved / 1.0e6).ceil();
@@ -70,7 +70,7 @@ fn render_rough_duration(seconds: f64) -> String {
     }
 }
 
-/// What to tell of both before anything is written: whole sentences.
+/// Renders what to tell of both before anything is written: whole sentences.
 pub fn render_engine_comparison(survey: &BucketSurvey, acl: bool, chosen: bool) -> Vec<String> {
     let least = if survey.more { "at least " } else { "" };
     let (ours, theirs) = (estimate_own_engine(survey, acl), estimate_batch_engine(survey, acl));

@@ -36,7 +36,7 @@ pub struct BatchRecord {
 }
 
 impl BatchRecord {
-    /// A record of the longest of `filled`, `most` at most.
+    /// Makes a record of the longest of `filled`, `most` at most.
     pub fn from_manifests(rules: String, about: &SpoolInfo, filled: Vec<ReadyManifest>, most: usize) -> Self {
         let part = |one: ReadyManifest| PlannedJob {
             name: one.name,
@@ -54,11 +54,16 @@ impl BatchRecord {
         }
     }
 
+    /// Loads the record at `path`; `None` where there is none, or one of other rules.
     pub fn load_record(path: &Path, rules: &str) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         serde_json::from_slice(&text).ok().filter(|record: &Self| record.rules == rules)
     }
 
+    /// Saves it at `path` in one step.
+    ///
+    /// # Errors
+    /// Fails where the file can't be written.
     pub fn save_record(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec(self).unwrap_or_default();
         replace_file(path, &text).map_err(|error| {
@@ -70,26 +75,28 @@ impl BatchRecord {
         })
     }
 
-    /// Where the run's objects lie in the bucket: no key of packagecloud's begins so.
+    /// Returns where the run's objects lie in the bucket: no key of packagecloud's begins so.
     pub fn run_prefix(&self) -> String {
         format!("{BATCH_KEY_PREFIX}batch/{}", self.run)
     }
 
+    /// Returns the key of a job's manifest.
     pub fn manifest_key(&self, part: &PlannedJob) -> String {
         format!("{}/{}.csv", self.run_prefix(), part.name)
     }
 
+    /// Returns where the jobs' reports lie in the bucket.
     pub fn reports_prefix(&self) -> String {
         format!("{}/reports", self.run_prefix())
     }
 }
 
-/// A job's token: the same manifest in the same bucket is the same job, whoever asks for it and however often.
+/// Derives a job's token: the same manifest in the same bucket is the same job, whoever asks for it and however often.
 pub fn derive_request_token(account: &str, bucket: &str, manifest: &str, etag: &str) -> String {
     hex::encode(Sha256::digest(format!("{account}\n{bucket}\n{manifest}\n{etag}")))
 }
 
-/// How the description of each of a bucket's jobs begins.
+/// Returns how the description of each of a bucket's jobs begins.
 pub fn job_description_prefix(bucket: &str) -> String {
     format!("packagecloud-cloudfront {bucket}: ")
 }

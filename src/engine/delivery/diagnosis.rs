@@ -35,7 +35,7 @@ pub struct RouteFacts {
 }
 
 impl RouteFacts {
-    /// Of what the account holds, for this host's secret.
+    /// Reads them from what the account holds, for this host's secret.
     #[must_use]
     pub fn from_observed(
         below: &BootstrapEvidence,
@@ -77,7 +77,7 @@ fn can_role_decrypt(below: &BootstrapEvidence, names: &ResourceNames, account: &
     Some(policy::trusts_both_services(&role.trust) && by_role && by_key)
 }
 
-/// No answer from the packages domain: what fails here fails for clients too.
+/// Says why there is no answer from the packages domain: what fails here fails for clients too.
 pub(crate) fn diagnose_unreachable_domain(domain: &str, failure: &Failure) -> (String, String) {
     (
         format!("{domain} can't be reached from here: {}", failure.why),
@@ -87,7 +87,7 @@ pub(crate) fn diagnose_unreachable_domain(domain: &str, failure: &Failure) -> (S
     )
 }
 
-/// Why the edge did not serve a link of ours, and the next move: for each cause that can be told apart.
+/// Says why the edge did not serve a link of ours, and the next move: for each cause that can be told apart.
 pub(crate) fn diagnose_refusal(reply: &WebReply, known: &RouteFacts) -> (String, String) {
     let text = |why: &str, next: &str| (why.to_owned(), next.to_owned());
     match (reply.status, reply.find_header("x-packagecloud-cloudfront")) {
@@ -159,7 +159,7 @@ fn diagnose_disabled_key(id: &str, state: &str) -> (String, String) {
     (format!("the function can't decrypt the secret: KMS key {id} is {state}"), next)
 }
 
-/// Whether the parts stand that a link needs at the edge, by what AWS says: a function that runs already still
+/// Checks whether the parts stand that a link needs at the edge, by what AWS says: a function that runs already still
 /// holds what it decrypted, the next one wouldn't.
 pub(crate) fn component_checks(known: &RouteFacts) -> Vec<Check> {
     let mut checks = Vec::new();

@@ -47,7 +47,7 @@ impl EdgeGate<'_> {
         probe::fetch_from_edge(self.session, self.domain, path_and_query).await
     }
 
-    /// Signed probes in both forms answer; without a token nothing does. This must pass before CloudFront goes on.
+    /// Checks that signed probes in both forms answer, and that without a token nothing does. This must pass before CloudFront goes on.
     pub async fn positive_probes(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         let object = self.read_sampled_object().await;
@@ -130,7 +130,7 @@ impl EdgeGate<'_> {
         }
     }
 
-    /// The tokens that must be refused.
+    /// Checks that the tokens are refused that must be.
     pub async fn negative_probes(&self) -> Vec<Check> {
         let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
         let path = url_path_from_key(key);
@@ -151,7 +151,7 @@ impl EdgeGate<'_> {
         ]
     }
 
-    /// A package is a hit within five tries; repository metadata never is.
+    /// Checks that a package is a hit within five tries, and repository metadata never.
     pub async fn check_caching(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         match &self.samples.package {
@@ -210,7 +210,7 @@ impl EdgeGate<'_> {
         Check::passed_check("metadata-fresh", "repository metadata passes through, and is never a hit")
     }
 
-    /// S3 asked directly, without any signature, refuses.
+    /// Checks that S3 refuses who asks it directly, without any signature.
     pub async fn check_bucket_closed(&self) -> Check {
         let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
         let bucket = &self.target.bucket;
@@ -256,7 +256,7 @@ fn forge_token(url: &str) -> String {
     forged
 }
 
-/// The distribution as `verify` and the gate want it: deployed, with the authenticator.
+/// Checks that the distribution is as `verify` and the gate want it: deployed, with the authenticator.
 pub(crate) fn check_distribution(distribution: Option<&CloudFrontDistribution>, function: &str) -> Check {
     let Some(distribution) = distribution else {
         return Check::failed_check("distribution", "there is none", "run enable");

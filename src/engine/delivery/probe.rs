@@ -15,7 +15,7 @@ use crate::engine::session::{Session, Target, target::SAMPLED_KEYS_MAX};
 /// How long a link of ours holds, in seconds; packagecloud's hold as long.
 pub const LINK_LIFETIME_SECONDS: u64 = 300;
 
-/// The construction by which the link `location` was signed with `secret`, if by any; `accepted` is tried first.
+/// Finds the construction by which the link `location` was signed with `secret`, if by any; `accepted` is tried first.
 #[must_use]
 pub fn find_signing_construction(
     location: &str,
@@ -26,6 +26,9 @@ pub fn find_signing_construction(
 }
 
 /// Follows a redirect to the edge, as a client would, through `--edge-url` where that is given.
+///
+/// # Errors
+/// Fails where the edge does not answer.
 pub async fn follow_redirect(session: &Session, location: &str) -> Result<WebReply, Failure> {
     let url = match split_host_and_path(location) {
         Some((host, path)) if session.web.has_edge_override() => session.web.edge_url(host, path),
@@ -44,7 +47,10 @@ pub struct SignedUrlRequest<'a> {
     pub lifetime: i64,
 }
 
-/// The path and query of a signed URL.
+/// Signs a URL: its path and query.
+///
+/// # Errors
+/// Fails where the secret is no key.
 pub fn sign_url(secret: &Secret, signed: &SignedUrlRequest<'_>, now: u64) -> Result<String, Failure> {
     let expires = now.saturating_add_signed(signed.lifetime);
     let key = signed.construction.key.derive_hmac_key(secret)?;
@@ -53,6 +59,9 @@ pub fn sign_url(secret: &Secret, signed: &SignedUrlRequest<'_>, now: u64) -> Res
 }
 
 /// Asks the edge for a path.
+///
+/// # Errors
+/// Fails where the edge does not answer.
 pub async fn fetch_from_edge(
     session: &Session,
     domain: &str,
@@ -61,8 +70,11 @@ pub async fn fetch_from_edge(
     session.web.http_get(&session.web.edge_url(domain, path_and_query), &[]).await
 }
 
-/// A real package to ask for, the smallest of those listed, under 1 MiB where there is one; and a piece of repository
+/// Finds a real package to ask for, the smallest of those listed, under 1 MiB where there is one; and a piece of repository
 /// metadata. Where a first page holds not both, as a repository with many indexes may, it looks further.
+///
+/// # Errors
+/// Fails where the bucket can't be listed.
 pub async fn find_sample_keys(target: &Target) -> Result<SampleKeys, Failure> {
     use crate::model::packagecloud::object::{ObjectClass, ObjectClassifier};
     const FURTHER_KEYS_MAX: usize = 50_000;

@@ -33,7 +33,7 @@ impl Redirects {
         Self::sample_with_patience(session, answers, (key, count), Duration::ZERO, &|_| {}).await
     }
 
-    /// The same of a packagecloud that restarts: for `patience` it is asked again where it does not answer.
+    /// Asks a packagecloud that restarts: for `patience` it is asked again where it does not answer.
     ///
     /// # Errors
     /// Fails where it does not answer after that.

@@ -29,13 +29,13 @@ const FILE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// However fast a sandbox is.
 const POLL_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
-/// Whether the host's tool is waited for, and writes all of the values at once: it is given them once, when the last of
+/// Returns whether the host's tool is waited for, and writes all of the values at once: it is given them once, when the last of
 /// them is known.
 pub(crate) fn is_tool_write_awaited(config: &ObservedConfig, answers: &Answers) -> bool {
     config.managed.is_some() && answers.consents.managed == Some(ManagedFileAction::Wait)
 }
 
-/// A file that a configuration client writes is not ours to edit unasked.
+/// Asks whether a file is written that a configuration client writes: it is not ours to edit unasked.
 pub(crate) fn managed_host_confirmation(config: &ObservedConfig, answers: &Answers) -> Option<Confirmation> {
     let (tool, how) = config.managed.as_ref()?;
     if answers.consents.managed.is_some() {
@@ -49,7 +49,7 @@ pub(crate) fn managed_host_confirmation(config: &ObservedConfig, answers: &Answe
     })
 }
 
-/// What is said where the file is written although a client manages it.
+/// Says what to look out for where the file is written although a client manages it.
 pub(crate) fn managed_write_warning(config: &ObservedConfig, answers: &Answers) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
     (answers.consents.managed == Some(ManagedFileAction::Write)).then(|| {
@@ -60,7 +60,7 @@ pub(crate) fn managed_write_warning(config: &ObservedConfig, answers: &Answers) 
     })
 }
 
-/// How a client is kept from running.
+/// Says how a client is kept from running.
 pub(crate) fn tool_pause_instruction(tool: &str) -> &'static str {
     match tool {
         "chef" => "stop chef-client (systemctl stop chef-client.timer chef-client)",
@@ -69,7 +69,7 @@ pub(crate) fn tool_pause_instruction(tool: &str) -> &'static str {
     }
 }
 
-/// The lines as the tool that manages the file wants them, for whoever keeps them there; secrets are hidden.
+/// Renders the lines as the tool that manages the file wants them, for whoever keeps them there; secrets are hidden.
 pub(crate) fn snippet_attachment(
     config: &ObservedConfig,
     wanted: &SettingValues,
@@ -99,6 +99,9 @@ fn select_values(values: &SettingValues, keys: &[SettingKey]) -> SettingValues {
 
 /// Waits until the host's configuration client has written `keys` of `values`. They are shown in a file that only this
 /// user reads, since the secret may be among them.
+///
+/// # Errors
+/// Fails where it is stopped, CloudFront was switched off meanwhile, or a file can't be read or written.
 pub(crate) async fn wait_until_values_written(
     session: &Session,
     tool: &str,

@@ -23,6 +23,7 @@ pub(crate) struct NodeConfig {
 }
 
 impl NodeConfig {
+    /// Takes what is compared from a node's file.
     pub(crate) fn from_config(session: &Session, config: &LoadedConfig) -> Self {
         Self {
             name: session.host.transport.remote_name().unwrap_or("this host").to_owned(),
@@ -32,7 +33,7 @@ impl NodeConfig {
     }
 }
 
-/// The other nodes' files, where none of them contradicts the first one's.
+/// Reads the other nodes' files, where none of them contradicts the first one's.
 ///
 /// # Errors
 /// Where one can't be read, or isn't a node of the same packagecloud.
@@ -64,7 +65,7 @@ pub(crate) async fn read_other_nodes(
     Ok(nodes)
 }
 
-/// One check for each of the other nodes.
+/// Makes one check for each of the other nodes.
 pub(crate) async fn check_other_nodes(
     session: &Session,
     first: Option<&LoadedConfig>,
@@ -151,7 +152,7 @@ fn render_value(values: &SettingValues, key: SettingKey) -> String {
     values.with_redacted_secret().render_ruby_value(key).unwrap_or_else(|| "not there".to_owned())
 }
 
-/// Which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.
+/// Returns which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.
 pub(crate) fn missing_keys(
     seen: &ObservedConfig,
     wanted: &SettingValues,

@@ -51,7 +51,7 @@ fn join_service_names(services: &[&ServiceStatus]) -> String {
     services.iter().map(|service| service.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// What a restart has to bring: said before it.
+/// Says before a restart what it has to bring.
 pub(crate) async fn describe_restart(session: &Session) -> Option<String> {
     let services = read_service_statuses(session).await;
     let all: Vec<&ServiceStatus> = services.iter().collect();
@@ -91,7 +91,7 @@ fn check_services_restarted(services: &[ServiceStatus], since: Duration) -> Resu
 
 const RESTART_SLACK: Duration = Duration::from_secs(2);
 
-/// What came of the restart that began `since` ago, as the end of a sentence: the services, and the site.
+/// Says what came of the restart that began `since` ago, as the end of a sentence: the services, and the site.
 pub(crate) async fn check_after_restart(
     session: &Session,
     answers: &Answers,

@@ -44,6 +44,9 @@ pub(crate) fn save_switch_intent(session: &Session, on: bool) {
 }
 
 /// Begins to switch on, where nobody has switched off meanwhile; in the turn in which that is written.
+///
+/// # Errors
+/// Fails where somebody has.
 pub(crate) async fn begin_switch_on(session: &Session) -> Result<(), Failure> {
     session.ensure_not_disabled().await?;
     save_switch_intent(session, true);
@@ -84,7 +87,7 @@ fn clear_own_intent(session: &Session) {
     }
 }
 
-/// The same after going live, where nobody has switched off meanwhile; keeps since when CloudFront is on, for what
+/// Clears the intent after going live, where nobody has switched off meanwhile; keeps since when CloudFront is on, for what
 /// verify says later.
 ///
 /// # Errors
@@ -98,17 +101,17 @@ pub(crate) async fn finish_switch_on(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Since when CloudFront is on, where going live was this program's.
+/// Returns since when CloudFront is on, where going live was this program's.
 pub(crate) fn read_on_since(session: &Session) -> Option<Duration> {
     session.host.read_note(ON_SINCE_NOTE)?.parse().ok().map(Duration::from_secs)
 }
 
-/// Whether a switch was begun and not seen to its end.
+/// Returns whether a switch was begun and not seen to its end.
 pub(crate) fn is_switch_unfinished(session: &Session) -> bool {
     session.host.read_note(INTENT_NOTE).is_some()
 }
 
-/// The lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.
+/// Adds the lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.
 ///
 /// Where there is no packagecloud-ctl they are the operator's, and nothing is seen.
 pub(crate) fn plan_reconfigure_and_restart(session: &Session, plan: &mut Plan, proof: Option<(&str, &str)>) {
@@ -124,10 +127,18 @@ pub(crate) fn plan_reconfigure_and_restart(session: &Session, plan: &mut Plan, p
     }
 }
 
+/// Makes packagecloud on this node follow its file.
+///
+/// # Errors
+/// Fails where packagecloud-ctl can't be run, or ends with a failure.
 pub(crate) async fn reconfigure_packagecloud(session: &Session, run: &StageRun) -> Result<(), Failure> {
     run_ctl_step(session, run, Step::Reconfigure, "reconfigure").await
 }
 
+/// Restarts packagecloud on this node; customers notice some seconds.
+///
+/// # Errors
+/// Fails where packagecloud-ctl can't be run, or ends with a failure.
 pub(crate) async fn restart_packagecloud(session: &Session, run: &StageRun) -> Result<(), Failure> {
     run_ctl_step(session, run, Step::Restart, "restart").await
 }
@@ -141,6 +152,9 @@ async fn run_ctl_step(session: &Session, run: &StageRun, step: Step, command: &s
 }
 
 /// Runs one of packagecloud-ctl's commands to its good end: what is said of it then.
+///
+/// # Errors
+/// Fails where it can't be run, isn't known, or ends with a failure.
 pub(crate) async fn run_ctl_command(
     session: &Session,
     command: &str,
@@ -173,7 +187,7 @@ pub(crate) async fn run_ctl_command(
     }
 }
 
-/// Whether packagecloud redirects to CloudFront now: `None` where that can't be seen, and a switch that was begun counts as not live.
+/// Returns whether packagecloud redirects to CloudFront now: `None` where that can't be seen, and a switch that was begun counts as not live.
 pub(crate) async fn is_cloudfront_live(
     session: &Session,
     answers: &Answers,
@@ -210,7 +224,7 @@ pub(super) async fn probe_redirects_repeatedly(
     Ok(asked.map(|asked| (asked.describe_each().join(", then "), !asked.edge_locations().is_empty())))
 }
 
-/// Where the redirects go although every file says off, where that is CloudFront; three seconds at most.
+/// Says where the redirects go although every file says off, where that is CloudFront; three seconds at most.
 pub(crate) async fn stale_redirects(session: &Session, answers: &Answers) -> Option<String> {
     match tokio::time::timeout(Duration::from_secs(3), probe_redirects_repeatedly(session, answers)).await {
         Ok(Ok(Some((words, true)))) => Some(words),
@@ -218,7 +232,7 @@ pub(crate) async fn stale_redirects(session: &Session, answers: &Answers) -> Opt
     }
 }
 
-/// Where the redirects go now, in words: for where they aren't expected to follow.
+/// Says where the redirects go now, in words: for where they aren't expected to follow.
 pub(crate) async fn describe_redirects(session: &Session, answers: &Answers) -> String {
     match probe_redirects_repeatedly(session, answers).await {
         Ok(None) => REDIRECT_UNKNOWN_TEXT.into(),

@@ -37,7 +37,7 @@ pub enum VendorReindexState {
     Settled,
 }
 
-/// What an earlier run left, for this bucket.
+/// Reads what an earlier run left, for this bucket.
 pub fn read_vendor_state(session: &Session, bucket: &str) -> Option<VendorReindexState> {
     let kept: (String, VendorReindexState) =
         serde_json::from_slice(&session.host.state.read_file(VENDOR_STATE_FILE)?).ok()?;
@@ -50,13 +50,16 @@ fn save_vendor_state(session: &Session, bucket: &str, left: VendorReindexState) 
     let _ = session.host.state.write_file(VENDOR_STATE_FILE, &text);
 }
 
-/// It was settled, and everything is right.
+/// Keeps that it was settled, and everything is right.
 pub fn mark_vendor_settled(session: &Session, bucket: &str) {
     save_vendor_state(session, bucket, VendorReindexState::Settled);
 }
 
 /// Runs the command, or follows the one that runs; then waits until nothing changes any more. True where there is
 /// something to have settled.
+///
+/// # Errors
+/// Fails where the command fails, the bucket can't be listed, or it is stopped.
 pub async fn run_vendor_reindex(
     session: &Session,
     found: &ObjectsBucket,

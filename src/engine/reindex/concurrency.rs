@@ -61,6 +61,7 @@ struct LimitState {
 }
 
 impl ConcurrencyLimit {
+    /// Begins with few requests in flight, `most` at most.
     pub fn new(most: usize) -> Self {
         let now = Instant::now();
         Self {
@@ -87,7 +88,7 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// How long after one [`Self::tick`] the next is due.
+    /// Returns how long after one [`Self::tick`] the next is due.
     pub fn next_tick_delay(&self) -> Duration {
         let ramping = self.inner.lock().unwrap_or_else(PoisonError::into_inner).ramping;
         if ramping && self.current_limit() < self.most { RAMP_TICK_INTERVAL } else { TICK_INTERVAL }
@@ -98,11 +99,12 @@ impl ConcurrencyLimit {
         self.size.load(Relaxed)
     }
 
+    /// Returns how often S3 has said SlowDown.
     pub fn slow_down_count(&self) -> u64 {
         self.slow_downs.load(Relaxed)
     }
 
-    /// Whether there is a rate to wait for.
+    /// Returns whether there is a rate to wait for.
     pub fn is_rate_limited(&self) -> bool {
         self.limited.load(Relaxed)
     }
@@ -117,7 +119,7 @@ impl ConcurrencyLimit {
         *next = at + Duration::from_secs_f64(1.0 / rate);
     }
 
-    /// A reply that wasn't SlowDown.
+    /// Counts a reply that wasn't SlowDown.
     pub fn record_success(&self) {
         self.passed.fetch_add(1, Relaxed);
     }
@@ -127,6 +129,7 @@ impl ConcurrencyLimit {
         self.passed.load(Relaxed)
     }
 
+    /// Counts a SlowDown: the next update lowers the limit for it.
     pub fn record_slow_down(&self) {
         self.slow_downs.fetch_add(1, Relaxed);
     }

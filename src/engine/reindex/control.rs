@@ -22,7 +22,7 @@ impl Default for ReindexControl {
 }
 
 impl ReindexControl {
-    /// No new request is sent until [`Self::go_on`].
+    /// Pauses: no new request is sent until [`Self::go_on`].
     pub fn pause(&self) {
         self.0.send_if_modified(|wish| {
             std::mem::replace(
@@ -32,21 +32,24 @@ impl ReindexControl {
         });
     }
 
+    /// Goes on after a pause.
     pub fn resume(&self) {
         self.0.send_if_modified(|wish| {
             *wish == ControlState::Pause && std::mem::replace(wish, ControlState::Go) == ControlState::Pause
         });
     }
 
-    /// The requests in flight are the last ones.
+    /// Stops: the requests in flight are the last ones.
     pub fn stop(&self) {
         self.0.send_replace(ControlState::Stop);
     }
 
+    /// Returns whether it is paused.
     pub fn is_paused(&self) -> bool {
         *self.0.borrow() == ControlState::Pause
     }
 
+    /// Waits until it is no longer paused.
     pub(super) async fn wait_while_paused(&self) {
         if self.is_paused() {
             // The sender is this very value: it can't be gone.
@@ -54,6 +57,7 @@ impl ReindexControl {
         }
     }
 
+    /// Waits until it is stopped.
     pub(super) async fn wait_until_stopped(&self) {
         let _ = self.0.subscribe().wait_for(|wish| *wish == ControlState::Stop).await;
     }

@@ -54,7 +54,7 @@ pub struct ReindexCursor {
     pub uploads: Vec<(String, String)>,
 }
 
-/// What a cursor is valid for.
+/// Renders what a cursor is valid for.
 pub fn cursor_rules(bucket: &str, answers: &ReindexAnswers) -> String {
     serde_json::json!([
         1,
@@ -68,6 +68,7 @@ pub fn cursor_rules(bucket: &str, answers: &ReindexAnswers) -> String {
 }
 
 impl ReindexCursor {
+    /// Loads the cursor at `path`; `None` where there is none, or one of other rules.
     pub fn load_cursor(path: &Path, rules: &str) -> Option<Self> {
         let text = std::fs::read(path).ok()?;
         serde_json::from_slice(&text).ok().filter(|cursor: &Self| cursor.rules == rules)
@@ -82,11 +83,19 @@ impl ReindexCursor {
         left.filter(of).map(|cursor| cursor.uploads).unwrap_or_default()
     }
 
+    /// Saves it at `path` in one step.
+    ///
+    /// # Errors
+    /// Fails where the file can't be written.
     pub fn save_cursor(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec(self).map_err(io::Error::other);
         text.and_then(|text| replace_file(path, &text)).map_err(|error| write_failure(path, &error))
     }
 
+    /// Removes the file where there is one.
+    ///
+    /// # Errors
+    /// Fails where it is there and can't be removed.
     pub fn remove_if_present(path: &Path) -> Result<(), Failure> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(write_failure(path, &error)),
@@ -95,6 +104,7 @@ impl ReindexCursor {
     }
 }
 
+/// Says that a file of the reindex can't be written, and what to do.
 pub fn write_failure(path: &Path, error: &io::Error) -> Failure {
     Failure::other_failure(
         path.display().to_string(),
@@ -104,6 +114,9 @@ pub fn write_failure(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// Replaces the file in one step, so that a kill leaves the old one or the new one.
+///
+/// # Errors
+/// Fails where the file can't be written.
 pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

@@ -18,6 +18,7 @@ pub enum ObjectDecision {
     CopyMultipart(&'static str),
 }
 
+/// Decides what is done to an object, by its class and its attributes.
 pub fn decide_object(class: ObjectClass, head: &ObjectAttributes) -> ObjectDecision {
     let Some(cache_control) = class.cache_control() else { return ObjectDecision::Keep };
     // A header that isn't text isn't one that we know.

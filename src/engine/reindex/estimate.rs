@@ -103,7 +103,7 @@ fn survey_failure(bucket: &str, refusal: S3Error) -> Failure {
     }
 }
 
-/// `120 in backups/, 3 in (no folder), 9 in others`.
+/// Renders a tally: `120 in backups/, 3 in (no folder), 9 in others`.
 pub fn render_tally(tally: &Tally, relation: &str, most: usize) -> String {
     let (first, rest) = tally.most_frequent_names(most);
     let mut parts: Vec<String> =
@@ -129,20 +129,20 @@ impl BucketSurvey {
         }
     }
 
-    /// Objects that a reindex looks at.
+    /// Counts the objects that a reindex looks at.
     #[must_use]
     pub fn total_objects(&self) -> u64 {
         self.packages + self.metadata
     }
 
-    /// US dollars at S3's list price where every object has to be changed; `acl`: a request more for each.
+    /// Returns the cost in US dollars at S3's list price where every object has to be changed; `acl`: a request more for each.
     #[must_use]
     pub fn cost_usd(&self, acl: bool) -> f64 {
         let each = 0.0004e-3 * (1.0 + f64::from(u8::from(acl))) + 0.005e-3;
         self.total_objects() as f64 * (each + 0.005e-6)
     }
 
-    /// What to tell before anything is written: whole sentences.
+    /// Renders what to tell before anything is written: whole sentences.
     #[must_use]
     pub fn render_lines(&self, acl: bool) -> Vec<String> {
         let least = if self.more { "at least " } else { "" };

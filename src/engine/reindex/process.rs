@@ -18,6 +18,10 @@ const OBJECT_ROUNDS_MAX: u32 = 6;
 const PARALLEL_PARTS: usize = 8;
 
 impl Workers {
+    /// Looks at one object, and changes it where its attributes are not right.
+    ///
+    /// # Errors
+    /// Fails where the object can't be changed, or S3's refusal ends the run.
     pub async fn process_object(&self, key: &str) -> Result<ObjectOutcome, NotDone> {
         let class = self.classes.classify_key(key);
         for round in 0..OBJECT_ROUNDS_MAX {

@@ -67,6 +67,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Begins with an earlier run's ranges and counts.
     pub fn new(ranges: Vec<KeyRange>, counts: ReindexCounts) -> Self {
         let ring = |range| RangeProgress { range, first: 0, held: VecDeque::new(), listed: false };
         let handed_out = counts.done;
@@ -79,15 +80,17 @@ impl Checkpoint {
         }
     }
 
+    /// Returns the range that is listed as `index`.
     pub fn key_range(&self, index: usize) -> KeyRange {
         self.ranges[index].range.clone()
     }
 
+    /// Returns the counts as of now.
     pub fn live_counts(&self) -> &ReindexCounts {
         &self.live
     }
 
-    /// Keys given to be treated so far, those of earlier runs included.
+    /// Counts the keys given to be treated so far, those of earlier runs included.
     pub fn handed_out_count(&self) -> u64 {
         self.handed_out
     }
@@ -126,25 +129,28 @@ impl Checkpoint {
         jobs
     }
 
-    /// The range has no more keys.
+    /// Keeps that the range has no more keys.
     pub fn mark_range_listed(&mut self, range: usize) {
         self.ranges[range].listed = true;
     }
 
+    /// Returns whether all ranges are listed to their ends.
     pub fn is_fully_listed(&self) -> bool {
         self.ranges.iter().all(|ring| ring.listed)
     }
 
-    /// Whether nothing is left but what was given up.
+    /// Returns whether nothing is left but what was given up.
     pub fn is_finished(&self) -> bool {
         self.ranges.iter().all(|ring| ring.listed && ring.held.is_empty())
             && self.deferred.len() == self.given_up
     }
 
+    /// Returns how many jobs were given up.
     pub fn given_up_count(&self) -> usize {
         self.given_up
     }
 
+    /// Counts what came of a job.
     pub fn record_outcome(&mut self, job: &ObjectJob, outcome: ObjectOutcome) {
         count_outcome(&mut self.live, &job.key, &outcome);
         if self.deferred.remove(&(job.range, job.number)).is_some() {
@@ -156,13 +162,13 @@ impl Checkpoint {
         self.advance_range(job.range);
     }
 
-    /// An access control list could not be read.
+    /// Counts an access control list that could not be read.
     pub fn record_acl_denied(&mut self) {
         self.live.acls_denied += 1;
         self.settled.acls_denied += 1;
     }
 
-    /// The job can't be done in this run: the next one takes it up.
+    /// Gives up a job that can't be done in this run: the next one takes it up.
     pub fn give_up_job(&mut self, job: &ObjectJob) {
         self.given_up += 1;
         if let std::collections::btree_map::Entry::Vacant(place) =
@@ -197,7 +203,7 @@ impl Checkpoint {
         }
     }
 
-    /// What the next run needs, were this one killed now.
+    /// Returns what the next run needs, were this one killed now.
     pub fn to_cursor(&self, rules: &str) -> ReindexCursor {
         let open = self.ranges.iter().filter(|ring| !(ring.listed && ring.held.is_empty()));
         ReindexCursor {

@@ -28,17 +28,19 @@ impl Default for JobQueue {
 }
 
 impl JobQueue {
+    /// Returns how many jobs wait.
     pub fn len(&self) -> usize {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// Adds jobs, and wakes who waits for one.
     pub fn add_jobs(&self, jobs: Vec<ObjectJob>) {
         let count = jobs.len();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
         self.count.add_permits(count);
     }
 
-    /// The next one; none after [`Self::close`].
+    /// Takes the next one; none after [`Self::close`].
     pub async fn take_job(&self) -> Option<ObjectJob> {
         self.count.acquire().await.ok()?.forget();
         let (job, left) = {
@@ -63,6 +65,7 @@ impl JobQueue {
         }
     }
 
+    /// Closes it: nobody waits for a job any more.
     pub fn close(&self) {
         self.count.close();
     }

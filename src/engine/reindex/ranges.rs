@@ -11,7 +11,7 @@ const PARALLEL_LISTINGS: usize = 4;
 /// Owners whose repositories are looked at.
 const SAMPLED_OWNERS_MAX: usize = 8;
 
-/// The ranges; one that holds everything where nothing is known of the folders.
+/// Divides the bucket by its folders; one range that holds everything where nothing is known of the folders.
 pub async fn divide_bucket(s3: &S3ObjectClient) -> Vec<KeyRange> {
     ranges_from_folders(&list_folders(s3).await.unwrap_or_default())
 }
@@ -40,7 +40,7 @@ fn ranges_from_folders(folders: &[String]) -> Vec<KeyRange> {
     ranges_from_cuts(&cuts)
 }
 
-/// The ranges that end at `cuts`, which are sorted, and the one behind the last.
+/// Returns the ranges that end at `cuts`, which are sorted, and the one behind the last.
 pub fn ranges_from_cuts(cuts: &[String]) -> Vec<KeyRange> {
     let starts = std::iter::once(String::new()).chain(cuts.iter().cloned());
     let ends = cuts.iter().cloned().map(Some).chain([None]);

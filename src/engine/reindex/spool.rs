@@ -78,7 +78,10 @@ fn write_failure(path: &Path, error: &io::Error) -> Failure {
 }
 
 impl ManifestSpool {
-    /// An empty one in `dir`; what lay there is gone.
+    /// Creates an empty one in `dir`; what lay there is gone.
+    ///
+    /// # Errors
+    /// Fails where the directory can't be written.
     pub fn create_empty(dir: &Path, bucket: &str) -> Result<Self, Failure> {
         match std::fs::remove_dir_all(dir) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(write_failure(dir, &error)),
@@ -91,7 +94,7 @@ impl ManifestSpool {
         Ok(spool)
     }
 
-    /// The one that an interrupted run left; none where it can't be read.
+    /// Opens the one that an interrupted run left; none where it can't be read.
     pub fn open_existing(dir: &Path, bucket: &str) -> Option<Self> {
         let about = serde_json::from_slice(&std::fs::read(dir.join("about.json")).ok()?).ok()?;
         Some(Self::new(dir, bucket, about))
@@ -102,6 +105,7 @@ impl ManifestSpool {
         Self { dir: dir.to_owned(), bucket: bucket.to_owned(), inner }
     }
 
+    /// Returns what holds for all of the run's jobs.
     pub fn spool_info(&self) -> SpoolInfo {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).about.clone()
     }
@@ -113,6 +117,9 @@ impl ManifestSpool {
     }
 
     /// Takes the object where a job can copy it and lose nothing; false where it is left to a copy from here.
+    ///
+    /// # Errors
+    /// Fails where its file can't be written.
     pub fn try_add_object(
         &self,
         key: &str,
@@ -187,7 +194,10 @@ impl ManifestSpool {
         self.dir.join(format!("{digest}-{number}.csv"))
     }
 
-    /// The manifests, the longest first.
+    /// Collects the manifests, the longest first.
+    ///
+    /// # Errors
+    /// Fails where a file can't be written to its end.
     pub fn collect_manifests(&self) -> Result<Vec<ReadyManifest>, Failure> {
         let wrong = |error: io::Error| write_failure(&self.dir, &error);
         let mut all = Vec::new();
@@ -238,6 +248,9 @@ fn count_lines(path: &Path) -> io::Result<u64> {
 }
 
 /// Replaces the file in one step.
+///
+/// # Errors
+/// Fails where the file can't be written.
 pub fn replace_file(path: &Path, text: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     std::fs::write(&new, text)?;

@@ -72,6 +72,7 @@ pub enum NotDone {
 }
 
 impl Workers {
+    /// Begins with no worker; the run starts them as the limit grows.
     pub fn new(
         s3: S3ObjectClient,
         classes: ObjectClassifier,
@@ -100,6 +101,7 @@ impl Workers {
         }
     }
 
+    /// Locks the checkpoint.
     pub fn lock_checkpoint(&self) -> MutexGuard<'_, Checkpoint> {
         self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,10 +121,12 @@ impl Workers {
         self.halt.cancel();
     }
 
+    /// Takes the failure that halted the run.
     pub fn take_failure(&self) -> Option<Failure> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Takes why the first job was given up.
     pub fn take_first_given_up(&self) -> Option<Failure> {
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -152,6 +156,7 @@ impl Workers {
         .await
     }
 
+    /// Waits before another try, longer each time.
     pub async fn backoff(&self, base: u64, times: u32, most: u64) {
         let millis = (base << times.min(12)).min(most);
         let rest = tokio::time::sleep(Duration::from_millis(fastrand::u64(millis / 2..=millis)));
@@ -162,6 +167,9 @@ impl Workers {
     }
 
     /// Sends, and again where that can help.
+    ///
+    /// # Errors
+    /// Fails where S3 refuses it, or too many tries broke.
     pub async fn with_retries<T, F>(&self, ask: impl Fn() -> F) -> Result<T, NotDone>
     where
         F: Future<Output = Result<T, S3Error>>,

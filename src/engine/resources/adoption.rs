@@ -18,7 +18,7 @@ pub(crate) fn is_ours(distribution: &CloudFrontDistribution, names: &ResourceNam
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct UnmarkedResource(String);
 
-/// Nothing to ask where it is ours; what to ask about where it carries no marker.
+/// Returns nothing to ask where it is ours, and what to ask about where it carries no marker.
 ///
 /// # Errors
 /// Where it is another install's.
@@ -47,13 +47,14 @@ pub(crate) fn require_ours_or_unmarked(
 pub(crate) struct AdoptionList(Vec<String>);
 
 impl AdoptionList {
-    /// Whether it would be adopted: then it gets our marker at least, however right it is otherwise.
+    /// Adds it, and returns whether it would be adopted: then it gets our marker at least, however right it is otherwise.
     pub(crate) fn add_unmarked(&mut self, unmarked: Option<UnmarkedResource>, changed: &str) -> bool {
         let Some(UnmarkedResource(what)) = unmarked else { return false };
         self.0.push(format!("{what} (changed: {changed})"));
         true
     }
 
+    /// Asks about all of them at once, unless that was said yes to.
     pub(crate) fn adoption_confirmation(
         &self,
         answers: &Answers,

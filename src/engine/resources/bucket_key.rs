@@ -15,7 +15,10 @@ use crate::model::{
     },
 };
 
-/// The keys, and whether each lets the distribution decrypt; none where the identity reads the bucket.
+/// Reads the keys, and whether each lets the distribution decrypt; none where the identity reads the bucket.
+///
+/// # Errors
+/// Fails where AWS refuses an object or a key's policy, or does not answer.
 pub(crate) async fn observe_bucket_keys(
     target: &Target,
     seen: &DistributionEvidence,
@@ -36,7 +39,7 @@ fn ungranted_keys(keys: &[ObjectEncryptionKey]) -> impl Iterator<Item = &ObjectE
     keys.iter().filter(|key| !key.managed_by_aws && key.granted != Some(true))
 }
 
-/// The lines of a plan, and what can't be served at all.
+/// Adds the lines of a plan, and what can't be served at all.
 pub(crate) fn plan_bucket_keys(
     plan: &mut Plan,
     seen: &DistributionEvidence,
@@ -93,7 +96,7 @@ fn render_key_statement(
     }
 }
 
-/// What going live asks, where a key of the operator's shuts CloudFront out.
+/// Asks before going live where a key of the operator's shuts CloudFront out.
 pub(crate) fn bucket_key_confirmation(
     keys: &[ObjectEncryptionKey],
     answers: &Answers,
@@ -111,6 +114,9 @@ pub(crate) fn bucket_key_confirmation(
 }
 
 /// Adds the statement to each key that needs it, where that was said yes to; else what is left to do, to be shown.
+///
+/// # Errors
+/// Fails where AWS refuses the change of a key's policy.
 pub(crate) async fn ensure_key_grants(
     target: &Target,
     keys: &[ObjectEncryptionKey],

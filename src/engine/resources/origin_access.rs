@@ -28,6 +28,9 @@ impl OriginAccessChoice {
 }
 
 /// Chooses by what was asked for, the bucket, the distribution that stands, and some of the objects.
+///
+/// # Errors
+/// Fails where the bucket can't be listed.
 pub(crate) async fn choose_origin_access(
     target: &Target,
     answers: &Answers,
@@ -71,7 +74,7 @@ fn decide_origin_access(
     }
 }
 
-/// Why an identity can't read this bucket, as far as its settings tell.
+/// Says why an identity can't read this bucket, as far as its settings tell.
 pub(super) fn why_identity_cannot_read(bucket: &ObservedBucket) -> Option<String> {
     if bucket.encryption.starts_with("aws:kms") {
         return Some(format!("the bucket encrypts with {}, which an identity can't read", bucket.encryption));
@@ -80,7 +83,7 @@ pub(super) fn why_identity_cannot_read(bucket: &ObservedBucket) -> Option<String
         .then(|| format!("an identity doesn't reach {}", bucket.region))
 }
 
-/// The KMS keys that objects are encrypted under: the bucket's default, and those of the sampled ones. Where S3 names
+/// Collects the KMS keys that objects are encrypted under: the bucket's default, and those of the sampled ones. Where S3 names
 /// no key it is its own, `aws/s3`.
 pub(super) fn collect_kms_keys(bucket: &ObservedBucket, heads: &[(String, ObjectHead)]) -> Vec<String> {
     const S3_MANAGED_KEY_ALIAS: &str = "alias/aws/s3";

@@ -24,7 +24,7 @@ const DNS_POLL_INTERVAL: Duration = Duration::from_secs(15);
 /// However fast a sandbox is.
 const POLL_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
-/// The one that was asked for; else the one in packagecloud.rb that leads to the distribution; else its own.
+/// Chooses the one that was asked for; else the one in packagecloud.rb that leads to the distribution; else its own.
 pub(crate) fn choose_packages_domain(
     answers: &Answers,
     values: &SettingValues,
@@ -47,7 +47,7 @@ fn cname_record(name: &str, distribution: &CloudFrontDistribution) -> Option<Dns
     })
 }
 
-/// That record, to be shown before going live.
+/// Shows that record, to be shown before going live.
 pub(crate) fn dns_record_attachment(name: &str, distribution: &CloudFrontDistribution) -> Option<Attachment> {
     let record = cname_record(name, distribution)?;
     Some(Attachment {
@@ -73,6 +73,9 @@ pub(crate) fn firewall_notice_attachment(domain: &str) -> Attachment {
 
 /// Waits until the authenticator answers under `name`: it resolves, its certificate passes, and it is CloudFront with
 /// our function.
+///
+/// # Errors
+/// Fails where it does not within an hour, or it is stopped.
 pub(crate) async fn wait_until_domain_serves(
     session: &Session,
     name: &str,

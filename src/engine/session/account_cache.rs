@@ -104,6 +104,9 @@ impl AccountCache {
 
 /// Returns what was kept, where it is of this moment; else what `read` reads. Boxed: reading the account is large, and every
 /// stage does it.
+///
+/// # Errors
+/// Fails where `read` does.
 pub(super) async fn cached_or_read<T: Clone>(
     kept: &CachedRead<T>,
     read: BoxFuture<'_, Result<T, Failure>>,

@@ -46,6 +46,9 @@ impl Session {
     }
 
     /// Finds which bucket, and why: contract section 4's order.
+    ///
+    /// # Errors
+    /// Fails where nothing tells.
     pub(super) async fn find_bucket_name(
         &self,
         function: Option<&LambdaFunction>,

@@ -20,7 +20,7 @@ use crate::model::{
 };
 
 impl Session {
-    /// The identities that may be used, the first that is given first.
+    /// Lists the identities that may be used, the first that is given first.
     #[must_use]
     pub async fn list_credential_candidates(&self, answers: &Answers) -> Vec<CredentialCandidate> {
         let config = self.host.read_config().await.ok();
@@ -35,8 +35,11 @@ impl Session {
         chain::find_credential_candidates(&known)
     }
 
-    /// The first identity that AWS knows, and how it was found. One that was asked for must be it; so must one from
+    /// Finds the first identity that AWS knows, and how it was found. One that was asked for must be it; so must one from
     /// the environment.
+    ///
+    /// # Errors
+    /// Fails where none is accepted, or the one that was asked for isn't.
     pub async fn resolve_identity(
         &self,
         answers: &Answers,
@@ -75,7 +78,7 @@ impl Session {
         Err(self.with_sudo_advice(last.unwrap_or_else(no_credentials_failure)))
     }
 
-    /// What sudo left out on the way to root, where it may be why an identity wasn't found.
+    /// Returns what sudo left out on the way to root, where it may be why an identity wasn't found.
     pub(in crate::engine) fn dropped_by_sudo(&self) -> Option<sudo::DroppedBySudo> {
         sudo::find_dropped_by_sudo().filter(|_| matches!(self.settings.identities, IdentityLookup::Found(_)))
     }
@@ -146,13 +149,13 @@ impl Session {
         settings.identities.connect(candidate, region, endpoint).await
     }
 
-    /// A code of the device that a profile's role wants: it is used once, by the next look.
+    /// Takes a code of the device that a profile's role wants: it is used once, by the next look.
     pub async fn set_mfa_code(&self, code: Secret) {
         self.code.lock().await.typed = Some(code);
         self.given.notify_one();
     }
 
-    /// The device whose code is wanted before these credentials can be had; none where none is, or one was given.
+    /// Returns the device whose code is wanted before these credentials can be had; none where none is, or one was given.
     pub(in crate::engine) async fn needed_mfa_serial(&self, source: &CredentialSource) -> Option<String> {
         if let IdentityLookup::Fixed(_) = self.settings.identities {
             return None;
@@ -164,7 +167,7 @@ impl Session {
             .map(|wanted| wanted.serial)
     }
 
-    /// Whether a code was typed that wasn't used yet: the session before it is at its end.
+    /// Ends the session where a code was typed that wasn't used yet, and returns whether one was.
     pub(super) async fn end_session_if_code_typed(&self) -> bool {
         let mut code = self.code.lock().await;
         if code.typed.is_some() {
@@ -195,7 +198,10 @@ impl Session {
             .map(|keys| CredentialCandidate { source: session(keys), found: candidate.found.clone() }))
     }
 
-    /// S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
+    /// Connects to S3 by the first identity, unasked whose it is: for a named bucket where nothing but S3 can be asked.
+    ///
+    /// # Errors
+    /// Fails where there are no credentials.
     pub(super) async fn connect_s3_only(&self, answers: &Answers) -> Result<AwsClients, Failure> {
         let first = match self.settings.identities {
             IdentityLookup::Fixed(_) => CredentialCandidate::sandbox_user(),
@@ -235,7 +241,7 @@ fn no_credentials_failure() -> Failure {
     )
 }
 
-/// A candidate's source, without its keys.
+/// Returns a candidate's source, without its keys.
 pub fn to_identity_source(source: &CredentialSource) -> Found {
     match source {
         CredentialSource::Profile(name) | CredentialSource::Session { profile: name, .. } => {
@@ -248,7 +254,10 @@ pub fn to_identity_source(source: &CredentialSource) -> Found {
     }
 }
 
-/// Lambda@Edge is only where `arn:aws:` is.
+/// Refuses an account of another partition: Lambda@Edge is only where `arn:aws:` is.
+///
+/// # Errors
+/// Fails with the partition that it is in.
 pub fn refuse_other_partition(caller: &CallerIdentity) -> Result<(), Failure> {
     let partition = caller.arn.split(':').nth(1).unwrap_or_default();
     if partition == "aws" {

@@ -89,6 +89,7 @@ pub struct Session {
 }
 
 impl Session {
+    /// Makes a session on one host, in which nothing is looked up yet.
     #[must_use]
     pub fn new(host: Host, web: WebClient, settings: SessionSettings) -> Self {
         Self {
@@ -105,18 +106,18 @@ impl Session {
         }
     }
 
-    /// The same, with other web nodes behind the same name.
+    /// Adds other web nodes behind the same name.
     #[must_use]
     pub fn with_other_hosts(self, others: Vec<Host>) -> Self {
         Self { others: others.into(), ..self }
     }
 
-    /// Each of the other web nodes, as a ground of its own.
+    /// Returns each of the other web nodes, as a session of its own.
     pub fn other_nodes(&self) -> Vec<Self> {
         self.others.iter().map(|host| self.with_host(host)).collect()
     }
 
-    /// Every web node, the first one first, as a ground of its own.
+    /// Returns every web node, the first one first, as a session of its own.
     #[must_use]
     pub fn all_nodes(&self) -> Vec<Self> {
         std::iter::once(&self.host).chain(self.others.iter()).map(|host| self.with_host(host)).collect()
@@ -126,13 +127,13 @@ impl Session {
         Self { host: host.clone(), others: Arc::default(), ..self.clone() }
     }
 
-    /// Whether reconfigure and restart are left to the operator: `--ctl none`.
+    /// Returns whether reconfigure and restart are left to the operator: `--ctl none`.
     #[must_use]
     pub fn is_without_ctl(&self) -> bool {
         matches!(self.host.ctl, Ctl::None)
     }
 
-    /// Whether packagecloud-ctl is a program that can be asked for its services.
+    /// Returns whether packagecloud-ctl is a program that can be asked for its services.
     #[must_use]
     pub(super) fn can_ask_services(&self) -> bool {
         matches!(self.host.ctl, Ctl::Command(_))
@@ -144,13 +145,13 @@ impl Session {
         real.mul_f64(self.settings.wait_factor)
     }
 
-    /// A text with the secret where `(hidden)` stands: for what the operator asked to have copied.
+    /// Returns a text with the secret where `(hidden)` stands: for what the operator asked to have copied.
     pub async fn reveal_secret(&self, text: &str) -> String {
         let secret = self.host.read_config().await.ok().and_then(|config| config.seen.values.secret);
         secret.map_or_else(|| text.to_owned(), |secret| text.replace("(hidden)", secret.expose_secret()))
     }
 
-    /// One line in the log, secrets hidden.
+    /// Writes one line to the log, secrets hidden.
     pub fn log_line(&self, line: &str) {
         self.host.state.append_log(self.host.clock.now(), &self.host.redactor, line);
     }
@@ -165,7 +166,7 @@ impl Session {
         self.typed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether checks of delivery can't be made: AWS is elsewhere, and nothing was said of the distribution.
+    /// Returns whether checks of delivery can't be made: AWS is elsewhere, and nothing was said of the distribution.
     #[must_use]
     pub fn is_delivery_unreachable(&self) -> bool {
         self.settings.endpoint_url.is_some() && !self.web.has_edge_override()

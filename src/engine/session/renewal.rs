@@ -22,6 +22,9 @@ const SOURCE_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Session {
     /// Takes up fresh ones; all clients of `cloud`'s identity use them from here on.
+    ///
+    /// # Errors
+    /// Fails where AWS does not accept what was found, or it is of another account.
     pub(in crate::engine) async fn renew_credentials(&self, cloud: &AwsClients) -> Result<(), Failure> {
         let standing = cloud.read_caller_identity().await;
         // What runs beside may have renewed them already.
@@ -81,14 +84,14 @@ impl Session {
         Ok(CredentialCandidate { source, ..candidate })
     }
 
-    /// Until something was typed, or the source may be asked again.
+    /// Waits until something was typed, or the source may be asked again.
     pub(in crate::engine) async fn wait_for_typed_credentials(&self) {
         let beat = self.scale_wait(SOURCE_POLL_INTERVAL).max(Duration::from_millis(100));
         let _ = tokio::time::timeout(beat, self.given.notified()).await;
     }
 }
 
-/// What is waited for; none where waiting would bring nothing.
+/// Returns what is waited for; none where waiting would bring nothing.
 pub(in crate::engine) fn choose_renewal_wait(
     cloud: &AwsClients,
     attended: OperatorPresence,
@@ -110,7 +113,7 @@ pub(in crate::engine) fn choose_renewal_wait(
     }
 }
 
-/// What to do about it, and what it leads to.
+/// Says what to do about it, and what it leads to.
 pub(in crate::engine) fn renewal_advice(held: &SharedCredentials, attended: OperatorPresence) -> String {
     let mend = match &held.candidate().source {
         CredentialSource::Profile(name) => match profiles::read_sign_in_command(name) {

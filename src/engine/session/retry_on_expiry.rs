@@ -22,6 +22,9 @@ const USELESS_RENEWALS_MAX: u32 = 5;
 
 /// Does `work`, and does it again once credentials that were refused in it are renewed: so it must be work that goes on
 /// where it was.
+///
+/// # Errors
+/// Fails as `work` does; where credentials were refused, once no fresh ones can be waited for.
 pub async fn retry_on_expiry<T, F: Future<Output = Result<T, Failure>>>(
     session: &Session,
     cloud: &AwsClients,

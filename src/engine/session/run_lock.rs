@@ -94,7 +94,7 @@ impl Session {
         Ok(())
     }
 
-    /// Another run on this host; takes the lock where there is none.
+    /// Finds another run on this host; takes the lock where there is none.
     pub async fn acquire_or_find_other_run(&self) -> Option<OtherRun> {
         match self.try_acquire_run_lock().await {
             Err(LockError::Held(run)) => Some(*run),
@@ -128,7 +128,7 @@ impl Session {
         });
     }
 
-    /// The operator sees what stands now: whatever was switched off before is known.
+    /// Keeps that the operator sees what stands now: whatever was switched off before is known.
     pub async fn acknowledge_off_marker(&self) {
         let notes = self.read_off_markers().await;
         self.with_lock_state(|held| held.known = Some(notes));
@@ -145,7 +145,10 @@ impl Session {
         notes
     }
 
-    /// The turn to write packagecloud.rb: one run at a time.
+    /// Takes the turn to write packagecloud.rb: one run at a time.
+    ///
+    /// # Errors
+    /// Fails where another run keeps it for ten seconds.
     pub(crate) async fn acquire_write_lock(&self) -> Result<WriteLock, Failure> {
         self.host
             .state
@@ -153,7 +156,7 @@ impl Session {
             .await
     }
 
-    /// The same for switching off: where it isn't to be had, that goes on all the same.
+    /// Takes the turn for switching off: where it isn't to be had, that goes on all the same.
     pub(crate) async fn try_acquire_write_lock(&self) -> Option<WriteLock> {
         self.host
             .state
@@ -184,7 +187,7 @@ impl Session {
         });
     }
 
-    /// Whether another run has switched CloudFront off since the operator of this one saw what stands. Before writing
+    /// Stops where another run has switched CloudFront off since the operator of this one saw what stands. Before writing
     /// that it is on, asked in the turn in which that is written.
     ///
     /// # Errors
@@ -215,6 +218,7 @@ impl Session {
         self.with_lock_state(|held| held.intents.insert(self.host.config_location(), intent.to_owned()));
     }
 
+    /// Returns whether this run wrote that intent on this node.
     pub(crate) fn is_our_intent(&self, intent: &str) -> bool {
         self.with_lock_state(|held| {
             held.intents.get(&self.host.config_location()).is_some_and(|ours| ours == intent)
@@ -222,7 +226,7 @@ impl Session {
     }
 }
 
-/// This process, and a number that no other mark has.
+/// Makes a mark of this process, and a number that no other mark has.
 pub(crate) fn new_unique_mark() -> String {
     format!("{} {:016x}", std::process::id(), fastrand::u64(..))
 }

@@ -50,6 +50,7 @@ pub struct Target {
 }
 
 impl Session {
+    /// Returns what a target depends on of the answers, and the keys that were typed.
     pub(super) fn target_inputs(&self, answers: &Answers) -> TargetInputs {
         TargetInputs {
             profile: answers.profile.clone(),

@@ -28,6 +28,10 @@ use crate::engine::{
     session::Session,
 };
 
+/// Looks at packagecloud.rb on every node, and at the distribution.
+///
+/// # Errors
+/// Fails where a file can't be read, nodes contradict each other, or AWS does not answer.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let config = session.host.read_config().await?;
     let distribution = find_our_distribution(session, answers).await?;
@@ -163,6 +167,10 @@ fn join_key_names(keys: &[SettingKey]) -> String {
     names.join(" and ")
 }
 
+/// Writes the distribution's id and domain on every node, not live.
+///
+/// # Errors
+/// Fails where a file moved or can't be written, or its tool is waited for and it is stopped.
 pub async fn apply(
     session: &Session,
     seen: &ConfigurationEvidence,

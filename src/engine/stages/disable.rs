@@ -38,7 +38,7 @@ fn render_disable_line() -> String {
     format!("{RAILS_HASH}['cloudfront_enabled'] = false")
 }
 
-/// What to type where the file can't be written.
+/// Says what to type where the file can't be written.
 #[must_use]
 pub fn render_manual_disable(path: &str) -> String {
     format!(
@@ -68,6 +68,9 @@ fn render_node_commands(node: &Session) -> String {
 }
 
 /// Looks at the files, and where they all say off at packagecloud's redirects: no AWS, no network but that and the line to each host.
+///
+/// # Errors
+/// Fails where no node's file can be read, with what to type.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let nodes = session.all_nodes();
     let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
@@ -191,7 +194,7 @@ fn render_reenable_warning(config: &ObservedConfig) -> Option<String> {
     ))
 }
 
-/// Whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
+/// Checks whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
 /// most; the caller never waits for it, and it fails nothing: who wants CloudFront off is told, and goes on.
 pub async fn check_s3_links(session: &Session) -> Check {
     const CHECK_NAME: &str = "s3-links";
@@ -235,7 +238,7 @@ pub async fn check_s3_links(session: &Session) -> Check {
     }
 }
 
-/// [`would_help`] as an event of this stage.
+/// Says [`check_s3_links`] as an event of this stage.
 pub async fn emit_s3_links_check(session: &Session, run: &RunContext) {
     let check = check_s3_links(session).await;
     run.for_stage(Stage::Disable).emit_check(check);

@@ -12,7 +12,10 @@ use crate::model::{
 
 use crate::engine::{Session, look_at_stage};
 
-/// The plans of all stages of `goal` that change something, in order.
+/// Returns the plans of all stages of `goal` that change something, in order.
+///
+/// # Errors
+/// Fails as the look of one of them does.
 pub async fn look_at_goal_stages(
     session: &Session,
     goal: Goal,
@@ -27,6 +30,10 @@ pub async fn look_at_goal_stages(
     Ok(plans)
 }
 
+/// Looks at all stages of the goal, and sums up what they would change.
+///
+/// # Errors
+/// Fails as the look of one of them does.
 pub async fn look_at_overview(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let goal = answers.goal.unwrap_or(Goal::Install);
     let plans = look_at_goal_stages(session, goal, answers).await?;

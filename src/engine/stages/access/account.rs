@@ -14,6 +14,7 @@ const ORIGIN_ACCESS_IDENTITIES_QUOTA: usize = 100;
 /// What an account has once AWS knows it; a new one may have ten.
 const CONCURRENT_EXECUTIONS_USUAL: i32 = 1000;
 
+/// Checks what the account could refuse later.
 pub async fn check_account(target: &Target) -> Vec<Check> {
     let (key, concurrency, quotas, plan) = join!(
         check_kms_key(target),

@@ -13,6 +13,7 @@ use crate::model::{
 /// How many objects are looked at.
 const SAMPLED_OBJECTS_MAX: usize = 5;
 
+/// Checks the bucket by its settings and its first page.
 pub fn check_bucket(target: &Target) -> Vec<Check> {
     let bucket = &target.bucket;
     let (known, of) = target.sampled;
@@ -107,7 +108,7 @@ fn check_bucket_policy(target: &Target) -> Check {
     }
 }
 
-/// A few objects: how they are encrypted, and whether they can be read at once.
+/// Checks a few objects: how they are encrypted, and whether they can be read at once.
 pub async fn check_sampled_objects(target: &Target, answers: &Answers) -> Check {
     const CHECK_NAME: &str = "objects";
     let bucket = target.names.bucket_name();

@@ -25,11 +25,18 @@ use crate::engine::{
     session::{Session, Target},
 };
 
+/// Looks at the identity, the bucket, the permissions and the hosts.
+///
+/// # Errors
+/// Fails where no identity or no bucket is found, or AWS does not answer.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     look_for_stages(session, answers, None).await
 }
 
-/// The same with the permissions that `stages` need, where not all of them have something to do.
+/// Looks at the same with the permissions that `stages` need, where not all of them have something to do.
+///
+/// # Errors
+/// Fails as [`look`] does.
 pub async fn look_for_stages(
     session: &Session,
     answers: &Answers,
@@ -97,7 +104,7 @@ async fn check_hosts(
     checks
 }
 
-/// What the goal needs, by the engine that was chosen and what was said yes to.
+/// Collects what the goal needs, by the engine that was chosen and what was said yes to.
 pub(crate) fn collect_required_permissions(
     goal: Goal,
     target: &Target,
@@ -114,7 +121,10 @@ pub(crate) fn collect_required_permissions(
     needs
 }
 
-/// All that `check` says: beside what the stage looks at, a sample of objects and what the account could refuse later.
+/// Makes all that `check` says: beside what the stage looks at, a sample of objects and what the account could refuse later.
+///
+/// # Errors
+/// Fails as [`look`] does.
 pub async fn check_access(session: &Session, answers: &Answers) -> Result<Vec<Check>, Failure> {
     let mut checks = look(session, answers).await?.checks;
     let target = session.resolve_target(answers).await?;
@@ -134,7 +144,7 @@ fn advise_other_identity(check: Check, target: &Target) -> Check {
     check
 }
 
-/// What is asked of the identity and the bucket.
+/// Asks what must be known of the identity and the bucket.
 pub fn access_confirmations(session: &Session, target: &Target, answers: &Answers) -> Vec<Confirmation> {
     let mut asks = Vec::new();
     let name = target.names.bucket_name();
@@ -151,7 +161,7 @@ pub fn access_confirmations(session: &Session, target: &Target, answers: &Answer
     asks
 }
 
-/// Whether this is another account or bucket than the last run's, which is asked about before anything else.
+/// Asks whether this run is meant for another account or bucket than the last run's, which is asked about before anything else.
 pub fn other_bucket_confirmation(
     session: &Session,
     target: &Target,

@@ -50,6 +50,10 @@ struct DisableProgress {
     alone: bool,
 }
 
+/// Switches CloudFront off on every node, again where a run beside it switched it on meanwhile.
+///
+/// # Errors
+/// Fails where a node could not be switched off or does not follow, with what to type there.
 pub(crate) async fn apply(
     session: &Session,
     answers: &Answers,

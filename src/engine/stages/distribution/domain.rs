@@ -11,7 +11,7 @@ use crate::model::{
     run::{answers::Answers, plan::Attachment},
 };
 
-/// What the domain that was asked for needs; `None` where none was.
+/// Observes what the domain that was asked for needs; `None` where none was.
 ///
 /// # Errors
 /// Where another distribution holds it, or no certificate covers it.
@@ -52,7 +52,7 @@ pub async fn observe_packages_domain(
     Ok(Some(PackagesDomain { name: name.clone(), certificate }))
 }
 
-/// What DNS must say: the certificate's validation where it is pending, and the name itself.
+/// Shows what DNS must say: the certificate's validation where it is pending, and the name itself.
 pub fn dns_records_attachment(seen: &DistributionEvidence) -> Option<Attachment> {
     let domain = seen.packages_domain.as_ref()?;
     let mut lines: Vec<String> = Vec::new();

@@ -65,7 +65,10 @@ async fn read_guarded_distributions(
     Ok(all)
 }
 
-/// The last step: CloudFront may read, and nobody that it read as before.
+/// Lets CloudFront read, and nobody that it read as before: the last step.
+///
+/// # Errors
+/// Fails where a distribution would open the bucket, or it or the policy has changed meanwhile.
 pub async fn grant_bucket_read(
     session: &Session,
     target: &Target,
@@ -83,8 +86,11 @@ pub async fn grant_bucket_read(
     Ok(GrantOutcome { text, distributions, bucket_policy: Some(document) })
 }
 
-/// Before the origin access changes: the next one may read too. `standing` is Deployed behind the authenticator.
+/// Lets the next origin access read too, before it takes the place of the one that stands. `standing` is Deployed behind the authenticator.
 /// The bucket policy as it then is.
+///
+/// # Errors
+/// Fails where a distribution would open the bucket, or it or the policy has changed meanwhile.
 pub async fn grant_both_readers(
     session: &Session,
     target: &Target,

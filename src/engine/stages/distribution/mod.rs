@@ -24,7 +24,10 @@ use crate::engine::{
     session::Session,
 };
 
-/// What is there of the distribution, the cache policy and the grant.
+/// Looks at what is there of the distribution, the cache policy and the grant.
+///
+/// # Errors
+/// Fails where the distribution can't be used as it is, or AWS does not answer.
 pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
     let ObservedInstall { target, distribution: mut seen, .. } =
         observe_install(session, answers).boxed().await?;

@@ -28,6 +28,10 @@ use crate::model::{
 const EVERY_BEHAVIOR: &str = "on the viewer request of every behavior";
 const DEPLOY_TIME_NOTE: &str = "takes 3 to 15 minutes; customers notice nothing";
 
+/// Decides; touches nothing.
+///
+/// # Errors
+/// Fails where a part is another install's, or somebody else's function has the viewer request.
 pub fn plan_distribution(
     seen: &DistributionEvidence,
     target: &Target,
@@ -271,7 +275,7 @@ fn has_other_origin_access(seen: &DistributionEvidence, origin: &DistributionOri
         || (origin.identity.as_deref(), origin.control.as_deref()) != (identity, control)
 }
 
-/// Whether the distribution that stands reads the bucket as another than it shall.
+/// Returns whether the distribution that stands reads the bucket as another than it shall.
 pub fn needs_origin_access_change(seen: &DistributionEvidence, names: &ResourceNames) -> bool {
     seen.distribution.as_ref().is_some_and(|distribution| {
         bucket_origins(distribution, names).any(|origin| has_other_origin_access(seen, origin))

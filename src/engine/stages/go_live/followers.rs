@@ -17,7 +17,7 @@ use crate::engine::{
 /// A node, its file, and what has to be written there.
 pub(super) type FollowerNode<'a> = (Session, &'a ObservedConfig, Vec<SettingKey>);
 
-/// The other nodes that have to be given something, or to be seen to follow their file: with their file, and what.
+/// Finds the other nodes that have to be given something, or to be seen to follow their file: with their file, and what.
 pub(super) fn find_followers<'a>(
     session: &Session,
     seen: &'a ConfigurationEvidence,
@@ -33,7 +33,10 @@ pub(super) fn find_followers<'a>(
         .collect()
 }
 
-/// The other nodes, one after the other: each is taken back alone where it fails, and the ones before it stay on.
+/// Goes live on the other nodes, one after the other: each is taken back alone where it fails, and the ones before it stay on.
+///
+/// # Errors
+/// Fails with the first node that could not be proven; it alone is off.
 pub(super) async fn go_live_on_followers(
     session: &Session,
     found: &GoLiveFacts,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::engine::session::Session;
 use crate::host::{environment::clock, pending_changes::PendingChanges};
 
+/// Lists what a reconfigure of this node would apply beside our lines.
 pub(super) async fn list_reconfigure_notes(session: &Session) -> Vec<String> {
     let Ok(hash) = session.host.read_config_hash().await else { return Vec::new() };
     let pending = session.host.read_pending_changes(&hash).await;

@@ -20,7 +20,10 @@ use crate::engine::{
 /// Within this the redirect must have followed.
 const PROOF_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// packagecloud's own redirect, followed through the edge: 200 or S3's 404 is accepted.
+/// Follows packagecloud's own redirect through the edge: 200 or S3's 404 is accepted.
+///
+/// # Errors
+/// Fails where it does not go to the edge within a minute, or is refused there: with why.
 pub(super) async fn prove_redirect(
     session: &Session,
     found: &GoLiveFacts,
@@ -55,8 +58,11 @@ pub(super) async fn prove_redirect(
 /// How often packagecloud is asked once several nodes shall be on.
 const REDIRECT_SAMPLES: usize = 10;
 
-/// Every one of packagecloud's redirects, asked ten times, goes to the edge and is accepted there: within a minute, since
+/// Asks packagecloud ten times, and follows each redirect to the edge, which must accept it: within a minute, since
 /// nobody can say which node answers.
+///
+/// # Errors
+/// Fails where one is refused, none goes to the edge, or packagecloud does not answer.
 pub(super) async fn prove_all_redirects(
     session: &Session,
     found: &GoLiveFacts,
