@@ -18,10 +18,12 @@ use crate::{
     cli::{self, Invocation},
     errln,
     host::environment::owner::RestoreOwnership,
-    model::failure::Failure,
+    model::{failure::Failure, run::goal::Goal},
     outln, tui,
     wizard::Init,
 };
+
+use compose::ComposedApp;
 
 /// Runs a command line, and returns its exit code.
 ///
@@ -61,27 +63,34 @@ async fn run_arguments(arguments: CliArguments) -> u8 {
         }
         _ => {}
     }
-    let app = match compose::compose(&global, &command).await {
-        Ok(app) => app,
-        Err(failure) => return exit_code_of(Err(failure)),
-    };
-    if let CliCommand::Wizard { goal, .. } = &command {
-        let performer = app.effect_performer();
-        let beginning = Init {
-            config_path: app.session.host.config_location(),
-            answers: app.answers,
-            goal: goal.map(Into::into),
-            sandbox: app.sandbox,
-        };
-        let taken_over = app.session.wait_until_stop_requested();
-        return match tui::run_wizard(beginning, performer, taken_over).await {
-            Ok(outcome) => {
-                outcome.last_words.iter().for_each(|words| outln!("{words}"));
-                outcome.code
-            }
-            Err(failure) => exit_code_of(Err(failure)),
-        };
+    match compose::compose(&global, &command).await {
+        Err(failure) => exit_code_of(Err(failure)),
+        Ok(app) => match &command {
+            CliCommand::Wizard { goal, .. } => run_wizard(app, goal.map(Into::into)).await,
+            _ => run_plain_command(app, global, &command).await,
+        },
     }
+}
+
+async fn run_wizard(app: ComposedApp, goal: Option<Goal>) -> u8 {
+    let performer = app.effect_performer();
+    let beginning = Init {
+        config_path: app.session.host.config_location(),
+        answers: app.answers,
+        goal,
+        sandbox: app.sandbox,
+    };
+    let taken_over = app.session.wait_until_stop_requested();
+    match tui::run_wizard(beginning, performer, taken_over).await {
+        Ok(outcome) => {
+            outcome.last_words.iter().for_each(|words| outln!("{words}"));
+            outcome.code
+        }
+        Err(failure) => exit_code_of(Err(failure)),
+    }
+}
+
+async fn run_plain_command(app: ComposedApp, global: GlobalOptions, command: &CliCommand) -> u8 {
     let stop = CancellationToken::new();
     let taken_over = app.session.wait_until_stop_requested();
     let mut invocation = Invocation {
@@ -93,7 +102,7 @@ async fn run_arguments(arguments: CliArguments) -> u8 {
         global,
     };
     // Boxed: the whole of the engine lies in this future.
-    let work = Box::pin(cli::run_command(&mut invocation, &command));
+    let work = Box::pin(cli::run_command(&mut invocation, command));
     tokio::select! {
         code = work => code,
         () = interrupt::wait_for_second_interrupt(stop, taken_over) => {
@@ -103,7 +112,7 @@ async fn run_arguments(arguments: CliArguments) -> u8 {
     }
 }
 
-/// Where a user's own files may lie that root writes: they are that user's again when this is dropped.
+/// Returns the places where root writes a user's own files: they are that user's again when this is dropped.
 fn restore_ownership(global: &GlobalOptions) -> RestoreOwnership {
     let aws = std::env::home_dir().map(|home| home.join(".aws"));
     let named = [global.state_dir.clone(), global.log_file.clone(), global.sandbox.clone().flatten(), aws];
@@ -112,7 +121,7 @@ fn restore_ownership(global: &GlobalOptions) -> RestoreOwnership {
     )
 }
 
-/// Says a failure, and gives the exit code.
+/// Prints a failure, and returns the exit code.
 fn exit_code_of(result: Result<(), Failure>) -> u8 {
     match result {
         Ok(()) => cli::EXIT_DONE,

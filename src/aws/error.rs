@@ -67,7 +67,7 @@ const THROTTLED_CODES: &[&str] = &[
     "SlowDown",
 ];
 
-/// The failure of `action` (`iam:CreateRole`) on `what` (`role packagecloud_cloudfront_auth`), for `map_err`.
+/// Returns the failure of `action` (`iam:CreateRole`) on `what` (`role packagecloud_cloudfront_auth`), for `map_err`.
 pub fn failure_from<E>(
     action: &'static str,
     what: impl Into<String>,
@@ -79,7 +79,7 @@ where
     move |error| failure_from_sdk_error(action, what, &error)
 }
 
-/// What a model says is there, and isn't: an answer of AWS that lacks a part it always has.
+/// Returns the failure of an answer of AWS that lacks a part it always has, whatever a model says.
 pub fn missing_part_failure(action: &'static str, what: impl Into<String>, part: &str) -> Failure {
     Failure::other_failure(
         what,
@@ -88,7 +88,10 @@ pub fn missing_part_failure(action: &'static str, what: impl Into<String>, part:
     )
 }
 
-/// `None` where the thing isn't there.
+/// Returns `None` where the thing isn't there.
+///
+/// # Errors
+/// Where it failed in any other way.
 pub fn none_if_missing<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match result {
         Ok(found) => Ok(Some(found)),
@@ -97,12 +100,12 @@ pub fn none_if_missing<T>(result: Result<T, Failure>) -> Result<Option<T>, Failu
     }
 }
 
-/// Whether AWS answered with this code.
+/// Returns whether AWS answered with this code.
 pub fn has_error_code(failure: &Failure, code: &str) -> bool {
     failure.code.as_deref() == Some(code)
 }
 
-/// Whether AWS held the request back, and did nothing.
+/// Returns whether AWS held the request back, and did nothing.
 pub fn is_throttled(failure: &Failure) -> bool {
     failure.code.as_deref().is_some_and(|code| THROTTLED_CODES.contains(&code))
 }
@@ -175,29 +178,8 @@ fn failure_from_response(
         };
         return Failure::new(FailureKind::Denied, what, said(format!("{action} is denied")), next);
     }
-    if any(EXPIRED_CODES) {
-        return Failure::new(
-            FailureKind::Credentials,
-            what,
-            format!("the credentials have expired ({action})"),
-            "renew them (with a profile of AWS IAM Identity Center: `aws sso login --profile NAME`), then try again",
-        );
-    }
-    if any(CLOCK_SKEW_CODES) {
-        return Failure::new(
-            FailureKind::Credentials,
-            what,
-            format!("this machine's clock is too far from AWS's ({action})"),
-            "set the clock (`timedatectl`, `chronyc makestep`), then try again",
-        );
-    }
-    if any(BAD_CREDENTIALS_CODES) {
-        return Failure::new(
-            FailureKind::Credentials,
-            what,
-            format!("AWS doesn't accept the credentials ({action}: {code})"),
-            "check the access key and its secret, or choose another identity",
-        );
+    if let Some((why, next)) = explain_refused_credentials(action, &code) {
+        return Failure::new(FailureKind::Credentials, what, why, next);
     }
     if any(ABSENT_CODES) || (status == 404 && given.is_none()) {
         return Failure::new(
@@ -224,6 +206,28 @@ fn failure_from_response(
     }
     let next = choose_next_move(&code, &message);
     Failure::other_failure(what, said(format!("AWS refused {action} ({code})")), next)
+}
+
+/// Tells why AWS refuses the credentials themselves, and the next move; none where it doesn't.
+fn explain_refused_credentials(action: &str, code: &str) -> Option<(String, &'static str)> {
+    if EXPIRED_CODES.contains(&code) {
+        return Some((
+            format!("the credentials have expired ({action})"),
+            "renew them (with a profile of AWS IAM Identity Center: `aws sso login --profile NAME`), then try again",
+        ));
+    }
+    if CLOCK_SKEW_CODES.contains(&code) {
+        return Some((
+            format!("this machine's clock is too far from AWS's ({action})"),
+            "set the clock (`timedatectl`, `chronyc makestep`), then try again",
+        ));
+    }
+    BAD_CREDENTIALS_CODES.contains(&code).then(|| {
+        (
+            format!("AWS doesn't accept the credentials ({action}: {code})"),
+            "check the access key and its secret, or choose another identity",
+        )
+    })
 }
 
 /// The next move for the refusals that have one of their own.

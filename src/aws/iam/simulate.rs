@@ -21,8 +21,11 @@ use crate::model::{
 const SIMULATION_CONCURRENCY_MAX: usize = 5;
 
 impl AwsClients {
-    /// One check for each need, named by its action, in the order given; a single one, `permissions`, where none of
-    /// them can be asked. `principal` is the caller's ARN.
+    /// Returns one check for each need, named by its action, in the order given; a single one, `permissions`, where
+    /// none of them can be asked. `principal` is the caller's ARN.
+    ///
+    /// # Errors
+    /// Where AWS doesn't answer; a refusal to simulate is a check.
     pub async fn simulate_permissions(
         &self,
         principal: &str,
@@ -290,7 +293,17 @@ fn check_need(need: &RequiredPermission, results: &[EvaluationResult]) -> Check 
         .filter_map(|one| one.permissions_boundary_decision_detail())
         .chain(inner.iter().filter_map(|one| one.permissions_boundary_decision_detail()))
         .any(|one| !one.allowed_by_permissions_boundary());
-    let (why, next) = match (organization, boundary, explicit) {
+    let (why, next) = explain_refusal(organization, boundary, explicit);
+    Check::failed_check(
+        need.action,
+        format!("{why}, on {}; needed for {}", need.resource, need.describe_stage_and_step()),
+        next,
+    )
+}
+
+/// Tells what refuses, the outermost first, and what to do about it.
+fn explain_refusal(organization: bool, boundary: bool, explicit: bool) -> (&'static str, &'static str) {
+    match (organization, boundary, explicit) {
         (true, ..) => {
             ("the organization doesn't allow it", "ask who keeps the organization's service control policies")
         }
@@ -299,12 +312,7 @@ fn check_need(need: &RequiredPermission, results: &[EvaluationResult]) -> Check 
         }
         (.., true) => ("a policy denies it explicitly", "have that denial lifted, or use another identity"),
         _ => ("no policy allows it", "attach the policy that `check --policy` prints"),
-    };
-    Check::failed_check(
-        need.action,
-        format!("{why}, on {}; needed for {}", need.resource, need.describe_stage_and_step()),
-        next,
-    )
+    }
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub struct FunctionSettings<'a> {
 }
 
 impl FunctionSettings<'_> {
-    /// Whether `function` runs so, as that role, with nothing that Lambda@Edge forbids.
+    /// Returns whether `function` runs so, as that role, with nothing that Lambda@Edge forbids.
     #[must_use]
     pub fn is_satisfied_by(&self, function: &LambdaFunction, role_arn: &str) -> bool {
         function.runtime == self.runtime
@@ -67,14 +67,17 @@ fn function_tags(names: &ResourceNames) -> HashMap<String, String> {
     names.resource_tags().map(|(key, value)| (key.to_owned(), value.to_owned())).into()
 }
 
-/// Base64 of the SHA-256, as Lambda says it.
+/// Returns base64 of the SHA-256, as Lambda says it.
 #[must_use]
 pub fn code_sha256(zip: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(zip))
 }
 
 impl AwsClients {
-    /// The function with this code and these settings as `$LATEST`, ready to be published.
+    /// Brings the function to this code and these settings as `$LATEST`, ready to be published.
+    ///
+    /// # Errors
+    /// Where it is another's, moved meanwhile, or Lambda refuses.
     #[expect(clippy::too_many_arguments, reason = "each is a part of what the function is")]
     pub async fn ensure_function(
         &self,
@@ -185,56 +188,11 @@ impl AwsClients {
                 settings.is_satisfied_by(&plain, role_arn)
             });
         if !configured {
-            let update = || async {
-                let mut call = self
-                    .lambda
-                    .update_function_configuration()
-                    .function_name(names.function_name())
-                    .runtime(Runtime::from(settings.runtime))
-                    .handler(settings.handler)
-                    .memory_size(settings.memory)
-                    .timeout(settings.timeout)
-                    .role(role_arn);
-                if !now.forbidden.is_empty() {
-                    call = call
-                        .environment(Environment::builder().set_variables(Some([].into())).build())
-                        .set_layers(Some(Vec::new()))
-                        .vpc_config(
-                            VpcConfig::builder()
-                                .set_subnet_ids(Some(Vec::new()))
-                                .set_security_group_ids(Some(Vec::new()))
-                                .build(),
-                        )
-                        .dead_letter_config(DeadLetterConfig::builder().target_arn("").build())
-                        .tracing_config(TracingConfig::builder().mode(TracingMode::PassThrough).build());
-                }
-                let asked = call.send().await;
-                let asked = asked.map_err(error::failure_from(
-                    "lambda:UpdateFunctionConfiguration",
-                    function_label(names),
-                ));
-                self.classify_role_failure(names, asked.map(|_| ())).await
-            };
-            let passing = |failure: &Failure| is_role_delay(failure) || is_update_in_progress(failure);
-            retry::retry_while(ROLE_ASSUMABLE_WAIT, say, passing, update).await?;
-            self.wait_until_function_ready(names, say).await?;
+            self.update_function_settings(names, &now, role_arn, settings, say).await?;
             fresh = false;
         }
         if now.code_sha256 != code_sha256(zip) || arm {
-            let update = || async {
-                let asked = self
-                    .lambda
-                    .update_function_code()
-                    .function_name(names.function_name())
-                    .zip_file(Blob::new(zip))
-                    .architectures(Architecture::X8664)
-                    .publish(false)
-                    .send()
-                    .await;
-                asked.map_err(error::failure_from("lambda:UpdateFunctionCode", function_label(names)))
-            };
-            retry::retry_while(FUNCTION_READY_WAIT, say, is_update_in_progress, update).await?;
-            self.wait_until_function_ready(names, say).await?;
+            self.update_function_code(names, zip, say).await?;
             fresh = false;
         }
         if !fresh {
@@ -246,7 +204,76 @@ impl AwsClients {
         Ok(now)
     }
 
-    /// An adopted function that is right otherwise gets our tags, and nothing else.
+    /// Brings its configuration to `settings`, and empties what Lambda@Edge forbids.
+    async fn update_function_settings(
+        &self,
+        names: &ResourceNames,
+        now: &LambdaFunction,
+        role_arn: &str,
+        settings: FunctionSettings<'_>,
+        say: ProgressReporter<'_>,
+    ) -> Result<(), Failure> {
+        let update = || async {
+            let mut call = self
+                .lambda
+                .update_function_configuration()
+                .function_name(names.function_name())
+                .runtime(Runtime::from(settings.runtime))
+                .handler(settings.handler)
+                .memory_size(settings.memory)
+                .timeout(settings.timeout)
+                .role(role_arn);
+            if !now.forbidden.is_empty() {
+                call = call
+                    .environment(Environment::builder().set_variables(Some([].into())).build())
+                    .set_layers(Some(Vec::new()))
+                    .vpc_config(
+                        VpcConfig::builder()
+                            .set_subnet_ids(Some(Vec::new()))
+                            .set_security_group_ids(Some(Vec::new()))
+                            .build(),
+                    )
+                    .dead_letter_config(DeadLetterConfig::builder().target_arn("").build())
+                    .tracing_config(TracingConfig::builder().mode(TracingMode::PassThrough).build());
+            }
+            let asked = call.send().await;
+            let asked = asked
+                .map_err(error::failure_from("lambda:UpdateFunctionConfiguration", function_label(names)));
+            self.classify_role_failure(names, asked.map(|_| ())).await
+        };
+        let passing = |failure: &Failure| is_role_delay(failure) || is_update_in_progress(failure);
+        retry::retry_while(ROLE_ASSUMABLE_WAIT, say, passing, update).await?;
+        self.wait_until_function_ready(names, say).await?;
+        Ok(())
+    }
+
+    async fn update_function_code(
+        &self,
+        names: &ResourceNames,
+        zip: &[u8],
+        say: ProgressReporter<'_>,
+    ) -> Result<(), Failure> {
+        let update = || async {
+            let asked = self
+                .lambda
+                .update_function_code()
+                .function_name(names.function_name())
+                .zip_file(Blob::new(zip))
+                .architectures(Architecture::X8664)
+                .publish(false)
+                .send()
+                .await;
+            asked.map_err(error::failure_from("lambda:UpdateFunctionCode", function_label(names)))
+        };
+        retry::retry_while(FUNCTION_READY_WAIT, say, is_update_in_progress, update).await?;
+        self.wait_until_function_ready(names, say).await?;
+        Ok(())
+    }
+
+    /// Gives an adopted function that is right otherwise our tags, and nothing else.
+    ///
+    /// # Errors
+    /// Where Lambda refuses it.
     pub async fn adopt_function(
         &self,
         names: &ResourceNames,

@@ -18,7 +18,10 @@ fn bucket_policy_label(bucket: &str) -> String {
 }
 
 impl AwsClients {
-    /// The bucket policy as it stands; `None` where there is none.
+    /// Reads the bucket policy as it stands; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn read_bucket_policy(&self, bucket: &str, account: &str) -> Result<Option<String>, Failure> {
         let asked = self.s3.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
         let found = error::none_if_missing(
@@ -38,7 +41,10 @@ impl AwsClients {
         )
     }
 
-    /// Puts `new` where `expected_old` stands, and reads it again. What stands otherwise is `Drifted`.
+    /// Puts `new` where `expected_old` stands, and reads it again.
+    ///
+    /// # Errors
+    /// Where something else stands (`Drifted`), or S3 refuses it.
     pub async fn write_bucket_policy(
         &self,
         bucket: &str,
@@ -73,35 +79,13 @@ impl AwsClients {
                 "look again: the identity may have been deleted",
             ));
         }
-        let put = || async {
-            self.s3
-                .put_bucket_policy()
-                .bucket(bucket)
-                .policy(new)
-                .expected_bucket_owner(account)
-                .send()
-                .await
-                .map_err(error::failure_from("s3:PutBucketPolicy", bucket_policy_label(bucket)))
-        };
-        let put = || async {
-            match put().await {
-                // The policy was read a moment ago: a bucket that S3 still lists is only not known everywhere.
-                Err(failure)
-                    if error::has_error_code(&failure, "NoSuchBucket")
-                        && !self.is_bucket_present(bucket).await =>
-                {
-                    // Told apart from the one that passes.
-                    Err(Failure { code: None, ..failure })
-                }
-                done => done,
-            }
-        };
         // Our identity is there, so that S3 doesn't know it is a delay; if it lasts, another principal is gone.
         let late = |failure: &Failure| {
             error::has_error_code(failure, "NoSuchBucket")
                 || error::has_error_code(failure, "MalformedPolicy")
                     && failure.why.contains("Invalid principal in policy")
         };
+        let put = || self.put_bucket_policy(bucket, new, account);
         retry::retry_while(PRINCIPAL_KNOWN_WAIT, say, late, put).await?;
         retry::poll_until(BUCKET_POLICY_EFFECTIVE_WAIT, say, || async {
             let now = self.read_bucket_policy(bucket, account).await?;
@@ -109,5 +93,28 @@ impl AwsClients {
                 .then_some(()))
         })
         .await
+    }
+
+    async fn put_bucket_policy(&self, bucket: &str, new: &str, account: &str) -> Result<(), Failure> {
+        let asked = self
+            .s3
+            .put_bucket_policy()
+            .bucket(bucket)
+            .policy(new)
+            .expected_bucket_owner(account)
+            .send()
+            .await;
+        match asked.map_err(error::failure_from("s3:PutBucketPolicy", bucket_policy_label(bucket))) {
+            // The policy was read a moment ago: a bucket that S3 still lists is only not known everywhere.
+            Err(failure)
+                if error::has_error_code(&failure, "NoSuchBucket")
+                    && !self.is_bucket_present(bucket).await =>
+            {
+                // Told apart from the one that passes.
+                Err(Failure { code: None, ..failure })
+            }
+            Err(failure) => Err(failure),
+            Ok(_) => Ok(()),
+        }
     }
 }

@@ -65,6 +65,7 @@ impl std::fmt::Debug for SigningKeys {
 }
 
 impl SigningKeyProvider {
+    /// Returns what signs for `region` with these credentials, by this clock.
     pub fn new(region: &str, provider: SharedCredentialsProvider, clock: SharedTimeSource) -> Self {
         Self {
             region: region.to_owned(),
@@ -75,6 +76,7 @@ impl SigningKeyProvider {
         }
     }
 
+    /// Returns the time by which requests are signed.
     pub fn current_time(&self) -> SystemTime {
         self.clock.now()
     }
@@ -83,7 +85,11 @@ impl SigningKeyProvider {
         self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// The keys to sign with at `now`; asks for credentials where there are none yet, or the old ones expire soon.
+    /// Returns the keys to sign with at `now`; asks for credentials where there are none yet, or the old ones expire
+    /// soon.
+    ///
+    /// # Errors
+    /// Where no credentials are given.
     pub async fn current_keys(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
         if let Some(keys) = self.cached_keys().filter(|keys| keys.is_fresh(now)) {
             return Ok(keys);
@@ -112,7 +118,7 @@ impl SigningKeyProvider {
         }
     }
 
-    /// Other credentials than `refused`, which S3 called expired or unknown.
+    /// Asks for other credentials than `refused`, which S3 called expired or unknown.
     ///
     /// # Errors
     /// Where the source of credentials has none but these.
@@ -200,7 +206,7 @@ fn unix_day(now: SystemTime) -> u64 {
     unix_seconds(now) / 86_400
 }
 
-/// `20260131T235959Z`.
+/// Renders a time: `20260131T235959Z`.
 pub fn render_amz_date(now: SystemTime) -> String {
     let at = time::OffsetDateTime::from(UNIX_EPOCH + Duration::from_secs(unix_seconds(now)));
     format!(
@@ -266,8 +272,10 @@ impl SigningKeys {
         stamp
     }
 
-    /// Adds what signs the request at `now`, the moment that the keys were asked for. `path` and `query` are as they go over the wire: encoded canonically, the query
-    /// sorted by name, each name with its `=`.
+    /// Adds what signs the request at `now`, the moment that the keys were asked for.
+    ///
+    /// `path` and `query` are as they go over the wire: encoded canonically, the query sorted by name, each name with
+    /// its `=`.
     pub fn sign_request(
         &self,
         now: SystemTime,
@@ -296,26 +304,7 @@ impl SigningKeys {
         }
         headers.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
 
-        let mut canonical = Vec::with_capacity(1024);
-        for part in [method.as_str(), path, query] {
-            canonical.extend_from_slice(part.as_bytes());
-            canonical.push(b'\n');
-        }
-        let mut signed = String::with_capacity(256);
-        for (name, value) in headers.iter() {
-            canonical.extend_from_slice(name.as_str().as_bytes());
-            canonical.push(b':');
-            push_trimmed(value.as_bytes(), &mut canonical);
-            canonical.push(b'\n');
-            if !signed.is_empty() {
-                signed.push(';');
-            }
-            signed.push_str(name.as_str());
-        }
-        for part in ["\n", &signed, "\n", payload] {
-            canonical.extend_from_slice(part.as_bytes());
-        }
-
+        let (canonical, signed) = render_canonical_request(method, path, query, headers, payload);
         let mut digest = [0; 64];
         hex::encode_to_slice(Sha256::digest(&canonical), &mut digest).expect("64 digits of 32 bytes");
         let mut mac = self.mac.clone();
@@ -342,6 +331,36 @@ impl SigningKeys {
             .unwrap_or_else(|_| HeaderValue::from_static("the access key can't be sent"));
         headers.push((http::header::AUTHORIZATION, authorization));
     }
+}
+
+/// Renders what is hashed of a request whose headers are sorted, and the names of those.
+fn render_canonical_request(
+    method: &Method,
+    path: &str,
+    query: &str,
+    headers: &HeaderList,
+    payload: &str,
+) -> (Vec<u8>, String) {
+    let mut canonical = Vec::with_capacity(1024);
+    for part in [method.as_str(), path, query] {
+        canonical.extend_from_slice(part.as_bytes());
+        canonical.push(b'\n');
+    }
+    let mut signed = String::with_capacity(256);
+    for (name, value) in headers.iter() {
+        canonical.extend_from_slice(name.as_str().as_bytes());
+        canonical.push(b':');
+        push_trimmed(value.as_bytes(), &mut canonical);
+        canonical.push(b'\n');
+        if !signed.is_empty() {
+            signed.push(';');
+        }
+        signed.push_str(name.as_str());
+    }
+    for part in ["\n", &signed, "\n", payload] {
+        canonical.extend_from_slice(part.as_bytes());
+    }
+    (canonical, signed)
 }
 
 /// `value` without spaces around it, and with one space for several.
