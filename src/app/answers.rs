@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// What was said on this command line, over what the last run kept.
+/// Merges what this command line says over what the last run kept.
 pub(super) fn merge_answers(global: &GlobalOptions, command: &CliCommand, left: SavedRun) -> Answers {
     let unfinished = left.stage.is_some();
     let kept = left.answers;

@@ -33,7 +33,7 @@ pub struct ComposedApp {
 }
 
 impl ComposedApp {
-    /// The performer of the wizard's effects; in a sandbox the loop itself can be made to break.
+    /// Returns the performer of the wizard's effects; in a sandbox the loop itself can be made to break.
     pub fn effect_performer(&self) -> impl Fn(Effect, JobContext) -> JoinHandle<()> + use<> {
         let (perform, world) =
             (effect_performer(self.session.clone(), cli::plain::render_event), self.world.clone());
@@ -47,6 +47,10 @@ impl ComposedApp {
 /// packagecloud's read token, for `--probe-url`.
 const PROBE_TOKEN_VARIABLE: &str = "PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
 
+/// Composes what a command runs on, and asks at the terminal for what it needs before it starts.
+///
+/// # Errors
+/// Where a host, the sandbox or the state directory can't be opened, or the options contradict each other.
 pub async fn compose(global: &GlobalOptions, command: &CliCommand) -> Result<ComposedApp, Failure> {
     let world = global.sandbox.as_ref().map(|dir| open_sandbox(global, dir.as_deref())).transpose()?;
     let served = match &world {
@@ -184,7 +188,10 @@ fn sandbox_pace(global: &GlobalOptions) -> f64 {
     global.sandbox_pace.filter(|factor| (0.0..=100.0).contains(factor)).unwrap_or(1.0)
 }
 
-/// The sandbox in `dir`; where none is named, a fixed one below the user's state directory.
+/// Opens the sandbox in `dir`; where none is named, a fixed one below the user's state directory.
+///
+/// # Errors
+/// Where the directory can't be made or isn't a sandbox's.
 pub(super) fn open_sandbox(global: &GlobalOptions, dir: Option<&Path>) -> Result<Sandbox, Failure> {
     let dir = dir.map_or_else(|| host::run::state::default_state_dir().join("sandbox"), Path::to_owned);
     sandbox::open_sandbox(&SandboxOptions {

@@ -19,6 +19,10 @@ pub(super) struct PackagecloudHosts {
     pub others: Vec<Host>,
 }
 
+/// Connects to the hosts that `--host` names, one after the other; without it opens this machine, or the sandbox's.
+///
+/// # Errors
+/// Where the names can't be used so, or a host isn't reached and the command needs it.
 pub(super) async fn connect_hosts(
     global: &GlobalOptions,
     command: &CliCommand,

@@ -5,8 +5,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::errln;
 
-/// The first Ctrl-C, dropped line or request to end, or another run that takes over, stops after the request in flight;
-/// this ends on the second.
+/// Cancels `stop` on the first Ctrl-C, dropped line or request to end, or where another run takes over; ends on the
+/// second.
+///
+/// What was cancelled stops after the request in flight.
 pub(super) async fn wait_for_second_interrupt(
     stop: CancellationToken,
     taken_over: impl Future<Output = String>,

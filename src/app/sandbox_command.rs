@@ -11,6 +11,10 @@ use crate::{
 
 use super::compose::open_sandbox;
 
+/// Runs one of the commands below `sandbox`.
+///
+/// # Errors
+/// Where the sandbox can't be opened, filled or served.
 pub(super) async fn run_sandbox_command(
     global: &GlobalOptions,
     command: &SandboxCommand,

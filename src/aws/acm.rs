@@ -29,8 +29,8 @@ const CERTIFICATE_ISSUED_WAIT: retry::WaitLimits =
     retry::WaitLimits::new("ACM to issue the certificate, once its DNS record is there", 3600, 15);
 
 impl AwsClients {
-    /// The certificate that covers `domain`: the one named, else the account's best, an issued one before a pending
-    /// one, the one that lasts longest first.
+    /// Finds the certificate that covers `domain`: the one named, else the account's best, an issued one before a
+    /// pending one, the one that lasts longest first.
     ///
     /// # Errors
     /// Where the one that was named can't serve `domain`.
@@ -105,6 +105,9 @@ impl AwsClients {
     }
 
     /// Waits until ACM has issued it, for an hour at most; the records to make are in what is said.
+    ///
+    /// # Errors
+    /// Where ACM fails it, or an hour has passed.
     pub async fn wait_until_certificate_issued(
         &self,
         seen: &AcmCertificate,

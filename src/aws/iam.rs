@@ -69,12 +69,18 @@ fn role_from_response(
 }
 
 impl AwsClients {
-    /// The function's role, whoever's it is.
+    /// Reads the function's role, whoever's it is.
+    ///
+    /// # Errors
+    /// Where IAM refuses or doesn't answer.
     pub async fn read_function_role(&self, names: &ResourceNames) -> Result<Option<IamRole>, Failure> {
         self.read_named_role(names, &names.role_name()).await
     }
 
-    /// A role and its inline policy of the same name.
+    /// Reads a role and its inline policy of the same name.
+    ///
+    /// # Errors
+    /// Where IAM refuses or doesn't answer.
     pub(super) async fn read_named_role(
         &self,
         names: &ResourceNames,
@@ -99,7 +105,10 @@ impl AwsClients {
         role_from_response(names, &found, inline).map(Some)
     }
 
-    /// The role, made where `seen` is none; trusted by lambda and edgelambda; tagged.
+    /// Makes the role where `seen` is none; trusted by lambda and edgelambda; tagged.
+    ///
+    /// # Errors
+    /// Where it is another's, or IAM refuses.
     pub async fn ensure_role(
         &self,
         names: &ResourceNames,
@@ -119,6 +128,10 @@ impl AwsClients {
         self.ensure_role_from_spec(names, &wanted, seen, boundary, adopt, say).await
     }
 
+    /// Makes a role as `wanted` says, or brings the one that stands to it.
+    ///
+    /// # Errors
+    /// Where it is another's, or IAM refuses.
     pub(super) async fn ensure_role_from_spec(
         &self,
         names: &ResourceNames,
@@ -199,7 +212,10 @@ impl AwsClients {
         }
     }
 
-    /// The inline policy of our name on `role` holds the statements of `model::policy::role_policy`.
+    /// Writes into the inline policy of our name on `role` the statements of `model::policy::role_policy`.
+    ///
+    /// # Errors
+    /// Where IAM refuses it.
     pub async fn ensure_role_policy(
         &self,
         names: &ResourceNames,
@@ -211,7 +227,10 @@ impl AwsClients {
         self.ensure_inline_policy(role, policy::build_role_policy(names, key_arn, account), say).await
     }
 
-    /// The inline policy of the role's own name says what `ours` says; what others wrote into it stays.
+    /// Writes what `ours` says into the inline policy of the role's own name; what others wrote into it stays.
+    ///
+    /// # Errors
+    /// Where IAM refuses it.
     pub(super) async fn ensure_inline_policy(
         &self,
         role: &IamRole,
@@ -238,7 +257,10 @@ impl AwsClients {
         Ok(new)
     }
 
-    /// The two service-linked roles that Lambda@Edge needs, once in an account.
+    /// Makes the two service-linked roles that Lambda@Edge needs, once in an account.
+    ///
+    /// # Errors
+    /// Where IAM refuses them.
     pub async fn ensure_service_linked_roles(&self, say: ProgressReporter<'_>) -> Result<(), Failure> {
         tokio::try_join!(
             self.ensure_service_linked_role(

@@ -65,8 +65,10 @@ fn lazy_client<Client: 'static>(config: &SdkConfig, make: fn(&SdkConfig) -> Clie
 }
 
 impl AwsClients {
-    /// KMS and Lambda always speak to us-east-1, where Lambda@Edge lives; S3 to the bucket's region, or, while
-    /// that isn't known, to the configuration's. An endpoint of one's own means path-style S3 addresses.
+    /// Returns the clients of a configuration.
+    ///
+    /// KMS and Lambda always speak to us-east-1, where Lambda@Edge lives; S3 to the bucket's region, or, while that
+    /// isn't known, to the configuration's. An endpoint of one's own means path-style S3 addresses.
     #[must_use]
     pub fn new(config: &SdkConfig, bucket_region: Option<&str>) -> Self {
         let edge = config.to_builder().region(Region::new(EDGE_REGION)).build();
@@ -98,19 +100,19 @@ impl AwsClients {
         Self { is_simulated: true, ..Self::new(config, None) }
     }
 
-    /// The same, with the credentials that its configuration holds: what can be taken up anew.
+    /// Returns the same, with the credentials that its configuration holds: what can be taken up anew.
     #[must_use]
     pub fn with_credentials(self, held: SharedCredentials) -> Self {
         Self { shared_credentials: Some(held), ..self }
     }
 
-    /// What can be taken up anew; none where there is nothing else, as in a sandbox.
+    /// Returns what can be taken up anew; none where there is nothing else, as in a sandbox.
     #[must_use]
     pub fn shared_credentials(&self) -> Option<&SharedCredentials> {
         self.shared_credentials.as_ref()
     }
 
-    /// The same credentials and connections, with S3 in `region`.
+    /// Returns the same credentials and connections, with S3 in `region`.
     #[must_use]
     pub fn with_bucket_region(&self, region: &str) -> Self {
         Self {

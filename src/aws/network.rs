@@ -17,7 +17,10 @@ use crate::model::failure::Failure;
 
 const TLS_PROVIDER: tls::Provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
 
-/// The file that AWS_CA_BUNDLE names, and what it holds; none where it is unset.
+/// Reads the file that AWS_CA_BUNDLE names; none where it is unset.
+///
+/// # Errors
+/// Where it can't be read.
 pub(super) fn read_ca_bundle() -> Result<Option<(String, Vec<u8>)>, Failure> {
     let Some(path) = std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty()) else {
         return Ok(None);
@@ -32,7 +35,10 @@ pub(super) fn read_ca_bundle() -> Result<Option<(String, Vec<u8>)>, Failure> {
     }
 }
 
-/// Whose certificates are trusted.
+/// Builds what says whose certificates are trusted.
+///
+/// # Errors
+/// Where AWS_CA_BUNDLE can't be read, or holds no certificates.
 pub(super) fn build_tls_context() -> Result<TlsContext, Failure> {
     let store = match read_ca_bundle()? {
         Some((_, pem)) => TrustStore::empty().with_pem_certificate(pem),
@@ -43,7 +49,10 @@ pub(super) fn build_tls_context() -> Result<TlsContext, Failure> {
     })
 }
 
-/// A connector with the proxy and the trust of the environment.
+/// Builds a connector with the proxy and the trust of the environment.
+///
+/// # Errors
+/// Where AWS_CA_BUNDLE can't be used.
 pub(super) fn build_connector() -> Result<Connector, Failure> {
     Ok(Connector::builder()
         .proxy_config(ProxyConfig::from_env())
@@ -52,7 +61,7 @@ pub(super) fn build_connector() -> Result<Connector, Failure> {
         .build())
 }
 
-/// The client for everything that leaves this machine.
+/// Builds the client for everything that leaves this machine.
 ///
 /// # Errors
 /// Where AWS_CA_BUNDLE can't be read.

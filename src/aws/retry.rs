@@ -38,6 +38,9 @@ impl WaitLimits {
 }
 
 /// Sends again while `passing` says that the failure will pass by itself.
+///
+/// # Errors
+/// Where it won't, or the time is over: the last failure.
 pub async fn retry_while<T, F: Future<Output = Result<T, Failure>>>(
     wait: WaitLimits,
     say: ProgressReporter<'_>,
@@ -60,6 +63,9 @@ pub async fn retry_while<T, F: Future<Output = Result<T, Failure>>>(
 }
 
 /// Asks until the answer is there.
+///
+/// # Errors
+/// Where asking fails, or the time is over.
 pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
     wait: WaitLimits,
     say: ProgressReporter<'_>,
@@ -81,6 +87,9 @@ pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
 }
 
 /// Asks until the answer is there `times` times in a row: what one host of AWS's knows another may not.
+///
+/// # Errors
+/// Where asking fails, or the time is over.
 pub async fn poll_until_stable<T, F: Future<Output = Result<Option<T>, Failure>>>(
     wait: WaitLimits,
     times: usize,

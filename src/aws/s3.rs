@@ -26,7 +26,10 @@ fn bucket_label(bucket: &str) -> String {
 }
 
 impl AwsClients {
-    /// The names of all buckets of the account.
+    /// Lists the names of all buckets of the account.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn list_buckets(&self) -> Result<Vec<String>, Failure> {
         let mut all = Vec::new();
         let mut pages = self.s3.list_buckets().into_paginator().send();
@@ -37,8 +40,11 @@ impl AwsClients {
         Ok(all)
     }
 
-    /// Where the bucket of this account lies, whatever region this `Cloud` is in: [`Cloud::in_region`] of it is the one
-    /// to go on with.
+    /// Reads where the bucket of this account lies, whatever region these clients are in:
+    /// [`AwsClients::with_bucket_region`] of it is the one to go on with.
+    ///
+    /// # Errors
+    /// Where the bucket isn't there or isn't this account's, or S3 refuses.
     pub async fn read_bucket_region(&self, name: &str, account: &str) -> Result<String, Failure> {
         let asked = self.s3.head_bucket().bucket(name).expected_bucket_owner(account).send().await;
         let failure = match asked {
@@ -89,7 +95,10 @@ impl AwsClients {
         })
     }
 
-    /// The bucket in this account and region, as it is set up.
+    /// Reads the bucket in this account and region, as it is set up.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn read_bucket_settings(
         &self,
         name: &str,
@@ -157,7 +166,10 @@ impl AwsClients {
         })
     }
 
-    /// Up to `n` objects whose keys begin with `prefix`.
+    /// Lists up to `n` objects whose keys begin with `prefix`.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn list_objects(
         &self,
         bucket: &str,
@@ -187,7 +199,10 @@ impl AwsClients {
         Ok(all)
     }
 
-    /// An object's attributes; `None` where there is none.
+    /// Reads an object's attributes; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn read_object_head(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Failure> {
         let asked = self.s3.head_object().bucket(bucket).key(key).send().await;
         let found = error::none_if_missing(
@@ -204,7 +219,10 @@ impl AwsClients {
         }))
     }
 
-    /// An object's first `limit` bytes; all of it where it is smaller.
+    /// Reads an object's first `limit` bytes; all of it where it is smaller.
+    ///
+    /// # Errors
+    /// Where the object isn't there, or S3 refuses.
     pub async fn read_object_start(&self, bucket: &str, key: &str, limit: u64) -> Result<Bytes, Failure> {
         let object = format!("s3://{bucket}/{key}");
         let range = format!("bytes=0-{}", limit.saturating_sub(1));

@@ -20,7 +20,10 @@ use super::{AwsClients, error};
 use crate::model::{aws::account::CallerIdentity, failure::Failure};
 
 impl AwsClients {
-    /// Who the credentials are.
+    /// Asks STS who the credentials are.
+    ///
+    /// # Errors
+    /// Where AWS doesn't know them, or doesn't answer.
     pub async fn read_caller_identity(&self) -> Result<CallerIdentity, Failure> {
         let clock = ClockSkewInterceptor::default();
         let answer = self

@@ -42,6 +42,7 @@ pub struct WebReply {
 }
 
 impl WebReply {
+    /// Finds a header's value by its name in lower case.
     #[must_use]
     pub fn find_header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -75,14 +76,14 @@ impl WebClient {
         Self::new(client, config.time_source().unwrap_or_default(), edge)
     }
 
-    /// A connection to where this client leads: for requests that are signed elsewhere.
+    /// Opens a connection to where this client leads: for requests that are signed elsewhere.
     #[must_use]
     pub fn build_connector(&self) -> SharedHttpConnector {
         let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(5)).build();
         self.client.http_connector(&settings, &self.components)
     }
 
-    /// One GET, with `headers`.
+    /// Sends one GET, with `headers`.
     ///
     /// # Errors
     /// Where there is no answer; any status is an answer.
@@ -135,7 +136,8 @@ impl WebClient {
             .map_err(|_| unreachable(format!("no answer within {} s", REQUEST_TIMEOUT.as_secs())))?
     }
 
-    /// `url` as it is reached from here: on the distribution's domain, through `--edge-url` where that is given.
+    /// Returns `url` as it is reached from here: on the distribution's domain, through `--edge-url` where that is
+    /// given.
     #[must_use]
     pub fn edge_url(&self, domain: &str, path_and_query: &str) -> String {
         self.edge.as_ref().map_or_else(
@@ -144,14 +146,14 @@ impl WebClient {
         )
     }
 
-    /// Whether the distribution is reached at another address than its own.
+    /// Returns whether the distribution is reached at another address than its own.
     #[must_use]
     pub fn has_edge_override(&self) -> bool {
         self.edge.is_some()
     }
 }
 
-/// What a connector is made with outside of an SDK call: nothing signs, nothing retries.
+/// Builds what a connector is made with outside of an SDK call: nothing signs, nothing retries.
 #[must_use]
 pub fn build_runtime_components(sleep: SharedAsyncSleep, clock: SharedTimeSource) -> RuntimeComponents {
     RuntimeComponentsBuilder::new("web")

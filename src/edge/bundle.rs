@@ -68,7 +68,7 @@ pub struct EdgeBundle {
 }
 
 impl EdgeBundle {
-    /// Of everything that changes what the function does, but the secrets: 64 hex digits.
+    /// Returns the digest of everything that changes what the function does, but the secrets: 64 hex digits.
     #[must_use]
     pub fn compute_digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -92,8 +92,10 @@ impl EdgeBundle {
         hex::encode(hash.finalize())
     }
 
-    /// The function version's description, with the current secret first. Where it equals that of the version that stands, no
-    /// new one is made; it can be told before anything is encrypted.
+    /// Renders the function version's description, with the current secret first.
+    ///
+    /// Where it equals that of the version that stands, no new one is made; it can be told before anything is
+    /// encrypted.
     ///
     /// # Errors
     /// Where a secret is none, or there are more than fit.
@@ -119,7 +121,7 @@ impl EdgeBundle {
         Ok(described)
     }
 
-    /// The zip to upload, with KMS's ciphertexts of the secrets in the description's order.
+    /// Builds the zip to upload, with KMS's ciphertexts of the secrets in the description's order.
     #[must_use]
     pub fn build_zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
         let seal = |ciphertext: &Vec<u8>| SealedKey {
@@ -145,7 +147,7 @@ impl EdgeBundle {
     }
 }
 
-/// The files of a zip, by name; those that are no text are left out.
+/// Reads the files of a zip, by name; those that are no text are left out.
 ///
 /// # Errors
 /// Where it is no zip, in a few words.
@@ -173,7 +175,7 @@ pub struct VersionDescription {
 }
 
 impl VersionDescription {
-    /// Whether the edge holds this secret.
+    /// Returns whether the edge holds this secret.
     ///
     /// # Errors
     /// Where the secret doesn't decode.

@@ -19,7 +19,7 @@ pub const SIGNED_URL_VECTORS: &str = include_str!("../../assets/signed-url-vecto
 /// The secret of the vectors that have but one key.
 const VECTORS_SECRET: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-/// How many cases a bundle answered rightly, of how many.
+/// Returns how many cases a bundle answered rightly, of how many.
 ///
 /// # Errors
 /// Where it doesn't load or throws, or the vectors aren't ours.

@@ -69,7 +69,7 @@ pub enum RestoreScope {
 }
 
 impl Host {
-    /// packagecloud.rb and what it says.
+    /// Reads packagecloud.rb and what it says.
     ///
     /// # Errors
     /// Where it can't be read, or isn't Ruby: then with the lines to type.
@@ -108,17 +108,20 @@ impl Host {
         Ok(LoadedConfig { file, seen })
     }
 
-    /// The hash of packagecloud.rb's bytes, Ruby or not: what [`Self::restore`] must be given.
+    /// Reads the hash of packagecloud.rb's bytes, Ruby or not: what [`Self::restore_backup`] must be given.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
     pub async fn read_config_hash(&self) -> Result<String, Failure> {
         Ok(sha256_hex(&self.transport.read_file(&self.config).await?))
     }
 
-    /// Unix time of packagecloud.rb's last change.
+    /// Reads the Unix time of packagecloud.rb's last change.
     pub async fn read_config_change_time(&self) -> Option<std::time::Duration> {
         self.transport.read_latest_change_time(std::slice::from_ref(&self.config)).await
     }
 
-    /// The diff that writing would make, secrets hidden; empty where it would change nothing.
+    /// Returns the diff that writing would make, secrets hidden; empty where it would change nothing.
     ///
     /// # Errors
     /// Where the file can't be edited so; the next move holds the lines to type.
@@ -162,7 +165,10 @@ impl Host {
             .map_err(|failure| self.with_manual_steps(failure, MANUAL_INSTEAD, wanted))
     }
 
-    /// The backups beside packagecloud.rb, the newest first.
+    /// Lists the backups beside packagecloud.rb, the newest first.
+    ///
+    /// # Errors
+    /// Where the directory can't be listed.
     pub async fn list_backups(&self) -> Result<Vec<ConfigBackup>, Failure> {
         let (dir, name) = self.config_dir_and_name();
         let prefix = format!("{name}.");
@@ -184,14 +190,20 @@ impl Host {
         Ok(found.into_iter().map(|(_, backup)| backup).collect())
     }
 
-    /// What a backup says of the four values.
+    /// Reads what a backup says of the four values.
+    ///
+    /// # Errors
+    /// Where the backup can't be read, or isn't Ruby.
     pub async fn read_backup(&self, backup: &ConfigBackup) -> Result<SettingValues, Failure> {
         let file = ConfigFile::parse_ruby(&self.transport.read_file(&backup.path).await?);
         self.redactor.learn_file_secrets(&file);
         Ok(if file.has_error() { SettingValues::default() } else { file.setting_values() })
     }
 
-    /// The diff that restoring would make, secrets hidden.
+    /// Returns the diff that restoring would make, secrets hidden.
+    ///
+    /// # Errors
+    /// Where the file or the backup can't be read, or the file can't be edited so.
     pub async fn preview_restore(
         &self,
         backup: &ConfigBackup,
@@ -203,6 +215,9 @@ impl Host {
     }
 
     /// Restores from a backup the file whose hash is `seen`, with a backup of what stands now first.
+    ///
+    /// # Errors
+    /// Where the file moved, or can't be edited or written; it is as it was then.
     pub async fn restore_backup(
         &self,
         seen: &str,

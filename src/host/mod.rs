@@ -43,7 +43,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// This machine.
+    /// Returns this machine as the host.
     #[must_use]
     pub fn new_local(config: &Path, ctl: Ctl, state: HostStateDir) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Host {
         }
     }
 
-    /// Another one, at the end of `line`, which was laid; what is kept here of it is kept in `state`.
+    /// Returns another machine, at the end of `line`, which was laid; what is kept here of it is kept in `state`.
     #[must_use]
     pub fn new_remote(line: Ssh, config: &Path, ctl: Ctl, state: HostStateDir) -> Self {
         let of = line.clone();
@@ -68,7 +68,7 @@ impl Host {
         Self { transport: Transport::Ssh(line), clock, ..Self::new_local(config, ctl, state) }
     }
 
-    /// A sandbox's: no keyring, no configuration client of this machine is ever asked.
+    /// Returns a sandbox's host: no keyring, no configuration client of this machine is ever asked.
     #[must_use]
     pub fn new_sandboxed(
         config: &Path,
@@ -79,7 +79,7 @@ impl Host {
         let (keyring, ctl) = (Keyring::in_memory(), Ctl::Simulated(play));
         Self { keyring, clock, looks_for_clients: false, ..Self::new_local(config, ctl, state) }
     }
-    /// Something of this host, as it is said: `web1:packagecloud-ctl` where it is another one.
+    /// Returns something of this host, as it is said: `web1:packagecloud-ctl` where it is another one.
     #[must_use]
     pub fn with_host_prefix(&self, what: &str) -> String {
         match self.transport.remote_name() {
@@ -88,13 +88,13 @@ impl Host {
         }
     }
 
-    /// ` on web1`, for the end of what is said of another host; nothing for this one.
+    /// Returns ` on web1`, for the end of what is said of another host; nothing for this one.
     #[must_use]
     pub fn host_suffix(&self) -> String {
         self.transport.remote_name().map(|name| format!(" on {name}")).unwrap_or_default()
     }
 
-    /// Where packagecloud.rb lies, as it is said.
+    /// Returns where packagecloud.rb lies, as it is said.
     #[must_use]
     pub fn config_location(&self) -> String {
         self.with_host_prefix(&self.config.display().to_string())
@@ -105,17 +105,18 @@ impl Host {
         let _ = self.state.write_file(&self.note_file_name(name), text.as_bytes());
     }
 
-    /// What [`Self::note`] kept.
+    /// Reads what [`Self::write_note`] kept.
     #[must_use]
     pub fn read_note(&self, name: &str) -> Option<String> {
         String::from_utf8(self.state.read_file(&self.note_file_name(name))?).ok()
     }
 
+    /// Removes what [`Self::write_note`] kept.
     pub fn remove_note(&self, name: &str) {
         self.state.remove_file(&self.note_file_name(name));
     }
 
-    /// A name for something that is kept here about this host.
+    /// Returns a name for something that is kept here about this host.
     #[must_use]
     pub fn note_file_name(&self, name: &str) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._@".contains(c) { c } else { '_' };

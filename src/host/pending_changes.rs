@@ -26,7 +26,7 @@ pub enum PendingChanges {
 }
 
 impl Host {
-    /// What the file whose bytes hash to `hash` holds since the last reconfigure.
+    /// Reads what the file whose bytes hash to `hash` holds since the last reconfigure.
     pub async fn read_pending_changes(&self, hash: &str) -> PendingChanges {
         let Some(changed) = self.read_config_change_time().await else { return PendingChanges::Unknown };
         let last = self.last_reconfigure_time().await;
@@ -48,7 +48,7 @@ impl Host {
         self.write_note(LAST_WRITE_NOTE, &format!("{new} {whose}"));
     }
 
-    /// Unix time at which packagecloud was installed or upgraded last, by its package or by what that left.
+    /// Reads the Unix time at which packagecloud was installed or upgraded last, by its package or by what that left.
     pub async fn read_install_time(&self) -> Option<Duration> {
         if !matches!(self.ctl, Ctl::Command(_)) {
             return None;

@@ -29,7 +29,7 @@ impl Redactor {
         known.dedup();
     }
 
-    /// The line as it may be shown.
+    /// Returns the line as it may be shown.
     #[must_use]
     pub fn redact_line(&self, line: &str) -> String {
         redact::redact_line(
@@ -45,7 +45,8 @@ impl std::fmt::Debug for Redactor {
     }
 }
 
-/// A line without escape sequences and control characters; of what was overwritten by a carriage return, the last.
+/// Strips a line of escape sequences and control characters; of what was overwritten by a carriage return, keeps the
+/// last.
 #[must_use]
 pub fn strip_control_sequences(line: &str) -> String {
     let mut out = String::with_capacity(line.len());

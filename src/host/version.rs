@@ -34,7 +34,7 @@ impl PackagecloudVersion {
     }
 }
 
-/// What a version means: refused before 2.0.7; before 3.0.0 with what stays on S3.
+/// Tells what a version means: refused before 2.0.7; before 3.0.0 with what stays on S3.
 #[must_use]
 pub fn check_version(version: Option<&PackagecloudVersion>) -> Check {
     const CHECK_NAME: &str = "packagecloud-version";
@@ -62,7 +62,7 @@ pub fn check_version(version: Option<&PackagecloudVersion>) -> Check {
 }
 
 impl Host {
-    /// The version of packagecloud:enterprise on the host, by its package, else by what its package left there.
+    /// Reads the version of packagecloud:enterprise on the host, by its package, else by what its package left there.
     pub async fn read_version(&self) -> Option<PackagecloudVersion> {
         match &self.ctl {
             Ctl::Command(_) => {}
@@ -99,7 +99,7 @@ impl Host {
         self.infer_version_from_help().await
     }
 
-    /// rpm, where its database is: without one it would make one, in the home of whoever asks.
+    /// Finds rpm, where its database is: without one it would make one, in the home of whoever asks.
     pub(crate) async fn find_rpm(&self) -> Option<PathBuf> {
         let databases = ["/var/lib/rpm", "/usr/lib/sysimage/rpm"].into_iter().flat_map(|dir| {
             ["rpmdb.sqlite", "Packages", "Packages.db"].map(|name| Path::new(dir).join(name))
@@ -120,7 +120,7 @@ impl Host {
         said
     }
 
-    /// Whether packagecloud-ctl is there, where it shall be run at all.
+    /// Checks whether packagecloud-ctl is there, where it shall be run at all.
     pub async fn check_ctl(&self) -> Option<Check> {
         let Ctl::Command(words) = &self.ctl else { return None };
         let name = format!("packagecloud-ctl{}", self.host_suffix());
@@ -131,7 +131,7 @@ impl Host {
         Some(Check::failed_check(name, failure.why, failure.next))
     }
 
-    /// What `packagecloud-ctl status` prints of its services.
+    /// Reads what `packagecloud-ctl status` prints of its services.
     pub async fn read_services_status(&self) -> Option<String> {
         let Ctl::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;
@@ -141,7 +141,7 @@ impl Host {
         self.transport.query_all_output(&program, &arguments).await
     }
 
-    /// The commands that packagecloud-ctl lists tell one thing: whether it knows CloudFront.
+    /// Infers from the commands that packagecloud-ctl lists whether it knows CloudFront.
     pub(crate) async fn infer_version_from_help(&self) -> Option<PackagecloudVersion> {
         let Ctl::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;

@@ -38,7 +38,7 @@ pub struct BatchCopyAttributes {
 }
 
 impl BatchCopyAttributes {
-    /// The set of an object, as HEAD shows it.
+    /// Reads the set of an object, as HEAD shows it.
     ///
     /// # Errors
     /// Why no job can copy it without losing something.
@@ -79,8 +79,10 @@ impl BatchCopyAttributes {
         })
     }
 
-    /// The copy that a job of this set makes of each of its objects, onto itself in `bucket`, unless it changed after
-    /// `before` (Unix seconds). Tags stay, as they do where nothing is said of them.
+    /// Returns the copy that a job of this set makes of each of its objects, onto itself in `bucket`, unless it
+    /// changed after `before` (Unix seconds).
+    ///
+    /// Tags stay, as they do where nothing is said of them.
     pub(super) fn to_copy_operation(&self, bucket: &str, before: i64) -> S3CopyObjectOperation {
         let metadata = S3ObjectMetadata::builder()
             .cache_control(&self.cache_control)

@@ -76,6 +76,7 @@ pub enum BatchJobState {
 }
 
 impl BatchJobState {
+    /// Returns whether the job has come to its end, a good one or not.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Complete | Self::Failed | Self::Cancelled)
@@ -102,7 +103,8 @@ pub struct FailedBatchTask {
     pub reason: String,
 }
 
-/// The client of the account's side of S3. An endpoint of one's own is one host: no account stands before its name.
+/// Builds the client of the account's side of S3. An endpoint of one's own is one host: no account stands before its
+/// name.
 pub(super) fn build_s3control_client(config: &SdkConfig) -> aws_sdk_s3control::Client {
     let mut own = aws_sdk_s3control::config::Builder::from(config);
     if let Some(url) = config.endpoint_url() {
@@ -129,8 +131,12 @@ fn job_label(id: &str) -> String {
 }
 
 impl AwsClients {
-    /// Writes a manifest from the file at `path`; its ETag. Encrypted by S3's own keys, whatever the bucket's default:
-    /// S3 Batch Operations reads no manifest under KMS.
+    /// Writes a manifest from the file at `path`, and returns its ETag.
+    ///
+    /// Encrypted by S3's own keys, whatever the bucket's default: S3 Batch Operations reads no manifest under KMS.
+    ///
+    /// # Errors
+    /// Where the file can't be read, or S3 refuses it.
     pub async fn write_manifest(
         &self,
         bucket: &str,
@@ -165,7 +171,10 @@ impl AwsClients {
         Ok(etag.trim_matches('"').to_owned())
     }
 
-    /// Makes the job, or finds the one that was made under the same token; its id.
+    /// Makes the job, or finds the one that was made under the same token; returns its id.
+    ///
+    /// # Errors
+    /// Where S3 refuses it.
     pub async fn create_batch_job(
         &self,
         account: &str,
@@ -233,7 +242,10 @@ impl AwsClients {
         made.job_id.ok_or_else(|| error::missing_part_failure("s3:CreateJob", what, "the job's id"))
     }
 
-    /// The job; none where S3 has forgotten it, as it does after 90 days.
+    /// Reads the job; none where S3 has forgotten it, as it does after 90 days.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn read_batch_job(&self, account: &str, id: &str) -> Result<Option<BatchJob>, Failure> {
         let asked = self.s3control.describe_job().account_id(account).job_id(id).send().await;
         let found =
@@ -260,7 +272,10 @@ impl AwsClients {
         }))
     }
 
-    /// The ids of the jobs that aren't over yet and whose description begins so.
+    /// Lists the ids of the jobs that aren't over yet and whose description begins so.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn list_open_batch_jobs(
         &self,
         account: &str,
@@ -280,7 +295,10 @@ impl AwsClients {
         Ok(all)
     }
 
-    /// What a job could not copy, by its report; as far as its first 8 MiB go.
+    /// Reads what a job could not copy, by its report; as far as its first 8 MiB go.
+    ///
+    /// # Errors
+    /// Where the report can't be read.
     pub async fn read_failed_tasks(
         &self,
         bucket: &str,

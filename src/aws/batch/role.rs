@@ -10,12 +10,18 @@ use crate::model::{
 };
 
 impl AwsClients {
-    /// The role of S3 Batch Operations, whoever's it is.
+    /// Reads the role of S3 Batch Operations, whoever's it is.
+    ///
+    /// # Errors
+    /// Where IAM refuses or doesn't answer.
     pub async fn read_batch_role(&self, names: &ResourceNames) -> Result<Option<IamRole>, Failure> {
         self.read_named_role(names, &names.batch_role_name()).await
     }
 
-    /// The role, made where `seen` is none; trusted by jobs of this account and region alone; tagged.
+    /// Makes the role where `seen` is none; trusted by jobs of this account and region alone; tagged.
+    ///
+    /// # Errors
+    /// Where it is another's, or IAM refuses.
     pub async fn ensure_batch_role(
         &self,
         names: &ResourceNames,
@@ -38,7 +44,10 @@ impl AwsClients {
         self.ensure_role_from_spec(names, &wanted, seen, boundary, adopt, say).await
     }
 
-    /// Its inline policy lets it copy this bucket's objects.
+    /// Writes its inline policy, which lets it copy this bucket's objects.
+    ///
+    /// # Errors
+    /// Where IAM refuses it.
     pub async fn ensure_batch_policy(
         &self,
         names: &ResourceNames,

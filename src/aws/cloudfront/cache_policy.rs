@@ -68,7 +68,10 @@ fn has_expected_cache_settings(standing: &CachePolicyConfig) -> bool {
 }
 
 impl AwsClients {
-    /// The cache policy of our name, whoever's it is.
+    /// Finds the cache policy of our name, whoever's it is.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses or doesn't answer.
     pub async fn find_cache_policy(&self, names: &ResourceNames) -> Result<Option<CachePolicy>, Failure> {
         let mut marker: Option<String> = None;
         loop {
@@ -93,7 +96,10 @@ impl AwsClients {
         }
     }
 
-    /// The cache policy, made where `seen` is none, and brought to contract section 5 where it differs.
+    /// Makes the cache policy where `seen` is none, and brings it to contract section 5 where it differs.
+    ///
+    /// # Errors
+    /// Where it moved, or CloudFront refuses it.
     pub async fn ensure_cache_policy(
         &self,
         names: &ResourceNames,

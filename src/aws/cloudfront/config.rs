@@ -58,7 +58,7 @@ pub enum DistributionUpdate<'a> {
 }
 
 impl<'a> DistributionUpdate<'a> {
-    /// The domain of one's own and its certificate, where they are to be set.
+    /// Returns the domain of one's own and its certificate, where they are to be set.
     pub fn alias_and_certificate(&self) -> Option<(&'a str, &'a str)> {
         match self {
             Self::Whole(shape) => shape.alias,
@@ -66,6 +66,7 @@ impl<'a> DistributionUpdate<'a> {
         }
     }
 
+    /// Returns the function version that is to hold the viewer request.
     pub fn version_arn(&self) -> &'a str {
         match self {
             Self::Whole(shape) => shape.version_arn,
@@ -74,7 +75,10 @@ impl<'a> DistributionUpdate<'a> {
     }
 }
 
-/// A new distribution.
+/// Builds the configuration of a new distribution.
+///
+/// # Errors
+/// Where a part that the SDK requires is missing.
 pub fn build_distribution_config(
     names: &ResourceNames,
     shape: &DistributionSettings<'_>,
@@ -102,6 +106,9 @@ pub fn build_distribution_config(
 }
 
 /// Brings `config` to `intent`.
+///
+/// # Errors
+/// Where a part that the SDK requires is missing, or the configuration can't carry the change.
 pub fn apply_update_to_config(
     config: &mut DistributionConfig,
     names: &ResourceNames,
@@ -247,7 +254,7 @@ fn with_authenticator(
     LambdaFunctionAssociations::builder().quantity(to_quantity(&all)).set_items(Some(all)).build()
 }
 
-/// Who holds the viewer request: a Lambda function's version, and a CloudFront Function, by ARN.
+/// Finds who holds the viewer request: a Lambda function's version, and a CloudFront Function, by ARN.
 pub fn find_viewer_request_functions(
     lambda: Option<&LambdaFunctionAssociations>,
     functions: Option<&FunctionAssociations>,
@@ -259,6 +266,7 @@ pub fn find_viewer_request_functions(
     (lambda.map(|one| one.lambda_function_arn.clone()), function.map(|one| one.function_arn.clone()))
 }
 
+/// Returns whether the behavior allows GET and HEAD alone.
 pub fn is_get_and_head_only(standing: Option<&AllowedMethods>) -> bool {
     // Where nothing is said, GET and HEAD is what is meant.
     standing.is_none_or(|all| {
@@ -272,6 +280,7 @@ fn build_get_and_head_methods() -> Result<AllowedMethods, BuildError> {
     AllowedMethods::builder().quantity(2).set_items(both()).cached_methods(cached).build()
 }
 
+/// Returns whether CloudFront caches an error that must not be cached.
 pub fn has_cached_errors(standing: Option<&CustomErrorResponses>) -> bool {
     let all = standing.map(CustomErrorResponses::items).unwrap_or_default();
     !UNCACHED_ERROR_CODES

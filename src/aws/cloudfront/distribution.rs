@@ -51,7 +51,10 @@ fn is_transient_refusal(failure: &Failure) -> bool {
 }
 
 impl AwsClients {
-    /// A distribution of ours, tagged, enabled; made, or found where a reply was lost.
+    /// Makes a distribution of ours, tagged and enabled, or finds it where a reply was lost.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses it.
     pub async fn create_distribution(
         &self,
         names: &ResourceNames,
@@ -150,8 +153,10 @@ impl AwsClients {
         ))
     }
 
-    /// Brings the distribution to `intent`; writes nothing where it is there already. `etag` is what was shown: a
-    /// configuration that moved since is `Drifted`.
+    /// Brings the distribution to `intent`; writes nothing where it is there already. `etag` is what was shown.
+    ///
+    /// # Errors
+    /// Where the configuration moved since (`Drifted`), is another's, or CloudFront refuses it.
     pub async fn update_distribution(
         &self,
         names: &ResourceNames,
@@ -243,6 +248,9 @@ impl AwsClients {
     }
 
     /// Waits until the distribution, of ours as it was made or changed, is Deployed, for an hour at most.
+    ///
+    /// # Errors
+    /// Where an hour has passed, or CloudFront refuses.
     pub async fn wait_until_deployed(
         &self,
         names: &ResourceNames,

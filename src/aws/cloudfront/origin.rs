@@ -6,13 +6,13 @@ use aws_sdk_cloudfront::types::{DistributionConfig, Origin, OriginGroups, Origin
 
 use crate::model::aws::cloudfront::CloudFrontDistribution;
 
-/// The domain that an origin of ours has.
+/// Returns the domain that an origin of ours has.
 pub fn regional_bucket_domain(bucket: &str, region: &str) -> String {
     let china = if region.starts_with("cn-") { ".cn" } else { "" };
     format!("{bucket}.s3.{region}.amazonaws.com{china}")
 }
 
-/// Those whose origin is the bucket, by any form of its domain.
+/// Finds those whose origin is the bucket, by any form of its domain.
 #[must_use]
 pub fn find_bucket_distributions<'a>(
     all: &'a [CloudFrontDistribution],
@@ -24,12 +24,12 @@ pub fn find_bucket_distributions<'a>(
     all.iter().filter(reads).collect()
 }
 
-/// Whether an origin is the bucket.
+/// Returns whether an origin is the bucket.
 pub fn is_bucket_origin(origin: &Origin, bucket: &str) -> bool {
     is_bucket_domain(&origin_address(origin), bucket)
 }
 
-/// The origin's domain; where S3 is reached by path, with the bucket behind a slash.
+/// Returns the origin's domain; where S3 is reached by path, with the bucket behind a slash.
 pub fn origin_address(origin: &Origin) -> String {
     let domain = origin.domain_name();
     let path = origin.origin_path().unwrap_or_default();
@@ -40,8 +40,8 @@ pub fn origin_address(origin: &Origin) -> String {
     }
 }
 
-/// Whether an address, as [`address`] gives it, is the bucket's: `b.s3.amazonaws.com`, `b.s3.<region>…`,
-/// `b.s3-<region>…`, `b.s3-website…`, `b.s3.dualstack…`, `b.s3-accelerate…`, `s3.<region>…/b`.
+/// Returns whether an address, as [`origin_address`] gives it, is the bucket's: `b.s3.amazonaws.com`,
+/// `b.s3.<region>…`, `b.s3-<region>…`, `b.s3-website…`, `b.s3.dualstack…`, `b.s3-accelerate…`, `s3.<region>…/b`.
 #[must_use]
 pub fn is_bucket_domain(address: &str, bucket: &str) -> bool {
     let address = address.to_ascii_lowercase();
@@ -53,7 +53,8 @@ pub fn is_bucket_domain(address: &str, bucket: &str) -> bool {
     rest.is_some_and(|rest| (rest.starts_with('.') || rest.starts_with('-')) && ends(&address))
 }
 
-/// The ids of the bucket's origins, and of the origin groups that hold one: a behavior that targets one reaches the bucket.
+/// Finds the ids of the bucket's origins, and of the origin groups that hold one: a behavior that targets one reaches
+/// the bucket.
 pub fn find_bucket_target_ids(config: &DistributionConfig, bucket: &str) -> Vec<String> {
     let origins = config.origins().map(Origins::items).unwrap_or_default();
     let mut ids: Vec<String> =
@@ -73,7 +74,7 @@ fn group_member_ids(group: &aws_sdk_cloudfront::types::OriginGroup) -> impl Iter
     all.into_iter().map(|one| one.origin_id)
 }
 
-/// The origin that a behavior's target means: of a group the member that is the bucket, else its first.
+/// Returns the origin that a behavior's target means: of a group the member that is the bucket, else its first.
 pub fn resolve_target_origin(
     target: &str,
     groups: Option<&OriginGroups>,

@@ -29,7 +29,10 @@ fn origin_access_control_label(names: &ResourceNames) -> String {
 }
 
 impl AwsClients {
-    /// All identities of the account.
+    /// Lists all identities of the account.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses or doesn't answer.
     pub(crate) async fn list_origin_access_identities(
         &self,
     ) -> Result<Vec<CloudFrontOriginAccessIdentity>, Failure> {
@@ -50,7 +53,10 @@ impl AwsClients {
         Ok(all)
     }
 
-    /// The identity with our Comment.
+    /// Finds the identity with our Comment.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses or doesn't answer.
     pub async fn find_origin_access_identity(
         &self,
         names: &ResourceNames,
@@ -62,7 +68,10 @@ impl AwsClients {
             .find(|one| one.comment == names.resource_comment()))
     }
 
-    /// The identity, made where `seen` is none. Its caller reference is its Comment: asked for again it is the same.
+    /// Makes the identity where `seen` is none. Its caller reference is its Comment: asked for again it is the same.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses it.
     pub async fn ensure_origin_access_identity(
         &self,
         names: &ResourceNames,
@@ -107,7 +116,10 @@ impl AwsClients {
         }
     }
 
-    /// The control of our name; one that says something else is refused.
+    /// Finds the control of our name.
+    ///
+    /// # Errors
+    /// Where one of our name says something else, or CloudFront refuses.
     pub async fn find_origin_access_control(
         &self,
         names: &ResourceNames,
@@ -137,7 +149,10 @@ impl AwsClients {
         Ok(None)
     }
 
-    /// The control, made where `seen` is none.
+    /// Makes the control where `seen` is none.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses it.
     pub async fn ensure_origin_access_control(
         &self,
         names: &ResourceNames,

@@ -14,6 +14,10 @@ pub struct CloudFrontUsage {
 }
 
 impl AwsClients {
+    /// Reads how much of CloudFront's quotas the account uses.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses or doesn't answer.
     pub async fn read_cloudfront_usage(&self) -> Result<CloudFrontUsage, Failure> {
         let distributions = async {
             let mut count = 0;

@@ -35,8 +35,11 @@ fn distribution_id_label(id: &str) -> String {
 }
 
 impl AwsClients {
-    /// All distributions of the account. Those that are neither the bucket's nor carry our Comment are `Unmarked`,
-    /// without ETag and differences.
+    /// Lists all distributions of the account. Those that are neither the bucket's nor carry our Comment are
+    /// `Unmarked`, without ETag and differences.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses or doesn't answer.
     pub async fn list_distributions(
         &self,
         names: &ResourceNames,
@@ -67,7 +70,10 @@ impl AwsClients {
         Ok(whole.unwrap_or_else(|| distribution_from_summary(&one, names)))
     }
 
-    /// One distribution, by its id.
+    /// Reads one distribution, by its id.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses or doesn't answer.
     pub async fn read_distribution(
         &self,
         names: &ResourceNames,
@@ -84,7 +90,10 @@ impl AwsClients {
         Ok(Some(CloudFrontDistribution { ownership, ..found }))
     }
 
-    /// One distribution, whoever's it is.
+    /// Reads one distribution, whoever's it is.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses or doesn't answer.
     pub(super) async fn read_distribution_without_tags(
         &self,
         names: &ResourceNames,
@@ -111,7 +120,7 @@ impl AwsClients {
     }
 }
 
-/// All that a configuration says.
+/// Returns all that a configuration says.
 pub fn distribution_from_config(
     config: &DistributionConfig,
     names: &ResourceNames,

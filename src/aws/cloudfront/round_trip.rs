@@ -34,6 +34,10 @@ pub struct FetchedDistributionConfig {
 }
 
 impl AwsClients {
+    /// Reads a distribution's configuration, with its ETag and its bytes.
+    ///
+    /// # Errors
+    /// Where CloudFront refuses or doesn't answer.
     pub(super) async fn read_distribution_config(
         &self,
         id: &str,
@@ -57,7 +61,10 @@ impl AwsClients {
         })
     }
 
-    /// Refuses where writing the configuration back as it is would lose a part of it.
+    /// Checks that writing the configuration back as it is would lose no part of it.
+    ///
+    /// # Errors
+    /// Where it would: with what would be lost.
     pub(super) async fn check_round_trip(
         &self,
         id: &str,

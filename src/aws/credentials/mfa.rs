@@ -24,7 +24,7 @@ pub struct MfaProfile {
     duration: Option<i32>,
 }
 
-/// The device of a profile; none where it wants no code.
+/// Reads the device of a profile; none where it wants no code.
 #[must_use]
 pub fn read_mfa_profile(profile: &str) -> Option<MfaProfile> {
     parse_mfa_profile(&profiles::read_profile(profile))
@@ -80,7 +80,7 @@ impl AwsClients {
     }
 }
 
-/// Where nobody could be asked.
+/// Returns the failure where nobody could be asked for the code.
 #[must_use]
 pub fn missing_mfa_code_failure(profile: &str, mfa: &MfaProfile) -> Failure {
     Failure::new(

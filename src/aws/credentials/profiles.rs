@@ -21,7 +21,7 @@ fn read_aws_config_files() -> [String; 2] {
     ]
 }
 
-/// The names of the profiles, sorted.
+/// Reads the names of the profiles, sorted.
 #[must_use]
 pub fn read_profile_names() -> Vec<String> {
     let [config, credentials] = read_aws_config_files();
@@ -43,12 +43,13 @@ fn parse_profile_names(config: &str, credentials: &str) -> Vec<String> {
     all.into_iter().collect()
 }
 
-/// What a profile says, in either file.
+/// Reads what a profile says, in either file.
 pub(super) fn read_profile(profile: &str) -> BTreeMap<String, String> {
     let [config, credentials] = read_aws_config_files();
     parse_profile(&config, &credentials, profile)
 }
 
+/// Reads what a profile says in the text of such files.
 pub(super) fn parse_profile(config: &str, credentials: &str, profile: &str) -> BTreeMap<String, String> {
     let mut all = parse_ini_section(credentials, profile);
     let named = if profile == "default" { profile.to_owned() } else { format!("profile {profile}") };
@@ -69,7 +70,8 @@ fn parse_ini_section(text: &str, name: &str) -> BTreeMap<String, String> {
     all
 }
 
-/// The command that signs a profile in again, or the one that it has its credentials from; none where it signs in nowhere.
+/// Finds the command that signs a profile in again, or the one that it has its credentials from; none where it signs
+/// in nowhere.
 #[must_use]
 pub fn read_sign_in_command(profile: &str) -> Option<String> {
     let [config, credentials] = read_aws_config_files();

@@ -34,6 +34,7 @@ struct SharedCredentialsInner {
 }
 
 impl SharedCredentials {
+    /// Returns the credentials of a candidate, not yet loaded.
     #[must_use]
     pub(crate) fn from_candidate(candidate: &CredentialCandidate) -> Self {
         Self(Arc::new(SharedCredentialsInner {
@@ -45,7 +46,7 @@ impl SharedCredentials {
         }))
     }
 
-    /// A configuration whose clients hold these, from where `loader` finds them.
+    /// Loads a configuration whose clients hold these, from where `loader` finds them.
     pub(super) async fn load_config(&self, loader: ConfigLoader) -> SdkConfig {
         let config = loader.load().await;
         store_locked(&self.0.provider, config.credentials_provider());
@@ -53,16 +54,18 @@ impl SharedCredentials {
         config.into_builder().credentials_provider(provider).identity_cache(self.clone()).build()
     }
 
+    /// Returns where they come from.
     #[must_use]
     pub fn candidate(&self) -> &CredentialCandidate {
         &self.0.candidate
     }
 
-    /// Whose they are; the first that is said holds.
+    /// Records whose they are; the first that is said holds.
     pub fn set_account(&self, account: &str) {
         let _ = self.0.account.set(account.to_owned());
     }
 
+    /// Returns whose they are, once AWS has said it.
     #[must_use]
     pub fn account_id(&self) -> Option<&str> {
         self.0.account.get().map(String::as_str)
@@ -74,7 +77,7 @@ impl SharedCredentials {
         store_locked(&self.0.cache, IdentityCache::lazy().build());
     }
 
-    /// How they were found: of AWS's own search what it came upon.
+    /// Returns how they were found: of AWS's own search what it came upon.
     #[must_use]
     pub fn source_description(&self) -> String {
         match clone_locked(&self.0.kind) {

@@ -45,7 +45,10 @@ fn kms_key_tags(names: &ResourceNames) -> Result<Vec<Tag>, Failure> {
 }
 
 impl AwsClients {
-    /// The key behind our alias, else an enabled one that carries our marker.
+    /// Finds the key behind our alias, else an enabled one that carries our marker.
+    ///
+    /// # Errors
+    /// Where KMS refuses or doesn't answer.
     pub async fn find_key(&self, names: &ResourceNames) -> Result<Option<KmsKey>, Failure> {
         match self.read_key_metadata(names, &names.kms_alias_name()).await? {
             Some(found) => self.read_key_details(names, &found, true).await.map(Some),
@@ -134,7 +137,10 @@ impl AwsClients {
         Ok(None)
     }
 
-    /// The key, made with its policy and tags where `seen` is none.
+    /// Makes the key with its policy and tags where `seen` is none.
+    ///
+    /// # Errors
+    /// Where it is another's, or KMS refuses.
     pub async fn ensure_key(
         &self,
         names: &ResourceNames,
@@ -222,7 +228,10 @@ impl AwsClients {
             .unwrap_or_else(|| error::missing_part_failure("kms:CreateKey", kms_key_label(names), "the key")))
     }
 
-    /// Our alias points at the key; an alias that points elsewhere is never moved.
+    /// Points our alias at the key; an alias that points elsewhere is never moved.
+    ///
+    /// # Errors
+    /// Where it points elsewhere, or KMS refuses.
     pub async fn ensure_key_alias(
         &self,
         names: &ResourceNames,
@@ -260,7 +269,10 @@ impl AwsClients {
         }
     }
 
-    /// The ciphertext under the encryption context `packagecloud:enterprise` = bucket.
+    /// Encrypts under the encryption context `packagecloud:enterprise` = bucket.
+    ///
+    /// # Errors
+    /// Where KMS refuses or doesn't answer.
     pub async fn encrypt_secret(
         &self,
         key_arn: &str,

@@ -23,7 +23,7 @@ const STABLE_READS_IN_A_ROW: usize = 5;
 pub(super) const PRINCIPALS_KNOWN_WAIT: retry::WaitLimits =
     retry::WaitLimits::new("KMS to know the key and its policy's principals", 120, 2);
 
-/// KMS doesn't know a principal of the policy: not yet, or not any more.
+/// Returns whether KMS doesn't know a principal of the policy: not yet, or not any more.
 pub(super) fn is_unknown_principal(failure: &Failure) -> bool {
     error::has_error_code(failure, "MalformedPolicyDocumentException")
         && failure.why.contains("invalid principals")
@@ -43,13 +43,21 @@ fn check_no_deleted_principals(what: &str, document: &Value) -> Result<(), Failu
 }
 
 impl AwsClients {
+    /// Reads the key's policy.
+    ///
+    /// # Errors
+    /// Where KMS refuses, or the policy isn't JSON.
     pub(super) async fn read_key_policy(&self, what: &str, id: &str) -> Result<Value, Failure> {
         let asked = self.kms.get_key_policy().key_id(id).policy_name("default").send().await;
         let found = asked.map_err(error::failure_from("kms:GetKeyPolicy", what))?;
         policy::parse_policy(found.policy().unwrap_or("{}"), what)
     }
 
-    /// Our statements stand in the key's policy; every other stays as it was. The policy as it then is.
+    /// Writes our statements into the key's policy, where every other stays as it was; returns the policy as it then
+    /// is.
+    ///
+    /// # Errors
+    /// Where KMS refuses it.
     pub async fn ensure_key_policy(
         &self,
         names: &ResourceNames,
@@ -62,7 +70,11 @@ impl AwsClients {
         self.ensure_key_policy_statements(&kms_key_label(names), &key.id, Some(&key.policy), &ours, say).await
     }
 
-    /// A key that objects lie under, in its region, lets CloudFront decrypt for this distribution. Only on a separate yes.
+    /// Lets CloudFront decrypt for this distribution by a key that objects lie under, in its region. Only on a
+    /// separate yes.
+    ///
+    /// # Errors
+    /// Where KMS refuses it.
     pub async fn ensure_bucket_key_policy(
         &self,
         names: &ResourceNames,
@@ -80,8 +92,11 @@ impl AwsClients {
             .map(|_| ())
     }
 
-    /// A key that objects lie under, by ARN, id or alias in the bucket's region: whether it is AWS's own (`aws/s3`),
-    /// and whether it lets CloudFront decrypt for the distribution. What may not be read is not known.
+    /// Reads a key that objects lie under, by ARN, id or alias in the bucket's region: whether it is AWS's own
+    /// (`aws/s3`), and whether it lets CloudFront decrypt for the distribution. What may not be read is not known.
+    ///
+    /// # Errors
+    /// Where KMS doesn't answer.
     pub async fn read_bucket_key(
         &self,
         names: &ResourceNames,

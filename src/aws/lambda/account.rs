@@ -4,7 +4,11 @@ use crate::aws::{AwsClients, error};
 use crate::model::failure::Failure;
 
 impl AwsClients {
-    /// How many executions may run at once in us-east-1, all functions together; and how many of them no function has reserved.
+    /// Reads how many executions may run at once in us-east-1, all functions together; and how many of them no
+    /// function has reserved.
+    ///
+    /// # Errors
+    /// Where Lambda refuses or doesn't answer.
     pub async fn read_lambda_concurrency(&self) -> Result<(i32, i32), Failure> {
         let asked = self.lambda.get_account_settings().send().await;
         let found = asked.map_err(error::failure_from("lambda:GetAccountSettings", "Lambda's limits"))?;

@@ -28,8 +28,11 @@ fn find_published_version<'a>(
 }
 
 impl AwsClients {
-    /// A version of `function` as `ensure_function` left it, Active; the one that holds the same already, where
-    /// there is one.
+    /// Publishes a version of `function` as `ensure_function` left it, and waits until it is Active; returns the one
+    /// that holds the same already, where there is one.
+    ///
+    /// # Errors
+    /// Where the function moved meanwhile, or Lambda refuses.
     pub async fn publish_version(
         &self,
         names: &ResourceNames,

@@ -20,14 +20,20 @@ use crate::model::{
 pub const FORBIDDEN_ARM64: &str = "arm64 architecture";
 
 impl AwsClients {
-    /// The function of our name, whoever's it is, with its versions; the listing leaves their states out.
+    /// Reads the function of our name, whoever's it is, with its versions; the listing leaves their states out.
+    ///
+    /// # Errors
+    /// Where Lambda refuses or doesn't answer.
     pub async fn read_function(&self, names: &ResourceNames) -> Result<Option<LambdaFunction>, Failure> {
         let versions = async { error::none_if_missing(self.list_function_versions(names).await) };
         let (found, versions) = tokio::try_join!(self.read_function_without_versions(names), versions)?;
         Ok(found.map(|found| LambdaFunction { versions: versions.unwrap_or_default(), ..found }))
     }
 
-    /// The same without its versions, in one request.
+    /// Reads the same without its versions, in one request.
+    ///
+    /// # Errors
+    /// Where Lambda refuses or doesn't answer.
     pub async fn read_function_without_versions(
         &self,
         names: &ResourceNames,
@@ -59,7 +65,10 @@ impl AwsClients {
         }))
     }
 
-    /// Its versions, the oldest first.
+    /// Lists its versions, the oldest first.
+    ///
+    /// # Errors
+    /// Where Lambda refuses or doesn't answer.
     pub async fn list_function_versions(
         &self,
         names: &ResourceNames,
@@ -80,14 +89,20 @@ impl AwsClients {
         Ok(all)
     }
 
-    /// One version, by its ARN with its number.
+    /// Reads one version, by its ARN with its number.
+    ///
+    /// # Errors
+    /// Where Lambda refuses or doesn't answer.
     pub async fn read_function_version(&self, arn: &str) -> Result<Option<FunctionVersion>, Failure> {
         let asked = self.lambda.get_function_configuration().function_name(arn).send().await;
         let found = asked.map_err(error::failure_from("lambda:GetFunctionConfiguration", arn));
         Ok(error::none_if_missing(found)?.and_then(|found| version_from_sdk!(found)))
     }
 
-    /// Waits until `$LATEST` is active and its last update is through: its ARN and its revision then.
+    /// Waits until `$LATEST` is active and its last update is through; returns its ARN and its revision then.
+    ///
+    /// # Errors
+    /// Where Lambda fails it, or it isn't ready in time.
     pub(super) async fn wait_until_function_ready(
         &self,
         names: &ResourceNames,
@@ -117,6 +132,7 @@ impl AwsClients {
     }
 }
 
+/// Returns the failure of a function or version that Lambda could not make ready, with its reason.
 pub fn function_not_ready_failure(what: &str, reason: Option<&str>) -> Failure {
     Failure::other_failure(
         what,
@@ -140,6 +156,7 @@ macro_rules! version_from_sdk {
 }
 pub(super) use version_from_sdk;
 
+/// Returns a version from what Lambda says of it; none for `$LATEST`, which has no number.
 pub fn version_from_fields(
     arn: Option<&str>,
     number: Option<&str>,

@@ -21,7 +21,10 @@ pub struct MetadataLastModified {
 }
 
 impl AwsClients {
-    /// How many objects of repository metadata there are, and when the last of them changed.
+    /// Counts the objects of repository metadata, and reads when the last of them changed.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn read_metadata_last_modified(
         &self,
         bucket: &str,
@@ -42,8 +45,12 @@ impl AwsClients {
         Ok(newest)
     }
 
-    /// How many objects of repository metadata would be cached as they stand; what can't be changed, or not be looked at, is
-    /// not among them: the reindex lists it with its reason.
+    /// Counts the objects of repository metadata that would be cached as they stand.
+    ///
+    /// What can't be changed, or not be looked at, is not among them: the reindex lists it with its reason.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn count_cacheable_metadata(
         &self,
         bucket: &str,

@@ -50,14 +50,15 @@ pub struct DetachedCommand {
 }
 
 impl DetachedCommand {
-    /// The command that was started last, where its end hasn't been seen and it still runs.
+    /// Finds the command that was started last, where its end hasn't been seen and it still runs.
     pub(super) fn find_running(dir: &Path) -> Option<Self> {
         let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
         running.is_alive().then_some(running)
     }
 
-    /// The same, or one of `command` whose end came while nobody looked: its lines and its status are still there.
+    /// Finds the same, or one of `command` whose end came while nobody looked: its lines and its status are still
+    /// there.
     pub(super) fn find_running_or_ended(dir: &Path, command: &str) -> Option<Self> {
         let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
@@ -65,6 +66,10 @@ impl DetachedCommand {
             .then_some(running)
     }
 
+    /// Starts `program arguments… command` in a session of its own, its lines and status kept in `dir`.
+    ///
+    /// # Errors
+    /// Where its files can't be made there, or the program can't be started.
     pub(super) fn start_command(
         dir: &Path,
         program: &Path,
@@ -170,7 +175,10 @@ impl DetachedCommand {
         }
     }
 
-    /// Gives each of its lines, from the first on, until its end; then its exit status.
+    /// Gives each of its lines, from the first on, until its end; then returns its exit status.
+    ///
+    /// # Errors
+    /// Where its lines can't be read, or it ended and left no status.
     pub(super) async fn follow_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
         // Held open: the next command's lines go to a file of its own.
         let mut tail =
@@ -221,6 +229,7 @@ pub(super) struct LineSplitter {
 }
 
 impl LineSplitter {
+    /// Takes bytes, and gives each line that they end.
     pub(super) fn push_bytes(&mut self, bytes: &[u8], on_line: &mut (dyn FnMut(&str) + Send)) {
         for &byte in bytes {
             if byte == b'\n' {
@@ -231,6 +240,7 @@ impl LineSplitter {
         }
     }
 
+    /// Gives the last line, which nothing ended.
     pub(super) fn flush_last_line(&mut self, on_line: &mut (dyn FnMut(&str) + Send)) {
         if !self.open.is_empty() {
             on_line(&String::from_utf8_lossy(&std::mem::take(&mut self.open)));
@@ -238,7 +248,7 @@ impl LineSplitter {
     }
 }
 
-/// It ended, and nobody can say how.
+/// Returns the failure of a command that ended, and nobody can say how.
 pub(super) fn no_exit_status_failure(command: &str) -> Failure {
     Failure::other_failure(
         format!("packagecloud-ctl {command}"),

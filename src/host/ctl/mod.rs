@@ -126,7 +126,7 @@ impl CommandOutput<'_> {
 }
 
 impl Ctl {
-    /// As it is typed: `packagecloud-ctl`.
+    /// Returns the command as it is typed: `packagecloud-ctl`.
     #[must_use]
     pub fn command_line(&self) -> String {
         match self {
@@ -245,7 +245,7 @@ impl Host {
             && (command != "restart" || after(self.last_reconfigure_time().await, RECONFIGURE_TIME_SLACK))
     }
 
-    /// Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
+    /// Reads the Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
     pub async fn last_reconfigure_time(&self) -> Option<Duration> {
         let ours = self.read_note(LAST_RECONFIGURE_NOTE).and_then(|text| text.trim().parse().ok());
         let mut last = ours.map(Duration::from_secs);
@@ -259,7 +259,7 @@ impl Host {
         last
     }
 
-    /// A command of packagecloud-ctl that an earlier run started and that still runs.
+    /// Finds a command of packagecloud-ctl that an earlier run started and that still runs.
     #[must_use]
     pub fn find_running_command(&self) -> Option<DetachedCommand> {
         DetachedCommand::find_running(self.state.dir())
@@ -274,6 +274,7 @@ const RECONFIGURE_TIME_SLACK: Duration = Duration::from_secs(1);
 const START_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Host {
+    /// Returns the failure of a host that has no such program, with what to do there by hand.
     pub(super) fn missing_program_failure(&self, program: &str, command: &str) -> Failure {
         let next = match self.transport.remote_name() {
             None => {

@@ -97,13 +97,20 @@ struct RemoteCommandRecord {
 }
 
 impl RemoteCommand {
-    /// The command that was started last, where its end hasn't been seen and it still runs.
+    /// Finds the command that was started last, where its end hasn't been seen and it still runs.
+    ///
+    /// # Errors
+    /// Where the host isn't reached.
     pub(super) async fn find_running(line: &Ssh) -> Result<Option<Self>, Failure> {
         let said = line.run_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
         Ok(Self::parse_record(line, &said.out).filter(|afar| afar.stands == RemoteCommandStatus::Runs))
     }
 
-    /// The same, or one of `command` whose end came while nobody looked: its lines and its status are still there.
+    /// Finds the same, or one of `command` whose end came while nobody looked: its lines and its status are still
+    /// there.
+    ///
+    /// # Errors
+    /// Where the host isn't reached.
     pub(super) async fn find_running_or_ended(line: &Ssh, command: &str) -> Result<Option<Self>, Failure> {
         let said = line.run_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
         let found = Self::parse_record(line, &said.out);
@@ -124,7 +131,11 @@ impl RemoteCommand {
         Some(Self { line: line.clone(), dir: dir.to_owned(), record, stands })
     }
 
-    /// Starts `program arguments… command`, once: where the line dropped meanwhile and it was started, that one is it.
+    /// Starts `program arguments… command`, once: where the line dropped meanwhile and it was started, that one is
+    /// it.
+    ///
+    /// # Errors
+    /// Where the host isn't reached, or it can't be started or recorded there.
     pub(super) async fn start_command(
         line: &Ssh,
         program: &Path,
@@ -151,16 +162,22 @@ impl RemoteCommand {
         Self::parse_record(line, &said.out).ok_or_else(|| failed("its record can't be kept"))
     }
 
+    /// Returns the command's name: `reconfigure`.
     pub(super) fn command_name(&self) -> &str {
         &self.record.command
     }
 
+    /// Returns when it was started, by that host's clock.
     pub(super) fn started_at(&self) -> Duration {
         self.record.since
     }
 
-    /// Gives each of its lines, from the first on, until its end; then its exit status. A line to the host that drops
-    /// is laid again, which is said among them.
+    /// Gives each of its lines, from the first on, until its end; then returns its exit status.
+    ///
+    /// A line to the host that drops is laid again, which is said among them.
+    ///
+    /// # Errors
+    /// Where the host isn't reached any more, or it ended and left no status.
     pub(super) async fn follow_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
         let (pid, started) =
             (self.record.pid.to_string(), self.record.started.unwrap_or_default().to_string());

@@ -14,17 +14,19 @@ use time::{OffsetDateTime, macros::format_description};
 pub struct HostClock(Arc<dyn Fn() -> Duration + Send + Sync>);
 
 impl HostClock {
+    /// Returns a clock that reads the time since the Unix epoch by `now`.
     pub fn new(now: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
+    /// Returns the time since the Unix epoch.
     #[must_use]
     pub fn now(&self) -> Duration {
         (self.0)()
     }
 }
 
-/// A time so many milliseconds ahead of this one, or behind.
+/// Returns the time so many milliseconds after this one, or before.
 #[must_use]
 pub fn shift_time(time: Duration, milliseconds: i64) -> Duration {
     let by = Duration::from_millis(milliseconds.unsigned_abs());
@@ -49,7 +51,7 @@ fn to_utc_datetime(time: Duration) -> OffsetDateTime {
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// `2026-11-23 20:45:00 UTC`.
+/// Renders a time: `2026-11-23 20:45:00 UTC`.
 #[must_use]
 pub fn render_utc_time(time: Duration) -> String {
     to_utc_datetime(time)
@@ -57,7 +59,7 @@ pub fn render_utc_time(time: Duration) -> String {
         .unwrap_or_default()
 }
 
-/// How long something is, in one unit: `a moment`, `40 seconds`, `14 minutes`, `3 hours`, `2 days`.
+/// Renders how long something is, in one unit: `a moment`, `40 seconds`, `14 minutes`, `3 hours`, `2 days`.
 #[must_use]
 pub fn render_duration(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -71,13 +73,13 @@ pub fn render_duration(time: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// `14 minutes ago`.
+/// Renders how long ago something was: `14 minutes ago`.
 #[must_use]
 pub fn render_age(time: Duration) -> String {
     format!("{} ago", render_duration(time))
 }
 
-/// `20261123T204500Z`, as it stands in a file's name.
+/// Renders a time as it stands in a file's name: `20261123T204500Z`.
 #[must_use]
 pub fn render_file_stamp(time: Duration) -> String {
     to_utc_datetime(time)
@@ -85,7 +87,7 @@ pub fn render_file_stamp(time: Duration) -> String {
         .unwrap_or_default()
 }
 
-/// The time that [`stamp`] wrote.
+/// Reads the time that [`render_file_stamp`] wrote.
 #[must_use]
 pub fn parse_file_stamp(text: &str) -> Option<Duration> {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");

@@ -35,12 +35,16 @@ impl std::fmt::Debug for Keyring {
 
 /// What is kept, by its name: `cloudfront_secret <bucket>`, `aws_secret_key <key id>`.
 impl Keyring {
+    /// Returns a keyring that ends with this process: a sandbox's.
     #[must_use]
     pub fn in_memory() -> Self {
         Self::Memory(Arc::default())
     }
 
-    /// What is kept under a name, if anything is.
+    /// Reads what is kept under a name, if anything is.
+    ///
+    /// # Errors
+    /// Where the system's keyring can't be asked.
     pub async fn read_secret(&self, name: &str) -> Result<Option<Secret>, Failure> {
         match self {
             Self::System => {
@@ -57,6 +61,9 @@ impl Keyring {
     }
 
     /// Keeps a secret under a name, and reads it back: a keyring may take what it then can't give.
+    ///
+    /// # Errors
+    /// Where the system's keyring doesn't keep it.
     pub async fn store_secret(&self, name: &str, secret: &Secret) -> Result<(), Failure> {
         match self {
             Self::System => {
@@ -76,7 +83,10 @@ impl Keyring {
         }
     }
 
-    /// Forgets what is kept under a name; nothing there is no failure.
+    /// Removes what is kept under a name; nothing there is no failure.
+    ///
+    /// # Errors
+    /// Where the system's keyring can't be asked.
     pub async fn remove_secret(&self, name: &str) -> Result<(), Failure> {
         match self {
             Self::System => {

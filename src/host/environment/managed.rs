@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The tool that the file's first lines name, and the line. Only comments count.
+/// Finds the tool that the file's first lines name, and the line. Only comments count.
 #[must_use]
 pub fn find_managed_header(text: &[u8]) -> Option<(String, String)> {
     let text = String::from_utf8_lossy(&text[..text.len().min(8192)]).into_owned();
@@ -66,13 +66,13 @@ fn path_below(root: &Path, place: &str) -> PathBuf {
     root.join(place.trim_start_matches('/'))
 }
 
-/// Where the clients are looked for, below `root`.
+/// Returns where the clients are looked for, below `root`.
 #[must_use]
 pub fn client_paths(root: &Path) -> Vec<PathBuf> {
     CLIENT_TRACES.iter().flat_map(|(_, places)| places.iter().map(|place| path_below(root, place))).collect()
 }
 
-/// The tool whose client is on the host, by those of its [`places`] that are there, and what shows it.
+/// Finds the tool whose client is on the host, by those of [`client_paths`] that are there, and what shows it.
 #[must_use]
 pub fn find_config_client(root: &Path, there: &[PathBuf]) -> Option<(String, String)> {
     CLIENT_TRACES.iter().find_map(|(tool, places)| {

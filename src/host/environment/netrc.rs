@@ -8,7 +8,7 @@ use rustix::termios::{LocalModes, OptionalActions, isatty, tcgetattr, tcsetattr}
 
 use crate::model::secret::Secret;
 
-/// The user name that netrc (`$NETRC`, else `~/.netrc`) holds for the host of `url`.
+/// Finds the user name that netrc (`$NETRC`, else `~/.netrc`) holds for the host of `url`.
 #[must_use]
 pub fn find_netrc_token(url: &str) -> Option<Secret> {
     let home = || std::env::home_dir().map(|home| home.join(".netrc"));

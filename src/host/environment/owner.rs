@@ -15,7 +15,8 @@ pub struct RestoreOwnership {
 }
 
 impl RestoreOwnership {
-    /// Of `places` those that lie in a directory of the user who used sudo; none where that isn't how root came here.
+    /// Takes of `places` those that lie in a directory of the user who used sudo; none where that isn't how root came
+    /// here.
     pub fn for_sudo_user(places: impl IntoIterator<Item = PathBuf>) -> Self {
         let id = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
         if !rustix::process::geteuid().is_root() {

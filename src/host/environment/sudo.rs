@@ -36,7 +36,7 @@ struct SudoEnvironment {
     home: Option<PathBuf>,
 }
 
-/// What sudo left out of this process; `None` where it left nothing out, or isn't there.
+/// Finds what sudo left out of this process; `None` where it left nothing out, or isn't there.
 #[must_use]
 pub fn find_dropped_by_sudo() -> Option<DroppedBySudo> {
     if !rustix::process::geteuid().is_root() {
@@ -73,7 +73,8 @@ fn compare_environments(seen: SudoEnvironment) -> Option<DroppedBySudo> {
 }
 
 impl DroppedBySudo {
-    /// `sudo left out AWS_PROFILE, and root has no AWS files where alice has /home/alice/.aws/config`.
+    /// Renders what was left out: `sudo left out AWS_PROFILE, and root has no AWS files where alice has
+    /// /home/alice/.aws/config`.
     #[must_use]
     pub fn render_dropped(&self) -> String {
         let mut said = Vec::new();
@@ -87,7 +88,8 @@ impl DroppedBySudo {
         said.join("; ")
     }
 
-    /// The command that keeps it: `sudo --preserve-env=AWS_PROFILE AWS_CONFIG_FILE=… packagecloud-cloudfront check`.
+    /// Renders the command that keeps it: `sudo --preserve-env=AWS_PROFILE AWS_CONFIG_FILE=… packagecloud-cloudfront
+    /// check`.
     #[must_use]
     pub fn render_keeping_command(&self, line: &[String]) -> String {
         let mut words = vec!["sudo".to_owned()];
@@ -104,7 +106,7 @@ impl DroppedBySudo {
         words.iter().map(|text| quote_shell_word(text)).collect::<Vec<_>>().join(" ")
     }
 
-    /// Both, for the end of what is said: with this process's own command line.
+    /// Renders both, for the end of what is said: with this process's own command line.
     #[must_use]
     pub fn render_advice(&self) -> String {
         let line: Vec<String> = std::env::args().collect();

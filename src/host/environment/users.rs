@@ -9,11 +9,13 @@ fn read_passwd_field(uid: u32, nth: usize) -> Option<String> {
     line.split(':').nth(nth).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
+/// Reads a user's name by the user's number.
 #[must_use]
 pub fn read_user_name(uid: u32) -> Option<String> {
     read_passwd_field(uid, 0)
 }
 
+/// Reads a user's home directory by the user's number.
 #[must_use]
 pub fn read_home_dir(uid: u32) -> Option<PathBuf> {
     read_passwd_field(uid, 5).map(PathBuf::from)

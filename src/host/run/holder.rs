@@ -30,28 +30,29 @@ pub(crate) struct LockHolder {
 }
 
 impl LockHolder {
-    /// This run, in a lock of its own machine.
+    /// Returns this run, in a lock of its own machine.
     pub(super) fn for_local_lock(now: Duration) -> Self {
         let (pid, since) = (std::process::id(), now.as_secs());
         Self { pid, since, stage: None, entered: since, rests: false, of: find_invoking_user(), from: None }
     }
 
-    /// This run, in the lock of another host, by that host's clock.
+    /// Returns this run, in the lock of another host, by that host's clock.
     pub(crate) fn for_remote_lock(now: Duration) -> Self {
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Self { from: Some(machine), ..Self::for_local_lock(now) }
     }
 
-    /// The same in another stage, or at its end.
+    /// Sets the stage that it is in, and whether that has come to its end.
     pub(crate) fn set_stage(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
         (self.stage, self.rests, self.entered) = (stage, rests, now.as_secs());
     }
 
+    /// Renders the line that stands in the lock's file.
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a holder is plain data")
     }
 
-    /// `process 812 (alice) on laptop`.
+    /// Renders who it is: `process 812 (alice) on laptop`.
     pub(super) fn render_process(&self) -> String {
         let of = if self.of.is_empty() { String::new() } else { format!(" ({})", self.of) };
         let from = self.from.as_ref().map(|from| format!(" on {from}")).unwrap_or_default();
@@ -59,7 +60,7 @@ impl LockHolder {
     }
 }
 
-/// What stands in a lock's file, as it is said; `on` is where the lock is.
+/// Reads what stands in a lock's file, as it is said; `on` is where the lock is.
 pub(super) fn parse_holder(text: &[u8], now: Duration, on: &str) -> OtherRun {
     let Ok(holder) = serde_json::from_slice::<LockHolder>(text) else {
         // It has the lock, and hasn't said who it is yet.

@@ -54,7 +54,7 @@ pub(crate) enum JournalWrite {
 }
 
 impl Journal {
-    /// A stage begins.
+    /// Begins a stage: its journal starts anew.
     pub(crate) fn begin_stage(&mut self) -> JournalWrite {
         *self = Self::default();
         self.rewrite_journal()
@@ -95,7 +95,7 @@ impl Journal {
 }
 
 impl JournalWrite {
-    /// Into the file at `path`, this user's alone.
+    /// Writes it into the file at `path`, this user's alone.
     pub(super) fn write_to_file(&self, path: &Path) {
         let mut options = OpenOptions::new();
         options.create(true).mode(0o600);
@@ -155,7 +155,7 @@ impl JournalPosition {
         NewEvents { restarted: anew, events: events.collect() }
     }
 
-    /// The same of a file here.
+    /// Reads the same of a file here.
     pub(super) fn read_new_events(&mut self, path: &Path) -> NewEvents {
         let bytes = std::fs::read(path).unwrap_or_default();
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);

@@ -68,6 +68,9 @@ pub struct WriteLock {
 
 impl HostStateDir {
     /// Takes the lock, so that one run at a time changes this host; whoever asks it to end is heard by `asked`.
+    ///
+    /// # Errors
+    /// Where another run holds it, or the directory can't hold a lock.
     pub fn acquire_run_lock(&self, now: Duration, asked: &StopRequest) -> Result<LocalLock, LockError> {
         let path = self.dir().join("lock");
         let failed = |error: io::Error| {
@@ -102,12 +105,15 @@ impl HostStateDir {
     }
 
     /// Asks the run that holds the lock here to end after its request in flight.
+    ///
+    /// # Errors
+    /// Where the request can't be written.
     pub fn request_stop(&self, now: Duration) -> Result<(), Failure> {
         self.write_file(STOP_REQUEST_FILE, LockHolder::for_local_lock(now).render_process().as_bytes())
             .map(drop)
     }
 
-    /// What the run that holds the lock here has said since `read`.
+    /// Reads what the run that holds the lock here has said since `read`.
     pub fn read_new_events(&self, read: &mut journal::JournalPosition) -> journal::NewEvents {
         read.read_new_events(&self.dir().join(EVENTS_FILE))
     }

@@ -7,17 +7,21 @@ use crate::host::Host;
 const PENDING_SECRET_NOTE: &str = "managed-secret";
 
 impl Host {
-    /// Keeps it; says where.
+    /// Keeps the secret until it stands in packagecloud.rb; says where.
+    ///
+    /// # Errors
+    /// Where the state directory doesn't take it.
     pub fn store_pending_secret(&self, secret: &Secret) -> Result<std::path::PathBuf, Failure> {
         self.state.write_file(&self.note_file_name(PENDING_SECRET_NOTE), secret.expose_secret().as_bytes())
     }
 
-    /// What is kept.
+    /// Reads the secret that is kept.
     #[must_use]
     pub fn read_pending_secret(&self) -> Option<Secret> {
         self.read_note(PENDING_SECRET_NOTE).map(Secret::new)
     }
 
+    /// Removes the secret that was kept.
     pub fn remove_pending_secret(&self) {
         self.remove_note(PENDING_SECRET_NOTE);
     }

@@ -42,7 +42,7 @@ pub struct RemoteLock {
 }
 
 impl RemoteLock {
-    /// Whether the line that holds it is still there.
+    /// Returns whether the line that holds it is still there.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

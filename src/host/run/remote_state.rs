@@ -22,6 +22,7 @@ if [ "$head" = "$2" ]; then tail -c +$(($3+1)) -- "$1/events"; else cat -- "$1/e
 return 0"#;
 
 impl<'a> RemoteState<'a> {
+    /// Returns what is kept on the host where that is another one; none for this machine.
     #[must_use]
     pub fn from_host(host: &'a Host) -> Option<Self> {
         match &host.transport {
@@ -30,17 +31,19 @@ impl<'a> RemoteState<'a> {
         }
     }
 
+    /// Returns the host's name, as the operator gave it.
     #[must_use]
     pub fn host_name(&self) -> &str {
         self.0.host_name()
     }
 
-    /// What a run left there.
+    /// Reads what a run left there.
     pub async fn read_note(&self, name: &str) -> Option<String> {
         let said = self.0.run_script(READ_NOTE_SCRIPT, &[ROOT_STATE_DIR, name]).await.ok()?;
         Some(String::from_utf8_lossy(&said.out).into_owned()).filter(|text| !text.is_empty())
     }
 
+    /// Leaves a note there; what can't be left stops nothing.
     pub async fn write_note(&self, name: &str, text: &str) {
         let _ = self.0.run_script(WRITE_NOTE_SCRIPT, &[ROOT_STATE_DIR, name, text]).await;
     }
@@ -50,7 +53,7 @@ impl<'a> RemoteState<'a> {
         self.write_note(STOP_REQUEST_FILE, &LockHolder::for_remote_lock(now).render_process()).await;
     }
 
-    /// What the run that holds the lock there has said since `read`.
+    /// Reads what the run that holds the lock there has said since `read`.
     pub async fn read_new_events(&self, read: &mut journal::JournalPosition) -> journal::NewEvents {
         let known = [ROOT_STATE_DIR, &read.head, &read.at.to_string()];
         let out =

@@ -40,7 +40,7 @@ pub struct SavedRun {
     pub on: Option<(String, String)>,
 }
 
-/// Where the state lies without `--state-dir`.
+/// Returns where the state lies without `--state-dir`.
 #[must_use]
 pub fn default_state_dir() -> PathBuf {
     const STATE_DIR_NAME: &str = "packagecloud-cloudfront";
@@ -54,6 +54,9 @@ pub fn default_state_dir() -> PathBuf {
 
 impl HostStateDir {
     /// Opens the directory, or makes it (0700); the log goes to `log_file`, else to `log` in it.
+    ///
+    /// # Errors
+    /// Where it can't be made, or a log that was named can't be written.
     pub fn open(dir: &Path, log_file: Option<&Path>) -> Result<Self, Failure> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
             Failure::other_failure(
@@ -78,9 +81,11 @@ impl HostStateDir {
         Ok(Self { dir: dir.to_owned(), log: Arc::new(Mutex::new(log)) })
     }
 
-    /// A directory that can't be opened: nothing is kept, and nothing that only reads or writes packagecloud.rb is
-    /// stopped by that. Switching off must work on a full disk; packagecloud-ctl's lines go below the temporary
-    /// directory then, where they can.
+    /// Stands in for a directory that can't be opened: nothing is kept, and nothing that only reads or writes
+    /// packagecloud.rb is stopped by that.
+    ///
+    /// Switching off must work on a full disk; packagecloud-ctl's lines go below the temporary directory then, where
+    /// they can.
     #[must_use]
     pub fn open_temporary(dir: &Path) -> Self {
         let name = format!("packagecloud-cloudfront-{:016x}", fastrand::u64(..));
@@ -89,6 +94,7 @@ impl HostStateDir {
         Self { dir: if made.is_ok() { other } else { dir.to_owned() }, log: Arc::default() }
     }
 
+    /// Returns the directory.
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -113,7 +119,7 @@ impl HostStateDir {
         }
     }
 
-    /// What the last run left, and a note where that can't be read.
+    /// Reads what the last run left, and a note where that can't be read.
     #[must_use]
     pub fn read_saved_run(&self) -> (Option<SavedRun>, Option<String>) {
         let path = self.dir.join("answers.json");
@@ -134,13 +140,16 @@ impl HostStateDir {
         self.write_file("answers.json", &bytes).err().map(|failure| failure.to_string())
     }
 
-    /// A file of the directory, such as the reindex's cursor; `None` where it isn't there or can't be read.
+    /// Reads a file of the directory, such as the reindex's cursor; `None` where it isn't there or can't be read.
     #[must_use]
     pub fn read_file(&self, name: &str) -> Option<Vec<u8>> {
         fs::read(self.dir.join(name)).ok()
     }
 
     /// Writes a file of the directory, whole or not at all, 0600; says where it is.
+    ///
+    /// # Errors
+    /// Where the disk refuses it; the old file stands then.
     pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
         let path = self.dir.join(name);
         let fresh = self.dir.join(format!(".{name}.{:016x}.new", fastrand::u64(..)));
@@ -155,11 +164,15 @@ impl HostStateDir {
         Ok(path)
     }
 
+    /// Removes a file of the directory.
     pub fn remove_file(&self, name: &str) {
         let _ = fs::remove_file(self.dir.join(name));
     }
 
     /// Saves a policy document before it is replaced; says where.
+    ///
+    /// # Errors
+    /// Where the disk refuses it.
     pub fn save_policy(&self, now: Duration, of: &str, document: &str) -> Result<PathBuf, Failure> {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
         let of: String = of.chars().map(plain).collect();
@@ -173,12 +186,15 @@ impl HostStateDir {
     }
 
     /// Puts what `c` copied into a file of its own, 0600; says where.
+    ///
+    /// # Errors
+    /// Where the disk refuses it.
     pub fn write_clipboard_file(&self, text: &str) -> Result<PathBuf, Failure> {
         self.write_file("clipboard", text.as_bytes())
     }
 }
 
-/// One of its own, for a test.
+/// Makes one of its own, for a test.
 #[cfg(test)]
 pub(super) fn temporary_state_dir() -> (tempfile::TempDir, HostStateDir) {
     let root = tempfile::tempdir().expect("there is room");

@@ -35,6 +35,7 @@ impl StopRequest {
         said.map(|who| who.clone().unwrap_or_default()).unwrap_or_default()
     }
 
+    /// Records who asks, and wakes whoever waits for it.
     pub(crate) fn record_requester(&self, who: &str) {
         self.0.send_if_modified(|asked| {
             let first = asked.is_none();

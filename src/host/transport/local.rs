@@ -12,6 +12,10 @@ use crate::model::failure::Failure;
 
 use crate::host::files::{file_failure, sha256_hex, write_new_file};
 
+/// Puts `bytes` in the place of a file whose bytes hash to `seen`, as [`super::Transport::replace_file`] says.
+///
+/// # Errors
+/// Where the file moved or the disk refuses it; it is as it was then.
 pub(super) fn replace_file(path: &Path, seen: &str, bytes: &[u8], backup: &Path) -> Result<(), Failure> {
     let target = fs::canonicalize(path).map_err(|error| file_failure(path, &error))?;
     let old = read_if_unchanged(path, &target, seen)?;

@@ -28,7 +28,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// The other host's name; `None` for this machine.
+    /// Returns the other host's name; `None` for this machine.
     #[must_use]
     pub fn remote_name(&self) -> Option<&str> {
         match self {
@@ -37,7 +37,7 @@ impl Transport {
         }
     }
 
-    /// The line to another host.
+    /// Returns the line to another host.
     #[must_use]
     pub fn as_ssh(&self) -> Option<&Ssh> {
         match self {
@@ -46,7 +46,10 @@ impl Transport {
         }
     }
 
-    /// A file's bytes.
+    /// Reads a file's bytes.
+    ///
+    /// # Errors
+    /// Where it isn't there or can't be read.
     pub async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Local => fs::read(path).map_err(|error| file_failure(path, &error)),
@@ -54,7 +57,11 @@ impl Transport {
         }
     }
 
-    /// A file's bytes, and which of some paths are there: asked together, since another host is asked often.
+    /// Reads a file's bytes, and finds which of some paths are there: asked together, since another host is asked
+    /// often.
+    ///
+    /// # Errors
+    /// Where the file isn't there or can't be read.
     pub async fn read_file_and_find_existing(
         &self,
         path: &Path,
@@ -67,7 +74,12 @@ impl Transport {
     }
 
     /// Puts `bytes` in the place of a file whose bytes hash to `seen`, keeping its mode, owner and attributes, with
-    /// its old bytes at `backup` (0600) first. A symbolic link stays one: what it leads to is replaced.
+    /// its old bytes at `backup` (0600) first.
+    ///
+    /// A symbolic link stays one: what it leads to is replaced.
+    ///
+    /// # Errors
+    /// Where the file moved or can't be written; it is as it was then.
     pub async fn replace_file(
         &self,
         path: &Path,
@@ -81,7 +93,10 @@ impl Transport {
         }
     }
 
-    /// The names in a directory, sorted.
+    /// Lists the names in a directory, sorted.
+    ///
+    /// # Errors
+    /// Where it can't be listed.
     pub async fn list_dir(&self, dir: &Path) -> Result<Vec<String>, Failure> {
         let mut names: Vec<String> = match self {
             Self::Local => {
@@ -94,7 +109,7 @@ impl Transport {
         Ok(names)
     }
 
-    /// Unix time of the last change of whichever of the files was changed last.
+    /// Reads the Unix time of the last change of whichever of the files was changed last.
     pub async fn read_latest_change_time(&self, paths: &[PathBuf]) -> Option<Duration> {
         match self {
             Self::Local => paths
@@ -108,7 +123,7 @@ impl Transport {
         }
     }
 
-    /// Which of the paths are there, in their order.
+    /// Finds which of the paths are there, in their order.
     pub async fn find_existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
         match self {
             Self::Local => paths.iter().filter(|path| path.exists()).cloned().collect(),
@@ -116,7 +131,7 @@ impl Transport {
         }
     }
 
-    /// Where a program lies: as named where the name has a slash, else in `PATH` and the usual directories.
+    /// Finds where a program lies: as named where the name has a slash, else in `PATH` and the usual directories.
     pub async fn find_program(&self, name: &str) -> Option<PathBuf> {
         if let Self::Ssh(line) = self {
             return line.find_program(name).await;
@@ -134,13 +149,13 @@ impl Transport {
             .find(runs)
     }
 
-    /// What a program that changes nothing prints, where it ends well within five seconds.
+    /// Returns what a program that changes nothing prints, where it ends well within five seconds.
     pub async fn query_stdout(&self, program: &Path, arguments: &[&str]) -> Option<String> {
         let (status, out) = self.query_program(program, arguments, false).await?;
         (status == 0).then_some(out)
     }
 
-    /// The same, whatever its status, with what it says on standard error.
+    /// Returns the same, whatever its status, with what it says on standard error.
     pub async fn query_all_output(&self, program: &Path, arguments: &[&str]) -> Option<String> {
         self.query_program(program, arguments, true).await.map(|(_, out)| out)
     }

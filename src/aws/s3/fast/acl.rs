@@ -17,7 +17,10 @@ struct ObjectAclGrant {
 const ALL_USERS_URI: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const AUTHENTICATED_USERS_URI: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";
 
-/// The headers that give a copy the list in `body`; the reason where it can't be read.
+/// Returns the headers that give a copy the list in `body`.
+///
+/// # Errors
+/// The reason why the list can't be read.
 pub fn acl_headers_from_xml(body: &[u8]) -> Result<HeaderList, String> {
     let (owner, grants) = parse_acl(body)?;
     let owner = format!("id=\"{owner}\"");

@@ -34,24 +34,27 @@ pub struct ObjectAttributes {
 }
 
 impl ObjectAttributes {
-    /// `None` where the reply has no ETag: then nothing could be conditional.
+    /// Reads a reply's headers; `None` where it has no ETag: then nothing could be conditional.
     pub fn from_headers(headers: HeaderMap) -> Option<Self> {
         let size = headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
         let etag = headers.get(http::header::ETAG)?.clone();
         Some(Self { size, etag, headers })
     }
 
-    /// The header's text, where it is text.
+    /// Returns the header's text, where it is text.
     pub fn header_text(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Returns the object's storage class; Standard where S3 says none.
     pub fn storage_class(&self) -> StorageClass {
         self.header_text("x-amz-storage-class").map(StorageClass::from_name).unwrap_or_default()
     }
 
-    /// Why it can't be changed now: it is archived. One that was restored could be copied, but the copy would be an
-    /// archived object that is not: what can be read now could not be read any more.
+    /// Returns why it can't be changed now: it is archived.
+    ///
+    /// One that was restored could be copied, but the copy would be an archived object that is not: what can be read
+    /// now could not be read any more.
     pub fn archived_reason(&self) -> Option<String> {
         if let Some(status) = self.header_text("x-amz-archive-status") {
             return Some(format!("archived ({status})"));
@@ -66,7 +69,7 @@ impl ObjectAttributes {
         })
     }
 
-    /// The algorithm of its additional checksum: `CRC32C`.
+    /// Returns the algorithm of its additional checksum: `CRC32C`.
     pub fn checksum_algorithm(&self) -> Option<String> {
         let named = self.headers.keys().filter_map(|name| name.as_str().strip_prefix("x-amz-checksum-"));
         named
@@ -75,7 +78,7 @@ impl ObjectAttributes {
             .next()
     }
 
-    /// The headers that give the copy this object's attributes, and `cache_control`.
+    /// Returns the headers that give the copy this object's attributes, and `cache_control`.
     pub fn to_copy_headers(&self, cache_control: &'static str, now: SystemTime) -> HeaderList {
         let mut said = HeaderList::with_capacity(16);
         for name in COPIED_HEADERS {

@@ -30,7 +30,10 @@ fn invalid_endpoint_failure(endpoint: &str, why: impl Into<String>) -> Failure {
     )
 }
 
-/// The address of `bucket`, and the transport to it.
+/// Returns the address of `bucket`, and the stream to it.
+///
+/// # Errors
+/// Where the endpoint can't be understood, or AWS_CA_BUNDLE can't be used.
 pub fn resolve_bucket_endpoint(
     config: &SdkConfig,
     bucket: &str,

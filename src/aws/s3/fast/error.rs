@@ -30,7 +30,7 @@ pub enum S3Error {
     Fatal(Failure),
 }
 
-/// What stands in `body` between `<tag>` and `</tag>`, its entities resolved.
+/// Finds what stands in `body` between `<tag>` and `</tag>`, its entities resolved.
 pub fn find_element_text(body: &str, tag: &str) -> Option<String> {
     let rest = &body[body.find(&format!("<{tag}>"))? + tag.len() + 2..];
     let text = &rest[..rest.find(&format!("</{tag}>"))?];

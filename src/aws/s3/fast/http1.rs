@@ -63,6 +63,9 @@ fn render_request(method: &Method, target: &str, headers: &HeaderList, body: &[u
 }
 
 /// Sends, and reads the reply to its end.
+///
+/// # Errors
+/// Where the stream breaks, or what comes is no HTTP/1 reply.
 pub async fn send_and_read_reply(
     stream: &mut dyn TcpOrTlsStream,
     method: &Method,
@@ -118,7 +121,7 @@ pub async fn send_and_read_reply(
     Ok(HttpReply { parts, body: body.into(), reusable })
 }
 
-/// Whether nothing has come over an idle stream, not even its end.
+/// Returns whether nothing has come over an idle stream, not even its end.
 pub fn is_idle(stream: &mut dyn TcpOrTlsStream) -> bool {
     let mut byte = [MaybeUninit::uninit(); 1];
     let mut context = Context::from_waker(Waker::noop());

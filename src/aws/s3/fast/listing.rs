@@ -27,6 +27,7 @@ pub enum StorageClass {
 }
 
 impl StorageClass {
+    /// Returns the storage class of this name.
     pub fn from_name(name: &str) -> Self {
         match name {
             "GLACIER" | "DEEP_ARCHIVE" => Self::Archived,
@@ -45,7 +46,10 @@ pub struct ObjectListingPage {
 }
 
 impl ObjectListingPage {
-    /// The reason why it can't be read, where it can't.
+    /// Reads a page of a listing.
+    ///
+    /// # Errors
+    /// The reason why it can't be read.
     pub fn from_xml(body: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
         let mut reader = Reader::from_str(text);

@@ -60,7 +60,8 @@ pub struct S3RequestCounts {
 }
 
 impl S3RequestCounts {
-    /// US dollars at S3 Standard's list price in us-east-1: 0.005 for a thousand lists or copies, 0.0004 for the rest.
+    /// Returns US dollars at S3 Standard's list price in us-east-1: 0.005 for a thousand lists or copies, 0.0004 for
+    /// the rest.
     #[must_use]
     pub fn cost_usd(&self) -> f64 {
         (self.list + self.copy) as f64 * 0.005e-3 + (self.head + self.other) as f64 * 0.0004e-3
@@ -109,7 +110,10 @@ fn static_header(name: &'static str, value: HeaderValue) -> (HeaderName, HeaderV
 }
 
 impl S3ObjectClient {
-    /// `config` gives region, credentials, clock and endpoint; `plugged` takes the place of the network, where one is given.
+    /// Returns a client of the bucket's objects.
+    ///
+    /// `config` gives region, credentials, clock and endpoint; `plugged` takes the place of the network, where one is
+    /// given.
     ///
     /// # Errors
     /// Where there are no credentials, or the endpoint can't be understood.
@@ -141,11 +145,13 @@ impl S3ObjectClient {
         })))
     }
 
+    /// Returns the bucket's name.
     #[must_use]
     pub fn bucket_name(&self) -> &str {
         &self.0.bucket
     }
 
+    /// Returns how many requests were sent until now.
     #[must_use]
     pub fn request_counts(&self) -> S3RequestCounts {
         let of = |charge: S3RequestClass| self.0.sent[charge as usize].load(Relaxed);
@@ -163,6 +169,7 @@ impl S3ObjectClient {
         HeadTimings { count: self.0.heads.swap(0, Relaxed), micros: self.0.micros.swap(0, Relaxed) }
     }
 
+    /// Returns the time by which requests are signed.
     #[must_use]
     pub fn current_time(&self) -> SystemTime {
         self.0.signer.current_time()
@@ -211,8 +218,11 @@ impl S3ObjectClient {
         }
     }
 
-    /// One page of the keys that begin with `prefix` and come after `after`; with `folders`, what shares the next
-    /// `/` is one prefix.
+    /// Lists one page of the keys that begin with `prefix` and come after `after`; with `folders`, what shares the
+    /// next `/` is one prefix.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn list_objects(
         &self,
         prefix: &str,
@@ -242,7 +252,10 @@ impl S3ObjectClient {
             .map_err(|why| S3Error::Broken(format!("a listing that can't be read: {why}")))
     }
 
-    /// The object's attributes. A refusal that HEAD can't explain is asked for again in a way that can.
+    /// Reads the object's attributes. A refusal that HEAD can't explain is asked for again in a way that can.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn head_object(&self, key: &str) -> Result<ObjectAttributes, S3Error> {
         let path = self.object_path(key);
         // With what signs it.
@@ -291,7 +304,10 @@ impl S3ObjectClient {
         }
     }
 
-    /// The headers that give a copy the object's access control list.
+    /// Reads the headers that give a copy the object's access control list.
+    ///
+    /// # Errors
+    /// Where S3 refuses, or the list can't be read.
     pub async fn read_acl_headers(&self, key: &str) -> Result<HeaderList, S3Error> {
         let path = self.object_path(key);
         let reply = self
@@ -301,7 +317,10 @@ impl S3ObjectClient {
             .map_err(|why| S3Error::Broken(format!("an access control list that can't be read: {why}")))
     }
 
-    /// Whether objects of this bucket have access control lists of their own.
+    /// Asks whether objects of this bucket have access control lists of their own.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn has_object_acls(&self) -> Result<bool, S3Error> {
         let path = self.0.address.root.trim_end_matches('/').to_owned();
         let path = if path.is_empty() { "/".to_owned() } else { path };
@@ -327,6 +346,9 @@ impl S3ObjectClient {
     }
 
     /// Copies the object onto itself with `attributes`, unless it isn't the one of `etag` any more.
+    ///
+    /// # Errors
+    /// Where it isn't, or S3 refuses or doesn't answer.
     pub async fn copy_object_in_place(
         &self,
         key: &str,

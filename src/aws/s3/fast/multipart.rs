@@ -18,14 +18,17 @@ use super::{
 const PART_MIN_BYTES: u64 = 512 << 20;
 const PARTS_MAX: u64 = 10_000;
 
-/// The parts of an object of `size` bytes: first and last byte of each.
+/// Returns the parts of an object of `size` bytes: first and last byte of each.
 pub fn split_into_parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
     let part = PART_MIN_BYTES.max(size.div_ceil(PARTS_MAX));
     (0..size.div_ceil(part)).map(move |index| (index * part, ((index + 1) * part).min(size) - 1))
 }
 
 impl S3ObjectClient {
-    /// Begins a copy in parts: the upload's id.
+    /// Begins a copy in parts, and returns the upload's id.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn create_multipart_upload(
         &self,
         key: &str,
@@ -94,7 +97,11 @@ impl S3ObjectClient {
             .map_err(|error| S3Error::Unfit { code: "tags".to_owned(), message: error.to_string() })
     }
 
-    /// Completes a copy of which every part is done. What fails leaves the upload for [`Self::abort_parts`].
+    /// Completes a copy of which every part is done. What fails leaves the upload for
+    /// [`Self::abort_multipart_upload`].
+    ///
+    /// # Errors
+    /// Where the object changed meanwhile, or S3 refuses.
     pub async fn complete_multipart_upload(
         &self,
         key: &str,
@@ -121,7 +128,10 @@ impl S3ObjectClient {
         check_result_element(&reply, b"CompleteMultipartUploadResult")
     }
 
-    /// One part: its line in the completion.
+    /// Copies one part, and returns its line in the completion.
+    ///
+    /// # Errors
+    /// Where the object changed meanwhile, or S3 refuses.
     pub async fn copy_part(
         &self,
         key: &str,
@@ -166,6 +176,9 @@ impl S3ObjectClient {
     }
 
     /// Drops what was begun; that it is gone already is as good.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
     pub async fn abort_multipart_upload(&self, key: &str, upload: &str) -> Result<(), S3Error> {
         let query = format!("uploadId={}", utf8_percent_encode(upload, QUERY_ENCODE_SET));
         match self

@@ -50,7 +50,10 @@ fn timeout_reason(limit: Duration) -> NoReplyReason {
 }
 
 impl S3Stream {
-    /// One request and its reply, which must be there within `limit`.
+    /// Sends one request, whose reply must be there within `limit`.
+    ///
+    /// # Errors
+    /// The reason why there is no reply.
     pub async fn send_request(
         &self,
         method: Method,
@@ -105,6 +108,7 @@ pub struct ConnectionPool {
 }
 
 impl ConnectionPool {
+    /// Returns connections to an endpoint, none of them made yet.
     pub fn new(host: &str, port: u16, tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>) -> Self {
         let tls = tls.map(|(config, name)| (TlsConnector::from(config), name));
         Self { host: host.to_owned(), port, tls, idle: Mutex::default(), resolved: Mutex::default() }

@@ -6,7 +6,7 @@ use crate::model::failure::{Failure, FailureKind};
 
 use super::{SshError, remote_failure};
 
-/// ssh itself can't be started.
+/// Returns the failure where ssh itself can't be started.
 pub(super) fn ssh_not_started_failure(program: &str, error: &io::Error) -> Failure {
     Failure::new(
         FailureKind::Missing,
@@ -16,6 +16,7 @@ pub(super) fn ssh_not_started_failure(program: &str, error: &io::Error) -> Failu
     )
 }
 
+/// Returns the failure of a host that isn't reached, with why.
 pub(super) fn unreachable_failure(name: &str, why: &str) -> Failure {
     remote_failure(
         name,
@@ -25,7 +26,7 @@ pub(super) fn unreachable_failure(name: &str, why: &str) -> Failure {
     )
 }
 
-/// The line dropped, and trying did not bring it back.
+/// Returns the failure where the line dropped, and trying did not bring it back.
 pub(super) fn connection_lost_failure(name: &str, failure: &Failure) -> Failure {
     remote_failure(
         name,
@@ -37,7 +38,7 @@ pub(super) fn connection_lost_failure(name: &str, failure: &Failure) -> Failure 
     )
 }
 
-/// The line dropped, and nobody can be asked for what laying it again needs.
+/// Returns the failure where the line dropped, and nobody can be asked for what laying it again needs.
 pub(super) fn reconnect_refused_failure(failure: Failure) -> Failure {
     Failure {
         why: format!("the line to it dropped, and could not be laid again without asking: {}", failure.why),
@@ -46,7 +47,7 @@ pub(super) fn reconnect_refused_failure(failure: Failure) -> Failure {
     }
 }
 
-/// Why a script never began: ssh ends with 255 by itself, with anything else by what it ran.
+/// Tells why a script never began: ssh ends with 255 by itself, with anything else by what it ran.
 pub(super) fn classify_ssh_failure(name: &str, status: Option<i32>, said: &str) -> SshError {
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let has = |text: &str| said.contains(text);

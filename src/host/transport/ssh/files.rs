@@ -77,11 +77,19 @@ fn path_to_text(path: &Path) -> String {
 }
 
 impl Ssh {
+    /// Reads a file's bytes there.
+    ///
+    /// # Errors
+    /// Where the host isn't reached, or the file can't be read.
     pub(in crate::host) async fn read_file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         let said = self.run_script(READ_SCRIPT, &[&path_to_text(path)]).await?;
         if said.status == 0 { Ok(said.out) } else { Err(self.file_failure(path, &said)) }
     }
 
+    /// Reads a file's bytes there, and finds which of some paths are there.
+    ///
+    /// # Errors
+    /// Where the host isn't reached, or the file can't be read.
     pub(in crate::host) async fn read_file_and_find_existing(
         &self,
         path: &Path,
@@ -107,6 +115,10 @@ impl Ssh {
         Ok((rest.to_vec(), there))
     }
 
+    /// Replaces a file there, as [`crate::host::Transport::replace_file`] says.
+    ///
+    /// # Errors
+    /// Where the host isn't reached, the file moved or can't be written; it is as it was then.
     pub(in crate::host) async fn replace_file(
         &self,
         path: &Path,
@@ -132,6 +144,10 @@ impl Ssh {
         }
     }
 
+    /// Lists the names in a directory there.
+    ///
+    /// # Errors
+    /// Where the host isn't reached, or the directory can't be listed.
     pub(in crate::host) async fn list_dir(&self, dir: &Path) -> Result<Vec<String>, Failure> {
         let said = self.run_script(LIST_SCRIPT, &[&path_to_text(dir)]).await?;
         if said.status != 0 {
@@ -140,11 +156,13 @@ impl Ssh {
         Ok(String::from_utf8_lossy(&said.out).lines().map(str::to_owned).collect())
     }
 
+    /// Reads the Unix time of the last change of whichever of the files was changed last.
     pub(in crate::host) async fn read_latest_change_time(&self, paths: &[PathBuf]) -> Option<Duration> {
         let times = self.run_script_for_lines(CHANGE_TIME_SCRIPT, paths).await;
         times.iter().filter_map(|line| line.parse().ok()).map(Duration::from_nanos).max()
     }
 
+    /// Finds which of the paths are there, in their order.
     pub(in crate::host) async fn find_existing(&self, paths: &[PathBuf]) -> Vec<PathBuf> {
         self.run_script_for_lines(FIND_EXISTING_SCRIPT, paths).await.into_iter().map(PathBuf::from).collect()
     }
@@ -157,11 +175,13 @@ impl Ssh {
         String::from_utf8_lossy(&said.out).lines().map(str::to_owned).collect()
     }
 
+    /// Finds where a program lies there.
     pub(in crate::host) async fn find_program(&self, name: &str) -> Option<PathBuf> {
         let said = self.run_script(FIND_PROGRAM_SCRIPT, &[name]).await.ok()?;
         (!said.out.is_empty()).then(|| PathBuf::from(String::from_utf8_lossy(&said.out).into_owned()))
     }
 
+    /// Returns the status of a program that changes nothing, and what it prints.
     pub(in crate::host) async fn query_program(
         &self,
         program: &Path,

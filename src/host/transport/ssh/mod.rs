@@ -102,7 +102,10 @@ enum SshError {
 }
 
 impl Ssh {
-    /// A line to `name`, not yet laid; `program` is how ssh is started, split as a shell splits words.
+    /// Returns a line to `name`, not yet laid; `program` is how ssh is started, split as a shell splits words.
+    ///
+    /// # Errors
+    /// Where the name or the program can't be used, or ssh's socket has no place.
     pub fn new(name: &str, program: &str) -> Result<Self, Failure> {
         let usage = |why: &str| {
             Failure::usage_failure(format!("--host {name}"), why, "give it as ssh takes it: [USER@]HOST")
@@ -135,12 +138,13 @@ impl Ssh {
         })))
     }
 
+    /// Returns the host's name, as the operator gave it.
     #[must_use]
     pub fn host_name(&self) -> &str {
         &self.0.name
     }
 
-    /// How far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid.
+    /// Returns how far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid.
     #[must_use]
     pub fn clock_ahead_ms(&self) -> i64 {
         self.with_connection_state(|known| known.ahead)
@@ -156,6 +160,9 @@ impl Ssh {
     }
 
     /// Runs a script to its end, however often the line drops, for a minute.
+    ///
+    /// # Errors
+    /// Where the host isn't reached or refuses; whatever status the script ends with is no failure.
     pub(in crate::host) async fn run_script(
         &self,
         script: &str,
@@ -164,7 +171,10 @@ impl Ssh {
         self.run_script_reporting_drops(script, arguments, &mut |_| {}).await
     }
 
-    /// The same; `say` hears that the line dropped, and that it is there again.
+    /// Runs a script as [`Self::run_script`] does; `say` hears that the line dropped, and that it is there again.
+    ///
+    /// # Errors
+    /// Where the host isn't reached or refuses; whatever status the script ends with is no failure.
     pub(in crate::host) async fn run_script_reporting_drops(
         &self,
         script: &str,

@@ -29,7 +29,7 @@ pub(super) enum ParsedOutput {
 /// What comes after this is the script: whether sudo took the password that stands before it or not.
 const SCRIPT_MARKER: &str = "packagecloud-cloudfront: the script";
 
-/// What is run there.
+/// Returns the command that is run there.
 pub(super) fn remote_shell_command(by: &Escalation) -> &'static str {
     match by {
         Escalation::NotNeeded => "exec sh -s",
@@ -40,7 +40,8 @@ pub(super) fn remote_shell_command(by: &Escalation) -> &'static str {
     }
 }
 
-/// The bytes for standard input: `body` is a function that returns its status and may leave a `text` about it.
+/// Renders the bytes for standard input: `body` is a function that returns its status and may leave a `text` about
+/// it.
 pub(super) fn render_script(by: &Escalation, body: &str, arguments: &[&str], nonce: &str) -> Vec<u8> {
     let mut script = String::new();
     if let Escalation::Password(password) = by {
@@ -72,12 +73,12 @@ fn quote_shell_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Bytes as a word.
+/// Renders bytes as a word.
 pub(super) fn encode_base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// What came back.
+/// Reads what came back.
 pub(super) fn parse_output(stdout: &[u8], nonce: &str) -> ParsedOutput {
     let begins = format!("\n{nonce} begins\n").into_bytes();
     let ends = format!("\n{nonce} ends ").into_bytes();
