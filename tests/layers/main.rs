@@ -6,6 +6,7 @@ mod circles;
 mod citations;
 mod lints;
 mod names;
+mod pages;
 mod paths;
 mod sources;
 

@@ -1,0 +1,87 @@
+//! What a page names stands in the repository: paths, the tests that hold invariants, functions and types.
+
+use std::{collections::BTreeSet, fs};
+
+use crate::sources::{is_identifier_char, list_files, repository_root};
+
+/// The pages that name files, from the top or from their own folder on.
+const PAGES: [&str; 5] =
+    ["README.md", "src/README.md", "tests/README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"];
+/// The page whose functions and types are looked up.
+const MAP: &str = "src/README.md";
+/// What a path of this repository begins with; others on the pages are of hosts and buckets.
+const TOP_FOLDERS: [&str; 6] = ["src", "tests", "assets", "edge", ".github", ".ci"];
+
+fn read_page(path: &str) -> String {
+    fs::read_to_string(repository_root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Returns what a page has between backticks, outside of its fenced blocks.
+fn quoted_texts(page: &str) -> Vec<&str> {
+    let prose = page.split("```").step_by(2);
+    prose.flat_map(|text| text.split('`').skip(1).step_by(2)).collect()
+}
+
+fn is_path(text: &str) -> bool {
+    text.contains('/')
+        && !text.starts_with('/')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c))
+}
+
+fn is_item_name(text: &str) -> bool {
+    let is_identifier = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic()) && part.chars().all(is_identifier_char)
+    };
+    text.split("::").all(is_identifier)
+}
+
+fn split_words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !is_identifier_char(c)).filter(|word| !word.is_empty())
+}
+
+fn source_words() -> BTreeSet<String> {
+    let files = ["src", "tests", "edge"].iter().flat_map(|folder| list_files(folder, &["rs", "mjs"]));
+    let texts = files.map(|path| fs::read_to_string(path).unwrap());
+    texts.flat_map(|text| split_words(&text).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_path_on_a_page_exists() {
+    let root = repository_root();
+    for page in PAGES {
+        let text = read_page(page);
+        let folder = root.join(page).parent().unwrap().to_owned();
+        for path in quoted_texts(&text).into_iter().filter(|text| is_path(text)) {
+            let first = path.split('/').next().unwrap_or_default();
+            if TOP_FOLDERS.contains(&first) || folder.join(first).exists() {
+                let exists = root.join(path).exists() || folder.join(path).exists();
+                assert!(exists, "{page} names {path}, which isn't there");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_name_on_the_map_is_in_the_sources() {
+    let (map, words) = (read_page(MAP), source_words());
+    // `ensure_*` is a family of names.
+    let with_underscore = split_words(&map).filter(|word| word.contains('_') && !word.ends_with('_'));
+    let items = quoted_texts(&map).into_iter().filter(|text| is_item_name(text));
+    let last_parts = items.map(|text| text.rsplit("::").next().unwrap_or(text));
+    for name in with_underscore.chain(last_parts) {
+        assert!(words.contains(name), "{MAP} names {name}, which is in no source");
+    }
+}
+
+#[test]
+fn every_invariant_on_the_map_names_a_test() {
+    let map = read_page(MAP);
+    let rows: Vec<&str> = map.lines().filter(|line| line.contains("| Invariant: ")).collect();
+    assert!(rows.len() > 10, "only {} invariants were found", rows.len());
+    for row in rows {
+        let held_by = row.rsplit_once(" | ").map_or(row, |(_, last)| last);
+        let names = quoted_texts(held_by);
+        let [test, file] = names.as_slice() else { panic!("no test and file in: {row}") };
+        assert!(read_page(file).contains(&format!("fn {test}(")), "{file} has no test {test}");
+    }
+}
