@@ -8,6 +8,7 @@ mod lints;
 mod names;
 mod pages;
 mod paths;
+mod purity;
 mod sources;
 
 use paths::used_layers;
