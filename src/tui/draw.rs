@@ -13,46 +13,16 @@ use ratatui::{
     text::{Line, Span, Text},
 };
 
-use super::{keys, screens, steps, text, theme::Theme};
-use crate::wizard::{ScrollExtent, Wizard, request_path::RequestHop};
+use super::{
+    keys,
+    layout::{BodySize, ScreenBody},
+    request_path, screens, steps, text,
+    theme::Theme,
+};
+use crate::wizard::{ScrollExtent, Wizard};
 
 /// Below this, a plain message.
 pub const MIN_WINDOW_SIZE: (u16, u16) = (40, 10);
-
-/// What stands in the body.
-#[derive(Default)]
-pub struct ScreenBody {
-    /// Stays at the top.
-    pub head: Option<Line<'static>>,
-    pub lines: Vec<Line<'static>>,
-    /// Lines that stay at the bottom: a question, a form.
-    pub pinned: Vec<Line<'static>>,
-    /// The cursor, in columns and lines of `pinned`.
-    pub cursor: Option<(u16, u16)>,
-    /// The line that must be seen.
-    pub keep_visible: Option<usize>,
-}
-
-/// Room for the body's text.
-#[derive(Debug, Clone, Copy)]
-pub struct BodySize {
-    pub width: usize,
-    pub height: usize,
-}
-
-impl BodySize {
-    /// Whether there is room for what is nice to know.
-    #[must_use]
-    pub fn is_wide(self) -> bool {
-        self.width >= 88
-    }
-
-    /// Prose is read in lines of at most a hundred columns.
-    #[must_use]
-    pub fn prose_width(self) -> usize {
-        self.width.min(100)
-    }
-}
 
 /// Draws all of it; says how long the body's text is, and how much of it is seen.
 pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> ScrollExtent {
@@ -83,7 +53,12 @@ pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Scr
     }
     if road_rows > 0 {
         frame.render_widget(
-            Text::from(render_request_path(&wizard.request_path(), theme, area.width as usize, road_rows)),
+            Text::from(request_path::render_request_path(
+                &wizard.request_path(),
+                theme,
+                area.width as usize,
+                road_rows,
+            )),
             road_area,
         );
     }
@@ -202,57 +177,6 @@ fn render_header(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> 
         left.push(Span::styled(format!("  {place}"), theme.dim));
     }
     text::align_left_and_right(left, right, width)
-}
-
-fn render_request_path(
-    parts: &[RequestHop; 5],
-    theme: &Theme,
-    width: usize,
-    rows: u16,
-) -> Vec<Line<'static>> {
-    const MIN_GAP_COLUMNS: usize = 3;
-    let style = |part: &RequestHop| if part.in_place { theme.accent } else { theme.dim };
-    let detailed = rows > 2;
-    // As wide as what stands below the names, where there is room for it; else as the names, and what is below is cut.
-    let last = parts[4].detail.chars().count().min(32).max(parts[4].name.len()) + 2;
-    let names: [usize; 4] = std::array::from_fn(|index| parts[index].name.len() + 2);
-    let whole: [usize; 4] =
-        std::array::from_fn(|index| names[index].max(parts[index].detail.chars().count() + 2));
-    let gap = |cells: &[usize; 4]| width.saturating_sub(cells.iter().sum::<usize>() + last + 2) / 4;
-    let cells = if detailed && gap(&whole) >= MIN_GAP_COLUMNS { whole } else { names };
-    let gap = gap(&cells).clamp(MIN_GAP_COLUMNS, 16);
-    let left_for_last = width.saturating_sub(cells.iter().sum::<usize>() + 4 * gap + 3);
-    let mut first = vec![Span::raw(" ")];
-    let mut second = vec![Span::raw(" ")];
-    for (index, part) in parts.iter().enumerate() {
-        let sign = if part.in_place { "● " } else { "○ " };
-        first.push(Span::styled(format!("{sign}{}", part.name), style(part)));
-        let Some(next) = parts.get(index + 1) else {
-            second.push(Span::styled(
-                format!("  {}", text::truncate_text(&part.detail, left_for_last)),
-                theme.dim,
-            ));
-            break;
-        };
-        let lit = part.in_place && next.in_place;
-        let room = cells[index] - names[index] + gap;
-        let arrow = if room < 5 {
-            format!(" →{}", " ".repeat(room - 2))
-        } else {
-            format!(" {}▸ ", "─".repeat(room - 3))
-        };
-        first.push(Span::styled(arrow, if lit { theme.accent } else { theme.dim }));
-        second.push(Span::styled(
-            text::fit_column(&format!("  {}", part.detail), cells[index] + gap),
-            theme.dim,
-        ));
-    }
-    let rule = Line::styled("─".repeat(width), theme.dim);
-    if detailed {
-        vec![Line::default(), Line::from(first), Line::from(second), rule]
-    } else {
-        vec![Line::from(first), rule]
-    }
 }
 
 fn render_footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> {

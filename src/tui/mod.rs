@@ -17,7 +17,10 @@ use tokio::{
 pub mod draw;
 mod job;
 pub mod keys;
+mod layout;
 pub mod perform;
+mod plan_lines;
+mod request_path;
 mod screens;
 mod steps;
 pub mod terminal;

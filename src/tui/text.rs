@@ -105,6 +105,13 @@ pub fn render_paragraph(lines: &mut Vec<Line<'static>>, text: &str, style: Style
     lines.extend(wrap_text(text, width).into_iter().map(|part| Line::styled(part, style)));
 }
 
+/// One empty line, and never two.
+pub fn ensure_blank_line(lines: &mut Vec<Line<'static>>) {
+    if lines.last().is_some_and(|line| line.width() > 0) {
+        lines.push(Line::default());
+    }
+}
+
 /// `left`, and `right` at the end of the line.
 #[must_use]
 pub fn align_left_and_right(

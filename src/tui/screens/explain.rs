@@ -2,11 +2,11 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{render_heading, stage};
+use super::heading::render_heading;
 use crate::{
     tui::{
-        draw::{BodySize, ScreenBody},
-        text,
+        layout::{BodySize, ScreenBody},
+        plan_lines, text,
         theme::Theme,
     },
     wizard::{Wizard, screen::Screen},
@@ -24,9 +24,9 @@ pub fn render_explain(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenB
     if changes.is_empty() {
         lines.push(Line::styled("This stage changes nothing; it only looks.", theme.plain));
     }
-    let columns = stage::PlanColumns::from_changes(changes, room);
+    let columns = plan_lines::PlanColumns::from_changes(changes, room);
     for change in changes {
-        stage::render_planned_change(lines, change, theme, room, columns);
+        plan_lines::render_planned_change(lines, change, theme, room, columns);
         if !room.is_wide() && !change.target.is_empty() {
             text::render_hanging_text(
                 lines,

@@ -2,11 +2,12 @@
 
 use ratatui::text::{Line, Span};
 
-use super::render_heading;
+use super::heading::render_heading;
 use crate::{
     tui::{
-        draw::{BodySize, ScreenBody},
-        keys, text,
+        keys,
+        layout::{BodySize, ScreenBody},
+        text,
         theme::Theme,
     },
     wizard::{Wizard, copy, intent::InputMode},

@@ -2,10 +2,10 @@
 
 use ratatui::text::{Line, Span};
 
-use super::render_heading;
+use super::heading::render_heading;
 use crate::{
     tui::{
-        draw::{BodySize, ScreenBody},
+        layout::{BodySize, ScreenBody},
         text,
         theme::{DONE_MARK, FAILED_MARK, HERE_MARK, Theme},
     },

@@ -2,10 +2,9 @@
 
 use ratatui::text::{Line, Span};
 
-use super::stage;
 use crate::{
     model::run::plan::{ChangeKind, Plan, PlannedChange},
-    tui::{draw::BodySize, text, theme::Theme},
+    tui::{layout::BodySize, plan_lines, text, theme::Theme},
 };
 
 /// Renders the notes, then how long, what it costs, what customers notice, how to undo it: before the lines, since they are
@@ -51,7 +50,7 @@ pub fn render_changes_by_stage(
     if !counts.is_empty() {
         text::render_paragraph(lines, &counts.join(" · "), theme.strong, room.prose_width());
     }
-    let columns = stage::PlanColumns::from_changes(changes, room);
+    let columns = plan_lines::PlanColumns::from_changes(changes, room);
     let mut last = None;
     for change in changes {
         if last != Some(change.stage) {
@@ -59,7 +58,7 @@ pub fn render_changes_by_stage(
             lines.push(Line::from(Span::styled(change.stage.title(), theme.strong)));
             last = Some(change.stage);
         }
-        stage::render_planned_change(lines, change, theme, room, columns);
+        plan_lines::render_planned_change(lines, change, theme, room, columns);
     }
 }
 

@@ -14,10 +14,11 @@ use crate::{
         },
     },
     tui::{
-        draw::BodySize,
+        layout::BodySize,
         text,
         theme::{DONE_MARK, FAILED_MARK, Theme, UNKNOWN_MARK},
     },
+    wizard::log::StageProgress,
 };
 
 /// The thing, the reason, the next move.
@@ -66,6 +67,19 @@ pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &
                 room.width,
             );
         }
+    }
+}
+
+pub fn render_stage_checks(
+    lines: &mut Vec<Line<'static>>,
+    leg: &StageProgress,
+    theme: &Theme,
+    room: BodySize,
+) {
+    let all = leg.latest_checks();
+    if !all.is_empty() {
+        text::ensure_blank_line(lines);
+        render_checks(lines, &all, theme, room);
     }
 }
 

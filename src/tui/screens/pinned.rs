@@ -7,7 +7,7 @@ use super::parts;
 use crate::{
     model::run::plan::{Confirmation, Consent},
     tui::{
-        draw::{BodySize, ScreenBody},
+        layout::{BodySize, ScreenBody},
         text,
         theme::Theme,
     },

@@ -9,7 +9,7 @@ use crate::{
         goal::{Stage, Step},
         tally::Tally,
     },
-    tui::{draw::BodySize, text, theme::Theme},
+    tui::{layout::BodySize, text, theme::Theme},
     wizard::{
         Wizard,
         log::{StageProgress, StepState},

@@ -1,23 +1,21 @@
 //! A stage's screen: what it is for, what came of it, what it would change, what was checked, what there is to read.
 
-use std::time::Duration;
-
 use ratatui::text::{Line, Span};
 
-use super::{overview, parts, reindex, render_heading};
+use super::{heading::render_heading, overview, parts, reindex};
 use crate::{
     model::{
         failure::{Failure, FailureKind},
         run::{
             event::StageEnd,
             goal::{Stage, Step},
-            plan::{ChangeKind, Plan, PlannedChange},
+            plan::Plan,
         },
     },
     tui::{
-        draw::{BodySize, ScreenBody},
-        text,
-        theme::{DONE_MARK, FAILED_MARK, SKIPPED_MARK, Theme, spinner_frame},
+        layout::{BodySize, ScreenBody},
+        plan_lines, text,
+        theme::{DONE_MARK, FAILED_MARK, SKIPPED_MARK, Theme},
     },
     wizard::{
         Wizard, copy,
@@ -43,7 +41,7 @@ pub fn render_stage(wizard: &Wizard, theme: &Theme, room: BodySize, stage: Stage
             room.prose_width(),
         );
         parts::render_failure(lines, &waits.failure, theme, room);
-        ensure_blank_line(lines);
+        text::ensure_blank_line(lines);
     }
     render_stage_outcome(lines, wizard, leg, stage, theme, room);
     if stage == Stage::Reindex && leg.pace.is_some() {
@@ -51,11 +49,11 @@ pub fn render_stage(wizard: &Wizard, theme: &Theme, room: BodySize, stage: Stage
     }
     if stage == Stage::GoLive && leg.end.is_none() && wizard.is_reindex_pending() {
         reindex::render_reindex_wait(lines, wizard, theme, room);
-        ensure_blank_line(lines);
+        text::ensure_blank_line(lines);
     }
     let Some(plan) = &leg.plan else {
-        render_step_report(lines, wizard.now, leg, theme, room, &[]);
-        render_stage_checks(lines, leg, theme, room);
+        plan_lines::render_step_report(lines, wizard.now, leg, theme, room, &[]);
+        parts::render_stage_checks(lines, leg, theme, room);
         return body;
     };
     if leg.end.is_none() && wizard.applying_stage() != Some(stage) && wizard.overlay.is_none() {
@@ -76,7 +74,7 @@ pub fn render_stage(wizard: &Wizard, theme: &Theme, room: BodySize, stage: Stage
     let first = stage == Stage::GoLive && leg.end.is_none() && wizard.applying_stage().is_none();
     if first {
         render_attachments(lines, wizard, plan, theme, room);
-        ensure_blank_line(lines);
+        text::ensure_blank_line(lines);
     }
     // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
     let ended = leg.end.is_some();
@@ -87,19 +85,19 @@ pub fn render_stage(wizard: &Wizard, theme: &Theme, room: BodySize, stage: Stage
         _ if ended && leg.end != Some(StageEnd::Unchanged) => {}
         _ => render_notes(lines, plan, theme, room),
     }
-    ensure_blank_line(lines);
+    text::ensure_blank_line(lines);
     if stage == Stage::Overview {
         overview::render_plan_facts(lines, plan, theme, room);
         overview::render_changes_by_stage(lines, &plan.changes, theme, room);
     } else if stage != Stage::Verify || leg.end.is_none() {
-        render_step_report(lines, wizard.now, leg, theme, room, &plan.changes);
+        plan_lines::render_step_report(lines, wizard.now, leg, theme, room, &plan.changes);
     }
     // the final block is what the whole journey was for; its checks may be scrolled to where none failed
     let block = stage == Stage::Verify && leg.end == Some(StageEnd::Applied);
     if block {
         render_attachments(lines, wizard, plan, theme, room);
     }
-    render_stage_checks(lines, leg, theme, room);
+    parts::render_stage_checks(lines, leg, theme, room);
     if stage != Stage::Overview && !first && !block {
         render_attachments(lines, wizard, plan, theme, room);
     }
@@ -126,28 +124,8 @@ fn render_attachments(
     room: BodySize,
 ) {
     for exhibit in &plan.attachments {
-        ensure_blank_line(lines);
+        text::ensure_blank_line(lines);
         parts::render_attachment(lines, exhibit, wizard.attachment_to_copy() == Some(exhibit), theme, room);
-    }
-}
-
-pub fn render_stage_checks(
-    lines: &mut Vec<Line<'static>>,
-    leg: &StageProgress,
-    theme: &Theme,
-    room: BodySize,
-) {
-    let all = leg.latest_checks();
-    if !all.is_empty() {
-        ensure_blank_line(lines);
-        parts::render_checks(lines, &all, theme, room);
-    }
-}
-
-/// One empty line, and never two.
-pub fn ensure_blank_line(lines: &mut Vec<Line<'static>>) {
-    if lines.last().is_some_and(|line| line.width() > 0) {
-        lines.push(Line::default());
     }
 }
 
@@ -200,126 +178,8 @@ fn render_stage_outcome(
                 copy::SUPPORT_EMAIL
             )
         };
-        ensure_blank_line(lines);
+        text::ensure_blank_line(lines);
         text::render_paragraph(lines, way_out.trim(), theme.dim, room.prose_width());
     }
-    ensure_blank_line(lines);
-}
-
-/// The plan's lines, each with what came of it; then steps that no line of the plan named.
-pub fn render_step_report(
-    lines: &mut Vec<Line<'static>>,
-    now: Duration,
-    leg: &StageProgress,
-    theme: &Theme,
-    room: BodySize,
-    changes: &[PlannedChange],
-) {
-    let columns = PlanColumns::from_changes(changes, room);
-    let view = ReportView { now, leg, theme, room, columns };
-    for change in changes {
-        let ran = leg.find_step(change.step).is_some();
-        if ran {
-            render_step(lines, &view, change.step, Some(change));
-        } else {
-            render_planned_change(lines, change, theme, room, columns);
-        }
-    }
-    for line in &leg.steps {
-        if !changes.iter().any(|change| change.step == line.step) {
-            render_step(lines, &view, line.step, None);
-        }
-    }
-}
-
-/// `+ create  KMS key   …`: where there is room with its target, else with the reason alone.
-pub fn render_planned_change(
-    lines: &mut Vec<Line<'static>>,
-    change: &PlannedChange,
-    theme: &Theme,
-    room: BodySize,
-    columns: PlanColumns,
-) {
-    let (mark, style) = match change.verb {
-        ChangeKind::Keep => ("=", theme.dim),
-        ChangeKind::Create => ("+", theme.accent),
-        ChangeKind::Update => ("~", theme.accent),
-        ChangeKind::Attach => ("&", theme.accent),
-        ChangeKind::Run => ("»", theme.accent),
-    };
-    let named = if change.verb == ChangeKind::Keep { theme.dim } else { theme.plain };
-    let mut first = vec![
-        Span::styled(format!("{mark} "), style),
-        Span::styled(text::fit_column(change.verb.name(), 8), style),
-        Span::styled(text::fit_column(change.step.title(), columns.title), named),
-    ];
-    if room.is_wide() {
-        first.push(Span::styled(text::fit_column(&change.target, columns.target), named));
-    }
-    text::render_hanging_text(lines, first, &change.why, theme.dim, room.width);
-}
-
-/// How wide the columns of a plan's lines are: as wide as what stands in them, and no wider.
-#[derive(Debug, Clone, Copy)]
-pub struct PlanColumns {
-    title: usize,
-    target: usize,
-}
-
-impl PlanColumns {
-    pub fn from_changes(changes: &[PlannedChange], room: BodySize) -> Self {
-        let longest = |text: fn(&PlannedChange) -> &str| {
-            changes.iter().map(|change| text(change).chars().count()).max().unwrap_or(0) + 2
-        };
-        let title = longest(|change| change.step.title()).max(16);
-        let rest = room.width.saturating_sub(10 + title);
-        Self { title, target: longest(|change| &change.target).min((rest / 2).max(30)) }
-    }
-}
-
-/// What all lines of a report are drawn by.
-struct ReportView<'a> {
-    now: Duration,
-    leg: &'a StageProgress,
-    theme: &'a Theme,
-    room: BodySize,
-    columns: PlanColumns,
-}
-
-fn render_step(
-    lines: &mut Vec<Line<'static>>,
-    view: &ReportView<'_>,
-    step: Step,
-    change: Option<&PlannedChange>,
-) {
-    let ReportView { now, leg, theme, room, columns } = *view;
-    let Some(line) = leg.find_step(step) else { return };
-    let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
-    let (mark, style) = match &line.state {
-        StepState::Running => (spinner_frame(ran), theme.accent),
-        StepState::Done => (DONE_MARK, theme.accent),
-        StepState::Failed(_) => (FAILED_MARK, theme.failed),
-    };
-    let verb = change.map_or("", |change| change.verb.name());
-    let mut first = vec![
-        Span::styled(format!("{mark} "), style),
-        Span::styled(text::fit_column(verb, 8), theme.dim),
-        Span::styled(text::fit_column(step.title(), columns.title), theme.plain),
-    ];
-    if let (true, Some(change)) = (room.is_wide(), change) {
-        first.push(Span::styled(text::fit_column(&change.target, columns.target), theme.plain));
-    }
-    let show_time = line.took.is_none() || ran.as_millis() >= 1000;
-    let took = match (show_time, line.text.is_empty()) {
-        (false, _) => String::new(),
-        (true, true) => text::format_elapsed(ran),
-        (true, false) => format!(" ·{}", text::to_unbreakable(&format!(" {}", text::format_elapsed(ran)))),
-    };
-    let (said, style) = match &line.state {
-        StepState::Running => (&line.text, theme.plain),
-        StepState::Done => (&line.text, theme.dim),
-        // the failure itself stands at the top, where it is seen
-        StepState::Failed(failure) => (&failure.why, theme.plain),
-    };
-    text::render_hanging_text(lines, first, &format!("{said}{took}"), style, room.width);
+    text::ensure_blank_line(lines);
 }

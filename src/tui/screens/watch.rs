@@ -2,11 +2,11 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{parts, reindex, render_heading, stage};
+use super::{heading::render_heading, parts, reindex};
 use crate::{
     tui::{
-        draw::{BodySize, ScreenBody},
-        text,
+        layout::{BodySize, ScreenBody},
+        plan_lines, text,
         theme::Theme,
     },
     wizard::Wizard,
@@ -25,10 +25,10 @@ pub fn render_watch(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBod
     parts::render_fact(lines, "who", who, theme.plain, theme, room);
     parts::render_fact(lines, "since", &run.since, theme.plain, theme, room);
     parts::render_fact(lines, "stands", &run.describe_stage(), theme.strong, theme, room);
-    stage::ensure_blank_line(lines);
+    text::ensure_blank_line(lines);
     if let Some(failure) = &watching.failure {
         parts::render_failure(lines, failure, theme, room);
-        stage::ensure_blank_line(lines);
+        text::ensure_blank_line(lines);
     }
     if let Some(since) = watching.asked {
         let text = format!(
@@ -42,7 +42,7 @@ pub fn render_watch(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBod
             theme.strong,
             room.prose_width(),
         );
-        stage::ensure_blank_line(lines);
+        text::ensure_blank_line(lines);
     }
     let Some(of) = watching.stage else {
         lines.push(Line::styled("Nothing has run in it yet.", theme.dim));
@@ -52,10 +52,17 @@ pub fn render_watch(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBod
     if watching.progress.pace.is_some() {
         reindex::render_reindex_pace(lines, wizard, &watching.progress, theme, room);
     }
-    stage::render_step_report(lines, watching.host_time_now(wizard), &watching.progress, theme, room, &[]);
+    plan_lines::render_step_report(
+        lines,
+        watching.host_time_now(wizard),
+        &watching.progress,
+        theme,
+        room,
+        &[],
+    );
     if watching.progress.end.is_some() && !watching.progress.text.is_empty() {
         text::render_paragraph(lines, &watching.progress.text, theme.plain, room.prose_width());
     }
-    stage::render_stage_checks(lines, &watching.progress, theme, room);
+    parts::render_stage_checks(lines, &watching.progress, theme, room);
     body
 }

@@ -2,11 +2,11 @@
 
 use ratatui::text::{Line, Span};
 
-use super::{parts, render_heading};
+use super::{heading::render_heading, parts};
 use crate::{
     model::run::welcome::{FoundCloudFront, SetUpBy, WelcomeFindings},
     tui::{
-        draw::{BodySize, ScreenBody},
+        layout::{BodySize, ScreenBody},
         text,
         theme::Theme,
     },

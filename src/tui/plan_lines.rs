@@ -1,0 +1,136 @@
+//! The lines of a plan, each with what came of it: on a stage's screen, in the overview, in the explanation, beside another run.
+
+use std::time::Duration;
+
+use ratatui::text::{Line, Span};
+
+use super::{
+    layout::BodySize,
+    text,
+    theme::{DONE_MARK, FAILED_MARK, Theme, spinner_frame},
+};
+use crate::{
+    model::run::{
+        goal::Step,
+        plan::{ChangeKind, PlannedChange},
+    },
+    wizard::log::{StageProgress, StepState},
+};
+
+/// The plan's lines, each with what came of it; then steps that no line of the plan named.
+pub fn render_step_report(
+    lines: &mut Vec<Line<'static>>,
+    now: Duration,
+    leg: &StageProgress,
+    theme: &Theme,
+    room: BodySize,
+    changes: &[PlannedChange],
+) {
+    let columns = PlanColumns::from_changes(changes, room);
+    let view = ReportView { now, leg, theme, room, columns };
+    for change in changes {
+        let ran = leg.find_step(change.step).is_some();
+        if ran {
+            render_step(lines, &view, change.step, Some(change));
+        } else {
+            render_planned_change(lines, change, theme, room, columns);
+        }
+    }
+    for line in &leg.steps {
+        if !changes.iter().any(|change| change.step == line.step) {
+            render_step(lines, &view, line.step, None);
+        }
+    }
+}
+
+/// `+ create  KMS key   …`: where there is room with its target, else with the reason alone.
+pub fn render_planned_change(
+    lines: &mut Vec<Line<'static>>,
+    change: &PlannedChange,
+    theme: &Theme,
+    room: BodySize,
+    columns: PlanColumns,
+) {
+    let (mark, style) = match change.verb {
+        ChangeKind::Keep => ("=", theme.dim),
+        ChangeKind::Create => ("+", theme.accent),
+        ChangeKind::Update => ("~", theme.accent),
+        ChangeKind::Attach => ("&", theme.accent),
+        ChangeKind::Run => ("»", theme.accent),
+    };
+    let named = if change.verb == ChangeKind::Keep { theme.dim } else { theme.plain };
+    let mut first = vec![
+        Span::styled(format!("{mark} "), style),
+        Span::styled(text::fit_column(change.verb.name(), 8), style),
+        Span::styled(text::fit_column(change.step.title(), columns.title), named),
+    ];
+    if room.is_wide() {
+        first.push(Span::styled(text::fit_column(&change.target, columns.target), named));
+    }
+    text::render_hanging_text(lines, first, &change.why, theme.dim, room.width);
+}
+
+/// How wide the columns of a plan's lines are: as wide as what stands in them, and no wider.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanColumns {
+    title: usize,
+    target: usize,
+}
+
+impl PlanColumns {
+    pub fn from_changes(changes: &[PlannedChange], room: BodySize) -> Self {
+        let longest = |text: fn(&PlannedChange) -> &str| {
+            changes.iter().map(|change| text(change).chars().count()).max().unwrap_or(0) + 2
+        };
+        let title = longest(|change| change.step.title()).max(16);
+        let rest = room.width.saturating_sub(10 + title);
+        Self { title, target: longest(|change| &change.target).min((rest / 2).max(30)) }
+    }
+}
+
+/// What all lines of a report are drawn by.
+struct ReportView<'a> {
+    now: Duration,
+    leg: &'a StageProgress,
+    theme: &'a Theme,
+    room: BodySize,
+    columns: PlanColumns,
+}
+
+fn render_step(
+    lines: &mut Vec<Line<'static>>,
+    view: &ReportView<'_>,
+    step: Step,
+    change: Option<&PlannedChange>,
+) {
+    let ReportView { now, leg, theme, room, columns } = *view;
+    let Some(line) = leg.find_step(step) else { return };
+    let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
+    let (mark, style) = match &line.state {
+        StepState::Running => (spinner_frame(ran), theme.accent),
+        StepState::Done => (DONE_MARK, theme.accent),
+        StepState::Failed(_) => (FAILED_MARK, theme.failed),
+    };
+    let verb = change.map_or("", |change| change.verb.name());
+    let mut first = vec![
+        Span::styled(format!("{mark} "), style),
+        Span::styled(text::fit_column(verb, 8), theme.dim),
+        Span::styled(text::fit_column(step.title(), columns.title), theme.plain),
+    ];
+    if let (true, Some(change)) = (room.is_wide(), change) {
+        first.push(Span::styled(text::fit_column(&change.target, columns.target), theme.plain));
+    }
+    let show_time = line.took.is_none() || ran.as_millis() >= 1000;
+    let took = match (show_time, line.text.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => text::format_elapsed(ran),
+        (true, false) => format!(" ·{}", text::to_unbreakable(&format!(" {}", text::format_elapsed(ran)))),
+    };
+    let (said, style) = match &line.state {
+        StepState::Running => (&line.text, theme.plain),
+        StepState::Done => (&line.text, theme.dim),
+        // the failure itself stands at the top, where it is seen
+        StepState::Failed(failure) => (&failure.why, theme.plain),
+    };
+    text::render_hanging_text(lines, first, &format!("{said}{took}"), style, room.width);
+}
