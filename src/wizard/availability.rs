@@ -1,8 +1,9 @@
-//! Which intents are possible now, and what the footer calls them; `update` refuses every other, so that the footer can't lie.
+//! When each intent is possible, and what the footer calls it there: the first half of the rows of the table of intents.
 
 use super::{
     JobKind, Loadable, Wizard, copy,
     intent::{CursorMove, InputMode, IntentAvailability, UserIntent},
+    intent_table::find_intent_rule,
     log::StageProgress,
     navigation::EnterAction,
     screen::{Overlay, Screen},
@@ -24,157 +25,144 @@ impl Wizard {
         }
     }
 
+    /// Returns whether an intent is possible now, and what the footer calls it.
     #[must_use]
     pub fn intent_availability(&self, intent: UserIntent) -> IntentAvailability {
-        let usual =
-            |possible: bool| if possible { IntentAvailability::Usual } else { IntentAvailability::Hidden };
-        let covered = self.overlay.is_some();
-        match intent {
-            UserIntent::Interrupt => return IntentAvailability::Usual,
-            UserIntent::Quit => {
-                return usual(self.input_mode() != InputMode::Text && self.overlay != Some(Overlay::Quit));
-            }
-            _ => {}
-        }
-        match self.input_mode() {
-            InputMode::Text => {
-                return match intent {
-                    UserIntent::Next => IntentAvailability::As("done"),
-                    UserIntent::NextField | UserIntent::PreviousField => {
-                        usual(self.form.as_ref().is_some_and(|form| form.fields.len() > 1))
-                    }
-                    UserIntent::Back | UserIntent::Edit(_) => IntentAvailability::Usual,
-                    _ => IntentAvailability::Hidden,
-                };
-            }
-            InputMode::Ask => {
-                // nothing is typed and nothing runs while a consent is asked for
-                if intent == UserIntent::Disable {
-                    return usual(self.applying_stage().is_none());
-                }
-                return usual(matches!(
-                    intent,
-                    UserIntent::Yes | UserIntent::No | UserIntent::Back | UserIntent::Move(_)
-                ));
-            }
-            InputMode::Browse => {}
-        }
-        let stage = match self.screen {
+        find_intent_rule(self, intent).map_or(IntentAvailability::Hidden, |rule| (rule.offered)(self))
+    }
+
+    /// Returns the stage whose screen has the focus.
+    pub(super) fn shown_stage(&self) -> Option<Stage> {
+        match self.screen {
             Screen::Stage(stage) => Some(stage),
             _ => None,
-        };
-        let applying = self.applying_stage();
-        match intent {
-            UserIntent::Next => match &self.overlay {
-                Some(Overlay::Ask(_)) => IntentAvailability::As("choose this"),
-                Some(_) => IntentAvailability::As("close"),
-                None => self.next_availability(),
-            },
-            UserIntent::Back if covered => IntentAvailability::As("close"),
-            UserIntent::Back => usual(applying.is_none() && self.screen != Screen::Welcome),
-            UserIntent::Again => usual(
-                !covered
-                    && applying.is_none()
-                    && !matches!(
-                        self.busy.map(|busy| busy.kind),
-                        Some(JobKind::Look(_) | JobKind::Identify | JobKind::Code | JobKind::Watch)
-                    ),
-            ),
-            UserIntent::Skip => {
-                let left =
-                    |leg: &StageProgress| !matches!(leg.end, Some(StageEnd::Applied | StageEnd::Unchanged));
-                let can = !covered
-                    && (stage == Some(Stage::Reindex)
-                        && self.stage_progress(Stage::Reindex).is_none_or(left)
-                        || stage == Some(Stage::GoLive) && applying.is_none() && self.is_reindex_pending())
-                    && !self.skipping
-                    && (applying.is_none() || !self.busy.is_some_and(|busy| busy.stopping));
-                match stage {
-                    Some(Stage::GoLive) if can => IntentAvailability::As("skip the reindex"),
-                    _ => usual(can),
-                }
-            }
-            UserIntent::Ahead => {
-                let runs = applying == Some(Stage::Reindex) && !self.busy.is_some_and(|busy| busy.stopping);
-                usual(!covered && runs && self.next_stage(Stage::Reindex).is_some())
-            }
-            UserIntent::Pause => match self.busy {
-                Some(busy)
-                    if !covered
-                        && applying == Some(Stage::Reindex)
-                        && !busy.stopping
-                        && self.credential_wait().is_none() =>
-                {
-                    if busy.paused {
-                        IntentAvailability::As("go on")
-                    } else {
-                        IntentAvailability::Usual
-                    }
-                }
-                _ => IntentAvailability::Hidden,
-            },
-            UserIntent::Disable => {
-                usual(applying.is_none() && stage != Some(Stage::Disable) && self.can_discard_job())
-            }
-            UserIntent::Log => usual(self.overlay != Some(Overlay::Log)),
-            UserIntent::Explain => usual(
-                self.overlay != Some(Overlay::Explain)
-                    && stage
-                        .and_then(|stage| self.stage_progress(stage))
-                        .is_some_and(|leg| leg.plan.is_some()),
-            ),
-            UserIntent::Help => usual(self.overlay != Some(Overlay::Help)),
-            UserIntent::Copy => usual(!covered && self.attachment_to_copy().is_some()),
-            UserIntent::Anyway => usual(!covered && self.can_continue_anyway()),
-            UserIntent::Diagnose403 => usual(
-                !covered && self.screen == Screen::Welcome && matches!(self.welcome, Loadable::Loaded(_)),
-            ),
-            UserIntent::ToggleVendorReindex
-                if covered || applying.is_some() || stage != Some(Stage::Reindex) =>
-            {
-                IntentAvailability::Hidden
-            }
-            UserIntent::ToggleVendorReindex if self.answers.reindex.vendor => {
-                IntentAvailability::As("ours alone")
-            }
-            UserIntent::ToggleVendorReindex => IntentAvailability::Usual,
-            UserIntent::ToggleWholeFile => {
-                usual(!covered && applying.is_none() && stage == Some(Stage::RollBack))
-            }
-            UserIntent::Probe => {
-                usual(!covered && applying.is_none() && matches!(stage, Some(Stage::GoLive | Stage::Verify)))
-            }
-            UserIntent::TakeOver => usual(!covered && self.can_take_over()),
-            UserIntent::Move(step) => {
-                let list = self.list_len() > 1
-                    && matches!(step, CursorMove::Up | CursorMove::Down | CursorMove::Home | CursorMove::End);
-                if list {
-                    IntentAvailability::As("choose")
-                } else {
-                    usual(self.extent.lines > self.extent.rows)
-                }
-            }
-            UserIntent::Credentials => match self.credential_wait().map(|waits| &waits.wants) {
-                Some(CredentialNeed::Code(_)) if !covered => IntentAvailability::As("type the code"),
-                Some(CredentialNeed::Keys) if !covered => IntentAvailability::As("type other keys"),
-                _ => IntentAvailability::Hidden,
-            },
-            UserIntent::Yes
-            | UserIntent::No
-            | UserIntent::NextField
-            | UserIntent::PreviousField
-            | UserIntent::Edit(_)
-            | UserIntent::Quit
-            | UserIntent::Interrupt => IntentAvailability::Hidden,
         }
     }
 
-    /// A look may be left at any time; it writes nothing.
-    fn can_discard_job(&self) -> bool {
-        !matches!(self.busy.map(|busy| busy.kind), Some(JobKind::Apply(_)))
+    /// Whether there is a screen before this one, and nothing is applied on it.
+    pub(super) fn can_go_back(&self) -> bool {
+        self.applying_stage().is_none() && self.screen != Screen::Welcome
     }
 
-    fn next_availability(&self) -> IntentAvailability {
+    /// Whether nothing is under way that another look would cut off.
+    pub(super) fn can_look_again(&self) -> bool {
+        !matches!(
+            self.active_job_kind(),
+            Some(JobKind::Apply(_) | JobKind::Look(_) | JobKind::Identify | JobKind::Code | JobKind::Watch)
+        )
+    }
+
+    /// Returns how the reindex may be skipped: on its own screen, or where going live waits for it.
+    pub(super) fn skip_availability(&self) -> IntentAvailability {
+        let applying = self.applying_stage();
+        if self.skipping || applying.is_some() && self.busy.is_some_and(|busy| busy.stopping) {
+            return IntentAvailability::Hidden;
+        }
+        match self.shown_stage() {
+            Some(Stage::Reindex)
+                if !self.stage_progress(Stage::Reindex).is_some_and(StageProgress::is_done) =>
+            {
+                IntentAvailability::Usual
+            }
+            Some(Stage::GoLive) if applying.is_none() && self.is_reindex_pending() => {
+                IntentAvailability::As("skip the reindex")
+            }
+            _ => IntentAvailability::Hidden,
+        }
+    }
+
+    /// Whether the reindex runs on this screen and may run on beside the stages after it.
+    pub(super) fn can_go_ahead(&self) -> bool {
+        self.is_reindex_going_on() && self.next_stage(Stage::Reindex).is_some()
+    }
+
+    /// Whether the reindex is applied on this screen, and was not asked to stop.
+    fn is_reindex_going_on(&self) -> bool {
+        self.applying_stage() == Some(Stage::Reindex) && !self.busy.is_some_and(|busy| busy.stopping)
+    }
+
+    /// Returns how the reindex may be paused, or gone on with.
+    pub(super) fn pause_availability(&self) -> IntentAvailability {
+        if !self.is_reindex_going_on() || self.credential_wait().is_some() {
+            return IntentAvailability::Hidden;
+        }
+        if self.busy.is_some_and(|busy| busy.paused) {
+            IntentAvailability::As("go on")
+        } else {
+            IntentAvailability::Usual
+        }
+    }
+
+    /// Whether switching off may be shown. A look may be left at any time, since it writes nothing.
+    pub(super) fn can_disable(&self) -> bool {
+        self.applying_stage().is_none() && self.shown_stage() != Some(Stage::Disable)
+    }
+
+    /// Whether the stage that is shown has a plan.
+    pub(super) fn has_plan(&self) -> bool {
+        self.shown_stage()
+            .and_then(|stage| self.stage_progress(stage))
+            .is_some_and(|progress| progress.plan.is_some())
+    }
+
+    /// Whether the first screen knows enough to ask why clients get 403.
+    pub(super) fn can_diagnose_403(&self) -> bool {
+        self.screen == Screen::Welcome && matches!(self.welcome, Loadable::Loaded(_))
+    }
+
+    /// Returns how packagecloud's own reindex is switched on or off.
+    pub(super) fn vendor_reindex_availability(&self) -> IntentAvailability {
+        if self.applying_stage().is_some() || self.shown_stage() != Some(Stage::Reindex) {
+            IntentAvailability::Hidden
+        } else if self.answers.reindex.vendor {
+            IntentAvailability::As("ours alone")
+        } else {
+            IntentAvailability::Usual
+        }
+    }
+
+    /// Whether it may be chosen how much of a backup is restored.
+    pub(super) fn can_toggle_whole_file(&self) -> bool {
+        self.applying_stage().is_none() && self.shown_stage() == Some(Stage::RollBack)
+    }
+
+    /// Whether a download URL helps on this screen.
+    pub(super) fn can_give_probe_url(&self) -> bool {
+        self.applying_stage().is_none() && matches!(self.shown_stage(), Some(Stage::GoLive | Stage::Verify))
+    }
+
+    /// Returns what a move does: it chooses in a list, or scrolls a text that is longer than the screen.
+    pub(super) fn move_availability(&self, to: CursorMove) -> IntentAvailability {
+        let moves_by_line =
+            matches!(to, CursorMove::Up | CursorMove::Down | CursorMove::Home | CursorMove::End);
+        if moves_by_line && self.list_len() > 1 {
+            IntentAvailability::As("choose")
+        } else if self.extent.lines > self.extent.rows {
+            IntentAvailability::Usual
+        } else {
+            IntentAvailability::Hidden
+        }
+    }
+
+    /// Returns what may be typed for a run that stands still for want of credentials.
+    pub(super) fn credentials_availability(&self) -> IntentAvailability {
+        match self.credential_wait().map(|wait| &wait.wants) {
+            Some(CredentialNeed::Code(_)) => IntentAvailability::As("type the code"),
+            Some(CredentialNeed::Keys) => IntentAvailability::As("type other keys"),
+            Some(CredentialNeed::Renewal) | None => IntentAvailability::Hidden,
+        }
+    }
+
+    /// Returns what Enter does on a page that covers the screen.
+    pub(super) fn page_next_availability(&self) -> IntentAvailability {
+        match &self.overlay {
+            Some(Overlay::Ask(_)) => IntentAvailability::As("choose this"),
+            _ => IntentAvailability::As("close"),
+        }
+    }
+
+    /// Returns what Enter does on a screen that nothing covers.
+    pub(super) fn next_availability(&self) -> IntentAvailability {
         match self.screen {
             Screen::Welcome => match &self.welcome {
                 Loadable::Loading => IntentAvailability::Hidden,

@@ -1,175 +1,187 @@
-//! What comes of a key: refused where it isn't offered, unheard where it would consent before the screen has settled.
+//! What each intent does: the second half of the rows of the table of intents. One that isn't offered is refused, and one
+//! that would consent before the screen has settled is not heard.
 
 use super::{
     Effect, JobKind, Loadable, ScrollExtent, Wizard,
     form::{FormPurpose, InputForm},
     intent::{CursorMove, IntentAvailability, UserIntent},
+    intent_table::find_intent_rule,
     screen::{Overlay, Screen},
 };
 use crate::model::run::{event::StageEnd, goal::Stage};
 
 impl Wizard {
+    /// Performs an intent, where it is offered and the screen accepts it already.
     pub(super) fn handle_intent(&mut self, intent: UserIntent) -> Option<Effect> {
-        if intent == UserIntent::Interrupt {
-            return Some(self.handle_interrupt());
-        }
-        if self.intent_availability(intent) == IntentAvailability::Hidden {
+        let rule = find_intent_rule(self, intent)?;
+        if (rule.offered)(self) == IntentAvailability::Hidden {
             return None;
         }
-        let consents =
-            matches!(intent, UserIntent::Next | UserIntent::Yes | UserIntent::Anyway | UserIntent::Skip);
         let typing = self.form.as_ref().is_some_and(|form| form.purpose != FormPurpose::ConfirmBucket);
-        if consents && !typing && !self.accepts_input() {
+        if intent.may_consent() && !typing && !self.accepts_input() {
             return None;
         }
-        if let Some(over) = self.overlay.clone() {
-            return self.handle_overlay_intent(&over, intent);
-        }
-        if self.form.is_some() {
-            return self.handle_form_intent(intent);
-        }
-        match intent {
-            UserIntent::Next => {
-                self.notice = None;
-                match self.screen {
-                    Screen::Welcome => match &self.welcome {
-                        Loadable::Loaded(_) if self.has_other_run() => self.watch_other_run(false),
-                        Loadable::Loaded(_) => self.choose_goal(),
-                        _ => Some(self.load_welcome()),
-                    },
-                    Screen::Identity => self.choose_identity(),
-                    Screen::Bucket => self.choose_bucket(),
-                    Screen::Backups => self.choose_backup(),
-                    Screen::Watch => self.watch_other_run(false),
-                    Screen::Stage(stage) => self.run_enter_action(stage),
-                }
-            }
-            UserIntent::Back => self.go_back(),
-            UserIntent::Again => {
-                self.notice = None;
-                match self.screen {
-                    Screen::Stage(stage) => Some(self.enter_stage(stage, false)),
-                    _ => Some(self.load_welcome()),
-                }
-            }
-            UserIntent::Anyway => {
-                self.ignore_failed_checks = true;
-                let Screen::Stage(stage) = self.screen else { return None };
-                if self
-                    .stage_progress(stage)
-                    .is_some_and(|leg| matches!(leg.end, Some(StageEnd::Stopped | StageEnd::Failed)))
-                {
-                    return Some(match self.next_stage(stage) {
-                        Some(next) => self.enter_stage(next, true),
-                        None => self.leave_with_code(1),
-                    });
-                }
-                self.run_enter_action(stage)
-            }
-            UserIntent::Skip if self.running_stage().is_some() => {
-                self.skipping = true;
-                self.stop_running_jobs();
-                Some(Effect::Stop)
-            }
-            UserIntent::Skip => self.skip_reindex(),
-            UserIntent::Pause => {
-                let busy = self.busy.as_mut()?;
-                busy.paused = !busy.paused;
-                Some(Effect::Pause(busy.paused))
-            }
-            UserIntent::Ahead => self.move_reindex_to_background(),
-            UserIntent::Copy => self.copy_attachment(),
-            UserIntent::Diagnose403 => {
-                self.return_screen = Some(Screen::Welcome);
-                Some(self.enter_stage(Stage::Verify, false))
-            }
-            UserIntent::ToggleVendorReindex => {
-                self.answers.reindex.vendor = !self.answers.reindex.vendor;
-                Some(self.enter_stage(Stage::Reindex, false))
-            }
-            UserIntent::ToggleWholeFile => {
-                self.answers.roll_back.whole_file = !self.answers.roll_back.whole_file;
-                Some(self.enter_stage(Stage::RollBack, false))
-            }
-            UserIntent::Credentials => {
-                self.form = self.renewal_form();
-                None
-            }
-            UserIntent::TakeOver => {
-                self.show_take_over_confirmation();
-                None
-            }
-            UserIntent::Probe => {
-                self.form = Some(InputForm::new(FormPurpose::Probe));
-                None
-            }
-            UserIntent::Move(step) => {
-                self.move_or_scroll(step);
-                None
-            }
-            _ => self.handle_global_intent(intent),
+        (rule.perform)(self)
+    }
+
+    /// Enter on a screen that nothing covers.
+    pub(super) fn perform_next(&mut self) -> Option<Effect> {
+        self.notice = None;
+        match self.screen {
+            Screen::Welcome => match &self.welcome {
+                Loadable::Loaded(_) if self.has_other_run() => self.watch_other_run(false),
+                Loadable::Loaded(_) => self.choose_goal(),
+                _ => Some(self.load_welcome()),
+            },
+            Screen::Identity => self.choose_identity(),
+            Screen::Bucket => self.choose_bucket(),
+            Screen::Backups => self.choose_backup(),
+            Screen::Watch => self.watch_other_run(false),
+            Screen::Stage(stage) => self.run_enter_action(stage),
         }
     }
 
-    /// Keys that mean the same over a screen and on it.
-    fn handle_global_intent(&mut self, intent: UserIntent) -> Option<Effect> {
-        let over = match intent {
-            UserIntent::Disable => return Some(self.enter_stage_with_return(Stage::Disable)),
-            UserIntent::Quit if self.running_stage().is_some() => Overlay::Quit,
-            UserIntent::Quit => return Some(self.leave_with_code(self.quit_exit_code())),
-            UserIntent::Log => Overlay::Log,
-            UserIntent::Explain => Overlay::Explain,
-            UserIntent::Help => Overlay::Help,
-            _ => return None,
-        };
-        // the log's newest lines are what it is opened for; `Drawn` brings this back to what there is
-        self.scroll = if over == Overlay::Log { usize::MAX } else { 0 };
-        self.shown_at = self.now;
-        self.overlay = Some(over);
+    /// `r`: looks at the stage again, or around.
+    pub(super) fn look_again(&mut self) -> Option<Effect> {
+        self.notice = None;
+        Some(match self.screen {
+            Screen::Stage(stage) => self.enter_stage(stage, false),
+            _ => self.load_welcome(),
+        })
+    }
+
+    /// `a`: goes on in spite of a failed check, or past a stage that did not come to its end.
+    pub(super) fn continue_anyway(&mut self) -> Option<Effect> {
+        self.ignore_failed_checks = true;
+        let stage = self.shown_stage()?;
+        let broke_off = self
+            .stage_progress(stage)
+            .is_some_and(|progress| matches!(progress.end, Some(StageEnd::Stopped | StageEnd::Failed)));
+        if !broke_off {
+            return self.run_enter_action(stage);
+        }
+        Some(match self.next_stage(stage) {
+            Some(next) => self.enter_stage(next, true),
+            None => self.leave_with_code(1),
+        })
+    }
+
+    /// `s`: skips the reindex; one that runs is stopped first.
+    pub(super) fn skip_or_stop_reindex(&mut self) -> Option<Effect> {
+        if self.running_stage().is_none() {
+            return self.skip_reindex();
+        }
+        self.skipping = true;
+        self.stop_running_jobs();
+        Some(Effect::Stop)
+    }
+
+    /// `p`: pauses what runs, or lets it go on.
+    pub(super) fn toggle_pause(&mut self) -> Option<Effect> {
+        let busy = self.busy.as_mut()?;
+        busy.paused = !busy.paused;
+        Some(Effect::Pause(busy.paused))
+    }
+
+    /// `x`: verifies all of it, from the first screen.
+    pub(super) fn diagnose_403(&mut self) -> Option<Effect> {
+        self.return_screen = Some(Screen::Welcome);
+        Some(self.enter_stage(Stage::Verify, false))
+    }
+
+    /// `v`: packagecloud's own reindex too, or ours alone.
+    pub(super) fn toggle_vendor_reindex(&mut self) -> Option<Effect> {
+        self.answers.reindex.vendor = !self.answers.reindex.vendor;
+        Some(self.enter_stage(Stage::Reindex, false))
+    }
+
+    /// `w`: restores the whole file, or the four values alone.
+    pub(super) fn toggle_whole_file(&mut self) -> Option<Effect> {
+        self.answers.roll_back.whole_file = !self.answers.roll_back.whole_file;
+        Some(self.enter_stage(Stage::RollBack, false))
+    }
+
+    /// `i`: opens the form for credentials that a run stands still for.
+    pub(super) fn open_renewal_form(&mut self) -> Option<Effect> {
+        self.form = self.renewal_form();
         None
     }
 
-    fn handle_overlay_intent(&mut self, over: &Overlay, intent: UserIntent) -> Option<Effect> {
-        match (over, intent) {
-            (Overlay::Ask(ask), UserIntent::Next | UserIntent::Yes) => {
-                return self.accept_confirmation(ask.consent);
-            }
-            (Overlay::Ask(ask), UserIntent::No | UserIntent::Back) => self.decline_confirmation(ask),
-            (Overlay::TakeOver, UserIntent::Yes) => {
+    /// `u`: opens the form for a download URL.
+    pub(super) fn open_probe_form(&mut self) -> Option<Effect> {
+        self.form = Some(InputForm::new(FormPurpose::Probe));
+        None
+    }
+
+    /// `D`: shows how CloudFront is switched off.
+    pub(super) fn show_disable(&mut self) -> Option<Effect> {
+        Some(self.enter_stage_with_return(Stage::Disable))
+    }
+
+    /// `q`: leaves; asks first where something runs.
+    pub(super) fn quit_or_ask(&mut self) -> Option<Effect> {
+        if self.running_stage().is_some() {
+            return self.open_page(Overlay::Quit);
+        }
+        Some(self.leave_with_code(self.quit_exit_code()))
+    }
+
+    /// Lays a page or a question over the screen.
+    pub(super) fn open_page(&mut self, page: Overlay) -> Option<Effect> {
+        // the log's newest lines are what it is opened for; `Drawn` brings this back to what there is
+        self.scroll = if page == Overlay::Log { usize::MAX } else { 0 };
+        self.shown_at = self.now;
+        self.overlay = Some(page);
+        None
+    }
+
+    /// Enter on a page: takes what is chosen, where it is a choice, else closes the page.
+    pub(super) fn choose_or_close_page(&mut self) -> Option<Effect> {
+        match &self.overlay {
+            Some(Overlay::Ask(confirmation)) => self.accept_confirmation(confirmation.consent),
+            _ => self.dismiss_overlay(),
+        }
+    }
+
+    /// A yes to the question that is asked.
+    pub(super) fn accept_question(&mut self) -> Option<Effect> {
+        match &self.overlay {
+            Some(Overlay::Ask(confirmation)) => self.accept_confirmation(confirmation.consent),
+            Some(Overlay::TakeOver) => {
                 self.overlay = None;
-                return self.watch_other_run(true);
+                self.watch_other_run(true)
             }
-            (Overlay::Quit, UserIntent::Yes) => {
+            Some(Overlay::Quit) => {
                 self.overlay = None;
                 self.pending_exit_code = Some(130);
                 self.stop_running_jobs();
-                return Some(Effect::Stop);
+                Some(Effect::Stop)
             }
-            (Overlay::Help | Overlay::Log | Overlay::Explain, UserIntent::Next)
-            | (_, UserIntent::No | UserIntent::Back) => {
-                self.overlay = None;
-                self.scroll = 0;
-                self.shown_at = self.now;
-            }
-            (_, UserIntent::Move(step)) => self.move_or_scroll(step),
-            _ => return self.handle_global_intent(intent),
+            Some(Overlay::Help | Overlay::Log | Overlay::Explain) | None => None,
+        }
+    }
+
+    /// A no to the question that is asked, or the end of a page.
+    pub(super) fn dismiss_overlay(&mut self) -> Option<Effect> {
+        if let Some(Overlay::Ask(confirmation)) = self.overlay.take() {
+            self.decline_confirmation(&confirmation);
+        } else {
+            self.scroll = 0;
+            self.shown_at = self.now;
         }
         None
     }
 
-    fn handle_form_intent(&mut self, intent: UserIntent) -> Option<Effect> {
-        let form = self.form.as_mut()?;
-        match intent {
-            UserIntent::Edit(request) => form.edit_field(request),
-            UserIntent::NextField => form.move_focus(true),
-            UserIntent::PreviousField => form.move_focus(false),
-            UserIntent::Back => {
-                self.form = None;
-                self.shown_at = self.now;
-            }
-            UserIntent::Next => return self.submit_form(),
-            _ => {}
-        }
+    /// Changes the form that is open.
+    pub(super) fn change_form(&mut self, change: impl FnOnce(&mut InputForm)) -> Option<Effect> {
+        self.form.as_mut().map(change);
+        None
+    }
+
+    /// Esc in a form.
+    pub(super) fn close_form(&mut self) -> Option<Effect> {
+        self.form = None;
+        self.shown_at = self.now;
         None
     }
 
@@ -201,15 +213,15 @@ impl Wizard {
     }
 
     /// Ctrl-C: the first stops what runs after the request in flight, the second leaves at once.
-    fn handle_interrupt(&mut self) -> Effect {
+    pub(super) fn handle_interrupt(&mut self) -> Option<Effect> {
         if self.stop_running_jobs() {
             self.overlay = None;
             self.form.take_if(|form| form.renews);
             self.notice =
                 Some("Stopping after the request in flight. Ctrl-C again leaves at once.".to_owned());
-            return Effect::Stop;
+            return Some(Effect::Stop);
         }
-        self.leave_with_code(130)
+        Some(self.leave_with_code(130))
     }
 
     /// Leaving in the middle is no mistake; leaving after a failure that nothing mended is.
@@ -221,23 +233,33 @@ impl Wizard {
         )
     }
 
-    fn move_or_scroll(&mut self, step: CursorMove) {
+    /// Moves through a list, or scrolls a text that is longer than the screen.
+    pub(super) fn move_or_scroll(&mut self, to: CursorMove) -> Option<Effect> {
         let list = self.list_len();
         let over_list = self.overlay.is_none() || self.open_choice_consent().is_some();
         if list > 1 && over_list {
-            match step {
-                CursorMove::Up => self.choice = self.choice.saturating_sub(1),
-                CursorMove::Down => self.choice = (self.choice + 1).min(list - 1),
-                CursorMove::Home => self.choice = 0,
-                CursorMove::End => self.choice = list - 1,
-                CursorMove::PageUp | CursorMove::PageDown => {}
-            }
-            return;
+            self.move_choice(to, list - 1);
+        } else {
+            self.scroll_body(to);
         }
+        None
+    }
+
+    fn move_choice(&mut self, to: CursorMove, last: usize) {
+        self.choice = match to {
+            CursorMove::Up => self.choice.saturating_sub(1),
+            CursorMove::Down => (self.choice + 1).min(last),
+            CursorMove::Home => 0,
+            CursorMove::End => last,
+            CursorMove::PageUp | CursorMove::PageDown => self.choice,
+        };
+    }
+
+    fn scroll_body(&mut self, to: CursorMove) {
         let ScrollExtent { lines, rows } = self.extent;
         let last = lines.saturating_sub(rows);
         let page = rows.saturating_sub(1).max(1);
-        self.scroll = match step {
+        self.scroll = match to {
             CursorMove::Up => self.scroll.min(last).saturating_sub(1),
             CursorMove::Down => self.scroll.saturating_add(1),
             CursorMove::PageUp => self.scroll.min(last).saturating_sub(page),

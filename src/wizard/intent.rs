@@ -2,7 +2,7 @@
 
 use tui_input::InputRequest;
 
-/// What the operator wants. Which key says it is `tui::keys`'s business, whether it is possible now [`super::Wizard::offers`]'s.
+/// What the operator wants. Which key says it is `tui::keys`'s business, whether it is possible now and what it does is the table of intents' (`intent_table`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserIntent {
     /// Goes on; applies what the screen shows.
@@ -43,6 +43,14 @@ pub enum UserIntent {
     PreviousField,
     /// A change to the field that has the cursor.
     Edit(InputRequest),
+}
+
+impl UserIntent {
+    /// Whether it may consent to a change: such a key is not heard before the screen has settled.
+    #[must_use]
+    pub fn may_consent(self) -> bool {
+        matches!(self, Self::Next | Self::Yes | Self::Anyway | Self::Skip)
+    }
 }
 
 /// Through a list, or through a text that is longer than the screen.

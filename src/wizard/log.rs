@@ -108,6 +108,12 @@ impl StageProgress {
         })
     }
 
+    /// Whether it came to its end, and all of it stands.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        matches!(self.end, Some(StageEnd::Applied | StageEnd::Unchanged))
+    }
+
     /// Whether it failed because reality moved since the plan was shown.
     #[must_use]
     pub fn has_drifted(&self) -> bool {

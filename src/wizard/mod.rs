@@ -3,22 +3,23 @@
 //! `update(Msg) -> Option<Effect>` is the only way in which it changes. What it hears is [`Msg`], what it may ask for
 //! is [`Effect`]; `offers` says which intents are possible now, and `update` refuses every other.
 
-pub mod availability;
-pub mod copy;
-pub mod input;
-pub mod navigation;
-pub mod request_path;
-
 use std::{collections::BTreeMap, time::Duration};
 
+mod availability;
 mod choose;
+pub mod copy;
 pub mod form;
+mod input;
 pub mod intent;
+mod intent_table;
 pub mod log;
 mod msg;
+mod navigation;
+pub mod request_path;
 pub mod screen;
 mod update;
-pub mod watch;
+mod watch;
+pub mod watch_state;
 
 #[cfg(test)]
 mod tests;
@@ -27,14 +28,13 @@ use form::InputForm;
 use log::{CredentialWait, EventLog, StageProgress};
 pub use msg::{ClipboardText, CredentialInput, Effect, Input, ScrollExtent, TimedInput, WizardOutcome};
 use screen::{Overlay, Screen};
-use watch::WatchState;
+use watch_state::WatchState;
 
 use crate::model::{
     aws::evidence::Observed,
     failure::Failure,
     run::{
         answers::Answers,
-        event::StageEnd,
         goal::{Goal, Stage},
         welcome::{FoundIdentity, IdentitySource, WelcomeFindings},
     },
@@ -210,12 +210,10 @@ impl Wizard {
     /// Whether going live has to wait: the reindex runs on, or broke off, and was not skipped.
     #[must_use]
     pub fn is_reindex_pending(&self) -> bool {
-        let unfinished =
-            |leg: &StageProgress| !matches!(leg.end, Some(StageEnd::Applied | StageEnd::Unchanged));
         self.goal() == Some(Goal::Upgrade)
             && self.return_screen.is_none()
             && !self.answers.reindex.skip
-            && self.stage_progress(Stage::Reindex).is_some_and(unfinished)
+            && self.stage_progress(Stage::Reindex).is_some_and(|progress| !progress.is_done())
     }
 
     #[must_use]

@@ -1,7 +1,7 @@
 //! The road of a package, part by part: which of it stands, judged from what was found and what was made since.
 
-use super::{Loadable, Wizard};
-use crate::model::run::{event::StageEnd, goal::Stage, welcome::SetUpBy};
+use super::{Loadable, Wizard, log::StageProgress};
+use crate::model::run::{goal::Stage, welcome::SetUpBy};
 
 /// One part of the road.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +16,7 @@ impl Wizard {
     /// The five parts, in the order in which a request passes them.
     #[must_use]
     pub fn request_path(&self) -> [RequestHop; 5] {
-        let done = |stage: Stage| {
-            self.stage_progress(stage)
-                .is_some_and(|leg| matches!(leg.end, Some(StageEnd::Applied | StageEnd::Unchanged)))
-        };
+        let done = |stage: Stage| self.stage_progress(stage).is_some_and(StageProgress::is_done);
         let welcome = match &self.welcome {
             Loadable::Loaded(welcome) => Some(welcome),
             Loadable::Loading | Loadable::Failed(_) => None,
@@ -36,9 +33,7 @@ impl Wizard {
             RequestHop {
                 name: "package manager",
                 in_place: live
-                    && !self
-                        .stage_progress(Stage::Verify)
-                        .is_some_and(super::log::StageProgress::has_failed_check),
+                    && !self.stage_progress(Stage::Verify).is_some_and(StageProgress::has_failed_check),
                 detail: "apt, dnf, pip, …".to_owned(),
             },
             RequestHop {

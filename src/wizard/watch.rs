@@ -1,62 +1,14 @@
 //! Watching another run on the host, and taking over from it; and being taken over from.
 
-use std::time::Duration;
-
 use super::{
     ActiveJob, Effect, JobKind, Loadable, Wizard,
-    log::StageProgress,
     screen::{Overlay, Screen},
+    watch_state::WatchState,
 };
 use crate::model::{
     failure::Failure,
-    run::{
-        event::Event,
-        goal::Stage,
-        other_run::{OtherRun, WatchEvent},
-    },
+    run::other_run::{OtherRun, WatchEvent},
 };
-
-/// What is known of the run that is watched.
-#[derive(Debug)]
-pub struct WatchState {
-    pub run: OtherRun,
-    /// What it says of the stage that it is in.
-    pub stage: Option<Stage>,
-    pub progress: StageProgress,
-    /// Since when it is asked to end.
-    pub asked: Option<Duration>,
-    /// Why it can't be asked.
-    pub failure: Option<Failure>,
-    /// Its host's Unix time when this wizard began: its events say when they came by that.
-    epoch: Duration,
-}
-
-impl WatchState {
-    fn new(run: OtherRun) -> Self {
-        Self {
-            run,
-            stage: None,
-            progress: StageProgress::default(),
-            asked: None,
-            failure: None,
-            epoch: Duration::ZERO,
-        }
-    }
-
-    /// Its time now.
-    #[must_use]
-    pub fn host_time_now(&self, wizard: &Wizard) -> Duration {
-        self.epoch + wizard.now
-    }
-
-    fn record_event(&mut self, event: &Event, at: Duration) {
-        if self.stage != Some(event.stage()) {
-            self.stage = Some(event.stage());
-            self.progress = StageProgress::default();
-        }
-        self.progress.record_event(at, event);
-    }
-}
 
 impl Wizard {
     /// The other run that the first screen shows, or that is watched.
@@ -71,7 +23,7 @@ impl Wizard {
 
     /// Whether it may be asked to end.
     pub(super) fn can_take_over(&self) -> bool {
-        let asked = self.watching.as_ref().is_some_and(|watching| watching.asked.is_some());
+        let asked = self.watching.as_ref().is_some_and(|watching| watching.stop_requested_at.is_some());
         self.other_run().is_some() && !(self.screen == Screen::Watch && asked)
     }
 
@@ -99,13 +51,13 @@ impl Wizard {
                 } else {
                     watching.run = run;
                 }
-                watching.epoch = at.saturating_sub(now);
+                watching.set_host_time(at, now);
             }
-            WatchEvent::Restarted => (watching.stage, watching.progress) = (None, StageProgress::default()),
+            WatchEvent::Restarted => watching.reset_progress(),
             WatchEvent::Event(event, at) => watching.record_event(&event, at),
-            WatchEvent::StopRequested => watching.asked = Some(now),
+            WatchEvent::StopRequested => watching.stop_requested_at = Some(now),
             WatchEvent::Ended => {
-                let (who, asked) = (watching.run.who.clone(), watching.asked.is_some());
+                let (who, asked) = (watching.run.who.clone(), watching.stop_requested_at.is_some());
                 let effect = self.restart_at_welcome();
                 let how = if asked { "It has ended as asked" } else { "The other run has ended" };
                 self.notice =
@@ -143,9 +95,10 @@ impl Wizard {
     }
 
     /// `t`: asked first.
-    pub(super) fn show_take_over_confirmation(&mut self) {
+    pub(super) fn show_take_over_confirmation(&mut self) -> Option<Effect> {
         self.shown_at = self.now;
         self.overlay = Some(Overlay::TakeOver);
+        None
     }
 
     /// Whether something of another run stands on the first screen.

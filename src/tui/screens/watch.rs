@@ -30,7 +30,7 @@ pub fn render_watch(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBod
         parts::render_failure(lines, failure, theme, room);
         text::ensure_blank_line(lines);
     }
-    if let Some(since) = watching.asked {
+    if let Some(since) = watching.stop_requested_at {
         let text = format!(
             "It was asked to end {} ago, and does so after the request in flight. Where it hangs, end it where it runs; then this goes on by itself.",
             text::format_elapsed(wizard.now.saturating_sub(since))
@@ -54,7 +54,7 @@ pub fn render_watch(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBod
     }
     plan_lines::render_step_report(
         lines,
-        watching.host_time_now(wizard),
+        watching.host_time_at(wizard.now),
         &watching.progress,
         theme,
         room,
