@@ -180,12 +180,12 @@ impl Invocation {
     }
 
     async fn run_with_event_display<T>(&self, checks: bool, work: impl AsyncFnOnce(RunContext) -> T) -> T {
-        let (events, mut heard) = mpsc::unbounded_channel();
+        let (events, mut received) = mpsc::unbounded_channel();
         let (_pausing, pause) = watch::channel(false);
         let run =
             RunContext::new(events, self.stop.clone(), pause).with_operator_presence(detect_attendance());
         let showing = async {
-            while let Some(event) = heard.recv().await {
+            while let Some(event) = received.recv().await {
                 self.show_event(&event, checks);
             }
         };
@@ -228,27 +228,34 @@ impl Invocation {
         self.refuse_unconfirmed(plans.iter().flat_map(|plan| &plan.confirmations))
     }
 
-    fn refuse_unconfirmed<'a>(&self, of: impl IntoIterator<Item = &'a Confirmation>) -> Result<(), Failure> {
-        let mut asks: Vec<&Confirmation> = Vec::new();
-        for ask in of {
-            if !asks.iter().any(|known| known.consent == ask.consent) {
-                asks.push(ask);
+    fn refuse_unconfirmed<'a>(
+        &self,
+        confirmations: impl IntoIterator<Item = &'a Confirmation>,
+    ) -> Result<(), Failure> {
+        let mut missing: Vec<&Confirmation> = Vec::new();
+        for confirmation in confirmations {
+            if !missing.iter().any(|known| known.consent == confirmation.consent) {
+                missing.push(confirmation);
             }
         }
-        let Some(first) = asks.first() else { return Ok(()) };
+        let Some(first) = missing.first() else { return Ok(()) };
         let mut line = self.command_line.clone();
-        for ask in &asks {
+        for confirmation in &missing {
             // `wait|write` is no word for a shell.
-            let flag =
-                if ask.consent == Consent::Managed { "--managed write" } else { ask.consent.cli_flag() };
+            let flag = if confirmation.consent == Consent::Managed {
+                "--managed write"
+            } else {
+                confirmation.consent.cli_flag()
+            };
             line.extend(flag.split(' ').map(str::to_owned));
         }
         if !self.global.yes {
             line.push("--yes".into());
         }
-        let questions: Vec<&str> = asks.iter().map(|ask| ask.question.as_str()).collect();
+        let questions: Vec<&str> =
+            missing.iter().map(|confirmation| confirmation.question.as_str()).collect();
         let mut next = format!("if the answer is yes, run: {}", shell_words::join(&line));
-        if asks.iter().any(|ask| ask.consent == Consent::Managed) {
+        if missing.iter().any(|confirmation| confirmation.consent == Consent::Managed) {
             next.push_str(
                 " (or --managed wait: it writes nothing, and goes on once the file holds the values)",
             );
@@ -264,8 +271,8 @@ impl Invocation {
 
 /// Whether somebody sees what is said, and may stop it.
 fn detect_attendance() -> OperatorPresence {
-    let seen = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    if seen { OperatorPresence::Watched } else { OperatorPresence::Nobody }
+    let is_watched = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if is_watched { OperatorPresence::Watched } else { OperatorPresence::Nobody }
 }
 
 /// A failure's exit code.

@@ -94,14 +94,14 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
         if plan.is_unchanged() {
             continue;
         }
-        for exhibit in &plan.attachments {
-            if shown.contains(&exhibit) {
+        for attachment in &plan.attachments {
+            if shown.contains(&attachment) {
                 continue;
             }
-            shown.push(exhibit);
+            shown.push(attachment);
             lines.push(String::new());
-            lines.push(format!("  {}", exhibit.title));
-            lines.extend(exhibit.lines.iter().map(|line| format!("    {line}")));
+            lines.push(format!("  {}", attachment.title));
+            lines.extend(attachment.lines.iter().map(|line| format!("    {line}")));
         }
     }
     lines

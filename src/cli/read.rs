@@ -41,11 +41,15 @@ pub async fn run_plan_command(invocation: &Invocation) -> Result<u8, Failure> {
         let shown = plans.iter().filter(|plan| !plan.changes.is_empty());
         plain::render_plans(shown).iter().for_each(|line| invocation.print_result(line));
     }
-    let mut asked = Vec::new();
-    for ask in plans.iter().flat_map(|plan| &plan.confirmations) {
-        if !asked.contains(&ask.consent) {
-            asked.push(ask.consent);
-            invocation.print_result(&format!("  ?  {} (yes is {})", ask.question, ask.consent.cli_flag()));
+    let mut shown = Vec::new();
+    for confirmation in plans.iter().flat_map(|plan| &plan.confirmations) {
+        if !shown.contains(&confirmation.consent) {
+            shown.push(confirmation.consent);
+            invocation.print_result(&format!(
+                "  ?  {} (yes is {})",
+                confirmation.question,
+                confirmation.consent.cli_flag()
+            ));
         }
     }
     let pending =
@@ -107,10 +111,10 @@ pub fn print_configuration(invocation: &Invocation, values: &SettingValues, form
 
 pub async fn run_sign_command(invocation: &Invocation, path: &str) -> Result<u8, Failure> {
     let missing = |what: &str| Failure::other_failure(what, "packagecloud.rb holds none", "run enable first");
-    let held = invocation.session.host.read_config().await?.seen.values;
-    let secret = held.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
+    let values = invocation.session.host.read_config().await?.seen.values;
+    let secret = values.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
     // AWS is asked only for what this host doesn't know.
-    let domain = match held.packages_domain.or_else(|| invocation.answers.packages_domain.clone()) {
+    let domain = match values.packages_domain.or_else(|| invocation.answers.packages_domain.clone()) {
         Some(domain) => domain,
         None => engine::read_configuration_values(&invocation.session, &invocation.answers)
             .await?

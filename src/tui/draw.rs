@@ -31,16 +31,16 @@ pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Scr
         return draw_too_small(frame, wizard, area);
     }
     let tall = area.height >= 18;
-    let road_rows = match (tall, area.width >= 120 && area.height >= 36) {
+    let path_rows = match (tall, area.width >= 120 && area.height >= 36) {
         (_, true) => 4,
         (true, false) => 2,
         (false, false) => 0,
     };
     let notice = render_notice(wizard, theme, area);
-    let [head, rule, road_area, middle, notice_area, rule_below, foot] = Layout::vertical([
+    let [head, rule, path_area, middle, notice_area, rule_below, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
-        Constraint::Length(road_rows),
+        Constraint::Length(path_rows),
         Constraint::Min(1),
         Constraint::Length(notice.len() as u16),
         Constraint::Length(1),
@@ -51,15 +51,15 @@ pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Scr
     for rule in [rule, rule_below] {
         frame.render_widget(Line::styled("─".repeat(rule.width as usize), theme.dim), rule);
     }
-    if road_rows > 0 {
+    if path_rows > 0 {
         frame.render_widget(
             Text::from(request_path::render_request_path(
                 &wizard.request_path(),
                 theme,
                 area.width as usize,
-                road_rows,
+                path_rows,
             )),
-            road_area,
+            path_area,
         );
     }
     frame.render_widget(Text::from(notice), notice_area);
@@ -87,9 +87,9 @@ pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> Scr
 }
 
 fn draw_body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) -> ScrollExtent {
-    let room = BodySize { width: area.width as usize, height: area.height as usize };
-    let ScreenBody { head, lines, mut pinned, cursor, keep_visible: keep } =
-        screens::render_screen_body(wizard, theme, room);
+    let size = BodySize { width: area.width as usize, height: area.height as usize };
+    let ScreenBody { head, lines, mut pinned, cursor, keep_visible } =
+        screens::render_screen_body(wizard, theme, size);
     let area = match head {
         Some(head) if area.height > 3 => {
             frame.render_widget(head, Rect { height: 1, ..area });
@@ -98,14 +98,14 @@ fn draw_body(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme, area: Rect) 
         _ => area,
     };
     // a question must be read whole; where the screen is too low for both, the body gives way
-    let most = area.height.saturating_sub(2).max(1);
-    let pinned_rows = (pinned.len() as u16).min(most);
+    let pinned_rows_max = area.height.saturating_sub(2).max(1);
+    let pinned_rows = (pinned.len() as u16).min(pinned_rows_max);
     let rows = area.height - pinned_rows;
     let extent = ScrollExtent { lines: lines.len(), rows: rows as usize };
     let last = extent.lines.saturating_sub(extent.rows);
     let mut top = wizard.scroll.min(last);
-    if let Some(keep) = keep {
-        top = top.max((keep + 1).saturating_sub(extent.rows)).min(keep).min(last);
+    if let Some(keep_visible) = keep_visible {
+        top = top.max((keep_visible + 1).saturating_sub(extent.rows)).min(keep_visible).min(last);
     }
     let above = Rect { height: rows, ..area };
     let shown: Vec<Line<'static>> = lines.into_iter().skip(top).take(extent.rows).collect();
@@ -145,10 +145,10 @@ fn draw_scroll_marks(frame: &mut Frame<'_>, theme: &Theme, area: Rect, up: bool,
 
 /// What was said last, whole where a fifth of the window holds it: a failure's next move stands at its end.
 fn render_notice(wizard: &Wizard, theme: &Theme, area: Rect) -> Vec<Line<'static>> {
-    let Some(said) = &wizard.notice else { return Vec::new() };
+    let Some(notice) = &wizard.notice else { return Vec::new() };
     let width = area.width.saturating_sub(4) as usize;
     let rows = (area.height / 5).max(1) as usize;
-    let mut parts = text::wrap_text(said, width);
+    let mut parts = text::wrap_text(notice, width);
     if parts.len() > rows {
         let rest = parts.split_off(rows - 1).join(" ");
         parts.push(text::truncate_text(&rest, width));

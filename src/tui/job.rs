@@ -69,16 +69,16 @@ impl EffectJob {
             | Effect::Leave(_) => ExpectedReply::Nothing,
         };
         let (event_sender, events) = mpsc::unbounded_channel();
-        let (news_sender, inputs) = mpsc::unbounded_channel();
+        let (input_sender, inputs) = mpsc::unbounded_channel();
         let (pause, pause_receiver) = watch::channel(false);
         let stop = CancellationToken::new();
-        let sender = JobContext {
+        let context = JobContext {
             events: event_sender,
-            inputs: news_sender,
+            inputs: input_sender,
             stop: stop.clone(),
             pause: pause_receiver,
         };
-        let handle = perform(effect, sender);
+        let handle = perform(effect, context);
         Self { events, inputs, stop, pause, handle, finished: false, expected_reply }
     }
 
@@ -104,14 +104,14 @@ impl EffectJob {
                     }
                     return Input::Event(event);
                 }
-                Some(news) = self.inputs.recv() => {
+                Some(input) = self.inputs.recv() => {
                     self.expected_reply = ExpectedReply::Nothing;
-                    return news;
+                    return input;
                 }
                 ended = &mut self.handle, if !self.finished => {
                     self.finished = true;
-                    if let Some(news) = self.take_missing_reply(ended) {
-                        return news;
+                    if let Some(input) = self.take_missing_reply(ended) {
+                        return input;
                     }
                 }
                 else => std::future::pending().await,
@@ -125,11 +125,11 @@ impl EffectJob {
             Ok(()) => "it broke off without an answer".to_owned(),
             Err(error) if error.is_panic() => {
                 let panic = error.into_panic();
-                let said = panic
+                let message = panic
                     .downcast_ref::<String>()
                     .map(String::as_str)
                     .or_else(|| panic.downcast_ref::<&str>().copied());
-                format!("this program has a fault: {}", said.unwrap_or("it did not say which"))
+                format!("this program has a fault: {}", message.unwrap_or("it did not say which"))
             }
             Err(_) => "it was broken off".to_owned(),
         };

@@ -45,22 +45,22 @@ const HANGUP_GRACE: Duration = Duration::from_secs(10);
 
 /// The wizard on this process's terminal, which is as before when this returns. `taken_over` says who asks it to end.
 pub async fn run_wizard<F>(
-    beginning: Init,
+    init: Init,
     effects: F,
     taken_over: impl Future<Output = String>,
 ) -> Result<WizardOutcome, Failure>
 where
     F: Fn(Effect, JobContext) -> JoinHandle<()>,
 {
-    let (_taken, mut terminal) = terminal::init_terminal()?;
+    let (_guard, mut terminal) = terminal::init_terminal()?;
     let hangups = terminal::termination_signals()?.map(|()| Input::Hangup);
     let taken_over = Box::pin(stream::once(taken_over.map(Input::TakenOver)));
-    let ends = stream::select(hangups, taken_over);
-    let mut wizard = Wizard::new(beginning);
+    let end_requests = stream::select(hangups, taken_over);
+    let mut wizard = Wizard::new(init);
     let outcome = run_event_loop(
         &mut terminal,
         terminal::terminal_events(),
-        ends,
+        end_requests,
         &mut wizard,
         &Theme::from_environment(),
         effects,
@@ -77,7 +77,7 @@ where
 pub async fn run_event_loop<B, K, H, F>(
     terminal: &mut Terminal<B>,
     keys: K,
-    ends: H,
+    end_requests: H,
     wizard: &mut Wizard,
     theme: &Theme,
     effects: F,
@@ -88,73 +88,73 @@ where
     H: Stream<Item = Input> + Unpin,
     F: Fn(Effect, JobContext) -> JoinHandle<()>,
 {
-    let mut face = TuiApp {
-        began: Instant::now(),
+    let mut app = TuiApp {
+        started_at: Instant::now(),
         wizard,
         effects,
         keys: keys.fuse(),
-        ends: ends.fuse(),
+        end_requests: end_requests.fuse(),
         job: None,
         background: None,
         clipboard_job: None,
-        ticked: Instant::now(),
+        ticked_at: Instant::now(),
         terminal_gone_at: None,
     };
     // the first frame stands before anything is looked up
-    face.draw_frame(terminal, theme);
-    let mut drawn = Instant::now();
-    if let Some(outcome) = face.dispatch_input(Input::Start) {
+    app.draw_frame(terminal, theme);
+    let mut drawn_at = Instant::now();
+    if let Some(outcome) = app.dispatch_input(Input::Start) {
         return outcome;
     }
-    let mut stale = true;
+    let mut needs_frame = true;
     let mut urgent = true;
     loop {
         // what waits already is heard before the next frame, as long as that frame isn't late
         let until = Instant::now() + FRAME_INTERVAL;
         while Instant::now() < until {
-            let Some(heard) = face.next_incoming().now_or_never() else { break };
-            urgent |= heard.urgent;
-            stale = true;
-            if let Some(outcome) = heard.input.and_then(|news| face.dispatch_input(news)) {
+            let Some(incoming) = app.next_incoming().now_or_never() else { break };
+            urgent |= incoming.urgent;
+            needs_frame = true;
+            if let Some(outcome) = incoming.input.and_then(|input| app.dispatch_input(input)) {
                 return outcome;
             }
         }
-        if stale && (urgent || drawn.elapsed() >= FRAME_INTERVAL) {
-            if !face.draw_frame(terminal, theme)
-                && let Some(outcome) = face.dispatch_input(Input::Hangup)
+        if needs_frame && (urgent || drawn_at.elapsed() >= FRAME_INTERVAL) {
+            if !app.draw_frame(terminal, theme)
+                && let Some(outcome) = app.dispatch_input(Input::Hangup)
             {
                 return outcome;
             }
-            drawn = Instant::now();
-            (stale, urgent) = (false, false);
+            drawn_at = Instant::now();
+            (needs_frame, urgent) = (false, false);
         }
         tokio::select! {
             biased;
-            heard = face.next_incoming() => {
-                urgent |= heard.urgent;
-                stale = true;
-                if let Some(outcome) = heard.input.and_then(|news| face.dispatch_input(news)) {
+            incoming = app.next_incoming() => {
+                urgent |= incoming.urgent;
+                needs_frame = true;
+                if let Some(outcome) = incoming.input.and_then(|input| app.dispatch_input(input)) {
                     return outcome;
                 }
             }
-            () = sleep_until(drawn + FRAME_INTERVAL), if stale => {}
+            () = sleep_until(drawn_at + FRAME_INTERVAL), if needs_frame => {}
         }
     }
 }
 
 struct TuiApp<'w, K, H, F> {
-    began: Instant,
+    started_at: Instant,
     wizard: &'w mut Wizard,
     effects: F,
     keys: futures::stream::Fuse<K>,
-    ends: futures::stream::Fuse<H>,
+    end_requests: futures::stream::Fuse<H>,
     /// The look or the run.
     job: Option<EffectJob>,
     /// A run that goes on while the screen is at a later stage.
     background: Option<EffectJob>,
     /// The copy.
     clipboard_job: Option<EffectJob>,
-    ticked: Instant,
+    ticked_at: Instant,
     /// Since when the terminal is gone.
     terminal_gone_at: Option<Instant>,
 }
@@ -179,24 +179,24 @@ where
                 None => std::future::pending().await,
             }
         }
-        let calm = |news| Incoming { input: Some(news), urgent: false };
+        let not_urgent = |input| Incoming { input: Some(input), urgent: false };
         let last_grace = self.terminal_gone_at.map(|gone| gone + HANGUP_GRACE);
         tokio::select! {
             biased;
             key = self.keys.next(), if self.terminal_gone_at.is_none() => Incoming { input: self.input_from_terminal(key), urgent: true },
-            Some(news) = self.ends.next() => {
-                if matches!(news, Input::Hangup) {
+            Some(input) = self.end_requests.next() => {
+                if matches!(input, Input::Hangup) {
                     self.terminal_gone_at.get_or_insert_with(Instant::now);
                 }
-                calm(news)
+                not_urgent(input)
             }
-            () = sleep_until(last_grace.unwrap_or(self.began)), if last_grace.is_some() => calm(Input::Hangup),
-            news = next_job_input(&mut self.job) => calm(news),
-            news = next_job_input(&mut self.background) => calm(news),
-            news = next_job_input(&mut self.clipboard_job) => calm(news),
-            () = sleep_until(self.ticked + TICK_INTERVAL), if self.wizard.has_running_job() && self.terminal_gone_at.is_none() => {
-                self.ticked = Instant::now();
-                calm(Input::Tick)
+            () = sleep_until(last_grace.unwrap_or(self.started_at)), if last_grace.is_some() => not_urgent(Input::Hangup),
+            input = next_job_input(&mut self.job) => not_urgent(input),
+            input = next_job_input(&mut self.background) => not_urgent(input),
+            input = next_job_input(&mut self.clipboard_job) => not_urgent(input),
+            () = sleep_until(self.ticked_at + TICK_INTERVAL), if self.wizard.has_running_job() && self.terminal_gone_at.is_none() => {
+                self.ticked_at = Instant::now();
+                not_urgent(Input::Tick)
             }
         }
     }
@@ -217,8 +217,8 @@ where
     }
 
     /// Tells the wizard, and performs what it asks for; the outcome is the loop's end.
-    fn dispatch_input(&mut self, news: Input) -> Option<WizardOutcome> {
-        match self.wizard.update(TimedInput { at: self.began.elapsed(), input: news })? {
+    fn dispatch_input(&mut self, input: Input) -> Option<WizardOutcome> {
+        match self.wizard.update(TimedInput { at: self.started_at.elapsed(), input: input })? {
             Effect::Leave(outcome) => return Some(outcome),
             Effect::Stop => self.job.iter().chain(&self.background).for_each(EffectJob::request_stop),
             Effect::BringToForeground => self.job = self.background.take(),
@@ -254,9 +254,9 @@ where
             return false;
         }
         if extent != self.wizard.extent || self.wizard.scroll > extent.lines {
-            let told =
-                self.wizard.update(TimedInput { at: self.began.elapsed(), input: Input::Drawn(extent) });
-            debug_assert!(told.is_none(), "a frame asks for nothing");
+            let effect =
+                self.wizard.update(TimedInput { at: self.started_at.elapsed(), input: Input::Drawn(extent) });
+            debug_assert!(effect.is_none(), "a frame asks for nothing");
             // whether there is anything to scroll is known only now, and stands in the footer
             if terminal.draw(|frame| extent = draw::draw_wizard(frame, self.wizard, theme)).is_err() {
                 self.terminal_gone_at = Some(Instant::now());

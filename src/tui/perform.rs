@@ -21,12 +21,12 @@ pub fn effect_performer(
     line: fn(&Event) -> Option<String>,
 ) -> impl Fn(Effect, JobContext) -> JoinHandle<()> {
     let session = Arc::new(session);
-    move |effect, sender| {
+    move |effect, context| {
         let session = session.clone();
         tokio::spawn(async move {
-            if let Some(news) = perform_effect(&session, line, effect, &sender).await {
+            if let Some(input) = perform_effect(&session, line, effect, &context).await {
                 // A wizard that has been left hears nothing.
-                let _ = sender.inputs.send(news);
+                let _ = context.inputs.send(input);
             }
         })
     }
@@ -36,10 +36,10 @@ async fn perform_effect(
     session: &Arc<Session>,
     line: fn(&Event) -> Option<String>,
     effect: Effect,
-    sender: &JobContext,
+    context: &JobContext,
 ) -> Option<Input> {
     let logged = session.clone();
-    let run = RunContext::new(sender.events.clone(), sender.stop.clone(), sender.pause.clone())
+    let run = RunContext::new(context.events.clone(), context.stop.clone(), context.pause.clone())
         .with_operator_presence(OperatorPresence::Typing)
         .with_listener(move |event| line(event).iter().for_each(|line| logged.log_line(line)));
     match effect {
@@ -75,12 +75,12 @@ async fn perform_effect(
         Effect::Look(stage, answers) | Effect::LookWhileJobRuns(stage, answers) => {
             session.acknowledge_off_marker().await;
             session.invalidate_reads().await;
-            let looked = engine::look(session, stage, &answers).await;
-            if let Err(failure) = &looked {
+            let plan = engine::look(session, stage, &answers).await;
+            if let Err(failure) = &plan {
                 session.log_line(&format!("{}: {failure}; next: {}", stage.title(), failure.next));
             }
-            let disabling = stage == Stage::Disable && looked.is_ok();
-            let _ = sender.inputs.send(Input::Looked(stage, looked.map(Box::new)));
+            let disabling = stage == Stage::Disable && plan.is_ok();
+            let _ = context.inputs.send(Input::Looked(stage, plan.map(Box::new)));
             if disabling {
                 engine::stages::disable::emit_s3_links_check(session, &run).await;
             }
@@ -91,8 +91,8 @@ async fn perform_effect(
             None
         }
         Effect::Watch { take_over } => {
-            let say = |seen| drop(sender.inputs.send(Input::Watched(Ok(seen))));
-            engine::watch::watch_other_run(session, take_over, say)
+            let emit = |event| drop(context.inputs.send(Input::Watched(Ok(event))));
+            engine::watch::watch_other_run(session, take_over, emit)
                 .await
                 .err()
                 .map(|failure| Input::Watched(Err(failure)))

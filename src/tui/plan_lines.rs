@@ -21,22 +21,22 @@ use crate::{
 pub fn render_step_report(
     lines: &mut Vec<Line<'static>>,
     now: Duration,
-    leg: &StageProgress,
+    progress: &StageProgress,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
     changes: &[PlannedChange],
 ) {
-    let columns = PlanColumns::from_changes(changes, room);
-    let view = ReportView { now, leg, theme, room, columns };
+    let columns = PlanColumns::from_changes(changes, size);
+    let view = ReportView { now, progress, theme, size, columns };
     for change in changes {
-        let ran = leg.find_step(change.step).is_some();
+        let ran = progress.find_step(change.step).is_some();
         if ran {
             render_step(lines, &view, change.step, Some(change));
         } else {
-            render_planned_change(lines, change, theme, room, columns);
+            render_planned_change(lines, change, theme, size, columns);
         }
     }
-    for line in &leg.steps {
+    for line in &progress.steps {
         if !changes.iter().any(|change| change.step == line.step) {
             render_step(lines, &view, line.step, None);
         }
@@ -48,7 +48,7 @@ pub fn render_planned_change(
     lines: &mut Vec<Line<'static>>,
     change: &PlannedChange,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
     columns: PlanColumns,
 ) {
     let (mark, style) = match change.verb {
@@ -64,10 +64,10 @@ pub fn render_planned_change(
         Span::styled(text::fit_column(change.verb.name(), 8), style),
         Span::styled(text::fit_column(change.step.title(), columns.title), named),
     ];
-    if room.is_wide() {
+    if size.is_wide() {
         first.push(Span::styled(text::fit_column(&change.target, columns.target), named));
     }
-    text::render_hanging_text(lines, first, &change.why, theme.dim, room.width);
+    text::render_hanging_text(lines, first, &change.why, theme.dim, size.width);
 }
 
 /// How wide the columns of a plan's lines are: as wide as what stands in them, and no wider.
@@ -78,12 +78,12 @@ pub struct PlanColumns {
 }
 
 impl PlanColumns {
-    pub fn from_changes(changes: &[PlannedChange], room: BodySize) -> Self {
+    pub fn from_changes(changes: &[PlannedChange], size: BodySize) -> Self {
         let longest = |text: fn(&PlannedChange) -> &str| {
             changes.iter().map(|change| text(change).chars().count()).max().unwrap_or(0) + 2
         };
         let title = longest(|change| change.step.title()).max(16);
-        let rest = room.width.saturating_sub(10 + title);
+        let rest = size.width.saturating_sub(10 + title);
         Self { title, target: longest(|change| &change.target).min((rest / 2).max(30)) }
     }
 }
@@ -91,9 +91,9 @@ impl PlanColumns {
 /// What all lines of a report are drawn by.
 struct ReportView<'a> {
     now: Duration,
-    leg: &'a StageProgress,
+    progress: &'a StageProgress,
     theme: &'a Theme,
-    room: BodySize,
+    size: BodySize,
     columns: PlanColumns,
 }
 
@@ -103,8 +103,8 @@ fn render_step(
     step: Step,
     change: Option<&PlannedChange>,
 ) {
-    let ReportView { now, leg, theme, room, columns } = *view;
-    let Some(line) = leg.find_step(step) else { return };
+    let ReportView { now, progress, theme, size, columns } = *view;
+    let Some(line) = progress.find_step(step) else { return };
     let ran = line.took.unwrap_or_else(|| now.saturating_sub(line.since));
     let (mark, style) = match &line.state {
         StepState::Running => (spinner_frame(ran), theme.accent),
@@ -117,7 +117,7 @@ fn render_step(
         Span::styled(text::fit_column(verb, 8), theme.dim),
         Span::styled(text::fit_column(step.title(), columns.title), theme.plain),
     ];
-    if let (true, Some(change)) = (room.is_wide(), change) {
+    if let (true, Some(change)) = (size.is_wide(), change) {
         first.push(Span::styled(text::fit_column(&change.target, columns.target), theme.plain));
     }
     let show_time = line.took.is_none() || ran.as_millis() >= 1000;
@@ -126,11 +126,11 @@ fn render_step(
         (true, true) => text::format_elapsed(ran),
         (true, false) => format!(" ·{}", text::to_unbreakable(&format!(" {}", text::format_elapsed(ran)))),
     };
-    let (said, style) = match &line.state {
+    let (text, style) = match &line.state {
         StepState::Running => (&line.text, theme.plain),
         StepState::Done => (&line.text, theme.dim),
         // the failure itself stands at the top, where it is seen
         StepState::Failed(failure) => (&failure.why, theme.plain),
     };
-    text::render_hanging_text(lines, first, &format!("{said}{took}"), style, room.width);
+    text::render_hanging_text(lines, first, &format!("{text}{took}"), style, size.width);
 }

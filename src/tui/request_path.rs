@@ -37,11 +37,11 @@ pub fn render_request_path(
             break;
         };
         let lit = part.in_place && next.in_place;
-        let room = cells[index] - names[index] + gap;
-        let arrow = if room < 5 {
-            format!(" →{}", " ".repeat(room - 2))
+        let arrow_columns = cells[index] - names[index] + gap;
+        let arrow = if arrow_columns < 5 {
+            format!(" →{}", " ".repeat(arrow_columns - 2))
         } else {
-            format!(" {}▸ ", "─".repeat(room - 3))
+            format!(" {}▸ ", "─".repeat(arrow_columns - 3))
         };
         first.push(Span::styled(arrow, if lit { theme.accent } else { theme.dim }));
         second.push(Span::styled(

@@ -15,7 +15,7 @@ pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Li
     let chosen = (wizard.screen == Screen::Welcome)
         .then(|| Wizard::OFFERED_GOALS.get(wizard.choice).copied())
         .flatten();
-    let aside = match wizard.screen {
+    let shown_stage = match wizard.screen {
         Screen::Stage(stage) => Some(stage),
         Screen::Welcome | Screen::Identity | Screen::Bucket | Screen::Backups | Screen::Watch => None,
     };
@@ -25,17 +25,17 @@ pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Li
         Screen::Identity | Screen::Bucket => Some(Stage::Access),
         Screen::Backups => Some(Stage::RollBack),
         Screen::Watch => wizard.other_run().and_then(|run| run.stage),
-        Screen::Welcome | Screen::Stage(_) => aside,
+        Screen::Welcome | Screen::Stage(_) => shown_stage,
     };
     let mut lines = Vec::new();
-    let title = match (aside, goal) {
+    let title = match (shown_stage, goal) {
         (Some(stage), _) if !stages.contains(&stage) => stage.title(),
         (_, Some(goal)) => copy::describe_goal(goal).0,
         (_, None) => "Steps",
     };
     lines.push(Line::from(Span::styled(format!(" {title}"), theme.strong)));
     lines.push(Line::default());
-    let listed: Vec<Stage> = match aside {
+    let listed: Vec<Stage> = match shown_stage {
         Some(stage) if !stages.contains(&stage) => vec![stage],
         _ => stages.to_vec(),
     };
@@ -47,12 +47,12 @@ pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Li
 
 /// Whether the stage was looked at, and that is all it asks for.
 fn is_done_by_look(wizard: &Wizard, stage: Stage) -> bool {
-    let plan = wizard.stage_progress(stage).and_then(|leg| leg.plan.as_ref());
+    let plan = wizard.stage_progress(stage).and_then(|progress| progress.plan.as_ref());
     plan.is_some_and(|plan| plan.is_unchanged() || matches!(stage, Stage::Access | Stage::Overview))
 }
 
 fn render_stage_row(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, width: usize) -> Line<'static> {
-    let leg = wizard.stage_progress(stage);
+    let progress = wizard.stage_progress(stage);
     let busy = [wizard.busy, wizard.background]
         .into_iter()
         .flatten()
@@ -60,7 +60,7 @@ fn render_stage_row(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, wi
     let (mark, style) = if let Some(busy) = busy {
         (if busy.paused { "‖" } else { spinner_frame(wizard.now.saturating_sub(busy.since)) }, theme.accent)
     } else {
-        match leg.map(|leg| (leg.end, leg.skipped, leg.failure.is_some())) {
+        match progress.map(|progress| (progress.end, progress.skipped, progress.failure.is_some())) {
             Some((Some(StageEnd::Failed), ..) | (None, _, true)) => (FAILED_MARK, theme.failed),
             Some((_, true, _)) => (SKIPPED_MARK, theme.dim),
             Some((Some(StageEnd::Applied | StageEnd::Unchanged), ..)) => (DONE_MARK, theme.accent),
@@ -84,9 +84,9 @@ fn render_stage_row(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, wi
     ];
     let took = match busy {
         Some(busy) => Some(wizard.now.saturating_sub(busy.since)),
-        None => leg.filter(|leg| leg.end.is_some()).and_then(|leg| {
-            let from = leg.steps.iter().map(|line| line.since).min()?;
-            let to = leg.steps.iter().filter_map(|line| Some(line.since + line.took?)).max()?;
+        None => progress.filter(|progress| progress.end.is_some()).and_then(|progress| {
+            let from = progress.steps.iter().map(|line| line.since).min()?;
+            let to = progress.steps.iter().filter_map(|line| Some(line.since + line.took?)).max()?;
             Some(to.saturating_sub(from))
         }),
     };

@@ -55,12 +55,12 @@ pub fn init_terminal() -> Result<(TerminalGuard, Terminal<CrosstermBackend<Stdou
     capture_panic_messages();
     enable_raw_mode().map_err(|error| terminal_failure(&error))?;
     // from here on, whatever fails gives the terminal back
-    let taken = TerminalGuard(());
+    let guard = TerminalGuard(());
     execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)
         .map_err(|error| terminal_failure(&error))?;
     let terminal =
         Terminal::new(CrosstermBackend::new(stdout())).map_err(|error| terminal_failure(&error))?;
-    Ok((taken, terminal))
+    Ok((guard, terminal))
 }
 
 impl Drop for TerminalGuard {
@@ -72,8 +72,9 @@ impl Drop for TerminalGuard {
         if std::thread::panicking() {
             // the hook can't be changed by a thread that panics: what it kept is said here, and never by a print that
             // would panic in its turn where the terminal is gone
-            let said = PANIC_MESSAGES.lock().map(|mut said| std::mem::take(&mut *said)).unwrap_or_default();
-            for text in said {
+            let messages =
+                PANIC_MESSAGES.lock().map(|mut messages| std::mem::take(&mut *messages)).unwrap_or_default();
+            for text in messages {
                 let _ = writeln!(io::stderr(), "{text}");
             }
             let _ = writeln!(io::stderr(), "{AFTER_PANIC_ADVICE}");
@@ -91,8 +92,8 @@ fn capture_panic_messages() {
             text.push('\n');
             text.push_str(&trace.to_string());
         }
-        if let Ok(mut said) = PANIC_MESSAGES.lock() {
-            said.push(text);
+        if let Ok(mut messages) = PANIC_MESSAGES.lock() {
+            messages.push(text);
         }
     }));
 }
@@ -102,16 +103,16 @@ fn capture_panic_messages() {
 /// It comes through a channel: crossterm's stream keeps the first waker that it is polled with, and the loop also
 /// polls without one, after which no key would ever wake it.
 pub fn terminal_events() -> impl Stream<Item = Event> + Unpin {
-    let (typed, mut heard) = mpsc::unbounded_channel();
+    let (sender, mut received) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let mut events = EventStream::new();
         while let Some(Ok(event)) = events.next().await {
-            if typed.send(event).is_err() {
+            if sender.send(event).is_err() {
                 break;
             }
         }
     });
-    stream::poll_fn(move |context| heard.poll_recv(context))
+    stream::poll_fn(move |context| received.poll_recv(context))
 }
 
 /// One item for each SIGTERM, SIGHUP and SIGINT.

@@ -19,7 +19,7 @@ impl Wizard {
     #[must_use]
     pub fn input_mode(&self) -> InputMode {
         match &self.overlay {
-            Some(over) if over.needs_yes_or_no() => InputMode::Ask,
+            Some(overlay) if overlay.needs_yes_or_no() => InputMode::Ask,
             None if self.form.is_some() => InputMode::Text,
             _ => InputMode::Browse,
         }
@@ -216,19 +216,20 @@ impl Wizard {
     pub(super) fn can_continue_anyway(&self) -> bool {
         let Screen::Stage(stage) = self.screen else { return false };
         if self.busy.is_some()
-            || stage == Stage::GoLive && self.stage_progress(stage).is_none_or(|leg| leg.end.is_none())
+            || stage == Stage::GoLive
+                && self.stage_progress(stage).is_none_or(|progress| progress.end.is_none())
         {
             return false;
         }
-        let Some(leg) = self.stage_progress(stage) else { return false };
-        match leg.end {
+        let Some(progress) = self.stage_progress(stage) else { return false };
+        match progress.end {
             // going on without the reindex is to skip it, which has a key of its own
             Some(StageEnd::Stopped) if stage == Stage::Reindex => false,
             // a go-live that was told not to run packagecloud-ctl stops after the write: that is its end
             Some(StageEnd::Stopped) => self.next_stage(stage).is_some(),
             Some(StageEnd::Failed) => stage == Stage::Verify && self.return_screen.is_none(),
-            Some(StageEnd::Applied | StageEnd::Unchanged) => leg.has_failed_check(),
-            None => leg.plan.is_some() && leg.has_failed_check(),
+            Some(StageEnd::Applied | StageEnd::Unchanged) => progress.has_failed_check(),
+            None => progress.plan.is_some() && progress.has_failed_check(),
         }
     }
 
@@ -236,11 +237,11 @@ impl Wizard {
     pub(super) fn missing_confirmations(&self, stage: Stage) -> Vec<&crate::model::run::plan::Confirmation> {
         let bucket = self.bucket_name();
         self.stage_progress(stage)
-            .and_then(|leg| leg.plan.as_ref())
+            .and_then(|progress| progress.plan.as_ref())
             .map(|plan| {
                 plan.confirmations
                     .iter()
-                    .filter(|ask| !self.answers.consents.has_consent(ask.consent, bucket))
+                    .filter(|confirmation| !self.answers.consents.has_consent(confirmation.consent, bucket))
                     .collect()
             })
             .unwrap_or_default()
@@ -255,7 +256,9 @@ impl Wizard {
     #[must_use]
     pub fn open_choice_consent(&self) -> Option<Consent> {
         match &self.overlay {
-            Some(Overlay::Ask(ask)) if ask.consent == Consent::Managed => Some(ask.consent),
+            Some(Overlay::Ask(confirmation)) if confirmation.consent == Consent::Managed => {
+                Some(confirmation.consent)
+            }
             _ => None,
         }
     }

@@ -57,8 +57,7 @@ impl Wizard {
 
     /// AWS's answer to whose the credentials are; where they want a code it is asked for, and again where it was wrong.
     pub(super) fn handle_identity(&mut self, found: Result<FoundIdentity, Failure>) -> Option<Effect> {
-        let doing =
-            self.active_job_kind().filter(|doing| matches!(doing, JobKind::Identify | JobKind::Code))?;
+        let kind = self.active_job_kind().filter(|kind| matches!(kind, JobKind::Identify | JobKind::Code))?;
         self.busy = None;
         self.shown_at = self.now;
         let identity = match found {
@@ -72,7 +71,7 @@ impl Wizard {
         let next = if next.is_empty() { String::new() } else { format!("; {next}") };
         self.notice = Some(format!("{}: {detail}{next}", identity.found));
         if let Some(mut form) = mfa_code_form(&identity) {
-            if doing == JobKind::Code {
+            if kind == JobKind::Code {
                 form.set_complaint(0, "was not accepted: wait for the next one");
                 self.notice = None;
             }

@@ -187,19 +187,19 @@ impl Wizard {
 
     /// Whatever runs, on the screen and beside it, stops after the request in flight; false where nothing has to be told.
     pub(super) fn stop_running_jobs(&mut self) -> bool {
-        let mut told = false;
+        let mut newly_stopped = false;
         let applying = self.busy.as_mut().filter(|busy| matches!(busy.kind, JobKind::Apply(_)));
         for busy in applying.into_iter().chain(&mut self.background) {
-            told |= !std::mem::replace(&mut busy.stopping, true);
+            newly_stopped |= !std::mem::replace(&mut busy.stopping, true);
             busy.paused = false;
         }
-        told
+        newly_stopped
     }
 
     pub(super) fn skip_reindex(&mut self) -> Option<Effect> {
         self.answers.reindex.skip = true;
-        let leg = self.stage_progress_mut(Stage::Reindex);
-        leg.skipped = true;
+        let progress = self.stage_progress_mut(Stage::Reindex);
+        progress.skipped = true;
         // where going live waited for it, that is looked at again
         let next = match self.screen {
             Screen::Stage(stage) if stage != Stage::Reindex => stage,
@@ -229,7 +229,7 @@ impl Wizard {
         let Screen::Stage(stage) = self.screen else { return 0 };
         u8::from(
             self.stage_progress(stage)
-                .is_some_and(|leg| leg.end == Some(StageEnd::Failed) || leg.failure.is_some()),
+                .is_some_and(|progress| progress.end == Some(StageEnd::Failed) || progress.failure.is_some()),
         )
     }
 

@@ -123,11 +123,11 @@ impl StageProgress {
 
     /// Folds one event of this stage.
     pub fn record_event(&mut self, at: Duration, event: &Event) {
-        let over = match event {
+        let wait_is_over = match event {
             Event::Ended { .. } => true,
-            of => self.credential_wait.as_ref().is_some_and(|waits| of.step() == Some(waits.step)),
+            other => self.credential_wait.as_ref().is_some_and(|wait| other.step() == Some(wait.step)),
         };
-        if over {
+        if wait_is_over {
             self.credential_wait = None;
         }
         match event {
@@ -211,7 +211,7 @@ pub struct LogLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogMark {
     Started,
-    Goes,
+    Progress,
     Done,
     Failed,
 }
@@ -228,9 +228,9 @@ impl EventLog {
                 if pace.is_some() || text.is_empty() {
                     return;
                 }
-                (LogMark::Goes, titled(step, text))
+                (LogMark::Progress, titled(step, text))
             }
-            Event::Waiting { step, text, .. } => (LogMark::Goes, titled(step, text)),
+            Event::Waiting { step, text, .. } => (LogMark::Progress, titled(step, text)),
             Event::Finished { step, text, .. } => (LogMark::Done, titled(step, text)),
             Event::Failed { step, failure, .. } => {
                 (LogMark::Failed, format!("{}: {failure}; next: {}", step.title(), failure.next))

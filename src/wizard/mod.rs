@@ -266,10 +266,12 @@ impl Wizard {
             .iter()
             .filter_map(|stage| self.stage_progress(*stage)?.plan.as_ref())
             .find_map(|plan| match &plan.observed {
-                Observed::Configuration(seen) | Observed::GoLive(seen) => {
-                    seen.desired.packages_domain.clone()
+                Observed::Configuration(observed) | Observed::GoLive(observed) => {
+                    observed.desired.packages_domain.clone()
                 }
-                Observed::Distribution(seen) => seen.distribution.as_ref().map(|found| found.domain.clone()),
+                Observed::Distribution(observed) => {
+                    observed.distribution.as_ref().map(|found| found.domain.clone())
+                }
                 _ => None,
             })
             .or_else(|| self.answers.packages_domain.clone())

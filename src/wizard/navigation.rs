@@ -61,8 +61,8 @@ impl Wizard {
         }
     }
 
-    pub(super) fn start_job(&mut self, doing: JobKind) {
-        self.busy = Some(ActiveJob { kind: doing, since: self.now, stopping: false, paused: false });
+    pub(super) fn start_job(&mut self, kind: JobKind) {
+        self.busy = Some(ActiveJob { kind: kind, since: self.now, stopping: false, paused: false });
     }
 
     pub(super) fn load_welcome(&mut self) -> Effect {
@@ -88,8 +88,8 @@ impl Wizard {
         self.auto_advance = onward;
         self.skipping = false;
         self.show_screen(Screen::Stage(stage));
-        if let Some(beside) = self.background.take_if(|_| stage == Stage::Reindex) {
-            self.busy = Some(beside);
+        if let Some(job) = self.background.take_if(|_| stage == Stage::Reindex) {
+            self.busy = Some(job);
             return Effect::BringToForeground;
         }
         self.stage_progress_mut(stage).reset_progress();
@@ -136,22 +136,22 @@ impl Wizard {
         if self.busy.is_some() {
             return EnterAction::Nowhere;
         }
-        let Some(leg) = self.stage_progress(stage) else { return EnterAction::Again };
+        let Some(progress) = self.stage_progress(stage) else { return EnterAction::Again };
         // a restored file that says on is made true behind go-live's gate, not by the restoring
         let restored_on = stage == Stage::RollBack
-            && leg.end == Some(StageEnd::Applied)
-            && leg.plan.as_ref().is_some_and(|plan| plan.changes.iter().any(|c| c.step == Step::Switch));
+            && progress.end == Some(StageEnd::Applied)
+            && progress.plan.as_ref().is_some_and(|plan| plan.changes.iter().any(|c| c.step == Step::Switch));
         let next = if restored_on { Some(Stage::GoLive) } else { self.next_stage(stage) };
-        let on = next.map_or(EnterAction::Finish, EnterAction::Next);
-        if leg.has_failed_check() && !self.ignore_failed_checks {
+        let onward_action = next.map_or(EnterAction::Finish, EnterAction::Next);
+        if progress.has_failed_check() && !self.ignore_failed_checks {
             return EnterAction::Again;
         }
-        let waits = stage == Stage::GoLive && leg.plan.as_ref().is_some_and(|plan| !plan.is_unchanged());
-        if waits && leg.end.is_none() && self.is_reindex_pending() {
+        let waits = stage == Stage::GoLive && progress.plan.as_ref().is_some_and(|plan| !plan.is_unchanged());
+        if waits && progress.end.is_none() && self.is_reindex_pending() {
             return EnterAction::Reindex;
         }
-        match (leg.end, &leg.plan) {
-            (Some(StageEnd::Applied | StageEnd::Unchanged), _) => on,
+        match (progress.end, &progress.plan) {
+            (Some(StageEnd::Applied | StageEnd::Unchanged), _) => onward_action,
             (Some(StageEnd::Stopped | StageEnd::Failed), _) | (None, None) => EnterAction::Again,
             (None, Some(plan)) => {
                 // the overview names what the stages after it will ask
@@ -160,7 +160,7 @@ impl Wizard {
                 }
                 let only_looks = matches!(stage, Stage::Access | Stage::Overview);
                 if only_looks || plan.is_unchanged() && stage != Stage::Verify {
-                    on
+                    onward_action
                 } else {
                     EnterAction::Apply
                 }
@@ -185,16 +185,16 @@ impl Wizard {
 
     /// Asks for what the plan still needs, one consent after the other; then applies exactly that plan.
     pub(super) fn confirm_or_apply(&mut self, stage: Stage) -> Option<Effect> {
-        if let Some(ask) = self.missing_confirmations(stage).first().copied().cloned() {
-            self.show_confirmation(ask);
+        if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
+            self.show_confirmation(confirmation);
             return None;
         }
         if let EnterAction::Next(next) = self.enter_action(stage) {
             return Some(self.enter_stage(next, true));
         }
-        let leg = self.stage_progress_mut(stage);
-        let plan = leg.plan.clone()?;
-        leg.reset_to_plan();
+        let progress = self.stage_progress_mut(stage);
+        let plan = progress.plan.clone()?;
+        progress.reset_to_plan();
         self.scroll = 0;
         self.shown_at = self.now;
         self.notice = None;
@@ -202,13 +202,13 @@ impl Wizard {
         Some(Effect::Apply(plan, self.answers.clone()))
     }
 
-    fn show_confirmation(&mut self, ask: Confirmation) {
+    fn show_confirmation(&mut self, confirmation: Confirmation) {
         self.shown_at = self.now;
         self.choice = 0;
-        if ask.consent == Consent::ConfirmBucket {
+        if confirmation.consent == Consent::ConfirmBucket {
             self.form = Some(InputForm::new(FormPurpose::ConfirmBucket));
         } else {
-            self.overlay = Some(Overlay::Ask(ask));
+            self.overlay = Some(Overlay::Ask(confirmation));
         }
     }
 
@@ -236,8 +236,8 @@ impl Wizard {
             Consent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
         }
         self.overlay = None;
-        if let Some(ask) = self.missing_confirmations(stage).first().copied().cloned() {
-            self.show_confirmation(ask);
+        if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
+            self.show_confirmation(confirmation);
             return None;
         }
         // a consent may change what would be done: that is shown before it is
@@ -246,11 +246,12 @@ impl Wizard {
         Some(effect)
     }
 
-    pub(super) fn decline_confirmation(&mut self, ask: &Confirmation) {
+    pub(super) fn decline_confirmation(&mut self, confirmation: &Confirmation) {
         self.overlay = None;
         self.identity_to_confirm = None;
         self.shown_at = self.now;
-        self.notice = Some(format!("Nothing was done: that needs your yes ({}).", ask.consent.cli_flag()));
+        self.notice =
+            Some(format!("Nothing was done: that needs your yes ({}).", confirmation.consent.cli_flag()));
     }
 
     /// `b`: to the screen before this one.
@@ -262,8 +263,8 @@ impl Wizard {
                     self.discard_pending_look();
                     self.show_screen(Screen::Identity);
                     // An identity that was refused since is another one than was found.
-                    let refused = |leg: &StageProgress| {
-                        leg.last_failure().is_some_and(|f| f.kind == FailureKind::Credentials)
+                    let refused = |progress: &StageProgress| {
+                        progress.last_failure().is_some_and(|f| f.kind == FailureKind::Credentials)
                     };
                     self.progress.values().any(refused).then(|| self.load_welcome())
                 }
@@ -331,7 +332,7 @@ impl Wizard {
                 "{} was left in the middle: {} may be half done. Nothing is lost; start again, and it goes on from what is there.",
                 stage.title(),
                 self.stage_progress(stage)
-                    .and_then(|leg| leg.steps.iter().rev().find(|line| line.took.is_none()))
+                    .and_then(|progress| progress.steps.iter().rev().find(|line| line.took.is_none()))
                     .map_or("its last step", |line| line.step.title()),
             ));
         } else if self.background.is_some() {
@@ -351,15 +352,15 @@ impl Wizard {
     pub fn attachment_to_copy(&self) -> Option<&Attachment> {
         let Screen::Stage(stage) = self.screen else { return None };
         let plan = self.stage_progress(stage)?.plan.as_ref()?;
-        let copyable: Vec<_> = plan.attachments.iter().filter(|exhibit| exhibit.copy).collect();
+        let copyable: Vec<_> = plan.attachments.iter().filter(|attachment| attachment.copy).collect();
         copyable.get(self.copy_count % copyable.len().max(1)).copied()
     }
 
     pub(super) fn copy_attachment(&mut self) -> Option<Effect> {
-        let exhibit = self.attachment_to_copy()?;
-        let mut text = exhibit.lines.join("\n");
+        let attachment = self.attachment_to_copy()?;
+        let mut text = attachment.lines.join("\n");
         text.push('\n');
-        let copied = ClipboardText { title: exhibit.title.clone(), text };
+        let copied = ClipboardText { title: attachment.title.clone(), text };
         self.copy_count += 1;
         Some(Effect::Copy(copied))
     }

@@ -37,7 +37,7 @@ impl Overlay {
     #[must_use]
     pub fn needs_yes_or_no(&self) -> bool {
         match self {
-            Self::Ask(ask) => ask.consent != Consent::Managed,
+            Self::Ask(confirmation) => confirmation.consent != Consent::Managed,
             Self::Quit | Self::TakeOver => true,
             Self::Help | Self::Log | Self::Explain => false,
         }

@@ -49,8 +49,8 @@ impl WizardHarness {
         it
     }
 
-    fn send_input(&mut self, news: Input) -> Option<Effect> {
-        self.wizard.update(TimedInput { at: self.at, input: news })
+    fn send_input(&mut self, input: Input) -> Option<Effect> {
+        self.wizard.update(TimedInput { at: self.at, input: input })
     }
 
     /// Presses a key once the screen has settled.
@@ -256,7 +256,10 @@ fn a_failed_check_is_passed_only_on_purpose() {
 fn a_stage_that_has_nothing_to_do_is_passed_on_the_way_forward_alone() {
     let it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Keep));
     assert_eq!(it.wizard.screen, Screen::Stage(Stage::Bootstrap));
-    assert_eq!(it.wizard.stage_progress(Stage::Secret).and_then(|leg| leg.end), Some(StageEnd::Unchanged));
+    assert_eq!(
+        it.wizard.stage_progress(Stage::Secret).and_then(|progress| progress.end),
+        Some(StageEnd::Unchanged)
+    );
 
     let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
     assert!(matches!(it.press_key(UserIntent::Back), Some(Effect::Look(Stage::Secret, _))));
@@ -291,7 +294,9 @@ fn every_consent_is_asked_for_and_no_is_no() {
     assert!(named(&mut it, "acm").is_none());
     assert!(it.wizard.form.is_some(), "another name is refused");
     assert!(named(&mut it, "e").is_none());
-    assert!(matches!(&it.wizard.overlay, Some(Overlay::Ask(ask)) if ask.consent == Consent::Managed));
+    assert!(
+        matches!(&it.wizard.overlay, Some(Overlay::Ask(confirmation)) if confirmation.consent == Consent::Managed)
+    );
     it.press_key(UserIntent::Move(CursorMove::Down));
     let Some(Effect::Look(Stage::Bootstrap, answers)) = it.press_key(UserIntent::Next) else {
         panic!("what the answers change is shown before it is done")
@@ -365,7 +370,7 @@ fn news_of_what_nobody_waits_for_any_more_are_not_heard() {
     it.send_input(Input::Welcome(Ok(Box::new(sample_welcome()))));
     assert!(it.wizard.welcome.as_loaded().is_none());
     it.send_input(Input::Looked(Stage::Secret, Ok(Box::new(sample_plan(Stage::Secret, ChangeKind::Create)))));
-    assert!(it.wizard.stage_progress(Stage::Secret).is_none_or(|leg| leg.plan.is_none()));
+    assert!(it.wizard.stage_progress(Stage::Secret).is_none_or(|progress| progress.plan.is_none()));
     assert_eq!(it.wizard.busy.map(|busy| busy.kind), Some(JobKind::Look(Stage::Disable)));
 }
 
@@ -384,26 +389,30 @@ fn events_fold_into_lines() {
     let stage = Stage::Bootstrap;
     let step = Step::Key;
     let second = Duration::from_secs;
-    let mut leg = StageProgress::default();
-    leg.record_event(second(1), &Event::Started { stage, step, text: "begins".to_owned() });
-    leg.record_event(second(2), &Event::Progress { stage, step, text: "waits".to_owned(), pace: None });
-    let line = leg.find_step(step).expect("it began");
+    let mut progress = StageProgress::default();
+    progress.record_event(second(1), &Event::Started { stage, step, text: "begins".to_owned() });
+    progress.record_event(second(2), &Event::Progress { stage, step, text: "waits".to_owned(), pace: None });
+    let line = progress.find_step(step).expect("it began");
     assert_eq!((&line.state, line.text.as_str(), line.took), (&StepState::Running, "waits", None));
-    leg.record_event(second(4), &Event::Finished { stage, step, text: "made".to_owned() });
-    let line = leg.find_step(step).expect("it began");
+    progress.record_event(second(4), &Event::Finished { stage, step, text: "made".to_owned() });
+    let line = progress.find_step(step).expect("it began");
     assert_eq!((&line.state, line.text.as_str(), line.took), (&StepState::Done, "made", Some(second(3))));
     let failure = Failure::new(FailureKind::Drifted, "key", "moved", "look again");
-    leg.record_event(second(5), &Event::Failed { stage, step: Step::Role, failure: failure.clone() });
-    leg.record_event(
+    progress.record_event(second(5), &Event::Failed { stage, step: Step::Role, failure: failure.clone() });
+    progress.record_event(
         second(5),
         &Event::Ended { stage, step: None, end: StageEnd::Failed, text: String::new() },
     );
-    assert!(leg.has_drifted());
-    assert_eq!(leg.last_failure(), Some(&failure));
+    assert!(progress.has_drifted());
+    assert_eq!(progress.last_failure(), Some(&failure));
     for verdict in [Check::unknown_check("clock", "?"), Check::passed_check("clock", "right")] {
-        leg.record_event(second(6), &Event::Check { stage, check: verdict });
+        progress.record_event(second(6), &Event::Check { stage, check: verdict });
     }
-    assert_eq!(leg.latest_checks().len(), 1, "the later result of a name takes the place of the earlier");
+    assert_eq!(
+        progress.latest_checks().len(),
+        1,
+        "the later result of a name takes the place of the earlier"
+    );
 }
 
 #[test]
@@ -486,7 +495,10 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
         text: "goes".into(),
     }));
     assert!(
-        it.wizard.stage_progress(Stage::Reindex).and_then(|leg| leg.find_step(Step::Objects)).is_some(),
+        it.wizard
+            .stage_progress(Stage::Reindex)
+            .and_then(|progress| progress.find_step(Step::Objects))
+            .is_some(),
         "it is heard"
     );
     assert_eq!(it.wizard.applying_stage(), Some(Stage::Secret));
@@ -497,7 +509,7 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
     assert_eq!(it.wizard.applying_stage(), Some(Stage::Reindex));
     assert!(matches!(it.press_key(UserIntent::Pause), Some(Effect::Pause(true))));
     assert!(matches!(it.press_key(UserIntent::Ahead), Some(Effect::LookWhileJobRuns(Stage::Secret, _))));
-    assert!(it.wizard.background.is_some_and(|beside| beside.paused), "it stays paused");
+    assert!(it.wizard.background.is_some_and(|job| job.paused), "it stays paused");
     assert!(it.end_stage(Stage::Reindex, StageEnd::Applied).is_none());
     assert_eq!(it.wizard.running_stage(), None);
     assert!(it.wizard.notice.as_ref().is_some_and(|notice| notice.contains("done")));

@@ -39,7 +39,7 @@ impl Wizard {
             }
             Input::Hangup => Some(self.handle_hangup()),
             Input::TakenOver(by) => self.handle_taken_over(by),
-            Input::Watched(Ok(seen)) => self.handle_watch_event(seen),
+            Input::Watched(Ok(event)) => self.handle_watch_event(event),
             Input::Watched(Err(failure)) => {
                 self.handle_watch_failure(failure);
                 None
@@ -72,9 +72,9 @@ impl Wizard {
             Err(failure) => Loadable::Failed(failure),
         };
         if self.screen == Screen::Welcome {
-            let over = self.overlay.take();
+            let overlay = self.overlay.take();
             self.show_screen(Screen::Welcome);
-            self.overlay = over;
+            self.overlay = overlay;
             if let (Some(Goal::RollBack), Loadable::Loaded(_)) = (self.init.goal, &self.welcome) {
                 return self.choose_goal();
             }
@@ -91,9 +91,12 @@ impl Wizard {
         let mut passes = false;
         match plan {
             Ok(plan) => {
-                let makes =
+                let may_be_passed =
                     matches!(stage, Stage::Reindex | Stage::Secret | Stage::Bootstrap | Stage::Distribution);
-                passes = self.auto_advance && makes && plan.is_unchanged() && plan.confirmations.is_empty();
+                passes = self.auto_advance
+                    && may_be_passed
+                    && plan.is_unchanged()
+                    && plan.confirmations.is_empty();
                 self.stage_progress_mut(stage).plan = Some(plan);
             }
             Err(failure) => self.stage_progress_mut(stage).failure = Some(failure),
@@ -106,7 +109,9 @@ impl Wizard {
             }
         }
         // verifying changes nothing: it needs no consent, and is what the screen is for
-        if stage == Stage::Verify && self.stage_progress(stage).is_some_and(|leg| leg.plan.is_some()) {
+        if stage == Stage::Verify
+            && self.stage_progress(stage).is_some_and(|progress| progress.plan.is_some())
+        {
             return self.confirm_or_apply(stage);
         }
         None
@@ -162,12 +167,12 @@ impl Wizard {
         if std::mem::take(&mut self.skipping) {
             return self.skip_reindex();
         }
-        let waited = self.screen == Screen::Stage(Stage::GoLive)
+        let shows_go_live = self.screen == Screen::Stage(Stage::GoLive)
             && self.applying_stage().is_none()
             && self.overlay.is_none()
             && self.form.is_none();
         // what Enter means is another thing now: that is looked at, and shown, before it is pressed
-        let effect = waited.then(|| self.enter_stage(Stage::GoLive, false));
+        let effect = shows_go_live.then(|| self.enter_stage(Stage::GoLive, false));
         self.notice = Some(match end {
             StageEnd::Applied | StageEnd::Unchanged => "The reindex is done.".to_owned(),
             StageEnd::Stopped => "The reindex has stopped. Going live waits for it.".to_owned(),

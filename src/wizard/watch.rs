@@ -23,8 +23,9 @@ impl Wizard {
 
     /// Whether it may be asked to end.
     pub(super) fn can_take_over(&self) -> bool {
-        let asked = self.watching.as_ref().is_some_and(|watching| watching.stop_requested_at.is_some());
-        self.other_run().is_some() && !(self.screen == Screen::Watch && asked)
+        let stop_requested =
+            self.watching.as_ref().is_some_and(|watching| watching.stop_requested_at.is_some());
+        self.other_run().is_some() && !(self.screen == Screen::Watch && stop_requested)
     }
 
     /// Shows the other run; `take_over` asks it to end.
@@ -37,13 +38,13 @@ impl Wizard {
         Some(Effect::Watch { take_over })
     }
 
-    pub(super) fn handle_watch_event(&mut self, seen: WatchEvent) -> Option<Effect> {
+    pub(super) fn handle_watch_event(&mut self, watch_event: WatchEvent) -> Option<Effect> {
         if !matches!(self.busy, Some(ActiveJob { kind: JobKind::Watch, .. })) {
             return None;
         }
         let now = self.now;
         let watching = self.watching.as_mut()?;
-        match seen {
+        match watch_event {
             WatchEvent::Run(run, at) => {
                 if run.who != watching.run.who || run.host != watching.run.host {
                     *watching = WatchState::new(run);
@@ -57,9 +58,9 @@ impl Wizard {
             WatchEvent::Event(event, at) => watching.record_event(&event, at),
             WatchEvent::StopRequested => watching.stop_requested_at = Some(now),
             WatchEvent::Ended => {
-                let (who, asked) = (watching.run.who.clone(), watching.stop_requested_at.is_some());
+                let (who, stop_requested) = (watching.run.who.clone(), watching.stop_requested_at.is_some());
                 let effect = self.restart_at_welcome();
-                let how = if asked { "It has ended as asked" } else { "The other run has ended" };
+                let how = if stop_requested { "It has ended as asked" } else { "The other run has ended" };
                 self.notice =
                     Some(format!("{how} ({who}). This is what it left; this wizard goes on from there."));
                 return Some(effect);

@@ -13,10 +13,10 @@ use crate::{
     wizard::Wizard,
 };
 
-fn new_choice_body(wizard: &Wizard, theme: &Theme, room: BodySize, title: &str, means: &str) -> ScreenBody {
+fn new_choice_body(wizard: &Wizard, theme: &Theme, size: BodySize, title: &str, means: &str) -> ScreenBody {
     let mut body =
-        ScreenBody { head: Some(render_heading(wizard, theme, room, title)), ..ScreenBody::default() };
-    text::render_paragraph(&mut body.lines, means, theme.dim, room.prose_width());
+        ScreenBody { head: Some(render_heading(wizard, theme, size, title)), ..ScreenBody::default() };
+    text::render_paragraph(&mut body.lines, means, theme.dim, size.prose_width());
     body.lines.push(Line::default());
     body
 }
@@ -26,7 +26,7 @@ fn render_choice_entry(
     body: &mut ScreenBody,
     wizard: &Wizard,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
     index: usize,
     name: &str,
     said: &[String],
@@ -36,7 +36,7 @@ fn render_choice_entry(
     parts::render_choice_line(
         &mut body.lines,
         chosen,
-        vec![Span::styled(text::truncate_text(name, room.width.saturating_sub(2)), style)],
+        vec![Span::styled(text::truncate_text(name, size.width.saturating_sub(2)), style)],
         theme,
     );
     for said in said {
@@ -45,7 +45,7 @@ fn render_choice_entry(
             vec![Span::raw("    ")],
             said,
             theme.dim,
-            room.prose_width(),
+            size.prose_width(),
         );
     }
     if chosen {
@@ -53,9 +53,9 @@ fn render_choice_entry(
     }
 }
 
-pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means = "Whose AWS credentials make all of this? packagecloud keeps its own; these are used by this program alone.";
-    let mut body = new_choice_body(wizard, theme, room, "Identity", means);
+    let mut body = new_choice_body(wizard, theme, size, "Identity", means);
     let found = wizard.welcome.as_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.identities);
     for (index, identity) in found.iter().enumerate() {
         let mark = match identity.suffices.result {
@@ -75,14 +75,14 @@ pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, room: BodySize) ->
         }
         let name =
             if index == 0 { format!("{}  (proposed)", identity.found) } else { identity.found.clone() };
-        render_choice_entry(&mut body, wizard, theme, room, index, &name, &said);
+        render_choice_entry(&mut body, wizard, theme, size, index, &name, &said);
     }
     if found.is_empty() {
         text::render_paragraph(
             &mut body.lines,
             "No AWS credentials were found on this host.",
             theme.strong,
-            room.prose_width(),
+            size.prose_width(),
         );
         body.lines.push(Line::default());
     }
@@ -92,17 +92,17 @@ pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, room: BodySize) ->
             vec![Span::styled("! ", theme.accent)],
             sudo,
             theme.strong,
-            room.prose_width(),
+            size.prose_width(),
         );
     }
-    render_choice_entry(&mut body, wizard, theme, room, found.len(), "A named profile …", &[]);
-    render_choice_entry(&mut body, wizard, theme, room, found.len() + 1, "Type or paste access keys …", &[]);
+    render_choice_entry(&mut body, wizard, theme, size, found.len(), "A named profile …", &[]);
+    render_choice_entry(&mut body, wizard, theme, size, found.len() + 1, "Type or paste access keys …", &[]);
     body
 }
 
-pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means = "Which S3 bucket does packagecloud keep its packages in? Not the one that backups go to.";
-    let mut body = new_choice_body(wizard, theme, room, "Bucket", means);
+    let mut body = new_choice_body(wizard, theme, size, "Bucket", means);
     let found = wizard.welcome.as_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.buckets);
     for (index, bucket) in found.iter().enumerate() {
         let name = if bucket.region.is_empty() {
@@ -114,13 +114,13 @@ pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, room: BodySize) -> S
             &mut body,
             wizard,
             theme,
-            room,
+            size,
             index,
             &name,
             &[bucket.found.clone(), describe_sample(bucket)],
         );
     }
-    render_choice_entry(&mut body, wizard, theme, room, found.len(), "Another bucket …", &[]);
+    render_choice_entry(&mut body, wizard, theme, size, found.len(), "Another bucket …", &[]);
     body
 }
 
@@ -139,10 +139,10 @@ fn describe_sample(bucket: &FoundBucket) -> String {
     }
 }
 
-pub fn render_backup_choice(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+pub fn render_backup_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means =
         "Which earlier state of packagecloud.rb? What restoring it would change is shown before it is done.";
-    let mut body = new_choice_body(wizard, theme, room, "Roll back", means);
+    let mut body = new_choice_body(wizard, theme, size, "Roll back", means);
     let found = wizard.welcome.as_loaded().map_or(&[][..], |welcome: &WelcomeFindings| &welcome.backups);
     for (index, backup) in found.iter().enumerate() {
         let changes = if backup.changes.is_empty() {
@@ -152,11 +152,11 @@ pub fn render_backup_choice(wizard: &Wizard, theme: &Theme, room: BodySize) -> S
         };
         let mut said = vec![backup.path.clone()];
         said.extend(changes);
-        render_choice_entry(&mut body, wizard, theme, room, index, &backup.when, &said);
+        render_choice_entry(&mut body, wizard, theme, size, index, &backup.when, &said);
     }
     if found.is_empty() {
         let none = "There is no backup of packagecloud.rb yet: this program makes one before each change of the file.";
-        text::render_paragraph(&mut body.lines, none, theme.strong, room.prose_width());
+        text::render_paragraph(&mut body.lines, none, theme.strong, size.prose_width());
     }
     body
 }

@@ -12,28 +12,30 @@ use crate::{
     wizard::{Wizard, screen::Screen},
 };
 
-pub fn render_explain(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+pub fn render_explain(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
     let Screen::Stage(at) = wizard.screen else { return body };
     body.head =
-        Some(render_heading(wizard, theme, room, &format!("{}: what is behind each line", at.title())));
+        Some(render_heading(wizard, theme, size, &format!("{}: what is behind each line", at.title())));
     lines.push(Line::default());
-    let changes =
-        wizard.stage_progress(at).and_then(|leg| leg.plan.as_ref()).map_or(&[][..], |plan| &plan.changes);
+    let changes = wizard
+        .stage_progress(at)
+        .and_then(|progress| progress.plan.as_ref())
+        .map_or(&[][..], |plan| &plan.changes);
     if changes.is_empty() {
         lines.push(Line::styled("This stage changes nothing; it only looks.", theme.plain));
     }
-    let columns = plan_lines::PlanColumns::from_changes(changes, room);
+    let columns = plan_lines::PlanColumns::from_changes(changes, size);
     for change in changes {
-        plan_lines::render_planned_change(lines, change, theme, room, columns);
-        if !room.is_wide() && !change.target.is_empty() {
+        plan_lines::render_planned_change(lines, change, theme, size, columns);
+        if !size.is_wide() && !change.target.is_empty() {
             text::render_hanging_text(
                 lines,
                 vec![Span::raw("    ")],
                 &change.target,
                 theme.plain,
-                room.width,
+                size.width,
             );
         }
         for call in &change.calls {
@@ -42,7 +44,7 @@ pub fn render_explain(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenB
                 vec![Span::styled("    · ", theme.accent)],
                 call,
                 theme.dim,
-                room.width,
+                size.width,
             );
         }
         lines.push(Line::default());

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A heading, and at its right what is under way.
-pub fn render_heading(wizard: &Wizard, theme: &Theme, room: BodySize, title: &str) -> Line<'static> {
+pub fn render_heading(wizard: &Wizard, theme: &Theme, size: BodySize, title: &str) -> Line<'static> {
     let right = wizard.busy.map_or_else(Vec::new, |busy| {
         let ran: Duration = wizard.now.saturating_sub(busy.since);
         let what = match busy.kind {
@@ -37,11 +37,11 @@ pub fn render_heading(wizard: &Wizard, theme: &Theme, room: BodySize, title: &st
         ]
     });
     let right = match wizard.background {
-        Some(beside) if right.is_empty() => {
-            let sign = if beside.paused || is_waiting_for_credentials(wizard, Stage::Reindex) {
+        Some(job) if right.is_empty() => {
+            let sign = if job.paused || is_waiting_for_credentials(wizard, Stage::Reindex) {
                 "‖"
             } else {
-                spinner_frame(wizard.now.saturating_sub(beside.since))
+                spinner_frame(wizard.now.saturating_sub(job.since))
             };
             vec![Span::styled(
                 format!("{sign} reindex {}", reindex::render_reindex_summary(wizard)),
@@ -51,10 +51,10 @@ pub fn render_heading(wizard: &Wizard, theme: &Theme, room: BodySize, title: &st
         _ => right,
     };
     let left = vec![Span::styled(title.to_owned(), theme.title)];
-    text::align_left_and_right(left, right, room.width)
+    text::align_left_and_right(left, right, size.width)
 }
 
 /// Whether it stands still for want of credentials.
 fn is_waiting_for_credentials(wizard: &Wizard, stage: Stage) -> bool {
-    wizard.stage_progress(stage).is_some_and(|leg| leg.credential_wait.is_some())
+    wizard.stage_progress(stage).is_some_and(|progress| progress.credential_wait.is_some())
 }

@@ -21,17 +21,17 @@ const HELP_PROMISES: [&str; 5] = [
     "Ctrl-C stops what runs after the request in flight; a second one leaves at once.",
 ];
 
-pub fn render_help(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+pub fn render_help(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(render_heading(wizard, theme, room, "Help"));
+    body.head = Some(render_heading(wizard, theme, size, "Help"));
     lines.push(Line::default());
     for row in keys::KEY_BINDINGS.iter().filter(|row| row.mode != InputMode::Ask && !row.help.is_empty()) {
         // Enter stands in the table once for screens, once for fields
         let key =
             if row.mode == InputMode::Text { format!("{} (field)", row.key) } else { row.key.to_owned() };
         let first = vec![Span::styled(text::fit_column(&key, 15), theme.accent)];
-        text::render_hanging_text(lines, first, row.help, theme.plain, room.prose_width());
+        text::render_hanging_text(lines, first, row.help, theme.plain, size.prose_width());
     }
     lines.push(Line::default());
     for promise in HELP_PROMISES {
@@ -40,7 +40,7 @@ pub fn render_help(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody
             vec![Span::styled("· ", theme.accent)],
             promise,
             theme.plain,
-            room.prose_width(),
+            size.prose_width(),
         );
     }
     let support = format!("packagecloud's own support: {}", copy::SUPPORT_EMAIL);
@@ -49,7 +49,7 @@ pub fn render_help(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody
         vec![Span::styled("· ", theme.accent)],
         &support,
         theme.plain,
-        room.prose_width(),
+        size.prose_width(),
     );
     body
 }

@@ -12,27 +12,27 @@ use crate::{
     wizard::{Wizard, log::LogMark},
 };
 
-pub fn render_log(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+pub fn render_log(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body =
-        ScreenBody { head: Some(render_heading(wizard, theme, room, "Log")), ..ScreenBody::default() };
+        ScreenBody { head: Some(render_heading(wizard, theme, size, "Log")), ..ScreenBody::default() };
     if wizard.log.lines.is_empty() {
         body.lines.push(Line::styled("Nothing has happened yet.", theme.dim));
     }
     for line in &wizard.log.lines {
         let (mark, style) = match line.mark {
             LogMark::Started => (HERE_MARK, theme.accent),
-            LogMark::Goes => (" ", theme.dim),
+            LogMark::Progress => (" ", theme.dim),
             LogMark::Done => (DONE_MARK, theme.accent),
             LogMark::Failed => (FAILED_MARK, theme.failed),
         };
         let seconds = line.at.as_secs();
         let mut first = vec![Span::styled(format!("{:>3}:{:02} ", seconds / 60, seconds % 60), theme.dim)];
-        if room.is_wide() {
+        if size.is_wide() {
             first.push(Span::styled(text::fit_column(line.stage.title(), 15), theme.dim));
         }
         first.push(Span::styled(format!("{mark} "), style));
-        let said = if line.mark == LogMark::Failed { theme.strong } else { theme.plain };
-        text::render_hanging_text(&mut body.lines, first, &line.text, said, room.width);
+        let text_style = if line.mark == LogMark::Failed { theme.strong } else { theme.plain };
+        text::render_hanging_text(&mut body.lines, first, &line.text, text_style, size.width);
     }
     body
 }

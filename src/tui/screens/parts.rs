@@ -22,11 +22,11 @@ use crate::{
 };
 
 /// The thing, the reason, the next move.
-pub fn render_failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: &Theme, room: BodySize) {
+pub fn render_failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: &Theme, size: BodySize) {
     let mark = vec![Span::styled(format!("{FAILED_MARK} "), theme.failed)];
-    text::render_hanging_text(lines, mark, &failure.to_string(), theme.strong, room.prose_width());
+    text::render_hanging_text(lines, mark, &failure.to_string(), theme.strong, size.prose_width());
     let next = vec![Span::styled("  → ", theme.accent)];
-    text::render_hanging_text(lines, next, &failure.next, theme.plain, room.prose_width());
+    text::render_hanging_text(lines, next, &failure.next, theme.plain, size.prose_width());
     let said: Vec<String> = [("AWS said", &failure.code), ("request", &failure.request_id)]
         .into_iter()
         .filter_map(|(label, value)| value.as_ref().map(|value| format!("{label} {value}")))
@@ -37,15 +37,15 @@ pub fn render_failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: 
             vec![Span::raw("    ")],
             &said.join(", "),
             theme.dim,
-            room.prose_width(),
+            size.prose_width(),
         );
     }
 }
 
 /// Each check with its result; the next move below one that failed.
-pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &Theme, room: BodySize) {
+pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &Theme, size: BodySize) {
     let longest = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
-    let name_width = (longest + 2).min(if room.is_wide() { 40 } else { 24 });
+    let name_width = (longest + 2).min(if size.is_wide() { 40 } else { 24 });
     for check in checks {
         let (mark, style) = match check.result {
             CheckVerdict::Pass => (DONE_MARK, theme.accent),
@@ -57,14 +57,14 @@ pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &
             Span::styled(text::fit_column(&check.name, name_width), theme.plain),
         ];
         let detail = if check.has_failed() { theme.strong } else { theme.dim };
-        text::render_hanging_text(lines, first, &check.detail, detail, room.width);
+        text::render_hanging_text(lines, first, &check.detail, detail, size.width);
         if check.has_failed() && !check.next.is_empty() {
             text::render_hanging_text(
                 lines,
                 vec![Span::styled("  → ", theme.accent)],
                 &check.next,
                 theme.plain,
-                room.width,
+                size.width,
             );
         }
     }
@@ -72,32 +72,32 @@ pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &
 
 pub fn render_stage_checks(
     lines: &mut Vec<Line<'static>>,
-    leg: &StageProgress,
+    progress: &StageProgress,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
 ) {
-    let all = leg.latest_checks();
+    let all = progress.latest_checks();
     if !all.is_empty() {
         text::ensure_blank_line(lines);
-        render_checks(lines, &all, theme, room);
+        render_checks(lines, &all, theme, size);
     }
 }
 
 /// A titled text as it stands, and whether the next `c` copies it; of a diff, what goes and what comes are told apart.
 pub fn render_attachment(
     lines: &mut Vec<Line<'static>>,
-    exhibit: &Attachment,
+    attachment: &Attachment,
     copied: bool,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
 ) {
     let copy = if copied { vec![Span::styled("c copies it", theme.dim)] } else { Vec::new() };
     lines.push(text::align_left_and_right(
-        vec![Span::styled(exhibit.title.clone(), theme.strong)],
+        vec![Span::styled(attachment.title.clone(), theme.strong)],
         copy,
-        room.prose_width(),
+        size.prose_width(),
     ));
-    for line in &exhibit.lines {
+    for line in &attachment.lines {
         let style = if line.starts_with('+') {
             theme.accent
         } else if line.starts_with('-') {
@@ -105,16 +105,16 @@ pub fn render_attachment(
         } else {
             theme.plain
         };
-        render_verbatim(lines, &line.replace('\t', "    "), style, room);
+        render_verbatim(lines, &line.replace('\t', "    "), style, size);
     }
 }
 
 /// Text that must not be reflowed: a long line goes on below itself.
-fn render_verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, room: BodySize) {
+fn render_verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, size: BodySize) {
     let mut rest = line;
     let mut indent = 2;
     loop {
-        let width = room.width.saturating_sub(indent).max(8);
+        let width = size.width.saturating_sub(indent).max(8);
         let mut used = 0;
         let end = rest
             .char_indices()
@@ -145,15 +145,15 @@ pub fn render_fact(
     said: &str,
     style: Style,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
 ) {
     let first = vec![Span::styled(text::fit_column(label, 17), theme.dim)];
-    text::render_hanging_text(lines, first, said, style, room.width);
+    text::render_hanging_text(lines, first, said, style, size.width);
 }
 
 /// The same in one line, its end cut where it is too long: for what is good to know.
-pub fn render_fact_detail(lines: &mut Vec<Line<'static>>, said: &str, theme: &Theme, room: BodySize) {
-    let said = text::truncate_text(said, room.width.saturating_sub(17));
+pub fn render_fact_detail(lines: &mut Vec<Line<'static>>, said: &str, theme: &Theme, size: BodySize) {
+    let said = text::truncate_text(said, size.width.saturating_sub(17));
     lines.push(Line::from(vec![Span::raw(" ".repeat(17)), Span::styled(said, theme.dim)]));
 }
 

@@ -17,55 +17,55 @@ use crate::{
     },
 };
 
-fn render_rule(theme: &Theme, room: BodySize) -> Line<'static> {
-    Line::styled("─".repeat(room.width), theme.accent)
+fn render_rule(theme: &Theme, size: BodySize) -> Line<'static> {
+    Line::styled("─".repeat(size.width), theme.accent)
 }
 
 pub fn render_confirmation(
     body: &mut ScreenBody,
     wizard: &Wizard,
     theme: &Theme,
-    room: BodySize,
-    ask: &Confirmation,
+    size: BodySize,
+    confirmation: &Confirmation,
 ) {
     let lines = &mut body.pinned;
-    lines.push(render_rule(theme, room));
-    text::render_paragraph(lines, &ask.question, theme.strong, room.prose_width());
-    if ask.consent == Consent::Managed {
+    lines.push(render_rule(theme, size));
+    text::render_paragraph(lines, &confirmation.question, theme.strong, size.prose_width());
+    if confirmation.consent == Consent::Managed {
         let choices = [
             "Wait: show the values, and go on once the file holds them",
             "Write now: pause that tool first, or it writes over this",
         ];
-        for (index, said) in choices.into_iter().enumerate() {
+        for (index, label) in choices.into_iter().enumerate() {
             let chosen = index == wizard.choice;
             let style = if chosen { theme.title } else { theme.plain };
-            let said = text::truncate_text(said, room.width.saturating_sub(2));
-            parts::render_choice_line(lines, chosen, vec![Span::styled(said, style)], theme);
+            let label = text::truncate_text(label, size.width.saturating_sub(2));
+            parts::render_choice_line(lines, chosen, vec![Span::styled(label, style)], theme);
         }
         return;
     }
     lines.push(render_yes_or_no(theme, "yes, do it", "no, do nothing"));
 }
 
-pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, room: BodySize) {
+pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let lines = &mut body.pinned;
-    lines.push(render_rule(theme, room));
+    lines.push(render_rule(theme, size));
     let who = wizard.other_run().map_or("the other run", |run| run.who.as_str());
     let question = format!(
         "Let {who} end? It stops after the request in flight and says who took over; this wizard goes on from what it left."
     );
-    text::render_paragraph(lines, &question, theme.strong, room.prose_width());
+    text::render_paragraph(lines, &question, theme.strong, size.prose_width());
     lines.push(render_yes_or_no(theme, "take over", "leave it alone"));
 }
 
-pub fn render_quit_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, room: BodySize) {
+pub fn render_quit_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let stage = wizard.running_stage().map_or("It", |stage| stage.title());
     let lines = &mut body.pinned;
-    lines.push(render_rule(theme, room));
+    lines.push(render_rule(theme, size));
     let question = format!(
         "{stage} is running. Stop it after the request in flight, and leave? It can be gone on with later."
     );
-    text::render_paragraph(lines, &question, theme.strong, room.prose_width());
+    text::render_paragraph(lines, &question, theme.strong, size.prose_width());
     lines.push(render_yes_or_no(theme, "stop and leave", "stay"));
 }
 
@@ -78,10 +78,10 @@ fn render_yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<
     ])
 }
 
-pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, room: BodySize) {
+pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, size: BodySize) {
     let lines = &mut body.pinned;
-    lines.push(render_rule(theme, room));
-    text::render_paragraph(lines, &form.title, theme.strong, room.prose_width());
+    lines.push(render_rule(theme, size));
+    text::render_paragraph(lines, &form.title, theme.strong, size.prose_width());
     let label_width = form.fields.iter().map(|field| field.label.len()).max().unwrap_or(0) + 2;
     for (index, field) in form.fields.iter().enumerate() {
         let here = index == form.focus;
@@ -89,7 +89,7 @@ pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, room:
             text::fit_column(field.label, label_width),
             if here { theme.accent } else { theme.dim },
         );
-        let space = room.width.saturating_sub(label_width + 1).max(1);
+        let space = size.width.saturating_sub(label_width + 1).max(1);
         let (shown, cursor) = match field.kind {
             FieldKind::Toggle(on) => (format!("[{}] {}", if on { "x" } else { " " }, field.hint), 1),
             FieldKind::Text | FieldKind::Code => {
@@ -116,7 +116,7 @@ pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, room:
                 first,
                 &format!("{} {why}", field.label),
                 theme.failed,
-                room.width,
+                size.width,
             );
         } else if here && !matches!(field.kind, FieldKind::Toggle(_)) {
             let hint = text::truncate_text(field.hint, space);

@@ -18,9 +18,9 @@ use crate::{
 
 /// How far it is, in few words: for where it runs on beside another screen.
 pub fn render_reindex_summary(wizard: &Wizard) -> String {
-    let pace = wizard.stage_progress(Stage::Reindex).and_then(|leg| leg.pace.as_ref());
+    let pace = wizard.stage_progress(Stage::Reindex).and_then(|progress| progress.pace.as_ref());
     let Some(pace) = pace else { return String::new() };
-    if wizard.stage_progress(Stage::Reindex).is_some_and(|leg| leg.credential_wait.is_some()) {
+    if wizard.stage_progress(Stage::Reindex).is_some_and(|progress| progress.credential_wait.is_some()) {
         return "waits for credentials".to_owned();
     }
     let done = pace.done.unwrap_or(0);
@@ -35,25 +35,29 @@ pub fn render_reindex_summary(wizard: &Wizard) -> String {
 }
 
 /// What going live waits for, and what may be done about it.
-pub fn render_reindex_wait(lines: &mut Vec<Line<'static>>, wizard: &Wizard, theme: &Theme, room: BodySize) {
-    let state =
-        match (wizard.background, wizard.stage_progress(Stage::Reindex).and_then(|leg| leg.last_failure())) {
-            (Some(beside), _) if beside.stopping => "it is stopping".to_owned(),
-            (Some(_), _)
-                if wizard.stage_progress(Stage::Reindex).is_some_and(|leg| leg.credential_wait.is_some()) =>
-            {
-                "it stands still for want of credentials".to_owned()
-            }
-            (Some(beside), _) if beside.paused => {
-                format!("it is paused at {}", render_reindex_summary(wizard))
-            }
-            (Some(_), _) => format!(
-                "it is at {}, and this screen looks again when it is done",
-                render_reindex_summary(wizard)
-            ),
-            (None, Some(failure)) => format!("it failed: {failure}"),
-            (None, None) => "it has stopped before its end".to_owned(),
-        };
+pub fn render_reindex_wait(lines: &mut Vec<Line<'static>>, wizard: &Wizard, theme: &Theme, size: BodySize) {
+    let state = match (
+        wizard.background,
+        wizard.stage_progress(Stage::Reindex).and_then(|progress| progress.last_failure()),
+    ) {
+        (Some(job), _) if job.stopping => "it is stopping".to_owned(),
+        (Some(_), _)
+            if wizard
+                .stage_progress(Stage::Reindex)
+                .is_some_and(|progress| progress.credential_wait.is_some()) =>
+        {
+            "it stands still for want of credentials".to_owned()
+        }
+        (Some(job), _) if job.paused => {
+            format!("it is paused at {}", render_reindex_summary(wizard))
+        }
+        (Some(_), _) => format!(
+            "it is at {}, and this screen looks again when it is done",
+            render_reindex_summary(wizard)
+        ),
+        (None, Some(failure)) => format!("it failed: {failure}"),
+        (None, None) => "it has stopped before its end".to_owned(),
+    };
     let mark = vec![Span::styled("! ", theme.accent)];
     text::render_hanging_text(
         lines,
@@ -62,21 +66,21 @@ pub fn render_reindex_wait(lines: &mut Vec<Line<'static>>, wizard: &Wizard, them
             "Going live waits for the reindex: {state}. Enter shows it. s skips it: that is correct, but what is in S3 now is not cached until it is done."
         ),
         theme.strong,
-        room.prose_width(),
+        size.prose_width(),
     );
 }
 
 pub fn render_reindex_pace(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
-    leg: &StageProgress,
+    progress: &StageProgress,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
 ) {
-    let Some(pace) = &leg.pace else { return };
+    let Some(pace) = &progress.pace else { return };
     // What S3 does by itself is told apart from what is sent from here.
     let running =
-        leg.steps.iter().find(|line| line.state == StepState::Running && line.step == Step::BatchJobs);
+        progress.steps.iter().find(|line| line.state == StepState::Running && line.step == Step::BatchJobs);
     if let Some(line) = running {
         lines.push(Line::styled(format!("S3 Batch Operations: {}", line.text), theme.plain));
     }
@@ -84,7 +88,7 @@ pub fn render_reindex_pace(
     if let Some(total) = pace.total.filter(|total| *total > 0) {
         let share = (done.min(total) as f64) / (total as f64);
         let label = format!(" {:>3} %", (share * 100.0).floor() as u64);
-        let width = room.prose_width().saturating_sub(label.len());
+        let width = size.prose_width().saturating_sub(label.len());
         let full = (share * width as f64).floor() as usize;
         lines.push(Line::from(vec![
             Span::styled("━".repeat(full), theme.accent),
@@ -96,7 +100,7 @@ pub fn render_reindex_pace(
     let left = number(pace.total.map(|total| total.saturating_sub(done)));
     let paused = wizard.busy.is_some_and(|busy| busy.paused);
     // What was told last is no longer so.
-    let still = leg.credential_wait.is_some();
+    let still = progress.credential_wait.is_some();
     let rate = match pace.per_second {
         Some(rate) if !paused && !still => {
             format!("{}/s", text::format_count(rate.max(0.0).round() as u64))
@@ -123,8 +127,8 @@ pub fn render_reindex_pace(
         ),
         ("cost so far", pace.cost.map_or_else(|| "–".to_owned(), |cost| format!("${cost:.2}"))),
     ];
-    let columns = if room.is_wide() { 3 } else { 2 };
-    let width = room.prose_width() / columns;
+    let columns = if size.is_wide() { 3 } else { 2 };
+    let width = size.prose_width() / columns;
     for row in cells.chunks(columns) {
         let spans = row
             .iter()
@@ -139,16 +143,16 @@ pub fn render_reindex_pace(
     }
     for (label, tally) in [("skipped", &pace.reasons), ("left alone", &pace.foreign)] {
         if !tally.is_empty() {
-            lines.push(render_tally(label, tally, theme, room));
+            lines.push(render_tally(label, tally, theme, size));
         }
     }
-    if leg.rates.len() > 1 {
-        let rows = if room.height >= 26 { 4 } else { 1 };
-        let top = leg.rates.iter().copied().max().unwrap_or(0);
+    if progress.rates.len() > 1 {
+        let rows = if size.height >= 26 { 4 } else { 1 };
+        let top = progress.rates.iter().copied().max().unwrap_or(0);
         let label = format!(" {}/s", text::format_count(top));
-        let width = room.prose_width().saturating_sub(label.len());
+        let width = size.prose_width().saturating_sub(label.len());
         for (index, row) in
-            text::render_sparkline(leg.rates.iter().copied(), width, rows).into_iter().enumerate()
+            text::render_sparkline(progress.rates.iter().copied(), width, rows).into_iter().enumerate()
         {
             let mut spans = vec![Span::styled(row, theme.accent)];
             if index == 0 {
@@ -169,9 +173,9 @@ pub fn render_reindex_pace(
 }
 
 /// What was counted by name, in one line: as many names as there is room for.
-fn render_tally(label: &str, tally: &Tally, theme: &Theme, room: BodySize) -> Line<'static> {
-    let width = room.prose_width().saturating_sub(14);
-    let said = |most: usize| {
+fn render_tally(label: &str, tally: &Tally, theme: &Theme, size: BodySize) -> Line<'static> {
+    let width = size.prose_width().saturating_sub(14);
+    let names = |most: usize| {
         let (first, rest) = tally.most_frequent_names(most);
         let mut parts: Vec<String> =
             first.into_iter().map(|(name, count)| format!("{} {name}", text::format_count(count))).collect();
@@ -180,7 +184,7 @@ fn render_tally(label: &str, tally: &Tally, theme: &Theme, room: BodySize) -> Li
         }
         parts.join(" · ")
     };
-    let fitting = (1..=6).rev().map(said).find(|said| said.chars().count() <= width);
-    let said = fitting.unwrap_or_else(|| text::truncate_text(&said(1), width));
-    Line::from(vec![Span::styled(text::fit_column(label, 14), theme.dim), Span::styled(said, theme.plain)])
+    let fitting = (1..=6).rev().map(names).find(|names| names.chars().count() <= width);
+    let names = fitting.unwrap_or_else(|| text::truncate_text(&names(1), width));
+    Line::from(vec![Span::styled(text::fit_column(label, 14), theme.dim), Span::styled(names, theme.plain)])
 }

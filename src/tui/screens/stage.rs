@@ -23,14 +23,14 @@ use crate::{
     },
 };
 
-pub fn render_stage(wizard: &Wizard, theme: &Theme, room: BodySize, stage: Stage) -> ScreenBody {
+pub fn render_stage(wizard: &Wizard, theme: &Theme, size: BodySize, stage: Stage) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(render_heading(wizard, theme, room, stage.title()));
-    text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, room.prose_width());
+    body.head = Some(render_heading(wizard, theme, size, stage.title()));
+    text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, size.prose_width());
     lines.push(Line::default());
-    let Some(leg) = wizard.stage_progress(stage) else { return body };
-    if let Some(waits) = &leg.credential_wait {
+    let Some(progress) = wizard.stage_progress(stage) else { return body };
+    if let Some(wait) = &progress.credential_wait {
         let still =
             "Stands still: AWS no longer accepts the credentials. What is done stands; nothing is lost.";
         text::render_hanging_text(
@@ -38,80 +38,80 @@ pub fn render_stage(wizard: &Wizard, theme: &Theme, room: BodySize, stage: Stage
             vec![Span::styled("‖ ", theme.accent)],
             still,
             theme.strong,
-            room.prose_width(),
+            size.prose_width(),
         );
-        parts::render_failure(lines, &waits.failure, theme, room);
+        parts::render_failure(lines, &wait.failure, theme, size);
         text::ensure_blank_line(lines);
     }
-    render_stage_outcome(lines, wizard, leg, stage, theme, room);
-    if stage == Stage::Reindex && leg.pace.is_some() {
-        reindex::render_reindex_pace(lines, wizard, leg, theme, room);
+    render_stage_outcome(lines, wizard, progress, stage, theme, size);
+    if stage == Stage::Reindex && progress.pace.is_some() {
+        reindex::render_reindex_pace(lines, wizard, progress, theme, size);
     }
-    if stage == Stage::GoLive && leg.end.is_none() && wizard.is_reindex_pending() {
-        reindex::render_reindex_wait(lines, wizard, theme, room);
+    if stage == Stage::GoLive && progress.end.is_none() && wizard.is_reindex_pending() {
+        reindex::render_reindex_wait(lines, wizard, theme, size);
         text::ensure_blank_line(lines);
     }
-    let Some(plan) = &leg.plan else {
-        plan_lines::render_step_report(lines, wizard.now, leg, theme, room, &[]);
-        parts::render_stage_checks(lines, leg, theme, room);
+    let Some(plan) = &progress.plan else {
+        plan_lines::render_step_report(lines, wizard.now, progress, theme, size, &[]);
+        parts::render_stage_checks(lines, progress, theme, size);
         return body;
     };
-    if leg.end.is_none() && wizard.applying_stage() != Some(stage) && wizard.overlay.is_none() {
-        for ask in &plan.confirmations {
-            if !wizard.answers.consents.has_consent(ask.consent, wizard.bucket_name()) {
+    if progress.end.is_none() && wizard.applying_stage() != Some(stage) && wizard.overlay.is_none() {
+        for confirmation in &plan.confirmations {
+            if !wizard.answers.consents.has_consent(confirmation.consent, wizard.bucket_name()) {
                 let mark = vec![Span::styled("! ", theme.accent)];
                 text::render_hanging_text(
                     lines,
                     mark,
-                    &format!("Will be asked: {}", ask.question),
+                    &format!("Will be asked: {}", confirmation.question),
                     theme.strong,
-                    room.prose_width(),
+                    size.prose_width(),
                 );
             }
         }
     }
     // what clients must be told comes before what would be done to them
-    let first = stage == Stage::GoLive && leg.end.is_none() && wizard.applying_stage().is_none();
+    let first = stage == Stage::GoLive && progress.end.is_none() && wizard.applying_stage().is_none();
     if first {
-        render_attachments(lines, wizard, plan, theme, room);
+        render_attachments(lines, wizard, plan, theme, size);
         text::ensure_blank_line(lines);
     }
     // what a plan said of what was to come is over once it has ended; what verify says is for afterwards
-    let ended = leg.end.is_some();
+    let ended = progress.end.is_some();
     match stage {
         Stage::Overview => {}
         Stage::Verify if !ended => {}
-        Stage::Verify => render_notes(lines, plan, theme, room),
-        _ if ended && leg.end != Some(StageEnd::Unchanged) => {}
-        _ => render_notes(lines, plan, theme, room),
+        Stage::Verify => render_notes(lines, plan, theme, size),
+        _ if ended && progress.end != Some(StageEnd::Unchanged) => {}
+        _ => render_notes(lines, plan, theme, size),
     }
     text::ensure_blank_line(lines);
     if stage == Stage::Overview {
-        overview::render_plan_facts(lines, plan, theme, room);
-        overview::render_changes_by_stage(lines, &plan.changes, theme, room);
-    } else if stage != Stage::Verify || leg.end.is_none() {
-        plan_lines::render_step_report(lines, wizard.now, leg, theme, room, &plan.changes);
+        overview::render_plan_facts(lines, plan, theme, size);
+        overview::render_changes_by_stage(lines, &plan.changes, theme, size);
+    } else if stage != Stage::Verify || progress.end.is_none() {
+        plan_lines::render_step_report(lines, wizard.now, progress, theme, size, &plan.changes);
     }
     // the final block is what the whole journey was for; its checks may be scrolled to where none failed
-    let block = stage == Stage::Verify && leg.end == Some(StageEnd::Applied);
+    let block = stage == Stage::Verify && progress.end == Some(StageEnd::Applied);
     if block {
-        render_attachments(lines, wizard, plan, theme, room);
+        render_attachments(lines, wizard, plan, theme, size);
     }
-    parts::render_stage_checks(lines, leg, theme, room);
+    parts::render_stage_checks(lines, progress, theme, size);
     if stage != Stage::Overview && !first && !block {
-        render_attachments(lines, wizard, plan, theme, room);
+        render_attachments(lines, wizard, plan, theme, size);
     }
     body
 }
 
-fn render_notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, room: BodySize) {
+fn render_notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, size: BodySize) {
     for note in &plan.notes {
         text::render_hanging_text(
             lines,
             vec![Span::styled("· ", theme.accent)],
             note,
             theme.plain,
-            room.prose_width(),
+            size.prose_width(),
         );
     }
 }
@@ -121,11 +121,17 @@ fn render_attachments(
     wizard: &Wizard,
     plan: &Plan,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
 ) {
-    for exhibit in &plan.attachments {
+    for attachment in &plan.attachments {
         text::ensure_blank_line(lines);
-        parts::render_attachment(lines, exhibit, wizard.attachment_to_copy() == Some(exhibit), theme, room);
+        parts::render_attachment(
+            lines,
+            attachment,
+            wizard.attachment_to_copy() == Some(attachment),
+            theme,
+            size,
+        );
     }
 }
 
@@ -133,12 +139,12 @@ fn render_attachments(
 fn render_stage_outcome(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
-    leg: &StageProgress,
+    progress: &StageProgress,
     stage: Stage,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
 ) {
-    let (mark, style, usual) = match leg.end {
+    let (mark, style, usual) = match progress.end {
         Some(StageEnd::Applied) => (DONE_MARK, theme.accent, "Done."),
         Some(StageEnd::Unchanged) => (DONE_MARK, theme.accent, "Nothing to do: all of it stands."),
         Some(StageEnd::Stopped) => {
@@ -148,28 +154,31 @@ fn render_stage_outcome(
         None => ("", theme.plain, ""),
     };
     // what failed speaks for itself
-    if leg.end.is_some() && !(leg.end == Some(StageEnd::Failed) && leg.last_failure().is_some()) {
-        let said = if leg.text.is_empty() { usual } else { &leg.text };
+    if progress.end.is_some()
+        && !(progress.end == Some(StageEnd::Failed) && progress.last_failure().is_some())
+    {
+        let text = if progress.text.is_empty() { usual } else { &progress.text };
         text::render_hanging_text(
             lines,
             vec![Span::styled(format!("{mark} "), style)],
-            said,
+            text,
             theme.strong,
-            room.prose_width(),
+            size.prose_width(),
         );
     }
-    let failed = if matches!(leg.end, None | Some(StageEnd::Failed)) { leg.last_failure() } else { None };
+    let failed =
+        if matches!(progress.end, None | Some(StageEnd::Failed)) { progress.last_failure() } else { None };
     if let Some(failure) = failed {
         // The stage's end may say more than the step that failed: that what it had changed is taken back.
-        let more = leg.text.strip_prefix(&failure.to_string()).unwrap_or_default();
+        let more = progress.text.strip_prefix(&failure.to_string()).unwrap_or_default();
         let failure = Failure { why: format!("{}{more}", failure.why), ..failure.clone() };
-        parts::render_failure(lines, &failure, theme, room);
+        parts::render_failure(lines, &failure, theme, size);
         if failure.kind == FailureKind::Credentials || failure.kind == FailureKind::Denied {
-            text::render_paragraph(lines, "  b leads back to the identity.", theme.dim, room.prose_width());
+            text::render_paragraph(lines, "  b leads back to the identity.", theme.dim, size.prose_width());
         }
     }
-    if leg.end == Some(StageEnd::Failed) && wizard.applying_stage().is_none() {
-        let taken_back = leg.find_step(Step::TakeBack).is_some_and(|line| line.state == StepState::Done);
+    if progress.end == Some(StageEnd::Failed) && wizard.applying_stage().is_none() {
+        let taken_back = progress.find_step(Step::TakeBack).is_some_and(|line| line.state == StepState::Done);
         let way_out = if stage == Stage::Disable || taken_back {
             format!("  Enter looks again. If it does not work out, write to {}.", copy::SUPPORT_EMAIL)
         } else {
@@ -179,7 +188,7 @@ fn render_stage_outcome(
             )
         };
         text::ensure_blank_line(lines);
-        text::render_paragraph(lines, way_out.trim(), theme.dim, room.prose_width());
+        text::render_paragraph(lines, way_out.trim(), theme.dim, size.prose_width());
     }
     text::ensure_blank_line(lines);
 }

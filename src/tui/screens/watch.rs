@@ -12,22 +12,22 @@ use crate::{
     wizard::Wizard,
 };
 
-pub fn render_watch(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+pub fn render_watch(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody {
-        head: Some(render_heading(wizard, theme, room, "Watching another run")),
+        head: Some(render_heading(wizard, theme, size, "Watching another run")),
         ..ScreenBody::default()
     };
     let lines = &mut body.lines;
     let Some(watching) = &wizard.watching else { return body };
     let run = &watching.run;
     let who = if run.who.is_empty() { "it has only just begun" } else { &run.who };
-    parts::render_fact(lines, "on", &run.host, theme.plain, theme, room);
-    parts::render_fact(lines, "who", who, theme.plain, theme, room);
-    parts::render_fact(lines, "since", &run.since, theme.plain, theme, room);
-    parts::render_fact(lines, "stands", &run.describe_stage(), theme.strong, theme, room);
+    parts::render_fact(lines, "on", &run.host, theme.plain, theme, size);
+    parts::render_fact(lines, "who", who, theme.plain, theme, size);
+    parts::render_fact(lines, "since", &run.since, theme.plain, theme, size);
+    parts::render_fact(lines, "stands", &run.describe_stage(), theme.strong, theme, size);
     text::ensure_blank_line(lines);
     if let Some(failure) = &watching.failure {
-        parts::render_failure(lines, failure, theme, room);
+        parts::render_failure(lines, failure, theme, size);
         text::ensure_blank_line(lines);
     }
     if let Some(since) = watching.stop_requested_at {
@@ -40,29 +40,29 @@ pub fn render_watch(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBod
             vec![Span::styled("! ", theme.accent)],
             &text,
             theme.strong,
-            room.prose_width(),
+            size.prose_width(),
         );
         text::ensure_blank_line(lines);
     }
-    let Some(of) = watching.stage else {
+    let Some(stage_watched) = watching.stage else {
         lines.push(Line::styled("Nothing has run in it yet.", theme.dim));
         return body;
     };
-    lines.push(Line::styled(of.title(), theme.title));
+    lines.push(Line::styled(stage_watched.title(), theme.title));
     if watching.progress.pace.is_some() {
-        reindex::render_reindex_pace(lines, wizard, &watching.progress, theme, room);
+        reindex::render_reindex_pace(lines, wizard, &watching.progress, theme, size);
     }
     plan_lines::render_step_report(
         lines,
         watching.host_time_at(wizard.now),
         &watching.progress,
         theme,
-        room,
+        size,
         &[],
     );
     if watching.progress.end.is_some() && !watching.progress.text.is_empty() {
-        text::render_paragraph(lines, &watching.progress.text, theme.plain, room.prose_width());
+        text::render_paragraph(lines, &watching.progress.text, theme.plain, size.prose_width());
     }
-    parts::render_stage_checks(lines, &watching.progress, theme, room);
+    parts::render_stage_checks(lines, &watching.progress, theme, size);
     body
 }

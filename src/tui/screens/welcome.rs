@@ -13,25 +13,25 @@ use crate::{
     wizard::{Loadable, Wizard, copy},
 };
 
-pub fn render_welcome(wizard: &Wizard, theme: &Theme, room: BodySize) -> ScreenBody {
+pub fn render_welcome(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(render_heading(wizard, theme, room, "Welcome"));
+    body.head = Some(render_heading(wizard, theme, size, "Welcome"));
     lines.push(Line::default());
-    let roomy = room.height >= 24;
+    let roomy = size.height >= 24;
     match &wizard.welcome {
         Loadable::Loading => {
-            parts::render_fact(lines, "packagecloud.rb", &wizard.init.config_path, theme.plain, theme, room);
+            parts::render_fact(lines, "packagecloud.rb", &wizard.init.config_path, theme.plain, theme, size);
             for label in ["identity", "bucket", "CloudFront"] {
-                parts::render_fact(lines, label, "looking …", theme.dim, theme, room);
+                parts::render_fact(lines, label, "looking …", theme.dim, theme, size);
             }
         }
-        Loadable::Failed(failure) => parts::render_failure(lines, failure, theme, room),
-        Loadable::Loaded(welcome) => render_findings(lines, wizard, welcome, theme, room, roomy),
+        Loadable::Failed(failure) => parts::render_failure(lines, failure, theme, size),
+        Loadable::Loaded(welcome) => render_findings(lines, wizard, welcome, theme, size, roomy),
     }
     if wizard.other_run().is_none() {
         lines.push(Line::default());
-        render_goals(&mut body, wizard, theme, room);
+        render_goals(&mut body, wizard, theme, size);
     }
     body
 }
@@ -41,7 +41,7 @@ fn render_findings(
     wizard: &Wizard,
     welcome: &WelcomeFindings,
     theme: &Theme,
-    room: BodySize,
+    size: BodySize,
     roomy: bool,
 ) {
     if let Some(run) = &welcome.other_run {
@@ -50,10 +50,10 @@ fn render_findings(
             vec![Span::styled("! ", theme.failed)],
             &run.to_sentence(),
             theme.strong,
-            room.prose_width(),
+            size.prose_width(),
         );
         lines.push(Line::default());
-        render_other_run_keys(lines, theme, room);
+        render_other_run_keys(lines, theme, size);
         lines.push(Line::default());
     }
     let managed =
@@ -64,24 +64,24 @@ fn render_findings(
         &format!("{}{managed}", welcome.config.path),
         theme.plain,
         theme,
-        room,
+        size,
     );
     if let Some(failure) = &welcome.config.failure {
-        parts::render_failure(lines, failure, theme, room);
+        parts::render_failure(lines, failure, theme, size);
     }
     let packagecloud =
         if welcome.packagecloud.is_empty() { "not found on this host" } else { &welcome.packagecloud };
-    parts::render_fact(lines, "packagecloud", packagecloud, theme.plain, theme, room);
+    parts::render_fact(lines, "packagecloud", packagecloud, theme.plain, theme, size);
     match welcome.identities.first() {
         Some(identity) => {
             let arn = if identity.arn.is_empty() { &identity.found } else { &identity.arn };
-            parts::render_fact(lines, "identity", arn, theme.plain, theme, room);
+            parts::render_fact(lines, "identity", arn, theme.plain, theme, size);
             let more = match welcome.identities.len() {
                 1 => String::new(),
                 count => format!("; {} more found", count - 1),
             };
             let how = format!("{}: {}{more}", identity.found, identity.suffices.detail);
-            parts::render_fact_detail(lines, &how, theme, room);
+            parts::render_fact_detail(lines, &how, theme, size);
         }
         None => {
             parts::render_fact(
@@ -90,7 +90,7 @@ fn render_findings(
                 "no AWS credentials found; asked next",
                 theme.plain,
                 theme,
-                room,
+                size,
             );
         }
     }
@@ -102,16 +102,16 @@ fn render_findings(
             vec![Span::styled("! ", theme.failed)],
             &question,
             theme.strong,
-            room.prose_width(),
+            size.prose_width(),
         );
     }
     match welcome.buckets.first() {
         Some(bucket) => {
-            parts::render_fact(lines, "bucket", &bucket.name, theme.plain, theme, room);
+            parts::render_fact(lines, "bucket", &bucket.name, theme.plain, theme, size);
             let place = [bucket.region.as_str(), &bucket.found].into_iter().filter(|part| !part.is_empty());
-            parts::render_fact_detail(lines, &place.collect::<Vec<_>>().join(" · "), theme, room);
+            parts::render_fact_detail(lines, &place.collect::<Vec<_>>().join(" · "), theme, size);
         }
-        None => parts::render_fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, room),
+        None => parts::render_fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, size),
     }
     parts::render_fact(
         lines,
@@ -119,7 +119,7 @@ fn render_findings(
         &describe_cloudfront(&welcome.cloudfront),
         theme.plain,
         theme,
-        room,
+        size,
     );
     if welcome.cloudfront.by == SetUpBy::Others {
         let runs = welcome.cloudfront.runtime.as_ref().map(|runtime| {
@@ -131,15 +131,15 @@ fn render_findings(
             "It is left to work as it is. {}To see whether it works: packagecloud-cloudfront verify, which changes nothing.",
             runs.unwrap_or_default()
         );
-        parts::render_fact_detail(lines, &text, theme, room);
+        parts::render_fact_detail(lines, &text, theme, size);
     }
     if let Some(left) = &welcome.left {
         let text = format!("{left}; {} goes on from there", copy::describe_goal(left.goal).0);
-        parts::render_fact(lines, "last run", &text, theme.plain, theme, room);
+        parts::render_fact(lines, "last run", &text, theme.plain, theme, size);
     }
     for failure in &welcome.failures {
         if roomy {
-            parts::render_failure(lines, failure, theme, room);
+            parts::render_failure(lines, failure, theme, size);
         } else {
             parts::render_fact(
                 lines,
@@ -147,7 +147,7 @@ fn render_findings(
                 &format!("{failure}; {}", failure.next),
                 theme.dim,
                 theme,
-                room,
+                size,
             );
         }
     }
@@ -170,7 +170,7 @@ fn describe_cloudfront(found: &FoundCloudFront) -> String {
 }
 
 /// Beside another run nothing can be begun: what can be done stands in the place of the goals, and where it is seen first.
-fn render_other_run_keys(lines: &mut Vec<Line<'static>>, theme: &Theme, room: BodySize) {
+fn render_other_run_keys(lines: &mut Vec<Line<'static>>, theme: &Theme, size: BodySize) {
     lines.push(Line::styled("What can be done meanwhile", theme.strong));
     for (key, means) in [
         ("Enter", "watches what it does; once it has ended, this wizard goes on from what it left"),
@@ -180,11 +180,11 @@ fn render_other_run_keys(lines: &mut Vec<Line<'static>>, theme: &Theme, room: Bo
         ("q", "leaves; the other run is not touched"),
     ] {
         let first = vec![Span::raw("  "), Span::styled(text::fit_column(key, 7), theme.title)];
-        text::render_hanging_text(lines, first, means, theme.dim, room.prose_width());
+        text::render_hanging_text(lines, first, means, theme.dim, size.prose_width());
     }
 }
 
-fn render_goals(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, room: BodySize) {
+fn render_goals(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let proposed = wizard.welcome.as_loaded().and_then(|welcome| welcome.goal.as_ref());
     body.lines.push(Line::styled("What shall happen?", theme.strong));
     // Above the goals: below them it would be the first to fall off a small screen.
@@ -195,14 +195,14 @@ fn render_goals(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, room: Bod
             vec![Span::raw("  ")],
             &text,
             theme.dim,
-            room.prose_width(),
+            size.prose_width(),
         );
     }
     for (index, goal) in Wizard::OFFERED_GOALS.into_iter().enumerate() {
         let chosen = index == wizard.choice;
         let (name, means) = copy::describe_goal(goal);
         let style = if chosen { theme.title } else { theme.plain };
-        let means = text::truncate_text(means, room.width.saturating_sub(14));
+        let means = text::truncate_text(means, size.width.saturating_sub(14));
         let spans = vec![Span::styled(text::fit_column(name, 12), style), Span::styled(means, theme.dim)];
         if chosen {
             body.keep_visible = Some(body.lines.len());

@@ -24,8 +24,8 @@ fn start_beside_other_run() -> WizardHarness {
     it
 }
 
-fn send_watch_event(it: &mut WizardHarness, seen: WatchEvent) -> Option<Effect> {
-    it.send_input(Input::Watched(Ok(seen)))
+fn send_watch_event(it: &mut WizardHarness, event: WatchEvent) -> Option<Effect> {
+    it.send_input(Input::Watched(Ok(event)))
 }
 
 fn step_started_event(stage: Stage, step: Step) -> WatchEvent {
@@ -122,8 +122,11 @@ fn another_account_than_the_last_runs_is_asked_about_when_it_is_chosen() {
     it.send_input(Input::Welcome(Ok(Box::new(WelcomeFindings { last, ..sample_welcome() }))));
     it.press_key(UserIntent::Next);
     assert!(it.press_key(UserIntent::Next).is_none());
-    let Some(Overlay::Ask(ask)) = it.wizard.overlay.clone() else { panic!("it is asked") };
-    assert!(ask.question.contains("account 2, on bucket attic") && ask.question.contains("of account 1"));
+    let Some(Overlay::Ask(confirmation)) = it.wizard.overlay.clone() else { panic!("it is asked") };
+    assert!(
+        confirmation.question.contains("account 2, on bucket attic")
+            && confirmation.question.contains("of account 1")
+    );
     assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (Screen::Identity, None));
     it.press_key(UserIntent::No);
     assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (Screen::Identity, None));
