@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::{
     model::run::{
+        event::ProgressStats,
         goal::{Stage, Step},
         tally::Tally,
     },
@@ -70,6 +71,7 @@ pub fn render_reindex_wait(lines: &mut Vec<Line<'static>>, wizard: &Wizard, them
     );
 }
 
+/// Renders how far the reindex is, how fast it goes, what is left and what it costs.
 pub fn render_reindex_pace(
     lines: &mut Vec<Line<'static>>,
     wizard: &Wizard,
@@ -79,44 +81,65 @@ pub fn render_reindex_pace(
 ) {
     let Some(pace) = &progress.pace else { return };
     // What S3 does by itself is told apart from what is sent from here.
-    let running =
+    let batch_step =
         progress.steps.iter().find(|line| line.state == StepState::Running && line.step == Step::BatchJobs);
-    if let Some(line) = running {
+    if let Some(line) = batch_step {
         lines.push(Line::styled(format!("S3 Batch Operations: {}", line.text), theme.plain));
     }
-    let done = pace.done.unwrap_or(0);
-    if let Some(total) = pace.total.filter(|total| *total > 0) {
-        let share = (done.min(total) as f64) / (total as f64);
-        let label = format!(" {:>3} %", (share * 100.0).floor() as u64);
-        let width = size.prose_width().saturating_sub(label.len());
-        let full = (share * width as f64).floor() as usize;
-        lines.push(Line::from(vec![
-            Span::styled("━".repeat(full), theme.accent),
-            Span::styled("─".repeat(width - full), theme.dim),
-            Span::styled(label, theme.strong),
-        ]));
-    }
-    let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), text::format_count);
-    let left = number(pace.total.map(|total| total.saturating_sub(done)));
+    render_progress_bar(lines, pace, theme, size);
     let paused = wizard.busy.is_some_and(|busy| busy.paused);
-    // What was told last is no longer so.
-    let still = progress.credential_wait.is_some();
+    render_cells(lines, &list_pace_cells(pace, paused, progress.credential_wait.is_some()), theme, size);
+    for (label, tally) in [("skipped", &pace.reasons), ("left alone", &pace.foreign)] {
+        if !tally.is_empty() {
+            lines.push(render_tally(label, tally, theme, size));
+        }
+    }
+    render_rate_curve(lines, progress, theme, size);
+    if paused && batch_step.is_some() {
+        lines.push(Line::styled(
+            "The jobs run at AWS, and go on while this is paused. p goes on.",
+            theme.strong,
+        ));
+    } else if paused {
+        lines.push(Line::styled("Paused: nothing is sent to S3. p goes on.", theme.strong));
+    }
+    lines.push(Line::default());
+}
+
+/// Renders a bar with the share that is done, where it is known how many objects there are.
+fn render_progress_bar(lines: &mut Vec<Line<'static>>, pace: &ProgressStats, theme: &Theme, size: BodySize) {
+    let Some(total) = pace.total.filter(|total| *total > 0) else { return };
+    let share = (pace.done.unwrap_or(0).min(total) as f64) / (total as f64);
+    let label = format!(" {:>3} %", (share * 100.0).floor() as u64);
+    let width = size.prose_width().saturating_sub(label.len());
+    let full = (share * width as f64).floor() as usize;
+    lines.push(Line::from(vec![
+        Span::styled("━".repeat(full), theme.accent),
+        Span::styled("─".repeat(width - full), theme.dim),
+        Span::styled(label, theme.strong),
+    ]));
+}
+
+/// Lists the figures with their labels. While it stands still, what was told last of its speed is no longer so.
+fn list_pace_cells(pace: &ProgressStats, paused: bool, stands_still: bool) -> [(&'static str, String); 10] {
+    let number = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), text::format_count);
+    let done = pace.done.unwrap_or(0);
     let rate = match pace.per_second {
-        Some(rate) if !paused && !still => {
+        Some(rate) if !paused && !stands_still => {
             format!("{}/s", text::format_count(rate.max(0.0).round() as u64))
         }
         _ => "–".to_owned(),
     };
-    let time = pace
+    let time_left = pace
         .seconds_left
-        .filter(|_| !still)
+        .filter(|_| !stands_still)
         .map_or_else(|| "–".to_owned(), |seconds| text::format_estimate(Duration::from_secs(seconds)));
-    let cells = [
+    [
         ("done", text::format_count(done)),
-        ("left", left),
-        ("time left", time),
+        ("left", number(pace.total.map(|total| total.saturating_sub(done)))),
+        ("time left", time_left),
         ("now", rate),
-        ("in flight", number(pace.in_flight.filter(|_| !still))),
+        ("in flight", number(pace.in_flight.filter(|_| !stands_still))),
         ("right already", number(pace.kept)),
         ("skipped", number(pace.skipped)),
         ("SlowDowns", number(pace.slow_downs)),
@@ -126,7 +149,16 @@ pub fn render_reindex_pace(
             pace.bytes.map_or_else(|| "–".to_owned(), |bytes| format!("{} in S3", text::format_bytes(bytes))),
         ),
         ("cost so far", pace.cost.map_or_else(|| "–".to_owned(), |cost| format!("${cost:.2}"))),
-    ];
+    ]
+}
+
+/// Renders figures in columns, as many as there is room for.
+fn render_cells(
+    lines: &mut Vec<Line<'static>>,
+    cells: &[(&'static str, String)],
+    theme: &Theme,
+    size: BodySize,
+) {
     let columns = if size.is_wide() { 3 } else { 2 };
     let width = size.prose_width() / columns;
     for row in cells.chunks(columns) {
@@ -141,35 +173,30 @@ pub fn render_reindex_pace(
             .collect::<Vec<_>>();
         lines.push(Line::from(spans));
     }
-    for (label, tally) in [("skipped", &pace.reasons), ("left alone", &pace.foreign)] {
-        if !tally.is_empty() {
-            lines.push(render_tally(label, tally, theme, size));
+}
+
+/// Renders how the speed went, with the highest of it beside the curve.
+fn render_rate_curve(
+    lines: &mut Vec<Line<'static>>,
+    progress: &StageProgress,
+    theme: &Theme,
+    size: BodySize,
+) {
+    if progress.rates.len() <= 1 {
+        return;
+    }
+    let rows = if size.height >= 26 { 4 } else { 1 };
+    let top = progress.rates.iter().copied().max().unwrap_or(0);
+    let label = format!(" {}/s", text::format_count(top));
+    let width = size.prose_width().saturating_sub(label.len());
+    let curve = text::render_sparkline(progress.rates.iter().copied(), width, rows);
+    for (index, row) in curve.into_iter().enumerate() {
+        let mut spans = vec![Span::styled(row, theme.accent)];
+        if index == 0 {
+            spans.push(Span::styled(label.clone(), theme.dim));
         }
+        lines.push(Line::from(spans));
     }
-    if progress.rates.len() > 1 {
-        let rows = if size.height >= 26 { 4 } else { 1 };
-        let top = progress.rates.iter().copied().max().unwrap_or(0);
-        let label = format!(" {}/s", text::format_count(top));
-        let width = size.prose_width().saturating_sub(label.len());
-        for (index, row) in
-            text::render_sparkline(progress.rates.iter().copied(), width, rows).into_iter().enumerate()
-        {
-            let mut spans = vec![Span::styled(row, theme.accent)];
-            if index == 0 {
-                spans.push(Span::styled(label.clone(), theme.dim));
-            }
-            lines.push(Line::from(spans));
-        }
-    }
-    if paused && running.is_some() {
-        lines.push(Line::styled(
-            "The jobs run at AWS, and go on while this is paused. p goes on.",
-            theme.strong,
-        ));
-    } else if paused {
-        lines.push(Line::styled("Paused: nothing is sent to S3. p goes on.", theme.strong));
-    }
-    lines.push(Line::default());
 }
 
 /// What was counted by name, in one line: as many names as there is room for.

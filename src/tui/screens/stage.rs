@@ -19,10 +19,11 @@ use crate::{
     },
     wizard::{
         Wizard, copy,
-        log::{StageProgress, StepState},
+        log::{CredentialWait, StageProgress, StepState},
     },
 };
 
+/// Renders a stage's screen.
 pub fn render_stage(wizard: &Wizard, theme: &Theme, size: BodySize, stage: Stage) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
@@ -31,17 +32,7 @@ pub fn render_stage(wizard: &Wizard, theme: &Theme, size: BodySize, stage: Stage
     lines.push(Line::default());
     let Some(progress) = wizard.stage_progress(stage) else { return body };
     if let Some(wait) = &progress.credential_wait {
-        let still =
-            "Stands still: AWS no longer accepts the credentials. What is done stands; nothing is lost.";
-        text::render_hanging_text(
-            lines,
-            vec![Span::styled("‖ ", theme.accent)],
-            still,
-            theme.strong,
-            size.prose_width(),
-        );
-        parts::render_failure(lines, &wait.failure, theme, size);
-        text::ensure_blank_line(lines);
+        render_credential_wait(lines, wait, theme, size);
     }
     render_stage_outcome(lines, wizard, progress, stage, theme, size);
     if stage == Stage::Reindex && progress.pace.is_some() {
@@ -51,24 +42,46 @@ pub fn render_stage(wizard: &Wizard, theme: &Theme, size: BodySize, stage: Stage
         reindex::render_reindex_wait(lines, wizard, theme, size);
         text::ensure_blank_line(lines);
     }
-    let Some(plan) = &progress.plan else {
+    if let Some(plan) = &progress.plan {
+        render_stage_plan(lines, wizard, progress, plan, stage, theme, size);
+    } else {
         plan_lines::render_step_report(lines, wizard.now, progress, theme, size, &[]);
         parts::render_stage_checks(lines, progress, theme, size);
-        return body;
-    };
+    }
+    body
+}
+
+/// Renders why the stage stands still.
+fn render_credential_wait(
+    lines: &mut Vec<Line<'static>>,
+    wait: &CredentialWait,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let still = "Stands still: AWS no longer accepts the credentials. What is done stands; nothing is lost.";
+    text::render_hanging_text(
+        lines,
+        vec![Span::styled("‖ ", theme.accent)],
+        still,
+        theme.strong,
+        size.prose_width(),
+    );
+    parts::render_failure(lines, &wait.failure, theme, size);
+    text::ensure_blank_line(lines);
+}
+
+/// Renders what the stage would do, with what came of it, what was checked and what there is to read.
+fn render_stage_plan(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    progress: &StageProgress,
+    plan: &Plan,
+    stage: Stage,
+    theme: &Theme,
+    size: BodySize,
+) {
     if progress.end.is_none() && wizard.applying_stage() != Some(stage) && wizard.overlay.is_none() {
-        for confirmation in &plan.confirmations {
-            if !wizard.answers.consents.has_consent(confirmation.consent, wizard.bucket_name()) {
-                let mark = vec![Span::styled("! ", theme.accent)];
-                text::render_hanging_text(
-                    lines,
-                    mark,
-                    &format!("Will be asked: {}", confirmation.question),
-                    theme.strong,
-                    size.prose_width(),
-                );
-            }
-        }
+        render_open_confirmations(lines, wizard, plan, theme, size);
     }
     // what clients must be told comes before what would be done to them
     let first = stage == Stage::GoLive && progress.end.is_none() && wizard.applying_stage().is_none();
@@ -101,7 +114,23 @@ pub fn render_stage(wizard: &Wizard, theme: &Theme, size: BodySize, stage: Stage
     if stage != Stage::Overview && !first && !block {
         render_attachments(lines, wizard, plan, theme, size);
     }
-    body
+}
+
+/// Renders the questions that Enter will ask before anything is done.
+fn render_open_confirmations(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    plan: &Plan,
+    theme: &Theme,
+    size: BodySize,
+) {
+    for confirmation in &plan.confirmations {
+        if !wizard.answers.consents.has_consent(confirmation.consent, wizard.bucket_name()) {
+            let mark = vec![Span::styled("! ", theme.accent)];
+            let question = format!("Will be asked: {}", confirmation.question);
+            text::render_hanging_text(lines, mark, &question, theme.strong, size.prose_width());
+        }
+    }
 }
 
 fn render_notes(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Theme, size: BodySize) {

@@ -18,7 +18,6 @@ pub fn render_welcome(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenB
     let lines = &mut body.lines;
     body.head = Some(render_heading(wizard, theme, size, "Welcome"));
     lines.push(Line::default());
-    let roomy = size.height >= 24;
     match &wizard.welcome {
         Loadable::Loading => {
             parts::render_fact(lines, "packagecloud.rb", &wizard.init.config_path, theme.plain, theme, size);
@@ -27,7 +26,7 @@ pub fn render_welcome(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenB
             }
         }
         Loadable::Failed(failure) => parts::render_failure(lines, failure, theme, size),
-        Loadable::Loaded(welcome) => render_findings(lines, wizard, welcome, theme, size, roomy),
+        Loadable::Loaded(welcome) => render_findings(lines, wizard, welcome, theme, size),
     }
     if wizard.other_run().is_none() {
         lines.push(Line::default());
@@ -42,69 +41,15 @@ fn render_findings(
     welcome: &WelcomeFindings,
     theme: &Theme,
     size: BodySize,
-    roomy: bool,
 ) {
     if let Some(run) = &welcome.other_run {
-        text::render_hanging_text(
-            lines,
-            vec![Span::styled("! ", theme.failed)],
-            &run.to_sentence(),
-            theme.strong,
-            size.prose_width(),
-        );
+        render_warning(lines, &run.to_sentence(), theme, size);
         lines.push(Line::default());
         render_other_run_keys(lines, theme, size);
         lines.push(Line::default());
     }
-    let managed =
-        welcome.config.managed.as_ref().map(|tool| format!(" (kept by {tool})")).unwrap_or_default();
-    parts::render_fact(
-        lines,
-        "packagecloud.rb",
-        &format!("{}{managed}", welcome.config.path),
-        theme.plain,
-        theme,
-        size,
-    );
-    if let Some(failure) = &welcome.config.failure {
-        parts::render_failure(lines, failure, theme, size);
-    }
-    let packagecloud =
-        if welcome.packagecloud.is_empty() { "not found on this host" } else { &welcome.packagecloud };
-    parts::render_fact(lines, "packagecloud", packagecloud, theme.plain, theme, size);
-    match welcome.identities.first() {
-        Some(identity) => {
-            let arn = if identity.arn.is_empty() { &identity.found } else { &identity.arn };
-            parts::render_fact(lines, "identity", arn, theme.plain, theme, size);
-            let more = match welcome.identities.len() {
-                1 => String::new(),
-                count => format!("; {} more found", count - 1),
-            };
-            let how = format!("{}: {}{more}", identity.found, identity.suffices.detail);
-            parts::render_fact_detail(lines, &how, theme, size);
-        }
-        None => {
-            parts::render_fact(
-                lines,
-                "identity",
-                "no AWS credentials found; asked next",
-                theme.plain,
-                theme,
-                size,
-            );
-        }
-    }
-    if let Some(question) =
-        welcome.identities.first().and_then(|identity| wizard.other_account_question(identity))
-    {
-        text::render_hanging_text(
-            lines,
-            vec![Span::styled("! ", theme.failed)],
-            &question,
-            theme.strong,
-            size.prose_width(),
-        );
-    }
+    render_found_host(lines, welcome, theme, size);
+    render_found_identity(lines, wizard, welcome, theme, size);
     match welcome.buckets.first() {
         Some(bucket) => {
             parts::render_fact(lines, "bucket", &bucket.name, theme.plain, theme, size);
@@ -113,16 +58,87 @@ fn render_findings(
         }
         None => parts::render_fact(lines, "bucket", "not known yet; asked next", theme.plain, theme, size),
     }
-    parts::render_fact(
-        lines,
-        "CloudFront",
-        &describe_cloudfront(&welcome.cloudfront),
-        theme.plain,
-        theme,
-        size,
-    );
-    if welcome.cloudfront.by == SetUpBy::Others {
-        let runs = welcome.cloudfront.runtime.as_ref().map(|runtime| {
+    render_found_cloudfront(lines, &welcome.cloudfront, theme, size);
+    if let Some(left) = &welcome.left {
+        let text = format!("{left}; {} goes on from there", copy::describe_goal(left.goal).0);
+        parts::render_fact(lines, "last run", &text, theme.plain, theme, size);
+    }
+    for failure in &welcome.failures {
+        if is_tall(size) {
+            parts::render_failure(lines, failure, theme, size);
+        } else {
+            let text = format!("{failure}; {}", failure.next);
+            parts::render_fact(lines, "not known", &text, theme.dim, theme, size);
+        }
+    }
+}
+
+/// Whether there is room for each failure with its reason and its next move.
+fn is_tall(size: BodySize) -> bool {
+    size.height >= 24
+}
+
+fn render_warning(lines: &mut Vec<Line<'static>>, warning: &str, theme: &Theme, size: BodySize) {
+    let mark = vec![Span::styled("! ", theme.failed)];
+    text::render_hanging_text(lines, mark, warning, theme.strong, size.prose_width());
+}
+
+/// Renders packagecloud.rb and the packagecloud that is installed.
+fn render_found_host(
+    lines: &mut Vec<Line<'static>>,
+    welcome: &WelcomeFindings,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let managed =
+        welcome.config.managed.as_ref().map(|tool| format!(" (kept by {tool})")).unwrap_or_default();
+    let config = format!("{}{managed}", welcome.config.path);
+    parts::render_fact(lines, "packagecloud.rb", &config, theme.plain, theme, size);
+    if let Some(failure) = &welcome.config.failure {
+        parts::render_failure(lines, failure, theme, size);
+    }
+    let packagecloud =
+        if welcome.packagecloud.is_empty() { "not found on this host" } else { &welcome.packagecloud };
+    parts::render_fact(lines, "packagecloud", packagecloud, theme.plain, theme, size);
+}
+
+/// Renders the identity that is proposed, and warns where it is of another account than the last run's.
+fn render_found_identity(
+    lines: &mut Vec<Line<'static>>,
+    wizard: &Wizard,
+    welcome: &WelcomeFindings,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let Some(identity) = welcome.identities.first() else {
+        let none = "no AWS credentials found; asked next";
+        parts::render_fact(lines, "identity", none, theme.plain, theme, size);
+        return;
+    };
+    let arn = if identity.arn.is_empty() { &identity.found } else { &identity.arn };
+    parts::render_fact(lines, "identity", arn, theme.plain, theme, size);
+    let more = match welcome.identities.len() {
+        1 => String::new(),
+        count => format!("; {} more found", count - 1),
+    };
+    let how = format!("{}: {}{more}", identity.found, identity.suffices.detail);
+    parts::render_fact_detail(lines, &how, theme, size);
+    if let Some(question) = wizard.other_account_question(identity) {
+        render_warning(lines, &question, theme, size);
+    }
+}
+
+/// Renders what stands of CloudFront, and who set it up.
+fn render_found_cloudfront(
+    lines: &mut Vec<Line<'static>>,
+    cloudfront: &FoundCloudFront,
+    theme: &Theme,
+    size: BodySize,
+) {
+    let state = describe_cloudfront(cloudfront);
+    parts::render_fact(lines, "CloudFront", &state, theme.plain, theme, size);
+    if cloudfront.by == SetUpBy::Others {
+        let runs = cloudfront.runtime.as_ref().map(|runtime| {
             let support =
                 if runtime.support.is_empty() { String::new() } else { format!(" ({})", runtime.support) };
             format!("Its function runs on {}{support}. ", runtime.name)
@@ -132,24 +148,6 @@ fn render_findings(
             runs.unwrap_or_default()
         );
         parts::render_fact_detail(lines, &text, theme, size);
-    }
-    if let Some(left) = &welcome.left {
-        let text = format!("{left}; {} goes on from there", copy::describe_goal(left.goal).0);
-        parts::render_fact(lines, "last run", &text, theme.plain, theme, size);
-    }
-    for failure in &welcome.failures {
-        if roomy {
-            parts::render_failure(lines, failure, theme, size);
-        } else {
-            parts::render_fact(
-                lines,
-                "not known",
-                &format!("{failure}; {}", failure.next),
-                theme.dim,
-                theme,
-                size,
-            );
-        }
     }
 }
 
