@@ -1,8 +1,8 @@
-//! One frame: header, road, steps, body, keys. Drawing reads the wizard and never changes it.
+//! One frame: header, path, steps, body, keys. Drawing reads the wizard and never changes it.
 //!
 //! ```text
 //! header   where we are, and the SANDBOX banner
-//! road     the parts that a package passes, lit as they stand
+//! path     the parts that a request passes, lit as they stand
 //! steps  │ body            what lies over it takes its place; a question or a field is pinned below it
 //! footer   the keys, printed from the one table
 //! ```
@@ -24,7 +24,7 @@ use crate::wizard::{ScrollExtent, Wizard};
 /// Below this, a plain message.
 pub const MIN_WINDOW_SIZE: (u16, u16) = (40, 10);
 
-/// Draws all of it; says how long the body's text is, and how much of it is seen.
+/// Draws one frame; returns how long the body's text is, and how much of it is seen.
 pub fn draw_wizard(frame: &mut Frame<'_>, wizard: &Wizard, theme: &Theme) -> ScrollExtent {
     let area = frame.area();
     if area.width < MIN_WINDOW_SIZE.0 || area.height < MIN_WINDOW_SIZE.1 {

@@ -54,6 +54,7 @@ pub struct EffectJob {
 }
 
 impl EffectJob {
+    /// Starts `perform` on an effect, with channels of its own.
     pub fn start_effect(effect: Effect, perform: impl FnOnce(Effect, JobContext) -> JoinHandle<()>) -> Self {
         let expected_reply = match &effect {
             Effect::Welcome(_) => ExpectedReply::Welcome,
@@ -82,17 +83,19 @@ impl EffectJob {
         Self { events, inputs, stop, pause, handle, finished: false, expected_reply }
     }
 
+    /// Asks it to stop after the request in flight.
     pub fn request_stop(&self) {
         // what is paused must move in order to stop
         self.pause.send_replace(false);
         self.stop.cancel();
     }
 
+    /// Pauses it, or lets it go on.
     pub fn set_paused(&self, paused: bool) {
         self.pause.send_replace(paused);
     }
 
-    /// What it says next. May be dropped and asked again without losing anything.
+    /// Waits for what it says next. May be dropped and called again without losing anything.
     pub async fn next_input(&mut self) -> Input {
         loop {
             tokio::select! {

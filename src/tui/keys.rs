@@ -120,7 +120,7 @@ pub const KEY_BINDINGS: &[KeyBinding] = &[
     hidden_binding(Text, &[Char('k')], true, UserIntent::Edit(InputRequest::DeleteTillEnd)),
 ];
 
-/// What a key says in this mode.
+/// Returns what a key means in this mode.
 #[must_use]
 pub fn intent_from_key(mode: InputMode, key: KeyEvent) -> Option<UserIntent> {
     if key.kind == KeyEventKind::Release {
@@ -141,7 +141,7 @@ pub fn intent_from_key(mode: InputMode, key: KeyEvent) -> Option<UserIntent> {
     }
 }
 
-/// What the footer shows now: key, label, and whether it stands at the right end.
+/// Lists what the footer shows now: key, label, and whether it stands at the right end.
 #[must_use]
 pub fn footer_entries(wizard: &Wizard) -> Vec<(&'static str, &'static str, bool)> {
     let mode = wizard.input_mode();

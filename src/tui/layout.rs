@@ -30,7 +30,7 @@ impl BodySize {
         self.width >= 88
     }
 
-    /// Prose is read in lines of at most a hundred columns.
+    /// Returns the width of prose, which is read in lines of at most a hundred columns.
     #[must_use]
     pub fn prose_width(self) -> usize {
         self.width.min(100)

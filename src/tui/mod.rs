@@ -43,7 +43,10 @@ const TICK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long what runs may take to stop once the terminal is gone.
 const HANGUP_GRACE: Duration = Duration::from_secs(10);
 
-/// The wizard on this process's terminal, which is as before when this returns. `taken_over` says who asks it to end.
+/// Runs the wizard on this process's terminal, which is as before when this returns. `taken_over` says who asks it to end.
+///
+/// # Errors
+/// Fails where there is no terminal, or where it can't be set up.
 pub async fn run_wizard<F>(
     init: Init,
     effects: F,
@@ -73,7 +76,7 @@ where
     Ok(outcome)
 }
 
-/// The loop: until the wizard is left, or the terminal is gone; `ends` are the news that ask it to end.
+/// Runs the loop until the wizard is left or the terminal is gone; `end_requests` ask it to end.
 pub async fn run_event_loop<B, K, H, F>(
     terminal: &mut Terminal<B>,
     keys: K,
@@ -109,7 +112,7 @@ where
     let mut needs_frame = true;
     let mut urgent = true;
     loop {
-        // what waits already is heard before the next frame, as long as that frame isn't late
+        // what waits already is taken before the next frame, as long as that frame isn't late
         let until = Instant::now() + FRAME_INTERVAL;
         while Instant::now() < until {
             let Some(incoming) = app.next_incoming().now_or_never() else { break };
@@ -171,7 +174,7 @@ where
     H: Stream<Item = Input> + Unpin,
     F: Fn(Effect, JobContext) -> JoinHandle<()>,
 {
-    /// The next news; dropping this before it is ready loses nothing.
+    /// Waits for the next input; dropping this before it is ready loses nothing.
     async fn next_incoming(&mut self) -> Incoming {
         async fn next_job_input(job: &mut Option<EffectJob>) -> Input {
             match job {

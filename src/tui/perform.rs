@@ -15,7 +15,7 @@ use crate::{
     wizard::{ClipboardText, CredentialInput, Effect, Input},
 };
 
-/// The performer that [`super::run`] wants, on this ground; `line` is how the log has an event.
+/// Makes the performer that [`super::run_wizard`] takes; `line` renders an event for the log.
 pub fn effect_performer(
     session: Session,
     line: fn(&Event) -> Option<String>,
@@ -25,7 +25,7 @@ pub fn effect_performer(
         let session = session.clone();
         tokio::spawn(async move {
             if let Some(input) = perform_effect(&session, line, effect, &context).await {
-                // A wizard that has been left hears nothing.
+                // A wizard that has been left takes nothing.
                 let _ = context.inputs.send(input);
             }
         })

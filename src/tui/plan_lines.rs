@@ -17,7 +17,7 @@ use crate::{
     wizard::log::{StageProgress, StepState},
 };
 
-/// The plan's lines, each with what came of it; then steps that no line of the plan named.
+/// Renders the plan's lines, each with what came of it; then steps that no line of the plan named.
 pub fn render_step_report(
     lines: &mut Vec<Line<'static>>,
     now: Duration,
@@ -43,7 +43,7 @@ pub fn render_step_report(
     }
 }
 
-/// `+ create  KMS key   …`: where there is room with its target, else with the reason alone.
+/// Renders `+ create  KMS key   …`: where there is room with its target, else with the reason alone.
 pub fn render_planned_change(
     lines: &mut Vec<Line<'static>>,
     change: &PlannedChange,
@@ -78,6 +78,7 @@ pub struct PlanColumns {
 }
 
 impl PlanColumns {
+    /// Measures the columns of these changes.
     pub fn from_changes(changes: &[PlannedChange], size: BodySize) -> Self {
         let longest = |text: fn(&PlannedChange) -> &str| {
             changes.iter().map(|change| text(change).chars().count()).max().unwrap_or(0) + 2

@@ -11,6 +11,7 @@ use crate::{
     wizard::{JobKind, Wizard, copy, screen::Screen},
 };
 
+/// Renders the goal's stages, or the one stage that belongs to no goal.
 pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>> {
     let chosen = (wizard.screen == Screen::Welcome)
         .then(|| Wizard::OFFERED_GOALS.get(wizard.choice).copied())

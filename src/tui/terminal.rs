@@ -1,7 +1,7 @@
 //! The terminal itself: taken over on entering, and given back as it was, however the wizard ends.
 //!
 //! After a normal end and after Ctrl-C the guard is dropped; a panic in the loop unwinds through it; SIGTERM, SIGHUP
-//! and SIGINT are news that the loop ends on. What a panic says is kept until the screen is the shell's again.
+//! and SIGINT are inputs that the loop ends on. What a panic says is kept until the screen is the shell's again.
 
 use std::{
     io::{self, IsTerminal as _, Stdout, Write as _, stdout},
@@ -43,7 +43,10 @@ fn terminal_failure(error: &io::Error) -> Failure {
     )
 }
 
-/// Raw mode, the alternate screen, bracketed paste.
+/// Sets raw mode, the alternate screen and bracketed paste, until the guard is dropped.
+///
+/// # Errors
+/// Fails where there is no terminal, or where it refuses one of these.
 pub fn init_terminal() -> Result<(TerminalGuard, Terminal<CrosstermBackend<Stdout>>), Failure> {
     if !stdout().is_terminal() || !io::stdin().is_terminal() {
         return Err(Failure::usage_failure(
@@ -115,7 +118,10 @@ pub fn terminal_events() -> impl Stream<Item = Event> + Unpin {
     stream::poll_fn(move |context| received.poll_recv(context))
 }
 
-/// One item for each SIGTERM, SIGHUP and SIGINT.
+/// Returns a stream with one item for each SIGTERM, SIGHUP and SIGINT.
+///
+/// # Errors
+/// Fails where the system refuses a handler.
 pub fn termination_signals() -> Result<impl Stream<Item = ()> + Unpin, Failure> {
     let mut streams = Vec::new();
     for kind in [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()] {

@@ -11,13 +11,13 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 /// A space that holds words together: it is drawn as any other.
 const NO_BREAK_SPACE: char = '\u{a0}';
 
-/// `text` as one word for [`wrap`]: a number stays with its unit.
+/// Makes `text` one word for [`wrap_text`]: a number stays with its unit.
 #[must_use]
 pub fn to_unbreakable(text: &str) -> String {
     text.replace(' ', &NO_BREAK_SPACE.to_string())
 }
 
-/// `text` in lines of at most `width` columns, broken at spaces where there are any.
+/// Breaks `text` into lines of at most `width` columns, at spaces where there are any.
 #[must_use]
 pub fn wrap_text(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
@@ -52,7 +52,7 @@ pub fn wrap_text(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// `text` in at most `width` columns, its end marked where it was cut.
+/// Cuts `text` to at most `width` columns, and marks its end where it was cut.
 #[must_use]
 pub fn truncate_text(text: &str, width: usize) -> String {
     if text.width() <= width {
@@ -74,7 +74,7 @@ pub fn truncate_text(text: &str, width: usize) -> String {
     kept
 }
 
-/// `text` in exactly `width` columns, and never less than one space behind it.
+/// Fits `text` into exactly `width` columns, with at least one space behind it.
 #[must_use]
 pub fn fit_column(text: &str, width: usize) -> String {
     let mut text = truncate_text(text, width.saturating_sub(1));
@@ -83,7 +83,7 @@ pub fn fit_column(text: &str, width: usize) -> String {
     text
 }
 
-/// Wrapped lines behind `first`, the following ones indented by its width.
+/// Renders wrapped lines behind `first`, the following ones indented by its width.
 pub fn render_hanging_text(
     lines: &mut Vec<Line<'static>>,
     first: Vec<Span<'static>>,
@@ -100,19 +100,19 @@ pub fn render_hanging_text(
     }
 }
 
-/// A paragraph.
+/// Renders a paragraph.
 pub fn render_paragraph(lines: &mut Vec<Line<'static>>, text: &str, style: Style, width: usize) {
     lines.extend(wrap_text(text, width).into_iter().map(|part| Line::styled(part, style)));
 }
 
-/// One empty line, and never two.
+/// Adds an empty line, unless there is one already.
 pub fn ensure_blank_line(lines: &mut Vec<Line<'static>>) {
     if lines.last().is_some_and(|line| line.width() > 0) {
         lines.push(Line::default());
     }
 }
 
-/// `left`, and `right` at the end of the line.
+/// Puts `left` at the start of the line and `right` at its end.
 #[must_use]
 pub fn align_left_and_right(
     mut left: Vec<Span<'static>>,
@@ -138,7 +138,7 @@ pub fn align_left_and_right(
     Line::from(left)
 }
 
-/// `0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`.
+/// Formats a time as `0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`.
 #[must_use]
 pub fn format_elapsed(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -150,7 +150,7 @@ pub fn format_elapsed(time: Duration) -> String {
     }
 }
 
-/// An estimate: `12 s`, `3 min`, `2 h 07 min`.
+/// Formats an estimate as `12 s`, `3 min`, `2 h 07 min`.
 #[must_use]
 pub fn format_estimate(time: Duration) -> String {
     match time.as_secs() {
@@ -160,7 +160,7 @@ pub fn format_estimate(time: Duration) -> String {
     }
 }
 
-/// `1,234,567`.
+/// Formats a count as `1,234,567`.
 #[must_use]
 pub fn format_count(number: u64) -> String {
     let digits = number.to_string();
@@ -174,7 +174,7 @@ pub fn format_count(number: u64) -> String {
     text
 }
 
-/// `1.2 GB`.
+/// Formats a size as `1.2 GB`.
 #[must_use]
 pub fn format_bytes(number: u64) -> String {
     const BYTE_UNITS: [&str; 6] = ["bytes", "kB", "MB", "GB", "TB", "PB"];
@@ -187,7 +187,7 @@ pub fn format_bytes(number: u64) -> String {
     if unit == 0 { format!("{number} bytes") } else { format!("{size:.1} {}", BYTE_UNITS[unit]) }
 }
 
-/// A curve of `values`, the newest at the right, `rows` lines high and at most `width` wide.
+/// Renders a curve of `values`, the newest at the right, `rows` lines high and at most `width` wide.
 #[must_use]
 pub fn render_sparkline(
     values: impl DoubleEndedIterator<Item = u64>,

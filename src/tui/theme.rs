@@ -16,7 +16,7 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// Without colour where NO_COLOR asks for that: <https://no-color.org>.
+    /// Makes the styles; without colour where NO_COLOR asks for that: <https://no-color.org>.
     #[must_use]
     pub fn new(colour: bool) -> Self {
         let plain = Style::new();
@@ -37,7 +37,7 @@ impl Theme {
         }
     }
 
-    /// As the environment wants it.
+    /// Makes the styles that the environment asks for.
     #[must_use]
     pub fn from_environment() -> Self {
         Self::new(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
@@ -51,7 +51,7 @@ pub const HERE_MARK: &str = "▸";
 pub const TODO_MARK: &str = "·";
 pub const SKIPPED_MARK: &str = "–";
 
-/// One frame of the sign that something runs, by how long it has run.
+/// Returns one frame of the sign that something runs, by how long it has run.
 #[must_use]
 pub fn spinner_frame(elapsed: std::time::Duration) -> &'static str {
     const SPINNER_FRAMES: [&str; 8] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧"];

@@ -15,7 +15,7 @@ use crate::model::run::{
 };
 
 impl Wizard {
-    /// Which part of the key table holds.
+    /// Returns which part of the key table holds.
     #[must_use]
     pub fn input_mode(&self) -> InputMode {
         match &self.overlay {
@@ -212,7 +212,7 @@ impl Wizard {
         }
     }
 
-    /// Where a failed check or a stop may be passed by on purpose.
+    /// Whether a failed check or a stop may be passed by on purpose.
     pub(super) fn can_continue_anyway(&self) -> bool {
         let Screen::Stage(stage) = self.screen else { return false };
         if self.busy.is_some()
@@ -233,7 +233,7 @@ impl Wizard {
         }
     }
 
-    /// The consents that this stage's plan still needs, in order.
+    /// Lists the consents that this stage's plan still needs, in order.
     pub(super) fn missing_confirmations(&self, stage: Stage) -> Vec<&crate::model::run::plan::Confirmation> {
         let bucket = self.bucket_name();
         self.stage_progress(stage)
@@ -252,7 +252,7 @@ impl Wizard {
         matches!(self.goal(), Some(Goal::Install | Goal::Upgrade))
     }
 
-    /// Which of the two answers a choice stands on.
+    /// Returns the consent whose two answers are chosen from, where one is open.
     #[must_use]
     pub fn open_choice_consent(&self) -> Option<Consent> {
         match &self.overlay {

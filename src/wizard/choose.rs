@@ -18,7 +18,7 @@ use crate::model::{
 };
 
 impl Wizard {
-    /// Enter on the first screen.
+    /// Takes the goal that is chosen, and shows its first screen.
     pub(super) fn choose_goal(&mut self) -> Option<Effect> {
         let goal = *Self::OFFERED_GOALS.get(self.choice)?;
         self.answers.goal = Some(goal);
@@ -39,6 +39,7 @@ impl Wizard {
         None
     }
 
+    /// Takes the identity that is chosen, or opens the form for another.
     pub(super) fn choose_identity(&mut self) -> Option<Effect> {
         let identities = self.welcome.as_loaded().map_or(&[][..], |welcome| &welcome.identities);
         match self.choice.checked_sub(identities.len()) {
@@ -55,7 +56,7 @@ impl Wizard {
         None
     }
 
-    /// AWS's answer to whose the credentials are; where they want a code it is asked for, and again where it was wrong.
+    /// Takes AWS's answer to whose the credentials are; where they want a code it is asked for, and again where it was wrong.
     pub(super) fn handle_identity(&mut self, found: Result<FoundIdentity, Failure>) -> Option<Effect> {
         let kind = self.active_job_kind().filter(|kind| matches!(kind, JobKind::Identify | JobKind::Code))?;
         self.busy = None;
@@ -90,7 +91,7 @@ impl Wizard {
         None
     }
 
-    /// What can be typed for the run that stands still; none where it goes on by itself.
+    /// Returns the form for what the run that stands still wants; none where it goes on by itself.
     pub(super) fn renewal_form(&self) -> Option<InputForm> {
         Some(match &self.credential_wait()?.wants {
             CredentialNeed::Renewal => return None,
@@ -99,7 +100,7 @@ impl Wizard {
         })
     }
 
-    /// This identity is used from now on; one of another account than the last run's only after a yes.
+    /// Uses this identity from now on; one of another account than the last run's only after a yes.
     pub(super) fn use_identity(&mut self, identity: &FoundIdentity) {
         if let Some(question) = self.other_account_question(identity) {
             self.shown_at = self.now;
@@ -118,7 +119,7 @@ impl Wizard {
         self.show_screen(Screen::Bucket);
     }
 
-    /// Whether the identity is of another account than the last run's: the question then.
+    /// Returns the question to ask where the identity is of another account than the last run's.
     #[must_use]
     pub fn other_account_question(&self, identity: &FoundIdentity) -> Option<String> {
         let (account, bucket) = self.welcome.as_loaded()?.last.as_ref()?;
@@ -131,6 +132,7 @@ impl Wizard {
         })
     }
 
+    /// Takes the bucket that is chosen, or opens the form for another.
     pub(super) fn choose_bucket(&mut self) -> Option<Effect> {
         let found = self.welcome.as_loaded().and_then(|welcome| welcome.buckets.get(self.choice)).cloned();
         let Some(bucket) = found else {
@@ -142,6 +144,7 @@ impl Wizard {
         Some(self.enter_stage(Stage::Access, true))
     }
 
+    /// Takes the backup that is chosen.
     pub(super) fn choose_backup(&mut self) -> Option<Effect> {
         let backup = self.welcome.as_loaded()?.backups.get(self.choice)?.path.clone();
         self.answers.roll_back.backup = Some(backup);
@@ -150,7 +153,7 @@ impl Wizard {
         Some(self.enter_stage(Stage::RollBack, false))
     }
 
-    /// Enter in a form whose fields are filled in.
+    /// Takes what was typed into the form, or says what is wrong with it.
     pub(super) fn submit_form(&mut self) -> Option<Effect> {
         let mut form = self.form.take()?;
         if !form.validate_fields() {

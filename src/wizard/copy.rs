@@ -2,7 +2,7 @@
 
 use crate::model::run::goal::{Goal, Stage};
 
-/// What the stage does, and what customers notice of it.
+/// Says what the stage does, and what customers notice of it.
 #[must_use]
 pub fn describe_stage_purpose(stage: Stage) -> &'static str {
     match stage {
@@ -40,7 +40,7 @@ pub fn describe_stage_purpose(stage: Stage) -> &'static str {
     }
 }
 
-/// What Enter does where the plan changes something.
+/// Names what Enter does where the plan changes something.
 #[must_use]
 pub fn apply_key_label(stage: Stage) -> &'static str {
     match stage {
@@ -56,7 +56,7 @@ pub fn apply_key_label(stage: Stage) -> &'static str {
     }
 }
 
-/// A goal as the first screen offers it.
+/// Names and describes a goal as the first screen offers it.
 #[must_use]
 pub fn describe_goal(goal: Goal) -> (&'static str, &'static str) {
     match goal {

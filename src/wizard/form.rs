@@ -69,6 +69,7 @@ impl FormField {
         Self { label, hint, input: Input::default(), kind, complaint: None }
     }
 
+    /// Whether what is typed is shown as dots.
     #[must_use]
     pub fn is_masked(&self) -> bool {
         matches!(self.kind, FieldKind::Secret | FieldKind::OptionalSecret)
@@ -81,6 +82,7 @@ impl FormField {
 }
 
 impl InputForm {
+    /// Makes an empty form for this purpose.
     #[must_use]
     pub fn new(purpose: FormPurpose) -> Self {
         let (title, fields) = match purpose {
@@ -125,19 +127,20 @@ impl InputForm {
         Self { purpose, title: title.to_owned(), fields, focus: 0, profile: String::new(), renews: false }
     }
 
-    /// Asks for a code of `device`, for the role of `profile`.
+    /// Makes a form that asks for a code of `device`, for the role of `profile`.
     #[must_use]
     pub fn new_mfa_code(device: &str, profile: &str) -> Self {
         let title = format!("Type the code that {device} shows");
         Self { title, profile: profile.to_owned(), ..Self::new(FormPurpose::Code) }
     }
 
-    /// The same, for a run that stands still.
+    /// Gives what is typed to a run that stands still.
     #[must_use]
     pub fn with_renewal(self) -> Self {
         Self { renews: true, ..self }
     }
 
+    /// Changes the field that has the cursor; letters that it doesn't take are dropped.
     pub fn edit_field(&mut self, request: InputRequest) {
         let Some(field) = self.fields.get_mut(self.focus) else { return };
         field.complaint = None;
@@ -155,7 +158,7 @@ impl InputForm {
         field.input.handle(request);
     }
 
-    /// A paste goes where the cursor is; keys that come with their names, as `aws configure export-credentials` or a
+    /// Puts a paste where the cursor is; keys that come with their names, as `aws configure export-credentials` or a
     /// credentials file has them, go each to its own field.
     pub fn paste_text(&mut self, text: &str) {
         if self.purpose == FormPurpose::Keys && self.paste_named_keys(text) {
@@ -190,12 +193,13 @@ impl InputForm {
         any
     }
 
+    /// Moves the cursor to the next field, or to the one before.
     pub fn move_focus(&mut self, forward: bool) {
         let count = self.fields.len();
         self.focus = if forward { self.focus + 1 } else { self.focus + count - 1 } % count;
     }
 
-    /// Whether all is filled in; else the first field that isn't gets the cursor and says so.
+    /// Checks that all is filled in; else the first field that isn't gets the cursor and says so.
     pub fn validate_fields(&mut self) -> bool {
         let bad = self.fields.iter().position(|field| {
             let text = field.input.value().trim();
@@ -221,6 +225,7 @@ impl InputForm {
         bad.is_none()
     }
 
+    /// Puts the cursor into a field, and says what is wrong with it.
     pub fn set_complaint(&mut self, index: usize, why: &'static str) {
         self.focus = index;
         if let Some(field) = self.fields.get_mut(index) {
@@ -228,12 +233,13 @@ impl InputForm {
         }
     }
 
+    /// Returns a field's text without the space around it.
     #[must_use]
     pub fn field_text(&self, index: usize) -> String {
         self.fields.get(index).map(|field| field.input.value().trim().to_owned()).unwrap_or_default()
     }
 
-    /// The keys, of a form for keys.
+    /// Returns the keys of a form for keys.
     #[must_use]
     pub fn typed_credentials(&self) -> TypedCredentials {
         let token = self.field_text(2);

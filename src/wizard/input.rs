@@ -24,7 +24,7 @@ impl Wizard {
         (rule.perform)(self)
     }
 
-    /// Enter on a screen that nothing covers.
+    /// Enter on a screen that nothing covers: goes on from it.
     pub(super) fn perform_next(&mut self) -> Option<Effect> {
         self.notice = None;
         match self.screen {
@@ -135,7 +135,7 @@ impl Wizard {
         None
     }
 
-    /// Enter on a page: takes what is chosen, where it is a choice, else closes the page.
+    /// Takes what is chosen, where the page is a choice; else closes it.
     pub(super) fn choose_or_close_page(&mut self) -> Option<Effect> {
         match &self.overlay {
             Some(Overlay::Ask(confirmation)) => self.accept_confirmation(confirmation.consent),
@@ -143,7 +143,7 @@ impl Wizard {
         }
     }
 
-    /// A yes to the question that is asked.
+    /// Takes a yes to the question that is asked.
     pub(super) fn accept_question(&mut self) -> Option<Effect> {
         match &self.overlay {
             Some(Overlay::Ask(confirmation)) => self.accept_confirmation(confirmation.consent),
@@ -161,7 +161,7 @@ impl Wizard {
         }
     }
 
-    /// A no to the question that is asked, or the end of a page.
+    /// Takes a no to the question that is asked, or closes the page.
     pub(super) fn dismiss_overlay(&mut self) -> Option<Effect> {
         if let Some(Overlay::Ask(confirmation)) = self.overlay.take() {
             self.decline_confirmation(&confirmation);
@@ -178,14 +178,14 @@ impl Wizard {
         None
     }
 
-    /// Esc in a form.
+    /// Closes the form, and forgets what was typed.
     pub(super) fn close_form(&mut self) -> Option<Effect> {
         self.form = None;
         self.shown_at = self.now;
         None
     }
 
-    /// Whatever runs, on the screen and beside it, stops after the request in flight; false where nothing has to be told.
+    /// Stops whatever runs, on the screen and in the background, after the request in flight; returns false where nothing has to be told.
     pub(super) fn stop_running_jobs(&mut self) -> bool {
         let mut newly_stopped = false;
         let applying = self.busy.as_mut().filter(|busy| matches!(busy.kind, JobKind::Apply(_)));
@@ -196,6 +196,7 @@ impl Wizard {
         newly_stopped
     }
 
+    /// Goes on without the reindex.
     pub(super) fn skip_reindex(&mut self) -> Option<Effect> {
         self.answers.reindex.skip = true;
         let progress = self.stage_progress_mut(Stage::Reindex);
@@ -212,7 +213,7 @@ impl Wizard {
         Some(effect)
     }
 
-    /// Ctrl-C: the first stops what runs after the request in flight, the second leaves at once.
+    /// Ctrl-C: stops what runs after the request in flight; a second one leaves at once.
     pub(super) fn handle_interrupt(&mut self) -> Option<Effect> {
         if self.stop_running_jobs() {
             self.overlay = None;

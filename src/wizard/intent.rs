@@ -1,4 +1,4 @@
-//! What a key means, before it is known what comes of it: the wizard hears intents, never key codes.
+//! What a key means, before it is known what comes of it: the wizard takes intents, never key codes.
 
 use tui_input::InputRequest;
 

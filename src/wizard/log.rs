@@ -63,18 +63,18 @@ pub enum StepState {
 }
 
 impl StageProgress {
-    /// What came of an earlier look or run is forgotten; reality is looked at again.
+    /// Forgets what came of an earlier look or run; reality is looked at again.
     pub fn reset_progress(&mut self) {
         *self = Self::default();
     }
 
-    /// Before it is applied: the plan stays, what an earlier run said goes.
+    /// Forgets what an earlier run said before the plan is applied again.
     pub fn reset_to_plan(&mut self) {
         let plan = self.plan.take();
         *self = Self { plan, ..Self::default() };
     }
 
-    /// All checks, the later result of one name in place of the earlier.
+    /// Lists all checks, the later result of one name in place of the earlier.
     #[must_use]
     pub fn latest_checks(&self) -> Vec<&Check> {
         let mut all: Vec<&Check> = Vec::new();
@@ -87,17 +87,19 @@ impl StageProgress {
         all
     }
 
+    /// Whether a check failed in its latest result.
     #[must_use]
     pub fn has_failed_check(&self) -> bool {
         self.latest_checks().iter().any(|check| check.has_failed())
     }
 
+    /// Finds a step that has begun.
     #[must_use]
     pub fn find_step(&self, step: Step) -> Option<&StepProgress> {
         self.steps.iter().find(|line| line.step == step)
     }
 
-    /// The failure that ended it.
+    /// Returns the failure that ended it.
     #[must_use]
     pub fn last_failure(&self) -> Option<&Failure> {
         self.failure.as_ref().or_else(|| {

@@ -1,7 +1,7 @@
-//! The wizard: a pure value that hears news and asks for effects; it knows no key, no terminal, no engine and no clock of its own.
+//! The wizard: a pure value that takes inputs and asks for effects; it knows no key, no terminal, no engine and no clock of its own.
 //!
-//! `update(Msg) -> Option<Effect>` is the only way in which it changes. What it hears is [`Msg`], what it may ask for
-//! is [`Effect`]; `offers` says which intents are possible now, and `update` refuses every other.
+//! `update(TimedInput) -> Option<Effect>` is the only way in which it changes. What it takes is [`Input`], what it may ask for
+//! is [`Effect`]; `intent_table` says which intents are possible now and what each does, and `update` refuses every other.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -63,6 +63,7 @@ pub enum Loadable<T> {
 }
 
 impl<T> Loadable<T> {
+    /// Returns what was found, once it is.
     #[must_use]
     pub fn as_loaded(&self) -> Option<&T> {
         match self {
@@ -97,7 +98,7 @@ pub enum JobKind {
 pub struct Wizard {
     pub init: Init,
     pub answers: Answers,
-    /// When the last news came.
+    /// When the last input came.
     pub now: Duration,
     /// Since when the screen is as it is.
     pub shown_at: Duration,
@@ -138,6 +139,7 @@ pub struct Wizard {
 }
 
 impl Wizard {
+    /// Makes a wizard on its first screen, with nothing looked up yet.
     #[must_use]
     pub fn new(init: Init) -> Self {
         Self {
@@ -169,6 +171,7 @@ impl Wizard {
         }
     }
 
+    /// Returns what came of a stage so far, where it was entered.
     #[must_use]
     pub fn stage_progress(&self, stage: Stage) -> Option<&StageProgress> {
         self.progress.get(&stage)
@@ -184,7 +187,7 @@ impl Wizard {
         self.busy.is_some() || self.background.is_some()
     }
 
-    /// The stage that is being applied.
+    /// Returns the stage that is being applied on the screen.
     #[must_use]
     pub fn applying_stage(&self) -> Option<Stage> {
         match self.busy {
@@ -193,13 +196,13 @@ impl Wizard {
         }
     }
 
-    /// The stage that is being applied, on the screen or beside it.
+    /// Returns the stage that is being applied, on the screen or in the background.
     #[must_use]
     pub fn running_stage(&self) -> Option<Stage> {
         self.applying_stage().or(self.background.map(|_| Stage::Reindex))
     }
 
-    /// What the stage that runs, or runs beside, stands still for.
+    /// Returns what the stage that runs, on the screen or in the background, stands still for.
     #[must_use]
     pub fn credential_wait(&self) -> Option<&CredentialWait> {
         let mut running =
@@ -216,6 +219,7 @@ impl Wizard {
             && self.stage_progress(Stage::Reindex).is_some_and(|progress| !progress.is_done())
     }
 
+    /// Returns the goal that was chosen or given.
     #[must_use]
     pub fn goal(&self) -> Option<Goal> {
         self.answers.goal.or(self.init.goal)
@@ -227,7 +231,7 @@ impl Wizard {
         self.now.saturating_sub(self.shown_at) >= INPUT_ACCEPTED_AFTER
     }
 
-    /// The bucket, or an empty text where none is chosen yet.
+    /// Returns the bucket, or an empty text where none is chosen yet.
     #[must_use]
     pub fn bucket_name(&self) -> &str {
         self.answers.bucket.as_deref().unwrap_or_else(|| {
@@ -238,6 +242,7 @@ impl Wizard {
         })
     }
 
+    /// Returns the bucket's region, or an empty text where it isn't known.
     #[must_use]
     pub fn bucket_region(&self) -> &str {
         let bucket = self.bucket_name();
@@ -249,6 +254,7 @@ impl Wizard {
         })
     }
 
+    /// Returns the account, or an empty text where it isn't known.
     #[must_use]
     pub fn account_id(&self) -> &str {
         self.answers.account.as_deref().unwrap_or_else(|| {
@@ -259,7 +265,7 @@ impl Wizard {
         })
     }
 
-    /// The packages domain, as far as it is known.
+    /// Returns the packages domain, as far as it is known.
     #[must_use]
     pub fn packages_domain(&self) -> Option<String> {
         [Stage::Configuration, Stage::GoLive, Stage::Distribution]
@@ -280,7 +286,7 @@ impl Wizard {
     /// The goals that the first screen offers.
     pub const OFFERED_GOALS: [Goal; 4] = [Goal::Install, Goal::Upgrade, Goal::Disable, Goal::RollBack];
 
-    /// How many lines the list of this screen has; none is no list.
+    /// Returns how many lines the list of this screen has; none is no list.
     #[must_use]
     pub fn list_len(&self) -> usize {
         let welcome = self.welcome.as_loaded();

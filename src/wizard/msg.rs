@@ -16,7 +16,7 @@ use crate::model::{
     secret::Secret,
 };
 
-/// News, and when it came.
+/// An input, and when it came.
 #[derive(Debug)]
 pub struct TimedInput {
     /// Since the wizard began: its only clock.
@@ -58,30 +58,30 @@ pub struct ScrollExtent {
     pub rows: usize,
 }
 
-/// What the wizard asks its face for. Each but the last five and `Renew` starts a job; a new one takes the place of the one before.
+/// What the wizard asks the terminal face for. Each but the last five and `Renew` starts a job; a new one takes the place of the one before.
 #[derive(Debug)]
 pub enum Effect {
-    /// Find what the first screen shows; answered by [`News::Welcome`].
+    /// Find what the first screen shows; answered by [`Input::Welcome`].
     Welcome(Answers),
-    /// Ask AWS whose keys these are, and use them from now on; answered by [`News::Identified`].
+    /// Ask AWS whose keys these are, and use them from now on; answered by [`Input::Identified`].
     Identify(CredentialInput, Answers),
-    /// Credentials for the run that stands still for want of them; beside it.
+    /// Credentials for the run that stands still for want of them; it goes on meanwhile.
     Renew(CredentialInput),
-    /// Answered by [`News::Looked`]; checks that take their time may follow it as events.
+    /// Answered by [`Input::Looked`]; checks that take their time may follow it as events.
     Look(Stage, Answers),
-    /// The same, while the job that runs runs on beside it, and beside all that follow.
+    /// The same, while the job that runs goes on in the background, beside all that follow.
     LookWhileJobRuns(Stage, Answers),
     /// Says events; `Ended` is the last.
     Apply(Box<Plan>, Answers),
-    /// Watch the other run, after asking it to end where that is wanted; answered by [`News::Watched`], to its end.
+    /// Watch the other run, after asking it to end where that is wanted; answered by [`Input::Watched`], to its end.
     Watch {
         take_over: bool,
     },
-    /// Beside the job that runs: answered by [`News::Copied`].
+    /// Beside the job that runs: answered by [`Input::Copied`].
     Copy(ClipboardText),
-    /// The job that runs beside is the one that the screen shows again.
+    /// The job in the background is the one that the screen shows again.
     BringToForeground,
-    /// What runs, and what runs beside it, shall stop after the request in flight.
+    /// What runs, on the screen and in the background, shall stop after the request in flight.
     Stop,
     /// The job that runs shall pause, or go on.
     Pause(bool),

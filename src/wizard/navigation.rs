@@ -31,7 +31,7 @@ pub enum EnterAction {
 }
 
 impl Wizard {
-    /// The screen is another one from now on: keys typed before it settles consent to nothing.
+    /// Shows another screen: keys typed before it settles consent to nothing.
     pub(super) fn show_screen(&mut self, screen: Screen) {
         self.screen = screen;
         self.overlay = None;
@@ -71,9 +71,9 @@ impl Wizard {
         Effect::Welcome(self.answers.clone())
     }
 
-    /// Back to the first screen, which looks around anew.
+    /// Goes back to the first screen, which looks around anew.
     pub(super) fn restart_at_welcome(&mut self) -> Effect {
-        // what runs beside is still told of
+        // what runs in the background is still told of
         self.progress.retain(|stage, _| self.background.is_some() && *stage == Stage::Reindex);
         self.return_screen = None;
         self.auto_advance = true;
@@ -97,7 +97,7 @@ impl Wizard {
         Effect::Look(stage, self.answers.clone())
     }
 
-    /// The stage after the reindex, which runs on beside it.
+    /// Shows the stage after the reindex, which runs on in the background.
     pub(super) fn move_reindex_to_background(&mut self) -> Option<Effect> {
         let next = self.next_stage(Stage::Reindex)?;
         self.background = self.busy.take();
@@ -110,7 +110,7 @@ impl Wizard {
         }
     }
 
-    /// Disabling and rolling back start from any screen and lead back to it.
+    /// Shows a stage that starts from any screen and leads back to it: disabling or rolling back.
     pub(super) fn enter_stage_with_return(&mut self, stage: Stage) -> Effect {
         if !matches!(self.screen, Screen::Stage(Stage::Disable | Stage::RollBack)) {
             self.return_screen = Some(self.screen);
@@ -130,7 +130,7 @@ impl Wizard {
         stages.iter().position(|known| *known == stage).and_then(|index| stages.get(index + 1)).copied()
     }
 
-    /// What Enter does on this stage's screen as it stands.
+    /// Returns what Enter does on this stage's screen as it stands.
     #[must_use]
     pub fn enter_action(&self, stage: Stage) -> EnterAction {
         if self.busy.is_some() {
@@ -168,7 +168,7 @@ impl Wizard {
         }
     }
 
-    /// Enter, or `a`, on a stage's screen.
+    /// Does what Enter does on this stage's screen.
     pub(super) fn run_enter_action(&mut self, stage: Stage) -> Option<Effect> {
         match self.enter_action(stage) {
             EnterAction::Nowhere => None,
@@ -212,7 +212,7 @@ impl Wizard {
         }
     }
 
-    /// The answer yes, or the choice; the next consent is asked for, or the stage looked at as it is now.
+    /// Notes a yes, or the choice; then asks for the next consent, or looks at the stage as it is now.
     pub(super) fn accept_confirmation(&mut self, consent: Consent) -> Option<Effect> {
         if let Some(identity) = self.identity_to_confirm.take() {
             self.answers.consents.other_bucket = true;
@@ -254,7 +254,7 @@ impl Wizard {
             Some(format!("Nothing was done: that needs your yes ({}).", confirmation.consent.cli_flag()));
     }
 
-    /// `b`: to the screen before this one.
+    /// Goes to the screen before this one.
     pub(super) fn go_back(&mut self) -> Option<Effect> {
         self.notice = None;
         let Screen::Stage(stage) = self.screen else {
@@ -315,7 +315,7 @@ impl Wizard {
         }
     }
 
-    /// What is still being looked at is of no use any more; its job ends with the next one, its news are not heard.
+    /// What is still being looked at is of no use any more; its job ends with the next one, and its answer is not taken.
     fn discard_pending_look(&mut self) {
         if self.applying_stage().is_none() {
             self.busy = None;
@@ -347,7 +347,7 @@ impl Wizard {
         Effect::Leave(WizardOutcome { code, last_words })
     }
 
-    /// What `c` copies: of what the screen shows as copyable, one after the other.
+    /// Returns what `c` copies: of what the screen shows as copyable, one after the other.
     #[must_use]
     pub fn attachment_to_copy(&self) -> Option<&Attachment> {
         let Screen::Stage(stage) = self.screen else { return None };
@@ -356,6 +356,7 @@ impl Wizard {
         copyable.get(self.copy_count % copyable.len().max(1)).copied()
     }
 
+    /// Copies what is next to be copied.
     pub(super) fn copy_attachment(&mut self) -> Option<Effect> {
         let attachment = self.attachment_to_copy()?;
         let mut text = attachment.lines.join("\n");

@@ -1,9 +1,9 @@
-//! The road of a package, part by part: which of it stands, judged from what was found and what was made since.
+//! The path of a request for a package, part by part: which of it stands, judged from what was found and what was made since.
 
 use super::{Loadable, Wizard, log::StageProgress};
 use crate::model::run::{goal::Stage, welcome::SetUpBy};
 
-/// One part of the road.
+/// One part of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestHop {
     pub name: &'static str,
@@ -13,7 +13,7 @@ pub struct RequestHop {
 }
 
 impl Wizard {
-    /// The five parts, in the order in which a request passes them.
+    /// Returns the five parts, in the order in which a request passes them.
     #[must_use]
     pub fn request_path(&self) -> [RequestHop; 5] {
         let done = |stage: Stage| self.stage_progress(stage).is_some_and(StageProgress::is_done);

@@ -1,4 +1,4 @@
-//! The wizard as tables: what it hears, and what comes of it.
+//! The wizard as tables: what it takes, and what comes of it.
 
 mod another;
 
@@ -25,7 +25,7 @@ use crate::model::{
     },
 };
 
-/// A wizard, and the clock that its news are stamped by.
+/// A wizard, and the clock that its inputs are stamped by.
 struct WizardHarness {
     wizard: Wizard,
     at: Duration,

@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 impl Wizard {
-    /// Hears one message. Nothing else changes the wizard, and nothing here waits, reads a clock or touches the world.
+    /// Takes one input. Nothing else changes the wizard, and nothing here waits, reads a clock or touches the world.
     pub fn update(&mut self, msg: TimedInput) -> Option<Effect> {
         self.now = self.now.max(msg.at);
         match msg.input {

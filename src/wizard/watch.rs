@@ -11,7 +11,7 @@ use crate::model::{
 };
 
 impl Wizard {
-    /// The other run that the first screen shows, or that is watched.
+    /// Returns the other run that the first screen shows, or that is watched.
     #[must_use]
     pub fn other_run(&self) -> Option<&OtherRun> {
         match self.screen {
@@ -21,7 +21,7 @@ impl Wizard {
         }
     }
 
-    /// Whether it may be asked to end.
+    /// Whether the other run may be asked to end.
     pub(super) fn can_take_over(&self) -> bool {
         let stop_requested =
             self.watching.as_ref().is_some_and(|watching| watching.stop_requested_at.is_some());
@@ -38,6 +38,7 @@ impl Wizard {
         Some(Effect::Watch { take_over })
     }
 
+    /// Takes what is seen of the other run.
     pub(super) fn handle_watch_event(&mut self, watch_event: WatchEvent) -> Option<Effect> {
         if !matches!(self.busy, Some(ActiveJob { kind: JobKind::Watch, .. })) {
             return None;
@@ -69,7 +70,7 @@ impl Wizard {
         None
     }
 
-    /// It can't be watched, or not be asked to end.
+    /// Notes why it can't be watched, or can't be asked to end.
     pub(super) fn handle_watch_failure(&mut self, failure: Failure) {
         if let Some(watching) = &mut self.watching {
             self.busy = None;
@@ -77,7 +78,7 @@ impl Wizard {
         }
     }
 
-    /// Somebody goes on in this wizard's place: it ends after the request in flight.
+    /// Ends after the request in flight: somebody goes on in this wizard's place.
     pub(super) fn handle_taken_over(&mut self, by: String) -> Option<Effect> {
         self.overlay = None;
         self.form = None;
@@ -95,14 +96,14 @@ impl Wizard {
         Some(self.leave_with_code(130))
     }
 
-    /// `t`: asked first.
+    /// Asks whether the other run shall end.
     pub(super) fn show_take_over_confirmation(&mut self) -> Option<Effect> {
         self.shown_at = self.now;
         self.overlay = Some(Overlay::TakeOver);
         None
     }
 
-    /// Whether something of another run stands on the first screen.
+    /// Whether the first screen found another run.
     pub(super) fn has_other_run(&self) -> bool {
         matches!(&self.welcome, Loadable::Loaded(welcome) if welcome.other_run.is_some())
     }

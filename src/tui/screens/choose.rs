@@ -53,6 +53,7 @@ fn render_choice_entry(
     }
 }
 
+/// Renders the identities that were found, and the ways to give another.
 pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means = "Whose AWS credentials make all of this? packagecloud keeps its own; these are used by this program alone.";
     let mut body = new_choice_body(wizard, theme, size, "Identity", means);
@@ -100,6 +101,7 @@ pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) ->
     body
 }
 
+/// Renders the buckets that were found, and the way to name another.
 pub fn render_bucket_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means = "Which S3 bucket does packagecloud keep its packages in? Not the one that backups go to.";
     let mut body = new_choice_body(wizard, theme, size, "Bucket", means);
@@ -139,6 +141,7 @@ fn describe_sample(bucket: &FoundBucket) -> String {
     }
 }
 
+/// Renders the backups of packagecloud.rb, each with what restoring it would change.
 pub fn render_backup_choice(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let means =
         "Which earlier state of packagecloud.rb? What restoring it would change is shown before it is done.";

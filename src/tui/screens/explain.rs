@@ -12,6 +12,7 @@ use crate::{
     wizard::{Wizard, screen::Screen},
 };
 
+/// Renders each change with the calls behind it.
 pub fn render_explain(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;

@@ -21,6 +21,7 @@ const HELP_PROMISES: [&str; 5] = [
     "Ctrl-C stops what runs after the request in flight; a second one leaves at once.",
 ];
 
+/// Renders the keys and the promises.
 pub fn render_help(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;

@@ -12,6 +12,7 @@ use crate::{
     wizard::{Wizard, log::LogMark},
 };
 
+/// Renders the log, the oldest line first.
 pub fn render_log(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body =
         ScreenBody { head: Some(render_heading(wizard, theme, size, "Log")), ..ScreenBody::default() };

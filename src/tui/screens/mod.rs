@@ -22,7 +22,7 @@ mod stage;
 mod watch;
 mod welcome;
 
-/// What stands in the body now.
+/// Renders what stands in the body now.
 #[must_use]
 pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = match &wizard.overlay {

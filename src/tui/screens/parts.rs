@@ -21,7 +21,7 @@ use crate::{
     wizard::log::StageProgress,
 };
 
-/// The thing, the reason, the next move.
+/// Renders the thing, the reason, the next move.
 pub fn render_failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: &Theme, size: BodySize) {
     let mark = vec![Span::styled(format!("{FAILED_MARK} "), theme.failed)];
     text::render_hanging_text(lines, mark, &failure.to_string(), theme.strong, size.prose_width());
@@ -42,7 +42,7 @@ pub fn render_failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: 
     }
 }
 
-/// Each check with its result; the next move below one that failed.
+/// Renders each check with its result; the next move below one that failed.
 pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &Theme, size: BodySize) {
     let longest = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
     let name_width = (longest + 2).min(if size.is_wide() { 40 } else { 24 });
@@ -70,6 +70,7 @@ pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &
     }
 }
 
+/// Renders the checks of a stage, where it has any, below an empty line.
 pub fn render_stage_checks(
     lines: &mut Vec<Line<'static>>,
     progress: &StageProgress,
@@ -83,7 +84,7 @@ pub fn render_stage_checks(
     }
 }
 
-/// A titled text as it stands, and whether the next `c` copies it; of a diff, what goes and what comes are told apart.
+/// Renders a titled text as it stands, and whether the next `c` copies it; of a diff, what goes and what comes are told apart.
 pub fn render_attachment(
     lines: &mut Vec<Line<'static>>,
     attachment: &Attachment,
@@ -138,7 +139,7 @@ fn render_verbatim(lines: &mut Vec<Line<'static>>, line: &str, style: Style, siz
     }
 }
 
-/// `label   text`, the text wrapped beside the label.
+/// Renders `label   text`, the text wrapped beside the label.
 pub fn render_fact(
     lines: &mut Vec<Line<'static>>,
     label: &str,
@@ -151,13 +152,13 @@ pub fn render_fact(
     text::render_hanging_text(lines, first, said, style, size.width);
 }
 
-/// The same in one line, its end cut where it is too long: for what is good to know.
+/// Renders what is good to know below a fact in one line, its end cut where it is too long.
 pub fn render_fact_detail(lines: &mut Vec<Line<'static>>, said: &str, theme: &Theme, size: BodySize) {
     let said = text::truncate_text(said, size.width.saturating_sub(17));
     lines.push(Line::from(vec![Span::raw(" ".repeat(17)), Span::styled(said, theme.dim)]));
 }
 
-/// A line of a list, with the sign where it is chosen.
+/// Renders a line of a list, with the sign where it is chosen.
 pub fn render_choice_line(
     lines: &mut Vec<Line<'static>>,
     chosen: bool,

@@ -21,6 +21,7 @@ fn render_rule(theme: &Theme, size: BodySize) -> Line<'static> {
     Line::styled("─".repeat(size.width), theme.accent)
 }
 
+/// Renders the question of a consent, with its two answers.
 pub fn render_confirmation(
     body: &mut ScreenBody,
     wizard: &Wizard,
@@ -47,6 +48,7 @@ pub fn render_confirmation(
     lines.push(render_yes_or_no(theme, "yes, do it", "no, do nothing"));
 }
 
+/// Renders the question whether the other run shall end.
 pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let lines = &mut body.pinned;
     lines.push(render_rule(theme, size));
@@ -58,6 +60,7 @@ pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: 
     lines.push(render_yes_or_no(theme, "take over", "leave it alone"));
 }
 
+/// Renders the question whether to leave while something runs.
 pub fn render_quit_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let stage = wizard.running_stage().map_or("It", |stage| stage.title());
     let lines = &mut body.pinned;
@@ -78,6 +81,7 @@ fn render_yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<
     ])
 }
 
+/// Renders a form with its cursor, and beside each field its hint or its complaint.
 pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, size: BodySize) {
     let lines = &mut body.pinned;
     lines.push(render_rule(theme, size));

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// How far it is, in few words: for where it runs on beside another screen.
+/// Renders how far it is, in few words: for where it runs on beside another screen.
 pub fn render_reindex_summary(wizard: &Wizard) -> String {
     let pace = wizard.stage_progress(Stage::Reindex).and_then(|progress| progress.pace.as_ref());
     let Some(pace) = pace else { return String::new() };
@@ -35,7 +35,7 @@ pub fn render_reindex_summary(wizard: &Wizard) -> String {
     }
 }
 
-/// What going live waits for, and what may be done about it.
+/// Renders what going live waits for, and what may be done about it.
 pub fn render_reindex_wait(lines: &mut Vec<Line<'static>>, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let state = match (
         wizard.background,

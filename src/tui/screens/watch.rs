@@ -12,6 +12,7 @@ use crate::{
     wizard::Wizard,
 };
 
+/// Renders the other run: who it is, and how far it is.
 pub fn render_watch(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody {
         head: Some(render_heading(wizard, theme, size, "Watching another run")),

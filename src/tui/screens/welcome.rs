@@ -13,6 +13,7 @@ use crate::{
     wizard::{Loadable, Wizard, copy},
 };
 
+/// Renders the first screen.
 pub fn render_welcome(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
