@@ -221,7 +221,7 @@ where
 
     /// Tells the wizard, and performs what it asks for; the outcome is the loop's end.
     fn dispatch_input(&mut self, input: Input) -> Option<WizardOutcome> {
-        match self.wizard.update(TimedInput { at: self.started_at.elapsed(), input: input })? {
+        match self.wizard.update(TimedInput { at: self.started_at.elapsed(), input })? {
             Effect::Leave(outcome) => return Some(outcome),
             Effect::Stop => self.job.iter().chain(&self.background).for_each(EffectJob::request_stop),
             Effect::BringToForeground => self.job = self.background.take(),

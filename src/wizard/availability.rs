@@ -11,7 +11,6 @@ use super::{
 use crate::model::run::{
     event::{CredentialNeed, StageEnd},
     goal::{Goal, Stage},
-    plan::Consent,
 };
 
 impl Wizard {
@@ -233,33 +232,8 @@ impl Wizard {
         }
     }
 
-    /// Lists the consents that this stage's plan still needs, in order.
-    pub(super) fn missing_confirmations(&self, stage: Stage) -> Vec<&crate::model::run::plan::Confirmation> {
-        let bucket = self.bucket_name();
-        self.stage_progress(stage)
-            .and_then(|progress| progress.plan.as_ref())
-            .map(|plan| {
-                plan.confirmations
-                    .iter()
-                    .filter(|confirmation| !self.answers.consents.has_consent(confirmation.consent, bucket))
-                    .collect()
-            })
-            .unwrap_or_default()
-    }
-
     /// Whether the goal needs the consents of a set-up at all.
     pub(super) fn is_setup_goal(&self) -> bool {
         matches!(self.goal(), Some(Goal::Install | Goal::Upgrade))
-    }
-
-    /// Returns the consent whose two answers are chosen from, where one is open.
-    #[must_use]
-    pub fn open_choice_consent(&self) -> Option<Consent> {
-        match &self.overlay {
-            Some(Overlay::Ask(confirmation)) if confirmation.consent == Consent::Managed => {
-                Some(confirmation.consent)
-            }
-            _ => None,
-        }
     }
 }

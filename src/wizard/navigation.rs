@@ -1,19 +1,10 @@
-//! From one screen to the next: what Enter leads to, how a stage is entered, looked at, applied and left.
+//! From one screen to the next: what Enter leads to, how a stage is entered and looked at, and how the wizard is left.
 
-use super::{
-    ActiveJob, ClipboardText, Effect, JobKind, Loadable, Wizard, WizardOutcome,
-    form::{FormPurpose, InputForm},
-    log::StageProgress,
-    screen::{Overlay, Screen},
-};
-use crate::model::{
-    failure::FailureKind,
-    run::{
-        answers::ManagedFileAction,
-        event::StageEnd,
-        goal::{Goal, Stage, Step},
-        plan::{Attachment, Confirmation, Consent},
-    },
+use super::{ActiveJob, ClipboardText, Effect, JobKind, Loadable, Wizard, WizardOutcome, screen::Screen};
+use crate::model::run::{
+    event::StageEnd,
+    goal::{Goal, Stage, Step},
+    plan::Attachment,
 };
 
 /// What Enter does on a stage's screen.
@@ -62,7 +53,7 @@ impl Wizard {
     }
 
     pub(super) fn start_job(&mut self, kind: JobKind) {
-        self.busy = Some(ActiveJob { kind: kind, since: self.now, stopping: false, paused: false });
+        self.busy = Some(ActiveJob { kind, since: self.now, stopping: false, paused: false });
     }
 
     pub(super) fn load_welcome(&mut self) -> Effect {
@@ -180,145 +171,6 @@ impl Wizard {
                 Some(self.leave_with_code(0))
             }
             EnterAction::Finish => Some(self.restart_at_welcome()),
-        }
-    }
-
-    /// Asks for what the plan still needs, one consent after the other; then applies exactly that plan.
-    pub(super) fn confirm_or_apply(&mut self, stage: Stage) -> Option<Effect> {
-        if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
-            self.show_confirmation(confirmation);
-            return None;
-        }
-        if let EnterAction::Next(next) = self.enter_action(stage) {
-            return Some(self.enter_stage(next, true));
-        }
-        let progress = self.stage_progress_mut(stage);
-        let plan = progress.plan.clone()?;
-        progress.reset_to_plan();
-        self.scroll = 0;
-        self.shown_at = self.now;
-        self.notice = None;
-        self.start_job(JobKind::Apply(stage));
-        Some(Effect::Apply(plan, self.answers.clone()))
-    }
-
-    fn show_confirmation(&mut self, confirmation: Confirmation) {
-        self.shown_at = self.now;
-        self.choice = 0;
-        if confirmation.consent == Consent::ConfirmBucket {
-            self.form = Some(InputForm::new(FormPurpose::ConfirmBucket));
-        } else {
-            self.overlay = Some(Overlay::Ask(confirmation));
-        }
-    }
-
-    /// Notes a yes, or the choice; then asks for the next consent, or looks at the stage as it is now.
-    pub(super) fn accept_confirmation(&mut self, consent: Consent) -> Option<Effect> {
-        if let Some(identity) = self.identity_to_confirm.take() {
-            self.answers.consents.other_bucket = true;
-            self.overlay = None;
-            self.use_identity(&identity);
-            return None;
-        }
-        let Screen::Stage(stage) = self.screen else { return None };
-        let consents = &mut self.answers.consents;
-        match consent {
-            Consent::Adopt => consents.adopt = true,
-            Consent::AdoptBucketKey => consents.adopt_bucket_key = true,
-            Consent::NewSecret => consents.new_secret = true,
-            Consent::Unproven => consents.unproven = true,
-            Consent::OverrideExpression => consents.override_expression = true,
-            Consent::OtherBucket => consents.other_bucket = true,
-            Consent::Managed => {
-                consents.managed =
-                    Some(if self.choice == 0 { ManagedFileAction::Wait } else { ManagedFileAction::Write });
-            }
-            Consent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
-        }
-        self.overlay = None;
-        if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
-            self.show_confirmation(confirmation);
-            return None;
-        }
-        // a consent may change what would be done: that is shown before it is
-        let effect = self.enter_stage(stage, false);
-        self.notice = Some("Your yes is noted. This is what Enter does now.".to_owned());
-        Some(effect)
-    }
-
-    pub(super) fn decline_confirmation(&mut self, confirmation: &Confirmation) {
-        self.overlay = None;
-        self.identity_to_confirm = None;
-        self.shown_at = self.now;
-        self.notice =
-            Some(format!("Nothing was done: that needs your yes ({}).", confirmation.consent.cli_flag()));
-    }
-
-    /// Goes to the screen before this one.
-    pub(super) fn go_back(&mut self) -> Option<Effect> {
-        self.notice = None;
-        let Screen::Stage(stage) = self.screen else {
-            return match self.screen {
-                Screen::Bucket => {
-                    self.discard_pending_look();
-                    self.show_screen(Screen::Identity);
-                    // An identity that was refused since is another one than was found.
-                    let refused = |progress: &StageProgress| {
-                        progress.last_failure().is_some_and(|f| f.kind == FailureKind::Credentials)
-                    };
-                    self.progress.values().any(refused).then(|| self.load_welcome())
-                }
-                Screen::Backups if self.welcome.as_loaded().is_some() => {
-                    self.return_screen = None;
-                    self.answers.goal = None;
-                    self.show_screen(Screen::Welcome);
-                    None
-                }
-                Screen::Watch => Some(self.restart_at_welcome()),
-                _ if self.welcome.as_loaded().is_none() || self.return_screen.is_some() => {
-                    Some(self.restart_at_welcome())
-                }
-                _ => {
-                    self.discard_pending_look();
-                    self.show_screen(Screen::Welcome);
-                    None
-                }
-            };
-        };
-        if stage == Stage::RollBack && self.welcome.as_loaded().is_some() {
-            self.discard_pending_look();
-            self.show_screen(Screen::Backups);
-            return None;
-        }
-        if let Some(origin) = self.return_screen.take() {
-            return match origin {
-                Screen::Stage(stage) => Some(self.enter_stage(stage, false)),
-                screen if self.welcome.as_loaded().is_some() => {
-                    if screen == Screen::Welcome {
-                        self.answers.goal = None;
-                    }
-                    self.discard_pending_look();
-                    self.show_screen(screen);
-                    None
-                }
-                _ => Some(self.restart_at_welcome()),
-            };
-        }
-        let stages = self.goal_stages();
-        match stages.iter().position(|known| *known == stage) {
-            Some(index) if index > 0 => Some(self.enter_stage(stages[index - 1], false)),
-            _ => {
-                self.discard_pending_look();
-                self.show_screen(Screen::Bucket);
-                None
-            }
-        }
-    }
-
-    /// What is still being looked at is of no use any more; its job ends with the next one, and its answer is not taken.
-    fn discard_pending_look(&mut self) {
-        if self.applying_stage().is_none() {
-            self.busy = None;
         }
     }
 

@@ -50,7 +50,7 @@ impl WizardHarness {
     }
 
     fn send_input(&mut self, input: Input) -> Option<Effect> {
-        self.wizard.update(TimedInput { at: self.at, input: input })
+        self.wizard.update(TimedInput { at: self.at, input })
     }
 
     /// Presses a key once the screen has settled.

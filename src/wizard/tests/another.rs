@@ -46,7 +46,7 @@ fn enter_watches_what_the_other_run_does() {
     assert_eq!(watching.progress.steps.len(), 1, "a stage begins anew");
     // The event is ten seconds old by the clock of the run's own host.
     assert_eq!(
-        watching.host_time_now(&it.wizard).checked_sub(watching.progress.steps[0].since).unwrap(),
+        watching.host_time_at(it.wizard.now).checked_sub(watching.progress.steps[0].since).unwrap(),
         Duration::from_secs(10)
     );
     send_watch_event(&mut it, WatchEvent::Restarted);

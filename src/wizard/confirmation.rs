@@ -1,0 +1,111 @@
+//! Consents: what a plan still needs is asked for, one after the other, before exactly that plan is applied.
+
+use super::{
+    Effect, JobKind, Wizard,
+    form::{FormPurpose, InputForm},
+    navigation::EnterAction,
+    screen::{Overlay, Screen},
+};
+use crate::model::run::{
+    answers::ManagedFileAction,
+    goal::Stage,
+    plan::{Confirmation, Consent},
+};
+
+impl Wizard {
+    /// Asks for what the plan still needs, one consent after the other; then applies exactly that plan.
+    pub(super) fn confirm_or_apply(&mut self, stage: Stage) -> Option<Effect> {
+        if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
+            self.show_confirmation(confirmation);
+            return None;
+        }
+        if let EnterAction::Next(next) = self.enter_action(stage) {
+            return Some(self.enter_stage(next, true));
+        }
+        let progress = self.stage_progress_mut(stage);
+        let plan = progress.plan.clone()?;
+        progress.reset_to_plan();
+        self.scroll = 0;
+        self.shown_at = self.now;
+        self.notice = None;
+        self.start_job(JobKind::Apply(stage));
+        Some(Effect::Apply(plan, self.answers.clone()))
+    }
+
+    fn show_confirmation(&mut self, confirmation: Confirmation) {
+        self.shown_at = self.now;
+        self.choice = 0;
+        if confirmation.consent == Consent::ConfirmBucket {
+            self.form = Some(InputForm::new(FormPurpose::ConfirmBucket));
+        } else {
+            self.overlay = Some(Overlay::Ask(confirmation));
+        }
+    }
+
+    /// Notes a yes, or the choice; then asks for the next consent, or looks at the stage as it is now.
+    pub(super) fn accept_confirmation(&mut self, consent: Consent) -> Option<Effect> {
+        if let Some(identity) = self.identity_to_confirm.take() {
+            self.answers.consents.other_bucket = true;
+            self.overlay = None;
+            self.use_identity(&identity);
+            return None;
+        }
+        let Screen::Stage(stage) = self.screen else { return None };
+        let consents = &mut self.answers.consents;
+        match consent {
+            Consent::Adopt => consents.adopt = true,
+            Consent::AdoptBucketKey => consents.adopt_bucket_key = true,
+            Consent::NewSecret => consents.new_secret = true,
+            Consent::Unproven => consents.unproven = true,
+            Consent::OverrideExpression => consents.override_expression = true,
+            Consent::OtherBucket => consents.other_bucket = true,
+            Consent::Managed => {
+                consents.managed =
+                    Some(if self.choice == 0 { ManagedFileAction::Wait } else { ManagedFileAction::Write });
+            }
+            Consent::ConfirmBucket => consents.confirm_bucket.clone_from(&self.answers.bucket),
+        }
+        self.overlay = None;
+        if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
+            self.show_confirmation(confirmation);
+            return None;
+        }
+        // a consent may change what would be done: that is shown before it is
+        let effect = self.enter_stage(stage, false);
+        self.notice = Some("Your yes is noted. This is what Enter does now.".to_owned());
+        Some(effect)
+    }
+
+    pub(super) fn decline_confirmation(&mut self, confirmation: &Confirmation) {
+        self.overlay = None;
+        self.identity_to_confirm = None;
+        self.shown_at = self.now;
+        self.notice =
+            Some(format!("Nothing was done: that needs your yes ({}).", confirmation.consent.cli_flag()));
+    }
+
+    /// Lists the consents that this stage's plan still needs, in order.
+    pub(super) fn missing_confirmations(&self, stage: Stage) -> Vec<&Confirmation> {
+        let bucket = self.bucket_name();
+        self.stage_progress(stage)
+            .and_then(|progress| progress.plan.as_ref())
+            .map(|plan| {
+                plan.confirmations
+                    .iter()
+                    .filter(|confirmation| !self.answers.consents.has_consent(confirmation.consent, bucket))
+                    .collect()
+            })
+            .unwrap_or_default()
+    }
+
+    /// Returns the consent whose two answers are chosen from, where one is open.
+    #[must_use]
+    pub fn open_choice_consent(&self) -> Option<Consent> {
+        match &self.overlay {
+            Some(Overlay::Ask(confirmation)) if confirmation.consent == Consent::Managed => {
+                Some(confirmation.consent)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What is known of the goal, the account, the bucket and the domain: from what was answered, else from what was found.
+
+use super::Wizard;
+use crate::model::{
+    aws::evidence::Observed,
+    run::{
+        goal::{Goal, Stage},
+        welcome::IdentitySource,
+    },
+};
+
+impl Wizard {
+    /// Returns the goal that was chosen or given.
+    #[must_use]
+    pub fn goal(&self) -> Option<Goal> {
+        self.answers.goal.or(self.init.goal)
+    }
+
+    /// Returns the bucket, or an empty text where none is chosen yet.
+    #[must_use]
+    pub fn bucket_name(&self) -> &str {
+        self.answers.bucket.as_deref().unwrap_or_else(|| {
+            self.welcome
+                .as_loaded()
+                .and_then(|welcome| welcome.buckets.first())
+                .map_or("", |bucket| bucket.name.as_str())
+        })
+    }
+
+    /// Returns the bucket's region, or an empty text where it isn't known.
+    #[must_use]
+    pub fn bucket_region(&self) -> &str {
+        let bucket = self.bucket_name();
+        self.answers.region.as_deref().unwrap_or_else(|| {
+            self.welcome
+                .as_loaded()
+                .and_then(|welcome| welcome.buckets.iter().find(|found| found.name == bucket))
+                .map_or("", |found| found.region.as_str())
+        })
+    }
+
+    /// Returns the account, or an empty text where it isn't known.
+    #[must_use]
+    pub fn account_id(&self) -> &str {
+        self.answers.account.as_deref().unwrap_or_else(|| {
+            self.welcome
+                .as_loaded()
+                .and_then(|welcome| welcome.identities.first())
+                .map_or("", |identity| identity.account.as_str())
+        })
+    }
+
+    /// Returns the packages domain, as far as it is known.
+    #[must_use]
+    pub fn packages_domain(&self) -> Option<String> {
+        [Stage::Configuration, Stage::GoLive, Stage::Distribution]
+            .iter()
+            .filter_map(|stage| self.stage_progress(*stage)?.plan.as_ref())
+            .find_map(|plan| match &plan.observed {
+                Observed::Configuration(observed) | Observed::GoLive(observed) => {
+                    observed.desired.packages_domain.clone()
+                }
+                Observed::Distribution(observed) => {
+                    observed.distribution.as_ref().map(|found| found.domain.clone())
+                }
+                _ => None,
+            })
+            .or_else(|| self.answers.packages_domain.clone())
+    }
+
+    /// Whether the identity that is used is packagecloud.rb's own: it is never asked to be given more rights.
+    #[must_use]
+    pub fn uses_config_keys(&self) -> bool {
+        self.answers.source == Some(IdentitySource::Config)
+    }
+}
