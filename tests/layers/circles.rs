@@ -21,12 +21,6 @@ const ALLOWED_CIRCLES: &[(&str, &[&str], &str)] = &[
         "a configuration names policies by its own types",
     ),
     ("sandbox::control_plane::lambda", &["changes", "versions"], "a version is made by a change"),
-    ("tui", &["draw", "screens"], "a screen draws by the parts of the frame that shows it"),
-    (
-        "tui::screens",
-        &["overview", "stage"],
-        "the overview shows stages, and a stage its line of the overview",
-    ),
 ];
 
 /// The rooms of one parent that lead back to themselves, grouped by circle.
