@@ -58,7 +58,7 @@ pub async fn find_early_confirmations(session: &Session, answers: &Answers) -> V
         return Vec::new();
     }
     match session.resolve_target(answers).await {
-        Ok(target) if stages::access::other_bucket_confirmation(session, &target, answers).is_some() => {
+        Ok(target) if session.other_bucket_confirmation(&target, answers).is_some() => {
             stages::access::access_confirmations(session, &target, answers)
         }
         _ => Vec::new(),

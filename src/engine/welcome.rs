@@ -29,7 +29,6 @@ use crate::model::{
 use super::{
     resources::install::find_our_distribution,
     session::{Session, Target, to_identity_source},
-    stages::access,
 };
 
 pub async fn read_welcome(session: &Session, answers: &Answers) -> WelcomeFindings {
@@ -46,7 +45,7 @@ pub async fn read_welcome(session: &Session, answers: &Answers) -> WelcomeFindin
         // Nothing of another account is shown as if it were the one that this host works in: that is asked first.
         Ok(target)
             if is_other_account(session, &target)
-                && access::other_bucket_confirmation(session, &target, answers).is_some() =>
+                && session.other_bucket_confirmation(&target, answers).is_some() =>
         {
             found.cloudfront.by = SetUpBy::Unknown;
         }

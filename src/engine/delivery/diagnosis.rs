@@ -1,4 +1,4 @@
-//! Why the road is shut: each cause of a refusal that can be told apart, with its one next move.
+//! Why a link is refused: each cause of a refusal that can be told apart, with its one next move.
 //!
 //! The edge's answer and what AWS says of the parts are read together: alone, neither tells the cause.
 
@@ -17,7 +17,7 @@ use crate::model::{
     url::token::TokenConstruction,
 };
 
-/// What AWS says of the road's parts: it tells apart causes that look alike from outside.
+/// What AWS says of the parts that a link passes: it tells apart causes that look alike from outside.
 #[derive(Debug, Clone, Default)]
 pub struct RouteFacts {
     /// Whether the associated version holds this host's secret.

@@ -1,4 +1,4 @@
-//! Is the road open, and only with a token? The signed probes behind which CloudFront goes on, and most of what `verify` says.
+//! Whether packages are served, and only with a token: the signed probes behind which CloudFront goes on, and most of what `verify` says.
 
 use bytes::Bytes;
 

@@ -42,7 +42,7 @@ fn parse_status(text: &str) -> Vec<ServiceStatus> {
     text.lines().filter_map(service).collect()
 }
 
-/// The services of this ground's host; none where it doesn't say.
+/// Reads the services of this session's host; none where it doesn't say.
 async fn read_service_statuses(session: &Session) -> Vec<ServiceStatus> {
     parse_status(&session.host.read_services_status().await.unwrap_or_default())
 }

@@ -189,7 +189,7 @@ impl ConcurrencyLimit {
         inner.base_latency_secs = Some(base);
         if took > 2.0 * base + 0.001 {
             inner.strained_in_a_row += 1;
-            // Each lane that comes anew makes its connection first, which costs this machine time: a moment of it isn't S3's doing.
+            // Each worker that comes anew makes its connection first, which costs this machine time: a moment of it isn't S3's doing.
             if inner.ramping && inner.strained_in_a_row < 3 {
                 return size;
             }
@@ -242,9 +242,9 @@ mod tests {
             if tick == (seconds - 1) * 50 {
                 last = window.passed.load(Relaxed);
             }
-            let lanes = window.current_limit();
-            let took = latency * (lanes as f64 / knee as f64).max(1.0);
-            let capacity = lanes as f64 / took * TICK_INTERVAL.as_secs_f64();
+            let workers = window.current_limit();
+            let took = latency * (workers as f64 / knee as f64).max(1.0);
+            let capacity = workers as f64 / took * TICK_INTERVAL.as_secs_f64();
             let held =
                 window.inner.lock().unwrap().rate.unwrap_or(f64::INFINITY) * TICK_INTERVAL.as_secs_f64();
             let asked = capacity.min(held);
@@ -256,7 +256,7 @@ mod tests {
                 window.slow_downs.fetch_add((asked - through) as u64, Relaxed);
             }
             tokio::time::advance(TICK_INTERVAL).await;
-            window.update_limit(lanes, sample_heads(took));
+            window.update_limit(workers, sample_heads(took));
         }
         (window.current_limit(), window.passed.load(Relaxed) - last)
     }
@@ -334,10 +334,10 @@ mod tests {
     async fn a_slow_down_lets_nobody_out_of_turn() {
         let window = std::sync::Arc::new(limit_with_rate(400.0));
         let went = std::sync::Arc::new(Mutex::new(Vec::new()));
-        let mut lanes = tokio::task::JoinSet::new();
+        let mut workers = tokio::task::JoinSet::new();
         for _ in 0..300 {
             let (window, went) = (window.clone(), went.clone());
-            lanes.spawn(async move {
+            workers.spawn(async move {
                 for _ in 0..4 {
                     window.wait_for_rate().await;
                     went.lock().unwrap().push(Instant::now());
@@ -354,7 +354,7 @@ mod tests {
         };
         tokio::select! {
             () = ticks => {}
-            () = async { while lanes.join_next().await.is_some() {} } => {}
+            () = async { while workers.join_next().await.is_some() {} } => {}
         }
         let went = went.lock().unwrap();
         assert_eq!(went.len(), 1200);

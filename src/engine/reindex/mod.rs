@@ -159,23 +159,23 @@ pub async fn reindex_bucket(
         ReindexCursor { rules: rules.clone(), ranges, ..ReindexCursor::default() }
     };
     let count = cursor.ranges.len();
-    let mut ledger = Checkpoint::new(cursor.ranges, cursor.counts);
+    let mut checkpoint = Checkpoint::new(cursor.ranges, cursor.counts);
     for (key, upload) in begun {
         // One that can't be dropped now costs storage, and stops nothing: the next run tries again.
         if s3.abort_multipart_upload(&key, &upload).await.is_err() {
-            ledger.uploads.insert(upload, key);
+            checkpoint.uploads.insert(upload, key);
         }
     }
-    let undone = ledger.requeue_undone(cursor.undone);
-    let crew = Arc::new(Workers::new(s3.clone(), classes, control.clone(), ledger, acl, options));
-    crew.jobs.add_jobs(undone);
+    let undone = checkpoint.requeue_undone(cursor.undone);
+    let workers = Arc::new(Workers::new(s3.clone(), classes, control.clone(), checkpoint, acl, options));
+    workers.jobs.add_jobs(undone);
     let mut tasks = JoinSet::new();
     for index in 0..count {
-        tasks.spawn(crew.clone().list_range(index));
+        tasks.spawn(workers.clone().list_range(index));
     }
-    let run = ReindexRun { workers: &crew, options, rules: &rules, requests_before: started };
+    let run = ReindexRun { workers: &workers, options, rules: &rules, requests_before: started };
     let ended = run.supervise_workers(&mut tasks, say).await;
-    crew.jobs.close();
+    workers.jobs.close();
     while let Some(ended) = tasks.join_next().await {
         run.halt_on_panic(ended);
     }
@@ -191,7 +191,7 @@ async fn has_acls(s3: &S3ObjectClient) -> Result<bool, Failure> {
     }
 }
 
-/// Asks again where that can help: for what is asked before the lanes are there.
+/// Asks again where that can help: for what is asked before the workers are there.
 async fn with_few_retries<T, F: Future<Output = Result<T, S3Error>>>(
     ask: impl Fn() -> F,
 ) -> Result<T, S3Error> {
@@ -216,35 +216,37 @@ struct ReindexRun<'a> {
 }
 
 impl ReindexRun<'_> {
-    /// Keeps as many lanes as the window is large, tells the pace and saves the cursor; true when all is done, false
+    /// Keeps as many workers as the limit allows, tells the pace and saves the cursor; true when all is done, false
     /// when the run was halted.
     async fn supervise_workers(&self, tasks: &mut JoinSet<()>, say: &(dyn Fn(ProgressStats) + Sync)) -> bool {
-        let crew = self.workers;
+        let workers = self.workers;
         let (mut said, mut saved, mut due) = (Instant::now(), Instant::now(), Instant::now());
         let mut speed = SpeedMeter::default();
         loop {
             tokio::select! {
                 biased;
-                () = crew.halt.cancelled() => return false,
-                () = crew.control.wait_until_stopped() => {
-                    crew.halt.cancel();
+                () = workers.halt.cancelled() => return false,
+                () = workers.control.wait_until_stopped() => {
+                    workers.halt.cancel();
                     return false;
                 }
                 Some(ended) = tasks.join_next() => {
                     self.halt_on_panic(ended);
                     continue;
                 }
-                () = crew.all_done.notified() => {}
+                () = workers.all_done.notified() => {}
                 () = sleep_until(due) => {}
             }
             let now = Instant::now();
-            due = now + if crew.control.is_paused() { PACE_INTERVAL } else { crew.limit.next_tick_delay() };
-            crew.limit.update_limit(crew.busy_workers.load(Relaxed), crew.s3.take_head_timings());
-            let waiting = crew.jobs.len();
-            let lanes = crew.worker_count.load(Relaxed);
-            for _ in lanes..crew.limit.current_limit().min(crew.busy_workers.load(Relaxed) + waiting) {
-                crew.worker_count.fetch_add(1, Relaxed);
-                tasks.spawn(crew.clone().run_worker());
+            due = now
+                + if workers.control.is_paused() { PACE_INTERVAL } else { workers.limit.next_tick_delay() };
+            workers.limit.update_limit(workers.busy_workers.load(Relaxed), workers.s3.take_head_timings());
+            let waiting = workers.jobs.len();
+            let running = workers.worker_count.load(Relaxed);
+            for _ in running..workers.limit.current_limit().min(workers.busy_workers.load(Relaxed) + waiting)
+            {
+                workers.worker_count.fetch_add(1, Relaxed);
+                tasks.spawn(workers.clone().run_worker());
             }
             if now - said >= PACE_INTERVAL {
                 said = now;
@@ -252,12 +254,12 @@ impl ReindexRun<'_> {
             }
             if now - saved >= CURSOR_SAVE_INTERVAL {
                 saved = now;
-                let cursor = crew.lock_checkpoint().to_cursor(self.rules);
+                let cursor = workers.lock_checkpoint().to_cursor(self.rules);
                 if let Err(failure) = cursor.save_cursor(&self.options.cursor) {
-                    crew.halt_with_failure(failure);
+                    workers.halt_with_failure(failure);
                 }
             }
-            if crew.lock_checkpoint().is_finished() {
+            if workers.lock_checkpoint().is_finished() {
                 say(self.measure_pace(&mut speed, now));
                 return true;
             }
@@ -287,9 +289,9 @@ impl ReindexRun<'_> {
 
     fn measure_pace(&self, speed: &mut SpeedMeter, now: Instant) -> ProgressStats {
         let (counts, total) = {
-            let ledger = self.workers.lock_checkpoint();
-            let listed = ledger.is_fully_listed().then(|| ledger.handed_out_count());
-            (ledger.live_counts().clone(), listed.or(self.options.total))
+            let checkpoint = self.workers.lock_checkpoint();
+            let listed = checkpoint.is_fully_listed().then(|| checkpoint.handed_out_count());
+            (checkpoint.live_counts().clone(), listed.or(self.options.total))
         };
         let per_second = speed.measure_speed(now, counts.done);
         let left = total.map(|total| total.saturating_sub(counts.done));
@@ -315,27 +317,27 @@ impl ReindexRun<'_> {
 
     /// Leaves the cursor, or after a run to the end none, and says how it ended.
     fn finish_run(&self, ended: bool) -> Result<ReindexSummary, Failure> {
-        let crew = self.workers;
+        let workers = self.workers;
         let (finished, counts, cursor, given_up) = {
-            let ledger = crew.lock_checkpoint();
+            let checkpoint = workers.lock_checkpoint();
             (
-                ledger.is_finished(),
-                ledger.live_counts().clone(),
-                ledger.to_cursor(self.rules),
-                ledger.given_up_count(),
+                checkpoint.is_finished(),
+                checkpoint.live_counts().clone(),
+                checkpoint.to_cursor(self.rules),
+                checkpoint.given_up_count(),
             )
         };
-        let failure = crew.take_failure();
+        let failure = workers.take_failure();
         if ended && finished && given_up == 0 && failure.is_none() {
             ReindexCursor::remove_if_present(&self.options.cursor)?;
-            let at = crew.s3.current_time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            let at = workers.s3.current_time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let text = serde_json::json!({ "rules": self.rules, "at": at, "done": counts.done }).to_string();
             let path = finished_marker_path(&self.options.cursor);
             cursor::replace_file(&path, text.as_bytes())
                 .map_err(|error| cursor::write_failure(&path, &error))?;
             return Ok(ReindexSummary {
                 requests: self.requests_since_start(),
-                slow_downs: crew.limit.slow_down_count(),
+                slow_downs: workers.limit.slow_down_count(),
                 acls_denied: counts.acls_denied > 0,
                 counts,
             });
@@ -344,13 +346,13 @@ impl ReindexRun<'_> {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if let Some(first) = crew.take_first_given_up().filter(|_| ended) {
+        if let Some(first) = workers.take_first_given_up().filter(|_| ended) {
             let what = format!("{given_up} of {} objects", counts.done + given_up as u64);
             return Err(Failure::new(first.kind, what, format!("{}: {}", first.what, first.why), first.next));
         }
         Err(Failure::new(
             FailureKind::Interrupted,
-            format!("reindex of bucket {}", crew.s3.bucket_name()),
+            format!("reindex of bucket {}", workers.s3.bucket_name()),
             format!("stopped after {} objects", counts.done),
             "run the same command again: it goes on there",
         ))

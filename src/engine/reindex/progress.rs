@@ -28,7 +28,7 @@ pub enum ObjectOutcome {
     Deferred,
 }
 
-/// A key to treat, and where it stands in the ledger.
+/// A key to process, and where it stands in the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectJob {
     range: usize,
@@ -90,7 +90,7 @@ impl Checkpoint {
         &self.live
     }
 
-    /// Counts the keys given to be treated so far, those of earlier runs included.
+    /// Counts the keys given to be processed so far, those of earlier runs included.
     pub fn handed_out_count(&self) -> u64 {
         self.handed_out
     }
@@ -249,38 +249,39 @@ mod tests {
 
     #[test]
     fn the_cursor_moves_only_over_what_is_done_without_a_gap() {
-        let mut ledger = new_checkpoint();
-        let jobs = ledger.record_listed_keys(0, numbered_keys(0..3));
-        ledger.record_outcome(&jobs[1], ObjectOutcome::Kept);
-        assert_eq!(ledger.to_cursor("").ranges[0].after, "");
-        assert_eq!((ledger.live_counts().done, ledger.to_cursor("").counts.done), (1, 0));
-        ledger.record_outcome(&jobs[0], ObjectOutcome::Changed(7));
-        assert_eq!(ledger.to_cursor("").ranges[0].after, "7/8/000001");
-        assert_eq!(ledger.to_cursor("").counts.bytes, 7);
-        ledger.mark_range_listed(0);
-        assert!(!ledger.is_finished());
-        ledger.record_outcome(&jobs[2], ObjectOutcome::Gone);
-        assert!(ledger.is_finished() && ledger.to_cursor("").ranges.is_empty());
+        let mut checkpoint = new_checkpoint();
+        let jobs = checkpoint.record_listed_keys(0, numbered_keys(0..3));
+        checkpoint.record_outcome(&jobs[1], ObjectOutcome::Kept);
+        assert_eq!(checkpoint.to_cursor("").ranges[0].after, "");
+        assert_eq!((checkpoint.live_counts().done, checkpoint.to_cursor("").counts.done), (1, 0));
+        checkpoint.record_outcome(&jobs[0], ObjectOutcome::Changed(7));
+        assert_eq!(checkpoint.to_cursor("").ranges[0].after, "7/8/000001");
+        assert_eq!(checkpoint.to_cursor("").counts.bytes, 7);
+        checkpoint.mark_range_listed(0);
+        assert!(!checkpoint.is_finished());
+        checkpoint.record_outcome(&jobs[2], ObjectOutcome::Gone);
+        assert!(checkpoint.is_finished() && checkpoint.to_cursor("").ranges.is_empty());
     }
 
     #[test]
     fn a_slow_object_is_set_aside_and_nothing_piles_up_behind_it() {
-        let mut ledger = new_checkpoint();
-        let slow = ledger.record_listed_keys(0, numbered_keys(0..1)).remove(0);
+        let mut checkpoint = new_checkpoint();
+        let slow = checkpoint.record_listed_keys(0, numbered_keys(0..1)).remove(0);
         for page in 0..50 {
-            for job in ledger.record_listed_keys(0, numbered_keys(1 + page * 1000..1 + (page + 1) * 1000)) {
-                ledger.record_outcome(&job, ObjectOutcome::Kept);
+            for job in checkpoint.record_listed_keys(0, numbered_keys(1 + page * 1000..1 + (page + 1) * 1000))
+            {
+                checkpoint.record_outcome(&job, ObjectOutcome::Kept);
             }
-            assert!(ledger.ranges[0].held.len() <= HELD_KEYS_MAX + 1000);
+            assert!(checkpoint.ranges[0].held.len() <= HELD_KEYS_MAX + 1000);
         }
-        let cursor = ledger.to_cursor("");
+        let cursor = checkpoint.to_cursor("");
         assert_eq!(cursor.undone, ["7/8/000000"]);
         assert!(cursor.ranges[0].after.as_str() > "7/8/040000");
-        ledger.mark_range_listed(0);
-        assert!(!ledger.is_finished());
-        ledger.record_outcome(&slow, ObjectOutcome::Changed(1));
-        assert!(ledger.is_finished());
-        assert_eq!(ledger.to_cursor("").counts.done, 50_001);
+        checkpoint.mark_range_listed(0);
+        assert!(!checkpoint.is_finished());
+        checkpoint.record_outcome(&slow, ObjectOutcome::Changed(1));
+        assert!(checkpoint.is_finished());
+        assert_eq!(checkpoint.to_cursor("").counts.done, 50_001);
     }
 
     #[test]
@@ -305,20 +306,20 @@ mod tests {
 
     #[test]
     fn foreign_keys_are_counted_by_prefix_and_never_become_jobs() {
-        let mut ledger = new_checkpoint();
+        let mut checkpoint = new_checkpoint();
         let foreign = |key: &str| (Arc::<str>::from(key), true);
         assert!(
-            ledger
+            checkpoint
                 .record_listed_keys(
                     0,
                     [foreign("backups/a"), foreign("backups/b/c"), foreign("top")].into_iter()
                 )
                 .is_empty()
         );
-        assert_eq!(ledger.live_counts().foreign.count_for("backups/"), 2);
-        assert_eq!(ledger.live_counts().foreign.count_for("(no folder)"), 1);
-        assert_eq!(ledger.live_counts().done, 0);
-        assert_eq!(ledger.to_cursor("").counts, *ledger.live_counts());
+        assert_eq!(checkpoint.live_counts().foreign.count_for("backups/"), 2);
+        assert_eq!(checkpoint.live_counts().foreign.count_for("(no folder)"), 1);
+        assert_eq!(checkpoint.live_counts().done, 0);
+        assert_eq!(checkpoint.to_cursor("").counts, *checkpoint.live_counts());
     }
 
     /// A listing of ten million keys in four ranges, a thousand in flight, one of which never comes back: what is held
@@ -327,7 +328,7 @@ mod tests {
     fn ten_million_keys_hold_no_more_than_ten_thousand() {
         let everything = std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some();
         let pages = if everything { 10_000 } else { 1_000 };
-        let mut ledger = Checkpoint::new(vec![KeyRange::default(); 4], ReindexCounts::default());
+        let mut checkpoint = Checkpoint::new(vec![KeyRange::default(); 4], ReindexCounts::default());
         let (mut in_flight, mut slow) = (VecDeque::new(), None);
         let (mut held, mut weight) = (0, 0);
         for page in 0..pages {
@@ -337,27 +338,27 @@ mod tests {
                 let folder = if foreign { "backups" } else { "7" };
                 (format!("{folder}/{range}/package_files/{at:06}{number:03}.deb").into(), foreign)
             });
-            in_flight.extend(ledger.record_listed_keys(range, keys));
+            in_flight.extend(checkpoint.record_listed_keys(range, keys));
             if slow.is_none() {
                 slow = in_flight.pop_front();
             }
             while in_flight.len() > 1000 {
                 let job = in_flight.swap_remove_back(in_flight.len() / 3).unwrap();
-                ledger.record_outcome(&job, ObjectOutcome::Changed(1));
+                checkpoint.record_outcome(&job, ObjectOutcome::Changed(1));
             }
-            held = held.max(ledger.ranges.iter().map(|ring| ring.held.len()).sum());
+            held = held.max(checkpoint.ranges.iter().map(|ring| ring.held.len()).sum());
             if page % 100 == 0 {
-                weight = weight.max(serde_json::to_vec(&ledger.to_cursor("")).unwrap().len());
+                weight = weight.max(serde_json::to_vec(&checkpoint.to_cursor("")).unwrap().len());
             }
         }
         assert!(held <= 4 * (HELD_KEYS_MAX + 1000), "{held} keys are held");
         assert!(weight < 200_000, "the cursor has {weight} bytes");
         in_flight.extend(slow);
-        in_flight.drain(..).for_each(|job| ledger.record_outcome(&job, ObjectOutcome::Kept));
-        (0..4).for_each(|range| ledger.mark_range_listed(range));
-        assert!(ledger.is_finished());
+        in_flight.drain(..).for_each(|job| checkpoint.record_outcome(&job, ObjectOutcome::Kept));
+        (0..4).for_each(|range| checkpoint.mark_range_listed(range));
+        assert!(checkpoint.is_finished());
         assert_eq!(
-            (ledger.live_counts().done, ledger.live_counts().foreign.count_for("backups/")),
+            (checkpoint.live_counts().done, checkpoint.live_counts().foreign.count_for("backups/")),
             (pages as u64 * 900, pages as u64 * 100)
         );
     }

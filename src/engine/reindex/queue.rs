@@ -1,4 +1,4 @@
-//! The keys that wait for a lane: a queue that listing fills no further than the lanes need.
+//! The keys that wait for a worker: a queue that listing fills no further than the workers need.
 //!
 //! Whoever waits is woken once for each key; closing it lets everyone go.
 
@@ -14,7 +14,7 @@ use super::progress::ObjectJob;
 /// Listing waits while this many keys are waiting.
 const WAITING_KEYS_MAX: usize = 1024;
 
-/// The keys that wait for a lane.
+/// The keys that wait for a worker.
 pub struct JobQueue {
     waiting: Mutex<VecDeque<ObjectJob>>,
     count: Semaphore,

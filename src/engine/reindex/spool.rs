@@ -46,7 +46,7 @@ pub struct ReadyManifest {
     pub objects: u64,
 }
 
-/// Takes packages, from many lanes at once.
+/// Takes packages, from many workers at once.
 #[derive(Debug)]
 pub struct ManifestSpool {
     dir: PathBuf,

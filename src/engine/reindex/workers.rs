@@ -1,6 +1,6 @@
-//! Who does the work: listers that hand out keys, and lanes that treat one object at a time.
+//! Who does the work: listers that hand out keys, and workers that process one object at a time.
 //!
-//! A lane has one request in flight, so as many lanes as the window is large keep it full. Throttling is waited out
+//! A worker has one request in flight, so as many workers as the limit allows keep it full. Throttling is waited out
 //! without end, anything else a bounded number of times; nothing waits for a whole page.
 
 use std::{
@@ -37,7 +37,7 @@ const LARGE_COPIES_MAX: usize = 8;
 /// Objects that can be given up before the run is.
 const GIVEN_UP_MAX: usize = 1000;
 
-/// Everything that the lanes share.
+/// Everything that the workers share.
 pub struct Workers {
     pub s3: S3ObjectClient,
     pub classes: ObjectClassifier,
@@ -77,7 +77,7 @@ impl Workers {
         s3: S3ObjectClient,
         classes: ObjectClassifier,
         control: ReindexControl,
-        ledger: Checkpoint,
+        checkpoint: Checkpoint,
         acl: bool,
         options: &ReindexOptions,
     ) -> Self {
@@ -89,7 +89,7 @@ impl Workers {
             jobs: JobQueue::default(),
             halt: CancellationToken::new(),
             all_done: Notify::new(),
-            checkpoint: Mutex::new(ledger),
+            checkpoint: Mutex::new(checkpoint),
             failure: Mutex::new(None),
             given_up: Mutex::new(None),
             acl,
@@ -108,9 +108,9 @@ impl Workers {
 
     /// Enters something that may be the last.
     fn update_checkpoint(&self, enter: impl FnOnce(&mut Checkpoint)) {
-        let mut ledger = self.lock_checkpoint();
-        enter(&mut ledger);
-        if ledger.is_finished() {
+        let mut checkpoint = self.lock_checkpoint();
+        enter(&mut checkpoint);
+        if checkpoint.is_finished() {
             self.all_done.notify_one();
         }
     }
@@ -226,7 +226,7 @@ impl Workers {
         }
     }
 
-    /// Lists a range to its end, never further ahead than the lanes need.
+    /// Lists a range to its end, never further ahead than the workers need.
     pub async fn list_range(self: Arc<Self>, index: usize) {
         let mut range = self.lock_checkpoint().key_range(index);
         loop {
@@ -264,7 +264,7 @@ impl Workers {
             let jobs = self.lock_checkpoint().record_listed_keys(index, keys.into_iter());
             self.jobs.add_jobs(jobs);
             if ended {
-                return self.update_checkpoint(|ledger| ledger.mark_range_listed(index));
+                return self.update_checkpoint(|checkpoint| checkpoint.mark_range_listed(index));
             }
         }
     }
@@ -292,19 +292,19 @@ impl Workers {
         Failure::new(kind, format!("listing bucket {bucket}"), why, next)
     }
 
-    /// Treats objects until there are none, or the window has shrunk.
+    /// Processes objects until there are none, or the limit has shrunk.
     pub async fn run_worker(self: Arc<Self>) {
         loop {
             let size = self.limit.current_limit();
-            let over = |lanes: usize| (lanes > size).then(|| lanes - 1);
+            let over = |workers: usize| (workers > size).then(|| workers - 1);
             if self.worker_count.fetch_update(Relaxed, Relaxed, over).is_ok() {
                 return;
             }
             let Some(job) = self.jobs.take_job().await else { break };
             self.busy_workers.fetch_add(1, Relaxed);
-            let treated = self.process_object(&job.key).await;
+            let processed = self.process_object(&job.key).await;
             self.busy_workers.fetch_sub(1, Relaxed);
-            if !self.record_result(&job, treated) {
+            if !self.record_result(&job, processed) {
                 break;
             }
         }
@@ -312,8 +312,8 @@ impl Workers {
     }
 
     /// Enters what became of the object; false where the run is over.
-    fn record_result(&self, job: &ObjectJob, treated: Result<ObjectOutcome, NotDone>) -> bool {
-        let outcome = match treated {
+    fn record_result(&self, job: &ObjectJob, processed: Result<ObjectOutcome, NotDone>) -> bool {
+        let outcome = match processed {
             Ok(outcome) => outcome,
             Err(NotDone::Gone) => ObjectOutcome::Gone,
             Err(NotDone::Unfit(why)) => match self.append_skipped_key(&job.key, &why) {
@@ -337,15 +337,15 @@ impl Workers {
                 return true;
             }
         };
-        self.update_checkpoint(|ledger| ledger.record_outcome(job, outcome));
+        self.update_checkpoint(|checkpoint| checkpoint.record_outcome(job, outcome));
         true
     }
 
     fn give_up_object(&self, job: &ObjectJob, kind: FailureKind, why: String) {
         let mut count = 0;
-        self.update_checkpoint(|ledger| {
-            ledger.give_up_job(job);
-            count = ledger.given_up_count();
+        self.update_checkpoint(|checkpoint| {
+            checkpoint.give_up_job(job);
+            count = checkpoint.given_up_count();
         });
         let next = match kind {
             FailureKind::Denied => {

@@ -23,7 +23,7 @@ impl Session {
         answers: &Answers,
     ) -> Result<ObjectsBucket, Failure> {
         let asked = self.target_inputs(answers);
-        let mut alone = self.alone.lock().await;
+        let mut alone = self.objects_bucket.lock().await;
         if let Some((of, found)) = alone.as_ref()
             && *of == asked
         {

@@ -79,13 +79,13 @@ pub struct Session {
     pub settings: Arc<SessionSettings>,
     typed: Arc<Mutex<Option<AccessKeys>>>,
     /// The code of a device that the operator typed, and the session that it gave.
-    code: Arc<tokio::sync::Mutex<identity::MfaSession>>,
+    mfa_session: Arc<tokio::sync::Mutex<identity::MfaSession>>,
     /// Told when keys or a code were typed.
-    given: Arc<tokio::sync::Notify>,
+    credentials_typed: Arc<tokio::sync::Notify>,
     target: Arc<tokio::sync::Mutex<Option<(TargetInputs, Target)>>>,
     /// The bucket and S3 by itself, where nothing else could be asked.
-    alone: Arc<tokio::sync::Mutex<Option<(TargetInputs, ObjectsBucket)>>>,
-    pub(super) hold: RunLock,
+    objects_bucket: Arc<tokio::sync::Mutex<Option<(TargetInputs, ObjectsBucket)>>>,
+    pub(super) run_lock: RunLock,
 }
 
 impl Session {
@@ -98,11 +98,11 @@ impl Session {
             web,
             settings: Arc::new(settings),
             typed: Arc::default(),
-            code: Arc::default(),
-            given: Arc::default(),
+            mfa_session: Arc::default(),
+            credentials_typed: Arc::default(),
             target: Arc::default(),
-            alone: Arc::default(),
-            hold: RunLock::default(),
+            objects_bucket: Arc::default(),
+            run_lock: RunLock::default(),
         }
     }
 
@@ -159,7 +159,7 @@ impl Session {
     /// Credentials that the operator typed: the next look uses them.
     pub fn set_typed_keys(&self, keys: AccessKeys) {
         *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
-        self.given.notify_one();
+        self.credentials_typed.notify_one();
     }
 
     fn typed_keys(&self) -> Option<AccessKeys> {

@@ -87,7 +87,7 @@ impl Session {
     /// Waits until something was typed, or the source may be asked again.
     pub(in crate::engine) async fn wait_for_typed_credentials(&self) {
         let beat = self.scale_wait(SOURCE_POLL_INTERVAL).max(Duration::from_millis(100));
-        let _ = tokio::time::timeout(beat, self.given.notified()).await;
+        let _ = tokio::time::timeout(beat, self.credentials_typed.notified()).await;
     }
 }
 

@@ -33,7 +33,7 @@ const WRITE_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Switching off goes on without the turn after this.
 const WRITE_LOCK_SHORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What this run holds; clones of a ground share it.
+/// What this run holds; clones of a session share it.
 #[derive(Clone, Default)]
 pub(in crate::engine) struct RunLock {
     held: Arc<Mutex<RunLockState>>,
@@ -57,7 +57,7 @@ type OffMarkers = BTreeMap<String, Option<String>>;
 
 impl Session {
     fn with_lock_state<T>(&self, work: impl FnOnce(&mut RunLockState) -> T) -> T {
-        work(&mut self.hold.held.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.run_lock.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes the lock for this run, to its end; nothing where it has it.
@@ -72,7 +72,7 @@ impl Session {
         let now = self.host.clock.now();
         self.with_lock_state(|held| {
             if held.lock.is_none() {
-                held.lock = Some(self.host.state.acquire_run_lock(now, &self.hold.asked)?);
+                held.lock = Some(self.host.state.acquire_run_lock(now, &self.run_lock.asked)?);
             }
             Ok::<_, LockError>(())
         })?;
@@ -83,7 +83,7 @@ impl Session {
                 continue;
             }
             self.with_lock_state(|held| held.there.remove(&name));
-            match node.host.acquire_remote_lock(&self.hold.asked).await? {
+            match node.host.acquire_remote_lock(&self.run_lock.asked).await? {
                 Some(there) => drop(self.with_lock_state(|held| held.there.insert(name, there))),
                 None => self.log_line(&format!("{name}: its lock could not be taken; this goes on without")),
             }
@@ -104,7 +104,7 @@ impl Session {
 
     /// Waits until another run asks this one to end, to go on in its place: who it is.
     pub fn wait_until_stop_requested(&self) -> impl Future<Output = String> + use<> {
-        let asked = self.hold.asked.clone();
+        let asked = self.run_lock.asked.clone();
         async move { asked.wait_for_requester().await }
     }
 

@@ -14,7 +14,11 @@ use crate::model::{
     },
     failure::{Failure, FailureKind},
     packagecloud::object,
-    run::{answers::Answers, welcome::IdentitySource},
+    run::{
+        answers::Answers,
+        plan::{Confirmation, Consent},
+        welcome::IdentitySource,
+    },
 };
 
 /// How many keys of the bucket are looked at.
@@ -88,13 +92,31 @@ impl Session {
         if let Some(target) = self.known_target() {
             target.account_cache.clear().await;
         }
-        *self.alone.lock().await = None;
+        *self.objects_bucket.lock().await = None;
     }
 
     /// Forgets what was found: the next look asks again.
     pub async fn invalidate_all(&self) {
         *self.target.lock().await = None;
-        *self.alone.lock().await = None;
+        *self.objects_bucket.lock().await = None;
+    }
+
+    /// Asks whether this run is meant for another account or bucket than the last run's, which is asked about before anything else.
+    pub(in crate::engine) fn other_bucket_confirmation(
+        &self,
+        target: &Target,
+        answers: &Answers,
+    ) -> Option<Confirmation> {
+        let name = target.names.bucket_name();
+        let (account, bucket) = self.settings.last.as_ref()?;
+        let same = account == &target.account && bucket == name;
+        (!same && !answers.consents.has_consent(Consent::OtherBucket, name)).then(|| Confirmation {
+            consent: Consent::OtherBucket,
+            question: format!(
+                "The last run on this host worked on bucket {bucket} in account {account}. Work on {name} in account {} now?",
+                target.account
+            ),
+        })
     }
 
     async fn discover_target(&self, answers: &Answers) -> Result<Target, Failure> {

@@ -79,7 +79,7 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
         let first = read.into_iter().zip(&nodes).next();
         return Err(first
             .and_then(|(read, node)| Some(hand(node, read.err()?)))
-            .expect("a ground has a node"));
+            .expect("a session has a node"));
     }
     let other = session.acquire_or_find_other_run().await;
     let mut plan = Plan::new(Observed::Disable);

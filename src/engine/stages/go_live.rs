@@ -2,9 +2,11 @@
 //!
 //! CloudFront goes on only behind proof, and is taken back at once where that fails.
 
+mod edge_gate;
 mod followers;
 mod pending;
 mod proof;
+mod revert;
 
 use futures::FutureExt as _;
 
@@ -16,7 +18,7 @@ use crate::model::{
         evidence::{ConfigurationEvidence, Observed, ObservedConfig},
     },
     failure::{Failure, FailureKind},
-    packagecloud::settings::{SettingKey, SettingValues},
+    packagecloud::settings::SettingKey,
     run::{
         answers::Answers,
         event::StageEnd,
@@ -27,11 +29,7 @@ use crate::model::{
 };
 
 use crate::engine::{
-    delivery::{
-        diagnosis,
-        gate::{self, EdgeGate},
-        probe,
-    },
+    delivery::diagnosis::RouteFacts,
     packagecloud::{
         config_write::{self, render_backup_note},
         nodes, services,
@@ -49,7 +47,7 @@ struct GoLiveFacts {
     /// What objects lie under, where CloudFront must be let decrypt.
     keys: Vec<ObjectEncryptionKey>,
     construction: TokenConstruction,
-    known: diagnosis::RouteFacts,
+    known: RouteFacts,
 }
 
 async fn observe_go_live(session: &Session, answers: &Answers) -> Result<GoLiveFacts, Failure> {
@@ -181,7 +179,7 @@ pub async fn apply(
         Box::pin(bucket_key::ensure_key_grants(&found.target, &found.keys, &distribution.arn, answers, run))
             .await?;
     }
-    pass_gate(session, &found, seen, run).await?;
+    edge_gate::pass_gate(session, &found, seen, run).await?;
 
     let keys = keys_to_write(seen);
     let follow = followers::find_followers(session, seen);
@@ -220,7 +218,7 @@ pub async fn apply(
         Err(failure) => {
             // Whoever switched off meanwhile is the cause of whatever went wrong since.
             let failure = session.ensure_not_disabled().await.err().unwrap_or(failure);
-            Err(revert_go_live(session, &seen.before, answers, run, failure, true).await)
+            Err(revert::revert_go_live(session, &seen.before, answers, run, failure, true).await)
         }
     }
 }
@@ -285,112 +283,4 @@ async fn switch_on_node(
         ))
     })
     .await
-}
-
-async fn pass_gate(
-    session: &Session,
-    found: &GoLiveFacts,
-    seen: &ConfigurationEvidence,
-    run: &StageRun,
-) -> Result<(), Failure> {
-    run.run_step(Step::Gate, "signed URLs at the edge", async {
-        if session.is_delivery_unreachable() {
-            return Ok((
-                (),
-                "not asked: with --endpoint-url and no --edge-url the edge is out of reach".into(),
-            ));
-        }
-        let missing = |what: &str| {
-            Failure::other_failure(
-                what,
-                "there is none yet",
-                "run the stages before this one (enable does all of them)",
-            )
-        };
-        let secret = seen.desired.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
-        let distribution = found.distribution.as_ref().ok_or_else(|| missing("the distribution"))?;
-        let domain = seen.desired.packages_domain.as_deref().unwrap_or(&distribution.domain);
-        Box::pin(packages_domain::wait_until_domain_serves(session, domain, distribution, run)).await?;
-        let deployed = gate::check_distribution(Some(distribution), &found.target.names.function_name());
-        run.emit_check(deployed.clone());
-        let gate = EdgeGate {
-            session,
-            target: &found.target,
-            domain,
-            secret,
-            construction: found.construction,
-            samples: probe::find_sample_keys(&found.target).await?,
-            known: found.known.clone(),
-        };
-        let mut checks = vec![deployed];
-        for check in gate.positive_probes().await {
-            run.emit_check(check.clone());
-            checks.push(check);
-        }
-        if let Some(failed) = checks.into_iter().find(crate::model::run::check::Check::has_failed) {
-            return Err(Failure::other_failure(
-                format!("the gate, {}", failed.name),
-                format!("{}; nothing was switched on", failed.detail),
-                failed.next,
-            ));
-        }
-        Ok(((), "signed URLs are served, unsigned ones are refused".into()))
-    })
-    .await
-}
-
-/// Puts back what going live changed on one node, and says in the failure how that ended; where that is the only one
-/// that was switched on, packagecloud must be seen to redirect to S3 again.
-async fn revert_go_live(
-    session: &Session,
-    before: &SettingValues,
-    answers: &Answers,
-    run: &StageRun,
-    failure: Failure,
-    alone: bool,
-) -> Failure {
-    // Even where the file said true before: it was not live, or this stage would have had nothing to do.
-    let before = SettingValues {
-        enabled: Some(false),
-        secret: None,
-        distribution_id: before.distribution_id.clone(),
-        packages_domain: before.packages_domain.clone(),
-    };
-    let back = async {
-        run.run_step(
-            Step::TakeBack,
-            format!("CloudFront is switched off again{}", session.host.host_suffix()),
-            async {
-                config_write::write_edits_with_retries(session, |now| {
-                    let moved = |&key: &SettingKey| {
-                        before.render_ruby_value(key).is_some()
-                            && before.render_ruby_value(key) != now.values.render_ruby_value(key)
-                    };
-                    let keys = [SettingKey::Enabled, SettingKey::DistributionId, SettingKey::PackagesDomain];
-                    before.render_edits(&keys.into_iter().filter(moved).collect::<Vec<_>>())
-                })
-                .await?;
-                Ok(((), format!("packagecloud.rb says false again{}", session.host.host_suffix())))
-            },
-        )
-        .await?;
-        switch::reconfigure_packagecloud(session, run).await?;
-        switch::restart_packagecloud(session, run).await?;
-        if alone {
-            switch::wait_for_s3_redirects(session, answers).await
-        } else {
-            Ok("the other nodes' redirects go on as they did".to_owned())
-        }
-    };
-    match back.await {
-        Ok(observed) => {
-            switch::finish_switch(session).await;
-            Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
-        }
-        Err(second) => Failure {
-            why: format!("{}; and switching off again failed: {second}", failure.why),
-            next: format!("switch off now: press D, or run disable; {}", second.next),
-            ..failure
-        },
-    }
 }

@@ -157,24 +157,6 @@ pub fn access_confirmations(session: &Session, target: &Target, answers: &Answer
             ),
         });
     }
-    asks.extend(other_bucket_confirmation(session, target, answers));
+    asks.extend(session.other_bucket_confirmation(target, answers));
     asks
-}
-
-/// Asks whether this run is meant for another account or bucket than the last run's, which is asked about before anything else.
-pub fn other_bucket_confirmation(
-    session: &Session,
-    target: &Target,
-    answers: &Answers,
-) -> Option<Confirmation> {
-    let name = target.names.bucket_name();
-    let (account, bucket) = session.settings.last.as_ref()?;
-    let same = account == &target.account && bucket == name;
-    (!same && !answers.consents.has_consent(Consent::OtherBucket, name)).then(|| Confirmation {
-        consent: Consent::OtherBucket,
-        question: format!(
-            "The last run on this host worked on bucket {bucket} in account {account}. Work on {name} in account {} now?",
-            target.account
-        ),
-    })
 }

@@ -7,7 +7,7 @@ use crate::model::{
     run::answers::Answers,
 };
 
-use super::{GoLiveFacts, is_connection_lost, proof, revert_go_live, switch_on_node};
+use super::{GoLiveFacts, is_connection_lost, proof, revert::revert_go_live, switch_on_node};
 use crate::engine::{
     packagecloud::{nodes, services, switch},
     run::StageRun,

@@ -1,0 +1,69 @@
+//! The gate before the switch: signed URLs must pass at the edge before anything is switched on.
+
+use super::GoLiveFacts;
+use crate::engine::{
+    delivery::{
+        gate::{EdgeGate, check_distribution},
+        probe,
+    },
+    resources::packages_domain,
+    run::StageRun,
+    session::Session,
+};
+use crate::model::{aws::evidence::ConfigurationEvidence, failure::Failure, run::goal::Step};
+
+/// Waits until the packages domain serves, and lets nothing go on unless signed URLs are served and unsigned ones refused.
+///
+/// # Errors
+/// Fails with the first check that does not pass.
+pub(super) async fn pass_gate(
+    session: &Session,
+    found: &GoLiveFacts,
+    seen: &ConfigurationEvidence,
+    run: &StageRun,
+) -> Result<(), Failure> {
+    run.run_step(Step::Gate, "signed URLs at the edge", async {
+        if session.is_delivery_unreachable() {
+            return Ok((
+                (),
+                "not asked: with --endpoint-url and no --edge-url the edge is out of reach".into(),
+            ));
+        }
+        let missing = |what: &str| {
+            Failure::other_failure(
+                what,
+                "there is none yet",
+                "run the stages before this one (enable does all of them)",
+            )
+        };
+        let secret = seen.desired.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
+        let distribution = found.distribution.as_ref().ok_or_else(|| missing("the distribution"))?;
+        let domain = seen.desired.packages_domain.as_deref().unwrap_or(&distribution.domain);
+        Box::pin(packages_domain::wait_until_domain_serves(session, domain, distribution, run)).await?;
+        let deployed = check_distribution(Some(distribution), &found.target.names.function_name());
+        run.emit_check(deployed.clone());
+        let gate = EdgeGate {
+            session,
+            target: &found.target,
+            domain,
+            secret,
+            construction: found.construction,
+            samples: probe::find_sample_keys(&found.target).await?,
+            known: found.known.clone(),
+        };
+        let mut checks = vec![deployed];
+        for check in gate.positive_probes().await {
+            run.emit_check(check.clone());
+            checks.push(check);
+        }
+        if let Some(failed) = checks.into_iter().find(crate::model::run::check::Check::has_failed) {
+            return Err(Failure::other_failure(
+                format!("the gate, {}", failed.name),
+                format!("{}; nothing was switched on", failed.detail),
+                failed.next,
+            ));
+        }
+        Ok(((), "signed URLs are served, unsigned ones are refused".into()))
+    })
+    .await
+}

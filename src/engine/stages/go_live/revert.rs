@@ -1,0 +1,68 @@
+//! The way back: where going live fails its proof on a node, that node's file says again what it said.
+
+use crate::engine::{
+    packagecloud::{config_write, switch},
+    run::StageRun,
+    session::Session,
+};
+use crate::model::{
+    failure::Failure,
+    packagecloud::settings::{SettingKey, SettingValues},
+    run::{answers::Answers, goal::Step},
+};
+
+/// Puts back what going live changed on one node, and says in the failure how that ended; where that is the only one
+/// that was switched on, packagecloud must be seen to redirect to S3 again.
+pub(super) async fn revert_go_live(
+    session: &Session,
+    before: &SettingValues,
+    answers: &Answers,
+    run: &StageRun,
+    failure: Failure,
+    alone: bool,
+) -> Failure {
+    // Even where the file said true before: it was not live, or this stage would have had nothing to do.
+    let before = SettingValues {
+        enabled: Some(false),
+        secret: None,
+        distribution_id: before.distribution_id.clone(),
+        packages_domain: before.packages_domain.clone(),
+    };
+    let back = async {
+        run.run_step(
+            Step::TakeBack,
+            format!("CloudFront is switched off again{}", session.host.host_suffix()),
+            async {
+                config_write::write_edits_with_retries(session, |now| {
+                    let moved = |&key: &SettingKey| {
+                        before.render_ruby_value(key).is_some()
+                            && before.render_ruby_value(key) != now.values.render_ruby_value(key)
+                    };
+                    let keys = [SettingKey::Enabled, SettingKey::DistributionId, SettingKey::PackagesDomain];
+                    before.render_edits(&keys.into_iter().filter(moved).collect::<Vec<_>>())
+                })
+                .await?;
+                Ok(((), format!("packagecloud.rb says false again{}", session.host.host_suffix())))
+            },
+        )
+        .await?;
+        switch::reconfigure_packagecloud(session, run).await?;
+        switch::restart_packagecloud(session, run).await?;
+        if alone {
+            switch::wait_for_s3_redirects(session, answers).await
+        } else {
+            Ok("the other nodes' redirects go on as they did".to_owned())
+        }
+    };
+    match back.await {
+        Ok(observed) => {
+            switch::finish_switch(session).await;
+            Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
+        }
+        Err(second) => Failure {
+            why: format!("{}; and switching off again failed: {second}", failure.why),
+            next: format!("switch off now: press D, or run disable; {}", second.next),
+            ..failure
+        },
+    }
+}
