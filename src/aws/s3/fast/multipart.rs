@@ -10,12 +10,15 @@ use http::{HeaderValue, Method};
 use percent_encoding::utf8_percent_encode;
 
 use super::{
-    ObjectAttributes, QUERY_ENCODE_SET, S3Error, S3ObjectClient, S3RequestClass, check_result_element,
-    error::find_element_text, sign::HeaderList, static_header,
+    attributes::ObjectAttributes,
+    client::{QUERY_ENCODE_SET, S3ObjectClient, S3RequestClass, check_result_element, static_header},
+    error::{S3Error, find_element_text},
+    sign::HeaderList,
 };
 
-/// A part's size at least; S3 takes 10,000 parts.
+/// How large a part is at least: a large object takes few requests.
 const PART_MIN_BYTES: u64 = 512 << 20;
+/// S3's limit on the parts of one upload.
 const PARTS_MAX: u64 = 10_000;
 
 /// Returns the parts of an object of `size` bytes: first and last byte of each.

@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use http::{Method, Request};
+use http::{Method, Request, response::Parts};
 use http_body_util::BodyExt as _;
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -27,10 +27,17 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{
-    S3Reply,
     http1::{TcpOrTlsStream, is_idle, send_and_read_reply},
     sign::HeaderList,
 };
+
+/// A reply, read to its end.
+pub(crate) struct S3Reply {
+    pub(super) parts: Parts,
+    pub(super) body: Bytes,
+    /// From when it was asked for on a connection that stands to its end.
+    pub(super) took: Duration,
+}
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Addresses are looked up again after this long: S3 moves its front ends all the time.

@@ -1,21 +1,17 @@
-//! S3: the bucket's settings, and small looks at its objects. Its policy is written in `bucket_policy`.
-//!
-//! A part that can't be read is empty and named in `unread`; a bucket of another account is refused.
+//! S3: where a bucket lies, and small looks at its objects; a bucket of another account is refused.
 
 pub mod bucket_policy;
 pub mod fast;
 pub mod last_modified;
+mod settings;
 
-use aws_sdk_s3::{
-    error::SdkError,
-    types::{ObjectOwnership, StorageClass},
-};
+use aws_sdk_s3::{error::SdkError, types::StorageClass};
 use bytes::Bytes;
 
 use super::{AwsClients, error};
 use crate::model::{
     aws::{
-        bucket::{ListedObject, ObjectHead, ObservedBucket},
+        bucket::{ListedObject, ObjectHead},
         names::EDGE_REGION,
     },
     failure::{Failure, FailureKind},
@@ -92,77 +88,6 @@ impl AwsClients {
             None | Some("") => EDGE_REGION.to_owned(),
             Some("EU") => "eu-west-1".to_owned(),
             Some(region) => region.to_owned(),
-        })
-    }
-
-    /// Reads the bucket in this account and region, as it is set up.
-    ///
-    /// # Errors
-    /// Where S3 refuses or doesn't answer.
-    pub async fn read_bucket_settings(
-        &self,
-        name: &str,
-        region: &str,
-        account: &str,
-    ) -> Result<ObservedBucket, Failure> {
-        let (policy, versioning, encryption, ownership) = tokio::try_join!(
-            async { tolerate_unreadable("policy", self.read_bucket_policy(name, account).await) },
-            async {
-                let asked =
-                    self.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(account).send();
-                tolerate_unreadable(
-                    "versioning",
-                    asked.await.map_err(error::failure_from("s3:GetBucketVersioning", bucket_label(name))),
-                )
-            },
-            async {
-                let asked =
-                    self.s3.get_bucket_encryption().bucket(name).expected_bucket_owner(account).send();
-                let asked = asked
-                    .await
-                    .map_err(error::failure_from("s3:GetEncryptionConfiguration", bucket_label(name)));
-                tolerate_unreadable("encryption", error::none_if_missing(asked))
-            },
-            async {
-                let asked = self
-                    .s3
-                    .get_bucket_ownership_controls()
-                    .bucket(name)
-                    .expected_bucket_owner(account)
-                    .send();
-                let asked = asked
-                    .await
-                    .map_err(error::failure_from("s3:GetBucketOwnershipControls", bucket_label(name)));
-                tolerate_unreadable("object ownership", error::none_if_missing(asked))
-            },
-        )?;
-        let unread = [policy.as_ref().err(), versioning.as_ref().err(), encryption.as_ref().err()]
-            .into_iter()
-            .chain([ownership.as_ref().err()])
-            .flatten()
-            .cloned()
-            .collect();
-        let versioning = versioning.ok().and_then(|found| found.status);
-        let rules = encryption.ok().flatten().and_then(|found| found.server_side_encryption_configuration);
-        let default = rules.and_then(|rules| {
-            rules.rules().first().and_then(|rule| rule.apply_server_side_encryption_by_default().cloned())
-        });
-        // A bucket without ownership controls is of the time before them: whoever writes an object owns it.
-        let owner = ownership.map(|found| {
-            let rules = found.and_then(|found| found.ownership_controls).map(|controls| controls.rules);
-            rules
-                .and_then(|rules| rules.first().map(|rule| rule.object_ownership.clone()))
-                .unwrap_or(ObjectOwnership::ObjectWriter)
-        });
-        Ok(ObservedBucket {
-            name: name.to_owned(),
-            region: region.to_owned(),
-            policy: policy.ok().flatten(),
-            versioning: versioning.map(|status| status.as_str().to_owned()).unwrap_or_default(),
-            encryption: default.as_ref().map(|one| one.sse_algorithm.as_str().to_owned()).unwrap_or_default(),
-            kms_key: default.and_then(|one| one.kms_master_key_id),
-            object_ownership: owner.map(|owner| owner.as_str().to_owned()).unwrap_or_default(),
-            unread,
         })
     }
 
@@ -251,20 +176,4 @@ fn other_account_failure(name: &str, account: &str) -> Failure {
         format!("it belongs to another account than {account}"),
         "use an identity of the account that owns the bucket",
     )
-}
-
-/// A part of the bucket, or why it can't be read; what makes everything else fail too goes on.
-fn tolerate_unreadable<T>(part: &str, asked: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
-    match asked {
-        Ok(found) => Ok(Ok(found)),
-        Err(failure)
-            if matches!(
-                failure.kind,
-                FailureKind::Credentials | FailureKind::Interrupted | FailureKind::Unreachable
-            ) =>
-        {
-            Err(failure)
-        }
-        Err(failure) => Ok(Err(format!("{part}: {}", failure.why))),
-    }
 }

@@ -1,0 +1,400 @@
+//! One bucket's objects: each verb sends one request, and says how it went.
+
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
+};
+
+use aws_config::SdkConfig;
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{
+    acl,
+    attributes::ObjectAttributes,
+    endpoint::{self, BucketAddress},
+    error::{self, S3Error},
+    listing::ObjectListingPage,
+    pool::{S3Reply, S3Stream},
+    sign::{HeaderList, SigningKeyProvider},
+};
+use crate::model::failure::{Failure, FailureKind};
+
+/// Requests by what S3 charges for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum S3RequestClass {
+    List,
+    Head,
+    Copy,
+    Other,
+}
+
+/// How many requests were sent, of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct S3RequestCounts {
+    pub list: u64,
+    pub head: u64,
+    pub copy: u64,
+    pub other: u64,
+}
+
+impl S3RequestCounts {
+    /// Returns US dollars at S3 Standard's list price in us-east-1: 0.005 for a thousand lists or copies, 0.0004 for
+    /// the rest.
+    #[must_use]
+    pub fn cost_usd(&self) -> f64 {
+        (self.list + self.copy) as f64 * 0.005e-3 + (self.head + self.other) as f64 * 0.0004e-3
+    }
+}
+
+/// One bucket's objects. Clones share connections and counts.
+#[derive(Clone)]
+pub struct S3ObjectClient(Arc<S3ObjectClientInner>);
+
+struct S3ObjectClientInner {
+    bucket: String,
+    address: BucketAddress,
+    transport: S3Stream,
+    signer: SigningKeyProvider,
+    sent: [AtomicU64; 4],
+    heads: AtomicU64,
+    micros: AtomicU64,
+}
+
+/// What S3 took for some HEADs: from when each was asked for on a connection that stands to its reply.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeadTimings {
+    pub count: u64,
+    /// All together.
+    pub micros: u64,
+}
+
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+/// S3 answers a copy of 5 GB when it is done.
+const COPY_TIMEOUT: Duration = Duration::from_mins(15);
+/// What stands unescaped in a path that is signed.
+const PATH_ENCODE_SET: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(super) const QUERY_ENCODE_SET: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+pub(super) fn static_header(name: &'static str, value: HeaderValue) -> (HeaderName, HeaderValue) {
+    (HeaderName::from_static(name), value)
+}
+
+impl S3ObjectClient {
+    /// Returns a client of the bucket's objects.
+    ///
+    /// `config` gives region, credentials, clock and endpoint; `plugged` takes the place of the network, where one is
+    /// given.
+    ///
+    /// # Errors
+    /// Where there are no credentials, or the endpoint can't be understood.
+    pub fn new(
+        config: &SdkConfig,
+        bucket: &str,
+        plugged: Option<SharedHttpConnector>,
+    ) -> Result<Self, Failure> {
+        let region = config.region().map_or("us-east-1", |region| region.as_ref()).to_owned();
+        let (address, transport) = endpoint::resolve_bucket_endpoint(config, bucket, &region, plugged)?;
+        let credentials = config.credentials_provider().ok_or_else(|| {
+            Failure::new(
+                FailureKind::Credentials,
+                "AWS credentials",
+                "there are none",
+                "name a profile with --profile, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            )
+        })?;
+        let clock = config.time_source().unwrap_or_else(|| SharedTimeSource::new(SystemTimeSource::new()));
+        let signer = SigningKeyProvider::new(&region, credentials, clock);
+        Ok(Self(Arc::new(S3ObjectClientInner {
+            bucket: bucket.to_owned(),
+            address,
+            transport,
+            signer,
+            sent: Default::default(),
+            heads: AtomicU64::new(0),
+            micros: AtomicU64::new(0),
+        })))
+    }
+
+    /// Returns the bucket's name.
+    #[must_use]
+    pub fn bucket_name(&self) -> &str {
+        &self.0.bucket
+    }
+
+    /// Returns how many requests were sent until now.
+    #[must_use]
+    pub fn request_counts(&self) -> S3RequestCounts {
+        let of = |charge: S3RequestClass| self.0.sent[charge as usize].load(Relaxed);
+        S3RequestCounts {
+            list: of(S3RequestClass::List),
+            head: of(S3RequestClass::Head),
+            copy: of(S3RequestClass::Copy),
+            other: of(S3RequestClass::Other),
+        }
+    }
+
+    /// Takes the HEADs that were answered since the last time: they are told once.
+    #[must_use]
+    pub fn take_head_timings(&self) -> HeadTimings {
+        HeadTimings { count: self.0.heads.swap(0, Relaxed), micros: self.0.micros.swap(0, Relaxed) }
+    }
+
+    /// Returns the time by which requests are signed.
+    #[must_use]
+    pub fn current_time(&self) -> SystemTime {
+        self.0.signer.current_time()
+    }
+
+    pub(super) fn object_path(&self, key: &str) -> String {
+        format!("{}{}", self.0.address.root, utf8_percent_encode(key, PATH_ENCODE_SET))
+    }
+
+    /// One request; a success is a 2xx without an error in its body. `query` is encoded, and sorted by name.
+    pub(super) async fn send_request(
+        &self,
+        charge: S3RequestClass,
+        method: Method,
+        path: &str,
+        query: &str,
+        mut headers: HeaderList,
+        body: Bytes,
+    ) -> Result<S3Reply, S3Error> {
+        let inner = &*self.0;
+        let limit = if charge == S3RequestClass::Copy { COPY_TIMEOUT } else { REQUEST_TIMEOUT };
+        // One moment for the day's key and for the stamp: at midnight they must not differ.
+        let now = inner.signer.current_time();
+        let keys = inner.signer.current_keys(now).await.map_err(S3Error::Fatal)?;
+        headers.push((http::header::HOST, inner.address.host.clone()));
+        keys.sign_request(now, &method, path, query, &mut headers, &body);
+        let whole;
+        let target = if query.is_empty() {
+            path
+        } else {
+            whole = format!("{path}?{query}");
+            &whole
+        };
+        inner.sent[charge as usize].fetch_add(1, Relaxed);
+        let reply = inner.transport.send_request(method, target, headers, body, limit).await;
+        let reply = reply.map_err(|broken| S3Error::Broken(broken.0))?;
+        if reply.parts.status.is_success() && !is_error_body(&reply.body) {
+            return Ok(reply);
+        }
+        match S3Error::from_reply(&inner.bucket, &reply.parts, &reply.body) {
+            S3Error::Expired => match inner.signer.renew_refused_keys(&keys).await {
+                Ok(()) => Err(S3Error::Broken("credentials expired, and were renewed".to_owned())),
+                Err(failure) => Err(S3Error::Fatal(failure)),
+            },
+            refusal => Err(refusal),
+        }
+    }
+
+    /// Lists one page of the keys that begin with `prefix` and come after `after`; with `folders`, what shares the
+    /// next `/` is one prefix.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
+    pub async fn list_objects(
+        &self,
+        prefix: &str,
+        after: &str,
+        folders: bool,
+    ) -> Result<ObjectListingPage, S3Error> {
+        let encoded = |text| utf8_percent_encode(text, QUERY_ENCODE_SET);
+        let mut query = String::with_capacity(160);
+        if folders {
+            query.push_str("delimiter=%2F&");
+        }
+        query.push_str("encoding-type=url&list-type=2&max-keys=1000");
+        if !prefix.is_empty() {
+            let _ = write!(query, "&prefix={}", encoded(prefix));
+        }
+        if !after.is_empty() {
+            let _ = write!(query, "&start-after={}", encoded(after));
+        }
+        let path = match self.0.address.root.as_str() {
+            "/" => "/",
+            root => root.trim_end_matches('/'),
+        };
+        let reply = self
+            .send_request(S3RequestClass::List, Method::GET, path, &query, HeaderList::new(), Bytes::new())
+            .await?;
+        ObjectListingPage::from_xml(&reply.body)
+            .map_err(|why| S3Error::Broken(format!("a listing that can't be read: {why}")))
+    }
+
+    /// Reads the object's attributes. A refusal that HEAD can't explain is asked for again in a way that can.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
+    pub async fn head_object(&self, key: &str) -> Result<ObjectAttributes, S3Error> {
+        let path = self.object_path(key);
+        // With what signs it.
+        let mut checksum = HeaderList::with_capacity(8);
+        checksum.push(static_header("x-amz-checksum-mode", HeaderValue::from_static("ENABLED")));
+        match self.send_request(S3RequestClass::Head, Method::HEAD, &path, "", checksum, Bytes::new()).await {
+            Ok(reply) => {
+                self.0.heads.fetch_add(1, Relaxed);
+                self.0.micros.fetch_add(reply.took.as_micros() as u64, Relaxed);
+                attributes_from_reply(reply)
+            }
+            // Rare, and large: not in the future of every request.
+            Err(S3Error::Unexplained(status)) => Box::pin(self.explain_head_refusal(&path, status)).await,
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Why a HEAD was refused; or its reply, where it was for the checksum alone.
+    async fn explain_head_refusal(
+        &self,
+        path: &str,
+        status: StatusCode,
+    ) -> Result<ObjectAttributes, S3Error> {
+        // Reading the checksum of an object under KMS needs the key; the rest doesn't.
+        if status == StatusCode::FORBIDDEN
+            && let Ok(reply) = self
+                .send_request(S3RequestClass::Head, Method::HEAD, path, "", HeaderList::new(), Bytes::new())
+                .await
+        {
+            return attributes_from_reply(reply);
+        }
+        let first = vec![(http::header::RANGE, HeaderValue::from_static("bytes=0-0"))];
+        match self.send_request(S3RequestClass::Other, Method::GET, path, "", first, Bytes::new()).await {
+            Ok(_) => Err(S3Error::Broken(format!("HEAD was answered {status}, GET wasn't"))),
+            Err(S3Error::Unfit { code, message })
+                if message.to_ascii_lowercase().contains("server side encryption") =>
+            {
+                Err(S3Error::Unfit {
+                    code,
+                    message: "encrypted with a customer-provided key (SSE-C)".to_owned(),
+                })
+            }
+            Err(S3Error::Unexplained(StatusCode::NOT_FOUND)) => Err(S3Error::Gone),
+            Err(S3Error::Unexplained(_)) => Err(S3Error::Denied(format!("{status}, without a reason"))),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Reads the headers that give a copy the object's access control list.
+    ///
+    /// # Errors
+    /// Where S3 refuses, or the list can't be read.
+    pub async fn read_acl_headers(&self, key: &str) -> Result<HeaderList, S3Error> {
+        let path = self.object_path(key);
+        let reply = self
+            .send_request(S3RequestClass::Other, Method::GET, &path, "acl=", HeaderList::new(), Bytes::new())
+            .await?;
+        acl::acl_headers_from_xml(&reply.body)
+            .map_err(|why| S3Error::Broken(format!("an access control list that can't be read: {why}")))
+    }
+
+    /// Asks whether objects of this bucket have access control lists of their own.
+    ///
+    /// # Errors
+    /// Where S3 refuses or doesn't answer.
+    pub async fn has_object_acls(&self) -> Result<bool, S3Error> {
+        let path = self.0.address.root.trim_end_matches('/').to_owned();
+        let path = if path.is_empty() { "/".to_owned() } else { path };
+        match self
+            .send_request(
+                S3RequestClass::Other,
+                Method::GET,
+                &path,
+                "ownershipControls=",
+                HeaderList::new(),
+                Bytes::new(),
+            )
+            .await
+        {
+            Ok(reply) => {
+                Ok(error::find_element_text(&String::from_utf8_lossy(&reply.body), "ObjectOwnership")
+                    .as_deref()
+                    != Some("BucketOwnerEnforced"))
+            }
+            Err(S3Error::Unfit { code, .. }) if code == "OwnershipControlsNotFoundError" => Ok(true),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Copies the object onto itself with `attributes`, unless it isn't the one of `etag` any more.
+    ///
+    /// # Errors
+    /// Where it isn't, or S3 refuses or doesn't answer.
+    pub async fn copy_object_in_place(
+        &self,
+        key: &str,
+        etag: &HeaderValue,
+        attributes: &HeaderList,
+    ) -> Result<(), S3Error> {
+        let path = self.object_path(key);
+        let mut headers = HeaderList::with_capacity(attributes.len() + 12);
+        headers.extend_from_slice(attributes);
+        headers.push(static_header("x-amz-copy-source", self.copy_source_header(key)?));
+        headers.push(static_header("x-amz-copy-source-if-match", etag.clone()));
+        headers.push((http::header::IF_MATCH, etag.clone()));
+        headers.push(static_header("x-amz-metadata-directive", HeaderValue::from_static("REPLACE")));
+        headers.push(static_header("x-amz-tagging-directive", HeaderValue::from_static("COPY")));
+        let reply =
+            self.send_request(S3RequestClass::Copy, Method::PUT, &path, "", headers, Bytes::new()).await?;
+        check_result_element(&reply, b"CopyObjectResult")
+    }
+
+    pub(super) fn copy_source_header(&self, key: &str) -> Result<HeaderValue, S3Error> {
+        let source = format!("/{}/{}", self.0.bucket, utf8_percent_encode(key, PATH_ENCODE_SET));
+        HeaderValue::from_str(&source)
+            .map_err(|error| S3Error::Unfit { code: "key".to_owned(), message: error.to_string() })
+    }
+}
+
+fn attributes_from_reply(reply: S3Reply) -> Result<ObjectAttributes, S3Error> {
+    ObjectAttributes::from_headers(reply.parts.headers)
+        .ok_or_else(|| S3Error::Broken("HEAD was answered without ETag or length".to_owned()))
+}
+
+/// Whether a success's body names the result that it should: a copy that broke in the middle answers 200 too.
+pub(super) fn check_result_element(reply: &S3Reply, result: &[u8]) -> Result<(), S3Error> {
+    if reply.body.windows(result.len()).any(|part| part == result) {
+        Ok(())
+    } else {
+        Err(S3Error::Broken("a reply that ends in the middle".to_owned()))
+    }
+}
+
+/// Whether the body's root is an error; S3 sends spaces before it while a copy takes its time.
+fn is_error_body(body: &[u8]) -> bool {
+    let mut root = body.trim_ascii_start();
+    if root.starts_with(b"<?") {
+        let end = root.iter().position(|byte| *byte == b'>').map_or(root.len(), |at| at + 1);
+        root = root[end..].trim_ascii_start();
+    }
+    root.strip_prefix(b"<Error").is_some_and(|rest| matches!(rest.first(), Some(b'>' | b' ')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_the_root_of_a_body_and_nothing_within_it() {
+        let prologue = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+        for error in ["<Error><Code>", "<Error xmlns=\"x\">"] {
+            for before in [String::new(), prologue.to_owned(), format!("  \r\n {prologue}\n\n")] {
+                assert!(is_error_body(format!("{before}{error}").as_bytes()), "{before}{error}");
+            }
+        }
+        for other in
+            ["", "<?xml", "<Err", "<Error", "<Errors>", "<CopyObjectResult><Error></CopyObjectResult>"]
+        {
+            assert!(!is_error_body(other.as_bytes()), "{other}");
+        }
+    }
+}
