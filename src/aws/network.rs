@@ -3,6 +3,8 @@
 //! One client serves AWS's services, what credentials are fetched with, and plain requests: HTTPS_PROXY, HTTP_PROXY and
 //! NO_PROXY hold for all of them; so does AWS_CA_BUNDLE, whose certificates alone are trusted where it is set.
 
+use std::time::Duration;
+
 use aws_smithy_http_client::{
     Builder, Connector,
     proxy::ProxyConfig,
@@ -15,6 +17,8 @@ use aws_smithy_runtime_api::client::{
 
 use crate::model::failure::Failure;
 
+/// How long a connection may take to be made.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const TLS_PROVIDER: tls::Provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
 
 /// Reads the file that AWS_CA_BUNDLE names; none where it is unset.

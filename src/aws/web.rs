@@ -26,6 +26,7 @@ use aws_smithy_types::body::SdkBody;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
+use super::network::CONNECT_TIMEOUT;
 use crate::model::failure::{Failure, FailureKind};
 
 /// How long one request may take, its body included.
@@ -79,7 +80,7 @@ impl WebClient {
     /// Opens a connection to where this client leads: for requests that are signed elsewhere.
     #[must_use]
     pub fn build_connector(&self) -> SharedHttpConnector {
-        let settings = HttpConnectorSettings::builder().connect_timeout(Duration::from_secs(5)).build();
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
         self.client.http_connector(&settings, &self.components)
     }
 
@@ -106,7 +107,7 @@ impl WebClient {
                 .map_err(|error| unreachable(error.to_string()))?;
         }
         let settings = HttpConnectorSettings::builder()
-            .connect_timeout(Duration::from_secs(5))
+            .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(REQUEST_TIMEOUT)
             .build();
         let connector = self.client.http_connector(&settings, &self.components);

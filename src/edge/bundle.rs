@@ -37,7 +37,8 @@ pub const KEYS_FILE: &str = "keys.json";
 
 /// Lambda's limit on a version's description, in characters; three fingerprints fit.
 const DESCRIPTION_MAX_CHARS: usize = 256;
-const MAX_SECRETS: usize = 3;
+/// The secrets that an edge may hold at once, the current one among them.
+const SECRETS_MAX: usize = 3;
 const DESCRIPTION_PREFIX: &str = "packagecloud-cloudfront";
 
 /// `keys.json`, as the function reads it. The plaintexts are `cloudfront_secret` as written.
@@ -100,10 +101,10 @@ impl EdgeBundle {
     /// # Errors
     /// Where a secret is none, or there are more than fit.
     pub fn render_description(&self, secrets: &[Secret]) -> Result<String, Failure> {
-        if secrets.is_empty() || secrets.len() > MAX_SECRETS {
+        if secrets.is_empty() || secrets.len() > SECRETS_MAX {
             return Err(Failure::other_failure(
                 "the function's secrets",
-                format!("there are {}, and one to {MAX_SECRETS} fit", secrets.len()),
+                format!("there are {}, and one to {SECRETS_MAX} fit", secrets.len()),
                 "keep the current one and the previous one",
             ));
         }

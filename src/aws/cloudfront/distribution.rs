@@ -17,12 +17,12 @@ use crate::model::{
 };
 
 const CREATE_DISTRIBUTION_ACTION: &str = "cloudfront:CreateDistribution";
-const FUNCTION_THERE: retry::WaitLimits =
+const FUNCTION_KNOWN_WAIT: retry::WaitLimits =
     retry::WaitLimits::new("CloudFront to accept the function's version", 300, 5);
 /// ACM has issued it, and CloudFront doesn't know yet.
 const CERTIFICATE_KNOWN_WAIT: retry::WaitLimits =
     retry::WaitLimits::new("CloudFront to know the certificate", 60, 5);
-const LISTED: retry::WaitLimits =
+const DISTRIBUTION_LISTED_WAIT: retry::WaitLimits =
     retry::WaitLimits::new("the distribution to be listed, although no answer came", 60, 5);
 const UPDATE_VISIBLE_WAIT: retry::WaitLimits =
     retry::WaitLimits::new("the new configuration to be read back", 60, 2);
@@ -109,7 +109,7 @@ impl AwsClients {
                 if failure.kind == FailureKind::Unreachable
                     || error::has_error_code(&failure, "DistributionAlreadyExists") =>
             {
-                let found = retry::poll_until(LISTED, say, || async {
+                let found = retry::poll_until(DISTRIBUTION_LISTED_WAIT, say, || async {
                     let all = self.list_distributions(names).await?;
                     Ok(all.into_iter().find(|one| {
                         one.ownership == Ownership::Ours && one.comment == names.resource_comment()
@@ -287,7 +287,7 @@ async fn send_until_accepted<T, F: Future<Output = Result<T, Failure>>>(
     send: impl Fn() -> F,
 ) -> Result<T, Failure> {
     let passing = |failure: &Failure| is_transient_refusal(failure) || is_unknown_identity(failure);
-    let known = || retry::retry_while(FUNCTION_THERE, say, passing, &send);
+    let known = || retry::retry_while(FUNCTION_KNOWN_WAIT, say, passing, &send);
     retry::retry_while(CERTIFICATE_KNOWN_WAIT, say, is_unknown_certificate, known).await
 }
 

@@ -16,11 +16,16 @@ use super::{
     shared::SharedCredentials,
     source::{CredentialCandidate, CredentialSource},
 };
-use crate::aws::{AwsClients, web::WebClient};
+use crate::aws::{AwsClients, network, web::WebClient};
 use crate::model::{
     aws::names::EDGE_REGION,
     failure::{Failure, FailureKind},
 };
+
+/// How long one attempt of a call to AWS may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
+/// How often a call to AWS is sent at most, the first time among them.
+const ATTEMPTS_MAX: u32 = 5;
 
 /// How the AWS identity is found.
 #[derive(Clone)]
@@ -92,11 +97,11 @@ async fn load_sdk_config(
     let given = region.map(|name| Region::new(name.to_owned()));
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(client.clone())
-        .retry_config(RetryConfig::standard().with_max_attempts(5))
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
         .timeout_config(
             TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(5))
-                .operation_attempt_timeout(Duration::from_mins(1))
+                .connect_timeout(network::CONNECT_TIMEOUT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
                 .build(),
         );
     if let Some(url) = endpoint_url {

@@ -17,6 +17,9 @@ use ssh::Ssh;
 use super::{files::file_failure, paths::USUAL_PROGRAM_DIRS};
 use crate::model::failure::Failure;
 
+/// How long a program that changes nothing may take.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Where packagecloud's host is, as seen from here.
 #[derive(Debug, Clone, Default)]
 pub enum Transport {
@@ -166,7 +169,7 @@ impl Transport {
         }
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).stdin(std::process::Stdio::null()).env("LC_ALL", "C").kill_on_drop(true);
-        let out = tokio::time::timeout(Duration::from_secs(5), command.output()).await.ok()?.ok()?;
+        let out = tokio::time::timeout(QUERY_TIMEOUT, command.output()).await.ok()?.ok()?;
         let mut said = out.stdout;
         if errors {
             said.extend(out.stderr);

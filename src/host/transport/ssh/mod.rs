@@ -34,7 +34,12 @@ pub(super) use script::ScriptOutput;
 
 /// How long a line that dropped is laid again before that is given up.
 const RECONNECT_TIMEOUT: Duration = Duration::from_mins(1);
-/// No script takes longer.
+/// How long is waited before a line is laid again: at first, and at most.
+const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(500);
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long a script may take where ssh asks the operator something.
+const ASKING_SCRIPT_TIMEOUT: Duration = Duration::from_mins(5);
+/// No other script takes longer.
 const SCRIPT_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a failure to connect stands for the verbs that follow it, so that a host that is down costs its timeout once.
 const UNREACHABLE_CACHED_FOR: Duration = Duration::from_secs(20);
@@ -191,7 +196,7 @@ impl Ssh {
             return Err(failure);
         }
         let mut dropped: Option<(Instant, Failure)> = None;
-        let mut pause = Duration::from_millis(500);
+        let mut pause = RECONNECT_PAUSE_MIN;
         loop {
             let by = self.with_connection_state(|known| known.by.clone());
             let failure = match self.run_script_once(&by, script, arguments, false).await {
@@ -221,7 +226,7 @@ impl Ssh {
                 return Err(failure);
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
+            pause = (pause * 2).min(RECONNECT_PAUSE_MAX);
         }
     }
 
@@ -261,7 +266,7 @@ impl Ssh {
                 let _ = stdin.shutdown().await;
             }
         };
-        let limit = if asks { Duration::from_mins(5) } else { SCRIPT_TIMEOUT };
+        let limit = if asks { ASKING_SCRIPT_TIMEOUT } else { SCRIPT_TIMEOUT };
         let ended =
             tokio::time::timeout(limit, async { tokio::join!(sending, child.wait_with_output()).1 }).await;
         let said = std::fs::read(&errors).unwrap_or_default();
