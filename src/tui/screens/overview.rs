@@ -33,6 +33,7 @@ pub fn render_plan_facts(lines: &mut Vec<Line<'static>>, plan: &Plan, theme: &Th
     lines.push(Line::default());
 }
 
+/// Renders how many changes of each kind there are, then each change under the stage that makes it.
 pub fn render_changes_by_stage(
     lines: &mut Vec<Line<'static>>,
     changes: &[PlannedChange],
