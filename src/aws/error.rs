@@ -179,7 +179,8 @@ fn failure_from_response(
         return Failure::new(FailureKind::Denied, what, said(format!("{action} is denied")), next);
     }
     if let Some((why, next)) = explain_refused_credentials(action, &code) {
-        return Failure::new(FailureKind::Credentials, what, why, next);
+        let failure = Failure::new(FailureKind::Credentials, what, why, next);
+        return if any(CLOCK_SKEW_CODES) { failure.with_clock_skew() } else { failure };
     }
     if any(ABSENT_CODES) || (status == 404 && given.is_none()) {
         return Failure::new(

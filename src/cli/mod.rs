@@ -16,6 +16,7 @@ use crate::args::{CliCommand, GlobalOptions, OutputFormat};
 use crate::engine::{self, OperatorPresence, RunContext, Session};
 use crate::model::{
     failure::{Failure, FailureKind},
+    packagecloud::ctl_command::CtlCommand,
     run::{
         answers::Answers,
         check::Check,
@@ -72,8 +73,8 @@ pub async fn run_command(invocation: &mut Invocation, command: &CliCommand) -> u
         CliCommand::ReconfigureCloudfrontDistribution { go_live, .. } => {
             write::run_distribution_command(invocation, *go_live).await
         }
-        CliCommand::Reconfigure => write::run_ctl_command(invocation, "reconfigure").await,
-        CliCommand::Restart => write::run_ctl_command(invocation, "restart").await,
+        CliCommand::Reconfigure => write::run_ctl_command(invocation, CtlCommand::Reconfigure).await,
+        CliCommand::Restart => write::run_ctl_command(invocation, CtlCommand::Restart).await,
         CliCommand::Wizard { .. }
         | CliCommand::Sandbox(_)
         | CliCommand::Completions { .. }

@@ -5,6 +5,7 @@ use crate::args::ConfigurationFormat;
 use crate::engine;
 use crate::model::{
     failure::{Failure, FailureKind},
+    packagecloud::ctl_command::CtlCommand,
     run::{
         answers::RollBackAnswers,
         event::StageEnd,
@@ -160,7 +161,7 @@ fn show_access(invocation: &Invocation, plan: &Plan) {
     if invocation.is_json() {
         return;
     }
-    for check in plan.checks.iter().filter(|check| check.has_failed() || !check.name.contains(':')) {
+    for check in plan.checks.iter().filter(|check| check.has_failed() || !check.is_of_permission()) {
         errln!("{}", plain::render_check(check));
     }
     let all = plan.checks.len();
@@ -329,10 +330,10 @@ pub async fn run_roll_back_command(
     if on { run_stages(invocation, &[Stage::GoLive]).await } else { Ok(EXIT_DONE) }
 }
 
-/// packagecloud-ctl's own command, with its lines.
-pub async fn run_ctl_command(invocation: &mut Invocation, command: &str) -> Result<u8, Failure> {
+/// Runs packagecloud-ctl's own command, with its lines.
+pub async fn run_ctl_command(invocation: &mut Invocation, command: CtlCommand) -> Result<u8, Failure> {
     if !invocation.ask_consent(&format!("Run packagecloud-ctl {command}?"))? {
-        return Err(Failure::consent_failure(command, "you said no", "nothing was run"));
+        return Err(Failure::consent_failure(command.name(), "you said no", "nothing was run"));
     }
     let ran = invocation
         .run_showing_events(async |run| {

@@ -27,6 +27,7 @@ use crate::model::{
     aws::evidence::Observed,
     failure::{Failure, FailureKind},
     iam::least_privilege::render_least_privilege_policy,
+    packagecloud::ctl_command::CtlCommand,
     run::{
         answers::Answers,
         check::Check,
@@ -277,14 +278,18 @@ pub async fn list_backups(session: &Session) -> Result<Vec<FoundBackup>, Failure
     Ok(found)
 }
 
-/// Runs one of packagecloud-ctl's commands, saying its lines as events of the go-live stage.
-pub async fn run_ctl_on_all_nodes(session: &Session, command: &str, run: &RunContext) -> Result<(), Failure> {
+/// Runs one of packagecloud-ctl's commands on every node, saying its lines as events of the go-live stage.
+///
+/// # Errors
+/// Fails at the first node where the command does, or can't be run.
+pub async fn run_ctl_on_all_nodes(
+    session: &Session,
+    command: CtlCommand,
+    run: &RunContext,
+) -> Result<(), Failure> {
     let run = run.for_stage(Stage::GoLive);
     for node in session.all_nodes() {
-        match command {
-            "reconfigure" => packagecloud::switch::reconfigure_packagecloud(&node, &run).await?,
-            _ => packagecloud::switch::restart_packagecloud(&node, &run).await?,
-        }
+        packagecloud::switch::run_ctl_step(&node, command, &run).await?;
     }
     Ok(())
 }

@@ -159,8 +159,7 @@ fn propose_goal(cloudfront: &FoundCloudFront, keys: usize) -> (Goal, String) {
 
 async fn find_identities(session: &Session, answers: &Answers) -> Vec<FoundIdentity> {
     if let IdentityLookup::Fixed(_) = session.settings.identities {
-        let result =
-            session.resolve_identity(answers).await.map(|(_, caller, _)| (caller.arn, caller.account));
+        let result = session.resolve_identity(answers).await.map(|one| (one.caller.arn, one.caller.account));
         return vec![identity_from_result(
             IdentitySource::Environment,
             CredentialCandidate::sandbox_user().found,

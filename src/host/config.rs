@@ -352,6 +352,7 @@ impl Host {
     ) -> Failure {
         if failure.kind != FailureKind::Drifted {
             failure.next = format!("{}; {then} {}", failure.next, self.render_manual_steps(wanted));
+            failure.facts.tells_manual_steps = true;
         }
         failure
     }

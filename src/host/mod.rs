@@ -16,7 +16,7 @@ pub mod version;
 use std::path::{Path, PathBuf};
 
 pub use config::{ConfigBackup, ConfigWriteResult, LoadedConfig, RestoreScope};
-pub use ctl::{Ctl, CtlOutcome, VENDOR_REINDEX_COMMAND};
+pub use ctl::{Ctl, CtlOutcome};
 pub use environment::clock::HostClock;
 pub use environment::keyring::Keyring;
 pub use redact::Redactor;

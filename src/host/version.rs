@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Ctl, Host};
-use crate::model::run::check::Check;
+use crate::model::{packagecloud::ctl_command::CtlCommand, run::check::Check};
 
 /// The version as it was found, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,9 +114,11 @@ impl Host {
     /// The version that a sandbox's packagecloud says of itself.
     async fn read_simulated_version(&self) -> Option<PackagecloudVersion> {
         let mut said = None;
-        self.run_ctl("version", &mut |line| said = PackagecloudVersion::parse_version(line, "the sandbox's"))
-            .await
-            .ok()?;
+        self.run_ctl(CtlCommand::Version, &mut |line| {
+            said = PackagecloudVersion::parse_version(line, "the sandbox's")
+        })
+        .await
+        .ok()?;
         said
     }
 
@@ -127,7 +129,7 @@ impl Host {
         if let Some(program) = self.transport.find_program(words.first()?).await {
             return Some(Check::passed_check(name, program.display().to_string()));
         }
-        let failure = self.missing_program_failure(words.first()?, "reconfigure");
+        let failure = self.missing_program_failure(words.first()?, CtlCommand::Reconfigure);
         Some(Check::failed_check(name, failure.why, failure.next))
     }
 

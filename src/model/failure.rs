@@ -28,6 +28,17 @@ pub enum FailureKind {
     Other,
 }
 
+/// What is known of a failure beside its texts. It stays in this process: no event carries it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FailureFacts {
+    /// AWS refuses this machine's clock.
+    pub is_clock_skew: bool,
+    /// The host that can't be reached, or no longer.
+    pub lost_host: Option<String>,
+    /// The next move says already what to type in place of this program.
+    pub tells_manual_steps: bool,
+}
+
 /// One failure. All three texts are lower-case fragments without a full stop, fit for
 /// `what: why` on one line and `next` on the following one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -40,6 +51,9 @@ pub struct Failure {
     pub why: String,
     /// The next move: `run it with sudo`. Never empty.
     pub next: String,
+    /// What a decision asks of it beside its kind.
+    #[serde(skip)]
+    pub facts: FailureFacts,
     /// AWS's error code, where AWS answered: `AccessDenied`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -55,7 +69,15 @@ impl Failure {
         why: impl Into<String>,
         next: impl Into<String>,
     ) -> Self {
-        Self { kind, what: what.into(), why: why.into(), next: next.into(), code: None, request_id: None }
+        Self {
+            kind,
+            what: what.into(),
+            why: why.into(),
+            next: next.into(),
+            facts: FailureFacts::default(),
+            code: None,
+            request_id: None,
+        }
     }
 
     pub fn other_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
@@ -70,10 +92,24 @@ impl Failure {
         Self::new(FailureKind::Consent, what, why, next)
     }
 
+    /// Marks it as a refusal of this machine's clock.
+    #[must_use]
+    pub fn with_clock_skew(mut self) -> Self {
+        self.facts.is_clock_skew = true;
+        self
+    }
+
+    /// Marks it as one of the line to `host`.
+    #[must_use]
+    pub fn with_lost_host(mut self, host: &str) -> Self {
+        self.facts.lost_host = Some(host.to_owned());
+        self
+    }
+
     /// Whether the clock is what AWS refuses: no other credentials help.
     #[must_use]
     pub fn is_clock_skew(&self) -> bool {
-        self.next.starts_with("set the clock")
+        self.facts.is_clock_skew
     }
 
     pub fn drift_failure(what: impl Into<String>, why: impl Into<String>) -> Self {

@@ -9,8 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use packagecloud_cloudfront::host::{
-    Ctl, CtlOutcome, Host, HostClock, HostStateDir, Keyring, Redactor, Transport,
+use packagecloud_cloudfront::{
+    host::{Ctl, CtlOutcome, Host, HostClock, HostStateDir, Keyring, Redactor, Transport},
+    model::packagecloud::ctl_command::CtlCommand,
 };
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
@@ -41,7 +42,7 @@ fn local_host(dir: &Path) -> Host {
 #[ignore = "runs in the pseudo-terminal of the test below"]
 async fn on_the_line() {
     let dir = PathBuf::from(std::env::var_os(TEST_DIR_ENV).expect("run by the test below"));
-    let _ = local_host(&dir).run_ctl("reconfigure", &mut |line| println!("line: {line}")).await;
+    let _ = local_host(&dir).run_ctl(CtlCommand::Reconfigure, &mut |line| println!("line: {line}")).await;
 }
 
 #[tokio::test]
@@ -70,7 +71,8 @@ async fn a_dropped_line_ends_the_run_and_not_the_command() {
     assert_eq!(running.command, "reconfigure");
     fs::write(dir.path().join("go"), "").unwrap();
     let mut lines = Vec::new();
-    let outcome = host.run_ctl("reconfigure", &mut |line| lines.push(line.to_owned())).await.unwrap();
+    let outcome =
+        host.run_ctl(CtlCommand::Reconfigure, &mut |line| lines.push(line.to_owned())).await.unwrap();
     assert_eq!(outcome, CtlOutcome::Done);
     assert_eq!(lines, ["begun", "on none", "over"], "one run of it, from its first line");
 }

@@ -1,7 +1,7 @@
 //! Whether the clocks agree with AWS's that sign links and by which links expire: this machine's, and each other host's.
 
 use crate::engine::session::{Session, Target};
-use crate::model::run::check::Check;
+use crate::model::run::check::{Check, CheckId};
 
 /// A minute: more than this and links that packagecloud signs are refused early or accepted late.
 const CLOCK_OFFSET_MAX_SECONDS: i64 = 60;
@@ -14,12 +14,12 @@ pub(crate) fn check_local_clock(target: &Target) -> Check {
 /// By how many seconds this machine is ahead of AWS; none where an answer didn't tell.
 fn check_clock_offset(ahead: Option<i64>) -> Check {
     match ahead {
-        None => Check::unknown_check("clock", "AWS's answer held no date"),
+        None => Check::unknown_check(CheckId::Clock, "AWS's answer held no date"),
         Some(ahead) if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS => {
-            Check::passed_check("clock", format!("{} s from AWS's", ahead.abs()))
+            Check::passed_check(CheckId::Clock, format!("{} s from AWS's", ahead.abs()))
         }
         Some(ahead) => Check::failed_check(
-            "clock",
+            CheckId::Clock,
             format!(
                 "this machine is {} s {} AWS",
                 ahead.abs(),

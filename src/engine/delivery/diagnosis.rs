@@ -20,6 +20,8 @@ use crate::model::{
 /// What AWS says of the parts that a link passes: it tells apart causes that look alike from outside.
 #[derive(Debug, Clone, Default)]
 pub struct RouteFacts {
+    /// The name of this install's function, with its suffix.
+    pub function_name: String,
     /// Whether the associated version holds this host's secret.
     pub holds_secret: Option<bool>,
     /// What the associated version accepts.
@@ -51,6 +53,7 @@ impl RouteFacts {
         });
         let ours = seen.distribution.as_ref().is_some_and(|one| one.ownership == Ownership::Ours);
         Self {
+            function_name: names.function_name(),
             holds_secret: associated
                 .as_ref()
                 .zip(secret)
@@ -62,6 +65,11 @@ impl RouteFacts {
             granted: ours.then_some(seen.granted),
             ours,
         }
+    }
+
+    /// Returns the log group of the function, the same in every region.
+    fn log_group(&self) -> String {
+        format!("/aws/lambda/us-east-1.{}", self.function_name)
     }
 }
 
@@ -118,14 +126,17 @@ pub(crate) fn diagnose_refusal(reply: &WebReply, known: &RouteFacts) -> (String,
             Some((id, state)) if state != "Enabled" => diagnose_disabled_key(id, state),
             None => text("the function can't decrypt the secret: its KMS key is not there", "run enable: it makes another, and a new function version"),
             _ if known.may_decrypt == Some(false) => text(NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1),
-            _ => text(
-                "the function could not decrypt the secret, or could not run",
-                "run plan: it shows what differs in the role, the key's policy and the function; then look at the log group /aws/lambda/us-east-1.packagecloud_cloudfront_auth in the region nearest to you",
+            _ => (
+                "the function could not decrypt the secret, or could not run".to_owned(),
+                format!(
+                    "run plan: it shows what differs in the role, the key's policy and the function; then look at the log group {} in the region nearest to you",
+                    known.log_group()
+                ),
             ),
         },
-        (502, _) => text(
-            "the function's answer was refused by CloudFront",
-            "look at its log group /aws/lambda/us-east-1.packagecloud_cloudfront_auth in the region nearest to you",
+        (502, _) => (
+            "the function's answer was refused by CloudFront".to_owned(),
+            format!("look at its log group {} in the region nearest to you", known.log_group()),
         ),
         (status, _) => {
             (format!("it answered {status}"), "look at the distribution in CloudFront's console".to_owned())
@@ -190,4 +201,31 @@ pub(crate) fn component_checks(known: &RouteFacts) -> Vec<Check> {
         None => Check::unknown_check("bucket-grant", "there is no distribution of this install"),
     });
     checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::aws::account::KmsKey;
+
+    #[test]
+    fn the_logs_are_those_of_the_install_with_its_suffix() {
+        let names = ResourceNames::new("bucket", &"staging".parse().unwrap());
+        let key = KmsKey {
+            id: "key".into(),
+            arn: "arn:aws:kms:us-east-1:1:key/key".into(),
+            state: "Enabled".into(),
+            ownership: Ownership::Ours,
+            policy: serde_json::Value::Null,
+            alias: true,
+        };
+        let below = BootstrapEvidence { key: Some(key), ..BootstrapEvidence::default() };
+        let known = RouteFacts::from_observed(&below, &DistributionEvidence::default(), None, &names, "1");
+        for status in [502, 503] {
+            let reply = WebReply { status, headers: Vec::new(), body: bytes::Bytes::new() };
+            let (_, next) = diagnose_refusal(&reply, &known);
+            let group = format!("/aws/lambda/us-east-1.{} in", names.function_name());
+            assert!(next.contains(&group), "{status}: {next}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::model::{
     aws::cloudfront::CloudFrontDistribution,
     failure::Failure,
     packagecloud::object::ABSENT_KEY,
-    run::check::Check,
+    run::check::{Check, CheckId},
     secret::Secret,
     url::{
         redirect::url_path_from_key,
@@ -51,12 +51,14 @@ impl EdgeGate<'_> {
     pub async fn positive_probes(&self) -> Vec<Check> {
         let mut checks = Vec::new();
         let object = self.read_sampled_object().await;
-        for (mac, name) in [(MacAlgorithm::Sha1, "signed-url"), (MacAlgorithm::Sha256, "signed-url-sha256")] {
+        for (mac, name) in
+            [(MacAlgorithm::Sha1, CheckId::SignedUrl.name()), (MacAlgorithm::Sha256, "signed-url-sha256")]
+        {
             checks.push(self.check_signed_url(mac, name, object.as_ref()).await);
         }
         let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
         let bare = url_path_from_key(key);
-        checks.push(self.check_refused("no-token", &bare, "without a token").await);
+        checks.push(self.check_refused(CheckId::NoToken.name(), &bare, "without a token").await);
         checks
     }
 
@@ -144,7 +146,7 @@ impl EdgeGate<'_> {
         let forged = forge_token(&good);
         let moved = moved.split_once('?').map(|(_, query)| format!("{path}?{query}")).unwrap_or_default();
         vec![
-            self.check_refused("no-token", &path, "without a token").await,
+            self.check_refused(CheckId::NoToken.name(), &path, "without a token").await,
             self.check_refused("forged-token", &forged, "with a forged token").await,
             self.check_refused("expired-token", &expired, "with an expired token").await,
             self.check_refused("moved-token", &moved, "with another file's token").await,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::host::CtlOutcome;
 use crate::model::{
     failure::{Failure, FailureKind},
+    packagecloud::ctl_command::CtlCommand,
     run::{
         answers::Answers,
         goal::Step,
@@ -132,7 +133,7 @@ pub(crate) fn plan_reconfigure_and_restart(session: &Session, plan: &mut Plan, p
 /// # Errors
 /// Fails where packagecloud-ctl can't be run, or ends with a failure.
 pub(crate) async fn reconfigure_packagecloud(session: &Session, run: &StageRun) -> Result<(), Failure> {
-    run_ctl_step(session, run, Step::Reconfigure, "reconfigure").await
+    run_ctl_step(session, CtlCommand::Reconfigure, run).await
 }
 
 /// Restarts packagecloud on this node; customers notice some seconds.
@@ -140,15 +141,34 @@ pub(crate) async fn reconfigure_packagecloud(session: &Session, run: &StageRun) 
 /// # Errors
 /// Fails where packagecloud-ctl can't be run, or ends with a failure.
 pub(crate) async fn restart_packagecloud(session: &Session, run: &StageRun) -> Result<(), Failure> {
-    run_ctl_step(session, run, Step::Restart, "restart").await
+    run_ctl_step(session, CtlCommand::Restart, run).await
 }
 
-async fn run_ctl_step(session: &Session, run: &StageRun, step: Step, command: &str) -> Result<(), Failure> {
+/// Runs one of packagecloud-ctl's commands as a step of its own.
+///
+/// # Errors
+/// Fails where the command does, or can't be run.
+pub(crate) async fn run_ctl_step(
+    session: &Session,
+    command: CtlCommand,
+    run: &StageRun,
+) -> Result<(), Failure> {
+    let step = step_from_command(command);
     let say = run.progress_reporter(step);
     run.run_step(step, format!("packagecloud-ctl {command}{}", session.host.host_suffix()), async {
         Ok(((), run_ctl_command(session, command, &mut |line| say(line)).await?))
     })
     .await
+}
+
+/// Returns the step in which a command is run.
+fn step_from_command(command: CtlCommand) -> Step {
+    match command {
+        CtlCommand::Reconfigure => Step::Reconfigure,
+        CtlCommand::Restart => Step::Restart,
+        CtlCommand::ReindexEverything => Step::VendorReindex,
+        CtlCommand::Version => Step::Host,
+    }
 }
 
 /// Runs one of packagecloud-ctl's commands to its good end: what is said of it then.
@@ -157,7 +177,7 @@ async fn run_ctl_step(session: &Session, run: &StageRun, step: Step, command: &s
 /// Fails where it can't be run, isn't known, or ends with a failure.
 pub(crate) async fn run_ctl_command(
     session: &Session,
-    command: &str,
+    command: CtlCommand,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<String, Failure> {
     let began = tokio::time::Instant::now();

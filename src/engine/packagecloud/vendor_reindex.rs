@@ -13,8 +13,12 @@ use crate::engine::{
     run::StageRun,
     session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expiry},
 };
-use crate::host::{CtlOutcome, VENDOR_REINDEX_COMMAND as COMMAND};
-use crate::model::{failure::Failure, packagecloud::object::ObjectClassifier, run::goal::Step};
+use crate::host::CtlOutcome;
+use crate::model::{
+    failure::Failure,
+    packagecloud::{ctl_command::CtlCommand, object::ObjectClassifier},
+    run::goal::Step,
+};
 
 /// So long nothing may have changed.
 const QUIET_PERIOD: Duration = Duration::from_mins(10);
@@ -68,20 +72,26 @@ pub async fn run_vendor_reindex(
     run: &StageRun,
 ) -> Result<bool, Failure> {
     let bucket = found.name.as_str();
-    let what = format!("packagecloud-ctl {COMMAND}");
+    let what = format!("packagecloud-ctl {}", CtlCommand::ReindexEverything);
     let waits = read_vendor_state(session, bucket) == Some(VendorReindexState::Queued) && !rescan;
     run.run_step(Step::VendorReindex, what.clone(), async {
         let say = run.progress_reporter(Step::VendorReindex);
         if !waits {
             let running = run.unless_stopped(async {
                 let mut on_line = |line: &str| say(line);
-                session.host.run_ctl(COMMAND, &mut on_line).await
+                session.host.run_ctl(CtlCommand::ReindexEverything, &mut on_line).await
             });
             match running.await? {
                 CtlOutcome::Done => save_vendor_state(session, bucket, VendorReindexState::Queued),
                 CtlOutcome::LeftToOperator => return Ok((false, format!("left to you: {what}"))),
                 CtlOutcome::UnknownCommand => {
-                    return Ok((false, format!("this packagecloud doesn't know {COMMAND}; ours suffices")));
+                    return Ok((
+                        false,
+                        format!(
+                            "this packagecloud doesn't know {}; ours suffices",
+                            CtlCommand::ReindexEverything
+                        ),
+                    ));
                 }
                 CtlOutcome::Failed { status, last } => {
                     return Err(Failure::other_failure(

@@ -15,9 +15,18 @@ use crate::host::environment::sudo;
 use crate::model::{
     aws::account::CallerIdentity,
     failure::{Failure, FailureKind},
-    run::{answers::Answers, welcome::IdentitySource as Found},
+    run::{answers::Answers, welcome::IdentitySource},
     secret::Secret,
 };
+
+/// The identity that is used.
+pub struct ResolvedIdentity {
+    pub cloud: AwsClients,
+    pub caller: CallerIdentity,
+    pub source: IdentitySource,
+    /// How it was found: `profile work`.
+    pub found: String,
+}
 
 impl Session {
     /// Lists the identities that may be used, the first that is given first.
@@ -35,15 +44,11 @@ impl Session {
         chain::find_credential_candidates(&known)
     }
 
-    /// Finds the first identity that AWS knows, and how it was found. One that was asked for must be it; so must one from
-    /// the environment.
+    /// Finds the first identity that AWS knows. One that was asked for must be it; so must one from the environment.
     ///
     /// # Errors
-    /// Fails where none is accepted, or the one that was asked for isn't.
-    pub async fn resolve_identity(
-        &self,
-        answers: &Answers,
-    ) -> Result<(AwsClients, CallerIdentity, String), Failure> {
+    /// Fails where AWS knows none, or doesn't accept the one that must be it.
+    pub async fn resolve_identity(&self, answers: &Answers) -> Result<ResolvedIdentity, Failure> {
         if let IdentityLookup::Fixed(_) = self.settings.identities {
             return self.resolve_fixed_identity(answers).await;
         }
@@ -56,10 +61,11 @@ impl Session {
             let result = self.try_candidate(&candidate).await;
             match result {
                 Ok((cloud, caller)) => {
+                    let source = to_identity_source(&candidate.source);
                     let found = cloud
                         .shared_credentials()
                         .map_or(candidate.found, SharedCredentials::source_description);
-                    return Ok((cloud, caller, found));
+                    return Ok(ResolvedIdentity { cloud, caller, source, found });
                 }
                 Err(failure)
                     if !matches!(failure.kind, FailureKind::Credentials | FailureKind::Denied)
@@ -93,12 +99,9 @@ impl Session {
         }
     }
 
-    /// The one identity of a sandbox, or the keys that were typed where those were chosen.
-    async fn resolve_fixed_identity(
-        &self,
-        answers: &Answers,
-    ) -> Result<(AwsClients, CallerIdentity, String), Failure> {
-        let typed = self.typed_keys().filter(|_| answers.source == Some(Found::Typed));
+    /// Resolves the one identity of a sandbox, or the keys that were typed where those were chosen.
+    async fn resolve_fixed_identity(&self, answers: &Answers) -> Result<ResolvedIdentity, Failure> {
+        let typed = self.typed_keys().filter(|_| answers.source == Some(IdentitySource::Typed));
         let candidate = match typed {
             Some(keys) => {
                 let found = format!("access key {}, typed", keys.access);
@@ -108,7 +111,8 @@ impl Session {
         };
         let cloud = self.connect_with(&candidate).await?;
         let caller = cloud.read_caller_identity().await?;
-        Ok((cloud, caller, candidate.found))
+        let source = to_identity_source(&candidate.source);
+        Ok(ResolvedIdentity { cloud, caller, source, found: candidate.found })
     }
 
     /// Connects by a candidate, and asks AWS whose its credentials are.
@@ -242,15 +246,15 @@ fn no_credentials_failure() -> Failure {
 }
 
 /// Returns a candidate's source, without its keys.
-pub fn to_identity_source(source: &CredentialSource) -> Found {
+pub fn to_identity_source(source: &CredentialSource) -> IdentitySource {
     match source {
         CredentialSource::Profile(name) | CredentialSource::Session { profile: name, .. } => {
-            Found::Profile(name.clone())
+            IdentitySource::Profile(name.clone())
         }
-        CredentialSource::Typed(_) => Found::Typed,
-        CredentialSource::Environment => Found::Environment,
-        CredentialSource::Packagecloud(_) => Found::Config,
-        CredentialSource::Chain => Found::Chain,
+        CredentialSource::Typed(_) => IdentitySource::Typed,
+        CredentialSource::Environment => IdentitySource::Environment,
+        CredentialSource::Packagecloud(_) => IdentitySource::Config,
+        CredentialSource::Chain => IdentitySource::Chain,
     }
 }
 

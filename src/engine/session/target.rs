@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use tokio::try_join;
 
-use super::{Session, account_cache::AccountCache, identity::refuse_other_partition};
+use super::{
+    Session,
+    account_cache::AccountCache,
+    identity::{ResolvedIdentity, refuse_other_partition},
+};
 use crate::aws::{AwsClients, credentials::source::AccessKeys};
 use crate::model::{
     aws::{
@@ -41,6 +45,8 @@ pub struct Target {
     pub cloud: AwsClients,
     pub caller: CallerIdentity,
     pub account: String,
+    /// Where the credentials come from.
+    pub source: IdentitySource,
     /// How the credentials were found.
     pub found: String,
     pub names: ResourceNames,
@@ -120,7 +126,7 @@ impl Session {
     }
 
     async fn discover_target(&self, answers: &Answers) -> Result<Target, Failure> {
-        let (cloud, caller, found) = self.resolve_identity(answers).await?;
+        let ResolvedIdentity { cloud, caller, source, found } = self.resolve_identity(answers).await?;
         refuse_other_partition(&caller)?;
         // Its marker may name the bucket; where it can't be asked, something else has to.
         let unnamed = ResourceNames::new("", &answers.suffix);
@@ -151,6 +157,7 @@ impl Session {
             sampled,
             cloud,
             caller,
+            source,
             found,
             account_cache: Arc::new(cache),
             bucket,
@@ -179,7 +186,8 @@ fn blame_clock(failure: Failure, caller: &CallerIdentity) -> Failure {
                 if ahead > 0 { "ahead of" } else { "behind" }
             ),
             "set the clock (chronyc makestep, or timedatectl set-ntp true), then try again",
-        ),
+        )
+        .with_clock_skew(),
         _ => failure,
     }
 }

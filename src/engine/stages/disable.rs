@@ -47,13 +47,13 @@ pub fn render_manual_disable(path: &str) -> String {
     )
 }
 
-/// A failure that ends with what to type; its own next move comes first.
-fn with_manual_disable(failure: Failure, path: &str) -> Failure {
-    if failure.next.contains(&render_disable_line()) {
-        return failure;
+/// Ends a failure with what to type, after its own next move.
+fn with_manual_disable(mut failure: Failure, path: &str) -> Failure {
+    if !failure.facts.tells_manual_steps {
+        failure.next = format!("{}; or {}", failure.next.trim_end_matches('.'), render_manual_disable(path));
+        failure.facts.tells_manual_steps = true;
     }
-    let next = format!("{}; or {}", failure.next.trim_end_matches('.'), render_manual_disable(path));
-    Failure { next, ..failure }
+    failure
 }
 
 /// The two commands to type on a node that can't be reached.

@@ -248,8 +248,8 @@ async fn make_live(
 
 /// Whether a failure is that of the line to this node.
 fn is_connection_lost(node: &Session, failure: &Failure) -> bool {
-    failure.kind == FailureKind::Unreachable
-        && node.host.transport.remote_name() == Some(failure.what.as_str())
+    let lost = failure.facts.lost_host.as_deref();
+    lost.is_some() && lost == node.host.transport.remote_name()
 }
 
 /// Writes what going live has to write on one node; where that is nothing, it begins all the same.

@@ -7,7 +7,10 @@ use std::path::Path;
 use crate::aws::DistributionUpdate;
 use crate::host::{ConfigBackup, RestoreScope};
 use crate::model::{
-    aws::evidence::{Observed, ObservedConfig, RollBackEvidence},
+    aws::{
+        evidence::{Observed, ObservedConfig, RollBackEvidence},
+        names::ResourceNames,
+    },
     failure::Failure,
     run::{
         answers::Answers,
@@ -170,22 +173,28 @@ pub async fn associate_earlier_version(
         Failure::other_failure("the distribution", "there is none of this install", "run enable first")
     })?;
     let say = run.progress_reporter(Step::Authenticator);
-    let made = run.run_step(Step::Authenticator, format!("associating {arn}"), async {
-        target.cloud.read_function_version(arn).await?.ok_or_else(|| {
-            Failure::other_failure(
-                arn,
-                "there is no such function version",
-                "list them with: aws lambda list-versions-by-function --function-name packagecloud_cloudfront_auth --region us-east-1",
-            )
-        })?;
-        let intent = DistributionUpdate::Version(arn);
-        let made = target
-            .cloud
-            .update_distribution(&target.names, &distribution.id, &distribution.etag, &intent, answers.consents.adopt, &say)
-            .await?;
-        Ok((made, format!("{} carries {arn}", distribution.id)))
-    })
-    .await?;
+    let made = run
+        .run_step(Step::Authenticator, format!("associating {arn}"), async {
+            target
+                .cloud
+                .read_function_version(arn)
+                .await?
+                .ok_or_else(|| missing_version_failure(arn, &target.names))?;
+            let intent = DistributionUpdate::Version(arn);
+            let made = target
+                .cloud
+                .update_distribution(
+                    &target.names,
+                    &distribution.id,
+                    &distribution.etag,
+                    &intent,
+                    answers.consents.adopt,
+                    &say,
+                )
+                .await?;
+            Ok((made, format!("{} carries {arn}", distribution.id)))
+        })
+        .await?;
     let say = run.progress_reporter(Step::Deployed);
     run.run_step(Step::Deployed, "waiting until every edge has it", async {
         let waiting = || run.unless_stopped(target.cloud.wait_until_deployed(&target.names, &made, &say));
@@ -194,4 +203,28 @@ pub async fn associate_earlier_version(
     })
     .await?;
     Ok((StageEnd::Applied, String::new()))
+}
+
+/// Returns the failure of a function version that isn't there.
+fn missing_version_failure(arn: &str, names: &ResourceNames) -> Failure {
+    Failure::other_failure(
+        arn,
+        "there is no such function version",
+        format!(
+            "list them with: aws lambda list-versions-by-function --function-name {} --region us-east-1",
+            names.function_name()
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_versions_are_listed_of_the_function_with_its_suffix() {
+        let names = ResourceNames::new("bucket", &"staging".parse().unwrap());
+        let failure = missing_version_failure("arn", &names);
+        assert!(failure.next.contains(&format!("--function-name {} ", names.function_name())), "{failure:?}");
+    }
 }

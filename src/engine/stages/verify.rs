@@ -11,7 +11,7 @@ use crate::model::{
     packagecloud::settings::SettingValues,
     run::{
         answers::Answers,
-        check::{Check, CheckVerdict},
+        check::{Check, CheckId, CheckVerdict},
         event::StageEnd,
         goal::Step,
         plan::{Attachment, ChangeKind, Plan},
@@ -102,7 +102,7 @@ pub async fn run_all_checks(
     let samples = probe::find_sample_keys(&install.target).await?;
     add_edge_checks(session, &install, values, (&samples, &known), &mut all).await;
     let edge_works =
-        all.checks.iter().any(|check| check.name == "signed-url" && check.result == CheckVerdict::Pass);
+        all.checks.iter().any(|check| check.has_id(CheckId::SignedUrl) && check.result == CheckVerdict::Pass);
     let asked = RedirectCheck {
         session,
         answers,
@@ -156,7 +156,8 @@ async fn add_edge_checks(
 ) {
     match (&install.distribution.distribution, &values.secret) {
         _ if session.is_delivery_unreachable() => {
-            let names = ["signed-url", "package-cached", "metadata-fresh", "no-token"];
+            let names =
+                [CheckId::SignedUrl.name(), "package-cached", "metadata-fresh", CheckId::NoToken.name()];
             all.add_checks(names.map(|name| Check::unknown_check(name, EDGE_OUT_OF_REACH_TEXT)));
         }
         (Some(distribution), Some(secret)) => {
@@ -172,7 +173,7 @@ async fn add_edge_checks(
                 known: known.clone(),
             };
             let mut opens = gate.positive_probes().await;
-            opens.retain(|check| check.name != "no-token");
+            opens.retain(|check| !check.has_id(CheckId::NoToken));
             all.add_checks(opens);
             all.add_checks(gate.check_caching().await);
             all.add_checks(gate.negative_probes().await);
@@ -180,7 +181,7 @@ async fn add_edge_checks(
         }
         (_, None) => {
             let why = "packagecloud.rb holds no secret";
-            all.add_checks([Check::failed_check("signed-url", why, "run enable")]);
+            all.add_checks([Check::failed_check(CheckId::SignedUrl, why, "run enable")]);
         }
         (None, _) => {}
     }

@@ -17,7 +17,10 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::model::failure::{Failure, FailureKind};
+use crate::model::{
+    failure::{Failure, FailureKind},
+    packagecloud::ctl_command::CtlCommand,
+};
 
 use super::{Host, Transport};
 
@@ -27,8 +30,6 @@ pub use detached::DetachedCommand;
 
 /// Where the time of our last reconfigure is kept.
 const LAST_RECONFIGURE_NOTE: &str = "reconfigured";
-/// The vendor's reindex, which only queues jobs.
-pub const VENDOR_REINDEX_COMMAND: &str = "reindex-everything";
 
 /// A stand-in in this process: it runs a command, sends its lines, and gives its exit status.
 pub type SimulatedCtl =
@@ -92,7 +93,7 @@ impl std::str::FromStr for Ctl {
 struct CommandOutput<'a> {
     host: &'a Host,
     on_line: &'a mut (dyn FnMut(&str) + Send),
-    command: &'a str,
+    command: CtlCommand,
     last: VecDeque<String>,
     /// Whether one of them said that there is no such command; the list of those that there are follows it.
     unknown: bool,
@@ -145,7 +146,7 @@ impl Host {
     /// Where it can't be started, or its end can't be known.
     pub async fn run_ctl(
         &self,
-        command: &str,
+        command: CtlCommand,
         on_line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<CtlOutcome, Failure> {
         if matches!(self.ctl, Ctl::None) {
@@ -153,7 +154,7 @@ impl Host {
         }
         let mut lines = CommandOutput { host: self, on_line, command, last: VecDeque::new(), unknown: false };
         let outcome = self.run_or_follow(command, &mut lines).await?;
-        if command == "reconfigure" && outcome == 0 {
+        if command == CtlCommand::Reconfigure && outcome == 0 {
             // Lost, it only makes the next go-live say less about what is new in the file.
             self.write_note(LAST_RECONFIGURE_NOTE, &self.clock.now().as_secs().to_string());
         }
@@ -161,12 +162,16 @@ impl Host {
     }
 
     /// Runs or follows a command; its exit status.
-    async fn run_or_follow(&self, command: &str, lines: &mut CommandOutput<'_>) -> Result<i32, Failure> {
+    async fn run_or_follow(
+        &self,
+        command: CtlCommand,
+        lines: &mut CommandOutput<'_>,
+    ) -> Result<i32, Failure> {
         match &self.ctl {
             Ctl::None => Err(self.missing_program_failure("packagecloud-ctl", command)),
             Ctl::Simulated(play) => {
                 let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
-                let run = play(command.to_owned(), send);
+                let run = play(command.name().to_owned(), send);
                 tokio::pin!(run);
                 let mut status = None;
                 loop {
@@ -197,11 +202,11 @@ impl Host {
     async fn follow_or_start(
         &self,
         words: &[String],
-        command: &str,
+        command: CtlCommand,
         lines: &mut CommandOutput<'_>,
     ) -> Result<i32, Failure> {
         // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
-        if command == VENDOR_REINDEX_COMMAND
+        if command == CtlCommand::ReindexEverything
             && let Some(unseen) = StartedCommand::find_running_or_ended(self, command).await?
         {
             return unseen.follow_to_end(&mut |line| lines.take_line(line)).await;
@@ -237,12 +242,13 @@ impl Host {
 
     /// Whether a command that runs already does what this one would: one that began before the file was changed may
     /// have read what stood there before, and a restart from before the end of a reconfigure what was rendered before.
-    async fn can_follow_instead(&self, running: &StartedCommand, command: &str) -> bool {
+    async fn can_follow_instead(&self, running: &StartedCommand, command: CtlCommand) -> bool {
         let after =
             |time: Option<Duration>, slack| time.is_none_or(|time| time + slack < running.started_at());
-        running.command_name() == command
+        running.command_name() == command.name()
             && after(self.read_config_change_time().await, FILE_CLOCK_SLACK)
-            && (command != "restart" || after(self.last_reconfigure_time().await, RECONFIGURE_TIME_SLACK))
+            && (command != CtlCommand::Restart
+                || after(self.last_reconfigure_time().await, RECONFIGURE_TIME_SLACK))
     }
 
     /// Reads the Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
@@ -275,7 +281,7 @@ const START_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Host {
     /// Returns the failure of a host that has no such program, with what to do there by hand.
-    pub(super) fn missing_program_failure(&self, program: &str, command: &str) -> Failure {
+    pub(super) fn missing_program_failure(&self, program: &str, command: CtlCommand) -> Failure {
         let next = match self.transport.remote_name() {
             None => {
                 "run this on packagecloud's host, name that with --host HOST, name the program with --ctl"
@@ -311,13 +317,13 @@ impl StartedCommand {
     }
 
     /// One of `command` that runs, or whose end came while nobody looked.
-    async fn find_running_or_ended(host: &Host, command: &str) -> Result<Option<Self>, Failure> {
+    async fn find_running_or_ended(host: &Host, command: CtlCommand) -> Result<Option<Self>, Failure> {
         Ok(match &host.transport {
             Transport::Local => {
-                DetachedCommand::find_running_or_ended(host.state.dir(), command).map(Self::Here)
+                DetachedCommand::find_running_or_ended(host.state.dir(), command.name()).map(Self::Here)
             }
             Transport::Ssh(line) => {
-                RemoteCommand::find_running_or_ended(line, command).await?.map(Self::There)
+                RemoteCommand::find_running_or_ended(line, command.name()).await?.map(Self::There)
             }
         })
     }
@@ -326,15 +332,19 @@ impl StartedCommand {
         host: &Host,
         program: &Path,
         rest: &[String],
-        command: &str,
+        command: CtlCommand,
     ) -> Result<Self, Failure> {
         match &host.transport {
-            Transport::Local => {
-                DetachedCommand::start_command(host.state.dir(), program, rest, command, host.clock.now())
-                    .map(Self::Here)
-            }
+            Transport::Local => DetachedCommand::start_command(
+                host.state.dir(),
+                program,
+                rest,
+                command.name(),
+                host.clock.now(),
+            )
+            .map(Self::Here),
             Transport::Ssh(line) => {
-                RemoteCommand::start_command(line, program, rest, command).await.map(Self::There)
+                RemoteCommand::start_command(line, program, rest, command.name()).await.map(Self::There)
             }
         }
     }

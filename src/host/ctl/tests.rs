@@ -15,7 +15,7 @@ case "$1" in
     echo "  value hunter2222"
     printf 'without an end';;
   restart) echo "sh: $0 $*"; exit 3;;
-  slow) echo begun; while [ ! -e "$(dirname "$0")/go" ]; do sleep 0.02; done; echo over;;
+  version) echo begun; while [ ! -e "$(dirname "$0")/go" ]; do sleep 0.02; done; echo over;;
   *) echo "I don't know that command."; seq 40; exit 1;;
 esac
 "#;
@@ -42,7 +42,10 @@ fn host_with_scripted_ctl(dir: &Path) -> Host {
     host_with_ctl(dir, format!("'{}'", script.display()).parse().unwrap())
 }
 
-async fn run_collecting_lines(host: &Host, command: &str) -> (Result<CtlOutcome, Failure>, Vec<String>) {
+async fn run_collecting_lines(
+    host: &Host,
+    command: CtlCommand,
+) -> (Result<CtlOutcome, Failure>, Vec<String>) {
     let mut lines = Vec::new();
     let outcome = host.run_ctl(command, &mut |line: &str| lines.push(line.to_owned())).await;
     (outcome, lines)
@@ -52,7 +55,7 @@ async fn run_collecting_lines(host: &Host, command: &str) -> (Result<CtlOutcome,
 async fn its_lines_come_without_secrets_and_escapes_and_its_end_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let host = host_with_scripted_ctl(dir.path());
-    let (outcome, lines) = run_collecting_lines(&host, "reconfigure").await;
+    let (outcome, lines) = run_collecting_lines(&host, CtlCommand::Reconfigure).await;
     assert_eq!(outcome.unwrap(), CtlOutcome::Done);
     assert_eq!(
         lines,
@@ -67,10 +70,10 @@ async fn its_lines_come_without_secrets_and_escapes_and_its_end_is_told() {
     assert!(!fs::read_to_string(host.state.dir().join("log")).unwrap().contains("hunter"));
     assert!(host.last_reconfigure_time().await.is_some());
 
-    let (outcome, lines) = run_collecting_lines(&host, "restart").await;
+    let (outcome, lines) = run_collecting_lines(&host, CtlCommand::Restart).await;
     assert_eq!(outcome.unwrap(), CtlOutcome::Failed { status: 3, last: lines });
     assert_eq!(
-        run_collecting_lines(&host, "generate-cloudfront-secret").await.0.unwrap(),
+        run_collecting_lines(&host, CtlCommand::ReindexEverything).await.0.unwrap(),
         CtlOutcome::UnknownCommand
     );
 }
@@ -83,19 +86,19 @@ async fn one_that_runs_already_is_followed_from_its_first_line() {
         let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
         let mut on_line = move |line: &str| drop(heard.send(line.to_owned()));
         tokio::select! {
-            _ = first.run_ctl("slow", &mut on_line) => panic!("it waits for the file"),
+            _ = first.run_ctl(CtlCommand::Version, &mut on_line) => panic!("it waits for the file"),
             line = hears.recv() => assert_eq!(line.unwrap(), "begun"),
         }
     }
     // The first run is gone; the second finds what it started.
     let second = host_with_scripted_ctl(dir.path());
     let running = second.find_running_command().unwrap();
-    assert_eq!(running.command, "slow");
+    assert_eq!(running.command, "version");
     fs::write(dir.path().join("go"), "").unwrap();
-    let (outcome, lines) = run_collecting_lines(&second, "restart").await;
+    let (outcome, lines) = run_collecting_lines(&second, CtlCommand::Restart).await;
     assert_eq!(
         lines[..3],
-        ["packagecloud-ctl slow runs already: waiting for its end first", "begun", "over"]
+        ["packagecloud-ctl version runs already: waiting for its end first", "begun", "over"]
     );
     assert!(matches!(outcome.unwrap(), CtlOutcome::Failed { status: 3, last } if last.len() == 1));
     assert_eq!(second.find_running_command(), None);
@@ -108,12 +111,12 @@ async fn one_that_began_before_the_file_was_changed_is_waited_for_and_run_again(
     let (heard, mut hears) = tokio::sync::mpsc::unbounded_channel();
     let mut on_line = move |line: &str| drop(heard.send(line.to_owned()));
     tokio::select! {
-        _ = host.run_ctl("slow", &mut on_line) => panic!("it waits for the file"),
+        _ = host.run_ctl(CtlCommand::Version, &mut on_line) => panic!("it waits for the file"),
         line = hears.recv() => assert_eq!(line.unwrap(), "begun"),
     }
     fs::write(&host.config, "").unwrap();
     fs::write(dir.path().join("go"), "").unwrap();
-    let (outcome, lines) = run_collecting_lines(&host, "slow").await;
+    let (outcome, lines) = run_collecting_lines(&host, CtlCommand::Version).await;
     assert_eq!(outcome.unwrap(), CtlOutcome::Done);
     assert_eq!(lines[1..], ["begun", "over", "begun", "over"], "{lines:?}");
 }
@@ -129,22 +132,27 @@ async fn one_that_was_killed_is_a_failure_with_the_next_move() {
             rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).unwrap();
         }
     };
-    let failure = host.run_ctl("slow", &mut on_line).await.unwrap_err();
+    let failure = host.run_ctl(CtlCommand::Version, &mut on_line).await.unwrap_err();
     assert!(failure.why.contains("killed"), "{failure}");
-    assert_eq!(failure.next, "run packagecloud-ctl slow again");
+    assert_eq!(failure.next, "run packagecloud-ctl version again");
 }
 
 #[tokio::test]
 async fn where_there_is_none_that_is_said() {
     let dir = tempfile::tempdir().unwrap();
-    let failure =
-        run_collecting_lines(&host_with_ctl(dir.path(), "no-such-ctl --x".parse().unwrap()), "restart")
-            .await
-            .0
-            .unwrap_err();
+    let failure = run_collecting_lines(
+        &host_with_ctl(dir.path(), "no-such-ctl --x".parse().unwrap()),
+        CtlCommand::Restart,
+    )
+    .await
+    .0
+    .unwrap_err();
     assert_eq!((failure.kind, failure.what.as_str()), (FailureKind::Missing, "no-such-ctl"));
     assert_eq!(
-        run_collecting_lines(&host_with_ctl(dir.path(), "none".parse().unwrap()), "restart").await.0.unwrap(),
+        run_collecting_lines(&host_with_ctl(dir.path(), "none".parse().unwrap()), CtlCommand::Restart)
+            .await
+            .0
+            .unwrap(),
         CtlOutcome::LeftToOperator
     );
     for wrong in ["", "  ", "'a"] {
@@ -166,7 +174,7 @@ async fn a_sandboxes_plays_on_tokios_clock() {
         })
     });
     let (outcome, lines) =
-        run_collecting_lines(&host_with_ctl(dir.path(), Ctl::Simulated(play)), "reconfigure").await;
+        run_collecting_lines(&host_with_ctl(dir.path(), Ctl::Simulated(play)), CtlCommand::Reconfigure).await;
     assert_eq!(outcome.unwrap(), CtlOutcome::Done);
     assert_eq!(lines, ["reconfigure: (hidden)", "over"]);
 }
@@ -204,11 +212,11 @@ esac
     let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     put("packagecloud.rb", "");
     put("file", "true\n");
-    run_collecting_lines(&one, "reconfigure").await.0.unwrap();
+    run_collecting_lines(&one, CtlCommand::Reconfigure).await.0.unwrap();
     // The file is changed, and only then the run beside begins its restart, with what was rendered before.
     put("file", "false\n");
     tokio::time::sleep(FILE_CLOCK_SLACK * 3).await;
-    let (restarting, switched) = tokio::join!(run_collecting_lines(&beside, "restart"), async {
+    let (restarting, switched) = tokio::join!(run_collecting_lines(&beside, CtlCommand::Restart), async {
         while one.find_running_command().is_none() {
             tokio::time::sleep(FILE_CLOCK_SLACK).await;
         }
@@ -216,7 +224,7 @@ esac
         one.state
             .write_file(LAST_RECONFIGURE_NOTE, one.clock.now().as_secs().to_string().as_bytes())
             .unwrap();
-        let (switched, ()) = tokio::join!(run_collecting_lines(&one, "restart"), async {
+        let (switched, ()) = tokio::join!(run_collecting_lines(&one, CtlCommand::Restart), async {
             tokio::time::sleep(FILE_CLOCK_SLACK * 10).await;
             put("go", "");
         });
@@ -235,7 +243,7 @@ cd "$(dirname "$0")"
 mkdir alone || { echo "not alone"; exit 9; }
 sleep 0.05
 rmdir alone
-[ "$1" = one ] && exit 0
+[ "$1" = reconfigure ] && exit 0
 exit 7
 "#;
     fs::write(&script, text).unwrap();
@@ -243,9 +251,9 @@ exit 7
     let host = host_with_ctl(dir.path(), Ctl::Command(vec![script.display().to_string()]));
     for _ in 0..5 {
         let (one, two, three) = tokio::join!(
-            run_collecting_lines(&host, "one"),
-            run_collecting_lines(&host, "two"),
-            run_collecting_lines(&host, "three")
+            run_collecting_lines(&host, CtlCommand::Reconfigure),
+            run_collecting_lines(&host, CtlCommand::Restart),
+            run_collecting_lines(&host, CtlCommand::Version)
         );
         assert_eq!(one.0.unwrap(), CtlOutcome::Done);
         for other in [two, three] {

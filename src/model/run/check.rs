@@ -11,6 +11,35 @@ pub enum CheckVerdict {
     Unknown,
 }
 
+/// The checks that other code asks for; every other has its name alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckId {
+    /// This machine's clock.
+    Clock,
+    /// A request without a token, which must be refused.
+    NoToken,
+    /// A signed URL of a package.
+    SignedUrl,
+}
+
+impl CheckId {
+    /// Returns the name of the check.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::NoToken => "no-token",
+            Self::SignedUrl => "signed-url",
+        }
+    }
+}
+
+impl From<CheckId> for String {
+    fn from(id: CheckId) -> Self {
+        id.name().to_owned()
+    }
+}
+
 /// One check. `name` is stable (`kms:CreateKey`, `clock`, `signed-url`); `detail` is a lower-case fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
@@ -23,18 +52,34 @@ pub struct Check {
 }
 
 impl Check {
+    /// Returns a check that passed.
     pub fn passed_check(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { name: name.into(), result: CheckVerdict::Pass, detail: detail.into(), next: String::new() }
     }
 
+    /// Returns a check that failed, with the next move.
     pub fn failed_check(name: impl Into<String>, detail: impl Into<String>, next: impl Into<String>) -> Self {
         Self { name: name.into(), result: CheckVerdict::Fail, detail: detail.into(), next: next.into() }
     }
 
+    /// Returns a check that could not be asked.
     pub fn unknown_check(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { name: name.into(), result: CheckVerdict::Unknown, detail: detail.into(), next: String::new() }
     }
 
+    /// Returns whether it is the check `id`.
+    #[must_use]
+    pub fn has_id(&self, id: CheckId) -> bool {
+        self.name == id.name()
+    }
+
+    /// Returns whether it is of a permission: its name is the action, `kms:CreateKey`.
+    #[must_use]
+    pub fn is_of_permission(&self) -> bool {
+        self.name.contains(':')
+    }
+
+    /// Returns whether what was asked is not as it must be.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.result == CheckVerdict::Fail

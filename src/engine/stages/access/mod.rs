@@ -12,9 +12,10 @@ use crate::model::{
     iam::access::{self, RequiredPermission},
     run::{
         answers::{Answers, ReindexEngine},
-        check::Check,
+        check::{Check, CheckId},
         goal::{Goal, Stage},
         plan::{Confirmation, Consent, Plan},
+        welcome::IdentitySource,
     },
 };
 
@@ -130,14 +131,14 @@ pub async fn check_access(session: &Session, answers: &Answers) -> Result<Vec<Ch
     let target = session.resolve_target(answers).await?;
     let (objects, account) =
         join!(bucket::check_sampled_objects(&target, answers), account::check_account(&target));
-    let at = checks.iter().position(|check| check.name == "clock").unwrap_or(checks.len());
+    let at = checks.iter().position(|check| check.has_id(CheckId::Clock)).unwrap_or(checks.len());
     checks.splice(at..at, [objects].into_iter().chain(account));
     Ok(checks)
 }
 
 /// packagecloud.rb's own key is never asked to be given more rights: another identity is the next move.
 fn advise_other_identity(check: Check, target: &Target) -> Check {
-    if check.has_failed() && target.found.ends_with("in packagecloud.rb") {
+    if check.has_failed() && target.source == IdentitySource::Config {
         let next = "use another identity for setting up, with --profile or AWS_ACCESS_KEY_ID; packagecloud's own key needs no more rights";
         return Check { next: next.to_owned(), ..check };
     }

@@ -9,7 +9,7 @@ use crate::host::environment::clock;
 use crate::model::{
     aws::evidence::ObservedConfig,
     failure::{Failure, FailureKind},
-    packagecloud::settings::SettingKey,
+    packagecloud::{ctl_command::CtlCommand, settings::SettingKey},
     run::{answers::Answers, event::StageEnd, goal::Step},
 };
 
@@ -96,8 +96,8 @@ pub(crate) async fn apply(
                 Err(all.lost_nodes_failure(""))
             };
         }
-        all.run_ctl_on_nodes(Step::Reconfigure, "reconfigure", run).await;
-        all.run_ctl_on_nodes(Step::Restart, "restart", run).await;
+        all.run_ctl_on_nodes(Step::Reconfigure, CtlCommand::Reconfigure, run).await;
+        all.run_ctl_on_nodes(Step::Restart, CtlCommand::Restart, run).await;
     }
     let observed = run
         .run_step(Step::Proof, "asking packagecloud where it redirects", async {
@@ -204,7 +204,7 @@ impl DisableProgress {
     }
 
     /// One of packagecloud-ctl's commands on every node that is due; a failure is kept with its node, and stops none.
-    async fn run_ctl_on_nodes(&mut self, step: Step, command: &str, run: &StageRun) {
+    async fn run_ctl_on_nodes(&mut self, step: Step, command: CtlCommand, run: &StageRun) {
         let say = run.progress_reporter(step);
         let names = render_node_names(self.nodes.iter().filter(|node| node.due));
         let several = self.nodes.len() > 1;

@@ -219,15 +219,16 @@ fn list_differences(
     for origin in bucket_origins(distribution, names) {
         if has_other_origin_access(seen, origin) {
             let whose = |identity: Option<&str>, control: Option<&str>| match (identity, control) {
-                (Some(id), _) => format!("identity {id}"),
-                (_, Some(id)) => format!("control {id}"),
-                _ => "nobody".to_owned(),
+                (Some(id), _) => Some(format!("identity {id}")),
+                (_, Some(id)) => Some(format!("control {id}")),
+                (None, None) => None,
             };
             let (identity, control) = desired_origin_access(seen);
             let now = whose(origin.identity.as_deref(), origin.control.as_deref());
             let then = whose(identity, control);
-            let then = if then == "nobody" { "the one that is made" } else { &then };
-            let both = if now == "nobody" { "" } else { ", and both may read until every edge has changed" };
+            let then = then.as_deref().unwrap_or("the one that is made");
+            let both = if now.is_some() { ", and both may read until every edge has changed" } else { "" };
+            let now = now.as_deref().unwrap_or("nobody");
             let why = if seen.by_control { format!(" ({})", seen.why_control) } else { String::new() };
             all.push(format!("origin access goes from {now} to {then}{why}{both}"));
         }

@@ -24,6 +24,7 @@ pub(super) fn unreachable_failure(name: &str, why: &str) -> Failure {
         format!("it can't be reached: {why}"),
         format!("see whether it is up and its port open: ssh {name}"),
     )
+    .with_lost_host(name)
 }
 
 /// Returns the failure where the line dropped, and trying did not bring it back.
@@ -36,6 +37,7 @@ pub(super) fn connection_lost_failure(name: &str, failure: &Failure) -> Failure 
             "what runs there goes on; once ssh {name} works, start this again: it looks at what is there and goes on"
         ),
     )
+    .with_lost_host(name)
 }
 
 /// Returns the failure where the line dropped, and nobody can be asked for what laying it again needs.
