@@ -19,7 +19,7 @@ use crate::model::{
 /// Grows when an event loses or changes a member.
 const EVENTS_FORMAT_VERSION: u32 = 1;
 
-/// The first line.
+/// Renders the first line.
 #[must_use]
 pub fn version_json(sandbox: bool) -> Value {
     let mut line = json!({
@@ -34,7 +34,7 @@ pub fn version_json(sandbox: bool) -> Value {
     line
 }
 
-/// One event; `ended` without a step of its own has none. What stands still is progress that says so.
+/// Renders one event; `ended` without a step of its own has none. What stands still is progress that says so.
 #[must_use]
 pub fn event_json(event: &Event) -> Value {
     if let Event::Waiting { stage, step, text, .. } = event {
@@ -44,12 +44,13 @@ pub fn event_json(event: &Event) -> Value {
         .unwrap_or_else(|error| json!({"type": "failed", "failure": error.to_string()}))
 }
 
-/// A failure that came before any stage began.
+/// Renders a failure that came before any stage began.
 #[must_use]
 pub fn failure_json(stage: Option<Stage>, failure: &Failure) -> Value {
     json!({"type": "failed", "stage": stage, "step": null, "failure": failure})
 }
 
+/// Renders one change.
 #[must_use]
 pub fn change_json(change: &PlannedChange) -> Value {
     json!({
@@ -62,6 +63,7 @@ pub fn change_json(change: &PlannedChange) -> Value {
     })
 }
 
+/// Renders one check.
 #[must_use]
 pub fn check_json(check: &Check) -> Value {
     let mut line =
@@ -72,7 +74,7 @@ pub fn check_json(check: &Check) -> Value {
     line
 }
 
-/// A check inside a stage that does more than check: how far its step is.
+/// Renders a check inside a stage that does more than check: how far its step is.
 #[must_use]
 pub fn check_progress_json(stage: Stage, check: &Check) -> Value {
     let step = match stage {
@@ -93,13 +95,13 @@ pub fn check_progress_json(stage: Stage, check: &Check) -> Value {
     })
 }
 
-/// A backup of packagecloud.rb, and what restoring its values would change now.
+/// Renders a backup of packagecloud.rb, and what restoring its values would change now.
 #[must_use]
 pub fn backup_json(backup: &FoundBackup) -> Value {
     json!({"type": "backup", "path": backup.path, "when": backup.when, "changes": backup.changes})
 }
 
-/// The four values; the secret as `(hidden)` unless `show_secret`.
+/// Renders the four values; the secret as `(hidden)` unless `show_secret`.
 #[must_use]
 pub fn configuration_json(values: &SettingValues, show_secret: bool) -> Value {
     let shown = if show_secret { values.clone() } else { values.with_redacted_secret() };
@@ -119,7 +121,7 @@ pub fn configuration_json(values: &SettingValues, show_secret: bool) -> Value {
     json!({"type": "configuration", "values": map})
 }
 
-/// Every change of a plan.
+/// Renders every change of a plan.
 #[must_use]
 pub fn plan_changes_json(plan: &Plan) -> Vec<Value> {
     plan.changes.iter().map(change_json).collect()

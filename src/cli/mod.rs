@@ -110,6 +110,7 @@ async fn acquire_lock_if_needed(invocation: &Invocation, command: &CliCommand) -
 }
 
 impl Invocation {
+    /// Returns whether stdout is for JSON alone.
     pub fn is_json(&self) -> bool {
         self.global.output == OutputFormat::Json
     }
@@ -276,7 +277,7 @@ fn detect_attendance() -> OperatorPresence {
     if is_watched { OperatorPresence::Watched } else { OperatorPresence::Nobody }
 }
 
-/// A failure's exit code.
+/// Returns a failure's exit code.
 #[must_use]
 pub fn failure_exit_code(failure: &Failure) -> u8 {
     match failure.kind {

@@ -10,6 +10,7 @@ use crate::model::{
     },
 };
 
+/// Renders an event as a line; some have none.
 #[must_use]
 pub fn render_event(event: &Event) -> Option<String> {
     Some(match event {
@@ -53,12 +54,14 @@ fn render_pace(pace: &ProgressStats) -> String {
     parts.join(" · ")
 }
 
+/// Renders a failure, with its next move on a line of its own.
 #[must_use]
 pub fn render_failure(failure: &Failure) -> String {
     let id = failure.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
     format!("{}: {}{id}\n     next: {}", failure.what, failure.why, failure.next)
 }
 
+/// Renders a check, with its next move on a line of its own.
 #[must_use]
 pub fn render_check(check: &Check) -> String {
     let mark = match check.result {
@@ -107,7 +110,7 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
     lines
 }
 
-/// The block as it stands in packagecloud.rb.
+/// Renders the block as it stands in packagecloud.rb.
 #[must_use]
 pub fn render_configuration(values: &SettingValues, show_secret: bool) -> String {
     let shown = if show_secret { values.clone() } else { values.with_redacted_secret() };

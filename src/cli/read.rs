@@ -12,13 +12,17 @@ use crate::model::{
     url::token::{self, MacAlgorithm},
 };
 
+/// Checks the access, and says whether anything stands in the way.
+///
+/// # Errors
+/// Fails where the identity or the bucket can't be found.
 pub async fn run_check_command(invocation: &Invocation) -> Result<u8, Failure> {
     let checks = engine::check_access(&invocation.session, &invocation.answers).await?;
     invocation.show_checks(&checks);
     Ok(if checks.iter().any(Check::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
-/// `check --policy`: the document, and nothing else on stdout.
+/// Prints the document of `check --policy`, and nothing else on stdout.
 pub async fn print_access_policy(invocation: &Invocation) -> u8 {
     match engine::render_iam_policy(&invocation.session, &invocation.answers).await {
         Ok(document) => {
@@ -32,6 +36,10 @@ pub async fn print_access_policy(invocation: &Invocation) -> u8 {
     }
 }
 
+/// Shows what would change, and changes nothing.
+///
+/// # Errors
+/// Fails where a stage can't be looked at.
 pub async fn run_plan_command(invocation: &Invocation) -> Result<u8, Failure> {
     let goal = invocation.answers.goal.unwrap_or(Goal::Install);
     let plans = overview::look_at_goal_stages(&invocation.session, goal, &invocation.answers).await?;
@@ -70,6 +78,10 @@ pub async fn run_plan_command(invocation: &Invocation) -> Result<u8, Failure> {
     Ok(EXIT_PENDING)
 }
 
+/// Checks that packages come through CloudFront.
+///
+/// # Errors
+/// Fails where what the checks need can't be read.
 pub async fn run_verify_command(invocation: &Invocation) -> Result<u8, Failure> {
     let checks = invocation
         .run_with_event_display(true, async |run| {
@@ -79,6 +91,10 @@ pub async fn run_verify_command(invocation: &Invocation) -> Result<u8, Failure> 
     Ok(if checks.iter().any(Check::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
+/// Prints the four values.
+///
+/// # Errors
+/// Fails where packagecloud.rb can't be read, or AWS is needed and can't be asked.
 pub async fn run_configuration_command(
     invocation: &Invocation,
     format: ConfigurationFormat,
@@ -109,6 +125,10 @@ pub fn print_configuration(invocation: &Invocation, values: &SettingValues, form
     }
 }
 
+/// Signs a URL as packagecloud does, and prints it.
+///
+/// # Errors
+/// Fails where the path names no object, or there is no secret or no domain.
 pub async fn run_sign_command(invocation: &Invocation, path: &str) -> Result<u8, Failure> {
     let missing = |what: &str| Failure::other_failure(what, "packagecloud.rb holds none", "run enable first");
     let values = invocation.session.host.read_config().await?.seen.values;
@@ -148,6 +168,10 @@ pub async fn run_sign_command(invocation: &Invocation, path: &str) -> Result<u8,
     Ok(EXIT_DONE)
 }
 
+/// Says what a URL's token holds, and who signed it.
+///
+/// # Errors
+/// Fails where there is no URL.
 pub async fn run_inspect_command(invocation: &Invocation, url: Option<&str>) -> Result<u8, Failure> {
     let url = if let Some(url) = url {
         url.to_owned()

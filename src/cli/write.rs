@@ -14,17 +14,53 @@ use crate::model::{
     },
 };
 
-/// The whole set-up.
+/// Runs the whole set-up.
+///
+/// # Errors
+/// Fails where the access doesn't suffice, a plan can't be made, or is refused.
 pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failure> {
-    let goal = invocation.answers.goal.unwrap_or(Goal::Install);
     confirm_same_target(invocation).await?;
-    let stages: Vec<Stage> = goal
-        .stages()
-        .iter()
-        .copied()
-        .filter(|stage| !matches!(stage, Stage::Access | Stage::Overview))
-        .filter(|stage| !(invocation.answers.prepare && matches!(stage, Stage::GoLive | Stage::Verify)))
-        .collect();
+    let stages = list_stages_to_apply(invocation);
+    let plans = plan_stages(invocation, &stages).await?;
+    if !plans.iter().all(Plan::is_unchanged) {
+        confirm_plans(invocation, &plans)?;
+    }
+    if let Some(failure) = apply_stages(invocation, stages, plans).await? {
+        print_json_values_after_failure(invocation).await;
+        return Ok(super::report_stage_failure(&failure));
+    }
+    let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
+    read::print_configuration(invocation, &values, ConfigurationFormat::Ruby);
+    if invocation.answers.prepare {
+        errln!(
+            "{}",
+            if values.enabled == Some(true) {
+                "CloudFront is on already; this left it on."
+            } else {
+                "All is prepared, and nothing is live yet. To go live: packagecloud-cloudfront enable"
+            }
+        );
+    }
+    save_finished_run(invocation);
+    Ok(EXIT_DONE)
+}
+
+/// Returns the goal's stages that are applied one by one.
+fn list_stages_to_apply(invocation: &Invocation) -> Vec<Stage> {
+    let goal = invocation.answers.goal.unwrap_or(Goal::Install);
+    let left_out = |stage: Stage| match stage {
+        Stage::Access | Stage::Overview => true,
+        Stage::GoLive | Stage::Verify => invocation.answers.prepare,
+        _ => false,
+    };
+    goal.stages().iter().copied().filter(|&stage| !left_out(stage)).collect()
+}
+
+/// Plans the access stage and all of `stages` but verify, and shows whether the access suffices.
+///
+/// # Errors
+/// Fails where a stage can't be looked at, a permission is missing, or a consent is.
+async fn plan_stages(invocation: &Invocation, stages: &[Stage]) -> Result<Vec<Plan>, Failure> {
     let mut plans = Vec::new();
     let mut stopped = None;
     for &stage in stages.iter().filter(|&&stage| stage != Stage::Verify) {
@@ -56,23 +92,41 @@ pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failu
     }
     plans.insert(0, access);
     invocation.refuse_unconfirmed_plans(&plans)?;
-    let unchanged = plans.iter().all(Plan::is_unchanged);
-    if !unchanged {
-        show_overview(invocation, &plans);
-        if !(invocation.is_json() && invocation.global.yes) {
-            errln!("All in all");
-            let summary = engine::stages::overview::summarize_plans(&plans);
-            summary.render_lines().iter().for_each(|line| errln!("  {line}"));
-        }
-        if !invocation.ask_consent("Apply these changes?")? {
-            return Err(Failure::consent_failure(
-                "enable",
-                "you said no",
-                "nothing was changed; run it again when you are ready",
-            ));
-        }
+    Ok(plans)
+}
+
+/// Shows all plans and what they come to, and asks whether they shall be applied.
+///
+/// # Errors
+/// Fails where the answer is no, or nobody can be asked.
+fn confirm_plans(invocation: &Invocation, plans: &[Plan]) -> Result<(), Failure> {
+    show_overview(invocation, plans);
+    if !(invocation.is_json() && invocation.global.yes) {
+        errln!("All in all");
+        let summary = engine::stages::overview::summarize_plans(plans);
+        summary.render_lines().iter().for_each(|line| errln!("  {line}"));
     }
-    // The plans above were made in one look. While nothing changes they still stand; after a change the later stages look again.
+    if invocation.ask_consent("Apply these changes?")? {
+        return Ok(());
+    }
+    Err(Failure::consent_failure(
+        "enable",
+        "you said no",
+        "nothing was changed; run it again when you are ready",
+    ))
+}
+
+/// Applies stage after stage, and returns the failure of the one that failed.
+///
+/// `plans` were made in one look: while nothing changes they still stand; after a change the later stages look again.
+///
+/// # Errors
+/// Fails where a stage can't be looked at again, wants a consent, or the run is stopped between two stages.
+async fn apply_stages(
+    invocation: &Invocation,
+    stages: Vec<Stage>,
+    mut plans: Vec<Plan>,
+) -> Result<Option<Failure>, Failure> {
     let mut changed = false;
     for stage in stages {
         if stage == Stage::Verify && !can_verify_now(invocation) {
@@ -95,25 +149,11 @@ pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failu
         invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
         let (end, failure) = apply_replanning_on_drift(invocation, plan).await?;
         changed |= end == StageEnd::Applied;
-        if let Some(failure) = failure {
-            print_json_values_after_failure(invocation).await;
-            return Ok(super::report_stage_failure(&failure));
+        if failure.is_some() {
+            return Ok(failure);
         }
     }
-    let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
-    read::print_configuration(invocation, &values, ConfigurationFormat::Ruby);
-    if invocation.answers.prepare {
-        errln!(
-            "{}",
-            if values.enabled == Some(true) {
-                "CloudFront is on already; this left it on."
-            } else {
-                "All is prepared, and nothing is live yet. To go live: packagecloud-cloudfront enable"
-            }
-        );
-    }
-    save_finished_run(invocation);
-    Ok(EXIT_DONE)
+    Ok(None)
 }
 
 /// Says where the last run was left; asks first whether another account or bucket than that run's is meant.
@@ -184,7 +224,10 @@ fn save_finished_run(invocation: &Invocation) {
     engine::save_resume_point(&invocation.session, &invocation.answers, None);
 }
 
-/// Some stages alone, each as the set-up has it.
+/// Runs some stages alone, each as the set-up has it.
+///
+/// # Errors
+/// Fails where a plan can't be made, or is refused.
 pub async fn run_stages(invocation: &mut Invocation, stages: &[Stage]) -> Result<u8, Failure> {
     // The secret alone asks AWS nothing where packagecloud.rb tells it.
     if stages != [Stage::Secret] {
@@ -208,6 +251,10 @@ pub async fn run_stages(invocation: &mut Invocation, stages: &[Stage]) -> Result
     Ok(EXIT_DONE)
 }
 
+/// Runs the bootstrap stage, and names the command that comes next.
+///
+/// # Errors
+/// Fails where the plan can't be made, or is refused.
 pub async fn run_bootstrap_command(invocation: &mut Invocation) -> Result<u8, Failure> {
     let code = run_stages(invocation, &[Stage::Bootstrap]).await?;
     if code == EXIT_DONE
@@ -220,6 +267,10 @@ pub async fn run_bootstrap_command(invocation: &mut Invocation) -> Result<u8, Fa
     Ok(code)
 }
 
+/// Associates a function version with the distribution; with `go_live`, switches on too.
+///
+/// # Errors
+/// Fails where the ARN is no function version's, or a plan can't be made, or is refused.
 pub async fn run_distribution_command(invocation: &mut Invocation, go_live: bool) -> Result<u8, Failure> {
     let arn = invocation.answers.version_arn.clone().unwrap_or_default();
     let numbered = arn.rsplit(':').next().is_some_and(|number| number.parse::<u32>().is_ok());
@@ -248,7 +299,10 @@ pub async fn run_distribution_command(invocation: &mut Invocation, go_live: bool
     Ok(code)
 }
 
-/// Switching off, from packagecloud.rb alone.
+/// Switches off, from packagecloud.rb alone.
+///
+/// # Errors
+/// Fails where no packagecloud.rb can be read, or the plan is refused.
 pub async fn run_disable_command(invocation: &mut Invocation) -> Result<u8, Failure> {
     let plan = engine::look(&invocation.session, Stage::Disable, &invocation.answers).await?;
     if !plan.is_unchanged() {
@@ -277,6 +331,10 @@ pub async fn run_disable_command(invocation: &mut Invocation) -> Result<u8, Fail
     }
 }
 
+/// Restores a backup or associates an earlier function version; without either, lists the backups.
+///
+/// # Errors
+/// Fails where the plan can't be made, or is refused.
 pub async fn run_roll_back_command(
     invocation: &mut Invocation,
     backup: Option<&str>,
@@ -331,6 +389,9 @@ pub async fn run_roll_back_command(
 }
 
 /// Runs packagecloud-ctl's own command, with its lines.
+///
+/// # Errors
+/// Fails where it is refused.
 pub async fn run_ctl_command(invocation: &mut Invocation, command: CtlCommand) -> Result<u8, Failure> {
     if !invocation.ask_consent(&format!("Run packagecloud-ctl {command}?"))? {
         return Err(Failure::consent_failure(command.name(), "you said no", "nothing was run"));

@@ -40,6 +40,9 @@ use crate::model::{
 };
 
 /// Reads what is there, and says what would change.
+///
+/// # Errors
+/// Fails where what the stage needs can't be read, or must not be changed.
 pub async fn look(session: &Session, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
     match stage {
         Stage::Overview => stages::overview::look_at_overview(session, answers).await,
@@ -47,13 +50,16 @@ pub async fn look(session: &Session, stage: Stage, answers: &Answers) -> Result<
     }
 }
 
-/// The access stage, asking only for what `stages` need: the ones of a run that have something to do.
+/// Looks at the access stage, asking only for what `stages` need: the ones of a run that have something to do.
+///
+/// # Errors
+/// Fails where the identity or the bucket can't be found.
 pub async fn look_at_access(session: &Session, answers: &Answers, stages: &[Stage]) -> Result<Plan, Failure> {
     stages::access::look_for_stages(session, answers, Some(stages)).await
 }
 
-/// What is asked before anything is looked at in another account or bucket than the last run's. Where that can't be told
-/// yet, what is looked at first says why.
+/// Returns what is asked before anything is looked at in another account or bucket than the last run's. Where that
+/// can't be told yet, what is looked at first says why.
 pub async fn find_early_confirmations(session: &Session, answers: &Answers) -> Vec<Confirmation> {
     if session.settings.last.is_none() {
         return Vec::new();
@@ -232,12 +238,18 @@ pub async fn roll_back_function(
     ended
 }
 
-/// All that `check` says of the identity, the bucket, the account and the host; it changes nothing.
+/// Returns all that `check` says of the identity, the bucket, the account and the host; it changes nothing.
+///
+/// # Errors
+/// Fails where the identity or the bucket can't be found.
 pub async fn check_access(session: &Session, answers: &Answers) -> Result<Vec<Check>, Failure> {
     stages::access::check_access(session, answers).await
 }
 
-/// The IAM policy that suffices for the goal, as JSON that fits one managed policy.
+/// Returns the IAM policy that suffices for the goal, as JSON that fits one managed policy.
+///
+/// # Errors
+/// Fails where the identity or the bucket can't be found.
 pub async fn render_iam_policy(session: &Session, answers: &Answers) -> Result<String, Failure> {
     let target = session.resolve_target(answers).await?;
     // An upgrade needs the most, so without a goal its policy suffices for each.
@@ -245,7 +257,7 @@ pub async fn render_iam_policy(session: &Session, answers: &Answers) -> Result<S
     Ok(render_least_privilege_policy(&stages::access::collect_required_permissions(goal, &target, answers)))
 }
 
-/// What the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.
+/// Returns what the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.
 #[must_use]
 pub fn resolve_construction(session: &Session, answers: &Answers) -> TokenConstruction {
     let kept = || {
@@ -258,7 +270,10 @@ pub fn resolve_construction(session: &Session, answers: &Answers) -> TokenConstr
     answers.construction.or_else(kept).unwrap_or_default()
 }
 
-/// The function version that is right as it stands.
+/// Returns the function version that is right as it stands.
+///
+/// # Errors
+/// Fails where AWS can't be asked.
 pub async fn find_current_version_arn(
     session: &Session,
     answers: &Answers,
@@ -267,7 +282,10 @@ pub async fn find_current_version_arn(
     Ok(resources::authenticator::observe_authenticator(session, &target, answers).boxed().await?.version)
 }
 
-/// The backups of packagecloud.rb, the newest first.
+/// Returns the backups of packagecloud.rb, the newest first.
+///
+/// # Errors
+/// Fails where the directory of packagecloud.rb can't be read.
 pub async fn list_backups(session: &Session) -> Result<Vec<FoundBackup>, Failure> {
     let mut found = Vec::new();
     for backup in session.host.list_backups().await? {
@@ -294,7 +312,10 @@ pub async fn run_ctl_on_all_nodes(
     Ok(())
 }
 
-/// All checks of `verify`, each also said as an event.
+/// Runs all checks of `verify`, each also said as an event.
+///
+/// # Errors
+/// Fails where what the checks need can't be read.
 pub async fn run_verify_checks(
     session: &Session,
     answers: &Answers,
@@ -303,7 +324,11 @@ pub async fn run_verify_checks(
     stages::verify::run_all_checks(session, answers, &run.for_stage(Stage::Verify)).await
 }
 
-/// The bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by what AWS has.
+/// Reads the values of the bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by
+/// what AWS has.
+///
+/// # Errors
+/// Fails where packagecloud.rb can't be read, or AWS is needed and can't be asked.
 pub async fn read_configuration_values(
     session: &Session,
     answers: &Answers,

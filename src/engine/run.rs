@@ -41,7 +41,7 @@ pub enum OperatorPresence {
 type EventListener = Arc<dyn Fn(&Event) + Send + Sync>;
 
 impl RunContext {
-    /// `pause` holds true while it shall pause.
+    /// Returns a run of which nobody is known to be there; `pause` holds true while it shall pause.
     #[must_use]
     pub fn new(
         events: mpsc::UnboundedSender<Event>,
@@ -51,13 +51,13 @@ impl RunContext {
         Self { events, stop, pause, presence: OperatorPresence::Nobody, listener: None }
     }
 
-    /// The same, with somebody there.
+    /// Returns the same run, with somebody there.
     #[must_use]
     pub fn with_operator_presence(self, attended: OperatorPresence) -> Self {
         Self { presence: attended, ..self }
     }
 
-    /// A run that nobody listens to, stops or pauses.
+    /// Returns a run that nobody listens to, stops or pauses.
     #[must_use]
     pub fn new_silent() -> Self {
         let (events, _) = mpsc::unbounded_channel();
@@ -65,7 +65,7 @@ impl RunContext {
         Self::new(events, CancellationToken::new(), pause)
     }
 
-    /// The same, where `witness` hears each event before the face does, after those that hear it already.
+    /// Returns the same run, where `witness` hears each event before the face does, after those that hear it already.
     #[must_use]
     pub fn with_listener(&self, witness: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         let before = self.listener.clone();
@@ -76,21 +76,25 @@ impl RunContext {
         Self { listener: Some(Arc::new(all)), ..self.clone() }
     }
 
+    /// Returns the run inside `stage`.
     #[must_use]
     pub fn for_stage(&self, stage: Stage) -> StageRun {
         StageRun { run: self.clone(), stage }
     }
 
+    /// Returns what is cancelled to stop the run.
     #[must_use]
     pub fn stop_token(&self) -> &CancellationToken {
         &self.stop
     }
 
+    /// Returns who is there.
     #[must_use]
     pub fn operator_presence(&self) -> OperatorPresence {
         self.presence
     }
 
+    /// Returns what holds true while the run shall pause.
     #[must_use]
     pub fn pause_receiver(&self) -> watch::Receiver<bool> {
         self.pause.clone()
@@ -105,6 +109,7 @@ pub struct StageRun {
 }
 
 impl StageRun {
+    /// Says an event.
     pub fn emit(&self, event: Event) {
         if let Some(witness) = &self.run.listener {
             witness(&event);
@@ -113,33 +118,39 @@ impl StageRun {
         let _ = self.run.events.send(event);
     }
 
+    /// Returns the run that this stage is part of.
     #[must_use]
     pub fn run_context(&self) -> &RunContext {
         &self.run
     }
 
-    /// What an adapter calls while it waits: becomes a progress event of `step`.
+    /// Returns what an adapter calls while it waits: becomes a progress event of `step`.
     pub fn progress_reporter(&self, step: Step) -> impl Fn(&str) + Send + Sync + 'static {
         let (run, stage) = (self.clone(), self.stage);
         move |text| run.emit(Event::Progress { stage, step, text: text.to_owned(), pace: None })
     }
 
-    /// The step stands still until AWS accepts the credentials again.
+    /// Says that the step stands still until AWS accepts the credentials again.
     pub fn emit_waiting(&self, step: Step, failure: Failure, wants: CredentialNeed) {
         let text = format!("stands still: {failure}; next: {}", failure.next);
         self.emit(Event::Waiting { stage: self.stage, step, text, failure, wants });
     }
 
+    /// Says how far a step is, and how fast.
     pub fn emit_pace(&self, step: Step, text: impl Into<String>, pace: ProgressStats) {
         self.emit(Event::Progress { stage: self.stage, step, text: text.into(), pace: Some(pace) });
     }
 
+    /// Says the result of a check.
     pub fn emit_check(&self, check: Check) {
         self.emit(Event::Check { stage: self.stage, check });
     }
 
     /// Does one step: says that it began (`doing`) and how it ended. The work returns its value and the past-tense
     /// text of what was done. Nothing begins after a stop.
+    ///
+    /// # Errors
+    /// Fails where `work` does, or the run is stopped before it begins.
     pub async fn run_step<T>(
         &self,
         step: Step,
@@ -164,6 +175,9 @@ impl StageRun {
     }
 
     /// Waits for `work`, which only reads, but no longer than until a stop.
+    ///
+    /// # Errors
+    /// Fails where `work` does, or the run is stopped meanwhile.
     pub async fn unless_stopped<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
@@ -204,7 +218,7 @@ impl StageRun {
     }
 }
 
-/// What a stop becomes.
+/// Returns what a stop becomes.
 #[must_use]
 pub fn interrupted_failure() -> Failure {
     Failure::new(

@@ -31,6 +31,7 @@ use super::{
     session::{Session, Target, to_identity_source},
 };
 
+/// Reads what the first screen shows.
 pub async fn read_welcome(session: &Session, answers: &Answers) -> WelcomeFindings {
     let last = session.settings.last.clone();
     let mut found =
@@ -116,7 +117,7 @@ fn is_other_account(session: &Session, target: &Target) -> bool {
     session.settings.last.as_ref().is_some_and(|(account, _)| *account != target.account)
 }
 
-/// Where the last run was left, if it didn't go to its end.
+/// Returns where the last run was left, if it didn't go to its end.
 pub fn read_unfinished_run(session: &Session) -> Option<LastRunPosition> {
     let left = session.host.state.read_saved_run().0?;
     Some(LastRunPosition {
@@ -209,7 +210,7 @@ fn identity_from_result(
     FoundIdentity { source, found, arn, account, device, suffices }
 }
 
-/// Typed keys, used from now on.
+/// Uses typed keys from now on.
 pub async fn use_typed_keys(session: &Session, keys: &TypedCredentials) {
     session.host.redactor.learn_secret(&keys.secret_access_key);
     session.set_typed_keys(AccessKeys {
@@ -224,7 +225,7 @@ pub async fn use_typed_keys(session: &Session, keys: &TypedCredentials) {
     }
 }
 
-/// Who a profile or typed keys are; typed keys are used from now on.
+/// Finds who a profile or typed keys are; typed keys are used from now on.
 pub async fn identify_credentials(
     session: &Session,
     profile: Option<&str>,

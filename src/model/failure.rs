@@ -63,6 +63,7 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Returns a failure of `kind`.
     pub fn new(
         kind: FailureKind,
         what: impl Into<String>,
@@ -80,14 +81,17 @@ impl Failure {
         }
     }
 
+    /// Returns a failure whose kind changes nothing.
     pub fn other_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(FailureKind::Other, what, why, next)
     }
 
+    /// Returns a failure of the command line.
     pub fn usage_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(FailureKind::Usage, what, why, next)
     }
 
+    /// Returns a failure for want of a consent.
     pub fn consent_failure(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(FailureKind::Consent, what, why, next)
     }
@@ -106,16 +110,18 @@ impl Failure {
         self
     }
 
-    /// Whether the clock is what AWS refuses: no other credentials help.
+    /// Returns whether the clock is what AWS refuses: no other credentials help.
     #[must_use]
     pub fn is_clock_skew(&self) -> bool {
         self.facts.is_clock_skew
     }
 
+    /// Returns a failure of a plan that reality has left behind.
     pub fn drift_failure(what: impl Into<String>, why: impl Into<String>) -> Self {
         Self::new(FailureKind::Drifted, what, why, "look again, and go on from what is there now")
     }
 
+    /// Adds AWS's error code and request id.
     #[must_use]
     pub fn with_aws_code(mut self, code: Option<String>, request_id: Option<String>) -> Self {
         self.code = code;

@@ -5,14 +5,14 @@
 /// What stands where a secret stood.
 pub const REDACTED: &str = "(hidden)";
 
-/// Whether a key's value is a secret: its name has secret, key, password or token in it, in any case.
+/// Returns whether a key's value is a secret: its name has secret, key, password or token in it, in any case.
 #[must_use]
 pub fn is_secret_key(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["secret", "key", "password", "passwd", "passphrase", "token"].iter().any(|word| name.contains(word))
 }
 
-/// The line without any of `known` (as [`forms`] gives them), without the values that secret keys are given in
+/// Returns the line without any of `known` (as [`forms`] gives them), without the values that secret keys are given in
 /// it, and without the tokens and signatures of its URLs.
 #[must_use]
 pub fn redact_line<S: AsRef<str>>(line: &str, known: &[S]) -> String {
@@ -25,8 +25,8 @@ pub fn redact_line<S: AsRef<str>>(line: &str, known: &[S]) -> String {
     redact_pem_line(&redact_user_info(&redact_pairs(&redact_url_parameters(&line))))
 }
 
-/// The forms under which a secret may turn up: as written, base64-decoded, and each line of one that has several.
-/// Nothing under four characters, nor Ruby's own words: hiding those would hide everything.
+/// Returns the forms under which a secret may turn up: as written, base64-decoded, and each line of one that has
+/// several. Nothing under four characters, nor Ruby's own words: hiding those would hide everything.
 #[must_use]
 pub fn secret_forms(secret: &str) -> Vec<String> {
     use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD};

@@ -11,11 +11,12 @@ use crate::model::failure::Failure;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
+    /// Returns a secret of this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// A fresh `cloudfront_secret`: base64 of 32 lower-case hex characters made from 16 random bytes
+    /// Makes a fresh `cloudfront_secret`: base64 of 32 lower-case hex characters made from 16 random bytes
     /// (contract section 4). `random` comes from the operating system; the caller draws it.
     #[must_use]
     pub fn from_random(random: &[u8; 16]) -> Self {
@@ -23,13 +24,13 @@ impl Secret {
         Self::new(STANDARD.encode(hexed.as_bytes()))
     }
 
-    /// The text itself. Only for writing it where it belongs, or where it was asked for.
+    /// Returns the text itself. Only for writing it where it belongs, or where it was asked for.
     #[must_use]
     pub fn expose_secret(&self) -> &str {
         &self.0
     }
 
-    /// The key: the strictly decoded bytes, padding optional, 16 or more (contract section 4).
+    /// Returns the key: the strictly decoded bytes, padding optional, 16 or more (contract section 4).
     ///
     /// # Errors
     /// Names the reason where the text isn't such base64.

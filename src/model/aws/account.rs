@@ -102,7 +102,7 @@ pub struct DnsRecord {
 }
 
 impl DnsRecord {
-    /// As a zone file has it.
+    /// Renders it as a zone file has it.
     #[must_use]
     pub fn to_zone_line(&self) -> String {
         format!("{} {} {}", self.name, self.kind, self.value)
@@ -110,18 +110,20 @@ impl DnsRecord {
 }
 
 impl AcmCertificate {
+    /// Returns whether it can be used.
     #[must_use]
     pub fn is_issued(&self) -> bool {
         self.status == "ISSUED"
     }
 
+    /// Returns whether one of its names is good for `domain`.
     #[must_use]
     pub fn covers_domain(&self, domain: &str) -> bool {
         self.names.iter().any(|name| certificate_name_covers(name, domain))
     }
 }
 
-/// Whether a certificate's name, perhaps `*.example.com`, is good for `domain`: a wildcard is one label.
+/// Returns whether a certificate's name, perhaps `*.example.com`, is good for `domain`: a wildcard is one label.
 #[must_use]
 pub fn certificate_name_covers(name: &str, domain: &str) -> bool {
     if name.eq_ignore_ascii_case(domain) {

@@ -75,7 +75,7 @@ pub struct DistributionBehavior {
 }
 
 impl CloudFrontDistribution {
-    /// Whether it is reached under this name: its own, or an alias.
+    /// Returns whether it is reached under this name: its own, or an alias.
     #[must_use]
     pub fn has_domain_name(&self, name: &str) -> bool {
         self.domain == name || self.aliases.iter().any(|alias| alias == name)

@@ -33,7 +33,7 @@ impl std::str::FromStr for NameSuffix {
     }
 }
 
-/// A domain name, in lower case: `packages.example.com`.
+/// Parses a domain name, and returns it in lower case: `packages.example.com`.
 ///
 /// # Errors
 /// Where it is no name that a certificate could cover.
@@ -63,11 +63,13 @@ pub struct ResourceNames {
 }
 
 impl ResourceNames {
+    /// Returns the names of the install of `bucket` with `suffix`.
     #[must_use]
     pub fn new(bucket: &str, suffix: &NameSuffix) -> Self {
         Self { bucket: bucket.to_owned(), suffix: suffix.clone() }
     }
 
+    /// Returns the bucket's name.
     #[must_use]
     pub fn bucket_name(&self) -> &str {
         &self.bucket
@@ -77,53 +79,55 @@ impl ResourceNames {
         self.suffix.0.as_ref().map_or_else(|| name.to_owned(), |suffix| format!("{name}_{suffix}"))
     }
 
-    /// The IAM role, and its inline policy.
+    /// Returns the name of the IAM role, and of its inline policy.
     #[must_use]
     pub fn role_name(&self) -> String {
         self.with_suffix("packagecloud_cloudfront_auth")
     }
 
-    /// The IAM role that S3 Batch Operations works as, and its inline policy.
+    /// Returns the name of the IAM role that S3 Batch Operations works as, and of its inline policy.
     #[must_use]
     pub fn batch_role_name(&self) -> String {
         self.with_suffix("packagecloud_cloudfront_batch")
     }
 
-    /// The Lambda function.
+    /// Returns the name of the Lambda function.
     #[must_use]
     pub fn function_name(&self) -> String {
         self.with_suffix("packagecloud_cloudfront_auth")
     }
 
-    /// The KMS alias, with its `alias/`.
+    /// Returns the name of the KMS alias, with its `alias/`.
     #[must_use]
     pub fn kms_alias_name(&self) -> String {
         self.with_suffix("alias/packagecloud_cloudfront")
     }
 
-    /// The cache policy; its Comment is [`Self::cache_policy_comment`].
+    /// Returns the name of the cache policy; its Comment is [`Self::cache_policy_comment`].
     #[must_use]
     pub fn cache_policy_name(&self) -> String {
         self.with_suffix("packagecloud_cloudfront")
     }
 
+    /// Returns the Comment of the cache policy.
     #[must_use]
     pub fn cache_policy_comment(&self) -> String {
         self.comment_with_suffix("packagecloud-cloudfront: packages by their Cache-Control, metadata never")
     }
 
-    /// The origin access control, shared by all buckets.
+    /// Returns the name of the origin access control, shared by all buckets.
     #[must_use]
     pub fn origin_access_control_name(&self) -> String {
         "packagecloud_cloudfront".to_owned()
     }
 
+    /// Returns the Description of the origin access control.
     #[must_use]
     pub fn origin_access_control_description(&self) -> String {
         "packagecloud-cloudfront: signs CloudFront's requests to S3".to_owned()
     }
 
-    /// The Comment of the origin access identity and of the distribution; the identity's caller reference too.
+    /// Returns the Comment of the origin access identity and of the distribution; the identity's caller reference too.
     #[must_use]
     pub fn resource_comment(&self) -> String {
         self.comment_with_suffix(&format!("packagecloud-cloudfront {}", self.bucket))
@@ -133,17 +137,19 @@ impl ResourceNames {
         self.suffix.0.as_ref().map_or_else(|| comment.to_owned(), |suffix| format!("{comment} {suffix}"))
     }
 
+    /// Returns the Sid of the bucket policy's statement that lets CloudFront read.
     #[must_use]
     pub fn read_sid(&self) -> String {
         format!("PackagecloudCloudFrontRead{}", self.suffix.0.as_deref().unwrap_or_default())
     }
 
+    /// Returns the Sid of the bucket policy's statement that lets CloudFront list.
     #[must_use]
     pub fn list_sid(&self) -> String {
         format!("PackagecloudCloudFrontList{}", self.suffix.0.as_deref().unwrap_or_default())
     }
 
-    /// The tags that every taggable resource carries, as key and value.
+    /// Returns the tags that every taggable resource carries, as key and value.
     #[must_use]
     pub fn resource_tags(&self) -> [(&'static str, &str); 2] {
         [(COST_TAG, &self.bucket), (MARKER_TAG, &self.bucket)]

@@ -12,7 +12,7 @@ const MANAGED_POLICY_MAX_CHARS: usize = 6144;
 /// A resource, the conditions on it, and the actions that share both.
 type StatementGroup<'a> = (&'a str, &'a [(String, String)], Vec<&'a str>);
 
-/// The policy that suffices for `needs`: indented where that still fits.
+/// Returns the policy that suffices for `needs`: indented where that still fits.
 #[must_use]
 pub fn render_least_privilege_policy(needs: &[RequiredPermission]) -> String {
     let mut groups: Vec<StatementGroup<'_>> = Vec::new();

@@ -54,7 +54,7 @@ pub(super) fn build_policy_document(statements: &[Value]) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-/// The statements of a document, whether it holds one or a list of them.
+/// Returns the statements of a document, whether it holds one or a list of them.
 pub(crate) fn extract_statements(document: &Value) -> Vec<Value> {
     match document.get("Statement") {
         Some(Value::Array(list)) => list.clone(),
@@ -63,7 +63,7 @@ pub(crate) fn extract_statements(document: &Value) -> Vec<Value> {
     }
 }
 
-/// A JSON document in a text that AWS gave.
+/// Parses a JSON document in a text that AWS gave.
 ///
 /// # Errors
 /// Where it isn't JSON.
@@ -93,7 +93,7 @@ fn merge_statements(standing: &Value, ours: &[Value]) -> Value {
     document
 }
 
-/// The role's trust: lambda and edgelambda.
+/// Returns the role's trust: lambda and edgelambda.
 #[must_use]
 pub fn build_role_trust_policy() -> Value {
     build_policy_document(&[build_trust_statement(&TRUSTED_SERVICES)])
@@ -119,13 +119,13 @@ fn find_untrusted_services(trust: &Value) -> Vec<&'static str> {
     TRUSTED_SERVICES.into_iter().filter(|service| !trusts(service)).collect()
 }
 
-/// Whether `trust` lets both services assume the role.
+/// Returns whether `trust` lets both services assume the role.
 #[must_use]
 pub fn trusts_both_services(trust: &Value) -> bool {
     find_untrusted_services(trust).is_empty()
 }
 
-/// `trust` with both services added, everything else as it stands.
+/// Returns `trust` with both services added, everything else as it stands.
 #[must_use]
 pub fn add_missing_trust(trust: &Value) -> Value {
     let missing = find_untrusted_services(trust);
@@ -141,7 +141,7 @@ pub fn add_missing_trust(trust: &Value) -> Value {
     document
 }
 
-/// The role's inline policy: that key under the bucket's context, and its own log groups in every region.
+/// Returns the role's inline policy: that key under the bucket's context, and its own log groups in every region.
 #[must_use]
 pub fn build_role_policy(names: &ResourceNames, key_arn: &str, account: &str) -> Value {
     let group =
@@ -163,7 +163,7 @@ pub fn build_role_policy(names: &ResourceNames, key_arn: &str, account: &str) ->
     ])
 }
 
-/// What the trust of the role of S3 Batch Operations says: that service, for jobs of this account in `region`.
+/// Returns what the trust of the role of S3 Batch Operations says: that service, for jobs of this account in `region`.
 #[must_use]
 pub fn build_batch_trust_policy(account: &str, region: &str) -> Value {
     build_policy_document(&[json!({
@@ -178,7 +178,8 @@ pub fn build_batch_trust_policy(account: &str, region: &str) -> Value {
     })])
 }
 
-/// What that role may: copy this bucket's objects onto themselves with their tags, read the manifests and write the reports.
+/// Returns what that role may: copy this bucket's objects onto themselves with their tags, read the manifests and write
+/// the reports.
 #[must_use]
 pub fn build_batch_role_policy(names: &ResourceNames) -> Value {
     build_policy_document(&[json!({
@@ -189,12 +190,12 @@ pub fn build_batch_role_policy(names: &ResourceNames) -> Value {
     })])
 }
 
-/// The key of the encryption context, as a condition key.
+/// Returns the key of the encryption context, as a condition key.
 pub(crate) fn encryption_context_condition_key() -> String {
     format!("kms:EncryptionContext:{COST_TAG}")
 }
 
-/// The key policy of a key of ours. The role is named in a condition, not as a principal: so a role made again
+/// Returns the key policy of a key of ours. The role is named in a condition, not as a principal: so a role made again
 /// under its name still fits, and a fresh one need not have propagated.
 #[must_use]
 pub fn build_kms_key_policy(names: &ResourceNames, role_arn: &str, account: &str) -> Value {
@@ -221,7 +222,7 @@ pub fn build_kms_key_policy(names: &ResourceNames, role_arn: &str, account: &str
     ])
 }
 
-/// `standing` with the statements of `ours` in place of those of the same Sids, every other as it stands: for a
+/// Returns `standing` with the statements of `ours` in place of those of the same Sids, every other as it stands: for a
 /// key's policy and the role's.
 #[must_use]
 pub fn merge_policy_by_sid(standing: &Value, ours: &Value) -> Value {
@@ -232,14 +233,14 @@ pub fn merge_policy_by_sid(standing: &Value, ours: &Value) -> Value {
     }
 }
 
-/// Whether `standing` says all that `ours` says, in any spelling.
+/// Returns whether `standing` says all that `ours` says, in any spelling.
 #[must_use]
 pub fn has_all_statements(standing: &Value, ours: &Value) -> bool {
     let standing = meaning::normalize_statements(standing);
     meaning::normalize_statements(ours).iter().all(|one| standing.contains(one))
 }
 
-/// Whether `standing` holds a statement that says what `one` says, under whatever Sid.
+/// Returns whether `standing` holds a statement that says what `one` says, under whatever Sid.
 #[must_use]
 pub fn has_equivalent_statement(standing: &Value, one: &Value) -> bool {
     let without_sid = |mut statement: Value| {
@@ -252,7 +253,7 @@ pub fn has_equivalent_statement(standing: &Value, one: &Value) -> bool {
     extract_statements(standing).into_iter().any(|statement| without_sid(statement) == wanted)
 }
 
-/// One statement for the bucket's own KMS key: CloudFront may decrypt for this distribution.
+/// Returns one statement for the bucket's own KMS key: CloudFront may decrypt for this distribution.
 #[must_use]
 pub fn build_bucket_key_statement(names: &ResourceNames, distribution_arn: &str, account: &str) -> Value {
     json!({

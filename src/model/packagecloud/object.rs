@@ -22,7 +22,7 @@ pub enum ObjectClass {
 }
 
 impl ObjectClass {
-    /// The Cache-Control that is written where the one that stands isn't right; nothing for what is left alone.
+    /// Returns the Cache-Control that is written where the one that stands isn't right; nothing for what is left alone.
     #[must_use]
     pub fn cache_control(self) -> Option<&'static str> {
         match self {
@@ -32,7 +32,7 @@ impl ObjectClass {
         }
     }
 
-    /// Whether `header`, an object's Cache-Control as it stands, is right.
+    /// Returns whether `header`, an object's Cache-Control as it stands, is right.
     #[must_use]
     pub fn is_correct_cache_control(self, header: Option<&str>) -> bool {
         let said = CacheDirectives::parse_cache_control(header.unwrap_or_default());
@@ -63,7 +63,7 @@ pub struct ObjectClassifier {
 }
 
 impl ObjectClassifier {
-    /// `all_keys`: keys that don't begin with two numbers too. A glob's `*` also matches `/`.
+    /// Builds the classifier. `all_keys`: keys that don't begin with two numbers too. A glob's `*` also matches `/`.
     ///
     /// # Errors
     /// Names a glob that can't be read.
@@ -75,7 +75,7 @@ impl ObjectClassifier {
         })
     }
 
-    /// What `key` names. Where both kinds of globs match, it is metadata.
+    /// Returns what `key` names. Where both kinds of globs match, it is metadata.
     #[must_use]
     pub fn classify_key(&self, key: &str) -> ObjectClass {
         if key.starts_with(BATCH_KEY_PREFIX) || !self.all_keys && !is_packagecloud_key(key) {
@@ -111,7 +111,7 @@ pub const ABSENT_KEY: &str = "0/0/packagecloud-cloudfront/absent.deb";
 /// Below it lie the manifests and reports of S3 Batch Operations: no objects of packagecloud's, whatever the options.
 pub const BATCH_KEY_PREFIX: &str = "packagecloud-cloudfront/";
 
-/// Whether `key` is `<owner id>/<repository id>/…`.
+/// Returns whether `key` is `<owner id>/<repository id>/…`.
 #[must_use]
 pub fn is_packagecloud_key(key: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

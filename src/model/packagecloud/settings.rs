@@ -17,6 +17,7 @@ pub enum SettingKey {
 impl SettingKey {
     pub const ALL: [Self; 4] = [Self::Enabled, Self::Secret, Self::DistributionId, Self::PackagesDomain];
 
+    /// Returns the key in the hash: `cloudfront_enabled`.
     #[must_use]
     pub fn setting_name(self) -> &'static str {
         match self {
@@ -38,7 +39,7 @@ pub struct SettingValues {
 }
 
 impl SettingValues {
-    /// One value as Ruby source: `true`, or a single-quoted string. The secret comes as it is: whoever prints
+    /// Returns one value as Ruby source: `true`, or a single-quoted string. The secret comes as it is: whoever prints
     /// this asks first.
     #[must_use]
     pub fn render_ruby_value(&self, key: SettingKey) -> Option<String> {
@@ -57,7 +58,7 @@ impl SettingValues {
         keys.iter().filter_map(|&key| self.render_ruby_value(key).map(|value| (key, value))).collect()
     }
 
-    /// The lines to have in packagecloud.rb, for those values that are there.
+    /// Returns the lines to have in packagecloud.rb, for those values that are there.
     #[must_use]
     pub fn render_assignments(&self) -> Vec<String> {
         SettingKey::ALL
@@ -69,7 +70,7 @@ impl SettingValues {
             .collect()
     }
 
-    /// The same with the secret as `(hidden)`: fit for a screen, an event or a log.
+    /// Returns the same with the secret as `(hidden)`: fit for a screen, an event or a log.
     #[must_use]
     pub fn with_redacted_secret(&self) -> Self {
         Self { secret: self.secret.as_ref().map(|_| Secret::new("(hidden)")), ..self.clone() }

@@ -11,7 +11,7 @@ fn ruby_pairs(values: &SettingValues) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// As `tool` wants them; as Ruby for one that isn't known.
+/// Renders the values as `tool` wants them; as Ruby for one that isn't known.
 #[must_use]
 pub fn render_snippet(tool: &str, values: &SettingValues) -> String {
     match tool {
@@ -32,7 +32,7 @@ pub fn render_chef(values: &SettingValues) -> String {
     lines.join("\n")
 }
 
-/// `file_line` resources, which puppetlabs-stdlib has.
+/// Renders `file_line` resources, which puppetlabs-stdlib has.
 #[must_use]
 pub fn render_puppet(values: &SettingValues) -> String {
     let resources: Vec<String> = ruby_pairs(values)
@@ -47,7 +47,7 @@ pub fn render_puppet(values: &SettingValues) -> String {
     resources.join("\n")
 }
 
-/// A task for ansible.builtin.lineinfile.
+/// Renders a task for ansible.builtin.lineinfile.
 #[must_use]
 pub fn render_ansible(values: &SettingValues) -> String {
     // The assignment itself, at a line's start: a comment that names the key is no assignment.

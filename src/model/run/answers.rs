@@ -112,7 +112,7 @@ pub struct GivenConsents {
 }
 
 impl GivenConsents {
-    /// Whether `consent` was given; for a bucket's name, whether it is `bucket`'s.
+    /// Returns whether `consent` was given; for a bucket's name, whether it is `bucket`'s.
     #[must_use]
     pub fn has_consent(&self, consent: Consent, bucket: &str) -> bool {
         match consent {

@@ -111,7 +111,7 @@ fn default_check_stage() -> Stage {
 }
 
 impl Event {
-    /// The step that it is of, where it is of one.
+    /// Returns the step that it is of, where it is of one.
     #[must_use]
     pub fn step(&self) -> Option<Step> {
         match self {
@@ -124,6 +124,7 @@ impl Event {
         }
     }
 
+    /// Returns the stage that it is of.
     #[must_use]
     pub fn stage(&self) -> Stage {
         match self {

@@ -80,7 +80,7 @@ pub enum Step {
 }
 
 impl Goal {
-    /// The stages, in order.
+    /// Returns the stages, in order.
     #[must_use]
     pub fn stages(self) -> &'static [Stage] {
         use Stage::{
@@ -99,7 +99,7 @@ impl Goal {
         }
     }
 
-    /// As the command line spells it.
+    /// Returns the name as the command line spells it.
     #[must_use]
     pub fn cli_name(self) -> &'static str {
         match self {
@@ -112,7 +112,7 @@ impl Goal {
 }
 
 impl Stage {
-    /// As events and `--output json` spell it.
+    /// Returns the name as events and `--output json` spell it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -130,7 +130,7 @@ impl Stage {
         }
     }
 
-    /// As a screen's heading and the list of steps on the left spell it.
+    /// Returns the title as a screen's heading and the list of steps on the left spell it.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -150,7 +150,7 @@ impl Stage {
 }
 
 impl Step {
-    /// As a line on the screen begins: at most 22 columns.
+    /// Returns the title as a line on the screen begins: at most 22 columns.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {

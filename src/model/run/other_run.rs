@@ -22,7 +22,7 @@ pub struct OtherRun {
 }
 
 impl OtherRun {
-    /// Where it stands: `in the stage distribution for 2 minutes`.
+    /// Says where it stands: `in the stage distribution for 2 minutes`.
     #[must_use]
     pub fn describe_stage(&self) -> String {
         match (self.stage, self.is_idle) {
@@ -38,7 +38,7 @@ impl OtherRun {
         }
     }
 
-    /// As a sentence.
+    /// Renders it as a sentence.
     #[must_use]
     pub fn to_sentence(&self) -> String {
         format!("Another run works on {}: {self}.", self.host)

@@ -25,6 +25,7 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
+    /// Returns the word that a line of a plan and `--output json` have.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -76,7 +77,7 @@ pub enum Consent {
 }
 
 impl Consent {
-    /// The flag that gives it on the command line.
+    /// Returns the flag that gives it on the command line.
     #[must_use]
     pub fn cli_flag(self) -> &'static str {
         match self {

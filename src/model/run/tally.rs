@@ -15,10 +15,12 @@ const OTHERS_NAME: &str = "(others)";
 pub struct Tally(BTreeMap<String, u64>);
 
 impl Tally {
+    /// Counts `name` once more.
     pub fn increment_count(&mut self, name: &str) {
         self.add_many(name, 1);
     }
 
+    /// Adds the counts of another tally.
     pub fn merge(&mut self, other: &Self) {
         other.0.iter().for_each(|(name, count)| self.add_many(name, *count));
     }
@@ -32,23 +34,25 @@ impl Tally {
         *self.0.entry(name.to_owned()).or_default() += more;
     }
 
+    /// Returns whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Of all names.
+    /// Returns the count of all names together.
     #[must_use]
     pub fn total_count(&self) -> u64 {
         self.0.values().sum()
     }
 
+    /// Returns how often `name` was counted.
     #[must_use]
     pub fn count_for(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
     }
 
-    /// The `most` frequent names, the most frequent first, and how many are counted under the rest.
+    /// Returns the `most` frequent names, the most frequent first, and how many are counted under the rest.
     #[must_use]
     pub fn most_frequent_names(&self, most: usize) -> (Vec<(&str, u64)>, u64) {
         let mut all: Vec<(&str, u64)> = self.0.iter().map(|(name, count)| (name.as_str(), *count)).collect();
@@ -60,7 +64,7 @@ impl Tally {
     }
 }
 
-/// What stands before a key's first `/`, with it: `backups/`.
+/// Returns what stands before a key's first `/`, with it: `backups/`.
 #[must_use]
 pub fn top_level_folder(key: &str) -> &str {
     key.split_inclusive('/').next().filter(|first| first.ends_with('/')).unwrap_or("(no folder)")

@@ -76,6 +76,7 @@ pub struct FoundIdentity {
 }
 
 impl FoundIdentity {
+    /// Returns whether AWS knows it.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.suffices.result != CheckVerdict::Fail
@@ -129,7 +130,7 @@ pub struct RuntimeSupport {
 }
 
 impl RuntimeSupport {
-    /// `today` as `2026-11-23`.
+    /// Returns the support of runtime `name` as of `today` (`2026-11-23`).
     #[must_use]
     pub fn new(name: &str, today: &str) -> Self {
         // aws-facts section 1.

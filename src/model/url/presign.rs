@@ -10,8 +10,9 @@ use crate::model::secret::Secret;
 const PATH_ENCODE_SET: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A link to `key`, good until `expires` (Unix seconds): `https://<bucket>.s3.<region>.amazonaws.com/<key>?AWSAccessKeyId=…`.
-/// Source: S3's developer guide, "Signing and authenticating REST requests", query string authentication.
+/// Signs a link to `key`, good until `expires` (Unix seconds):
+/// `https://<bucket>.s3.<region>.amazonaws.com/<key>?AWSAccessKeyId=…`. Source: S3's developer guide, "Signing and
+/// authenticating REST requests", query string authentication.
 #[must_use]
 pub fn presign_url_sigv2(
     bucket: &str,

@@ -6,7 +6,7 @@ use crate::model::{
     run::goal::{Stage, Step},
 };
 
-/// What is needed beside all that a reindex from here needs.
+/// Returns what is needed beside all that a reindex from here needs.
 #[must_use]
 pub fn list_batch_permissions(names: &ResourceNames, account: &str) -> Vec<RequiredPermission> {
     let mut table = PermissionTable::default();

@@ -29,20 +29,20 @@ pub struct RequiredPermission {
 }
 
 impl RequiredPermission {
-    /// An ARN to ask the simulation about: concrete where [`Self::resource`] has a `*`.
+    /// Returns an ARN to ask the simulation about: concrete where [`Self::resource`] has a `*`.
     #[must_use]
     pub fn concrete_arn(&self) -> String {
         if self.resource == "*" { self.resource.clone() } else { self.resource.replace('*', "1") }
     }
 
-    /// Where it is needed, in words: `bootstrap, KMS key`.
+    /// Says where it is needed, in words: `bootstrap, KMS key`.
     #[must_use]
     pub fn describe_stage_and_step(&self) -> String {
         format!("{}, {}", self.stage.name(), self.step.title())
     }
 }
 
-/// What `goal` needs in `account` for the install of `names`. Disabling needs nothing of AWS.
+/// Returns what `goal` needs in `account` for the install of `names`. Disabling needs nothing of AWS.
 #[must_use]
 pub fn list_required_permissions(
     goal: Goal,
@@ -85,8 +85,8 @@ pub fn list_required_permissions(
     all
 }
 
-/// What is needed where objects lie under a KMS key of the operator's whose policy may be changed: that of this key,
-/// where its ARN is known.
+/// Returns what is needed where objects lie under a KMS key of the operator's whose policy may be changed: that of this
+/// key, where its ARN is known.
 #[must_use]
 pub fn bucket_key_permission(key_arn: Option<&str>, account: &str) -> RequiredPermission {
     RequiredPermission {
@@ -99,7 +99,8 @@ pub fn bucket_key_permission(key_arn: Option<&str>, account: &str) -> RequiredPe
     }
 }
 
-/// The same where CloudFront gets at the bucket by a control: that one must be found or made, and no identity.
+/// Returns the same needs where CloudFront gets at the bucket by a control: that one must be found or made, and no
+/// identity.
 #[must_use]
 pub fn require_origin_access_control(mut needs: Vec<RequiredPermission>) -> Vec<RequiredPermission> {
     for need in needs.iter_mut().filter(|need| need.step == Step::OriginAccess) {

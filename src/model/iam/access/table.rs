@@ -7,7 +7,7 @@ use crate::model::{
     run::goal::{Stage, Step},
 };
 
-/// All that any goal needs.
+/// Returns all that any goal needs.
 pub fn list_all_permissions(names: &ResourceNames, account: &str) -> Vec<RequiredPermission> {
     let mut table = PermissionTable::default();
     let bucket = format!("arn:aws:s3:::{}", names.bucket_name());
@@ -30,10 +30,12 @@ pub(super) type PermissionPlace = (Stage, Step);
 pub(super) struct PermissionTable(Vec<RequiredPermission>);
 
 impl PermissionTable {
+    /// Returns the permissions, in the order in which they were added.
     pub fn into_permissions(self) -> Vec<RequiredPermission> {
         self.0
     }
 
+    /// Adds `actions` on one resource.
     pub fn add_required(&mut self, place: PermissionPlace, resource: &str, actions: &[&'static str]) {
         self.add_permissions(place, resource, &[], false, actions);
     }
@@ -42,6 +44,7 @@ impl PermissionTable {
         self.add_permissions(place, resource, &[], true, actions);
     }
 
+    /// Adds `actions` on one resource, and returns them for their conditions.
     pub fn add_permissions(
         &mut self,
         (stage, step): PermissionPlace,
@@ -64,7 +67,7 @@ impl PermissionTable {
 }
 
 impl PermissionTable {
-    /// A role and its inline policy: made, found and kept right.
+    /// Adds what a role and its inline policy need: to be made, found and kept right.
     pub fn add_role_and_policy(&mut self, make: PermissionPlace, policy: PermissionPlace, role: &str) {
         self.add_required(
             make,

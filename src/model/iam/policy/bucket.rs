@@ -19,7 +19,7 @@ pub enum BucketReader<'a> {
     Distribution { arn: &'a str, account: &'a str },
 }
 
-/// The two statements: reading objects, and listing, so that an absent key is a 404 and no 403.
+/// Returns the two statements: reading objects, and listing, so that an absent key is a 404 and no 403.
 #[must_use]
 pub fn build_bucket_policy_statements(names: &ResourceNames, reader: BucketReader<'_>) -> [Value; 2] {
     build_statements_with_sids(&statement_sids(names), names, reader)
@@ -60,7 +60,8 @@ fn build_statements_with_sids(
     [one(&sids[0], "s3:GetObject", &format!("{bucket}/*")), one(&sids[1], "s3:ListBucket", &bucket)]
 }
 
-/// `standing` with our two statements, and none of a next reader; the same text where it grants just that already.
+/// Returns `standing` with our two statements, and none of a next reader; the same text where it grants just that
+/// already.
 ///
 /// # Errors
 /// Where the result is over 20 KB, or a statement that isn't ours names a deleted principal.
@@ -86,8 +87,8 @@ pub fn merge_bucket_policy(
     validate_bucket_policy(&new, names)
 }
 
-/// `standing` with statements for `next` beside ours, so that the reader before goes on reading while the edges change
-/// from one to the other. Where ours name nobody else, ours name `next`.
+/// Returns `standing` with statements for `next` beside ours, so that the reader before goes on reading while the edges
+/// change from one to the other. Where ours name nobody else, ours name `next`.
 ///
 /// # Errors
 /// As for [`merged_bucket_policy`].
@@ -112,7 +113,7 @@ pub fn merge_bucket_policy_for_both(
     )
 }
 
-/// Whether statements of a next reader stand: a change of origin access is under way, or was broken off.
+/// Returns whether statements of a next reader stand: a change of origin access is under way, or was broken off.
 #[must_use]
 pub fn has_next_reader(standing: Option<&str>, names: &ResourceNames) -> bool {
     let document = standing.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -152,7 +153,8 @@ fn validate_bucket_policy(new: &Value, names: &ResourceNames) -> Result<String, 
     Ok(text)
 }
 
-/// Whether the bucket policy `standing` grants what [`bucket_statements`] grant, to that reader alone, under our Sids.
+/// Returns whether the bucket policy `standing` grants what [`bucket_statements`] grant, to that reader alone, under
+/// our Sids.
 #[must_use]
 pub fn grants_read_access(standing: Option<&str>, names: &ResourceNames, reader: BucketReader<'_>) -> bool {
     let identity = match reader {
@@ -170,7 +172,7 @@ pub fn grants_read_access(standing: Option<&str>, names: &ResourceNames, reader:
         .all(|one| all.contains(&one))
 }
 
-/// The canonical users that the statements of our Sids name.
+/// Returns the canonical users that the statements of our Sids name.
 #[must_use]
 pub fn find_our_canonical_users(document: &Value) -> Vec<String> {
     let ours =

@@ -28,7 +28,7 @@ const KEYS_CLOUDFRONT_NEVER_MATCHES: &[&str] = &[
     "aws:userid",
 ];
 
-/// The statements that deny, or may deny, CloudFront's reading of objects of `bucket`.
+/// Returns the statements that deny, or may deny, CloudFront's reading of objects of `bucket`.
 #[must_use]
 pub fn find_cloudfront_denials(document: &Value, bucket: &str) -> Vec<DenyFinding> {
     let all = meaning::normalize_statements(document);

@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 /// Origin access identities: each one's `E…` id and its canonical user id, two names of one principal.
 pub type IdentityNamePairs<'a> = &'a [(&'a str, &'a str)];
 
-/// Whether two documents mean the same.
+/// Returns whether two documents mean the same.
 #[must_use]
 pub fn is_same_policy(one: &Value, other: &Value) -> bool {
     is_same_policy_with_identities(one, other, &[])
 }
 
-/// Whether two documents mean the same, the two names of each identity being one.
+/// Returns whether two documents mean the same, the two names of each identity being one.
 #[must_use]
 pub fn is_same_policy_with_identities(one: &Value, other: &Value, identities: IdentityNamePairs<'_>) -> bool {
     normalize_policy(one, identities) == normalize_policy(other, identities)
@@ -31,11 +31,12 @@ fn normalize_policy(document: &Value, identities: IdentityNamePairs<'_>) -> Valu
     Value::Object(fields)
 }
 
-/// The document's statements in their normal spelling, in the order that they stand in.
+/// Returns the document's statements in their normal spelling, in the order that they stand in.
 pub fn normalize_statements(document: &Value) -> Vec<Value> {
     super::extract_statements(document).iter().map(|one| normalize_statement(one, &[])).collect()
 }
 
+/// Returns a statement in its normal spelling.
 pub fn normalize_statement(statement: &Value, identities: IdentityNamePairs<'_>) -> Value {
     let mut fields = sort_fields(statement);
     for (name, value) in &mut fields {
@@ -53,7 +54,7 @@ pub fn normalize_statement(statement: &Value, identities: IdentityNamePairs<'_>)
     Value::Object(fields)
 }
 
-/// Whether a normal list holds `text`.
+/// Returns whether a normal list holds `text`.
 pub fn list_contains(list: &Value, text: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|one| one == text))
 }
@@ -123,7 +124,7 @@ fn normalize_condition(value: &Value) -> Value {
     Value::Object(operators.collect())
 }
 
-/// `AROA…`, `AIDA…` and the like: principals that were deleted, which a policy then shows by their ids. Such a
+/// Returns `AROA…`, `AIDA…` and the like: principals that were deleted, which a policy then shows by their ids. Such a
 /// document is refused when it is put again, whatever else it says.
 #[must_use]
 pub fn find_deleted_principals(document: &Value) -> Vec<String> {

@@ -37,7 +37,7 @@ pub enum EditRefusal {
 }
 
 impl ConfigFile {
-    /// The file's bytes with `wanted` set; each value is Ruby source, as `Values::ruby` gives it.
+    /// Returns the file's bytes with `wanted` set; each value is Ruby source, as `Values::ruby` gives it.
     ///
     /// # Errors
     /// Where it can't be edited safely; nothing is lost then, the file is as it was.
@@ -74,9 +74,27 @@ impl ConfigFile {
         {
             return Err(EditRefusal::EarlyExit(line));
         }
-        let eol = self.line_ending();
         let mut insertions: Vec<(std::ops::Range<usize>, String)> =
             in_place.into_iter().map(|(right, value)| (right, value.to_owned())).collect();
+        insertions.extend(self.new_line_insertions(&absent, &overridden));
+        insertions.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
+        let mut bytes = self.bytes.clone();
+        for (range, text) in insertions {
+            bytes.splice(range, text.into_bytes());
+        }
+        let edited = Self::parse_ruby(&bytes);
+        if edited.is_expected_edit(self, wanted) { Ok(bytes) } else { Err(EditRefusal::Unsure) }
+    }
+
+    /// Returns what is inserted for values that no line sets yet, and for those that overrule an expression.
+    fn new_line_insertions(
+        &self,
+        absent: &[(SettingKey, &String)],
+        overridden: &[(SettingKey, &String, usize)],
+    ) -> Vec<(std::ops::Range<usize>, String)> {
+        let eol = self.line_ending();
+        let before = &self.bytes[..self.append_offset];
+        let mut insertions = Vec::new();
         let mut tail = String::new();
         if !absent.is_empty() {
             let lines: Vec<String> =
@@ -84,9 +102,7 @@ impl ConfigFile {
             if let Some(at) = self.block_insert_offset {
                 insertions.push((at..at, lines.join(eol) + eol));
             } else {
-                if !self.bytes[..self.append_offset].is_empty()
-                    && self.bytes[..self.append_offset] != *UTF8_BOM
-                {
+                if !before.is_empty() && before != UTF8_BOM {
                     tail += eol;
                 }
                 for line in [BLOCK_BEGIN_MARKER]
@@ -100,27 +116,18 @@ impl ConfigFile {
             }
         }
         for (key, value, from) in overridden {
-            tail += &render_assignment(key, value);
+            tail += &render_assignment(*key, value);
             tail += &format_args!(" # packagecloud-cloudfront: overrides line {from}{eol}").to_string();
         }
         if !tail.is_empty() {
-            let before = &self.bytes[..self.append_offset];
             let open = !(before.is_empty() || before == UTF8_BOM || before.ends_with(b"\n"));
-            insertions.push((
-                self.append_offset..self.append_offset,
-                format!("{}{tail}", if open { eol } else { "" }),
-            ));
+            let at = self.append_offset;
+            insertions.push((at..at, format!("{}{tail}", if open { eol } else { "" })));
         }
-        insertions.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
-        let mut bytes = self.bytes.clone();
-        for (range, text) in insertions {
-            bytes.splice(range, text.into_bytes());
-        }
-        let edited = Self::parse_ruby(&bytes);
-        if edited.is_expected_edit(self, wanted) { Ok(bytes) } else { Err(EditRefusal::Unsure) }
+        insertions
     }
 
-    /// The file's bytes with each of `wanted` set, or, where there is no value, not set anywhere.
+    /// Returns the file's bytes with each of `wanted` set, or, where there is no value, not set anywhere.
     ///
     /// # Errors
     /// As [`Self::set`]; and where an assignment that must go doesn't stand alone on its lines.
@@ -230,7 +237,7 @@ fn parse_literal(ruby: &str) -> AssignedValue {
     file.find_value("x", "y").cloned().unwrap_or(AssignedValue::Expression)
 }
 
-/// The unified diff between two contents of the file, secrets hidden, without its heading lines.
+/// Returns the unified diff between two contents of the file, secrets hidden, without its heading lines.
 #[must_use]
 pub fn render_redacted_diff(before: &[u8], after: &[u8]) -> Vec<String> {
     let (old, new) = (ConfigFile::parse_ruby(before), ConfigFile::parse_ruby(after));

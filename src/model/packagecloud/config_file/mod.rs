@@ -68,18 +68,20 @@ impl ConfigFile {
         parse::parse_config_file(bytes)
     }
 
+    /// Returns the file's bytes, as read.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Whether it isn't Ruby, or not surely read as Ruby reads it: then nothing of it counts, and it is not edited.
+    /// Returns whether it isn't Ruby, or not surely read as Ruby reads it: then nothing of it counts, and it is not
+    /// edited.
     #[must_use]
     pub fn has_error(&self) -> bool {
         self.error.is_some()
     }
 
-    /// The first line that isn't Ruby, from 1.
+    /// Returns the first line that isn't Ruby, from 1.
     #[must_use]
     pub fn error_line(&self) -> Option<usize> {
         self.error
@@ -89,13 +91,14 @@ impl ConfigFile {
         self.assignments.iter().rfind(|assignment| assignment.hash == hash && assignment.key == key)
     }
 
-    /// What `hash['key']` is in the end; `None` where nothing sets it. `external_url '…'` is `("", "external_url")`.
+    /// Returns what `hash['key']` is in the end; `None` where nothing sets it. `external_url '…'` is `("",
+    /// "external_url")`.
     #[must_use]
     pub fn find_value(&self, hash: &str, key: &str) -> Option<&AssignedValue> {
         self.find_last_assignment(hash, key).map(|assignment| &assignment.value)
     }
 
-    /// The string that `hash['key']` is, where it is plainly one and not empty.
+    /// Returns the string that `hash['key']` is, where it is plainly one and not empty.
     #[must_use]
     pub fn find_string(&self, hash: &str, key: &str) -> Option<&str> {
         match self.find_value(hash, key) {
@@ -104,13 +107,13 @@ impl ConfigFile {
         }
     }
 
-    /// `packagecloud_rails['key']`, where it is plainly a string and not empty.
+    /// Returns `packagecloud_rails['key']`, where it is plainly a string and not empty.
     #[must_use]
     pub fn find_rails_string(&self, key: &str) -> Option<&str> {
         self.find_string(RAILS_HASH, key)
     }
 
-    /// The bucket that it names, and the key that names it. Never that of `backups[…]`.
+    /// Returns the bucket that it names, and the key that names it. Never that of `backups[…]`.
     #[must_use]
     pub fn find_bucket(&self) -> Option<(&'static str, &str)> {
         ["aws_s3_bucket", "s3_bucket", "aws_bucket", "s3_bucket_name", "bucket"]
@@ -118,7 +121,7 @@ impl ConfigFile {
             .find_map(|key| self.find_rails_string(key).map(|bucket| (key, bucket)))
     }
 
-    /// The region that it names, if any.
+    /// Returns the region that it names, if any.
     #[must_use]
     pub fn find_region(&self) -> Option<&str> {
         ["aws_region", "aws_s3_region", "s3_region", "region"]
@@ -126,7 +129,7 @@ impl ConfigFile {
             .find_map(|key| self.find_rails_string(key))
     }
 
-    /// packagecloud's own key pair: the id, and the secret.
+    /// Returns packagecloud's own key pair: the id, and the secret.
     #[must_use]
     pub fn find_aws_keys(&self) -> Option<(String, Secret)> {
         let id = ["aws_access_key", "aws_access_key_id"]
@@ -138,13 +141,13 @@ impl ConfigFile {
         Some((id.to_owned(), Secret::new(secret)))
     }
 
-    /// Where packagecloud is reached, where the file says so plainly.
+    /// Returns where packagecloud is reached, where the file says so plainly.
     #[must_use]
     pub fn find_external_url(&self) -> Option<&str> {
         self.find_string("", "external_url").or_else(|| self.find_rails_string("external_url"))
     }
 
-    /// The four values, as far as they are plain; an empty string counts as none.
+    /// Returns the four values, as far as they are plain; an empty string counts as none.
     #[must_use]
     pub fn setting_values(&self) -> SettingValues {
         let text = |key: SettingKey| self.find_rails_string(key.setting_name()).map(str::to_owned);
@@ -166,7 +169,8 @@ impl ConfigFile {
         }
     }
 
-    /// Which of the four values are expressions: the key, the line's number from 1, and the line, secrets hidden.
+    /// Returns which of the four values are expressions: the key, the line's number from 1, and the line, secrets
+    /// hidden.
     #[must_use]
     pub fn find_expressions(&self) -> Vec<(SettingKey, usize, String)> {
         SettingKey::ALL
@@ -179,14 +183,14 @@ impl ConfigFile {
             .collect()
     }
 
-    /// A line of the file, from 1, secrets hidden.
+    /// Returns a line of the file, from 1, secrets hidden.
     #[must_use]
     pub fn redacted_line(&self, number: usize) -> String {
         let line = self.bytes.split(|byte| *byte == b'\n').nth(number.saturating_sub(1)).unwrap_or_default();
         redact::redact_line(String::from_utf8_lossy(line).trim(), &self.secrets)
     }
 
-    /// Every secret that it holds, in each form under which it may turn up ([`hide::forms`]), longest first.
+    /// Returns every secret that it holds, in each form under which it may turn up ([`hide::forms`]), longest first.
     #[must_use]
     pub fn known_secrets(&self) -> &[String] {
         &self.secrets

@@ -9,6 +9,7 @@ use crate::model::packagecloud::settings::RAILS_HASH;
 
 use super::{AssignedValue, ConfigAssignment, ConfigFile, edit};
 
+/// Parses the bytes of packagecloud.rb.
 pub(super) fn parse_config_file(bytes: &[u8]) -> ConfigFile {
     let mut file = ConfigFile {
         bytes: bytes.to_vec(),
@@ -75,11 +76,12 @@ fn first_error_line(root: Node<'_>) -> usize {
     found.map_or(1, |node| node.start_position().row + 1)
 }
 
+/// Returns the named children of a node.
 pub(super) fn child_nodes(node: Node<'_>) -> Vec<Node<'_>> {
     (0..node.child_count()).filter_map(|index| node.child(index)).collect()
 }
 
-/// `node` and everything below it, in the order of the file.
+/// Returns `node` and everything below it, in the order of the file.
 pub(super) fn self_and_descendants(node: Node<'_>) -> Vec<Node<'_>> {
     let mut found = Vec::new();
     let mut open = vec![node];
@@ -104,6 +106,7 @@ pub(super) struct RubySource<'a, 'tree> {
 }
 
 impl<'tree> RubySource<'_, 'tree> {
+    /// Returns the source of a node.
     pub(super) fn node_text(&self, node: Node<'_>) -> String {
         String::from_utf8_lossy(&self.bytes[node.byte_range()]).into_owned()
     }
@@ -270,7 +273,7 @@ impl<'tree> RubySource<'_, 'tree> {
         }
     }
 
-    /// A string literal, decoded; `None` where it interpolates, or holds an escape that is better left to Ruby.
+    /// Returns a string literal, decoded; `None` where it interpolates, or holds an escape that is better left to Ruby.
     pub(super) fn decode_ruby_string(&self, node: Node<'_>) -> Option<String> {
         let parts = child_nodes(node);
         let (open, close) = (parts.first()?, parts.last()?);

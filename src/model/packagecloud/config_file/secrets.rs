@@ -9,7 +9,8 @@ use crate::model::redact;
 use super::parse::{RubySource, child_nodes, self_and_descendants};
 
 impl<'tree> RubySource<'_, 'tree> {
-    /// Every string that a key with a secret's name is given anywhere, in each form under which it may turn up; longest first.
+    /// Returns every string that a key with a secret's name is given anywhere, in each form under which it may turn up;
+    /// longest first.
     pub(super) fn collect_secrets(&self, root: Node<'tree>) -> Vec<String> {
         let mut secrets = Vec::new();
         for node in self_and_descendants(root) {

@@ -32,7 +32,7 @@ pub enum EdgeRefusal {
 }
 
 impl EdgeRefusal {
-    /// As it stands in the header `x-packagecloud-cloudfront`.
+    /// Returns the reason as it stands in the header `x-packagecloud-cloudfront`.
     #[must_use]
     pub fn reason_code(self) -> &'static str {
         match self {
@@ -60,7 +60,10 @@ pub(super) struct UrlToken<'a> {
 }
 
 impl<'a> UrlToken<'a> {
-    /// Of a whole query string, which must be nothing else.
+    /// Parses a token of a whole query string, which must be nothing else.
+    ///
+    /// # Errors
+    /// Fails with why it is no token.
     pub(super) fn parse_token_query(querystring: &'a str) -> Result<Self, EdgeRefusal> {
         if querystring.is_empty() {
             return Err(EdgeRefusal::MissingToken);
@@ -78,16 +81,17 @@ impl<'a> UrlToken<'a> {
         parts().ok_or(EdgeRefusal::MalformedToken)
     }
 
-    /// Unix seconds.
+    /// Returns until when it is good, in Unix seconds.
     pub(super) fn expires_at(&self) -> u64 {
         self.expires.parse().expect("ten digits are a number of 64 bits")
     }
 
+    /// Returns the algorithm of its MAC.
     pub(super) fn mac_algorithm(&self) -> MacAlgorithm {
         self.mac
     }
 
-    /// Which of the keys signed it, if any did.
+    /// Returns which of the keys signed it, if any did.
     pub(super) fn find_signing_key<K: AsRef<[u8]>>(
         &self,
         path: &str,
@@ -105,6 +109,9 @@ impl<'a> UrlToken<'a> {
 /// Judges a request: the uri with which it goes on, in canonical encoding, or why it doesn't.
 ///
 /// `keys` are the HMAC keys, current and previous, as [`super::KeyForm::key`] makes them; `now` is Unix time.
+///
+/// # Errors
+/// Fails with why the edge refuses it.
 pub fn check_request<K: AsRef<[u8]>>(
     request: &ViewerRequest<'_>,
     keys: &[K],

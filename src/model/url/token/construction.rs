@@ -35,7 +35,7 @@ pub enum MessageForm {
 }
 
 impl KeyForm {
-    /// The HMAC key that this form makes of a secret.
+    /// Derives the HMAC key that this form makes of a secret.
     ///
     /// # Errors
     /// Where the secret isn't base64 of 16 bytes or more, whichever the form.
@@ -49,7 +49,7 @@ impl KeyForm {
 }
 
 impl MessageForm {
-    /// What is signed: `path` decoded and with its leading slash. None where the form needs a host and there is
+    /// Returns what is signed: `path` decoded and with its leading slash. None where the form needs a host and there is
     /// none: without it, it would be another form.
     pub(super) fn compose_signed_message(self, path: &str, expires: &str, host: &str) -> Option<String> {
         Some(match self {
@@ -63,7 +63,7 @@ impl MessageForm {
 }
 
 impl TokenConstruction {
-    /// Every construction, the default first.
+    /// Returns every construction, the default first.
     #[must_use]
     pub fn all_constructions() -> Vec<Self> {
         use MessageForm::{ExpiresPath, HostPathExpires, KeyExpires, PathExpires};

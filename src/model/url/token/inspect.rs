@@ -38,7 +38,7 @@ pub enum SigningScheme {
 }
 
 impl SigningScheme {
-    /// In words.
+    /// Describes it in words.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
@@ -134,7 +134,7 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConst
 }
 
 impl InspectedUrl {
-    /// The findings, a line each, as label and text.
+    /// Returns the findings, a line each, as label and text.
     #[must_use]
     pub fn render_findings(&self, accepted: TokenConstruction) -> Vec<(&'static str, String)> {
         let mut lines = vec![("scheme", self.scheme.describe().to_owned())];

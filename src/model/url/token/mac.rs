@@ -17,6 +17,7 @@ pub enum MacAlgorithm {
 }
 
 impl MacAlgorithm {
+    /// Computes the MAC of `message`.
     pub(super) fn compute_mac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha1 => new_hmac::<Hmac<Sha1>>(key).chain_update(message).finalize().into_bytes().to_vec(),
@@ -26,7 +27,7 @@ impl MacAlgorithm {
         }
     }
 
-    /// Whether `mac` is that of `message`, in constant time.
+    /// Returns whether `mac` is that of `message`, in constant time.
     pub(super) fn verify_mac(self, key: &[u8], message: &[u8], mac: &[u8]) -> bool {
         match self {
             Self::Sha1 => new_hmac::<Hmac<Sha1>>(key).chain_update(message).verify_slice(mac).is_ok(),
@@ -39,7 +40,7 @@ fn new_hmac<M: KeyInit>(key: &[u8]) -> M {
     M::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
-/// By what a secret is known without being shown: the first 32 hex digits of an HMAC under its decoded bytes.
+/// Returns by what a secret is known without being shown: the first 32 hex digits of an HMAC under its decoded bytes.
 #[must_use]
 pub fn secret_fingerprint(decoded: &[u8]) -> String {
     let mut digits =

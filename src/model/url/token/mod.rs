@@ -14,7 +14,7 @@ pub use inspect::{InspectedUrl, SigningScheme, inspect_url};
 pub use mac::{MacAlgorithm, secret_fingerprint};
 pub use path::encode_canonical_path;
 
-/// A token for the object with this key, until `expires` (Unix seconds, ten digits: 2001 to 2286).
+/// Signs a token for the object with this key, until `expires` (Unix seconds, ten digits: 2001 to 2286).
 ///
 /// `key` is what [`KeyForm::key`] makes of the secret; `host` is the packages domain, and only `host+path+expires` looks at it.
 #[must_use]
@@ -35,7 +35,7 @@ pub fn sign_token(
     format!("{expires}_{}", hex::encode(mac.compute_mac(key, message.as_bytes())))
 }
 
-/// The whole signed URL; `domain` is the packages domain.
+/// Signs a URL and returns the whole signed URL; `domain` is the packages domain.
 #[must_use]
 pub fn sign_url(
     key: &[u8],

@@ -1,6 +1,6 @@
 //! A request's path, decoded once: what has no single meaning is refused, and what goes on has one spelling.
 
-/// The decoded path, its leading slash kept; None for `bad-path`.
+/// Returns the decoded path, its leading slash kept; None for `bad-path`.
 pub(super) fn decode_path(uri: &str) -> Option<String> {
     if !uri.starts_with('/') {
         return None;
@@ -25,11 +25,12 @@ pub(super) fn decode_path(uri: &str) -> Option<String> {
     (plain && sound).then_some(path)
 }
 
+/// Returns the value of a hex digit.
 pub(super) fn parse_hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
-/// The canonical encoding of a decoded path: every byte but `A-Z a-z 0-9 - . _ ~ /` as `%XX`, upper case.
+/// Returns the canonical encoding of a decoded path: every byte but `A-Z a-z 0-9 - . _ ~ /` as `%XX`, upper case.
 #[must_use]
 pub fn encode_canonical_path(path: &str) -> String {
     const HEX_DIGITS: &[u8; 16] = b"0123456789ABCDEF";
