@@ -1,4 +1,4 @@
-//! aws-facts section 4, row by row: the errors that pass are sent again until they do, with the time shown and an end; their permanent twins are told apart.
+//! aws-facts section 4, row by row: the errors that pass are sent again until they do, with the time shown and an end; the same codes that last are told apart.
 //!
 //! Which test shows what of both of its lists stands in `inventory`.
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// A set-up as it is left, for twins of it that somebody changes.
+/// A set-up as it is left, for copies of it that somebody changes.
 async fn create_set_up_sandbox() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let (_, result, _) = Box::pin(run_set_up(&open_instant_sandbox(dir.path(), &[]))).await;
@@ -28,7 +28,7 @@ async fn create_set_up_sandbox() -> tempfile::TempDir {
     dir
 }
 
-/// A twin of `whole` that somebody has changed since.
+/// A copy of `whole` that somebody has changed since.
 fn copy_and_change(whole: &tempfile::TempDir, change: fn(&Sandbox)) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     directory::copy_directory(whole.path(), dir.path());

@@ -79,11 +79,11 @@ impl BadInputHost {
         let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
         let serving: Value = serde_json::from_str(&lines.nth(1).unwrap().unwrap()).unwrap();
         let aws = serving["aws"].as_str().unwrap().to_owned();
-        let house = Self { dir, server, aws };
-        fs::create_dir(house.dir.path().join("etc")).unwrap();
-        house.write_ctl_script("exit 0");
-        house.write_config(&house.enabled_config());
-        house
+        let host = Self { dir, server, aws };
+        fs::create_dir(host.dir.path().join("etc")).unwrap();
+        host.write_ctl_script("exit 0");
+        host.write_config(&host.enabled_config());
+        host
     }
 
     fn file_path(&self, name: &str) -> PathBuf {
@@ -170,55 +170,51 @@ const ENABLE_ARGS: [&str; 4] = ["enable", "--yes", "--unproven", "--prepare"];
 
 #[test]
 fn no_terminal_and_no_yes() {
-    let house = BadInputHost::new();
-    house.run_binary(&["enable", "--unproven"]).assert_exit(2, &["consent", "--yes"]);
-    house.run_binary(&["disable"]).assert_exit(2, &["consent", "disable --yes"]);
-    house.run_binary(&[]).assert_exit(2, &["needs a terminal", "disable"]).assert_one_error();
-    assert_eq!(house.read_config(), house.enabled_config());
-    house.assert_disables();
+    let host = BadInputHost::new();
+    host.run_binary(&["enable", "--unproven"]).assert_exit(2, &["consent", "--yes"]);
+    host.run_binary(&["disable"]).assert_exit(2, &["consent", "disable --yes"]);
+    host.run_binary(&[]).assert_exit(2, &["needs a terminal", "disable"]).assert_one_error();
+    assert_eq!(host.read_config(), host.enabled_config());
+    host.assert_disables();
     // Off already: whether packagecloud follows is another thing, which nobody here can see.
-    house
-        .run_binary(&["disable", "--yes"])
+    host.run_binary(&["disable", "--yes"])
         .assert_exit(0, &["nothing to do", "can't be seen", "packagecloud-ctl reconfigure"]);
 }
 
 #[test]
 fn a_file_that_is_missing_or_no_ruby() {
-    let house = BadInputHost::new();
-    fs::remove_file(house.config_path()).unwrap();
-    house
-        .run_binary(&ENABLE_ARGS)
+    let host = BadInputHost::new();
+    fs::remove_file(host.config_path()).unwrap();
+    host.run_binary(&ENABLE_ARGS)
         .assert_exit(1, &["packagecloud.rb", "No such file", "--config FILE"])
         .assert_one_error();
-    house
-        .run_binary(&["disable", "--yes"])
+    host.run_binary(&["disable", "--yes"])
         .assert_exit(1, &["No such file", DISABLED_LINE, "packagecloud-ctl reconfigure"])
         .assert_one_error();
-    assert!(!house.config_path().exists());
+    assert!(!host.config_path().exists());
 
-    let broken = format!("{}if true\n", house.enabled_config());
-    house.write_config(&broken);
-    house.run_binary(&ENABLE_ARGS).assert_exit(1, &["is not Ruby", "ruby -c"]).assert_one_error();
-    house
-        .run_binary(&["disable", "--yes"])
+    let broken = format!("{}if true\n", host.enabled_config());
+    host.write_config(&broken);
+    host.run_binary(&ENABLE_ARGS).assert_exit(1, &["is not Ruby", "ruby -c"]).assert_one_error();
+    host.run_binary(&["disable", "--yes"])
         .assert_exit(1, &["is not Ruby", "after that", DISABLED_LINE])
         .assert_one_error();
-    assert_eq!(house.read_config(), broken);
-    assert_eq!(house.read_ctl_log(), "", "nothing was restarted for nothing");
+    assert_eq!(host.read_config(), broken);
+    assert_eq!(host.read_ctl_log(), "", "nothing was restarted for nothing");
 }
 
 #[test]
 fn a_file_that_must_not_be_read() {
     assert!(rustix::process::geteuid().is_root(), "this test takes root's rights away, so it needs them");
-    let house = BadInputHost::new();
+    let host = BadInputHost::new();
     const NOBODY_UID: u32 = 65534;
-    chown(house.dir.path(), Some(NOBODY_UID), Some(NOBODY_UID)).unwrap();
-    fs::set_permissions(house.config_path(), fs::Permissions::from_mode(0o600)).unwrap();
-    let binary = house.file_path("binary");
+    chown(host.dir.path(), Some(NOBODY_UID), Some(NOBODY_UID)).unwrap();
+    fs::set_permissions(host.config_path(), fs::Permissions::from_mode(0o600)).unwrap();
+    let binary = host.file_path("binary");
     // By another process: a file that this one writes may be held open by a child that another test starts just then.
     assert!(Command::new("cp").arg(BINARY_PATH).arg(&binary).status().unwrap().success());
     let as_nobody = |words: &[&str]| {
-        let ours = house.build_command(words);
+        let ours = host.build_command(words);
         let mut command = Command::new(&binary);
         command.env_clear().args(ours.get_args()).uid(NOBODY_UID).gid(NOBODY_UID).stdin(Stdio::null());
         command.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -230,13 +226,13 @@ fn a_file_that_must_not_be_read() {
     as_nobody(&["disable", "--yes"])
         .assert_exit(1, &["ermission denied", "sudo", DISABLED_LINE])
         .assert_one_error();
-    assert_eq!(house.read_config(), house.enabled_config());
-    house.assert_disables();
+    assert_eq!(host.read_config(), host.enabled_config());
+    host.assert_disables();
 }
 
 /// Runs the binary where `setup` has been done in a mount namespace of its own, whose `$0` is `dir`.
-fn run_in_mount_namespace(house: &BadInputHost, dir: &Path, setup: &str, words: &[&str]) -> BadInputRun {
-    let ours = house.build_command(words);
+fn run_in_mount_namespace(host: &BadInputHost, dir: &Path, setup: &str, words: &[&str]) -> BadInputRun {
+    let ours = host.build_command(words);
     let mut command = Command::new("unshare");
     command
         .env_clear()
@@ -251,75 +247,74 @@ fn run_in_mount_namespace(house: &BadInputHost, dir: &Path, setup: &str, words: 
 
 #[test]
 fn a_read_only_or_full_disk() {
-    let house = BadInputHost::new();
-    let etc = house.file_path("etc");
+    let host = BadInputHost::new();
+    let etc = host.file_path("etc");
     let read_only = "mount --bind \"$0\" \"$0\"; mount -o remount,ro,bind \"$0\"";
     let full = "cp \"$0\"/packagecloud.rb /tmp/pc.$$; mount -t tmpfs -o size=16k none \"$0\"; mv /tmp/pc.$$ \"$0\"/packagecloud.rb; \
                 dd if=/dev/zero of=\"$0\"/rest bs=1024 count=64 2>/dev/null || true";
-    house.write_config(
-        &house.enabled_config().replace("cloudfront_enabled'] = true", "cloudfront_enabled'] = false"),
+    host.write_config(
+        &host.enabled_config().replace("cloudfront_enabled'] = true", "cloudfront_enabled'] = false"),
     );
-    let off = house.read_config();
+    let off = host.read_config();
     for (setup, why) in [(read_only, "Read-only file system"), (full, "No space left on device")] {
-        run_in_mount_namespace(&house, &etc, setup, &ENABLE_ARGS).assert_exit(1, &["packagecloud.rb", why]);
+        run_in_mount_namespace(&host, &etc, setup, &ENABLE_ARGS).assert_exit(1, &["packagecloud.rb", why]);
     }
-    assert_eq!(house.read_config(), off);
-    house.write_config(&house.enabled_config());
+    assert_eq!(host.read_config(), off);
+    host.write_config(&host.enabled_config());
     for (setup, why) in [(read_only, "Read-only file system"), (full, "No space left on device")] {
-        run_in_mount_namespace(&house, &etc, setup, &["disable", "--yes"])
+        run_in_mount_namespace(&host, &etc, setup, &["disable", "--yes"])
             .assert_exit(1, &["packagecloud.rb", why, DISABLED_LINE]);
-        assert_eq!(house.read_config(), house.enabled_config());
+        assert_eq!(host.read_config(), host.enabled_config());
     }
-    house.assert_disables();
+    host.assert_disables();
 }
 
 #[test]
 fn a_state_directory_that_cant_be_had_stops_no_disable() {
-    let house = BadInputHost::new();
-    fs::write(house.file_path("state"), "a file").unwrap();
-    house.run_binary(&ENABLE_ARGS).assert_exit(1, &["state directory", "--state-dir"]).assert_one_error();
-    house.assert_disables();
+    let host = BadInputHost::new();
+    fs::write(host.file_path("state"), "a file").unwrap();
+    host.run_binary(&ENABLE_ARGS).assert_exit(1, &["state directory", "--state-dir"]).assert_one_error();
+    host.assert_disables();
 
-    let house = BadInputHost::new();
-    fs::create_dir(house.file_path("state")).unwrap();
-    let state = house.file_path("state");
+    let host = BadInputHost::new();
+    fs::create_dir(host.file_path("state")).unwrap();
+    let state = host.file_path("state");
     let full = "mount -t tmpfs -o size=4k none \"$0\"; dd if=/dev/zero of=\"$0\"/rest bs=1024 count=64 2>/dev/null || true";
-    run_in_mount_namespace(&house, &state, full, &["disable", "--yes"]).assert_exit(0, &[]);
-    assert!(house.read_config().contains(DISABLED_LINE));
-    house.write_config(&house.enabled_config());
+    run_in_mount_namespace(&host, &state, full, &["disable", "--yes"]).assert_exit(0, &[]);
+    assert!(host.read_config().contains(DISABLED_LINE));
+    host.write_config(&host.enabled_config());
     let read_only = "mount --bind \"$0\" \"$0\"; mount -o remount,ro,bind \"$0\"";
-    run_in_mount_namespace(&house, &state, read_only, &["disable", "--yes"]).assert_exit(0, &[]);
-    assert!(house.read_config().contains(DISABLED_LINE));
-    house.write_config(&house.enabled_config());
-    fs::write(house.file_path("state/lock"), "\u{0}nonsense").unwrap();
-    fs::write(house.file_path("state/answers.json"), "{nonsense").unwrap();
-    fs::write(house.file_path("state/ctl.json"), "nonsense").unwrap();
-    house.assert_disables();
-    house.write_config(&house.enabled_config());
-    house.run_binary(&["--log-file", "/no/such/log", "disable", "--yes"]).assert_exit(0, &[]);
-    assert!(house.read_config().contains(DISABLED_LINE));
+    run_in_mount_namespace(&host, &state, read_only, &["disable", "--yes"]).assert_exit(0, &[]);
+    assert!(host.read_config().contains(DISABLED_LINE));
+    host.write_config(&host.enabled_config());
+    fs::write(host.file_path("state/lock"), "\u{0}nonsense").unwrap();
+    fs::write(host.file_path("state/answers.json"), "{nonsense").unwrap();
+    fs::write(host.file_path("state/ctl.json"), "nonsense").unwrap();
+    host.assert_disables();
+    host.write_config(&host.enabled_config());
+    host.run_binary(&["--log-file", "/no/such/log", "disable", "--yes"]).assert_exit(0, &[]);
+    assert!(host.read_config().contains(DISABLED_LINE));
 }
 
 #[test]
 fn values_that_cant_be_used() {
-    let house = BadInputHost::new();
+    let host = BadInputHost::new();
     for (secret, why) in [("", "empty"), ("not base64 at all!", "base64"), ("c2hvcnQ=", "16 bytes")] {
-        let text = house.enabled_config().replace(CLOUDFRONT_SECRET, secret);
-        house.write_config(&text);
-        house.run_binary(&ENABLE_ARGS).assert_exit(1, &["cloudfront_secret", why]).assert_one_error();
-        assert_eq!(house.read_config(), text);
-        house.assert_disables();
+        let text = host.enabled_config().replace(CLOUDFRONT_SECRET, secret);
+        host.write_config(&text);
+        host.run_binary(&ENABLE_ARGS).assert_exit(1, &["cloudfront_secret", why]).assert_one_error();
+        assert_eq!(host.read_config(), text);
+        host.assert_disables();
     }
-    let text = house
+    let text = host
         .enabled_config()
         .replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = ENV['CLOUDFRONT'] == 'on'");
-    house.write_config(&text);
-    house
-        .run_binary(&["enable", "--yes", "--unproven"])
+    host.write_config(&text);
+    host.run_binary(&["enable", "--yes", "--unproven"])
         .assert_exit(2, &["ENV['CLOUDFRONT']", "--override-expression"]);
-    assert_eq!(house.read_config(), text);
-    house.assert_disables();
-    assert!(house.read_config().contains("ENV['CLOUDFRONT'] == 'on'"), "the expression stays");
+    assert_eq!(host.read_config(), text);
+    host.assert_disables();
+    assert!(host.read_config().contains("ENV['CLOUDFRONT'] == 'on'"), "the expression stays");
 }
 
 fn enable_args_for_bucket(bucket: &str) -> Vec<&str> {
@@ -328,28 +323,25 @@ fn enable_args_for_bucket(bucket: &str) -> Vec<&str> {
 
 #[test]
 fn buckets_that_are_none_of_ours() {
-    let house = BadInputHost::new();
-    house
-        .run_binary(&enable_args_for_bucket("no-such-bucket-anywhere"))
+    let host = BadInputHost::new();
+    host.run_binary(&enable_args_for_bucket("no-such-bucket-anywhere"))
         .assert_exit(1, &["no-such-bucket-anywhere", "--bucket"])
         .assert_one_error();
-    house
-        .run_binary(&enable_args_for_bucket(FOREIGN_BUCKET))
+    host.run_binary(&enable_args_for_bucket(FOREIGN_BUCKET))
         .assert_exit(1, &[FOREIGN_BUCKET, "account"])
         .assert_one_error();
-    house
-        .run_binary(&enable_args_for_bucket(BACKUP_BUCKET))
+    host.run_binary(&enable_args_for_bucket(BACKUP_BUCKET))
         .assert_exit(2, &[BACKUP_BUCKET, "--confirm-bucket"])
         .assert_one_error();
-    assert_eq!(house.read_config(), house.enabled_config());
-    house.assert_disables();
+    assert_eq!(host.read_config(), host.enabled_config());
+    host.assert_disables();
 }
 
 #[test]
 fn credentials_that_dont_do() {
-    let house = BadInputHost::new();
+    let host = BadInputHost::new();
     let with = |keys: &[(&str, &str)], words: &[&str]| {
-        let mut command = house.build_command(words);
+        let mut command = host.build_command(words);
         for (name, _) in AWS_KEYS_ENV {
             command.env_remove(name);
         }
@@ -357,12 +349,12 @@ fn credentials_that_dont_do() {
         run_to_end(command)
     };
     // packagecloud.rb has keys of its own; without them there are none.
-    let without: String = house
+    let without: String = host
         .enabled_config()
         .lines()
         .filter(|line| !line.contains("aws_"))
         .fold(String::new(), |all, line| all + line + "\n");
-    house.write_config(&without);
+    host.write_config(&without);
     with(&[], &[&["--bucket", SANDBOX_BUCKET][..], &ENABLE_ARGS].concat())
         .assert_exit(1, &["redentials"])
         .assert_one_error();
@@ -372,58 +364,57 @@ fn credentials_that_dont_do() {
         .assert_one_error();
     let unknown = [("AWS_ACCESS_KEY_ID", "AKIAUNKNOWNUNKNOWN00"), AWS_KEYS_ENV[1]];
     with(&unknown, &ENABLE_ARGS).assert_exit(1, &["AWS identity", "next: "]).assert_one_error();
-    let mut profile = house.build_command(&["--profile", "nobody", "enable", "--yes"]);
+    let mut profile = host.build_command(&["--profile", "nobody", "enable", "--yes"]);
     profile.env_remove("AWS_ACCESS_KEY_ID");
     run_to_end(profile).assert_exit(1, &["nobody"]).assert_one_error();
-    assert_eq!(house.read_config(), without);
+    assert_eq!(host.read_config(), without);
     for keys in [&[][..], &wrong, &unknown] {
-        house.write_config(&without);
+        host.write_config(&without);
         with(keys, &["disable", "--yes"]).assert_exit(0, &[]);
-        assert!(house.read_config().contains(DISABLED_LINE));
+        assert!(host.read_config().contains(DISABLED_LINE));
     }
 }
 
 #[test]
 fn an_aws_that_doesnt_answer_stops_no_disable() {
-    let mut house = BadInputHost::new();
-    house.server.kill().unwrap();
-    house.server.wait().unwrap();
-    house.run_binary(&ENABLE_ARGS).assert_exit(1, &["next: "]).assert_one_error();
-    assert_eq!(house.read_config(), house.enabled_config());
-    house.assert_disables();
+    let mut host = BadInputHost::new();
+    host.server.kill().unwrap();
+    host.server.wait().unwrap();
+    host.run_binary(&ENABLE_ARGS).assert_exit(1, &["next: "]).assert_one_error();
+    assert_eq!(host.read_config(), host.enabled_config());
+    host.assert_disables();
 }
 
 #[test]
 fn a_packagecloud_ctl_that_is_missing_or_fails() {
-    let house = BadInputHost::new();
+    let host = BadInputHost::new();
     let off =
-        house.enabled_config().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
-    house.write_config(&off);
-    fs::remove_file(house.file_path("ctl")).unwrap();
-    let ran = house.run_binary(&["enable", "--yes", "--unproven"]);
+        host.enabled_config().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
+    host.write_config(&off);
+    fs::remove_file(host.file_path("ctl")).unwrap();
+    let ran = host.run_binary(&["enable", "--yes", "--unproven"]);
     ran.assert_exit(1, &["there is no such program here", "--ctl"]);
-    assert!(!house.read_config().contains("['cloudfront_enabled'] = true"), "taken back");
-    house.write_config(&house.enabled_config());
-    house.run_binary(&["disable", "--yes"]).assert_exit(1, &["there is no such program here", "reconfigure"]);
-    assert!(house.read_config().contains(DISABLED_LINE), "the file is off all the same");
+    assert!(!host.read_config().contains("['cloudfront_enabled'] = true"), "taken back");
+    host.write_config(&host.enabled_config());
+    host.run_binary(&["disable", "--yes"]).assert_exit(1, &["there is no such program here", "reconfigure"]);
+    assert!(host.read_config().contains(DISABLED_LINE), "the file is off all the same");
 
-    house.write_config(&off);
+    host.write_config(&off);
     // Half way: it says some lines, and fails once.
-    house.write_ctl_script("echo 'Converging 217 resources'; if [ \"$1\" = reconfigure ] && [ ! -e \"$0.failed\" ]; then : >\"$0.failed\"; echo 'FATAL: mysql'; exit 3; fi");
-    house
-        .run_binary(&["enable", "--yes", "--unproven"])
+    host.write_ctl_script("echo 'Converging 217 resources'; if [ \"$1\" = reconfigure ] && [ ! -e \"$0.failed\" ]; then : >\"$0.failed\"; echo 'FATAL: mysql'; exit 3; fi");
+    host.run_binary(&["enable", "--yes", "--unproven"])
         .assert_exit(1, &["exit code 3", "FATAL: mysql", "next: "]);
     assert!(
-        !house.read_config().contains("['cloudfront_enabled'] = true"),
+        !host.read_config().contains("['cloudfront_enabled'] = true"),
         "taken back: {}",
-        house.read_config()
+        host.read_config()
     );
-    house.write_config(&house.enabled_config());
-    fs::remove_file(house.file_path("ctl.failed")).unwrap();
-    house.run_binary(&["disable", "--yes"]).assert_exit(1, &["exit code 3", "FATAL: mysql", "next: "]);
-    assert!(house.read_config().contains(DISABLED_LINE), "the file is off all the same");
-    assert!(house.read_ctl_log().ends_with("reconfigure\nrestart\n"), "it goes on past the failure");
-    house.run_binary(&["disable", "--yes"]).assert_exit(0, &[]);
+    host.write_config(&host.enabled_config());
+    fs::remove_file(host.file_path("ctl.failed")).unwrap();
+    host.run_binary(&["disable", "--yes"]).assert_exit(1, &["exit code 3", "FATAL: mysql", "next: "]);
+    assert!(host.read_config().contains(DISABLED_LINE), "the file is off all the same");
+    assert!(host.read_ctl_log().ends_with("reconfigure\nrestart\n"), "it goes on past the failure");
+    host.run_binary(&["disable", "--yes"]).assert_exit(0, &[]);
 }
 
 #[test]
@@ -454,9 +445,9 @@ fn credentials_that_have_expired() {
 }
 
 /// A command on a terminal, asked to go on, and told yes once somebody else has changed the file.
-fn confirm_after_change(house: &BadInputHost, words: &[&str], change: impl FnOnce()) -> BadInputRun {
+fn confirm_after_change(host: &BadInputHost, words: &[&str], change: impl FnOnce()) -> BadInputRun {
     let pair = portable_pty::native_pty_system().openpty(portable_pty::PtySize::default()).unwrap();
-    let given = house.build_command(words);
+    let given = host.build_command(words);
     let mut command = portable_pty::CommandBuilder::new(given.get_program());
     command.env_clear();
     command.args(given.get_args());
@@ -490,34 +481,34 @@ fn confirm_after_change(house: &BadInputHost, words: &[&str], change: impl FnOnc
 
 #[test]
 fn a_file_that_is_changed_between_the_look_and_the_write() {
-    let house = BadInputHost::new();
-    house.assert_disables();
+    let host = BadInputHost::new();
+    host.assert_disables();
     let backups = || {
-        let names = fs::read_dir(house.file_path("etc")).unwrap();
+        let names = fs::read_dir(host.file_path("etc")).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.ends_with(".bak")).collect::<Vec<_>>()
     };
-    let (before, ran) = (backups(), house.read_ctl_log());
-    let theirs = format!("{}# somebody else was here\n", house.read_config());
+    let (before, ran) = (backups(), host.read_ctl_log());
+    let theirs = format!("{}# somebody else was here\n", host.read_config());
     for words in [vec!["roll-back", &before[0]], vec!["roll-back", "--whole-file", &before[0]]] {
-        let told = confirm_after_change(&house, &words, || house.write_config(&theirs));
+        let told = confirm_after_change(&host, &words, || host.write_config(&theirs));
         told.assert_exit(1, &["packagecloud.rb", "changed since it was read", "look again"]);
         assert_eq!(told.text.matches("packagecloud-cloudfront: ").count(), 1, "{}", told.text);
-        assert_eq!(house.read_config(), theirs, "it stays as the other wrote it");
-        house.write_config(&theirs.replace("# somebody else was here\n", ""));
+        assert_eq!(host.read_config(), theirs, "it stays as the other wrote it");
+        host.write_config(&theirs.replace("# somebody else was here\n", ""));
     }
-    assert_eq!((backups(), house.read_ctl_log()), (before, ran), "nothing was made or run");
-    house.write_config(&house.enabled_config());
-    house.assert_disables();
+    assert_eq!((backups(), host.read_ctl_log()), (before, ran), "nothing was made or run");
+    host.write_config(&host.enabled_config());
+    host.assert_disables();
 
     // Switching off was asked for, and is one value: it is written into the file as the other left it.
-    house.write_config(&house.enabled_config());
-    let theirs = format!("{}# somebody else was here\n", house.enabled_config());
-    confirm_after_change(&house, &["disable"], || house.write_config(&theirs))
+    host.write_config(&host.enabled_config());
+    let theirs = format!("{}# somebody else was here\n", host.enabled_config());
+    confirm_after_change(&host, &["disable"], || host.write_config(&theirs))
         .assert_exit(0, &["Switch CloudFront off?"]);
     let on_line = DISABLED_LINE.replace("false", "true");
     assert_eq!(
-        house.read_config(),
+        host.read_config(),
         theirs.replace(&format!("\n{on_line}\n"), &format!("\n{DISABLED_LINE}\n"))
     );
 }

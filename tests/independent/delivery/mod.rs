@@ -18,9 +18,9 @@ const WHEEL_KEY: &str = "1/4/pypi/package_files/shop_wheel-1.0+local.1-py3-none-
 
 /// What `x-cache` says to one who follows the front's redirect, as the first line and then the body's size.
 #[track_caller]
-fn fetch_x_cache(shop: &RepoServer, key: &str) -> String {
-    let link = shop.fetch_redirect_link(key);
-    assert!(link.starts_with(&shop.edge) && link.contains("?t="), "{link}");
+fn fetch_x_cache(server: &RepoServer, key: &str) -> String {
+    let link = server.fetch_redirect_link(key);
+    assert!(link.starts_with(&server.edge) && link.contains("?t="), "{link}");
     let said = run_program("curl", &["-sS", "-o", "/dev/null", "-D", "-", &link]).expect_success();
     let found = said.lines().find_map(|line| line.strip_prefix("x-cache: "));
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
@@ -37,27 +37,27 @@ fn fetch_refusal(link: &str) -> (String, String) {
 }
 
 /// Every client fetches, each from a root of its own named after `round`.
-fn fetch_with_every_client(shop: &RepoServer, round: &str) {
-    let apt = shop.create_apt_root(&format!("apt-{round}"));
+fn fetch_with_every_client(server: &RepoServer, round: &str) {
+    let apt = server.create_apt_root(&format!("apt-{round}"));
     apt.run_apt_get(&["update"]).expect_success();
     apt.run_apt_get(&["-y", "install", "--download-only", "hello++=1:2.0~rc1+b1", "lib+x.y"])
         .expect_success();
     assert_eq!(
         apt.read_archive("hello++_1%3a2.0~rc1+b1_all.deb"),
-        read_file(&shop.file_path("repository").join(DEB_KEY))
+        read_file(&server.file_path("repository").join(DEB_KEY))
     );
-    let dnf = shop.create_dnf_root(&format!("dnf-{round}"));
+    let dnf = server.create_dnf_root(&format!("dnf-{round}"));
     dnf.install_package("hello+rpm-1.0~rc1").expect_success();
     assert_eq!(dnf.read_installed_file("hello+rpm").trim(), "1.0~rc1");
-    shop.download_with_pip("==1.0+local.1", &format!("pip-{round}")).expect_success();
+    server.download_with_pip("==1.0+local.1", &format!("pip-{round}")).expect_success();
     let name = WHEEL_KEY.rsplit('/').next().unwrap();
     assert_eq!(
-        read_file(&shop.file_path(&format!("pip-{round}")).join(name)),
-        read_file(&shop.file_path("repository").join(WHEEL_KEY))
+        read_file(&server.file_path(&format!("pip-{round}")).join(name)),
+        read_file(&server.file_path("repository").join(WHEEL_KEY))
     );
-    let url = format!("{}/{}", shop.front, DEB_KEY.replace('+', "%2B"));
+    let url = format!("{}/{}", server.front, DEB_KEY.replace('+', "%2B"));
     let (curled, got) =
-        (shop.path_string(&format!("curled-{round}")), shop.path_string(&format!("got-{round}")));
+        (server.path_string(&format!("curled-{round}")), server.path_string(&format!("got-{round}")));
     run_program("curl", &["-fsSL", "-u", &format!("{READ_TOKEN}:"), "-o", &curled, &url]).expect_success();
     // In the URL, not by --user: that goes along to wherever the redirect leads, and S3 takes no second signature.
     let named = url.replace("http://", &format!("http://{READ_TOKEN}:x@"));
@@ -65,7 +65,7 @@ fn fetch_with_every_client(shop: &RepoServer, round: &str) {
     for file in [curled, got] {
         assert_eq!(
             read_file(file.as_ref()),
-            read_file(&shop.file_path("repository").join(DEB_KEY)),
+            read_file(&server.file_path("repository").join(DEB_KEY)),
             "{file}"
         );
     }
@@ -84,37 +84,37 @@ fn parse_checks(said: &repo_server::ProgramOutput) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3() {
-    let mut shop = RepoServer::new();
-    shop.build_deb("hello++", "1:2.0~rc1+b1");
-    shop.build_deb("lib+x.y", "3~beta");
-    shop.build_apt_index();
-    shop.build_rpm("hello+rpm", "1.0~rc1");
-    shop.build_rpm_index();
-    shop.build_wheel("1.0+local.1");
-    shop.import_repository();
-    shop.run_in_sandbox(&["enable", "--upgrade", "--yes"]).expect_success();
-    shop.start_server(&[]);
-    shop.put_simple_index(&["1.0+local.1"]).await;
+    let mut server = RepoServer::new();
+    server.build_deb("hello++", "1:2.0~rc1+b1");
+    server.build_deb("lib+x.y", "3~beta");
+    server.build_apt_index();
+    server.build_rpm("hello+rpm", "1.0~rc1");
+    server.build_rpm_index();
+    server.build_wheel("1.0+local.1");
+    server.import_repository();
+    server.run_in_sandbox(&["enable", "--upgrade", "--yes"]).expect_success();
+    server.start_server(&[]);
+    server.put_simple_index(&["1.0+local.1"]).await;
 
-    assert_eq!(fetch_x_cache(&shop, "1/2/debian/pool/lib+x.y_3~beta_all.deb"), "Miss from cloudfront");
-    fetch_with_every_client(&shop, "first");
+    assert_eq!(fetch_x_cache(&server, "1/2/debian/pool/lib+x.y_3~beta_all.deb"), "Miss from cloudfront");
+    fetch_with_every_client(&server, "first");
     // Each client's fetch left its package in the edge's cache: whoever comes second is answered from there.
     for key in [DEB_KEY, RPM_KEY, WHEEL_KEY] {
-        assert_eq!(fetch_x_cache(&shop, key), "Hit from cloudfront", "{key}");
+        assert_eq!(fetch_x_cache(&server, key), "Hit from cloudfront", "{key}");
     }
-    fetch_with_every_client(&shop, "second");
+    fetch_with_every_client(&server, "second");
 
-    assert_bad_links_refused(&shop);
-    assert_every_client_refused(&mut shop).await;
-    assert_changes_seen_at_once(&shop).await;
-    assert_program_works_through_server(&shop);
-    verify_on_live_host(&shop);
-    sign_and_inspect_without_aws(&shop);
+    assert_bad_links_refused(&server);
+    assert_every_client_refused(&mut server).await;
+    assert_changes_seen_at_once(&server).await;
+    assert_program_works_through_server(&server);
+    verify_on_live_host(&server);
+    sign_and_inspect_without_aws(&server);
 
-    shop.run_in_sandbox(&["disable", "--yes"]).expect_success();
-    let link = shop.fetch_redirect_link(DEB_KEY);
-    assert!(link.starts_with(&shop.aws) && link.contains("AWSAccessKeyId="), "{link}");
-    fetch_with_every_client(&shop, "s3");
+    server.run_in_sandbox(&["disable", "--yes"]).expect_success();
+    let link = server.fetch_redirect_link(DEB_KEY);
+    assert!(link.starts_with(&server.aws) && link.contains("AWSAccessKeyId="), "{link}");
+    fetch_with_every_client(&server, "s3");
     // Unsigned, S3 gives nothing to anybody.
     assert_eq!(fetch_refusal(link.split('?').next().unwrap()).0, "403");
 }
@@ -122,39 +122,39 @@ async fn package_managers_fetch_through_cloudfront_and_after_disable_through_s3(
 /// The packages that a fresh sandbox brings along, by the clients that they are for.
 #[test]
 fn what_a_fresh_sandbox_holds_installs() {
-    let mut shop = RepoServer::new();
-    shop.run_in_sandbox(&["enable", "--upgrade", "--yes"]).expect_success();
-    shop.start_server(&[]);
+    let mut server = RepoServer::new();
+    server.run_in_sandbox(&["enable", "--upgrade", "--yes"]).expect_success();
+    server.start_server(&[]);
     for round in ["once", "again"] {
-        let index = shop.front.replace("http://", &format!("http://{READ_TOKEN}:x@")) + "/1/4/pypi/simple/";
-        shop.download_with_pip_from(&index, "hello-sandbox", round).expect_success();
-        assert!(shop.file_path(round).join("hello_sandbox-1.0-py3-none-any.whl").exists());
+        let index = server.front.replace("http://", &format!("http://{READ_TOKEN}:x@")) + "/1/4/pypi/simple/";
+        server.download_with_pip_from(&index, "hello-sandbox", round).expect_success();
+        assert!(server.file_path(round).join("hello_sandbox-1.0-py3-none-any.whl").exists());
         // Served anew, it is reached at another address, and its pages say so.
-        shop.stop_server();
-        shop.start_server(&[]);
+        server.stop_server();
+        server.start_server(&[]);
     }
 }
 
 #[test]
 fn of_two_web_nodes_one_lags_behind() {
-    let mut shop = RepoServer::new();
+    let mut server = RepoServer::new();
     // What is about to be published was tried first, and the events say so.
-    let enabled = shop.run_in_sandbox(&["--output", "json", "enable", "--yes"]).expect_success();
+    let enabled = server.run_in_sandbox(&["--output", "json", "enable", "--yes"]).expect_success();
     let tried = enabled.lines().find(|line| line.contains("self-test: ")).expect(&enabled);
     let (passed, rest) = tried.split_once("self-test: ").unwrap().1.split_once(" of ").unwrap();
     assert!(passed.parse::<u32>().unwrap() > 1000 && rest.starts_with(&format!("{passed}\"")), "{tried}");
-    shop.start_server(&["--lagging-node"]);
+    server.start_server(&["--lagging-node"]);
     assert!(
-        shop.run_in_sandbox(&["verify"]).expect_success().contains("10 of 10 redirects go to CloudFront")
+        server.run_in_sandbox(&["verify"]).expect_success().contains("10 of 10 redirects go to CloudFront")
     );
 
-    let off = shop.run_in_sandbox(&["disable", "--yes"]);
+    let off = server.run_in_sandbox(&["disable", "--yes"]);
     let said = format!("{}{}", off.out, off.err);
     assert_eq!(off.code, 3, "{said}");
     for part in ["another web node", "packagecloud-ctl reconfigure && packagecloud-ctl restart"] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    let verify = shop.run_in_sandbox(&["--output", "json", "verify"]);
+    let verify = server.run_in_sandbox(&["--output", "json", "verify"]);
     let verdict = verify.json_lines().pop().unwrap();
     assert_eq!((verify.code, verdict["name"].as_str()), (3, Some("verdict")), "{}", verify.out);
     let detail = verdict["detail"].as_str().unwrap();
@@ -163,9 +163,9 @@ fn of_two_web_nodes_one_lags_behind() {
     }
 
     // Served again without the option there is one node, and it is off.
-    shop.stop_server();
-    shop.start_server(&[]);
-    assert!(shop.run_in_sandbox(&["verify"]).expect_success().contains("CloudFront is off"));
+    server.stop_server();
+    server.start_server(&[]);
+    assert!(server.run_in_sandbox(&["verify"]).expect_success().contains("CloudFront is off"));
 }
 
 /// The link with another last digit.
@@ -176,10 +176,10 @@ fn forge_link(mut link: String) -> String {
 }
 
 /// Signs as this packagecloud does: a key's link that lives for so many seconds from now, or has been dead for them.
-fn link_signer(shop: &RepoServer) -> impl Fn(&str, i64) -> String + Send + Sync + use<> {
-    let config = ConfigFile::parse_ruby(&fs::read(shop.file_path("sandbox/packagecloud.rb")).unwrap())
+fn link_signer(server: &RepoServer) -> impl Fn(&str, i64) -> String + Send + Sync + use<> {
+    let config = ConfigFile::parse_ruby(&fs::read(server.file_path("sandbox/packagecloud.rb")).unwrap())
         .setting_values();
-    let (way, edge) = (TokenConstruction::default(), shop.edge.clone());
+    let (way, edge) = (TokenConstruction::default(), server.edge.clone());
     let key = way.key.derive_hmac_key(&config.secret.unwrap()).unwrap();
     let domain = config.packages_domain.unwrap();
     move |object, seconds| {
@@ -190,46 +190,46 @@ fn link_signer(shop: &RepoServer) -> impl Fn(&str, i64) -> String + Send + Sync 
     }
 }
 
-fn assert_bad_links_refused(shop: &RepoServer) {
-    let good = shop.fetch_redirect_link(DEB_KEY);
-    let signed = link_signer(shop);
+fn assert_bad_links_refused(server: &RepoServer) {
+    let good = server.fetch_redirect_link(DEB_KEY);
+    let signed = link_signer(server);
     assert_eq!(fetch_refusal(&forge_link(good.clone())), ("403".into(), "bad-signature".into()));
     assert_eq!(fetch_refusal(&signed(DEB_KEY, 60)), ("200".into(), String::new()), "the same with time left");
     assert_eq!(fetch_refusal(&signed(DEB_KEY, -1)), ("403".into(), "expired".into()));
     assert_eq!(fetch_refusal(good.split('?').next().unwrap()), ("403".into(), "missing-token".into()));
     let nobody = run_program(
         "curl",
-        &["-sS", "-o", "/dev/null", "-w", "%{http_code}", &format!("{}/{DEB_KEY}", shop.front)],
+        &["-sS", "-o", "/dev/null", "-w", "%{http_code}", &format!("{}/{DEB_KEY}", server.front)],
     );
     assert_eq!(nobody.expect_success(), "401");
 }
 
 /// Each client is given links to packages that are forged, then expired; those to their indexes are good.
-async fn assert_every_client_refused(shop: &mut RepoServer) {
-    let front = shop.front.clone();
+async fn assert_every_client_refused(server: &mut RepoServer) {
+    let front = server.front.clone();
     type SpoilLink = fn(&dyn Fn(&str, i64) -> String, &str) -> String;
     let ways: [(&str, SpoilLink); 2] =
         [("forged", |signed, key| forge_link(signed(key, 60))), ("expired", |signed, key| signed(key, -1))];
     for (round, spoilt) in ways {
-        let signed = link_signer(shop);
-        shop.front = bad_links::start_bad_front(Arc::new(move |key| {
+        let signed = link_signer(server);
+        server.front = bad_links::start_bad_front(Arc::new(move |key| {
             let package = [".deb", ".rpm", ".whl"].iter().any(|end| key.ends_with(end));
             if package { spoilt(&signed, key) } else { signed(key, 60) }
         }));
-        shop.put_simple_index(&["1.0+local.1"]).await;
-        let apt = shop.create_apt_root(&format!("apt-{round}"));
+        server.put_simple_index(&["1.0+local.1"]).await;
+        let apt = server.create_apt_root(&format!("apt-{round}"));
         apt.run_apt_get(&["update"]).expect_success();
         let said = apt.run_apt_get(&["-y", "install", "--download-only", "lib+x.y"]);
         assert!(said.code == 100 && said.err.contains("403"), "{round}: {}{}", said.out, said.err);
         assert!(apt.read_archive("lib+x.y_3~beta_all.deb").is_empty());
-        let dnf = shop.create_dnf_root(&format!("dnf-{round}"));
+        let dnf = server.create_dnf_root(&format!("dnf-{round}"));
         let said = dnf.install_package("hello+rpm-1.0~rc1");
         let told = format!("{}{}", said.out, said.err);
         assert!(said.code == 1 && told.contains("Status code: 403"), "{round}: {told}");
         assert_eq!(dnf.read_installed_file("hello+rpm"), "");
-        let said = shop.download_with_pip("==1.0+local.1", &format!("pip-{round}"));
+        let said = server.download_with_pip("==1.0+local.1", &format!("pip-{round}"));
         assert!(said.code == 1 && said.err.contains("403"), "{round}: {}{}", said.out, said.err);
-        let url = format!("{}/{}", shop.front, DEB_KEY.replace('+', "%2B"));
+        let url = format!("{}/{}", server.front, DEB_KEY.replace('+', "%2B"));
         assert_eq!(
             run_program("curl", &["-fsSL", "-o", "/dev/null", &url]).code,
             22,
@@ -241,80 +241,81 @@ async fn assert_every_client_refused(shop: &mut RepoServer) {
             "{round}: a server's refusal"
         );
     }
-    shop.front = front;
-    shop.put_simple_index(&["1.0+local.1"]).await;
+    server.front = front;
+    server.put_simple_index(&["1.0+local.1"]).await;
 }
 
-async fn assert_changes_seen_at_once(shop: &RepoServer) {
-    let (apt, dnf) = (shop.create_apt_root("apt-second"), shop.create_dnf_root("dnf-second"));
-    shop.build_deb("hello++", "1:2.0+b2");
-    shop.build_apt_index();
-    shop.build_rpm("hello+rpm", "2.0");
-    shop.build_rpm_index();
-    shop.build_wheel("2.0+local.1");
-    shop.import_repository();
-    shop.put_simple_index(&["1.0+local.1", "2.0+local.1"]).await;
+async fn assert_changes_seen_at_once(server: &RepoServer) {
+    let (apt, dnf) = (server.create_apt_root("apt-second"), server.create_dnf_root("dnf-second"));
+    server.build_deb("hello++", "1:2.0+b2");
+    server.build_apt_index();
+    server.build_rpm("hello+rpm", "2.0");
+    server.build_rpm_index();
+    server.build_wheel("2.0+local.1");
+    server.import_repository();
+    server.put_simple_index(&["1.0+local.1", "2.0+local.1"]).await;
     apt.run_apt_get(&["update"]).expect_success();
     apt.run_apt_get(&["-y", "install", "--download-only", "hello++"]).expect_success();
-    let new = read_file(&shop.file_path("repository").join(APT_PREFIX).join("pool/hello++_1:2.0+b2_all.deb"));
+    let new =
+        read_file(&server.file_path("repository").join(APT_PREFIX).join("pool/hello++_1:2.0+b2_all.deb"));
     assert_eq!(apt.read_archive("hello++_1%3a2.0+b2_all.deb"), new);
     dnf.install_package("hello+rpm-2.0").expect_success();
     assert_eq!(dnf.read_installed_file("hello+rpm").trim(), "2.0");
-    shop.download_with_pip("", "pip-changed").expect_success();
-    assert!(shop.file_path("pip-changed/shop_wheel-2.0+local.1-py3-none-any.whl").exists());
+    server.download_with_pip("", "pip-changed").expect_success();
+    assert!(server.file_path("pip-changed/shop_wheel-2.0+local.1-py3-none-any.whl").exists());
     for index in [
         format!("{APT_PREFIX}/dists/shop/Release"),
         format!("{RPM_PREFIX}/repodata/repomd.xml"),
         format!("{PYPI_PREFIX}/simple/shop-wheel/"),
     ] {
         for _ in 0..2 {
-            let said = fetch_x_cache(shop, &index);
+            let said = fetch_x_cache(server, &index);
             assert_ne!(said, "Hit from cloudfront", "{index}");
         }
     }
 }
 
 /// While it is served: the same objects, the same edge, the same function instances; and no second server.
-fn assert_program_works_through_server(shop: &RepoServer) {
-    let fault = shop.run_in_sandbox(&["--sandbox-fault", "sts:1:deny", "verify"]);
+fn assert_program_works_through_server(server: &RepoServer) {
+    let fault = server.run_in_sandbox(&["--sandbox-fault", "sts:1:deny", "verify"]);
     assert!(fault.code == 2 && fault.err.contains("is being served"), "{} {}", fault.code, fault.err);
     let again =
-        shop.build_command().args(["sandbox", "serve", &shop.path_string("sandbox")]).output().unwrap();
+        server.build_command().args(["sandbox", "serve", &server.path_string("sandbox")]).output().unwrap();
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&again.stderr).contains("serves it already"));
     // What was imported carries no attributes; set through the server, it is cached there.
     let new = format!("{APT_PREFIX}/pool/hello++_1:2.0+b2_all.deb");
     // Asked at S3 each time, whether or not the bytes have to be sent again.
     for _ in 0..3 {
-        assert_ne!(fetch_x_cache(shop, &new), "Hit from cloudfront");
+        assert_ne!(fetch_x_cache(server, &new), "Hit from cloudfront");
     }
-    shop.run_in_sandbox(&["reindex-everything", "--rescan", "--yes"]).expect_success();
-    fetch_x_cache(shop, &new);
-    assert_eq!(fetch_x_cache(shop, &new), "Hit from cloudfront");
-    let said = shop.run_in_sandbox(&["--output", "json", "verify"]);
+    server.run_in_sandbox(&["reindex-everything", "--rescan", "--yes"]).expect_success();
+    fetch_x_cache(server, &new);
+    assert_eq!(fetch_x_cache(server, &new), "Hit from cloudfront");
+    let said = server.run_in_sandbox(&["--output", "json", "verify"]);
     let all = parse_checks(&said);
     assert!(said.code == 0 && all.iter().all(|(_, result)| result == "pass"), "{}", said.out);
     assert!(all.len() > 10 && all.last().unwrap().0 == "verdict", "{all:?}");
-    shop.run_in_sandbox(&["enable", "--yes"]).expect_success();
+    server.run_in_sandbox(&["enable", "--yes"]).expect_success();
 }
 
-fn verify_on_live_host(shop: &RepoServer) {
-    let netrc = shop.file_path("netrc");
-    let host = shop.front.strip_prefix("http://").unwrap().split(':').next().unwrap();
+fn verify_on_live_host(server: &RepoServer) {
+    let netrc = server.file_path("netrc");
+    let host = server.front.strip_prefix("http://").unwrap().split(':').next().unwrap();
     fs::write(&netrc, format!("machine {host} login {READ_TOKEN} password x\n")).unwrap();
-    let probe = format!("{}/{}", shop.front, DEB_KEY.replace('+', "%2B"));
+    let probe = format!("{}/{}", server.front, DEB_KEY.replace('+', "%2B"));
     let at = [
         "--output",
         "json",
         "--endpoint-url",
-        &shop.aws,
+        &server.aws,
         "--edge-url",
-        &shop.edge,
+        &server.edge,
         "--probe-url",
         &probe,
         "verify",
     ];
-    let said = shop.run_on_live_host(|command| _ = command.env("NETRC", &netrc), &at);
+    let said = server.run_on_live_host(|command| _ = command.env("NETRC", &netrc), &at);
     let all = parse_checks(&said);
     assert!(said.code == 0 && all.iter().all(|(_, result)| result == "pass"), "{}\n{}", said.out, said.err);
     for name in [
@@ -329,7 +330,7 @@ fn verify_on_live_host(shop: &RepoServer) {
         assert!(all.iter().any(|(one, _)| one == name), "{name} in {all:?}");
     }
     // A read token that packagecloud doesn't take is packagecloud's matter.
-    let wrong = shop.run_on_live_host(
+    let wrong = server.run_on_live_host(
         |command| _ = command.env("PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN", "wrong-token"),
         &at,
     );
@@ -341,8 +342,8 @@ fn verify_on_live_host(shop: &RepoServer) {
     );
     assert!(!format!("{}{}", wrong.out, wrong.err).contains("wrong-token"));
     // Without the edge's address nothing is sent to the packages domain.
-    let blind = ["--output", "json", "--endpoint-url", &shop.aws, "--probe-url", &probe, "verify"];
-    let blind = shop.run_on_live_host(|command| _ = command.env("NETRC", &netrc), &blind);
+    let blind = ["--output", "json", "--endpoint-url", &server.aws, "--probe-url", &probe, "verify"];
+    let blind = server.run_on_live_host(|command| _ = command.env("NETRC", &netrc), &blind);
     assert!(
         blind.code == 0 && parse_checks(&blind).contains(&("signed-url".into(), "unknown".into())),
         "{}",
@@ -350,17 +351,17 @@ fn verify_on_live_host(shop: &RepoServer) {
     );
 }
 
-fn sign_and_inspect_without_aws(shop: &RepoServer) {
+fn sign_and_inspect_without_aws(server: &RepoServer) {
     // Nobody answers there: whoever asks AWS fails, or waits.
     let nowhere = ["--endpoint-url", "http://127.0.0.1:1"];
-    let url = shop.run_on_live_host(|_| (), &[&nowhere[..], &["sign", DEB_KEY]].concat()).expect_success();
+    let url = server.run_on_live_host(|_| (), &[&nowhere[..], &["sign", DEB_KEY]].concat()).expect_success();
     let url = url.trim();
     let (domain, rest) = url.strip_prefix("https://").unwrap().split_once('/').unwrap();
     assert!(domain.ends_with(".cloudfront.net"), "{url}");
-    assert_eq!(fetch_refusal(&format!("{}/{rest}", shop.edge)).0, "200");
+    assert_eq!(fetch_refusal(&format!("{}/{rest}", server.edge)).0, "200");
 
     let inspected = |url: &str| {
-        shop.run_on_live_host(|_| (), &[&nowhere[..], &["inspect", url]].concat()).expect_success()
+        server.run_on_live_host(|_| (), &[&nowhere[..], &["inspect", url]].concat()).expect_success()
     };
     let found = inspected(url);
     for part in ["HMAC-SHA-256", "the current secret", "decoded:path+expires", "accepts it"] {
@@ -369,15 +370,15 @@ fn sign_and_inspect_without_aws(shop: &RepoServer) {
     let mut forged = url.to_owned();
     forged.pop();
     assert!(inspected(&forged).contains("malformed-token"), "{}", inspected(&forged));
-    assert!(inspected(&shop.fetch_redirect_link(DEB_KEY)).contains("HMAC-SHA-1"));
+    assert!(inspected(&server.fetch_redirect_link(DEB_KEY)).contains("HMAC-SHA-1"));
 
-    let mut child = shop
+    let mut child = server
         .build_command()
         .args([
             "--config",
-            &shop.path_string("sandbox/packagecloud.rb"),
+            &server.path_string("sandbox/packagecloud.rb"),
             "--state-dir",
-            &shop.path_string("live-state"),
+            &server.path_string("live-state"),
         ])
         .args(["--output", "json", "inspect"])
         .stdin(Stdio::piped())

@@ -28,10 +28,10 @@ const PACKAGE_KINDS: [(&str, &str); 4] = [
     ("whl", "application/zip"),
 ];
 
-/// A house whose objects are an hour old, as packages are.
+/// A host whose objects are an hour old, as packages are.
 fn host_with_old_objects() -> JourneyHost {
-    let house = JourneyHost::new();
-    let world = house.open_sandbox();
+    let host = JourneyHost::new();
+    let world = host.open_sandbox();
     for (kind, of) in PACKAGE_KINDS {
         for number in 0..12 {
             put_object(
@@ -44,7 +44,7 @@ fn host_with_old_objects() -> JourneyHost {
     }
     put_object(&world, "7/8/debian/dists/jammy/InRelease", &[("content-type", "text/plain")], "index");
     age_objects(&world);
-    house
+    host
 }
 
 fn put_object(world: &Sandbox, key: &str, attributes: &[(&str, &str)], content: &str) {
@@ -97,11 +97,11 @@ fn read_manifests(world: &Sandbox) -> (Vec<String>, usize) {
     (lines, world.read_state(|state| state.s3control.jobs.len()))
 }
 
-fn start_batch_reindex(house: &JourneyHost, pace: &str) -> Child {
-    let mut command = house.build_command();
+fn start_batch_reindex(host: &JourneyHost, pace: &str) -> Child {
+    let mut command = host.build_command();
     command
         .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", pace)
-        .arg(format!("--sandbox={}", house.sandbox_path().display()))
+        .arg(format!("--sandbox={}", host.sandbox_path().display()))
         .args(["reindex-everything", "--engine", "batch", "--yes", "--output", "json"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
@@ -130,14 +130,14 @@ fn kill_child(mut child: Child) {
     child.wait().unwrap();
 }
 
-fn rerun_batch_reindex(house: &JourneyHost) -> JourneyRun {
-    house.run_successfully("reindex-everything --engine batch --yes")
+fn rerun_batch_reindex(host: &JourneyHost) -> JourneyRun {
+    host.run_successfully("reindex-everything --engine batch --yes")
 }
 
 #[test]
 fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from_here() {
-    let house = host_with_old_objects();
-    let world = house.open_sandbox();
+    let host = host_with_old_objects();
+    let world = host.open_sandbox();
     put_object(
         &world,
         "7/8/package_files/tagged.deb",
@@ -194,7 +194,7 @@ fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from
     let mut before = newest_objects(&world);
 
     let changed = "7/8/package_files/a+b c%3.rpm";
-    let mut child = start_batch_reindex(&house, "1");
+    let mut child = start_batch_reindex(&host, "1");
     assert!(wait_for_event(&mut child, |event| is_event_with_text(event, "batch-jobs", "writing the list")));
     put_object(
         &world,
@@ -214,7 +214,7 @@ fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from
     assert!(wait_for_event(&mut child, |event| event["type"] == "ended" && event["end"] == "applied"));
     assert!(child.wait().unwrap().success());
     assert_attributes_right(&world, &before);
-    let failed = std::fs::read_to_string(house.sandbox_path().join("state/batch.failed")).unwrap();
+    let failed = std::fs::read_to_string(host.sandbox_path().join("state/batch.failed")).unwrap();
     assert!(failed.contains(denied) && failed.contains(changed), "{failed}");
 
     let (lines, jobs) = read_manifests(&world);
@@ -224,16 +224,16 @@ fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from
     for never in ["InRelease", "Packages", "repodata", "simple/", "kms.deb", "large.deb"] {
         assert!(!ours(never), "{never} in {lines:#?}");
     }
-    house.run_successfully("reindex-everything --engine batch --yes").assert_contains("nothing to do");
+    host.run_successfully("reindex-everything --engine batch --yes").assert_contains("nothing to do");
     assert_eq!(read_manifests(&world).1, jobs, "a finished run makes no job");
-    assert_rescan_changes_nothing(&house, &before);
+    assert_rescan_changes_nothing(&host, &before);
 }
 
 /// `--rescan` looks at all again: nothing is left for a job, and none is made.
-fn assert_rescan_changes_nothing(house: &JourneyHost, before: &BTreeMap<String, ObjectRecord>) {
-    let world = house.open_sandbox();
+fn assert_rescan_changes_nothing(host: &JourneyHost, before: &BTreeMap<String, ObjectRecord>) {
+    let world = host.open_sandbox();
     let jobs = read_manifests(&world).1;
-    house.run_successfully("reindex-everything --engine batch --rescan --yes").assert_contains("0 changed");
+    host.run_successfully("reindex-everything --engine batch --rescan --yes").assert_contains("0 changed");
     assert_eq!(read_manifests(&world).1, jobs);
     assert_attributes_right(&world, before);
 }
@@ -250,10 +250,10 @@ fn killed_anywhere_the_same_jobs_are_followed_and_none_is_made_twice() {
         ("in the last pass", |event| event["type"] == "started" && event["step"] == "remainder"),
     ];
     for (nth, (of, meant)) in moments.into_iter().enumerate() {
-        let house = host_with_old_objects();
-        let world = house.open_sandbox();
+        let host = host_with_old_objects();
+        let world = host.open_sandbox();
         let before = newest_objects(&world);
-        let mut child = start_batch_reindex(&house, "0.3");
+        let mut child = start_batch_reindex(&host, "0.3");
         assert!(wait_for_event(&mut child, meant), "{of}");
         std::thread::park_timeout(std::time::Duration::from_millis(nth as u64 * 13));
         kill_child(child);
@@ -263,7 +263,7 @@ fn killed_anywhere_the_same_jobs_are_followed_and_none_is_made_twice() {
             })
         };
         let made = tokens(&world);
-        let ran = rerun_batch_reindex(&house);
+        let ran = rerun_batch_reindex(&host);
         assert_attributes_right(&world, &before);
         let all = tokens(&world);
         assert!(made.iter().all(|one| all.contains(one)), "{of}: {ran:#?}");
@@ -274,7 +274,7 @@ fn killed_anywhere_the_same_jobs_are_followed_and_none_is_made_twice() {
         // Four kinds here, and two more of the sandbox's own at most.
         assert!((4..=8).contains(&all.len()), "{of}: {all:#?}");
         assert!(
-            !house.sandbox_path().join("state/batch.jobs").exists(),
+            !host.sandbox_path().join("state/batch.jobs").exists(),
             "{of}: a finished run leaves no record"
         );
     }
@@ -282,15 +282,15 @@ fn killed_anywhere_the_same_jobs_are_followed_and_none_is_made_twice() {
 
 #[test]
 fn lost_replies_make_no_second_job() {
-    let house = host_with_old_objects();
-    let world = house.open_sandbox();
+    let host = host_with_old_objects();
+    let world = host.open_sandbox();
     let before = newest_objects(&world);
     // Each reply of the first run is lost, however often it asks.
     let lost =
-        house.run_line("reindex-everything --engine batch --yes --sandbox-fault s3control:CreateJob:*:lost");
+        host.run_line("reindex-everything --engine batch --yes --sandbox-fault s3control:CreateJob:*:lost");
     assert_eq!(lost.code, 1, "{lost:#?}");
     assert_eq!(read_manifests(&world).1, 1, "the same job each time");
-    house.run_successfully("reindex-everything --engine batch --yes --sandbox-fault s3control:CreateJob:2:lost,s3control:DescribeJob:1:lost,s3:PutObject:1:lost");
+    host.run_successfully("reindex-everything --engine batch --yes --sandbox-fault s3control:CreateJob:2:lost,s3control:DescribeJob:1:lost,s3:PutObject:1:lost");
     assert_attributes_right(&world, &before);
     let (lines, jobs) = read_manifests(&world);
     let mut each = lines.clone();
@@ -313,26 +313,26 @@ fn lost_replies_make_no_second_job() {
 
 #[test]
 fn without_its_record_a_run_finds_the_jobs_that_are_under_way() {
-    let house = host_with_old_objects();
-    let world = house.open_sandbox();
+    let host = host_with_old_objects();
+    let world = host.open_sandbox();
     let before = newest_objects(&world);
-    let mut child = start_batch_reindex(&house, "1");
+    let mut child = start_batch_reindex(&host, "1");
     assert!(wait_for_event(&mut child, |event| is_event_with_text(event, "batch-jobs", "jobs are over")));
     kill_child(child);
     let jobs = read_manifests(&world).1;
-    std::fs::remove_dir_all(house.sandbox_path().join("state")).unwrap();
+    std::fs::remove_dir_all(host.sandbox_path().join("state")).unwrap();
     let line = "reindex-everything --engine batch --yes --sandbox-pace 1";
-    house.run_successfully(line).assert_contains("that an earlier run has made");
+    host.run_successfully(line).assert_contains("that an earlier run has made");
     assert_attributes_right(&world, &before);
     assert_eq!(read_manifests(&world).1, jobs, "all was done by the jobs that were there");
 }
 
 #[test]
 fn a_job_that_was_cancelled_or_waits_for_somebody_is_told_with_what_comes_next() {
-    let house = host_with_old_objects();
-    let world = house.open_sandbox();
+    let host = host_with_old_objects();
+    let world = host.open_sandbox();
     let before = newest_objects(&world);
-    let mut child = start_batch_reindex(&house, "1");
+    let mut child = start_batch_reindex(&host, "1");
     assert!(wait_for_event(&mut child, |event| is_event_with_text(event, "batch-jobs", "jobs are over")));
     kill_child(child);
     let mut ids: Vec<_> = world.read_state(|state| state.s3control.jobs.keys().cloned().collect());
@@ -342,12 +342,12 @@ fn a_job_that_was_cancelled_or_waits_for_somebody_is_told_with_what_comes_next()
     };
     turn(&held, BatchJobStatus::Suspended);
     turn(&cancelled, BatchJobStatus::Cancelled);
-    let ran = house.run_line("reindex-everything --engine batch --yes");
+    let ran = host.run_line("reindex-everything --engine batch --yes");
     assert_eq!(ran.code, 1, "{ran:#?}");
     ran.assert_contains(&format!("job {held}: it is suspended"))
         .assert_contains("--requested-job-status Ready");
     turn(&held, BatchJobStatus::Ready);
-    rerun_batch_reindex(&house)
+    rerun_batch_reindex(&host)
         .assert_contains(&format!("job {cancelled} was cancelled after 0 of"))
         .assert_contains("what they left is done from here");
     assert_attributes_right(&world, &before);
@@ -355,10 +355,10 @@ fn a_job_that_was_cancelled_or_waits_for_somebody_is_told_with_what_comes_next()
 
 #[test]
 fn the_policy_that_is_printed_suffices_for_the_jobs() {
-    let house = host_with_old_objects();
-    let plain = house.run_successfully("check --policy").out;
+    let host = host_with_old_objects();
+    let plain = host.run_successfully("check --policy").out;
     assert!(!plain.contains("CreateJob"), "{plain}");
-    let policy = house.run_successfully("check --policy --engine batch").out;
+    let policy = host.run_successfully("check --policy --engine batch").out;
     assert!(policy.trim_end().len() <= 6144, "{}", policy.len());
     for action in [
         "s3:CreateJob",
@@ -370,26 +370,26 @@ fn the_policy_that_is_printed_suffices_for_the_jobs() {
     ] {
         assert!(policy.contains(action), "no {action} in {policy}");
     }
-    let world = house.open_sandbox();
+    let world = host.open_sandbox();
     let before = newest_objects(&world);
     let document: Value = serde_json::from_str(&policy).unwrap();
     world.write_state(|state| state.iam.user.policy = document);
-    rerun_batch_reindex(&house);
+    rerun_batch_reindex(&host);
     assert_attributes_right(&world, &before);
     let without: Value = serde_json::from_str(&plain).unwrap();
     world.write_state(|state| state.iam.user.policy = without);
-    let ran = house.run_line("check --engine batch");
+    let ran = host.run_line("check --engine batch");
     assert_eq!(ran.code, 3, "{ran:#?}");
     ran.assert_contains("s3:CreateJob");
-    let denied = house.run_line("reindex-everything --engine batch --rescan --yes");
+    let denied = host.run_line("reindex-everything --engine batch --rescan --yes");
     assert_eq!(denied.code, 1, "{denied:#?}");
     denied.assert_contains("packagecloud_cloudfront_batch");
 }
 
 #[test]
 fn a_role_of_somebody_else_is_taken_over_only_on_a_yes() {
-    let house = host_with_old_objects();
-    let world = house.open_sandbox();
+    let host = host_with_old_objects();
+    let world = host.open_sandbox();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     let name = "packagecloud_cloudfront_batch";
@@ -401,11 +401,11 @@ fn a_role_of_somebody_else_is_taken_over_only_on_a_yes() {
         ..Default::default()
     };
     world.write_state(|state| state.iam.roles.insert(name.to_owned(), theirs));
-    let ran = house.run_line("reindex-everything --engine batch --yes");
+    let ran = host.run_line("reindex-everything --engine batch --yes");
     assert_eq!(ran.code, 2, "{ran:#?}");
     ran.assert_contains("--adopt").assert_contains(name);
     let before = newest_objects(&world);
-    house.run_successfully("reindex-everything --engine batch --yes --adopt");
+    host.run_successfully("reindex-everything --engine batch --yes --adopt");
     assert_attributes_right(&world, &before);
     let trust = world.read_state(|state| state.iam.roles[name].trust.clone());
     assert!(trust.contains("Theirs") && trust.contains("aws:SourceAccount"), "{trust}");

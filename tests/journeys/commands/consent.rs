@@ -10,20 +10,20 @@ use serde_json::Value;
 use super::journey_host::{JourneyHost, JourneyRun, run_to_end};
 
 /// Everything in AWS, and packagecloud.rb.
-fn snapshot_everything(house: &JourneyHost) -> (Value, String) {
-    let mut state = house.open_sandbox().read_state(|state| serde_json::to_value(state).unwrap());
+fn snapshot_everything(host: &JourneyHost) -> (Value, String) {
+    let mut state = host.open_sandbox().read_state(|state| serde_json::to_value(state).unwrap());
     let all = state.as_object_mut().unwrap();
     // Asking packagecloud counts its requests; that alone is no change.
     all.retain(|name, _| !["generation", "changed", "packagecloud"].contains(&name.as_str()));
-    (state, house.config_text())
+    (state, host.config_text())
 }
 
 /// Refused with exit 2 and `flag` named, and nothing was changed: the command that was printed.
-fn assert_refused(house: &JourneyHost, line: &str, flag: &str) -> String {
-    let before = snapshot_everything(house);
-    let ran = house.run_line(line);
+fn assert_refused(host: &JourneyHost, line: &str, flag: &str) -> String {
+    let before = snapshot_everything(host);
+    let ran = host.run_line(line);
     assert_eq!(ran.code, 2, "{ran:#?}");
-    assert!(snapshot_everything(house) == before, "{line} changed something");
+    assert!(snapshot_everything(host) == before, "{line} changed something");
     let next = ran.err.lines().last().unwrap();
     let (_, command) = next.split_once("run: ").unwrap_or_else(|| panic!("no command in {ran:#?}"));
     let command = command.split(" (or ").next().unwrap();
@@ -33,9 +33,9 @@ fn assert_refused(house: &JourneyHost, line: &str, flag: &str) -> String {
 }
 
 /// Runs a command as it was printed, in a shell.
-fn run_in_shell(house: &JourneyHost, command: &str) -> JourneyRun {
+fn run_in_shell(host: &JourneyHost, command: &str) -> JourneyRun {
     let mut shell = Command::new("sh");
-    let ours = house.build_command();
+    let ours = host.build_command();
     shell.env_clear();
     for (name, value) in ours.get_envs() {
         if let Some(value) = value {
@@ -49,8 +49,8 @@ fn run_in_shell(house: &JourneyHost, command: &str) -> JourneyRun {
 
 #[test]
 fn without_a_terminal_and_without_yes_nothing_is_changed() {
-    let house = JourneyHost::new();
-    house.run_line("plan");
+    let host = JourneyHost::new();
+    host.run_line("plan");
     for line in [
         "enable",
         "enable --upgrade",
@@ -59,13 +59,13 @@ fn without_a_terminal_and_without_yes_nothing_is_changed() {
         "reconfigure",
         "restart",
     ] {
-        let command = assert_refused(&house, line, "--yes");
+        let command = assert_refused(&host, line, "--yes");
         assert!(command.ends_with(&format!("{line} --yes")), "{command}");
     }
-    let command = assert_refused(&house, "enable --upgrade", "--yes");
-    run_in_shell(&house, &command);
-    run_in_shell(&house, &assert_refused(&house, "disable", "--yes"));
-    assert_eq!(house.read_values()["cloudfront_enabled"], false);
+    let command = assert_refused(&host, "enable --upgrade", "--yes");
+    run_in_shell(&host, &command);
+    run_in_shell(&host, &assert_refused(&host, "disable", "--yes"));
+    assert_eq!(host.read_values()["cloudfront_enabled"], false);
 }
 
 #[test]
@@ -80,46 +80,46 @@ fn no_terminal_and_no_command_names_the_commands() {
 
 #[test]
 fn a_file_that_chef_writes_is_written_only_when_told() {
-    let house = JourneyHost::new();
-    house.run_line("plan");
-    house.write_config(&format!(
+    let host = JourneyHost::new();
+    host.run_line("plan");
+    host.write_config(&format!(
         "# This file is managed by Chef; local changes are lost\n{}",
-        house.config_text()
+        host.config_text()
     ));
-    let command = assert_refused(&house, "enable --yes", "--managed write");
-    run_in_shell(&house, &command)
+    let command = assert_refused(&host, "enable --yes", "--managed write");
+    run_in_shell(&host, &command)
         .assert_contains("its next run undoes this")
         .assert_contains("systemctl stop chef-client.timer");
-    assert_eq!(house.read_values()["cloudfront_enabled"], true);
-    house.run_successfully("disable --yes").assert_contains("chef manages this host");
+    assert_eq!(host.read_values()["cloudfront_enabled"], true);
+    host.run_successfully("disable --yes").assert_contains("chef manages this host");
 }
 
 #[test]
 fn a_file_that_puppet_writes_can_be_waited_for() {
-    let house = JourneyHost::new();
-    house.run_line("plan");
-    let first = format!("# This file is managed by Puppet; do not edit\n{}", house.config_text());
-    house.write_config(&first);
+    let host = JourneyHost::new();
+    host.run_line("plan");
+    let first = format!("# This file is managed by Puppet; do not edit\n{}", host.config_text());
+    host.write_config(&first);
     let waiting = std::thread::scope(|scope| {
         // It waits for ever: a minute is enough here.
         let waiting = scope.spawn(|| {
-            let ours = house.build_command();
+            let ours = host.build_command();
             let mut bounded = Command::new("timeout");
             bounded.arg("60").arg(ours.get_program()).env_clear();
             bounded.envs(ours.get_envs().filter_map(|(name, value)| Some((name, value?))));
-            bounded.arg(format!("--sandbox={}", house.sandbox_path().display()));
+            bounded.arg(format!("--sandbox={}", host.sandbox_path().display()));
             run_to_end(bounded.args(["enable", "--managed", "wait", "--yes"]))
         });
         // The tool's part: whatever is asked for is written, once each.
-        let asked = house.sandbox_path().join("state/managed-values");
+        let asked = host.sandbox_path().join("state/managed-values");
         let mut written = first.clone();
         while !waiting.is_finished() {
             let lines = std::fs::read_to_string(&asked).unwrap_or_default();
             if lines.ends_with('\n') && !written.contains(&format!("\n{lines}")) {
                 written.push_str(&lines);
-                let fresh = house.sandbox_path().join("packagecloud.rb.new");
+                let fresh = host.sandbox_path().join("packagecloud.rb.new");
                 std::fs::write(&fresh, &written).unwrap();
-                std::fs::rename(&fresh, house.config_path()).unwrap();
+                std::fs::rename(&fresh, host.config_path()).unwrap();
             }
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
@@ -127,79 +127,76 @@ fn a_file_that_puppet_writes_can_be_waited_for() {
     });
     assert_eq!(waiting.code, 0, "{waiting:#?}");
     waiting.assert_contains("waiting for puppet to write the lines of").assert_contains("Go live: done");
-    assert!(house.backup_names().is_empty(), "nothing of the file was written here");
-    assert!(!house.sandbox_path().join("state/managed-values").exists());
+    assert!(host.backup_names().is_empty(), "nothing of the file was written here");
+    assert!(!host.sandbox_path().join("state/managed-values").exists());
 }
 
 #[test]
 fn an_expression_is_overruled_only_when_told() {
-    let house = JourneyHost::new();
-    house.run_line("plan");
+    let host = JourneyHost::new();
+    host.run_line("plan");
     let line = "packagecloud_rails['cloudfront_enabled'] = ENV['CLOUDFRONT'] == 'on'\n";
-    house.write_config(&format!("{}{line}", house.config_text()));
-    let command = assert_refused(&house, "enable --yes", "--override-expression");
-    run_in_shell(&house, &command);
-    let text = house.config_text();
+    host.write_config(&format!("{}{line}", host.config_text()));
+    let command = assert_refused(&host, "enable --yes", "--override-expression");
+    run_in_shell(&host, &command);
+    let text = host.config_text();
     assert!(text.contains(line), "the expression stays");
     let last = text.lines().rfind(|line| !line.is_empty()).unwrap();
     assert!(last.starts_with("packagecloud_rails['cloudfront_enabled'] = true"), "{last}");
     // Switching off needs no such yes.
-    house.run_successfully("disable --yes");
-    assert_eq!(house.read_values()["cloudfront_enabled"], false);
-    assert!(house.config_text().contains(line));
+    host.run_successfully("disable --yes");
+    assert_eq!(host.read_values()["cloudfront_enabled"], false);
+    assert!(host.config_text().contains(line));
 }
 
 #[test]
 fn another_bucket_and_one_without_packages_are_two_questions() {
-    let house = JourneyHost::new();
-    house.run_successfully("enable --yes");
-    house.run_successfully("disable --yes");
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    host.run_successfully("disable --yes");
     let line = format!("--bucket {BACKUP_BUCKET} --name-suffix two enable --prepare --yes");
-    let command = assert_refused(&house, &line, "--other-bucket");
+    let command = assert_refused(&host, &line, "--other-bucket");
     assert!(command.contains("--confirm-bucket NAME"), "the name is typed by who knows it: {command}");
-    run_in_shell(&house, &command.replace("NAME", BACKUP_BUCKET));
+    run_in_shell(&host, &command.replace("NAME", BACKUP_BUCKET));
 }
 
 #[test]
 fn a_role_of_our_name_is_adopted_only_when_told() {
-    let house = JourneyHost::new();
-    let iam = aws_sdk_iam::Client::new(&house.open_sandbox().sdk_config());
+    let host = JourneyHost::new();
+    let iam = aws_sdk_iam::Client::new(&host.open_sandbox().sdk_config());
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
     let role = iam.create_role().role_name("packagecloud_cloudfront_auth").assume_role_policy_document(trust);
     tokio::runtime::Runtime::new().unwrap().block_on(role.send()).unwrap();
-    let command = assert_refused(&house, "enable --yes", "--adopt");
-    run_in_shell(&house, &command);
-    assert_eq!(house.read_values()["cloudfront_enabled"], true);
+    let command = assert_refused(&host, "enable --yes", "--adopt");
+    run_in_shell(&host, &command);
+    assert_eq!(host.read_values()["cloudfront_enabled"], true);
 }
 
 #[test]
 fn a_new_secret_is_made_only_when_told_and_never_while_on() {
-    let house = JourneyHost::new();
-    house.run_successfully("enable --yes");
-    let first = house.read_values()["cloudfront_secret"].clone();
-    let on = house.run_line("enable --new-secret --yes");
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    let first = host.read_values()["cloudfront_secret"].clone();
+    let on = host.run_line("enable --new-secret --yes");
     assert_eq!(on.code, 1, "{on:#?}");
     on.assert_contains("links signed with the old secret would break").assert_contains("disable first");
-    house.run_successfully("disable --yes");
-    house.run_successfully("enable --yes");
-    assert_eq!(house.read_values()["cloudfront_secret"], first, "kept unless told");
-    house.run_successfully("disable --yes");
+    host.run_successfully("disable --yes");
+    host.run_successfully("enable --yes");
+    assert_eq!(host.read_values()["cloudfront_secret"], first, "kept unless told");
+    host.run_successfully("disable --yes");
 
     // A rebuilt host: the edge has a secret, the file none.
-    let without: String = house
-        .config_text()
-        .split_inclusive('\n')
-        .filter(|line| !line.contains("cloudfront_secret"))
-        .collect();
-    house.write_config(&without);
-    let rebuilt = house.run_line("enable --yes");
+    let without: String =
+        host.config_text().split_inclusive('\n').filter(|line| !line.contains("cloudfront_secret")).collect();
+    host.write_config(&without);
+    let rebuilt = host.run_line("enable --yes");
     assert_eq!(rebuilt.code, 2, "{rebuilt:#?}");
     rebuilt
         .assert_contains("--new-secret")
         .assert_contains("copy its line from")
         .assert_contains("packagecloud.rb.20");
-    assert_eq!(house.config_text(), without);
-    house.run_successfully("enable --new-secret --yes");
-    assert_ne!(house.read_values()["cloudfront_secret"], first);
-    house.run_successfully("verify");
+    assert_eq!(host.config_text(), without);
+    host.run_successfully("enable --new-secret --yes");
+    assert_ne!(host.read_values()["cloudfront_secret"], first);
+    host.run_successfully("verify");
 }

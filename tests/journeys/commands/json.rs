@@ -65,8 +65,8 @@ fn to_owned_pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn each_stage_of_the_set_up_ends_once_and_the_values_come_last() {
-    let house = JourneyHost::new();
-    let (ended, values) = parse_stage_ends(&house.run_successfully("--output json enable --upgrade --yes"));
+    let host = JourneyHost::new();
+    let (ended, values) = parse_stage_ends(&host.run_successfully("--output json enable --upgrade --yes"));
     let all = ["reindex", "secret", "bootstrap", "distribution", "configuration", "go-live", "verify"];
     assert_eq!(ended, to_owned_pairs(&all.map(|stage| (stage, "applied"))));
     assert_eq!(values.as_object().unwrap().keys().collect::<Vec<_>>(), CONFIG_KEYS);
@@ -75,28 +75,28 @@ fn each_stage_of_the_set_up_ends_once_and_the_values_come_last() {
         (&json!(true), &json!("(hidden)"))
     );
 
-    let again = house.run_successfully("--output json enable --upgrade --yes --show-secret");
+    let again = host.run_successfully("--output json enable --upgrade --yes --show-secret");
     let (ended, values) = parse_stage_ends(&again);
     let (verify, others) = ended.split_last().unwrap();
     assert_eq!(verify.1, "applied", "verify has always something to ask");
     assert!(others.iter().all(|(_, end)| end == "unchanged"), "{others:?}");
     let secret = values["cloudfront_secret"].as_str().unwrap();
-    assert!(house.config_text().contains(&format!("packagecloud_rails['cloudfront_secret'] = '{secret}'")));
+    assert!(host.config_text().contains(&format!("packagecloud_rails['cloudfront_secret'] = '{secret}'")));
 
-    let (ended, values) = parse_stage_ends(&house.run_successfully("disable --yes --output json"));
+    let (ended, values) = parse_stage_ends(&host.run_successfully("disable --yes --output json"));
     assert_eq!(ended, to_owned_pairs(&[("disable", "applied")]));
     assert_eq!(values["cloudfront_enabled"], false);
-    let (ended, _) = parse_stage_ends(&house.run_successfully("disable --yes --output json"));
+    let (ended, _) = parse_stage_ends(&host.run_successfully("disable --yes --output json"));
     assert_eq!(ended, to_owned_pairs(&[("disable", "unchanged")]));
 
-    let (ended, _) = parse_stage_ends(&house.run_successfully("enable --yes --output json --ctl none"));
+    let (ended, _) = parse_stage_ends(&host.run_successfully("enable --yes --output json --ctl none"));
     assert_eq!(ended.last().unwrap(), &("go-live".to_owned(), "stopped".to_owned()));
 }
 
 #[test]
 fn a_stage_that_failed_says_so_and_what_stands_then() {
-    let house = JourneyHost::new();
-    let failed = house.run_line("--sandbox-construction raw:path+expires enable --yes --output json");
+    let host = JourneyHost::new();
+    let failed = host.run_line("--sandbox-construction raw:path+expires enable --yes --output json");
     assert_eq!(failed.code, 1);
     let (ended, values) = parse_stage_ends(&failed);
     assert_eq!(ended.last().unwrap(), &("go-live".to_owned(), "failed".to_owned()));
@@ -106,8 +106,8 @@ fn a_stage_that_failed_says_so_and_what_stands_then() {
 
 #[test]
 fn the_commands_that_only_read_print_their_own_lines_alone() {
-    let house = JourneyHost::new();
-    let changes = house.run_line("plan --output json --goal upgrade");
+    let host = JourneyHost::new();
+    let changes = host.run_line("plan --output json --goal upgrade");
     assert_eq!((changes.code, changes.err.as_str()), (3, ""));
     let lines = lines_after_version(&changes);
     assert!(!lines.is_empty());
@@ -118,15 +118,15 @@ fn the_commands_that_only_read_print_their_own_lines_alone() {
     }
     assert!(lines.iter().any(|line| line["stage"] == "bootstrap" && line["verb"] == "create"));
 
-    let (ended, _) = parse_stage_ends(&house.run_successfully("enable --yes --output json"));
+    let (ended, _) = parse_stage_ends(&host.run_successfully("enable --yes --output json"));
     assert_eq!(ended.len(), 6);
     assert!(
-        lines_after_version(&house.run_successfully("plan --output json"))
+        lines_after_version(&host.run_successfully("plan --output json"))
             .iter()
             .all(|line| line["verb"] == "keep")
     );
     for command in ["verify", "check"] {
-        let checks = lines_after_version(&house.run_successfully(&format!("{command} --output json")));
+        let checks = lines_after_version(&host.run_successfully(&format!("{command} --output json")));
         assert!(checks.len() > 5, "{checks:?}");
         for line in &checks {
             assert_eq!(line["type"], "check", "{line}");
@@ -138,10 +138,10 @@ fn the_commands_that_only_read_print_their_own_lines_alone() {
     }
 
     let configuration =
-        lines_after_version(&house.run_successfully("configuration --output json --format chef"));
+        lines_after_version(&host.run_successfully("configuration --output json --format chef"));
     assert_eq!(configuration.len(), 1);
     assert_eq!(configuration[0]["values"]["cloudfront_secret"], "(hidden)");
-    let shown = lines_after_version(&house.run_successfully("configuration --output json --show-secret"));
+    let shown = lines_after_version(&host.run_successfully("configuration --output json --show-secret"));
     assert_eq!(shown[0]["values"]["cloudfront_secret"].as_str().unwrap().len(), 44);
 
     // Every other command keeps to objects too.
@@ -149,11 +149,11 @@ fn the_commands_that_only_read_print_their_own_lines_alone() {
         ["sign 1/2/ubuntu/package_files/97310.deb", "inspect https://d1.cloudfront.net/a", "roll-back"]
     {
         assert!(
-            !lines_after_version(&house.run_successfully(&format!("{command} --output json"))).is_empty(),
+            !lines_after_version(&host.run_successfully(&format!("{command} --output json"))).is_empty(),
             "{command}"
         );
     }
-    let policy = house.run_successfully("check --policy --output json");
+    let policy = host.run_successfully("check --policy --output json");
     assert!(
         serde_json::from_str::<Value>(&policy.out).unwrap()["Statement"].is_array(),
         "no version before it"
@@ -162,15 +162,15 @@ fn the_commands_that_only_read_print_their_own_lines_alone() {
 
 #[test]
 fn the_distribution_alone_ends_with_the_values() {
-    let house = JourneyHost::new();
-    house.run_successfully("generate-cloudfront-secret --yes");
-    let bootstrap = house.run_successfully("bootstrap-cloudfront --yes --output json");
+    let host = JourneyHost::new();
+    host.run_successfully("generate-cloudfront-secret --yes");
+    let bootstrap = host.run_successfully("bootstrap-cloudfront --yes --output json");
     let ended = lines_after_version(&bootstrap).pop().unwrap();
     assert_eq!((&ended["type"], &ended["stage"]), (&json!("ended"), &json!("bootstrap")));
     let text = ended["text"].as_str().unwrap();
     let arn = text.split(' ').find(|word| word.starts_with("arn:aws:lambda:")).expect("it names the version");
     let made =
-        house.run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --yes --output json"));
+        host.run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --yes --output json"));
     let (ended, values) = parse_stage_ends(&made);
     assert_eq!(ended, to_owned_pairs(&[("distribution", "applied"), ("configuration", "applied")]));
     assert!(values.get("cloudfront_enabled").is_none(), "not live: {values}");
@@ -179,8 +179,8 @@ fn the_distribution_alone_ends_with_the_values() {
 
 #[test]
 fn a_missing_consent_says_on_stderr_what_it_would_be_for() {
-    let house = JourneyHost::new();
-    let refused = house.run_line("enable --output json");
+    let host = JourneyHost::new();
+    let refused = host.run_line("enable --output json");
     assert_eq!(refused.code, 2);
     let lines = lines_after_version(&refused);
     assert_eq!(lines.len(), 1, "{lines:?}");

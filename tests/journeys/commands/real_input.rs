@@ -117,8 +117,8 @@ fn build_repository(root: &Path) {
 }
 
 /// Each key of the bucket with its Cache-Control, by S3's own protocol.
-async fn read_cache_controls(house: &JourneyHost) -> BTreeMap<String, Option<String>> {
-    let world = house.open_sandbox();
+async fn read_cache_controls(host: &JourneyHost) -> BTreeMap<String, Option<String>> {
+    let world = host.open_sandbox();
     let s3 = aws_sdk_s3::Client::new(&world.sdk_config());
     let listed = s3.list_objects_v2().bucket(SANDBOX_BUCKET).send().await.unwrap();
     let mut found = BTreeMap::new();
@@ -153,12 +153,12 @@ fn assert_only_config_keys_differ(before: &str, after: &str) {
 }
 
 /// On, off, on again, looked at after each step.
-fn run_on_off_journey(house: &JourneyHost) {
-    let before = house.config_text();
+fn run_on_off_journey(host: &JourneyHost) {
+    let before = host.config_text();
     let mut meant_before = evaluate_with_ruby(&before);
     assert_eq!(take_config_values(&mut meant_before), [Some(false.into()), None, None, None]);
     let looked_at = |on: bool, backups: usize| {
-        let now = house.config_text();
+        let now = host.config_text();
         assert_only_config_keys_differ(&before, &now);
         let mut meant = evaluate_with_ruby(&now);
         let values = take_config_values(&mut meant);
@@ -168,57 +168,57 @@ fn run_on_off_journey(house: &JourneyHost) {
         assert_eq!(secret.len(), 44, "base64 of 32 characters");
         assert!(values[2].as_ref().and_then(Value::as_str).unwrap().starts_with('E'));
         assert!(values[3].as_ref().and_then(Value::as_str).unwrap().ends_with(".cloudfront.net"));
-        assert_eq!(house.backup_names().len(), backups, "a backup for each change");
+        assert_eq!(host.backup_names().len(), backups, "a backup for each change");
     };
 
-    assert_eq!(house.run_line("plan --goal upgrade").code, 3);
-    assert_eq!(house.config_text(), before, "a plan changes nothing");
-    assert_eq!(house.backup_names().len(), 0);
+    assert_eq!(host.run_line("plan --goal upgrade").code, 3);
+    assert_eq!(host.config_text(), before, "a plan changes nothing");
+    assert_eq!(host.backup_names().len(), 0);
 
     // The secret, id and domain, and going live: three changes of the file.
-    house.run_successfully("enable --upgrade --yes");
+    host.run_successfully("enable --upgrade --yes");
     looked_at(true, 3);
-    house.run_successfully("plan --goal upgrade").assert_contains("nothing would change");
-    house.run_successfully("plan");
-    house.run_successfully("verify");
-    assert_eq!(house.run_line("plan --goal disable").code, 3);
+    host.run_successfully("plan --goal upgrade").assert_contains("nothing would change");
+    host.run_successfully("plan");
+    host.run_successfully("verify");
+    assert_eq!(host.run_line("plan --goal disable").code, 3);
 
-    house.run_successfully("disable --yes").assert_contains("302 to S3").assert_contains(".bak");
+    host.run_successfully("disable --yes").assert_contains("302 to S3").assert_contains(".bak");
     looked_at(false, 4);
-    assert_eq!(house.run_line("plan").code, 3);
-    house.run_successfully("plan --goal disable");
+    assert_eq!(host.run_line("plan").code, 3);
+    host.run_successfully("plan --goal disable");
 
-    house.run_successfully("enable --yes");
+    host.run_successfully("enable --yes");
     looked_at(true, 5);
-    house.run_successfully("plan --goal upgrade");
-    house.run_successfully("plan");
+    host.run_successfully("plan --goal upgrade");
+    host.run_successfully("plan");
 
     // The newest backup is the file as it was while off; the oldest the file as it was at first.
-    let backups = house.backup_names();
-    let read = |name: &String| std::fs::read_to_string(house.sandbox_path().join(name)).unwrap();
+    let backups = host.backup_names();
+    let read = |name: &String| std::fs::read_to_string(host.sandbox_path().join(name)).unwrap();
     assert!(backups.iter().any(|name| read(name) == before), "the file as it was at first is kept");
 }
 
 #[tokio::test]
 async fn a_repository_of_real_packages_goes_on_off_and_on_again() {
-    let house = JourneyHost::new();
-    let files = house.root_path().join("files");
+    let host = JourneyHost::new();
+    let files = host.root_path().join("files");
     build_repository(&files);
     std::fs::write(files.join("notes.txt"), "not of packagecloud's layout\n").unwrap();
-    let dir = house.sandbox_path();
-    let mut import = house.build_command();
+    let dir = host.sandbox_path();
+    let mut import = host.build_command();
     let imported = super::journey_host::run_to_end(import.args(["sandbox", "import"]).args([&dir, &files]));
     assert_eq!(imported.code, 0, "{imported:#?}");
-    house.write_config(&render_config_fixture());
+    host.write_config(&render_config_fixture());
     // What was imported carries no Cache-Control: as an old packagecloud wrote it.
-    let old = read_cache_controls(&house).await;
+    let old = read_cache_controls(&host).await;
     assert_eq!(old.len(), 9);
     assert!(old.values().all(Option::is_none), "{old:?}");
 
-    run_on_off_journey(&house);
+    run_on_off_journey(&host);
 
     let classes = ObjectClassifier::default();
-    for (key, header) in read_cache_controls(&house).await {
+    for (key, header) in read_cache_controls(&host).await {
         let wanted = if key == "notes.txt" {
             None
         } else if key.contains("/package_files/") {
@@ -233,7 +233,7 @@ async fn a_repository_of_real_packages_goes_on_off_and_on_again() {
         );
     }
     // What is served is what was imported, whatever its name.
-    let world = house.open_sandbox();
+    let world = host.open_sandbox();
     let s3 = aws_sdk_s3::Client::new(&world.sdk_config());
     for key in old.keys() {
         let body = s3
@@ -253,11 +253,11 @@ async fn a_repository_of_real_packages_goes_on_off_and_on_again() {
 
 #[tokio::test]
 async fn the_same_with_an_empty_bucket() {
-    let house = JourneyHost::new();
-    let made = house.run_line("--sandbox-empty plan");
+    let host = JourneyHost::new();
+    let made = host.run_line("--sandbox-empty plan");
     assert_eq!(made.code, 3, "{made:#?}");
-    house.write_config(&render_config_fixture());
-    assert!(read_cache_controls(&house).await.is_empty());
-    run_on_off_journey(&house);
-    house.run_successfully("verify").assert_contains("no package yet");
+    host.write_config(&render_config_fixture());
+    assert!(read_cache_controls(&host).await.is_empty());
+    run_on_off_journey(&host);
+    host.run_successfully("verify").assert_contains("no package yet");
 }

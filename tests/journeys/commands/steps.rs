@@ -9,65 +9,64 @@ use super::journey_host::{JourneyHost, run_to_end};
 const PACKAGE_KEY: &str = "1/2/ubuntu/package_files/97310.deb";
 
 /// The secret, the function, the distribution, each by its command; the version's ARN.
-fn run_vendor_steps(house: &JourneyHost) -> String {
-    house.run_successfully("reindex-everything --yes").assert_contains("13 changed");
-    house.run_successfully("generate-cloudfront-secret --yes").assert_contains("the secret is in");
-    let next = house.run_successfully("bootstrap-cloudfront --yes").out;
+fn run_vendor_steps(host: &JourneyHost) -> String {
+    host.run_successfully("reindex-everything --yes").assert_contains("13 changed");
+    host.run_successfully("generate-cloudfront-secret --yes").assert_contains("the secret is in");
+    let next = host.run_successfully("bootstrap-cloudfront --yes").out;
     let arn = next
         .trim()
         .strip_prefix("Next: packagecloud-cloudfront reconfigure-cloudfront-distribution ")
         .unwrap_or_else(|| panic!("{next}"));
     assert!(arn.ends_with(":function:packagecloud_cloudfront_auth:1"), "{arn}");
-    let not_live = house.run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --yes"));
+    let not_live = host.run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --yes"));
     assert!(!not_live.out.contains("cloudfront_enabled"), "{not_live:#?}");
     not_live.assert_contains("packagecloud_rails['cloudfront_distribution_id'] = 'E");
-    house.run_successfully("verify").assert_contains("CloudFront is off");
+    host.run_successfully("verify").assert_contains("CloudFront is off");
     arn.to_owned()
 }
 
 #[test]
 fn the_vendors_order_ends_live() {
-    let house = JourneyHost::new();
-    let arn = run_vendor_steps(&house);
-    let live = house.run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --go-live --yes"));
+    let host = JourneyHost::new();
+    let arn = run_vendor_steps(&host);
+    let live = host.run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --go-live --yes"));
     live.assert_contains("Go live: done — on since")
         .assert_contains("To switch off: packagecloud-cloudfront disable");
     assert!(live.out.contains("packagecloud_rails['cloudfront_enabled'] = true"), "{live:#?}");
     assert!(live.out.contains("packagecloud_rails['cloudfront_secret'] = '(hidden)'"), "{live:#?}");
-    let verify = house.run_successfully("verify");
+    let verify = host.run_successfully("verify");
     assert!(verify.out.contains("packages come through CloudFront, and only with a token"), "{verify:#?}");
-    house
-        .run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --yes"))
+    host.run_successfully(&format!("reconfigure-cloudfront-distribution {arn} --yes"))
         .assert_contains("CloudFront is on already");
-    house.run_successfully("reconfigure --yes");
-    house.run_successfully("restart --yes");
-    house.run_successfully("plan --goal upgrade");
+    host.run_successfully("reconfigure --yes");
+    host.run_successfully("restart --yes");
+    host.run_successfully("plan --goal upgrade");
 }
 
 #[test]
 fn a_wrong_version_is_refused_before_anything_is_made() {
-    let house = JourneyHost::new();
-    house.run_successfully("generate-cloudfront-secret --yes");
-    house.run_successfully("bootstrap-cloudfront --yes");
+    let host = JourneyHost::new();
+    host.run_successfully("generate-cloudfront-secret --yes");
+    host.run_successfully("bootstrap-cloudfront --yes");
     let wrong = "arn:aws:lambda:us-east-1:999999999999:function:packagecloud_cloudfront_auth:7";
-    let ran = house.run_line(&format!("reconfigure-cloudfront-distribution {wrong} --yes"));
+    let ran = host.run_line(&format!("reconfigure-cloudfront-distribution {wrong} --yes"));
     assert_eq!(ran.code, 1, "{ran:#?}");
     ran.assert_contains(wrong).assert_contains("run bootstrap-cloudfront");
     for nonsense in
         ["nonsense", "arn:aws:lambda:us-east-1:999999999999:function:packagecloud_cloudfront_auth"]
     {
-        let ran = house.run_line(&format!("reconfigure-cloudfront-distribution {nonsense} --yes"));
+        let ran = host.run_line(&format!("reconfigure-cloudfront-distribution {nonsense} --yes"));
         assert_eq!(ran.code, 2, "{ran:#?}");
         ran.assert_contains(nonsense).assert_contains("bootstrap-cloudfront printed");
     }
-    assert!(!house.config_text().contains("cloudfront_distribution_id"));
+    assert!(!host.config_text().contains("cloudfront_distribution_id"));
 }
 
 #[test]
 fn the_block_is_printed_for_every_tool() {
-    let house = JourneyHost::new();
-    house.run_successfully("enable --yes");
-    let secret = house.read_values()["cloudfront_secret"].as_str().unwrap().to_owned();
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    let secret = host.read_values()["cloudfront_secret"].as_str().unwrap().to_owned();
     for (format, holds) in [
         ("ruby", "packagecloud_rails['cloudfront_enabled'] = true"),
         ("json", "\"cloudfront_enabled\":true"),
@@ -75,23 +74,23 @@ fn the_block_is_printed_for_every_tool() {
         ("puppet", "file_line { 'packagecloud cloudfront_enabled':"),
         ("ansible", "ansible.builtin.lineinfile:"),
     ] {
-        let hidden = house.run_successfully(&format!("configuration --format {format}"));
+        let hidden = host.run_successfully(&format!("configuration --format {format}"));
         assert!(hidden.out.contains(holds), "{hidden:#?}");
         assert!(hidden.out.contains("(hidden)") && !hidden.out.contains(&secret), "{hidden:#?}");
-        let shown = house.run_successfully(&format!("configuration --format {format} --show-secret"));
+        let shown = host.run_successfully(&format!("configuration --format {format} --show-secret"));
         assert!(shown.out.contains(&secret) && !shown.out.contains("(hidden)"), "{shown:#?}");
     }
-    house.run_successfully("configuration --format json --show-secret");
+    host.run_successfully("configuration --format json --show-secret");
 }
 
 #[test]
 fn what_sign_signs_inspect_explains() {
-    let house = JourneyHost::new();
-    house.run_successfully("enable --yes");
-    let url = house.run_successfully(&format!("sign {PACKAGE_KEY}")).out;
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    let url = host.run_successfully(&format!("sign {PACKAGE_KEY}")).out;
     let inspect = |url: &str| {
-        let mut command = house.build_command();
-        command.arg(format!("--sandbox={}", house.sandbox_path().display())).arg("inspect");
+        let mut command = host.build_command();
+        command.arg(format!("--sandbox={}", host.sandbox_path().display())).arg("inspect");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(url.as_bytes()).unwrap();
         String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
@@ -101,33 +100,33 @@ fn what_sign_signs_inspect_explains() {
     let forged = inspect(&format!("{}0", &url.trim()[..url.trim().len() - 1]));
     let forged_too = inspect(&format!("{}1", &url.trim()[..url.trim().len() - 1]));
     assert!(format!("{forged}{forged_too}").contains("bad-signature"), "{forged}{forged_too}");
-    assert_eq!(house.run_words(&["sign", ""]).code, 2);
-    let plus = house.run_successfully("sign 7/8/debian/package_files/libstdc++-doc_1~rc1.deb").out;
+    assert_eq!(host.run_words(&["sign", ""]).code, 2);
+    let plus = host.run_successfully("sign 7/8/debian/package_files/libstdc++-doc_1~rc1.deb").out;
     assert!(plus.contains("/7/8/debian/package_files/libstdc%2B%2B-doc_1~rc1.deb?t="), "{plus}");
 }
 
 #[test]
 fn the_policy_is_json_that_fits_one_managed_policy() {
-    let house = JourneyHost::new();
-    let policy = house.run_successfully("check --policy");
+    let host = JourneyHost::new();
+    let policy = host.run_successfully("check --policy");
     let document: serde_json::Value = serde_json::from_str(&policy.out).unwrap();
     assert_eq!(document["Version"], "2012-10-17");
     let characters = policy.out.chars().filter(|letter| !letter.is_whitespace()).count();
     assert!(characters <= 6144 && policy.out.trim_end().len() <= 6144, "{characters}");
-    let before = house.open_sandbox().read_state(|state| serde_json::to_string(&state.iam).unwrap());
-    house.run_successfully("check");
-    assert_eq!(house.open_sandbox().read_state(|state| serde_json::to_string(&state.iam).unwrap()), before);
+    let before = host.open_sandbox().read_state(|state| serde_json::to_string(&state.iam).unwrap());
+    host.run_successfully("check");
+    assert_eq!(host.open_sandbox().read_state(|state| serde_json::to_string(&state.iam).unwrap()), before);
 }
 
 #[test]
 fn rolling_back_lists_and_restores_values_files_and_the_edge() {
-    let house = JourneyHost::new();
-    house.run_successfully("roll-back").assert_contains("There is no backup of packagecloud.rb");
-    let first = house.config_text();
-    let arn = run_vendor_steps(&house);
-    house.run_successfully("enable --yes");
-    let live = house.config_text();
-    let list = house.run_successfully("roll-back").out;
+    let host = JourneyHost::new();
+    host.run_successfully("roll-back").assert_contains("There is no backup of packagecloud.rb");
+    let first = host.config_text();
+    let arn = run_vendor_steps(&host);
+    host.run_successfully("enable --yes");
+    let live = host.config_text();
+    let list = host.run_successfully("roll-back").out;
     let names: Vec<&str> = list
         .lines()
         .filter(|line| !line.starts_with(' '))
@@ -137,47 +136,47 @@ fn rolling_back_lists_and_restores_values_files_and_the_edge() {
     assert!(list.contains("-packagecloud_rails['cloudfront_enabled'] = true"), "{list}");
 
     // The values as they were before the distribution; the secret that the edge holds stays.
-    let secret = house.read_values()["cloudfront_secret"].clone();
-    let off = house.run_successfully(&format!("roll-back {} --yes", names.last().unwrap()));
+    let secret = host.read_values()["cloudfront_secret"].clone();
+    let off = host.run_successfully(&format!("roll-back {} --yes", names.last().unwrap()));
     off.assert_contains("packagecloud-ctl restart took")
         .assert_contains("CloudFront is off; packagecloud answers 302 to S3");
-    let values = house.run_successfully("configuration --show-secret").out;
-    assert!(!house.config_text().contains("\npackagecloud_rails['cloudfront_enabled']"));
-    assert!(!house.config_text().contains("cloudfront_distribution_id"));
+    let values = host.run_successfully("configuration --show-secret").out;
+    assert!(!host.config_text().contains("\npackagecloud_rails['cloudfront_enabled']"));
+    assert!(!host.config_text().contains("cloudfront_distribution_id"));
     assert!(values.contains(secret.as_str().unwrap()), "the secret that the edge holds stays: {values}");
-    house.run_successfully("verify").assert_contains("302 to S3");
+    host.run_successfully("verify").assert_contains("302 to S3");
 
     // On again by a backup that has it on, behind the gate.
-    house.run_successfully("enable --yes");
-    assert_eq!(house.config_text(), live);
-    house.run_successfully("disable --yes");
-    let on = house.run_successfully("roll-back").out;
+    host.run_successfully("enable --yes");
+    assert_eq!(host.config_text(), live);
+    host.run_successfully("disable --yes");
+    let on = host.run_successfully("roll-back").out;
     let newest = on.lines().next().unwrap().split("  ").next().unwrap();
-    house.run_successfully(&format!("roll-back {newest} --yes")).assert_contains("Go live: done");
-    assert_eq!(house.read_values()["cloudfront_enabled"], true);
+    host.run_successfully(&format!("roll-back {newest} --yes")).assert_contains("Go live: done");
+    assert_eq!(host.read_values()["cloudfront_enabled"], true);
 
     // The whole file, byte for byte, as it was at first.
-    house.run_successfully("disable --yes");
-    house.run_successfully(&format!("roll-back {} --whole-file --yes", names.last().unwrap()));
-    assert_eq!(house.config_text(), first);
+    host.run_successfully("disable --yes");
+    host.run_successfully(&format!("roll-back {} --whole-file --yes", names.last().unwrap()));
+    assert_eq!(host.config_text(), first);
 
-    let missing = house.run_line("roll-back nowhere.bak --yes");
+    let missing = host.run_line("roll-back nowhere.bak --yes");
     assert_eq!(missing.code, 2);
     missing.assert_contains("there is no such backup");
 
     // The edge: a second version, and back to the first.
-    house.write_config(&live);
-    house.run_successfully("disable --yes");
-    house.run_successfully("enable --construction raw:path+expires --prepare --yes").assert_contains(":2");
-    house.run_successfully(&format!("roll-back --edge {arn} --yes")).assert_contains("is deployed");
-    let wrong = house.run_line("roll-back --edge arn:aws:lambda:us-east-1:999999999999:function:packagecloud_cloudfront_auth:9 --yes");
+    host.write_config(&live);
+    host.run_successfully("disable --yes");
+    host.run_successfully("enable --construction raw:path+expires --prepare --yes").assert_contains(":2");
+    host.run_successfully(&format!("roll-back --edge {arn} --yes")).assert_contains("is deployed");
+    let wrong = host.run_line("roll-back --edge arn:aws:lambda:us-east-1:999999999999:function:packagecloud_cloudfront_auth:9 --yes");
     assert_eq!(wrong.code, 1, "{wrong:#?}");
     wrong.assert_contains("there is no such function version");
 }
 
 #[test]
 fn completions_and_the_manual_need_nothing() {
-    let house = JourneyHost::new();
+    let host = JourneyHost::new();
     for (line, holds) in [
         ("completions bash", "complete -F"),
         ("completions zsh", "#compdef packagecloud-cloudfront"),
@@ -185,9 +184,9 @@ fn completions_and_the_manual_need_nothing() {
         ("man", ".TH packagecloud-cloudfront"),
         ("--output json man", ".TH packagecloud-cloudfront"),
     ] {
-        let ran = run_to_end(house.build_command().args(line.split(' ')));
+        let ran = run_to_end(host.build_command().args(line.split(' ')));
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{line}");
         assert!(ran.out.contains(holds), "{line}: {}", &ran.out[..200.min(ran.out.len())]);
     }
-    assert!(!house.sandbox_path().exists());
+    assert!(!host.sandbox_path().exists());
 }

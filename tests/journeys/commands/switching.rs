@@ -7,21 +7,20 @@ use super::journey_host::JourneyHost;
 #[test]
 fn another_construction_is_named_taken_back_and_then_kept() {
     for construction in ["raw:path+expires", "decoded:host+path+expires"] {
-        let house = JourneyHost::new();
-        let failed = house.run_line(&format!("--sandbox-construction {construction} enable --yes"));
+        let host = JourneyHost::new();
+        let failed = host.run_line(&format!("--sandbox-construction {construction} enable --yes"));
         assert_eq!(failed.code, 1, "{failed:#?}");
         let last: Vec<&str> = failed.err.lines().rev().take(2).collect();
         assert!(last[0].contains(&format!("--construction {construction}")), "{last:?}");
         assert!(last[1].contains("CloudFront is off again") && last[1].contains("302 to S3"), "{last:?}");
-        assert!(house.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
-        house.run_successfully("verify").assert_contains("CloudFront is off: packagecloud answers 302 to S3");
+        assert!(host.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
+        host.run_successfully("verify").assert_contains("CloudFront is off: packagecloud answers 302 to S3");
 
-        house.run_successfully(&format!("enable --construction {construction} --yes"));
-        house.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
+        host.run_successfully(&format!("enable --construction {construction} --yes"));
+        host.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
         // Without the option the one that the edge holds is kept: nothing is made anew, and it still works.
-        house.run_successfully("plan");
-        house
-            .run_successfully("enable --yes")
+        host.run_successfully("plan");
+        host.run_successfully("enable --yes")
             .assert_contains("Bootstrap: nothing to do")
             .assert_contains("10 of 10");
     }
@@ -29,53 +28,53 @@ fn another_construction_is_named_taken_back_and_then_kept() {
 
 #[test]
 fn a_web_node_that_lags_is_named_with_its_commands() {
-    let house = JourneyHost::new();
-    house.run_successfully("enable --yes");
-    packagecloud::add_lagging_node(&house.open_sandbox());
-    let off = house.run_line("disable --yes");
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    packagecloud::add_lagging_node(&host.open_sandbox());
+    let off = host.run_line("disable --yes");
     assert_eq!(off.code, 3, "{off:#?}");
     off.assert_contains("another web node")
         .assert_contains("packagecloud-ctl reconfigure && packagecloud-ctl restart");
     off.assert_contains("302 to CloudFront").assert_contains("302 to S3");
-    assert!(house.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
+    assert!(host.config_text().contains("packagecloud_rails['cloudfront_enabled'] = false"));
 
-    let verify = house.run_line("verify");
+    let verify = host.run_line("verify");
     assert_eq!(verify.code, 3, "{verify:#?}");
     verify.assert_contains("5 of 10").assert_contains("another web node");
 }
 
 #[test]
 fn switching_off_what_is_off_changes_nothing() {
-    let house = JourneyHost::new();
-    house.run_successfully("disable --yes").assert_contains("nothing to do");
-    assert!(house.backup_names().is_empty());
-    house.run_successfully("enable --yes");
-    house.run_successfully("disable --yes");
-    let (text, backups) = (house.config_text(), house.backup_names());
-    house.run_successfully("disable --yes").assert_contains("nothing to do");
-    assert_eq!((house.config_text(), house.backup_names()), (text, backups));
+    let host = JourneyHost::new();
+    host.run_successfully("disable --yes").assert_contains("nothing to do");
+    assert!(host.backup_names().is_empty());
+    host.run_successfully("enable --yes");
+    host.run_successfully("disable --yes");
+    let (text, backups) = (host.config_text(), host.backup_names());
+    host.run_successfully("disable --yes").assert_contains("nothing to do");
+    assert_eq!((host.config_text(), host.backup_names()), (text, backups));
 }
 
 #[test]
 fn what_the_file_says_is_not_what_packagecloud_does_and_switching_off_sees_to_it() {
-    let house = JourneyHost::new();
-    house.run_successfully("enable --yes");
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
     // By hand, and never reconfigured; or by a run whose state directory is on another host.
-    let text = house.config_text().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
-    house.write_config(&text);
-    house.run_line("verify").assert_contains("302 to CloudFront");
-    let off = house.run_successfully("disable --yes");
+    let text = host.config_text().replace("['cloudfront_enabled'] = true", "['cloudfront_enabled'] = false");
+    host.write_config(&text);
+    host.run_line("verify").assert_contains("302 to CloudFront");
+    let off = host.run_successfully("disable --yes");
     off.assert_contains("it says off, and packagecloud still answers 302 to CloudFront")
         .assert_contains("off since");
-    house.run_successfully("verify").assert_contains("CloudFront is off: packagecloud answers 302 to S3");
-    house.run_successfully("disable --yes").assert_contains("nothing to do");
+    host.run_successfully("verify").assert_contains("CloudFront is off: packagecloud answers 302 to S3");
+    host.run_successfully("disable --yes").assert_contains("nothing to do");
 }
 
 #[test]
 fn a_reconfigure_that_fails_is_no_other_nodes_fault() {
-    let house = JourneyHost::new();
-    house.run_successfully("enable --yes");
-    let off = house.run_line("--ctl false disable --yes");
+    let host = JourneyHost::new();
+    host.run_successfully("enable --yes");
+    let off = host.run_line("--ctl false disable --yes");
     assert_eq!(off.code, 1, "{off:#?}");
     off.assert_contains("the file says off; packagecloud answers 302 to CloudFront");
     assert!(!off.err.contains("another web node"), "{off:#?}");
@@ -83,52 +82,50 @@ fn a_reconfigure_that_fails_is_no_other_nodes_fault() {
 
 #[test]
 fn without_packagecloud_ctl_the_rest_is_left_to_the_operator() {
-    let house = JourneyHost::new();
-    let on = house.run_successfully("enable --ctl none --yes");
+    let host = JourneyHost::new();
+    let on = host.run_successfully("enable --ctl none --yes");
     on.assert_contains("Go live: stopped")
         .assert_contains("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
-    assert_eq!(house.read_values()["cloudfront_enabled"], true);
+    assert_eq!(host.read_values()["cloudfront_enabled"], true);
     on.assert_contains("left to you, where packagecloud runs");
     assert!(!on.err.contains("run     proof"), "nothing is proven: {on:#?}");
-    let off = house.run_successfully("disable --ctl none --yes");
+    let off = host.run_successfully("disable --ctl none --yes");
     off.assert_contains("Disable: stopped")
         .assert_contains("packagecloud-ctl reconfigure, then packagecloud-ctl restart");
-    assert_eq!(house.read_values()["cloudfront_enabled"], false);
+    assert_eq!(host.read_values()["cloudfront_enabled"], false);
 }
 
 #[test]
 fn preparing_goes_live_later_and_leaves_on_what_is_on() {
-    let house = JourneyHost::new();
-    house.run_successfully("enable --prepare --yes").assert_contains("nothing is live yet");
-    assert_eq!(house.read_values()["cloudfront_enabled"], serde_json::Value::Null);
-    house.run_successfully("verify").assert_contains("302 to S3");
-    let backups = house.backup_names().len();
-    house
-        .run_successfully("enable --yes")
+    let host = JourneyHost::new();
+    host.run_successfully("enable --prepare --yes").assert_contains("nothing is live yet");
+    assert_eq!(host.read_values()["cloudfront_enabled"], serde_json::Value::Null);
+    host.run_successfully("verify").assert_contains("302 to S3");
+    let backups = host.backup_names().len();
+    host.run_successfully("enable --yes")
         .assert_contains("Bootstrap: nothing to do")
         .assert_contains("Go live: done");
-    assert_eq!(house.backup_names().len(), backups + 1, "going live alone changed the file");
-    house
-        .run_successfully("enable --prepare --yes")
+    assert_eq!(host.backup_names().len(), backups + 1, "going live alone changed the file");
+    host.run_successfully("enable --prepare --yes")
         .assert_contains("CloudFront is on already; this left it on");
-    assert_eq!(house.read_values()["cloudfront_enabled"], true);
+    assert_eq!(host.read_values()["cloudfront_enabled"], true);
 }
 
 #[test]
 fn what_the_edge_accepts_is_what_the_version_holds_that_it_carries() {
-    let house = JourneyHost::new();
-    house.run_successfully("enable --prepare --yes");
-    let first = house.run_successfully("bootstrap-cloudfront --yes").out;
+    let host = JourneyHost::new();
+    host.run_successfully("enable --prepare --yes");
+    let first = host.run_successfully("bootstrap-cloudfront --yes").out;
     let first = first.trim().rsplit(' ').next().unwrap().to_owned();
     assert!(first.ends_with(":1"), "{first}");
-    house.run_successfully("enable --prepare --construction raw:path+expires --yes");
-    house.run_successfully("enable --prepare --yes").assert_contains("Bootstrap: nothing to do");
-    house.run_successfully(&format!("roll-back --edge {first} --yes"));
+    host.run_successfully("enable --prepare --construction raw:path+expires --yes");
+    host.run_successfully("enable --prepare --yes").assert_contains("Bootstrap: nothing to do");
+    host.run_successfully(&format!("roll-back --edge {first} --yes"));
     // The newest version holds another construction; nobody said that it shall be that again.
-    let again = house.run_successfully("enable --yes");
+    let again = host.run_successfully("enable --yes");
     again
         .assert_contains("Bootstrap: nothing to do")
         .assert_contains("Distribution: nothing to do")
         .assert_contains("Go live: done");
-    house.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
+    host.run_successfully("verify").assert_contains("10 of 10 redirects go to CloudFront");
 }

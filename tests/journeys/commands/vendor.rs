@@ -17,20 +17,20 @@ use super::journey_host::{JourneyHost, run_to_end};
 const SANDBOX_PACE: &str = "0.005";
 const REINDEX_ARGS: [&str; 4] = ["reindex-everything", "--vendor-reindex", "yes", "--yes"];
 
-fn build_command(house: &JourneyHost, words: &[&str]) -> Command {
-    let mut command = house.build_command();
+fn build_command(host: &JourneyHost, words: &[&str]) -> Command {
+    let mut command = host.build_command();
     command
         .env("PACKAGECLOUD_CLOUDFRONT_SANDBOX_PACE", SANDBOX_PACE)
-        .arg(format!("--sandbox={}", house.sandbox_path().display()))
+        .arg(format!("--sandbox={}", host.sandbox_path().display()))
         .args(words)
         .args(REINDEX_ARGS);
     command
 }
 
 /// A packagecloud-ctl that notes each of its runs, and takes its time.
-fn write_ctl_script(house: &JourneyHost) -> String {
-    let path = house.root_path().join("ctl");
-    let runs = house.root_path().join("runs");
+fn write_ctl_script(host: &JourneyHost) -> String {
+    let path = host.root_path().join("ctl");
+    let runs = host.root_path().join("runs");
     let script = format!(
         "#!/bin/sh\n[ \"$1\" = reindex-everything ] || exit 0\necho run >>{}\necho Queueing jobs\nsleep 3\necho Queued 9 index jobs.\n",
         runs.display()
@@ -56,16 +56,15 @@ fn wait_for_event_text(child: &mut Child, text: &str) -> bool {
 
 #[test]
 fn it_is_run_beside_ours_and_counts_once_nothing_changes_any_more() {
-    let house = JourneyHost::new();
-    house
-        .run_line("plan --goal upgrade --vendor-reindex yes")
+    let host = JourneyHost::new();
+    host.run_line("plan --goal upgrade --vendor-reindex yes")
         .assert_contains("appear in their repositories only after them");
-    let said = run_to_end(&mut build_command(&house, &[]));
+    let said = run_to_end(&mut build_command(&host, &[]));
     assert_eq!(said.code, 0, "{said:#?}");
     said.assert_contains("Queued 13 index jobs.")
         .assert_contains("waiting until packagecloud has worked through its queue");
     said.assert_contains("settled: none of 9 objects of repository metadata changes any more");
-    let world = house.open_sandbox();
+    let world = host.open_sandbox();
     assert!(world.read_state(|state| state.packagecloud.jobs.is_empty()), "its whole queue was waited for");
     let wrong = world.process_state().objects.read_bucket(SANDBOX_BUCKET, |all| {
         all.keys()
@@ -74,18 +73,18 @@ fn it_is_run_beside_ours_and_counts_once_nothing_changes_any_more() {
             .count()
     });
     assert_eq!(wrong.unwrap(), 0);
-    let again = run_to_end(&mut build_command(&house, &[]));
+    let again = run_to_end(&mut build_command(&host, &[]));
     assert_eq!(again.code, 0, "{again:#?}");
     assert!(!again.err.contains("Queued"), "it has settled: {again:#?}");
 }
 
 #[test]
 fn killed_while_it_runs_and_while_it_settles_it_is_found_again_and_never_run_twice() {
-    let house = JourneyHost::new();
-    let ctl = write_ctl_script(&house);
+    let host = JourneyHost::new();
+    let ctl = write_ctl_script(&host);
     let start = || {
         let words = ["--output", "json", "--ctl", &ctl];
-        build_command(&house, &words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        build_command(&host, &words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     };
     for (text, rest) in [("Queueing jobs", 0), ("Queueing jobs", 4), ("worked through its queue", 0)] {
         let mut child = start();
@@ -95,16 +94,16 @@ fn killed_while_it_runs_and_while_it_settles_it_is_found_again_and_never_run_twi
         // Once it ends while nobody looks.
         std::thread::park_timeout(std::time::Duration::from_secs(rest));
     }
-    let said = run_to_end(&mut build_command(&house, &["--ctl", &ctl]));
+    let said = run_to_end(&mut build_command(&host, &["--ctl", &ctl]));
     assert_eq!(said.code, 0, "{said:#?}");
     said.assert_contains("settled: none of");
-    assert_eq!(std::fs::read_to_string(house.root_path().join("runs")).unwrap(), "run\n");
+    assert_eq!(std::fs::read_to_string(host.root_path().join("runs")).unwrap(), "run\n");
 }
 
 #[test]
 fn without_packagecloud_ctl_it_is_left_to_the_operator() {
-    let house = JourneyHost::new();
-    let said = run_to_end(&mut build_command(&house, &["--ctl", "none"]));
+    let host = JourneyHost::new();
+    let said = run_to_end(&mut build_command(&host, &["--ctl", "none"]));
     assert_eq!(said.code, 0, "{said:#?}");
     said.assert_contains("left to you: packagecloud-ctl reindex-everything");
 }

@@ -11,12 +11,12 @@ const REINDEX_ARGS: [&str; 4] = ["--yes", "--profile", "work", "reindex-everythi
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nobody_is_there_it_fails_clearly_and_the_next_run_goes_on() {
-    let house = CredentialsHost::new(PACKAGE_COUNT).await;
-    house.write_session_credentials();
+    let host = CredentialsHost::new(PACKAGE_COUNT).await;
+    host.write_session_credentials();
     let child =
-        house.build_command(&REINDEX_ARGS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    house.wait_until_copied(40);
-    house.expire_sessions();
+        host.build_command(&REINDEX_ARGS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    host.wait_until_copied(40);
+    host.expire_sessions();
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -25,43 +25,43 @@ async fn where_nobody_is_there_it_fails_clearly_and_the_next_run_goes_on() {
             && text.contains("next: renew the credentials of profile work; then run the same command again: it goes on where it was"),
         "{text}"
     );
-    let before = house.count_copies();
-    assert!(before < PACKAGE_COUNT && house.file_path("state/reindex.cursor").exists(), "{before}");
-    house.write_session_credentials();
-    let (code, text) = run_to_end(house.build_command(&REINDEX_ARGS));
+    let before = host.count_copies();
+    assert!(before < PACKAGE_COUNT && host.file_path("state/reindex.cursor").exists(), "{before}");
+    host.write_session_credentials();
+    let (code, text) = run_to_end(host.build_command(&REINDEX_ARGS));
     assert_eq!(code, 0, "{text}");
     assert!(text.contains(&format!("{PACKAGE_COUNT} objects")), "{text}");
-    assert_eq!(house.count_copies(), PACKAGE_COUNT, "each once: {text}");
-    assert!(!house.file_path("state/reindex.cursor").exists());
+    assert_eq!(host.count_copies(), PACKAGE_COUNT, "each once: {text}");
+    assert!(!host.file_path("state/reindex.cursor").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_renewed_at_its_source_is_taken_up_without_a_word() {
-    let house = CredentialsHost::new(PACKAGE_COUNT).await;
-    house.write_session_credentials();
+    let host = CredentialsHost::new(PACKAGE_COUNT).await;
+    host.write_session_credentials();
     let child =
-        house.build_command(&REINDEX_ARGS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    house.wait_until_copied(40);
-    house.expire_sessions();
-    house.write_session_credentials();
+        host.build_command(&REINDEX_ARGS).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    host.wait_until_copied(40);
+    host.expire_sessions();
+    host.write_session_credentials();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(house.count_copies(), PACKAGE_COUNT);
+    assert_eq!(host.count_copies(), PACKAGE_COUNT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_environment_of_a_run_can_not_be_renewed() {
-    let house = CredentialsHost::new(PACKAGE_COUNT).await;
-    let (access, secret, token) = house.issue_session();
-    let mut command = house.build_command(&["--yes", "reindex-everything"]);
+    let host = CredentialsHost::new(PACKAGE_COUNT).await;
+    let (access, secret, token) = host.issue_session();
+    let mut command = host.build_command(&["--yes", "reindex-everything"]);
     command
         .env("AWS_ACCESS_KEY_ID", access)
         .env("AWS_SECRET_ACCESS_KEY", secret)
         .env("AWS_SESSION_TOKEN", token)
         .stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    house.wait_until_copied(40);
-    house.expire_sessions();
+    host.wait_until_copied(40);
+    host.expire_sessions();
     let output = child.wait_with_output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -73,44 +73,44 @@ async fn the_environment_of_a_run_can_not_be_renewed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_at_a_terminal_stands_still_and_goes_on_by_itself() {
-    let house = CredentialsHost::new(PACKAGE_COUNT).await;
-    house.write_session_credentials();
-    let terminal = house.open_terminal(&REINDEX_ARGS);
-    house.wait_until_copied(40);
-    house.expire_sessions();
+    let host = CredentialsHost::new(PACKAGE_COUNT).await;
+    host.write_session_credentials();
+    let terminal = host.open_terminal(&REINDEX_ARGS);
+    host.wait_until_copied(40);
+    host.expire_sessions();
     terminal.wait_for_moving_text("stands still");
     terminal.wait_for_moving_text("as soon as AWS accepts them");
-    let still = house.count_copies();
+    let still = host.count_copies();
     assert!(still < PACKAGE_COUNT, "{still}");
-    house.write_session_credentials();
+    host.write_session_credentials();
     terminal.wait_for_moving_text("it goes on where it was");
     assert_eq!(terminal.assert_clean_exit("renewed"), 0);
-    assert_eq!(house.count_copies(), PACKAGE_COUNT);
+    assert_eq!(host.count_copies(), PACKAGE_COUNT);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_stands_still_can_be_stopped_and_gone_on_with() {
-    let house = CredentialsHost::new(PACKAGE_COUNT).await;
-    house.write_session_credentials();
-    let mut terminal = house.open_terminal(&REINDEX_ARGS);
-    house.wait_until_copied(40);
-    house.expire_sessions();
+    let host = CredentialsHost::new(PACKAGE_COUNT).await;
+    host.write_session_credentials();
+    let mut terminal = host.open_terminal(&REINDEX_ARGS);
+    host.wait_until_copied(40);
+    host.expire_sessions();
     terminal.wait_for_moving_text("stands still");
     terminal.press_keys(b"\x03");
     assert_eq!(terminal.assert_clean_exit("stopped"), 130);
-    assert!(house.count_copies() < PACKAGE_COUNT && house.file_path("state/reindex.cursor").exists());
-    house.write_session_credentials();
-    let (code, text) = run_to_end(house.build_command(&REINDEX_ARGS));
-    assert_eq!((code, house.count_copies()), (0, PACKAGE_COUNT), "{text}");
+    assert!(host.count_copies() < PACKAGE_COUNT && host.file_path("state/reindex.cursor").exists());
+    host.write_session_credentials();
+    let (code, text) = run_to_end(host.build_command(&REINDEX_ARGS));
+    assert_eq!((code, host.count_copies()), (0, PACKAGE_COUNT), "{text}");
 }
 
 /// The codes of a device are asked for on the wizard's own screens: before anything is known of AWS, and again in the middle
 /// of the reindex, once the session that the first one gave is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
-    let house = CredentialsHost::new(PACKAGE_COUNT).await;
-    house.write_mfa_profile();
-    let mut terminal = house.open_terminal(&["--profile", "device", "wizard"]);
+    let host = CredentialsHost::new(PACKAGE_COUNT).await;
+    host.write_mfa_profile();
+    let mut terminal = host.open_terminal(&["--profile", "device", "wizard"]);
     terminal.wait_for_text("Enter type the code");
     assert!(terminal.screen_text().contains("wants a code of"), "{}", terminal.screen_text());
     terminal.press_keys(b"\x1b[H\x1b[B\r"); // Home, Down, Enter: the upgrade
@@ -130,11 +130,11 @@ async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
     terminal.press_keys(b"\r");
     terminal.enter_through(&SCREENS_BEFORE_WRITES);
     terminal.enter_through(&["Enter reindex"]);
-    house.wait_until_copied(40);
-    house.expire_sessions();
+    host.wait_until_copied(40);
+    host.expire_sessions();
     terminal.wait_for_moving_text("Stands still");
     terminal.wait_for_moving_text("i type the code");
-    let still = house.count_copies();
+    let still = host.count_copies();
     assert!(still < PACKAGE_COUNT, "{still}");
     terminal.press_keys(b"i");
     terminal.wait_for_moving_text("Type the code that");
@@ -145,10 +145,10 @@ async fn the_wizard_asks_for_a_code_first_and_again_where_the_session_ends() {
     terminal.wait_for_moving_text("Type the code that");
     terminal.press_keys(b"654321\r");
     terminal.wait_for_text("Done.");
-    assert_eq!(house.count_copies(), PACKAGE_COUNT, "{}", terminal.screen_text());
-    let log = std::fs::read_to_string(house.file_path("state/log")).unwrap_or_default();
+    assert_eq!(host.count_copies(), PACKAGE_COUNT, "{}", terminal.screen_text());
+    let log = std::fs::read_to_string(host.file_path("state/log")).unwrap_or_default();
     assert!(!log.contains("654321"), "{log}");
     terminal.press_keys(b"q");
     assert_eq!(terminal.assert_clean_exit("left"), 0);
-    assert_eq!(house.world.read_state(|state| state.iam.user.device.clone().unwrap().codes.len()), 0);
+    assert_eq!(host.world.read_state(|state| state.iam.user.device.clone().unwrap().codes.len()), 0);
 }

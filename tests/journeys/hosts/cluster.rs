@@ -72,7 +72,7 @@ impl ClusterRun {
 }
 
 impl HostCluster {
-    /// A farm of these nodes, all running, with the sandbox's packagecloud.rb on each; CloudFront is off.
+    /// A cluster of these nodes, all running, with the sandbox's packagecloud.rb on each; CloudFront is off.
     pub fn new(names: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -94,7 +94,7 @@ impl HostCluster {
             "ssh-keygen",
             &["-q", "-t", "ed25519", "-N", "", "-f", laptop.join("key").to_str().unwrap()],
         );
-        let mut farm = Self {
+        let mut cluster = Self {
             aws: at("aws"),
             edge: at("cloudfront"),
             cloud,
@@ -102,18 +102,18 @@ impl HostCluster {
             nodes: Vec::new(),
             dir,
         };
-        let file = fs::read_to_string(farm.dir.path().join("aws/packagecloud.rb")).unwrap();
-        let file = file.replace("https://packagecloud.sandbox", &farm.site.url);
+        let file = fs::read_to_string(cluster.dir.path().join("aws/packagecloud.rb")).unwrap();
+        let file = file.replace("https://packagecloud.sandbox", &cluster.site.url);
         for name in names {
-            let mut node = WebNode::new(farm.dir.path(), name, &laptop.join("key.pub"));
+            let mut node = WebNode::new(cluster.dir.path(), name, &laptop.join("key.pub"));
             node.write_file("etc/packagecloud.rb", &file);
             node.start_sshd();
-            farm.nodes.push(node);
+            cluster.nodes.push(node);
         }
-        farm.write_ssh_config();
-        farm.write_known_hosts();
-        farm.site.set_nodes(farm.nodes.iter().map(|node| node.file_path("")).collect());
-        farm
+        cluster.write_ssh_config();
+        cluster.write_known_hosts();
+        cluster.site.set_nodes(cluster.nodes.iter().map(|node| node.file_path("")).collect());
+        cluster
     }
 
     pub fn laptop_path(&self, name: &str) -> PathBuf {
@@ -179,7 +179,7 @@ impl HostCluster {
         command
     }
 
-    /// The same for the farm's nodes, with the profile `work`, proven by the site.
+    /// The same for the cluster's nodes, with the profile `work`, proven by the site.
     pub fn cluster_command(&self, words: &[&str]) -> Command {
         self.cluster_command_in(&self.laptop_path("state"), words)
     }

@@ -57,25 +57,25 @@ fn assert_attributes_kept(path: &Path, before: &(u32, u32, u32, String, String))
 
 #[test]
 fn over_ssh() {
-    let farm = HostCluster::new(&["web1"]);
-    let path = farm.nodes[0].file_path("etc/packagecloud.rb");
+    let cluster = HostCluster::new(&["web1"]);
+    let path = cluster.nodes[0].file_path("etc/packagecloud.rb");
     set_attributes(&path);
     let before = read_attributes(&path);
-    farm.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
-    assert!(farm.nodes[0].config_values().secret.is_some());
+    cluster.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
+    assert!(cluster.nodes[0].config_values().secret.is_some());
     assert_attributes_kept(&path, &before);
 }
 
 #[test]
 fn here() {
-    let farm = HostCluster::new(&[]);
-    let dir = farm.laptop_path("etc");
+    let cluster = HostCluster::new(&[]);
+    let dir = cluster.laptop_path("etc");
     fs::create_dir(&dir).unwrap();
     let path = dir.join("packagecloud.rb");
     fs::write(&path, "packagecloud_rails['x'] = 1\n").unwrap();
     set_attributes(&path);
     let before = read_attributes(&path);
-    let out = farm
+    let out = cluster
         .cluster_command(&["generate-cloudfront-secret", "--yes", "--ctl", "none", "--config"])
         .arg(&path)
         .output()
@@ -87,14 +87,14 @@ fn here() {
 
 #[test]
 fn a_read_only_etc_there_gives_the_lines_to_type() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
-    farm.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
-    let before = farm.read_node_files();
-    let config = farm.laptop_path("ssh_config");
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
+    let before = cluster.read_node_files();
+    let config = cluster.laptop_path("ssh_config");
     let remount = ["mount", "-o", "remount,bind,ro", "/etc/packagecloud"];
     run_program("ssh", &[&["-F", config.to_str().unwrap(), "web1"], &remount[..]].concat());
-    let ran = farm.run_on_cluster(&["disable", "--yes"]);
+    let ran = cluster.run_on_cluster(&["disable", "--yes"]);
     ran.assert_exit(
         1,
         &[
@@ -106,5 +106,5 @@ fn a_read_only_etc_there_gives_the_lines_to_type() {
     let etc = |files: Vec<(std::path::PathBuf, Vec<u8>)>| {
         files.into_iter().filter(|(path, _)| path.starts_with(node.file_path("etc"))).collect::<Vec<_>>()
     };
-    assert!(etc(farm.read_node_files()) == etc(before), "{}", ran.text);
+    assert!(etc(cluster.read_node_files()) == etc(before), "{}", ran.text);
 }

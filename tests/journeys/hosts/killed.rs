@@ -12,9 +12,9 @@ use super::cluster::{ClusterRun, HostCluster};
 
 #[test]
 fn a_line_that_drops_in_every_step_changes_nothing_of_how_it_ends() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
-    let mut child = farm
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
+    let mut child = cluster
         .cluster_command(&["--output", "json", "enable", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -69,11 +69,11 @@ fn a_line_that_drops_in_every_step_changes_nothing_of_how_it_ends() {
 
 #[test]
 fn killed_in_a_reconfigure_the_next_start_follows_the_one_that_runs() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
-    farm.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
+    cluster.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
     node.hold_ctl_command("reconfigure", true);
-    let mut child = farm
+    let mut child = cluster
         .cluster_command(&["enable", "--yes"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -83,7 +83,7 @@ fn killed_in_a_reconfigure_the_next_start_follows_the_one_that_runs() {
     wait_for_chef_start(&mut child, &mut said);
     child.kill().unwrap();
     child.wait().unwrap();
-    let mut next = farm
+    let mut next = cluster
         .cluster_command(&["enable", "--yes"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -101,12 +101,12 @@ fn killed_in_a_reconfigure_the_next_start_follows_the_one_that_runs() {
 
 #[test]
 fn the_vendors_reindex_that_ended_while_nobody_looked_is_not_run_again() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
     let words = ["reindex-everything", "--vendor-reindex", "yes", "--yes"];
     node.hold_ctl_command("reindex-everything", true);
     let mut child =
-        farm.cluster_command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        cluster.cluster_command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     wait_for_text(&mut child, "queued", &mut said);
     child.kill().unwrap();
@@ -117,7 +117,8 @@ fn the_vendors_reindex_that_ended_while_nobody_looked_is_not_run_again() {
         assert!(std::time::Instant::now() < end, "it never ended");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let mut next = farm.cluster_command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut next =
+        cluster.cluster_command(&words).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     // Its lines are told, and then its queue is waited for, which takes ten minutes of quiet.
     let mut said = String::new();
     wait_for_text(&mut next, "waiting until packagecloud has worked through its queue", &mut said);
@@ -144,8 +145,8 @@ fn wait_for_text(child: &mut Child, words: &str, said: &mut String) -> BufReader
 #[test]
 fn the_file_keeps_its_mode_owner_and_list_of_access_and_no_secret_is_on_a_command_line() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
     let path = node.file_path("etc/packagecloud.rb");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::chown(&path, Some(0), Some(4)).unwrap();
@@ -162,7 +163,7 @@ fn the_file_keeps_its_mode_owner_and_list_of_access_and_no_secret_is_on_a_comman
         }
         lines
     });
-    let ran = farm.run_on_cluster(&["--show-secret", "enable", "--prepare", "--yes"]);
+    let ran = cluster.run_on_cluster(&["--show-secret", "enable", "--prepare", "--yes"]);
     assert_eq!(ran.code, 0, "{}", ran.text);
     watching.store(false, std::sync::atomic::Ordering::Relaxed);
     let lines = watch.join().unwrap();

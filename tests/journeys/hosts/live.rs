@@ -15,25 +15,25 @@ fn backdate_reconfigure(node: &WebNode) {
 }
 
 /// What a plan says of going live.
-fn read_go_live_plan(farm: &HostCluster) -> String {
-    let ran = farm.run_on_cluster(&["enable"]);
+fn read_go_live_plan(cluster: &HostCluster) -> String {
+    let ran = cluster.run_on_cluster(&["enable"]);
     ran.assert_exit(2, &["After the restart these must be newer than it on web1: nginx, unicorn", "--yes"]);
     ran.text
 }
 
 #[test]
 fn what_a_reconfigure_would_also_apply_is_told_by_the_times_of_the_file_and_of_packagecloud() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
     node.write_file("opt/version-manifest.txt", "packagecloud 3.0.5\n");
     let place = "web1:/etc/packagecloud/packagecloud.rb";
     backdate_reconfigure(node);
     let nothing = format!("{place} has not changed since the last reconfigure at ");
-    assert!(read_go_live_plan(&farm).contains(&nothing), "{}", read_go_live_plan(&farm));
+    assert!(read_go_live_plan(&cluster).contains(&nothing), "{}", read_go_live_plan(&cluster));
 
     // What this program wrote since is no news to whoever is asked.
-    farm.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
-    let said = read_go_live_plan(&farm);
+    cluster.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
+    let said = read_go_live_plan(&cluster);
     assert!(said.contains(&format!("only this program has changed {place}")), "{said}");
     assert!(!said.contains("takes effect too"), "{said}");
 
@@ -42,7 +42,7 @@ fn what_a_reconfigure_would_also_apply_is_told_by_the_times_of_the_file_and_of_p
         "etc/packagecloud.rb",
         &format!("{}unicorn['worker_processes'] = 8\n", node.read_config()),
     );
-    let said = read_go_live_plan(&farm);
+    let said = read_go_live_plan(&cluster);
     assert!(
         said.contains("whatever was changed there since, beside the lines of CloudFront, takes effect too"),
         "{said}"
@@ -50,21 +50,23 @@ fn what_a_reconfigure_would_also_apply_is_told_by_the_times_of_the_file_and_of_p
 
     // So is another packagecloud.
     node.write_file("opt/version-manifest.txt", "packagecloud 3.0.6\n");
-    let said = read_go_live_plan(&farm);
+    let said = read_go_live_plan(&cluster);
     assert!(said.contains("packagecloud itself was installed or upgraded at"), "{said}");
     assert!(said.contains(" on web1, after the last reconfigure at"), "{said}");
 
-    farm.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["all 2 services are newer than the restart"]);
+    cluster
+        .run_on_cluster(&["enable", "--yes"])
+        .assert_exit(0, &["all 2 services are newer than the restart"]);
 }
 
 #[test]
 fn a_service_that_the_restart_left_out_is_named() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
     let ctl = node.read_file("opt/bin/packagecloud-ctl");
     let stuck = ctl.replace("unicorn: (pid 813) ${up}s", "unicorn: (pid 813) 9000s");
     node.write_program("opt/bin/packagecloud-ctl", &stuck);
-    let ran = farm.run_on_cluster(&["enable", "--yes"]);
+    let ran = cluster.run_on_cluster(&["enable", "--yes"]);
     ran.assert_exit(
         0,
         &["older than the restart: unicorn on web1 (packagecloud-ctl restart NAME starts one anew)"],
@@ -73,8 +75,8 @@ fn a_service_that_the_restart_left_out_is_named() {
 
 #[test]
 fn where_no_redirect_is_followed_the_site_itself_is_asked() {
-    let farm = HostCluster::new(&["web1"]);
-    let out = farm
+    let cluster = HostCluster::new(&["web1"]);
+    let out = cluster
         .binary_command()
         .args(["--host", "web1", "--profile", "work", "--unproven", "enable", "--yes"])
         .output()
@@ -82,6 +84,6 @@ fn where_no_redirect_is_followed_the_site_itself_is_asked() {
     let ran = super::cluster::ClusterRun::from_output(&out);
     ran.assert_exit(
         0,
-        &["all 2 services are newer than the restart", &format!("{} answers 302", farm.site.url)],
+        &["all 2 services are newer than the restart", &format!("{} answers 302", cluster.site.url)],
     );
 }

@@ -12,137 +12,138 @@ use super::{
 /// `enable` is refused with these words, and whatever was there is as it was.
 #[track_caller]
 fn assert_refused(
-    farm: &HostCluster,
+    cluster: &HostCluster,
     before: &[(std::path::PathBuf, Vec<u8>)],
     ran: &ClusterRun,
     says: &[&str],
 ) {
     ran.assert_exit(1, says).assert_one_error();
-    assert!(farm.read_node_files() == before, "something was changed: {}", ran.text);
+    assert!(cluster.read_node_files() == before, "something was changed: {}", ran.text);
     assert!(
-        !farm.has_aws_resource("packagecloud_cloudfront_auth"),
+        !cluster.has_aws_resource("packagecloud_cloudfront_auth"),
         "something was made in AWS: {}",
         ran.text
     );
 }
 
-/// The same of `enable` on the farm as it stands.
+/// The same of `enable` on the cluster as it stands.
 #[track_caller]
-fn assert_enable_refused(farm: &HostCluster, says: &[&str]) -> ClusterRun {
-    let before = farm.read_node_files();
-    let ran = farm.run_on_cluster(&["enable", "--yes"]);
-    assert_refused(farm, &before, &ran, says);
+fn assert_enable_refused(cluster: &HostCluster, says: &[&str]) -> ClusterRun {
+    let before = cluster.read_node_files();
+    let ran = cluster.run_on_cluster(&["enable", "--yes"]);
+    assert_refused(cluster, &before, &ran, says);
     ran
 }
 
 #[test]
 fn a_host_that_lets_nobody_in() {
-    let mut farm = HostCluster::new(&["web1"]);
-    let before = farm.read_node_files();
-    let enable = |farm: &HostCluster, host: &str| {
+    let mut cluster = HostCluster::new(&["web1"]);
+    let before = cluster.read_node_files();
+    let enable = |cluster: &HostCluster, host: &str| {
         let output =
-            farm.binary_command().args(["--host", host, "--profile", "work", "enable", "--yes"]).output();
+            cluster.binary_command().args(["--host", host, "--profile", "work", "enable", "--yes"]).output();
         ClusterRun::from_output(&output.unwrap())
     };
-    let ran = enable(&farm, "nowhere.invalid");
+    let ran = enable(&cluster, "nowhere.invalid");
     assert_refused(
-        &farm,
+        &cluster,
         &before,
         &ran,
         &["nowhere.invalid: no host of that name is known", "~/.ssh/config"],
     );
 
-    let output = farm.binary_command().args(["--host", "deploy@web1", "--profile", "work", "check"]).output();
+    let output =
+        cluster.binary_command().args(["--host", "deploy@web1", "--profile", "work", "check"]).output();
     ClusterRun::from_output(&output.unwrap())
         .assert_exit(0, &["deploy@web1:/etc/packagecloud/packagecloud.rb"]);
-    farm.nodes[0].write_accounts("nobody ALL=(ALL) ALL");
-    farm.nodes[0].stop_sshd();
-    farm.nodes[0].start_sshd();
-    let ran = enable(&farm, "deploy@web1");
+    cluster.nodes[0].write_accounts("nobody ALL=(ALL) ALL");
+    cluster.nodes[0].stop_sshd();
+    cluster.nodes[0].start_sshd();
+    let ran = enable(&cluster, "deploy@web1");
     assert_refused(
-        &farm,
+        &cluster,
         &before,
         &ran,
         &["deploy@web1: sudo there refuses: it wants a password", "root@web1"],
     );
 
-    fs::write(farm.laptop_path("known_hosts"), "").unwrap();
-    let ran = enable(&farm, "web1");
-    assert_refused(&farm, &before, &ran, &["web1: its host key is not known here yet", "accept it once"]);
+    fs::write(cluster.laptop_path("known_hosts"), "").unwrap();
+    let ran = enable(&cluster, "web1");
+    assert_refused(&cluster, &before, &ran, &["web1: its host key is not known here yet", "accept it once"]);
 
-    farm.write_known_hosts();
-    farm.nodes[0].stop_sshd();
-    farm.nodes[0].generate_host_key();
-    farm.nodes[0].start_sshd();
-    let ran = enable(&farm, "web1");
-    assert_refused(&farm, &before, &ran, &["its host key is not the one that it had", "ssh-keygen -R"]);
+    cluster.write_known_hosts();
+    cluster.nodes[0].stop_sshd();
+    cluster.nodes[0].generate_host_key();
+    cluster.nodes[0].start_sshd();
+    let ran = enable(&cluster, "web1");
+    assert_refused(&cluster, &before, &ran, &["its host key is not the one that it had", "ssh-keygen -R"]);
 
-    farm.write_known_hosts();
-    farm.nodes[0].write_file("authorized", "");
-    let ran = enable(&farm, "web1");
-    assert_refused(&farm, &before, &ran, &["web1: it takes none of your keys", "ssh-add"]);
+    cluster.write_known_hosts();
+    cluster.nodes[0].write_file("authorized", "");
+    let ran = enable(&cluster, "web1");
+    assert_refused(&cluster, &before, &ran, &["web1: it takes none of your keys", "ssh-add"]);
 
-    farm.nodes[0].stop_sshd();
-    let ran = enable(&farm, "web1");
-    assert_refused(&farm, &before, &ran, &["web1: it can't be reached", "Connection refused", "ssh web1"]);
+    cluster.nodes[0].stop_sshd();
+    let ran = enable(&cluster, "web1");
+    assert_refused(&cluster, &before, &ran, &["web1: it can't be reached", "Connection refused", "ssh web1"]);
 
     let ran = ClusterRun::from_output(
-        &farm.binary_command().args(["--host", "web1", "--sandbox", "check"]).output().unwrap(),
+        &cluster.binary_command().args(["--host", "web1", "--sandbox", "check"]).output().unwrap(),
     );
     ran.assert_exit(2, &["a sandbox has a host of its own"]).assert_one_error();
     let ran = ClusterRun::from_output(
-        &farm.binary_command().args(["--host=-oProxyCommand=x", "check"]).output().unwrap(),
+        &cluster.binary_command().args(["--host=-oProxyCommand=x", "check"]).output().unwrap(),
     );
     ran.assert_exit(2, &["it is no name of a host"]).assert_one_error();
 }
 
 #[test]
 fn a_host_without_packagecloud_or_with_an_older_one() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
     let file = node.read_config();
 
     fs::remove_file(node.file_path("etc/packagecloud.rb")).unwrap();
     assert_enable_refused(
-        &farm,
+        &cluster,
         &["web1:/etc/packagecloud/packagecloud.rb: No such file", "see that web1 is packagecloud's host"],
     );
     node.write_file("etc/packagecloud.rb", &file);
 
     fs::rename(node.file_path("opt/bin/packagecloud-ctl"), node.file_path("opt/bin/away")).unwrap();
-    assert_enable_refused(&farm, &["packagecloud-ctl on web1: there is no such program there"]);
+    assert_enable_refused(&cluster, &["packagecloud-ctl on web1: there is no such program there"]);
     fs::rename(node.file_path("opt/bin/away"), node.file_path("opt/bin/packagecloud-ctl")).unwrap();
 
     node.write_file("opt/version-manifest.txt", "packagecloud 2.0.6\n");
     assert_enable_refused(
-        &farm,
+        &cluster,
         &["packagecloud:enterprise 2.0.6", "upgrade packagecloud:enterprise to 2.0.7"],
     );
 }
 
 #[test]
 fn two_nodes_that_don_t_agree_or_have_two_times() {
-    let mut farm = HostCluster::new(&["web1", "web2"]);
-    let file = farm.nodes[0].read_config();
+    let mut cluster = HostCluster::new(&["web1", "web2"]);
+    let file = cluster.nodes[0].read_config();
     let with = |secret: &str| format!("{file}\npackagecloud_rails['cloudfront_secret'] = '{secret}'\n");
-    farm.nodes[0].write_file("etc/packagecloud.rb", &with("MzI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI="));
-    farm.nodes[1].write_file("etc/packagecloud.rb", &with(CLOUDFRONT_SECRET));
+    cluster.nodes[0].write_file("etc/packagecloud.rb", &with("MzI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI="));
+    cluster.nodes[1].write_file("etc/packagecloud.rb", &with(CLOUDFRONT_SECRET));
     assert_enable_refused(
-        &farm,
+        &cluster,
         &["it holds another cloudfront_secret than web1", "take the cloudfront_secret line out of web2:"],
     );
 
-    farm.nodes[1]
+    cluster.nodes[1]
         .write_file("etc/packagecloud.rb", &file.replace("aws_s3_bucket'] = '", "aws_s3_bucket'] = 'other-"));
-    assert_enable_refused(&farm, &["no nodes of one packagecloud"]);
+    assert_enable_refused(&cluster, &["no nodes of one packagecloud"]);
 
-    farm.nodes[0].write_file("etc/packagecloud.rb", &file);
-    farm.nodes[1].write_file("etc/packagecloud.rb", &file);
-    farm.nodes[1].stop_sshd();
-    farm.nodes[1].set_clock_offset(-300);
-    farm.nodes[1].start_sshd();
+    cluster.nodes[0].write_file("etc/packagecloud.rb", &file);
+    cluster.nodes[1].write_file("etc/packagecloud.rb", &file);
+    cluster.nodes[1].stop_sshd();
+    cluster.nodes[1].set_clock_offset(-300);
+    cluster.nodes[1].start_sshd();
     let ran = assert_enable_refused(
-        &farm,
+        &cluster,
         &["clock on web2: web2 is ", " s behind AWS", "expired too early", "on web2: set the clock"],
     );
     // Only what is wrong is named.
@@ -150,9 +151,9 @@ fn two_nodes_that_don_t_agree_or_have_two_times() {
 }
 
 /// Runs `check` as deploy at a terminal, and answers sudo's question with each of the passwords.
-fn run_check_at_terminal(farm: &HostCluster, passwords: &[&str]) -> (u32, String) {
+fn run_check_at_terminal(cluster: &HostCluster, passwords: &[&str]) -> (u32, String) {
     let pty = native_pty_system().openpty(PtySize { rows: 50, cols: 200, ..PtySize::default() }).unwrap();
-    let plain = farm.binary_command();
+    let plain = cluster.binary_command();
     let mut command = CommandBuilder::new(plain.get_program());
     command.env_clear();
     for (name, value) in plain.get_envs() {
@@ -183,30 +184,30 @@ fn run_check_at_terminal(farm: &HostCluster, passwords: &[&str]) -> (u32, String
 
 #[test]
 fn sudos_password_is_asked_for_once_and_shown_nowhere() {
-    let mut farm = HostCluster::new(&["web1"]);
-    farm.nodes[0].stop_sshd();
-    farm.nodes[0].write_accounts("deploy ALL=(ALL) ALL");
-    farm.nodes[0].start_sshd();
-    farm.nodes[0].write_file(
+    let mut cluster = HostCluster::new(&["web1"]);
+    cluster.nodes[0].stop_sshd();
+    cluster.nodes[0].write_accounts("deploy ALL=(ALL) ALL");
+    cluster.nodes[0].start_sshd();
+    cluster.nodes[0].write_file(
         "etc/packagecloud.rb",
         &format!(
             "{}\npackagecloud_rails['cloudfront_enabled'] = false\npackagecloud_rails['cloudfront_secret'] = '{CLOUDFRONT_SECRET}'\npackagecloud_rails['cloudfront_distribution_id'] = 'E1'\npackagecloud_rails['cloudfront_packages_domain'] = 'd1.cloudfront.net'\n",
-            farm.nodes[0].read_config()
+            cluster.nodes[0].read_config()
         ),
     );
     fs::set_permissions(
-        farm.nodes[0].file_path("etc/packagecloud.rb"),
+        cluster.nodes[0].file_path("etc/packagecloud.rb"),
         std::os::unix::fs::PermissionsExt::from_mode(0o600),
     )
     .unwrap();
-    let (code, said) = run_check_at_terminal(&farm, &["wrong", DEPLOY_PASSWORD]);
+    let (code, said) = run_check_at_terminal(&cluster, &["wrong", DEPLOY_PASSWORD]);
     assert!(code == 0 && said.contains("cloudfront_distribution_id'] = 'E1'"), "{said}");
     assert_eq!(said.matches("sudo's password on").count(), 2, "{said}");
     assert!(!said.contains(DEPLOY_PASSWORD) && !said.contains("wrong"), "{said}");
 
-    farm.nodes[0].stop_sshd();
-    farm.nodes[0].write_accounts("");
-    farm.nodes[0].start_sshd();
-    let (code, said) = run_check_at_terminal(&farm, &[DEPLOY_PASSWORD]);
+    cluster.nodes[0].stop_sshd();
+    cluster.nodes[0].write_accounts("");
+    cluster.nodes[0].start_sshd();
+    let (code, said) = run_check_at_terminal(&cluster, &[DEPLOY_PASSWORD]);
     assert!(code == 1 && said.contains("the user may not become root"), "{said}");
 }

@@ -27,15 +27,15 @@ fn is_node_on(node: &WebNode) -> bool {
 
 #[test]
 fn the_first_goes_live_alone_and_the_other_follows_with_the_same_values() {
-    let farm = HostCluster::new(&["web1", "web2"]);
-    let [first, second] = &farm.nodes[..] else { panic!() };
+    let cluster = HostCluster::new(&["web1", "web2"]);
+    let [first, second] = &cluster.nodes[..] else { panic!() };
     // The second holds a secret already, and no other is made.
     second.write_file(
         "etc/packagecloud.rb",
         &format!("{}packagecloud_rails['cloudfront_secret'] = '{CLOUDFRONT_SECRET}'\n", second.read_config()),
     );
     first.hold_ctl_command("restart", true);
-    let child = farm
+    let child = cluster
         .cluster_command(&["enable", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -61,18 +61,19 @@ fn the_first_goes_live_alone_and_the_other_follows_with_the_same_values() {
     assert!(is_node_on(first) && is_node_on(second));
     assert_eq!((first.count_ctl_runs("reconfigure"), second.count_ctl_runs("reconfigure")), (1, 1));
 
-    farm.run_on_cluster(&["plan"]).assert_exit(0, &[]);
-    farm.run_on_cluster(&["verify"]).assert_exit(0, &["node web2", "says the same as that of web1"]);
+    cluster.run_on_cluster(&["plan"]).assert_exit(0, &[]);
+    cluster.run_on_cluster(&["verify"]).assert_exit(0, &["node web2", "says the same as that of web1"]);
 
     // One runs on another file than it holds: its answers are named.
     std::fs::remove_file(second.file_path("opt/applied.rb")).unwrap();
-    farm.run_on_cluster(&["verify"])
+    cluster
+        .run_on_cluster(&["verify"])
         .assert_exit(3, &["5 of 10 redirects go to CloudFront", "another web node is set otherwise"]);
     second.write_file(
         "etc/packagecloud.rb",
         &second.read_config().replace("cloudfront_enabled'] = true", "cloudfront_enabled'] = false"),
     );
-    farm.run_on_cluster(&["verify"]).assert_exit(
+    cluster.run_on_cluster(&["verify"]).assert_exit(
         3,
         &[
             "node web2",
@@ -81,14 +82,14 @@ fn the_first_goes_live_alone_and_the_other_follows_with_the_same_values() {
         ],
     );
     // The first isn't touched again for that.
-    farm.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["on too: web2"]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["on too: web2"]);
     assert!(is_node_on(second) && second.count_ctl_runs("reconfigure") == 2);
 }
 
 #[test]
 fn a_node_whose_links_the_edge_refuses_is_taken_back_alone() {
-    let farm = HostCluster::new(&["web1", "web2"]);
-    let [first, second] = &farm.nodes[..] else { panic!() };
+    let cluster = HostCluster::new(&["web1", "web2"]);
+    let [first, second] = &cluster.nodes[..] else { panic!() };
     // It renders something else than its file says.
     let ctl = second.read_file("opt/bin/packagecloud-ctl");
     second.write_program(
@@ -98,7 +99,7 @@ fn a_node_whose_links_the_edge_refuses_is_taken_back_alone() {
             &format!("sed \"s/\\(cloudfront_secret'\\] = \\).*/\\1'{CLOUDFRONT_SECRET}'/\" /etc/packagecloud/packagecloud.rb >$opt/rendered.rb"),
         ),
     );
-    let ran = farm.run_on_cluster(&["enable", "--yes"]);
+    let ran = cluster.run_on_cluster(&["enable", "--yes"]);
     ran.assert_exit(1, &["web2 alone is off, the nodes before it stay on"]);
     assert!(is_node_on(first), "{}", ran.text);
     assert_eq!((second.config_values().enabled, is_node_on(second)), (Some(false), false), "{}", ran.text);
@@ -106,36 +107,38 @@ fn a_node_whose_links_the_edge_refuses_is_taken_back_alone() {
 
 #[test]
 fn both_are_switched_off_at_once() {
-    let farm = HostCluster::new(&["web1", "web2"]);
-    farm.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
-    for node in &farm.nodes {
+    let cluster = HostCluster::new(&["web1", "web2"]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &[]);
+    for node in &cluster.nodes {
         node.hold_ctl_command("reconfigure", true);
     }
-    let child = farm
+    let child = cluster
         .cluster_command(&["disable", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     // Neither goes on before it is let go: so both run at the same time.
-    wait_until("both reconfigure", || farm.nodes.iter().all(|node| node.count_ctl_runs("reconfigure") == 2));
-    for node in &farm.nodes {
+    wait_until("both reconfigure", || {
+        cluster.nodes.iter().all(|node| node.count_ctl_runs("reconfigure") == 2)
+    });
+    for node in &cluster.nodes {
         assert_eq!(node.config_values().enabled, Some(false));
         node.hold_ctl_command("reconfigure", false);
     }
     let ran = ClusterRun::from_output(&child.wait_with_output().unwrap());
     ran.assert_exit(0, &["off since", " on web1, web2", "302 to S3"]);
-    assert!(farm.nodes.iter().all(|node| !is_node_on(node)));
-    farm.run_on_cluster(&["disable", "--yes"]).assert_exit(0, &["Disable: nothing to do"]);
+    assert!(cluster.nodes.iter().all(|node| !is_node_on(node)));
+    cluster.run_on_cluster(&["disable", "--yes"]).assert_exit(0, &["Disable: nothing to do"]);
 }
 
 #[test]
 fn another_operator_is_told_who_runs_and_keeps_it_from_going_live() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
-    farm.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
+    cluster.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
     node.hold_ctl_command("reconfigure", true);
-    let child = farm
+    let child = cluster
         .cluster_command(&["enable", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -143,15 +146,15 @@ fn another_operator_is_told_who_runs_and_keeps_it_from_going_live() {
         .unwrap();
     wait_until("the reconfigure", || node.count_ctl_runs("reconfigure") == 1);
     let other = |words: &[&str]| {
-        let output = farm.cluster_command_in(&farm.other_laptop_state(), words).output().unwrap();
+        let output = cluster.cluster_command_in(&cluster.other_laptop_state(), words).output().unwrap();
         ClusterRun::from_output(&output)
     };
     let ran = other(&["enable", "--yes"]);
     ran.assert_exit(1, &["another run on web1", &format!("process {} (", child.id()), ") on ", "runs since"])
         .assert_one_error();
     // Switching off waits for nobody but for the command that runs.
-    let off = farm
-        .cluster_command_in(&farm.other_laptop_state(), &["disable", "--yes"])
+    let off = cluster
+        .cluster_command_in(&cluster.other_laptop_state(), &["disable", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -9,8 +9,8 @@ use super::cluster::{ClusterRun, HostCluster};
 
 #[test]
 fn a_first_install_from_a_laptops_profile() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
     // Somebody changed something there since the last reconfigure.
     node.write_file("log/1.log", "Chef Client finished");
     node.write_file(
@@ -18,9 +18,10 @@ fn a_first_install_from_a_laptops_profile() {
         &format!("{}unicorn['worker_processes'] = 8\n", node.read_config()),
     );
 
-    farm.run_on_cluster(&["check"])
+    cluster
+        .run_on_cluster(&["check"])
         .assert_exit(0, &["profile work", "clock on web1", "packagecloud-ctl on web1"]);
-    let ran = farm.run_on_cluster(&["enable"]);
+    let ran = cluster.run_on_cluster(&["enable"]);
     ran.assert_exit(
         2,
         &[
@@ -32,7 +33,7 @@ fn a_first_install_from_a_laptops_profile() {
     );
     assert_eq!(node.count_ctl_runs("reconfigure"), 0);
 
-    let ran = farm.run_on_cluster(&["enable", "--yes"]);
+    let ran = cluster.run_on_cluster(&["enable", "--yes"]);
     ran.assert_exit(
         0,
         &[
@@ -47,17 +48,17 @@ fn a_first_install_from_a_laptops_profile() {
     assert_eq!(node.applied_values().enabled, Some(true));
     assert_eq!(node.applied_values(), node.config_values());
     assert!(node.read_config().contains("worker_processes'] = 8"));
-    farm.run_on_cluster(&["verify"]).assert_exit(0, &["verdict"]);
-    farm.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["nothing to do"]);
+    cluster.run_on_cluster(&["verify"]).assert_exit(0, &["verdict"]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["nothing to do"]);
     assert_eq!(node.count_ctl_runs("reconfigure"), 1);
 }
 
 #[test]
 fn an_upgrade_over_a_line_that_drops_in_the_reindex_and_in_the_reconfigure() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
     node.hold_ctl_command("reconfigure", true);
-    let mut child = farm
+    let mut child = cluster
         .cluster_command(&["enable", "--upgrade", "--yes"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -116,11 +117,11 @@ fn an_upgrade_over_a_line_that_drops_in_the_reindex_and_in_the_reconfigure() {
 
 #[test]
 fn at_three_in_the_morning_with_dead_keys_and_one_of_two_nodes_down() {
-    let mut farm = HostCluster::new(&["web1", "web2"]);
-    farm.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["on too: web2"]);
-    farm.nodes[1].stop_sshd();
-    let off = |farm: &HostCluster| {
-        let mut command = farm.binary_command();
+    let mut cluster = HostCluster::new(&["web1", "web2"]);
+    cluster.run_on_cluster(&["enable", "--yes"]).assert_exit(0, &["on too: web2"]);
+    cluster.nodes[1].stop_sshd();
+    let off = |cluster: &HostCluster| {
+        let mut command = cluster.binary_command();
         command.args([
             "--host",
             "web1",
@@ -129,31 +130,31 @@ fn at_three_in_the_morning_with_dead_keys_and_one_of_two_nodes_down() {
             "--profile",
             "dead",
             "--probe-url",
-            &farm.probe_url(),
+            &cluster.probe_url(),
         ]);
         ClusterRun::from_output(&command.args(["disable", "--yes"]).output().unwrap())
     };
     let type_there = "on web2, as root: echo \"packagecloud_rails['cloudfront_enabled'] = false\" >> /etc/packagecloud/packagecloud.rb — then: packagecloud-ctl reconfigure && packagecloud-ctl restart";
     // Its sshd is down, and its site still answers: so redirects still go to CloudFront.
-    let ran = off(&farm);
+    let ran = off(&cluster);
     ran.assert_exit(
         3,
         &["off on web1", "not on web2: it can't be reached", "some still go to CloudFront", type_there],
     );
-    assert_eq!(farm.nodes[0].applied_values().enabled, Some(false));
+    assert_eq!(cluster.nodes[0].applied_values().enabled, Some(false));
     // Once it is out of the balancer, all redirects that are seen go to S3; it is still not off.
-    farm.site.set_nodes(vec![farm.nodes[0].file_path("")]);
-    let ran = off(&farm);
+    cluster.site.set_nodes(vec![cluster.nodes[0].file_path("")]);
+    let ran = off(&cluster);
     ran.assert_exit(1, &["not on web2: it can't be reached", "302 to S3", type_there]);
-    assert_eq!(farm.nodes[0].count_ctl_runs("reconfigure"), 2, "what is off isn't restarted again");
+    assert_eq!(cluster.nodes[0].count_ctl_runs("reconfigure"), 2, "what is off isn't restarted again");
     // The first one down is no other case.
-    farm.nodes[0].stop_sshd();
-    let ran = off(&farm);
+    cluster.nodes[0].stop_sshd();
+    let ran = off(&cluster);
     ran.assert_exit(1, &["it can't be reached"]);
-    farm.nodes[1].start_sshd();
-    let ran = off(&farm);
+    cluster.nodes[1].start_sshd();
+    let ran = off(&cluster);
     ran.assert_exit(1, &["off on web2", "not on web1: it can't be reached"]);
-    assert_eq!(farm.nodes[1].applied_values().enabled, Some(false));
-    farm.nodes[0].start_sshd();
-    off(&farm).assert_exit(0, &[]);
+    assert_eq!(cluster.nodes[1].applied_values().enabled, Some(false));
+    cluster.nodes[0].start_sshd();
+    off(&cluster).assert_exit(0, &[]);
 }

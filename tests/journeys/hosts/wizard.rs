@@ -6,8 +6,8 @@ use super::cluster::HostCluster;
 use crate::terminal::wizard_terminal::{SCREENS_BEFORE_WRITES, WizardTerminal};
 
 /// The wizard on a laptop whose state lies in `state`.
-fn open_wizard(farm: &HostCluster, state: &std::path::Path) -> WizardTerminal {
-    let plain = farm.cluster_command_in(state, &[]);
+fn open_wizard(cluster: &HostCluster, state: &std::path::Path) -> WizardTerminal {
+    let plain = cluster.cluster_command_in(state, &[]);
     let mut command = CommandBuilder::new(plain.get_program());
     command.env_clear();
     for (name, value) in plain.get_envs() {
@@ -27,9 +27,9 @@ fn drive_to_secret(terminal: &mut WizardTerminal) {
 
 #[test]
 fn from_the_first_screen_to_live_over_ssh() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
-    let mut terminal = open_wizard(&farm, &farm.laptop_path("state"));
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
+    let mut terminal = open_wizard(&cluster, &cluster.laptop_path("state"));
     drive_to_secret(&mut terminal);
     terminal.pass_stages(&[
         "Enter write the secret",
@@ -40,7 +40,7 @@ fn from_the_first_screen_to_live_over_ssh() {
     terminal.wait_for_text("Enter go live");
     let said = terminal.right_pane_text();
     assert!(said.contains("Tell customers behind a firewall"), "{said}");
-    assert!(!farm.nodes[0].read_file("opt/ran").contains("reconfigure"));
+    assert!(!cluster.nodes[0].read_file("opt/ran").contains("reconfigure"));
     terminal.press_keys(b"\r");
     terminal.wait_for_text("Enter go on");
     let said = terminal.right_pane_text();
@@ -63,11 +63,11 @@ fn from_the_first_screen_to_live_over_ssh() {
 
 #[test]
 fn an_operator_on_another_laptop_watches_and_takes_over() {
-    let farm = HostCluster::new(&["web1"]);
-    let node = &farm.nodes[0];
-    farm.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
+    let cluster = HostCluster::new(&["web1"]);
+    let node = &cluster.nodes[0];
+    cluster.run_on_cluster(&["enable", "--prepare", "--yes"]).assert_exit(0, &[]);
     node.hold_ctl_command("reconfigure", true);
-    let first = farm
+    let first = cluster
         .cluster_command(&["enable", "--yes"])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
@@ -78,7 +78,7 @@ fn an_operator_on_another_laptop_watches_and_takes_over() {
         assert!(std::time::Instant::now() < until, "the first never came to its reconfigure");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let mut second = open_wizard(&farm, &farm.other_laptop_state());
+    let mut second = open_wizard(&cluster, &cluster.other_laptop_state());
     second.wait_for_text("Another run works on web1");
     let said = second.right_pane_text();
     assert!(said.contains(&format!("process {} (", first.id())), "{said}");
