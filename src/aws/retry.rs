@@ -22,6 +22,7 @@ pub struct WaitLimits {
 }
 
 impl WaitLimits {
+    /// Returns the limits of a wait for `what`: seconds at most, and seconds between two attempts.
     pub const fn new(what: &'static str, most: u64, pause: u64) -> Self {
         Self { what, timeout: Duration::from_secs(most), pause: Duration::from_secs(pause) }
     }

@@ -85,6 +85,7 @@ const PATH_ENCODE_SET: &AsciiSet =
 pub(super) const QUERY_ENCODE_SET: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// Returns a header whose name is written in lower case.
 pub(super) fn static_header(name: &'static str, value: HeaderValue) -> (HeaderName, HeaderValue) {
     (HeaderName::from_static(name), value)
 }
@@ -155,11 +156,15 @@ impl S3ObjectClient {
         self.0.signer.current_time()
     }
 
+    /// Returns the path of an object in a request, encoded.
     pub(super) fn object_path(&self, key: &str) -> String {
         format!("{}{}", self.0.address.root, utf8_percent_encode(key, PATH_ENCODE_SET))
     }
 
-    /// One request; a success is a 2xx without an error in its body. `query` is encoded, and sorted by name.
+    /// Sends one request; a success is a 2xx without an error in its body. `query` is encoded, and sorted by name.
+    ///
+    /// # Errors
+    /// Where S3 refuses, doesn't answer, or there are no credentials.
     pub(super) async fn send_request(
         &self,
         charge: S3RequestClass,
@@ -348,6 +353,10 @@ impl S3ObjectClient {
         check_result_element(&reply, b"CopyObjectResult")
     }
 
+    /// Returns the header's value that names an object of this bucket as a copy's source.
+    ///
+    /// # Errors
+    /// Where the bucket's name is no header's value.
     pub(super) fn copy_source_header(&self, key: &str) -> Result<HeaderValue, S3Error> {
         let source = format!("/{}/{}", self.0.bucket, utf8_percent_encode(key, PATH_ENCODE_SET));
         HeaderValue::from_str(&source)
@@ -360,7 +369,10 @@ fn attributes_from_reply(reply: S3Reply) -> Result<ObjectAttributes, S3Error> {
         .ok_or_else(|| S3Error::Broken("HEAD was answered without ETag or length".to_owned()))
 }
 
-/// Whether a success's body names the result that it should: a copy that broke in the middle answers 200 too.
+/// Checks that a success's body names the result that it should: a copy that broke in the middle answers 200 too.
+///
+/// # Errors
+/// Where it doesn't: the reply ends in the middle.
 pub(super) fn check_result_element(reply: &S3Reply, result: &[u8]) -> Result<(), S3Error> {
     if reply.body.windows(result.len()).any(|part| part == result) {
         Ok(())
