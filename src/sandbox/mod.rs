@@ -1,19 +1,222 @@
 //! The sandbox: an AWS, a CloudFront and a packagecloud that live in this process, with AWS's own rules, kept in a directory.
 //!
 //! Nothing outside main, the tests and the `sandbox` command plugs it in; it never reads real credentials or the network.
+//! This file puts it together: [`Sandbox`] holds the state of every service over a [`store::StateStore`] that knows none,
+//! the clock, the faults and the ledger. `router` brings a request to its service; a service has the sandbox handed to it.
 
+mod content_type;
 pub mod control_plane;
 pub mod edge_location;
 pub mod faults;
 pub mod forward;
 pub mod import;
 pub mod ledger;
+mod options;
 pub mod packagecloud;
-pub mod process_state;
+mod process_state;
 pub mod router;
 pub mod seed;
 pub mod serve;
-pub mod store;
+mod store;
 
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+
+use self::{
+    faults::{Fault, FaultRules},
+    ledger::{CallLedger, LedgerEntry},
+    process_state::ProcessState,
+    store::StateStore,
+};
+use crate::model::failure::Failure;
+
+pub use options::{SandboxDelays, SandboxOptions};
 pub use seed::open_sandbox;
-pub use store::{Sandbox, SandboxDelays, SandboxOptions};
+
+/// Every service's state; the names of the fields are those in the document on the disk.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SandboxState {
+    /// Grows with each change.
+    pub generation: u64,
+    /// The unix time of the last change: a sandbox that is opened again never lies before it.
+    pub changed: Duration,
+    pub sts: control_plane::sts::StsState,
+    pub iam: control_plane::iam::IamState,
+    pub acm: control_plane::acm::AcmState,
+    pub kms: control_plane::kms::KmsState,
+    pub lambda: control_plane::lambda::LambdaState,
+    pub cloudfront: control_plane::cloudfront::CloudFrontState,
+    /// Buckets and their settings; objects lie beside, in files of their own.
+    pub s3: control_plane::s3::S3State,
+    pub s3control: control_plane::s3control::S3ControlState,
+    pub packagecloud: packagecloud::PackagecloudState,
+}
+
+/// A handle on the sandbox; clones share it.
+#[derive(Clone)]
+pub struct Sandbox(Arc<SandboxInner>);
+
+/// A handle that doesn't keep the sandbox alive: for what the sandbox itself holds.
+#[derive(Clone)]
+pub struct WeakSandbox(Weak<SandboxInner>);
+
+impl WeakSandbox {
+    /// Returns the sandbox, where any other handle still keeps it.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Sandbox> {
+        self.0.upgrade().map(Sandbox)
+    }
+}
+
+struct SandboxInner {
+    dir: PathBuf,
+    store: StateStore<SandboxState>,
+    process_state: ProcessState,
+    delays: SandboxDelays,
+    latency: Duration,
+    faults: Mutex<FaultRules>,
+    ledger: Mutex<CallLedger>,
+    /// The wall clock at `started`, on tokio's clock: with tokio's clock paused time is free.
+    epoch: Duration,
+    started: tokio::time::Instant,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Sandbox").field(&self.0.dir).finish()
+    }
+}
+
+impl Sandbox {
+    /// Opens the sandbox in `options.dir`, or makes an empty one.
+    ///
+    /// # Errors
+    /// Says why the directory can't be made or read, that its document is damaged, or which fault can't be read.
+    pub fn open_without_seed(options: &SandboxOptions) -> Result<Self, Failure> {
+        let faults = FaultRules::parse_fault_rules(&options.faults)?;
+        let wrong = |error: io::Error| {
+            Failure::other_failure(
+                format!("sandbox {}", options.dir.display()),
+                error.to_string(),
+                "choose another directory with --sandbox=DIR",
+            )
+        };
+        let store = StateStore::<SandboxState>::open(&options.dir).map_err(wrong)?;
+        let changed = store.read(|state| state.changed);
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().max(changed);
+        Ok(Self(Arc::new(SandboxInner {
+            dir: options.dir.clone(),
+            store,
+            process_state: ProcessState::new(&options.dir),
+            delays: options.delays.unwrap_or_default(),
+            latency: options.latency,
+            faults: Mutex::new(faults),
+            ledger: Mutex::new(CallLedger::default()),
+            epoch,
+            started: tokio::time::Instant::now(),
+        })))
+    }
+
+    /// Returns the unix time, on tokio's clock.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.0.epoch + self.0.started.elapsed()
+    }
+
+    /// Returns the directory that it is kept in.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// Returns a handle that doesn't keep it alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakSandbox {
+        WeakSandbox(Arc::downgrade(&self.0))
+    }
+
+    /// Returns what this process remembers beside the state.
+    #[must_use]
+    pub fn process_state(&self) -> &ProcessState {
+        &self.0.process_state
+    }
+
+    /// Returns how long its states take.
+    #[must_use]
+    pub fn delays(&self) -> SandboxDelays {
+        self.0.delays
+    }
+
+    /// Returns what is added to each call.
+    #[must_use]
+    pub fn latency(&self) -> Duration {
+        self.0.latency
+    }
+
+    /// Reads the state as it is on the disk now.
+    pub fn read_state<T>(&self, look: impl FnOnce(&SandboxState) -> T) -> T {
+        self.0.store.read(look)
+    }
+
+    /// Changes the state; what `change` did is on the disk when this returns.
+    ///
+    /// Where the disk refuses, the change is undone, and [`Self::take_storage_error`] says so: the caller's answer must not be given.
+    pub fn write_state<T>(&self, change: impl FnOnce(&mut SandboxState) -> T) -> T {
+        let now = self.now();
+        self.0.store.write(|state| {
+            let outcome = change(state);
+            state.generation += 1;
+            state.changed = now;
+            outcome
+        })
+    }
+
+    /// Takes why a change couldn't be kept; it is given once.
+    fn take_storage_error(&self) -> Option<String> {
+        self.0.store.take_storage_error()
+    }
+
+    /// Does the jobs that are due, packagecloud's and S3's: nothing runs between two requests, so who looks at objects asks for it.
+    pub fn run_due_jobs(&self) {
+        packagecloud::run_due_jobs(self);
+        control_plane::s3control::advance_due_jobs(self);
+    }
+
+    /// Returns every call since the sandbox was opened here, or its ledger cleared.
+    #[must_use]
+    pub fn ledger_entries(&self) -> Vec<LedgerEntry> {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).ledger_entries().to_vec()
+    }
+
+    /// Forgets the calls so far, so that what follows is counted alone.
+    pub fn clear_ledger(&self) {
+        *self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner) = CallLedger::default();
+    }
+
+    fn record_call(&self, call: LedgerEntry) {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).append_entry(call);
+    }
+
+    /// Panics where a fault of the wizard's own loop is asked for.
+    ///
+    /// # Panics
+    /// Then, and never else.
+    pub fn panic_on_wizard_fault(&self) {
+        let fault = self.next_fault("wizard", "");
+        assert!(fault.is_none(), "a fault of this program in the wizard's loop, as asked for");
+    }
+
+    fn next_fault(&self, service: &str, operation: &str) -> Option<Fault> {
+        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next_fault(service, operation)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -12,11 +12,11 @@ use crate::model::{failure::Failure, packagecloud::config_file::ConfigFile};
 
 use super::{
     Sandbox, SandboxOptions,
+    content_type::content_type_for_key,
     control_plane::{
         ACCOUNT_ID, REGION,
         s3::{self, BucketRecord},
     },
-    import::content_type_for_key,
     packagecloud::NodeSettings,
     router::PACKAGECLOUD_HOST,
 };

@@ -13,7 +13,7 @@ use super::{
     ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller, access_denied, json_response,
     random_uuid, signed_caller,
 };
-use crate::sandbox::{Sandbox, store};
+use crate::sandbox::{Sandbox, SandboxState};
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -108,12 +108,7 @@ struct AcmCall<'a> {
 type AcmResult = Result<Value, ServiceRefusal>;
 
 impl AcmCall<'_> {
-    fn authorize(
-        &self,
-        state: &store::SandboxState,
-        action: &str,
-        resource: &str,
-    ) -> Result<(), ServiceRefusal> {
+    fn authorize(&self, state: &SandboxState, action: &str, resource: &str) -> Result<(), ServiceRefusal> {
         let context = self.caller.request_context();
         self.caller.authorize(state, action, resource, &context).map_err(|why| access_denied("acm", why))
     }
@@ -123,7 +118,7 @@ impl AcmCall<'_> {
         all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
-    fn request_certificate(&self, state: &mut store::SandboxState) -> AcmResult {
+    fn request_certificate(&self, state: &mut SandboxState) -> AcmResult {
         self.authorize(state, "acm:RequestCertificate", "*")?;
         let Some(domain) = self.input["DomainName"].as_str() else {
             return Err(ServiceRefusal::new(400, "ValidationException", "DomainName must not be null"));
@@ -137,7 +132,7 @@ impl AcmCall<'_> {
         Ok(json!({ "CertificateArn": arn }))
     }
 
-    fn describe_certificate(&self, state: &store::SandboxState) -> AcmResult {
+    fn describe_certificate(&self, state: &SandboxState) -> AcmResult {
         let arn = self.input["CertificateArn"].as_str().unwrap_or_default();
         self.authorize(state, "acm:DescribeCertificate", arn)?;
         let Some(found) = state.acm.certificates.get(arn) else {
@@ -169,7 +164,7 @@ impl AcmCall<'_> {
         } }))
     }
 
-    fn list_certificates(&self, state: &store::SandboxState) -> AcmResult {
+    fn list_certificates(&self, state: &SandboxState) -> AcmResult {
         self.authorize(state, "acm:ListCertificates", "*")?;
         let statuses = self.read_strings("CertificateStatuses");
         let includes = self.input["Includes"]["keyTypes"].as_array().map(Vec::as_slice).unwrap_or_default();

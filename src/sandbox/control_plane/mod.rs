@@ -23,10 +23,7 @@ use serde_json::{Value, json};
 use time::{OffsetDateTime, macros::format_description};
 
 use self::access::{PolicyDecision, Principal, RequestContext};
-use super::{
-    faults::DriftInjection,
-    store::{Sandbox, SandboxDelays, SandboxState},
-};
+use super::{Sandbox, SandboxDelays, SandboxState, faults::DriftInjection};
 
 pub const ACCOUNT_ID: &str = "999999999999";
 pub const REGION: &str = "us-east-1";

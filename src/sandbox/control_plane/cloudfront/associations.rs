@@ -3,7 +3,7 @@
 //! The checks are CloudFront's own: a numbered, active version, a role that the edge may assume, nothing that a replica lacks,
 //! and a caller who may replicate it.
 
-use super::{CloudFrontCall, ServiceRefusal, XmlElement, config, iam, lambda, store};
+use super::{CloudFrontCall, SandboxState, ServiceRefusal, XmlElement, config, iam, lambda};
 
 /// What a replica may have at most, viewer and origin triggered alike.
 const EDGE_CODE_MAX_BYTES: u64 = 50 * 1024 * 1024;
@@ -32,7 +32,7 @@ pub fn list_associated_functions(config: &XmlElement) -> Vec<String> {
 /// # Errors
 /// AWS's refusal of a function at the edge.
 pub fn check_associations(
-    state: &store::SandboxState,
+    state: &SandboxState,
     ask: &CloudFrontCall<'_>,
     config: &XmlElement,
 ) -> Result<(), ServiceRefusal> {
@@ -55,7 +55,7 @@ pub fn check_associations(
 }
 
 fn check_edge_function(
-    state: &store::SandboxState,
+    state: &SandboxState,
     ask: &CloudFrontCall<'_>,
     arn: &str,
 ) -> Result<(), ServiceRefusal> {
@@ -132,7 +132,7 @@ fn check_edge_function(
 /// # Errors
 /// Where he may not.
 pub fn ensure_replication(
-    state: &mut store::SandboxState,
+    state: &mut SandboxState,
     ask: &CloudFrontCall<'_>,
     config: &XmlElement,
 ) -> Result<(), ServiceRefusal> {

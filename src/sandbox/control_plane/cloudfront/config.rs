@@ -3,7 +3,7 @@
 //! What the sandbox doesn't know stays as it came.
 
 use super::{
-    CloudFrontState, PropagationClock, ServiceRefusal, XmlElement, invalid_argument, policies, store,
+    CloudFrontState, PropagationClock, SandboxState, ServiceRefusal, XmlElement, invalid_argument, policies,
 };
 use crate::sandbox::control_plane::acm;
 
@@ -41,7 +41,7 @@ pub fn parse_aliases(config: &str) -> Vec<String> {
 /// # Errors
 /// AWS's refusal of a configuration, but for its functions.
 pub fn check_config(
-    world: &store::SandboxState,
+    world: &SandboxState,
     clock: PropagationClock,
     config: &XmlElement,
     own_id: &str,
@@ -68,7 +68,7 @@ pub fn check_config(
 }
 
 fn check_aliases(
-    world: &store::SandboxState,
+    world: &SandboxState,
     clock: PropagationClock,
     config: &XmlElement,
     own_id: &str,

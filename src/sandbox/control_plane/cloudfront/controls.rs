@@ -3,8 +3,8 @@
 //! A control has no tags and no reference; its name is how it is found again.
 
 use super::{
-    CloudFrontCall, CloudFrontReply, CloudFrontResult, NamedConfigRecord, ServiceRefusal, XmlElement,
-    random_etag, random_id, store,
+    CloudFrontCall, CloudFrontReply, CloudFrontResult, NamedConfigRecord, SandboxState, ServiceRefusal,
+    XmlElement, random_etag, random_id,
 };
 
 const RESOURCE_TYPE: &str = "origin-access-control";
@@ -19,10 +19,7 @@ fn parse_control_config(control: &NamedConfigRecord) -> XmlElement {
     XmlElement::parse_xml(&control.config).unwrap_or_default()
 }
 
-pub fn create_origin_access_control(
-    state: &mut store::SandboxState,
-    ask: &CloudFrontCall<'_>,
-) -> CloudFrontResult {
+pub fn create_origin_access_control(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = ask.parse_document()?;
     let name = document.text_at("Name").unwrap_or_default().to_owned();
@@ -60,7 +57,7 @@ pub fn create_origin_access_control(
     Ok(said)
 }
 
-pub fn get_origin_access_control(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn get_origin_access_control(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let control = state.cloudfront.controls.get(&ask.id).ok_or_else(|| {
         ServiceRefusal::new(
@@ -73,10 +70,7 @@ pub fn get_origin_access_control(state: &store::SandboxState, ask: &CloudFrontCa
     Ok(CloudFrontReply::with_etag(node, &control.etag))
 }
 
-pub fn list_origin_access_controls(
-    state: &store::SandboxState,
-    ask: &CloudFrontCall<'_>,
-) -> CloudFrontResult {
+pub fn list_origin_access_controls(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let items = state
         .cloudfront

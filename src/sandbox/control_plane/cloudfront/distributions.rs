@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ACCOUNT_ID, CloudFrontCall, CloudFrontReply, CloudFrontResult, DistributionRecord, ServiceRefusal,
-    XmlElement, add_request_tags, associations, config, format_iso8601, random_etag, random_id, store, tags,
+    ACCOUNT_ID, CloudFrontCall, CloudFrontReply, CloudFrontResult, DistributionRecord, SandboxState,
+    ServiceRefusal, XmlElement, add_request_tags, associations, config, format_iso8601, random_etag,
+    random_id, tags,
 };
 
 /// What a summary repeats of the configuration.
@@ -60,7 +61,7 @@ fn render_distribution(distribution: &DistributionRecord, ask: &CloudFrontCall<'
         .with_child(parse_stored_config(distribution))
 }
 
-pub fn create_distribution(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn create_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     let document = ask.parse_document()?;
     let (mut config, tags) = if ask.operation == "CreateDistributionWithTags" {
         let config = document.find_child("DistributionConfig").cloned().unwrap_or_default();
@@ -115,7 +116,7 @@ pub fn create_distribution(state: &mut store::SandboxState, ask: &CloudFrontCall
 }
 
 fn find_authorized_distribution<'a>(
-    state: &'a store::SandboxState,
+    state: &'a SandboxState,
     ask: &CloudFrontCall<'_>,
 ) -> Result<&'a DistributionRecord, ServiceRefusal> {
     ask.authorize_on_resource(state, "distribution", &ask.id)?;
@@ -124,7 +125,7 @@ fn find_authorized_distribution<'a>(
     })
 }
 
-pub fn get_distribution(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn get_distribution(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     let distribution = find_authorized_distribution(state, ask)?;
     let node = if ask.config_alone {
         parse_stored_config(distribution)
@@ -134,7 +135,7 @@ pub fn get_distribution(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -
     Ok(CloudFrontReply::with_etag(node, &distribution.etag))
 }
 
-pub fn list_distributions(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn list_distributions(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, "distribution", "*")?;
     let clock = ask.clock;
     let known = state
@@ -156,7 +157,7 @@ pub fn list_distributions(state: &store::SandboxState, ask: &CloudFrontCall<'_>)
     Ok(CloudFrontReply::from_element(ask.render_list_page("DistributionList", items)))
 }
 
-pub fn update_distribution(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn update_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     let old = find_authorized_distribution(state, ask)?.clone();
     ask.check_if_match(&old.etag)?;
     let mut config = ask.parse_document()?;
@@ -184,7 +185,7 @@ pub fn update_distribution(state: &mut store::SandboxState, ask: &CloudFrontCall
 }
 
 /// Somebody else chooses another price class: for the distribution named, or for all.
-pub fn inject_distribution_drift(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) {
+pub fn inject_distribution_drift(state: &mut SandboxState, ask: &CloudFrontCall<'_>) {
     let one = state.cloudfront.distributions.contains_key(&ask.id).then(|| ask.id.clone());
     for distribution in state.cloudfront.distributions.values_mut() {
         if one.as_ref().is_some_and(|id| *id != distribution.id) {

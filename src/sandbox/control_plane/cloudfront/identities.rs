@@ -3,8 +3,8 @@
 //! The same reference with the same comment gives the identity that is there; with another comment it is refused.
 
 use super::{
-    CloudFrontCall, CloudFrontReply, CloudFrontResult, OriginAccessIdentityRecord, ServiceRefusal,
-    XmlElement, random_etag, random_id, store,
+    CloudFrontCall, CloudFrontReply, CloudFrontResult, OriginAccessIdentityRecord, SandboxState,
+    ServiceRefusal, XmlElement, random_etag, random_id,
 };
 
 const RESOURCE_TYPE: &str = "origin-access-identity";
@@ -22,10 +22,7 @@ fn render_identity(identity: &OriginAccessIdentityRecord) -> XmlElement {
         .with_child(render_identity_config(identity))
 }
 
-pub fn create_origin_access_identity(
-    state: &mut store::SandboxState,
-    ask: &CloudFrontCall<'_>,
-) -> CloudFrontResult {
+pub fn create_origin_access_identity(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = ask.parse_document()?;
     let reference = document.text_at("CallerReference").unwrap_or_default().to_owned();
@@ -78,7 +75,7 @@ pub fn create_origin_access_identity(
     Ok(said)
 }
 
-pub fn get_origin_access_identity(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn get_origin_access_identity(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let identity = state.cloudfront.identities.get(&ask.id).ok_or_else(|| {
         ServiceRefusal::new(
@@ -91,10 +88,7 @@ pub fn get_origin_access_identity(state: &store::SandboxState, ask: &CloudFrontC
     Ok(CloudFrontReply::with_etag(node, &identity.etag))
 }
 
-pub fn list_origin_access_identities(
-    state: &store::SandboxState,
-    ask: &CloudFrontCall<'_>,
-) -> CloudFrontResult {
+pub fn list_origin_access_identities(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let known = state
         .cloudfront

@@ -26,7 +26,7 @@ use super::{
     add_request_tags, build_response, format_iso8601, iam, is_drift_requested, lambda, random_id,
     random_uuid, signed_caller, xml::XmlElement, xml_namespace, xml_response,
 };
-use crate::sandbox::{Sandbox, store};
+use crate::sandbox::{Sandbox, SandboxState};
 
 pub use deployed::{
     DeployedBehavior, DeployedDistribution, DeployedOrigin, DeployedOriginAccess, find_deployed_distribution,
@@ -288,7 +288,7 @@ impl<'a> CloudFrontCall<'a> {
 
     fn authorize(
         &self,
-        state: &store::SandboxState,
+        state: &SandboxState,
         action: &str,
         resource: &str,
         context: &RequestContext,
@@ -301,7 +301,7 @@ impl<'a> CloudFrontCall<'a> {
     /// Holds him to his policies for this operation on a thing of this kind.
     fn authorize_on_resource(
         &self,
-        state: &store::SandboxState,
+        state: &SandboxState,
         kind: &str,
         id: &str,
     ) -> Result<(), ServiceRefusal> {

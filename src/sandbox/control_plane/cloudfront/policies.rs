@@ -3,8 +3,8 @@
 //! A managed one can't be changed, and its minimum time to live may be more than it seems.
 
 use super::{
-    CloudFrontCall, CloudFrontReply, CloudFrontResult, CloudFrontState, NamedConfigRecord, ServiceRefusal,
-    XmlElement, format_iso8601, random_etag, random_uuid, store,
+    CloudFrontCall, CloudFrontReply, CloudFrontResult, CloudFrontState, NamedConfigRecord, SandboxState,
+    ServiceRefusal, XmlElement, format_iso8601, random_etag, random_uuid,
 };
 
 const RESOURCE_TYPE: &str = "cache-policy";
@@ -98,7 +98,7 @@ fn check_name_free(state: &CloudFrontState, name: &str, but: &str) -> Result<(),
     }
 }
 
-pub fn create_cache_policy(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn create_cache_policy(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = check_and_fill_config(ask.parse_document()?)?;
     let name = document.text_at("Name").unwrap_or_default().to_owned();
@@ -126,7 +126,7 @@ pub fn create_cache_policy(state: &mut store::SandboxState, ask: &CloudFrontCall
     Ok(said)
 }
 
-pub fn get_cache_policy(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn get_cache_policy(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let policy = find_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy)?;
     let node = if ask.config_alone { parse_policy_config(&policy) } else { render_cache_policy(&policy) };
@@ -137,7 +137,7 @@ pub fn no_such_cache_policy() -> ServiceRefusal {
     ServiceRefusal::new(404, "NoSuchCachePolicy", "The specified cache policy does not exist.")
 }
 
-pub fn list_cache_policies(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn list_cache_policies(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let kind = ask.query.get("Type").map(String::as_str);
     let managed = MANAGED_POLICIES
@@ -163,7 +163,7 @@ pub fn list_cache_policies(state: &store::SandboxState, ask: &CloudFrontCall<'_>
     Ok(CloudFrontReply::from_element(list))
 }
 
-pub fn update_cache_policy(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn update_cache_policy(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let old = find_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy)?;
     if !state.cloudfront.policies.contains_key(&ask.id) {

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ACCOUNT_ID, CloudFrontCall, CloudFrontReply, CloudFrontResult, DistributionRecord, ServiceRefusal,
-    XmlElement, add_request_tags, store,
+    ACCOUNT_ID, CloudFrontCall, CloudFrontReply, CloudFrontResult, DistributionRecord, SandboxState,
+    ServiceRefusal, XmlElement, add_request_tags,
 };
 
 /// The tags of a `<Tags>` element.
@@ -42,7 +42,7 @@ fn no_such_resource() -> ServiceRefusal {
     ServiceRefusal::new(404, "NoSuchResource", "The specified resource does not exist.")
 }
 
-pub fn list_tags_for_resource(state: &store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn list_tags_for_resource(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, "distribution", tagged_distribution_id(ask))?;
     let distribution: &DistributionRecord =
         state.cloudfront.distributions.get(tagged_distribution_id(ask)).ok_or_else(no_such_resource)?;
@@ -59,7 +59,7 @@ pub fn list_tags_for_resource(state: &store::SandboxState, ask: &CloudFrontCall<
     Ok(CloudFrontReply::from_element(XmlElement::new("Tags").with_child(items)))
 }
 
-pub fn tag_resource(state: &mut store::SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn tag_resource(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     let id = tagged_distribution_id(ask).to_owned();
     let tags = parse_tags(Some(&ask.parse_document()?));
     let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{id}");

@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 
+use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{PropagationClock, ServiceRefusal, access, is_known_principal};
-use crate::sandbox::store::SandboxState;
 
 fn malformed_policy(message: impl Into<String>) -> ServiceRefusal {
     ServiceRefusal::new(400, "MalformedPolicyDocument", message)

@@ -4,11 +4,11 @@
 
 use serde_json::Value;
 
+use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
     IamIdentity,
     access::{self, PolicyDecision, RequestContext},
 };
-use crate::sandbox::store;
 
 /// What all of an identity's policies say together, and whether the two limits allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct PolicyEvaluation {
 
 /// Weighs `documents`, the identity's own policies, within the limits.
 pub fn evaluate_with_limits(
-    state: &store::SandboxState,
+    state: &SandboxState,
     identity: &IamIdentity,
     documents: &[Value],
     (action, resource): (&str, &str),

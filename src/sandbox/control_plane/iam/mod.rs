@@ -23,7 +23,7 @@ use super::{
     query::{self, QueryForm, render_element},
     random_id, signed_caller,
 };
-use crate::sandbox::{Sandbox, store};
+use crate::sandbox::{Sandbox, SandboxState};
 
 pub use limits::{PolicyEvaluation, evaluate_with_limits};
 pub use roles::{RoleRecord, build_service_linked_role};
@@ -140,7 +140,7 @@ pub fn find_role<'a>(state: &'a IamState, arn: &str) -> Option<&'a RoleRecord> {
 }
 
 /// The policies that speak for an identity.
-pub fn list_identity_policies(state: &store::SandboxState, identity: &IamIdentity) -> Vec<Value> {
+pub fn list_identity_policies(state: &SandboxState, identity: &IamIdentity) -> Vec<Value> {
     match identity {
         IamIdentity::User(_) => vec![state.iam.user.policy.clone()],
         IamIdentity::Role(name) => state
@@ -261,7 +261,7 @@ struct IamCall<'a> {
 impl IamCall<'_> {
     fn authorize(
         &self,
-        state: &store::SandboxState,
+        state: &SandboxState,
         action: &str,
         resource: &str,
         context: &RequestContext,
@@ -271,7 +271,7 @@ impl IamCall<'_> {
             .map_err(|message| access_denied("iam", message))
     }
 
-    fn authorize_action(&self, state: &store::SandboxState, resource: &str) -> Result<(), ServiceRefusal> {
+    fn authorize_action(&self, state: &SandboxState, resource: &str) -> Result<(), ServiceRefusal> {
         self.authorize(state, self.form.action_name(), resource, &self.caller.request_context())
     }
 }
@@ -313,7 +313,7 @@ fn dispatch(world: &Sandbox, ask: &IamCall<'_>) -> IamResult {
     }
 }
 
-fn get_user(state: &store::SandboxState, ask: &IamCall<'_>) -> IamResult {
+fn get_user(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
     let user = &state.iam.user;
     let arn = user_arn(&state.iam);
     match (ask.form.get("UserName"), &ask.caller.identity) {

@@ -12,10 +12,10 @@ use super::{
     documents::{check_identity_policy, check_trust_policy},
     no_such_entity, render_element, role_arn,
 };
+use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
     ACCOUNT_ID, PropagationClock, ServiceRefusal, add_request_tags, format_iso8601, random_id,
 };
-use crate::sandbox::store::SandboxState;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -11,11 +11,11 @@ use super::{
     IamCall, IamResult, evaluate_with_limits, find_role, list_identity_policies, no_such_entity,
     render_element, user_arn,
 };
+use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
     IamIdentity, ServiceRefusal,
     access::{self, PolicyDecision, RequestContext},
 };
-use crate::sandbox::store::SandboxState;
 
 /// AWS may give fewer than MaxItems: a caller that doesn't turn the page is found out.
 const RESULTS_PAGE_MAX: usize = 20;

@@ -9,8 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::{
-    KmsCall, KmsKeyRecord, KmsResult, RequestContext, ServiceRefusal, check_key_usable, find_key, json,
-    store, validation_error,
+    KmsCall, KmsKeyRecord, KmsResult, RequestContext, SandboxState, ServiceRefusal, check_key_usable,
+    find_key, json, validation_error,
 };
 
 const FORMAT_VERSION: u8 = 1;
@@ -18,7 +18,7 @@ const KEY_ID_BYTES: usize = 36;
 const NONCE_BYTES: usize = 16;
 const TAG_BYTES: usize = 32;
 
-pub fn encrypt(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn encrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_key(&state.kms, ask.require_text("KeyId")?)?;
     let (bound, context) = parse_encryption_context(ask);
     ask.authorize_on_key(state, "Encrypt", key, &context)?;
@@ -39,7 +39,7 @@ pub fn encrypt(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     )
 }
 
-pub fn decrypt(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn decrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let invalid = || ServiceRefusal::new(400, "InvalidCiphertextException", "");
     let sealed = decode_blob(ask, "CiphertextBlob")?;
     if sealed.len() < 1 + KEY_ID_BYTES + NONCE_BYTES + TAG_BYTES || sealed[0] != FORMAT_VERSION {

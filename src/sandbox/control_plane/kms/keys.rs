@@ -3,8 +3,8 @@
 //! CreateKey is not idempotent: each one that arrives makes a key, and a new key isn't known everywhere at once.
 
 use super::{
-    AliasRecord, KmsCall, KmsKeyRecord, KmsResult, ServiceRefusal, add_request_tags, find_key,
-    find_visible_key, json, policies, store, validation_error,
+    AliasRecord, KmsCall, KmsKeyRecord, KmsResult, SandboxState, ServiceRefusal, add_request_tags, find_key,
+    find_visible_key, json, policies, validation_error,
 };
 
 const DEFAULT_KEY_POLICY: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
@@ -19,7 +19,7 @@ fn render_key_metadata(key: &KmsKeyRecord) -> serde_json::Value {
     })
 }
 
-pub fn create_key(state: &mut store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn create_key(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let tags = ask.parse_tags();
     let context = add_request_tags(ask.request_context(), &tags);
     ask.authorize(state, "CreateKey", "*", &context)?;
@@ -56,13 +56,13 @@ pub fn create_key(state: &mut store::SandboxState, ask: &KmsCall<'_>) -> KmsResu
     Ok(answer)
 }
 
-pub fn describe_key(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn describe_key(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     ask.authorize_on_key(state, "DescribeKey", key, &ask.request_context())?;
     Ok(json!({"KeyMetadata": render_key_metadata(key)}))
 }
 
-pub fn list_keys(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn list_keys(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     ask.authorize(state, "ListKeys", "*", &ask.request_context())?;
     let listed =
         state.kms.keys.values().filter(|key| ask.clock.has_passed(key.created, ask.clock.delays.listing));
@@ -75,7 +75,7 @@ pub fn list_keys(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     )
 }
 
-pub fn create_alias(state: &mut store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn create_alias(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let name = ask.require_text("AliasName")?.to_owned();
     let key = find_key(&state.kms, ask.require_text("TargetKeyId")?)?;
     let arn = alias_arn(&name);
@@ -110,7 +110,7 @@ fn alias_arn(name: &str) -> String {
     format!("arn:aws:kms:{}:{}:{name}", super::REGION, super::ACCOUNT_ID)
 }
 
-pub fn list_aliases(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn list_aliases(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     ask.authorize(state, "ListAliases", "*", &ask.request_context())?;
     let of_key = match ask.text_field("KeyId") {
         Some(key) => Some(find_key(&state.kms, key)?.id.clone()),
@@ -128,14 +128,14 @@ pub fn list_aliases(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult
     })
 }
 
-pub fn list_resource_tags(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn list_resource_tags(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     ask.authorize_on_key(state, "ListResourceTags", key, &ask.request_context())?;
     let names: Vec<&String> = key.tags.keys().collect();
     render_list_page(ask, &names, "Tags", |name| json!({"TagKey": name, "TagValue": key.tags[name.as_str()]}))
 }
 
-pub fn tag_resource(state: &mut store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn tag_resource(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     let tags = ask.parse_tags();
     ask.authorize_on_key(state, "TagResource", key, &add_request_tags(ask.request_context(), &tags))?;

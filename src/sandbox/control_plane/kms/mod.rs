@@ -20,7 +20,7 @@ use super::{
     access::{self, PolicyDecision, RequestContext},
     access_denied, add_request_tags, is_drift_requested, is_known_principal, json_response, signed_caller,
 };
-use crate::sandbox::{Sandbox, store};
+use crate::sandbox::{Sandbox, SandboxState};
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -158,7 +158,7 @@ impl KmsCall<'_> {
     /// For what belongs to no key: the identity policies alone.
     fn authorize(
         &self,
-        state: &store::SandboxState,
+        state: &SandboxState,
         action: &str,
         resource: &str,
         context: &RequestContext,
@@ -172,7 +172,7 @@ impl KmsCall<'_> {
     /// Holds the caller to the key's policy, and to his own where that leaves it to them.
     fn authorize_on_key(
         &self,
-        state: &store::SandboxState,
+        state: &SandboxState,
         action: &str,
         key: &KmsKeyRecord,
         context: &RequestContext,

@@ -5,9 +5,9 @@
 use serde_json::Value;
 
 use super::{
-    KmsCall, KmsResult, ServiceRefusal,
+    KmsCall, KmsResult, SandboxState, ServiceRefusal,
     access::{self, PolicyDecision},
-    find_visible_key, is_known_principal, json, store,
+    find_visible_key, is_known_principal, json,
 };
 
 fn malformed_policy(message: impl Into<String>) -> ServiceRefusal {
@@ -17,7 +17,7 @@ fn malformed_policy(message: impl Into<String>) -> ServiceRefusal {
 /// # Errors
 /// AWS's refusal: no policy, an unknown principal, or a lock-out.
 pub fn check_key_policy(
-    state: &store::SandboxState,
+    state: &SandboxState,
     ask: &KmsCall<'_>,
     document: &str,
 ) -> Result<(), ServiceRefusal> {
@@ -65,14 +65,14 @@ pub fn check_key_policy(
     Ok(())
 }
 
-pub fn get_key_policy(state: &store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn get_key_policy(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     ask.authorize_on_key(state, "GetKeyPolicy", key, &ask.request_context())?;
     check_policy_name(ask)?;
     Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
 }
 
-pub fn put_key_policy(state: &mut store::SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn put_key_policy(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     ask.authorize_on_key(state, "PutKeyPolicy", key, &ask.request_context())?;
     check_policy_name(ask)?;
@@ -93,7 +93,7 @@ fn check_policy_name(ask: &KmsCall<'_>) -> Result<(), ServiceRefusal> {
 }
 
 /// Somebody else adds a statement to every key's policy.
-pub fn inject_key_policy_drift(state: &mut store::SandboxState, _ask: &KmsCall<'_>) {
+pub fn inject_key_policy_drift(state: &mut SandboxState, _ask: &KmsCall<'_>) {
     for key in state.kms.keys.values_mut() {
         if let Ok(mut policy) = serde_json::from_str::<Value>(&key.policy)
             && let Some(statements) = policy["Statement"].as_array_mut()

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     FunctionConfigurationRecord, FunctionProgress, FunctionRecord, LambdaCall, LambdaResult, Sandbox,
-    ServiceRefusal, Value, add_request_tags, function_arn, functions, iam, invalid_parameter, random_uuid,
-    store, versions,
+    SandboxState, ServiceRefusal, Value, add_request_tags, function_arn, functions, iam, invalid_parameter,
+    random_uuid, versions,
 };
 
 /// Code that was received and laid by.
@@ -60,11 +60,7 @@ pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode,
     }
 }
 
-pub fn create_function(
-    state: &mut store::SandboxState,
-    ask: &LambdaCall<'_>,
-    code: &StoredCode,
-) -> LambdaResult {
+pub fn create_function(state: &mut SandboxState, ask: &LambdaCall<'_>, code: &StoredCode) -> LambdaResult {
     let name = ask.require_text("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
     let arn = function_arn(&name);
     let tags = functions::parse_string_map(&ask.input["Tags"]);
@@ -112,7 +108,7 @@ pub fn create_function(
 }
 
 pub fn update_function_code(
-    state: &mut store::SandboxState,
+    state: &mut SandboxState,
     ask: &LambdaCall<'_>,
     code: &StoredCode,
 ) -> LambdaResult {
@@ -141,7 +137,7 @@ pub fn update_function_code(
     Ok((200, functions::render_latest(function, clock, false)))
 }
 
-pub fn update_function_configuration(state: &mut store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn update_function_configuration(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = find_changeable_function(state, ask)?;
     let mut changed = function.latest.clone();
     apply_configuration(&mut changed, ask)?;
@@ -160,7 +156,7 @@ pub fn update_function_configuration(state: &mut store::SandboxState, ask: &Lamb
 
 /// The function, where nothing is in progress and its revision is the one expected.
 pub fn find_changeable_function<'a>(
-    state: &'a store::SandboxState,
+    state: &'a SandboxState,
     ask: &LambdaCall<'_>,
 ) -> Result<&'a FunctionRecord, ServiceRefusal> {
     let function = ask.find_authorized_function(state)?;
@@ -270,7 +266,7 @@ fn check_runtime(runtime: &str) -> Result<(), ServiceRefusal> {
 }
 
 fn check_execution_role(
-    state: &store::SandboxState,
+    state: &SandboxState,
     ask: &LambdaCall<'_>,
     role: &str,
 ) -> Result<(), ServiceRefusal> {

@@ -9,8 +9,8 @@ use time::macros::format_description;
 
 use super::{
     FunctionConfigurationRecord, FunctionProgress, FunctionRecord, FunctionVersionRecord, LambdaCall,
-    LambdaResult, PropagationClock, ServiceRefusal, Value, add_request_tags, function_not_found, json,
-    random_uuid, store, to_datetime,
+    LambdaResult, PropagationClock, SandboxState, ServiceRefusal, Value, add_request_tags,
+    function_not_found, json, random_uuid, to_datetime,
 };
 
 /// Where the code with this hash (base64, as Lambda says it) lies.
@@ -102,7 +102,7 @@ fn render_qualified(function: &FunctionRecord, ask: &LambdaCall<'_>) -> Result<V
     }
 }
 
-pub fn get_function(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn get_function(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = ask.find_authorized_function(state)?;
     let configuration = render_qualified(function, ask)?;
     let place =
@@ -118,18 +118,18 @@ pub fn get_function(state: &store::SandboxState, ask: &LambdaCall<'_>) -> Lambda
     Ok((200, shown))
 }
 
-pub fn get_function_configuration(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn get_function_configuration(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     Ok((200, render_qualified(ask.find_authorized_function(state)?, ask)?))
 }
 
-pub fn list_functions(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn list_functions(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     ask.authorize(state, "lambda:ListFunctions", "*", &ask.caller.request_context())?;
     let all: Vec<Value> =
         state.lambda.functions.values().map(|function| render_latest(function, ask.clock, false)).collect();
     Ok((200, json!({"Functions": all})))
 }
 
-pub fn get_function_concurrency(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn get_function_concurrency(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let reserved = ask.find_authorized_function(state)?.reserved_concurrency;
     Ok((
         200,
@@ -138,7 +138,7 @@ pub fn get_function_concurrency(state: &store::SandboxState, ask: &LambdaCall<'_
 }
 
 /// The account's limits; what functions have reserved is taken off.
-pub fn get_account_settings(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn get_account_settings(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     ask.authorize(state, "lambda:GetAccountSettings", "*", &ask.caller.request_context())?;
     let functions = &state.lambda.functions;
     let reserved: u64 = functions.values().filter_map(|function| function.reserved_concurrency).sum();
@@ -155,11 +155,11 @@ pub fn get_account_settings(state: &store::SandboxState, ask: &LambdaCall<'_>) -
     ))
 }
 
-pub fn list_tags(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn list_tags(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     Ok((200, json!({"Tags": ask.find_authorized_function(state)?.tags})))
 }
 
-pub fn tag_resource(state: &mut store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn tag_resource(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let tags = parse_string_map(&ask.input["Tags"]);
     let arn = super::function_arn(&ask.name);
     ask.authorize(state, "lambda:TagResource", &arn, &add_request_tags(ask.caller.request_context(), &tags))?;
@@ -179,7 +179,7 @@ pub fn parse_string_map(tags: &Value) -> std::collections::BTreeMap<String, Stri
 }
 
 /// Somebody else writes a description.
-pub fn inject_function_drift(state: &mut store::SandboxState, ask: &LambdaCall<'_>) {
+pub fn inject_function_drift(state: &mut SandboxState, ask: &LambdaCall<'_>) {
     if let Some(function) = state.lambda.functions.get_mut(&ask.name) {
         function.latest.description = "somebody else was here".into();
         let revision = random_uuid();

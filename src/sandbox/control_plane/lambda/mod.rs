@@ -21,7 +21,7 @@ use super::{
     access_denied, add_request_tags, build_response, iam, is_drift_requested, json_response, random_uuid,
     signed_caller, to_datetime,
 };
-use crate::sandbox::{Sandbox, store};
+use crate::sandbox::{Sandbox, SandboxState};
 
 /// What is kept between runs; the code lies beside, in `DIR/lambda/<sha256>.zip`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -266,7 +266,7 @@ impl<'a> LambdaCall<'a> {
 
     fn authorize(
         &self,
-        state: &store::SandboxState,
+        state: &SandboxState,
         action: &str,
         resource: &str,
         context: &RequestContext,
@@ -279,7 +279,7 @@ impl<'a> LambdaCall<'a> {
     /// The function named, after its caller was held to his policies.
     fn find_authorized_function<'s>(
         &self,
-        state: &'s store::SandboxState,
+        state: &'s SandboxState,
     ) -> Result<&'s FunctionRecord, ServiceRefusal> {
         let arn = self
             .qualifier

@@ -3,11 +3,11 @@
 //! What hasn't changed isn't published again: the version that has it is given.
 
 use super::{
-    FunctionVersionRecord, LambdaCall, LambdaResult, ServiceRefusal, Value, changes, function_arn,
-    function_not_found, functions, invalid_parameter, json, random_uuid, store,
+    FunctionVersionRecord, LambdaCall, LambdaResult, SandboxState, ServiceRefusal, Value, changes,
+    function_arn, function_not_found, functions, invalid_parameter, json, random_uuid,
 };
 
-pub fn publish_version(state: &mut store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn publish_version(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = changes::find_changeable_function(state, ask)?;
     if let Some(expected) = ask.text_field("CodeSha256")
         && expected != function.latest.sha256
@@ -22,7 +22,7 @@ pub fn publish_version(state: &mut store::SandboxState, ask: &LambdaCall<'_>) ->
 }
 
 pub fn publish_if_changed(
-    state: &mut store::SandboxState,
+    state: &mut SandboxState,
     ask: &LambdaCall<'_>,
     name: &str,
     description: Option<&str>,
@@ -59,7 +59,7 @@ fn is_unchanged(version: &FunctionVersionRecord, latest: &super::FunctionConfigu
     of == *latest
 }
 
-pub fn list_versions_by_function(state: &store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn list_versions_by_function(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = ask.find_authorized_function(state)?;
     let mut all = vec![functions::render_latest(function, ask.clock, true)];
     all.extend(
@@ -76,7 +76,7 @@ pub fn list_versions_by_function(state: &store::SandboxState, ask: &LambdaCall<'
     Ok((200, shown))
 }
 
-pub fn delete_function(state: &mut store::SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn delete_function(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = ask.find_authorized_function(state)?;
     let meant = |version: &&FunctionVersionRecord| {
         ask.qualifier.as_ref().is_none_or(|number| version.number.to_string() == *number)

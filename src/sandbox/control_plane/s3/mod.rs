@@ -34,7 +34,6 @@ use serde_json::{Value, json};
 use crate::sandbox::{
     Sandbox,
     control_plane::{self, ACCOUNT_ID, PropagationClock, iam},
-    packagecloud,
 };
 
 pub use access::{S3Caller, is_authorized, origin_access_identity_arn};
@@ -196,8 +195,7 @@ pub fn bucket_from_host(host: &str) -> Option<&str> {
 /// Answers one request, signed, presigned or not.
 pub async fn handle_s3_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let head = request.method() == Method::HEAD;
-    packagecloud::run_due_jobs(world);
-    control_plane::s3control::advance_due_jobs(world);
+    world.run_due_jobs();
     if control_plane::is_drift_requested(&request) {
         inject_s3_drift(world, &request);
     }

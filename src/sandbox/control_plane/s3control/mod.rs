@@ -339,7 +339,7 @@ fn job_not_found() -> ServiceRefusal {
 
 /// Does what is due.
 pub fn advance_due_jobs(world: &Sandbox) {
-    let open = |state: &crate::sandbox::store::SandboxState| {
+    let open = |state: &crate::sandbox::SandboxState| {
         state
             .s3control
             .jobs

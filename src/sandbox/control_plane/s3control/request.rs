@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
     ServiceRefusal, query::render_element, s3::format_http_date, xml::XmlElement,
 };
-use crate::sandbox::store;
 
 const METADATA_TEXT_MAX_CHARS: usize = 1024;
 
@@ -125,7 +125,7 @@ impl CreateJobRequest {
     }
 
     /// Refuses what names things that aren't there.
-    pub fn check_references(&self, state: &store::SandboxState) -> Result<(), ServiceRefusal> {
+    pub fn check_references(&self, state: &SandboxState) -> Result<(), ServiceRefusal> {
         for bucket in
             [Some(&self.target), Some(&self.manifest.0), self.report.as_ref().map(|report| &report.bucket)]
                 .into_iter()
