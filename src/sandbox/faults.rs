@@ -5,22 +5,9 @@
 //! `hang` (no answer until the client gives up), `panic` (this program itself breaks where it asks; of the service `wizard`
 //! each effect is a request, asked from within its loop), or `error:CODE` with `error:CODE=MESSAGE`.
 
+use super::service::Service;
 use crate::model::failure::Failure;
 
-const FAULT_SERVICES: [&str; 12] = [
-    "sts",
-    "iam",
-    "kms",
-    "acm",
-    "lambda",
-    "cloudfront",
-    "s3",
-    "s3control",
-    "packagecloud",
-    "edge",
-    "wizard",
-    "*",
-];
 const FAULT_SYNTAX: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudfront:3:throttle or kms:CreateKey:1:lost; \
                      WHAT is throttle, deny, lost, drift, hang, panic or error:CODE";
 
@@ -36,13 +23,26 @@ pub enum Fault {
     Error { code: String, message: String },
 }
 
+/// What may be made to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultTarget {
+    Service(Service),
+    /// The wizard's own loop: each effect is a request.
+    Wizard,
+}
+
+const WIZARD_TARGET: &str = "wizard";
+/// Every service, but not the wizard.
+const ANY_SERVICE: &str = "*";
+
 /// In a request's extensions: the service makes somebody else's edit first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DriftInjection;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FaultRule {
-    service: String,
+    /// None means every service.
+    target: Option<FaultTarget>,
     operation: Option<String>,
     first: u64,
     last: u64,
@@ -58,7 +58,7 @@ impl FaultRules {
     /// Reads every `--sandbox-fault`; one may hold several, with commas between.
     ///
     /// # Errors
-    /// Where one is no fault.
+    /// Says which one is no fault, why, and how one is written.
     pub fn parse_fault_rules(given: &[String]) -> Result<Self, Failure> {
         // A message may hold commas, so an error with one takes the rest of its argument.
         let mut rules = Vec::new();
@@ -74,11 +74,11 @@ impl FaultRules {
         Ok(Self(rules))
     }
 
-    /// Counts a request; says what goes wrong with it.
-    pub fn next_fault(&mut self, service: &str, operation: &str) -> Option<Fault> {
+    /// Counts a request, and returns what goes wrong with it.
+    pub fn next_fault(&mut self, target: FaultTarget, operation: &str) -> Option<Fault> {
         let mut struck = None;
         for rule in &mut self.0 {
-            let meant = (rule.service == service || rule.service == "*" && service != "wizard")
+            let meant = rule.target.map_or(target != FaultTarget::Wizard, |wanted| wanted == target)
                 && rule.operation.as_deref().is_none_or(|wanted| wanted == operation);
             if !meant {
                 continue;
@@ -92,12 +92,26 @@ impl FaultRules {
     }
 }
 
+/// Reads a target's name: none is every service.
+fn parse_fault_target(name: &str) -> Result<Option<FaultTarget>, String> {
+    match name {
+        ANY_SERVICE => Ok(None),
+        WIZARD_TARGET => Ok(Some(FaultTarget::Wizard)),
+        _ => match Service::from_name(name) {
+            Some(service) => Ok(Some(FaultTarget::Service(service))),
+            None => {
+                let names: Vec<&str> =
+                    Service::ALL.map(Service::name).into_iter().chain([WIZARD_TARGET, ANY_SERVICE]).collect();
+                Err(format!("{name} is none of {}", names.join(", ")))
+            }
+        },
+    }
+}
+
 fn parse_fault_rule(text: &str) -> Result<FaultRule, Failure> {
     let wrong = |why: String| Failure::usage_failure(format!("--sandbox-fault {text}"), why, FAULT_SYNTAX);
-    let (service, rest) = text.split_once(':').ok_or_else(|| wrong("it has no colon".into()))?;
-    if !FAULT_SERVICES.contains(&service) {
-        return Err(wrong(format!("{service} is none of {}", FAULT_SERVICES.join(", "))));
-    }
+    let (name, rest) = text.split_once(':').ok_or_else(|| wrong("it has no colon".into()))?;
+    let target = parse_fault_target(name).map_err(wrong)?;
     let (head, tail) = rest.split_once(':').ok_or_else(|| wrong("it doesn't say what goes wrong".into()))?;
     let (operation, which, what) = if head.starts_with(|first: char| first.is_ascii_alphabetic()) {
         let (which, what) =
@@ -124,7 +138,7 @@ fn parse_fault_rule(text: &str) -> Result<FaultRule, Failure> {
         }
         Some((other, _)) => return Err(wrong(format!("{other} is no fault that takes more"))),
     };
-    Ok(FaultRule { service: service.to_owned(), operation, first, last, fault, seen: 0 })
+    Ok(FaultRule { target, operation, first, last, fault, seen: 0 })
 }
 
 fn parse_occurrence_range(which: &str) -> Option<(u64, u64)> {
@@ -154,17 +168,20 @@ mod tests {
         let mut faults =
             parse_specs(&["cloudfront:2:throttle,kms:CreateKey:1:lost", "s3:2+:deny", "iam:1-2:hang"])
                 .unwrap();
-        assert_eq!(faults.next_fault("cloudfront", "GetDistribution"), None);
-        assert_eq!(faults.next_fault("cloudfront", "ListDistributions"), Some(Fault::Throttle));
-        assert_eq!(faults.next_fault("cloudfront", "ListDistributions"), None);
-        assert_eq!(faults.next_fault("kms", "ListKeys"), None);
-        assert_eq!(faults.next_fault("kms", "CreateKey"), Some(Fault::Lost));
-        assert_eq!(faults.next_fault("s3", "GetObject"), None);
-        assert_eq!(faults.next_fault("s3", "GetObject"), Some(Fault::Deny));
-        assert_eq!(faults.next_fault("s3", "PutObject"), Some(Fault::Deny));
-        assert_eq!(faults.next_fault("iam", "GetRole"), Some(Fault::Hang));
-        assert_eq!(faults.next_fault("iam", "GetRole"), Some(Fault::Hang));
-        assert_eq!(faults.next_fault("iam", "GetRole"), None);
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::CloudFront), "GetDistribution"), None);
+        assert_eq!(
+            faults.next_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"),
+            Some(Fault::Throttle)
+        );
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"), None);
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Kms), "ListKeys"), None);
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Kms), "CreateKey"), Some(Fault::Lost));
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::S3), "GetObject"), None);
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::S3), "GetObject"), Some(Fault::Deny));
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::S3), "PutObject"), Some(Fault::Deny));
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"), Some(Fault::Hang));
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"), Some(Fault::Hang));
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"), None);
     }
 
     #[test]
@@ -176,7 +193,7 @@ mod tests {
             code: "InvalidParameterValueException".into(),
             message: "KMS key, invalid".into(),
         };
-        assert_eq!(faults.next_fault("lambda", "CreateFunction"), Some(wanted));
+        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Lambda), "CreateFunction"), Some(wanted));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod process_state;
 pub mod router;
 pub mod seed;
 pub mod serve;
+pub mod service;
 mod store;
 
 use std::{
@@ -29,7 +30,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use self::{
-    faults::{Fault, FaultRules},
+    faults::{Fault, FaultRules, FaultTarget},
     ledger::{CallLedger, LedgerEntry},
     process_state::ProcessState,
     store::StateStore,
@@ -209,12 +210,12 @@ impl Sandbox {
     /// # Panics
     /// Then, and never else.
     pub fn panic_on_wizard_fault(&self) {
-        let fault = self.next_fault("wizard", "");
+        let fault = self.next_fault(FaultTarget::Wizard, "");
         assert!(fault.is_none(), "a fault of this program in the wizard's loop, as asked for");
     }
 
-    fn next_fault(&self, service: &str, operation: &str) -> Option<Fault> {
-        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next_fault(service, operation)
+    fn next_fault(&self, target: FaultTarget, operation: &str) -> Option<Fault> {
+        self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next_fault(target, operation)
     }
 }
 

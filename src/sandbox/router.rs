@@ -33,9 +33,10 @@ use super::{
         signature::{self, AuthorizationHeader},
     },
     edge_location,
-    faults::{DriftInjection, Fault},
+    faults::{DriftInjection, Fault, FaultTarget},
     ledger::{self, LedgerEntry},
     packagecloud,
+    service::Service,
 };
 
 /// The host of the sandbox's packagecloud.
@@ -74,8 +75,8 @@ impl Sandbox {
     /// Answers a request to any of its hosts.
     ///
     /// # Errors
-    /// Where no answer is given: no such host, or a fault cut the connection.
-    pub async fn handle_request(&self, mut request: Request<Bytes>) -> io::Result<Response<Bytes>> {
+    /// Says why no answer is given: no such host, a fault cut the connection, or the disk doesn't keep the state.
+    pub async fn handle_request(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
         let Some(service) = resolve_service(self, &request) else {
             let host = request_host(&request).unwrap_or_default();
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("the sandbox has no host {host}")));
@@ -85,41 +86,16 @@ impl Sandbox {
         if !self.latency().is_zero() {
             tokio::time::sleep(self.latency()).await;
         }
-        let outcome = match self.next_fault(service, &operation) {
+        let outcome = match self.next_fault(FaultTarget::Service(service), &operation) {
             None => Ok(self.dispatch_request(service, request).await),
-            Some(Fault::Drift) => {
-                request.extensions_mut().insert(DriftInjection);
-                Ok(self.dispatch_request(service, request).await)
-            }
-            Some(Fault::Throttle) => Ok(control_plane::throttling_refusal(service).to_response(service)),
-            Some(Fault::Deny) => {
-                let message = format!(
-                    "User: {} is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action",
-                    self.read_state(|state| iam::user_arn(&state.iam))
-                );
-                Ok(control_plane::access_denied(service, message).to_response(service))
-            }
-            Some(Fault::Error { code, message }) => {
-                let status =
-                    if code.contains("Internal") || code.contains("Unavailable") { 500 } else { 400 };
-                Ok(ServiceRefusal::new(status, code, message).to_response(service))
-            }
-            Some(Fault::Lost) => {
-                self.dispatch_request(service, request).await;
-                Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer"))
-            }
-            Some(Fault::Panic) => panic!("{service}:{operation}: a fault of this program, as asked for"),
-            Some(Fault::Hang) => {
-                tokio::time::sleep(HANG_DURATION).await;
-                Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"))
-            }
+            Some(fault) => self.answer_with_fault(fault, service, &operation, request).await,
         };
         let outcome = match self.take_storage_error() {
             Some(trouble) => Err(io::Error::other(format!("the sandbox can't keep its state: {trouble}"))),
             None => outcome,
         };
         self.record_call(LedgerEntry {
-            service: service.to_owned(),
+            service: service.name().to_owned(),
             write: ledger::is_write_operation(&operation),
             operation,
             start,
@@ -129,26 +105,59 @@ impl Sandbox {
         outcome
     }
 
-    async fn dispatch_request(&self, service: &'static str, mut request: Request<Bytes>) -> Response<Bytes> {
-        let mut response = match service {
-            // S3's own layer checks signatures: presigned, anonymous and header ones.
-            "s3" => control_plane::s3::handle_s3_request(self, request).await,
-            "s3control" => control_plane::s3control::handle_s3control_request(self, &request),
-            "edge" => edge_location::handle_viewer_request(self, request).await,
-            "packagecloud" => packagecloud::handle_packagecloud_request(self, request).await,
-            _ => match signature::verify_signature(self, service, &request) {
-                Err(refusal) => refusal.to_response(service),
-                Ok(caller) => {
-                    request.extensions_mut().insert(caller);
-                    match service {
-                        "sts" => control_plane::sts::handle_sts_request(self, request).await,
-                        "iam" => control_plane::iam::handle_iam_request(self, request).await,
-                        "acm" => control_plane::acm::handle_acm_request(self, request).await,
-                        "kms" => control_plane::kms::handle_kms_request(self, request).await,
-                        "lambda" => control_plane::lambda::handle_lambda_request(self, request).await,
-                        _ => control_plane::cloudfront::handle_cloudfront_request(self, request).await,
-                    }
+    async fn answer_with_fault(
+        &self,
+        fault: Fault,
+        service: Service,
+        operation: &str,
+        mut request: Request<Bytes>,
+    ) -> io::Result<Response<Bytes>> {
+        match fault {
+            Fault::Drift => {
+                request.extensions_mut().insert(DriftInjection);
+                Ok(self.dispatch_request(service, request).await)
+            }
+            Fault::Throttle => Ok(control_plane::throttling_refusal(service).to_response(service)),
+            Fault::Deny => {
+                let message = format!(
+                    "User: {} is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action",
+                    self.read_state(|state| iam::user_arn(&state.iam))
+                );
+                Ok(control_plane::access_denied(service, message).to_response(service))
+            }
+            Fault::Error { code, message } => {
+                let status =
+                    if code.contains("Internal") || code.contains("Unavailable") { 500 } else { 400 };
+                Ok(ServiceRefusal::new(status, code, message).to_response(service))
+            }
+            Fault::Lost => {
+                self.dispatch_request(service, request).await;
+                Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer"))
+            }
+            Fault::Panic => panic!("{service}:{operation}: a fault of this program, as asked for"),
+            Fault::Hang => {
+                tokio::time::sleep(HANG_DURATION).await;
+                Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"))
+            }
+        }
+    }
+
+    async fn dispatch_request(&self, service: Service, request: Request<Bytes>) -> Response<Bytes> {
+        let mut response = match self.identify_caller(service, request) {
+            Err(refusal) => refusal.to_response(service),
+            Ok(request) => match service {
+                Service::Sts => control_plane::sts::handle_sts_request(self, request).await,
+                Service::Iam => control_plane::iam::handle_iam_request(self, request).await,
+                Service::Acm => control_plane::acm::handle_acm_request(self, request).await,
+                Service::Kms => control_plane::kms::handle_kms_request(self, request).await,
+                Service::Lambda => control_plane::lambda::handle_lambda_request(self, request).await,
+                Service::CloudFront => {
+                    control_plane::cloudfront::handle_cloudfront_request(self, request).await
                 }
+                Service::S3 => control_plane::s3::handle_s3_request(self, request).await,
+                Service::S3Control => control_plane::s3control::handle_s3control_request(self, &request),
+                Service::Edge => edge_location::handle_viewer_request(self, request).await,
+                Service::Packagecloud => packagecloud::handle_packagecloud_request(self, request).await,
             },
         };
         if !response.headers().contains_key(header::DATE)
@@ -157,6 +166,19 @@ impl Sandbox {
             response.headers_mut().insert(header::DATE, date);
         }
         response
+    }
+
+    /// Puts into the request's extensions who signed it, where the service doesn't look itself.
+    fn identify_caller(
+        &self,
+        service: Service,
+        mut request: Request<Bytes>,
+    ) -> Result<Request<Bytes>, ServiceRefusal> {
+        if !service.identifies_caller_itself() {
+            let caller = signature::verify_signature(self, service, &request)?;
+            request.extensions_mut().insert(caller);
+        }
+        Ok(request)
     }
 }
 
@@ -169,14 +191,22 @@ pub fn format_http_date(at: Duration) -> String {
         .unwrap_or_default()
 }
 
-/// By the scope of the signature, else by host.
-fn resolve_service(world: &Sandbox, request: &Request<Bytes>) -> Option<&'static str> {
-    const SIGNED_SERVICES: [&str; 7] = ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3"];
+/// Finds whom a request is for: by the scope of its signature, else by its host.
+fn resolve_service(world: &Sandbox, request: &Request<Bytes>) -> Option<Service> {
+    /// Those that a signature's scope, or a host of AWS, may name.
+    const SIGNED_SERVICES: [Service; 7] = [
+        Service::Sts,
+        Service::Iam,
+        Service::Kms,
+        Service::Acm,
+        Service::Lambda,
+        Service::CloudFront,
+        Service::S3,
+    ];
     if let Some(authorization) = AuthorizationHeader::from_request(request) {
-        let service = SIGNED_SERVICES.into_iter().find(|service| *service == authorization.service)?;
-        // The account's side of S3 signs as S3 does.
-        return Some(if service == "s3" && control_plane::s3control::is_s3control_request(request) {
-            "s3control"
+        let service = SIGNED_SERVICES.into_iter().find(|service| service.name() == authorization.service)?;
+        return Some(if service == Service::S3 && control_plane::s3control::is_s3control_request(request) {
+            Service::S3Control
         } else {
             service
         });
@@ -184,19 +214,19 @@ fn resolve_service(world: &Sandbox, request: &Request<Bytes>) -> Option<&'static
     let host = request_host(request)?;
     let host = host.split(':').next().unwrap_or_default();
     if host == PACKAGECLOUD_HOST {
-        return Some("packagecloud");
+        return Some(Service::Packagecloud);
     }
     if host.ends_with(".cloudfront.net")
         || world.read_state(|state| control_plane::cloudfront::has_alias(&state.cloudfront, host))
     {
-        return Some("edge");
+        return Some(Service::Edge);
     }
     let labels: Vec<&str> = host.split('.').collect();
     if host.ends_with(".amazonaws.com") {
-        return SIGNED_SERVICES.into_iter().find(|service| labels.contains(service));
+        return SIGNED_SERVICES.into_iter().find(|service| labels.contains(&service.name()));
     }
     // Over a loopback socket, what is not signed in a header is S3's: presigned or anonymous.
-    (host == "localhost" || host == "127.0.0.1" || host.ends_with(".localhost")).then_some("s3")
+    (host == "localhost" || host == "127.0.0.1" || host.ends_with(".localhost")).then_some(Service::S3)
 }
 
 fn request_host(request: &Request<Bytes>) -> Option<String> {
@@ -205,94 +235,21 @@ fn request_host(request: &Request<Bytes>) -> Option<String> {
     named.or_else(|| request.uri().authority().map(ToString::to_string))
 }
 
-/// The operation's name, as AWS calls it.
-fn operation_name(service: &str, request: &Request<Bytes>) -> String {
+/// Returns the operation's name, as AWS calls it.
+fn operation_name(service: Service, request: &Request<Bytes>) -> String {
+    let (method, uri) = (request.method(), request.uri());
     match service {
-        "sts" | "iam" => QueryForm::from_request(request).action_name().to_owned(),
-        "acm" => control_plane::acm::operation_name(request).to_owned(),
-        "kms" => control_plane::kms::operation_name(request).to_owned(),
-        "lambda" => control_plane::lambda::operation_name(request.method(), request.uri()).to_owned(),
-        "cloudfront" => control_plane::cloudfront::operation_name(request.method(), request.uri()).to_owned(),
-        "s3" => s3_operation_name(request).to_owned(),
-        "s3control" => control_plane::s3control::operation_name(request.method(), request.uri()).to_owned(),
-        _ => if request.method() == http::Method::HEAD { "Head" } else { "Get" }.to_owned(),
+        Service::Sts | Service::Iam => return QueryForm::from_request(request).action_name().to_owned(),
+        Service::Acm => control_plane::acm::operation_name(request),
+        Service::Kms => control_plane::kms::operation_name(request),
+        Service::Lambda => control_plane::lambda::operation_name(method, uri),
+        Service::CloudFront => control_plane::cloudfront::operation_name(method, uri),
+        Service::S3 => control_plane::s3::operation_name(request, &request_host(request).unwrap_or_default()),
+        Service::S3Control => control_plane::s3control::operation_name(method, uri),
+        Service::Edge | Service::Packagecloud if method == http::Method::HEAD => "Head",
+        Service::Edge | Service::Packagecloud => "Get",
     }
-}
-
-/// S3 has no field for it: the method, the place and the query say it together.
-fn s3_operation_name(request: &Request<Bytes>) -> &'static str {
-    let host = request_host(request).unwrap_or_default();
-    let in_host = host.contains(".s3.") || host.contains(".s3-");
-    let path = request.uri().path().trim_start_matches('/');
-    let (bucket, key) = if in_host {
-        (true, !path.is_empty())
-    } else {
-        (!path.is_empty(), path.split_once('/').is_some_and(|(_, key)| !key.is_empty()))
-    };
-    let query = request.uri().query().unwrap_or_default();
-    let asks = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
-    let copies = request.headers().contains_key("x-amz-copy-source");
-    let put = request.method() == http::Method::PUT;
-    if bucket && !key {
-        for (name, got, set) in [
-            ("policyStatus", "GetBucketPolicyStatus", "Unknown"),
-            ("policy", "GetBucketPolicy", "PutBucketPolicy"),
-            ("location", "GetBucketLocation", "Unknown"),
-            ("encryption", "GetBucketEncryption", "PutBucketEncryption"),
-            ("versioning", "GetBucketVersioning", "PutBucketVersioning"),
-            ("tagging", "GetBucketTagging", "PutBucketTagging"),
-            ("publicAccessBlock", "GetPublicAccessBlock", "PutPublicAccessBlock"),
-            ("ownershipControls", "GetBucketOwnershipControls", "PutBucketOwnershipControls"),
-            ("object-lock", "GetObjectLockConfiguration", "PutObjectLockConfiguration"),
-            ("replication", "GetBucketReplication", "PutBucketReplication"),
-            ("notification", "GetBucketNotificationConfiguration", "PutBucketNotificationConfiguration"),
-            ("versions", "ListObjectVersions", "Unknown"),
-            ("uploads", "ListMultipartUploads", "Unknown"),
-        ] {
-            if asks(name) {
-                return if put { set } else { got };
-            }
-        }
-    }
-    match (request.method().as_str(), bucket, key) {
-        ("GET", false, _) => "ListBuckets",
-        ("GET", true, false) => {
-            if asks("list-type") {
-                "ListObjectsV2"
-            } else {
-                "ListObjects"
-            }
-        }
-        ("HEAD", true, false) => "HeadBucket",
-        ("PUT", true, false) => "CreateBucket",
-        ("GET", _, true) if asks("acl") => "GetObjectAcl",
-        ("PUT", _, true) if asks("acl") => "PutObjectAcl",
-        ("GET", _, true) if asks("tagging") => "GetObjectTagging",
-        ("GET", _, true) if asks("attributes") => "GetObjectAttributes",
-        ("GET", _, true) if asks("uploadId") => "ListParts",
-        ("GET", _, true) => "GetObject",
-        ("HEAD", _, true) => "HeadObject",
-        ("PUT", _, true) if asks("tagging") => "PutObjectTagging",
-        ("PUT", _, true) if asks("uploadId") => {
-            if copies {
-                "UploadPartCopy"
-            } else {
-                "UploadPart"
-            }
-        }
-        ("PUT", _, true) => {
-            if copies {
-                "CopyObject"
-            } else {
-                "PutObject"
-            }
-        }
-        ("POST", _, true) if asks("uploads") => "CreateMultipartUpload",
-        ("POST", _, true) if asks("uploadId") => "CompleteMultipartUpload",
-        ("DELETE", _, true) if asks("uploadId") => "AbortMultipartUpload",
-        ("DELETE", _, true) => "DeleteObject",
-        _ => "Unknown",
-    }
+    .to_owned()
 }
 
 /// The SDK's end of the wire.

@@ -13,7 +13,7 @@ use super::{
     ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller, access_denied, json_response,
     random_uuid, signed_caller,
 };
-use crate::sandbox::{Sandbox, SandboxState};
+use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ pub async fn handle_acm_request(world: &Sandbox, request: Request<Bytes>) -> Res
     });
     match result {
         Ok(output) => json_response(200, "application/x-amz-json-1.1", &output),
-        Err(refusal) => refusal.to_response("acm"),
+        Err(refusal) => refusal.to_response(Service::Acm),
     }
 }
 
@@ -110,7 +110,9 @@ type AcmResult = Result<Value, ServiceRefusal>;
 impl AcmCall<'_> {
     fn authorize(&self, state: &SandboxState, action: &str, resource: &str) -> Result<(), ServiceRefusal> {
         let context = self.caller.request_context();
-        self.caller.authorize(state, action, resource, &context).map_err(|why| access_denied("acm", why))
+        self.caller
+            .authorize(state, action, resource, &context)
+            .map_err(|why| access_denied(Service::Acm, why))
     }
 
     fn read_strings(&self, field: &str) -> Vec<String> {

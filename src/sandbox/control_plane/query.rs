@@ -8,7 +8,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use percent_encoding::percent_decode_str;
 
-use super::{ServiceRefusal, random_uuid, xml, xml_namespace, xml_response};
+use super::{ServiceRefusal, random_uuid, xml, xml_response};
+use crate::sandbox::service::Service;
 
 /// The fields of a form.
 #[derive(Debug, Default)]
@@ -70,13 +71,13 @@ fn decode_form_text(text: &str) -> String {
 }
 
 /// `<ActionResponse><ActionResult>…</ActionResult>…`; no result element where `result` is none.
-pub fn query_response(service: &str, action: &str, result: Option<&str>) -> Response<Bytes> {
+pub fn query_response(service: Service, action: &str, result: Option<&str>) -> Response<Bytes> {
     let result = result.map_or_else(String::new, |inner| format!("<{action}Result>{inner}</{action}Result>"));
     xml_response(
         200,
         format!(
             "<{action}Response xmlns=\"{}\">{result}<ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",
-            xml_namespace(service),
+            service.xml_namespace(),
             random_uuid()
         ),
     )

@@ -12,10 +12,15 @@ use sha2::{Digest, Sha256};
 use time::{OffsetDateTime, PrimitiveDateTime, macros::format_description};
 
 use super::{ServiceRefusal, SignedCaller, iam};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{
+    Sandbox,
+    service::{Service, ServiceProtocol},
+};
 
+/// What Signature Version 4 leaves unencoded in a query; all else is escaped.
 const QUERY_ENCODE_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH_ENCODE_SET: &AsciiSet = &QUERY_ENCODE_SET.remove(b'/');
+/// How far a client's clock may be from the service's.
 const CLOCK_SKEW_MAX: Duration = Duration::from_mins(5);
 
 /// What the Authorization header says.
@@ -30,6 +35,7 @@ pub struct AuthorizationHeader<'a> {
 }
 
 impl<'a> AuthorizationHeader<'a> {
+    /// Reads the header; none where the request has none of this kind.
     pub fn from_request(request: &'a Request<Bytes>) -> Option<Self> {
         let text = request.headers().get("authorization")?.to_str().ok()?.strip_prefix("AWS4-HMAC-SHA256")?;
         let field =
@@ -46,13 +52,13 @@ impl<'a> AuthorizationHeader<'a> {
     }
 }
 
-/// Who signed it.
+/// Finds out who signed a request.
 ///
 /// # Errors
-/// The service's refusal of an unsigned, unknown, wrongly signed or ill-timed request.
+/// Gives the service's refusal of an unsigned, unknown, wrongly signed or ill-timed request.
 pub fn verify_signature(
     world: &Sandbox,
-    service: &str,
+    service: Service,
     request: &Request<Bytes>,
 ) -> Result<SignedCaller, ServiceRefusal> {
     let Some(authorization) = AuthorizationHeader::from_request(request) else {
@@ -89,7 +95,7 @@ pub fn verify_signature(
     Ok(world.read_state(|state| iam::identify_caller(&state.iam, &key)))
 }
 
-fn check_clock(service: &str, date: &str, now: Duration) -> Result<(), ServiceRefusal> {
+fn check_clock(service: Service, date: &str, now: Duration) -> Result<(), ServiceRefusal> {
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
     let Ok(signed) = PrimitiveDateTime::parse(date, &form) else {
         return Err(signature_mismatch_refusal(service, "Date must be in ISO-8601 'basic format'."));
@@ -162,42 +168,37 @@ fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-fn missing_token_refusal(service: &str) -> ServiceRefusal {
-    match service {
-        "kms" | "acm" => {
-            ServiceRefusal::new(400, "MissingAuthenticationTokenException", "Missing Authentication Token")
+fn missing_token_refusal(service: Service) -> ServiceRefusal {
+    let message = match service.protocol() {
+        ServiceProtocol::Json11 | ServiceProtocol::RestJson => "Missing Authentication Token",
+        ServiceProtocol::Query | ServiceProtocol::RestXml | ServiceProtocol::S3Xml => {
+            "Request is missing Authentication Token"
         }
-        "lambda" => {
-            ServiceRefusal::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
-        }
-        _ => {
-            ServiceRefusal::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
-        }
-    }
+    };
+    refuse_signature(service, ["MissingAuthenticationTokenException", "MissingAuthenticationToken"], message)
 }
 
-fn invalid_token_refusal(service: &str) -> ServiceRefusal {
+fn invalid_token_refusal(service: Service) -> ServiceRefusal {
     let message = "The security token included in the request is invalid.";
-    match service {
-        "kms" | "acm" => ServiceRefusal::new(400, "UnrecognizedClientException", message),
-        "lambda" => ServiceRefusal::new(403, "UnrecognizedClientException", message),
-        _ => ServiceRefusal::new(403, "InvalidClientTokenId", message),
-    }
+    refuse_signature(service, ["UnrecognizedClientException", "InvalidClientTokenId"], message)
 }
 
-fn expired_token_refusal(service: &str) -> ServiceRefusal {
+fn expired_token_refusal(service: Service) -> ServiceRefusal {
     let message = "The security token included in the request is expired";
-    match service {
-        "kms" | "acm" => ServiceRefusal::new(400, "ExpiredTokenException", message),
-        "lambda" => ServiceRefusal::new(403, "ExpiredTokenException", message),
-        _ => ServiceRefusal::new(403, "ExpiredToken", message),
-    }
+    refuse_signature(service, ["ExpiredTokenException", "ExpiredToken"], message)
 }
 
-fn signature_mismatch_refusal(service: &str, message: &str) -> ServiceRefusal {
-    match service {
-        "kms" | "acm" => ServiceRefusal::new(400, "InvalidSignatureException", message),
-        "lambda" => ServiceRefusal::new(403, "InvalidSignatureException", message),
-        _ => ServiceRefusal::new(403, "SignatureDoesNotMatch", message),
+fn signature_mismatch_refusal(service: Service, message: &str) -> ServiceRefusal {
+    refuse_signature(service, ["InvalidSignatureException", "SignatureDoesNotMatch"], message)
+}
+
+/// Refuses with the code that the JSON protocols have for it, or with that of the others.
+fn refuse_signature(service: Service, [json_code, xml_code]: [&str; 2], message: &str) -> ServiceRefusal {
+    match service.protocol() {
+        ServiceProtocol::Json11 => ServiceRefusal::new(400, json_code, message),
+        ServiceProtocol::RestJson => ServiceRefusal::new(403, json_code, message),
+        ServiceProtocol::Query | ServiceProtocol::RestXml | ServiceProtocol::S3Xml => {
+            ServiceRefusal::new(403, xml_code, message)
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     access::{Principal, RequestContext},
     format_iso8601, iam, query, signed_caller,
 };
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, service::Service};
 
 /// What is kept between runs: nothing yet.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -27,8 +27,8 @@ pub async fn handle_sts_request(world: &Sandbox, request: Request<Bytes>) -> Res
         other => Err(query::unknown_action(other)),
     });
     match result {
-        Ok(inner) => query::query_response("sts", form.action_name(), Some(&inner)),
-        Err(refusal) => refusal.to_response("sts"),
+        Ok(inner) => query::query_response(Service::Sts, form.action_name(), Some(&inner)),
+        Err(refusal) => refusal.to_response(Service::Sts),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     },
     sandbox::{
         SandboxOptions,
-        control_plane::{iam, s3},
+        control_plane::{role_arn, s3},
         seed::{self, SANDBOX_BUCKET},
     },
 };
@@ -154,7 +154,7 @@ async fn publish_function(world: &Sandbox) -> String {
     lambda
         .create_function()
         .function_name(RESOURCE_NAME)
-        .role(iam::role_arn(RESOURCE_NAME))
+        .role(role_arn(RESOURCE_NAME))
         .handler(bundle::LAMBDA_HANDLER)
         .runtime(bundle::LAMBDA_RUNTIME.into())
         .timeout(bundle::TIMEOUT_SECONDS)

@@ -9,7 +9,7 @@ use std::{
 
 use packagecloud_cloudfront::sandbox::{
     self, Sandbox, SandboxDelays, SandboxOptions,
-    control_plane::iam,
+    control_plane::{iam, role_arn},
     seed::SANDBOX_BUCKET,
     serve::{self, SandboxServer},
 };
@@ -49,7 +49,7 @@ impl CredentialsHost {
                 "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]});
             let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
             let mut role =
-                iam::RoleRecord { name: "ops".into(), arn: iam::role_arn("ops"), trust: trust.to_string(), ..iam::RoleRecord::default() };
+                iam::RoleRecord { name: "ops".into(), arn: role_arn("ops"), trust: trust.to_string(), ..iam::RoleRecord::default() };
             role.path = "/".into();
             role.policies.insert("all".into(), all.to_string());
             state.iam.roles.insert(role.name.clone(), role);
@@ -68,7 +68,7 @@ impl CredentialsHost {
 
     /// A session of the role: access key, secret, token.
     pub fn issue_session(&self) -> (String, String, String) {
-        self.world.issue_role_credentials(&iam::role_arn("ops")).unwrap()
+        self.world.issue_role_credentials(&role_arn("ops")).unwrap()
     }
 
     /// What lies in AWS's credentials file of profile `work`: a session of the role.
@@ -87,7 +87,7 @@ impl CredentialsHost {
              [profile device]\nrole_arn = {}\nsource_profile = base\nmfa_serial = {MFA_DEVICE_ARN}\n",
             iam::ACCESS_KEY,
             iam::SECRET_KEY,
-            iam::role_arn("ops")
+            role_arn("ops")
         );
         fs::write(self.file_path(".aws/config"), config).unwrap();
     }

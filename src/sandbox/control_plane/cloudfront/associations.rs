@@ -3,7 +3,9 @@
 //! The checks are CloudFront's own: a numbered, active version, a role that the edge may assume, nothing that a replica lacks,
 //! and a caller who may replicate it.
 
-use super::{CloudFrontCall, SandboxState, ServiceRefusal, XmlElement, config, iam, lambda};
+use super::{
+    CloudFrontCall, SandboxState, Service, ServiceRefusal, XmlElement, access_denied, config, iam, lambda,
+};
 
 /// What a replica may have at most, viewer and origin triggered alike.
 const EDGE_CODE_MAX_BYTES: u64 = 50 * 1024 * 1024;
@@ -148,7 +150,7 @@ pub fn ensure_replication(
         let context = ask.caller.request_context().with_condition_key("iam:AWSServiceName", service);
         ask.caller
             .authorize(state, "iam:CreateServiceLinkedRole", &role.arn, &context)
-            .map_err(|message| super::access_denied("cloudfront", message))?;
+            .map_err(|message| access_denied(Service::CloudFront, message))?;
         state.iam.roles.insert(name.to_owned(), role);
     }
     for arn in arns {

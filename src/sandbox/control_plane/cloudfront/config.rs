@@ -4,24 +4,9 @@
 
 use super::{
     CloudFrontState, PropagationClock, SandboxState, ServiceRefusal, XmlElement, invalid_argument, policies,
+    quantities,
 };
 use crate::sandbox::control_plane::acm;
-
-/// # Errors
-/// Where a list's Quantity isn't the number of its items, anywhere below.
-pub fn check_quantities(node: &XmlElement) -> Result<(), ServiceRefusal> {
-    if let Some(quantity) = node.text_at("Quantity") {
-        let items = node.find_child("Items").map_or(0, |items| items.children.len());
-        if quantity != items.to_string() {
-            return Err(ServiceRefusal::new(
-                400,
-                "InconsistentQuantities",
-                "The value of Quantity and the size of Items don't match.",
-            ));
-        }
-    }
-    node.children.iter().try_for_each(check_quantities)
-}
 
 /// The default behavior and every other one.
 pub fn list_behaviors(config: &XmlElement) -> Vec<&XmlElement> {
@@ -47,7 +32,7 @@ pub fn check_config(
     own_id: &str,
 ) -> Result<(), ServiceRefusal> {
     let state = &world.cloudfront;
-    check_quantities(config)?;
+    quantities::check_quantities(config)?;
     for field in ["CallerReference", "Origins", "DefaultCacheBehavior", "Enabled"] {
         if config.find_child(field).is_none() {
             return Err(super::malformed_xml(format!("{field} is missing")));

@@ -10,6 +10,7 @@ mod deployed;
 mod distributions;
 mod identities;
 mod policies;
+mod quantities;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     ACCOUNT_ID, PropagationClock, ServiceRefusal, SignedCaller, access::RequestContext, access_denied,
     add_request_tags, build_response, format_iso8601, iam, is_drift_requested, lambda, random_id,
-    random_uuid, signed_caller, xml::XmlElement, xml_namespace, xml_response,
+    random_uuid, signed_caller, xml::XmlElement, xml_response,
 };
-use crate::sandbox::{Sandbox, SandboxState};
+use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
 pub use deployed::{
     DeployedBehavior, DeployedDistribution, DeployedOrigin, DeployedOriginAccess, find_deployed_distribution,
@@ -160,7 +161,7 @@ pub async fn handle_cloudfront_request(world: &Sandbox, request: Request<Bytes>)
     });
     match result {
         Ok(said) => said.into_response(),
-        Err(refusal) => refusal.to_response("cloudfront"),
+        Err(refusal) => refusal.to_response(Service::CloudFront),
     }
 }
 
@@ -232,7 +233,7 @@ impl CloudFrontReply {
         let mut response = match self.body {
             None => build_response(self.status, "text/xml", Bytes::new()),
             Some(mut body) => {
-                body.attributes = format!("xmlns=\"{}\"", xml_namespace("cloudfront"));
+                body.attributes = format!("xmlns=\"{}\"", Service::CloudFront.xml_namespace());
                 xml_response(self.status, body.to_string())
             }
         };
@@ -295,7 +296,7 @@ impl<'a> CloudFrontCall<'a> {
     ) -> Result<(), ServiceRefusal> {
         self.caller
             .authorize(state, &format!("cloudfront:{action}"), resource, context)
-            .map_err(|message| access_denied("cloudfront", message))
+            .map_err(|message| access_denied(Service::CloudFront, message))
     }
 
     /// Holds him to his policies for this operation on a thing of this kind.

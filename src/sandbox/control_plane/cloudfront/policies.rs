@@ -4,7 +4,7 @@
 
 use super::{
     CloudFrontCall, CloudFrontReply, CloudFrontResult, CloudFrontState, NamedConfigRecord, SandboxState,
-    ServiceRefusal, XmlElement, format_iso8601, random_etag, random_uuid,
+    ServiceRefusal, XmlElement, format_iso8601, quantities, random_etag, random_uuid,
 };
 
 const RESOURCE_TYPE: &str = "cache-policy";
@@ -68,7 +68,7 @@ fn render_cache_policy(policy: &NamedConfigRecord) -> XmlElement {
 
 /// A configuration with what AWS fills in; refused where it can't be.
 fn check_and_fill_config(mut document: XmlElement) -> Result<XmlElement, ServiceRefusal> {
-    super::config::check_quantities(&document)?;
+    quantities::check_quantities(&document)?;
     if document.text_at("Name").is_none() {
         return Err(super::invalid_argument("The parameter Name is required."));
     }

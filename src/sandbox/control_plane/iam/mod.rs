@@ -3,7 +3,6 @@
 //! What a caller's own policies don't allow is refused before anything is looked at.
 
 mod documents;
-mod limits;
 mod roles;
 mod simulate;
 #[cfg(test)]
@@ -23,9 +22,8 @@ use super::{
     query::{self, QueryForm, render_element},
     random_id, signed_caller,
 };
-use crate::sandbox::{Sandbox, SandboxState};
+use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
-pub use limits::{PolicyEvaluation, evaluate_with_limits};
 pub use roles::{RoleRecord, build_service_linked_role};
 
 /// The key pair of AWS's own examples.
@@ -129,29 +127,9 @@ pub fn user_arn(state: &IamState) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:user/{}", state.user.name)
 }
 
-/// The ARN of a role without a path.
-pub fn role_arn(name: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}")
-}
-
 /// A role by its ARN, path or none.
 pub fn find_role<'a>(state: &'a IamState, arn: &str) -> Option<&'a RoleRecord> {
     state.roles.get(arn.rsplit('/').next()?).filter(|role| role.arn == arn)
-}
-
-/// The policies that speak for an identity.
-pub fn list_identity_policies(state: &SandboxState, identity: &IamIdentity) -> Vec<Value> {
-    match identity {
-        IamIdentity::User(_) => vec![state.iam.user.policy.clone()],
-        IamIdentity::Role(name) => state
-            .iam
-            .roles
-            .get(name)
-            .into_iter()
-            .flat_map(|role| role.policies.values())
-            .filter_map(|document| serde_json::from_str(document).ok())
-            .collect(),
-    }
 }
 
 /// Whether a role can be assumed by a service (`lambda.amazonaws.com`) now: it is known, and so is its trust.
@@ -246,8 +224,8 @@ pub async fn handle_iam_request(world: &Sandbox, request: Request<Bytes>) -> Res
         dispatch(world, &ask)
     });
     match result {
-        Ok(inner) => query::query_response("iam", form.action_name(), inner.as_deref()),
-        Err(refusal) => refusal.to_response("iam"),
+        Ok(inner) => query::query_response(Service::Iam, form.action_name(), inner.as_deref()),
+        Err(refusal) => refusal.to_response(Service::Iam),
     }
 }
 
@@ -268,7 +246,7 @@ impl IamCall<'_> {
     ) -> Result<(), ServiceRefusal> {
         self.caller
             .authorize(state, &format!("iam:{action}"), resource, context)
-            .map_err(|message| access_denied("iam", message))
+            .map_err(|message| access_denied(Service::Iam, message))
     }
 
     fn authorize_action(&self, state: &SandboxState, resource: &str) -> Result<(), ServiceRefusal> {

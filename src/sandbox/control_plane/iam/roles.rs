@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     IamCall, IamResult,
     documents::{check_identity_policy, check_trust_policy},
-    no_such_entity, render_element, role_arn,
+    no_such_entity, render_element,
 };
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
-    ACCOUNT_ID, PropagationClock, ServiceRefusal, add_request_tags, format_iso8601, random_id,
+    ACCOUNT_ID, PropagationClock, ServiceRefusal, add_request_tags, format_iso8601, random_id, role_arn,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

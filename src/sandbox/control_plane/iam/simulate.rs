@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    IamCall, IamResult, evaluate_with_limits, find_role, list_identity_policies, no_such_entity,
+    IamCall, IamResult, find_role, no_such_entity,
     render_element, user_arn,
 };
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
     IamIdentity, ServiceRefusal,
-    access::{self, PolicyDecision, RequestContext},
+    access::{self, PolicyDecision, RequestContext, evaluate_with_limits, list_identity_policies},
 };
 
 /// AWS may give fewer than MaxItems: a caller that doesn't turn the page is found out.

@@ -10,7 +10,7 @@ use aws_sdk_iam::{
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::{Value, json};
 
-use crate::sandbox::control_plane::PropagationClock;
+use crate::sandbox::control_plane::{PropagationClock, role_arn};
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
@@ -148,7 +148,7 @@ async fn a_trust_names_principals_that_exist_and_no_resources() {
 #[tokio::test(start_paused = true)]
 async fn a_new_trust_counts_only_after_a_while_and_the_old_one_until_then() {
     let (_dir, world, iam) = open_sandbox();
-    let arn = super::role_arn("r");
+    let arn = role_arn("r");
     iam.create_role()
         .role_name("r")
         .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
@@ -189,10 +189,10 @@ async fn a_principal_is_known_after_its_propagation() {
         .send()
         .await
         .unwrap();
-    assert!(!known(&super::role_arn("r")));
+    assert!(!known(&role_arn("r")));
     tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(known(&super::role_arn("r")));
-    assert!(!known(&super::role_arn("typo")) && !known("AROAEXAMPLEOFADELETEDONE"));
+    assert!(known(&role_arn("r")));
+    assert!(!known(&role_arn("typo")) && !known("AROAEXAMPLEOFADELETEDONE"));
     assert!(known("*") && known("arn:aws:iam::999999999999:root"));
 }
 
@@ -293,7 +293,7 @@ async fn only_users_and_roles_can_be_simulated() {
         error_code_and_message(&ask("arn:aws:iam::999999999999:root").await.unwrap_err()).0,
         "InvalidInput"
     );
-    assert_eq!(error_code_and_message(&ask(&super::role_arn("typo")).await.unwrap_err()).0, "NoSuchEntity");
+    assert_eq!(error_code_and_message(&ask(&role_arn("typo")).await.unwrap_err()).0, "NoSuchEntity");
 }
 
 #[tokio::test(start_paused = true)]
@@ -338,15 +338,15 @@ async fn a_restricted_user_is_told_what_he_lacks() {
 #[tokio::test(start_paused = true)]
 async fn a_roles_credentials_are_its_own_and_end() {
     let (_dir, world, iam) = open_sandbox();
-    assert!(world.issue_role_credentials(&super::role_arn("r")).is_none());
+    assert!(world.issue_role_credentials(&role_arn("r")).is_none());
     iam.create_role()
         .role_name("r")
         .assume_role_policy_document(trust_policy(&["lambda.amazonaws.com"]))
         .send()
         .await
         .unwrap();
-    let (access, secret, token) = world.issue_role_credentials(&super::role_arn("r")).unwrap();
-    assert_eq!(world.issue_role_credentials(&super::role_arn("r")).unwrap().0, access);
+    let (access, secret, token) = world.issue_role_credentials(&role_arn("r")).unwrap();
+    assert_eq!(world.issue_role_credentials(&role_arn("r")).unwrap().0, access);
     let credentials = aws_credential_types::Credentials::new(access, secret, Some(token), None, "test");
     let provider = aws_credential_types::provider::SharedCredentialsProvider::new(credentials);
     let sts =
@@ -375,7 +375,7 @@ async fn a_role_that_wants_a_code_is_assumed_with_a_good_one_once() {
             Some(super::MfaDeviceRecord { serial: serial.to_owned(), codes: vec!["111111".to_owned()] });
     });
     let sts = aws_sdk_sts::Client::new(&world.sdk_config());
-    let assume = || sts.assume_role().role_arn(super::role_arn("r")).role_session_name("x");
+    let assume = || sts.assume_role().role_arn(role_arn("r")).role_session_name("x");
     let (code, message) = error_code_and_message(&assume().send().await.unwrap_err());
     assert!(
         code == "AccessDenied" && message.contains("not authorized to perform: sts:AssumeRole"),

@@ -9,8 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::{
-    KmsCall, KmsKeyRecord, KmsResult, RequestContext, SandboxState, ServiceRefusal, check_key_usable,
-    find_key, json, validation_error,
+    KmsCall, KmsKeyRecord, KmsResult, RequestContext, SandboxState, Service, ServiceRefusal, access_denied,
+    check_key_usable, find_key, json, validation_error,
 };
 
 const FORMAT_VERSION: u8 = 1;
@@ -50,7 +50,7 @@ pub fn decrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let (body, given) = tail.split_at(tail.len() - TAG_BYTES);
     let id = std::str::from_utf8(head).map_err(|_| invalid())?;
     let key = state.kms.keys.get(id).ok_or_else(|| {
-        super::access_denied("kms", "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
+        access_denied(Service::Kms, "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
     })?;
     if let Some(named) = ask.text_field("KeyId")
         && find_key(&state.kms, named)?.id != key.id

@@ -20,7 +20,7 @@ use super::{
     access::{self, PolicyDecision, RequestContext},
     access_denied, add_request_tags, is_drift_requested, is_known_principal, json_response, signed_caller,
 };
-use crate::sandbox::{Sandbox, SandboxState};
+use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ pub async fn handle_kms_request(world: &Sandbox, request: Request<Bytes>) -> Res
     });
     match result {
         Ok(output) => json_response(200, "application/x-amz-json-1.1", &output),
-        Err(refusal) => refusal.to_response("kms"),
+        Err(refusal) => refusal.to_response(Service::Kms),
     }
 }
 
@@ -166,7 +166,7 @@ impl KmsCall<'_> {
         let action = format!("kms:{action}");
         self.caller
             .authorize(state, &action, resource, context)
-            .map_err(|message| access_denied("kms", message))
+            .map_err(|message| access_denied(Service::Kms, message))
     }
 
     /// Holds the caller to the key's policy, and to his own where that leaves it to them.
@@ -189,7 +189,8 @@ impl KmsCall<'_> {
         let of_key =
             access::evaluate_policy(&policy, Some(&self.caller.to_principal()), &action, &arn, context);
         let own = self.caller.decide_access(state, &action, &arn, context);
-        let denied = |why: &str| Err(access_denied("kms", self.caller.denial_message(&action, &arn, why)));
+        let denied =
+            |why: &str| Err(access_denied(Service::Kms, self.caller.denial_message(&action, &arn, why)));
         match (of_key, own) {
             (PolicyDecision::ExplicitDeny, _) => denied("with an explicit deny in a resource-based policy"),
             (_, PolicyDecision::ExplicitDeny) => denied("with an explicit deny in an identity-based policy"),

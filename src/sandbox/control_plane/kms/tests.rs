@@ -11,7 +11,7 @@ use aws_sdk_kms::{
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::json;
 
-use crate::sandbox::control_plane::iam;
+use crate::sandbox::control_plane::role_arn;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
@@ -153,7 +153,7 @@ async fn a_fresh_role_in_a_key_policy_is_refused_until_it_is_known_and_a_wrong_o
     let policy = |role: &str| {
         json!({"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:*", "Resource": "*"},
-            {"Effect": "Allow", "Principal": {"AWS": iam::role_arn(role)}, "Action": "kms:Decrypt", "Resource": "*"},
+            {"Effect": "Allow", "Principal": {"AWS": role_arn(role)}, "Action": "kms:Decrypt", "Resource": "*"},
         ]})
         .to_string()
     };
@@ -181,7 +181,7 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
     let policy = json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "NotAction": "kms:Decrypt", "Resource": "*"},
         {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "kms:Decrypt", "Resource": "*",
-         "Condition": {"StringEquals": {"kms:EncryptionContext:packagecloud:enterprise": "b", "aws:PrincipalArn": iam::role_arn("edge")}}},
+         "Condition": {"StringEquals": {"kms:EncryptionContext:packagecloud:enterprise": "b", "aws:PrincipalArn": role_arn("edge")}}},
     ]});
     let arn =
         kms.create_key().policy(policy.to_string()).send().await.unwrap().key_metadata.unwrap().arn.unwrap();
@@ -214,7 +214,7 @@ async fn a_role_decrypts_only_where_key_and_role_both_let_it() {
             )
         )
     );
-    let (access, secret, token) = world.issue_role_credentials(&iam::role_arn("edge")).unwrap();
+    let (access, secret, token) = world.issue_role_credentials(&role_arn("edge")).unwrap();
     let credentials = aws_credential_types::Credentials::new(access, secret, Some(token), None, "test");
     let config = world
         .sdk_config()

@@ -8,9 +8,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
 use super::{
-    FunctionConfigurationRecord, FunctionProgress, FunctionRecord, LambdaCall, LambdaResult, Sandbox,
-    SandboxState, ServiceRefusal, Value, add_request_tags, function_arn, functions, iam, invalid_parameter,
-    random_uuid, versions,
+    FunctionConfigurationRecord, FunctionRecord, LambdaCall, LambdaResult, Sandbox, SandboxState,
+    ServiceRefusal, Value, add_request_tags, function_arn, functions, iam, invalid_parameter, random_uuid,
+    versions,
 };
 
 /// Code that was received and laid by.
@@ -112,7 +112,7 @@ pub fn update_function_code(
     ask: &LambdaCall<'_>,
     code: &StoredCode,
 ) -> LambdaResult {
-    find_changeable_function(state, ask)?;
+    functions::find_changeable_function(state, ask)?;
     let clock = ask.clock;
     let function = state
         .lambda
@@ -138,7 +138,7 @@ pub fn update_function_code(
 }
 
 pub fn update_function_configuration(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
-    let function = find_changeable_function(state, ask)?;
+    let function = functions::find_changeable_function(state, ask)?;
     let mut changed = function.latest.clone();
     apply_configuration(&mut changed, ask)?;
     if ask.text_field("Role").is_some() {
@@ -152,38 +152,6 @@ pub fn update_function_configuration(state: &mut SandboxState, ask: &LambdaCall<
         .ok_or_else(|| super::function_not_found(&function_arn(&ask.name)))?;
     function.latest = changed;
     Ok((200, functions::render_latest(function, ask.clock, false)))
-}
-
-/// The function, where nothing is in progress and its revision is the one expected.
-pub fn find_changeable_function<'a>(
-    state: &'a SandboxState,
-    ask: &LambdaCall<'_>,
-) -> Result<&'a FunctionRecord, ServiceRefusal> {
-    let function = ask.find_authorized_function(state)?;
-    let conflict = |why: &str| {
-        let message = format!("The operation cannot be performed at this time. {why}");
-        Err(ServiceRefusal::new(409, "ResourceConflictException", message))
-    };
-    let progress = function.current_progress(ask.clock);
-    match progress {
-        FunctionProgress::Creating => {
-            return conflict("The function is currently in the following state: Pending");
-        }
-        FunctionProgress::Updating => {
-            return conflict(&format!("An update is in progress for resource: {}", function.arn()));
-        }
-        FunctionProgress::Settled => {}
-    }
-    if let Some(expected) = ask.text_field("RevisionId")
-        && expected != function.latest.revisions[1]
-    {
-        return Err(ServiceRefusal::new(
-            412,
-            "PreconditionFailedException",
-            "The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API operation to retrieve the latest RevisionId for your resource.",
-        ));
-    }
-    Ok(function)
 }
 
 fn mark_changed(configuration: &mut FunctionConfigurationRecord, ask: &LambdaCall<'_>) {

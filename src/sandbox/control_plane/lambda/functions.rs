@@ -102,6 +102,41 @@ fn render_qualified(function: &FunctionRecord, ask: &LambdaCall<'_>) -> Result<V
     }
 }
 
+/// Finds the function, where nothing is in progress and its revision is the one expected.
+///
+/// # Errors
+/// Refuses a caller who may not, a missing function, one with a change in progress, and another revision.
+pub fn find_changeable_function<'a>(
+    state: &'a SandboxState,
+    ask: &LambdaCall<'_>,
+) -> Result<&'a FunctionRecord, ServiceRefusal> {
+    let function = ask.find_authorized_function(state)?;
+    let conflict = |why: &str| {
+        let message = format!("The operation cannot be performed at this time. {why}");
+        Err(ServiceRefusal::new(409, "ResourceConflictException", message))
+    };
+    let progress = function.current_progress(ask.clock);
+    match progress {
+        FunctionProgress::Creating => {
+            return conflict("The function is currently in the following state: Pending");
+        }
+        FunctionProgress::Updating => {
+            return conflict(&format!("An update is in progress for resource: {}", function.arn()));
+        }
+        FunctionProgress::Settled => {}
+    }
+    if let Some(expected) = ask.text_field("RevisionId")
+        && expected != function.latest.revisions[1]
+    {
+        return Err(ServiceRefusal::new(
+            412,
+            "PreconditionFailedException",
+            "The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API operation to retrieve the latest RevisionId for your resource.",
+        ));
+    }
+    Ok(function)
+}
+
 pub fn get_function(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = ask.find_authorized_function(state)?;
     let configuration = render_qualified(function, ask)?;

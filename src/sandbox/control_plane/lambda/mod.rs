@@ -21,7 +21,7 @@ use super::{
     access_denied, add_request_tags, build_response, iam, is_drift_requested, json_response, random_uuid,
     signed_caller, to_datetime,
 };
-use crate::sandbox::{Sandbox, SandboxState};
+use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
 /// What is kept between runs; the code lies beside, in `DIR/lambda/<sha256>.zip`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -175,7 +175,7 @@ pub async fn handle_lambda_request(world: &Sandbox, request: Request<Bytes>) -> 
     match result {
         Ok((204, _)) => build_response(204, "application/json", Bytes::new()),
         Ok((status, output)) => json_response(status, "application/json", &output),
-        Err(refusal) => refusal.to_response("lambda"),
+        Err(refusal) => refusal.to_response(Service::Lambda),
     }
 }
 
@@ -273,7 +273,7 @@ impl<'a> LambdaCall<'a> {
     ) -> Result<(), ServiceRefusal> {
         self.caller
             .authorize(state, action, resource, context)
-            .map_err(|message| access_denied("lambda", message))
+            .map_err(|message| access_denied(Service::Lambda, message))
     }
 
     /// The function named, after its caller was held to his policies.

@@ -12,7 +12,7 @@ use aws_sdk_lambda::{
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::json;
 
-use crate::sandbox::control_plane::iam;
+use crate::sandbox::control_plane::role_arn;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 const FUNCTION_NAME: &str = "packagecloud_cloudfront_auth";
@@ -45,7 +45,7 @@ async fn create_edge_role(world: &Sandbox, services: &[&str]) -> String {
         "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
     let iam = aws_sdk_iam::Client::new(&world.sdk_config());
     iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
-    iam::role_arn("edge")
+    role_arn("edge")
 }
 
 fn build_create_function(
@@ -96,18 +96,14 @@ async fn a_fresh_role_cannot_be_assumed_until_it_is_known() {
         expected
     );
     assert_eq!(
-        error_code_and_message(
-            &build_create_function(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()
-        ),
+        error_code_and_message(&build_create_function(&lambda, &role_arn("typo")).send().await.unwrap_err()),
         expected
     );
     tokio::time::sleep(Duration::from_secs(5)).await;
     build_create_function(&lambda, &role).send().await.unwrap();
     assert_eq!(
-        error_code_and_message(
-            &build_create_function(&lambda, &iam::role_arn("typo")).send().await.unwrap_err()
-        )
-        .0,
+        error_code_and_message(&build_create_function(&lambda, &role_arn("typo")).send().await.unwrap_err())
+            .0,
         "ResourceConflictException"
     );
 }
@@ -276,7 +272,7 @@ async fn a_version_keeps_what_it_was_published_with() {
     );
     let (bytes, role) =
         super::read_version_code(&world, &format!("{}:1", super::function_arn(FUNCTION_NAME))).unwrap();
-    assert_eq!((bytes, role), (zip_bundle("one").into_inner(), iam::role_arn("edge")));
+    assert_eq!((bytes, role), (zip_bundle("one").into_inner(), role_arn("edge")));
     assert!(super::read_version_code(&world, &super::function_arn(FUNCTION_NAME)).is_none());
 }
 

@@ -3,12 +3,12 @@
 //! What hasn't changed isn't published again: the version that has it is given.
 
 use super::{
-    FunctionVersionRecord, LambdaCall, LambdaResult, SandboxState, ServiceRefusal, Value, changes,
-    function_arn, function_not_found, functions, invalid_parameter, json, random_uuid,
+    FunctionVersionRecord, LambdaCall, LambdaResult, SandboxState, ServiceRefusal, Value, function_arn,
+    function_not_found, functions, invalid_parameter, json, random_uuid,
 };
 
 pub fn publish_version(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
-    let function = changes::find_changeable_function(state, ask)?;
+    let function = functions::find_changeable_function(state, ask)?;
     if let Some(expected) = ask.text_field("CodeSha256")
         && expected != function.latest.sha256
     {

@@ -7,6 +7,7 @@ mod copy;
 mod list;
 mod multipart;
 mod object;
+mod operation;
 mod policy;
 mod presigned;
 mod protocol;
@@ -42,6 +43,7 @@ pub use multipart::MultipartUploadRecord;
 pub use object::{
     AclGrant, ObjectChecksum, ObjectEncryption, ObjectRecord, ObjectRetention, format_http_date,
 };
+pub use operation::operation_name;
 pub use presigned::{encode_key_path, presign_sigv2_link};
 pub use store::{ObjectChange, ObjectStore, ObjectVersions, newest_version};
 pub use write::{amend_object, archive_object, place_hollow_object, place_object};

@@ -19,7 +19,7 @@ use super::{
     ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller, access::RequestContext,
     access_denied, format_iso8601, query::render_element, xml_response,
 };
-use crate::sandbox::{Sandbox, control_plane::signature};
+use crate::sandbox::{Sandbox, control_plane::signature, service::Service};
 
 pub use request::CreateJobRequest;
 
@@ -169,12 +169,12 @@ pub fn handle_s3control_request(world: &Sandbox, request: &Request<Bytes>) -> Re
     advance_due_jobs(world);
     match dispatch(world, request) {
         Ok(body) => xml_response(200, body),
-        Err(refusal) => refusal.to_response("s3control"),
+        Err(refusal) => refusal.to_response(Service::S3Control),
     }
 }
 
 fn dispatch(world: &Sandbox, request: &Request<Bytes>) -> Result<String, ServiceRefusal> {
-    let caller = signature::verify_signature(world, "s3control", request)?;
+    let caller = signature::verify_signature(world, Service::S3Control, request)?;
     let account = request.headers().get("x-amz-account-id").and_then(|account| account.to_str().ok());
     if account != Some(ACCOUNT_ID) {
         return Err(ServiceRefusal::new(403, "AccessDenied", "Access Denied"));
@@ -204,7 +204,7 @@ impl S3ControlCall<'_> {
     ) -> Result<(), ServiceRefusal> {
         self.world
             .read_state(|state| self.caller.authorize(state, action, resource, context))
-            .map_err(|message| access_denied("s3control", message))
+            .map_err(|message| access_denied(Service::S3Control, message))
     }
 
     fn query_parameter(&self, name: &str) -> Option<String> {

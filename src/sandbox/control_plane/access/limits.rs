@@ -4,11 +4,8 @@
 
 use serde_json::Value;
 
+use super::{PolicyDecision, RequestContext, evaluate_identity_policies, identity::IamIdentity};
 use crate::sandbox::SandboxState;
-use crate::sandbox::control_plane::{
-    IamIdentity,
-    access::{self, PolicyDecision, RequestContext},
-};
 
 /// What all of an identity's policies say together, and whether the two limits allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +25,7 @@ pub fn evaluate_with_limits(
     (action, resource): (&str, &str),
     context: &RequestContext,
 ) -> PolicyEvaluation {
-    let ask = |documents: &[Value]| access::evaluate_identity_policies(documents, action, resource, context);
+    let ask = |documents: &[Value]| evaluate_identity_policies(documents, action, resource, context);
     let own = ask(documents);
     let limit = |policies: &[Value]| if policies.is_empty() { PolicyDecision::Allow } else { ask(policies) };
     let organization = limit(&state.iam.organization);

@@ -2,11 +2,19 @@
 //!
 //! An explicit deny wins over everything; what no statement allows is denied; an operator that is not known never matches.
 
+mod caller;
+mod identity;
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::ACCOUNT_ID;
+
+pub use caller::{SignedCaller, add_request_tags, signed_caller};
+pub use identity::{IamIdentity, list_identity_policies};
+pub use limits::{PolicyEvaluation, evaluate_with_limits};
 
 /// Who asks, by every name that a `Principal` element may give him.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

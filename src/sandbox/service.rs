@@ -1,0 +1,119 @@
+//! The services of the sandbox: their names, and the protocol that each one speaks.
+
+use std::fmt;
+
+/// Whom a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    Sts,
+    Iam,
+    Kms,
+    Acm,
+    Lambda,
+    CloudFront,
+    S3,
+    /// The account's side of S3, which signs as S3 does.
+    S3Control,
+    /// packagecloud's front.
+    Packagecloud,
+    /// The edge locations of CloudFront.
+    Edge,
+}
+
+/// How requests, answers and refusals are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceProtocol {
+    /// A form in, XML out; a refusal is an `ErrorResponse`.
+    Query,
+    /// JSON 1.1 in and out; the header names the operation, the body names the error.
+    Json11,
+    /// Method and path name the operation, the body is JSON; a header names the error.
+    RestJson,
+    /// Method and path name the operation, the body is XML; a refusal is an `ErrorResponse`.
+    RestXml,
+    /// As S3 speaks: a refusal is an `Error` that nothing encloses.
+    S3Xml,
+}
+
+impl Service {
+    /// Every service, in the order in which a wrong name is answered with them.
+    pub const ALL: [Self; 10] = [
+        Self::Sts,
+        Self::Iam,
+        Self::Kms,
+        Self::Acm,
+        Self::Lambda,
+        Self::CloudFront,
+        Self::S3,
+        Self::S3Control,
+        Self::Packagecloud,
+        Self::Edge,
+    ];
+
+    /// Returns its name: in signatures, in the ledger and in `--sandbox-fault`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sts => "sts",
+            Self::Iam => "iam",
+            Self::Kms => "kms",
+            Self::Acm => "acm",
+            Self::Lambda => "lambda",
+            Self::CloudFront => "cloudfront",
+            Self::S3 => "s3",
+            Self::S3Control => "s3control",
+            Self::Packagecloud => "packagecloud",
+            Self::Edge => "edge",
+        }
+    }
+
+    /// Finds the service with that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+
+    /// Returns how it speaks; what is no AWS API refuses as S3 does.
+    #[must_use]
+    pub fn protocol(self) -> ServiceProtocol {
+        match self {
+            Self::Sts | Self::Iam => ServiceProtocol::Query,
+            Self::Kms | Self::Acm => ServiceProtocol::Json11,
+            Self::Lambda => ServiceProtocol::RestJson,
+            Self::CloudFront | Self::S3Control => ServiceProtocol::RestXml,
+            Self::S3 | Self::Packagecloud | Self::Edge => ServiceProtocol::S3Xml,
+        }
+    }
+
+    /// Returns the namespace of its XML; empty where it has none.
+    #[must_use]
+    pub fn xml_namespace(self) -> &'static str {
+        match self {
+            Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
+            Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+            Self::CloudFront => "http://cloudfront.amazonaws.com/doc/2020-05-31/",
+            Self::Kms
+            | Self::Acm
+            | Self::Lambda
+            | Self::S3
+            | Self::S3Control
+            | Self::Packagecloud
+            | Self::Edge => "",
+        }
+    }
+
+    /// Whether it finds out by itself who asks; for the others the router checks the signature.
+    #[must_use]
+    pub fn identifies_caller_itself(self) -> bool {
+        match self {
+            Self::S3 | Self::S3Control | Self::Packagecloud | Self::Edge => true,
+            Self::Sts | Self::Iam | Self::Kms | Self::Acm | Self::Lambda | Self::CloudFront => false,
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
