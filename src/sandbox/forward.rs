@@ -32,7 +32,7 @@ pub struct ForwardingClient {
     patience: Option<Duration>,
 }
 
-/// A client of DIR's server, where one is serving it.
+/// Opens a client of DIR's server, where one is serving it.
 #[must_use]
 pub fn open_forwarding_client(dir: &Path) -> Option<ForwardingClient> {
     let addresses = find_running_server(dir)?;
@@ -44,7 +44,7 @@ pub fn open_forwarding_client(dir: &Path) -> Option<ForwardingClient> {
 }
 
 impl ForwardingClient {
-    /// Under unmodified SDK clients.
+    /// Returns the client that goes under unmodified SDK clients.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(self.clone())

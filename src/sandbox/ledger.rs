@@ -22,10 +22,12 @@ pub struct LedgerEntry {
 pub struct CallLedger(Vec<LedgerEntry>);
 
 impl CallLedger {
+    /// Notes a call.
     pub fn append_entry(&mut self, call: LedgerEntry) {
         self.0.push(call);
     }
 
+    /// Returns the calls, in the order in which they ended.
     pub fn ledger_entries(&self) -> &[LedgerEntry] {
         &self.0
     }
@@ -38,7 +40,7 @@ pub fn is_write_operation(operation: &str) -> bool {
     !READ_OPERATION_PREFIXES.iter().any(|read| operation.starts_with(read))
 }
 
-/// How many calls in a row could only have been made one after the other: each begins at or after the end of the one before.
+/// Counts how many calls in a row could only have been made one after the other: each begins at or after the end of the one before.
 pub fn longest_call_chain(calls: &[LedgerEntry]) -> usize {
     let mut by_end: Vec<&LedgerEntry> = calls.iter().collect();
     by_end.sort_by_key(|call| (call.end, call.start));

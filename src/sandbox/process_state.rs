@@ -1,4 +1,4 @@
-//! What one process remembers of a world beside its state on the disk: the objects' index, and the edge's cache.
+//! What one process remembers of a sandbox beside its state on the disk: the objects' index, and the edge's cache.
 //!
 //! Nothing here outlives the process: what must is in the state, or in the store's journals.
 
@@ -9,7 +9,9 @@ use super::{
     edge_location::{EdgeCache, FunctionInstances},
 };
 
+/// What this process remembers.
 pub struct ProcessState {
+    /// The index of the objects, over their journals.
     pub objects: ObjectStore,
     pub cache: Mutex<EdgeCache>,
     pub functions: FunctionInstances,
@@ -18,6 +20,7 @@ pub struct ProcessState {
 }
 
 impl ProcessState {
+    /// Makes an empty memory over the objects in `dir`.
     pub fn new(dir: &Path) -> Self {
         Self {
             objects: ObjectStore::new(dir),

@@ -45,19 +45,19 @@ pub const PACKAGECLOUD_HOST: &str = "packagecloud.sandbox";
 const HANG_DURATION: Duration = Duration::from_hours(1);
 
 impl Sandbox {
-    /// Under unmodified SDK clients.
+    /// Returns the client that goes under unmodified SDK clients.
     #[must_use]
     pub fn http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(SandboxHttpClient { world: self.clone(), patience: None })
     }
 
-    /// The configuration of SDK clients that live in this world, as its one user.
+    /// Returns the configuration of SDK clients that live in this sandbox, as its one user.
     #[must_use]
     pub fn sdk_config(&self) -> SdkConfig {
         self.sdk_config_with_client(self.http_client())
     }
 
-    /// The same over another wire: that to the process which serves this world.
+    /// Returns the same configuration over another wire: that to the process which serves this sandbox.
     #[must_use]
     pub fn sdk_config_with_client(&self, client: SharedHttpClient) -> SdkConfig {
         let credentials = Credentials::new(iam::ACCESS_KEY, iam::SECRET_KEY, None, None, "sandbox");
@@ -182,7 +182,7 @@ impl Sandbox {
     }
 }
 
-/// `Mon, 23 Nov 2026 20:00:00 GMT`.
+/// Formats a moment as `Mon, 23 Nov 2026 20:00:00 GMT`.
 pub fn format_http_date(at: Duration) -> String {
     control_plane::to_datetime(at)
         .format(format_description!(

@@ -199,7 +199,7 @@ fn read_marker(marker: &Path) -> Option<SandboxAddresses> {
     serde_json::from_slice(&std::fs::read(marker).ok()?).ok()
 }
 
-/// Where DIR is being served, by a server that answers.
+/// Finds where DIR is being served, by a server that answers.
 #[must_use]
 pub fn find_running_server(dir: &Path) -> Option<SandboxAddresses> {
     let addresses = read_marker(&dir.join(MARKER_FILENAME))?;

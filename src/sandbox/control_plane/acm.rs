@@ -51,7 +51,7 @@ impl CertificateRecord {
     }
 }
 
-/// Why CloudFront doesn't take a certificate for these names, in its own words.
+/// Finds why CloudFront doesn't take a certificate for these names, in its own words.
 pub fn find_certificate_fault(
     state: &AcmState,
     clock: PropagationClock,
@@ -70,12 +70,13 @@ pub fn find_certificate_fault(
     }
 }
 
-/// `ListCertificates`, of `CertificateManager.ListCertificates`.
+/// Returns the operation that the header names: `ListCertificates`, of `CertificateManager.ListCertificates`.
 pub fn operation_name(request: &Request<Bytes>) -> &str {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     target.and_then(|target| target.strip_prefix("CertificateManager.")).unwrap_or("Unknown")
 }
 
+/// Answers one request to ACM.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_acm_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = signed_caller(&request).and_then(|caller| {

@@ -16,6 +16,7 @@ use crate::sandbox::service::Service;
 pub struct QueryForm(BTreeMap<String, String>);
 
 impl QueryForm {
+    /// Reads the form in the body of a request.
     pub fn from_request(request: &Request<Bytes>) -> Self {
         let body = std::str::from_utf8(request.body()).unwrap_or_default();
         Self(
@@ -26,16 +27,20 @@ impl QueryForm {
         )
     }
 
+    /// Returns the operation that is asked for.
     pub fn action_name(&self) -> &str {
         self.get("Action").unwrap_or("Unknown")
     }
 
+    /// Returns a field.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
+    /// Returns a field that must be there.
+    ///
     /// # Errors
-    /// AWS's refusal, where it is missing.
+    /// Refuses, as AWS does, where it is missing.
     pub fn require_field(&self, key: &str) -> Result<&str, ServiceRefusal> {
         self.get(key).ok_or_else(|| {
             let field = key[..1].to_lowercase() + &key[1..];
@@ -47,12 +52,12 @@ impl QueryForm {
         })
     }
 
-    /// `Key.member.1`, `Key.member.2`, …
+    /// Lists `Key.member.1`, `Key.member.2`, …
     pub fn list_members(&self, key: &str) -> Vec<&str> {
         (1..).map_while(|at| self.get(&format!("{key}.member.{at}"))).collect()
     }
 
-    /// `Key.member.1.First`, `Key.member.1.Second`, …: the pairs that tags are.
+    /// Lists `Key.member.1.First` with `Key.member.1.Second`, …: the pairs that tags are.
     pub fn list_member_pairs(&self, key: &str, first: &str, second: &str) -> Vec<(String, String)> {
         (1..)
             .map_while(|at| {
@@ -70,7 +75,7 @@ fn decode_form_text(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-/// `<ActionResponse><ActionResult>…</ActionResult>…`; no result element where `result` is none.
+/// Answers `<ActionResponse><ActionResult>…</ActionResult>…`; without a result element where `result` is none.
 pub fn query_response(service: Service, action: &str, result: Option<&str>) -> Response<Bytes> {
     let result = result.map_or_else(String::new, |inner| format!("<{action}Result>{inner}</{action}Result>"));
     xml_response(
@@ -83,11 +88,12 @@ pub fn query_response(service: Service, action: &str, result: Option<&str>) -> R
     )
 }
 
+/// Refuses an operation that the sandbox lacks.
 pub fn unknown_action(action: &str) -> ServiceRefusal {
     ServiceRefusal::new(400, "InvalidAction", format!("Could not find operation {action} in the sandbox"))
 }
 
-/// `<name>text</name>`, escaped.
+/// Writes `<name>text</name>`, escaped.
 pub fn render_element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", xml::escape_xml(text))
 }

@@ -20,7 +20,7 @@ use crate::sandbox::{
 /// What Signature Version 4 leaves unencoded in a query; all else is escaped.
 const QUERY_ENCODE_SET: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH_ENCODE_SET: &AsciiSet = &QUERY_ENCODE_SET.remove(b'/');
-/// How far a client's clock may be from the service's.
+/// How far a client's clock may be from the service's (aws-facts section 7).
 const CLOCK_SKEW_MAX: Duration = Duration::from_mins(5);
 
 /// What the Authorization header says.

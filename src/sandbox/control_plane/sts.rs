@@ -18,6 +18,7 @@ use crate::sandbox::{Sandbox, service::Service};
 #[serde(default)]
 pub struct StsState {}
 
+/// Answers one request to STS.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_sts_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let form = query::QueryForm::from_request(&request);

@@ -15,24 +15,27 @@ pub struct XmlElement {
 }
 
 impl XmlElement {
+    /// Makes an element without text and children.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
+    /// Makes an element that holds text.
     pub fn leaf_element(name: &str, text: impl Into<String>) -> Self {
         Self { name: name.to_owned(), text: text.into(), ..Self::default() }
     }
 
+    /// Adds a child at the end.
     #[must_use]
     pub fn with_child(mut self, child: XmlElement) -> Self {
         self.children.push(child);
         self
     }
 
-    /// The root element of a document.
+    /// Reads the root element of a document.
     ///
     /// # Errors
-    /// What is wrong with it, where it is not well-formed.
+    /// Says what is wrong with it, where it is not well-formed.
     pub fn parse_xml(document: &str) -> Result<Self, String> {
         let mut reader = Reader::from_str(document);
         let mut open: Vec<XmlElement> = Vec::new();
@@ -80,15 +83,17 @@ impl XmlElement {
         }
     }
 
+    /// Finds the first child of this name.
     pub fn find_child(&self, name: &str) -> Option<&XmlElement> {
         self.children.iter().find(|child| child.name == name)
     }
 
+    /// Finds the first child of this name, to change it.
     pub fn find_child_mut(&mut self, name: &str) -> Option<&mut XmlElement> {
         self.children.iter_mut().find(|child| child.name == name)
     }
 
-    /// The element at `a/b/c` below this one.
+    /// Finds the element at `a/b/c` below this one.
     pub fn find_path(&self, path: &str) -> Option<&XmlElement> {
         path.split('/').try_fold(self, |node, name| node.find_child(name))
     }
@@ -103,7 +108,7 @@ impl XmlElement {
         self.text_at(path) == Some("true")
     }
 
-    /// The items of a CloudFront list: `<Quantity/><Items>…</Items>`.
+    /// Returns the items of a CloudFront list: `<Quantity/><Items>…</Items>`.
     pub fn items_at(&self, path: &str) -> &[XmlElement] {
         self.find_path(path).and_then(|list| list.find_child("Items")).map_or(&[], |items| &items.children)
     }
@@ -145,6 +150,7 @@ impl std::fmt::Display for XmlElement {
     }
 }
 
+/// Escapes text for XML.
 pub fn escape_xml(text: &str) -> String {
     quick_xml::escape::escape(text).into_owned()
 }

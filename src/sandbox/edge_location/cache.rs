@@ -5,7 +5,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 
 /// The TTLs of a behavior's cache policy, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,24 @@ pub struct CachedResponse {
     pub fresh_until: Duration,
 }
 
-/// By distribution and key.
+impl CachedResponse {
+    /// Takes the origin's answer, fresh for so many seconds from now.
+    pub fn from_origin(answer: Response<Bytes>, now: Duration, fresh_secs: u64) -> Self {
+        let (parts, body) = answer.into_parts();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+            stored: now,
+            fresh_until: now + Duration::from_secs(fresh_secs),
+        }
+    }
+}
+
+/// The cached answers, by distribution and key.
 pub type EdgeCache = HashMap<(String, String), CachedResponse>;
 
-/// For how many seconds an answer is fresh; none: it may not be stored.
+/// Returns for how many seconds an answer is fresh; none where it may not be stored.
 pub fn freshness_lifetime_secs(headers: &HeaderMap, ttl: CacheTtl) -> Option<u64> {
     let text = |name: header::HeaderName| {
         headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()

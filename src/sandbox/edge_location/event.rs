@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-/// The most that a generated body may be, in bytes.
+/// The most that a generated body may be, in bytes (aws-facts section 1).
 const GENERATED_BODY_MAX_BYTES: usize = 40 * 1024;
-/// The most that a path and its query may be, together, in bytes.
+/// The most that a path and its query may be, together, in bytes (aws-facts section 1).
 pub const URL_MAX_BYTES: usize = 8192;
 
 /// What a viewer-request function may neither change nor set.
@@ -43,7 +43,7 @@ pub enum ViewerRequestDecision {
     Respond(Response<Bytes>),
 }
 
-/// The event of a request to a distribution.
+/// Builds the event of a request to a distribution.
 pub fn build_viewer_request_event(
     request: &Request<Bytes>,
     distribution: &str,

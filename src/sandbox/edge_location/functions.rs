@@ -15,9 +15,9 @@ use crate::{
     sandbox::{Sandbox, control_plane::lambda},
 };
 
-/// How long an instance is kept.
+/// How long an instance is kept: less than the hour that its role's credentials last.
 const INSTANCE_LIFETIME: Duration = Duration::from_mins(45);
-/// The longest that a viewer waits for a function.
+/// The longest that a viewer waits for a function: the stricter of the limits that sources give (aws-facts section 1).
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a function gave nothing.
@@ -33,6 +33,9 @@ pub enum EdgeFunctionError {
 pub type FunctionInstances = Mutex<HashMap<String, (Duration, Arc<EdgeFunctionInstance>)>>;
 
 /// Runs the function on an event.
+///
+/// # Errors
+/// Says why it can't be run, that it threw, or that it took too long.
 pub async fn invoke_function(
     world: &Sandbox,
     version: &str,

@@ -10,7 +10,10 @@ mod origin;
 pub use cache::EdgeCache;
 pub use functions::FunctionInstances;
 
-use std::sync::PoisonError;
+use std::{
+    sync::{MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -53,6 +56,9 @@ pub async fn handle_viewer_request(world: &Sandbox, request: Request<Bytes>) -> 
     response
 }
 
+/// The most that a request line and its headers may be, together, in bytes (aws-facts section 1).
+const REQUEST_MAX_BYTES: usize = 20_480;
+
 const X_CACHE_ERROR: &str = "Error from cloudfront";
 const X_CACHE_MISS: &str = "Miss from cloudfront";
 const X_CACHE_HIT: &str = "Hit from cloudfront";
@@ -83,7 +89,7 @@ async fn handle_distribution_request(
     let length = request.uri().path().len() + request.uri().query().map_or(0, str::len);
     let headers: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if length >= event::URL_MAX_BYTES || length + headers > 20_480 {
+    if length >= event::URL_MAX_BYTES || length + headers > REQUEST_MAX_BYTES {
         return (render_error_page(StatusCode::URI_TOO_LONG, "The request is too long."), X_CACHE_ERROR);
     }
     let Some(behavior) = find_behavior(distribution, request.uri().path()) else {
@@ -200,7 +206,7 @@ async fn run_viewer_request_function(
     })
 }
 
-/// From the cache, or from the origin.
+/// Answers from the cache, or from the origin.
 async fn serve_from_cache_or_origin(
     world: &Sandbox,
     distribution: &DeployedDistribution,
@@ -210,27 +216,13 @@ async fn serve_from_cache_or_origin(
     query: &str,
 ) -> (Response<Bytes>, &'static str) {
     let key = (distribution.id.clone(), format!("{uri}?{query}"));
-    let held = || world.process_state().cache.lock().unwrap_or_else(PoisonError::into_inner);
-    let (now, known) = (world.now(), held().get(&key).cloned());
-    if let Some(entry) = known.clone().filter(|entry| now < entry.fresh_until) {
-        let mut response = build_viewer_response(request, &entry);
-        let age = HeaderValue::from(now.saturating_sub(entry.stored).as_secs());
-        response.headers_mut().insert(header::AGE, age);
-        return (
-            response,
-            if entry.status.is_client_error() || entry.status.is_server_error() {
-                X_CACHE_ERROR
-            } else {
-                X_CACHE_HIT
-            },
-        );
+    let (now, known) = (world.now(), lock_cache(world).get(&key).cloned());
+    if let Some(entry) = known.as_ref().filter(|entry| now < entry.fresh_until) {
+        return answer_from_cache(request, entry, now);
     }
     let Some(origin) = distribution.origins.iter().find(|origin| origin.id == behavior.target_origin_id)
     else {
-        return (
-            render_error_page(StatusCode::BAD_GATEWAY, "The behavior's origin is not there."),
-            X_CACHE_ERROR,
-        );
+        return bad_gateway("The behavior's origin is not there.");
     };
     let ask = origin::OriginRequest { world, distribution, origin, uri, query };
     let head = request.method() == Method::HEAD;
@@ -238,11 +230,8 @@ async fn serve_from_cache_or_origin(
         .as_ref()
         .filter(|entry| entry.status.is_success())
         .and_then(|entry| entry.headers.get(header::ETAG));
-    let Some(mut answer) = ask.send_to_origin(head, etag, None).await else {
-        return (
-            render_error_page(StatusCode::BAD_GATEWAY, "CloudFront wasn't able to connect to the origin."),
-            X_CACHE_ERROR,
-        );
+    let Some(answer) = ask.send_to_origin(head, etag, None).await else {
+        return bad_gateway(UNREACHABLE_ORIGIN);
     };
     let ttl = CacheTtl { min: behavior.min_ttl, default: behavior.default_ttl, max: behavior.max_ttl };
     if answer.status() == StatusCode::NOT_MODIFIED
@@ -251,9 +240,9 @@ async fn serve_from_cache_or_origin(
         entry.headers.extend(answer.headers().clone());
         let seconds = freshness_lifetime_secs(&entry.headers, ttl).unwrap_or(0);
         entry.stored = now;
-        entry.fresh_until = now + std::time::Duration::from_secs(seconds);
+        entry.fresh_until = now + Duration::from_secs(seconds);
         let response = build_viewer_response(request, &entry);
-        held().insert(key, entry);
+        lock_cache(world).insert(key, entry);
         return (response, X_CACHE_REFRESH_HIT);
     }
     if answer.status() == StatusCode::NOT_IMPLEMENTED
@@ -262,32 +251,50 @@ async fn serve_from_cache_or_origin(
         // Too large to be had as a whole: that part alone, and nothing is kept.
         return match ask.send_to_origin(head, None, Some(range)).await {
             Some(answer) => (answer, X_CACHE_MISS),
-            None => (
-                render_error_page(
-                    StatusCode::BAD_GATEWAY,
-                    "CloudFront wasn't able to connect to the origin.",
-                ),
-                X_CACHE_ERROR,
-            ),
+            None => bad_gateway(UNREACHABLE_ORIGIN),
         };
     }
     let status = answer.status();
     let seconds = if status.is_success() {
         freshness_lifetime_secs(answer.headers(), ttl)
     } else {
-        Some(distribution.error_ttl.get(&status.as_u16()).copied().unwrap_or(10))
+        let said = distribution.error_ttl.get(&status.as_u16()).copied();
+        Some(said.unwrap_or(ERROR_TTL_DEFAULT_SECS))
     };
-    let headers = std::mem::take(answer.headers_mut());
-    let fresh_until = now + std::time::Duration::from_secs(seconds.unwrap_or(0));
-    let entry = CachedResponse { status, headers, body: answer.into_body(), stored: now, fresh_until };
+    let entry = CachedResponse::from_origin(answer, now, seconds.unwrap_or(0));
     let response = build_viewer_response(request, &entry);
     let kept = seconds.is_some_and(|seconds| seconds > 0 || status.is_success());
     if kept && !head {
-        held().insert(key, entry);
+        lock_cache(world).insert(key, entry);
     } else if !head {
-        held().remove(&key);
+        lock_cache(world).remove(&key);
     }
     (response, if status.is_success() { X_CACHE_MISS } else { X_CACHE_ERROR })
+}
+
+const UNREACHABLE_ORIGIN: &str = "CloudFront wasn't able to connect to the origin.";
+/// How long an error of the origin is kept, where the distribution doesn't say: CloudFront's default (aws-facts section 2).
+const ERROR_TTL_DEFAULT_SECS: u64 = 10;
+
+fn lock_cache(world: &Sandbox) -> MutexGuard<'_, EdgeCache> {
+    world.process_state().cache.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn bad_gateway(why: &str) -> (Response<Bytes>, &'static str) {
+    (render_error_page(StatusCode::BAD_GATEWAY, why), X_CACHE_ERROR)
+}
+
+/// Answers with what is fresh, and says how old it is.
+fn answer_from_cache(
+    request: &Request<Bytes>,
+    entry: &CachedResponse,
+    now: Duration,
+) -> (Response<Bytes>, &'static str) {
+    let mut response = build_viewer_response(request, entry);
+    let age = HeaderValue::from(now.saturating_sub(entry.stored).as_secs());
+    response.headers_mut().insert(header::AGE, age);
+    let failed = entry.status.is_client_error() || entry.status.is_server_error();
+    (response, if failed { X_CACHE_ERROR } else { X_CACHE_HIT })
 }
 
 /// What this viewer gets of it: a part, no body, or only that nothing changed.

@@ -23,7 +23,7 @@ pub struct OriginRequest<'a> {
 }
 
 impl OriginRequest<'_> {
-    /// The origin's answer; none where it can't be reached.
+    /// Asks the origin; none where it can't be reached.
     pub async fn send_to_origin(
         &self,
         head: bool,

@@ -175,6 +175,12 @@ async fn publish_function(world: &Sandbox) -> String {
     version
 }
 
+fn get_and_head() -> AllowedMethods {
+    let both = || Some(vec![Allowed::Get, Allowed::Head]);
+    let cached = CachedMethods::builder().set_items(both()).quantity(2).build().unwrap();
+    AllowedMethods::builder().set_items(both()).quantity(2).cached_methods(cached).build().unwrap()
+}
+
 /// Domain, and the identity's id.
 async fn create_distribution(world: &Sandbox, version: &str) -> (String, String) {
     let client = aws_sdk_cloudfront::Client::new(&world.sdk_config());
@@ -200,20 +206,10 @@ async fn create_distribution(world: &Sandbox, version: &str) -> (String, String)
         .lambda_function_arn(version)
         .build()
         .unwrap();
-    let methods = || {
-        let both = || [Allowed::Get, Allowed::Head];
-        let cached = CachedMethods::builder().set_items(Some(both().to_vec())).quantity(2).build().unwrap();
-        AllowedMethods::builder()
-            .set_items(Some(both().to_vec()))
-            .quantity(2)
-            .cached_methods(cached)
-            .build()
-            .unwrap()
-    };
     let default = DefaultCacheBehavior::builder()
         .target_origin_id("s3")
         .viewer_protocol_policy(ViewerProtocolPolicy::HttpsOnly)
-        .allowed_methods(methods())
+        .allowed_methods(get_and_head())
         .cache_policy_id(&policy)
         .lambda_function_associations(
             LambdaFunctionAssociations::builder().quantity(1).items(association).build().unwrap(),
@@ -224,7 +220,7 @@ async fn create_distribution(world: &Sandbox, version: &str) -> (String, String)
         .path_pattern("1/3/*")
         .target_origin_id("s3")
         .viewer_protocol_policy(ViewerProtocolPolicy::HttpsOnly)
-        .allowed_methods(methods())
+        .allowed_methods(get_and_head())
         .cache_policy_id(&policy)
         .build()
         .unwrap();

@@ -24,7 +24,7 @@ use crate::model::{
 
 use super::{Sandbox, control_plane::s3};
 
-/// How long a link lives, as packagecloud makes them.
+/// How long a link lives, as packagecloud makes them, in seconds.
 const LINK_LIFETIME_SECS: u64 = 300;
 
 /// What is kept between runs.
@@ -72,7 +72,7 @@ impl std::fmt::Debug for NodeSettings {
 }
 
 impl NodeSettings {
-    /// What a packagecloud.rb says.
+    /// Reads what a packagecloud.rb says.
     pub fn from_config_file(file: &ConfigFile) -> Self {
         let values = file.setting_values();
         let (access_key, secret_key) = file
@@ -122,7 +122,7 @@ pub fn remove_lagging_node(world: &Sandbox) {
     }
 }
 
-/// A read token of this packagecloud: the first line of `DIR/tokens`.
+/// Returns a read token of this packagecloud: the first line of `DIR/tokens`.
 pub fn first_read_token(world: &Sandbox) -> Option<String> {
     list_read_tokens(world).into_iter().next()
 }
@@ -136,6 +136,7 @@ fn list_read_tokens(world: &Sandbox) -> Vec<String> {
         .collect()
 }
 
+/// Answers one request to packagecloud's front.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_packagecloud_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let now = world.now();

@@ -12,7 +12,7 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-/// A package with one file; `fields` are those of its control file.
+/// Builds a package with one file; `fields` are those of its control file.
 pub fn build_deb(fields: &str, path: &str, content: &[u8]) -> Vec<u8> {
     let sums = format!("{}  {}\n", hex::encode(Md5::digest(content)), path.trim_start_matches('/'));
     let control = build_tar(&[("./control", fields.as_bytes()), ("./md5sums", sums.as_bytes())]);
@@ -66,7 +66,7 @@ fn build_tar(entries: &[(&str, &[u8])]) -> Vec<u8> {
     archive
 }
 
-/// A pure Python wheel with one module.
+/// Builds a pure Python wheel with one module.
 pub fn build_wheel(name: &str, version: &str, module: &str) -> Vec<u8> {
     let info = format!("{name}-{version}.dist-info");
     let files = [

@@ -30,14 +30,14 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// A user or a role of the account, by its ARN and further names (an assumed role's session ARN, a unique id).
+    /// Makes a user or a role of the account, by its ARN and further names (an assumed role's session ARN, a unique id).
     pub fn for_account_identity(arn: &str, others: &[&str]) -> Self {
         let mut aws = vec![arn.to_owned()];
         aws.extend(others.iter().map(|other| (*other).to_owned()));
         Self { aws, account: Some(ACCOUNT_ID.to_owned()), ..Self::default() }
     }
 
-    /// An origin access identity, by id and canonical user id.
+    /// Makes an origin access identity, by id and canonical user id.
     pub fn for_origin_access_identity(id: &str, canonical: &str) -> Self {
         Self {
             aws: vec![format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")],
@@ -46,6 +46,7 @@ impl Principal {
         }
     }
 
+    /// Makes a service of AWS, by its name: `cloudfront.amazonaws.com`.
     pub fn for_service(name: &str) -> Self {
         Self { service: vec![name.to_owned()], ..Self::default() }
     }
@@ -56,6 +57,7 @@ impl Principal {
 pub struct RequestContext(BTreeMap<String, Vec<String>>);
 
 impl RequestContext {
+    /// Adds a value to a condition key.
     #[must_use]
     pub fn with_condition_key(mut self, key: &str, value: impl Into<String>) -> Self {
         self.0.entry(key.to_lowercase()).or_default().push(value.into());
@@ -127,7 +129,7 @@ pub fn evaluate_identity_policies(
     }
 }
 
-/// The condition keys that would be weighed for this action and are not in the context.
+/// Finds the condition keys that would be weighed for this action and are not in the context.
 pub fn find_missing_context_keys(
     documents: &[Value],
     action: &str,
@@ -151,7 +153,7 @@ pub fn find_missing_context_keys(
     missing
 }
 
-/// Every principal that a document names, as kind (`AWS`, `CanonicalUser`, `Service`, `Federated`) and name; `*` stands under `AWS`.
+/// Lists every principal that a document names, as kind (`AWS`, `CanonicalUser`, `Service`, `Federated`) and name; `*` stands under `AWS`.
 pub fn list_principals(document: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for statement in policy_statements(document) {
@@ -172,6 +174,7 @@ pub fn list_principals(document: &Value) -> Vec<(String, String)> {
     found
 }
 
+/// Returns a document's statements, one or many.
 pub fn policy_statements(document: &Value) -> impl Iterator<Item = &Value> {
     match &document["Statement"] {
         Value::Array(many) => many.as_slice(),

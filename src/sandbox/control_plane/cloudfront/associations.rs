@@ -7,9 +7,11 @@ use super::{
     CloudFrontCall, SandboxState, Service, ServiceRefusal, XmlElement, access_denied, config, iam, lambda,
 };
 
-/// What a replica may have at most, viewer and origin triggered alike.
+/// The most that a replica's code may be, viewer and origin triggered alike (aws-facts section 1).
 const EDGE_CODE_MAX_BYTES: u64 = 50 * 1024 * 1024;
+/// The longest timeout that a replica may have (aws-facts section 1).
 const EDGE_TIMEOUT_MAX_SECONDS: u64 = 30;
+/// The services that an association makes roles for, and the roles' names.
 const SERVICE_LINKED_ROLES: [(&str, &str); 2] = [
     ("replicator.lambda.amazonaws.com", "AWSServiceRoleForLambdaReplicator"),
     ("logger.cloudfront.amazonaws.com", "AWSServiceRoleForCloudFrontLogger"),
@@ -19,7 +21,7 @@ fn invalid_association(message: impl Into<String>) -> ServiceRefusal {
     ServiceRefusal::new(400, "InvalidLambdaFunctionAssociation", message)
 }
 
-/// Every function version that a configuration names.
+/// Lists every function version that a configuration names.
 pub fn list_associated_functions(config: &XmlElement) -> Vec<String> {
     let mut arns: Vec<String> = config::list_behaviors(config)
         .into_iter()
@@ -31,8 +33,10 @@ pub fn list_associated_functions(config: &XmlElement) -> Vec<String> {
     arns
 }
 
+/// Checks the functions that a configuration puts at the edge.
+///
 /// # Errors
-/// AWS's refusal of a function at the edge.
+/// Refuses one that can't stand there, or whose caller may not put it there, as CloudFront does.
 pub fn check_associations(
     state: &SandboxState,
     ask: &CloudFrontCall<'_>,
@@ -101,6 +105,14 @@ fn check_edge_function(
             )));
         }
     }
+    check_function_configuration(function, arn)
+}
+
+/// Checks that a function has nothing that a replica lacks.
+fn check_function_configuration(
+    function: &lambda::FunctionConfigurationRecord,
+    arn: &str,
+) -> Result<(), ServiceRefusal> {
     let forbidden = [
         (!function.environment.is_empty(), "The function cannot have environment variables."),
         (!function.layers.is_empty(), "The function cannot have layers."),
@@ -129,10 +141,10 @@ fn check_edge_function(
     Ok(())
 }
 
-/// The first association of an account makes two service-linked roles, where the caller may.
+/// Makes the two service-linked roles of an account's first association, and marks the functions as replicated.
 ///
 /// # Errors
-/// Where he may not.
+/// Refuses a caller who may not make the roles.
 pub fn ensure_replication(
     state: &mut SandboxState,
     ask: &CloudFrontCall<'_>,

@@ -8,12 +8,12 @@ use super::{
 };
 use crate::sandbox::control_plane::acm;
 
-/// The default behavior and every other one.
+/// Lists the default behavior and every other one.
 pub fn list_behaviors(config: &XmlElement) -> Vec<&XmlElement> {
     config.find_child("DefaultCacheBehavior").into_iter().chain(config.items_at("CacheBehaviors")).collect()
 }
 
-/// The other names of a configuration kept as text.
+/// Reads the other names of a configuration kept as text.
 pub fn parse_aliases(config: &str) -> Vec<String> {
     // Looked up for each request to an unknown host: spare the parsing where there can be none.
     if !config.contains("<CNAME>") {
@@ -23,8 +23,10 @@ pub fn parse_aliases(config: &str) -> Vec<String> {
     config.items_at("Aliases").iter().map(|alias| alias.text.clone()).collect()
 }
 
+/// Checks a configuration, but for its functions.
+///
 /// # Errors
-/// AWS's refusal of a configuration, but for its functions.
+/// Refuses what CloudFront refuses, in its words.
 pub fn check_config(
     world: &SandboxState,
     clock: PropagationClock,

@@ -19,6 +19,10 @@ fn parse_control_config(control: &NamedConfigRecord) -> XmlElement {
     XmlElement::parse_xml(&control.config).unwrap_or_default()
 }
 
+/// Answers CreateOriginAccessControl.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn create_origin_access_control(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = ask.parse_document()?;
@@ -57,6 +61,10 @@ pub fn create_origin_access_control(state: &mut SandboxState, ask: &CloudFrontCa
     Ok(said)
 }
 
+/// Answers GetOriginAccessControl.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn get_origin_access_control(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let control = state.cloudfront.controls.get(&ask.id).ok_or_else(|| {
@@ -70,6 +78,10 @@ pub fn get_origin_access_control(state: &SandboxState, ask: &CloudFrontCall<'_>)
     Ok(CloudFrontReply::with_etag(node, &control.etag))
 }
 
+/// Answers ListOriginAccessControls.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn list_origin_access_controls(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let items = state

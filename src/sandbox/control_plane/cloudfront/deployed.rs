@@ -67,7 +67,7 @@ pub struct DeployedBehavior {
     pub other_functions: Vec<(String, String)>,
 }
 
-/// The distribution that answers for a host: its own domain, or an alias.
+/// Finds the distribution that answers for a host: its own domain, or an alias.
 pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<DeployedDistribution> {
     let clock = PropagationClock::from_sandbox(world);
     let host = host.split(':').next().unwrap_or_default().to_lowercase();

@@ -61,6 +61,10 @@ fn render_distribution(distribution: &DistributionRecord, ask: &CloudFrontCall<'
         .with_child(parse_stored_config(distribution))
 }
 
+/// Answers CreateDistribution.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn create_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     let document = ask.parse_document()?;
     let (mut config, tags) = if ask.operation == "CreateDistributionWithTags" {
@@ -125,6 +129,10 @@ fn find_authorized_distribution<'a>(
     })
 }
 
+/// Answers GetDistribution.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn get_distribution(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     let distribution = find_authorized_distribution(state, ask)?;
     let node = if ask.config_alone {
@@ -135,6 +143,10 @@ pub fn get_distribution(state: &SandboxState, ask: &CloudFrontCall<'_>) -> Cloud
     Ok(CloudFrontReply::with_etag(node, &distribution.etag))
 }
 
+/// Answers ListDistributions.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn list_distributions(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, "distribution", "*")?;
     let clock = ask.clock;
@@ -157,6 +169,10 @@ pub fn list_distributions(state: &SandboxState, ask: &CloudFrontCall<'_>) -> Clo
     Ok(CloudFrontReply::from_element(ask.render_list_page("DistributionList", items)))
 }
 
+/// Answers UpdateDistribution.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn update_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     let old = find_authorized_distribution(state, ask)?.clone();
     ask.check_if_match(&old.etag)?;
@@ -184,7 +200,7 @@ pub fn update_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -
     Ok(said)
 }
 
-/// Somebody else chooses another price class: for the distribution named, or for all.
+/// Lets somebody else choose another price class: for the distribution named, or for all.
 pub fn inject_distribution_drift(state: &mut SandboxState, ask: &CloudFrontCall<'_>) {
     let one = state.cloudfront.distributions.contains_key(&ask.id).then(|| ask.id.clone());
     for distribution in state.cloudfront.distributions.values_mut() {

@@ -22,6 +22,10 @@ fn render_identity(identity: &OriginAccessIdentityRecord) -> XmlElement {
         .with_child(render_identity_config(identity))
 }
 
+/// Answers CreateCloudFrontOriginAccessIdentity.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn create_origin_access_identity(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = ask.parse_document()?;
@@ -75,6 +79,10 @@ pub fn create_origin_access_identity(state: &mut SandboxState, ask: &CloudFrontC
     Ok(said)
 }
 
+/// Answers GetCloudFrontOriginAccessIdentity.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn get_origin_access_identity(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let identity = state.cloudfront.identities.get(&ask.id).ok_or_else(|| {
@@ -88,6 +96,10 @@ pub fn get_origin_access_identity(state: &SandboxState, ask: &CloudFrontCall<'_>
     Ok(CloudFrontReply::with_etag(node, &identity.etag))
 }
 
+/// Answers ListCloudFrontOriginAccessIdentities.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn list_origin_access_identities(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let known = state

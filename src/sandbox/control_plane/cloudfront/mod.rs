@@ -61,15 +61,17 @@ pub struct DistributionRecord {
 }
 
 impl DistributionRecord {
+    /// Returns its ARN.
     pub fn arn(&self) -> String {
         format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{}", self.id)
     }
 
+    /// Whether its last change has reached the edges.
     pub fn is_deployed(&self, clock: PropagationClock) -> bool {
         clock.has_passed(self.modified, clock.delays.distribution)
     }
 
-    /// The configuration at the edges.
+    /// Returns the configuration at the edges.
     pub fn deployed_config(&self, clock: PropagationClock) -> Option<&str> {
         if self.is_deployed(clock) { Some(&self.config) } else { self.deployed_before.as_deref() }
     }
@@ -102,7 +104,7 @@ pub fn is_known_identity(state: &CloudFrontState, clock: PropagationClock, id: &
     state.identities.get(id).is_some_and(|identity| clock.has_passed(identity.created, clock.delays.identity))
 }
 
-/// The same, by its canonical user id.
+/// Whether an origin access identity with this canonical user id is known to S3 by now.
 pub fn is_known_canonical_user(state: &CloudFrontState, clock: PropagationClock, canonical: &str) -> bool {
     let mut all = state.identities.values();
     all.any(|identity| {
@@ -118,7 +120,7 @@ pub fn has_alias(state: &CloudFrontState, host: &str) -> bool {
         .any(|distribution| config::parse_aliases(&distribution.config).iter().any(|alias| alias == host))
 }
 
-/// The operation's name, of method and path.
+/// Returns the operation's name, by method and path.
 pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     let query = uri.query().unwrap_or_default();
@@ -150,6 +152,7 @@ pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
     }
 }
 
+/// Answers one request to CloudFront.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_cloudfront_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = signed_caller(&request).and_then(|caller| {

@@ -8,9 +8,10 @@ use super::{
 };
 
 const RESOURCE_TYPE: &str = "cache-policy";
+/// How many cache policies of its own an account may have (aws-facts section 2).
 const CUSTOM_POLICIES_MAX: usize = 20;
 
-/// Id, name, and the three times to live: minimum, default, maximum.
+/// Id, name, and the three times to live in seconds: minimum, default, maximum (aws-facts section 2).
 const MANAGED_POLICIES: [(&str, &str, [u64; 3]); 3] = [
     ("658327ea-f89d-4fab-a63d-7e88639e58f6", "Managed-CachingOptimized", [1, 86_400, 31_536_000]),
     (
@@ -21,7 +22,7 @@ const MANAGED_POLICIES: [(&str, &str, [u64; 3]); 3] = [
     ("4135ea2d-6df8-44a3-9df3-4b5a84be39ad", "Managed-CachingDisabled", [0, 0, 0]),
 ];
 
-/// A policy by its id, own or managed.
+/// Finds a policy by its id, own or managed.
 pub fn find_cache_policy(state: &CloudFrontState, id: &str) -> Option<NamedConfigRecord> {
     state.policies.get(id).cloned().or_else(|| {
         let (id, name, ttl) = MANAGED_POLICIES.iter().find(|(managed, ..)| *managed == id)?;
@@ -98,6 +99,10 @@ fn check_name_free(state: &CloudFrontState, name: &str, but: &str) -> Result<(),
     }
 }
 
+/// Answers CreateCachePolicy.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn create_cache_policy(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = check_and_fill_config(ask.parse_document()?)?;
@@ -126,6 +131,10 @@ pub fn create_cache_policy(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -
     Ok(said)
 }
 
+/// Answers GetCachePolicy.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn get_cache_policy(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let policy = find_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy)?;
@@ -133,10 +142,15 @@ pub fn get_cache_policy(state: &SandboxState, ask: &CloudFrontCall<'_>) -> Cloud
     Ok(CloudFrontReply::with_etag(node, &policy.etag))
 }
 
+/// Refuses an id that no policy has.
 pub fn no_such_cache_policy() -> ServiceRefusal {
     ServiceRefusal::new(404, "NoSuchCachePolicy", "The specified cache policy does not exist.")
 }
 
+/// Answers ListCachePolicies.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn list_cache_policies(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
     let kind = ask.query.get("Type").map(String::as_str);
@@ -163,6 +177,10 @@ pub fn list_cache_policies(state: &SandboxState, ask: &CloudFrontCall<'_>) -> Cl
     Ok(CloudFrontReply::from_element(list))
 }
 
+/// Answers UpdateCachePolicy.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn update_cache_policy(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let old = find_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy)?;

@@ -9,15 +9,17 @@ use super::{
     ServiceRefusal, XmlElement, add_request_tags,
 };
 
-/// The tags of a `<Tags>` element.
+/// Reads the tags of a `<Tags>` element.
 pub fn parse_tags(tags: Option<&XmlElement>) -> BTreeMap<String, String> {
     let items = tags.and_then(|tags| tags.find_child("Items")).map_or(&[][..], |items| &items.children);
     let text = |tag: &XmlElement, name: &str| tag.text_at(name).unwrap_or_default().to_owned();
     items.iter().map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect()
 }
 
+/// Checks tags before they are kept.
+///
 /// # Errors
-/// AWS's refusal of a tag that it doesn't take.
+/// Refuses a tag that AWS doesn't take.
 pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceRefusal> {
     let fits = |text: &str, most: usize| {
         text.len() <= most && text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c))
@@ -42,6 +44,10 @@ fn no_such_resource() -> ServiceRefusal {
     ServiceRefusal::new(404, "NoSuchResource", "The specified resource does not exist.")
 }
 
+/// Answers ListTagsForResource.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn list_tags_for_resource(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     ask.authorize_on_resource(state, "distribution", tagged_distribution_id(ask))?;
     let distribution: &DistributionRecord =
@@ -59,6 +65,10 @@ pub fn list_tags_for_resource(state: &SandboxState, ask: &CloudFrontCall<'_>) ->
     Ok(CloudFrontReply::from_element(XmlElement::new("Tags").with_child(items)))
 }
 
+/// Answers TagResource.
+///
+/// # Errors
+/// Refuses as CloudFront does.
 pub fn tag_resource(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
     let id = tagged_distribution_id(ask).to_owned();
     let tags = parse_tags(Some(&ask.parse_document()?));

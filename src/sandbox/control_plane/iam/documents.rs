@@ -11,8 +11,10 @@ fn malformed_policy(message: impl Into<String>) -> ServiceRefusal {
     ServiceRefusal::new(400, "MalformedPolicyDocument", message)
 }
 
+/// Checks a document that is to be an identity policy.
+///
 /// # Errors
-/// AWS's refusal of what is no identity policy.
+/// Refuses what is none, as IAM does.
 pub fn check_identity_policy(document: &str) -> Result<(), ServiceRefusal> {
     let value = parse_policy_document(document)?;
     for statement in access::policy_statements(&value) {
@@ -26,8 +28,10 @@ pub fn check_identity_policy(document: &str) -> Result<(), ServiceRefusal> {
     Ok(())
 }
 
+/// Checks a document that is to be a trust.
+///
 /// # Errors
-/// AWS's refusal of what is no trust.
+/// Refuses what is none, as IAM does, and principals that are not known yet.
 pub fn check_trust_policy(
     state: &SandboxState,
     clock: PropagationClock,
@@ -60,7 +64,7 @@ pub fn check_trust_policy(
     Ok(())
 }
 
-/// A trust speaks of its own role, without saying so.
+/// Adds the resource that a trust leaves out: it speaks of its own role, without saying so.
 pub fn add_wildcard_resource(trust: &mut Value) {
     match &mut trust["Statement"] {
         Value::Array(many) => many.iter_mut().for_each(|statement| statement["Resource"] = json!("*")),

@@ -99,7 +99,7 @@ impl std::fmt::Debug for AccessKeyRecord {
     }
 }
 
-/// The key pair of an access key.
+/// Finds the key pair of an access key.
 pub fn find_access_key(state: &IamState, access_key: &str) -> Option<AccessKeyRecord> {
     if access_key == ACCESS_KEY {
         return Some(AccessKeyRecord { secret: SECRET_KEY.into(), token: None, role: None, expires: None });
@@ -107,7 +107,7 @@ pub fn find_access_key(state: &IamState, access_key: &str) -> Option<AccessKeyRe
     state.sessions.get(access_key).cloned()
 }
 
-/// Whose key it is.
+/// Returns whose key it is.
 pub fn identify_caller(state: &IamState, key: &AccessKeyRecord) -> SignedCaller {
     match &key.role {
         None => SignedCaller {
@@ -123,11 +123,12 @@ pub fn identify_caller(state: &IamState, key: &AccessKeyRecord) -> SignedCaller 
     }
 }
 
+/// Returns the user's ARN.
 pub fn user_arn(state: &IamState) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:user/{}", state.user.name)
 }
 
-/// A role by its ARN, path or none.
+/// Finds a role by its ARN, path or none.
 pub fn find_role<'a>(state: &'a IamState, arn: &str) -> Option<&'a RoleRecord> {
     state.roles.get(arn.rsplit('/').next()?).filter(|role| role.arn == arn)
 }
@@ -137,7 +138,7 @@ pub fn can_service_assume_role(state: &IamState, clock: PropagationClock, arn: &
     can_service_assume_role_in_context(state, clock, arn, service, &RequestContext::default())
 }
 
-/// The same for a service that says on whose behalf it comes.
+/// Whether a service that says on whose behalf it comes can assume a role now.
 pub fn can_service_assume_role_in_context(
     state: &IamState,
     clock: PropagationClock,
@@ -148,7 +149,7 @@ pub fn can_service_assume_role_in_context(
     can_assume_role(state, clock, arn, &Principal::for_service(service), context)
 }
 
-/// The same for anybody whom its trust may name.
+/// Whether anybody whom its trust may name can assume a role now.
 pub fn can_assume_role(
     state: &IamState,
     clock: PropagationClock,
@@ -176,7 +177,7 @@ pub fn is_known_principal_arn(state: &IamState, clock: PropagationClock, arn: &s
 }
 
 impl Sandbox {
-    /// Temporary credentials of a role, as its Lambda function has them: access key, secret, token.
+    /// Issues temporary credentials of a role, as its Lambda function has them: access key, secret, token.
     ///
     /// None where there is no such role, or a new one isn't known yet.
     pub fn issue_role_credentials(&self, role_arn: &str) -> Option<(String, String, String)> {
@@ -213,6 +214,7 @@ impl Sandbox {
     }
 }
 
+/// Answers one request to IAM.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_iam_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let form = QueryForm::from_request(&request);

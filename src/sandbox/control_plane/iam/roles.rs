@@ -39,7 +39,7 @@ pub struct RoleRecord {
 }
 
 impl RoleRecord {
-    /// The trust as the other services know it; none while they don't know the role.
+    /// Returns the trust as the other services know it; none while they don't know the role.
     pub fn visible_trust(&self, clock: PropagationClock) -> Option<&str> {
         if !clock.has_passed(self.created, clock.delays.role) {
             None
@@ -128,15 +128,27 @@ fn find_modifiable_role<'a>(
         .ok_or_else(|| no_such_entity(&format!("The role with name {name} cannot be found.")))
 }
 
+/// Answers GetRole.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn get_role(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
     find_authorized_role(state, ask).map(|role| Some(role.to_xml()))
 }
 
+/// Answers ListRoleTags.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn list_role_tags(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
     find_authorized_role(state, ask)
         .map(|role| Some(format!("{}<IsTruncated>false</IsTruncated>", role.tags_to_xml())))
 }
 
+/// Answers GetRolePolicy.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn get_role_policy(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
     let role = find_authorized_role(state, ask)?;
     let name = ask.form.require_field("PolicyName")?;
@@ -152,12 +164,20 @@ pub fn get_role_policy(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
     )))
 }
 
+/// Answers ListRolePolicies.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn list_role_policies(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
     let role = find_authorized_role(state, ask)?;
     let members: String = role.policies.keys().map(|name| render_element("member", name)).collect();
     Ok(Some(format!("<PolicyNames>{members}</PolicyNames><IsTruncated>false</IsTruncated>")))
 }
 
+/// Answers ListAttachedRolePolicies.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn list_attached_role_policies(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
     let role = find_authorized_role(state, ask)?;
     let members: String = role
@@ -176,6 +196,10 @@ pub fn list_attached_role_policies(state: &SandboxState, ask: &IamCall<'_>) -> I
     Ok(Some(format!("<AttachedPolicies>{members}</AttachedPolicies><IsTruncated>false</IsTruncated>")))
 }
 
+/// Answers CreateRole.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn create_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
     let name = ask.form.require_field("RoleName")?.to_owned();
     let trust = ask.form.require_field("AssumeRolePolicyDocument")?.to_owned();
@@ -225,6 +249,10 @@ pub fn create_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
     Ok(Some(answer))
 }
 
+/// Answers CreateServiceLinkedRole.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn create_service_linked_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
     let service = ask.form.require_field("AWSServiceName")?;
     let name = match service {
@@ -260,6 +288,7 @@ fn service_linked_role_arn(service: &str, name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/{service}/{name}")
 }
 
+/// Makes the role of a service that only the service may assume.
 pub fn build_service_linked_role(service: &str, name: &str, now: Duration) -> RoleRecord {
     let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]});
@@ -275,6 +304,10 @@ pub fn build_service_linked_role(service: &str, name: &str, now: Duration) -> Ro
     }
 }
 
+/// Answers UpdateAssumeRolePolicy.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn update_assume_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
     find_authorized_role(state, ask)?;
     let trust = ask.form.require_field("PolicyDocument")?.to_owned();
@@ -287,6 +320,10 @@ pub fn update_assume_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) ->
     Ok(None)
 }
 
+/// Answers PutRolePolicy.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn put_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
     let name = ask.form.require_field("PolicyName")?.to_owned();
     let document = ask.form.require_field("PolicyDocument")?.to_owned();
@@ -309,19 +346,27 @@ pub fn put_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult
     Ok(None)
 }
 
+/// Answers PutRolePermissionsBoundary.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn put_role_permissions_boundary(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
     let boundary = ask.form.require_field("PermissionsBoundary")?.to_owned();
     find_modifiable_role(state, ask)?.boundary = Some(boundary);
     Ok(None)
 }
 
+/// Answers TagRole.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn tag_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
     let tags = ask.form.list_member_pairs("Tags", "Key", "Value");
     find_modifiable_role(state, ask)?.tags.extend(tags);
     Ok(None)
 }
 
-/// Somebody else widens the named role's trust, or every role's where none is named.
+/// Lets somebody else widen the named role's trust, or every role's where none is named.
 pub fn inject_trust_drift(state: &mut SandboxState, ask: &IamCall<'_>) {
     let named = ask.form.get("RoleName").map(ToOwned::to_owned);
     for role in

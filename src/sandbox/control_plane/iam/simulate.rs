@@ -7,10 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{
-    IamCall, IamResult, find_role, no_such_entity,
-    render_element, user_arn,
-};
+use super::{IamCall, IamResult, find_role, no_such_entity, render_element, user_arn};
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
     IamIdentity, ServiceRefusal,
@@ -20,6 +17,10 @@ use crate::sandbox::control_plane::{
 /// AWS may give fewer than MaxItems: a caller that doesn't turn the page is found out.
 const RESULTS_PAGE_MAX: usize = 20;
 
+/// Answers SimulatePrincipalPolicy.
+///
+/// # Errors
+/// Refuses as IAM does.
 pub fn simulate_principal_policy(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
     let source = ask.form.require_field("PolicySourceArn")?;
     let identity = find_identity(state, source)?;

@@ -13,11 +13,16 @@ use super::{
     check_key_usable, find_key, json, validation_error,
 };
 
+/// The first byte of a ciphertext; then the key's id, the nonce, the text and the tag.
 const FORMAT_VERSION: u8 = 1;
 const KEY_ID_BYTES: usize = 36;
 const NONCE_BYTES: usize = 16;
 const TAG_BYTES: usize = 32;
 
+/// Answers Encrypt.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn encrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_key(&state.kms, ask.require_text("KeyId")?)?;
     let (bound, context) = parse_encryption_context(ask);
@@ -39,6 +44,10 @@ pub fn encrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     )
 }
 
+/// Answers Decrypt.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn decrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let invalid = || ServiceRefusal::new(400, "InvalidCiphertextException", "");
     let sealed = decode_blob(ask, "CiphertextBlob")?;

@@ -19,6 +19,10 @@ fn render_key_metadata(key: &KmsKeyRecord) -> serde_json::Value {
     })
 }
 
+/// Answers CreateKey.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn create_key(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let tags = ask.parse_tags();
     let context = add_request_tags(ask.request_context(), &tags);
@@ -56,12 +60,20 @@ pub fn create_key(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     Ok(answer)
 }
 
+/// Answers DescribeKey.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn describe_key(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     ask.authorize_on_key(state, "DescribeKey", key, &ask.request_context())?;
     Ok(json!({"KeyMetadata": render_key_metadata(key)}))
 }
 
+/// Answers ListKeys.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn list_keys(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     ask.authorize(state, "ListKeys", "*", &ask.request_context())?;
     let listed =
@@ -75,6 +87,10 @@ pub fn list_keys(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     )
 }
 
+/// Answers CreateAlias.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn create_alias(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let name = ask.require_text("AliasName")?.to_owned();
     let key = find_key(&state.kms, ask.require_text("TargetKeyId")?)?;
@@ -110,6 +126,10 @@ fn alias_arn(name: &str) -> String {
     format!("arn:aws:kms:{}:{}:{name}", super::REGION, super::ACCOUNT_ID)
 }
 
+/// Answers ListAliases.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn list_aliases(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     ask.authorize(state, "ListAliases", "*", &ask.request_context())?;
     let of_key = match ask.text_field("KeyId") {
@@ -128,6 +148,10 @@ pub fn list_aliases(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     })
 }
 
+/// Answers ListResourceTags.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn list_resource_tags(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     ask.authorize_on_key(state, "ListResourceTags", key, &ask.request_context())?;
@@ -135,6 +159,10 @@ pub fn list_resource_tags(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult 
     render_list_page(ask, &names, "Tags", |name| json!({"TagKey": name, "TagValue": key.tags[name.as_str()]}))
 }
 
+/// Answers TagResource.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn tag_resource(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     let tags = ask.parse_tags();

@@ -56,6 +56,7 @@ impl std::fmt::Debug for KmsKeyRecord {
 }
 
 impl KmsKeyRecord {
+    /// Returns its ARN.
     pub fn arn(&self) -> String {
         key_arn(&self.id)
     }
@@ -72,12 +73,13 @@ pub struct AliasRecord {
     pub created: Duration,
 }
 
-/// `CreateKey`, of `TrentService.CreateKey`.
+/// Returns the operation that the header names: `CreateKey`, of `TrentService.CreateKey`.
 pub fn operation_name(request: &Request<Bytes>) -> &str {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     target.and_then(|target| target.strip_prefix("TrentService.")).unwrap_or("Unknown")
 }
 
+/// Answers one request to KMS.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_kms_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = signed_caller(&request).and_then(|caller| {

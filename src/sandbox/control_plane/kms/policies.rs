@@ -14,8 +14,10 @@ fn malformed_policy(message: impl Into<String>) -> ServiceRefusal {
     ServiceRefusal::new(400, "MalformedPolicyDocumentException", message)
 }
 
+/// Checks a document that is to be a key policy.
+///
 /// # Errors
-/// AWS's refusal: no policy, an unknown principal, or a lock-out.
+/// Refuses what is none, an unknown principal, and what would lock its caller out.
 pub fn check_key_policy(
     state: &SandboxState,
     ask: &KmsCall<'_>,
@@ -65,6 +67,10 @@ pub fn check_key_policy(
     Ok(())
 }
 
+/// Answers GetKeyPolicy.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn get_key_policy(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     ask.authorize_on_key(state, "GetKeyPolicy", key, &ask.request_context())?;
@@ -72,6 +78,10 @@ pub fn get_key_policy(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
 }
 
+/// Answers PutKeyPolicy.
+///
+/// # Errors
+/// Refuses as KMS does.
 pub fn put_key_policy(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     ask.authorize_on_key(state, "PutKeyPolicy", key, &ask.request_context())?;
@@ -92,7 +102,7 @@ fn check_policy_name(ask: &KmsCall<'_>) -> Result<(), ServiceRefusal> {
     }
 }
 
-/// Somebody else adds a statement to every key's policy.
+/// Lets somebody else add a statement to every key's policy.
 pub fn inject_key_policy_drift(state: &mut SandboxState, _ask: &KmsCall<'_>) {
     for key in state.kms.keys.values_mut() {
         if let Ok(mut policy) = serde_json::from_str::<Value>(&key.policy)

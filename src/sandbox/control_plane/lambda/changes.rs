@@ -13,6 +13,9 @@ use super::{
     versions,
 };
 
+/// The most that an uploaded bundle may be, in bytes: the limit of a direct upload.
+const UPLOAD_MAX_BYTES: usize = 50 * 1024 * 1024;
+
 /// Code that was received and laid by.
 pub struct StoredCode {
     sha256: String,
@@ -22,7 +25,7 @@ pub struct StoredCode {
 /// Unpacks, weighs and keeps the code of a request.
 ///
 /// # Errors
-/// AWS's refusal of what is no bundle.
+/// Refuses what is no bundle, as Lambda does, and says why the code can't be kept.
 pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode, ServiceRefusal> {
     let Some(text) = input["ZipFile"].as_str() else {
         return Err(invalid_parameter("Please provide a source for function code."));
@@ -31,7 +34,7 @@ pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode,
         invalid_parameter("Could not unzip uploaded file. Please check your file, then try to upload again.")
     };
     let bytes = STANDARD.decode(text).map_err(|_| unreadable())?;
-    if bytes.len() > 50 * 1024 * 1024 {
+    if bytes.len() > UPLOAD_MAX_BYTES {
         return Err(ServiceRefusal::new(
             413,
             "RequestEntityTooLargeException",
@@ -60,6 +63,10 @@ pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode,
     }
 }
 
+/// Answers CreateFunction.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn create_function(state: &mut SandboxState, ask: &LambdaCall<'_>, code: &StoredCode) -> LambdaResult {
     let name = ask.require_text("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
     let arn = function_arn(&name);
@@ -107,6 +114,10 @@ pub fn create_function(state: &mut SandboxState, ask: &LambdaCall<'_>, code: &St
     Ok((201, answer))
 }
 
+/// Answers UpdateFunctionCode.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn update_function_code(
     state: &mut SandboxState,
     ask: &LambdaCall<'_>,
@@ -137,6 +148,10 @@ pub fn update_function_code(
     Ok((200, functions::render_latest(function, clock, false)))
 }
 
+/// Answers UpdateFunctionConfiguration.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn update_function_configuration(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = functions::find_changeable_function(state, ask)?;
     let mut changed = function.latest.clone();

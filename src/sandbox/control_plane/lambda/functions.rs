@@ -13,13 +13,13 @@ use super::{
     function_not_found, json, random_uuid, to_datetime,
 };
 
-/// Where the code with this hash (base64, as Lambda says it) lies.
+/// Returns where the code with this hash (base64, as Lambda says it) lies.
 pub fn code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
     let hash = STANDARD.decode(sha256).ok()?;
     Some(dir.join("lambda").join(format!("{}.zip", hex::encode(hash))))
 }
 
-/// `$LATEST`, under the unqualified ARN or the qualified one.
+/// Shows `$LATEST`, under the unqualified ARN or the qualified one.
 pub fn render_latest(function: &FunctionRecord, clock: PropagationClock, qualified: bool) -> Value {
     let progress = function.current_progress(clock);
     let mut shown = render_configuration(function, &function.latest, progress != FunctionProgress::Settled);
@@ -33,6 +33,7 @@ pub fn render_latest(function: &FunctionRecord, clock: PropagationClock, qualifi
     shown
 }
 
+/// Shows a published version.
 pub fn render_version(
     function: &FunctionRecord,
     version: &FunctionVersionRecord,
@@ -137,6 +138,10 @@ pub fn find_changeable_function<'a>(
     Ok(function)
 }
 
+/// Answers GetFunction.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn get_function(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = ask.find_authorized_function(state)?;
     let configuration = render_qualified(function, ask)?;
@@ -153,10 +158,18 @@ pub fn get_function(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult 
     Ok((200, shown))
 }
 
+/// Answers GetFunctionConfiguration.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn get_function_configuration(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     Ok((200, render_qualified(ask.find_authorized_function(state)?, ask)?))
 }
 
+/// Answers ListFunctions.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn list_functions(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     ask.authorize(state, "lambda:ListFunctions", "*", &ask.caller.request_context())?;
     let all: Vec<Value> =
@@ -164,6 +177,10 @@ pub fn list_functions(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResul
     Ok((200, json!({"Functions": all})))
 }
 
+/// Answers GetFunctionConcurrency.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn get_function_concurrency(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let reserved = ask.find_authorized_function(state)?.reserved_concurrency;
     Ok((
@@ -172,7 +189,10 @@ pub fn get_function_concurrency(state: &SandboxState, ask: &LambdaCall<'_>) -> L
     ))
 }
 
-/// The account's limits; what functions have reserved is taken off.
+/// Answers GetAccountSettings: the account's limits; what functions have reserved is taken off.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn get_account_settings(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     ask.authorize(state, "lambda:GetAccountSettings", "*", &ask.caller.request_context())?;
     let functions = &state.lambda.functions;
@@ -190,10 +210,18 @@ pub fn get_account_settings(state: &SandboxState, ask: &LambdaCall<'_>) -> Lambd
     ))
 }
 
+/// Answers ListTags.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn list_tags(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     Ok((200, json!({"Tags": ask.find_authorized_function(state)?.tags})))
 }
 
+/// Answers TagResource.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn tag_resource(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let tags = parse_string_map(&ask.input["Tags"]);
     let arn = super::function_arn(&ask.name);
@@ -208,12 +236,13 @@ pub fn tag_resource(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaRes
     Ok((204, Value::Null))
 }
 
+/// Reads an object of texts, such as tags and variables.
 pub fn parse_string_map(tags: &Value) -> std::collections::BTreeMap<String, String> {
     let pairs = tags.as_object().into_iter().flatten();
     pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }
 
-/// Somebody else writes a description.
+/// Lets somebody else write a description.
 pub fn inject_function_drift(state: &mut SandboxState, ask: &LambdaCall<'_>) {
     if let Some(function) = state.lambda.functions.get_mut(&ask.name) {
         function.latest.description = "somebody else was here".into();

@@ -81,6 +81,7 @@ pub struct FunctionVersionRecord {
 }
 
 impl FunctionRecord {
+    /// Returns its unqualified ARN.
     pub fn arn(&self) -> String {
         function_arn(&self.name)
     }
@@ -104,23 +105,25 @@ enum FunctionProgress {
 }
 
 impl FunctionVersionRecord {
+    /// Whether it is Active by now.
     pub fn is_active(&self, clock: PropagationClock) -> bool {
         clock.has_passed(self.published, clock.delays.function)
     }
 }
 
+/// Returns the unqualified ARN of a function.
 pub fn function_arn(name: &str) -> String {
     format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}")
 }
 
-/// A published version by its ARN: `…:function:NAME:7`.
+/// Finds a published version by its ARN: `…:function:NAME:7`.
 pub fn find_version<'a>(state: &'a LambdaState, version_arn: &str) -> Option<&'a FunctionVersionRecord> {
     let (name, number) = version_arn.strip_prefix(&function_arn(""))?.split_once(':')?;
     let number: u64 = number.parse().ok()?;
     state.functions.get(name)?.versions.iter().find(|version| version.number == number)
 }
 
-/// From now on CloudFront has copies of it.
+/// Marks a version as one that CloudFront has copies of, from now on.
 pub fn mark_replicated(state: &mut LambdaState, version_arn: &str) {
     let Some((name, number)) =
         version_arn.strip_prefix(&function_arn("")).and_then(|tail| tail.split_once(':'))
@@ -133,7 +136,7 @@ pub fn mark_replicated(state: &mut LambdaState, version_arn: &str) {
     }
 }
 
-/// What an edge runs for a version: its bundle, and the role whose credentials it has.
+/// Reads what an edge runs for a version: its bundle, and the role whose credentials it has.
 pub fn read_version_code(world: &Sandbox, version_arn: &str) -> Option<(Vec<u8>, String)> {
     let (sha256, role) = world.read_state(|state| {
         let version = find_version(&state.lambda, version_arn)?;
@@ -142,7 +145,7 @@ pub fn read_version_code(world: &Sandbox, version_arn: &str) -> Option<(Vec<u8>,
     Some((std::fs::read(functions::code_path(world.dir(), &sha256)?).ok()?, role))
 }
 
-/// The operation's name, of method and path.
+/// Returns the operation's name, by method and path.
 pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
     match (method.as_str(), parts.as_slice()) {
@@ -163,6 +166,7 @@ pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
     }
 }
 
+/// Answers one request to Lambda.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
 pub async fn handle_lambda_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = signed_caller(&request).and_then(|caller| {

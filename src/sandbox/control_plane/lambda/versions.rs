@@ -7,6 +7,10 @@ use super::{
     function_not_found, functions, invalid_parameter, json, random_uuid,
 };
 
+/// Answers PublishVersion.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn publish_version(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = functions::find_changeable_function(state, ask)?;
     if let Some(expected) = ask.text_field("CodeSha256")
@@ -21,6 +25,10 @@ pub fn publish_version(state: &mut SandboxState, ask: &LambdaCall<'_>) -> Lambda
     Ok((201, shown))
 }
 
+/// Publishes `$LATEST` where it has changed since the last version; shows the version that has it.
+///
+/// # Errors
+/// Refuses where there is no such function.
 pub fn publish_if_changed(
     state: &mut SandboxState,
     ask: &LambdaCall<'_>,
@@ -59,6 +67,10 @@ fn is_unchanged(version: &FunctionVersionRecord, latest: &super::FunctionConfigu
     of == *latest
 }
 
+/// Answers ListVersionsByFunction.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn list_versions_by_function(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = ask.find_authorized_function(state)?;
     let mut all = vec![functions::render_latest(function, ask.clock, true)];
@@ -76,6 +88,10 @@ pub fn list_versions_by_function(state: &SandboxState, ask: &LambdaCall<'_>) -> 
     Ok((200, shown))
 }
 
+/// Answers DeleteFunction.
+///
+/// # Errors
+/// Refuses as Lambda does.
 pub fn delete_function(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
     let function = ask.find_authorized_function(state)?;
     let meant = |version: &&FunctionVersionRecord| {

@@ -20,7 +20,7 @@ use crate::sandbox::{
 
 use super::{BucketRecord, find_bucket};
 
-/// The ARN under which a bucket policy names an origin access identity.
+/// Returns the ARN under which a bucket policy names an origin access identity.
 pub fn origin_access_identity_arn(id: &str) -> String {
     format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")
 }
@@ -36,16 +36,17 @@ pub struct S3Caller {
 }
 
 impl S3Caller {
+    /// Makes the caller who signs nothing.
     pub fn anonymous() -> Self {
         Self { principal: Principal::default(), signer: None, source: None }
     }
 
-    /// CloudFront, as an origin access identity.
+    /// Makes CloudFront, as an origin access identity.
     pub fn from_origin_access_identity(id: &str, canonical: &str) -> Self {
         Self { principal: Principal::for_origin_access_identity(id, canonical), ..Self::anonymous() }
     }
 
-    /// CloudFront by an origin access control: the service on behalf of a distribution.
+    /// Makes CloudFront by an origin access control: the service on behalf of a distribution.
     pub fn from_distribution(arn: &str, account: &str) -> Self {
         Self {
             principal: Principal::for_service("cloudfront.amazonaws.com"),
@@ -54,11 +55,12 @@ impl S3Caller {
         }
     }
 
-    /// Somebody of the account, by a signature.
+    /// Makes somebody of the account, by a signature.
     pub fn from_signer(signer: control_plane::SignedCaller) -> Self {
         Self { principal: signer.to_principal(), signer: Some(signer), ..Self::anonymous() }
     }
 
+    /// Whether he signed nothing.
     pub fn is_anonymous(&self) -> bool {
         self.principal == Principal::default()
     }
@@ -134,7 +136,7 @@ pub fn can_decrypt(world: &Sandbox, caller: &S3Caller, key: Option<&str>) -> boo
     })
 }
 
-/// AWS's refusal of `action`.
+/// Refuses `action`, in the words that S3 has for this caller.
 pub fn access_denied(caller: &S3Caller, action: &str, bucket: &str, key: Option<&str>) -> S3Error {
     let message = caller.signer.as_ref().map_or_else(
         || "Access Denied".to_owned(),
@@ -147,7 +149,7 @@ pub fn access_denied(caller: &S3Caller, action: &str, bucket: &str, key: Option<
     S3Error::with_message(S3ErrorCode::AccessDenied, message)
 }
 
-/// The IAM action of an operation as s3s names it.
+/// Returns the IAM action of an operation as s3s names it.
 pub fn iam_action(operation: &str, versioned: bool) -> String {
     let name = match operation {
         "ListBuckets" => "ListAllMyBuckets",
@@ -167,7 +169,10 @@ pub fn iam_action(operation: &str, versioned: bool) -> String {
     format!("s3:{name}")
 }
 
-/// A bucket that `caller` may do `action` on, where the request says whose it expects it to be.
+/// Checks that `caller` may do `action` on a bucket, and that it is whose the request expects it to be.
+///
+/// # Errors
+/// Refuses a missing bucket, another owner than expected, and a caller who may not.
 pub fn authorize_on_bucket(
     world: &Sandbox,
     caller: &S3Caller,
@@ -188,7 +193,10 @@ pub fn authorize_on_bucket(
     }
 }
 
-/// Who signed, as the signature check found.
+/// Returns who signed, as the signature check found.
+///
+/// # Errors
+/// Refuses a key that isn't known.
 pub fn resolve_caller(
     world: &Sandbox,
     known: Option<&S3Caller>,

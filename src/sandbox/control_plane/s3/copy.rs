@@ -17,7 +17,7 @@ use super::{
     write::{self, header_text},
 };
 
-/// The most that one request copies.
+/// The most that one request copies, in bytes (aws-facts section 3).
 pub const COPY_MAX_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// Where a copy comes from.
@@ -28,6 +28,10 @@ pub struct ObjectCopySource {
 }
 
 impl ObjectCopySource {
+    /// Reads where a copy comes from.
+    ///
+    /// # Errors
+    /// Refuses access points and outposts, which the sandbox lacks.
     pub fn from_copy_source(source: &CopySource) -> S3Result<Self> {
         match source {
             CopySource::Bucket { bucket, key, version_id } => Ok(Self {
@@ -42,7 +46,10 @@ impl ObjectCopySource {
         }
     }
 
-    /// The object, where `caller` may read it, the conditions on it hold, and it can be copied as it lies.
+    /// Reads the object, where `caller` may, the conditions on it hold, and it can be copied as it lies.
+    ///
+    /// # Errors
+    /// Gives S3's error where one of these is not so, or there is no such object.
     pub fn read_source_object(
         &self,
         world: &Sandbox,
@@ -105,7 +112,7 @@ fn check_source_conditions(headers: &HeaderMap, object: &ObjectRecord) -> S3Resu
     Ok(())
 }
 
-/// A key's version by its id, or its newest.
+/// Finds a key's version by its id, or its newest.
 pub fn find_version<'o>(
     objects: &'o super::ObjectVersions,
     key: &str,
@@ -117,7 +124,10 @@ pub fn find_version<'o>(
     }
 }
 
-/// Refuses an object under a customer's key without that key.
+/// Checks that who asks for an object under a customer's key has that key.
+///
+/// # Errors
+/// Refuses another key, or none, as S3 does.
 pub fn check_customer_key(headers: &HeaderMap, key_header: &str, object: &ObjectRecord) -> S3Result<()> {
     let ObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
     match header_text(headers, key_header) {
@@ -138,7 +148,10 @@ const CHANGING_HEADERS: [&str; 4] = [
     "x-amz-server-side-encryption-customer-algorithm",
 ];
 
-/// Copies; gives the source and the object as written.
+/// Copies an object; returns the source and the object as written.
+///
+/// # Errors
+/// Gives S3's error: no such source, no access to it, a condition that doesn't hold, or too large.
 pub fn copy_object(
     world: &Sandbox,
     caller: &S3Caller,
@@ -156,10 +169,9 @@ pub fn copy_object(
             ),
         ));
     }
-    let replaced = |name: &str| header_text(headers, name) == Some("REPLACE");
     let onto_itself = source.bucket == bucket && source.key == key && source.version.is_none();
     if onto_itself
-        && !replaced("x-amz-metadata-directive")
+        && !is_replaced(headers, "x-amz-metadata-directive")
         && !CHANGING_HEADERS.iter().any(|name| headers.contains_key(*name))
     {
         return Err(S3Error::with_message(
@@ -169,16 +181,46 @@ pub fn copy_object(
     }
     let settings = find_bucket(world, bucket)?;
     let mut object = write::object_from_headers(key, headers, &settings)?;
-    if !replaced("x-amz-metadata-directive") {
+    if !is_replaced(headers, "x-amz-metadata-directive") {
         object.attributes.clone_from(&original.attributes);
     }
-    if !replaced("x-amz-tagging-directive") {
+    if !is_replaced(headers, "x-amz-tagging-directive") {
         object.tags.clone_from(&original.tags);
     }
     check_tagging_access(world, caller, source, &original, bucket, &object)?;
     object.size = original.size;
     object.blob.clone_from(&original.blob);
-    // What was uploaded in parts is one piece afterwards, so its ETag is that of its content.
+    set_copied_checksum(world, headers, &original, &mut object)?;
+    let written = world.process_state().objects.change_bucket(bucket, |objects| {
+        write::check_write_conditions(headers, newest_version(objects, key))?;
+        if source.bucket == bucket {
+            // It may have been written between the reading and now.
+            let now = find_version(objects, &source.key, source.version.as_deref());
+            if now.map(|now| (&now.version, &now.etag)) != Some((&original.version, &original.etag)) {
+                return Err(StorageError::from(S3Error::with_message(
+                    S3ErrorCode::PreconditionFailed,
+                    "At least one of the pre-conditions you specified did not hold",
+                )));
+            }
+        }
+        let object = write::assign_version(world, &settings, object);
+        Ok((vec![ObjectChange::Put(Box::new(object.clone()))], object))
+    })?;
+    Ok((original, written))
+}
+
+/// Whether a directive says that what the source has is replaced.
+fn is_replaced(headers: &HeaderMap, directive: &str) -> bool {
+    header_text(headers, directive) == Some("REPLACE")
+}
+
+/// Sets the copy's ETag and checksum: what was uploaded in parts is one piece afterwards, so its ETag is that of its content.
+fn set_copied_checksum(
+    world: &Sandbox,
+    headers: &HeaderMap,
+    original: &ObjectRecord,
+    object: &mut ObjectRecord,
+) -> S3Result<()> {
     let asked = write::requested_checksum_algorithm(headers, &HeaderMap::new())
         .or_else(|| original.checksum.as_ref().map(|sum| sum.algorithm.clone()));
     match &original.blob {
@@ -196,22 +238,7 @@ pub fn copy_object(
         }
         None => original.etag.split('-').next().unwrap_or_default().clone_into(&mut object.etag),
     }
-    let written = world.process_state().objects.change_bucket(bucket, |objects| {
-        write::check_write_conditions(headers, newest_version(objects, key))?;
-        if source.bucket == bucket {
-            // It may have been written between the reading and now.
-            let now = find_version(objects, &source.key, source.version.as_deref());
-            if now.map(|now| (&now.version, &now.etag)) != Some((&original.version, &original.etag)) {
-                return Err(StorageError::from(S3Error::with_message(
-                    S3ErrorCode::PreconditionFailed,
-                    "At least one of the pre-conditions you specified did not hold",
-                )));
-            }
-        }
-        let object = write::assign_version(world, &settings, object);
-        Ok((vec![ObjectChange::Put(Box::new(object.clone()))], object))
-    })?;
-    Ok((original, written))
+    Ok(())
 }
 
 /// Carrying tags over needs to read them there and to write them here.

@@ -30,7 +30,7 @@ pub struct ListingQuery<'a> {
     pub most: usize,
 }
 
-/// One page of the newest versions.
+/// Lists one page of the newest versions.
 pub fn list_page<'o>(objects: &'o ObjectVersions, asked: &ListingQuery<'_>) -> ListingPage<'o> {
     let mut page = ListingPage { entries: Vec::new(), next: None };
     let mut last = String::new();
@@ -68,17 +68,22 @@ pub fn list_page<'o>(objects: &'o ObjectVersions, asked: &ListingQuery<'_>) -> L
     page
 }
 
+/// Writes the token of a page that begins after a key.
 pub fn encode_continuation_token(after: &str) -> String {
     URL_SAFE_NO_PAD.encode(after)
 }
 
+/// Reads the key after which a page begins.
+///
+/// # Errors
+/// Refuses what is no token.
 pub fn decode_continuation_token(token: &str) -> S3Result<String> {
     URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
         S3Error::with_message(S3ErrorCode::InvalidArgument, "The continuation token provided is incorrect")
     })
 }
 
-/// A key as a listing shows it: with `encoding-type=url` a space is a plus, and a plus `%2B`.
+/// Writes a key as a listing shows it: with `encoding-type=url` a space is a plus, and a plus `%2B`.
 pub fn encode_listed_key(text: &str, encoding: Option<&dto::EncodingType>) -> String {
     const ENCODED_CHARACTERS: &percent_encoding::AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'*').remove(b'/').remove(b' ');
@@ -88,7 +93,7 @@ pub fn encode_listed_key(text: &str, encoding: Option<&dto::EncodingType>) -> St
     }
 }
 
-/// One entry of a listing.
+/// Converts an object into the entry of a listing.
 pub fn to_listed_object(object: &ObjectRecord, encoding: Option<&dto::EncodingType>) -> dto::Object {
     dto::Object {
         key: Some(encode_listed_key(&object.key, encoding)),
@@ -103,6 +108,7 @@ pub fn to_listed_object(object: &ObjectRecord, encoding: Option<&dto::EncodingTy
     }
 }
 
+/// Converts unix seconds into the time of an answer.
 pub fn to_timestamp(unix: u64) -> dto::Timestamp {
     dto::Timestamp::from(std::time::UNIX_EPOCH + std::time::Duration::from_secs(unix))
 }

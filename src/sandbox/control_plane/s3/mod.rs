@@ -73,6 +73,7 @@ pub struct BucketRecord {
 }
 
 impl BucketRecord {
+    /// Makes a bucket of an account, with the settings that AWS gives a new one.
     pub fn new(owner: &str, region: &str, created: u64) -> Self {
         Self { owner: owner.to_owned(), region: region.to_owned(), created, ..Self::default() }
     }
@@ -81,6 +82,7 @@ impl BucketRecord {
         self.settings.get(subresource).is_some_and(|xml| xml.contains(text))
     }
 
+    /// Whether it keeps old versions.
     pub fn is_versioned(&self) -> bool {
         self.has_setting_text("versioning", "<Status>Enabled</Status>")
     }
@@ -186,7 +188,7 @@ impl S3Host for BucketHostParser {
     }
 }
 
-/// `bucket` of `bucket.s3.us-east-1.amazonaws.com` and of `bucket.s3.amazonaws.com`.
+/// Reads `bucket` of `bucket.s3.us-east-1.amazonaws.com` and of `bucket.s3.amazonaws.com`.
 pub fn bucket_from_host(host: &str) -> Option<&str> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let front = name.strip_suffix(".amazonaws.com")?;
@@ -221,7 +223,7 @@ pub async fn handle_s3_request(world: &Sandbox, request: Request<Bytes>) -> Resp
     response
 }
 
-/// The same for CloudFront, which asks as `caller` and signs nothing here.
+/// Answers one request of CloudFront, which asks as `caller` and signs nothing here.
 pub async fn handle_s3_request_as(
     world: &Sandbox,
     caller: S3Caller,

@@ -29,6 +29,10 @@ pub struct UploadedPart {
     pub at: u64,
 }
 
+/// The least that a part may be, but for the last, in bytes.
+const PART_MIN_BYTES: u64 = 5 * 1024 * 1024;
+
+/// Keeps an upload that begins, and returns its id.
 pub fn create_upload(world: &Sandbox, bucket: &str, object: ObjectRecord) -> String {
     let id = format!("{:032x}", fastrand::u128(..));
     let upload =
@@ -37,6 +41,10 @@ pub fn create_upload(world: &Sandbox, bucket: &str, object: ObjectRecord) -> Str
     id
 }
 
+/// Finds an upload by its id, of this bucket and key.
+///
+/// # Errors
+/// Gives NoSuchUpload where there is none.
 pub fn find_upload(world: &Sandbox, bucket: &str, key: &str, id: &str) -> S3Result<MultipartUploadRecord> {
     let found = world.read_state(|state| state.s3.uploads.get(id).cloned());
     found.filter(|upload| upload.bucket == bucket && upload.object.key == key).ok_or_else(|| {
@@ -47,6 +55,10 @@ pub fn find_upload(world: &Sandbox, bucket: &str, key: &str, id: &str) -> S3Resu
     })
 }
 
+/// Keeps a part of an upload.
+///
+/// # Errors
+/// Gives NoSuchUpload where there is none.
 pub fn add_part(world: &Sandbox, id: &str, number: i32, part: UploadedPart) -> S3Result<()> {
     if !(1..=10_000).contains(&number) {
         return Err(S3Error::with_message(
@@ -62,11 +74,15 @@ pub fn add_part(world: &Sandbox, id: &str, number: i32, part: UploadedPart) -> S
     Ok(())
 }
 
+/// Forgets an upload.
 pub fn remove_upload(world: &Sandbox, id: &str) {
     world.write_state(|state| state.s3.uploads.remove(id));
 }
 
 /// Makes the object of the parts that are named, each by number and ETag.
+///
+/// # Errors
+/// Gives S3's error: no such part, a part too small, parts out of order, or a condition that doesn't hold.
 pub fn complete_upload(
     world: &Sandbox,
     id: &str,
@@ -94,7 +110,7 @@ pub fn complete_upload(
         }
         parts.push(part);
     }
-    if parts[..parts.len() - 1].iter().any(|part| part.size < 5 * 1024 * 1024) {
+    if parts[..parts.len() - 1].iter().any(|part| part.size < PART_MIN_BYTES) {
         return Err(S3Error::with_message(
             S3ErrorCode::EntityTooSmall,
             "Your proposed upload is smaller than the minimum allowed size",

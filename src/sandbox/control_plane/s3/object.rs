@@ -88,7 +88,7 @@ pub struct AclGrant {
     pub permission: String,
 }
 
-/// The attributes that a request to write carries.
+/// Reads the attributes that a request to write carries.
 pub fn parse_attributes(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (name, value) in headers {
@@ -116,7 +116,7 @@ pub fn parse_attributes(headers: &HeaderMap) -> BTreeMap<String, String> {
     found
 }
 
-/// `a=b&c=d`, percent-encoded, as tags stand in a header.
+/// Reads `a=b&c=d`, percent-encoded, as tags stand in a header.
 pub fn parse_tag_header(header: &str) -> Vec<(String, String)> {
     let decode = |text: &str| {
         percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
@@ -131,7 +131,7 @@ pub fn parse_tag_header(header: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// `x-amz-acl` as grants beyond the owner's.
+/// Reads `x-amz-acl` as grants beyond the owner's.
 pub fn parse_canned_acl(acl: &str) -> Vec<AclGrant> {
     let group = |name: &str, permission: &str| AclGrant {
         grantee: format!("http://acs.amazonaws.com/groups/{name}"),
@@ -145,7 +145,7 @@ pub fn parse_canned_acl(acl: &str) -> Vec<AclGrant> {
     }
 }
 
-/// The grants that `x-amz-acl` or `x-amz-grant-*` ask for.
+/// Reads the grants that `x-amz-acl` or `x-amz-grant-*` ask for.
 pub fn parse_grants(headers: &HeaderMap) -> Vec<AclGrant> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let mut grants = text("x-amz-acl").map(parse_canned_acl).unwrap_or_default();
@@ -166,6 +166,7 @@ pub fn parse_grants(headers: &HeaderMap) -> Vec<AclGrant> {
 }
 
 impl ObjectRecord {
+    /// Returns an attribute by its header, in lower case.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
@@ -175,7 +176,7 @@ impl ObjectRecord {
         !self.restored && self.storage_class.as_deref().is_some_and(|class| ARCHIVE_CLASSES.contains(&class))
     }
 
-    /// Every header that HEAD and GET answer with, but those of the length.
+    /// Makes every header that HEAD and GET answer with, but those of the length.
     pub fn response_headers(&self, versioned: bool, checksum_asked: bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut set = |name: &str, value: &str| {
@@ -238,7 +239,7 @@ impl ObjectRecord {
     }
 }
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Formats unix seconds as `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub fn format_http_date(unix: u64) -> String {
     const HTTP_DATE_FORMAT: &[time::format_description::BorrowedFormatItem<'_>] = time::macros::format_description!(
         "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"

@@ -12,14 +12,17 @@ use crate::sandbox::{
 
 use super::BucketRecord;
 
-/// In bytes.
+/// The most that a bucket policy may be, in bytes (aws-facts section 4).
 const POLICY_MAX_BYTES: usize = 20 * 1024;
 
 fn malformed_policy(message: impl Into<String>) -> S3Error {
     S3Error::with_message(S3ErrorCode::MalformedPolicy, message.into())
 }
 
-/// The document as it is kept.
+/// Checks a bucket policy, and returns the document as it is kept.
+///
+/// # Errors
+/// Refuses what is no policy, an unknown principal, and a public one where that is blocked.
 pub fn accept_bucket_policy(
     world: &Sandbox,
     bucket: &str,

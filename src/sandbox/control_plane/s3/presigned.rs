@@ -16,7 +16,10 @@ use super::bucket_from_host;
 
 const EXPIRED_MESSAGE: &str = "Request has expired";
 
-/// Gives the request on as s3s may see it.
+/// Prepares a request for s3s: judges its age by the sandbox's clock, and takes off what s3s need not see.
+///
+/// # Errors
+/// Refuses one that is too old or has expired, and a SigV2 link with a wrong signature or an unknown key.
 pub fn prepare_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> S3Result<Request<Bytes>> {
     let now = i64::try_from(world.now().as_secs()).unwrap_or(i64::MAX);
     let query = request.uri().query().unwrap_or_default().to_owned();
@@ -116,7 +119,7 @@ fn sign_sigv2(secret: &str, message: &str) -> String {
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// The link that packagecloud gives while CloudFront is off: path and query, presigned with SigV2 for `GET /bucket/key`.
+/// Makes the link that packagecloud gives while CloudFront is off: path and query, presigned with SigV2 for `GET /bucket/key`.
 pub fn presign_sigv2_link(access_key: &str, secret: &str, bucket: &str, key: &str, expires: u64) -> String {
     let key = encode_key_path(key);
     let signature = sign_sigv2(secret, &format!("GET\n\n\n{expires}\n/{bucket}/{key}"));
@@ -124,7 +127,7 @@ pub fn presign_sigv2_link(access_key: &str, secret: &str, bucket: &str, key: &st
     format!("/{key}?AWSAccessKeyId={access_key}&Expires={expires}&Signature={signature}")
 }
 
-/// A key as a path: everything but `A-Z a-z 0-9 - . _ ~ /` percent-encoded.
+/// Writes a key as a path: everything but `A-Z a-z 0-9 - . _ ~ /` percent-encoded.
 pub fn encode_key_path(key: &str) -> String {
     const ENCODED_CHARACTERS: &percent_encoding::AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');

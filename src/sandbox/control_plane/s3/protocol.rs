@@ -19,7 +19,7 @@ use super::{
 
 pub struct S3Operations(pub Sandbox);
 
-/// The canonical user id of an account.
+/// Returns the canonical user id of an account.
 pub fn canonical_user_id(account: &str) -> String {
     use sha2::{Digest as _, Sha256};
     hex::encode(Sha256::digest(account))

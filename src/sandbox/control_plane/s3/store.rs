@@ -44,11 +44,15 @@ pub struct ObjectStore {
 }
 
 impl ObjectStore {
+    /// Makes the store of the objects in the sandbox's directory.
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.join("s3"), buckets: Mutex::default() }
     }
 
-    /// Looks at a bucket as it is on the disk now.
+    /// Reads a bucket as it is on the disk now.
+    ///
+    /// # Errors
+    /// Says why the bucket's journal can't be read.
     pub fn read_bucket<T>(&self, bucket: &str, look: impl FnOnce(&ObjectVersions) -> T) -> io::Result<T> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = buckets.entry(bucket.to_owned()).or_default();
@@ -63,6 +67,9 @@ impl ObjectStore {
     }
 
     /// Changes a bucket: `decide` sees it as it is, and nothing moves between its decision and the change.
+    ///
+    /// # Errors
+    /// Gives what `decide` refuses with, or why the journal can't be read or written.
     pub fn change_bucket<T, E: From<io::Error>>(
         &self,
         bucket: &str,
@@ -92,7 +99,10 @@ impl ObjectStore {
         Ok(out)
     }
 
-    /// Keeps a content, and gives its name.
+    /// Keeps a content, and returns its name.
+    ///
+    /// # Errors
+    /// Says why it can't be written.
     pub fn store_content(&self, content: &[u8]) -> io::Result<String> {
         let digest = hex::encode(Sha256::digest(content));
         let path = self.content_path(&digest);
@@ -106,6 +116,10 @@ impl ObjectStore {
         Ok(digest)
     }
 
+    /// Reads a content by its name.
+    ///
+    /// # Errors
+    /// Says why it can't be read.
     pub fn read_content(&self, digest: &str) -> io::Result<Bytes> {
         std::fs::read(self.content_path(digest)).map(Bytes::from)
     }
@@ -173,7 +187,7 @@ impl ReplayedJournal {
     }
 }
 
-/// The newest version of a key, unless it is deleted.
+/// Finds the newest version of a key, unless it is deleted.
 pub fn newest_version<'o>(objects: &'o ObjectVersions, key: &str) -> Option<&'o ObjectRecord> {
     objects.get(key).and_then(|versions| versions.last()).filter(|object| !object.marker)
 }

@@ -149,7 +149,7 @@ async fn a_replacing_copy_keeps_what_s3_keeps_and_loses_what_it_loses() {
 }
 
 #[tokio::test]
-async fn over_5_gb_is_copied_in_parts_and_the_archived_not_at_all() {
+async fn over_5_gb_is_copied_in_parts() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox(&dir);
     let s3 = s3_client(&world, true);
@@ -205,7 +205,13 @@ async fn over_5_gb_is_copied_in_parts_and_the_archived_not_at_all() {
     let done = s3.head_object().bucket(BUCKET).key("1/2/big.rpm").send().await.unwrap();
     assert_eq!((done.content_length(), done.cache_control()), (Some(size.cast_signed()), Some("max-age=9")));
     assert!(done.e_tag().unwrap().ends_with("-2\""));
+}
 
+#[tokio::test]
+async fn the_archived_is_neither_copied_nor_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = open_sandbox(&dir);
+    let s3 = s3_client(&world, true);
     for (class, wanted) in [("GLACIER", "ObjectNotInActiveTierError"), ("DEEP_ARCHIVE", "InvalidObjectState")]
     {
         place_object(&world, BUCKET, "1/2/cold.deb", &[], b"x").unwrap();

@@ -18,11 +18,15 @@ use super::{
 /// The checksum algorithms, by their name in headers.
 const CHECKSUM_ALGORITHMS: [&str; 5] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
 
+/// Returns a header, where it is text.
 pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The whole object that a request to write describes, but for its content.
+/// Reads the whole object that a request to write describes, but for its content.
+///
+/// # Errors
+/// Refuses headers that S3 refuses.
 pub fn object_from_headers(key: &str, headers: &HeaderMap, bucket: &BucketRecord) -> S3Result<ObjectRecord> {
     let grants = object::parse_grants(headers);
     if !bucket.has_acls()
@@ -81,7 +85,7 @@ fn parse_encryption(headers: &HeaderMap, bucket: &BucketRecord) -> ObjectEncrypt
     }
 }
 
-/// The algorithm that a request asks for, in upper case.
+/// Returns the algorithm that a request asks for, in upper case.
 pub fn requested_checksum_algorithm(headers: &HeaderMap, trailers: &HeaderMap) -> Option<String> {
     ["x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm"]
         .iter()
@@ -98,7 +102,7 @@ pub fn requested_checksum_algorithm(headers: &HeaderMap, trailers: &HeaderMap) -
         })
 }
 
-/// The checksum of a content; S3 takes CRC64NVME where none is asked for.
+/// Computes the checksum of a content; S3 takes CRC64NVME where none is asked for.
 pub fn compute_checksum(algorithm: Option<&str>, content: &[u8]) -> ObjectChecksum {
     let algorithm = algorithm.unwrap_or("CRC64NVME").to_owned();
     let mut hasher = ChecksumHasher::default();
@@ -120,7 +124,10 @@ pub fn compute_checksum(algorithm: Option<&str>, content: &[u8]) -> ObjectChecks
     ObjectChecksum { algorithm, value }
 }
 
-/// Refuses a content that isn't what its sender says.
+/// Checks a content against what its sender says of it, and returns its checksum.
+///
+/// # Errors
+/// Refuses a length, a digest or a checksum that isn't its own.
 pub fn verify_content(headers: &HeaderMap, trailers: &HeaderMap, content: &[u8]) -> S3Result<ObjectChecksum> {
     let asked = requested_checksum_algorithm(headers, trailers);
     let found = compute_checksum(asked.as_deref(), content);
@@ -141,13 +148,19 @@ pub fn verify_content(headers: &HeaderMap, trailers: &HeaderMap, content: &[u8])
     Ok(found)
 }
 
-/// The content's name and ETag.
+/// Keeps a content; returns its name and ETag.
+///
+/// # Errors
+/// Says why the disk doesn't keep it.
 pub fn store_content(world: &Sandbox, content: &[u8]) -> Result<(String, String), StorageError> {
     let blob = world.process_state().objects.store_content(content)?;
     Ok((blob, hex::encode(Md5::digest(content))))
 }
 
 /// Judges If-Match and If-None-Match of a write.
+///
+/// # Errors
+/// Refuses a write whose condition doesn't hold.
 pub fn check_write_conditions(headers: &HeaderMap, current: Option<&ObjectRecord>) -> S3Result<()> {
     let failed = || {
         S3Error::with_message(
@@ -169,7 +182,10 @@ pub fn check_write_conditions(headers: &HeaderMap, current: Option<&ObjectRecord
     Ok(())
 }
 
-/// Puts an object where `conditions` of the request allow it; gives it as written.
+/// Puts an object where the conditions in `headers` allow it; returns it as written.
+///
+/// # Errors
+/// Refuses a missing bucket and a condition that doesn't hold; says why the disk doesn't keep it.
 pub fn put_object(
     world: &Sandbox,
     bucket: &str,
@@ -184,7 +200,7 @@ pub fn put_object(
     })
 }
 
-/// The object with the id and the time that it is written with.
+/// Gives an object the id and the time that it is written with.
 pub fn assign_version(world: &Sandbox, bucket: &BucketRecord, mut object: ObjectRecord) -> ObjectRecord {
     object.version =
         if bucket.is_versioned() { format!("{:032x}", fastrand::u128(..)) } else { "null".to_owned() };
@@ -193,6 +209,9 @@ pub fn assign_version(world: &Sandbox, bucket: &BucketRecord, mut object: Object
 }
 
 /// Places an object as its owner, for the seed, the import and tests.
+///
+/// # Errors
+/// Gives S3's error where there is no such bucket, or the disk doesn't keep it.
 pub fn place_object(
     world: &Sandbox,
     bucket: &str,
@@ -217,6 +236,9 @@ pub fn place_object(
 }
 
 /// Places an object that has a size and no bytes: for what more than 5 GB needs.
+///
+/// # Errors
+/// Gives S3's error where there is no such bucket, or the disk doesn't keep it.
 pub fn place_hollow_object(
     world: &Sandbox,
     bucket: &str,
@@ -233,11 +255,17 @@ pub fn place_hollow_object(
 }
 
 /// Moves an object into another storage class, as a lifecycle rule does.
+///
+/// # Errors
+/// Gives S3's error where there is no such object, or the disk doesn't keep it.
 pub fn archive_object(world: &Sandbox, bucket: &str, key: &str, class: &str) -> S3Result<ObjectRecord> {
     amend_object(world, bucket, key, |object| object.storage_class = Some(class.to_owned()))
 }
 
 /// Changes an object where it lies, as no request can: for what happens behind the API, and for tests.
+///
+/// # Errors
+/// Gives S3's error where there is no such object, or the disk doesn't keep it.
 pub fn amend_object(
     world: &Sandbox,
     bucket: &str,
@@ -256,6 +284,9 @@ pub fn amend_object(
 }
 
 /// Writes a version over itself.
+///
+/// # Errors
+/// Gives S3's error where the disk doesn't keep it.
 pub fn rewrite_version(world: &Sandbox, bucket: &str, object: ObjectRecord) -> S3Result<ObjectRecord> {
     let written = world.process_state().objects.change_bucket(bucket, |_| {
         Ok::<_, StorageError>((vec![ObjectChange::Put(Box::new(object.clone()))], object))

@@ -47,6 +47,7 @@ pub enum BatchJobStatus {
 }
 
 impl BatchJobStatus {
+    /// Whether nothing more will happen.
     pub fn is_finished(self) -> bool {
         matches!(self, Self::Complete | Self::Cancelled | Self::Failed)
     }
@@ -153,7 +154,7 @@ pub fn is_s3control_request(request: &Request<Bytes>) -> bool {
     request.headers().contains_key("x-amz-account-id") && request.uri().path().starts_with("/v20180820/")
 }
 
-/// The operation's name.
+/// Returns the operation's name, by method and path.
 pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
     let path: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     match (method.as_str(), path.as_slice()) {
@@ -165,6 +166,7 @@ pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
     }
 }
 
+/// Answers one request to the account's side of S3.
 pub fn handle_s3control_request(world: &Sandbox, request: &Request<Bytes>) -> Response<Bytes> {
     advance_due_jobs(world);
     match dispatch(world, request) {

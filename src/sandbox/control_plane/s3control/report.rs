@@ -14,6 +14,9 @@ const KEY_ENCODED_CHARACTERS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Writes the report of a job, where it has one.
+///
+/// # Errors
+/// Says why the role may not write it, or the disk doesn't keep it.
 pub fn write_report(world: &Sandbox, role: &s3::S3Caller, job: &BatchJobRecord) -> Result<(), String> {
     let Some(report) = &job.asked.report else { return Ok(()) };
     let folder = format!("{}/job-{}", report.prefix, job.id);

@@ -11,7 +11,10 @@ use crate::sandbox::control_plane::{
     ServiceRefusal, query::render_element, s3::format_http_date, xml::XmlElement,
 };
 
+/// The longest text that a job's metadata may hold, in characters.
 const METADATA_TEXT_MAX_CHARS: usize = 1024;
+/// The most that a job's user metadata may be, names and values together.
+const USER_METADATA_MAX_BYTES: usize = 8192;
 
 /// A request for a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +36,7 @@ pub struct CreateJobRequest {
     pub headers: BTreeMap<String, String>,
 }
 
+/// Where a job's report goes, and what stands in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobReportRequest {
     pub bucket: String,
@@ -67,6 +71,10 @@ fn bucket_from_arn(arn: &str) -> Result<&str, ServiceRefusal> {
 }
 
 impl CreateJobRequest {
+    /// Reads the request from its XML.
+    ///
+    /// # Errors
+    /// Refuses what S3 refuses, and what the sandbox's jobs lack.
     pub fn from_body(body: &[u8]) -> Result<Self, ServiceRefusal> {
         let text = String::from_utf8_lossy(body);
         let root = XmlElement::parse_xml(&text).map_err(|_| {
@@ -124,7 +132,10 @@ impl CreateJobRequest {
         })
     }
 
-    /// Refuses what names things that aren't there.
+    /// Checks that what it names is there.
+    ///
+    /// # Errors
+    /// Refuses a missing bucket, or a role that isn't known.
     pub fn check_references(&self, state: &SandboxState) -> Result<(), ServiceRefusal> {
         for bucket in
             [Some(&self.target), Some(&self.manifest.0), self.report.as_ref().map(|report| &report.bucket)]
@@ -141,6 +152,7 @@ impl CreateJobRequest {
         Ok(())
     }
 
+    /// Writes its manifest, as DescribeJob shows it.
     pub fn manifest_xml(&self) -> String {
         let fields: String = self.fields.iter().map(|field| render_element("member", field)).collect();
         format!(
@@ -150,6 +162,7 @@ impl CreateJobRequest {
         )
     }
 
+    /// Writes its report, as DescribeJob shows it.
     pub fn report_xml(&self) -> String {
         let Some(report) = &self.report else {
             return "<Report><Enabled>false</Enabled></Report>".to_owned();
@@ -163,78 +176,53 @@ impl CreateJobRequest {
     }
 }
 
-/// The headers of each copy: the one set that all objects get.
-fn parse_copy_headers(operation: &XmlElement) -> Result<BTreeMap<String, String>, ServiceRefusal> {
-    let mut all = BTreeMap::new();
-    let mut set = |name: &str, value: &str| all.insert(name.to_owned(), value.to_owned());
+/// Fields of the operation, and the header that each copy carries for them.
+const COPY_HEADERS: [(&str, &str); 6] = [
+    ("CannedAccessControlList", "x-amz-acl"),
+    ("RedirectLocation", "x-amz-website-redirect-location"),
+    ("ObjectLockLegalHoldStatus", "x-amz-object-lock-legal-hold"),
+    ("ObjectLockMode", "x-amz-object-lock-mode"),
+    ("ObjectLockRetainUntilDate", "x-amz-object-lock-retain-until-date"),
+    ("ChecksumAlgorithm", "x-amz-checksum-algorithm"),
+];
+/// Fields of `NewObjectMetadata`, and their headers.
+const METADATA_HEADERS: [(&str, &str); 5] = [
+    ("CacheControl", "cache-control"),
+    ("ContentDisposition", "content-disposition"),
+    ("ContentEncoding", "content-encoding"),
+    ("ContentLanguage", "content-language"),
+    ("ContentType", "content-type"),
+];
+/// The storage classes that a job may copy to.
+const STORAGE_CLASSES: [&str; 7] =
+    ["STANDARD", "STANDARD_IA", "ONEZONE_IA", "GLACIER", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"];
+
+/// The headers of a copy, by name.
+type CopyHeaders = BTreeMap<String, String>;
+
+fn set_header(headers: &mut CopyHeaders, name: &str, value: &str) {
+    headers.insert(name.to_owned(), value.to_owned());
+}
+
+/// Reads the headers of each copy: the one set that all objects get.
+fn parse_copy_headers(operation: &XmlElement) -> Result<CopyHeaders, ServiceRefusal> {
+    let mut headers = CopyHeaders::new();
     let metadata = operation.find_path("NewObjectMetadata");
     let default = if metadata.is_some() { "REPLACE" } else { "COPY" };
-    set("x-amz-metadata-directive", operation.text_at("MetadataDirective").unwrap_or(default));
+    let directive = operation.text_at("MetadataDirective").unwrap_or(default);
+    set_header(&mut headers, "x-amz-metadata-directive", directive);
     if let Some(metadata) = metadata {
-        for (field, header) in [
-            ("CacheControl", "cache-control"),
-            ("ContentDisposition", "content-disposition"),
-            ("ContentEncoding", "content-encoding"),
-            ("ContentLanguage", "content-language"),
-            ("ContentType", "content-type"),
-        ] {
-            if let Some(value) = optional_text(metadata, field, METADATA_TEXT_MAX_CHARS)? {
-                set(header, value);
-            }
-        }
-        if let Some(date) = metadata.text_at("HttpExpiresDate") {
-            set("expires", &to_http_date(date)?);
-        }
-        let (mut size, empty) = (0, Vec::new());
-        for entry in metadata.find_path("UserMetadata").map_or(&empty, |entries| &entries.children) {
-            let (name, value) = (
-                required_text(entry, "key", METADATA_TEXT_MAX_CHARS)?,
-                required_text(entry, "value", METADATA_TEXT_MAX_CHARS)?,
-            );
-            size += name.len() + value.len();
-            set(&format!("x-amz-meta-{}", name.to_lowercase()), value);
-        }
-        if size > 8192 {
-            return Err(invalid_request("UserMetadata must not be larger than 8192 bytes"));
-        }
-        match metadata.text_at("SSEAlgorithm") {
-            None => {}
-            Some("AES256") => {
-                set("x-amz-server-side-encryption", "AES256");
-            }
-            Some("KMS") => {
-                set("x-amz-server-side-encryption", "aws:kms");
-                if let Some(key) = operation.text_at("SSEAwsKmsKeyId") {
-                    set("x-amz-server-side-encryption-aws-kms-key-id", key);
-                }
-            }
-            Some(other) => return Err(invalid_request(format!("Invalid SSEAlgorithm: {other}"))),
-        }
+        parse_metadata_headers(operation, metadata, &mut headers)?;
     }
-    for (field, header) in [
-        ("CannedAccessControlList", "x-amz-acl"),
-        ("RedirectLocation", "x-amz-website-redirect-location"),
-        ("ObjectLockLegalHoldStatus", "x-amz-object-lock-legal-hold"),
-        ("ObjectLockMode", "x-amz-object-lock-mode"),
-        ("ObjectLockRetainUntilDate", "x-amz-object-lock-retain-until-date"),
-        ("ChecksumAlgorithm", "x-amz-checksum-algorithm"),
-    ] {
+    for (field, header) in COPY_HEADERS {
         if let Some(value) = operation.text_at(field) {
-            set(header, value);
+            set_header(&mut headers, header, value);
         }
     }
     match operation.text_at("StorageClass") {
         None => {}
-        Some(
-            class @ ("STANDARD"
-            | "STANDARD_IA"
-            | "ONEZONE_IA"
-            | "GLACIER"
-            | "INTELLIGENT_TIERING"
-            | "DEEP_ARCHIVE"
-            | "GLACIER_IR"),
-        ) => {
-            set("x-amz-storage-class", class);
+        Some(class) if STORAGE_CLASSES.contains(&class) => {
+            set_header(&mut headers, "x-amz-storage-class", class);
         }
         Some(other) => return Err(invalid_request(format!("Invalid StorageClass: {other}"))),
     }
@@ -243,7 +231,7 @@ fn parse_copy_headers(operation: &XmlElement) -> Result<BTreeMap<String, String>
         ("ModifiedSinceConstraint", "x-amz-copy-source-if-modified-since"),
     ] {
         if let Some(date) = operation.text_at(field) {
-            set(header, &to_http_date(date)?);
+            set_header(&mut headers, header, &to_http_date(date)?);
         }
     }
     if operation.find_path("AccessControlGrants").is_some()
@@ -255,7 +243,47 @@ fn parse_copy_headers(operation: &XmlElement) -> Result<BTreeMap<String, String>
             "the sandbox's jobs know neither grants nor new tags",
         ));
     }
-    Ok(all)
+    Ok(headers)
+}
+
+/// Adds what `NewObjectMetadata` says: attributes, the user's metadata, encryption.
+fn parse_metadata_headers(
+    operation: &XmlElement,
+    metadata: &XmlElement,
+    headers: &mut CopyHeaders,
+) -> Result<(), ServiceRefusal> {
+    for (field, header) in METADATA_HEADERS {
+        if let Some(value) = optional_text(metadata, field, METADATA_TEXT_MAX_CHARS)? {
+            set_header(headers, header, value);
+        }
+    }
+    if let Some(date) = metadata.text_at("HttpExpiresDate") {
+        set_header(headers, "expires", &to_http_date(date)?);
+    }
+    let mut size = 0;
+    for entry in metadata.find_path("UserMetadata").map_or(&[][..], |entries| &entries.children) {
+        let name = required_text(entry, "key", METADATA_TEXT_MAX_CHARS)?;
+        let value = required_text(entry, "value", METADATA_TEXT_MAX_CHARS)?;
+        size += name.len() + value.len();
+        set_header(headers, &format!("x-amz-meta-{}", name.to_lowercase()), value);
+    }
+    if size > USER_METADATA_MAX_BYTES {
+        return Err(invalid_request(format!(
+            "UserMetadata must not be larger than {USER_METADATA_MAX_BYTES} bytes"
+        )));
+    }
+    match metadata.text_at("SSEAlgorithm") {
+        None => {}
+        Some("AES256") => set_header(headers, "x-amz-server-side-encryption", "AES256"),
+        Some("KMS") => {
+            set_header(headers, "x-amz-server-side-encryption", "aws:kms");
+            if let Some(key) = operation.text_at("SSEAwsKmsKeyId") {
+                set_header(headers, "x-amz-server-side-encryption-aws-kms-key-id", key);
+            }
+        }
+        Some(other) => return Err(invalid_request(format!("Invalid SSEAlgorithm: {other}"))),
+    }
+    Ok(())
 }
 
 /// An ISO date as a header says it.

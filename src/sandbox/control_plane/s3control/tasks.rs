@@ -14,7 +14,7 @@ pub const BATCH_SERVICE_PRINCIPAL: &str = "batchoperations.s3.amazonaws.com";
 /// A job fails where more than half of so many tasks have.
 const FAILURE_THRESHOLD_TASKS: usize = 1000;
 
-/// One change of `job`, where it is due; whether there was one.
+/// Does one change of `job`, where it is due; returns whether there was one.
 pub fn advance_job(world: &Sandbox, clock: PropagationClock, job: &mut BatchJobRecord) -> bool {
     let long = clock.delays.job;
     if job.status == BatchJobStatus::Active {
