@@ -7,22 +7,6 @@ use crate::{
     sources::read_sources,
 };
 
-/// A room, those of its rooms that may use each other, and why.
-const ALLOWED_CIRCLES: &[(&str, &[&str], &str)] = &[
-    (
-        "sandbox",
-        &["control_plane", "edge_location", "packagecloud", "process_state", "store"],
-        "a service and the store that holds its records know each other's types",
-    ),
-    ("sandbox", &["import", "seed"], "what is imported lies beside what is seeded"),
-    (
-        "sandbox::control_plane::cloudfront",
-        &["config", "policies"],
-        "a configuration names policies by its own types",
-    ),
-    ("sandbox::control_plane::lambda", &["changes", "versions"], "a version is made by a change"),
-];
-
 /// The rooms of one parent that lead back to themselves, grouped by circle.
 fn find_circles(arrows: &ModuleArrows, parent: &[String]) -> Vec<BTreeSet<String>> {
     let depth = parent.len();
@@ -59,11 +43,6 @@ fn reach_from(room: &str, uses: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet
     reached
 }
 
-fn is_allowed(parent: &str, circle: &BTreeSet<String>) -> bool {
-    let of_parent = ALLOWED_CIRCLES.iter().filter(|(room, ..)| *room == parent);
-    of_parent.into_iter().any(|(_, rooms, _)| circle.iter().all(|room| rooms.contains(&room.as_str())))
-}
-
 #[test]
 fn rooms_beside_each_other_form_no_circle() {
     let arrows = read_arrows(&read_sources("src"));
@@ -73,12 +52,7 @@ fn rooms_beside_each_other_form_no_circle() {
     for parent in parents {
         let name = parent.join("::");
         let circles = find_circles(&arrows, &parent);
-        faults.extend(
-            circles
-                .iter()
-                .filter(|circle| !is_allowed(&name, circle))
-                .map(|circle| format!("in {name:?}: {circle:?}")),
-        );
+        faults.extend(circles.iter().map(|circle| format!("in {name:?}: {circle:?}")));
     }
     assert!(faults.is_empty(), "circles of modules:\n{}", faults.join("\n"));
 }
