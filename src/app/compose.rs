@@ -53,10 +53,7 @@ const PROBE_TOKEN_VARIABLE: &str = "PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
 /// Where a host, the sandbox or the state directory can't be opened, or the options contradict each other.
 pub async fn compose(global: &GlobalOptions, command: &CliCommand) -> Result<ComposedApp, Failure> {
     let world = global.sandbox.as_ref().map(|dir| open_sandbox(global, dir.as_deref())).transpose()?;
-    let served = match &world {
-        Some(world) => find_serving_sandbox(global, world).await?,
-        None => None,
-    };
+    let served = if let Some(world) = &world { find_serving_sandbox(global, world).await? } else { None };
     let hosts = connect_hosts(global, command, world.as_ref()).await?;
     let (host, others) = (hosts.first, hosts.others);
     let (left, _) = host.state.read_saved_run();
@@ -64,17 +61,14 @@ pub async fn compose(global: &GlobalOptions, command: &CliCommand) -> Result<Com
     let last = left.on.clone();
     let last_profile = left.answers.profile.clone();
     let answers = merge_answers(global, command, left);
-    let settings = match &world {
-        Some(world) => {
-            let client = served.map_or_else(|| world.http_client(), |forward| forward.http_client());
-            let config = world.sdk_config_with_client(client);
-            sandbox_settings(world, IdentityLookup::Fixed(Box::new(config)), sandbox_pace(global))
-        }
-        None => {
-            let identities = IdentityLookup::Found(aws::network::build_http_client()?);
-            let probe_token = find_probe_token(command, answers.probe_url.as_deref());
-            SessionSettings { probe_token, ..SessionSettings::new(identities) }
-        }
+    let settings = if let Some(world) = &world {
+        let client = served.map_or_else(|| world.http_client(), |forward| forward.http_client());
+        let config = world.sdk_config_with_client(client);
+        sandbox_settings(world, IdentityLookup::Fixed(Box::new(config)), sandbox_pace(global))
+    } else {
+        let identities = IdentityLookup::Found(aws::network::build_http_client()?);
+        let probe_token = find_probe_token(command, answers.probe_url.as_deref());
+        SessionSettings { probe_token, ..SessionSettings::new(identities) }
     };
     if let Some(token) = settings.probe_token.as_ref().filter(|_| world.is_none()) {
         host.redactor.learn_secret(token);

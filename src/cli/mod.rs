@@ -133,7 +133,7 @@ impl Invocation {
             match event {
                 Event::Check { check, .. } if checks => json::print_json_line(&json::check_json(check)),
                 Event::Check { stage, check } => {
-                    json::print_json_line(&json::check_progress_json(*stage, check))
+                    json::print_json_line(&json::check_progress_json(*stage, check));
                 }
                 other => json::print_json_line(&json::event_json(other)),
             }

@@ -241,7 +241,7 @@ impl ReindexRun<'_> {
             due = now
                 + if workers.control.is_paused() { PACE_INTERVAL } else { workers.limit.next_tick_delay() };
             workers.limit.update_limit(workers.busy_workers.load(Relaxed), workers.s3.take_head_timings());
-            let waiting = workers.jobs.len();
+            let waiting = workers.jobs.count_waiting();
             let running = workers.worker_count.load(Relaxed);
             for _ in running..workers.limit.current_limit().min(workers.busy_workers.load(Relaxed) + waiting)
             {

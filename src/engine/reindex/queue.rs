@@ -29,7 +29,7 @@ impl Default for JobQueue {
 
 impl JobQueue {
     /// Returns how many jobs wait.
-    pub fn len(&self) -> usize {
+    pub fn count_waiting(&self) -> usize {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
@@ -58,7 +58,7 @@ impl JobQueue {
         loop {
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
-            if self.len() <= WAITING_KEYS_MAX {
+            if self.count_waiting() <= WAITING_KEYS_MAX {
                 return;
             }
             room.await;

@@ -27,7 +27,7 @@ impl Ssh {
         let result = self.log_in().await;
         if let Err(failure) = &result {
             self.with_connection_state(|known| {
-                known.down = Some((tokio::time::Instant::now(), failure.clone()))
+                known.down = Some((tokio::time::Instant::now(), failure.clone()));
             });
         }
         result

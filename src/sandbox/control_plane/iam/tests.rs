@@ -35,7 +35,7 @@ fn trust_policy(services: &[&str]) -> String {
 
 fn restrict_user(world: &Sandbox, statements: &Value) {
     world.write_state(|state| {
-        state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements})
+        state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements});
     });
 }
 

@@ -233,7 +233,7 @@ impl S3 for S3Operations {
                 for entry in page.entries {
                     match entry {
                         list::ListingPageEntry::Object(object) => {
-                            contents.push(list::to_listed_object(object, encoding))
+                            contents.push(list::to_listed_object(object, encoding));
                         }
                         list::ListingPageEntry::Prefix(prefix) => {
                             prefixes.push(dto::CommonPrefix {
