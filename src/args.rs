@@ -1,5 +1,11 @@
 //! The command line's types, and nothing else (contract section 2).
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "a doc comment is the command line's help as well, which writes values as <NAME> and [:OPERATION]"
+)]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser};

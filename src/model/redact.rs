@@ -12,7 +12,7 @@ pub fn is_secret_key(name: &str) -> bool {
     ["secret", "key", "password", "passwd", "passphrase", "token"].iter().any(|word| name.contains(word))
 }
 
-/// Returns the line without any of `known` (as [`forms`] gives them), without the values that secret keys are given in
+/// Returns the line without any of `known` (as [`secret_forms`] gives them), without the values that secret keys are given in
 /// it, and without the tokens and signatures of its URLs.
 #[must_use]
 pub fn redact_line<S: AsRef<str>>(line: &str, known: &[S]) -> String {

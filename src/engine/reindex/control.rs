@@ -22,7 +22,7 @@ impl Default for ReindexControl {
 }
 
 impl ReindexControl {
-    /// Pauses: no new request is sent until [`Self::go_on`].
+    /// Pauses: no new request is sent until [`Self::resume`].
     pub fn pause(&self) {
         self.0.send_if_modified(|wish| {
             std::mem::replace(

@@ -32,7 +32,7 @@ use crate::model::{
 
 /// How often a request that broke is sent again.
 const BROKEN_TRIES_MAX: u32 = 8;
-/// Objects that are copied in parts side by side: their connections, and a batch's manifests, are what [`files`] leaves room for.
+/// Objects that are copied in parts side by side: their connections, and a batch's manifests, are what [`super::open_files`] leaves room for.
 const LARGE_COPIES_MAX: usize = 8;
 /// Objects that can be given up before the run is.
 const GIVEN_UP_MAX: usize = 1000;

@@ -31,7 +31,7 @@ const LINK_LIFETIME_SECS: u64 = 300;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PackagecloudState {
-    /// How it signs; [`Construction::default`] where none was asked for.
+    /// How it signs; [`TokenConstruction::default`] where none was asked for.
     pub construction: Option<TokenConstruction>,
     /// What the last reconfigure wrote.
     pub rendered: Option<NodeSettings>,

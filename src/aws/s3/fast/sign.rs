@@ -259,7 +259,7 @@ impl SigningKeys {
         Self { expires: self.expires, ..keys }
     }
 
-    /// [`stamp`] of a moment of this key's day, without the calendar.
+    /// [`render_amz_date`] of a moment of this key's day, without the calendar.
     fn render_same_day_amz_date(&self, now: SystemTime) -> String {
         let of_day = unix_seconds(now) % 86_400;
         let mut stamp = String::with_capacity(16);

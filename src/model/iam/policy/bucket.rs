@@ -91,7 +91,7 @@ pub fn merge_bucket_policy(
 /// change from one to the other. Where ours name nobody else, ours name `next`.
 ///
 /// # Errors
-/// As for [`merged_bucket_policy`].
+/// As for [`merge_bucket_policy`].
 pub fn merge_bucket_policy_for_both(
     standing: Option<&str>,
     names: &ResourceNames,
@@ -153,7 +153,7 @@ fn validate_bucket_policy(new: &Value, names: &ResourceNames) -> Result<String, 
     Ok(text)
 }
 
-/// Returns whether the bucket policy `standing` grants what [`bucket_statements`] grant, to that reader alone, under
+/// Returns whether the bucket policy `standing` grants what [`build_bucket_policy_statements`] grant, to that reader alone, under
 /// our Sids.
 #[must_use]
 pub fn grants_read_access(standing: Option<&str>, names: &ResourceNames, reader: BucketReader<'_>) -> bool {

@@ -190,7 +190,7 @@ impl ConfigFile {
         redact::redact_line(String::from_utf8_lossy(line).trim(), &self.secrets)
     }
 
-    /// Returns every secret that it holds, in each form under which it may turn up ([`hide::forms`]), longest first.
+    /// Returns every secret that it holds, in each form under which it may turn up ([`redact::secret_forms`]), longest first.
     #[must_use]
     pub fn known_secrets(&self) -> &[String] {
         &self.secrets

@@ -48,7 +48,7 @@ pub use presigned::{encode_key_path, presign_sigv2_link};
 pub use store::{ObjectChange, ObjectStore, ObjectVersions, newest_version};
 pub use write::{amend_object, archive_object, place_hollow_object, place_object};
 
-/// What is kept between runs; the objects lie beside, in [`Store`].
+/// What is kept between runs; the objects lie beside, in [`store::ObjectStore`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct S3State {
