@@ -223,13 +223,13 @@ pub struct ReindexFlags {
     #[arg(long, value_enum, value_name = "WHETHER", default_value = "no")]
     pub vendor_reindex: YesOrNo,
     #[command(flatten)]
-    pub engine: EngineFlag,
+    pub engine: ReindexEngineFlag,
 }
 
 /// Which engine; what it needs, `check` asks for too.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "The reindex")]
-pub struct EngineFlag {
+pub struct ReindexEngineFlag {
     /// Who copies the packages: this machine, or S3 Batch Operations from millions of them on
     #[arg(long, value_enum, value_name = "WHO", env = "PACKAGECLOUD_CLOUDFRONT_ENGINE")]
     pub engine: Option<ReindexEngine>,
@@ -243,24 +243,24 @@ pub enum YesOrNo {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GoalName {
+pub enum GoalArgument {
     Install,
     Upgrade,
     Disable,
 }
 
-impl From<GoalName> for Goal {
-    fn from(name: GoalName) -> Self {
+impl From<GoalArgument> for Goal {
+    fn from(name: GoalArgument) -> Self {
         match name {
-            GoalName::Install => Self::Install,
-            GoalName::Upgrade => Self::Upgrade,
-            GoalName::Disable => Self::Disable,
+            GoalArgument::Install => Self::Install,
+            GoalArgument::Upgrade => Self::Upgrade,
+            GoalArgument::Disable => Self::Disable,
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ConfigurationFormat {
+pub enum ConfigurationOutputFormat {
     Ruby,
     Json,
     Chef,
@@ -274,7 +274,7 @@ pub enum CliCommand {
     Wizard {
         /// What to do; without it the wizard proposes
         #[arg(long, value_enum)]
-        goal: Option<GoalName>,
+        goal: Option<GoalArgument>,
         #[command(flatten)]
         reindex: ReindexFlags,
     },
@@ -308,13 +308,13 @@ pub enum CliCommand {
         #[arg(long)]
         policy: bool,
         #[command(flatten)]
-        engine: EngineFlag,
+        engine: ReindexEngineFlag,
     },
     /// Show every change that a goal would make; changes nothing
     Plan {
         /// What to plan for
         #[arg(long, value_enum, default_value = "install")]
-        goal: GoalName,
+        goal: GoalArgument,
         #[command(flatten)]
         reindex: ReindexFlags,
     },
@@ -323,7 +323,7 @@ pub enum CliCommand {
     /// Print the configuration block as it stands, for other nodes
     Configuration {
         #[arg(long, value_enum, default_value = "ruby")]
-        format: ConfigurationFormat,
+        format: ConfigurationOutputFormat,
     },
     /// Set the attributes of every object, so that CloudFront caches packages and never repository metadata
     ReindexEverything {

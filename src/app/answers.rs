@@ -4,16 +4,20 @@ use crate::{
     args::{CliCommand, ConsentFlags, GlobalOptions, ReindexFlags, YesOrNo},
     host::run::state::SavedRun,
     model::run::{
-        answers::{Answers, GivenConsents, ReindexAnswers},
+        answers::{GivenConsents, OperatorAnswers, ReindexAnswers},
         goal::Goal,
     },
 };
 
 /// Merges what this command line says over what the last run kept.
-pub(super) fn merge_answers(global: &GlobalOptions, command: &CliCommand, left: SavedRun) -> Answers {
+pub(super) fn merge_saved_answers(
+    global: &GlobalOptions,
+    command: &CliCommand,
+    left: SavedRun,
+) -> OperatorAnswers {
     let unfinished = left.stage.is_some();
     let kept = left.answers;
-    let mut answers = Answers {
+    let mut answers = OperatorAnswers {
         // The last run's comes after `AWS_*` (contract section 4): it is not chosen here.
         profile: global.profile.clone(),
         identity: kept.identity,
@@ -33,7 +37,7 @@ pub(super) fn merge_answers(global: &GlobalOptions, command: &CliCommand, left: 
         // A run that was broken off goes on as it was begun.
         reindex: if unfinished { kept.reindex } else { ReindexAnswers::default() },
         consents: consents_from_flags(&global.consents),
-        ..Answers::default()
+        ..OperatorAnswers::default()
     };
     match command {
         CliCommand::Enable { upgrade, prepare, reindex } => {
@@ -71,7 +75,7 @@ pub(super) fn merge_answers(global: &GlobalOptions, command: &CliCommand, left: 
     answers
 }
 
-fn merge_reindex_flags(answers: &mut Answers, flags: &ReindexFlags) {
+fn merge_reindex_flags(answers: &mut OperatorAnswers, flags: &ReindexFlags) {
     let chosen = &mut answers.reindex;
     chosen.skip |= flags.skip_reindex;
     chosen.rescan = flags.rescan;

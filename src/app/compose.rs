@@ -8,33 +8,33 @@ use crate::{
     args::{CliCommand, GlobalOptions},
     aws::{
         self,
-        credentials::{lookup::IdentityLookup, mfa},
+        credentials::{lookup::AwsIdentityLookup, mfa},
     },
     cli,
     engine::{Session, SessionSettings},
     host::{self, HostStateDir, environment::netrc},
-    model::{failure::Failure, run::answers::Answers, secret::Secret},
+    model::{failure::Failure, run::answers::OperatorAnswers, secret::Secret},
     sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, forward::ForwardingClient},
-    tui::{JobContext, perform::effect_performer},
-    wizard::Effect,
+    tui::{EffectJobContext, perform::effect_performer},
+    wizard::WizardEffect,
 };
 
 use super::{
-    answers::merge_answers,
+    answers::merge_saved_answers,
     hosts::{connect_hosts, new_sandbox_host},
 };
 
 /// A command's ground.
 pub struct ComposedApp {
     pub session: Session,
-    pub answers: Answers,
+    pub answers: OperatorAnswers,
     pub sandbox: bool,
     world: Option<Sandbox>,
 }
 
 impl ComposedApp {
     /// Returns the performer of the wizard's effects; in a sandbox the loop itself can be made to break.
-    pub fn effect_performer(&self) -> impl Fn(Effect, JobContext) -> JoinHandle<()> + use<> {
+    pub fn effect_performer(&self) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> + use<> {
         let (perform, world) =
             (effect_performer(self.session.clone(), cli::plain::render_event), self.world.clone());
         move |effect, sender| {
@@ -51,23 +51,23 @@ const PROBE_TOKEN_VARIABLE: &str = "PACKAGECLOUD_CLOUDFRONT_PROBE_TOKEN";
 ///
 /// # Errors
 /// Where a host, the sandbox or the state directory can't be opened, or the options contradict each other.
-pub async fn compose(global: &GlobalOptions, command: &CliCommand) -> Result<ComposedApp, Failure> {
-    let world = global.sandbox.as_ref().map(|dir| open_sandbox(global, dir.as_deref())).transpose()?;
-    let served = if let Some(world) = &world { find_serving_sandbox(global, world).await? } else { None };
+pub async fn compose_app(global: &GlobalOptions, command: &CliCommand) -> Result<ComposedApp, Failure> {
+    let world = global.sandbox.as_ref().map(|dir| open_sandbox_dir(global, dir.as_deref())).transpose()?;
+    let served = if let Some(world) = &world { find_sandbox_server(global, world).await? } else { None };
     let hosts = connect_hosts(global, command, world.as_ref()).await?;
     let (host, others) = (hosts.first, hosts.others);
     let (left, _) = host.state.read_saved_run();
     let left = left.unwrap_or_default();
     let last = left.on.clone();
     let last_profile = left.answers.profile.clone();
-    let answers = merge_answers(global, command, left);
+    let answers = merge_saved_answers(global, command, left);
     let settings = if let Some(world) = &world {
-        let client = served.map_or_else(|| world.http_client(), |forward| forward.http_client());
+        let client = served.map_or_else(|| world.sandbox_http_client(), |forward| forward.http_client());
         let config = world.sdk_config_with_client(client);
-        sandbox_settings(world, IdentityLookup::Fixed(Box::new(config)), sandbox_pace(global))
+        sandbox_settings(world, AwsIdentityLookup::Fixed(Box::new(config)), sandbox_delay_factor(global))
     } else {
-        let identities = IdentityLookup::Found(aws::network::build_http_client()?);
-        let probe_token = find_probe_token(command, answers.probe_url.as_deref());
+        let identities = AwsIdentityLookup::Found(aws::network::build_http_client()?);
+        let probe_token = find_packagecloud_read_token(command, answers.probe_url.as_deref());
         SessionSettings { probe_token, ..SessionSettings::new(identities) }
     };
     if let Some(token) = settings.probe_token.as_ref().filter(|_| world.is_none()) {
@@ -86,7 +86,7 @@ pub async fn compose(global: &GlobalOptions, command: &CliCommand) -> Result<Com
     // The wizard asks on a screen of its own.
     if let Some(wanted) = profile
         .as_deref()
-        .filter(|_| world.is_none() && needs_mfa_code(command))
+        .filter(|_| world.is_none() && may_need_mfa_code(command))
         .and_then(mfa::read_mfa_profile)
         && let Some(code) = netrc::prompt_secret(&format!("The code of {}: ", wanted.serial))
     {
@@ -101,7 +101,7 @@ const SANDBOX_OBJECT_REQUESTS_MAX: usize = 32;
 const SANDBOX_READ_TOKEN: &str = "demo-token";
 
 /// Returns what a sandbox knows without being told; its packagecloud has tokens of its own, real ones stay where they are.
-fn sandbox_settings(world: &Sandbox, identities: IdentityLookup, pace: f64) -> SessionSettings {
+fn sandbox_settings(world: &Sandbox, identities: AwsIdentityLookup, pace: f64) -> SessionSettings {
     let token = sandbox::packagecloud::first_read_token(world);
     SessionSettings {
         default_bucket: Some((sandbox::seed::SANDBOX_BUCKET.to_owned(), "a sandbox has one".to_owned())),
@@ -118,8 +118,9 @@ fn sandbox_settings(world: &Sandbox, identities: IdentityLookup, pace: f64) -> S
 /// # Errors
 /// Where the sandbox's state directory can't be opened.
 pub fn open_sandbox_session(world: &Sandbox) -> Result<Session, Failure> {
-    let state = HostStateDir::open(&world.dir().join("state"), None)?;
-    let settings = sandbox_settings(world, IdentityLookup::Fixed(Box::new(world.sdk_config())), 1.0);
+    let state = HostStateDir::open_state_dir(&world.sandbox_dir().join("state"), None)?;
+    let settings =
+        sandbox_settings(world, AwsIdentityLookup::Fixed(Box::new(world.sandbox_sdk_config())), 1.0);
     let web = settings.identities.open_web_client(None);
     Ok(Session::new(new_sandbox_host(world, state), web, settings))
 }
@@ -131,7 +132,7 @@ fn preferred_profile(global: &GlobalOptions, settings: &SessionSettings) -> Opti
 }
 
 /// Switching off asks AWS nothing, and waits for nobody.
-fn needs_mfa_code(command: &CliCommand) -> bool {
+fn may_need_mfa_code(command: &CliCommand) -> bool {
     !matches!(
         command,
         CliCommand::Wizard { .. }
@@ -145,7 +146,7 @@ fn needs_mfa_code(command: &CliCommand) -> bool {
 }
 
 /// packagecloud's read token for the probe URL: from the environment, netrc, or a prompt. Never an argument: others see those.
-fn find_probe_token(command: &CliCommand, url: Option<&str>) -> Option<Secret> {
+fn find_packagecloud_read_token(command: &CliCommand, url: Option<&str>) -> Option<Secret> {
     let given = std::env::var(PROBE_TOKEN_VARIABLE).ok().filter(|token| !token.is_empty()).map(Secret::new);
     let url = url?;
     given.or_else(|| netrc::find_netrc_token(url)).or_else(|| match command {
@@ -157,11 +158,11 @@ fn find_probe_token(command: &CliCommand, url: Option<&str>) -> Option<Secret> {
 }
 
 /// The server that has this sandbox open, if one answers.
-async fn find_serving_sandbox(
+async fn find_sandbox_server(
     global: &GlobalOptions,
     world: &Sandbox,
 ) -> Result<Option<ForwardingClient>, Failure> {
-    let dir = world.dir().to_owned();
+    let dir = world.sandbox_dir().to_owned();
     // It waits for an answer, half a second at most.
     let found = tokio::task::spawn_blocking(move || sandbox::forward::open_forwarding_client(&dir))
         .await
@@ -170,7 +171,10 @@ async fn find_serving_sandbox(
     if found.is_some() && !global.sandbox_fault.is_empty() {
         return Err(Failure::usage_failure(
             "--sandbox-fault",
-            format!("the sandbox {} is being served: requests are answered there", world.dir().display()),
+            format!(
+                "the sandbox {} is being served: requests are answered there",
+                world.sandbox_dir().display()
+            ),
             "give it to sandbox serve, or end that first",
         ));
     }
@@ -178,7 +182,7 @@ async fn find_serving_sandbox(
 }
 
 /// How long the sandbox's states take, as a factor.
-fn sandbox_pace(global: &GlobalOptions) -> f64 {
+fn sandbox_delay_factor(global: &GlobalOptions) -> f64 {
     global.sandbox_pace.filter(|factor| (0.0..=100.0).contains(factor)).unwrap_or(1.0)
 }
 
@@ -186,14 +190,14 @@ fn sandbox_pace(global: &GlobalOptions) -> f64 {
 ///
 /// # Errors
 /// Where the directory can't be made or isn't a sandbox's.
-pub(super) fn open_sandbox(global: &GlobalOptions, dir: Option<&Path>) -> Result<Sandbox, Failure> {
+pub(super) fn open_sandbox_dir(global: &GlobalOptions, dir: Option<&Path>) -> Result<Sandbox, Failure> {
     let dir = dir.map_or_else(|| host::run::state::default_state_dir().join("sandbox"), Path::to_owned);
-    sandbox::open_sandbox(&SandboxOptions {
+    sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir,
         empty: global.sandbox_empty,
         construction: global.sandbox_construction,
         faults: global.sandbox_fault.clone(),
-        delays: Some(SandboxDelays::default().scale_by(sandbox_pace(global))),
+        delays: Some(SandboxDelays::default().scale_by(sandbox_delay_factor(global))),
         ..SandboxOptions::default()
     })
 }

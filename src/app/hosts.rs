@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use crate::{
     args::{CliCommand, GlobalOptions},
     errln,
-    host::{self, Host, HostClock, HostStateDir, Ssh, ctl::SimulatedCtl},
+    host::{self, Host, HostClock, HostStateDir, SshClient, ctl::SimulatedPackagecloudCtl},
     model::failure::Failure,
     sandbox::{self, Sandbox},
 };
@@ -55,10 +55,10 @@ pub(super) async fn connect_hosts(
     }
     let mut hosts = Vec::new();
     for name in &global.host {
-        let line = Ssh::new(name, &global.ssh)?;
+        let line = SshClient::new(name, &global.ssh)?;
         // One after the other, since each may ask something.
-        if let Err(failure) = line.connect().await
-            && !can_end_in_disable(command)
+        if let Err(failure) = line.connect_ssh().await
+            && !may_disable_cloudfront(command)
         {
             return Err(failure);
         }
@@ -70,7 +70,7 @@ pub(super) async fn connect_hosts(
 }
 
 /// Whether this may end in switching off, which goes on past a host that can't be reached.
-fn can_end_in_disable(command: &CliCommand) -> bool {
+fn may_disable_cloudfront(command: &CliCommand) -> bool {
     matches!(command, CliCommand::Disable | CliCommand::Wizard { .. })
 }
 
@@ -81,12 +81,12 @@ fn open_local_host(
     world: Option<&Sandbox>,
 ) -> Result<Host, Failure> {
     let default_state =
-        world.map_or_else(host::run::state::default_state_dir, |world| world.dir().join("state"));
+        world.map_or_else(host::run::state::default_state_dir, |world| world.sandbox_dir().join("state"));
     let state_dir = global.state_dir.clone().unwrap_or(default_state);
-    let state = match HostStateDir::open(&state_dir, global.log_file.as_deref()) {
+    let state = match HostStateDir::open_state_dir(&state_dir, global.log_file.as_deref()) {
         Ok(state) => state,
         // Switching off needs packagecloud.rb alone: neither a full disk nor a log that can't be written stops it.
-        Err(failure) if can_end_in_disable(command) => {
+        Err(failure) if may_disable_cloudfront(command) => {
             errln!("packagecloud-cloudfront: nothing is kept or logged: {failure}");
             HostStateDir::open_temporary(&state_dir)
         }
@@ -107,21 +107,21 @@ fn open_local_host(
 pub(super) fn new_sandbox_host(world: &Sandbox, state: HostStateDir) -> Host {
     let clock = world.clone();
     Host::new_sandboxed(
-        &world.dir().join("packagecloud.rb"),
+        &world.sandbox_dir().join("packagecloud.rb"),
         simulated_ctl(world),
         state,
-        HostClock::new(move || clock.now()),
+        HostClock::new(move || clock.sandbox_time_now()),
     )
 }
 
 /// The sandbox's packagecloud-ctl, in this process.
-fn simulated_ctl(world: &Sandbox) -> SimulatedCtl {
+fn simulated_ctl(world: &Sandbox) -> SimulatedPackagecloudCtl {
     let world = world.clone();
     Arc::new(move |command, lines| {
         let world = world.clone();
         Box::pin(async move {
             let words = shell_words::split(&command).unwrap_or_default();
-            Ok(sandbox::packagecloud::run_ctl_command(&world, &words, &mut |line| {
+            Ok(sandbox::packagecloud::run_simulated_ctl_command(&world, &words, &mut |line| {
                 let _ = lines.send(line.to_owned());
             })
             .await)

@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{CliArguments, CliCommand, GlobalOptions, ReindexFlags},
-    cli::{self, Invocation},
+    cli::{self, CommandInvocation},
     errln,
-    host::environment::owner::RestoreOwnership,
+    host::environment::owner::OwnershipRestorer,
     model::{failure::Failure, run::goal::Goal},
     outln, tui,
-    wizard::Init,
+    wizard::WizardInit,
 };
 
 use compose::ComposedApp;
@@ -52,10 +52,10 @@ async fn run_arguments(arguments: CliArguments) -> u8 {
             return if page.is_ok() { cli::EXIT_DONE } else { cli::EXIT_FAILED };
         }
         CliCommand::Sandbox(sandbox) => {
-            return exit_code_of(sandbox_command::run_sandbox_command(&global, sandbox).await);
+            return exit_code_from_result(sandbox_command::run_sandbox_command(&global, sandbox).await);
         }
         CliCommand::Wizard { .. } if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() => {
-            return exit_code_of(Err(Failure::usage_failure(
+            return exit_code_from_result(Err(Failure::usage_failure(
                 "the wizard",
                 "it needs a terminal, and there is none here",
                 "use the commands instead: check, plan, enable, disable, verify, roll-back (see --help)",
@@ -63,8 +63,8 @@ async fn run_arguments(arguments: CliArguments) -> u8 {
         }
         _ => {}
     }
-    match compose::compose(&global, &command).await {
-        Err(failure) => exit_code_of(Err(failure)),
+    match compose::compose_app(&global, &command).await {
+        Err(failure) => exit_code_from_result(Err(failure)),
         Ok(app) => match &command {
             CliCommand::Wizard { goal, .. } => run_wizard(app, goal.map(Into::into)).await,
             _ => run_plain_command(app, global, &command).await,
@@ -74,7 +74,7 @@ async fn run_arguments(arguments: CliArguments) -> u8 {
 
 async fn run_wizard(app: ComposedApp, goal: Option<Goal>) -> u8 {
     let performer = app.effect_performer();
-    let beginning = Init {
+    let beginning = WizardInit {
         config_path: app.session.host.config_location(),
         answers: app.answers,
         goal,
@@ -86,14 +86,14 @@ async fn run_wizard(app: ComposedApp, goal: Option<Goal>) -> u8 {
             outcome.last_words.iter().for_each(|words| outln!("{words}"));
             outcome.code
         }
-        Err(failure) => exit_code_of(Err(failure)),
+        Err(failure) => exit_code_from_result(Err(failure)),
     }
 }
 
 async fn run_plain_command(app: ComposedApp, global: GlobalOptions, command: &CliCommand) -> u8 {
     let stop = CancellationToken::new();
     let taken_over = app.session.wait_until_stop_requested();
-    let mut invocation = Invocation {
+    let mut invocation = CommandInvocation {
         session: app.session,
         answers: app.answers,
         command_line: std::env::args().collect(),
@@ -113,16 +113,16 @@ async fn run_plain_command(app: ComposedApp, global: GlobalOptions, command: &Cl
 }
 
 /// Returns the places where root writes a user's own files: they are that user's again when this is dropped.
-fn restore_ownership(global: &GlobalOptions) -> RestoreOwnership {
+fn restore_ownership(global: &GlobalOptions) -> OwnershipRestorer {
     let aws = std::env::home_dir().map(|home| home.join(".aws"));
     let named = [global.state_dir.clone(), global.log_file.clone(), global.sandbox.clone().flatten(), aws];
-    RestoreOwnership::for_sudo_user(
+    OwnershipRestorer::for_sudo_user(
         named.into_iter().flatten().filter_map(|path| std::path::absolute(path).ok()),
     )
 }
 
 /// Prints a failure, and returns the exit code.
-fn exit_code_of(result: Result<(), Failure>) -> u8 {
+fn exit_code_from_result(result: Result<(), Failure>) -> u8 {
     match result {
         Ok(()) => cli::EXIT_DONE,
         Err(failure) => {

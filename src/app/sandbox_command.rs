@@ -9,7 +9,7 @@ use crate::{
     outln, sandbox,
 };
 
-use super::compose::open_sandbox;
+use super::compose::open_sandbox_dir;
 
 /// Runs one of the commands below `sandbox`.
 ///
@@ -30,7 +30,7 @@ pub(super) async fn run_sandbox_command(
 fn import_objects(global: &GlobalOptions, dir: &Path, path: &Path) -> Result<(), Failure> {
     let mut global = global.clone();
     global.sandbox_empty = true;
-    let world = open_sandbox(&global, Some(dir))?;
+    let world = open_sandbox_dir(&global, Some(dir))?;
     let done = sandbox::import::import_directory(&world, sandbox::seed::SANDBOX_BUCKET, path, &mut |_| {})?;
     let bucket = sandbox::seed::SANDBOX_BUCKET;
     if global.output == OutputFormat::Json {
@@ -51,10 +51,10 @@ async fn serve_sandbox(
     ports: [u16; 3],
     lagging_node: bool,
 ) -> Result<(), Failure> {
-    let world = open_sandbox(global, Some(dir))?;
-    let at = world.dir().to_owned();
+    let world = open_sandbox_dir(global, Some(dir))?;
+    let at = world.sandbox_dir().to_owned();
     if let Ok(Some(there)) =
-        tokio::task::spawn_blocking(move || sandbox::serve::find_running_server(&at)).await
+        tokio::task::spawn_blocking(move || sandbox::serve::find_running_sandbox_server(&at)).await
     {
         return Err(Failure::other_failure(
             format!("sandbox {}", dir.display()),

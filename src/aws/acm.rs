@@ -25,8 +25,8 @@ const CLOUDFRONT_KEY_ALGORITHMS: [KeyAlgorithm; 5] = [
 /// How many certificates are asked for their names at once.
 const DESCRIBE_CONCURRENCY_MAX: usize = 4;
 /// Validation takes minutes once its record is there; the record is the operator's to make.
-const CERTIFICATE_ISSUED_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("ACM to issue the certificate, once its DNS record is there", 3600, 15);
+const CERTIFICATE_ISSUED_WAIT: retry::PollLimits =
+    retry::PollLimits::new("ACM to issue the certificate, once its DNS record is there", 3600, 15);
 
 impl AwsClients {
     /// Finds the certificate that covers `domain`: the one named, else the account's best, an issued one before a
@@ -34,7 +34,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where the one that was named can't serve `domain`.
-    pub async fn find_certificate(
+    pub async fn find_acm_certificate(
         &self,
         domain: &str,
         named: Option<&str>,
@@ -52,7 +52,7 @@ impl AwsClients {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_from(
+            let page = page.map_err(error::failure_for_aws_action(
                 "acm:ListCertificates",
                 format!("certificates for {domain} in {EDGE_REGION}"),
             ))?;
@@ -100,7 +100,7 @@ impl AwsClients {
         const ACTION: &str = "acm:DescribeCertificate";
         let what = format!("certificate {arn}");
         let asked = self.acm.describe_certificate().certificate_arn(arn).send().await;
-        let found = asked.map_err(error::failure_from(ACTION, &what))?;
+        let found = asked.map_err(error::failure_for_aws_action(ACTION, &what))?;
         found.certificate.ok_or_else(|| error::missing_part_failure(ACTION, what, "the certificate"))
     }
 

@@ -68,7 +68,7 @@ const THROTTLED_CODES: &[&str] = &[
 ];
 
 /// Returns the failure of `action` (`iam:CreateRole`) on `what` (`role packagecloud_cloudfront_auth`), for `map_err`.
-pub fn failure_from<E>(
+pub fn failure_for_aws_action<E>(
     action: &'static str,
     what: impl Into<String>,
 ) -> impl FnOnce(SdkError<E, HttpResponse>) -> Failure
@@ -122,7 +122,7 @@ where
         SdkError::ServiceError(answer) => {
             let meta = answer.err().meta();
             let status = answer.raw().status().as_u16();
-            failure_from_response(action, what, meta.code(), meta.message(), status)
+            failure_from_error_response(action, what, meta.code(), meta.message(), status)
                 .with_aws_code(Some(error_code_or_status(meta.code(), status)), request_id)
         }
         SdkError::TimeoutError(_) => Failure::new(
@@ -157,7 +157,7 @@ fn error_code_or_status(code: Option<&str>, status: u16) -> String {
     }
 }
 
-fn failure_from_response(
+fn failure_from_error_response(
     action: &str,
     what: String,
     given: Option<&str>,
@@ -165,7 +165,7 @@ fn failure_from_response(
     status: u16,
 ) -> Failure {
     let code = error_code_or_status(given, status);
-    let message = first_line(message.unwrap_or_default());
+    let message = shorten_to_first_line(message.unwrap_or_default());
     let said = |text: String| if message.is_empty() { text } else { format!("{text}: {message}") };
     let any = |codes: &[&str]| codes.contains(&code.as_str());
     if any(DENIED_CODES) {
@@ -205,7 +205,7 @@ fn failure_from_response(
             "look at health.aws.amazon.com, then try again: what is done already is kept",
         );
     }
-    let next = choose_next_move(&code, &message);
+    let next = next_move_for_error_code(&code, &message);
     Failure::other_failure(what, said(format!("AWS refused {action} ({code})")), next)
 }
 
@@ -232,7 +232,7 @@ fn explain_refused_credentials(action: &str, code: &str) -> Option<(String, &'st
 }
 
 /// The next move for the refusals that have one of their own.
-fn choose_next_move(code: &str, message: &str) -> &'static str {
+fn next_move_for_error_code(code: &str, message: &str) -> &'static str {
     match code {
         "PreconditionFailed" | "InvalidIfMatchVersion" => "it was changed meanwhile: look again",
         "InvalidLambdaFunctionAssociation" if message.contains("EnableReplication") => {
@@ -315,17 +315,17 @@ fn render_error_chain(error: &dyn Error) -> String {
     let mut parts = Vec::new();
     let mut next = error.source();
     while let Some(error) = next {
-        let text = first_line(&error.to_string());
+        let text = shorten_to_first_line(&error.to_string());
         if !text.is_empty() && seen.insert(text.clone()) {
             parts.push(text);
         }
         next = error.source();
     }
-    if parts.is_empty() { first_line(&error.to_string()) } else { parts.join(": ") }
+    if parts.is_empty() { shorten_to_first_line(&error.to_string()) } else { parts.join(": ") }
 }
 
 /// The first line, at most 500 characters of it, without a full stop.
-fn first_line(text: &str) -> String {
+fn shorten_to_first_line(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default().trim_end_matches('.');
     line.chars().take(500).collect()
 }
@@ -359,18 +359,23 @@ mod tests {
             ("InternalError", 500, "", FailureKind::Unreachable, "try again"),
             ("TooManyCachePolicies", 400, "", FailureKind::Other, "quota"),
         ] {
-            let failure =
-                failure_from_response("iam:CreateRole", "role r".into(), Some(code), Some(message), status);
+            let failure = failure_from_error_response(
+                "iam:CreateRole",
+                "role r".into(),
+                Some(code),
+                Some(message),
+                status,
+            );
             assert_eq!(failure.kind, kind, "{code}");
             assert!(failure.next.contains(next), "{code}: {}", failure.next);
             assert!(!failure.to_string().contains("service error"), "{code}");
         }
         assert_eq!(
-            failure_from_response("s3:HeadBucket", "b".into(), None, None, 404).kind,
+            failure_from_error_response("s3:HeadBucket", "b".into(), None, None, 404).kind,
             FailureKind::Missing
         );
         assert_eq!(
-            failure_from_response("s3:HeadBucket", "b".into(), None, None, 403).kind,
+            failure_from_error_response("s3:HeadBucket", "b".into(), None, None, 403).kind,
             FailureKind::Denied
         );
     }
@@ -378,7 +383,7 @@ mod tests {
     #[test]
     fn a_message_never_quotes_the_signed_request() {
         let long = "The request signature we calculated does not match.\n\nThe Canonical String was x-amz-security-token:secret";
-        let failure = failure_from_response(
+        let failure = failure_from_error_response(
             "iam:GetRole",
             "role r".into(),
             Some("SignatureDoesNotMatch"),

@@ -29,7 +29,7 @@ use web::WebClient;
 
 use crate::model::{
     aws::{
-        account::Ownership,
+        account::ResourceOwnership,
         names::{EDGE_REGION, MARKER_TAG, ResourceNames},
     },
     failure::Failure,
@@ -137,25 +137,25 @@ impl AwsClients {
 fn ownership_from_tags<'a>(
     tags: impl IntoIterator<Item = (&'a str, &'a str)>,
     names: &ResourceNames,
-) -> Ownership {
+) -> ResourceOwnership {
     match tags.into_iter().find(|(key, _)| *key == MARKER_TAG) {
-        Some((_, bucket)) if bucket == names.bucket_name() => Ownership::Ours,
-        Some((_, bucket)) => Ownership::Other(bucket.to_owned()),
-        None => Ownership::Unmarked,
+        Some((_, bucket)) if bucket == names.bucket_name() => ResourceOwnership::Ours,
+        Some((_, bucket)) => ResourceOwnership::Other(bucket.to_owned()),
+        None => ResourceOwnership::Unmarked,
     }
 }
 
 /// Whether a resource that stands may be changed: the last guard, whatever was planned.
-fn check_ownership(what: &str, ownership: &Ownership, adopt: bool) -> Result<(), Failure> {
+fn check_ownership(what: &str, ownership: &ResourceOwnership, adopt: bool) -> Result<(), Failure> {
     match ownership {
-        Ownership::Ours => Ok(()),
-        Ownership::Unmarked if adopt => Ok(()),
-        Ownership::Unmarked => Err(Failure::consent_failure(
+        ResourceOwnership::Ours => Ok(()),
+        ResourceOwnership::Unmarked if adopt => Ok(()),
+        ResourceOwnership::Unmarked => Err(Failure::consent_failure(
             what,
             "it stands without our marker: it is the vendor's, or somebody's",
             "adopt it with --adopt, or set up beside it with --name-suffix",
         )),
-        Ownership::Other(bucket) => Err(Failure::other_failure(
+        ResourceOwnership::Other(bucket) => Err(Failure::other_failure(
             what,
             format!("it belongs to the install of bucket {bucket}"),
             "choose a --name-suffix for this install",

@@ -14,14 +14,14 @@ use crate::model::failure::Failure;
 
 /// What is waited for, how long at most, and how often it is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct WaitLimits {
+pub struct PollLimits {
     /// Completes `waiting for …`.
     pub what: &'static str,
     pub timeout: Duration,
     pub pause: Duration,
 }
 
-impl WaitLimits {
+impl PollLimits {
     /// Returns the limits of a wait for `what`: seconds at most, and seconds between two attempts.
     pub const fn new(what: &'static str, most: u64, pause: u64) -> Self {
         Self { what, timeout: Duration::from_secs(most), pause: Duration::from_secs(pause) }
@@ -42,8 +42,8 @@ impl WaitLimits {
 ///
 /// # Errors
 /// Where it won't, or the time is over: the last failure.
-pub async fn retry_while<T, F: Future<Output = Result<T, Failure>>>(
-    wait: WaitLimits,
+pub async fn retry_while_transient<T, F: Future<Output = Result<T, Failure>>>(
+    wait: PollLimits,
     say: ProgressReporter<'_>,
     passing: impl Fn(&Failure) -> bool,
     mut send: impl FnMut() -> F,
@@ -68,7 +68,7 @@ pub async fn retry_while<T, F: Future<Output = Result<T, Failure>>>(
 /// # Errors
 /// Where asking fails, or the time is over.
 pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
-    wait: WaitLimits,
+    wait: PollLimits,
     say: ProgressReporter<'_>,
     mut ask: impl FnMut() -> F,
 ) -> Result<T, Failure> {
@@ -92,7 +92,7 @@ pub async fn poll_until<T, F: Future<Output = Result<Option<T>, Failure>>>(
 /// # Errors
 /// Where asking fails, or the time is over.
 pub async fn poll_until_stable<T, F: Future<Output = Result<Option<T>, Failure>>>(
-    wait: WaitLimits,
+    wait: PollLimits,
     times: usize,
     say: ProgressReporter<'_>,
     mut ask: impl FnMut() -> F,
@@ -121,7 +121,7 @@ mod tests {
     async fn an_answer_that_wavers_is_asked_for_again() {
         let answers = std::cell::RefCell::new(vec![true, true, false, true, true, true]);
         let asked = std::cell::Cell::new(0);
-        let steady = poll_until_stable(WaitLimits::new("it", 60, 1), 3, &|_| {}, || async {
+        let steady = poll_until_stable(PollLimits::new("it", 60, 1), 3, &|_| {}, || async {
             asked.set(asked.get() + 1);
             Ok(answers.borrow_mut().remove(0).then_some(asked.get()))
         });
@@ -132,9 +132,9 @@ mod tests {
     async fn a_passing_failure_is_retried_and_a_lasting_one_ends_with_its_reason() {
         let said = Mutex::new(Vec::new());
         let say = |text: &str| said.lock().unwrap().push(text.to_owned());
-        let wait = WaitLimits::new("the role to be assumable", 20, 4);
+        let wait = PollLimits::new("the role to be assumable", 20, 4);
         let calls = std::cell::Cell::new(0);
-        let done = retry_while(
+        let done = retry_while_transient(
             wait,
             &say,
             |_| true,
@@ -152,11 +152,11 @@ mod tests {
         assert_eq!(said.lock().unwrap()[2], "waiting for the role to be assumable, 12 s");
 
         let never = || async { Err::<(), _>(Failure::other_failure("role", "not yet", "wait")) };
-        let failure = retry_while(wait, &say, |_| true, never).await.unwrap_err();
+        let failure = retry_while_transient(wait, &say, |_| true, never).await.unwrap_err();
         assert!(failure.why.starts_with("not yet (after 20 s"), "{}", failure.why);
 
         let once = std::cell::Cell::new(0);
-        let other = retry_while(
+        let other = retry_while_transient(
             wait,
             &say,
             |_| false,

@@ -8,8 +8,8 @@ use crate::model::{
     failure::Failure,
     packagecloud::settings::SettingValues,
     run::{
-        check::{Check, CheckVerdict},
-        event::Event,
+        check::{CheckResult, CheckVerdict},
+        event::StageEvent,
         goal::{Stage, Step},
         plan::{Plan, PlannedChange},
         welcome::FoundBackup,
@@ -36,8 +36,8 @@ pub fn version_json(sandbox: bool) -> Value {
 
 /// Renders one event; `ended` without a step of its own has none. What stands still is progress that says so.
 #[must_use]
-pub fn event_json(event: &Event) -> Value {
-    if let Event::Waiting { stage, step, text, .. } = event {
+pub fn event_json(event: &StageEvent) -> Value {
+    if let StageEvent::Waiting { stage, step, text, .. } = event {
         return json!({"type": "progress", "stage": stage, "step": step, "text": text});
     }
     serde_json::to_value(event)
@@ -65,7 +65,7 @@ pub fn change_json(change: &PlannedChange) -> Value {
 
 /// Renders one check.
 #[must_use]
-pub fn check_json(check: &Check) -> Value {
+pub fn check_json(check: &CheckResult) -> Value {
     let mut line =
         json!({"type": "check", "name": check.name, "result": check.result, "detail": check.detail});
     if !check.next.is_empty() {
@@ -76,7 +76,7 @@ pub fn check_json(check: &Check) -> Value {
 
 /// Renders a check inside a stage that does more than check: how far its step is.
 #[must_use]
-pub fn check_progress_json(stage: Stage, check: &Check) -> Value {
+pub fn check_progress_json(stage: Stage, check: &CheckResult) -> Value {
     let step = match stage {
         Stage::Verify => Step::Checks,
         Stage::Disable => Step::Proof,
@@ -104,7 +104,7 @@ pub fn backup_json(backup: &FoundBackup) -> Value {
 /// Renders the four values; the secret as `(hidden)` unless `show_secret`.
 #[must_use]
 pub fn configuration_json(values: &SettingValues, show_secret: bool) -> Value {
-    let shown = if show_secret { values.clone() } else { values.with_redacted_secret() };
+    let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
     let mut map = serde_json::Map::new();
     if let Some(enabled) = shown.enabled {
         map.insert("cloudfront_enabled".into(), enabled.into());

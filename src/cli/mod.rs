@@ -18,9 +18,9 @@ use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::ctl_command::CtlCommand,
     run::{
-        answers::Answers,
-        check::Check,
-        event::{Event, StageEnd},
+        answers::OperatorAnswers,
+        check::CheckResult,
+        event::{StageEnd, StageEvent},
         goal::Stage,
         plan::{Confirmation, Consent, Plan},
     },
@@ -34,9 +34,9 @@ pub const EXIT_PENDING: u8 = 3;
 pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// One command's run: where it shows, what it stands on, what was answered.
-pub struct Invocation {
+pub struct CommandInvocation {
     pub session: Session,
-    pub answers: Answers,
+    pub answers: OperatorAnswers,
     pub global: GlobalOptions,
     /// The command line as it was given, for saying it again with `--yes`.
     pub command_line: Vec<String>,
@@ -45,11 +45,11 @@ pub struct Invocation {
 }
 
 /// Runs a command to its exit code.
-pub async fn run_command(invocation: &mut Invocation, command: &CliCommand) -> u8 {
+pub async fn run_command(invocation: &mut CommandInvocation, command: &CliCommand) -> u8 {
     if let CliCommand::Check { policy: true, .. } = command {
-        return read::print_access_policy(invocation).await;
+        return read::print_required_iam_policy(invocation).await;
     }
-    if invocation.is_json() {
+    if invocation.is_json_output() {
         json::print_json_line(&json::version_json(invocation.sandbox));
     }
     if let Err(failure) = acquire_lock_if_needed(invocation, command).await {
@@ -84,8 +84,8 @@ pub async fn run_command(invocation: &mut Invocation, command: &CliCommand) -> u
 }
 
 /// One run at a time changes this host. What only reads needs no lock; switching off takes it where it can, and waits for nobody.
-async fn acquire_lock_if_needed(invocation: &Invocation, command: &CliCommand) -> Result<(), Failure> {
-    invocation.session.acknowledge_off_marker().await;
+async fn acquire_lock_if_needed(invocation: &CommandInvocation, command: &CliCommand) -> Result<(), Failure> {
+    invocation.session.acknowledge_disable_marker().await;
     match command {
         CliCommand::Enable { .. }
         | CliCommand::ReindexEverything { .. }
@@ -100,7 +100,7 @@ async fn acquire_lock_if_needed(invocation: &Invocation, command: &CliCommand) -
             if let Some(other) = invocation.session.acquire_or_find_other_run().await {
                 errln!(
                     "{} Switching off goes on beside it, and keeps it from going live.",
-                    other.to_sentence()
+                    other.describe_other_run()
                 );
             }
             Ok(())
@@ -109,30 +109,30 @@ async fn acquire_lock_if_needed(invocation: &Invocation, command: &CliCommand) -
     }
 }
 
-impl Invocation {
+impl CommandInvocation {
     /// Returns whether stdout is for JSON alone.
-    pub fn is_json(&self) -> bool {
+    pub fn is_json_output(&self) -> bool {
         self.global.output == OutputFormat::Json
     }
 
     /// Shows one event, and keeps it in the log. In JSON a check is a line of its own only for the commands that check;
     /// elsewhere it is how far its step is.
-    fn show_event(&self, event: &Event, checks: bool) {
+    fn show_event(&self, event: &StageEvent, checks: bool) {
         if let Some(line) = plain::render_event(event) {
             self.session.log_line(&line);
-            if !self.is_json() {
+            if !self.is_json_output() {
                 // For a command that checks, the checks are the result.
-                if checks && matches!(event, Event::Check { .. }) {
+                if checks && matches!(event, StageEvent::Check { .. }) {
                     outln!("{line}");
                 } else {
                     errln!("{line}");
                 }
             }
         }
-        if self.is_json() {
+        if self.is_json_output() {
             match event {
-                Event::Check { check, .. } if checks => json::print_json_line(&json::check_json(check)),
-                Event::Check { stage, check } => {
+                StageEvent::Check { check, .. } if checks => json::print_json_line(&json::check_json(check)),
+                StageEvent::Check { stage, check } => {
                     json::print_json_line(&json::check_progress_json(*stage, check));
                 }
                 other => json::print_json_line(&json::event_json(other)),
@@ -140,9 +140,9 @@ impl Invocation {
         }
     }
 
-    fn show_checks(&self, checks: &[Check]) {
+    fn show_checks(&self, checks: &[CheckResult]) {
         for check in checks {
-            if self.is_json() {
+            if self.is_json_output() {
                 json::print_json_line(&json::check_json(check));
             } else {
                 outln!("{}", plain::render_check(check));
@@ -152,7 +152,7 @@ impl Invocation {
 
     /// One line of what `inspect` found.
     fn show_finding(&self, label: &str, text: &str) {
-        if self.is_json() {
+        if self.is_json_output() {
             json::print_json_line(&serde_json::json!({"type": "finding", "name": label, "detail": text}));
         } else {
             outln!("{label:<10} {text}");
@@ -161,7 +161,7 @@ impl Invocation {
 
     /// A result for a person: on stdout.
     fn print_result(&self, line: &str) {
-        if !self.is_json() {
+        if !self.is_json_output() {
             outln!("{line}");
         }
     }
@@ -169,7 +169,7 @@ impl Invocation {
     /// Says a failure that no stage said, and turns it into its exit code.
     fn report_failure(&self, failure: &Failure) -> u8 {
         self.session.log_line(&plain::render_failure(failure));
-        if self.is_json() {
+        if self.is_json_output() {
             json::print_json_line(&json::failure_json(None, failure));
         }
         errln!("packagecloud-cloudfront: {}", plain::render_failure(failure));
@@ -184,8 +184,8 @@ impl Invocation {
     async fn run_with_event_display<T>(&self, checks: bool, work: impl AsyncFnOnce(RunContext) -> T) -> T {
         let (events, mut received) = mpsc::unbounded_channel();
         let (_pausing, pause) = watch::channel(false);
-        let run =
-            RunContext::new(events, self.stop.clone(), pause).with_operator_presence(detect_attendance());
+        let run = RunContext::new(events, self.stop.clone(), pause)
+            .with_operator_presence(detect_operator_presence());
         let showing = async {
             while let Some(event) = received.recv().await {
                 self.show_event(&event, checks);
@@ -208,7 +208,7 @@ impl Invocation {
         if self.global.yes {
             return Ok(true);
         }
-        if self.is_json() || !std::io::stdin().is_terminal() {
+        if self.is_json_output() || !std::io::stdin().is_terminal() {
             return Err(Failure::consent_failure(
                 "consent",
                 "this would change something, there is no terminal to ask at, and --yes was not given",
@@ -272,7 +272,7 @@ impl Invocation {
 }
 
 /// Whether somebody sees what is said, and may stop it.
-fn detect_attendance() -> OperatorPresence {
+fn detect_operator_presence() -> OperatorPresence {
     let is_watched = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if is_watched { OperatorPresence::Watched } else { OperatorPresence::Nobody }
 }

@@ -4,31 +4,33 @@ use crate::model::{
     failure::Failure,
     packagecloud::settings::SettingValues,
     run::{
-        check::{Check, CheckVerdict},
-        event::{Event, ProgressStats, StageEnd},
+        check::{CheckResult, CheckVerdict},
+        event::{ProgressStats, StageEnd, StageEvent},
         plan::{Attachment, ChangeKind, Plan},
     },
 };
 
 /// Renders an event as a line; some have none.
 #[must_use]
-pub fn render_event(event: &Event) -> Option<String> {
+pub fn render_event(event: &StageEvent) -> Option<String> {
     Some(match event {
-        Event::Started { text, .. } => format!("  …  {text}"),
-        Event::Progress { text, pace, .. } => match pace {
+        StageEvent::Started { text, .. } => format!("  …  {text}"),
+        StageEvent::Progress { text, pace, .. } => match pace {
             Some(pace) => format!("     {text} {}", self::render_pace(pace)),
             None => format!("     {text}"),
         },
-        Event::Waiting { text, .. } => format!("     {text}"),
-        Event::Finished { text, .. } => format!("  ✓  {text}"),
-        Event::Failed { failure, .. } => format!("  ✗  {}", self::render_failure(failure)),
-        Event::Check { check, .. } => self::render_check(check),
-        Event::Ended { stage, end, text, .. } => match end {
-            StageEnd::Applied => format!("{}: done{}", stage.title(), render_detail_suffix(text)),
-            StageEnd::Unchanged => format!("{}: nothing to do{}", stage.title(), render_detail_suffix(text)),
-            StageEnd::Stopped => format!("{}: stopped{}", stage.title(), render_detail_suffix(text)),
+        StageEvent::Waiting { text, .. } => format!("     {text}"),
+        StageEvent::Finished { text, .. } => format!("  ✓  {text}"),
+        StageEvent::Failed { failure, .. } => format!("  ✗  {}", self::render_failure(failure)),
+        StageEvent::Check { check, .. } => self::render_check(check),
+        StageEvent::Ended { stage, end, text, .. } => match end {
+            StageEnd::Applied => format!("{}: done{}", stage.stage_title(), render_detail_suffix(text)),
+            StageEnd::Unchanged => {
+                format!("{}: nothing to do{}", stage.stage_title(), render_detail_suffix(text))
+            }
+            StageEnd::Stopped => format!("{}: stopped{}", stage.stage_title(), render_detail_suffix(text)),
             // The step that failed has said why already.
-            StageEnd::Failed => format!("{}: failed", stage.title()),
+            StageEnd::Failed => format!("{}: failed", stage.stage_title()),
         },
     })
 }
@@ -63,7 +65,7 @@ pub fn render_failure(failure: &Failure) -> String {
 
 /// Renders a check, with its next move on a line of its own.
 #[must_use]
-pub fn render_check(check: &Check) -> String {
+pub fn render_check(check: &CheckResult) -> String {
     let mark = match check.result {
         CheckVerdict::Pass => "✓",
         CheckVerdict::Fail => "✗",
@@ -80,7 +82,7 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
     let mut lines = Vec::new();
     let mut shown: Vec<&Attachment> = Vec::new();
     for plan in plans {
-        lines.push(plan.stage().title().to_owned());
+        lines.push(plan.plan_stage().stage_title().to_owned());
         lines.extend(plan.notes.iter().map(|note| format!("  {note}")));
         lines.extend(plan.facts.iter().map(|fact| format!("  {fact}")));
         let wide = plan.changes.iter().map(|change| change.target.chars().count()).max().unwrap_or(0).min(44);
@@ -88,13 +90,13 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
             let mark = if change.verb == ChangeKind::Keep { "=" } else { "+" };
             lines.push(format!(
                 "  {mark} {:<7} {:<22} {:<wide$}  {}",
-                change.verb.name(),
-                change.step.title(),
+                change.verb.change_kind_name(),
+                change.step.step_title(),
                 change.target,
                 change.why
             ));
         }
-        if plan.is_unchanged() {
+        if plan.has_no_changes() {
             continue;
         }
         for attachment in &plan.attachments {
@@ -113,6 +115,6 @@ pub fn render_plans<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Vec<String
 /// Renders the block as it stands in packagecloud.rb.
 #[must_use]
 pub fn render_configuration(values: &SettingValues, show_secret: bool) -> String {
-    let shown = if show_secret { values.clone() } else { values.with_redacted_secret() };
+    let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
     shown.render_assignments().join("\n")
 }

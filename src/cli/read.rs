@@ -2,13 +2,13 @@
 
 use std::io::Read;
 
-use super::{EXIT_DONE, EXIT_FAILED, EXIT_PENDING, Invocation, json, plain};
-use crate::args::ConfigurationFormat;
+use super::{CommandInvocation, EXIT_DONE, EXIT_FAILED, EXIT_PENDING, json, plain};
+use crate::args::ConfigurationOutputFormat;
 use crate::engine::{self, delivery::probe, stages::overview};
 use crate::model::{
     failure::Failure,
     packagecloud::{settings::SettingValues, snippet},
-    run::{check::Check, goal::Goal, plan::ChangeKind},
+    run::{check::CheckResult, goal::Goal, plan::ChangeKind},
     url::token::{self, MacAlgorithm},
 };
 
@@ -16,15 +16,15 @@ use crate::model::{
 ///
 /// # Errors
 /// Fails where the identity or the bucket can't be found.
-pub async fn run_check_command(invocation: &Invocation) -> Result<u8, Failure> {
-    let checks = engine::check_access(&invocation.session, &invocation.answers).await?;
+pub async fn run_check_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
+    let checks = engine::run_access_checks(&invocation.session, &invocation.answers).await?;
     invocation.show_checks(&checks);
-    Ok(if checks.iter().any(Check::has_failed) { EXIT_PENDING } else { EXIT_DONE })
+    Ok(if checks.iter().any(CheckResult::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
 /// Prints the document of `check --policy`, and nothing else on stdout.
-pub async fn print_access_policy(invocation: &Invocation) -> u8 {
-    match engine::render_iam_policy(&invocation.session, &invocation.answers).await {
+pub async fn print_required_iam_policy(invocation: &CommandInvocation) -> u8 {
+    match engine::render_required_iam_policy(&invocation.session, &invocation.answers).await {
         Ok(document) => {
             outln!("{document}");
             EXIT_DONE
@@ -40,10 +40,10 @@ pub async fn print_access_policy(invocation: &Invocation) -> u8 {
 ///
 /// # Errors
 /// Fails where a stage can't be looked at.
-pub async fn run_plan_command(invocation: &Invocation) -> Result<u8, Failure> {
+pub async fn run_plan_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
     let goal = invocation.answers.goal.unwrap_or(Goal::Install);
     let plans = overview::look_at_goal_stages(&invocation.session, goal, &invocation.answers).await?;
-    if invocation.is_json() {
+    if invocation.is_json_output() {
         plans.iter().flat_map(json::plan_changes_json).for_each(|line| json::print_json_line(&line));
     } else {
         let shown = plans.iter().filter(|plan| !plan.changes.is_empty());
@@ -82,13 +82,13 @@ pub async fn run_plan_command(invocation: &Invocation) -> Result<u8, Failure> {
 ///
 /// # Errors
 /// Fails where what the checks need can't be read.
-pub async fn run_verify_command(invocation: &Invocation) -> Result<u8, Failure> {
+pub async fn run_verify_command(invocation: &CommandInvocation) -> Result<u8, Failure> {
     let checks = invocation
         .run_with_event_display(true, async |run| {
             engine::run_verify_checks(&invocation.session, &invocation.answers, &run).await
         })
         .await?;
-    Ok(if checks.iter().any(Check::has_failed) { EXIT_PENDING } else { EXIT_DONE })
+    Ok(if checks.iter().any(CheckResult::has_failed) { EXIT_PENDING } else { EXIT_DONE })
 }
 
 /// Prints the four values.
@@ -96,8 +96,8 @@ pub async fn run_verify_command(invocation: &Invocation) -> Result<u8, Failure> 
 /// # Errors
 /// Fails where packagecloud.rb can't be read, or AWS is needed and can't be asked.
 pub async fn run_configuration_command(
-    invocation: &Invocation,
-    format: ConfigurationFormat,
+    invocation: &CommandInvocation,
+    format: ConfigurationOutputFormat,
 ) -> Result<u8, Failure> {
     let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
     print_configuration(invocation, &values, format);
@@ -105,19 +105,23 @@ pub async fn run_configuration_command(
 }
 
 /// Prints the four values; in JSON output always as one `configuration` line.
-pub fn print_configuration(invocation: &Invocation, values: &SettingValues, format: ConfigurationFormat) {
+pub fn print_configuration(
+    invocation: &CommandInvocation,
+    values: &SettingValues,
+    format: ConfigurationOutputFormat,
+) {
     let show_secret = invocation.global.show_secret;
-    if invocation.is_json() {
+    if invocation.is_json_output() {
         json::print_json_line(&json::configuration_json(values, show_secret));
         return;
     }
-    let shown = if show_secret { values.clone() } else { values.with_redacted_secret() };
+    let shown = if show_secret { values.clone() } else { values.redact_cloudfront_secret() };
     let text = match format {
-        ConfigurationFormat::Ruby => shown.render_assignments().join("\n"),
-        ConfigurationFormat::Json => json::configuration_json(&shown, true)["values"].to_string(),
-        ConfigurationFormat::Chef => snippet::render_chef(&shown),
-        ConfigurationFormat::Puppet => snippet::render_puppet(&shown),
-        ConfigurationFormat::Ansible => snippet::render_ansible(&shown),
+        ConfigurationOutputFormat::Ruby => shown.render_assignments().join("\n"),
+        ConfigurationOutputFormat::Json => json::configuration_json(&shown, true)["values"].to_string(),
+        ConfigurationOutputFormat::Chef => snippet::render_chef(&shown),
+        ConfigurationOutputFormat::Puppet => snippet::render_puppet(&shown),
+        ConfigurationOutputFormat::Ansible => snippet::render_ansible(&shown),
     };
     outln!("{text}");
     if !show_secret && values.secret.is_some() {
@@ -129,7 +133,7 @@ pub fn print_configuration(invocation: &Invocation, values: &SettingValues, form
 ///
 /// # Errors
 /// Fails where the path names no object, or there is no secret or no domain.
-pub async fn run_sign_command(invocation: &Invocation, path: &str) -> Result<u8, Failure> {
+pub async fn run_sign_command(invocation: &CommandInvocation, path: &str) -> Result<u8, Failure> {
     let missing = |what: &str| Failure::other_failure(what, "packagecloud.rb holds none", "run enable first");
     let values = invocation.session.host.read_config().await?.seen.values;
     let secret = values.secret.as_ref().ok_or_else(|| missing("cloudfront_secret"))?;
@@ -151,16 +155,16 @@ pub async fn run_sign_command(invocation: &Invocation, path: &str) -> Result<u8,
             "give an S3 key, like 7/8/debian/package_files/1.deb",
         ));
     }
-    let signed = probe::SignedUrlRequest {
+    let signed = probe::SignedUrlSpec {
         domain,
         key,
         construction,
         mac: MacAlgorithm::Sha256,
         lifetime: probe::LINK_LIFETIME_SECONDS.cast_signed(),
     };
-    let now = invocation.session.host.clock.now().as_secs();
-    let url = format!("https://{domain}{}", probe::sign_url(secret, &signed, now)?);
-    if invocation.is_json() {
+    let now = invocation.session.host.clock.current_host_time().as_secs();
+    let url = format!("https://{domain}{}", probe::sign_probe_url(secret, &signed, now)?);
+    if invocation.is_json_output() {
         json::print_json_line(&serde_json::json!({"type": "url", "url": url}));
     } else {
         outln!("{url}");
@@ -172,7 +176,7 @@ pub async fn run_sign_command(invocation: &Invocation, path: &str) -> Result<u8,
 ///
 /// # Errors
 /// Fails where there is no URL.
-pub async fn run_inspect_command(invocation: &Invocation, url: Option<&str>) -> Result<u8, Failure> {
+pub async fn run_inspect_command(invocation: &CommandInvocation, url: Option<&str>) -> Result<u8, Failure> {
     let url = if let Some(url) = url {
         url.to_owned()
     } else {
@@ -204,7 +208,7 @@ pub async fn run_inspect_command(invocation: &Invocation, url: Option<&str>) -> 
         }
     };
     let construction = engine::resolve_construction(&invocation.session, &invocation.answers);
-    let now = invocation.session.host.clock.now().as_secs();
+    let now = invocation.session.host.clock.current_host_time().as_secs();
     let secrets: Vec<_> = secret.into_iter().collect();
     let report = token::inspect_url(&url, &secrets, now, construction);
     for (label, text) in report.render_findings(construction) {

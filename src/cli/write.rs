@@ -1,7 +1,7 @@
 //! The commands that change something: each shows its plan, asks, and applies stage after stage.
 
-use super::{EXIT_DONE, EXIT_PENDING, Invocation, json, plain, read};
-use crate::args::ConfigurationFormat;
+use super::{CommandInvocation, EXIT_DONE, EXIT_PENDING, json, plain, read};
+use crate::args::ConfigurationOutputFormat;
 use crate::engine;
 use crate::model::{
     failure::{Failure, FailureKind},
@@ -18,11 +18,11 @@ use crate::model::{
 ///
 /// # Errors
 /// Fails where the access doesn't suffice, a plan can't be made, or is refused.
-pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failure> {
+pub async fn run_enable_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
     confirm_same_target(invocation).await?;
     let stages = list_stages_to_apply(invocation);
     let plans = plan_stages(invocation, &stages).await?;
-    if !plans.iter().all(Plan::is_unchanged) {
+    if !plans.iter().all(Plan::has_no_changes) {
         confirm_plans(invocation, &plans)?;
     }
     if let Some(failure) = apply_stages(invocation, stages, plans).await? {
@@ -30,7 +30,7 @@ pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failu
         return Ok(super::report_stage_failure(&failure));
     }
     let values = engine::read_configuration_values(&invocation.session, &invocation.answers).await?;
-    read::print_configuration(invocation, &values, ConfigurationFormat::Ruby);
+    read::print_configuration(invocation, &values, ConfigurationOutputFormat::Ruby);
     if invocation.answers.prepare {
         errln!(
             "{}",
@@ -41,26 +41,26 @@ pub async fn run_enable_command(invocation: &mut Invocation) -> Result<u8, Failu
             }
         );
     }
-    save_finished_run(invocation);
+    mark_run_finished(invocation);
     Ok(EXIT_DONE)
 }
 
 /// Returns the goal's stages that are applied one by one.
-fn list_stages_to_apply(invocation: &Invocation) -> Vec<Stage> {
+fn list_stages_to_apply(invocation: &CommandInvocation) -> Vec<Stage> {
     let goal = invocation.answers.goal.unwrap_or(Goal::Install);
     let left_out = |stage: Stage| match stage {
         Stage::Access | Stage::Overview => true,
         Stage::GoLive | Stage::Verify => invocation.answers.prepare,
         _ => false,
     };
-    goal.stages().iter().copied().filter(|&stage| !left_out(stage)).collect()
+    goal.goal_stages().iter().copied().filter(|&stage| !left_out(stage)).collect()
 }
 
 /// Plans the access stage and all of `stages` but verify, and shows whether the access suffices.
 ///
 /// # Errors
 /// Fails where a stage can't be looked at, a permission is missing, or a consent is.
-async fn plan_stages(invocation: &Invocation, stages: &[Stage]) -> Result<Vec<Plan>, Failure> {
+async fn plan_stages(invocation: &CommandInvocation, stages: &[Stage]) -> Result<Vec<Plan>, Failure> {
     let mut plans = Vec::new();
     let mut stopped = None;
     for &stage in stages.iter().filter(|&&stage| stage != Stage::Verify) {
@@ -78,11 +78,11 @@ async fn plan_stages(invocation: &Invocation, stages: &[Stage]) -> Result<Vec<Pl
         .iter()
         .copied()
         .filter(|stage| {
-            plans.iter().find(|plan| plan.stage() == *stage).is_none_or(|plan| !plan.is_unchanged())
+            plans.iter().find(|plan| plan.plan_stage() == *stage).is_none_or(|plan| !plan.has_no_changes())
         })
         .collect();
     let access = engine::look_at_access(&invocation.session, &invocation.answers, &pending).await?;
-    show_access(invocation, &access);
+    show_failed_access_checks(invocation, &access);
     if let Some(failed) = access.checks.iter().find(|check| check.has_failed()) {
         return Err(Failure::other_failure(failed.name.clone(), failed.detail.clone(), failed.next.clone()));
     }
@@ -99,9 +99,9 @@ async fn plan_stages(invocation: &Invocation, stages: &[Stage]) -> Result<Vec<Pl
 ///
 /// # Errors
 /// Fails where the answer is no, or nobody can be asked.
-fn confirm_plans(invocation: &Invocation, plans: &[Plan]) -> Result<(), Failure> {
-    show_overview(invocation, plans);
-    if !(invocation.is_json() && invocation.global.yes) {
+fn confirm_plans(invocation: &CommandInvocation, plans: &[Plan]) -> Result<(), Failure> {
+    show_plans_overview(invocation, plans);
+    if !(invocation.is_json_output() && invocation.global.yes) {
         errln!("All in all");
         let summary = engine::stages::overview::summarize_plans(plans);
         summary.render_lines().iter().for_each(|line| errln!("  {line}"));
@@ -123,7 +123,7 @@ fn confirm_plans(invocation: &Invocation, plans: &[Plan]) -> Result<(), Failure>
 /// # Errors
 /// Fails where a stage can't be looked at again, wants a consent, or the run is stopped between two stages.
 async fn apply_stages(
-    invocation: &Invocation,
+    invocation: &CommandInvocation,
     stages: Vec<Stage>,
     mut plans: Vec<Plan>,
 ) -> Result<Option<Failure>, Failure> {
@@ -137,11 +137,11 @@ async fn apply_stages(
             return Err(Failure::new(
                 FailureKind::Interrupted,
                 "enable",
-                format!("stopped before the stage {}", stage.title()),
+                format!("stopped before the stage {}", stage.stage_title()),
                 "run the same command again: it goes on from what is there",
             ));
         }
-        let standing = plans.iter().position(|plan| plan.stage() == stage).filter(|_| !changed);
+        let standing = plans.iter().position(|plan| plan.plan_stage() == stage).filter(|_| !changed);
         let plan = match standing {
             Some(index) => plans.swap_remove(index),
             None => engine::look(&invocation.session, stage, &invocation.answers).await?,
@@ -157,7 +157,7 @@ async fn apply_stages(
 }
 
 /// Says where the last run was left; asks first whether another account or bucket than that run's is meant.
-async fn confirm_same_target(invocation: &Invocation) -> Result<(), Failure> {
+async fn confirm_same_target(invocation: &CommandInvocation) -> Result<(), Failure> {
     if let Some(left) = engine::welcome::read_unfinished_run(&invocation.session) {
         errln!("The last run was left {left}. This goes on from what is there.");
     }
@@ -166,29 +166,29 @@ async fn confirm_same_target(invocation: &Invocation) -> Result<(), Failure> {
 }
 
 /// In JSON the block as the file holds it, after a stage that failed; a person reads of the failure last.
-async fn print_json_values_after_failure(invocation: &Invocation) {
-    if invocation.is_json()
+async fn print_json_values_after_failure(invocation: &CommandInvocation) {
+    if invocation.is_json_output()
         && let Ok(config) = invocation.session.host.read_config().await
     {
-        read::print_configuration(invocation, &config.seen.values, ConfigurationFormat::Ruby);
+        read::print_configuration(invocation, &config.seen.values, ConfigurationOutputFormat::Ruby);
     }
 }
 
 /// Whether CloudFront is on by the file: verify after `--ctl none` or `--prepare` would only fail.
-fn can_verify_now(invocation: &Invocation) -> bool {
+fn can_verify_now(invocation: &CommandInvocation) -> bool {
     !invocation.session.is_without_ctl()
 }
 
 /// Applies; where reality moved since the plan was shown, looks again and applies what is right now, a few times.
 async fn apply_replanning_on_drift(
-    invocation: &Invocation,
+    invocation: &CommandInvocation,
     mut plan: Plan,
 ) -> Result<(StageEnd, Option<Failure>), Failure> {
     for _ in 0..3 {
         let (end, failure) = invocation.apply_plan(&plan).await;
         match &failure {
             Some(drifted) if drifted.kind == FailureKind::Drifted => {
-                plan = engine::look(&invocation.session, plan.stage(), &invocation.answers).await?;
+                plan = engine::look(&invocation.session, plan.plan_stage(), &invocation.answers).await?;
                 invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
             }
             _ => return Ok((end, failure)),
@@ -197,8 +197,8 @@ async fn apply_replanning_on_drift(
     Ok(invocation.apply_plan(&plan).await)
 }
 
-fn show_access(invocation: &Invocation, plan: &Plan) {
-    if invocation.is_json() {
+fn show_failed_access_checks(invocation: &CommandInvocation, plan: &Plan) {
+    if invocation.is_json_output() {
         return;
     }
     for check in plan.checks.iter().filter(|check| check.has_failed() || !check.is_of_permission()) {
@@ -211,16 +211,16 @@ fn show_access(invocation: &Invocation, plan: &Plan) {
     }
 }
 
-fn show_overview(invocation: &Invocation, plans: &[Plan]) {
+fn show_plans_overview(invocation: &CommandInvocation, plans: &[Plan]) {
     // In JSON stdout is for events; what a missing --yes would consent to stands on stderr all the same.
-    if invocation.is_json() && invocation.global.yes {
+    if invocation.is_json_output() && invocation.global.yes {
         return;
     }
-    let changing = plans.iter().filter(|plan| !plan.is_unchanged());
+    let changing = plans.iter().filter(|plan| !plan.has_no_changes());
     plain::render_plans(changing).iter().for_each(|line| errln!("{line}"));
 }
 
-fn save_finished_run(invocation: &Invocation) {
+fn mark_run_finished(invocation: &CommandInvocation) {
     engine::save_resume_point(&invocation.session, &invocation.answers, None);
 }
 
@@ -228,7 +228,7 @@ fn save_finished_run(invocation: &Invocation) {
 ///
 /// # Errors
 /// Fails where a plan can't be made, or is refused.
-pub async fn run_stages(invocation: &mut Invocation, stages: &[Stage]) -> Result<u8, Failure> {
+pub async fn run_stages(invocation: &mut CommandInvocation, stages: &[Stage]) -> Result<u8, Failure> {
     // The secret alone asks AWS nothing where packagecloud.rb tells it.
     if stages != [Stage::Secret] {
         confirm_same_target(invocation).await?;
@@ -236,10 +236,14 @@ pub async fn run_stages(invocation: &mut Invocation, stages: &[Stage]) -> Result
     for &stage in stages {
         let plan = engine::look(&invocation.session, stage, &invocation.answers).await?;
         invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
-        if !plan.is_unchanged() {
-            show_overview(invocation, std::slice::from_ref(&plan));
+        if !plan.has_no_changes() {
+            show_plans_overview(invocation, std::slice::from_ref(&plan));
             if !invocation.ask_consent("Apply this?")? {
-                return Err(Failure::consent_failure(stage.name(), "you said no", "nothing was changed"));
+                return Err(Failure::consent_failure(
+                    stage.stage_name(),
+                    "you said no",
+                    "nothing was changed",
+                ));
             }
         }
         let (_, failure) = apply_replanning_on_drift(invocation, plan).await?;
@@ -247,7 +251,7 @@ pub async fn run_stages(invocation: &mut Invocation, stages: &[Stage]) -> Result
             return Ok(super::report_stage_failure(&failure));
         }
     }
-    save_finished_run(invocation);
+    mark_run_finished(invocation);
     Ok(EXIT_DONE)
 }
 
@@ -255,10 +259,11 @@ pub async fn run_stages(invocation: &mut Invocation, stages: &[Stage]) -> Result
 ///
 /// # Errors
 /// Fails where the plan can't be made, or is refused.
-pub async fn run_bootstrap_command(invocation: &mut Invocation) -> Result<u8, Failure> {
+pub async fn run_bootstrap_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
     let code = run_stages(invocation, &[Stage::Bootstrap]).await?;
     if code == EXIT_DONE
-        && let Some(arn) = engine::find_current_version_arn(&invocation.session, &invocation.answers).await?
+        && let Some(arn) =
+            engine::find_current_function_version_arn(&invocation.session, &invocation.answers).await?
     {
         invocation.print_result(&format!(
             "Next: packagecloud-cloudfront reconfigure-cloudfront-distribution {arn}"
@@ -271,7 +276,10 @@ pub async fn run_bootstrap_command(invocation: &mut Invocation) -> Result<u8, Fa
 ///
 /// # Errors
 /// Fails where the ARN is no function version's, or a plan can't be made, or is refused.
-pub async fn run_distribution_command(invocation: &mut Invocation, go_live: bool) -> Result<u8, Failure> {
+pub async fn run_distribution_command(
+    invocation: &mut CommandInvocation,
+    go_live: bool,
+) -> Result<u8, Failure> {
     let arn = invocation.answers.version_arn.clone().unwrap_or_default();
     let numbered = arn.rsplit(':').next().is_some_and(|number| number.parse::<u32>().is_ok());
     let whole = arn.split(':').count() == 8 && !arn.contains(char::is_whitespace);
@@ -292,7 +300,7 @@ pub async fn run_distribution_command(invocation: &mut Invocation, go_live: bool
         if !go_live && values.enabled == Some(true) {
             errln!("CloudFront is on already; this left it on.");
         }
-        read::print_configuration(invocation, &values, ConfigurationFormat::Ruby);
+        read::print_configuration(invocation, &values, ConfigurationOutputFormat::Ruby);
     } else {
         print_json_values_after_failure(invocation).await;
     }
@@ -303,11 +311,11 @@ pub async fn run_distribution_command(invocation: &mut Invocation, go_live: bool
 ///
 /// # Errors
 /// Fails where no packagecloud.rb can be read, or the plan is refused.
-pub async fn run_disable_command(invocation: &mut Invocation) -> Result<u8, Failure> {
+pub async fn run_disable_command(invocation: &mut CommandInvocation) -> Result<u8, Failure> {
     let plan = engine::look(&invocation.session, Stage::Disable, &invocation.answers).await?;
-    if !plan.is_unchanged() {
-        show_overview(invocation, std::slice::from_ref(&plan));
-        if !invocation.is_json() {
+    if !plan.has_no_changes() {
+        show_plans_overview(invocation, std::slice::from_ref(&plan));
+        if !invocation.is_json_output() {
             errln!("  {}", engine::stages::disable::check_s3_links(&invocation.session).await.detail);
         }
         if !invocation.ask_consent("Switch CloudFront off?")? {
@@ -315,9 +323,9 @@ pub async fn run_disable_command(invocation: &mut Invocation) -> Result<u8, Fail
         }
     }
     let (_, failure) = apply_replanning_on_drift(invocation, plan).await?;
-    for node in invocation.session.all_nodes() {
+    for node in invocation.session.all_node_sessions() {
         if let Ok(config) = node.host.read_config().await {
-            read::print_configuration(invocation, &config.seen.values, ConfigurationFormat::Ruby);
+            read::print_configuration(invocation, &config.seen.values, ConfigurationOutputFormat::Ruby);
             break;
         }
     }
@@ -336,7 +344,7 @@ pub async fn run_disable_command(invocation: &mut Invocation) -> Result<u8, Fail
 /// # Errors
 /// Fails where the plan can't be made, or is refused.
 pub async fn run_roll_back_command(
-    invocation: &mut Invocation,
+    invocation: &mut CommandInvocation,
     backup: Option<&str>,
     whole_file: bool,
     edge: Option<&str>,
@@ -347,14 +355,14 @@ pub async fn run_roll_back_command(
         }
         let (_, failure) = invocation
             .run_showing_events(async |run| {
-                engine::roll_back_function(&invocation.session, &invocation.answers, arn, &run).await
+                engine::roll_back_function_version(&invocation.session, &invocation.answers, arn, &run).await
             })
             .await;
         return Ok(failure.map_or(EXIT_DONE, |failure| super::report_stage_failure(&failure)));
     }
     let Some(backup) = backup else {
         let backups = engine::list_backups(&invocation.session).await?;
-        if invocation.is_json() {
+        if invocation.is_json_output() {
             backups.iter().for_each(|backup| json::print_json_line(&json::backup_json(backup)));
             return Ok(EXIT_DONE);
         }
@@ -374,8 +382,8 @@ pub async fn run_roll_back_command(
         RollBackAnswers { backup: Some(backup.to_owned()), whole_file, edge: None };
     let plan = engine::look(&invocation.session, Stage::RollBack, &invocation.answers).await?;
     invocation.refuse_unconfirmed_plans(std::slice::from_ref(&plan))?;
-    if !plan.is_unchanged() {
-        show_overview(invocation, std::slice::from_ref(&plan));
+    if !plan.has_no_changes() {
+        show_plans_overview(invocation, std::slice::from_ref(&plan));
         if !invocation.ask_consent("Restore this?")? {
             return Err(Failure::consent_failure("roll-back", "you said no", "nothing was changed"));
         }
@@ -392,7 +400,7 @@ pub async fn run_roll_back_command(
 ///
 /// # Errors
 /// Fails where it is refused.
-pub async fn run_ctl_command(invocation: &mut Invocation, command: CtlCommand) -> Result<u8, Failure> {
+pub async fn run_ctl_command(invocation: &mut CommandInvocation, command: CtlCommand) -> Result<u8, Failure> {
     if !invocation.ask_consent(&format!("Run packagecloud-ctl {command}?"))? {
         return Err(Failure::consent_failure(command.name(), "you said no", "nothing was run"));
     }

@@ -43,14 +43,14 @@ const DESCRIPTION_PREFIX: &str = "packagecloud-cloudfront";
 
 /// `keys.json`, as the function reads it. The plaintexts are `cloudfront_secret` as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealedKeysFile {
+pub struct EncryptedKeysFile {
     pub construction: TokenConstruction,
-    pub keys: Vec<SealedKey>,
+    pub keys: Vec<EncryptedSigningKey>,
 }
 
 /// One secret, encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealedKey {
+pub struct EncryptedSigningKey {
     /// Of the KMS key.
     pub arn: String,
     /// Base64 of KMS's ciphertext.
@@ -71,7 +71,7 @@ pub struct EdgeBundle {
 impl EdgeBundle {
     /// Returns the digest of everything that changes what the function does, but the secrets: 64 hex digits.
     #[must_use]
-    pub fn compute_digest(&self) -> String {
+    pub fn compute_bundle_digest(&self) -> String {
         let mut hash = Sha256::new();
         let mut field = |name: &str, value: &str| {
             // With lengths, so that no two lists of fields read alike.
@@ -114,7 +114,7 @@ impl EdgeBundle {
             .collect::<Result<_, Failure>>()?;
         let described = VersionDescription {
             construction: self.construction,
-            digest: self.compute_digest(),
+            digest: self.compute_bundle_digest(),
             fingerprints,
         }
         .to_string();
@@ -125,13 +125,15 @@ impl EdgeBundle {
     /// Builds the zip to upload, with KMS's ciphertexts of the secrets in the description's order.
     #[must_use]
     pub fn build_zip(&self, ciphertexts: &[Vec<u8>]) -> Vec<u8> {
-        let seal = |ciphertext: &Vec<u8>| SealedKey {
+        let seal = |ciphertext: &Vec<u8>| EncryptedSigningKey {
             arn: self.key_arn.clone(),
             ciphertext: STANDARD.encode(ciphertext),
             context: self.context.clone(),
         };
-        let keys =
-            SealedKeysFile { construction: self.construction, keys: ciphertexts.iter().map(seal).collect() };
+        let keys = EncryptedKeysFile {
+            construction: self.construction,
+            keys: ciphertexts.iter().map(seal).collect(),
+        };
         let keys = serde_json::to_string_pretty(&keys).expect("texts make JSON") + "\n";
 
         let options = SimpleFileOptions::default()
@@ -180,7 +182,7 @@ impl VersionDescription {
     ///
     /// # Errors
     /// Where the secret doesn't decode.
-    pub fn has_secret(&self, secret: &Secret) -> Result<bool, Failure> {
+    pub fn has_signing_secret(&self, secret: &Secret) -> Result<bool, Failure> {
         Ok(self.fingerprints.contains(&secret_fingerprint(&secret.decode_base64_key()?)))
     }
 }
@@ -236,14 +238,15 @@ mod tests {
             assert_eq!(file.last_modified(), Some(DateTime::DEFAULT));
             assert_eq!(file.compression(), CompressionMethod::Stored);
         }
-        let keys: SealedKeysFile = serde_json::from_str(&unzip_text_files(&zip).unwrap()[KEYS_FILE]).unwrap();
+        let keys: EncryptedKeysFile =
+            serde_json::from_str(&unzip_text_files(&zip).unwrap()[KEYS_FILE]).unwrap();
         assert_eq!(keys.keys[0].ciphertext, "AQID");
         assert_eq!(keys.keys[0].context["packagecloud:enterprise"], "packages");
     }
 
     #[test]
     fn the_digest_follows_everything_but_the_secrets() {
-        let stands = sample_bundle().compute_digest();
+        let stands = sample_bundle().compute_bundle_digest();
         let mut others = vec![
             EdgeBundle { construction: "raw:path+expires".parse().unwrap(), ..sample_bundle() },
             EdgeBundle { key_arn: "arn:aws:kms:us-east-1:111122223333:key/other".into(), ..sample_bundle() },
@@ -254,7 +257,7 @@ mod tests {
             ..sample_bundle()
         });
         for other in others {
-            assert_ne!(other.compute_digest(), stands, "{other:?}");
+            assert_ne!(other.compute_bundle_digest(), stands, "{other:?}");
         }
     }
 
@@ -269,9 +272,12 @@ mod tests {
         assert_eq!(described.to_string(), text);
         assert_eq!(
             (described.construction, &described.digest),
-            (longest.construction, &longest.compute_digest())
+            (longest.construction, &longest.compute_bundle_digest())
         );
-        assert!(described.has_secret(&secrets[2]).unwrap() && !described.has_secret(&secrets[3]).unwrap());
+        assert!(
+            described.has_signing_secret(&secrets[2]).unwrap()
+                && !described.has_signing_secret(&secrets[3]).unwrap()
+        );
 
         assert!(longest.render_description(&secrets).unwrap_err().why.contains("there are 4"));
         assert!(longest.render_description(&[]).is_err());

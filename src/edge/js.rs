@@ -34,7 +34,7 @@ const NODE_SHIMS: [(&str, &str); 5] = [
 ];
 
 /// One call of a function that `entry.mjs` offers, with JSON in and out.
-pub(super) struct EntryCall {
+pub(super) struct JsEntryCall {
     pub entry: &'static str,
     pub input: String,
     pub steps: steps::UnboundedSender<JsEngineMessage>,
@@ -43,14 +43,14 @@ pub(super) struct EntryCall {
 /// What a job tells its caller.
 pub(super) enum JsEngineMessage {
     /// The function wants this sent; where nobody answers, it fails as a broken connection does.
-    Send(Box<OutgoingRequest>, oneshot::Sender<HttpsReply>),
+    Send(Box<OutgoingHttpsRequest>, oneshot::Sender<OutgoingHttpsReply>),
     /// The last step.
     Done(Result<String, String>),
 }
 
 /// A request, as `node:https` takes it.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct OutgoingRequest {
+pub(super) struct OutgoingHttpsRequest {
     pub protocol: String,
     pub hostname: String,
     /// A text or a number, as Node allows.
@@ -66,24 +66,24 @@ pub(super) struct OutgoingRequest {
 /// The answer to one.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum HttpsReply {
+pub(super) enum OutgoingHttpsReply {
     Answered { status: u16, text: String },
     Silent { silent: bool },
     Failed { failed: String },
 }
 
 /// Whom the running job tells.
-type CurrentCallSender = Rc<RefCell<Option<steps::UnboundedSender<JsEngineMessage>>>>;
+type JsMessageSender = Rc<RefCell<Option<steps::UnboundedSender<JsEngineMessage>>>>;
 
 /// Runs jobs, one after another, until the last sender is gone. `ready` hears once whether the bundle loads.
 pub(super) fn run_js_engine(
     files: BTreeMap<String, String>,
     environment: &BTreeMap<String, String>,
-    jobs: &mpsc::Receiver<EntryCall>,
+    jobs: &mpsc::Receiver<JsEntryCall>,
     ready: &mpsc::Sender<Result<(), String>>,
 ) {
     futures::executor::block_on(async {
-        let caller = CurrentCallSender::default();
+        let caller = JsMessageSender::default();
         let until = Rc::new(RefCell::new(thread_cpu_time() + CPU_TIME_LIMIT));
         let context = match load_bundle(files, environment, &caller, &until).await {
             Ok(context) => context,
@@ -122,7 +122,7 @@ async fn call_entry(ctx: &Ctx<'_>, entry: &str, input: String) -> rquickjs::Resu
 async fn load_bundle(
     files: BTreeMap<String, String>,
     environment: &BTreeMap<String, String>,
-    caller: &CurrentCallSender,
+    caller: &JsMessageSender,
     until: &Rc<RefCell<Duration>>,
 ) -> Result<AsyncContext, String> {
     let runtime = AsyncRuntime::new().map_err(|error| error.to_string())?;
@@ -148,7 +148,7 @@ async fn evaluate_entry_module(
     ctx: &Ctx<'_>,
     files: &Rc<BTreeMap<String, String>>,
     environment: String,
-    caller: &CurrentCallSender,
+    caller: &JsMessageSender,
 ) -> rquickjs::Result<()> {
     let edge = Object::new(ctx.clone())?;
     edge.set("environment", environment)?;
@@ -159,7 +159,7 @@ async fn evaluate_entry_module(
     let caller = Rc::clone(caller);
     let send = move |call: String| {
         let steps = caller.borrow().clone();
-        async move { forward_https_request(steps, &call).await }
+        async move { request_https_via_caller(steps, &call).await }
     };
     edge.set("send", Function::new(ctx.clone(), Async(send))?)?;
     ctx.globals().set("edge", edge)?;
@@ -168,8 +168,11 @@ async fn evaluate_entry_module(
 }
 
 /// Hands a request to the job's caller, and waits for the answer.
-async fn forward_https_request(steps: Option<steps::UnboundedSender<JsEngineMessage>>, call: &str) -> String {
-    let broken = |why: &str| HttpsReply::Failed { failed: why.to_owned() };
+async fn request_https_via_caller(
+    steps: Option<steps::UnboundedSender<JsEngineMessage>>,
+    call: &str,
+) -> String {
+    let broken = |why: &str| OutgoingHttpsReply::Failed { failed: why.to_owned() };
     let reply = match (steps, serde_json::from_str(call)) {
         (Some(steps), Ok(outgoing)) => {
             let (answer, answered) = oneshot::channel();

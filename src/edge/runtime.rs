@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use super::{
     bundle,
-    js::{self, EntryCall, HttpsReply, JsEngineMessage, OutgoingRequest},
+    js::{self, JsEngineMessage, JsEntryCall, OutgoingHttpsReply, OutgoingHttpsRequest},
 };
 
 /// Answers the function's signed HTTPS request to KMS; an `Err` is a broken connection.
@@ -26,7 +26,7 @@ pub type KmsResponder =
 
 /// One instance of a function. Dropping it ends its thread.
 pub struct EdgeFunctionInstance {
-    jobs: jobs::Sender<EntryCall>,
+    jobs: jobs::Sender<JsEntryCall>,
     decrypt: KmsResponder,
     /// Lambda gives an instance one request at a time.
     busy: Mutex<()>,
@@ -59,8 +59,8 @@ impl EdgeFunctionInstance {
     ///
     /// # Errors
     /// What the handler threw: CloudFront answers 502 then.
-    pub async fn handle_viewer_request(&self, event: Value, now: Duration) -> Result<Value, String> {
-        let mut results = self.handle_viewer_requests(vec![(event, now)]).await?;
+    pub async fn invoke_function_handler(&self, event: Value, now: Duration) -> Result<Value, String> {
+        let mut results = self.invoke_function_handler_many(vec![(event, now)]).await?;
         results.pop().ok_or_else(|| "the handler gave no result".to_owned())
     }
 
@@ -68,7 +68,10 @@ impl EdgeFunctionInstance {
     ///
     /// # Errors
     /// What the handler threw first.
-    pub async fn handle_viewer_requests(&self, events: Vec<(Value, Duration)>) -> Result<Vec<Value>, String> {
+    pub async fn invoke_function_handler_many(
+        &self,
+        events: Vec<(Value, Duration)>,
+    ) -> Result<Vec<Value>, String> {
         let given: Value = events
             .into_iter()
             .map(|(event, now)| json!({ "event": event, "milliseconds": now.as_millis() as u64 }))
@@ -95,7 +98,7 @@ impl EdgeFunctionInstance {
         let gone = || "the engine has ended".to_owned();
         let _one = self.busy.lock().await;
         let (steps, mut taken) = mpsc::unbounded_channel();
-        self.jobs.send(EntryCall { entry, input, steps }).map_err(|_| gone())?;
+        self.jobs.send(JsEntryCall { entry, input, steps }).map_err(|_| gone())?;
         loop {
             // On a blocking thread, so that a paused clock stands still while the engine works; but it runs while
             // KMS is asked, whose delays are on that clock.
@@ -114,16 +117,16 @@ impl EdgeFunctionInstance {
         }
     }
 
-    async fn send_to_kms(&self, outgoing: OutgoingRequest) -> HttpsReply {
+    async fn send_to_kms(&self, outgoing: OutgoingHttpsRequest) -> OutgoingHttpsReply {
         let patience = outgoing.timeout.map_or(Duration::MAX, Duration::from_millis);
         let request = match build_http_request(outgoing) {
             Ok(request) => request,
-            Err(error) => return HttpsReply::Failed { failed: error.to_string() },
+            Err(error) => return OutgoingHttpsReply::Failed { failed: error.to_string() },
         };
         match tokio::time::timeout(patience, (self.decrypt)(request)).await {
-            Err(_) => HttpsReply::Silent { silent: true },
-            Ok(Err(failed)) => HttpsReply::Failed { failed },
-            Ok(Ok(response)) => HttpsReply::Answered {
+            Err(_) => OutgoingHttpsReply::Silent { silent: true },
+            Ok(Err(failed)) => OutgoingHttpsReply::Failed { failed },
+            Ok(Ok(response)) => OutgoingHttpsReply::Answered {
                 status: response.status().as_u16(),
                 text: String::from_utf8_lossy(response.body()).into_owned(),
             },
@@ -131,7 +134,7 @@ impl EdgeFunctionInstance {
     }
 }
 
-fn build_http_request(outgoing: OutgoingRequest) -> http::Result<Request<Bytes>> {
+fn build_http_request(outgoing: OutgoingHttpsRequest) -> http::Result<Request<Bytes>> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     let port = outgoing.port.as_ref().map(|port| format!(":{}", text(port))).unwrap_or_default();
     let mut request = Request::builder()

@@ -9,7 +9,7 @@ use http::Response;
 use serde_json::{Value, json};
 
 use super::{
-    bundle::{self, KEYS_FILE, SealedKeysFile},
+    bundle::{self, EncryptedKeysFile, KEYS_FILE},
     runtime::{EdgeFunctionInstance, KmsResponder},
 };
 use crate::model::secret::Secret;
@@ -27,7 +27,7 @@ pub async fn run_self_test(zip: &[u8], vectors: &str) -> Result<(usize, usize), 
     let vectors: Value = serde_json::from_str(vectors).map_err(|error| format!("the vectors: {error}"))?;
     let cases = vectors["cases"].as_array().ok_or("the vectors have no cases")?;
     let keys = bundle::unzip_text_files(zip)?.remove(KEYS_FILE).ok_or("it has no keys.json")?;
-    let keys: SealedKeysFile =
+    let keys: EncryptedKeysFile =
         serde_json::from_str(&keys).map_err(|error| format!("{KEYS_FILE}: {error}"))?;
     let function = EdgeFunctionInstance::start_function_instance(zip, BTreeMap::new(), simulated_kms())?;
 
@@ -46,7 +46,7 @@ pub async fn run_self_test(zip: &[u8], vectors: &str) -> Result<(usize, usize), 
     let events = own
         .iter()
         .map(|case| (viewer_request_from_case(case), Duration::from_secs(case["now"].as_u64().unwrap_or(0))));
-    let results = function.handle_viewer_requests(events.collect()).await?;
+    let results = function.invoke_function_handler_many(events.collect()).await?;
     let handled = own.iter().zip(&results).filter(|(case, result)| is_expected_result(case, result)).count();
     Ok((checked + handled, cases.len() + own.len()))
 }

@@ -22,15 +22,15 @@ use futures::FutureExt as _;
 
 use run::StageRun;
 
-use crate::host::{RestoreScope, run::state::SavedRun};
+use crate::host::{BackupRestoreScope, run::state::SavedRun};
 use crate::model::{
-    aws::evidence::Observed,
+    aws::evidence::StageEvidence,
     failure::{Failure, FailureKind},
     iam::least_privilege::render_least_privilege_policy,
     packagecloud::ctl_command::CtlCommand,
     run::{
-        answers::Answers,
-        check::Check,
+        answers::OperatorAnswers,
+        check::CheckResult,
         event::StageEnd,
         goal::{Goal, Stage},
         plan::{Confirmation, Plan},
@@ -43,7 +43,7 @@ use crate::model::{
 ///
 /// # Errors
 /// Fails where what the stage needs can't be read, or must not be changed.
-pub async fn look(session: &Session, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, stage: Stage, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     match stage {
         Stage::Overview => stages::overview::look_at_overview(session, answers).await,
         _ => look_at_stage(session, stage, answers).await,
@@ -54,17 +54,21 @@ pub async fn look(session: &Session, stage: Stage, answers: &Answers) -> Result<
 ///
 /// # Errors
 /// Fails where the identity or the bucket can't be found.
-pub async fn look_at_access(session: &Session, answers: &Answers, stages: &[Stage]) -> Result<Plan, Failure> {
-    stages::access::look_for_stages(session, answers, Some(stages)).await
+pub async fn look_at_access(
+    session: &Session,
+    answers: &OperatorAnswers,
+    stages: &[Stage],
+) -> Result<Plan, Failure> {
+    stages::access::look_at_needed_access(session, answers, Some(stages)).await
 }
 
 /// Returns what is asked before anything is looked at in another account or bucket than the last run's. Where that
 /// can't be told yet, what is looked at first says why.
-pub async fn find_early_confirmations(session: &Session, answers: &Answers) -> Vec<Confirmation> {
+pub async fn find_early_confirmations(session: &Session, answers: &OperatorAnswers) -> Vec<Confirmation> {
     if session.settings.last.is_none() {
         return Vec::new();
     }
-    match session.resolve_target(answers).await {
+    match session.resolve_aws_target(answers).await {
         Ok(target) if session.other_bucket_confirmation(&target, answers).is_some() => {
             stages::access::access_confirmations(session, &target, answers)
         }
@@ -73,7 +77,7 @@ pub async fn find_early_confirmations(session: &Session, answers: &Answers) -> V
 }
 
 /// A look at one stage that does something itself.
-async fn look_at_stage(session: &Session, stage: Stage, answers: &Answers) -> Result<Plan, Failure> {
+async fn look_at_stage(session: &Session, stage: Stage, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     // Boxed: each of these is large, and all of them in one future are more than the compiler lays out.
     let looking = match stage {
         Stage::Access | Stage::Overview => stages::access::look(session, answers).boxed(),
@@ -90,7 +94,7 @@ async fn look_at_stage(session: &Session, stage: Stage, answers: &Answers) -> Re
     let looked = looking.await;
     if looked.as_ref().is_err_and(|failure| failure.kind == FailureKind::Credentials) {
         // Fresh ones are found by the next look alone.
-        session.invalidate_all().await;
+        session.invalidate_target_and_reads().await;
     }
     looked
 }
@@ -99,30 +103,30 @@ async fn look_at_stage(session: &Session, stage: Stage, answers: &Answers) -> Re
 pub async fn apply(
     session: &Session,
     plan: &Plan,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &RunContext,
 ) -> (StageEnd, Option<Failure>) {
-    let stage = plan.stage();
+    let stage = plan.plan_stage();
     let began = AtomicBool::new(false);
     let witness = session.clone();
-    let run = run.with_listener(move |event| witness.record_event(event)).for_stage(stage);
+    let run = run.with_listener(move |event| witness.record_journal_event(event)).run_for_stage(stage);
     let (end, failure) = run
-        .run_to_end(async {
+        .run_stage_to_end(async {
             acquire_lock_for_stage(session, stage).await?;
-            session.set_stage(stage, false);
+            session.set_lock_stage(stage, false);
             save_resume_point(session, answers, Some(stage));
             began.store(true, Ordering::Relaxed);
             refuse_unconfirmed(plan)?;
             // Switching off looks for itself: a run beside it may have switched on since it was planned.
-            if plan.is_unchanged() && stage != Stage::Disable {
+            if plan.has_no_changes() && stage != Stage::Disable {
                 return Ok((StageEnd::Unchanged, String::new()));
             }
             apply_changes(session, plan, answers, &run).await
         })
         .await;
-    session.set_stage(stage, true);
+    session.set_lock_stage(stage, true);
     if failure.is_some() {
-        session.invalidate_reads().await;
+        session.invalidate_account_reads().await;
     }
     // Beside another run that one's place stays as it is.
     if began.into_inner() {
@@ -155,7 +159,7 @@ async fn acquire_lock_for_stage(session: &Session, stage: Stage) -> Result<(), F
 fn refuse_unconfirmed(plan: &Plan) -> Result<(), Failure> {
     let Some(ask) = plan.confirmations.first() else { return Ok(()) };
     Err(Failure::consent_failure(
-        plan.stage().title(),
+        plan.plan_stage().stage_title(),
         ask.question.clone(),
         format!("say yes with {}", ask.consent.cli_flag()),
     ))
@@ -165,22 +169,24 @@ fn refuse_unconfirmed(plan: &Plan) -> Result<(), Failure> {
 async fn apply_changes(
     session: &Session,
     plan: &Plan,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     // Boxed, as in looking.
     let applying = match &plan.observed {
         // They change nothing.
-        Observed::Access | Observed::Overview => return Ok((StageEnd::Unchanged, String::new())),
-        Observed::Reindex(seen) => stages::reindex::apply(session, seen, answers, run).boxed(),
-        Observed::Secret(seen) => stages::secret::apply(session, seen, answers, run).boxed(),
-        Observed::Bootstrap(seen) => stages::bootstrap::apply(session, seen, answers, run).boxed(),
-        Observed::Distribution(seen) => stages::distribution::apply(session, seen, answers, run).boxed(),
-        Observed::Configuration(seen) => stages::configuration::apply(session, seen, answers, run).boxed(),
-        Observed::GoLive(seen) => stages::go_live::apply(session, seen, answers, run).boxed(),
-        Observed::Verify => stages::verify::apply(session, answers, run).boxed(),
-        Observed::Disable => stages::disable::apply(session, answers, run).boxed(),
-        Observed::RollBack(seen) => stages::roll_back::apply(session, answers, seen, run).boxed(),
+        StageEvidence::Access | StageEvidence::Overview => return Ok((StageEnd::Unchanged, String::new())),
+        StageEvidence::Reindex(seen) => stages::reindex::apply(session, seen, answers, run).boxed(),
+        StageEvidence::Secret(seen) => stages::secret::apply(session, seen, answers, run).boxed(),
+        StageEvidence::Bootstrap(seen) => stages::bootstrap::apply(session, seen, answers, run).boxed(),
+        StageEvidence::Distribution(seen) => stages::distribution::apply(session, seen, answers, run).boxed(),
+        StageEvidence::Configuration(seen) => {
+            stages::configuration::apply(session, seen, answers, run).boxed()
+        }
+        StageEvidence::GoLive(seen) => stages::go_live::apply(session, seen, answers, run).boxed(),
+        StageEvidence::Verify => stages::verify::apply(session, answers, run).boxed(),
+        StageEvidence::Disable => stages::disable::apply(session, answers, run).boxed(),
+        StageEvidence::RollBack(seen) => stages::roll_back::apply(session, answers, seen, run).boxed(),
     };
     applying.await
 }
@@ -199,12 +205,12 @@ fn is_run_finished(stage: Stage, end: StageEnd, without_ctl: bool) -> bool {
 }
 
 /// Keeps the answers, and where this run is: `None` where it went to its end.
-pub fn save_resume_point(session: &Session, answers: &Answers, stage: Option<Stage>) {
-    let when = session.host.clock.now().as_secs();
+pub fn save_resume_point(session: &Session, answers: &OperatorAnswers, stage: Option<Stage>) {
+    let when = session.host.clock.current_host_time().as_secs();
     let before = session.host.state.read_saved_run().0.unwrap_or_default();
     let mut answers = answers.clone();
     let mut on = before.on;
-    if let Some(target) = session.known_target() {
+    if let Some(target) = session.known_aws_target() {
         answers.identity = Some(target.caller.arn.clone());
         answers.account = Some(target.account.clone());
         on = Some((target.account.clone(), target.names.bucket_name().to_owned()));
@@ -224,17 +230,17 @@ pub fn save_resume_point(session: &Session, answers: &Answers, stage: Option<Sta
 }
 
 /// Associates an earlier function version again.
-pub async fn roll_back_function(
+pub async fn roll_back_function_version(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     arn: &str,
     run: &RunContext,
 ) -> (StageEnd, Option<Failure>) {
-    let run = run.for_stage(Stage::RollBack);
+    let run = run.run_for_stage(Stage::RollBack);
     let ended = run
-        .run_to_end(stages::roll_back::associate_earlier_version(session, answers, arn, &run).boxed())
+        .run_stage_to_end(stages::roll_back::associate_earlier_version(session, answers, arn, &run).boxed())
         .await;
-    session.invalidate_reads().await;
+    session.invalidate_account_reads().await;
     ended
 }
 
@@ -242,16 +248,22 @@ pub async fn roll_back_function(
 ///
 /// # Errors
 /// Fails where the identity or the bucket can't be found.
-pub async fn check_access(session: &Session, answers: &Answers) -> Result<Vec<Check>, Failure> {
-    stages::access::check_access(session, answers).await
+pub async fn run_access_checks(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<Vec<CheckResult>, Failure> {
+    stages::access::collect_access_checks(session, answers).await
 }
 
 /// Returns the IAM policy that suffices for the goal, as JSON that fits one managed policy.
 ///
 /// # Errors
 /// Fails where the identity or the bucket can't be found.
-pub async fn render_iam_policy(session: &Session, answers: &Answers) -> Result<String, Failure> {
-    let target = session.resolve_target(answers).await?;
+pub async fn render_required_iam_policy(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<String, Failure> {
+    let target = session.resolve_aws_target(answers).await?;
     // An upgrade needs the most, so without a goal its policy suffices for each.
     let goal = answers.goal.unwrap_or(Goal::Upgrade);
     Ok(render_least_privilege_policy(&stages::access::collect_required_permissions(goal, &target, answers)))
@@ -259,9 +271,9 @@ pub async fn render_iam_policy(session: &Session, answers: &Answers) -> Result<S
 
 /// Returns what the edge accepts, without asking AWS: as asked, else as last seen from this host, else the default.
 #[must_use]
-pub fn resolve_construction(session: &Session, answers: &Answers) -> TokenConstruction {
+pub fn resolve_construction(session: &Session, answers: &OperatorAnswers) -> TokenConstruction {
     let kept = || {
-        String::from_utf8(session.host.state.read_file(resources::authenticator::CONSTRUCTION_FILE)?)
+        String::from_utf8(session.host.state.read_state_file(resources::authenticator::CONSTRUCTION_FILE)?)
             .ok()?
             .trim()
             .parse()
@@ -274,11 +286,11 @@ pub fn resolve_construction(session: &Session, answers: &Answers) -> TokenConstr
 ///
 /// # Errors
 /// Fails where AWS can't be asked.
-pub async fn find_current_version_arn(
+pub async fn find_current_function_version_arn(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Result<Option<String>, Failure> {
-    let target = session.resolve_target(answers).await?;
+    let target = session.resolve_aws_target(answers).await?;
     Ok(resources::authenticator::observe_authenticator(session, &target, answers).boxed().await?.version)
 }
 
@@ -289,7 +301,7 @@ pub async fn find_current_version_arn(
 pub async fn list_backups(session: &Session) -> Result<Vec<FoundBackup>, Failure> {
     let mut found = Vec::new();
     for backup in session.host.list_backups().await? {
-        let what = RestoreScope::Values { keep_secret: true };
+        let what = BackupRestoreScope::Values { keep_secret: true };
         let changes = session.host.preview_restore(&backup, what).await.unwrap_or_default();
         found.push(FoundBackup { path: backup.path.display().to_string(), when: backup.made, changes });
     }
@@ -305,8 +317,8 @@ pub async fn run_ctl_on_all_nodes(
     command: CtlCommand,
     run: &RunContext,
 ) -> Result<(), Failure> {
-    let run = run.for_stage(Stage::GoLive);
-    for node in session.all_nodes() {
+    let run = run.run_for_stage(Stage::GoLive);
+    for node in session.all_node_sessions() {
         packagecloud::switch::run_ctl_step(&node, command, &run).await?;
     }
     Ok(())
@@ -318,10 +330,10 @@ pub async fn run_ctl_on_all_nodes(
 /// Fails where what the checks need can't be read.
 pub async fn run_verify_checks(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &RunContext,
-) -> Result<Vec<Check>, Failure> {
-    stages::verify::run_all_checks(session, answers, &run.for_stage(Stage::Verify)).await
+) -> Result<Vec<CheckResult>, Failure> {
+    stages::verify::run_all_checks(session, answers, &run.run_for_stage(Stage::Verify)).await
 }
 
 /// Reads the values of the bucket's install, as `configuration` prints it: what packagecloud.rb holds, completed by
@@ -331,7 +343,7 @@ pub async fn run_verify_checks(
 /// Fails where packagecloud.rb can't be read, or AWS is needed and can't be asked.
 pub async fn read_configuration_values(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Result<crate::model::packagecloud::settings::SettingValues, Failure> {
     let config = session.host.read_config().await?;
     let mut values = config.seen.values;

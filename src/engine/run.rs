@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{
     failure::{Failure, FailureKind},
     run::{
-        check::Check,
-        event::{CredentialNeed, Event, ProgressStats, StageEnd},
+        check::CheckResult,
+        event::{CredentialNeed, ProgressStats, StageEnd, StageEvent},
         goal::{Stage, Step},
     },
 };
@@ -20,7 +20,7 @@ use crate::model::{
 /// Where a stage says what happens, and hears that it shall stop or pause.
 #[derive(Clone)]
 pub struct RunContext {
-    events: mpsc::UnboundedSender<Event>,
+    events: mpsc::UnboundedSender<StageEvent>,
     stop: CancellationToken,
     pause: watch::Receiver<bool>,
     presence: OperatorPresence,
@@ -38,13 +38,13 @@ pub enum OperatorPresence {
     Typing,
 }
 
-type EventListener = Arc<dyn Fn(&Event) + Send + Sync>;
+type EventListener = Arc<dyn Fn(&StageEvent) + Send + Sync>;
 
 impl RunContext {
     /// Returns a run of which nobody is known to be there; `pause` holds true while it shall pause.
     #[must_use]
     pub fn new(
-        events: mpsc::UnboundedSender<Event>,
+        events: mpsc::UnboundedSender<StageEvent>,
         stop: CancellationToken,
         pause: watch::Receiver<bool>,
     ) -> Self {
@@ -67,9 +67,9 @@ impl RunContext {
 
     /// Returns the same run, where `witness` hears each event before the face does, after those that hear it already.
     #[must_use]
-    pub fn with_listener(&self, witness: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+    pub fn with_listener(&self, witness: impl Fn(&StageEvent) + Send + Sync + 'static) -> Self {
         let before = self.listener.clone();
-        let all = move |event: &Event| {
+        let all = move |event: &StageEvent| {
             before.iter().for_each(|before| before(event));
             witness(event);
         };
@@ -78,7 +78,7 @@ impl RunContext {
 
     /// Returns the run inside `stage`.
     #[must_use]
-    pub fn for_stage(&self, stage: Stage) -> StageRun {
+    pub fn run_for_stage(&self, stage: Stage) -> StageRun {
         StageRun { run: self.clone(), stage }
     }
 
@@ -110,7 +110,7 @@ pub struct StageRun {
 
 impl StageRun {
     /// Says an event.
-    pub fn emit(&self, event: Event) {
+    pub fn emit_event(&self, event: StageEvent) {
         if let Some(witness) = &self.run.listener {
             witness(&event);
         }
@@ -127,23 +127,28 @@ impl StageRun {
     /// Returns what an adapter calls while it waits: becomes a progress event of `step`.
     pub fn progress_reporter(&self, step: Step) -> impl Fn(&str) + Send + Sync + 'static {
         let (run, stage) = (self.clone(), self.stage);
-        move |text| run.emit(Event::Progress { stage, step, text: text.to_owned(), pace: None })
+        move |text| run.emit_event(StageEvent::Progress { stage, step, text: text.to_owned(), pace: None })
     }
 
     /// Says that the step stands still until AWS accepts the credentials again.
     pub fn emit_waiting(&self, step: Step, failure: Failure, wants: CredentialNeed) {
         let text = format!("stands still: {failure}; next: {}", failure.next);
-        self.emit(Event::Waiting { stage: self.stage, step, text, failure, wants });
+        self.emit_event(StageEvent::Waiting { stage: self.stage, step, text, failure, wants });
     }
 
     /// Says how far a step is, and how fast.
     pub fn emit_pace(&self, step: Step, text: impl Into<String>, pace: ProgressStats) {
-        self.emit(Event::Progress { stage: self.stage, step, text: text.into(), pace: Some(pace) });
+        self.emit_event(StageEvent::Progress {
+            stage: self.stage,
+            step,
+            text: text.into(),
+            pace: Some(pace),
+        });
     }
 
     /// Says the result of a check.
-    pub fn emit_check(&self, check: Check) {
-        self.emit(Event::Check { stage: self.stage, check });
+    pub fn emit_check(&self, check: CheckResult) {
+        self.emit_event(StageEvent::Check { stage: self.stage, check });
     }
 
     /// Does one step: says that it began (`doing`) and how it ended. The work returns its value and the past-tense
@@ -161,14 +166,14 @@ impl StageRun {
         if self.run.stop.is_cancelled() {
             return Err(interrupted_failure());
         }
-        self.emit(Event::Started { stage, step, text: doing.into() });
+        self.emit_event(StageEvent::Started { stage, step, text: doing.into() });
         match work.await {
             Ok((value, text)) => {
-                self.emit(Event::Finished { stage, step, text });
+                self.emit_event(StageEvent::Finished { stage, step, text });
                 Ok(value)
             }
             Err(failure) => {
-                self.emit(Event::Failed { stage, step, failure: failure.clone() });
+                self.emit_event(StageEvent::Failed { stage, step, failure: failure.clone() });
                 Err(failure)
             }
         }
@@ -178,7 +183,7 @@ impl StageRun {
     ///
     /// # Errors
     /// Fails where `work` does, or the run is stopped meanwhile.
-    pub async fn unless_stopped<T>(
+    pub async fn read_unless_stopped<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
@@ -190,7 +195,7 @@ impl StageRun {
     }
 
     /// Runs a stage's work to its `Ended`, which is said here and nowhere else.
-    pub async fn run_to_end(
+    pub async fn run_stage_to_end(
         &self,
         work: impl Future<Output = Result<(StageEnd, String), Failure>>,
     ) -> (StageEnd, Option<Failure>) {
@@ -201,7 +206,7 @@ impl StageRun {
                 .or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()))
                 .unwrap_or_else(|| "no reason was given".to_owned());
             Err(Failure::other_failure(
-                format!("stage {}", self.stage.name()),
+                format!("stage {}", self.stage.stage_name()),
                 format!("it broke off by a fault of this program: {why}"),
                 "start it again: it looks at what is there and goes on; please report this with the log",
             ))
@@ -213,7 +218,7 @@ impl StageRun {
             }
             Err(failure) => (StageEnd::Failed, failure.to_string(), Some(failure)),
         };
-        self.emit(Event::Ended { stage: self.stage, step: None, end, text });
+        self.emit_event(StageEvent::Ended { stage: self.stage, step: None, end, text });
         (end, failure)
     }
 }
@@ -233,24 +238,24 @@ pub fn interrupted_failure() -> Failure {
 mod tests {
     use super::*;
 
-    fn new_stage_run() -> (StageRun, mpsc::UnboundedReceiver<Event>, CancellationToken) {
+    fn new_stage_run() -> (StageRun, mpsc::UnboundedReceiver<StageEvent>, CancellationToken) {
         let (events, heard) = mpsc::unbounded_channel();
         let (_, pause) = watch::channel(false);
         let stop = CancellationToken::new();
-        (RunContext::new(events, stop.clone(), pause).for_stage(Stage::Secret), heard, stop)
+        (RunContext::new(events, stop.clone(), pause).run_for_stage(Stage::Secret), heard, stop)
     }
 
-    fn drain_events(mut heard: mpsc::UnboundedReceiver<Event>) -> Vec<Event> {
+    fn drain_events(mut heard: mpsc::UnboundedReceiver<StageEvent>) -> Vec<StageEvent> {
         std::iter::from_fn(|| heard.try_recv().ok()).collect()
     }
 
     #[tokio::test]
     async fn a_panic_still_ends_the_stage_once() {
         let (run, heard, _) = new_stage_run();
-        let (end, failure) = run.run_to_end(async { panic!("boom") }).await;
+        let (end, failure) = run.run_stage_to_end(async { panic!("boom") }).await;
         assert_eq!(end, StageEnd::Failed);
         assert!(failure.unwrap().why.contains("boom"));
-        assert!(matches!(drain_events(heard).as_slice(), [Event::Ended { end: StageEnd::Failed, .. }]));
+        assert!(matches!(drain_events(heard).as_slice(), [StageEvent::Ended { end: StageEnd::Failed, .. }]));
     }
 
     #[tokio::test]
@@ -258,7 +263,7 @@ mod tests {
         let (run, heard, stop) = new_stage_run();
         stop.cancel();
         let (end, _) = run
-            .run_to_end(async {
+            .run_stage_to_end(async {
                 run.run_step(Step::Secret, "making", async { Ok(((), "made".into())) }).await?;
                 Ok((StageEnd::Applied, String::new()))
             })

@@ -36,19 +36,22 @@ pub async fn watch_other_run(
             read = journal::JournalPosition::default();
         }
         of = Some((run.host.clone(), run.who.clone()));
-        let there = find_lock_node(session, &run);
+        let there = find_locked_node(session, &run);
         if !std::mem::replace(&mut asked, true) {
             match there.as_ref().and_then(|node| RemoteState::from_host(&node.host)) {
-                Some(afar) => afar.request_stop(session.host.clock.now()).await,
-                None => session.host.state.request_stop(session.host.clock.now())?,
+                Some(afar) => afar.request_other_run_stop(session.host.clock.current_host_time()).await,
+                None => session.host.state.request_other_run_stop(session.host.clock.current_host_time())?,
             }
             say(WatchEvent::StopRequested);
         }
         let (news, beat) = match there.as_ref().and_then(|node| RemoteState::from_host(&node.host)) {
-            Some(afar) => (afar.read_new_events(&mut read).await, REMOTE_POLL_INTERVAL),
-            None => (session.host.state.read_new_events(&mut read), LOCAL_POLL_INTERVAL),
+            Some(afar) => (afar.read_new_journal_events(&mut read).await, REMOTE_POLL_INTERVAL),
+            None => (session.host.state.read_new_journal_events(&mut read), LOCAL_POLL_INTERVAL),
         };
-        let now = there.as_ref().map_or_else(|| session.host.clock.now(), |node| node.host.clock.now());
+        let now = there.as_ref().map_or_else(
+            || session.host.clock.current_host_time(),
+            |node| node.host.clock.current_host_time(),
+        );
         say(WatchEvent::Run(run, now));
         if news.restarted {
             say(WatchEvent::Restarted);
@@ -59,6 +62,9 @@ pub async fn watch_other_run(
 }
 
 /// The other host whose lock it holds; `None` where it is this one's.
-fn find_lock_node(session: &Session, run: &OtherRun) -> Option<Session> {
-    session.all_nodes().into_iter().find(|node| node.host.transport.remote_name() == Some(run.host.as_str()))
+fn find_locked_node(session: &Session, run: &OtherRun) -> Option<Session> {
+    session
+        .all_node_sessions()
+        .into_iter()
+        .find(|node| node.host.transport.remote_host_name() == Some(run.host.as_str()))
 }

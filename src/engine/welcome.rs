@@ -7,48 +7,49 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::aws::credentials::{
-    lookup::IdentityLookup,
+    lookup::AwsIdentityLookup,
     shared::SharedCredentials,
     source::{AccessKeys, CredentialCandidate},
 };
 use crate::host::{environment::clock, version};
 use crate::model::{
-    aws::{account::Ownership, cloudfront::CloudFrontDistribution},
+    aws::{account::ResourceOwnership, cloudfront::CloudFrontDistribution},
     failure::{Failure, FailureKind},
     run::{
-        answers::Answers,
-        check::Check,
+        answers::OperatorAnswers,
+        check::CheckResult,
         goal::Goal,
         welcome::{
-            FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity, IdentitySource, LastRunPosition,
-            RuntimeSupport, SetUpBy, TypedCredentials, WelcomeFindings,
+            CloudFrontSetUpBy, FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity, IdentitySource,
+            LastRunPosition, RuntimeSupport, TypedCredentials, WelcomeFindings,
         },
     },
 };
 
 use super::{
     resources::install::find_our_distribution,
-    session::{Session, Target, to_identity_source},
+    session::{AwsTarget, Session, to_identity_source},
 };
 
 /// Reads what the first screen shows.
-pub async fn read_welcome(session: &Session, answers: &Answers) -> WelcomeFindings {
+pub async fn read_welcome(session: &Session, answers: &OperatorAnswers) -> WelcomeFindings {
     let last = session.settings.last.clone();
     let mut found =
         WelcomeFindings { left: read_unfinished_run(session), last, ..WelcomeFindings::default() };
     found.other_run = session.acquire_or_find_other_run().await;
     read_config_into_welcome(session, &mut found).await;
     found.backups = super::list_backups(session).await.unwrap_or_default();
-    found.packagecloud = version::check_version(session.host.read_version().await.as_ref()).detail;
+    found.packagecloud =
+        version::check_packagecloud_version(session.host.read_packagecloud_version().await.as_ref()).detail;
     found.identities = find_identities(session, answers).await;
-    found.sudo = session.dropped_by_sudo().map(|dropped| dropped.render_advice());
-    match session.resolve_target(answers).await {
+    found.sudo = session.sudo_dropped_environment().map(|dropped| dropped.render_advice());
+    match session.resolve_aws_target(answers).await {
         // Nothing of another account is shown as if it were the one that this host works in: that is asked first.
         Ok(target)
             if is_other_account(session, &target)
                 && session.other_bucket_confirmation(&target, answers).is_some() =>
         {
-            found.cloudfront.by = SetUpBy::Unknown;
+            found.cloudfront.by = CloudFrontSetUpBy::Unknown;
         }
         Ok(target) => {
             found.buckets.push(FoundBucket {
@@ -68,22 +69,25 @@ pub async fn read_welcome(session: &Session, answers: &Answers) -> WelcomeFindin
             ));
             match find_our_distribution(session, answers).await {
                 Ok(Some(distribution)) => {
-                    found.cloudfront.by =
-                        if distribution.ownership == Ownership::Ours { SetUpBy::Us } else { SetUpBy::Others };
+                    found.cloudfront.by = if distribution.ownership == ResourceOwnership::Ours {
+                        CloudFrontSetUpBy::Us
+                    } else {
+                        CloudFrontSetUpBy::Others
+                    };
                     found.cloudfront.runtime = find_function_runtime(session, &target, &distribution).await;
                     found.cloudfront.distribution = distribution.id;
                     found.cloudfront.domain = distribution.domain;
                 }
-                Ok(None) => found.cloudfront.by = SetUpBy::Nobody,
+                Ok(None) => found.cloudfront.by = CloudFrontSetUpBy::Nobody,
                 Err(failure) => {
-                    found.cloudfront.by = SetUpBy::Unknown;
+                    found.cloudfront.by = CloudFrontSetUpBy::Unknown;
                     found.failures.push(failure);
                 }
             }
             found.goal = Some(propose_goal(&found.cloudfront, target.sampled.1));
         }
         Err(failure) => {
-            found.cloudfront.by = SetUpBy::Unknown;
+            found.cloudfront.by = CloudFrontSetUpBy::Unknown;
             let first = found.identities.first();
             found.failures.push(match first.and_then(|identity| identity.device.as_ref()) {
                 // Where it isn't asked for, that is no failure: the next key does.
@@ -102,18 +106,18 @@ pub async fn read_welcome(session: &Session, answers: &Answers) -> WelcomeFindin
 /// What the associated function runs on, and until when AWS looks after that.
 async fn find_function_runtime(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     distribution: &CloudFrontDistribution,
 ) -> Option<RuntimeSupport> {
     let associated = distribution.behaviors.iter().find_map(|behavior| behavior.viewer_request.as_ref())?;
-    let function = target.read_function().await.ok()??;
+    let function = target.read_authenticator_function().await.ok()??;
     let version = function.versions.iter().find(|version| version.arn == *associated)?;
-    let today = clock::render_utc_time(session.host.clock.now());
+    let today = clock::render_utc_time(session.host.clock.current_host_time());
     Some(RuntimeSupport::new(&version.runtime, today.get(..10).unwrap_or_default()))
 }
 
 /// Whether the account is another than the last run's.
-fn is_other_account(session: &Session, target: &Target) -> bool {
+fn is_other_account(session: &Session, target: &AwsTarget) -> bool {
     session.settings.last.as_ref().is_some_and(|(account, _)| *account != target.account)
 }
 
@@ -123,7 +127,9 @@ pub fn read_unfinished_run(session: &Session) -> Option<LastRunPosition> {
     Some(LastRunPosition {
         goal: left.answers.goal?,
         stage: left.stage?,
-        ago: clock::render_age(session.host.clock.now().saturating_sub(Duration::from_secs(left.when))),
+        ago: clock::render_age(
+            session.host.clock.current_host_time().saturating_sub(Duration::from_secs(left.when)),
+        ),
         on: left.on,
     })
 }
@@ -148,7 +154,7 @@ async fn read_config_into_welcome(session: &Session, found: &mut WelcomeFindings
 /// An empty bucket needs no reindex; anything else was written before CloudFront was thought of.
 fn propose_goal(cloudfront: &FoundCloudFront, keys: usize) -> (Goal, String) {
     match (cloudfront.enabled, keys) {
-        (Some(true), _) if cloudfront.by == SetUpBy::Others => (
+        (Some(true), _) if cloudfront.by == CloudFrontSetUpBy::Others => (
             Goal::Upgrade,
             "CloudFront is on, and not by this program: it is left to work; this shows what would change, and changes nothing without a yes to each adoption".into(),
         ),
@@ -158,8 +164,8 @@ fn propose_goal(cloudfront: &FoundCloudFront, keys: usize) -> (Goal, String) {
     }
 }
 
-async fn find_identities(session: &Session, answers: &Answers) -> Vec<FoundIdentity> {
-    if let IdentityLookup::Fixed(_) = session.settings.identities {
+async fn find_identities(session: &Session, answers: &OperatorAnswers) -> Vec<FoundIdentity> {
+    if let AwsIdentityLookup::Fixed(_) = session.settings.identities {
         let result = session.resolve_identity(answers).await.map(|one| (one.caller.arn, one.caller.account));
         return vec![identity_from_result(
             IdentitySource::Environment,
@@ -194,15 +200,16 @@ fn identity_from_result(
 ) -> FoundIdentity {
     let (arn, account, suffices) = match result {
         Ok((arn, account)) => {
-            (arn, account, Check::unknown_check("permissions", "its permissions are checked next"))
+            (arn, account, CheckResult::unknown_check("permissions", "its permissions are checked next"))
         }
         Err(failure) => {
             // What nobody was asked for yet is no fault.
             let suffices = match &device {
-                Some(serial) if failure.code.is_none() => {
-                    Check::unknown_check("identity", format!("its role wants a code of {serial}: choose it"))
-                }
-                _ => Check::failed_check("identity", failure.to_string(), failure.next),
+                Some(serial) if failure.code.is_none() => CheckResult::unknown_check(
+                    "identity",
+                    format!("its role wants a code of {serial}: choose it"),
+                ),
+                _ => CheckResult::failed_check("identity", failure.to_string(), failure.next),
             };
             (String::new(), String::new(), suffices)
         }
@@ -211,7 +218,7 @@ fn identity_from_result(
 }
 
 /// Uses typed keys from now on.
-pub async fn use_typed_keys(session: &Session, keys: &TypedCredentials) {
+pub async fn use_typed_credentials(session: &Session, keys: &TypedCredentials) {
     session.host.redactor.learn_secret(&keys.secret_access_key);
     session.set_typed_keys(AccessKeys {
         access: keys.access_key_id.clone(),
@@ -230,10 +237,10 @@ pub async fn identify_credentials(
     session: &Session,
     profile: Option<&str>,
     keys: Option<&TypedCredentials>,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> FoundIdentity {
     if let Some(keys) = keys {
-        use_typed_keys(session, keys).await;
+        use_typed_credentials(session, keys).await;
     }
     let wanted = match profile {
         Some(name) => IdentitySource::Profile(name.to_owned()),

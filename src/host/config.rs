@@ -11,7 +11,7 @@ use crate::model::{
     aws::evidence::ObservedConfig,
     failure::{Failure, FailureKind},
     packagecloud::{
-        config_file::{ConfigFile, EditRefusal, ExpressionOverride, render_redacted_diff},
+        config_file::{ConfigEditRefusal, ConfigFile, ExpressionOverride, render_redacted_diff},
         settings::{RAILS_HASH, SettingKey, SettingValues},
     },
 };
@@ -61,7 +61,7 @@ const BACKUP_NAMES_PER_LOOK: usize = 8;
 
 /// What of a backup is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RestoreScope {
+pub enum BackupRestoreScope {
     /// The four values; with `keep_secret` without the secret, since the edge holds the one that stands.
     Values { keep_secret: bool },
     /// The file, byte for byte.
@@ -77,10 +77,10 @@ impl Host {
         let root = Path::new("/");
         let clients = if self.looks_for_clients { managed::client_paths(root) } else { Vec::new() };
         let (bytes, there) = self.transport.read_file_and_find_existing(&self.config, &clients).await?;
-        let file = ConfigFile::parse_ruby(&bytes);
+        let file = ConfigFile::parse_packagecloud_rb(&bytes);
         self.redactor.learn_file_secrets(&file);
-        if let Some(line) = file.error_line() {
-            return Err(self.refusal_failure(&file, &EditRefusal::NotRuby(line), &[]));
+        if let Some(line) = file.syntax_error_line() {
+            return Err(self.refusal_failure(&file, &ConfigEditRefusal::NotRuby(line), &[]));
         }
         let managed =
             managed::find_managed_header(&bytes).or_else(|| managed::find_config_client(root, &there));
@@ -132,9 +132,9 @@ impl Host {
         expressions: ExpressionOverride,
     ) -> Result<Vec<String>, Failure> {
         let edited = file
-            .render_with_values(wanted, expressions)
+            .render_config_with_values(wanted, expressions)
             .map_err(|refusal| self.refusal_failure(file, &refusal, wanted))?;
-        Ok(render_redacted_diff(file.bytes(), &edited))
+        Ok(render_redacted_diff(file.config_file_bytes(), &edited))
     }
 
     /// Writes `wanted` (Ruby source, as `Values::ruby` gives it) to the file that was `seen`, with a backup first.
@@ -155,11 +155,11 @@ impl Host {
         if sha256_hex(&bytes) != seen.hash {
             return Err(self.config_drifted_failure());
         }
-        let file = ConfigFile::parse_ruby(&bytes);
+        let file = ConfigFile::parse_packagecloud_rb(&bytes);
         let edited = file
-            .render_with_values(wanted, expressions)
+            .render_config_with_values(wanted, expressions)
             .map_err(|refusal| self.refusal_failure(&file, &refusal, wanted))?;
-        self.redactor.learn_file_secrets(&ConfigFile::parse_ruby(&edited));
+        self.redactor.learn_file_secrets(&ConfigFile::parse_packagecloud_rb(&edited));
         self.replace_config(&seen.hash, &bytes, &edited)
             .await
             .map_err(|failure| self.with_manual_steps(failure, MANUAL_INSTEAD, wanted))
@@ -195,9 +195,9 @@ impl Host {
     /// # Errors
     /// Where the backup can't be read, or isn't Ruby.
     pub async fn read_backup(&self, backup: &ConfigBackup) -> Result<SettingValues, Failure> {
-        let file = ConfigFile::parse_ruby(&self.transport.read_file(&backup.path).await?);
+        let file = ConfigFile::parse_packagecloud_rb(&self.transport.read_file(&backup.path).await?);
         self.redactor.learn_file_secrets(&file);
-        Ok(if file.has_error() { SettingValues::default() } else { file.setting_values() })
+        Ok(if file.has_syntax_error() { SettingValues::default() } else { file.setting_values() })
     }
 
     /// Returns the diff that restoring would make, secrets hidden.
@@ -207,7 +207,7 @@ impl Host {
     pub async fn preview_restore(
         &self,
         backup: &ConfigBackup,
-        what: RestoreScope,
+        what: BackupRestoreScope,
     ) -> Result<Vec<String>, Failure> {
         let bytes = self.transport.read_file(&self.config).await?;
         let restored = self.apply_backup_to_bytes(&bytes, backup, what).await?;
@@ -222,7 +222,7 @@ impl Host {
         &self,
         seen: &str,
         backup: &ConfigBackup,
-        what: RestoreScope,
+        what: BackupRestoreScope,
     ) -> Result<ConfigWriteResult, Failure> {
         let bytes = self.transport.read_file(&self.config).await?;
         if sha256_hex(&bytes) != seen {
@@ -236,18 +236,18 @@ impl Host {
         &self,
         bytes: &[u8],
         backup: &ConfigBackup,
-        what: RestoreScope,
+        what: BackupRestoreScope,
     ) -> Result<Vec<u8>, Failure> {
         let old = self.transport.read_file(&backup.path).await?;
-        let (now, then) = (ConfigFile::parse_ruby(bytes), ConfigFile::parse_ruby(&old));
+        let (now, then) = (ConfigFile::parse_packagecloud_rb(bytes), ConfigFile::parse_packagecloud_rb(&old));
         self.redactor.learn_file_secrets(&now);
         self.redactor.learn_file_secrets(&then);
-        let RestoreScope::Values { keep_secret } = what else { return Ok(old) };
+        let BackupRestoreScope::Values { keep_secret } = what else { return Ok(old) };
         let whole = |why: String| {
             let next = "restore the whole file with --whole-file, or edit it by hand";
             Failure::other_failure(backup.path.display().to_string(), why, next)
         };
-        if let Some(line) = then.error_line() {
+        if let Some(line) = then.syntax_error_line() {
             return Err(whole(format!("line {line} is not Ruby")));
         }
         if let Some((key, line, text)) = then.find_expressions().first() {
@@ -262,8 +262,8 @@ impl Host {
             .filter(|key| !(keep_secret && *key == SettingKey::Secret))
             .map(|key| (key, values.render_ruby_value(key)))
             .collect();
-        now.render_with_restored_values(&wanted).map_err(|refusal| match refusal {
-            EditRefusal::Unsure => whole("its values can't be put back line by line".to_owned()),
+        now.render_config_with_restored_values(&wanted).map_err(|refusal| match refusal {
+            ConfigEditRefusal::Unsure => whole("its values can't be put back line by line".to_owned()),
             other => self.refusal_failure(&now, &other, &[]),
         })
     }
@@ -275,14 +275,14 @@ impl Host {
         let backup = self.choose_backup_path().await;
         let before = self.read_pending_changes(seen).await;
         self.transport.replace_file(&self.config, seen, new, &backup).await?;
-        self.note_own_write(&sha256_hex(new), before);
+        self.note_own_config_write(&sha256_hex(new), before);
         Ok(ConfigWriteResult { backup: Some(backup), diff: render_redacted_diff(old, new) })
     }
 
     /// `packagecloud.rb.<UTC>.bak`; several of one second are told apart by `-2`, `-3`, ….
     async fn choose_backup_path(&self) -> PathBuf {
         let (dir, name) = self.config_dir_and_name();
-        let stamp = clock::render_file_stamp(self.clock.now());
+        let stamp = clock::render_file_stamp(self.clock.current_host_time());
         let named = |count: usize| match count {
             1 => dir.join(format!("{name}.{stamp}.bak")),
             _ => dir.join(format!("{name}.{stamp}-{count}.bak")),
@@ -317,10 +317,11 @@ impl Host {
                 format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name())
             };
             let text: String = wanted.iter().map(line).collect();
-            if let Ok(kept) = self.state.write_file(&self.note_file_name(MANUAL_LINES_FILE), text.as_bytes())
+            if let Ok(kept) =
+                self.state.write_state_file(&self.note_file_name(MANUAL_LINES_FILE), text.as_bytes())
             {
                 let (kept, path) = (quote_shell_path(&kept), quote_shell_path(&self.config));
-                return match self.transport.remote_name() {
+                return match self.transport.remote_host_name() {
                     None => format!("to do it by hand: cat {kept} >> {path}"),
                     Some(name) => format!("to do it by hand: ssh {name} 'cat >> {path}' < {kept}"),
                 };
@@ -339,7 +340,7 @@ impl Host {
             "{verb}, make this the end of {}: {} ; then run{}: {ctl} reconfigure && {ctl} restart",
             self.config_location(),
             lines.join(" ; "),
-            self.transport.remote_name().map(|name| format!(" on {name}")).unwrap_or_default(),
+            self.transport.remote_host_name().map(|name| format!(" on {name}")).unwrap_or_default(),
         )
     }
 
@@ -360,12 +361,12 @@ impl Host {
     fn refusal_failure(
         &self,
         file: &ConfigFile,
-        refusal: &EditRefusal,
+        refusal: &ConfigEditRefusal,
         wanted: &[(SettingKey, String)],
     ) -> Failure {
         let path = self.config_location();
         match refusal {
-            EditRefusal::NotRuby(line) => self.with_manual_steps(
+            ConfigEditRefusal::NotRuby(line) => self.with_manual_steps(
                 Failure::other_failure(
                     path,
                     format!("line {line} is not Ruby: {}", file.redacted_line(*line)),
@@ -374,7 +375,7 @@ impl Host {
                 MANUAL_AFTERWARDS,
                 wanted,
             ),
-            EditRefusal::Expressions(lines) => {
+            ConfigEditRefusal::Expressions(lines) => {
                 let lines: Vec<String> =
                     lines.iter().map(|(_, number, text)| format!("line {number}: {text}")).collect();
                 Failure::consent_failure(
@@ -383,7 +384,7 @@ impl Host {
                     "let a line at the end of the file override it with --override-expression, or change that line by hand",
                 )
             }
-            EditRefusal::EarlyExit(line) => self.with_manual_steps(
+            ConfigEditRefusal::EarlyExit(line) => self.with_manual_steps(
                 Failure::other_failure(
                     path,
                     format!(
@@ -395,7 +396,7 @@ impl Host {
                 MANUAL_AFTERWARDS,
                 wanted,
             ),
-            EditRefusal::Unsure => self.with_manual_steps(
+            ConfigEditRefusal::Unsure => self.with_manual_steps(
                 Failure::other_failure(
                     path,
                     "the edited file would not surely say what is wanted, so it was left alone",

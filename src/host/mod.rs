@@ -15,25 +15,25 @@ pub mod version;
 
 use std::path::{Path, PathBuf};
 
-pub use config::{ConfigBackup, ConfigWriteResult, LoadedConfig, RestoreScope};
-pub use ctl::{Ctl, CtlOutcome};
+pub use config::{BackupRestoreScope, ConfigBackup, ConfigWriteResult, LoadedConfig};
+pub use ctl::{CtlOutcome, PackagecloudCtl};
 pub use environment::clock::HostClock;
 pub use environment::keyring::Keyring;
 pub use redact::Redactor;
-pub use run::remote_lock::RemoteLock;
+pub use run::remote_lock::RemoteRunLock;
 pub use run::remote_state::RemoteState;
 pub use run::state::HostStateDir;
 pub use run::stop_request::StopRequest;
-pub use transport::Transport;
-pub use transport::ssh::Ssh;
+pub use transport::HostTransport;
+pub use transport::ssh::SshClient;
 
 /// The host, and how it is reached. Clones share what they know.
 #[derive(Debug, Clone)]
 pub struct Host {
-    pub transport: Transport,
+    pub transport: HostTransport,
     /// Where packagecloud.rb lies.
     pub config: PathBuf,
-    pub ctl: Ctl,
+    pub ctl: PackagecloudCtl,
     pub state: HostStateDir,
     pub keyring: Keyring,
     pub redactor: Redactor,
@@ -45,9 +45,9 @@ pub struct Host {
 impl Host {
     /// Returns this machine as the host.
     #[must_use]
-    pub fn new_local(config: &Path, ctl: Ctl, state: HostStateDir) -> Self {
+    pub fn new_local(config: &Path, ctl: PackagecloudCtl, state: HostStateDir) -> Self {
         Self {
-            transport: Transport::Local,
+            transport: HostTransport::Local,
             config: config.to_owned(),
             ctl,
             state,
@@ -60,29 +60,32 @@ impl Host {
 
     /// Returns another machine, at the end of `line`, which was laid; what is kept here of it is kept in `state`.
     #[must_use]
-    pub fn new_remote(line: Ssh, config: &Path, ctl: Ctl, state: HostStateDir) -> Self {
+    pub fn new_remote(line: SshClient, config: &Path, ctl: PackagecloudCtl, state: HostStateDir) -> Self {
         let of = line.clone();
         let clock = HostClock::new(move || {
-            environment::clock::shift_time(HostClock::default().now(), of.clock_ahead_ms())
+            environment::clock::shift_time(
+                HostClock::default().current_host_time(),
+                of.remote_clock_ahead_ms(),
+            )
         });
-        Self { transport: Transport::Ssh(line), clock, ..Self::new_local(config, ctl, state) }
+        Self { transport: HostTransport::Ssh(line), clock, ..Self::new_local(config, ctl, state) }
     }
 
     /// Returns a sandbox's host: no keyring, no configuration client of this machine is ever asked.
     #[must_use]
     pub fn new_sandboxed(
         config: &Path,
-        play: ctl::SimulatedCtl,
+        play: ctl::SimulatedPackagecloudCtl,
         state: HostStateDir,
         clock: HostClock,
     ) -> Self {
-        let (keyring, ctl) = (Keyring::in_memory(), Ctl::Simulated(play));
+        let (keyring, ctl) = (Keyring::new_in_memory_keyring(), PackagecloudCtl::Simulated(play));
         Self { keyring, clock, looks_for_clients: false, ..Self::new_local(config, ctl, state) }
     }
     /// Returns something of this host, as it is said: `web1:packagecloud-ctl` where it is another one.
     #[must_use]
     pub fn with_host_prefix(&self, what: &str) -> String {
-        match self.transport.remote_name() {
+        match self.transport.remote_host_name() {
             None => what.to_owned(),
             Some(name) => format!("{name}:{what}"),
         }
@@ -91,7 +94,7 @@ impl Host {
     /// Returns ` on web1`, for the end of what is said of another host; nothing for this one.
     #[must_use]
     pub fn host_suffix(&self) -> String {
-        self.transport.remote_name().map(|name| format!(" on {name}")).unwrap_or_default()
+        self.transport.remote_host_name().map(|name| format!(" on {name}")).unwrap_or_default()
     }
 
     /// Returns where packagecloud.rb lies, as it is said.
@@ -101,26 +104,26 @@ impl Host {
     }
 
     /// Keeps something about this host, here. Lost, it loses no more than time.
-    pub fn write_note(&self, name: &str, text: &str) {
-        let _ = self.state.write_file(&self.note_file_name(name), text.as_bytes());
+    pub fn write_host_note(&self, name: &str, text: &str) {
+        let _ = self.state.write_state_file(&self.note_file_name(name), text.as_bytes());
     }
 
     /// Reads what [`Self::write_note`] kept.
     #[must_use]
-    pub fn read_note(&self, name: &str) -> Option<String> {
-        String::from_utf8(self.state.read_file(&self.note_file_name(name))?).ok()
+    pub fn read_host_note(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.state.read_state_file(&self.note_file_name(name))?).ok()
     }
 
     /// Removes what [`Self::write_note`] kept.
-    pub fn remove_note(&self, name: &str) {
-        self.state.remove_file(&self.note_file_name(name));
+    pub fn remove_host_note(&self, name: &str) {
+        self.state.remove_state_file(&self.note_file_name(name));
     }
 
     /// Returns a name for something that is kept here about this host.
     #[must_use]
     pub fn note_file_name(&self, name: &str) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-._@".contains(c) { c } else { '_' };
-        match self.transport.remote_name() {
+        match self.transport.remote_host_name() {
             None => name.to_owned(),
             Some(host) => format!("{name} {}", host.chars().map(plain).collect::<String>()),
         }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Ctl, Host};
+use super::{Host, PackagecloudCtl};
 
 /// Holds the hash of what was written last, and whether somebody else had changed the file before since the last
 /// reconfigure. Lost, the next go-live says more than it must.
@@ -14,7 +14,7 @@ const PACKAGE_NAMES: [&str; 2] = ["packagecloud", "packagecloud-enterprise"];
 
 /// What packagecloud.rb holds that packagecloud doesn't follow yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PendingChanges {
+pub enum PendingConfigChanges {
     /// When the file was changed can't be told.
     Unknown,
     /// It is as it was at the last reconfigure.
@@ -27,30 +27,32 @@ pub enum PendingChanges {
 
 impl Host {
     /// Reads what the file whose bytes hash to `hash` holds since the last reconfigure.
-    pub async fn read_pending_changes(&self, hash: &str) -> PendingChanges {
-        let Some(changed) = self.read_config_change_time().await else { return PendingChanges::Unknown };
+    pub async fn read_pending_changes(&self, hash: &str) -> PendingConfigChanges {
+        let Some(changed) = self.read_config_change_time().await else {
+            return PendingConfigChanges::Unknown;
+        };
         let last = self.last_reconfigure_time().await;
-        let written = self.read_note(LAST_WRITE_NOTE);
+        let written = self.read_host_note(LAST_WRITE_NOTE);
         let ours = written.as_deref().and_then(|text| text.split_once(' ')).filter(|(of, _)| *of == hash);
         match (last, ours) {
-            (Some(last), _) if changed <= last => PendingChanges::Nothing { last },
-            (Some(last), Some((_, "ours"))) => PendingChanges::Ours { last },
-            _ => PendingChanges::Theirs { changed, last },
+            (Some(last), _) if changed <= last => PendingConfigChanges::Nothing { last },
+            (Some(last), Some((_, "ours"))) => PendingConfigChanges::Ours { last },
+            _ => PendingConfigChanges::Theirs { changed, last },
         }
     }
 
     /// Keeps that this program brought the file to the hash `new`, from what was `before`.
-    pub(super) fn note_own_write(&self, new: &str, before: PendingChanges) {
+    pub(super) fn note_own_config_write(&self, new: &str, before: PendingConfigChanges) {
         let whose = match before {
-            PendingChanges::Nothing { .. } | PendingChanges::Ours { .. } => "ours",
-            PendingChanges::Unknown | PendingChanges::Theirs { .. } => "theirs",
+            PendingConfigChanges::Nothing { .. } | PendingConfigChanges::Ours { .. } => "ours",
+            PendingConfigChanges::Unknown | PendingConfigChanges::Theirs { .. } => "theirs",
         };
-        self.write_note(LAST_WRITE_NOTE, &format!("{new} {whose}"));
+        self.write_host_note(LAST_WRITE_NOTE, &format!("{new} {whose}"));
     }
 
     /// Reads the Unix time at which packagecloud was installed or upgraded last, by its package or by what that left.
-    pub async fn read_install_time(&self) -> Option<Duration> {
-        if !matches!(self.ctl, Ctl::Command(_)) {
+    pub async fn read_packagecloud_install_time(&self) -> Option<Duration> {
+        if !matches!(self.ctl, PackagecloudCtl::Command(_)) {
             return None;
         }
         if let Some(rpm) = self.find_rpm().await {

@@ -108,7 +108,9 @@ mod tests {
     fn a_secret_is_hidden_even_where_escapes_cut_it() {
         let redactor = Redactor::default();
         redactor.learn_secret(&Secret::new("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI"));
-        redactor.learn_file_secrets(&ConfigFile::parse_ruby(b"backups['s3_secret_key'] = 'from-the-file'\n"));
+        redactor.learn_file_secrets(&ConfigFile::parse_packagecloud_rb(
+            b"backups['s3_secret_key'] = 'from-the-file'\n",
+        ));
         assert_eq!(
             redactor.redact_line("\u{1b}[31mfrom-\u{1b}[0mthe-file, 026d8abc1a8b25f10e8389cfefbfb65b"),
             "(hidden), (hidden)"

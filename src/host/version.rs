@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Ctl, Host};
-use crate::model::{packagecloud::ctl_command::CtlCommand, run::check::Check};
+use super::{Host, PackagecloudCtl};
+use crate::model::{packagecloud::ctl_command::CtlCommand, run::check::CheckResult};
 
 /// The version as it was found, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ const FIRST_WITH_METADATA: (u32, u32, u32) = (3, 0, 0);
 impl PackagecloudVersion {
     /// Reads `1:2.0.7-3+b1` and its like.
     #[must_use]
-    pub fn parse_version(text: &str, by: &'static str) -> Option<Self> {
+    pub fn parse_packagecloud_version(text: &str, by: &'static str) -> Option<Self> {
         let text = text.trim();
         let plain = text.split_once(':').map_or(text, |(_, rest)| rest).trim_start_matches('v');
         let mut numbers = plain.split(|c: char| !c.is_ascii_digit()).map(str::parse);
@@ -36,38 +36,38 @@ impl PackagecloudVersion {
 
 /// Tells what a version means: refused before 2.0.7; before 3.0.0 with what stays on S3.
 #[must_use]
-pub fn check_version(version: Option<&PackagecloudVersion>) -> Check {
+pub fn check_packagecloud_version(version: Option<&PackagecloudVersion>) -> CheckResult {
     const CHECK_NAME: &str = "packagecloud-version";
     let Some(version) = version else {
-        return Check::unknown_check(
+        return CheckResult::unknown_check(
             CHECK_NAME,
             "packagecloud:enterprise's version could not be found out; CloudFront needs 2.0.7 or later",
         );
     };
     let found = format!("packagecloud:enterprise {} ({})", version.text, version.by);
     if version.numbers < FIRST_WITH_CLOUDFRONT {
-        Check::failed_check(
+        CheckResult::failed_check(
             CHECK_NAME,
             format!("{found} knows no CloudFront"),
             "upgrade packagecloud:enterprise to 2.0.7 or later first",
         )
     } else if version.numbers < FIRST_WITH_METADATA {
-        Check::passed_check(
+        CheckResult::passed_check(
             CHECK_NAME,
             format!("{found}: packages go through CloudFront, repository metadata stays on S3 before 3.0.0"),
         )
     } else {
-        Check::passed_check(CHECK_NAME, found)
+        CheckResult::passed_check(CHECK_NAME, found)
     }
 }
 
 impl Host {
     /// Reads the version of packagecloud:enterprise on the host, by its package, else by what its package left there.
-    pub async fn read_version(&self) -> Option<PackagecloudVersion> {
+    pub async fn read_packagecloud_version(&self) -> Option<PackagecloudVersion> {
         match &self.ctl {
-            Ctl::Command(_) => {}
-            Ctl::Simulated(_) => return self.read_simulated_version().await,
-            Ctl::None => return None,
+            PackagecloudCtl::Command(_) => {}
+            PackagecloudCtl::Simulated(_) => return self.read_sandbox_version().await,
+            PackagecloudCtl::None => return None,
         }
         for name in ["packagecloud", "packagecloud-enterprise"] {
             if let Some(program) = self.transport.find_program("dpkg-query").await
@@ -76,15 +76,17 @@ impl Host {
                     .query_stdout(&program, &["-W", "-f=${db:Status-Status} ${Version}", name])
                     .await
                 && let Some(text) = out.strip_prefix("installed ")
-                && let Some(version) = PackagecloudVersion::parse_version(text, "dpkg-query")
+                && let Some(version) = PackagecloudVersion::parse_packagecloud_version(text, "dpkg-query")
             {
                 return Some(version);
             }
             if let Some(program) = self.find_rpm().await
                 && let Some(out) =
                     self.transport.query_stdout(&program, &["-q", "--qf", "%{VERSION}\n", name]).await
-                && let Some(version) =
-                    out.lines().next().and_then(|line| PackagecloudVersion::parse_version(line, "rpm"))
+                && let Some(version) = out
+                    .lines()
+                    .next()
+                    .and_then(|line| PackagecloudVersion::parse_packagecloud_version(line, "rpm"))
             {
                 return Some(version);
             }
@@ -94,7 +96,7 @@ impl Host {
             && let Some((name, text)) = String::from_utf8_lossy(&manifest).lines().next()?.split_once(' ')
             && name.starts_with("packagecloud")
         {
-            return PackagecloudVersion::parse_version(text, "version-manifest.txt");
+            return PackagecloudVersion::parse_packagecloud_version(text, "version-manifest.txt");
         }
         self.infer_version_from_help().await
     }
@@ -112,10 +114,10 @@ impl Host {
     }
 
     /// The version that a sandbox's packagecloud says of itself.
-    async fn read_simulated_version(&self) -> Option<PackagecloudVersion> {
+    async fn read_sandbox_version(&self) -> Option<PackagecloudVersion> {
         let mut said = None;
         self.run_ctl(CtlCommand::Version, &mut |line| {
-            said = PackagecloudVersion::parse_version(line, "the sandbox's")
+            said = PackagecloudVersion::parse_packagecloud_version(line, "the sandbox's")
         })
         .await
         .ok()?;
@@ -123,19 +125,19 @@ impl Host {
     }
 
     /// Checks whether packagecloud-ctl is there, where it shall be run at all.
-    pub async fn check_ctl(&self) -> Option<Check> {
-        let Ctl::Command(words) = &self.ctl else { return None };
+    pub async fn check_ctl(&self) -> Option<CheckResult> {
+        let PackagecloudCtl::Command(words) = &self.ctl else { return None };
         let name = format!("packagecloud-ctl{}", self.host_suffix());
         if let Some(program) = self.transport.find_program(words.first()?).await {
-            return Some(Check::passed_check(name, program.display().to_string()));
+            return Some(CheckResult::passed_check(name, program.display().to_string()));
         }
         let failure = self.missing_program_failure(words.first()?, CtlCommand::Reconfigure);
-        Some(Check::failed_check(name, failure.why, failure.next))
+        Some(CheckResult::failed_check(name, failure.why, failure.next))
     }
 
     /// Reads what `packagecloud-ctl status` prints of its services.
     pub async fn read_services_status(&self) -> Option<String> {
-        let Ctl::Command(words) = &self.ctl else { return None };
+        let PackagecloudCtl::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;
         let program = self.transport.find_program(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
@@ -145,7 +147,7 @@ impl Host {
 
     /// Infers from the commands that packagecloud-ctl lists whether it knows CloudFront.
     pub(crate) async fn infer_version_from_help(&self) -> Option<PackagecloudVersion> {
-        let Ctl::Command(words) = &self.ctl else { return None };
+        let PackagecloudCtl::Command(words) = &self.ctl else { return None };
         let (first, rest) = words.split_first()?;
         let program = self.transport.find_program(first).await?;
         let mut arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
@@ -174,13 +176,16 @@ mod tests {
             ("3.0.0+20200101-1\n", (3, 0, 0), CheckVerdict::Pass, "3.0.0"),
             ("v4", (4, 0, 0), CheckVerdict::Pass, "4"),
         ] {
-            let version = PackagecloudVersion::parse_version(text, "rpm").unwrap();
+            let version = PackagecloudVersion::parse_packagecloud_version(text, "rpm").unwrap();
             assert_eq!(version.numbers, numbers, "{text}");
-            let check = check_version(Some(&version));
+            let check = check_packagecloud_version(Some(&version));
             assert_eq!(check.result, result, "{text}");
             assert!(check.detail.contains(says), "{}", check.detail);
         }
-        assert_eq!(PackagecloudVersion::parse_version("package packagecloud is not installed", "rpm"), None);
-        assert_eq!(check_version(None).result, CheckVerdict::Unknown);
+        assert_eq!(
+            PackagecloudVersion::parse_packagecloud_version("package packagecloud is not installed", "rpm"),
+            None
+        );
+        assert_eq!(check_packagecloud_version(None).result, CheckVerdict::Unknown);
     }
 }

@@ -13,7 +13,7 @@ const FAULT_SYNTAX: &str = "write SERVICE[:OPERATION]:WHICH:WHAT, such as cloudf
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum SandboxFault {
     Throttle,
     Deny,
     Lost,
@@ -40,21 +40,21 @@ const ANY_SERVICE: &str = "*";
 pub struct DriftInjection;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct FaultRule {
+struct SandboxFaultRule {
     /// None means every service.
     target: Option<FaultTarget>,
     operation: Option<String>,
     first: u64,
     last: u64,
-    fault: Fault,
+    fault: SandboxFault,
     seen: u64,
 }
 
 /// The rules, each with its count of requests so far.
 #[derive(Debug, Default)]
-pub struct FaultRules(Vec<FaultRule>);
+pub struct SandboxFaultRules(Vec<SandboxFaultRule>);
 
-impl FaultRules {
+impl SandboxFaultRules {
     /// Reads every `--sandbox-fault`; one may hold several, with commas between.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl FaultRules {
     }
 
     /// Counts a request, and returns what goes wrong with it.
-    pub fn next_fault(&mut self, target: FaultTarget, operation: &str) -> Option<Fault> {
+    pub fn next_fault(&mut self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
         let mut struck = None;
         for rule in &mut self.0 {
             let meant = rule.target.map_or(target != FaultTarget::Wizard, |wanted| wanted == target)
@@ -108,7 +108,7 @@ fn parse_fault_target(name: &str) -> Result<Option<FaultTarget>, String> {
     }
 }
 
-fn parse_fault_rule(text: &str) -> Result<FaultRule, Failure> {
+fn parse_fault_rule(text: &str) -> Result<SandboxFaultRule, Failure> {
     let wrong = |why: String| Failure::usage_failure(format!("--sandbox-fault {text}"), why, FAULT_SYNTAX);
     let (name, rest) = text.split_once(':').ok_or_else(|| wrong("it has no colon".into()))?;
     let target = parse_fault_target(name).map_err(wrong)?;
@@ -124,21 +124,21 @@ fn parse_fault_rule(text: &str) -> Result<FaultRule, Failure> {
         .ok_or_else(|| wrong(format!("{which} is no count: 3, 3-5, 3+ or *")))?;
     let fault = match what.split_once(':') {
         None => match what {
-            "throttle" => Fault::Throttle,
-            "deny" => Fault::Deny,
-            "lost" => Fault::Lost,
-            "drift" => Fault::Drift,
-            "hang" => Fault::Hang,
-            "panic" => Fault::Panic,
+            "throttle" => SandboxFault::Throttle,
+            "deny" => SandboxFault::Deny,
+            "lost" => SandboxFault::Lost,
+            "drift" => SandboxFault::Drift,
+            "hang" => SandboxFault::Hang,
+            "panic" => SandboxFault::Panic,
             other => return Err(wrong(format!("{other} is no fault"))),
         },
         Some(("error", said)) if !said.is_empty() => {
             let (code, message) = said.split_once('=').unwrap_or((said, "a fault of the sandbox"));
-            Fault::Error { code: code.to_owned(), message: message.to_owned() }
+            SandboxFault::Error { code: code.to_owned(), message: message.to_owned() }
         }
         Some((other, _)) => return Err(wrong(format!("{other} is no fault that takes more"))),
     };
-    Ok(FaultRule { target, operation, first, last, fault, seen: 0 })
+    Ok(SandboxFaultRule { target, operation, first, last, fault, seen: 0 })
 }
 
 fn parse_occurrence_range(which: &str) -> Option<(u64, u64)> {
@@ -159,8 +159,8 @@ fn parse_occurrence_range(which: &str) -> Option<(u64, u64)> {
 mod tests {
     use super::*;
 
-    fn parse_specs(specs: &[&str]) -> Result<FaultRules, Failure> {
-        FaultRules::parse_fault_rules(&specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>())
+    fn parse_specs(specs: &[&str]) -> Result<SandboxFaultRules, Failure> {
+        SandboxFaultRules::parse_fault_rules(&specs.iter().map(|spec| (*spec).to_owned()).collect::<Vec<_>>())
     }
 
     #[test]
@@ -171,16 +171,31 @@ mod tests {
         assert_eq!(faults.next_fault(FaultTarget::Service(Service::CloudFront), "GetDistribution"), None);
         assert_eq!(
             faults.next_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"),
-            Some(Fault::Throttle)
+            Some(SandboxFault::Throttle)
         );
         assert_eq!(faults.next_fault(FaultTarget::Service(Service::CloudFront), "ListDistributions"), None);
         assert_eq!(faults.next_fault(FaultTarget::Service(Service::Kms), "ListKeys"), None);
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Kms), "CreateKey"), Some(Fault::Lost));
+        assert_eq!(
+            faults.next_fault(FaultTarget::Service(Service::Kms), "CreateKey"),
+            Some(SandboxFault::Lost)
+        );
         assert_eq!(faults.next_fault(FaultTarget::Service(Service::S3), "GetObject"), None);
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::S3), "GetObject"), Some(Fault::Deny));
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::S3), "PutObject"), Some(Fault::Deny));
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"), Some(Fault::Hang));
-        assert_eq!(faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"), Some(Fault::Hang));
+        assert_eq!(
+            faults.next_fault(FaultTarget::Service(Service::S3), "GetObject"),
+            Some(SandboxFault::Deny)
+        );
+        assert_eq!(
+            faults.next_fault(FaultTarget::Service(Service::S3), "PutObject"),
+            Some(SandboxFault::Deny)
+        );
+        assert_eq!(
+            faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"),
+            Some(SandboxFault::Hang)
+        );
+        assert_eq!(
+            faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"),
+            Some(SandboxFault::Hang)
+        );
         assert_eq!(faults.next_fault(FaultTarget::Service(Service::Iam), "GetRole"), None);
     }
 
@@ -189,7 +204,7 @@ mod tests {
         let mut faults =
             parse_specs(&["lambda:CreateFunction:*:error:InvalidParameterValueException=KMS key, invalid"])
                 .unwrap();
-        let wanted = Fault::Error {
+        let wanted = SandboxFault::Error {
             code: "InvalidParameterValueException".into(),
             message: "KMS key, invalid".into(),
         };

@@ -22,7 +22,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-use super::serve::{SandboxAddresses, find_running_server};
+use super::serve::{SandboxAddresses, find_running_sandbox_server};
 
 /// The other end of a served sandbox.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub struct ForwardingClient {
 /// Opens a client of DIR's server, where one is serving it.
 #[must_use]
 pub fn open_forwarding_client(dir: &Path) -> Option<ForwardingClient> {
-    let addresses = find_running_server(dir)?;
+    let addresses = find_running_sandbox_server(dir)?;
     Some(ForwardingClient {
         addresses,
         client: Client::builder(TokioExecutor::new()).build_http(),
@@ -54,7 +54,7 @@ impl ForwardingClient {
     ///
     /// # Errors
     /// Where the server doesn't answer.
-    pub async fn forward_request(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
+    pub async fn forward_to_sandbox_server(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
         let (mut parts, body) = request.into_parts();
         if !parts.headers.contains_key(header::HOST)
             && let Some(authority) = parts.uri.authority()
@@ -89,7 +89,7 @@ impl HttpConnector for ForwardingClient {
             let (parts, body) =
                 request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?.into_parts();
             let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
-            let answering = forward.forward_request(Request::from_parts(parts, body));
+            let answering = forward.forward_to_sandbox_server(Request::from_parts(parts, body));
             let answered = match forward.patience {
                 Some(patience) => tokio::time::timeout(patience, answering)
                     .await

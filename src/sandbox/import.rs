@@ -57,14 +57,20 @@ pub fn import_directory(
                 ));
             };
             let content = std::fs::read(&file).map_err(|error| unreadable(&file, &error))?;
-            s3::place_object(world, bucket, key, &[("content-type", content_type_for_key(key))], &content)
-                .map_err(|error| {
-                    Failure::other_failure(
-                        format!("bucket {bucket}"),
-                        error.to_string(),
-                        "look whether the sandbox has it",
-                    )
-                })?;
+            s3::place_sandbox_object(
+                world,
+                bucket,
+                key,
+                &[("content-type", content_type_for_key(key))],
+                &content,
+            )
+            .map_err(|error| {
+                Failure::other_failure(
+                    format!("bucket {bucket}"),
+                    error.to_string(),
+                    "look whether the sandbox has it",
+                )
+            })?;
             done.objects += 1;
             done.bytes += content.len() as u64;
             told(key);
@@ -81,7 +87,7 @@ mod tests {
     #[tokio::test]
     async fn a_directory_becomes_keys_with_their_content_types() {
         let (dir, from) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let world = seed::open_sandbox(&SandboxOptions {
+        let world = seed::open_or_seed_sandbox(&SandboxOptions {
             dir: dir.path().to_owned(),
             empty: true,
             ..SandboxOptions::default()
@@ -93,12 +99,12 @@ mod tests {
         let done = import_directory(&world, seed::SANDBOX_BUCKET, from.path(), &mut |_| ()).unwrap();
         assert_eq!(done, ImportSummary { objects: 2, bytes: 10 });
         let found: Vec<(String, String)> = world
-            .process_state()
+            .sandbox_process_state()
             .objects
-            .read_bucket(seed::SANDBOX_BUCKET, |all| {
+            .read_stored_bucket(seed::SANDBOX_BUCKET, |all| {
                 all.values()
                     .flatten()
-                    .map(|one| (one.key.clone(), one.attribute("content-type").unwrap().to_owned()))
+                    .map(|one| (one.key.clone(), one.object_attribute("content-type").unwrap().to_owned()))
                     .collect()
             })
             .unwrap();

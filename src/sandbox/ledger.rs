@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// One call, answered or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerEntry {
+pub struct CallLedgerEntry {
     /// `iam`, `kms`, `s3`, …
     pub service: String,
     /// `CreateRole`; what isn't known is `Unknown`.
@@ -19,16 +19,16 @@ pub struct LedgerEntry {
 }
 
 #[derive(Debug, Default)]
-pub struct CallLedger(Vec<LedgerEntry>);
+pub struct CallLedger(Vec<CallLedgerEntry>);
 
 impl CallLedger {
     /// Notes a call.
-    pub fn append_entry(&mut self, call: LedgerEntry) {
+    pub fn append_entry(&mut self, call: CallLedgerEntry) {
         self.0.push(call);
     }
 
     /// Returns the calls, in the order in which they ended.
-    pub fn ledger_entries(&self) -> &[LedgerEntry] {
+    pub fn ledger_entries(&self) -> &[CallLedgerEntry] {
         &self.0
     }
 }
@@ -41,8 +41,8 @@ pub fn is_write_operation(operation: &str) -> bool {
 }
 
 /// Counts how many calls in a row could only have been made one after the other: each begins at or after the end of the one before.
-pub fn longest_call_chain(calls: &[LedgerEntry]) -> usize {
-    let mut by_end: Vec<&LedgerEntry> = calls.iter().collect();
+pub fn longest_call_chain(calls: &[CallLedgerEntry]) -> usize {
+    let mut by_end: Vec<&CallLedgerEntry> = calls.iter().collect();
     by_end.sort_by_key(|call| (call.end, call.start));
     let mut free_at = Duration::ZERO;
     let mut chain = 0;
@@ -59,8 +59,8 @@ pub fn longest_call_chain(calls: &[LedgerEntry]) -> usize {
 mod tests {
     use super::*;
 
-    fn sample_entry(start: u64, end: u64) -> LedgerEntry {
-        LedgerEntry {
+    fn sample_entry(start: u64, end: u64) -> CallLedgerEntry {
+        CallLedgerEntry {
             service: "iam".into(),
             operation: "GetRole".into(),
             write: false,

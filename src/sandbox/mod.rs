@@ -30,15 +30,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use self::{
-    faults::{Fault, FaultRules, FaultTarget},
-    ledger::{CallLedger, LedgerEntry},
-    process_state::ProcessState,
+    faults::{FaultTarget, SandboxFault, SandboxFaultRules},
+    ledger::{CallLedger, CallLedgerEntry},
+    process_state::SandboxProcessState,
     store::StateStore,
 };
 use crate::model::failure::Failure;
 
 pub use options::{SandboxDelays, SandboxOptions};
-pub use seed::open_sandbox;
+pub use seed::open_or_seed_sandbox;
 
 /// Every service's state; the names of the fields are those in the document on the disk.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -48,16 +48,16 @@ pub struct SandboxState {
     pub generation: u64,
     /// The unix time of the last change: a sandbox that is opened again never lies before it.
     pub changed: Duration,
-    pub sts: control_plane::sts::StsState,
-    pub iam: control_plane::iam::IamState,
-    pub acm: control_plane::acm::AcmState,
-    pub kms: control_plane::kms::KmsState,
-    pub lambda: control_plane::lambda::LambdaState,
-    pub cloudfront: control_plane::cloudfront::CloudFrontState,
+    pub sts: control_plane::sts::SandboxStsState,
+    pub iam: control_plane::iam::SandboxIamState,
+    pub acm: control_plane::acm::SandboxAcmState,
+    pub kms: control_plane::kms::SandboxKmsState,
+    pub lambda: control_plane::lambda::SandboxLambdaState,
+    pub cloudfront: control_plane::cloudfront::SandboxCloudFrontState,
     /// Buckets and their settings; objects lie beside, in files of their own.
-    pub s3: control_plane::s3::S3State,
-    pub s3control: control_plane::s3control::S3ControlState,
-    pub packagecloud: packagecloud::PackagecloudState,
+    pub s3: control_plane::s3::SandboxS3State,
+    pub s3control: control_plane::s3control::SandboxS3ControlState,
+    pub packagecloud: packagecloud::SandboxPackagecloudState,
 }
 
 /// A handle on the sandbox; clones share it.
@@ -79,10 +79,10 @@ impl WeakSandbox {
 struct SandboxInner {
     dir: PathBuf,
     store: StateStore<SandboxState>,
-    process_state: ProcessState,
+    process_state: SandboxProcessState,
     delays: SandboxDelays,
     latency: Duration,
-    faults: Mutex<FaultRules>,
+    faults: Mutex<SandboxFaultRules>,
     ledger: Mutex<CallLedger>,
     /// The wall clock at `started`, on tokio's clock: with tokio's clock paused time is free.
     epoch: Duration,
@@ -101,7 +101,7 @@ impl Sandbox {
     /// # Errors
     /// Says why the directory can't be made or read, that its document is damaged, or which fault can't be read.
     pub fn open_without_seed(options: &SandboxOptions) -> Result<Self, Failure> {
-        let faults = FaultRules::parse_fault_rules(&options.faults)?;
+        let faults = SandboxFaultRules::parse_fault_rules(&options.faults)?;
         let wrong = |error: io::Error| {
             Failure::other_failure(
                 format!("sandbox {}", options.dir.display()),
@@ -115,7 +115,7 @@ impl Sandbox {
         Ok(Self(Arc::new(SandboxInner {
             dir: options.dir.clone(),
             store,
-            process_state: ProcessState::new(&options.dir),
+            process_state: SandboxProcessState::new(&options.dir),
             delays: options.delays.unwrap_or_default(),
             latency: options.latency,
             faults: Mutex::new(faults),
@@ -127,13 +127,13 @@ impl Sandbox {
 
     /// Returns the unix time, on tokio's clock.
     #[must_use]
-    pub fn now(&self) -> Duration {
+    pub fn sandbox_time_now(&self) -> Duration {
         self.0.epoch + self.0.started.elapsed()
     }
 
     /// Returns the directory that it is kept in.
     #[must_use]
-    pub fn dir(&self) -> &Path {
+    pub fn sandbox_dir(&self) -> &Path {
         &self.0.dir
     }
 
@@ -145,32 +145,32 @@ impl Sandbox {
 
     /// Returns what this process remembers beside the state.
     #[must_use]
-    pub fn process_state(&self) -> &ProcessState {
+    pub fn sandbox_process_state(&self) -> &SandboxProcessState {
         &self.0.process_state
     }
 
     /// Returns how long its states take.
     #[must_use]
-    pub fn delays(&self) -> SandboxDelays {
+    pub fn sandbox_delays(&self) -> SandboxDelays {
         self.0.delays
     }
 
     /// Returns what is added to each call.
     #[must_use]
-    pub fn latency(&self) -> Duration {
+    pub fn simulated_latency(&self) -> Duration {
         self.0.latency
     }
 
     /// Reads the state as it is on the disk now.
-    pub fn read_state<T>(&self, look: impl FnOnce(&SandboxState) -> T) -> T {
+    pub fn read_sandbox_state<T>(&self, look: impl FnOnce(&SandboxState) -> T) -> T {
         self.0.store.read(look)
     }
 
     /// Changes the state; what `change` did is on the disk when this returns.
     ///
     /// Where the disk refuses, the change is undone, and [`Self::take_storage_error`] says so: the caller's answer must not be given.
-    pub fn write_state<T>(&self, change: impl FnOnce(&mut SandboxState) -> T) -> T {
-        let now = self.now();
+    pub fn write_sandbox_state<T>(&self, change: impl FnOnce(&mut SandboxState) -> T) -> T {
+        let now = self.sandbox_time_now();
         self.0.store.write(|state| {
             let outcome = change(state);
             state.generation += 1;
@@ -186,13 +186,13 @@ impl Sandbox {
 
     /// Does the jobs that are due, packagecloud's and S3's: nothing runs between two requests, so who looks at objects asks for it.
     pub fn run_due_jobs(&self) {
-        packagecloud::run_due_jobs(self);
+        packagecloud::run_due_vendor_jobs(self);
         control_plane::s3control::advance_due_jobs(self);
     }
 
     /// Returns every call since the sandbox was opened here, or its ledger cleared.
     #[must_use]
-    pub fn ledger_entries(&self) -> Vec<LedgerEntry> {
+    pub fn ledger_entries(&self) -> Vec<CallLedgerEntry> {
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).ledger_entries().to_vec()
     }
 
@@ -201,7 +201,7 @@ impl Sandbox {
         *self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner) = CallLedger::default();
     }
 
-    fn record_call(&self, call: LedgerEntry) {
+    fn record_call(&self, call: CallLedgerEntry) {
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner).append_entry(call);
     }
 
@@ -214,7 +214,7 @@ impl Sandbox {
         assert!(fault.is_none(), "a fault of this program in the wizard's loop, as asked for");
     }
 
-    fn next_fault(&self, target: FaultTarget, operation: &str) -> Option<Fault> {
+    fn next_fault(&self, target: FaultTarget, operation: &str) -> Option<SandboxFault> {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next_fault(target, operation)
     }
 }

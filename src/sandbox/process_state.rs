@@ -5,25 +5,25 @@
 use std::{path::Path, sync::Mutex};
 
 use super::{
-    control_plane::s3::ObjectStore,
-    edge_location::{EdgeCache, FunctionInstances},
+    control_plane::s3::SandboxObjectStore,
+    edge_location::{EdgeCache, EdgeFunctionInstances},
 };
 
 /// What this process remembers.
-pub struct ProcessState {
+pub struct SandboxProcessState {
     /// The index of the objects, over their journals.
-    pub objects: ObjectStore,
+    pub objects: SandboxObjectStore,
     pub cache: Mutex<EdgeCache>,
-    pub functions: FunctionInstances,
+    pub functions: EdgeFunctionInstances,
     /// Held by whoever does the jobs' work that is due.
     pub jobs: Mutex<()>,
 }
 
-impl ProcessState {
+impl SandboxProcessState {
     /// Makes an empty memory over the objects in `dir`.
     pub fn new(dir: &Path) -> Self {
         Self {
-            objects: ObjectStore::new(dir),
+            objects: SandboxObjectStore::new(dir),
             cache: Mutex::default(),
             functions: Mutex::default(),
             jobs: Mutex::default(),

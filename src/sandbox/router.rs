@@ -28,13 +28,13 @@ use time::macros::format_description;
 use super::{
     Sandbox,
     control_plane::{
-        self, ServiceRefusal, iam,
-        query::QueryForm,
+        self, SandboxAwsError, iam,
+        query::AwsQueryForm,
         signature::{self, AuthorizationHeader},
     },
     edge_location,
-    faults::{DriftInjection, Fault, FaultTarget},
-    ledger::{self, LedgerEntry},
+    faults::{DriftInjection, FaultTarget, SandboxFault},
+    ledger::{self, CallLedgerEntry},
     packagecloud,
     service::Service,
 };
@@ -47,14 +47,14 @@ const HANG_DURATION: Duration = Duration::from_hours(1);
 impl Sandbox {
     /// Returns the client that goes under unmodified SDK clients.
     #[must_use]
-    pub fn http_client(&self) -> SharedHttpClient {
+    pub fn sandbox_http_client(&self) -> SharedHttpClient {
         SharedHttpClient::new(SandboxHttpClient { world: self.clone(), patience: None })
     }
 
     /// Returns the configuration of SDK clients that live in this sandbox, as its one user.
     #[must_use]
-    pub fn sdk_config(&self) -> SdkConfig {
-        self.sdk_config_with_client(self.http_client())
+    pub fn sandbox_sdk_config(&self) -> SdkConfig {
+        self.sdk_config_with_client(self.sandbox_http_client())
     }
 
     /// Returns the same configuration over another wire: that to the process which serves this sandbox.
@@ -76,15 +76,15 @@ impl Sandbox {
     ///
     /// # Errors
     /// Says why no answer is given: no such host, a fault cut the connection, or the disk doesn't keep the state.
-    pub async fn handle_request(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
-        let Some(service) = resolve_service(self, &request) else {
+    pub async fn handle_sandbox_request(&self, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
+        let Some(service) = resolve_requested_service(self, &request) else {
             let host = request_host(&request).unwrap_or_default();
             return Err(io::Error::new(io::ErrorKind::NotFound, format!("the sandbox has no host {host}")));
         };
-        let operation = operation_name(service, &request);
-        let start = self.now();
-        if !self.latency().is_zero() {
-            tokio::time::sleep(self.latency()).await;
+        let operation = service_operation_name(service, &request);
+        let start = self.sandbox_time_now();
+        if !self.simulated_latency().is_zero() {
+            tokio::time::sleep(self.simulated_latency()).await;
         }
         let outcome = match self.next_fault(FaultTarget::Service(service), &operation) {
             None => Ok(self.dispatch_request(service, request).await),
@@ -94,12 +94,12 @@ impl Sandbox {
             Some(trouble) => Err(io::Error::other(format!("the sandbox can't keep its state: {trouble}"))),
             None => outcome,
         };
-        self.record_call(LedgerEntry {
+        self.record_call(CallLedgerEntry {
             service: service.name().to_owned(),
             write: ledger::is_write_operation(&operation),
             operation,
             start,
-            end: self.now(),
+            end: self.sandbox_time_now(),
             status: outcome.as_ref().ok().map(|response| response.status().as_u16()),
         });
         outcome
@@ -107,35 +107,35 @@ impl Sandbox {
 
     async fn answer_with_fault(
         &self,
-        fault: Fault,
+        fault: SandboxFault,
         service: Service,
         operation: &str,
         mut request: Request<Bytes>,
     ) -> io::Result<Response<Bytes>> {
         match fault {
-            Fault::Drift => {
+            SandboxFault::Drift => {
                 request.extensions_mut().insert(DriftInjection);
                 Ok(self.dispatch_request(service, request).await)
             }
-            Fault::Throttle => Ok(control_plane::throttling_refusal(service).to_response(service)),
-            Fault::Deny => {
+            SandboxFault::Throttle => Ok(control_plane::throttling_error(service).to_response(service)),
+            SandboxFault::Deny => {
                 let message = format!(
                     "User: {} is not authorized to perform: {service}:{operation} because no identity-based policy allows the {service}:{operation} action",
-                    self.read_state(|state| iam::user_arn(&state.iam))
+                    self.read_sandbox_state(|state| iam::sandbox_user_arn(&state.iam))
                 );
                 Ok(control_plane::access_denied(service, message).to_response(service))
             }
-            Fault::Error { code, message } => {
+            SandboxFault::Error { code, message } => {
                 let status =
                     if code.contains("Internal") || code.contains("Unavailable") { 500 } else { 400 };
-                Ok(ServiceRefusal::new(status, code, message).to_response(service))
+                Ok(SandboxAwsError::new(status, code, message).to_response(service))
             }
-            Fault::Lost => {
+            SandboxFault::Lost => {
                 self.dispatch_request(service, request).await;
                 Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection reset by peer"))
             }
-            Fault::Panic => panic!("{service}:{operation}: a fault of this program, as asked for"),
-            Fault::Hang => {
+            SandboxFault::Panic => panic!("{service}:{operation}: a fault of this program, as asked for"),
+            SandboxFault::Hang => {
                 tokio::time::sleep(HANG_DURATION).await;
                 Err(io::Error::new(io::ErrorKind::TimedOut, "no answer"))
             }
@@ -146,22 +146,22 @@ impl Sandbox {
         let mut response = match self.identify_caller(service, request) {
             Err(refusal) => refusal.to_response(service),
             Ok(request) => match service {
-                Service::Sts => control_plane::sts::handle_sts_request(self, request).await,
-                Service::Iam => control_plane::iam::handle_iam_request(self, request).await,
-                Service::Acm => control_plane::acm::handle_acm_request(self, request).await,
-                Service::Kms => control_plane::kms::handle_kms_request(self, request).await,
-                Service::Lambda => control_plane::lambda::handle_lambda_request(self, request).await,
+                Service::Sts => control_plane::sts::handle_sts_api_call(self, request).await,
+                Service::Iam => control_plane::iam::handle_iam_api_call(self, request).await,
+                Service::Acm => control_plane::acm::handle_acm_api_call(self, request).await,
+                Service::Kms => control_plane::kms::handle_kms_api_call(self, request).await,
+                Service::Lambda => control_plane::lambda::handle_lambda_api_call(self, request).await,
                 Service::CloudFront => {
-                    control_plane::cloudfront::handle_cloudfront_request(self, request).await
+                    control_plane::cloudfront::handle_cloudfront_api_call(self, request).await
                 }
-                Service::S3 => control_plane::s3::handle_s3_request(self, request).await,
-                Service::S3Control => control_plane::s3control::handle_s3control_request(self, &request),
-                Service::Edge => edge_location::handle_viewer_request(self, request).await,
-                Service::Packagecloud => packagecloud::handle_packagecloud_request(self, request).await,
+                Service::S3 => control_plane::s3::handle_s3_api_call(self, request).await,
+                Service::S3Control => control_plane::s3control::handle_s3control_api_call(self, &request),
+                Service::Edge => edge_location::serve_viewer_request(self, request).await,
+                Service::Packagecloud => packagecloud::serve_packagecloud_request(self, request).await,
             },
         };
         if !response.headers().contains_key(header::DATE)
-            && let Ok(date) = HeaderValue::from_str(&format_http_date(self.now()))
+            && let Ok(date) = HeaderValue::from_str(&format_http_date(self.sandbox_time_now()))
         {
             response.headers_mut().insert(header::DATE, date);
         }
@@ -173,9 +173,9 @@ impl Sandbox {
         &self,
         service: Service,
         mut request: Request<Bytes>,
-    ) -> Result<Request<Bytes>, ServiceRefusal> {
+    ) -> Result<Request<Bytes>, SandboxAwsError> {
         if !service.identifies_caller_itself() {
-            let caller = signature::verify_signature(self, service, &request)?;
+            let caller = signature::verify_sigv4_request(self, service, &request)?;
             request.extensions_mut().insert(caller);
         }
         Ok(request)
@@ -192,7 +192,7 @@ pub fn format_http_date(at: Duration) -> String {
 }
 
 /// Finds whom a request is for: by the scope of its signature, else by its host.
-fn resolve_service(world: &Sandbox, request: &Request<Bytes>) -> Option<Service> {
+fn resolve_requested_service(world: &Sandbox, request: &Request<Bytes>) -> Option<Service> {
     /// Those that a signature's scope, or a host of AWS, may name.
     const SIGNED_SERVICES: [Service; 7] = [
         Service::Sts,
@@ -217,7 +217,7 @@ fn resolve_service(world: &Sandbox, request: &Request<Bytes>) -> Option<Service>
         return Some(Service::Packagecloud);
     }
     if host.ends_with(".cloudfront.net")
-        || world.read_state(|state| control_plane::cloudfront::has_alias(&state.cloudfront, host))
+        || world.read_sandbox_state(|state| control_plane::cloudfront::has_alias(&state.cloudfront, host))
     {
         return Some(Service::Edge);
     }
@@ -236,16 +236,16 @@ fn request_host(request: &Request<Bytes>) -> Option<String> {
 }
 
 /// Returns the operation's name, as AWS calls it.
-fn operation_name(service: Service, request: &Request<Bytes>) -> String {
+fn service_operation_name(service: Service, request: &Request<Bytes>) -> String {
     let (method, uri) = (request.method(), request.uri());
     match service {
-        Service::Sts | Service::Iam => return QueryForm::from_request(request).action_name().to_owned(),
-        Service::Acm => control_plane::acm::operation_name(request),
-        Service::Kms => control_plane::kms::operation_name(request),
-        Service::Lambda => control_plane::lambda::operation_name(method, uri),
-        Service::CloudFront => control_plane::cloudfront::operation_name(method, uri),
+        Service::Sts | Service::Iam => return AwsQueryForm::from_request(request).action_name().to_owned(),
+        Service::Acm => control_plane::acm::acm_operation_name(request),
+        Service::Kms => control_plane::kms::kms_operation_name(request),
+        Service::Lambda => control_plane::lambda::lambda_operation_name(method, uri),
+        Service::CloudFront => control_plane::cloudfront::cloudfront_operation_name(method, uri),
         Service::S3 => control_plane::s3::operation_name(request, &request_host(request).unwrap_or_default()),
-        Service::S3Control => control_plane::s3control::operation_name(method, uri),
+        Service::S3Control => control_plane::s3control::s3control_operation_name(method, uri),
         Service::Edge | Service::Packagecloud if method == http::Method::HEAD => "Head",
         Service::Edge | Service::Packagecloud => "Get",
     }
@@ -275,7 +275,7 @@ impl HttpConnector for SandboxHttpClient {
         let Self { world, patience } = self.clone();
         HttpConnectorFuture::new(async move {
             let request = read_sdk_request(request).await.map_err(ConnectorError::user)?;
-            let answering = world.handle_request(request);
+            let answering = world.handle_sandbox_request(request);
             let answered = match patience {
                 Some(patience) => tokio::time::timeout(patience, answering)
                     .await
@@ -313,7 +313,7 @@ async fn read_sdk_request(
 
 impl TimeSource for Sandbox {
     fn now(&self) -> SystemTime {
-        UNIX_EPOCH + Self::now(self)
+        UNIX_EPOCH + Self::sandbox_time_now(self)
     }
 }
 

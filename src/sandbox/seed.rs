@@ -15,7 +15,7 @@ use super::{
     content_type::content_type_for_key,
     control_plane::{
         ACCOUNT_ID, REGION,
-        s3::{self, BucketRecord},
+        s3::{self, SandboxBucket},
     },
     packagecloud::NodeSettings,
     router::PACKAGECLOUD_HOST,
@@ -36,9 +36,9 @@ const CONFIG_TEMPLATE: &str = include_str!("seed/packagecloud.rb");
 ///
 /// # Errors
 /// Where the directory can't be made, read or written.
-pub fn open_sandbox(options: &SandboxOptions) -> Result<Sandbox, Failure> {
+pub fn open_or_seed_sandbox(options: &SandboxOptions) -> Result<Sandbox, Failure> {
     let world = Sandbox::open_without_seed(options)?;
-    let fresh = world.read_state(|state| state.s3.buckets.is_empty());
+    let fresh = world.read_sandbox_state(|state| state.s3.buckets.is_empty());
     if fresh {
         seed_sandbox(&world, options.empty).map_err(|why| {
             Failure::other_failure(
@@ -49,32 +49,32 @@ pub fn open_sandbox(options: &SandboxOptions) -> Result<Sandbox, Failure> {
         })?;
     }
     if let Some(construction) = options.construction {
-        world.write_state(|state| state.packagecloud.construction = Some(construction));
+        world.write_sandbox_state(|state| state.packagecloud.construction = Some(construction));
     }
     Ok(world)
 }
 
 fn seed_sandbox(world: &Sandbox, empty: bool) -> Result<(), String> {
-    let dir = world.dir();
+    let dir = world.sandbox_dir();
     let written =
         |path: &str, text: &str| write_if_absent(&dir.join(path), text).map_err(|error| error.to_string());
     written("packagecloud.rb", &CONFIG_TEMPLATE.replace("BUCKET", SANDBOX_BUCKET))?;
     written("tokens", "demo-token\n")?;
     let bytes = std::fs::read(dir.join("packagecloud.rb")).map_err(|error| error.to_string())?;
-    let settings = NodeSettings::from_config_file(&ConfigFile::parse_ruby(&bytes));
-    let now = world.now();
-    world.write_state(|state| {
+    let settings = NodeSettings::from_config_file(&ConfigFile::parse_packagecloud_rb(&bytes));
+    let now = world.sandbox_time_now();
+    world.write_sandbox_state(|state| {
         for (name, owner) in
             [(SANDBOX_BUCKET, ACCOUNT_ID), (BACKUP_BUCKET, ACCOUNT_ID), (FOREIGN_BUCKET, "111111111111")]
         {
-            state.s3.buckets.insert(name.to_owned(), BucketRecord::new(owner, REGION, now.as_secs()));
+            state.s3.buckets.insert(name.to_owned(), SandboxBucket::new(owner, REGION, now.as_secs()));
         }
         state.packagecloud.rendered = Some(settings.clone());
         state.packagecloud.nodes = vec![settings];
         state.packagecloud.reconfigured = Some(now);
     });
     let put = |bucket: &str, key: &str, content: &[u8]| {
-        s3::place_object(world, bucket, key, &[("content-type", content_type_for_key(key))], content)
+        s3::place_sandbox_object(world, bucket, key, &[("content-type", content_type_for_key(key))], content)
             .map(|_| ())
             .map_err(|error| error.to_string())
     };
@@ -207,14 +207,14 @@ fn render_pypi_index(packagecloud: &str) -> Vec<(String, Vec<u8>)> {
 pub fn update_pypi_index(world: &Sandbox, packagecloud: &str) -> io::Result<()> {
     for (key, page) in render_pypi_index(packagecloud) {
         let Some(there) = world
-            .process_state()
+            .sandbox_process_state()
             .objects
-            .read_bucket(SANDBOX_BUCKET, |objects| s3::newest_version(objects, &key).cloned())?
+            .read_stored_bucket(SANDBOX_BUCKET, |objects| s3::newest_version(objects, &key).cloned())?
         else {
             continue;
         };
         let text = match &there.blob {
-            Some(blob) => world.process_state().objects.read_content(blob)?,
+            Some(blob) => world.sandbox_process_state().objects.read_object_content(blob)?,
             None => continue,
         };
         let text = String::from_utf8_lossy(&text);
@@ -226,7 +226,7 @@ pub fn update_pypi_index(world: &Sandbox, packagecloud: &str) -> io::Result<()> 
         if before.is_some_and(ours) && text.as_bytes() != page {
             let kept: Vec<_> =
                 there.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            s3::place_object(world, SANDBOX_BUCKET, &key, &kept, &page).map_err(io::Error::other)?;
+            s3::place_sandbox_object(world, SANDBOX_BUCKET, &key, &kept, &page).map_err(io::Error::other)?;
         }
     }
     Ok(())
@@ -241,10 +241,10 @@ mod tests {
     async fn a_fresh_sandbox_has_work_for_an_upgrade_and_an_opened_one_stays_as_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let options = SandboxOptions { dir: dir.path().to_owned(), ..SandboxOptions::default() };
-        let world = open_sandbox(&options).unwrap();
+        let world = open_or_seed_sandbox(&options).unwrap();
         let classes = ObjectClassifier::default();
         let all = |world: &Sandbox| {
-            world.process_state().objects.read_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
+            world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
         };
         let first = all(&world);
         let class = |class| first.keys().filter(|key| classes.classify_key(key) == class).count();
@@ -252,32 +252,44 @@ mod tests {
             (class(ObjectClass::Package), class(ObjectClass::Metadata), class(ObjectClass::Foreign)),
             (4, 9, 0)
         );
-        assert!(first.values().flatten().all(|object| object.attribute("cache-control").is_none()));
+        assert!(first.values().flatten().all(|object| object.object_attribute("cache-control").is_none()));
         std::fs::write(dir.path().join("tokens"), "mine\n").unwrap();
         drop(world);
-        let again = open_sandbox(&options).unwrap();
+        let again = open_or_seed_sandbox(&options).unwrap();
         assert_eq!(all(&again), first);
         assert_eq!(crate::sandbox::packagecloud::first_read_token(&again).as_deref(), Some("mine"));
-        let file = ConfigFile::parse_ruby(&std::fs::read(dir.path().join("packagecloud.rb")).unwrap());
-        assert_eq!((file.error_line(), file.find_bucket()), (None, Some(("aws_s3_bucket", SANDBOX_BUCKET))));
-        assert_eq!(file.find_aws_keys().unwrap().0, "AKIAIOSFODNN7EXAMPLE");
+        let file =
+            ConfigFile::parse_packagecloud_rb(&std::fs::read(dir.path().join("packagecloud.rb")).unwrap());
+        assert_eq!(
+            (file.syntax_error_line(), file.find_bucket()),
+            (None, Some(("aws_s3_bucket", SANDBOX_BUCKET)))
+        );
+        assert_eq!(file.find_config_aws_keys().unwrap().0, "AKIAIOSFODNN7EXAMPLE");
     }
 
     #[tokio::test]
     async fn an_empty_one_has_an_empty_bucket() {
         let dir = tempfile::tempdir().unwrap();
-        let world = open_sandbox(&SandboxOptions {
+        let world = open_or_seed_sandbox(&SandboxOptions {
             dir: dir.path().to_owned(),
             empty: true,
             ..SandboxOptions::default()
         })
         .unwrap();
         assert_eq!(
-            world.process_state().objects.read_bucket(SANDBOX_BUCKET, s3::ObjectVersions::len).unwrap(),
+            world
+                .sandbox_process_state()
+                .objects
+                .read_stored_bucket(SANDBOX_BUCKET, s3::ObjectVersions::len)
+                .unwrap(),
             0
         );
         assert_eq!(
-            world.process_state().objects.read_bucket(BACKUP_BUCKET, s3::ObjectVersions::len).unwrap(),
+            world
+                .sandbox_process_state()
+                .objects
+                .read_stored_bucket(BACKUP_BUCKET, s3::ObjectVersions::len)
+                .unwrap(),
             1
         );
     }

@@ -101,10 +101,14 @@ pub async fn start_sandbox_server(
         word: format!("{:032x}", fastrand::u128(..)),
     };
     seed::update_pypi_index(world, &addresses.packagecloud).map_err(|error| {
-        Failure::other_failure(world.dir().display().to_string(), error.to_string(), "choose another DIR")
+        Failure::other_failure(
+            world.sandbox_dir().display().to_string(),
+            error.to_string(),
+            "choose another DIR",
+        )
     })?;
-    let marker = world.dir().join(MARKER_FILENAME);
-    let fresh = world.dir().join(format!("{MARKER_FILENAME}.new"));
+    let marker = world.sandbox_dir().join(MARKER_FILENAME);
+    let fresh = world.sandbox_dir().join(format!("{MARKER_FILENAME}.new"));
     serde_json::to_vec(&addresses)
         .map_err(io::Error::from)
         .and_then(|text| std::fs::write(&fresh, text))
@@ -160,10 +164,12 @@ async fn handle_http_request(
         ListenerRole::Front => PACKAGECLOUD_HOST.to_owned(),
         ListenerRole::Edge if host.ends_with(".cloudfront.net") => host,
         // Before there is a distribution nobody is at home, as at CloudFront.
-        ListenerRole::Edge => find_packages_domain(world).unwrap_or_else(|| "none.cloudfront.net".to_owned()),
+        ListenerRole::Edge => {
+            find_sandbox_packages_domain(world).unwrap_or_else(|| "none.cloudfront.net".to_owned())
+        }
     };
     parts.headers.insert(header::HOST, HeaderValue::try_from(host).map_err(io::Error::other)?);
-    let mut response = world.handle_request(Request::from_parts(parts, body)).await?;
+    let mut response = world.handle_sandbox_request(Request::from_parts(parts, body)).await?;
     // Only package managers follow it; whoever drives the AWS port asks each host by its own name.
     if port == ListenerRole::Front
         && let Some(location) = response.headers().get(header::LOCATION)
@@ -178,8 +184,8 @@ async fn handle_http_request(
 }
 
 /// The domain for which the edge's port stands: what packagecloud runs on, else the first distribution's.
-fn find_packages_domain(world: &Sandbox) -> Option<String> {
-    world.read_state(|state| {
+fn find_sandbox_packages_domain(world: &Sandbox) -> Option<String> {
+    world.read_sandbox_state(|state| {
         let mut running = state.packagecloud.nodes.iter().chain(&state.packagecloud.rendered);
         let domain = running.find_map(|settings| settings.domain.clone());
         domain.or_else(|| state.cloudfront.distributions.values().next().map(|one| one.domain.clone()))
@@ -192,7 +198,8 @@ fn to_loopback_url(world: &Sandbox, addresses: &SandboxAddresses, location: &str
     if let Some(bucket) = s3::bucket_from_host(host) {
         return Some(format!("{}/{bucket}/{path}", addresses.aws));
     }
-    (find_packages_domain(world).as_deref() == Some(host)).then(|| format!("{}/{path}", addresses.cloudfront))
+    (find_sandbox_packages_domain(world).as_deref() == Some(host))
+        .then(|| format!("{}/{path}", addresses.cloudfront))
 }
 
 fn read_marker(marker: &Path) -> Option<SandboxAddresses> {
@@ -201,7 +208,7 @@ fn read_marker(marker: &Path) -> Option<SandboxAddresses> {
 
 /// Finds where DIR is being served, by a server that answers.
 #[must_use]
-pub fn find_running_server(dir: &Path) -> Option<SandboxAddresses> {
+pub fn find_running_sandbox_server(dir: &Path) -> Option<SandboxAddresses> {
     let addresses = read_marker(&dir.join(MARKER_FILENAME))?;
     let socket: SocketAddr = addresses.aws.strip_prefix("http://")?.parse().ok()?;
     let patience = Duration::from_millis(500);

@@ -36,9 +36,9 @@ struct StateDocument<S> {
 }
 
 /// The lock on the document, until this is dropped.
-struct StateLockGuard(Arc<File>);
+struct SandboxStateLock(Arc<File>);
 
-impl Drop for StateLockGuard {
+impl Drop for SandboxStateLock {
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }
@@ -60,7 +60,7 @@ impl<S: Default + Serialize + DeserializeOwned> StateStore<S> {
             storage_error: None,
         };
         document.lock.lock_shared()?;
-        document.reload_from_disk(dir)?;
+        document.reload_state_from_disk(dir)?;
         document.lock.unlock()?;
         Ok(Self { dir: dir.to_owned(), document: Mutex::new(document) })
     }
@@ -68,7 +68,9 @@ impl<S: Default + Serialize + DeserializeOwned> StateStore<S> {
     /// Reads the state as it is on the disk now.
     pub fn read<T>(&self, look: impl FnOnce(&S) -> T) -> T {
         let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = document.lock.lock_shared().and_then(|()| document.reload_if_changed(&self.dir)) {
+        if let Err(error) =
+            document.lock.lock_shared().and_then(|()| document.reload_state_if_changed(&self.dir))
+        {
             document.storage_error = Some(error.to_string());
         }
         let _ = document.lock.unlock();
@@ -80,14 +82,14 @@ impl<S: Default + Serialize + DeserializeOwned> StateStore<S> {
     /// Where the disk refuses, the change is undone, and [`Self::take_storage_error`] says so.
     pub fn write<T>(&self, change: impl FnOnce(&mut S) -> T) -> T {
         let mut document = self.document.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = document.lock.lock().and_then(|()| document.reload_if_changed(&self.dir)) {
+        if let Err(error) = document.lock.lock().and_then(|()| document.reload_state_if_changed(&self.dir)) {
             document.storage_error = Some(error.to_string());
         }
         // Should `change` panic half-way, the lock is given back, and the next look reads the disk again.
-        let _held = StateLockGuard(Arc::clone(&document.lock));
+        let _held = SandboxStateLock(Arc::clone(&document.lock));
         let stamp = std::mem::replace(&mut document.stamp, STALE_STAMP);
         let outcome = change(&mut document.state);
-        if let Err(error) = document.write_to_disk(&self.dir, stamp) {
+        if let Err(error) = document.write_state_to_disk(&self.dir, stamp) {
             document.storage_error = Some(error.to_string());
         }
         outcome
@@ -101,11 +103,11 @@ impl<S: Default + Serialize + DeserializeOwned> StateStore<S> {
 
 impl<S: Default + Serialize + DeserializeOwned> StateDocument<S> {
     /// Reads again where another process has changed the document; the lock is held by the caller.
-    fn reload_if_changed(&mut self, dir: &Path) -> io::Result<()> {
-        if read_stamp(&self.lock)? == self.stamp { Ok(()) } else { self.reload_from_disk(dir) }
+    fn reload_state_if_changed(&mut self, dir: &Path) -> io::Result<()> {
+        if read_stamp(&self.lock)? == self.stamp { Ok(()) } else { self.reload_state_from_disk(dir) }
     }
 
-    fn reload_from_disk(&mut self, dir: &Path) -> io::Result<()> {
+    fn reload_state_from_disk(&mut self, dir: &Path) -> io::Result<()> {
         let stamp = read_stamp(&self.lock)?;
         self.state = match std::fs::read(dir.join(DOCUMENT_FILE)) {
             Ok(bytes) => serde_json::from_slice(&bytes)
@@ -118,7 +120,7 @@ impl<S: Default + Serialize + DeserializeOwned> StateDocument<S> {
     }
 
     /// Writes the document. The stamp moves before it: whoever dies between the two costs the others one reading, never a change.
-    fn write_to_disk(&mut self, dir: &Path, stamp: u64) -> io::Result<()> {
+    fn write_state_to_disk(&mut self, dir: &Path, stamp: u64) -> io::Result<()> {
         let bytes = serde_json::to_vec(&self.state)?;
         let fresh = dir.join(NEXT_DOCUMENT_FILE);
         std::fs::write(&fresh, bytes)?;

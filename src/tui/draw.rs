@@ -201,8 +201,9 @@ fn render_footer(wizard: &Wizard, theme: &Theme, width: usize) -> Line<'static> 
 
 /// The least that a small window is owed: what it is, what runs, and the way out.
 fn draw_too_small(frame: &mut Frame<'_>, wizard: &Wizard, area: Rect) -> ScrollExtent {
-    let runs =
-        wizard.running_stage().map_or("Nothing runs.".to_owned(), |stage| format!("{} runs.", stage.title()));
+    let runs = wizard
+        .running_stage()
+        .map_or("Nothing runs.".to_owned(), |stage| format!("{} runs.", stage.stage_title()));
     let message = format!(
         "This window is {}x{}; {}x{} is the least. {runs} Make it larger; q leaves.",
         area.width, area.height, MIN_WINDOW_SIZE.0, MIN_WINDOW_SIZE.1

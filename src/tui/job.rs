@@ -13,18 +13,18 @@ use crate::{
     model::{
         failure::Failure,
         run::{
-            event::{Event, StageEnd},
+            event::{StageEnd, StageEvent},
             goal::Stage,
         },
     },
-    wizard::{Effect, Input},
+    wizard::{WizardEffect, WizardInput},
 };
 
 /// What an effect's performer is given. It says events while it works, then its answer; `Apply` answers by `Ended` alone.
 #[derive(Debug)]
-pub struct JobContext {
-    pub events: mpsc::UnboundedSender<Event>,
-    pub inputs: mpsc::UnboundedSender<Input>,
+pub struct EffectJobContext {
+    pub events: mpsc::UnboundedSender<StageEvent>,
+    pub inputs: mpsc::UnboundedSender<WizardInput>,
     /// Stop after the request in flight.
     pub stop: CancellationToken,
     /// Whether it shall stand still for now.
@@ -44,8 +44,8 @@ enum ExpectedReply {
 
 #[derive(Debug)]
 pub struct EffectJob {
-    events: mpsc::UnboundedReceiver<Event>,
-    inputs: mpsc::UnboundedReceiver<Input>,
+    events: mpsc::UnboundedReceiver<StageEvent>,
+    inputs: mpsc::UnboundedReceiver<WizardInput>,
     stop: CancellationToken,
     pause: watch::Sender<bool>,
     handle: JoinHandle<()>,
@@ -55,25 +55,30 @@ pub struct EffectJob {
 
 impl EffectJob {
     /// Starts `perform` on an effect, with channels of its own.
-    pub fn start_effect(effect: Effect, perform: impl FnOnce(Effect, JobContext) -> JoinHandle<()>) -> Self {
+    pub fn start_effect(
+        effect: WizardEffect,
+        perform: impl FnOnce(WizardEffect, EffectJobContext) -> JoinHandle<()>,
+    ) -> Self {
         let expected_reply = match &effect {
-            Effect::Welcome(_) => ExpectedReply::Welcome,
-            Effect::Identify(..) => ExpectedReply::Identified,
-            Effect::Look(stage, _) | Effect::LookWhileJobRuns(stage, _) => ExpectedReply::Looked(*stage),
-            Effect::Apply(plan, _) => ExpectedReply::Ended(plan.stage()),
-            Effect::Copy(_) => ExpectedReply::Copied,
-            Effect::Renew(_)
-            | Effect::Watch { .. }
-            | Effect::BringToForeground
-            | Effect::Stop
-            | Effect::Pause(_)
-            | Effect::Leave(_) => ExpectedReply::Nothing,
+            WizardEffect::Welcome(_) => ExpectedReply::Welcome,
+            WizardEffect::Identify(..) => ExpectedReply::Identified,
+            WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _) => {
+                ExpectedReply::Looked(*stage)
+            }
+            WizardEffect::Apply(plan, _) => ExpectedReply::Ended(plan.plan_stage()),
+            WizardEffect::Copy(_) => ExpectedReply::Copied,
+            WizardEffect::Renew(_)
+            | WizardEffect::Watch { .. }
+            | WizardEffect::BringToForeground
+            | WizardEffect::Stop
+            | WizardEffect::Pause(_)
+            | WizardEffect::Leave(_) => ExpectedReply::Nothing,
         };
         let (event_sender, events) = mpsc::unbounded_channel();
         let (input_sender, inputs) = mpsc::unbounded_channel();
         let (pause, pause_receiver) = watch::channel(false);
         let stop = CancellationToken::new();
-        let context = JobContext {
+        let context = EffectJobContext {
             events: event_sender,
             inputs: input_sender,
             stop: stop.clone(),
@@ -84,7 +89,7 @@ impl EffectJob {
     }
 
     /// Asks it to stop after the request in flight.
-    pub fn request_stop(&self) {
+    pub fn request_job_stop(&self) {
         // what is paused must move in order to stop
         self.pause.send_replace(false);
         self.stop.cancel();
@@ -96,16 +101,16 @@ impl EffectJob {
     }
 
     /// Waits for what it says next. May be dropped and called again without losing anything.
-    pub async fn next_input(&mut self) -> Input {
+    pub async fn next_input(&mut self) -> WizardInput {
         loop {
             tokio::select! {
                 // its last event stands in the channel when its task is over: the channels come first
                 biased;
                 Some(event) = self.events.recv() => {
-                    if matches!(event, Event::Ended { .. }) && matches!(self.expected_reply, ExpectedReply::Ended(_)) {
+                    if matches!(event, StageEvent::Ended { .. }) && matches!(self.expected_reply, ExpectedReply::Ended(_)) {
                         self.expected_reply = ExpectedReply::Nothing;
                     }
-                    return Input::Event(event);
+                    return WizardInput::Event(event);
                 }
                 Some(input) = self.inputs.recv() => {
                     self.expected_reply = ExpectedReply::Nothing;
@@ -123,7 +128,7 @@ impl EffectJob {
     }
 
     /// The answer that is still owed when the task is over.
-    fn take_missing_reply(&mut self, ended: Result<(), JoinError>) -> Option<Input> {
+    fn take_missing_reply(&mut self, ended: Result<(), JoinError>) -> Option<WizardInput> {
         let why = match ended {
             Ok(()) => "it broke off without an answer".to_owned(),
             Err(error) if error.is_panic() => {
@@ -145,13 +150,17 @@ impl EffectJob {
         };
         match std::mem::replace(&mut self.expected_reply, ExpectedReply::Nothing) {
             ExpectedReply::Nothing => None,
-            ExpectedReply::Welcome => Some(Input::Welcome(Err(failure("looking around")))),
-            ExpectedReply::Identified => Some(Input::Identified(Err(failure("asking AWS who this is")))),
-            ExpectedReply::Looked(stage) => Some(Input::Looked(stage, Err(failure(stage.name())))),
-            ExpectedReply::Copied => Some(Input::Copied(Err(failure("copying")))),
+            ExpectedReply::Welcome => Some(WizardInput::Welcome(Err(failure("looking around")))),
+            ExpectedReply::Identified => {
+                Some(WizardInput::Identified(Err(failure("asking AWS who this is"))))
+            }
+            ExpectedReply::Looked(stage) => {
+                Some(WizardInput::Looked(stage, Err(failure(stage.stage_name()))))
+            }
+            ExpectedReply::Copied => Some(WizardInput::Copied(Err(failure("copying")))),
             ExpectedReply::Ended(stage) => {
-                let text = failure(stage.name()).to_string();
-                Some(Input::Event(Event::Ended { stage, step: None, end: StageEnd::Failed, text }))
+                let text = failure(stage.stage_name()).to_string();
+                Some(WizardInput::Event(StageEvent::Ended { stage, step: None, end: StageEnd::Failed, text }))
             }
         }
     }

@@ -28,12 +28,12 @@ pub mod text;
 pub mod theme;
 
 use job::EffectJob;
-pub use job::JobContext;
+pub use job::EffectJobContext;
 use theme::Theme;
 
 use crate::{
     model::failure::Failure,
-    wizard::{Effect, Init, Input, TimedInput, Wizard, WizardOutcome},
+    wizard::{TimedInput, Wizard, WizardEffect, WizardInit, WizardInput, WizardOutcome},
 };
 
 /// Events are drawn at most this often; a key is drawn at once.
@@ -48,16 +48,16 @@ const HANGUP_GRACE: Duration = Duration::from_secs(10);
 /// # Errors
 /// Fails where there is no terminal, or where it can't be set up.
 pub async fn run_wizard<F>(
-    init: Init,
+    init: WizardInit,
     effects: F,
     taken_over: impl Future<Output = String>,
 ) -> Result<WizardOutcome, Failure>
 where
-    F: Fn(Effect, JobContext) -> JoinHandle<()>,
+    F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     let (_guard, mut terminal) = terminal::init_terminal()?;
-    let hangups = terminal::termination_signals()?.map(|()| Input::Hangup);
-    let taken_over = Box::pin(stream::once(taken_over.map(Input::TakenOver)));
+    let hangups = terminal::termination_signals()?.map(|()| WizardInput::Hangup);
+    let taken_over = Box::pin(stream::once(taken_over.map(WizardInput::TakenOver)));
     let end_requests = stream::select(hangups, taken_over);
     let mut wizard = Wizard::new(init);
     let outcome = run_event_loop(
@@ -88,8 +88,8 @@ pub async fn run_event_loop<B, K, H, F>(
 where
     B: Backend,
     K: Stream<Item = TerminalEvent> + Unpin,
-    H: Stream<Item = Input> + Unpin,
-    F: Fn(Effect, JobContext) -> JoinHandle<()>,
+    H: Stream<Item = WizardInput> + Unpin,
+    F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     let mut app = TuiApp {
         started_at: Instant::now(),
@@ -106,7 +106,7 @@ where
     // the first frame stands before anything is looked up
     app.draw_frame(terminal, theme);
     let mut drawn_at = Instant::now();
-    if let Some(outcome) = app.dispatch_input(Input::Start) {
+    if let Some(outcome) = app.dispatch_input(WizardInput::Start) {
         return outcome;
     }
     let mut needs_frame = true;
@@ -124,7 +124,7 @@ where
         }
         if needs_frame && (urgent || drawn_at.elapsed() >= FRAME_INTERVAL) {
             if !app.draw_frame(terminal, theme)
-                && let Some(outcome) = app.dispatch_input(Input::Hangup)
+                && let Some(outcome) = app.dispatch_input(WizardInput::Hangup)
             {
                 return outcome;
             }
@@ -164,19 +164,19 @@ struct TuiApp<'w, K, H, F> {
 
 /// What came in, and whether somebody waits to see what comes of it.
 struct Incoming {
-    input: Option<Input>,
+    input: Option<WizardInput>,
     urgent: bool,
 }
 
 impl<K, H, F> TuiApp<'_, K, H, F>
 where
     K: Stream<Item = TerminalEvent> + Unpin,
-    H: Stream<Item = Input> + Unpin,
-    F: Fn(Effect, JobContext) -> JoinHandle<()>,
+    H: Stream<Item = WizardInput> + Unpin,
+    F: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     /// Waits for the next input; dropping this before it is ready loses nothing.
     async fn next_incoming(&mut self) -> Incoming {
-        async fn next_job_input(job: &mut Option<EffectJob>) -> Input {
+        async fn next_job_input(job: &mut Option<EffectJob>) -> WizardInput {
             match job {
                 Some(job) => job.next_input().await,
                 None => std::future::pending().await,
@@ -188,53 +188,55 @@ where
             biased;
             key = self.keys.next(), if self.terminal_gone_at.is_none() => Incoming { input: self.input_from_terminal(key), urgent: true },
             Some(input) = self.end_requests.next() => {
-                if matches!(input, Input::Hangup) {
+                if matches!(input, WizardInput::Hangup) {
                     self.terminal_gone_at.get_or_insert_with(Instant::now);
                 }
                 not_urgent(input)
             }
-            () = sleep_until(last_grace.unwrap_or(self.started_at)), if last_grace.is_some() => not_urgent(Input::Hangup),
+            () = sleep_until(last_grace.unwrap_or(self.started_at)), if last_grace.is_some() => not_urgent(WizardInput::Hangup),
             input = next_job_input(&mut self.job) => not_urgent(input),
             input = next_job_input(&mut self.background) => not_urgent(input),
             input = next_job_input(&mut self.clipboard_job) => not_urgent(input),
             () = sleep_until(self.ticked_at + TICK_INTERVAL), if self.wizard.has_running_job() && self.terminal_gone_at.is_none() => {
                 self.ticked_at = Instant::now();
-                not_urgent(Input::Tick)
+                not_urgent(WizardInput::Tick)
             }
         }
     }
 
-    fn input_from_terminal(&mut self, event: Option<TerminalEvent>) -> Option<Input> {
+    fn input_from_terminal(&mut self, event: Option<TerminalEvent>) -> Option<WizardInput> {
         match event {
             Some(TerminalEvent::Key(key)) => {
-                keys::intent_from_key(self.wizard.input_mode(), key).map(Input::Key)
+                keys::intent_from_key(self.wizard.input_mode(), key).map(WizardInput::Key)
             }
-            Some(TerminalEvent::Paste(text)) => Some(Input::Paste(text)),
-            Some(TerminalEvent::Resize(..)) => Some(Input::Resize),
+            Some(TerminalEvent::Paste(text)) => Some(WizardInput::Paste(text)),
+            Some(TerminalEvent::Resize(..)) => Some(WizardInput::Resize),
             Some(_) => None,
             None => {
                 self.terminal_gone_at.get_or_insert_with(Instant::now);
-                Some(Input::Hangup)
+                Some(WizardInput::Hangup)
             }
         }
     }
 
     /// Tells the wizard, and performs what it asks for; the outcome is the loop's end.
-    fn dispatch_input(&mut self, input: Input) -> Option<WizardOutcome> {
-        match self.wizard.update(TimedInput { at: self.started_at.elapsed(), input })? {
-            Effect::Leave(outcome) => return Some(outcome),
-            Effect::Stop => self.job.iter().chain(&self.background).for_each(EffectJob::request_stop),
-            Effect::BringToForeground => self.job = self.background.take(),
-            Effect::Pause(paused) => {
+    fn dispatch_input(&mut self, input: WizardInput) -> Option<WizardOutcome> {
+        match self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input })? {
+            WizardEffect::Leave(outcome) => return Some(outcome),
+            WizardEffect::Stop => {
+                self.job.iter().chain(&self.background).for_each(EffectJob::request_job_stop)
+            }
+            WizardEffect::BringToForeground => self.job = self.background.take(),
+            WizardEffect::Pause(paused) => {
                 if let Some(job) = &self.job {
                     job.set_paused(paused);
                 }
             }
-            effect @ Effect::LookWhileJobRuns(..) => {
+            effect @ WizardEffect::LookWhileJobRuns(..) => {
                 self.background = self.job.take();
                 self.job = Some(EffectJob::start_effect(effect, &self.effects));
             }
-            effect @ (Effect::Copy(_) | Effect::Renew(_)) => {
+            effect @ (WizardEffect::Copy(_) | WizardEffect::Renew(_)) => {
                 self.clipboard_job = Some(EffectJob::start_effect(effect, &self.effects));
             }
             effect => {
@@ -257,8 +259,10 @@ where
             return false;
         }
         if extent != self.wizard.extent || self.wizard.scroll > extent.lines {
-            let effect =
-                self.wizard.update(TimedInput { at: self.started_at.elapsed(), input: Input::Drawn(extent) });
+            let effect = self.wizard.update_wizard(TimedInput {
+                at: self.started_at.elapsed(),
+                input: WizardInput::Drawn(extent),
+            });
             debug_assert!(effect.is_none(), "a frame asks for nothing");
             // whether there is anything to scroll is known only now, and stands in the footer
             if terminal.draw(|frame| extent = draw::draw_wizard(frame, self.wizard, theme)).is_err() {

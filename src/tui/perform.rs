@@ -5,21 +5,21 @@ use std::sync::Arc;
 use crossterm::{clipboard::CopyToClipboard, execute};
 use tokio::task::JoinHandle;
 
-use super::JobContext;
+use super::EffectJobContext;
 use crate::{
     engine::{self, OperatorPresence, RunContext, Session, welcome},
     model::{
         failure::Failure,
-        run::{event::Event, goal::Stage},
+        run::{event::StageEvent, goal::Stage},
     },
-    wizard::{ClipboardText, CredentialInput, Effect, Input},
+    wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput},
 };
 
 /// Makes the performer that [`super::run_wizard`] takes; `line` renders an event for the log.
 pub fn effect_performer(
     session: Session,
-    line: fn(&Event) -> Option<String>,
-) -> impl Fn(Effect, JobContext) -> JoinHandle<()> {
+    line: fn(&StageEvent) -> Option<String>,
+) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> {
     let session = Arc::new(session);
     move |effect, context| {
         let session = session.clone();
@@ -34,28 +34,28 @@ pub fn effect_performer(
 
 async fn perform_effect(
     session: &Arc<Session>,
-    line: fn(&Event) -> Option<String>,
-    effect: Effect,
-    context: &JobContext,
-) -> Option<Input> {
+    line: fn(&StageEvent) -> Option<String>,
+    effect: WizardEffect,
+    context: &EffectJobContext,
+) -> Option<WizardInput> {
     let logged = session.clone();
     let run = RunContext::new(context.events.clone(), context.stop.clone(), context.pause.clone())
         .with_operator_presence(OperatorPresence::Typing)
         .with_listener(move |event| line(event).iter().for_each(|line| logged.log_line(line)));
     match effect {
-        Effect::Welcome(answers) => {
-            session.invalidate_all().await;
-            Some(Input::Welcome(Ok(Box::new(welcome::read_welcome(session, &answers).await))))
+        WizardEffect::Welcome(answers) => {
+            session.invalidate_target_and_reads().await;
+            Some(WizardInput::Welcome(Ok(Box::new(welcome::read_welcome(session, &answers).await))))
         }
-        Effect::Identify(CredentialInput::Profile(name), answers) => Some(Input::Identified(Ok(
+        WizardEffect::Identify(CredentialInput::Profile(name), answers) => Some(WizardInput::Identified(Ok(
             welcome::identify_credentials(session, Some(&name), None, &answers).await,
         ))),
-        Effect::Identify(CredentialInput::Keys(keys), answers) => Some(Input::Identified(Ok(
+        WizardEffect::Identify(CredentialInput::Keys(keys), answers) => Some(WizardInput::Identified(Ok(
             welcome::identify_credentials(session, None, Some(&keys), &answers).await,
         ))),
-        Effect::Identify(CredentialInput::Code { profile, code }, answers) => {
+        WizardEffect::Identify(CredentialInput::Code { profile, code }, answers) => {
             session.set_mfa_code(code).await;
-            Some(Input::Identified(Ok(welcome::identify_credentials(
+            Some(WizardInput::Identified(Ok(welcome::identify_credentials(
                 session,
                 Some(&profile),
                 None,
@@ -63,42 +63,45 @@ async fn perform_effect(
             )
             .await)))
         }
-        Effect::Renew(credentials) => {
+        WizardEffect::Renew(credentials) => {
             match credentials {
-                CredentialInput::Keys(keys) => welcome::use_typed_keys(session, &keys).await,
+                CredentialInput::Keys(keys) => welcome::use_typed_credentials(session, &keys).await,
                 CredentialInput::Code { code, .. } => session.set_mfa_code(code).await,
                 // A profile is renewed where it lies.
                 CredentialInput::Profile(_) => {}
             }
             None
         }
-        Effect::Look(stage, answers) | Effect::LookWhileJobRuns(stage, answers) => {
-            session.acknowledge_off_marker().await;
-            session.invalidate_reads().await;
+        WizardEffect::Look(stage, answers) | WizardEffect::LookWhileJobRuns(stage, answers) => {
+            session.acknowledge_disable_marker().await;
+            session.invalidate_account_reads().await;
             let plan = engine::look(session, stage, &answers).await;
             if let Err(failure) = &plan {
-                session.log_line(&format!("{}: {failure}; next: {}", stage.title(), failure.next));
+                session.log_line(&format!("{}: {failure}; next: {}", stage.stage_title(), failure.next));
             }
             let disabling = stage == Stage::Disable && plan.is_ok();
-            let _ = context.inputs.send(Input::Looked(stage, plan.map(Box::new)));
+            let _ = context.inputs.send(WizardInput::Looked(stage, plan.map(Box::new)));
             if disabling {
                 engine::stages::disable::emit_s3_links_check(session, &run).await;
             }
             None
         }
-        Effect::Apply(plan, answers) => {
+        WizardEffect::Apply(plan, answers) => {
             engine::apply(session, &plan, &answers, &run).await;
             None
         }
-        Effect::Watch { take_over } => {
-            let emit = |event| drop(context.inputs.send(Input::Watched(Ok(event))));
+        WizardEffect::Watch { take_over } => {
+            let emit = |event| drop(context.inputs.send(WizardInput::Watched(Ok(event))));
             engine::watch::watch_other_run(session, take_over, emit)
                 .await
                 .err()
-                .map(|failure| Input::Watched(Err(failure)))
+                .map(|failure| WizardInput::Watched(Err(failure)))
         }
-        Effect::Copy(copied) => Some(Input::Copied(copy_to_clipboard(session, &copied).await)),
-        Effect::BringToForeground | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => None,
+        WizardEffect::Copy(copied) => Some(WizardInput::Copied(copy_to_clipboard(session, &copied).await)),
+        WizardEffect::BringToForeground
+        | WizardEffect::Stop
+        | WizardEffect::Pause(_)
+        | WizardEffect::Leave(_) => None,
     }
 }
 

@@ -61,8 +61,8 @@ pub fn render_planned_change(
     let named = if change.verb == ChangeKind::Keep { theme.dim } else { theme.plain };
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
-        Span::styled(text::fit_column(change.verb.name(), 8), style),
-        Span::styled(text::fit_column(change.step.title(), columns.title), named),
+        Span::styled(text::fit_column(change.verb.change_kind_name(), 8), style),
+        Span::styled(text::fit_column(change.step.step_title(), columns.title), named),
     ];
     if size.is_wide() {
         first.push(Span::styled(text::fit_column(&change.target, columns.target), named));
@@ -83,7 +83,7 @@ impl PlanColumns {
         let longest = |text: fn(&PlannedChange) -> &str| {
             changes.iter().map(|change| text(change).chars().count()).max().unwrap_or(0) + 2
         };
-        let title = longest(|change| change.step.title()).max(16);
+        let title = longest(|change| change.step.step_title()).max(16);
         let rest = size.width.saturating_sub(10 + title);
         Self { title, target: longest(|change| &change.target).min((rest / 2).max(30)) }
     }
@@ -112,11 +112,11 @@ fn render_step(
         StepState::Done => (DONE_MARK, theme.accent),
         StepState::Failed(_) => (FAILED_MARK, theme.failed),
     };
-    let verb = change.map_or("", |change| change.verb.name());
+    let verb = change.map_or("", |change| change.verb.change_kind_name());
     let mut first = vec![
         Span::styled(format!("{mark} "), style),
         Span::styled(text::fit_column(verb, 8), theme.dim),
-        Span::styled(text::fit_column(step.title(), columns.title), theme.plain),
+        Span::styled(text::fit_column(step.step_title(), columns.title), theme.plain),
     ];
     if let (true, Some(change)) = (size.is_wide(), change) {
         first.push(Span::styled(text::fit_column(&change.target, columns.target), theme.plain));

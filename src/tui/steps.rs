@@ -8,29 +8,33 @@ use super::{
 };
 use crate::{
     model::run::{event::StageEnd, goal::Stage},
-    wizard::{JobKind, Wizard, copy, screen::Screen},
+    wizard::{Wizard, WizardJobKind, copy, screen::WizardScreen},
 };
 
 /// Renders the goal's stages, or the one stage that belongs to no goal.
 pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Line<'static>> {
-    let chosen = (wizard.screen == Screen::Welcome)
+    let chosen = (wizard.screen == WizardScreen::Welcome)
         .then(|| Wizard::OFFERED_GOALS.get(wizard.choice).copied())
         .flatten();
     let shown_stage = match wizard.screen {
-        Screen::Stage(stage) => Some(stage),
-        Screen::Welcome | Screen::Identity | Screen::Bucket | Screen::Backups | Screen::Watch => None,
+        WizardScreen::Stage(stage) => Some(stage),
+        WizardScreen::Welcome
+        | WizardScreen::Identity
+        | WizardScreen::Bucket
+        | WizardScreen::Backups
+        | WizardScreen::Watch => None,
     };
-    let goal = chosen.or_else(|| wizard.goal());
-    let stages = goal.map_or(&[][..], |goal| goal.stages());
+    let goal = chosen.or_else(|| wizard.chosen_goal());
+    let stages = goal.map_or(&[][..], |goal| goal.goal_stages());
     let here = match wizard.screen {
-        Screen::Identity | Screen::Bucket => Some(Stage::Access),
-        Screen::Backups => Some(Stage::RollBack),
-        Screen::Watch => wizard.other_run().and_then(|run| run.stage),
-        Screen::Welcome | Screen::Stage(_) => shown_stage,
+        WizardScreen::Identity | WizardScreen::Bucket => Some(Stage::Access),
+        WizardScreen::Backups => Some(Stage::RollBack),
+        WizardScreen::Watch => wizard.other_run().and_then(|run| run.stage),
+        WizardScreen::Welcome | WizardScreen::Stage(_) => shown_stage,
     };
     let mut lines = Vec::new();
     let title = match (shown_stage, goal) {
-        (Some(stage), _) if !stages.contains(&stage) => stage.title(),
+        (Some(stage), _) if !stages.contains(&stage) => stage.stage_title(),
         (_, Some(goal)) => copy::describe_goal(goal).0,
         (_, None) => "Steps",
     };
@@ -47,9 +51,9 @@ pub fn render_stage_list(wizard: &Wizard, theme: &Theme, width: usize) -> Vec<Li
 }
 
 /// Whether the stage was looked at, and that is all it asks for.
-fn is_done_by_look(wizard: &Wizard, stage: Stage) -> bool {
+fn has_stage_nothing_to_do(wizard: &Wizard, stage: Stage) -> bool {
     let plan = wizard.stage_progress(stage).and_then(|progress| progress.plan.as_ref());
-    plan.is_some_and(|plan| plan.is_unchanged() || matches!(stage, Stage::Access | Stage::Overview))
+    plan.is_some_and(|plan| plan.has_no_changes() || matches!(stage, Stage::Access | Stage::Overview))
 }
 
 fn render_stage_row(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, width: usize) -> Line<'static> {
@@ -57,7 +61,7 @@ fn render_stage_row(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, wi
     let busy = [wizard.busy, wizard.background]
         .into_iter()
         .flatten()
-        .find(|busy| matches!(busy.kind, JobKind::Look(at) | JobKind::Apply(at) if at == stage));
+        .find(|busy| matches!(busy.kind, WizardJobKind::Look(at) | WizardJobKind::Apply(at) if at == stage));
     let (mark, style) = if let Some(busy) = busy {
         (if busy.paused { "‖" } else { spinner_frame(wizard.now.saturating_sub(busy.since)) }, theme.accent)
     } else {
@@ -68,7 +72,7 @@ fn render_stage_row(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, wi
             Some((Some(StageEnd::Stopped), ..)) => (SKIPPED_MARK, theme.accent),
             _ if here => (HERE_MARK, theme.accent),
             // passed without anything to apply
-            Some((None, false, false)) if is_done_by_look(wizard, stage) => (DONE_MARK, theme.accent),
+            Some((None, false, false)) if has_stage_nothing_to_do(wizard, stage) => (DONE_MARK, theme.accent),
             _ => (TODO_MARK, theme.dim),
         }
     };
@@ -81,7 +85,7 @@ fn render_stage_row(wizard: &Wizard, theme: &Theme, stage: Stage, here: bool, wi
     };
     let left = vec![
         Span::styled(format!(" {mark} "), style),
-        Span::styled(text::truncate_text(stage.title(), width.saturating_sub(4)), name),
+        Span::styled(text::truncate_text(stage.stage_title(), width.saturating_sub(4)), name),
     ];
     let took = match busy {
         Some(busy) => Some(wizard.now.saturating_sub(busy.since)),

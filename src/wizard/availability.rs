@@ -1,12 +1,12 @@
 //! When each intent is possible, and what the footer calls it there: the first half of the rows of the table of intents.
 
 use super::{
-    JobKind, Loadable, Wizard, copy,
+    Loadable, Wizard, WizardJobKind, copy,
     intent::{CursorMove, InputMode, IntentAvailability, UserIntent},
     intent_table::find_intent_rule,
     log::StageProgress,
     navigation::EnterAction,
-    screen::{Overlay, Screen},
+    screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::run::{
     event::{CredentialNeed, StageEnd},
@@ -33,21 +33,27 @@ impl Wizard {
     /// Returns the stage whose screen has the focus.
     pub(super) fn shown_stage(&self) -> Option<Stage> {
         match self.screen {
-            Screen::Stage(stage) => Some(stage),
+            WizardScreen::Stage(stage) => Some(stage),
             _ => None,
         }
     }
 
     /// Whether there is a screen before this one, and nothing is applied on it.
     pub(super) fn can_go_back(&self) -> bool {
-        self.applying_stage().is_none() && self.screen != Screen::Welcome
+        self.applying_stage().is_none() && self.screen != WizardScreen::Welcome
     }
 
     /// Whether nothing is under way that another look would cut off.
     pub(super) fn can_look_again(&self) -> bool {
         !matches!(
             self.active_job_kind(),
-            Some(JobKind::Apply(_) | JobKind::Look(_) | JobKind::Identify | JobKind::Code | JobKind::Watch)
+            Some(
+                WizardJobKind::Apply(_)
+                    | WizardJobKind::Look(_)
+                    | WizardJobKind::Identify
+                    | WizardJobKind::Code
+                    | WizardJobKind::Watch
+            )
         )
     }
 
@@ -106,7 +112,7 @@ impl Wizard {
 
     /// Whether the first screen knows enough to ask why clients get 403.
     pub(super) fn can_diagnose_403(&self) -> bool {
-        self.screen == Screen::Welcome && matches!(self.welcome, Loadable::Loaded(_))
+        self.screen == WizardScreen::Welcome && matches!(self.welcome, Loadable::Loaded(_))
     }
 
     /// Returns how packagecloud's own reindex is switched on or off.
@@ -134,7 +140,7 @@ impl Wizard {
     pub(super) fn move_availability(&self, to: CursorMove) -> IntentAvailability {
         let moves_by_line =
             matches!(to, CursorMove::Up | CursorMove::Down | CursorMove::Home | CursorMove::End);
-        if moves_by_line && self.list_len() > 1 {
+        if moves_by_line && self.screen_list_len() > 1 {
             IntentAvailability::As("choose")
         } else if self.extent.lines > self.extent.rows {
             IntentAvailability::Usual
@@ -155,15 +161,15 @@ impl Wizard {
     /// Returns what Enter does on a page that covers the screen.
     pub(super) fn page_next_availability(&self) -> IntentAvailability {
         match &self.overlay {
-            Some(Overlay::Ask(_)) => IntentAvailability::As("choose this"),
+            Some(ScreenOverlay::Ask(_)) => IntentAvailability::As("choose this"),
             _ => IntentAvailability::As("close"),
         }
     }
 
     /// Returns what Enter does on a screen that nothing covers.
-    pub(super) fn next_availability(&self) -> IntentAvailability {
+    pub(super) fn next_intent_availability(&self) -> IntentAvailability {
         match self.screen {
-            Screen::Welcome => match &self.welcome {
+            WizardScreen::Welcome => match &self.welcome {
                 Loadable::Loading => IntentAvailability::Hidden,
                 Loadable::Failed(_) => IntentAvailability::As("look again"),
                 Loadable::Loaded(welcome) if welcome.other_run.is_some() => {
@@ -178,26 +184,26 @@ impl Wizard {
                     }
                 }
             },
-            Screen::Watch if self.busy.is_none() => IntentAvailability::As("watch it again"),
-            Screen::Watch => IntentAvailability::Hidden,
-            Screen::Identity | Screen::Bucket => {
+            WizardScreen::Watch if self.busy.is_none() => IntentAvailability::As("watch it again"),
+            WizardScreen::Watch => IntentAvailability::Hidden,
+            WizardScreen::Identity | WizardScreen::Bucket => {
                 if self.busy.is_some() {
                     IntentAvailability::Hidden
                 } else {
                     IntentAvailability::As("use this")
                 }
             }
-            Screen::Backups => {
-                if self.list_len() == 0 {
+            WizardScreen::Backups => {
+                if self.screen_list_len() == 0 {
                     IntentAvailability::Hidden
                 } else {
                     IntentAvailability::As("show what it changes")
                 }
             }
-            Screen::Stage(stage) => match self.enter_action(stage) {
+            WizardScreen::Stage(stage) => match self.enter_action(stage) {
                 EnterAction::Nowhere => IntentAvailability::Hidden,
                 EnterAction::Again => IntentAvailability::As("look again"),
-                EnterAction::Apply => IntentAvailability::As(copy::apply_key_label(stage)),
+                EnterAction::Apply => IntentAvailability::As(copy::enter_key_label(stage)),
                 EnterAction::Next(_) => IntentAvailability::As("go on"),
                 EnterAction::Reindex => IntentAvailability::As("to the reindex"),
                 EnterAction::Finish => {
@@ -212,8 +218,8 @@ impl Wizard {
     }
 
     /// Whether a failed check or a stop may be passed by on purpose.
-    pub(super) fn can_continue_anyway(&self) -> bool {
-        let Screen::Stage(stage) = self.screen else { return false };
+    pub(super) fn can_continue_despite_failure(&self) -> bool {
+        let WizardScreen::Stage(stage) = self.screen else { return false };
         if self.busy.is_some()
             || stage == Stage::GoLive
                 && self.stage_progress(stage).is_none_or(|progress| progress.end.is_none())
@@ -234,6 +240,6 @@ impl Wizard {
 
     /// Whether the goal needs the consents of a set-up at all.
     pub(super) fn is_setup_goal(&self) -> bool {
-        matches!(self.goal(), Some(Goal::Install | Goal::Upgrade))
+        matches!(self.chosen_goal(), Some(Goal::Install | Goal::Upgrade))
     }
 }

@@ -1,50 +1,50 @@
 //! The way back: from each screen to the one before it.
 
-use super::{Effect, Wizard, log::StageProgress, screen::Screen};
+use super::{Wizard, WizardEffect, log::StageProgress, screen::WizardScreen};
 use crate::model::{failure::FailureKind, run::goal::Stage};
 
 impl Wizard {
     /// Goes to the screen before this one.
-    pub(super) fn go_back(&mut self) -> Option<Effect> {
+    pub(super) fn go_back(&mut self) -> Option<WizardEffect> {
         self.notice = None;
-        let Screen::Stage(stage) = self.screen else {
+        let WizardScreen::Stage(stage) = self.screen else {
             return match self.screen {
-                Screen::Bucket => {
+                WizardScreen::Bucket => {
                     self.discard_pending_look();
-                    self.show_screen(Screen::Identity);
+                    self.show_screen(WizardScreen::Identity);
                     // An identity that was refused since is another one than was found.
                     let refused = |progress: &StageProgress| {
                         progress.last_failure().is_some_and(|f| f.kind == FailureKind::Credentials)
                     };
                     self.progress.values().any(refused).then(|| self.load_welcome())
                 }
-                Screen::Backups if self.welcome.as_loaded().is_some() => {
+                WizardScreen::Backups if self.welcome.as_loaded().is_some() => {
                     self.return_screen = None;
                     self.answers.goal = None;
-                    self.show_screen(Screen::Welcome);
+                    self.show_screen(WizardScreen::Welcome);
                     None
                 }
-                Screen::Watch => Some(self.restart_at_welcome()),
+                WizardScreen::Watch => Some(self.restart_at_welcome()),
                 _ if self.welcome.as_loaded().is_none() || self.return_screen.is_some() => {
                     Some(self.restart_at_welcome())
                 }
                 _ => {
                     self.discard_pending_look();
-                    self.show_screen(Screen::Welcome);
+                    self.show_screen(WizardScreen::Welcome);
                     None
                 }
             };
         };
         if stage == Stage::RollBack && self.welcome.as_loaded().is_some() {
             self.discard_pending_look();
-            self.show_screen(Screen::Backups);
+            self.show_screen(WizardScreen::Backups);
             return None;
         }
         if let Some(origin) = self.return_screen.take() {
             return match origin {
-                Screen::Stage(stage) => Some(self.enter_stage(stage, false)),
+                WizardScreen::Stage(stage) => Some(self.enter_stage(stage, false)),
                 screen if self.welcome.as_loaded().is_some() => {
-                    if screen == Screen::Welcome {
+                    if screen == WizardScreen::Welcome {
                         self.answers.goal = None;
                     }
                     self.discard_pending_look();
@@ -54,12 +54,12 @@ impl Wizard {
                 _ => Some(self.restart_at_welcome()),
             };
         }
-        let stages = self.goal_stages();
+        let stages = self.current_goal_stages();
         match stages.iter().position(|known| *known == stage) {
             Some(index) if index > 0 => Some(self.enter_stage(stages[index - 1], false)),
             _ => {
                 self.discard_pending_look();
-                self.show_screen(Screen::Bucket);
+                self.show_screen(WizardScreen::Bucket);
                 None
             }
         }

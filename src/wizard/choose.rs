@@ -1,14 +1,14 @@
 //! What is chosen from a list or typed into a field: the goal, the identity, the bucket, the backup, the download URL.
 
 use super::{
-    CredentialInput, Effect, JobKind, Wizard,
+    CredentialInput, Wizard, WizardEffect, WizardJobKind,
     form::{FormPurpose, InputForm},
-    screen::{Overlay, Screen},
+    screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::{
     failure::Failure,
     run::{
-        check::Check,
+        check::CheckResult,
         event::CredentialNeed,
         goal::{Goal, Stage},
         plan::{Confirmation, Consent},
@@ -19,7 +19,7 @@ use crate::model::{
 
 impl Wizard {
     /// Takes the goal that is chosen, and shows its first screen.
-    pub(super) fn choose_goal(&mut self) -> Option<Effect> {
+    pub(super) fn choose_goal(&mut self) -> Option<WizardEffect> {
         let goal = *Self::OFFERED_GOALS.get(self.choice)?;
         self.answers.goal = Some(goal);
         match goal {
@@ -27,12 +27,12 @@ impl Wizard {
                 match self.welcome.as_loaded().and_then(|w| w.identities.first()) {
                     // Nothing in AWS is known before that.
                     Some(first) if first.device.is_some() => self.form = mfa_code_form(first),
-                    _ => self.show_screen(Screen::Identity),
+                    _ => self.show_screen(WizardScreen::Identity),
                 }
             }
             Goal::RollBack => {
-                self.return_screen = Some(Screen::Welcome);
-                self.show_screen(Screen::Backups);
+                self.return_screen = Some(WizardScreen::Welcome);
+                self.show_screen(WizardScreen::Backups);
             }
             Goal::Disable => return Some(self.enter_stage_with_return(Stage::Disable)),
         }
@@ -40,7 +40,7 @@ impl Wizard {
     }
 
     /// Takes the identity that is chosen, or opens the form for another.
-    pub(super) fn choose_identity(&mut self) -> Option<Effect> {
+    pub(super) fn choose_identity(&mut self) -> Option<WizardEffect> {
         let identities = self.welcome.as_loaded().map_or(&[][..], |welcome| &welcome.identities);
         match self.choice.checked_sub(identities.len()) {
             Some(0) => self.form = Some(InputForm::new(FormPurpose::Profile)),
@@ -57,8 +57,13 @@ impl Wizard {
     }
 
     /// Takes AWS's answer to whose the credentials are; where they want a code it is asked for, and again where it was wrong.
-    pub(super) fn handle_identity(&mut self, found: Result<FoundIdentity, Failure>) -> Option<Effect> {
-        let kind = self.active_job_kind().filter(|kind| matches!(kind, JobKind::Identify | JobKind::Code))?;
+    pub(super) fn handle_found_identity(
+        &mut self,
+        found: Result<FoundIdentity, Failure>,
+    ) -> Option<WizardEffect> {
+        let kind = self
+            .active_job_kind()
+            .filter(|kind| matches!(kind, WizardJobKind::Identify | WizardJobKind::Code))?;
         self.busy = None;
         self.shown_at = self.now;
         let identity = match found {
@@ -68,11 +73,11 @@ impl Wizard {
                 return None;
             }
         };
-        let Check { detail, next, .. } = &identity.suffices;
+        let CheckResult { detail, next, .. } = &identity.suffices;
         let next = if next.is_empty() { String::new() } else { format!("; {next}") };
         self.notice = Some(format!("{}: {detail}{next}", identity.found));
         if let Some(mut form) = mfa_code_form(&identity) {
-            if kind == JobKind::Code {
+            if kind == WizardJobKind::Code {
                 form.set_complaint(0, "was not accepted: wait for the next one");
                 self.notice = None;
             }
@@ -83,7 +88,7 @@ impl Wizard {
             // AWS knows nobody by these.
             return None;
         }
-        if self.screen == Screen::Welcome {
+        if self.screen == WizardScreen::Welcome {
             // What could not be found out before.
             return Some(self.load_welcome());
         }
@@ -95,8 +100,8 @@ impl Wizard {
     pub(super) fn renewal_form(&self) -> Option<InputForm> {
         Some(match &self.credential_wait()?.wants {
             CredentialNeed::Renewal => return None,
-            CredentialNeed::Code(device) => InputForm::new_mfa_code(device, "").with_renewal(),
-            CredentialNeed::Keys => InputForm::new(FormPurpose::Keys).with_renewal(),
+            CredentialNeed::Code(device) => InputForm::new_mfa_code(device, "").as_renewal_form(),
+            CredentialNeed::Keys => InputForm::new(FormPurpose::Keys).as_renewal_form(),
         })
     }
 
@@ -105,7 +110,7 @@ impl Wizard {
         if let Some(question) = self.other_account_question(identity) {
             self.shown_at = self.now;
             self.identity_to_confirm = Some(identity.clone());
-            self.overlay = Some(Overlay::Ask(Confirmation { consent: Consent::OtherBucket, question }));
+            self.overlay = Some(ScreenOverlay::Ask(Confirmation { consent: Consent::OtherBucket, question }));
             return;
         }
         self.answers.source = Some(identity.source.clone());
@@ -116,7 +121,7 @@ impl Wizard {
         let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         self.answers.identity = known(&identity.arn);
         self.answers.account = known(&identity.account);
-        self.show_screen(Screen::Bucket);
+        self.show_screen(WizardScreen::Bucket);
     }
 
     /// Returns the question to ask where the identity is of another account than the last run's.
@@ -133,7 +138,7 @@ impl Wizard {
     }
 
     /// Takes the bucket that is chosen, or opens the form for another.
-    pub(super) fn choose_bucket(&mut self) -> Option<Effect> {
+    pub(super) fn choose_bucket(&mut self) -> Option<WizardEffect> {
         let found = self.welcome.as_loaded().and_then(|welcome| welcome.buckets.get(self.choice)).cloned();
         let Some(bucket) = found else {
             self.form = Some(InputForm::new(FormPurpose::Bucket));
@@ -145,7 +150,7 @@ impl Wizard {
     }
 
     /// Takes the backup that is chosen.
-    pub(super) fn choose_backup(&mut self) -> Option<Effect> {
+    pub(super) fn choose_backup(&mut self) -> Option<WizardEffect> {
         let backup = self.welcome.as_loaded()?.backups.get(self.choice)?.path.clone();
         self.answers.roll_back.backup = Some(backup);
         // What was said of another one was said of that.
@@ -154,7 +159,7 @@ impl Wizard {
     }
 
     /// Takes what was typed into the form, or says what is wrong with it.
-    pub(super) fn submit_form(&mut self) -> Option<Effect> {
+    pub(super) fn submit_form(&mut self) -> Option<WizardEffect> {
         let mut form = self.form.take()?;
         if !form.validate_fields() {
             self.form = Some(form);
@@ -169,18 +174,18 @@ impl Wizard {
                     CredentialInput::Keys(form.typed_credentials())
                 };
                 if form.renews {
-                    return Some(Effect::Renew(credentials));
+                    return Some(WizardEffect::Renew(credentials));
                 }
-                self.start_job(JobKind::Identify);
-                Some(Effect::Identify(credentials, self.answers.clone()))
+                self.start_job(WizardJobKind::Identify);
+                Some(WizardEffect::Identify(credentials, self.answers.clone()))
             }
             FormPurpose::Code => {
                 let credentials = CredentialInput::Code { profile: form.profile, code: Secret::new(text) };
                 if form.renews {
-                    return Some(Effect::Renew(credentials));
+                    return Some(WizardEffect::Renew(credentials));
                 }
-                self.start_job(JobKind::Code);
-                Some(Effect::Identify(credentials, self.answers.clone()))
+                self.start_job(WizardJobKind::Code);
+                Some(WizardEffect::Identify(credentials, self.answers.clone()))
             }
             FormPurpose::Bucket => {
                 self.answers.bucket = Some(text);
@@ -189,7 +194,7 @@ impl Wizard {
             }
             FormPurpose::ConfirmBucket if text == self.bucket_name() => {
                 self.answers.bucket = Some(text);
-                self.accept_confirmation(Consent::ConfirmBucket)
+                self.give_consent_and_continue(Consent::ConfirmBucket)
             }
             FormPurpose::ConfirmBucket => {
                 form.set_complaint(0, "is not this bucket's name");
@@ -203,7 +208,7 @@ impl Wizard {
             }
             FormPurpose::Probe => {
                 self.answers.probe_url = Some(text);
-                let Screen::Stage(stage) = self.screen else { return None };
+                let WizardScreen::Stage(stage) = self.screen else { return None };
                 Some(self.enter_stage(stage, false))
             }
         }

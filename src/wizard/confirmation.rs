@@ -1,10 +1,10 @@
 //! Consents: what a plan still needs is asked for, one after the other, before exactly that plan is applied.
 
 use super::{
-    Effect, JobKind, Wizard,
+    Wizard, WizardEffect, WizardJobKind,
     form::{FormPurpose, InputForm},
     navigation::EnterAction,
-    screen::{Overlay, Screen},
+    screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::run::{
     answers::ManagedFileAction,
@@ -14,7 +14,7 @@ use crate::model::run::{
 
 impl Wizard {
     /// Asks for what the plan still needs, one consent after the other; then applies exactly that plan.
-    pub(super) fn confirm_or_apply(&mut self, stage: Stage) -> Option<Effect> {
+    pub(super) fn confirm_or_apply(&mut self, stage: Stage) -> Option<WizardEffect> {
         if let Some(confirmation) = self.missing_confirmations(stage).first().copied().cloned() {
             self.show_confirmation(confirmation);
             return None;
@@ -24,12 +24,12 @@ impl Wizard {
         }
         let progress = self.stage_progress_mut(stage);
         let plan = progress.plan.clone()?;
-        progress.reset_to_plan();
+        progress.reset_stage_to_plan();
         self.scroll = 0;
         self.shown_at = self.now;
         self.notice = None;
-        self.start_job(JobKind::Apply(stage));
-        Some(Effect::Apply(plan, self.answers.clone()))
+        self.start_job(WizardJobKind::Apply(stage));
+        Some(WizardEffect::Apply(plan, self.answers.clone()))
     }
 
     fn show_confirmation(&mut self, confirmation: Confirmation) {
@@ -38,19 +38,19 @@ impl Wizard {
         if confirmation.consent == Consent::ConfirmBucket {
             self.form = Some(InputForm::new(FormPurpose::ConfirmBucket));
         } else {
-            self.overlay = Some(Overlay::Ask(confirmation));
+            self.overlay = Some(ScreenOverlay::Ask(confirmation));
         }
     }
 
     /// Notes a yes, or the choice; then asks for the next consent, or looks at the stage as it is now.
-    pub(super) fn accept_confirmation(&mut self, consent: Consent) -> Option<Effect> {
+    pub(super) fn give_consent_and_continue(&mut self, consent: Consent) -> Option<WizardEffect> {
         if let Some(identity) = self.identity_to_confirm.take() {
             self.answers.consents.other_bucket = true;
             self.overlay = None;
             self.use_identity(&identity);
             return None;
         }
-        let Screen::Stage(stage) = self.screen else { return None };
+        let WizardScreen::Stage(stage) = self.screen else { return None };
         let consents = &mut self.answers.consents;
         match consent {
             Consent::Adopt => consents.adopt = true,
@@ -100,9 +100,9 @@ impl Wizard {
 
     /// Returns the consent whose two answers are chosen from, where one is open.
     #[must_use]
-    pub fn open_choice_consent(&self) -> Option<Consent> {
+    pub fn selected_choice_consent(&self) -> Option<Consent> {
         match &self.overlay {
-            Some(Overlay::Ask(confirmation)) if confirmation.consent == Consent::Managed => {
+            Some(ScreenOverlay::Ask(confirmation)) if confirmation.consent == Consent::Managed => {
                 Some(confirmation.consent)
             }
             _ => None,

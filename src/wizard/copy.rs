@@ -42,7 +42,7 @@ pub fn describe_stage_purpose(stage: Stage) -> &'static str {
 
 /// Names what Enter does where the plan changes something.
 #[must_use]
-pub fn apply_key_label(stage: Stage) -> &'static str {
+pub fn enter_key_label(stage: Stage) -> &'static str {
     match stage {
         Stage::Access | Stage::Overview => "go on",
         Stage::Reindex => "reindex",

@@ -2,7 +2,7 @@
 
 use super::Wizard;
 use crate::model::{
-    aws::evidence::Observed,
+    aws::evidence::StageEvidence,
     run::{
         goal::{Goal, Stage},
         welcome::IdentitySource,
@@ -12,7 +12,7 @@ use crate::model::{
 impl Wizard {
     /// Returns the goal that was chosen or given.
     #[must_use]
-    pub fn goal(&self) -> Option<Goal> {
+    pub fn chosen_goal(&self) -> Option<Goal> {
         self.answers.goal.or(self.init.goal)
     }
 
@@ -57,10 +57,10 @@ impl Wizard {
             .iter()
             .filter_map(|stage| self.stage_progress(*stage)?.plan.as_ref())
             .find_map(|plan| match &plan.observed {
-                Observed::Configuration(observed) | Observed::GoLive(observed) => {
+                StageEvidence::Configuration(observed) | StageEvidence::GoLive(observed) => {
                     observed.desired.packages_domain.clone()
                 }
-                Observed::Distribution(observed) => {
+                StageEvidence::Distribution(observed) => {
                     observed.distribution.as_ref().map(|found| found.domain.clone())
                 }
                 _ => None,

@@ -136,7 +136,7 @@ impl InputForm {
 
     /// Gives what is typed to a run that stands still.
     #[must_use]
-    pub fn with_renewal(self) -> Self {
+    pub fn as_renewal_form(self) -> Self {
         Self { renews: true, ..self }
     }
 

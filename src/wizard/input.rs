@@ -2,56 +2,56 @@
 //! that would consent before the screen has settled is not heard.
 
 use super::{
-    Effect, JobKind, Loadable, ScrollExtent, Wizard,
+    Loadable, ScrollExtent, Wizard, WizardEffect, WizardJobKind,
     form::{FormPurpose, InputForm},
     intent::{CursorMove, IntentAvailability, UserIntent},
     intent_table::find_intent_rule,
-    screen::{Overlay, Screen},
+    screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::run::{event::StageEnd, goal::Stage};
 
 impl Wizard {
     /// Performs an intent, where it is offered and the screen accepts it already.
-    pub(super) fn handle_intent(&mut self, intent: UserIntent) -> Option<Effect> {
+    pub(super) fn handle_intent(&mut self, intent: UserIntent) -> Option<WizardEffect> {
         let rule = find_intent_rule(self, intent)?;
         if (rule.offered)(self) == IntentAvailability::Hidden {
             return None;
         }
         let typing = self.form.as_ref().is_some_and(|form| form.purpose != FormPurpose::ConfirmBucket);
-        if intent.may_consent() && !typing && !self.accepts_input() {
+        if intent.may_consent() && !typing && !self.accepts_consent_keys() {
             return None;
         }
         (rule.perform)(self)
     }
 
     /// Enter on a screen that nothing covers: goes on from it.
-    pub(super) fn perform_next(&mut self) -> Option<Effect> {
+    pub(super) fn perform_next(&mut self) -> Option<WizardEffect> {
         self.notice = None;
         match self.screen {
-            Screen::Welcome => match &self.welcome {
+            WizardScreen::Welcome => match &self.welcome {
                 Loadable::Loaded(_) if self.has_other_run() => self.watch_other_run(false),
                 Loadable::Loaded(_) => self.choose_goal(),
                 _ => Some(self.load_welcome()),
             },
-            Screen::Identity => self.choose_identity(),
-            Screen::Bucket => self.choose_bucket(),
-            Screen::Backups => self.choose_backup(),
-            Screen::Watch => self.watch_other_run(false),
-            Screen::Stage(stage) => self.run_enter_action(stage),
+            WizardScreen::Identity => self.choose_identity(),
+            WizardScreen::Bucket => self.choose_bucket(),
+            WizardScreen::Backups => self.choose_backup(),
+            WizardScreen::Watch => self.watch_other_run(false),
+            WizardScreen::Stage(stage) => self.run_enter_action(stage),
         }
     }
 
     /// `r`: looks at the stage again, or around.
-    pub(super) fn look_again(&mut self) -> Option<Effect> {
+    pub(super) fn look_again(&mut self) -> Option<WizardEffect> {
         self.notice = None;
         Some(match self.screen {
-            Screen::Stage(stage) => self.enter_stage(stage, false),
+            WizardScreen::Stage(stage) => self.enter_stage(stage, false),
             _ => self.load_welcome(),
         })
     }
 
     /// `a`: goes on in spite of a failed check, or past a stage that did not come to its end.
-    pub(super) fn continue_anyway(&mut self) -> Option<Effect> {
+    pub(super) fn continue_anyway(&mut self) -> Option<WizardEffect> {
         self.ignore_failed_checks = true;
         let stage = self.shown_stage()?;
         let broke_off = self
@@ -67,103 +67,103 @@ impl Wizard {
     }
 
     /// `s`: skips the reindex; one that runs is stopped first.
-    pub(super) fn skip_or_stop_reindex(&mut self) -> Option<Effect> {
+    pub(super) fn skip_or_stop_reindex(&mut self) -> Option<WizardEffect> {
         if self.running_stage().is_none() {
             return self.skip_reindex();
         }
         self.skipping = true;
         self.stop_running_jobs();
-        Some(Effect::Stop)
+        Some(WizardEffect::Stop)
     }
 
     /// `p`: pauses what runs, or lets it go on.
-    pub(super) fn toggle_pause(&mut self) -> Option<Effect> {
+    pub(super) fn toggle_pause(&mut self) -> Option<WizardEffect> {
         let busy = self.busy.as_mut()?;
         busy.paused = !busy.paused;
-        Some(Effect::Pause(busy.paused))
+        Some(WizardEffect::Pause(busy.paused))
     }
 
     /// `x`: verifies all of it, from the first screen.
-    pub(super) fn diagnose_403(&mut self) -> Option<Effect> {
-        self.return_screen = Some(Screen::Welcome);
+    pub(super) fn diagnose_403(&mut self) -> Option<WizardEffect> {
+        self.return_screen = Some(WizardScreen::Welcome);
         Some(self.enter_stage(Stage::Verify, false))
     }
 
     /// `v`: packagecloud's own reindex too, or ours alone.
-    pub(super) fn toggle_vendor_reindex(&mut self) -> Option<Effect> {
+    pub(super) fn toggle_vendor_reindex(&mut self) -> Option<WizardEffect> {
         self.answers.reindex.vendor = !self.answers.reindex.vendor;
         Some(self.enter_stage(Stage::Reindex, false))
     }
 
     /// `w`: restores the whole file, or the four values alone.
-    pub(super) fn toggle_whole_file(&mut self) -> Option<Effect> {
+    pub(super) fn toggle_whole_file(&mut self) -> Option<WizardEffect> {
         self.answers.roll_back.whole_file = !self.answers.roll_back.whole_file;
         Some(self.enter_stage(Stage::RollBack, false))
     }
 
     /// `i`: opens the form for credentials that a run stands still for.
-    pub(super) fn open_renewal_form(&mut self) -> Option<Effect> {
+    pub(super) fn open_renewal_form(&mut self) -> Option<WizardEffect> {
         self.form = self.renewal_form();
         None
     }
 
     /// `u`: opens the form for a download URL.
-    pub(super) fn open_probe_form(&mut self) -> Option<Effect> {
+    pub(super) fn open_probe_form(&mut self) -> Option<WizardEffect> {
         self.form = Some(InputForm::new(FormPurpose::Probe));
         None
     }
 
     /// `D`: shows how CloudFront is switched off.
-    pub(super) fn show_disable(&mut self) -> Option<Effect> {
+    pub(super) fn show_disable(&mut self) -> Option<WizardEffect> {
         Some(self.enter_stage_with_return(Stage::Disable))
     }
 
     /// `q`: leaves; asks first where something runs.
-    pub(super) fn quit_or_ask(&mut self) -> Option<Effect> {
+    pub(super) fn quit_or_ask(&mut self) -> Option<WizardEffect> {
         if self.running_stage().is_some() {
-            return self.open_page(Overlay::Quit);
+            return self.open_page(ScreenOverlay::Quit);
         }
         Some(self.leave_with_code(self.quit_exit_code()))
     }
 
     /// Lays a page or a question over the screen.
-    pub(super) fn open_page(&mut self, page: Overlay) -> Option<Effect> {
+    pub(super) fn open_page(&mut self, page: ScreenOverlay) -> Option<WizardEffect> {
         // the log's newest lines are what it is opened for; `Drawn` brings this back to what there is
-        self.scroll = if page == Overlay::Log { usize::MAX } else { 0 };
+        self.scroll = if page == ScreenOverlay::Log { usize::MAX } else { 0 };
         self.shown_at = self.now;
         self.overlay = Some(page);
         None
     }
 
     /// Takes what is chosen, where the page is a choice; else closes it.
-    pub(super) fn choose_or_close_page(&mut self) -> Option<Effect> {
+    pub(super) fn choose_or_close_page(&mut self) -> Option<WizardEffect> {
         match &self.overlay {
-            Some(Overlay::Ask(confirmation)) => self.accept_confirmation(confirmation.consent),
+            Some(ScreenOverlay::Ask(confirmation)) => self.give_consent_and_continue(confirmation.consent),
             _ => self.dismiss_overlay(),
         }
     }
 
     /// Takes a yes to the question that is asked.
-    pub(super) fn accept_question(&mut self) -> Option<Effect> {
+    pub(super) fn accept_question(&mut self) -> Option<WizardEffect> {
         match &self.overlay {
-            Some(Overlay::Ask(confirmation)) => self.accept_confirmation(confirmation.consent),
-            Some(Overlay::TakeOver) => {
+            Some(ScreenOverlay::Ask(confirmation)) => self.give_consent_and_continue(confirmation.consent),
+            Some(ScreenOverlay::TakeOver) => {
                 self.overlay = None;
                 self.watch_other_run(true)
             }
-            Some(Overlay::Quit) => {
+            Some(ScreenOverlay::Quit) => {
                 self.overlay = None;
                 self.pending_exit_code = Some(130);
                 self.stop_running_jobs();
-                Some(Effect::Stop)
+                Some(WizardEffect::Stop)
             }
-            Some(Overlay::Help | Overlay::Log | Overlay::Explain) | None => None,
+            Some(ScreenOverlay::Help | ScreenOverlay::Log | ScreenOverlay::Explain) | None => None,
         }
     }
 
     /// Takes a no to the question that is asked, or closes the page.
-    pub(super) fn dismiss_overlay(&mut self) -> Option<Effect> {
-        if let Some(Overlay::Ask(confirmation)) = self.overlay.take() {
+    pub(super) fn dismiss_overlay(&mut self) -> Option<WizardEffect> {
+        if let Some(ScreenOverlay::Ask(confirmation)) = self.overlay.take() {
             self.decline_confirmation(&confirmation);
         } else {
             self.scroll = 0;
@@ -173,13 +173,13 @@ impl Wizard {
     }
 
     /// Changes the form that is open.
-    pub(super) fn change_form(&mut self, change: impl FnOnce(&mut InputForm)) -> Option<Effect> {
+    pub(super) fn change_form(&mut self, change: impl FnOnce(&mut InputForm)) -> Option<WizardEffect> {
         self.form.as_mut().map(change);
         None
     }
 
     /// Closes the form, and forgets what was typed.
-    pub(super) fn close_form(&mut self) -> Option<Effect> {
+    pub(super) fn close_form(&mut self) -> Option<WizardEffect> {
         self.form = None;
         self.shown_at = self.now;
         None
@@ -188,7 +188,7 @@ impl Wizard {
     /// Stops whatever runs, on the screen and in the background, after the request in flight; returns false where nothing has to be told.
     pub(super) fn stop_running_jobs(&mut self) -> bool {
         let mut newly_stopped = false;
-        let applying = self.busy.as_mut().filter(|busy| matches!(busy.kind, JobKind::Apply(_)));
+        let applying = self.busy.as_mut().filter(|busy| matches!(busy.kind, WizardJobKind::Apply(_)));
         for busy in applying.into_iter().chain(&mut self.background) {
             newly_stopped |= !std::mem::replace(&mut busy.stopping, true);
             busy.paused = false;
@@ -197,13 +197,13 @@ impl Wizard {
     }
 
     /// Goes on without the reindex.
-    pub(super) fn skip_reindex(&mut self) -> Option<Effect> {
+    pub(super) fn skip_reindex(&mut self) -> Option<WizardEffect> {
         self.answers.reindex.skip = true;
         let progress = self.stage_progress_mut(Stage::Reindex);
         progress.skipped = true;
         // where going live waited for it, that is looked at again
         let next = match self.screen {
-            Screen::Stage(stage) if stage != Stage::Reindex => stage,
+            WizardScreen::Stage(stage) if stage != Stage::Reindex => stage,
             _ => self.next_stage(Stage::Reindex)?,
         };
         let effect = self.enter_stage(next, true);
@@ -214,20 +214,20 @@ impl Wizard {
     }
 
     /// Ctrl-C: stops what runs after the request in flight; a second one leaves at once.
-    pub(super) fn handle_interrupt(&mut self) -> Option<Effect> {
+    pub(super) fn handle_interrupt(&mut self) -> Option<WizardEffect> {
         if self.stop_running_jobs() {
             self.overlay = None;
             self.form.take_if(|form| form.renews);
             self.notice =
                 Some("Stopping after the request in flight. Ctrl-C again leaves at once.".to_owned());
-            return Some(Effect::Stop);
+            return Some(WizardEffect::Stop);
         }
         Some(self.leave_with_code(130))
     }
 
     /// Leaving in the middle is no mistake; leaving after a failure that nothing mended is.
     fn quit_exit_code(&self) -> u8 {
-        let Screen::Stage(stage) = self.screen else { return 0 };
+        let WizardScreen::Stage(stage) = self.screen else { return 0 };
         u8::from(
             self.stage_progress(stage)
                 .is_some_and(|progress| progress.end == Some(StageEnd::Failed) || progress.failure.is_some()),
@@ -235,9 +235,9 @@ impl Wizard {
     }
 
     /// Moves through a list, or scrolls a text that is longer than the screen.
-    pub(super) fn move_or_scroll(&mut self, to: CursorMove) -> Option<Effect> {
-        let list = self.list_len();
-        let over_list = self.overlay.is_none() || self.open_choice_consent().is_some();
+    pub(super) fn move_or_scroll(&mut self, to: CursorMove) -> Option<WizardEffect> {
+        let list = self.screen_list_len();
+        let over_list = self.overlay.is_none() || self.selected_choice_consent().is_some();
         if list > 1 && over_list {
             self.move_choice(to, list - 1);
         } else {

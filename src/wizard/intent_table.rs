@@ -3,10 +3,10 @@
 //! The footer prints what is offered, and `update` performs nothing else: both read the same row.
 
 use super::{
-    Effect, Wizard,
+    Wizard, WizardEffect,
     form::InputForm,
     intent::{InputMode, IntentAvailability, UserIntent},
-    screen::Overlay,
+    screen::ScreenOverlay,
 };
 
 /// One row of the table.
@@ -14,13 +14,13 @@ pub(super) struct IntentRule {
     /// Whether it is possible now, and what the footer calls it.
     pub offered: Box<dyn Fn(&Wizard) -> IntentAvailability>,
     /// What it does.
-    pub perform: Box<dyn FnOnce(&mut Wizard) -> Option<Effect>>,
+    pub perform: Box<dyn FnOnce(&mut Wizard) -> Option<WizardEffect>>,
 }
 
 /// Makes a row whose name in the footer depends on what the screen shows.
 fn offered_as(
     offered: impl Fn(&Wizard) -> IntentAvailability + 'static,
-    perform: impl FnOnce(&mut Wizard) -> Option<Effect> + 'static,
+    perform: impl FnOnce(&mut Wizard) -> Option<WizardEffect> + 'static,
 ) -> IntentRule {
     IntentRule { offered: Box::new(offered), perform: Box::new(perform) }
 }
@@ -28,7 +28,7 @@ fn offered_as(
 /// Makes a row that is offered under the key table's own words.
 fn offered_when(
     possible: impl Fn(&Wizard) -> bool + 'static,
-    perform: impl FnOnce(&mut Wizard) -> Option<Effect> + 'static,
+    perform: impl FnOnce(&mut Wizard) -> Option<WizardEffect> + 'static,
 ) -> IntentRule {
     let offered = move |wizard: &Wizard| {
         if possible(wizard) { IntentAvailability::Usual } else { IntentAvailability::Hidden }
@@ -37,7 +37,7 @@ fn offered_when(
 }
 
 /// Makes a row that is always offered.
-fn offered_always(perform: impl FnOnce(&mut Wizard) -> Option<Effect> + 'static) -> IntentRule {
+fn offered_always(perform: impl FnOnce(&mut Wizard) -> Option<WizardEffect> + 'static) -> IntentRule {
     offered_when(|_| true, perform)
 }
 
@@ -54,20 +54,22 @@ pub(super) fn find_intent_rule(wizard: &Wizard, intent: UserIntent) -> Option<In
 /// Returns the row of an intent on a screen that nothing covers. Each intent is named, so that none is forgotten.
 fn screen_rule(intent: UserIntent) -> Option<IntentRule> {
     Some(match intent {
-        UserIntent::Next => offered_as(Wizard::next_availability, Wizard::perform_next),
+        UserIntent::Next => offered_as(Wizard::next_intent_availability, Wizard::perform_next),
         UserIntent::Back => offered_when(Wizard::can_go_back, Wizard::go_back),
         UserIntent::Again => offered_when(Wizard::can_look_again, Wizard::look_again),
         UserIntent::Skip => offered_as(Wizard::skip_availability, Wizard::skip_or_stop_reindex),
         UserIntent::Pause => offered_as(Wizard::pause_availability, Wizard::toggle_pause),
         UserIntent::Ahead => offered_when(Wizard::can_go_ahead, Wizard::move_reindex_to_background),
         UserIntent::Disable => offered_when(Wizard::can_disable, Wizard::show_disable),
-        UserIntent::Log => offered_always(|wizard| wizard.open_page(Overlay::Log)),
-        UserIntent::Explain => offered_when(Wizard::has_plan, |wizard| wizard.open_page(Overlay::Explain)),
-        UserIntent::Help => offered_always(|wizard| wizard.open_page(Overlay::Help)),
+        UserIntent::Log => offered_always(|wizard| wizard.open_page(ScreenOverlay::Log)),
+        UserIntent::Explain => {
+            offered_when(Wizard::has_plan, |wizard| wizard.open_page(ScreenOverlay::Explain))
+        }
+        UserIntent::Help => offered_always(|wizard| wizard.open_page(ScreenOverlay::Help)),
         UserIntent::Copy => {
             offered_when(|wizard| wizard.attachment_to_copy().is_some(), Wizard::copy_attachment)
         }
-        UserIntent::Anyway => offered_when(Wizard::can_continue_anyway, Wizard::continue_anyway),
+        UserIntent::Anyway => offered_when(Wizard::can_continue_despite_failure, Wizard::continue_anyway),
         UserIntent::Diagnose403 => offered_when(Wizard::can_diagnose_403, Wizard::diagnose_403),
         UserIntent::ToggleVendorReindex => {
             offered_as(Wizard::vendor_reindex_availability, Wizard::toggle_vendor_reindex)
@@ -75,7 +77,9 @@ fn screen_rule(intent: UserIntent) -> Option<IntentRule> {
         UserIntent::ToggleWholeFile => offered_when(Wizard::can_toggle_whole_file, Wizard::toggle_whole_file),
         UserIntent::Probe => offered_when(Wizard::can_give_probe_url, Wizard::open_probe_form),
         UserIntent::Credentials => offered_as(Wizard::credentials_availability, Wizard::open_renewal_form),
-        UserIntent::TakeOver => offered_when(Wizard::can_take_over, Wizard::show_take_over_confirmation),
+        UserIntent::TakeOver => {
+            offered_when(Wizard::can_take_over_other_run, Wizard::show_take_over_confirmation)
+        }
         UserIntent::Quit => offered_always(Wizard::quit_or_ask),
         UserIntent::Interrupt => offered_always(Wizard::handle_interrupt),
         UserIntent::Move(to) => {
@@ -91,7 +95,7 @@ fn screen_rule(intent: UserIntent) -> Option<IntentRule> {
 
 /// Returns the row of an intent on a page that covers the screen: the help, the log, the explanation, a choice of two.
 fn page_rule(intent: UserIntent) -> Option<IntentRule> {
-    let offered_over_other_pages = |page: Overlay| {
+    let offered_over_other_pages = |page: ScreenOverlay| {
         let shown = page.clone();
         offered_when(
             move |wizard| wizard.overlay.as_ref() != Some(&shown),
@@ -102,12 +106,12 @@ fn page_rule(intent: UserIntent) -> Option<IntentRule> {
         UserIntent::Next => offered_as(Wizard::page_next_availability, Wizard::choose_or_close_page),
         UserIntent::Back => offered_as(|_| IntentAvailability::As("close"), Wizard::dismiss_overlay),
         UserIntent::Disable => offered_when(Wizard::can_disable, Wizard::show_disable),
-        UserIntent::Log => offered_over_other_pages(Overlay::Log),
+        UserIntent::Log => offered_over_other_pages(ScreenOverlay::Log),
         UserIntent::Explain => offered_when(
-            |wizard| wizard.overlay != Some(Overlay::Explain) && wizard.has_plan(),
-            |wizard| wizard.open_page(Overlay::Explain),
+            |wizard| wizard.overlay != Some(ScreenOverlay::Explain) && wizard.has_plan(),
+            |wizard| wizard.open_page(ScreenOverlay::Explain),
         ),
-        UserIntent::Help => offered_over_other_pages(Overlay::Help),
+        UserIntent::Help => offered_over_other_pages(ScreenOverlay::Help),
         UserIntent::Quit => offered_always(Wizard::quit_or_ask),
         UserIntent::Interrupt => offered_always(Wizard::handle_interrupt),
         UserIntent::Move(to) => {
@@ -124,7 +128,9 @@ fn question_rule(intent: UserIntent) -> Option<IntentRule> {
         UserIntent::No | UserIntent::Back => offered_always(Wizard::dismiss_overlay),
         UserIntent::Move(to) => offered_always(move |wizard| wizard.move_or_scroll(to)),
         UserIntent::Disable => offered_when(|wizard| wizard.applying_stage().is_none(), Wizard::show_disable),
-        UserIntent::Quit => offered_when(|wizard| wizard.overlay != Some(Overlay::Quit), Wizard::quit_or_ask),
+        UserIntent::Quit => {
+            offered_when(|wizard| wizard.overlay != Some(ScreenOverlay::Quit), Wizard::quit_or_ask)
+        }
         UserIntent::Interrupt => offered_always(Wizard::handle_interrupt),
         _ => return None,
     })

@@ -5,8 +5,8 @@ use std::{collections::VecDeque, time::Duration};
 use crate::model::{
     failure::{Failure, FailureKind},
     run::{
-        check::Check,
-        event::{CredentialNeed, Event, ProgressStats, StageEnd},
+        check::CheckResult,
+        event::{CredentialNeed, ProgressStats, StageEnd, StageEvent},
         goal::{Stage, Step},
         plan::Plan,
     },
@@ -25,7 +25,7 @@ pub struct StageProgress {
     pub failure: Option<Failure>,
     pub steps: Vec<StepProgress>,
     /// Checks that came as events, beside those of the plan.
-    pub checks: Vec<Check>,
+    pub checks: Vec<CheckResult>,
     pub pace: Option<ProgressStats>,
     /// Objects a second, the newest last.
     pub rates: VecDeque<u64>,
@@ -69,15 +69,15 @@ impl StageProgress {
     }
 
     /// Forgets what an earlier run said before the plan is applied again.
-    pub fn reset_to_plan(&mut self) {
+    pub fn reset_stage_to_plan(&mut self) {
         let plan = self.plan.take();
         *self = Self { plan, ..Self::default() };
     }
 
     /// Lists all checks, the later result of one name in place of the earlier.
     #[must_use]
-    pub fn latest_checks(&self) -> Vec<&Check> {
-        let mut all: Vec<&Check> = Vec::new();
+    pub fn latest_checks(&self) -> Vec<&CheckResult> {
+        let mut all: Vec<&CheckResult> = Vec::new();
         for check in self.plan.iter().flat_map(|plan| &plan.checks).chain(&self.checks) {
             match all.iter_mut().find(|known| known.name == check.name) {
                 Some(known) => *known = check,
@@ -124,22 +124,22 @@ impl StageProgress {
     }
 
     /// Folds one event of this stage.
-    pub fn record_event(&mut self, at: Duration, event: &Event) {
+    pub fn record_stage_event(&mut self, at: Duration, event: &StageEvent) {
         let wait_is_over = match event {
-            Event::Ended { .. } => true,
-            other => self.credential_wait.as_ref().is_some_and(|wait| other.step() == Some(wait.step)),
+            StageEvent::Ended { .. } => true,
+            other => self.credential_wait.as_ref().is_some_and(|wait| other.event_step() == Some(wait.step)),
         };
         if wait_is_over {
             self.credential_wait = None;
         }
         match event {
-            Event::Waiting { step, failure, wants, .. } => {
+            StageEvent::Waiting { step, failure, wants, .. } => {
                 let (step, failure, wants) = (*step, failure.clone(), wants.clone());
                 "stands still until AWS accepts the credentials"
                     .clone_into(&mut self.find_or_add_step(step, at).text);
                 self.credential_wait = Some(CredentialWait { step, failure, wants });
             }
-            Event::Started { step, text, .. } => {
+            StageEvent::Started { step, text, .. } => {
                 let line = self.find_or_add_step(*step, at);
                 *line = StepProgress {
                     step: *step,
@@ -149,7 +149,7 @@ impl StageProgress {
                     took: None,
                 };
             }
-            Event::Progress { step, text, pace, .. } => {
+            StageEvent::Progress { step, text, pace, .. } => {
                 self.find_or_add_step(*step, at).text.clone_from(text);
                 if let Some(pace) = pace {
                     if let Some(rate) = pace.per_second {
@@ -161,17 +161,18 @@ impl StageProgress {
                     self.pace = Some(pace.clone());
                 }
             }
-            Event::Finished { step, text, .. } => self.finish_step(*step, at, StepState::Done, text),
-            Event::Failed { step, failure, .. } => {
+            StageEvent::Finished { step, text, .. } => self.finish_step(*step, at, StepState::Done, text),
+            StageEvent::Failed { step, failure, .. } => {
                 let text = failure.to_string();
                 self.finish_step(*step, at, StepState::Failed(Box::new(failure.clone())), &text);
             }
-            Event::Check { check, .. } => match self.checks.iter_mut().find(|known| known.name == check.name)
-            {
-                Some(known) => *known = check.clone(),
-                None => self.checks.push(check.clone()),
-            },
-            Event::Ended { end, text, .. } => {
+            StageEvent::Check { check, .. } => {
+                match self.checks.iter_mut().find(|known| known.name == check.name) {
+                    Some(known) => *known = check.clone(),
+                    None => self.checks.push(check.clone()),
+                }
+            }
+            StageEvent::Ended { end, text, .. } => {
                 self.end = Some(*end);
                 self.text.clone_from(text);
             }
@@ -219,34 +220,42 @@ pub enum LogMark {
 }
 
 impl EventLog {
-    pub fn record_event(&mut self, at: Duration, event: &Event) {
+    pub fn append_log_event(&mut self, at: Duration, event: &StageEvent) {
         let titled = |step: &Step, text: &str| {
-            if text.is_empty() { step.title().to_owned() } else { format!("{}: {text}", step.title()) }
+            if text.is_empty() {
+                step.step_title().to_owned()
+            } else {
+                format!("{}: {text}", step.step_title())
+            }
         };
         let (mark, text) = match event {
-            Event::Started { step, text, .. } => (LogMark::Started, titled(step, text)),
-            Event::Progress { step, text, pace, .. } => {
+            StageEvent::Started { step, text, .. } => (LogMark::Started, titled(step, text)),
+            StageEvent::Progress { step, text, pace, .. } => {
                 // a pace changes many times a second; the screen shows it, the log its milestones
                 if pace.is_some() || text.is_empty() {
                     return;
                 }
                 (LogMark::Progress, titled(step, text))
             }
-            Event::Waiting { step, text, .. } => (LogMark::Progress, titled(step, text)),
-            Event::Finished { step, text, .. } => (LogMark::Done, titled(step, text)),
-            Event::Failed { step, failure, .. } => {
-                (LogMark::Failed, format!("{}: {failure}; next: {}", step.title(), failure.next))
+            StageEvent::Waiting { step, text, .. } => (LogMark::Progress, titled(step, text)),
+            StageEvent::Finished { step, text, .. } => (LogMark::Done, titled(step, text)),
+            StageEvent::Failed { step, failure, .. } => {
+                (LogMark::Failed, format!("{}: {failure}; next: {}", step.step_title(), failure.next))
             }
-            Event::Check { check, .. } => (
+            StageEvent::Check { check, .. } => (
                 if check.has_failed() { LogMark::Failed } else { LogMark::Done },
                 format!("{}: {}", check.name, check.detail),
             ),
-            Event::Ended { end, text, .. } => (
+            StageEvent::Ended { end, text, .. } => (
                 if *end == StageEnd::Failed { LogMark::Failed } else { LogMark::Done },
-                if text.is_empty() { format!("{} ended", event.stage().title()) } else { text.clone() },
+                if text.is_empty() {
+                    format!("{} ended", event.event_stage().stage_title())
+                } else {
+                    text.clone()
+                },
             ),
         };
-        let line = LogLine { at, stage: event.stage(), mark, text };
+        let line = LogLine { at, stage: event.event_stage(), mark, text };
         if self.lines.back().is_some_and(|last| last.stage == line.stage && last.text == line.text) {
             return;
         }

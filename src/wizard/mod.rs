@@ -29,14 +29,16 @@ mod tests;
 
 use form::InputForm;
 use log::{CredentialWait, EventLog, StageProgress};
-pub use msg::{ClipboardText, CredentialInput, Effect, Input, ScrollExtent, TimedInput, WizardOutcome};
-use screen::{Overlay, Screen};
-use watch_state::WatchState;
+pub use msg::{
+    ClipboardText, CredentialInput, ScrollExtent, TimedInput, WizardEffect, WizardInput, WizardOutcome,
+};
+use screen::{ScreenOverlay, WizardScreen};
+use watch_state::WatchedRunState;
 
 use crate::model::{
     failure::Failure,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         goal::{Goal, Stage},
         welcome::{FoundIdentity, WelcomeFindings},
     },
@@ -47,8 +49,8 @@ pub const INPUT_ACCEPTED_AFTER: Duration = Duration::from_millis(300);
 
 /// What is known before anything is looked up.
 #[derive(Debug, Clone, Default)]
-pub struct Init {
-    pub answers: Answers,
+pub struct WizardInit {
+    pub answers: OperatorAnswers,
     /// Given by `--goal`.
     pub goal: Option<Goal>,
     pub sandbox: bool,
@@ -78,7 +80,7 @@ impl<T> Loadable<T> {
 /// The job that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ActiveJob {
-    pub kind: JobKind,
+    pub kind: WizardJobKind,
     pub since: Duration,
     /// It was asked to stop after the request in flight.
     pub stopping: bool,
@@ -86,7 +88,7 @@ pub struct ActiveJob {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobKind {
+pub enum WizardJobKind {
     Welcome,
     Identify,
     /// A code is being tried.
@@ -98,14 +100,14 @@ pub enum JobKind {
 
 #[derive(Debug)]
 pub struct Wizard {
-    pub init: Init,
-    pub answers: Answers,
+    pub init: WizardInit,
+    pub answers: OperatorAnswers,
     /// When the last input came.
     pub now: Duration,
     /// Since when the screen is as it is.
     pub shown_at: Duration,
-    pub screen: Screen,
-    pub overlay: Option<Overlay>,
+    pub screen: WizardScreen,
+    pub overlay: Option<ScreenOverlay>,
     pub form: Option<InputForm>,
     pub welcome: Loadable<WelcomeFindings>,
     pub busy: Option<ActiveJob>,
@@ -113,7 +115,7 @@ pub struct Wizard {
     pub background: Option<ActiveJob>,
     pub log: EventLog,
     /// The other run, while it is watched.
-    pub watching: Option<WatchState>,
+    pub watching: Option<WatchedRunState>,
     /// One line that says what just came of a key.
     pub notice: Option<String>,
     /// Which line of a list is chosen.
@@ -123,7 +125,7 @@ pub struct Wizard {
     pub extent: ScrollExtent,
     progress: BTreeMap<Stage, StageProgress>,
     /// Where `b` leads from disable, roll-back and `x`.
-    return_screen: Option<Screen>,
+    return_screen: Option<WizardScreen>,
     /// With this exit code, once what runs has stopped.
     pending_exit_code: Option<u8>,
     /// The identity that is asked about, before it is used.
@@ -143,13 +145,13 @@ pub struct Wizard {
 impl Wizard {
     /// Makes a wizard on its first screen, with nothing looked up yet.
     #[must_use]
-    pub fn new(init: Init) -> Self {
+    pub fn new(init: WizardInit) -> Self {
         Self {
             answers: init.answers.clone(),
             init,
             now: Duration::ZERO,
             shown_at: Duration::ZERO,
-            screen: Screen::Welcome,
+            screen: WizardScreen::Welcome,
             overlay: None,
             form: None,
             welcome: Loadable::Loading,
@@ -193,7 +195,7 @@ impl Wizard {
     #[must_use]
     pub fn applying_stage(&self) -> Option<Stage> {
         match self.busy {
-            Some(ActiveJob { kind: JobKind::Apply(stage), .. }) => Some(stage),
+            Some(ActiveJob { kind: WizardJobKind::Apply(stage), .. }) => Some(stage),
             _ => None,
         }
     }
@@ -215,7 +217,7 @@ impl Wizard {
     /// Whether going live has to wait: the reindex runs on, or broke off, and was not skipped.
     #[must_use]
     pub fn is_reindex_pending(&self) -> bool {
-        self.goal() == Some(Goal::Upgrade)
+        self.chosen_goal() == Some(Goal::Upgrade)
             && self.return_screen.is_none()
             && !self.answers.reindex.skip
             && self.stage_progress(Stage::Reindex).is_some_and(|progress| !progress.is_done())
@@ -223,7 +225,7 @@ impl Wizard {
 
     /// Whether keys on this screen may consent already.
     #[must_use]
-    pub fn accepts_input(&self) -> bool {
+    pub fn accepts_consent_keys(&self) -> bool {
         self.now.saturating_sub(self.shown_at) >= INPUT_ACCEPTED_AFTER
     }
 
@@ -232,21 +234,21 @@ impl Wizard {
 
     /// Returns how many lines the list of this screen has; none is no list.
     #[must_use]
-    pub fn list_len(&self) -> usize {
+    pub fn screen_list_len(&self) -> usize {
         let welcome = self.welcome.as_loaded();
         match self.overlay {
-            Some(Overlay::Ask(_)) => return 2,
+            Some(ScreenOverlay::Ask(_)) => return 2,
             // A page that covers the list scrolls.
             Some(_) => return 0,
             None => {}
         }
         match self.screen {
-            Screen::Welcome if self.has_other_run() => 0,
-            Screen::Welcome => Self::OFFERED_GOALS.len(),
-            Screen::Identity => welcome.map_or(0, |welcome| welcome.identities.len()) + 2,
-            Screen::Bucket => welcome.map_or(0, |welcome| welcome.buckets.len()) + 1,
-            Screen::Backups => welcome.map_or(0, |welcome| welcome.backups.len()),
-            Screen::Watch | Screen::Stage(_) => 0,
+            WizardScreen::Welcome if self.has_other_run() => 0,
+            WizardScreen::Welcome => Self::OFFERED_GOALS.len(),
+            WizardScreen::Identity => welcome.map_or(0, |welcome| welcome.identities.len()) + 2,
+            WizardScreen::Bucket => welcome.map_or(0, |welcome| welcome.buckets.len()) + 1,
+            WizardScreen::Backups => welcome.map_or(0, |welcome| welcome.backups.len()),
+            WizardScreen::Watch | WizardScreen::Stage(_) => 0,
         }
     }
 }

@@ -6,8 +6,8 @@ use super::intent::UserIntent;
 use crate::model::{
     failure::Failure,
     run::{
-        answers::Answers,
-        event::Event,
+        answers::OperatorAnswers,
+        event::StageEvent,
         goal::Stage,
         other_run::WatchEvent,
         plan::Plan,
@@ -21,11 +21,11 @@ use crate::model::{
 pub struct TimedInput {
     /// Since the wizard began: its only clock.
     pub at: Duration,
-    pub input: Input,
+    pub input: WizardInput,
 }
 
 #[derive(Debug)]
-pub enum Input {
+pub enum WizardInput {
     /// The first frame stands.
     Start,
     Key(UserIntent),
@@ -46,7 +46,7 @@ pub enum Input {
     /// The answer to typed keys or to a profile's name.
     Identified(Result<FoundIdentity, Failure>),
     Looked(Stage, Result<Box<Plan>, Failure>),
-    Event(Event),
+    Event(StageEvent),
     /// Where the copy lies and what it is, or why there is none.
     Copied(Result<String, Failure>),
 }
@@ -60,19 +60,19 @@ pub struct ScrollExtent {
 
 /// What the wizard asks the terminal face for. Each but the last five and `Renew` starts a job; a new one takes the place of the one before.
 #[derive(Debug)]
-pub enum Effect {
+pub enum WizardEffect {
     /// Find what the first screen shows; answered by [`Input::Welcome`].
-    Welcome(Answers),
+    Welcome(OperatorAnswers),
     /// Ask AWS whose keys these are, and use them from now on; answered by [`Input::Identified`].
-    Identify(CredentialInput, Answers),
+    Identify(CredentialInput, OperatorAnswers),
     /// Credentials for the run that stands still for want of them; it goes on meanwhile.
     Renew(CredentialInput),
     /// Answered by [`Input::Looked`]; checks that take their time may follow it as events.
-    Look(Stage, Answers),
+    Look(Stage, OperatorAnswers),
     /// The same, while the job that runs goes on in the background, beside all that follow.
-    LookWhileJobRuns(Stage, Answers),
+    LookWhileJobRuns(Stage, OperatorAnswers),
     /// Says events; `Ended` is the last.
-    Apply(Box<Plan>, Answers),
+    Apply(Box<Plan>, OperatorAnswers),
     /// Watch the other run, after asking it to end where that is wanted; answered by [`Input::Watched`], to its end.
     Watch {
         take_over: bool,

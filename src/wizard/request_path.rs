@@ -1,7 +1,7 @@
 //! The path of a request for a package, part by part: which of it stands, judged from what was found and what was made since.
 
 use super::{Loadable, Wizard, log::StageProgress};
-use crate::model::run::{goal::Stage, welcome::SetUpBy};
+use crate::model::run::{goal::Stage, welcome::CloudFrontSetUpBy};
 
 /// One part of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,8 @@ impl Wizard {
         let off = done(Stage::Disable);
         let live =
             !off && (done(Stage::GoLive) || cloudfront.is_some_and(|found| found.enabled == Some(true)));
-        let set_up = cloudfront.is_some_and(|found| matches!(found.by, SetUpBy::Us | SetUpBy::Others));
+        let set_up = cloudfront
+            .is_some_and(|found| matches!(found.by, CloudFrontSetUpBy::Us | CloudFrontSetUpBy::Others));
         let edge = done(Stage::Bootstrap) || set_up;
         let front = done(Stage::Distribution) || (set_up && !cloudfront.is_some_and(|f| f.domain.is_empty()));
         let bucket = self.bucket_name();

@@ -6,7 +6,7 @@ use crate::model::run::{
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Screen {
+pub enum WizardScreen {
     Welcome,
     /// Whose AWS credentials are used.
     Identity,
@@ -20,7 +20,7 @@ pub enum Screen {
 
 /// What lies over the screen until it is answered or closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Overlay {
+pub enum ScreenOverlay {
     Help,
     Log,
     Explain,
@@ -32,7 +32,7 @@ pub enum Overlay {
     Quit,
 }
 
-impl Overlay {
+impl ScreenOverlay {
     /// Whether keys answer it rather than go through it.
     #[must_use]
     pub fn needs_yes_or_no(&self) -> bool {

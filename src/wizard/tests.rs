@@ -5,20 +5,20 @@ mod another;
 use std::time::Duration;
 
 use super::{
-    CredentialInput, Effect, Init, Input, JobKind, TimedInput, Wizard,
+    CredentialInput, TimedInput, Wizard, WizardEffect, WizardInit, WizardInput, WizardJobKind,
     form::{FormPurpose, InputForm},
     intent::{CursorMove, InputMode, IntentAvailability, UserIntent},
     log::{StageProgress, StepState},
     navigation::EnterAction,
-    screen::{Overlay, Screen},
+    screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::{
-    aws::evidence::Observed,
+    aws::evidence::StageEvidence,
     failure::{Failure, FailureKind},
     run::{
         answers::ManagedFileAction,
-        check::Check,
-        event::{CredentialNeed, Event, StageEnd},
+        check::CheckResult,
+        event::{CredentialNeed, StageEnd, StageEvent},
         goal::{Goal, Stage, Step},
         plan::{ChangeKind, Confirmation, Consent, Plan},
         welcome::{FoundBucket, FoundIdentity, IdentitySource, WelcomeFindings},
@@ -32,35 +32,36 @@ struct WizardHarness {
 }
 
 impl WizardHarness {
-    fn start_with_goal(goal: Option<Goal>) -> (Self, Option<Effect>) {
-        let mut it = Self { wizard: Wizard::new(Init { goal, ..Init::default() }), at: Duration::ZERO };
-        let effect = it.send_input(Input::Start);
+    fn start_with_goal(goal: Option<Goal>) -> (Self, Option<WizardEffect>) {
+        let mut it =
+            Self { wizard: Wizard::new(WizardInit { goal, ..WizardInit::default() }), at: Duration::ZERO };
+        let effect = it.send_input(WizardInput::Start);
         (it, effect)
     }
 
     /// On this stage's screen, the plan just shown.
     fn at_stage(stage: Stage, plan: Plan) -> Self {
         let (mut it, _) = Self::start_with_goal(None);
-        it.send_input(Input::Welcome(Ok(Box::new(sample_welcome()))));
+        it.send_input(WizardInput::Welcome(Ok(Box::new(sample_welcome()))));
         it.wizard.answers.goal = Some(Goal::Upgrade);
         it.wizard.answers.bucket = Some("acme".to_owned());
         it.wizard.enter_stage(stage, true);
-        it.send_input(Input::Looked(stage, Ok(Box::new(plan))));
+        it.send_input(WizardInput::Looked(stage, Ok(Box::new(plan))));
         it
     }
 
-    fn send_input(&mut self, input: Input) -> Option<Effect> {
-        self.wizard.update(TimedInput { at: self.at, input })
+    fn send_input(&mut self, input: WizardInput) -> Option<WizardEffect> {
+        self.wizard.update_wizard(TimedInput { at: self.at, input })
     }
 
     /// Presses a key once the screen has settled.
-    fn press_key(&mut self, intent: UserIntent) -> Option<Effect> {
+    fn press_key(&mut self, intent: UserIntent) -> Option<WizardEffect> {
         self.at += Duration::from_millis(300);
-        self.send_input(Input::Key(intent))
+        self.send_input(WizardInput::Key(intent))
     }
 
-    fn end_stage(&mut self, stage: Stage, end: StageEnd) -> Option<Effect> {
-        self.send_input(Input::Event(Event::Ended { stage, step: None, end, text: String::new() }))
+    fn end_stage(&mut self, stage: Stage, end: StageEnd) -> Option<WizardEffect> {
+        self.send_input(WizardInput::Event(StageEvent::Ended { stage, step: None, end, text: String::new() }))
     }
 }
 
@@ -72,7 +73,7 @@ fn sample_welcome() -> WelcomeFindings {
             arn: "arn:aws:iam::1:user/ops".to_owned(),
             account: "1".to_owned(),
             device: None,
-            suffices: Check::passed_check("permissions", "all"),
+            suffices: CheckResult::passed_check("permissions", "all"),
         }],
         buckets: vec![FoundBucket {
             name: "acme".to_owned(),
@@ -86,19 +87,19 @@ fn sample_welcome() -> WelcomeFindings {
 }
 
 /// The evidence of a stage, with nothing in it.
-fn empty_evidence(stage: Stage) -> Observed {
+fn empty_evidence(stage: Stage) -> StageEvidence {
     match stage {
-        Stage::Access => Observed::Access,
-        Stage::Overview => Observed::Overview,
-        Stage::Reindex => Observed::Reindex(Box::default()),
-        Stage::Secret => Observed::Secret(Box::default()),
-        Stage::Bootstrap => Observed::Bootstrap(Box::default()),
-        Stage::Distribution => Observed::Distribution(Box::default()),
-        Stage::Configuration => Observed::Configuration(Box::default()),
-        Stage::GoLive => Observed::GoLive(Box::default()),
-        Stage::Verify => Observed::Verify,
-        Stage::Disable => Observed::Disable,
-        Stage::RollBack => Observed::RollBack(Box::default()),
+        Stage::Access => StageEvidence::Access,
+        Stage::Overview => StageEvidence::Overview,
+        Stage::Reindex => StageEvidence::Reindex(Box::default()),
+        Stage::Secret => StageEvidence::Secret(Box::default()),
+        Stage::Bootstrap => StageEvidence::Bootstrap(Box::default()),
+        Stage::Distribution => StageEvidence::Distribution(Box::default()),
+        Stage::Configuration => StageEvidence::Configuration(Box::default()),
+        Stage::GoLive => StageEvidence::GoLive(Box::default()),
+        Stage::Verify => StageEvidence::Verify,
+        Stage::Disable => StageEvidence::Disable,
+        Stage::RollBack => StageEvidence::RollBack(Box::default()),
     }
 }
 
@@ -117,20 +118,20 @@ fn plan_needing_consents(consents: &[Consent]) -> Plan {
     plan
 }
 
-fn leave_exit_code(effect: Option<Effect>) -> Option<u8> {
+fn leave_exit_code(effect: Option<WizardEffect>) -> Option<u8> {
     match effect {
-        Some(Effect::Leave(outcome)) => Some(outcome.code),
+        Some(WizardEffect::Leave(outcome)) => Some(outcome.code),
         _ => None,
     }
 }
 
 #[test]
 fn it_starts_by_looking_around_and_disabling_starts_from_the_file_alone() {
-    assert!(matches!(WizardHarness::start_with_goal(None).1, Some(Effect::Welcome(_))));
-    assert!(matches!(WizardHarness::start_with_goal(Some(Goal::Upgrade)).1, Some(Effect::Welcome(_))));
+    assert!(matches!(WizardHarness::start_with_goal(None).1, Some(WizardEffect::Welcome(_))));
+    assert!(matches!(WizardHarness::start_with_goal(Some(Goal::Upgrade)).1, Some(WizardEffect::Welcome(_))));
     assert!(matches!(
         WizardHarness::start_with_goal(Some(Goal::Disable)).1,
-        Some(Effect::Look(Stage::Disable, _))
+        Some(WizardEffect::Look(Stage::Disable, _))
     ));
 }
 
@@ -138,11 +139,11 @@ fn it_starts_by_looking_around_and_disabling_starts_from_the_file_alone() {
 fn disabling_is_offered_from_the_first_frame_on_where_nothing_is_typed_and_nothing_runs() {
     let (mut it, _) = WizardHarness::start_with_goal(None);
     assert_eq!(it.wizard.intent_availability(UserIntent::Disable), IntentAvailability::Usual);
-    it.send_input(Input::Welcome(Ok(Box::new(sample_welcome()))));
+    it.send_input(WizardInput::Welcome(Ok(Box::new(sample_welcome()))));
     it.press_key(UserIntent::Next);
     assert_eq!(
         (it.wizard.screen, it.wizard.intent_availability(UserIntent::Disable)),
-        (Screen::Identity, IntentAvailability::Usual)
+        (WizardScreen::Identity, IntentAvailability::Usual)
     );
     it.press_key(UserIntent::Move(CursorMove::End));
     it.press_key(UserIntent::Next);
@@ -170,24 +171,24 @@ fn keys_typed_before_a_screen_has_stood_consent_to_nothing() {
         let mut it =
             WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
         it.at += Duration::from_millis(milliseconds);
-        let effect = it.send_input(Input::Key(UserIntent::Next));
-        assert_eq!(matches!(effect, Some(Effect::Apply(..))), applies, "{milliseconds} ms");
+        let effect = it.send_input(WizardInput::Key(UserIntent::Next));
+        assert_eq!(matches!(effect, Some(WizardEffect::Apply(..))), applies, "{milliseconds} ms");
     }
     // a check that comes late changes what Enter means: the screen is a new one from then on
     let mut it = WizardHarness::at_stage(Stage::Disable, sample_plan(Stage::Disable, ChangeKind::Update));
     it.at += Duration::from_secs(2);
-    it.send_input(Input::Event(Event::Check {
+    it.send_input(WizardInput::Event(StageEvent::Check {
         stage: Stage::Disable,
-        check: Check::failed_check("s3-link", "403", ""),
+        check: CheckResult::failed_check("s3-link", "403", ""),
     }));
-    assert!(it.send_input(Input::Key(UserIntent::Anyway)).is_none());
+    assert!(it.send_input(WizardInput::Key(UserIntent::Anyway)).is_none());
 }
 
 #[test]
 fn what_enter_leads_to() {
     let failing = |stage| {
         let mut plan = sample_plan(stage, ChangeKind::Create);
-        plan.checks.push(Check::failed_check("kms:CreateKey", "denied", "ask for it"));
+        plan.checks.push(CheckResult::failed_check("kms:CreateKey", "denied", "ask for it"));
         plan
     };
     for (stage, plan, onward) in [
@@ -209,7 +210,7 @@ fn what_enter_leads_to() {
         (Stage::Disable, sample_plan(Stage::Disable, ChangeKind::Keep), EnterAction::Finish),
     ] {
         let it = WizardHarness::at_stage(stage, plan);
-        assert_eq!(it.wizard.enter_action(stage), onward, "{}", stage.name());
+        assert_eq!(it.wizard.enter_action(stage), onward, "{}", stage.stage_name());
     }
     let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
     it.press_key(UserIntent::Next);
@@ -235,14 +236,14 @@ fn what_enter_leads_to() {
 #[test]
 fn a_failed_check_is_passed_only_on_purpose() {
     let mut denied = sample_plan(Stage::Bootstrap, ChangeKind::Create);
-    denied.checks.push(Check::failed_check("kms:CreateKey", "denied", "ask for it"));
+    denied.checks.push(CheckResult::failed_check("kms:CreateKey", "denied", "ask for it"));
     let mut it = WizardHarness::at_stage(Stage::Bootstrap, denied.clone());
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Look(Stage::Bootstrap, _))));
+    assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Look(Stage::Bootstrap, _))));
     let mut it = WizardHarness::at_stage(Stage::Bootstrap, denied);
-    assert!(matches!(it.press_key(UserIntent::Anyway), Some(Effect::Apply(..))));
+    assert!(matches!(it.press_key(UserIntent::Anyway), Some(WizardEffect::Apply(..))));
 
     let mut gate = sample_plan(Stage::GoLive, ChangeKind::Update);
-    gate.checks.push(Check::failed_check("gate", "403", "look again"));
+    gate.checks.push(CheckResult::failed_check("gate", "403", "look again"));
     let mut it = WizardHarness::at_stage(Stage::GoLive, gate);
     assert_eq!(
         it.wizard.intent_availability(UserIntent::Anyway),
@@ -255,22 +256,22 @@ fn a_failed_check_is_passed_only_on_purpose() {
 #[test]
 fn a_stage_that_has_nothing_to_do_is_passed_on_the_way_forward_alone() {
     let it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Keep));
-    assert_eq!(it.wizard.screen, Screen::Stage(Stage::Bootstrap));
+    assert_eq!(it.wizard.screen, WizardScreen::Stage(Stage::Bootstrap));
     assert_eq!(
         it.wizard.stage_progress(Stage::Secret).and_then(|progress| progress.end),
         Some(StageEnd::Unchanged)
     );
 
     let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
-    assert!(matches!(it.press_key(UserIntent::Back), Some(Effect::Look(Stage::Secret, _))));
+    assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::Look(Stage::Secret, _))));
     assert!(
-        it.send_input(Input::Looked(
+        it.send_input(WizardInput::Looked(
             Stage::Secret,
             Ok(Box::new(sample_plan(Stage::Secret, ChangeKind::Keep)))
         ))
         .is_none()
     );
-    assert_eq!(it.wizard.screen, Screen::Stage(Stage::Secret));
+    assert_eq!(it.wizard.screen, WizardScreen::Stage(Stage::Secret));
 }
 
 #[test]
@@ -288,40 +289,40 @@ fn every_consent_is_asked_for_and_no_is_no() {
     it.press_key(UserIntent::Next);
     it.press_key(UserIntent::Yes);
     let named = |it: &mut WizardHarness, name: &str| {
-        it.send_input(Input::Paste(name.to_owned()));
+        it.send_input(WizardInput::Paste(name.to_owned()));
         it.press_key(UserIntent::Next)
     };
     assert!(named(&mut it, "acm").is_none());
     assert!(it.wizard.form.is_some(), "another name is refused");
     assert!(named(&mut it, "e").is_none());
     assert!(
-        matches!(&it.wizard.overlay, Some(Overlay::Ask(confirmation)) if confirmation.consent == Consent::Managed)
+        matches!(&it.wizard.overlay, Some(ScreenOverlay::Ask(confirmation)) if confirmation.consent == Consent::Managed)
     );
     it.press_key(UserIntent::Move(CursorMove::Down));
-    let Some(Effect::Look(Stage::Bootstrap, answers)) = it.press_key(UserIntent::Next) else {
+    let Some(WizardEffect::Look(Stage::Bootstrap, answers)) = it.press_key(UserIntent::Next) else {
         panic!("what the answers change is shown before it is done")
     };
     assert!(answers.consents.adopt);
     assert_eq!(answers.consents.managed, Some(ManagedFileAction::Write));
     assert_eq!(answers.consents.confirm_bucket.as_deref(), Some("acme"));
-    it.send_input(Input::Looked(
+    it.send_input(WizardInput::Looked(
         Stage::Bootstrap,
         Ok(Box::new(sample_plan(Stage::Bootstrap, ChangeKind::Create))),
     ));
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Apply(..))));
+    assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
 }
 
 #[test]
 fn an_interrupt_stops_what_runs_and_a_second_one_leaves() {
     let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
     it.press_key(UserIntent::Next);
-    it.send_input(Input::Event(Event::Started {
+    it.send_input(WizardInput::Event(StageEvent::Started {
         stage: Stage::Bootstrap,
         step: Step::Role,
         text: String::new(),
     }));
-    assert!(matches!(it.send_input(Input::Key(UserIntent::Interrupt)), Some(Effect::Stop)));
-    let Some(Effect::Leave(outcome)) = it.send_input(Input::Key(UserIntent::Interrupt)) else {
+    assert!(matches!(it.send_input(WizardInput::Key(UserIntent::Interrupt)), Some(WizardEffect::Stop)));
+    let Some(WizardEffect::Leave(outcome)) = it.send_input(WizardInput::Key(UserIntent::Interrupt)) else {
         panic!("it leaves")
     };
     assert_eq!(outcome.code, 130);
@@ -329,7 +330,7 @@ fn an_interrupt_stops_what_runs_and_a_second_one_leaves() {
 
     let (mut it, _) = WizardHarness::start_with_goal(None);
     assert_eq!(
-        leave_exit_code(it.send_input(Input::Key(UserIntent::Interrupt))),
+        leave_exit_code(it.send_input(WizardInput::Key(UserIntent::Interrupt))),
         Some(130),
         "a look is left at once"
     );
@@ -340,11 +341,11 @@ fn leaving_asks_while_something_runs_and_waits_until_it_has_stopped() {
     let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
     it.press_key(UserIntent::Next);
     assert!(it.press_key(UserIntent::Quit).is_none());
-    assert_eq!(it.wizard.overlay, Some(Overlay::Quit));
+    assert_eq!(it.wizard.overlay, Some(ScreenOverlay::Quit));
     it.press_key(UserIntent::No);
     assert_eq!((it.wizard.overlay.as_ref(), it.wizard.applying_stage()), (None, Some(Stage::Bootstrap)));
     it.press_key(UserIntent::Quit);
-    assert!(matches!(it.press_key(UserIntent::Yes), Some(Effect::Stop)));
+    assert!(matches!(it.press_key(UserIntent::Yes), Some(WizardEffect::Stop)));
     assert_eq!(leave_exit_code(it.end_stage(Stage::Bootstrap, StageEnd::Stopped)), Some(130));
     let (mut it, _) = WizardHarness::start_with_goal(None);
     assert_eq!(leave_exit_code(it.press_key(UserIntent::Quit)), Some(0));
@@ -354,10 +355,11 @@ fn leaving_asks_while_something_runs_and_waits_until_it_has_stopped() {
 fn a_reindex_that_runs_is_stopped_in_order_to_be_skipped() {
     let mut it = WizardHarness::at_stage(Stage::Reindex, sample_plan(Stage::Reindex, ChangeKind::Update));
     it.press_key(UserIntent::Next);
-    assert!(matches!(it.press_key(UserIntent::Pause), Some(Effect::Pause(true))));
-    assert!(matches!(it.press_key(UserIntent::Pause), Some(Effect::Pause(false))));
-    assert!(matches!(it.press_key(UserIntent::Skip), Some(Effect::Stop)));
-    let Some(Effect::Look(Stage::Secret, answers)) = it.end_stage(Stage::Reindex, StageEnd::Stopped) else {
+    assert!(matches!(it.press_key(UserIntent::Pause), Some(WizardEffect::Pause(true))));
+    assert!(matches!(it.press_key(UserIntent::Pause), Some(WizardEffect::Pause(false))));
+    assert!(matches!(it.press_key(UserIntent::Skip), Some(WizardEffect::Stop)));
+    let Some(WizardEffect::Look(Stage::Secret, answers)) = it.end_stage(Stage::Reindex, StageEnd::Stopped)
+    else {
         panic!("the next stage follows")
     };
     assert!(answers.reindex.skip);
@@ -367,11 +369,14 @@ fn a_reindex_that_runs_is_stopped_in_order_to_be_skipped() {
 fn news_of_what_nobody_waits_for_any_more_are_not_heard() {
     let (mut it, _) = WizardHarness::start_with_goal(None);
     it.press_key(UserIntent::Disable);
-    it.send_input(Input::Welcome(Ok(Box::new(sample_welcome()))));
+    it.send_input(WizardInput::Welcome(Ok(Box::new(sample_welcome()))));
     assert!(it.wizard.welcome.as_loaded().is_none());
-    it.send_input(Input::Looked(Stage::Secret, Ok(Box::new(sample_plan(Stage::Secret, ChangeKind::Create)))));
+    it.send_input(WizardInput::Looked(
+        Stage::Secret,
+        Ok(Box::new(sample_plan(Stage::Secret, ChangeKind::Create))),
+    ));
     assert!(it.wizard.stage_progress(Stage::Secret).is_none_or(|progress| progress.plan.is_none()));
-    assert_eq!(it.wizard.busy.map(|busy| busy.kind), Some(JobKind::Look(Stage::Disable)));
+    assert_eq!(it.wizard.busy.map(|busy| busy.kind), Some(WizardJobKind::Look(Stage::Disable)));
 }
 
 #[test]
@@ -390,23 +395,29 @@ fn events_fold_into_lines() {
     let step = Step::Key;
     let second = Duration::from_secs;
     let mut progress = StageProgress::default();
-    progress.record_event(second(1), &Event::Started { stage, step, text: "begins".to_owned() });
-    progress.record_event(second(2), &Event::Progress { stage, step, text: "waits".to_owned(), pace: None });
+    progress.record_stage_event(second(1), &StageEvent::Started { stage, step, text: "begins".to_owned() });
+    progress.record_stage_event(
+        second(2),
+        &StageEvent::Progress { stage, step, text: "waits".to_owned(), pace: None },
+    );
     let line = progress.find_step(step).expect("it began");
     assert_eq!((&line.state, line.text.as_str(), line.took), (&StepState::Running, "waits", None));
-    progress.record_event(second(4), &Event::Finished { stage, step, text: "made".to_owned() });
+    progress.record_stage_event(second(4), &StageEvent::Finished { stage, step, text: "made".to_owned() });
     let line = progress.find_step(step).expect("it began");
     assert_eq!((&line.state, line.text.as_str(), line.took), (&StepState::Done, "made", Some(second(3))));
     let failure = Failure::new(FailureKind::Drifted, "key", "moved", "look again");
-    progress.record_event(second(5), &Event::Failed { stage, step: Step::Role, failure: failure.clone() });
-    progress.record_event(
+    progress.record_stage_event(
         second(5),
-        &Event::Ended { stage, step: None, end: StageEnd::Failed, text: String::new() },
+        &StageEvent::Failed { stage, step: Step::Role, failure: failure.clone() },
+    );
+    progress.record_stage_event(
+        second(5),
+        &StageEvent::Ended { stage, step: None, end: StageEnd::Failed, text: String::new() },
     );
     assert!(progress.has_drifted());
     assert_eq!(progress.last_failure(), Some(&failure));
-    for verdict in [Check::unknown_check("clock", "?"), Check::passed_check("clock", "right")] {
-        progress.record_event(second(6), &Event::Check { stage, check: verdict });
+    for verdict in [CheckResult::unknown_check("clock", "?"), CheckResult::passed_check("clock", "right")] {
+        progress.record_stage_event(second(6), &StageEvent::Check { stage, check: verdict });
     }
     assert_eq!(
         progress.latest_checks().len(),
@@ -445,16 +456,19 @@ fn keys_are_pasted_by_name_and_never_printed() {
 #[test]
 fn disabling_leads_back_to_where_it_was_asked_for() {
     let mut it = WizardHarness::at_stage(Stage::Bootstrap, sample_plan(Stage::Bootstrap, ChangeKind::Create));
-    assert!(matches!(it.press_key(UserIntent::Disable), Some(Effect::Look(Stage::Disable, _))));
-    assert!(matches!(it.press_key(UserIntent::Back), Some(Effect::Look(Stage::Bootstrap, _))));
+    assert!(matches!(it.press_key(UserIntent::Disable), Some(WizardEffect::Look(Stage::Disable, _))));
+    assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::Look(Stage::Bootstrap, _))));
     it.press_key(UserIntent::Disable);
-    it.send_input(Input::Looked(
+    it.send_input(WizardInput::Looked(
         Stage::Disable,
         Ok(Box::new(sample_plan(Stage::Disable, ChangeKind::Update))),
     ));
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Apply(..))));
+    assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
     it.end_stage(Stage::Disable, StageEnd::Applied);
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Welcome(_))), "all is looked at anew");
+    assert!(
+        matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Welcome(_))),
+        "all is looked at anew"
+    );
 }
 
 /// A reindex that was begun on its screen, and the stage after it, to which `g` went ahead.
@@ -466,10 +480,13 @@ fn start_background_reindex() -> WizardHarness {
         "nothing runs yet"
     );
     it.press_key(UserIntent::Next);
-    let Some(Effect::LookWhileJobRuns(Stage::Secret, _)) = it.press_key(UserIntent::Ahead) else {
+    let Some(WizardEffect::LookWhileJobRuns(Stage::Secret, _)) = it.press_key(UserIntent::Ahead) else {
         panic!("the next stage is looked at")
     };
-    it.send_input(Input::Looked(Stage::Secret, Ok(Box::new(sample_plan(Stage::Secret, ChangeKind::Create)))));
+    it.send_input(WizardInput::Looked(
+        Stage::Secret,
+        Ok(Box::new(sample_plan(Stage::Secret, ChangeKind::Create))),
+    ));
     it
 }
 
@@ -477,7 +494,10 @@ fn start_background_reindex() -> WizardHarness {
 fn go_live_awaiting_reindex() -> WizardHarness {
     let mut it = start_background_reindex();
     it.wizard.enter_stage(Stage::GoLive, true);
-    it.send_input(Input::Looked(Stage::GoLive, Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update)))));
+    it.send_input(WizardInput::Looked(
+        Stage::GoLive,
+        Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update))),
+    ));
     it
 }
 
@@ -487,9 +507,9 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
     assert_eq!((it.wizard.applying_stage(), it.wizard.running_stage()), (None, Some(Stage::Reindex)));
     assert!(it.wizard.has_running_job());
     assert!(
-        matches!(it.press_key(UserIntent::Next), Some(Effect::Apply(plan, _)) if plan.stage() == Stage::Secret)
+        matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(plan, _)) if plan.plan_stage() == Stage::Secret)
     );
-    it.send_input(Input::Event(Event::Started {
+    it.send_input(WizardInput::Event(StageEvent::Started {
         stage: Stage::Reindex,
         step: Step::Objects,
         text: "goes".into(),
@@ -505,10 +525,13 @@ fn a_reindex_runs_on_while_the_later_stages_go_ahead() {
     it.end_stage(Stage::Secret, StageEnd::Applied);
     assert_eq!(it.wizard.running_stage(), Some(Stage::Reindex));
 
-    assert!(matches!(it.press_key(UserIntent::Back), Some(Effect::BringToForeground)));
+    assert!(matches!(it.press_key(UserIntent::Back), Some(WizardEffect::BringToForeground)));
     assert_eq!(it.wizard.applying_stage(), Some(Stage::Reindex));
-    assert!(matches!(it.press_key(UserIntent::Pause), Some(Effect::Pause(true))));
-    assert!(matches!(it.press_key(UserIntent::Ahead), Some(Effect::LookWhileJobRuns(Stage::Secret, _))));
+    assert!(matches!(it.press_key(UserIntent::Pause), Some(WizardEffect::Pause(true))));
+    assert!(matches!(
+        it.press_key(UserIntent::Ahead),
+        Some(WizardEffect::LookWhileJobRuns(Stage::Secret, _))
+    ));
     assert!(it.wizard.background.is_some_and(|job| job.paused), "it stays paused");
     assert!(it.end_stage(Stage::Reindex, StageEnd::Applied).is_none());
     assert_eq!(it.wizard.running_stage(), None);
@@ -520,39 +543,46 @@ fn only_going_live_waits_for_the_reindex_or_for_a_knowing_skip() {
     let mut it = go_live_awaiting_reindex();
     assert_eq!(it.wizard.enter_action(Stage::GoLive), EnterAction::Reindex);
     assert_eq!(it.wizard.intent_availability(UserIntent::Anyway), IntentAvailability::Hidden);
-    let Some(Effect::Look(Stage::GoLive, _)) = it.end_stage(Stage::Reindex, StageEnd::Applied) else {
+    let Some(WizardEffect::Look(Stage::GoLive, _)) = it.end_stage(Stage::Reindex, StageEnd::Applied) else {
         panic!("it looks again by itself")
     };
-    it.send_input(Input::Looked(Stage::GoLive, Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update)))));
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Apply(..))));
+    it.send_input(WizardInput::Looked(
+        Stage::GoLive,
+        Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update))),
+    ));
+    assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
 
     for end in [StageEnd::Failed, StageEnd::Stopped] {
         let mut it = go_live_awaiting_reindex();
         it.end_stage(Stage::Reindex, end);
-        it.send_input(Input::Looked(
+        it.send_input(WizardInput::Looked(
             Stage::GoLive,
             Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update))),
         ));
         assert_eq!(it.wizard.enter_action(Stage::GoLive), EnterAction::Reindex, "{end:?}");
-        let Some(Effect::Look(Stage::GoLive, answers)) = it.press_key(UserIntent::Skip) else {
+        let Some(WizardEffect::Look(Stage::GoLive, answers)) = it.press_key(UserIntent::Skip) else {
             panic!("skipped, it is looked at again")
         };
         assert!(answers.reindex.skip);
-        it.send_input(Input::Looked(
+        it.send_input(WizardInput::Looked(
             Stage::GoLive,
             Ok(Box::new(sample_plan(Stage::GoLive, ChangeKind::Update))),
         ));
         assert_eq!(it.wizard.enter_action(Stage::GoLive), EnterAction::Apply);
     }
     let mut it = go_live_awaiting_reindex();
-    assert!(matches!(it.press_key(UserIntent::Skip), Some(Effect::Stop)), "what runs is stopped first");
-    let Some(Effect::Look(Stage::GoLive, answers)) = it.end_stage(Stage::Reindex, StageEnd::Stopped) else {
+    assert!(matches!(it.press_key(UserIntent::Skip), Some(WizardEffect::Stop)), "what runs is stopped first");
+    let Some(WizardEffect::Look(Stage::GoLive, answers)) = it.end_stage(Stage::Reindex, StageEnd::Stopped)
+    else {
         panic!("then go-live is looked at again")
     };
     assert!(answers.reindex.skip);
 
     let mut it = go_live_awaiting_reindex();
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::BringToForeground)), "Enter shows it");
+    assert!(
+        matches!(it.press_key(UserIntent::Next), Some(WizardEffect::BringToForeground)),
+        "Enter shows it"
+    );
     it.end_stage(Stage::Reindex, StageEnd::Stopped);
     assert_eq!(
         it.wizard.intent_availability(UserIntent::Anyway),
@@ -565,8 +595,8 @@ fn only_going_live_waits_for_the_reindex_or_for_a_knowing_skip() {
 fn leaving_waits_for_what_runs_beside_too() {
     let mut it = start_background_reindex();
     assert!(it.press_key(UserIntent::Quit).is_none());
-    assert_eq!(it.wizard.overlay, Some(Overlay::Quit));
-    assert!(matches!(it.press_key(UserIntent::Yes), Some(Effect::Stop)));
+    assert_eq!(it.wizard.overlay, Some(ScreenOverlay::Quit));
+    assert!(matches!(it.press_key(UserIntent::Yes), Some(WizardEffect::Stop)));
     assert_eq!(leave_exit_code(it.end_stage(Stage::Reindex, StageEnd::Stopped)), Some(130));
 
     let mut it = start_background_reindex();
@@ -581,29 +611,29 @@ fn leaving_waits_for_what_runs_beside_too() {
     assert_eq!(leave_exit_code(it.end_stage(Stage::Reindex, StageEnd::Stopped)), Some(130));
 
     let mut it = start_background_reindex();
-    assert!(matches!(it.send_input(Input::Key(UserIntent::Interrupt)), Some(Effect::Stop)));
-    let Some(Effect::Leave(outcome)) = it.send_input(Input::Key(UserIntent::Interrupt)) else {
+    assert!(matches!(it.send_input(WizardInput::Key(UserIntent::Interrupt)), Some(WizardEffect::Stop)));
+    let Some(WizardEffect::Leave(outcome)) = it.send_input(WizardInput::Key(UserIntent::Interrupt)) else {
         panic!("it leaves")
     };
     assert!(outcome.last_words[0].contains("goes on where it was"), "{outcome:?}");
 
     let mut it = start_background_reindex();
-    assert!(matches!(it.send_input(Input::Hangup), Some(Effect::Stop)));
+    assert!(matches!(it.send_input(WizardInput::Hangup), Some(WizardEffect::Stop)));
     assert_eq!(leave_exit_code(it.end_stage(Stage::Reindex, StageEnd::Stopped)), Some(130));
 }
 
 #[test]
 fn switching_off_is_possible_while_a_reindex_runs_on() {
     let mut it = start_background_reindex();
-    assert!(matches!(it.press_key(UserIntent::Disable), Some(Effect::Look(Stage::Disable, _))));
-    it.send_input(Input::Looked(
+    assert!(matches!(it.press_key(UserIntent::Disable), Some(WizardEffect::Look(Stage::Disable, _))));
+    it.send_input(WizardInput::Looked(
         Stage::Disable,
         Ok(Box::new(sample_plan(Stage::Disable, ChangeKind::Update))),
     ));
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Apply(..))));
+    assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Apply(..))));
     it.end_stage(Stage::Disable, StageEnd::Applied);
     assert_eq!(it.wizard.running_stage(), Some(Stage::Reindex));
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Welcome(_))));
+    assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Welcome(_))));
     assert!(it.wizard.stage_progress(Stage::Reindex).is_some(), "what runs is still told of");
 }
 
@@ -613,9 +643,9 @@ fn what_is_wanted_can_be_typed_wherever_the_screen_is_and_no_longer_than_it_is_w
     let waiting = |wants: CredentialNeed| {
         let failure =
             Failure::new(FailureKind::Credentials, "profile ops", "the session is over", "type a code");
-        Input::Event(Event::Waiting { stage, step, text: String::new(), failure, wants })
+        WizardInput::Event(StageEvent::Waiting { stage, step, text: String::new(), failure, wants })
     };
-    let going = || Input::Event(Event::Started { stage, step, text: String::new() });
+    let going = || WizardInput::Event(StageEvent::Started { stage, step, text: String::new() });
     let mut it = WizardHarness::at_stage(stage, sample_plan(stage, ChangeKind::Update));
     it.press_key(UserIntent::Next);
     it.send_input(going());
@@ -633,16 +663,16 @@ fn what_is_wanted_can_be_typed_wherever_the_screen_is_and_no_longer_than_it_is_w
         "it stands already"
     );
     it.press_key(UserIntent::Ahead);
-    assert_eq!(it.wizard.screen, Screen::Stage(Stage::Secret));
+    assert_eq!(it.wizard.screen, WizardScreen::Stage(Stage::Secret));
     assert_eq!(
         it.wizard.intent_availability(UserIntent::Credentials),
         IntentAvailability::As("type the code")
     );
     it.press_key(UserIntent::Credentials);
     assert_eq!(it.wizard.input_mode(), InputMode::Text);
-    it.send_input(Input::Paste("12 34-5a6".to_owned()));
+    it.send_input(WizardInput::Paste("12 34-5a6".to_owned()));
     let effect = it.press_key(UserIntent::Next);
-    let Some(Effect::Renew(CredentialInput::Code { code, .. })) = effect else { panic!("{effect:?}") };
+    let Some(WizardEffect::Renew(CredentialInput::Code { code, .. })) = effect else { panic!("{effect:?}") };
     assert_eq!(code.expose_secret(), "123456");
     assert!(it.wizard.form.is_none() && it.wizard.background.is_some());
     // Another code is asked for, and the run ends meanwhile: nobody asks any more.
@@ -656,18 +686,21 @@ fn what_is_wanted_can_be_typed_wherever_the_screen_is_and_no_longer_than_it_is_w
 #[test]
 fn keys_that_aws_does_not_know_lead_nowhere() {
     let (mut it, _) = WizardHarness::start_with_goal(None);
-    it.send_input(Input::Welcome(Ok(Box::new(sample_welcome()))));
+    it.send_input(WizardInput::Welcome(Ok(Box::new(sample_welcome()))));
     it.press_key(UserIntent::Next);
     it.press_key(UserIntent::Move(CursorMove::End));
     it.press_key(UserIntent::Next);
-    it.send_input(Input::Paste("aws_access_key_id=AKIA1\naws_secret_access_key=s".to_owned()));
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Identify(CredentialInput::Keys(_), _))));
+    it.send_input(WizardInput::Paste("aws_access_key_id=AKIA1\naws_secret_access_key=s".to_owned()));
+    assert!(matches!(
+        it.press_key(UserIntent::Next),
+        Some(WizardEffect::Identify(CredentialInput::Keys(_), _))
+    ));
     let mut nobody = sample_welcome().identities.remove(0);
     (nobody.arn, nobody.account) = (String::new(), String::new());
     nobody.suffices =
-        Check::failed_check("identity", "AWS doesn't accept the credentials", "check the access key");
-    it.send_input(Input::Identified(Ok(nobody)));
-    assert_eq!((it.wizard.screen, &it.wizard.answers.source), (Screen::Identity, &None));
+        CheckResult::failed_check("identity", "AWS doesn't accept the credentials", "check the access key");
+    it.send_input(WizardInput::Identified(Ok(nobody)));
+    assert_eq!((it.wizard.screen, &it.wizard.answers.source), (WizardScreen::Identity, &None));
     let notice = it.wizard.notice.clone().unwrap();
     assert!(notice.contains("doesn't accept") && notice.contains("check the access key"), "{notice}");
 }

@@ -1,13 +1,13 @@
 //! The one way in which the wizard changes: a message in, at most one effect out.
 
 use super::{
-    Effect, Input, JobKind, Loadable, TimedInput, Wizard,
-    screen::{Overlay, Screen},
+    Loadable, TimedInput, Wizard, WizardEffect, WizardInput, WizardJobKind,
+    screen::{ScreenOverlay, WizardScreen},
 };
 use crate::model::{
     failure::Failure,
     run::{
-        event::{Event, StageEnd},
+        event::{StageEnd, StageEvent},
         goal::{Goal, Stage},
         plan::Plan,
         welcome::WelcomeFindings,
@@ -16,39 +16,39 @@ use crate::model::{
 
 impl Wizard {
     /// Takes one input. Nothing else changes the wizard, and nothing here waits, reads a clock or touches the world.
-    pub fn update(&mut self, msg: TimedInput) -> Option<Effect> {
+    pub fn update_wizard(&mut self, msg: TimedInput) -> Option<WizardEffect> {
         self.now = self.now.max(msg.at);
         match msg.input {
-            Input::Start => Some(match self.init.goal {
+            WizardInput::Start => Some(match self.init.goal {
                 // disabling asks AWS nothing, and waits for nothing
                 Some(Goal::Disable) => self.enter_stage_with_return(Stage::Disable),
                 _ => self.load_welcome(),
             }),
-            Input::Key(intent) => self.handle_intent(intent),
-            Input::Paste(text) => {
+            WizardInput::Key(intent) => self.handle_intent(intent),
+            WizardInput::Paste(text) => {
                 if let (Some(form), None) = (&mut self.form, &self.overlay) {
                     form.paste_text(&text);
                 }
                 None
             }
-            Input::Resize | Input::Tick => None,
-            Input::Drawn(extent) => {
+            WizardInput::Resize | WizardInput::Tick => None,
+            WizardInput::Drawn(extent) => {
                 self.extent = extent;
                 self.scroll = self.scroll.min(extent.lines.saturating_sub(extent.rows));
                 None
             }
-            Input::Hangup => Some(self.handle_hangup()),
-            Input::TakenOver(by) => self.handle_taken_over(by),
-            Input::Watched(Ok(event)) => self.handle_watch_event(event),
-            Input::Watched(Err(failure)) => {
+            WizardInput::Hangup => Some(self.handle_hangup()),
+            WizardInput::TakenOver(by) => self.handle_run_taken_over(by),
+            WizardInput::Watched(Ok(event)) => self.handle_watch_event(event),
+            WizardInput::Watched(Err(failure)) => {
                 self.handle_watch_failure(failure);
                 None
             }
-            Input::Welcome(found) => self.handle_welcome(found),
-            Input::Identified(found) => self.handle_identity(found),
-            Input::Looked(stage, plan) => self.handle_plan(stage, plan),
-            Input::Event(event) => self.handle_event(&event),
-            Input::Copied(copied) => {
+            WizardInput::Welcome(found) => self.handle_welcome(found),
+            WizardInput::Identified(found) => self.handle_found_identity(found),
+            WizardInput::Looked(stage, plan) => self.handle_plan(stage, plan),
+            WizardInput::Event(event) => self.handle_stage_event(&event),
+            WizardInput::Copied(copied) => {
                 self.notice = Some(match copied {
                     Ok(path) => format!("Copied, and kept in {path}"),
                     Err(failure) => format!("{failure}; {}", failure.next),
@@ -58,12 +58,12 @@ impl Wizard {
         }
     }
 
-    pub(super) fn active_job_kind(&self) -> Option<JobKind> {
+    pub(super) fn active_job_kind(&self) -> Option<WizardJobKind> {
         self.busy.map(|busy| busy.kind)
     }
 
-    fn handle_welcome(&mut self, found: Result<Box<WelcomeFindings>, Failure>) -> Option<Effect> {
-        if self.active_job_kind() != Some(JobKind::Welcome) {
+    fn handle_welcome(&mut self, found: Result<Box<WelcomeFindings>, Failure>) -> Option<WizardEffect> {
+        if self.active_job_kind() != Some(WizardJobKind::Welcome) {
             return None;
         }
         self.busy = None;
@@ -71,9 +71,9 @@ impl Wizard {
             Ok(welcome) => Loadable::Loaded(welcome),
             Err(failure) => Loadable::Failed(failure),
         };
-        if self.screen == Screen::Welcome {
+        if self.screen == WizardScreen::Welcome {
             let overlay = self.overlay.take();
-            self.show_screen(Screen::Welcome);
+            self.show_screen(WizardScreen::Welcome);
             self.overlay = overlay;
             if let (Some(Goal::RollBack), Loadable::Loaded(_)) = (self.init.goal, &self.welcome) {
                 return self.choose_goal();
@@ -82,8 +82,8 @@ impl Wizard {
         None
     }
 
-    fn handle_plan(&mut self, stage: Stage, plan: Result<Box<Plan>, Failure>) -> Option<Effect> {
-        if self.active_job_kind() != Some(JobKind::Look(stage)) {
+    fn handle_plan(&mut self, stage: Stage, plan: Result<Box<Plan>, Failure>) -> Option<WizardEffect> {
+        if self.active_job_kind() != Some(WizardJobKind::Look(stage)) {
             return None;
         }
         self.busy = None;
@@ -95,7 +95,7 @@ impl Wizard {
                     matches!(stage, Stage::Reindex | Stage::Secret | Stage::Bootstrap | Stage::Distribution);
                 passes = self.auto_advance
                     && may_be_passed
-                    && plan.is_unchanged()
+                    && plan.has_no_changes()
                     && plan.confirmations.is_empty();
                 self.stage_progress_mut(stage).plan = Some(plan);
             }
@@ -104,7 +104,7 @@ impl Wizard {
         if passes && !self.stage_progress(stage).is_some_and(super::log::StageProgress::has_failed_check) {
             self.stage_progress_mut(stage).end = Some(StageEnd::Unchanged);
             if let Some(next) = self.next_stage(stage) {
-                self.notice = Some(format!("{}: nothing to do, all of it stands", stage.title()));
+                self.notice = Some(format!("{}: nothing to do, all of it stands", stage.stage_title()));
                 return Some(self.enter_stage(next, true));
             }
         }
@@ -117,18 +117,18 @@ impl Wizard {
         None
     }
 
-    fn handle_event(&mut self, event: &Event) -> Option<Effect> {
-        let stage = event.stage();
-        self.log.record_event(self.now, event);
+    fn handle_stage_event(&mut self, event: &StageEvent) -> Option<WizardEffect> {
+        let stage = event.event_stage();
+        self.log.append_log_event(self.now, event);
         let now = self.now;
-        self.stage_progress_mut(stage).record_event(now, event);
-        if matches!(event, Event::Check { .. }) && self.applying_stage() != Some(stage) {
+        self.stage_progress_mut(stage).record_stage_event(now, event);
+        if matches!(event, StageEvent::Check { .. }) && self.applying_stage() != Some(stage) {
             // it changes what Enter means
             self.shown_at = self.now;
         }
-        let Event::Ended { end, .. } = event else { return None };
+        let StageEvent::Ended { end, .. } = event else { return None };
         if stage == Stage::Reindex && self.background.is_some() {
-            return self.handle_background_end(*end);
+            return self.handle_background_reindex_end(*end);
         }
         if self.applying_stage() != Some(stage) {
             return None;
@@ -136,7 +136,7 @@ impl Wizard {
         self.busy = None;
         self.shown_at = self.now;
         self.form.take_if(|form| form.renews);
-        if self.overlay == Some(Overlay::Quit) {
+        if self.overlay == Some(ScreenOverlay::Quit) {
             self.overlay = None;
         }
         if let Some(code) = self.pending_exit_code {
@@ -154,10 +154,10 @@ impl Wizard {
     }
 
     /// The reindex came to its end while the screen was at a later stage.
-    fn handle_background_end(&mut self, end: StageEnd) -> Option<Effect> {
+    fn handle_background_reindex_end(&mut self, end: StageEnd) -> Option<WizardEffect> {
         self.background = None;
         self.form.take_if(|form| form.renews);
-        if self.overlay == Some(Overlay::Quit) && self.applying_stage().is_none() {
+        if self.overlay == Some(ScreenOverlay::Quit) && self.applying_stage().is_none() {
             self.overlay = None;
             self.shown_at = self.now;
         }
@@ -167,7 +167,7 @@ impl Wizard {
         if std::mem::take(&mut self.skipping) {
             return self.skip_reindex();
         }
-        let shows_go_live = self.screen == Screen::Stage(Stage::GoLive)
+        let shows_go_live = self.screen == WizardScreen::Stage(Stage::GoLive)
             && self.applying_stage().is_none()
             && self.overlay.is_none()
             && self.form.is_none();
@@ -183,10 +183,10 @@ impl Wizard {
         effect
     }
 
-    fn handle_hangup(&mut self) -> Effect {
+    fn handle_hangup(&mut self) -> WizardEffect {
         if self.stop_running_jobs() {
             self.pending_exit_code = Some(130);
-            return Effect::Stop;
+            return WizardEffect::Stop;
         }
         self.leave_with_code(130)
     }

@@ -1,9 +1,9 @@
 //! Watching another run on the host, and taking over from it; and being taken over from.
 
 use super::{
-    ActiveJob, Effect, JobKind, Loadable, Wizard,
-    screen::{Overlay, Screen},
-    watch_state::WatchState,
+    ActiveJob, Loadable, Wizard, WizardEffect, WizardJobKind,
+    screen::{ScreenOverlay, WizardScreen},
+    watch_state::WatchedRunState,
 };
 use crate::model::{
     failure::Failure,
@@ -15,32 +15,32 @@ impl Wizard {
     #[must_use]
     pub fn other_run(&self) -> Option<&OtherRun> {
         match self.screen {
-            Screen::Welcome => self.welcome.as_loaded()?.other_run.as_ref(),
-            Screen::Watch => self.watching.as_ref().map(|watching| &watching.run),
+            WizardScreen::Welcome => self.welcome.as_loaded()?.other_run.as_ref(),
+            WizardScreen::Watch => self.watching.as_ref().map(|watching| &watching.run),
             _ => None,
         }
     }
 
     /// Whether the other run may be asked to end.
-    pub(super) fn can_take_over(&self) -> bool {
+    pub(super) fn can_take_over_other_run(&self) -> bool {
         let stop_requested =
             self.watching.as_ref().is_some_and(|watching| watching.stop_requested_at.is_some());
-        self.other_run().is_some() && !(self.screen == Screen::Watch && stop_requested)
+        self.other_run().is_some() && !(self.screen == WizardScreen::Watch && stop_requested)
     }
 
     /// Shows the other run; `take_over` asks it to end.
-    pub(super) fn watch_other_run(&mut self, take_over: bool) -> Option<Effect> {
+    pub(super) fn watch_other_run(&mut self, take_over: bool) -> Option<WizardEffect> {
         let run = self.other_run()?.clone();
         self.notice = None;
-        self.show_screen(Screen::Watch);
-        self.watching = Some(WatchState::new(run));
-        self.start_job(JobKind::Watch);
-        Some(Effect::Watch { take_over })
+        self.show_screen(WizardScreen::Watch);
+        self.watching = Some(WatchedRunState::new(run));
+        self.start_job(WizardJobKind::Watch);
+        Some(WizardEffect::Watch { take_over })
     }
 
     /// Takes what is seen of the other run.
-    pub(super) fn handle_watch_event(&mut self, watch_event: WatchEvent) -> Option<Effect> {
-        if !matches!(self.busy, Some(ActiveJob { kind: JobKind::Watch, .. })) {
+    pub(super) fn handle_watch_event(&mut self, watch_event: WatchEvent) -> Option<WizardEffect> {
+        if !matches!(self.busy, Some(ActiveJob { kind: WizardJobKind::Watch, .. })) {
             return None;
         }
         let now = self.now;
@@ -48,7 +48,7 @@ impl Wizard {
         match watch_event {
             WatchEvent::Run(run, at) => {
                 if run.who != watching.run.who || run.host != watching.run.host {
-                    *watching = WatchState::new(run);
+                    *watching = WatchedRunState::new(run);
                     self.shown_at = now;
                 } else {
                     watching.run = run;
@@ -79,14 +79,14 @@ impl Wizard {
     }
 
     /// Ends after the request in flight: somebody goes on in this wizard's place.
-    pub(super) fn handle_taken_over(&mut self, by: String) -> Option<Effect> {
+    pub(super) fn handle_run_taken_over(&mut self, by: String) -> Option<WizardEffect> {
         self.overlay = None;
         self.form = None;
         self.notice = Some(format!("{by} takes over: this ends after the request in flight."));
         self.taken_over_by = Some(by);
         if self.stop_running_jobs() {
             self.pending_exit_code = Some(130);
-            return Some(Effect::Stop);
+            return Some(WizardEffect::Stop);
         }
         // Where it stops already, it leaves once it has.
         if self.running_stage().is_some() {
@@ -97,9 +97,9 @@ impl Wizard {
     }
 
     /// Asks whether the other run shall end.
-    pub(super) fn show_take_over_confirmation(&mut self) -> Option<Effect> {
+    pub(super) fn show_take_over_confirmation(&mut self) -> Option<WizardEffect> {
         self.shown_at = self.now;
-        self.overlay = Some(Overlay::TakeOver);
+        self.overlay = Some(ScreenOverlay::TakeOver);
         None
     }
 

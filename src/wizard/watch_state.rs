@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::log::StageProgress;
 use crate::model::{
     failure::Failure,
-    run::{event::Event, goal::Stage, other_run::OtherRun},
+    run::{event::StageEvent, goal::Stage, other_run::OtherRun},
 };
 
 /// What is known of the run that is watched.
 #[derive(Debug)]
-pub struct WatchState {
+pub struct WatchedRunState {
     pub run: OtherRun,
     /// What it says of the stage that it is in.
     pub stage: Option<Stage>,
@@ -23,7 +23,7 @@ pub struct WatchState {
     epoch: Duration,
 }
 
-impl WatchState {
+impl WatchedRunState {
     /// Begins to watch `run`, of which nothing more is known yet.
     #[must_use]
     pub fn new(run: OtherRun) -> Self {
@@ -55,11 +55,11 @@ impl WatchState {
     }
 
     /// Folds one event of it, which came at `at` by its host's time; a new stage begins anew.
-    pub fn record_event(&mut self, event: &Event, at: Duration) {
-        if self.stage != Some(event.stage()) {
-            self.stage = Some(event.stage());
+    pub fn record_event(&mut self, event: &StageEvent, at: Duration) {
+        if self.stage != Some(event.event_stage()) {
+            self.stage = Some(event.event_stage());
             self.progress = StageProgress::default();
         }
-        self.progress.record_event(at, event);
+        self.progress.record_stage_event(at, event);
     }
 }

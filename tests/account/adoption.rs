@@ -8,10 +8,10 @@ use packagecloud_cloudfront::{
         aws::names::{MARKER_TAG, NameSuffix},
         failure::FailureKind,
         run::{
-            answers::{Answers, GivenConsents},
+            answers::{GivenConsents, OperatorAnswers},
             goal::{Goal, Stage, Step},
             plan::{ChangeKind, Consent},
-            welcome::SetUpBy,
+            welcome::CloudFrontSetUpBy,
         },
     },
     sandbox::{self, Sandbox, SandboxOptions, seed},
@@ -28,17 +28,18 @@ use crate::{
 
 /// With states that take their time: what is being deployed isn't at the edges yet.
 fn open_sandbox_with_delays(dir: &Path) -> Sandbox {
-    sandbox::open_sandbox(&SandboxOptions { dir: dir.to_owned(), ..SandboxOptions::default() }).unwrap()
+    sandbox::open_or_seed_sandbox(&SandboxOptions { dir: dir.to_owned(), ..SandboxOptions::default() })
+        .unwrap()
 }
 
-fn install_answers(adopt: bool) -> Answers {
+fn install_answers(adopt: bool) -> OperatorAnswers {
     let consents = GivenConsents { adopt, ..GivenConsents::default() };
-    Answers { goal: Some(Goal::Install), consents, ..Answers::default() }
+    OperatorAnswers { goal: Some(Goal::Install), consents, ..OperatorAnswers::default() }
 }
 
 /// All that stands in the account.
 fn snapshot_account(world: &Sandbox) -> Value {
-    let mut state = world.read_state(|state| serde_json::to_value(state).unwrap());
+    let mut state = world.read_sandbox_state(|state| serde_json::to_value(state).unwrap());
     // Asking packagecloud counts its requests; that alone is no change.
     state
         .as_object_mut()
@@ -48,7 +49,7 @@ fn snapshot_account(world: &Sandbox) -> Value {
 }
 
 fn associated_function_arn(world: &Sandbox) -> String {
-    world.read_state(|state| {
+    world.read_sandbox_state(|state| {
         let config = &state.cloudfront.distributions.values().next().unwrap().config;
         let (_, rest) = config.split_once("<LambdaFunctionARN>").unwrap();
         rest.split_once('<').unwrap().0.to_owned()
@@ -59,12 +60,12 @@ fn associated_function_arn(world: &Sandbox) -> String {
 async fn what_works_is_left_to_work_and_shown_for_what_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox_with_delays(dir.path());
-    Box::pin(vendor::set_up_vendor_bootstrap(&world, &Answers::default(), ALL_LEFTOVERS)).await;
+    Box::pin(vendor::set_up_vendor_bootstrap(&world, &OperatorAnswers::default(), ALL_LEFTOVERS)).await;
     let before = snapshot_account(&world);
 
     let welcome =
         Box::pin(engine::welcome::read_welcome(&open_session(&world), &install_answers(false))).await;
-    assert_eq!(welcome.cloudfront.by, SetUpBy::Others);
+    assert_eq!(welcome.cloudfront.by, CloudFrontSetUpBy::Others);
     let runtime = welcome.cloudfront.runtime.unwrap();
     assert_eq!(runtime.name, "nodejs20.x");
     assert!(runtime.support.ends_with("2026-04-30"), "{runtime:?}");
@@ -86,7 +87,10 @@ async fn what_works_is_left_to_work_and_shown_for_what_it_is() {
     ))
     .await
     .unwrap();
-    assert!(!checks.iter().any(packagecloud_cloudfront::model::run::check::Check::has_failed), "{checks:?}");
+    assert!(
+        !checks.iter().any(packagecloud_cloudfront::model::run::check::CheckResult::has_failed),
+        "{checks:?}"
+    );
     assert_eq!(snapshot_account(&world), before, "looking and verifying changed something");
     assert_eq!(download_package(&world).await.unwrap().1, 200);
 }
@@ -95,7 +99,7 @@ async fn what_works_is_left_to_work_and_shown_for_what_it_is() {
 async fn on_a_yes_all_of_it_is_taken_over_without_a_moment_of_outage_and_the_old_version_can_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox_with_delays(dir.path());
-    Box::pin(vendor::set_up_vendor_bootstrap(&world, &Answers::default(), ALL_LEFTOVERS)).await;
+    Box::pin(vendor::set_up_vendor_bootstrap(&world, &OperatorAnswers::default(), ALL_LEFTOVERS)).await;
     let old = associated_function_arn(&world);
     let yes = install_answers(true);
 
@@ -110,12 +114,12 @@ async fn on_a_yes_all_of_it_is_taken_over_without_a_moment_of_outage_and_the_old
     assert!(policy.contains("VendorRead") && policy.contains("PackagecloudCloudFrontRead"), "{policy}");
     assert!(!policy.contains("Next"), "{policy}");
     assert_eq!(
-        world.read_state(|state| (state.kms.keys.len(), state.cloudfront.distributions.len())),
+        world.read_sandbox_state(|state| (state.kms.keys.len(), state.cloudfront.distributions.len())),
         (1, 1)
     );
 
     let (here, run) = (open_session(&world), RunContext::new_silent());
-    let back = Box::pin(engine::roll_back_function(&here, &yes, &old, &run));
+    let back = Box::pin(engine::roll_back_function_version(&here, &yes, &old, &run));
     let ((_, failure), wrong) = Box::pin(watch_clients_during(&world, true, back)).await;
     assert_eq!((failure, wrong), (None, None));
     assert_eq!(associated_function_arn(&world), old);
@@ -137,8 +141,8 @@ async fn a_function_that_accepts_what_ours_would_not_is_never_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let construction = Some("raw:path+expires".parse().unwrap());
     let options = SandboxOptions { dir: dir.path().to_owned(), construction, ..SandboxOptions::default() };
-    let world = sandbox::open_sandbox(&options).unwrap();
-    let theirs = Answers { construction, ..Answers::default() };
+    let world = sandbox::open_or_seed_sandbox(&options).unwrap();
+    let theirs = OperatorAnswers { construction, ..OperatorAnswers::default() };
     Box::pin(vendor::set_up_vendor_bootstrap(&world, &theirs, ALL_LEFTOVERS)).await;
     let before = snapshot_account(&world);
     let (_, result) = run_stages(&world, &install_answers(true), &SET_UP_STAGES).await;
@@ -146,7 +150,7 @@ async fn a_function_that_accepts_what_ours_would_not_is_never_replaced() {
     assert!(failure.why.contains("made as raw:path+expires"), "{failure:?}");
     assert!(failure.next.contains("--construction raw:path+expires"), "{failure:?}");
     assert_eq!(snapshot_account(&world), before);
-    let told = Answers { construction, ..install_answers(true) };
+    let told = OperatorAnswers { construction, ..install_answers(true) };
     let ((_, result), wrong) =
         Box::pin(watch_clients_during(&world, true, run_stages(&world, &told, &SET_UP_STAGES))).await;
     assert_eq!((result, wrong), (Ok(()), None));
@@ -167,9 +171,9 @@ async fn half_of_it_is_asked_about_and_completed_on_a_yes() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         let world = open_sandbox_with_delays(dir.path());
-        Box::pin(vendor::set_up_vendor_bootstrap(&world, &Answers::default(), left)).await;
+        Box::pin(vendor::set_up_vendor_bootstrap(&world, &OperatorAnswers::default(), left)).await;
         // It was switched off when its halves went.
-        let config = world.dir().join("packagecloud.rb");
+        let config = world.sandbox_dir().join("packagecloud.rb");
         let text = std::fs::read_to_string(&config).unwrap();
         std::fs::write(
             &config,
@@ -198,7 +202,7 @@ type UnmarkedCase = (fn(&Sandbox), Stage, Step, &'static str);
 const UNMARKED_CASES: [UnmarkedCase; 6] = [
     (
         |world| {
-            world.write_state(|state| {
+            world.write_sandbox_state(|state| {
                 state.iam.roles.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
@@ -208,7 +212,7 @@ const UNMARKED_CASES: [UnmarkedCase; 6] = [
     ),
     (
         |world| {
-            world.write_state(|state| {
+            world.write_sandbox_state(|state| {
                 state.kms.keys.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
@@ -218,7 +222,7 @@ const UNMARKED_CASES: [UnmarkedCase; 6] = [
     ),
     (
         |world| {
-            world.write_state(|state| {
+            world.write_sandbox_state(|state| {
                 state.lambda.functions.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
@@ -228,7 +232,7 @@ const UNMARKED_CASES: [UnmarkedCase; 6] = [
     ),
     (
         |world| {
-            world.write_state(|state| {
+            world.write_sandbox_state(|state| {
                 for one in state.cloudfront.policies.values_mut() {
                     one.config = one.config.replace("packagecloud-cloudfront: packages", "packages");
                 }
@@ -240,7 +244,7 @@ const UNMARKED_CASES: [UnmarkedCase; 6] = [
     ),
     (
         |world| {
-            world.write_state(|state| {
+            world.write_sandbox_state(|state| {
                 state.cloudfront.distributions.values_mut().for_each(|one| drop(one.tags.remove(MARKER_TAG)));
             });
         },
@@ -295,14 +299,14 @@ async fn what_is_right_but_for_its_marker_gets_that_on_a_yes_and_nothing_else() 
         // From here on it is ours, and right.
         for stage in SET_UP_STAGES {
             let plan = look_at_stage(&world, &install_answers(false), stage).await.unwrap();
-            assert!(plan.is_unchanged() && plan.confirmations.is_empty(), "{step:?}: {:?}", plan.changes);
+            assert!(plan.has_no_changes() && plan.confirmations.is_empty(), "{step:?}: {:?}", plan.changes);
         }
     }
 }
 
 /// Changes the configuration of the only distribution, as somebody else would.
 fn edit_distribution_config(world: &Sandbox, change: impl Fn(&str) -> String) {
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         let one = state.cloudfront.distributions.values_mut().next().unwrap();
         one.config = change(&one.config);
         one.etag.push('X');
@@ -339,14 +343,14 @@ async fn a_distribution_that_would_open_the_bucket_stops_all_of_it_and_is_left_a
     ] {
         let dir = tempfile::tempdir().unwrap();
         let world = open_sandbox_with_delays(dir.path());
-        Box::pin(vendor::set_up_vendor_bootstrap(&world, &Answers::default(), ALL_LEFTOVERS)).await;
+        Box::pin(vendor::set_up_vendor_bootstrap(&world, &OperatorAnswers::default(), ALL_LEFTOVERS)).await;
         edit_distribution_config(&world, |config| change(config, function));
-        let before = world.read_state(|state| serde_json::to_value(&state.cloudfront).unwrap());
+        let before = world.read_sandbox_state(|state| serde_json::to_value(&state.cloudfront).unwrap());
         let failure = look_at_stage(&world, &install_answers(true), Stage::Distribution).await.unwrap_err();
         assert!(failure.why.contains(says), "{what}: {failure:?}");
         assert!(failure.what.starts_with("distribution E"), "{what}: {failure:?}");
         assert_eq!(
-            world.read_state(|state| serde_json::to_value(&state.cloudfront).unwrap()),
+            world.read_sandbox_state(|state| serde_json::to_value(&state.cloudfront).unwrap()),
             before,
             "{what}"
         );
@@ -360,7 +364,7 @@ async fn two_installs_in_one_account_never_touch_each_other() {
         let world = open_sandbox_with_delays(dir.path());
         let (_, result) = Box::pin(run_stages(&world, &install_answers(false), &SET_UP_STAGES)).await;
         assert_eq!(result, Ok(()));
-        let first = world.read_state(|state| {
+        let first = world.read_sandbox_state(|state| {
             serde_json::json!([
                 state.iam.roles,
                 state.kms,
@@ -368,7 +372,7 @@ async fn two_installs_in_one_account_never_touch_each_other() {
                 state.cloudfront.distributions
             ])
         });
-        let second = Answers {
+        let second = OperatorAnswers {
             bucket: Some(bucket.to_owned()),
             suffix: "two".parse::<NameSuffix>().unwrap(),
             ..install_answers(true)
@@ -376,7 +380,7 @@ async fn two_installs_in_one_account_never_touch_each_other() {
         let ((_, result), wrong) =
             Box::pin(watch_clients_during(&world, false, run_stages(&world, &second, &SET_UP_STAGES))).await;
         assert_eq!((result, wrong), (Ok(()), None), "{bucket}");
-        world.read_state(|state| {
+        world.read_sandbox_state(|state| {
             assert_eq!(state.kms.keys.len(), 2, "{bucket}: a key each");
             assert_eq!(state.lambda.functions.len(), 2, "{bucket}");
             assert_eq!(state.cloudfront.distributions.len(), 2, "{bucket}");
@@ -384,7 +388,7 @@ async fn two_installs_in_one_account_never_touch_each_other() {
             assert_eq!(state.cloudfront.policies.len(), 2, "{bucket}");
         });
         // All of the first's is as it was: what is there beside it is the second's.
-        let now = world.read_state(|state| {
+        let now = world.read_sandbox_state(|state| {
             serde_json::json!([
                 state.iam.roles,
                 state.kms,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use packagecloud_cloudfront::{
     model::{
         failure::Failure,
-        run::{answers::Answers, event::Event, goal::Stage},
+        run::{answers::OperatorAnswers, event::StageEvent, goal::Stage},
     },
     sandbox::{Sandbox, seed},
 };
@@ -37,16 +37,16 @@ fn copy_and_change(whole: &tempfile::TempDir, change: fn(&Sandbox)) -> tempfile:
 }
 
 /// The set-up's AWS part with a fault: what was said, how it ended, how long it took on the paused clock.
-async fn run_set_up(world: &Sandbox) -> (Vec<Event>, Result<(), Failure>, Duration) {
+async fn run_set_up(world: &Sandbox) -> (Vec<StageEvent>, Result<(), Failure>, Duration) {
     let began = tokio::time::Instant::now();
-    let (said, result) = run_stages(world, &Answers::default(), &SET_UP_STAGES).await;
+    let (said, result) = run_stages(world, &OperatorAnswers::default(), &SET_UP_STAGES).await;
     (said, result, began.elapsed())
 }
 
 /// `waiting for the role to be assumable, 12 s`.
-fn find_wait_progress(said: &[Event], what: &str) -> Option<String> {
+fn find_wait_progress(said: &[StageEvent], what: &str) -> Option<String> {
     said.iter().find_map(|event| match event {
-        Event::Progress { text, .. }
+        StageEvent::Progress { text, .. }
             if text.starts_with(&format!("waiting for {what}, ")) && text.ends_with(" s") =>
         {
             Some(text.clone())
@@ -146,7 +146,7 @@ const PERMANENT_ERRORS: [PermanentError; 7] = [
         what: "a role that doesn't trust Lambda",
         fault: "lambda:CreateFunction:1+:error:InvalidParameterValueException=The role defined for the function cannot be assumed by Lambda.",
         because: |world| {
-            world.write_state(|state| {
+            world.write_sandbox_state(|state| {
                 // Its trust is taken away once the role's step is over.
                 state.iam.roles.clear();
             });
@@ -196,7 +196,7 @@ fn set_bucket_policy(world: &Sandbox, principal: &str) {
         r#"{{"Version":"2012-10-17","Statement":[{{"Sid":"Old","Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"s3:GetObject","Resource":"arn:aws:s3:::{}/*"}}]}}"#,
         seed::SANDBOX_BUCKET
     );
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         if let Some(bucket) = state.s3.buckets.get_mut(seed::SANDBOX_BUCKET) {
             bucket.policy = Some(policy);
         }
@@ -226,13 +226,13 @@ async fn run_set_up_with_change(world: &Sandbox, fault: &str, because: fn(&Sandb
     if fault.starts_with("lambda") {
         // What happens beside: watched at each wait of the paused clock.
         let watching = async {
-            while world.read_state(|state| state.kms.aliases.is_empty()) {
+            while world.read_sandbox_state(|state| state.kms.aliases.is_empty()) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             because(world);
             std::future::pending::<()>().await;
         };
-        let answers = Answers::default();
+        let answers = OperatorAnswers::default();
         let working = run_stages(world, &answers, &stages);
         return tokio::select! {
             (_, result) = working => result,
@@ -242,7 +242,7 @@ async fn run_set_up_with_change(world: &Sandbox, fault: &str, because: fn(&Sandb
     if fault.starts_with("kms") {
         stages.retain(|stage| *stage != Stage::Distribution);
     }
-    run_stages(world, &Answers::default(), &stages).await.1
+    run_stages(world, &OperatorAnswers::default(), &stages).await.1
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,7 +256,7 @@ async fn a_permanent_mistake_of_what_stands_is_told_at_once() {
         while count_calls(&gone, "kms:Encrypt") == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        gone.write_state(|state| state.iam.roles.clear());
+        gone.write_sandbox_state(|state| state.iam.roles.clear());
         std::future::pending::<()>().await;
     };
     let (failure, took) = tokio::select! {
@@ -269,7 +269,7 @@ async fn a_permanent_mistake_of_what_stands_is_told_at_once() {
     // A principal of the key's policy was deleted: KMS would never take it again, so it isn't sent.
     let dir = copy_and_change(&whole, |world| {
         open_key_policy(world);
-        world.write_state(|state| {
+        world.write_sandbox_state(|state| {
             for key in state.kms.keys.values_mut() {
                 let root = "\"arn:aws:iam::999999999999:root\"";
                 key.policy = key.policy.replace(root, &format!("[{root},\"AROAEXAMPLEID12345678\"]"));

@@ -7,7 +7,7 @@ use packagecloud_cloudfront::aws::{
 };
 use packagecloud_cloudfront::model::aws::names::{NameSuffix, ResourceNames};
 use packagecloud_cloudfront::model::aws::{
-    account::{FunctionVersion, IamRole, KmsKey, Ownership},
+    account::{FunctionVersion, IamRole, KmsKey, ResourceOwnership},
     cloudfront::{CloudFrontDistribution, CloudFrontOriginAccessIdentity},
 };
 use packagecloud_cloudfront::model::failure::{Failure, FailureKind};
@@ -43,19 +43,19 @@ fn open_fixture(faults: &[&str]) -> CloudFixture {
         ..SandboxOptions::default()
     })
     .unwrap();
-    let cloud = AwsClients::new(&world.sdk_config(), None);
+    let cloud = AwsClients::new(&world.sandbox_sdk_config(), None);
     let names = ResourceNames::new(&ensure_bucket(&world), &NameSuffix::default());
     CloudFixture { _dir: dir, world, cloud, names }
 }
 
 /// The sandbox's own bucket; made where this world has none.
 fn ensure_bucket(world: &Sandbox) -> String {
-    use packagecloud_cloudfront::sandbox::control_plane::s3::BucketRecord;
-    world.write_state(|state| {
+    use packagecloud_cloudfront::sandbox::control_plane::s3::SandboxBucket;
+    world.write_sandbox_state(|state| {
         if let Some(name) = state.s3.buckets.keys().next() {
             return name.clone();
         }
-        state.s3.buckets.insert("pkgs".to_owned(), BucketRecord::new(ACCOUNT_ID, "us-east-1", 0));
+        state.s3.buckets.insert("pkgs".to_owned(), SandboxBucket::new(ACCOUNT_ID, "us-east-1", 0));
         "pkgs".to_owned()
     })
 }
@@ -74,17 +74,17 @@ impl CloudFixture {
 
     async fn ensure_role(&self) -> Result<IamRole, Failure> {
         let seen = self.cloud.read_function_role(&self.names).await?;
-        self.cloud.ensure_role(&self.names, seen.as_ref(), None, false, &ignore_progress).await
+        self.cloud.ensure_function_role(&self.names, seen.as_ref(), None, false, &ignore_progress).await
     }
 
     async fn ensure_key(&self, role: &IamRole) -> Result<KmsKey, Failure> {
-        let seen = self.cloud.find_key(&self.names).await?;
+        let seen = self.cloud.find_our_kms_key(&self.names).await?;
         let key = self
             .cloud
-            .ensure_key(&self.names, seen.as_ref(), &role.arn, ACCOUNT_ID, false, &ignore_progress)
+            .ensure_kms_key(&self.names, seen.as_ref(), &role.arn, ACCOUNT_ID, false, &ignore_progress)
             .await?;
         self.cloud.ensure_key_alias(&self.names, &key, &ignore_progress).await?;
-        self.cloud.ensure_key_policy(&self.names, &key, &role.arn, ACCOUNT_ID, &ignore_progress).await?;
+        self.cloud.ensure_kms_key_policy(&self.names, &key, &role.arn, ACCOUNT_ID, &ignore_progress).await?;
         Ok(key)
     }
 
@@ -116,7 +116,9 @@ impl CloudFixture {
     async fn ensure_bootstrap(&self) -> Result<FunctionVersion, Failure> {
         let role = self.ensure_role().await?;
         let key = self.ensure_key(&role).await?;
-        self.cloud.ensure_role_policy(&self.names, &role, &key.arn, ACCOUNT_ID, &ignore_progress).await?;
+        self.cloud
+            .ensure_function_role_policy(&self.names, &role, &key.arn, ACCOUNT_ID, &ignore_progress)
+            .await?;
         self.cloud.ensure_service_linked_roles(&ignore_progress).await?;
         self.publish_version(&role, &zip_source("first")).await
     }
@@ -136,7 +138,7 @@ impl CloudFixture {
             alias: None,
         };
         let all = self.cloud.list_distributions(&self.names).await?;
-        let ours = all.into_iter().find(|one| one.ownership == Ownership::Ours);
+        let ours = all.into_iter().find(|one| one.ownership == ResourceOwnership::Ours);
         let made = match ours {
             None => self.cloud.create_distribution(&self.names, &shape, &ignore_progress).await?,
             Some(ours) => {
@@ -146,7 +148,7 @@ impl CloudFixture {
                     .await?
             }
         };
-        self.cloud.wait_until_deployed(&self.names, &made, &ignore_progress).await
+        self.cloud.wait_until_distribution_deployed(&self.names, &made, &ignore_progress).await
     }
 
     async fn grant_bucket_read(&self) -> Result<(), Failure> {
@@ -270,17 +272,20 @@ async fn a_bucket_policy_that_moved_since_it_was_shown_is_not_overwritten() {
 async fn what_is_somebody_elses_is_refused_unless_adopted() {
     let scene = open_fixture(&[]);
     let other = ResourceNames::new("another-bucket", &NameSuffix::default());
-    scene.cloud.ensure_role(&other, None, None, false, &ignore_progress).await.unwrap();
+    scene.cloud.ensure_function_role(&other, None, None, false, &ignore_progress).await.unwrap();
     let seen = scene.cloud.read_function_role(&scene.names).await.unwrap().unwrap();
-    assert_eq!(seen.ownership, Ownership::Other("another-bucket".into()));
-    let refused =
-        scene.cloud.ensure_role(&scene.names, Some(&seen), None, true, &ignore_progress).await.unwrap_err();
+    assert_eq!(seen.ownership, ResourceOwnership::Other("another-bucket".into()));
+    let refused = scene
+        .cloud
+        .ensure_function_role(&scene.names, Some(&seen), None, true, &ignore_progress)
+        .await
+        .unwrap_err();
     assert!(refused.next.contains("--name-suffix"), "{refused}");
 
-    let unmarked = IamRole { ownership: Ownership::Unmarked, ..seen };
+    let unmarked = IamRole { ownership: ResourceOwnership::Unmarked, ..seen };
     let asked = scene
         .cloud
-        .ensure_role(&scene.names, Some(&unmarked), None, false, &ignore_progress)
+        .ensure_function_role(&scene.names, Some(&unmarked), None, false, &ignore_progress)
         .await
         .unwrap_err();
     assert_eq!(asked.kind, FailureKind::Consent);

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use packagecloud_cloudfront::{
     args::CliArguments,
-    cli::{self, Invocation},
-    model::run::{answers::Answers, goal::Goal},
+    cli::{self, CommandInvocation},
+    model::run::{answers::OperatorAnswers, goal::Goal},
     sandbox::{
         self, Sandbox, SandboxDelays, SandboxOptions,
-        ledger::{self, LedgerEntry},
+        ledger::{self, CallLedgerEntry},
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -89,10 +89,10 @@ const CALL_DEPENDENCIES: &[(&str, &[&str])] = &[
 ];
 
 /// The longest chain of calls of which each needs the one before.
-fn longest_dependent_chain(calls: &[LedgerEntry]) -> usize {
-    let name = |call: &LedgerEntry| format!("{}:{}", call.service, call.operation);
+fn longest_dependent_chain(calls: &[CallLedgerEntry]) -> usize {
+    let name = |call: &CallLedgerEntry| format!("{}:{}", call.service, call.operation);
     let mut depths: Vec<usize> = Vec::new();
-    let mut in_order: Vec<&LedgerEntry> = calls.iter().collect();
+    let mut in_order: Vec<&CallLedgerEntry> = calls.iter().collect();
     in_order.sort_by_key(|call| (call.start, call.end));
     for (at, call) in in_order.iter().enumerate() {
         let needed =
@@ -108,7 +108,7 @@ fn longest_dependent_chain(calls: &[LedgerEntry]) -> usize {
 
 fn open_sandbox_with_latency(dir: &std::path::Path) -> Sandbox {
     let delays = Some(SandboxDelays::NONE);
-    sandbox::open_sandbox(&SandboxOptions {
+    sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.to_owned(),
         latency: CALL_LATENCY,
         delays,
@@ -123,9 +123,9 @@ async fn time_enable(world: &Sandbox, more: &[&str]) -> Duration {
         ["packagecloud-cloudfront", "enable", "--yes"].iter().chain(more).copied().collect();
     let args: CliArguments = clap::Parser::parse_from(&line);
     let prepare = more.contains(&"--prepare");
-    let mut session = Invocation {
+    let mut session = CommandInvocation {
         session: open_session(world),
-        answers: Answers { goal: Some(Goal::Install), prepare, ..Answers::default() },
+        answers: OperatorAnswers { goal: Some(Goal::Install), prepare, ..OperatorAnswers::default() },
         global: args.global,
         command_line: line.iter().map(|word| (*word).to_owned()).collect(),
         stop: CancellationToken::new(),
@@ -149,7 +149,7 @@ fn run_on_paused_clock<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send +
 }
 
 /// One line for each operation, with how often it was asked.
-fn render_call_counts(calls: &[LedgerEntry]) -> String {
+fn render_call_counts(calls: &[CallLedgerEntry]) -> String {
     let mut all = std::collections::BTreeMap::new();
     for call in calls {
         *all.entry(format!("{}:{}", call.service, call.operation)).or_insert(0) += 1;
@@ -168,13 +168,13 @@ fn a_fresh_account_costs_its_longest_chain_and_one_that_is_right_no_write() {
             let took = time_enable(&world, &[]).await;
             let all = world.ledger_entries();
             let chain = ledger::longest_call_chain(&all);
-            let calls: Vec<LedgerEntry> =
+            let calls: Vec<CallLedgerEntry> =
                 all.into_iter().filter(|call| AWS_SERVICES.contains(&call.service.as_str())).collect();
             println!("{what}: {} calls, the longest chain {chain}, {took:?}", calls.len());
             assert!(calls.len() <= most, "{what}: {} calls:\n{}", calls.len(), render_call_counts(&calls));
             let chain = CALL_LATENCY * u32::try_from(chain).unwrap();
             assert!(took <= chain.mul_f64(1.25), "{what}: {took:?} for a chain of {chain:?}");
-            let writes: Vec<&LedgerEntry> = calls.iter().filter(|call| call.write).collect();
+            let writes: Vec<&CallLedgerEntry> = calls.iter().filter(|call| call.write).collect();
             assert_eq!(what == "again", writes.is_empty(), "{what}: {writes:?}");
         }
     });

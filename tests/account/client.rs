@@ -35,8 +35,9 @@ async fn fetch_status(web: &WebClient, url: &str) -> u16 {
 /// Who is served without a token, at any distribution or by S3 itself.
 async fn find_open_url(world: &Sandbox) -> Option<String> {
     let Session { web, .. } = open_session(world);
-    let domains: Vec<String> = world
-        .read_state(|state| state.cloudfront.distributions.values().map(|one| one.domain.clone()).collect());
+    let domains: Vec<String> = world.read_sandbox_state(|state| {
+        state.cloudfront.distributions.values().map(|one| one.domain.clone()).collect()
+    });
     let s3 = format!("{}.s3.us-east-1.amazonaws.com", seed::SANDBOX_BUCKET);
     for host in domains.into_iter().chain([s3]) {
         let url = format!("https://{host}/{PACKAGE_KEY}");

@@ -4,12 +4,12 @@ use std::{path::Path, time::Duration};
 
 use packagecloud_cloudfront::{
     model::run::{
-        answers::Answers,
-        event::Event,
+        answers::OperatorAnswers,
+        event::StageEvent,
         goal::{Goal, Stage, Step},
         plan::ChangeKind,
     },
-    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, control_plane::acm::CertificateRecord},
+    sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, control_plane::acm::SandboxCertificate},
 };
 
 use crate::{
@@ -22,25 +22,33 @@ const PACKAGES_DOMAIN: &str = "packages.example.com";
 
 fn open_sandbox_with_faults(dir: &Path, faults: &[&str]) -> Sandbox {
     let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
-    sandbox::open_sandbox(&SandboxOptions { dir: dir.to_owned(), faults, ..SandboxOptions::default() })
-        .unwrap()
+    sandbox::open_or_seed_sandbox(&SandboxOptions {
+        dir: dir.to_owned(),
+        faults,
+        ..SandboxOptions::default()
+    })
+    .unwrap()
 }
 
-fn domain_answers() -> Answers {
-    Answers { goal: Some(Goal::Install), packages_domain: Some(PACKAGES_DOMAIN.into()), ..Answers::default() }
+fn domain_answers() -> OperatorAnswers {
+    OperatorAnswers {
+        goal: Some(Goal::Install),
+        packages_domain: Some(PACKAGES_DOMAIN.into()),
+        ..OperatorAnswers::default()
+    }
 }
 
 /// Asks ACM for one, as the operator would; its ARN.
 pub async fn request_certificate(world: &Sandbox, name: &str) -> String {
-    let acm = aws_sdk_acm::Client::new(&world.sdk_config());
+    let acm = aws_sdk_acm::Client::new(&world.sandbox_sdk_config());
     let asked = acm.request_certificate().domain_name(name).validation_method("DNS".into()).send().await;
     asked.unwrap().certificate_arn.unwrap()
 }
 
-fn progress_texts(said: &[Event]) -> Vec<String> {
+fn progress_texts(said: &[StageEvent]) -> Vec<String> {
     said.iter()
         .filter_map(|event| match event {
-            Event::Progress { text, .. } => Some(text.clone()),
+            StageEvent::Progress { text, .. } => Some(text.clone()),
             _ => None,
         })
         .collect()
@@ -50,7 +58,7 @@ fn progress_texts(said: &[Event]) -> Vec<String> {
 async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_leads_over_it() {
     let dir = tempfile::tempdir().unwrap();
     // The name leads nowhere the first three times that it is asked for.
-    let world = sandbox::open_sandbox(&SandboxOptions {
+    let world = sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.path().to_owned(),
         faults: vec!["edge:1-3:lost".into()],
         // Validation is what everything waits for.
@@ -76,8 +84,8 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
     let waits =
         |begin: &str, record: &str| said.iter().any(|text| text.starts_with(begin) && text.contains(record));
     assert!(waits("waiting for ACM to issue the certificate", "acm-validations.aws."), "{said:?}");
-    let domain =
-        world.read_state(|state| state.cloudfront.distributions.values().next().unwrap().domain.clone());
+    let domain = world
+        .read_sandbox_state(|state| state.cloudfront.distributions.values().next().unwrap().domain.clone());
     assert!(
         waits(
             "waiting until packages.example.com leads to the distribution",
@@ -86,8 +94,8 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
         "{said:?}"
     );
 
-    let config =
-        world.read_state(|state| state.cloudfront.distributions.values().next().unwrap().config.clone());
+    let config = world
+        .read_sandbox_state(|state| state.cloudfront.distributions.values().next().unwrap().config.clone());
     for holds in [
         "<CNAME>packages.example.com</CNAME>",
         &format!("<ACMCertificateArn>{arn}</ACMCertificateArn>"),
@@ -96,15 +104,15 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
     ] {
         assert!(config.contains(holds), "{holds}: {config}");
     }
-    let rb = std::fs::read_to_string(world.dir().join("packagecloud.rb")).unwrap();
+    let rb = std::fs::read_to_string(world.sandbox_dir().join("packagecloud.rb")).unwrap();
     assert!(rb.contains("['cloudfront_packages_domain'] = 'packages.example.com'"), "{rb}");
     assert_eq!(download_package(&world).await.unwrap(), (PACKAGES_DOMAIN.to_owned(), 200));
 
     // Without the option, on another host, the name in the file stays.
-    let plain = Answers { packages_domain: None, ..domain_answers() };
+    let plain = OperatorAnswers { packages_domain: None, ..domain_answers() };
     for stage in LIVE_STAGES {
         let plan = look_at_stage(&world, &plain, stage).await.unwrap();
-        assert!(plan.is_unchanged(), "{stage:?}: {:?}", plan.changes);
+        assert!(plan.has_no_changes(), "{stage:?}: {:?}", plan.changes);
     }
 }
 
@@ -112,7 +120,7 @@ async fn the_whole_road_waits_for_the_certificate_and_for_the_name_and_then_lead
 async fn a_live_install_changes_its_domain_and_no_link_fails_meanwhile() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox_with_faults(dir.path(), &[]);
-    let plain = Answers { packages_domain: None, ..domain_answers() };
+    let plain = OperatorAnswers { packages_domain: None, ..domain_answers() };
     let (_, result) = Box::pin(run_stages(&world, &plain, &LIVE_STAGES)).await;
     assert_eq!(result, Ok(()));
     request_certificate(&world, PACKAGES_DOMAIN).await;
@@ -132,10 +140,10 @@ async fn what_stands_in_its_way_is_said_and_nothing_is_made() {
     assert!(none.next.contains("aws acm request-certificate --region us-east-1"), "{none:?}");
 
     let other = request_certificate(&world, "*.other.example.com").await;
-    let named = Answers { certificate: Some(other.clone()), ..domain_answers() };
+    let named = OperatorAnswers { certificate: Some(other.clone()), ..domain_answers() };
     let wrong = look_at_stage(&world, &named, Stage::Distribution).await.unwrap_err();
     assert!(wrong.why.contains("it covers *.other.example.com, and not packages.example.com"), "{wrong:?}");
-    let elsewhere = Answers {
+    let elsewhere = OperatorAnswers {
         certificate: Some("arn:aws:acm:eu-west-1:999999999999:certificate/x".into()),
         ..domain_answers()
     };
@@ -143,11 +151,11 @@ async fn what_stands_in_its_way_is_said_and_nothing_is_made() {
     assert!(wrong.why.contains("no ACM certificate in us-east-1"), "{wrong:?}");
 
     let arn = request_certificate(&world, PACKAGES_DOMAIN).await;
-    world.write_state(|state| {
-        let revoked: &mut CertificateRecord = state.acm.certificates.get_mut(&arn).unwrap();
+    world.write_sandbox_state(|state| {
+        let revoked: &mut SandboxCertificate = state.acm.certificates.get_mut(&arn).unwrap();
         revoked.ended = Some("REVOKED".into());
     });
-    let named = Answers { certificate: Some(arn), ..domain_answers() };
+    let named = OperatorAnswers { certificate: Some(arn), ..domain_answers() };
     let wrong = look_at_stage(&world, &named, Stage::Distribution).await.unwrap_err();
     assert!(wrong.why.contains("its status is REVOKED"), "{wrong:?}");
 
@@ -156,11 +164,11 @@ async fn what_stands_in_its_way_is_said_and_nothing_is_made() {
     tokio::time::sleep(std::time::Duration::from_secs(20)).await;
     let (_, result) = Box::pin(run_stages(&world, &domain_answers(), &SET_UP_STAGES)).await;
     assert_eq!(result, Ok(()));
-    let second = Answers { suffix: "two".parse().unwrap(), ..domain_answers() };
+    let second = OperatorAnswers { suffix: "two".parse().unwrap(), ..domain_answers() };
     let held = look_at_stage(&world, &second, Stage::Distribution).await.unwrap_err();
     assert!(held.why.contains("holds it, and one name leads to one distribution"), "{held:?}");
     assert!(held.next.contains("take it off there first"), "{held:?}");
-    assert_eq!(world.read_state(|state| state.cloudfront.distributions.len()), 1);
+    assert_eq!(world.read_sandbox_state(|state| state.cloudfront.distributions.len()), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,11 +220,11 @@ async fn a_certificate_that_cloudfront_does_not_know_yet_passes_and_one_that_was
     );
     let arn = request_certificate(&revoked, PACKAGES_DOMAIN).await;
     let revoking = async {
-        while revoked.read_state(|state| state.lambda.functions.is_empty()) {
+        while revoked.read_sandbox_state(|state| state.lambda.functions.is_empty()) {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         tokio::time::sleep(std::time::Duration::from_secs(9)).await;
-        revoked.write_state(|state| {
+        revoked.write_sandbox_state(|state| {
             state.acm.certificates.get_mut(&arn).unwrap().ended = Some("REVOKED".into())
         });
         std::future::pending::<()>().await;

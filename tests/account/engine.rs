@@ -4,7 +4,7 @@ use packagecloud_cloudfront::{
     engine::{self, OperatorPresence, RunContext, Session},
     model::{
         failure::{Failure, FailureKind},
-        run::{answers::Answers, event::Event, goal::Stage, plan::Plan},
+        run::{answers::OperatorAnswers, event::StageEvent, goal::Stage, plan::Plan},
     },
     sandbox::{self, Sandbox, SandboxDelays, SandboxOptions, seed},
 };
@@ -16,7 +16,7 @@ use crate::session::open_session;
 /// A sandbox with `faults`, whose states take no time.
 pub fn open_instant_sandbox(dir: &std::path::Path, faults: &[String]) -> Sandbox {
     let delays = Some(SandboxDelays::NONE);
-    sandbox::open_sandbox(&SandboxOptions {
+    sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.to_owned(),
         faults: faults.to_vec(),
         delays,
@@ -28,9 +28,9 @@ pub fn open_instant_sandbox(dir: &std::path::Path, faults: &[String]) -> Sandbox
 /// What `stages` said, and how they ended; what drifted is looked at again.
 pub async fn run_stages(
     world: &Sandbox,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     stages: &[Stage],
-) -> (Vec<Event>, Result<(), Failure>) {
+) -> (Vec<StageEvent>, Result<(), Failure>) {
     run_stages_attended(OperatorPresence::Nobody, world, answers, stages).await
 }
 
@@ -38,9 +38,9 @@ pub async fn run_stages(
 pub async fn run_stages_attended(
     who: OperatorPresence,
     world: &Sandbox,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     stages: &[Stage],
-) -> (Vec<Event>, Result<(), Failure>) {
+) -> (Vec<StageEvent>, Result<(), Failure>) {
     let session = open_session(world);
     let (events, mut heard) = mpsc::unbounded_channel();
     let (_pausing, pause) = watch::channel(false);
@@ -56,7 +56,7 @@ pub async fn run_stages_attended(
 
 async fn apply_stages(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     stages: &[Stage],
     run: &RunContext,
 ) -> Result<(), Failure> {
@@ -75,7 +75,11 @@ async fn apply_stages(
 }
 
 /// The plan of one stage, or why there is none.
-pub async fn look_at_stage(world: &Sandbox, answers: &Answers, stage: Stage) -> Result<Plan, Failure> {
+pub async fn look_at_stage(
+    world: &Sandbox,
+    answers: &OperatorAnswers,
+    stage: Stage,
+) -> Result<Plan, Failure> {
     Box::pin(engine::look(&open_session(world), stage, answers)).await
 }
 
@@ -83,7 +87,7 @@ pub const SET_UP_STAGES: [Stage; 3] = [Stage::Secret, Stage::Bootstrap, Stage::D
 
 /// How many there are of all that is made once: keys, functions, versions, identities, distributions.
 pub fn count_made_resources(world: &Sandbox) -> [usize; 5] {
-    world.read_state(|state| {
+    world.read_sandbox_state(|state| {
         [
             state.kms.keys.len(),
             state.lambda.functions.len(),
@@ -95,5 +99,6 @@ pub fn count_made_resources(world: &Sandbox) -> [usize; 5] {
 }
 
 pub fn read_bucket_policy(world: &Sandbox) -> String {
-    world.read_state(|state| state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default())
+    world
+        .read_sandbox_state(|state| state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default())
 }

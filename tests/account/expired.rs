@@ -7,8 +7,8 @@ use packagecloud_cloudfront::{
     model::{
         failure::FailureKind,
         run::{
-            answers::Answers,
-            event::{CredentialNeed, Event},
+            answers::OperatorAnswers,
+            event::{CredentialNeed, StageEvent},
             goal::Step,
         },
     },
@@ -27,7 +27,7 @@ fn open_sandbox_with_expiry(dir: &std::path::Path, sts: &str) -> Sandbox {
         format!("sts:GetCallerIdentity:{sts}:{expired}"),
     ];
     let delays = Some(SandboxDelays { distribution: Duration::from_mins(5), ..SandboxDelays::NONE });
-    sandbox::open_sandbox(&SandboxOptions {
+    sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.to_owned(),
         faults,
         delays,
@@ -41,12 +41,13 @@ async fn before_somebody_the_wait_stands_still_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox_with_expiry(dir.path(), "2-4");
     let (said, result) =
-        run_stages_attended(OperatorPresence::Watched, &world, &Answers::default(), &SET_UP_STAGES).await;
+        run_stages_attended(OperatorPresence::Watched, &world, &OperatorAnswers::default(), &SET_UP_STAGES)
+            .await;
     result.unwrap();
     let waits: Vec<_> = said
         .iter()
         .filter_map(|event| match event {
-            Event::Waiting { step, text, failure, wants, .. } => Some((*step, text, failure, wants)),
+            StageEvent::Waiting { step, text, failure, wants, .. } => Some((*step, text, failure, wants)),
             _ => None,
         })
         .collect();
@@ -55,7 +56,7 @@ async fn before_somebody_the_wait_stands_still_and_goes_on() {
     };
     assert!(text.contains("stands still") && failure.kind == FailureKind::Credentials, "{failure:?}");
     let after = said.iter().any(
-        |event| matches!(event, Event::Progress { step: Step::Deployed, text, .. } if text.contains("goes on where it was")),
+        |event| matches!(event, StageEvent::Progress { step: Step::Deployed, text, .. } if text.contains("goes on where it was")),
     );
     assert!(after, "{said:?}");
     assert_eq!(count_made_resources(&world), [1, 1, 1, 1, 1]);
@@ -66,13 +67,13 @@ async fn before_somebody_the_wait_stands_still_and_goes_on() {
 async fn before_nobody_it_fails_the_bucket_stays_shut_and_the_next_run_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox_with_expiry(dir.path(), "2");
-    let (said, result) = run_stages(&world, &Answers::default(), &SET_UP_STAGES).await;
+    let (said, result) = run_stages(&world, &OperatorAnswers::default(), &SET_UP_STAGES).await;
     let failure = result.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Credentials, "{failure:?}");
     assert!(failure.why.contains("expired") && failure.next.contains("aws sso login"), "{failure:?}");
-    assert!(!said.iter().any(|event| matches!(event, Event::Waiting { .. })));
+    assert!(!said.iter().any(|event| matches!(event, StageEvent::Waiting { .. })));
     assert_eq!(read_bucket_policy(&world), "", "not before it is deployed");
-    run_stages(&world, &Answers::default(), &SET_UP_STAGES).await.1.unwrap();
+    run_stages(&world, &OperatorAnswers::default(), &SET_UP_STAGES).await.1.unwrap();
     assert_eq!(count_made_resources(&world), [1, 1, 1, 1, 1], "nothing is made twice");
     assert!(read_bucket_policy(&world).contains("PackagecloudCloudFrontRead"));
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use packagecloud_cloudfront::{
     engine::{self, RunContext},
     model::run::{
-        answers::{Answers, GivenConsents, OriginAccess},
+        answers::{GivenConsents, OperatorAnswers, OriginAccess},
         goal::{Goal, Stage, Step},
         plan::{ChangeKind, Consent},
     },
@@ -22,12 +22,16 @@ use crate::{
 
 fn open_sandbox_with_faults(dir: &Path, faults: &[&str]) -> Sandbox {
     let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
-    sandbox::open_sandbox(&SandboxOptions { dir: dir.to_owned(), faults, ..SandboxOptions::default() })
-        .unwrap()
+    sandbox::open_or_seed_sandbox(&SandboxOptions {
+        dir: dir.to_owned(),
+        faults,
+        ..SandboxOptions::default()
+    })
+    .unwrap()
 }
 
-fn install_answers(access: OriginAccess) -> Answers {
-    Answers { goal: Some(Goal::Install), origin_access: access, ..Answers::default() }
+fn install_answers(access: OriginAccess) -> OperatorAnswers {
+    OperatorAnswers { goal: Some(Goal::Install), origin_access: access, ..OperatorAnswers::default() }
 }
 
 /// Our statements in the bucket policy, by Sid, with who is let in.
@@ -43,7 +47,9 @@ async fn a_live_install_goes_to_a_control_and_back_and_every_link_works_at_every
     let world = open_sandbox_with_faults(dir.path(), &[]);
     let (_, result) = Box::pin(run_stages(&world, &install_answers(OriginAccess::Auto), &LIVE_STAGES)).await;
     assert_eq!(result, Ok(()));
-    let arn = world.read_state(|state| state.cloudfront.distributions.values().next().unwrap().arn());
+    let arn = world.read_sandbox_state(|state| {
+        state.cloudfront.distributions.values().next().unwrap().distribution_arn()
+    });
 
     let plan = look_at_stage(&world, &install_answers(OriginAccess::Oac), Stage::Distribution).await.unwrap();
     let line = plan.changes.iter().find(|change| change.step == Step::Distribution).unwrap();
@@ -83,7 +89,7 @@ async fn a_live_install_goes_to_a_control_and_back_and_every_link_works_at_every
     // Without the option it stays a control.
     let plan =
         look_at_stage(&world, &install_answers(OriginAccess::Auto), Stage::Distribution).await.unwrap();
-    assert!(plan.is_unchanged(), "{:?}", plan.changes);
+    assert!(plan.has_no_changes(), "{:?}", plan.changes);
 
     let oai = install_answers(OriginAccess::Oai);
     let back = run_stages(&world, &oai, &SET_UP_STAGES);
@@ -134,7 +140,7 @@ async fn broken_off_anywhere_on_the_way_links_work_and_the_next_run_finishes() {
 
 /// A key of the operator's, under which the bucket and all its objects lie from now on.
 pub async fn encrypt_bucket(world: &Sandbox, key: Option<&str>) -> String {
-    let kms = aws_sdk_kms::Client::new(&world.sdk_config());
+    let kms = aws_sdk_kms::Client::new(&world.sandbox_sdk_config());
     let arn = match key {
         Some(key) => key.to_owned(),
         None => kms.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap(),
@@ -144,7 +150,7 @@ pub async fn encrypt_bucket(world: &Sandbox, key: Option<&str>) -> String {
     } else {
         format!("<KMSMasterKeyID>{arn}</KMSMasterKeyID>")
     };
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         let bucket = state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap();
         bucket.settings.insert(
             "encryption".into(),
@@ -152,7 +158,7 @@ pub async fn encrypt_bucket(world: &Sandbox, key: Option<&str>) -> String {
         );
     });
     // Written again, each object lies under the bucket's default.
-    let s3 = aws_sdk_s3::Client::new(&world.sdk_config());
+    let s3 = aws_sdk_s3::Client::new(&world.sandbox_sdk_config());
     let listed = s3.list_objects_v2().bucket(seed::SANDBOX_BUCKET).send().await.unwrap();
     for object in listed.contents() {
         let key = object.key().unwrap();
@@ -184,7 +190,7 @@ async fn under_a_key_of_the_operators_a_control_reads_and_the_key_is_changed_onl
     let world = open_sandbox_with_faults(dir.path(), &[]);
     let key = encrypt_bucket(&world, None).await;
     let id = key.rsplit('/').next().unwrap().to_owned();
-    let before = world.read_state(|state| state.kms.keys[&id].policy.clone());
+    let before = world.read_sandbox_state(|state| state.kms.keys[&id].policy.clone());
     let auto = install_answers(OriginAccess::Auto);
 
     let plan = look_at_stage(&world, &auto, Stage::Bootstrap).await.unwrap();
@@ -195,10 +201,12 @@ async fn under_a_key_of_the_operators_a_control_reads_and_the_key_is_changed_onl
     let (said, result) = Box::pin(run_stages(&world, &auto, &SET_UP_STAGES)).await;
     assert_eq!(result, Ok(()));
     let said = format!("{said:?}");
-    let arn = world.read_state(|state| state.cloudfront.distributions.values().next().unwrap().arn());
+    let arn = world.read_sandbox_state(|state| {
+        state.cloudfront.distributions.values().next().unwrap().distribution_arn()
+    });
     assert!(said.contains(&format!("left to you: add to the policy of KMS key {key}")), "{said}");
     assert!(said.contains(&arn), "{said}");
-    assert_eq!(world.read_state(|state| state.kms.keys[&id].policy.clone()), before);
+    assert_eq!(world.read_sandbox_state(|state| state.kms.keys[&id].policy.clone()), before);
     let plan = look_at_stage(&world, &auto, Stage::Distribution).await.unwrap();
     let shown = plan.attachments.iter().find(|exhibit| exhibit.title.contains(&key)).unwrap();
     assert!(shown.lines.join("").contains(&arn), "{shown:?}");
@@ -210,12 +218,13 @@ async fn under_a_key_of_the_operators_a_control_reads_and_the_key_is_changed_onl
     );
 
     let consents = GivenConsents { adopt_bucket_key: true, ..GivenConsents::default() };
-    let yes = Answers { consents, ..auto.clone() };
+    let yes = OperatorAnswers { consents, ..auto.clone() };
     // The right to change that key's policy, and no other's, is in the policy that suffices once it is said yes to.
-    let suffices = async |answers: &Answers| {
-        let policy: Value =
-            serde_json::from_str(&engine::render_iam_policy(&open_session(&world), answers).await.unwrap())
-                .unwrap();
+    let suffices = async |answers: &OperatorAnswers| {
+        let policy: Value = serde_json::from_str(
+            &engine::render_required_iam_policy(&open_session(&world), answers).await.unwrap(),
+        )
+        .unwrap();
         let all = policy["Statement"].as_array().unwrap().clone();
         all.into_iter().any(|one| {
             one["Resource"] == key.as_str()
@@ -227,13 +236,14 @@ async fn under_a_key_of_the_operators_a_control_reads_and_the_key_is_changed_onl
         Box::pin(watch_clients_during(&world, false, run_stages(&world, &yes, &LIVE_STAGES))).await;
     assert_eq!((result, wrong), (Ok(()), None));
     assert_eq!(download_package(&world).await.unwrap().1, 200);
-    let after: Value = world.read_state(|state| serde_json::from_str(&state.kms.keys[&id].policy).unwrap());
+    let after: Value =
+        world.read_sandbox_state(|state| serde_json::from_str(&state.kms.keys[&id].policy).unwrap());
     let mine = after["Statement"].as_array().unwrap().last().unwrap();
     assert_eq!(mine["Condition"]["StringEquals"]["aws:SourceArn"], arn.as_str(), "{after}");
     let old: Value = serde_json::from_str(&before).unwrap();
     assert_eq!(after["Statement"][0], old["Statement"][0], "what stood stays");
     let plan = look_at_stage(&world, &auto, Stage::Distribution).await.unwrap();
-    assert!(plan.is_unchanged(), "{:?}", plan.changes);
+    assert!(plan.has_no_changes(), "{:?}", plan.changes);
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,8 +275,8 @@ async fn somebody_elses_edit_at_the_same_moment_is_kept() {
     let moving = run_stages(&world, &oac, &SET_UP_STAGES);
     let ((_, result), wrong) = Box::pin(watch_clients_during(&world, true, moving)).await;
     assert_eq!((result, wrong), (Ok(()), None));
-    let config =
-        world.read_state(|state| state.cloudfront.distributions.values().next().unwrap().config.clone());
+    let config = world
+        .read_sandbox_state(|state| state.cloudfront.distributions.values().next().unwrap().config.clone());
     assert!(config.contains("<PriceClass>PriceClass_100</PriceClass>"), "{config}");
     let (_, failure) = engine::apply(
         &open_session(&world),

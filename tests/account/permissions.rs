@@ -9,10 +9,10 @@ use packagecloud_cloudfront::{
     model::{
         aws::names::ResourceNames,
         iam::access::{
-            RequiredPermission, bucket_key_permission, list_batch_permissions, list_required_permissions,
+            RequiredPermission, bucket_kms_key_permission, list_batch_permissions, list_required_permissions,
         },
         run::{
-            answers::{Answers, GivenConsents, OriginAccess, ReindexEngine},
+            answers::{GivenConsents, OperatorAnswers, OriginAccess, ReindexEngine},
             goal::{Goal, Stage},
         },
     },
@@ -22,7 +22,7 @@ use packagecloud_cloudfront::{
             ACCOUNT_ID,
             s3::{self, AclGrant, ObjectRetention},
         },
-        ledger::LedgerEntry,
+        ledger::CallLedgerEntry,
         seed::SANDBOX_BUCKET,
     },
 };
@@ -124,7 +124,7 @@ const UNCALLED_ACTIONS: &[(&str, &str)] = &[(
 
 const AWS_SERVICES: [&str; 8] = ["sts", "iam", "kms", "acm", "lambda", "cloudfront", "s3", "s3control"];
 
-fn call_actions(call: &LedgerEntry) -> Vec<String> {
+fn call_actions(call: &CallLedgerEntry) -> Vec<String> {
     let name = format!("{}:{}", call.service, call.operation);
     match ACTIONS_BY_CALL.iter().find(|(known, _)| *known == name) {
         Some((_, actions)) => actions.iter().map(|action| (*action).to_owned()).collect(),
@@ -147,36 +147,36 @@ type ActionsByStage = BTreeSet<(Stage, String)>;
 /// Goes through the stages, each of which looks for itself, and keeps what each asks for.
 async fn record_stage_actions(
     world: &Sandbox,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     stages: &[Stage],
     all: &mut ActionsByStage,
 ) {
     let session = open_session(world);
     for &stage in stages {
         world.clear_ledger();
-        session.invalidate_reads().await;
+        session.invalidate_account_reads().await;
         if stage == Stage::Access {
             // What its screens show beside its own look.
             drop(Box::pin(engine::welcome::read_welcome(&session, answers)).await);
-            Box::pin(engine::check_access(&session, answers)).await.unwrap();
+            Box::pin(engine::run_access_checks(&session, answers)).await.unwrap();
         }
         apply_stage(&session, answers, stage).await;
         all.extend(called_actions(world).into_iter().map(|action| (stage, action)));
     }
 }
 
-async fn apply_stage(session: &Session, answers: &Answers, stage: Stage) {
+async fn apply_stage(session: &Session, answers: &OperatorAnswers, stage: Stage) {
     let plan = Box::pin(engine::look(session, stage, answers)).await.unwrap();
     let (_, failure) = Box::pin(engine::apply(session, &plan, answers, &RunContext::new_silent())).await;
     assert_eq!(failure, None, "{stage:?}");
 }
 
 fn goal_stages(goal: Goal) -> Vec<Stage> {
-    goal.stages().iter().copied().filter(|stage| *stage != Stage::Overview).collect()
+    goal.goal_stages().iter().copied().filter(|stage| *stage != Stage::Overview).collect()
 }
 
-fn answers_for_goal(goal: Goal) -> Answers {
-    Answers { goal: Some(goal), ..Answers::default() }
+fn answers_for_goal(goal: Goal) -> OperatorAnswers {
+    OperatorAnswers { goal: Some(goal), ..OperatorAnswers::default() }
 }
 
 const ALL_USERS_GROUP: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
@@ -187,7 +187,7 @@ fn resource_names() -> ResourceNames {
 
 /// Objects with everything that an object may have.
 fn put_all_object_kinds(world: &Sandbox) {
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         let bucket = state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap();
         bucket.settings.insert(
             "ownershipControls".into(),
@@ -196,8 +196,8 @@ fn put_all_object_kinds(world: &Sandbox) {
     });
     for name in ["tagged", "held", "huge"] {
         let key = format!("7/8/debian/package_files/{name}.deb");
-        s3::place_object(world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
-        s3::amend_object(world, SANDBOX_BUCKET, &key, |object| {
+        s3::place_sandbox_object(world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
+        s3::amend_stored_object(world, SANDBOX_BUCKET, &key, |object| {
             object.tags = vec![("a".into(), "b".into())];
             object.grants = vec![AclGrant { grantee: ALL_USERS_GROUP.into(), permission: "READ".into() }];
             object.legal_hold = name == "held";
@@ -213,7 +213,7 @@ fn put_all_object_kinds(world: &Sandbox) {
 
 /// Every call of `asked` has a row, at the stage that makes it or at one that comes before.
 fn assert_actions_covered(asked: &ActionsByStage, goal: Goal, needs: &[RequiredPermission]) {
-    let place = |stage: Stage| goal.stages().iter().position(|one| *one == stage);
+    let place = |stage: Stage| goal.goal_stages().iter().position(|one| *one == stage);
     for (stage, action) in asked {
         let mut rows = needs.iter().filter(|need| need.action == action).peekable();
         assert!(rows.peek().is_some(), "{goal:?}: {stage:?} asks for {action}, which no row names");
@@ -265,21 +265,24 @@ async fn record_install_actions() -> ActionsByStage {
     let made = [Stage::Access, Stage::Secret, Stage::Bootstrap, Stage::Distribution, Stage::Configuration];
     record_stage_actions(&first, &disturbed::repair_answers(Goal::Install), &made, &mut all).await;
     // Another install of the same bucket, whose key is no orphan.
-    let second = Answers { suffix: "two".parse().unwrap(), ..answers_for_goal(Goal::Install) };
+    let second = OperatorAnswers { suffix: "two".parse().unwrap(), ..answers_for_goal(Goal::Install) };
     record_stage_actions(&first, &second, &[Stage::Bootstrap], &mut all).await;
 
     let dir = tempfile::tempdir().unwrap();
     let domain = open_instant_sandbox(dir.path(), &[]);
     request_certificate(&domain, "packages.example.com").await;
-    let answers =
-        Answers { packages_domain: Some("packages.example.com".into()), ..answers_for_goal(Goal::Install) };
+    let answers = OperatorAnswers {
+        packages_domain: Some("packages.example.com".into()),
+        ..answers_for_goal(Goal::Install)
+    };
     record_stage_actions(&domain, &answers, &whole, &mut all).await;
 
     let dir = tempfile::tempdir().unwrap();
     let by_control = open_instant_sandbox(dir.path(), &[]);
     encrypt_bucket(&by_control, None).await;
     let consents = GivenConsents { adopt_bucket_key: true, ..GivenConsents::default() };
-    let answers = Answers { consents, origin_access: OriginAccess::Auto, ..answers_for_goal(Goal::Install) };
+    let answers =
+        OperatorAnswers { consents, origin_access: OriginAccess::Auto, ..answers_for_goal(Goal::Install) };
     record_stage_actions(&by_control, &answers, &whole, &mut all).await;
     all
 }
@@ -293,12 +296,12 @@ async fn record_batch_reindex_actions(dir: &Path) -> ActionsByStage {
     answers.reindex.rescan = true;
     for number in 0..12 {
         let key = format!("7/8/debian/package_files/{number}.deb");
-        s3::place_object(&world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
+        s3::place_sandbox_object(&world, SANDBOX_BUCKET, &key, &[], b"a package").unwrap();
         // What was written just now may be written again: it is left to this machine.
-        s3::amend_object(&world, SANDBOX_BUCKET, &key, |object| object.modified -= 3600).unwrap();
+        s3::amend_stored_object(&world, SANDBOX_BUCKET, &key, |object| object.modified -= 3600).unwrap();
     }
     record_stage_actions(&world, &answers, &[Stage::Access, Stage::Reindex], &mut all).await;
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         let role = state.iam.roles.get_mut("packagecloud_cloudfront_batch").unwrap();
         role.tags.clear();
         role.trust = role.trust.replace("batchoperations", "other");
@@ -319,7 +322,7 @@ async fn every_call_stands_in_the_table_and_no_row_of_it_is_idle() {
 
     let with_key = |goal| {
         let mut all = list_required_permissions(goal, &resource_names(), ACCOUNT_ID);
-        all.push(bucket_key_permission(None, ACCOUNT_ID));
+        all.push(bucket_kms_key_permission(None, ACCOUNT_ID));
         all
     };
     assert_actions_covered(&installed, Goal::Install, &with_key(Goal::Install));
@@ -345,7 +348,7 @@ async fn an_earlier_version_is_associated_by_its_own_rows_and_switching_off_asks
         .await;
     let earlier =
         format!("arn:aws:lambda:us-east-1:{ACCOUNT_ID}:function:{}:1", resource_names().function_name());
-    let other = Answers {
+    let other = OperatorAnswers {
         construction: Some("raw:path+expires".parse().unwrap()),
         ..answers_for_goal(Goal::Install)
     };
@@ -355,7 +358,7 @@ async fn an_earlier_version_is_associated_by_its_own_rows_and_switching_off_asks
     let here = open_session(&world);
     let back = answers_for_goal(Goal::RollBack);
     let (_, failure) =
-        Box::pin(engine::roll_back_function(&here, &back, &earlier, &RunContext::new_silent())).await;
+        Box::pin(engine::roll_back_function_version(&here, &back, &earlier, &RunContext::new_silent())).await;
     assert_eq!(failure, None);
     let called = called_actions(&world);
     let rows = list_required_permissions(Goal::RollBack, &resource_names(), ACCOUNT_ID);

@@ -14,8 +14,8 @@ use packagecloud_cloudfront::{
             least_privilege::render_least_privilege_policy,
         },
         run::{
-            answers::Answers,
-            event::Event,
+            answers::OperatorAnswers,
+            event::StageEvent,
             goal::{Goal, Stage, Step},
         },
     },
@@ -53,14 +53,14 @@ fn upgrade_needs() -> Vec<RequiredPermission> {
 /// From here on the one user has this policy alone.
 fn restrict_user_policy(world: &Sandbox, needs: &[RequiredPermission]) {
     let policy = serde_json::from_str(&render_least_privilege_policy(needs)).unwrap();
-    world.write_state(|state| state.iam.user.policy = policy);
+    world.write_sandbox_state(|state| state.iam.user.policy = policy);
 }
 
 /// Where a run ended: the stage, the step if it had begun one, and why.
 type RunFailure = (Stage, Option<Step>, Failure);
 
 /// What makes and changes anything in AWS, stage after stage.
-async fn run_writing_stages(world: &Sandbox, answers: &Answers) -> Result<(), RunFailure> {
+async fn run_writing_stages(world: &Sandbox, answers: &OperatorAnswers) -> Result<(), RunFailure> {
     let session = open_session(world);
     for stage in [Stage::Access, Stage::Reindex, Stage::Secret, Stage::Bootstrap, Stage::Distribution] {
         let plan = Box::pin(engine::look(&session, stage, answers)).await;
@@ -72,7 +72,7 @@ async fn run_writing_stages(world: &Sandbox, answers: &Answers) -> Result<(), Ru
         drop(run);
         let mut ended = None;
         while let Some(event) = heard.recv().await {
-            if let Event::Failed { step, .. } = event {
+            if let StageEvent::Failed { step, .. } = event {
                 ended.get_or_insert(step);
             }
         }
@@ -90,7 +90,7 @@ async fn run_without_action(action: &str, stood: &Path) -> Option<RunFailure> {
     let dir = tempfile::tempdir().unwrap();
     let fresh = open_instant_sandbox(dir.path(), &[]);
     restrict_user_policy(&fresh, &left);
-    let upgrade = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
+    let upgrade = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
     if let Err(end) = Box::pin(run_writing_stages(&fresh, &upgrade)).await {
         return Some(end);
     }
@@ -123,7 +123,7 @@ async fn without_any_one_action_the_step_ends_that_the_table_names() {
     let dir = tempfile::tempdir().unwrap();
     let stood = open_instant_sandbox(dir.path(), &[]);
     restrict_user_policy(&stood, &upgrade_needs());
-    let upgrade = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
+    let upgrade = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
     assert_eq!(Box::pin(run_writing_stages(&stood, &upgrade)).await, Ok(()), "with all of it");
     disturbed::disturb_account(&stood);
     drop(stood);
@@ -143,13 +143,13 @@ async fn without_any_one_action_the_step_ends_that_the_table_names() {
 async fn all_of_it_is_enough_before_the_tags_of_a_fresh_key_count() {
     let dir = tempfile::tempdir().unwrap();
     let delays = Some(SandboxDelays { tags: Duration::from_mins(5), ..SandboxDelays::NONE });
-    let world = sandbox::open_sandbox(&SandboxOptions {
+    let world = sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.path().to_owned(),
         delays,
         ..SandboxOptions::default()
     })
     .unwrap();
     restrict_user_policy(&world, &upgrade_needs());
-    let upgrade = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
+    let upgrade = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
     assert_eq!(Box::pin(run_writing_stages(&world, &upgrade)).await, Ok(()));
 }

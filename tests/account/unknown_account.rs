@@ -2,7 +2,7 @@
 
 use packagecloud_cloudfront::{
     engine::look,
-    model::run::{answers::Answers, goal::Stage},
+    model::run::{answers::OperatorAnswers, goal::Stage},
     sandbox::seed::SANDBOX_BUCKET,
 };
 
@@ -13,7 +13,7 @@ use crate::{
 
 #[tokio::test(start_paused = true)]
 async fn what_could_not_be_asked_is_asked_by_the_next_look() {
-    let answers = Answers { bucket: Some(SANDBOX_BUCKET.to_owned()), ..Answers::default() };
+    let answers = OperatorAnswers { bucket: Some(SANDBOX_BUCKET.to_owned()), ..OperatorAnswers::default() };
     let dir = tempfile::tempdir().unwrap();
     let told = look_at_stage(&open_instant_sandbox(dir.path(), &[]), &answers, Stage::Reindex).await.unwrap();
     assert!(told.notes.iter().any(|note| note.contains("a HEAD and a copy")), "{:?}", told.notes);
@@ -24,7 +24,7 @@ async fn what_could_not_be_asked_is_asked_by_the_next_look() {
     let unsaid = Box::pin(look(&session, Stage::Reindex, &answers)).await.unwrap();
     // Whether its objects have access control lists isn't known then.
     assert!(unsaid.notes.iter().any(|note| note.contains("GetObjectAcl")), "{:?}", unsaid.notes);
-    session.invalidate_reads().await;
+    session.invalidate_account_reads().await;
     let again = Box::pin(look(&session, Stage::Reindex, &answers)).await.unwrap();
     assert_eq!(again.notes, told.notes);
 }

@@ -4,7 +4,7 @@ use packagecloud_cloudfront::{
     model::{
         aws::names::MARKER_TAG,
         run::{
-            answers::Answers,
+            answers::OperatorAnswers,
             goal::{Goal, Stage},
         },
     },
@@ -28,11 +28,11 @@ pub const LIVE_STAGES: [Stage; 5] =
     [Stage::Secret, Stage::Bootstrap, Stage::Distribution, Stage::Configuration, Stage::GoLive];
 
 /// Sets it up, live, and leaves `left` of it in the vendor's name.
-pub async fn set_up_vendor_bootstrap(world: &Sandbox, answers: &Answers, left: VendorLeftovers) {
-    let answers = Answers { goal: Some(Goal::Install), ..answers.clone() };
+pub async fn set_up_vendor_bootstrap(world: &Sandbox, answers: &OperatorAnswers, left: VendorLeftovers) {
+    let answers = OperatorAnswers { goal: Some(Goal::Install), ..answers.clone() };
     let (_, result) = run_stages(world, &answers, &LIVE_STAGES).await;
     result.unwrap();
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         for role in state.iam.roles.values_mut() {
             role.tags.remove(MARKER_TAG);
         }
@@ -80,5 +80,5 @@ pub async fn set_up_vendor_bootstrap(world: &Sandbox, answers: &Answers, left: V
         }
     });
     // This program was never here.
-    std::fs::remove_dir_all(world.dir().join("state")).unwrap();
+    std::fs::remove_dir_all(world.sandbox_dir().join("state")).unwrap();
 }

@@ -7,14 +7,14 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use packagecloud_cloudfront::{
     app::compose::open_sandbox_session,
-    aws::credentials::lookup::IdentityLookup,
+    aws::credentials::lookup::AwsIdentityLookup,
     engine::{self, RunContext, Session, SessionSettings},
     host::HostClock,
     model::{
         failure::Failure,
         run::{
-            answers::Answers,
-            check::{Check, CheckVerdict},
+            answers::OperatorAnswers,
+            check::{CheckResult, CheckVerdict},
             event::StageEnd,
             goal::{Goal, Stage},
         },
@@ -39,16 +39,17 @@ struct SlowViewerClock(Sandbox, Duration);
 
 impl TimeSource for SlowViewerClock {
     fn now(&self) -> std::time::SystemTime {
-        std::time::UNIX_EPOCH + self.0.now().checked_sub(self.1).unwrap()
+        std::time::UNIX_EPOCH + self.0.sandbox_time_now().checked_sub(self.1).unwrap()
     }
 }
 
 fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
     let slow = SlowViewerClock(world.clone(), Duration::from_secs(eye.slow));
-    let config = world.sdk_config().to_builder().time_source(SharedTimeSource::new(slow.clone())).build();
-    let identities = IdentityLookup::Fixed(Box::new(config));
+    let config =
+        world.sandbox_sdk_config().to_builder().time_source(SharedTimeSource::new(slow.clone())).build();
+    let identities = AwsIdentityLookup::Fixed(Box::new(config));
     let Session { mut host, settings, .. } = open_sandbox_session(world).unwrap();
-    host.clock = HostClock::new(move || slow.0.now().checked_sub(slow.1).unwrap());
+    host.clock = HostClock::new(move || slow.0.sandbox_time_now().checked_sub(slow.1).unwrap());
     let web = identities.open_web_client(eye.edge.clone());
     // The token stays the one of a fresh sandbox, whatever a test makes packagecloud take.
     let probe_token = Some(Secret::new("demo-token".to_owned()));
@@ -57,7 +58,7 @@ fn open_session(world: &Sandbox, eye: &ViewerConditions) -> Session {
 }
 
 /// Every stage of an upgrade; the failure of the one that fails.
-async fn run_enable_stages(session: &Session, answers: &Answers) -> Result<bool, Failure> {
+async fn run_enable_stages(session: &Session, answers: &OperatorAnswers) -> Result<bool, Failure> {
     let mut changed = false;
     for stage in [
         Stage::Reindex,
@@ -68,7 +69,7 @@ async fn run_enable_stages(session: &Session, answers: &Answers) -> Result<bool,
         Stage::GoLive,
     ] {
         let plan = engine::look(session, stage, answers).await?;
-        changed |= !plan.is_unchanged();
+        changed |= !plan.has_no_changes();
         match engine::apply(session, &plan, answers, &RunContext::new_silent()).await {
             (StageEnd::Failed, Some(failure)) => return Err(failure),
             (end, _) => assert!(matches!(end, StageEnd::Applied | StageEnd::Unchanged), "{stage:?}: {end:?}"),
@@ -77,12 +78,13 @@ async fn run_enable_stages(session: &Session, answers: &Answers) -> Result<bool,
     Ok(changed)
 }
 
-fn upgrade_answers() -> Answers {
-    Answers { goal: Some(Goal::Upgrade), ..Answers::default() }
+fn upgrade_answers() -> OperatorAnswers {
+    OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() }
 }
 
 fn open_sandbox(dir: &Path) -> Sandbox {
-    sandbox::open_sandbox(&SandboxOptions { dir: dir.to_owned(), ..SandboxOptions::default() }).unwrap()
+    sandbox::open_or_seed_sandbox(&SandboxOptions { dir: dir.to_owned(), ..SandboxOptions::default() })
+        .unwrap()
 }
 
 fn copy_directory(from: &Path, to: &Path) {
@@ -113,7 +115,7 @@ async fn copy_live_sandbox() -> (tempfile::TempDir, Sandbox) {
     (dir, world)
 }
 
-async fn run_verify(world: &Sandbox, eye: &ViewerConditions) -> Vec<Check> {
+async fn run_verify(world: &Sandbox, eye: &ViewerConditions) -> Vec<CheckResult> {
     engine::run_verify_checks(&open_session(world, eye), &upgrade_answers(), &RunContext::new_silent())
         .await
         .unwrap()
@@ -121,8 +123,8 @@ async fn run_verify(world: &Sandbox, eye: &ViewerConditions) -> Vec<Check> {
 
 /// The verdict names `why`, and gives `next` as its one move.
 #[track_caller]
-fn assert_verdict(checks: &[Check], why: &str, next: &str) {
-    let verdicts: Vec<&Check> = checks.iter().filter(|check| check.name == "verdict").collect();
+fn assert_verdict(checks: &[CheckResult], why: &str, next: &str) {
+    let verdicts: Vec<&CheckResult> = checks.iter().filter(|check| check.name == "verdict").collect();
     let [verdict] = verdicts[..] else { panic!("one verdict: {checks:#?}") };
     assert_eq!(verdict.result, CheckVerdict::Fail, "{checks:#?}");
     assert!(verdict.detail.contains(why), "{why}: {verdict:#?}");
@@ -130,7 +132,7 @@ fn assert_verdict(checks: &[Check], why: &str, next: &str) {
 }
 
 #[track_caller]
-fn find_check_verdict(checks: &[Check], name: &str) -> CheckVerdict {
+fn find_check_verdict(checks: &[CheckResult], name: &str) -> CheckVerdict {
     checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("{name}: {checks:#?}")).result
 }
 
@@ -147,7 +149,8 @@ async fn a_package_is_found_behind_a_thousand_indexes() {
     let (_dir, world) = copy_live_sandbox().await;
     for number in 0..1100 {
         let key = format!("0/1/debian/dists/release{number}/Release");
-        sandbox::control_plane::s3::place_object(&world, seed::SANDBOX_BUCKET, &key, &[], b"x").unwrap();
+        sandbox::control_plane::s3::place_sandbox_object(&world, seed::SANDBOX_BUCKET, &key, &[], b"x")
+            .unwrap();
     }
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert!(checks.iter().all(|check| check.result == CheckVerdict::Pass), "{checks:#?}");
@@ -175,7 +178,7 @@ async fn this_nodes_secret_is_not_the_edges() {
 #[tokio::test(start_paused = true)]
 async fn the_web_node_that_answers_has_another_secret() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         for node in &mut state.packagecloud.nodes {
             node.secret = Some("MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI=".to_owned());
         }
@@ -200,7 +203,9 @@ async fn the_clock_is_slow() {
 #[tokio::test(start_paused = true)]
 async fn the_function_cant_decrypt() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_state(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned()));
+    world.write_sandbox_state(|state| {
+        state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned())
+    });
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "is Disabled", "aws kms enable-key --region us-east-1 --key-id");
     assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Fail);
@@ -209,7 +214,7 @@ async fn the_function_cant_decrypt() {
 #[tokio::test(start_paused = true)]
 async fn the_functions_role_may_no_longer_decrypt() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_state(|state| state.iam.roles.values_mut().for_each(|role| role.policies.clear()));
+    world.write_sandbox_state(|state| state.iam.roles.values_mut().for_each(|role| role.policies.clear()));
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "its role, or the KMS key's policy, no longer lets it", "run enable");
     assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Fail);
@@ -222,7 +227,7 @@ async fn the_functions_role_may_no_longer_decrypt() {
 #[tokio::test(start_paused = true)]
 async fn the_bucket_policy_statement_is_gone() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_state(|state| state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap().policy = None);
+    world.write_sandbox_state(|state| state.s3.buckets.get_mut(seed::SANDBOX_BUCKET).unwrap().policy = None);
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "statement in the bucket policy that lets it read is gone", "run enable");
     assert_eq!(find_check_verdict(&checks, "metadata-fresh"), CheckVerdict::Fail);
@@ -238,7 +243,7 @@ async fn the_bucket_policy_statement_is_gone() {
 async fn another_node_is_off() {
     let (_dir, world) = copy_live_sandbox().await;
     packagecloud::add_lagging_node(&world);
-    world.write_state(|state| state.packagecloud.nodes[1].enabled = false);
+    world.write_sandbox_state(|state| state.packagecloud.nodes[1].enabled = false);
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "5 of 10 redirects go to CloudFront", "on the other node");
     assert_eq!(find_check_verdict(&checks, "signed-url"), CheckVerdict::Pass);
@@ -247,13 +252,13 @@ async fn another_node_is_off() {
 #[tokio::test(start_paused = true)]
 async fn packagecloud_runs_on_other_values_than_the_file() {
     let (_dir, world) = copy_live_sandbox().await;
-    world.write_state(|state| state.packagecloud.nodes[0].enabled = false);
+    world.write_sandbox_state(|state| state.packagecloud.nodes[0].enabled = false);
     assert_verdict(
         &run_verify(&world, &ViewerConditions::default()).await,
         "packagecloud.rb says on",
         "run reconfigure, then restart",
     );
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         let node = &mut state.packagecloud.nodes[0];
         (node.enabled, node.domain) = (true, Some("d0old.cloudfront.net".to_owned()));
     });
@@ -270,7 +275,7 @@ async fn cloudfront_is_fine_and_packagecloud_refuses() {
     fs::write(dir.path().join("tokens"), "another-token\n").unwrap();
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "CloudFront is fine; packagecloud itself answers 401", "read token");
-    world.write_state(|state| state.packagecloud.back = Duration::from_secs(u64::from(u32::MAX) * 2));
+    world.write_sandbox_state(|state| state.packagecloud.back = Duration::from_secs(u64::from(u32::MAX) * 2));
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "CloudFront is fine; packagecloud itself answers 502", "packagecloud-ctl status");
 }
@@ -292,10 +297,10 @@ async fn clients_cant_reach_the_domain() {
 async fn another_construction_is_named_and_once_published_kept() {
     let (_dir, world) = copy_live_sandbox().await;
     let other = "raw:expires+path".parse().unwrap();
-    world.write_state(|state| state.packagecloud.construction = Some(other));
+    world.write_sandbox_state(|state| state.packagecloud.construction = Some(other));
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "makes its tokens as raw:expires+path", "--construction raw:expires+path");
-    let asked = Answers { construction: Some(other), ..upgrade_answers() };
+    let asked = OperatorAnswers { construction: Some(other), ..upgrade_answers() };
     assert!(run_enable_stages(&open_session(&world, &ViewerConditions::default()), &asked).await.unwrap());
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert!(checks.iter().all(|check| check.result == CheckVerdict::Pass), "{checks:#?}");

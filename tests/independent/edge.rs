@@ -17,7 +17,8 @@ use packagecloud_cloudfront::{
         runtime::{EdgeFunctionInstance, KmsResponder},
     },
     model::url::token::{
-        MacAlgorithm, TokenConstruction, ViewerRequest, check_request, encode_canonical_path, sign_token,
+        MacAlgorithm, TokenConstruction, ViewerRequest, check_viewer_request, encode_canonical_path,
+        sign_token,
     },
 };
 use serde_json::{Value, json};
@@ -152,7 +153,7 @@ fn judge_in_rust(case: &Value) -> Value {
         .map(|key| hex::decode(key.as_str().unwrap()).unwrap())
         .collect();
     let construction = case["construction"].as_str().unwrap().parse().unwrap();
-    match check_request(&request, &keys, case["now"].as_u64().unwrap(), construction) {
+    match check_viewer_request(&request, &keys, case["now"].as_u64().unwrap(), construction) {
         Ok(uri) => json!({ "ok": true, "uri": uri }),
         Err(refusal) => json!({ "ok": false, "reason": refusal.reason_code() }),
     }

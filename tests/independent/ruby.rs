@@ -104,8 +104,8 @@ fn config_variants() -> Vec<String> {
 fn a_plain_value_is_what_ruby_makes_of_it() {
     let files = config_variants();
     for (text, ruby) in files.iter().zip(evaluate_with_ruby(&files)) {
-        let file = ConfigFile::parse_ruby(text.as_bytes());
-        assert!(!file.has_error(), "{text}");
+        let file = ConfigFile::parse_packagecloud_rb(text.as_bytes());
+        assert!(!file.has_syntax_error(), "{text}");
         for (hash, values) in &ruby {
             for (key, value) in values.as_object().unwrap() {
                 if let Some(read) = file.find_string(hash, key) {
@@ -131,8 +131,8 @@ fn after_an_edit_ruby_sees_what_was_wanted_and_all_else_as_before() {
         (SettingKey::DistributionId, "'E1'", Value::String("E1".into())),
     ] {
         let edit = |text: &String| {
-            ConfigFile::parse_ruby(text.as_bytes())
-                .render_with_values(&[(key, ruby.to_owned())], ExpressionOverride::Append)
+            ConfigFile::parse_packagecloud_rb(text.as_bytes())
+                .render_config_with_values(&[(key, ruby.to_owned())], ExpressionOverride::Append)
                 .unwrap_or_else(|refusal| panic!("{refusal:?}\n{text}"))
         };
         let edited: Vec<Vec<u8>> = texts.iter().map(edit).collect();

@@ -10,7 +10,7 @@ use std::{
 };
 
 use packagecloud_cloudfront::{
-    host::{Ctl, CtlOutcome, Host, HostClock, HostStateDir, Keyring, Redactor, Transport},
+    host::{CtlOutcome, Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtl, Redactor},
     model::packagecloud::ctl_command::CtlCommand,
 };
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
@@ -27,11 +27,11 @@ echo over
 
 fn local_host(dir: &Path) -> Host {
     Host {
-        transport: Transport::Local,
+        transport: HostTransport::Local,
         config: dir.join("packagecloud.rb"),
-        ctl: Ctl::Command(vec![dir.join("ctl").display().to_string()]),
-        state: HostStateDir::open(&dir.join("state"), None).unwrap(),
-        keyring: Keyring::in_memory(),
+        ctl: PackagecloudCtl::Command(vec![dir.join("ctl").display().to_string()]),
+        state: HostStateDir::open_state_dir(&dir.join("state"), None).unwrap(),
+        keyring: Keyring::new_in_memory_keyring(),
         redactor: Redactor::default(),
         clock: HostClock::default(),
         looks_for_clients: false,

@@ -5,7 +5,7 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use packagecloud_cloudfront::{
-    host::{Ctl, Host, HostClock, HostStateDir, Keyring, Redactor, Transport},
+    host::{Host, HostClock, HostStateDir, HostTransport, Keyring, PackagecloudCtl, Redactor},
     model::packagecloud::{config_file::ExpressionOverride, settings::SettingKey},
 };
 
@@ -116,11 +116,11 @@ mod inside {
         let state = tempfile::tempdir().unwrap();
         fs::write(dir.join("packagecloud.rb"), CONFIG_TEXT).unwrap();
         let host = Host {
-            transport: Transport::Local,
+            transport: HostTransport::Local,
             config: dir.join("packagecloud.rb"),
-            ctl: Ctl::None,
-            state: HostStateDir::open(state.path(), None).unwrap(),
-            keyring: Keyring::in_memory(),
+            ctl: PackagecloudCtl::None,
+            state: HostStateDir::open_state_dir(state.path(), None).unwrap(),
+            keyring: Keyring::new_in_memory_keyring(),
             redactor: Redactor::default(),
             clock: HostClock::default(),
             looks_for_clients: false,

@@ -6,16 +6,16 @@ use packagecloud_cloudfront::{
     model::{
         failure::{Failure, FailureKind},
         run::{
-            answers::Answers,
-            check::Check,
-            event::{CredentialNeed, Event, ProgressStats, StageEnd},
+            answers::OperatorAnswers,
+            check::CheckResult,
+            event::{CredentialNeed, ProgressStats, StageEnd, StageEvent},
             goal::{Goal, Stage, Step},
             plan::{Confirmation, Consent},
         },
     },
     tui::{draw, theme::Theme},
     wizard::{
-        Effect, Init, Input, TimedInput, Wizard,
+        TimedInput, Wizard, WizardEffect, WizardInit, WizardInput,
         intent::{CursorMove, UserIntent},
     },
 };
@@ -86,10 +86,10 @@ fn random_text(random: &mut fastrand::Rng) -> String {
 }
 
 /// News that fit what the wizard waits for, and now and then some that don't.
-fn random_input(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: bool) -> Input {
+fn random_input(random: &mut fastrand::Rng, waits: Option<&WizardEffect>, waiting: bool) -> WizardInput {
     let stage = match waits {
-        Some(Effect::Look(stage, _) | Effect::LookWhileJobRuns(stage, _)) => *stage,
-        Some(Effect::Apply(plan, _)) => plan.stage(),
+        Some(WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _)) => *stage,
+        Some(WizardEffect::Apply(plan, _)) => plan.plan_stage(),
         _ => ALL_STAGES[random.usize(..ALL_STAGES.len())],
     };
     let failure = Failure::new(
@@ -100,30 +100,31 @@ fn random_input(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: boo
     );
     // what is waited for comes more often than not, so that the inputs get somewhere
     let likely = match waits {
-        Some(Effect::Welcome(_)) => 14,
-        Some(Effect::Look(..) | Effect::LookWhileJobRuns(..)) => 17,
-        Some(Effect::Apply(..)) => random.u8(19..24),
+        Some(WizardEffect::Welcome(_)) => 14,
+        Some(WizardEffect::Look(..) | WizardEffect::LookWhileJobRuns(..)) => 17,
+        Some(WizardEffect::Apply(..)) => random.u8(19..24),
         _ => 0,
     };
     let kind = if waiting && random.u8(..3) > 0 { likely } else { random.u8(..24) };
     match kind {
-        0..6 => Input::Key(UserIntent::Next),
-        6..10 => Input::Key(ALL_INTENTS[random.usize(..ALL_INTENTS.len())]),
-        10 => Input::Paste(random_text(random)),
-        11 => Input::Tick,
-        12 => Input::Resize,
-        13 if random.u8(..20) == 0 => Input::Hangup,
-        13 | 14 => Input::Welcome(if random.u8(..6) == 0 {
+        0..6 => WizardInput::Key(UserIntent::Next),
+        6..10 => WizardInput::Key(ALL_INTENTS[random.usize(..ALL_INTENTS.len())]),
+        10 => WizardInput::Paste(random_text(random)),
+        11 => WizardInput::Tick,
+        12 => WizardInput::Resize,
+        13 if random.u8(..20) == 0 => WizardInput::Hangup,
+        13 | 14 => WizardInput::Welcome(if random.u8(..6) == 0 {
             Err(failure)
         } else {
             Ok(Box::new(scripted::scripted_welcome()))
         }),
-        15 => Input::Identified(Err(failure)),
-        16 if random.bool() => Input::Looked(stage, Err(failure)),
+        15 => WizardInput::Identified(Err(failure)),
+        16 if random.bool() => WizardInput::Looked(stage, Err(failure)),
         16..19 => {
-            let mut plan = scripted::scripted_plan(&mut EngineScript::default(), stage, &Answers::default());
+            let mut plan =
+                scripted::scripted_plan(&mut EngineScript::default(), stage, &OperatorAnswers::default());
             if random.u8(..4) == 0 {
-                plan.checks.push(Check::failed_check(
+                plan.checks.push(CheckResult::failed_check(
                     random_text(random),
                     random_text(random),
                     random_text(random),
@@ -134,13 +135,13 @@ fn random_input(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: boo
                     plan.confirmations.push(Confirmation { consent, question: random_text(random) });
                 }
             }
-            Input::Looked(stage, Ok(Box::new(plan)))
+            WizardInput::Looked(stage, Ok(Box::new(plan)))
         }
         19 if random.bool() => {
             let wants =
                 [CredentialNeed::Renewal, CredentialNeed::Code(random_text(random)), CredentialNeed::Keys];
             let wants = wants[random.usize(..3)].clone();
-            Input::Event(Event::Waiting {
+            WizardInput::Event(StageEvent::Waiting {
                 stage,
                 step: Step::Role,
                 text: random_text(random),
@@ -148,7 +149,7 @@ fn random_input(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: boo
                 wants,
             })
         }
-        19 => Input::Event(Event::Started { stage, step: Step::Role, text: random_text(random) }),
+        19 => WizardInput::Event(StageEvent::Started { stage, step: Step::Role, text: random_text(random) }),
         20 => {
             let pace = ProgressStats {
                 done: Some(random.u64(..)),
@@ -159,19 +160,19 @@ fn random_input(random: &mut fastrand::Rng, waits: Option<&Effect>, waiting: boo
                 cost: Some(random.f64()),
                 ..ProgressStats::default()
             };
-            Input::Event(Event::Progress {
+            WizardInput::Event(StageEvent::Progress {
                 stage,
                 step: Step::Objects,
                 text: random_text(random),
                 pace: Some(pace),
             })
         }
-        21 => Input::Event(Event::Failed { stage, step: Step::Role, failure }),
-        22 => Input::Copied(Err(failure)),
+        21 => WizardInput::Event(StageEvent::Failed { stage, step: Step::Role, failure }),
+        22 => WizardInput::Copied(Err(failure)),
         _ => {
             let end = [StageEnd::Applied, StageEnd::Unchanged, StageEnd::Stopped, StageEnd::Failed]
                 [random.usize(..4)];
-            Input::Event(Event::Ended { stage, step: None, end, text: random_text(random) })
+            WizardInput::Event(StageEvent::Ended { stage, step: None, end, text: random_text(random) })
         }
     }
 }
@@ -184,22 +185,22 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
         let goal =
             [None, Some(Goal::Upgrade), Some(Goal::Install), Some(Goal::Disable), Some(Goal::RollBack)]
                 [random.usize(..5)];
-        let mut wizard = Wizard::new(Init { goal, ..Init::default() });
+        let mut wizard = Wizard::new(WizardInit { goal, ..WizardInit::default() });
         let theme = Theme::new(random.bool());
         let mut at = Duration::ZERO;
-        let mut waits = wizard.update(TimedInput { at, input: Input::Start });
+        let mut waits = wizard.update_wizard(TimedInput { at, input: WizardInput::Start });
         for _ in 0..60 {
             at += Duration::from_millis(random.u64(..800));
             let news = random_input(&mut random, waits.as_ref(), wizard.busy.is_some());
-            let reached = wizard.accepts_input();
-            let consents = matches!(news, Input::Key(_));
+            let reached = wizard.accepts_consent_keys();
+            let consents = matches!(news, WizardInput::Key(_));
             let stood = wizard.shown_at;
-            let effect = wizard.update(TimedInput { at, input: news });
-            if let Some(Effect::Apply(plan, answers)) = &effect {
+            let effect = wizard.update_wizard(TimedInput { at, input: news });
+            if let Some(WizardEffect::Apply(plan, answers)) = &effect {
                 applied += 1;
                 let settled = at.saturating_sub(stood) >= Duration::from_millis(300) || reached;
                 // verifying reads only: it begins by itself
-                assert!(plan.stage() == Stage::Verify || consents && settled, "seed {seed}");
+                assert!(plan.plan_stage() == Stage::Verify || consents && settled, "seed {seed}");
                 for ask in &plan.confirmations {
                     let bucket = answers.bucket.as_deref().unwrap_or_default();
                     assert!(
@@ -209,7 +210,7 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
                     );
                 }
             }
-            if matches!(effect, Some(Effect::Leave(_))) {
+            if matches!(effect, Some(WizardEffect::Leave(_))) {
                 break;
             }
             waits = effect.or(waits);
@@ -221,7 +222,7 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             let mut extent = wizard.extent;
             terminal.draw(|frame| extent = draw::draw_wizard(frame, &wizard, &theme)).unwrap();
-            wizard.update(TimedInput { at, input: Input::Drawn(extent) });
+            wizard.update_wizard(TimedInput { at, input: WizardInput::Drawn(extent) });
         }
     }
     assert!(applied > 20, "the inputs reach what they are to test: {applied}");
@@ -230,18 +231,20 @@ fn nothing_panics_and_nothing_is_applied_that_was_not_shown() {
 #[test]
 fn every_size_from_one_column_is_drawn_with_the_longest_of_screens() {
     let theme = Theme::new(true);
-    let mut wizard = Wizard::new(Init { sandbox: true, ..Init::default() });
-    wizard.update(TimedInput { at: Duration::ZERO, input: Input::Start });
-    wizard.update(TimedInput {
+    let mut wizard = Wizard::new(WizardInit { sandbox: true, ..WizardInit::default() });
+    wizard.update_wizard(TimedInput { at: Duration::ZERO, input: WizardInput::Start });
+    wizard.update_wizard(TimedInput {
         at: Duration::ZERO,
-        input: Input::Welcome(Ok(Box::new(scripted::scripted_welcome()))),
+        input: WizardInput::Welcome(Ok(Box::new(scripted::scripted_welcome()))),
     });
-    wizard.update(TimedInput { at: Duration::from_secs(1), input: Input::Key(UserIntent::Next) });
-    wizard.update(TimedInput {
+    wizard
+        .update_wizard(TimedInput { at: Duration::from_secs(1), input: WizardInput::Key(UserIntent::Next) });
+    wizard.update_wizard(TimedInput {
         at: Duration::from_secs(2),
-        input: Input::Key(UserIntent::Move(CursorMove::End)),
+        input: WizardInput::Key(UserIntent::Move(CursorMove::End)),
     });
-    wizard.update(TimedInput { at: Duration::from_secs(3), input: Input::Key(UserIntent::Next) });
+    wizard
+        .update_wizard(TimedInput { at: Duration::from_secs(3), input: WizardInput::Key(UserIntent::Next) });
     assert!(wizard.form.is_some(), "the form is the screen with a cursor and something pinned");
     for width in (1..=66).chain([87, 88, 89, 119, 120, 121, 200]) {
         for height in [1, 2, 9, 10, 18, 36, 60] {

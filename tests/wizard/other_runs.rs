@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use packagecloud_cloudfront::model::run::{
-    event::{Event, ProgressStats},
+    event::{ProgressStats, StageEvent},
     goal::{Goal, Stage, Step},
     other_run::{OtherRun, WatchEvent},
     welcome::{LastRunPosition, WelcomeFindings},
@@ -40,21 +40,22 @@ fn script_watching(welcome: WelcomeFindings, watched: Vec<WatchEvent>) -> Shared
     script
 }
 
-fn watched_event(event: Event, ago: u64) -> WatchEvent {
+fn watched_event(event: StageEvent, ago: u64) -> WatchEvent {
     WatchEvent::Event(event, NOW_UNIX.checked_sub(Duration::from_secs(ago)).unwrap())
 }
 
 fn started_event(stage: Stage, step: Step, text: &str, ago: u64) -> WatchEvent {
-    watched_event(Event::Started { stage, step, text: text.into() }, ago)
+    watched_event(StageEvent::Started { stage, step, text: text.into() }, ago)
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_run_is_shown_watched_and_asked_to_end() {
     for size in SCREEN_SIZES {
         let stage = Stage::Distribution;
-        let finished =
-            |step, text: &str, ago| watched_event(Event::Finished { stage, step, text: text.into() }, ago);
-        let progress = Event::Progress {
+        let finished = |step, text: &str, ago| {
+            watched_event(StageEvent::Finished { stage, step, text: text.into() }, ago)
+        };
+        let progress = StageEvent::Progress {
             stage,
             step: Step::Deployed,
             text: "waiting for CloudFront to deploy it to its edges, 105 s".into(),
@@ -120,7 +121,7 @@ async fn a_reindex_is_watched_with_its_pace() {
     let watched = vec![
         WatchEvent::Run(run.clone(), NOW_UNIX),
         started_event(stage, Step::Objects, "the objects of acme-packages", 120),
-        watched_event(Event::Progress { stage, step: Step::Objects, text, pace: Some(pace) }, 0),
+        watched_event(StageEvent::Progress { stage, step: Step::Objects, text, pace: Some(pace) }, 0),
     ];
     let script = script_watching(WelcomeFindings { other_run: Some(run), ..scripted_welcome() }, watched);
     play_script(size, &script, async |player: ScreenPlayer| {

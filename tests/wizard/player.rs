@@ -9,8 +9,8 @@ use std::{
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use futures::{Stream, channel::mpsc};
 use packagecloud_cloudfront::{
-    tui::{self, JobContext, theme::Theme},
-    wizard::{Effect, Init, Input, Wizard, WizardOutcome},
+    tui::{self, EffectJobContext, theme::Theme},
+    wizard::{Wizard, WizardEffect, WizardInit, WizardInput, WizardOutcome},
 };
 use ratatui::{
     Terminal,
@@ -71,7 +71,7 @@ impl Backend for SharedBackend {
 pub struct ScreenPlayer {
     glass: SharedBackend,
     keys: mpsc::UnboundedSender<Event>,
-    hangups: mpsc::UnboundedSender<Input>,
+    hangups: mpsc::UnboundedSender<WizardInput>,
 }
 
 impl ScreenPlayer {
@@ -132,7 +132,7 @@ impl ScreenPlayer {
     }
 
     pub fn hang_up(&self) {
-        let _ = self.hangups.unbounded_send(Input::Hangup);
+        let _ = self.hangups.unbounded_send(WizardInput::Hangup);
     }
 
     pub async fn resize_screen(&self, width: u16, height: u16) {
@@ -144,7 +144,7 @@ impl ScreenPlayer {
 
 /// Plays `part` against the real loop with this performer of effects; it must leave the wizard.
 pub async fn play_with_effects<P, F, E>(
-    beginning: Init,
+    beginning: WizardInit,
     size: (u16, u16),
     effects: E,
     part: P,
@@ -152,7 +152,7 @@ pub async fn play_with_effects<P, F, E>(
 where
     P: FnOnce(ScreenPlayer) -> F,
     F: Future<Output = ()>,
-    E: Fn(Effect, JobContext) -> JoinHandle<()>,
+    E: Fn(WizardEffect, EffectJobContext) -> JoinHandle<()>,
 {
     let glass = SharedBackend(Arc::new(Mutex::new(TestBackend::new(size.0, size.1))));
     let mut terminal = Terminal::new(glass.clone()).unwrap();

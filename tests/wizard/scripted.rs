@@ -8,24 +8,24 @@ use std::{
 
 use packagecloud_cloudfront::{
     model::{
-        aws::evidence::Observed,
+        aws::evidence::StageEvidence,
         failure::{Failure, FailureKind},
         run::{
-            answers::Answers,
-            check::Check,
-            event::{CredentialNeed, Event, ProgressStats, StageEnd},
+            answers::OperatorAnswers,
+            check::CheckResult,
+            event::{CredentialNeed, ProgressStats, StageEnd, StageEvent},
             goal::{Goal, Stage, Step},
             other_run::WatchEvent,
             plan::{Attachment, ChangeKind, Confirmation, Consent, Plan, PlanFact, PlannedChange},
-            tally::Tally,
+            tally::NameTally,
             welcome::{
-                FoundBackup, FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity, IdentitySource,
-                SetUpBy, WelcomeFindings,
+                CloudFrontSetUpBy, FoundBackup, FoundBucket, FoundCloudFront, FoundConfig, FoundIdentity,
+                IdentitySource, WelcomeFindings,
             },
         },
     },
-    tui::JobContext,
-    wizard::{ClipboardText, CredentialInput, Effect, Init, Input, WizardOutcome},
+    tui::EffectJobContext,
+    wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInit, WizardInput, WizardOutcome},
 };
 use tokio::{task::JoinHandle, time::sleep};
 
@@ -61,7 +61,9 @@ pub type SharedScript = Arc<Mutex<EngineScript>>;
 
 pub const CONFIG_PATH: &str = "/etc/packagecloud/packagecloud.rb";
 
-pub fn perform_scripted(script: &SharedScript) -> impl Fn(Effect, JobContext) -> JoinHandle<()> + use<> {
+pub fn perform_scripted(
+    script: &SharedScript,
+) -> impl Fn(WizardEffect, EffectJobContext) -> JoinHandle<()> + use<> {
     let script = Arc::clone(script);
     move |effect, sender| tokio::spawn(answer_effect(Arc::clone(&script), effect, sender))
 }
@@ -72,12 +74,13 @@ where
     P: FnOnce(ScreenPlayer) -> F,
     F: Future<Output = ()>,
 {
-    let beginning = Init { sandbox: true, config_path: CONFIG_PATH.to_owned(), ..Init::default() };
+    let beginning =
+        WizardInit { sandbox: true, config_path: CONFIG_PATH.to_owned(), ..WizardInit::default() };
     play_script_from(beginning, size, script, part).await
 }
 
 pub async fn play_script_from<P, F>(
-    beginning: Init,
+    beginning: WizardInit,
     size: (u16, u16),
     script: &SharedScript,
     part: P,
@@ -89,82 +92,89 @@ where
     play_with_effects(beginning, size, perform_scripted(script), part).await
 }
 
-async fn answer_effect(script: SharedScript, effect: Effect, sender: JobContext) {
+async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: EffectJobContext) {
     let silent = {
         let mut script = script.lock().unwrap();
         script.heard.push(match &effect {
-            Effect::Look(stage, _) | Effect::LookWhileJobRuns(stage, _) => format!("look {}", stage.name()),
-            Effect::Apply(plan, _) => format!("apply {}", plan.stage().name()),
-            Effect::Welcome(_) => "welcome".to_owned(),
-            Effect::Identify(..) => "identify".to_owned(),
+            WizardEffect::Look(stage, _) | WizardEffect::LookWhileJobRuns(stage, _) => {
+                format!("look {}", stage.stage_name())
+            }
+            WizardEffect::Apply(plan, _) => format!("apply {}", plan.plan_stage().stage_name()),
+            WizardEffect::Welcome(_) => "welcome".to_owned(),
+            WizardEffect::Identify(..) => "identify".to_owned(),
             _ => "other".to_owned(),
         });
         script.silent
     };
-    if silent && !matches!(effect, Effect::Look(Stage::Disable, _) | Effect::Apply(..)) {
+    if silent && !matches!(effect, WizardEffect::Look(Stage::Disable, _) | WizardEffect::Apply(..)) {
         std::future::pending::<()>().await;
     }
     sleep(Duration::from_millis(250)).await;
     match effect {
-        Effect::Welcome(_) => {
+        WizardEffect::Welcome(_) => {
             let found = {
                 let script = script.lock().unwrap();
                 let usual = if script.code.is_some() { welcome_before_code() } else { scripted_welcome() };
                 script.welcome.clone().unwrap_or(usual)
             };
-            send_input(&sender, Input::Welcome(Ok(Box::new(found))));
+            send_input(&sender, WizardInput::Welcome(Ok(Box::new(found))));
         }
-        Effect::Identify(CredentialInput::Code { code, .. }, _) => {
+        WizardEffect::Identify(CredentialInput::Code { code, .. }, _) => {
             let taken = {
                 let mut script = script.lock().unwrap();
                 script.code.take_if(|good| *good == code.expose_secret()).is_some()
             };
             send_input(
                 &sender,
-                Input::Identified(Ok(if taken {
+                WizardInput::Identified(Ok(if taken {
                     scripted_welcome().identities.remove(0)
                 } else {
                     identity_with_wrong_code()
                 })),
             );
         }
-        Effect::Watch { .. } => {
+        WizardEffect::Watch { .. } => {
             let seen = script.lock().unwrap().watched.clone();
-            seen.into_iter().for_each(|seen| send_input(&sender, Input::Watched(Ok(seen))));
+            seen.into_iter().for_each(|seen| send_input(&sender, WizardInput::Watched(Ok(seen))));
             std::future::pending::<()>().await;
         }
-        Effect::Identify(credentials, _) => {
-            send_input(&sender, Input::Identified(identify_credentials(&credentials)))
+        WizardEffect::Identify(credentials, _) => {
+            send_input(&sender, WizardInput::Identified(identify_credentials(&credentials)))
         }
-        Effect::Look(stage, answers) | Effect::LookWhileJobRuns(stage, answers) => {
+        WizardEffect::Look(stage, answers) | WizardEffect::LookWhileJobRuns(stage, answers) => {
             let plan = scripted_plan(&mut script.lock().unwrap(), stage, &answers);
-            send_input(&sender, Input::Looked(stage, Ok(Box::new(plan))));
+            send_input(&sender, WizardInput::Looked(stage, Ok(Box::new(plan))));
             if stage == Stage::Disable {
                 sleep(Duration::from_millis(500)).await;
-                let check =
-                    Check::passed_check("s3-link", "a link straight to S3 answers 200: switching off helps");
-                let _ = sender.events.send(Event::Check { stage, check });
+                let check = CheckResult::passed_check(
+                    "s3-link",
+                    "a link straight to S3 answers 200: switching off helps",
+                );
+                let _ = sender.events.send(StageEvent::Check { stage, check });
             }
         }
-        Effect::Apply(plan, _) => apply_scripted_plan(&script, &plan, sender).await,
-        Effect::Copy(copied) => {
-            send_input(&sender, Input::Copied(Ok(format!("/root/copied.txt: {}", copied.title))));
+        WizardEffect::Apply(plan, _) => apply_scripted_plan(&script, &plan, sender).await,
+        WizardEffect::Copy(copied) => {
+            send_input(&sender, WizardInput::Copied(Ok(format!("/root/copied.txt: {}", copied.title))));
             script.lock().unwrap().copied = Some(copied);
         }
-        Effect::Renew(_) => script.lock().unwrap().expires = None,
-        Effect::BringToForeground | Effect::Stop | Effect::Pause(_) | Effect::Leave(_) => {
+        WizardEffect::Renew(_) => script.lock().unwrap().expires = None,
+        WizardEffect::BringToForeground
+        | WizardEffect::Stop
+        | WizardEffect::Pause(_)
+        | WizardEffect::Leave(_) => {
             unreachable!("the loop does these itself")
         }
     }
 }
 
-fn tally_names(names: &[&str]) -> Tally {
-    let mut tally = Tally::default();
+fn tally_names(names: &[&str]) -> NameTally {
+    let mut tally = NameTally::default();
     names.iter().for_each(|name| tally.increment_count(name));
     tally
 }
 
-fn send_input(sender: &JobContext, news: Input) {
+fn send_input(sender: &EffectJobContext, news: WizardInput) {
     let _ = sender.inputs.send(news);
 }
 
@@ -183,7 +193,7 @@ fn identify_credentials(credentials: &CredentialInput) -> Result<FoundIdentity, 
             arn: "arn:aws:iam::123456789012:user/typed".to_owned(),
             account: "123456789012".to_owned(),
             device: None,
-            suffices: Check::passed_check("permissions", "may do all 31 actions"),
+            suffices: CheckResult::passed_check("permissions", "may do all 31 actions"),
         }),
     }
 }
@@ -196,11 +206,13 @@ fn welcome_before_code() -> WelcomeFindings {
     let first = &mut welcome.identities[0];
     (first.arn, first.account, first.device) =
         (String::new(), String::new(), Some(MFA_DEVICE_ARN.to_owned()));
-    first.suffices =
-        Check::unknown_check("identity", format!("its role wants a code of {MFA_DEVICE_ARN}: choose it"));
+    first.suffices = CheckResult::unknown_check(
+        "identity",
+        format!("its role wants a code of {MFA_DEVICE_ARN}: choose it"),
+    );
     welcome.identities.truncate(1);
     (welcome.buckets, welcome.goal, welcome.left) = (Vec::new(), None, None);
-    welcome.cloudfront.by = SetUpBy::Unknown;
+    welcome.cloudfront.by = CloudFrontSetUpBy::Unknown;
     welcome.failures.push(Failure::new(
         FailureKind::Credentials,
         "profile operations",
@@ -214,7 +226,7 @@ fn identity_with_wrong_code() -> FoundIdentity {
     let denied = "role arn:aws:iam::123456789012:role/ops: sts:AssumeRole is denied: MultiFactorAuthentication failed with invalid MFA one time pass code";
     let next = format!("give a fresh code of {MFA_DEVICE_ARN}: each is good once");
     FoundIdentity {
-        suffices: Check::failed_check("identity", denied, next),
+        suffices: CheckResult::failed_check("identity", denied, next),
         ..welcome_before_code().identities.remove(0)
     }
 }
@@ -230,7 +242,7 @@ pub fn scripted_welcome() -> WelcomeFindings {
                 arn: "arn:aws:iam::123456789012:user/operations".to_owned(),
                 account: "123456789012".to_owned(),
                 device: None,
-                suffices: Check::passed_check("permissions", "may do all 31 actions"),
+                suffices: CheckResult::passed_check("permissions", "may do all 31 actions"),
             },
             FoundIdentity {
                 source: IdentitySource::Config,
@@ -238,7 +250,7 @@ pub fn scripted_welcome() -> WelcomeFindings {
                 arn: "arn:aws:iam::123456789012:user/packagecloud".to_owned(),
                 account: "123456789012".to_owned(),
                 device: None,
-                suffices: Check::failed_check(
+                suffices: CheckResult::failed_check(
                     "permissions",
                     "lacks kms:CreateKey and 11 more",
                     "use another identity",
@@ -262,7 +274,7 @@ pub fn scripted_welcome() -> WelcomeFindings {
         ],
         cloudfront: FoundCloudFront {
             enabled: Some(false),
-            by: SetUpBy::Nobody,
+            by: CloudFrontSetUpBy::Nobody,
             ..FoundCloudFront::default()
         },
         goal: Some((Goal::Upgrade, "the bucket holds objects that have no Cache-Control".to_owned())),
@@ -459,26 +471,26 @@ fn scripted_changes(stage: Stage) -> Vec<PlannedChange> {
 }
 
 /// The evidence of a stage, with nothing in it.
-fn empty_evidence(stage: Stage) -> Observed {
+fn empty_evidence(stage: Stage) -> StageEvidence {
     match stage {
-        Stage::Access => Observed::Access,
-        Stage::Overview => Observed::Overview,
-        Stage::Reindex => Observed::Reindex(Box::default()),
-        Stage::Secret => Observed::Secret(Box::default()),
-        Stage::Bootstrap => Observed::Bootstrap(Box::default()),
-        Stage::Distribution => Observed::Distribution(Box::default()),
-        Stage::Configuration => Observed::Configuration(Box::default()),
-        Stage::GoLive => Observed::GoLive(Box::default()),
-        Stage::Verify => Observed::Verify,
-        Stage::Disable => Observed::Disable,
-        Stage::RollBack => Observed::RollBack(Box::default()),
+        Stage::Access => StageEvidence::Access,
+        Stage::Overview => StageEvidence::Overview,
+        Stage::Reindex => StageEvidence::Reindex(Box::default()),
+        Stage::Secret => StageEvidence::Secret(Box::default()),
+        Stage::Bootstrap => StageEvidence::Bootstrap(Box::default()),
+        Stage::Distribution => StageEvidence::Distribution(Box::default()),
+        Stage::Configuration => StageEvidence::Configuration(Box::default()),
+        Stage::GoLive => StageEvidence::GoLive(Box::default()),
+        Stage::Verify => StageEvidence::Verify,
+        Stage::Disable => StageEvidence::Disable,
+        Stage::RollBack => StageEvidence::RollBack(Box::default()),
     }
 }
 
-pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Answers) -> Plan {
+pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &OperatorAnswers) -> Plan {
     let mut plan = Plan::new(empty_evidence(stage));
     plan.changes = scripted_changes(stage);
-    if script.done.contains(stage.name()) {
+    if script.done.contains(stage.stage_name()) {
         for change in &mut plan.changes {
             change.verb = ChangeKind::Keep;
             "it is there and right".clone_into(&mut change.why);
@@ -488,17 +500,20 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Answers)
     match stage {
         Stage::Access => {
             plan.checks = vec![
-                Check::passed_check("iam:CreateRole", "allowed"),
-                Check::passed_check("kms:CreateKey", "allowed"),
-                Check::passed_check("lambda:CreateFunction", "allowed"),
-                Check::unknown_check(
+                CheckResult::passed_check("iam:CreateRole", "allowed"),
+                CheckResult::passed_check("kms:CreateKey", "allowed"),
+                CheckResult::passed_check("lambda:CreateFunction", "allowed"),
+                CheckResult::unknown_check(
                     "s3:GetBucketPolicyStatus",
                     "simulation is not allowed to this identity",
                 ),
-                Check::passed_check("packagecloud host", "packagecloud:enterprise 3.0.5, file writable"),
+                CheckResult::passed_check(
+                    "packagecloud host",
+                    "packagecloud:enterprise 3.0.5, file writable",
+                ),
             ];
             if std::mem::take(&mut script.denied) {
-                plan.checks[1] = Check::failed_check(
+                plan.checks[1] = CheckResult::failed_check(
                     "kms:CreateKey",
                     "denied by a service control policy",
                     "ask the account's administrator for it, or choose another identity with b",
@@ -583,7 +598,7 @@ pub fn scripted_plan(script: &mut EngineScript, stage: Stage, answers: &Answers)
 }
 
 /// Until somebody has typed what is wanted, or it lies where it comes from.
-async fn wait_for_renewal(script: &SharedScript, stage: Stage, step: Step, sender: &JobContext) {
+async fn wait_for_renewal(script: &SharedScript, stage: Stage, step: Step, sender: &EffectJobContext) {
     let wants = script.lock().unwrap().expires.clone();
     let Some(wants) = wants else { return };
     let next = match &wants {
@@ -604,19 +619,19 @@ async fn wait_for_renewal(script: &SharedScript, stage: Stage, step: Step, sende
         next,
     );
     let text = format!("stands still: {failure}; next: {next}");
-    let _ = sender.events.send(Event::Waiting { stage, step, text, failure, wants });
+    let _ = sender.events.send(StageEvent::Waiting { stage, step, text, failure, wants });
     while script.lock().unwrap().expires.is_some() && !sender.stop.is_cancelled() {
         sleep(Duration::from_millis(50)).await;
     }
 }
 
-async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: JobContext) {
-    let stage = plan.stage();
+async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: EffectJobContext) {
+    let stage = plan.plan_stage();
     let say = |event| drop(sender.events.send(event));
     assert_ne!(script.lock().unwrap().panics_in, Some(stage), "told to panic");
     for change in plan.changes.iter().filter(|change| change.verb != ChangeKind::Keep) {
         let step = change.step;
-        say(Event::Started { stage, step, text: String::new() });
+        say(StageEvent::Started { stage, step, text: String::new() });
         sleep(Duration::from_millis(400)).await;
         let fails = script.lock().unwrap().fails.filter(|(failing, _)| *failing == step);
         if let Some((_, kind)) = fails {
@@ -628,8 +643,8 @@ async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: JobCont
                 "allow it, and look again",
             )
             .with_aws_code(Some("AccessDenied".to_owned()), Some("7f3c-19".to_owned()));
-            say(Event::Failed { stage, step, failure });
-            say(Event::Ended { stage, step: Some(step), end: StageEnd::Failed, text: String::new() });
+            say(StageEvent::Failed { stage, step, failure });
+            say(StageEvent::Ended { stage, step: Some(step), end: StageEnd::Failed, text: String::new() });
             return;
         }
         if step == Step::Objects {
@@ -638,8 +653,12 @@ async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: JobCont
                     sleep(Duration::from_millis(50)).await;
                 }
                 if sender.stop.is_cancelled() {
-                    say(Event::Finished { stage, step, text: "stopped; it goes on where it is".to_owned() });
-                    say(Event::Ended {
+                    say(StageEvent::Finished {
+                        stage,
+                        step,
+                        text: "stopped; it goes on where it is".to_owned(),
+                    });
+                    say(StageEvent::Ended {
                         stage,
                         step: Some(step),
                         end: StageEnd::Stopped,
@@ -662,7 +681,7 @@ async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: JobCont
                     seconds_left: Some(10 - tenth),
                 };
                 let text = "setting Cache-Control".to_owned();
-                say(Event::Progress { stage, step, text, pace: Some(pace) });
+                say(StageEvent::Progress { stage, step, text, pace: Some(pace) });
                 sleep(Duration::from_secs(1)).await;
                 if tenth == 6 {
                     wait_for_renewal(script, stage, step, &sender).await;
@@ -677,17 +696,17 @@ async fn apply_scripted_plan(script: &SharedScript, plan: &Plan, sender: JobCont
                 ("redirect", "10 of 10 go to d111111abcdef8.cloudfront.net"),
                 ("verdict", "CloudFront serves this installation"),
             ] {
-                say(Event::Check { stage, check: Check::passed_check(name, detail) });
+                say(StageEvent::Check { stage, check: CheckResult::passed_check(name, detail) });
                 sleep(Duration::from_millis(200)).await;
             }
         }
         if sender.stop.is_cancelled() {
-            say(Event::Finished { stage, step, text: "done".to_owned() });
-            say(Event::Ended { stage, step: Some(step), end: StageEnd::Stopped, text: String::new() });
+            say(StageEvent::Finished { stage, step, text: "done".to_owned() });
+            say(StageEvent::Ended { stage, step: Some(step), end: StageEnd::Stopped, text: String::new() });
             return;
         }
-        say(Event::Finished { stage, step, text: format!("{} done", change.target) });
+        say(StageEvent::Finished { stage, step, text: format!("{} done", change.target) });
     }
-    script.lock().unwrap().done.insert(stage.name());
-    say(Event::Ended { stage, step: None, end: StageEnd::Applied, text: String::new() });
+    script.lock().unwrap().done.insert(stage.stage_name());
+    say(StageEvent::Ended { stage, step: None, end: StageEnd::Applied, text: String::new() });
 }

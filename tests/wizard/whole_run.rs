@@ -9,9 +9,9 @@ use crate::player::{ScreenPlayer, play_with_effects};
 use clap::Parser as _;
 use crossterm::event::{KeyCode, KeyModifiers};
 use packagecloud_cloudfront::{
-    app::compose::compose,
+    app::compose::compose_app,
     args::CliArguments,
-    wizard::{Init, WizardOutcome},
+    wizard::{WizardInit, WizardOutcome},
 };
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -31,9 +31,9 @@ where
     let line =
         ["packagecloud-cloudfront", &sandbox].into_iter().chain(options.iter().copied()).chain(["wizard"]);
     let CliArguments { global, command } = CliArguments::parse_from(line);
-    let app = compose(&global, &command.unwrap()).await.unwrap();
+    let app = compose_app(&global, &command.unwrap()).await.unwrap();
     let performer = app.effect_performer();
-    let beginning = Init {
+    let beginning = WizardInit {
         config_path: app.session.host.config.display().to_string(),
         answers: app.answers,
         goal: None,
@@ -196,10 +196,9 @@ async fn play_journey(size: (u16, u16)) {
 }
 
 fn config_after_opening(dir: &Path) -> String {
-    packagecloud_cloudfront::sandbox::open_sandbox(&packagecloud_cloudfront::sandbox::SandboxOptions {
-        dir: dir.to_owned(),
-        ..Default::default()
-    })
+    packagecloud_cloudfront::sandbox::open_or_seed_sandbox(
+        &packagecloud_cloudfront::sandbox::SandboxOptions { dir: dir.to_owned(), ..Default::default() },
+    )
     .unwrap();
     read_config(dir)
 }

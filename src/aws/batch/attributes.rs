@@ -42,9 +42,12 @@ impl BatchCopyAttributes {
     ///
     /// # Errors
     /// Why no job can copy it without losing something.
-    pub fn from_head(head: &ObjectAttributes, cache_control: &str) -> Result<Self, &'static str> {
+    pub fn from_object_attributes(
+        head: &ObjectAttributes,
+        cache_control: &str,
+    ) -> Result<Self, &'static str> {
         let headers = &head.headers;
-        let text = |name: &str| parse_plain_header(headers, name);
+        let text = |name: &str| parse_xml_safe_header(headers, name);
         if headers.keys().any(|name| name.as_str().starts_with("x-amz-object-lock-")) {
             return Err("it is under a legal hold or a retention of its own");
         }
@@ -108,7 +111,7 @@ impl BatchCopyAttributes {
 }
 
 /// A header that XML carries as it is.
-fn parse_plain_header(headers: &HeaderMap, name: &str) -> Result<Option<String>, &'static str> {
+fn parse_xml_safe_header(headers: &HeaderMap, name: &str) -> Result<Option<String>, &'static str> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let plain = |text: &&str| {
@@ -139,7 +142,7 @@ fn parse_user_metadata(headers: &HeaderMap) -> Result<BTreeMap<String, String>, 
     let mut all = BTreeMap::new();
     for name in headers.keys() {
         if let Some(own) = name.as_str().strip_prefix("x-amz-meta-") {
-            all.extend(parse_plain_header(headers, name.as_str())?.map(|value| (own.to_owned(), value)));
+            all.extend(parse_xml_safe_header(headers, name.as_str())?.map(|value| (own.to_owned(), value)));
         }
     }
     let size: usize = all.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -159,7 +162,10 @@ mod tests {
         let map = all.map(|(name, value)| {
             (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
-        BatchCopyAttributes::from_head(&ObjectAttributes::from_headers(map.collect()).unwrap(), "max-age=1")
+        BatchCopyAttributes::from_object_attributes(
+            &ObjectAttributes::from_headers(map.collect()).unwrap(),
+            "max-age=1",
+        )
     }
 
     #[test]

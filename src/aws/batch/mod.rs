@@ -78,7 +78,7 @@ pub enum BatchJobState {
 impl BatchJobState {
     /// Returns whether the job has come to its end, a good one or not.
     #[must_use]
-    pub fn is_over(self) -> bool {
+    pub fn is_job_over(self) -> bool {
         matches!(self, Self::Complete | Self::Failed | Self::Cancelled)
     }
 
@@ -122,7 +122,7 @@ impl ResolveEndpoint for FixedEndpoint {
     }
 }
 
-fn bucket_jobs_label(bucket: &str) -> String {
+fn batch_jobs_label(bucket: &str) -> String {
     format!("S3 Batch Operations jobs of bucket {bucket}")
 }
 
@@ -165,7 +165,7 @@ impl AwsClients {
             .config_override(aws_sdk_s3::config::Builder::new().timeout_config(patient))
             .send()
             .await
-            .map_err(error::failure_from("s3:PutObject", &what))?;
+            .map_err(error::failure_for_aws_action("s3:PutObject", &what))?;
         let etag =
             written.e_tag.ok_or_else(|| error::missing_part_failure("s3:PutObject", &what, "the ETag"))?;
         Ok(etag.trim_matches('"').to_owned())
@@ -185,7 +185,7 @@ impl AwsClients {
         let what = format!("S3 Batch Operations job of {}", wanted.manifest);
         let unbuilt = |error: aws_sdk_s3control::error::BuildError| {
             Failure::other_failure(
-                bucket_jobs_label(bucket),
+                batch_jobs_label(bucket),
                 error.to_string(),
                 "report this as a fault of the tool",
             )
@@ -238,7 +238,7 @@ impl AwsClients {
             .set_tags(Some(tags.map_err(unbuilt)?))
             .send()
             .await
-            .map_err(error::failure_from("s3:CreateJob", &what))?;
+            .map_err(error::failure_for_aws_action("s3:CreateJob", &what))?;
         made.job_id.ok_or_else(|| error::missing_part_failure("s3:CreateJob", what, "the job's id"))
     }
 
@@ -248,8 +248,9 @@ impl AwsClients {
     /// Where S3 refuses or doesn't answer.
     pub async fn read_batch_job(&self, account: &str, id: &str) -> Result<Option<BatchJob>, Failure> {
         let asked = self.s3control.describe_job().account_id(account).job_id(id).send().await;
-        let found =
-            error::none_if_missing(asked.map_err(error::failure_from("s3:DescribeJob", job_label(id))))?;
+        let found = error::none_if_missing(
+            asked.map_err(error::failure_for_aws_action("s3:DescribeJob", job_label(id))),
+        )?;
         Ok(found.and_then(|found| found.job).map(|found| {
             let progress = found.progress_summary();
             let count = |number: Option<i64>| number.unwrap_or_default().try_into().unwrap_or_default();
@@ -284,10 +285,12 @@ impl AwsClients {
         let mut all = Vec::new();
         let mut pages = self.s3control.list_jobs().account_id(account).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(error::failure_from("s3:ListJobs", "S3 Batch Operations jobs of the account"))?;
+            let page = page.map_err(error::failure_for_aws_action(
+                "s3:ListJobs",
+                "S3 Batch Operations jobs of the account",
+            ))?;
             let ours = page.jobs().iter().filter(|job| {
-                !BatchJobState::from_status(job.status()).is_over()
+                !BatchJobState::from_status(job.status()).is_job_over()
                     && job.description().is_some_and(|said| said.starts_with(description))
             });
             all.extend(ours.filter_map(|job| job.job_id.clone()));
@@ -299,7 +302,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where the report can't be read.
-    pub async fn read_failed_tasks(
+    pub async fn read_failed_batch_tasks(
         &self,
         bucket: &str,
         job: &BatchJob,

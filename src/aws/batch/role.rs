@@ -15,7 +15,7 @@ impl AwsClients {
     /// # Errors
     /// Where IAM refuses or doesn't answer.
     pub async fn read_batch_role(&self, names: &ResourceNames) -> Result<Option<IamRole>, Failure> {
-        self.read_named_role(names, &names.batch_role_name()).await
+        self.read_iam_role(names, &names.batch_role_name()).await
     }
 
     /// Makes the role where `seen` is none; trusted by jobs of this account and region alone; tagged.
@@ -41,7 +41,7 @@ impl AwsClients {
                 (!policy::has_all_statements(trust, &ours)).then(|| policy::merge_policy_by_sid(trust, &ours))
             },
         };
-        self.ensure_role_from_spec(names, &wanted, seen, boundary, adopt, say).await
+        self.ensure_iam_role(names, &wanted, seen, boundary, adopt, say).await
     }
 
     /// Writes its inline policy, which lets it copy this bucket's objects.

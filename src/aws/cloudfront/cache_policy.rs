@@ -14,7 +14,7 @@ use aws_sdk_cloudfront::{
 use super::failure_from_build_error;
 use crate::aws::{AwsClients, check_ownership, error};
 use crate::model::{
-    aws::{account::Ownership, cloudfront::CachePolicy, names::ResourceNames},
+    aws::{account::ResourceOwnership, cloudfront::CachePolicy, names::ResourceNames},
     failure::Failure,
 };
 
@@ -82,10 +82,16 @@ impl AwsClients {
                 .set_marker(marker.take())
                 .send()
                 .await
-                .map_err(error::failure_from("cloudfront:ListCachePolicies", cache_policy_label(names)))?;
+                .map_err(error::failure_for_aws_action(
+                    "cloudfront:ListCachePolicies",
+                    cache_policy_label(names),
+                ))?;
             let Some(list) = asked.cache_policy_list else { return Ok(None) };
-            let found =
-                list.items().iter().filter_map(|one| one.cache_policy()).find(|one| has_our_name(one, names));
+            let found = list
+                .items()
+                .iter()
+                .filter_map(|one| one.cache_policy())
+                .find(|one| has_our_cache_policy_name(one, names));
             if let Some(found) = found {
                 return Ok(Some(cache_policy_from_sdk(found, names)));
             }
@@ -110,12 +116,12 @@ impl AwsClients {
             .map_err(|error| failure_from_build_error(&cache_policy_label(names), &error))?;
         let Some(seen) = seen else { return self.create_cache_policy(names, config).await };
         check_ownership(&cache_policy_label(names), &seen.ownership, adopt)?;
-        if seen.is_correct && seen.ownership == Ownership::Ours {
+        if seen.is_correct && seen.ownership == ResourceOwnership::Ours {
             return Ok(seen.clone());
         }
         let asked = self.cloudfront.get_cache_policy().id(&seen.id).send().await;
-        let now =
-            asked.map_err(error::failure_from("cloudfront:GetCachePolicy", cache_policy_label(names)))?;
+        let now = asked
+            .map_err(error::failure_for_aws_action("cloudfront:GetCachePolicy", cache_policy_label(names)))?;
         let asked = self
             .cloudfront
             .update_cache_policy()
@@ -124,18 +130,21 @@ impl AwsClients {
             .cache_policy_config(config)
             .send()
             .await
-            .map_err(error::failure_from("cloudfront:UpdateCachePolicy", cache_policy_label(names)));
+            .map_err(error::failure_for_aws_action(
+                "cloudfront:UpdateCachePolicy",
+                cache_policy_label(names),
+            ));
         match asked {
             // A reply may have been lost: what counts is what stands.
             Err(failure) if error::has_error_code(&failure, "PreconditionFailed") => {
                 let now = self.find_cache_policy(names).await?;
-                now.filter(|now| now.is_correct && now.ownership == Ownership::Ours).ok_or_else(|| {
-                    Failure::drift_failure(cache_policy_label(names), "it was changed since it was shown")
-                })
+                now.filter(|now| now.is_correct && now.ownership == ResourceOwnership::Ours).ok_or_else(
+                    || Failure::drift_failure(cache_policy_label(names), "it was changed since it was shown"),
+                )
             }
             done => done.map(|_| CachePolicy {
                 id: seen.id.clone(),
-                ownership: Ownership::Ours,
+                ownership: ResourceOwnership::Ours,
                 is_correct: true,
             }),
         }
@@ -148,26 +157,26 @@ impl AwsClients {
     ) -> Result<CachePolicy, Failure> {
         const ACTION: &str = "cloudfront:CreateCachePolicy";
         let asked = self.cloudfront.create_cache_policy().cache_policy_config(config).send().await;
-        match asked.map_err(error::failure_from(ACTION, cache_policy_label(names))) {
+        match asked.map_err(error::failure_for_aws_action(ACTION, cache_policy_label(names))) {
             Ok(answer) => {
                 let made = answer.cache_policy.ok_or_else(|| {
                     error::missing_part_failure(ACTION, cache_policy_label(names), "the cache policy")
                 })?;
-                Ok(CachePolicy { id: made.id, ownership: Ownership::Ours, is_correct: true })
+                Ok(CachePolicy { id: made.id, ownership: ResourceOwnership::Ours, is_correct: true })
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if error::has_error_code(&failure, "CachePolicyAlreadyExists") => {
                 let now = self.find_cache_policy(names).await?;
-                now.filter(|now| now.is_correct && now.ownership == Ownership::Ours).ok_or_else(|| {
-                    Failure::drift_failure(cache_policy_label(names), "somebody made it meanwhile")
-                })
+                now.filter(|now| now.is_correct && now.ownership == ResourceOwnership::Ours).ok_or_else(
+                    || Failure::drift_failure(cache_policy_label(names), "somebody made it meanwhile"),
+                )
             }
             Err(failure) => Err(failure),
         }
     }
 }
 
-fn has_our_name(one: &types::CachePolicy, names: &ResourceNames) -> bool {
+fn has_our_cache_policy_name(one: &types::CachePolicy, names: &ResourceNames) -> bool {
     one.cache_policy_config().is_some_and(|config| config.name() == names.cache_policy_name())
 }
 
@@ -177,9 +186,9 @@ fn cache_policy_from_sdk(one: &types::CachePolicy, names: &ResourceNames) -> Cac
     CachePolicy {
         id: one.id().to_owned(),
         ownership: if comment == names.cache_policy_comment() {
-            Ownership::Ours
+            ResourceOwnership::Ours
         } else {
-            Ownership::Unmarked
+            ResourceOwnership::Unmarked
         },
         is_correct: config.is_some_and(has_expected_cache_settings),
     }

@@ -181,8 +181,9 @@ fn set_comment_and_viewers(
         if !names.iter().any(|name| name == domain) {
             names.push(domain.to_owned());
         }
-        config.aliases =
-            Some(Aliases::builder().quantity(to_quantity(&names)).set_items(Some(names)).build()?);
+        config.aliases = Some(
+            Aliases::builder().quantity(cloudfront_list_quantity(&names)).set_items(Some(names)).build()?,
+        );
         let right = config.viewer_certificate.as_ref().and_then(ViewerCertificate::acm_certificate_arn);
         if right != Some(certificate) {
             config.viewer_certificate = Some(
@@ -251,7 +252,10 @@ fn with_authenticator(
                 .build()?,
         ),
     }
-    LambdaFunctionAssociations::builder().quantity(to_quantity(&all)).set_items(Some(all)).build()
+    LambdaFunctionAssociations::builder()
+        .quantity(cloudfront_list_quantity(&all))
+        .set_items(Some(all))
+        .build()
 }
 
 /// Finds who holds the viewer request: a Lambda function's version, and a CloudFront Function, by ARN.
@@ -281,7 +285,7 @@ fn build_get_and_head_methods() -> Result<AllowedMethods, BuildError> {
 }
 
 /// Returns whether CloudFront caches an error that must not be cached.
-pub fn has_cached_errors(standing: Option<&CustomErrorResponses>) -> bool {
+pub fn has_error_caching(standing: Option<&CustomErrorResponses>) -> bool {
     let all = standing.map(CustomErrorResponses::items).unwrap_or_default();
     !UNCACHED_ERROR_CODES
         .iter()
@@ -297,9 +301,9 @@ fn disable_error_caching(mut all: Vec<CustomErrorResponse>) -> Result<CustomErro
             }
         }
     }
-    CustomErrorResponses::builder().quantity(to_quantity(&all)).set_items(Some(all)).build()
+    CustomErrorResponses::builder().quantity(cloudfront_list_quantity(&all)).set_items(Some(all)).build()
 }
 
-fn to_quantity<T>(all: &[T]) -> i32 {
+fn cloudfront_list_quantity<T>(all: &[T]) -> i32 {
     i32::try_from(all.len()).unwrap_or(i32::MAX)
 }

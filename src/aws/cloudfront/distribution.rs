@@ -12,22 +12,22 @@ use super::{
 };
 use crate::aws::{AwsClients, ProgressReporter, check_ownership, error, retry};
 use crate::model::{
-    aws::{account::Ownership, cloudfront::CloudFrontDistribution, names::ResourceNames},
+    aws::{account::ResourceOwnership, cloudfront::CloudFrontDistribution, names::ResourceNames},
     failure::{Failure, FailureKind},
 };
 
 const CREATE_DISTRIBUTION_ACTION: &str = "cloudfront:CreateDistribution";
-const FUNCTION_KNOWN_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("CloudFront to accept the function's version", 300, 5);
+const FUNCTION_KNOWN_WAIT: retry::PollLimits =
+    retry::PollLimits::new("CloudFront to accept the function's version", 300, 5);
 /// ACM has issued it, and CloudFront doesn't know yet.
-const CERTIFICATE_KNOWN_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("CloudFront to know the certificate", 60, 5);
-const DISTRIBUTION_LISTED_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("the distribution to be listed, although no answer came", 60, 5);
-const UPDATE_VISIBLE_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("the new configuration to be read back", 60, 2);
-const DISTRIBUTION_DEPLOYED_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("CloudFront to deploy it to its edges", 3600, 15);
+const CERTIFICATE_KNOWN_WAIT: retry::PollLimits =
+    retry::PollLimits::new("CloudFront to know the certificate", 60, 5);
+const DISTRIBUTION_LISTED_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the distribution to be listed, although no answer came", 60, 5);
+const UPDATE_VISIBLE_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the new configuration to be read back", 60, 2);
+const DISTRIBUTION_DEPLOYED_WAIT: retry::PollLimits =
+    retry::PollLimits::new("CloudFront to deploy it to its edges", 3600, 15);
 /// How often an update is made anew from what stands.
 const UPDATE_RETRIES_MAX: usize = 4;
 
@@ -78,9 +78,11 @@ impl AwsClients {
                 .config_override(once.clone())
                 .send()
                 .await;
-            match asked.map_err(error::failure_from(CREATE_DISTRIBUTION_ACTION, distribution_label(names))) {
-                Err(failure) if is_unknown_identity(&failure) => {
-                    self.classify_identity_failure(shape, failure).await
+            match asked
+                .map_err(error::failure_for_aws_action(CREATE_DISTRIBUTION_ACTION, distribution_label(names)))
+            {
+                Err(failure) if is_unknown_origin_identity(&failure) => {
+                    self.classify_origin_identity_failure(shape, failure).await
                 }
                 Err(failure) if is_unknown_certificate(&failure) => {
                     self.classify_certificate_failure(shape.alias, failure).await
@@ -88,7 +90,7 @@ impl AwsClients {
                 done => done,
             }
         };
-        match send_until_accepted(say, create).await {
+        match send_until_cloudfront_accepts(say, create).await {
             Ok(answer) => {
                 let part = |part| {
                     error::missing_part_failure(CREATE_DISTRIBUTION_ACTION, distribution_label(names), part)
@@ -101,7 +103,7 @@ impl AwsClients {
                     domain: distribution.domain_name,
                     status: distribution.status,
                     etag: answer.e_tag.unwrap_or_default(),
-                    ownership: Ownership::Ours,
+                    ownership: ResourceOwnership::Ours,
                     ..distribution_from_config(&config, names)
                 })
             }
@@ -112,7 +114,7 @@ impl AwsClients {
                 let found = retry::poll_until(DISTRIBUTION_LISTED_WAIT, say, || async {
                     let all = self.list_distributions(names).await?;
                     Ok(all.into_iter().find(|one| {
-                        one.ownership == Ownership::Ours && one.comment == names.resource_comment()
+                        one.ownership == ResourceOwnership::Ours && one.comment == names.resource_comment()
                     }))
                 });
                 // What was wrong is what happened first.
@@ -129,14 +131,14 @@ impl AwsClients {
         failure: Failure,
     ) -> Result<T, Failure> {
         let Some((domain, arn)) = alias else { return Err(mark_failure_permanent(failure)) };
-        match self.find_certificate(domain, Some(arn)).await {
+        match self.find_acm_certificate(domain, Some(arn)).await {
             Ok(Some(found)) if found.is_issued() => Err(failure),
             Ok(_) => Err(mark_failure_permanent(failure)),
             Err(wrong) => Err(wrong),
         }
     }
 
-    async fn classify_identity_failure<T>(
+    async fn classify_origin_identity_failure<T>(
         &self,
         shape: &DistributionSettings<'_>,
         failure: Failure,
@@ -184,7 +186,7 @@ impl AwsClients {
                 return Err(Failure::drift_failure(what, "its configuration was changed since it was shown"));
             }
             check_viewer_request_free(&what, &read.config, names, intent)?;
-            if seen.ownership != Ownership::Ours && tries == 0 {
+            if seen.ownership != ResourceOwnership::Ours && tries == 0 {
                 self.tag_distribution(names, &seen.arn).await?;
             }
             if there {
@@ -200,14 +202,14 @@ impl AwsClients {
                     .distribution_config(wanted.clone())
                     .send()
                     .await;
-                match asked.map_err(error::failure_from("cloudfront:UpdateDistribution", &what)) {
+                match asked.map_err(error::failure_for_aws_action("cloudfront:UpdateDistribution", &what)) {
                     Err(failure) if is_unknown_certificate(&failure) => {
                         self.classify_certificate_failure(intent.alias_and_certificate(), failure).await
                     }
                     done => done,
                 }
             };
-            match send_until_accepted(say, update).await {
+            match send_until_cloudfront_accepts(say, update).await {
                 Ok(answer) => {
                     return self
                         .wait_until_update_visible(names, id, etag, answer.e_tag.as_deref(), say)
@@ -244,14 +246,14 @@ impl AwsClients {
 
     async fn tag_distribution(&self, names: &ResourceNames, arn: &str) -> Result<(), Failure> {
         let asked = self.cloudfront.tag_resource().resource(arn).tags(distribution_tags(names)?).send().await;
-        asked.map_err(error::failure_from("cloudfront:TagResource", arn)).map(|_| ())
+        asked.map_err(error::failure_for_aws_action("cloudfront:TagResource", arn)).map(|_| ())
     }
 
     /// Waits until the distribution, of ours as it was made or changed, is Deployed, for an hour at most.
     ///
     /// # Errors
     /// Where an hour has passed, or CloudFront refuses.
-    pub async fn wait_until_deployed(
+    pub async fn wait_until_distribution_deployed(
         &self,
         names: &ResourceNames,
         made: &CloudFrontDistribution,
@@ -282,13 +284,13 @@ impl AwsClients {
 }
 
 /// Sends until CloudFront knows what the request names: each thing for as long as it may take.
-async fn send_until_accepted<T, F: Future<Output = Result<T, Failure>>>(
+async fn send_until_cloudfront_accepts<T, F: Future<Output = Result<T, Failure>>>(
     say: ProgressReporter<'_>,
     send: impl Fn() -> F,
 ) -> Result<T, Failure> {
-    let passing = |failure: &Failure| is_transient_refusal(failure) || is_unknown_identity(failure);
-    let known = || retry::retry_while(FUNCTION_KNOWN_WAIT, say, passing, &send);
-    retry::retry_while(CERTIFICATE_KNOWN_WAIT, say, is_unknown_certificate, known).await
+    let passing = |failure: &Failure| is_transient_refusal(failure) || is_unknown_origin_identity(failure);
+    let known = || retry::retry_while_transient(FUNCTION_KNOWN_WAIT, say, passing, &send);
+    retry::retry_while_transient(CERTIFICATE_KNOWN_WAIT, say, is_unknown_certificate, known).await
 }
 
 fn is_unknown_certificate(failure: &Failure) -> bool {
@@ -301,7 +303,7 @@ fn mark_failure_permanent(failure: Failure) -> Failure {
 }
 
 /// A fresh identity isn't known to all of CloudFront at once.
-fn is_unknown_identity(failure: &Failure) -> bool {
+fn is_unknown_origin_identity(failure: &Failure) -> bool {
     error::has_error_code(failure, "InvalidOriginAccessIdentity")
 }
 

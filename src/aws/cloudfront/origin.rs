@@ -62,14 +62,14 @@ pub fn find_bucket_target_ids(config: &DistributionConfig, bucket: &str) -> Vec<
     let groups = config.origin_groups().map(OriginGroups::items).unwrap_or_default();
     let reaching: Vec<String> = groups
         .iter()
-        .filter(|group| group_member_ids(group).any(|id| ids.contains(&id)))
+        .filter(|group| origin_group_member_ids(group).any(|id| ids.contains(&id)))
         .map(|group| group.id.clone())
         .collect();
     ids.extend(reaching);
     ids
 }
 
-fn group_member_ids(group: &aws_sdk_cloudfront::types::OriginGroup) -> impl Iterator<Item = String> {
+fn origin_group_member_ids(group: &aws_sdk_cloudfront::types::OriginGroup) -> impl Iterator<Item = String> {
     let all = group.members().map(|all| all.items().to_vec()).unwrap_or_default();
     all.into_iter().map(|one| one.origin_id)
 }
@@ -85,9 +85,9 @@ pub fn resolve_target_origin(
     let Some(group) = group else { return target.to_owned() };
     let is_ours =
         |id: &String| origins.iter().any(|origin| origin.id == *id && is_bucket_origin(origin, bucket));
-    group_member_ids(group)
+    origin_group_member_ids(group)
         .find(is_ours)
-        .or_else(|| group_member_ids(group).next())
+        .or_else(|| origin_group_member_ids(group).next())
         .unwrap_or_else(|| target.to_owned())
 }
 

@@ -17,8 +17,8 @@ use crate::model::{
     failure::Failure,
 };
 
-const IDENTITY_LISTED_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("the origin access identity to be listed", 60, 2);
+const IDENTITY_LISTED_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the origin access identity to be listed", 60, 2);
 
 fn origin_access_identity_label(names: &ResourceNames) -> String {
     format!("origin access identity \"{}\"", names.resource_comment())
@@ -39,7 +39,7 @@ impl AwsClients {
         let mut all = Vec::new();
         let mut pages = self.cloudfront.list_cloud_front_origin_access_identities().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_from(
+            let page = page.map_err(error::failure_for_aws_action(
                 "cloudfront:ListCloudFrontOriginAccessIdentities",
                 "the account's origin access identities",
             ))?;
@@ -92,7 +92,7 @@ impl AwsClients {
             .cloud_front_origin_access_identity_config(config)
             .send()
             .await
-            .map_err(error::failure_from(ACTION, origin_access_identity_label(names)));
+            .map_err(error::failure_for_aws_action(ACTION, origin_access_identity_label(names)));
         match asked {
             Ok(answer) => {
                 let made = answer.cloud_front_origin_access_identity.ok_or_else(|| {
@@ -136,7 +136,7 @@ impl AwsClients {
     ) -> Result<Option<OriginAccessControlSummary>, Failure> {
         let mut pages = self.cloudfront.list_origin_access_controls().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_from(
+            let page = page.map_err(error::failure_for_aws_action(
                 "cloudfront:ListOriginAccessControls",
                 origin_access_control_label(names),
             ))?;
@@ -172,7 +172,7 @@ impl AwsClients {
         const ACTION: &str = "cloudfront:CreateOriginAccessControl";
         let asked =
             self.cloudfront.create_origin_access_control().origin_access_control_config(config).send().await;
-        match asked.map_err(error::failure_from(ACTION, origin_access_control_label(names))) {
+        match asked.map_err(error::failure_for_aws_action(ACTION, origin_access_control_label(names))) {
             Ok(answer) => {
                 let made = answer.origin_access_control.ok_or_else(|| {
                     error::missing_part_failure(ACTION, origin_access_control_label(names), "the control")

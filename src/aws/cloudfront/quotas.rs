@@ -7,7 +7,7 @@ use crate::model::failure::Failure;
 
 /// How many there are in the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CloudFrontUsage {
+pub struct CloudFrontResourceCounts {
     pub distributions: usize,
     pub cache_policies: usize,
     pub identities: usize,
@@ -18,12 +18,12 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where CloudFront refuses or doesn't answer.
-    pub async fn read_cloudfront_usage(&self) -> Result<CloudFrontUsage, Failure> {
+    pub async fn count_cloudfront_resources(&self) -> Result<CloudFrontResourceCounts, Failure> {
         let distributions = async {
             let mut count = 0;
             let mut pages = self.cloudfront.list_distributions().into_paginator().send();
             while let Some(page) = pages.next().await {
-                let page = page.map_err(error::failure_from(
+                let page = page.map_err(error::failure_for_aws_action(
                     "cloudfront:ListDistributions",
                     "the account's distributions",
                 ))?;
@@ -33,7 +33,7 @@ impl AwsClients {
         };
         let policies = async {
             let asked = self.cloudfront.list_cache_policies().r#type(CachePolicyType::Custom).send().await;
-            let found = asked.map_err(error::failure_from(
+            let found = asked.map_err(error::failure_for_aws_action(
                 "cloudfront:ListCachePolicies",
                 "the account's cache policies",
             ))?;
@@ -41,6 +41,6 @@ impl AwsClients {
         };
         let (distributions, cache_policies, identities) =
             tokio::try_join!(distributions, policies, self.list_origin_access_identities())?;
-        Ok(CloudFrontUsage { distributions, cache_policies, identities: identities.len() })
+        Ok(CloudFrontResourceCounts { distributions, cache_policies, identities: identities.len() })
     }
 }

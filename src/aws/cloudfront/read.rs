@@ -14,13 +14,13 @@ use aws_sdk_cloudfront::types::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    config::{find_viewer_request_functions, has_cached_errors, is_get_and_head_only},
+    config::{find_viewer_request_functions, has_error_caching, is_get_and_head_only},
     origin::{self, find_bucket_target_ids, is_bucket_origin},
 };
 use crate::aws::{AwsClients, error, ownership_from_tags};
 use crate::model::{
     aws::{
-        account::Ownership,
+        account::ResourceOwnership,
         cloudfront::{CloudFrontDistribution, DistributionBehavior, DistributionOrigin},
         names::ResourceNames,
     },
@@ -47,7 +47,7 @@ impl AwsClients {
         let mut all = Vec::new();
         let mut pages = self.cloudfront.list_distributions().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_from(
+            let page = page.map_err(error::failure_for_aws_action(
                 "cloudfront:ListDistributions",
                 "the account's distributions",
             ))?;
@@ -82,7 +82,10 @@ impl AwsClients {
         let Some(found) = self.read_distribution_without_tags(names, id).await? else { return Ok(None) };
         let asked = self.cloudfront.list_tags_for_resource().resource(&found.arn).send().await;
         let tags = asked
-            .map_err(error::failure_from("cloudfront:ListTagsForResource", distribution_id_label(id)))?
+            .map_err(error::failure_for_aws_action(
+                "cloudfront:ListTagsForResource",
+                distribution_id_label(id),
+            ))?
             .tags;
         let tags = tags.as_ref().map(Tags::items).unwrap_or_default();
         let ownership =
@@ -100,9 +103,10 @@ impl AwsClients {
         id: &str,
     ) -> Result<Option<CloudFrontDistribution>, Failure> {
         let asked = self.cloudfront.get_distribution().id(id).send().await;
-        let found = error::none_if_missing(
-            asked.map_err(error::failure_from("cloudfront:GetDistribution", distribution_id_label(id))),
-        )?;
+        let found = error::none_if_missing(asked.map_err(error::failure_for_aws_action(
+            "cloudfront:GetDistribution",
+            distribution_id_label(id),
+        )))?;
         let Some(found) = found else { return Ok(None) };
         let part =
             |part| error::missing_part_failure("cloudfront:GetDistribution", distribution_id_label(id), part);
@@ -140,11 +144,11 @@ pub fn distribution_from_config(
         etag: String::new(),
         comment: config.comment.clone(),
         enabled: config.enabled,
-        ownership: Ownership::Unmarked,
+        ownership: ResourceOwnership::Unmarked,
         aliases: config.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
         certificate: acm_certificate_arn(config.viewer_certificate()),
-        origins: parts.to_origins(),
-        behaviors: parts.to_behaviors(names),
+        origins: parts.to_distribution_origins(),
+        behaviors: parts.to_distribution_behaviors(names),
         continuous_deployment: !deployment.is_empty(),
         web_acl: config.web_acl_id.clone().filter(|id| !id.is_empty()),
         differs: find_config_differences(config, names),
@@ -166,11 +170,11 @@ fn distribution_from_summary(one: &DistributionSummary, names: &ResourceNames) -
         etag: String::new(),
         comment: one.comment.clone(),
         enabled: one.enabled,
-        ownership: Ownership::Unmarked,
+        ownership: ResourceOwnership::Unmarked,
         aliases: one.aliases().map(Aliases::items).unwrap_or_default().to_vec(),
         certificate: acm_certificate_arn(one.viewer_certificate()),
-        origins: parts.to_origins(),
-        behaviors: parts.to_behaviors(names),
+        origins: parts.to_distribution_origins(),
+        behaviors: parts.to_distribution_behaviors(names),
         continuous_deployment: false,
         web_acl: Some(one.web_acl_id.clone()).filter(|id| !id.is_empty()),
         differs: Vec::new(),
@@ -204,7 +208,7 @@ macro_rules! behavior_from_sdk {
 }
 
 impl DistributionParts<'_> {
-    fn to_origins(&self) -> Vec<DistributionOrigin> {
+    fn to_distribution_origins(&self) -> Vec<DistributionOrigin> {
         let all = self.origins.map(Origins::items).unwrap_or_default();
         let origin = |one: &aws_sdk_cloudfront::types::Origin| {
             let identity =
@@ -220,7 +224,7 @@ impl DistributionParts<'_> {
         all.iter().map(origin).collect()
     }
 
-    fn to_behaviors(&self, names: &ResourceNames) -> Vec<DistributionBehavior> {
+    fn to_distribution_behaviors(&self, names: &ResourceNames) -> Vec<DistributionBehavior> {
         let origins = self.origins.map(Origins::items).unwrap_or_default();
         let target = |id: &str| origin::resolve_target_origin(id, self.groups, origins, names.bucket_name());
         let default = self.default.map(|one| behavior_from_sdk!(one, None, target));
@@ -267,7 +271,7 @@ fn find_config_differences(config: &DistributionConfig, names: &ResourceNames) -
     if config.is_ipv6_enabled != Some(true) {
         all.push("IPv6 is off".to_owned());
     }
-    if has_cached_errors(config.custom_error_responses()) {
+    if has_error_caching(config.custom_error_responses()) {
         all.push("errors are cached".to_owned());
     }
     for origin in config.origins().map(Origins::items).unwrap_or_default() {

@@ -49,10 +49,10 @@ impl AwsClients {
             .get_distribution_config()
             .id(id)
             .customize()
-            .interceptor(CaptureResponse(body.clone()))
+            .interceptor(ResponseCaptureInterceptor(body.clone()))
             .send()
             .await
-            .map_err(error::failure_from("cloudfront:GetDistributionConfig", &what))?;
+            .map_err(error::failure_for_aws_action("cloudfront:GetDistributionConfig", &what))?;
         let part = |part| error::missing_part_failure("cloudfront:GetDistributionConfig", &what, part);
         Ok(FetchedDistributionConfig {
             config: asked.distribution_config.ok_or_else(|| part("the configuration"))?,
@@ -79,11 +79,11 @@ impl AwsClients {
             .if_match(&read.etag)
             .distribution_config(read.config.clone())
             .customize()
-            .interceptor(CaptureRequestAndStop(body.clone()))
+            .interceptor(RequestCaptureInterceptor(body.clone()))
             .send()
             .await;
         let written = body.take_bytes();
-        let lost = match (stopped, find_lost_settings(&read.raw, &written)) {
+        let lost = match (stopped, find_lost_xml_settings(&read.raw, &written)) {
             (Err(_), Ok(lost)) if !written.is_empty() => lost,
             _ => vec!["all of it: it could not be read or written back".to_owned()],
         };
@@ -112,10 +112,10 @@ impl CapturedBody {
 }
 
 #[derive(Debug)]
-struct CaptureResponse(CapturedBody);
+struct ResponseCaptureInterceptor(CapturedBody);
 
 #[dyn_dispatch_hint]
-impl Intercept for CaptureResponse {
+impl Intercept for ResponseCaptureInterceptor {
     fn name(&self) -> &'static str {
         "KeepAnswer"
     }
@@ -132,10 +132,10 @@ impl Intercept for CaptureResponse {
 }
 
 #[derive(Debug)]
-struct CaptureRequestAndStop(CapturedBody);
+struct RequestCaptureInterceptor(CapturedBody);
 
 #[dyn_dispatch_hint]
-impl Intercept for CaptureRequestAndStop {
+impl Intercept for RequestCaptureInterceptor {
     fn name(&self) -> &'static str {
         "StopWritten"
     }
@@ -152,7 +152,7 @@ impl Intercept for CaptureRequestAndStop {
 }
 
 /// Every text in `raw` that `written` hasn't at the same place as often: `DistributionConfig/X = true`.
-fn find_lost_settings(raw: &[u8], written: &[u8]) -> Result<Vec<String>, quick_xml::Error> {
+fn find_lost_xml_settings(raw: &[u8], written: &[u8]) -> Result<Vec<String>, quick_xml::Error> {
     let written = count_xml_leaves(written)?;
     let missing =
         |(leaf, count): (&String, &usize)| (written.get(leaf).unwrap_or(&0) < count).then(|| leaf.clone());
@@ -224,7 +224,7 @@ mod tests {
                 vec!["DistributionConfig/Items/O/T = 30", "DistributionConfig/NewThing/Enabled = true"],
             ),
         ] {
-            assert_eq!(find_lost_settings(raw, written.as_bytes()).unwrap(), losses, "{written}");
+            assert_eq!(find_lost_xml_settings(raw, written.as_bytes()).unwrap(), losses, "{written}");
         }
     }
 }

@@ -29,14 +29,14 @@ const ATTEMPTS_MAX: u32 = 5;
 
 /// How the AWS identity is found.
 #[derive(Clone)]
-pub enum IdentityLookup {
+pub enum AwsIdentityLookup {
     /// There is one: a sandbox's.
     Fixed(Box<SdkConfig>),
     /// As contract section 4 orders them; asked for over this client.
     Found(SharedHttpClient),
 }
 
-impl IdentityLookup {
+impl AwsIdentityLookup {
     /// Opens a client for requests that AWS doesn't sign, over the same network; `edge` is `--edge-url`.
     #[must_use]
     pub fn open_web_client(&self, edge: Option<String>) -> WebClient {
@@ -50,7 +50,7 @@ impl IdentityLookup {
     ///
     /// # Errors
     /// Where AWS's configuration files have no such profile, or a sandbox is asked for one.
-    pub async fn connect(
+    pub async fn connect_aws_clients(
         &self,
         candidate: &CredentialCandidate,
         region: Option<&str>,
@@ -58,10 +58,11 @@ impl IdentityLookup {
     ) -> Result<AwsClients, Failure> {
         match self {
             Self::Fixed(config) => {
-                Ok(AwsClients::new_simulated(&sandbox_config_as(config, &candidate.source)?))
+                Ok(AwsClients::new_simulated(&sandbox_config_for_identity(config, &candidate.source)?))
             }
             Self::Found(client) => {
-                let (config, held) = load_sdk_config(client, candidate, region, endpoint_url).await?;
+                let (config, held) =
+                    load_candidate_sdk_config(client, candidate, region, endpoint_url).await?;
                 Ok(AwsClients::new(&config, None).with_credentials(held))
             }
         }
@@ -69,7 +70,7 @@ impl IdentityLookup {
 }
 
 /// Returns the sandbox as another identity: it judges keys that are typed, and knows nobody else's.
-fn sandbox_config_as(config: &SdkConfig, source: &CredentialSource) -> Result<SdkConfig, Failure> {
+fn sandbox_config_for_identity(config: &SdkConfig, source: &CredentialSource) -> Result<SdkConfig, Failure> {
     match source {
         CredentialSource::Typed(keys)
         | CredentialSource::Packagecloud(keys)
@@ -88,7 +89,7 @@ fn sandbox_config_as(config: &SdkConfig, source: &CredentialSource) -> Result<Sd
 }
 
 /// Loads the configuration for one candidate, and the credentials that its clients hold.
-async fn load_sdk_config(
+async fn load_candidate_sdk_config(
     client: &SharedHttpClient,
     candidate: &CredentialCandidate,
     region: Option<&str>,
@@ -123,7 +124,7 @@ async fn load_sdk_config(
     let regions =
         RegionProviderChain::first_try(given).or_default_provider().or_else(Region::new(EDGE_REGION));
     let held = SharedCredentials::from_candidate(candidate);
-    Ok((held.load_config(loader.region(regions)).await, held))
+    Ok((held.load_sdk_config(loader.region(regions)).await, held))
 }
 
 /// Builds the provider of a profile that AWS's configuration files have.

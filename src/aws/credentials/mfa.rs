@@ -59,7 +59,7 @@ impl AwsClients {
             .token_code(code.expose_secret())
             .send()
             .await
-            .map_err(error::failure_from("sts:AssumeRole", format!("role {}", mfa.role_arn)))
+            .map_err(error::failure_for_aws_action("sts:AssumeRole", format!("role {}", mfa.role_arn)))
             .map_err(|failure| match failure.kind {
                 // Who may not assume the role may not with a fresh code either.
                 FailureKind::Denied if failure.why.contains("MultiFactorAuthentication failed") => Failure {

@@ -47,7 +47,7 @@ impl SharedCredentials {
     }
 
     /// Loads a configuration whose clients hold these, from where `loader` finds them.
-    pub(super) async fn load_config(&self, loader: ConfigLoader) -> SdkConfig {
+    pub(super) async fn load_sdk_config(&self, loader: ConfigLoader) -> SdkConfig {
         let config = loader.load().await;
         store_locked(&self.0.provider, config.credentials_provider());
         let provider = SharedCredentialsProvider::new(self.clone());
@@ -56,7 +56,7 @@ impl SharedCredentials {
 
     /// Returns where they come from.
     #[must_use]
-    pub fn candidate(&self) -> &CredentialCandidate {
+    pub fn credential_candidate(&self) -> &CredentialCandidate {
         &self.0.candidate
     }
 
@@ -72,7 +72,7 @@ impl SharedCredentials {
     }
 
     /// Takes the fresh ones in place of those held until now.
-    pub fn replace(&self, fresh: &Self) {
+    pub fn replace_credentials(&self, fresh: &Self) {
         store_locked(&self.0.provider, clone_locked(&fresh.0.provider));
         store_locked(&self.0.cache, IdentityCache::lazy().build());
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{AwsClients, ProgressReporter, check_ownership, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
-        account::{IamRole, Ownership},
+        account::{IamRole, ResourceOwnership},
         names::ResourceNames,
     },
     failure::{Failure, FailureKind},
@@ -19,8 +19,8 @@ use crate::model::{
 };
 
 /// A fresh role isn't everywhere at once.
-const ROLE_VISIBLE_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("the role to be known to all of IAM", 60, 2);
+const ROLE_VISIBLE_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the role to be known to all of IAM", 60, 2);
 
 fn role_label(name: &str) -> String {
     format!("role {name}")
@@ -74,14 +74,14 @@ impl AwsClients {
     /// # Errors
     /// Where IAM refuses or doesn't answer.
     pub async fn read_function_role(&self, names: &ResourceNames) -> Result<Option<IamRole>, Failure> {
-        self.read_named_role(names, &names.role_name()).await
+        self.read_iam_role(names, &names.role_name()).await
     }
 
     /// Reads a role and its inline policy of the same name.
     ///
     /// # Errors
     /// Where IAM refuses or doesn't answer.
-    pub(super) async fn read_named_role(
+    pub(super) async fn read_iam_role(
         &self,
         names: &ResourceNames,
         name: &str,
@@ -89,12 +89,14 @@ impl AwsClients {
         let (found, inline) = tokio::try_join!(
             async {
                 let asked = self.iam.get_role().role_name(name).send().await;
-                error::none_if_missing(asked.map_err(error::failure_from("iam:GetRole", role_label(name))))
+                error::none_if_missing(
+                    asked.map_err(error::failure_for_aws_action("iam:GetRole", role_label(name))),
+                )
             },
             async {
                 let asked = self.iam.get_role_policy().role_name(name).policy_name(name).send().await;
                 error::none_if_missing(
-                    asked.map_err(error::failure_from("iam:GetRolePolicy", role_label(name))),
+                    asked.map_err(error::failure_for_aws_action("iam:GetRolePolicy", role_label(name))),
                 )
             },
         )?;
@@ -109,7 +111,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where it is another's, or IAM refuses.
-    pub async fn ensure_role(
+    pub async fn ensure_function_role(
         &self,
         names: &ResourceNames,
         seen: Option<&IamRole>,
@@ -120,19 +122,19 @@ impl AwsClients {
         let wanted = RoleSpec {
             name: names.role_name(),
             description: "packagecloud-cloudfront: runs the authenticator at CloudFront's edge",
-            trust: policy::build_role_trust_policy(),
+            trust: policy::build_function_trust_policy(),
             repair_trust: &|trust| {
-                (!policy::trusts_both_services(trust)).then(|| policy::add_missing_trust(trust))
+                (!policy::trusts_lambda_and_edgelambda(trust)).then(|| policy::add_missing_trust(trust))
             },
         };
-        self.ensure_role_from_spec(names, &wanted, seen, boundary, adopt, say).await
+        self.ensure_iam_role(names, &wanted, seen, boundary, adopt, say).await
     }
 
     /// Makes a role as `wanted` says, or brings the one that stands to it.
     ///
     /// # Errors
     /// Where it is another's, or IAM refuses.
-    pub(super) async fn ensure_role_from_spec(
+    pub(super) async fn ensure_iam_role(
         &self,
         names: &ResourceNames,
         wanted: &RoleSpec<'_>,
@@ -141,21 +143,21 @@ impl AwsClients {
         adopt: bool,
         say: ProgressReporter<'_>,
     ) -> Result<IamRole, Failure> {
-        let Some(seen) = seen else { return self.create_role(names, wanted, boundary, say).await };
+        let Some(seen) = seen else { return self.create_iam_role(names, wanted, boundary, say).await };
         let name = &wanted.name;
         check_ownership(&role_label(name), &seen.ownership, adopt)?;
         let mended = (wanted.repair_trust)(&seen.trust);
-        let unmarked = seen.ownership == Ownership::Unmarked;
+        let unmarked = seen.ownership == ResourceOwnership::Unmarked;
         if mended.is_none() && !unmarked {
             return Ok(seen.clone());
         }
-        let now = self.read_named_role(names, name).await?;
+        let now = self.read_iam_role(names, name).await?;
         if now.as_ref() != Some(seen) {
             return Err(Failure::drift_failure(role_label(name), "it was changed since it was shown"));
         }
         if unmarked {
             let asked = self.iam.tag_role().role_name(name).set_tags(Some(role_tags(names)?)).send().await;
-            asked.map_err(error::failure_from("iam:TagRole", role_label(name)))?;
+            asked.map_err(error::failure_for_aws_action("iam:TagRole", role_label(name)))?;
         }
         if let Some(trust) = &mended {
             self.iam
@@ -164,13 +166,13 @@ impl AwsClients {
                 .policy_document(trust.to_string())
                 .send()
                 .await
-                .map_err(error::failure_from("iam:UpdateAssumeRolePolicy", role_label(name)))?;
+                .map_err(error::failure_for_aws_action("iam:UpdateAssumeRolePolicy", role_label(name)))?;
         }
         let trust = mended.unwrap_or_else(|| seen.trust.clone());
-        Ok(IamRole { ownership: Ownership::Ours, trust, ..seen.clone() })
+        Ok(IamRole { ownership: ResourceOwnership::Ours, trust, ..seen.clone() })
     }
 
-    async fn create_role(
+    async fn create_iam_role(
         &self,
         names: &ResourceNames,
         wanted: &RoleSpec<'_>,
@@ -188,7 +190,7 @@ impl AwsClients {
             .set_tags(Some(role_tags(names)?))
             .send()
             .await
-            .map_err(error::failure_from("iam:CreateRole", role_label(name)));
+            .map_err(error::failure_for_aws_action("iam:CreateRole", role_label(name)));
         match asked {
             Ok(answer) => {
                 let made = answer.role.ok_or_else(|| {
@@ -196,13 +198,13 @@ impl AwsClients {
                 })?;
                 let role = role_from_response(names, &made, None)?;
                 // The answer of a create may leave the tags and the document out; they are what was sent.
-                Ok(IamRole { ownership: Ownership::Ours, trust: wanted.trust.clone(), ..role })
+                Ok(IamRole { ownership: ResourceOwnership::Ours, trust: wanted.trust.clone(), ..role })
             }
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if error::has_error_code(&failure, "EntityAlreadyExists") => {
                 let found =
-                    retry::poll_until(ROLE_VISIBLE_WAIT, say, || self.read_named_role(names, name)).await?;
-                if found.ownership == Ownership::Ours {
+                    retry::poll_until(ROLE_VISIBLE_WAIT, say, || self.read_iam_role(names, name)).await?;
+                if found.ownership == ResourceOwnership::Ours {
                     Ok(found)
                 } else {
                     Err(Failure::drift_failure(role_label(name), "somebody made it meanwhile"))
@@ -216,7 +218,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where IAM refuses it.
-    pub async fn ensure_role_policy(
+    pub async fn ensure_function_role_policy(
         &self,
         names: &ResourceNames,
         role: &IamRole,
@@ -224,7 +226,8 @@ impl AwsClients {
         account: &str,
         say: ProgressReporter<'_>,
     ) -> Result<Value, Failure> {
-        self.ensure_inline_policy(role, policy::build_role_policy(names, key_arn, account), say).await
+        self.ensure_inline_policy(role, policy::build_function_role_policy(names, key_arn, account), say)
+            .await
     }
 
     /// Writes what `ours` says into the inline policy of the role's own name; what others wrote into it stays.
@@ -250,10 +253,15 @@ impl AwsClients {
                 .policy_document(new.to_string())
                 .send()
                 .await
-                .map_err(error::failure_from("iam:PutRolePolicy", role_label(&role.name)))
+                .map_err(error::failure_for_aws_action("iam:PutRolePolicy", role_label(&role.name)))
         };
-        retry::retry_while(ROLE_VISIBLE_WAIT, say, |failure| failure.kind == FailureKind::Missing, put)
-            .await?;
+        retry::retry_while_transient(
+            ROLE_VISIBLE_WAIT,
+            say,
+            |failure| failure.kind == FailureKind::Missing,
+            put,
+        )
+        .await?;
         Ok(new)
     }
 
@@ -285,7 +293,7 @@ impl AwsClients {
     ) -> Result<(), Failure> {
         let what = format!("service-linked role {name}");
         let asked = self.iam.get_role().role_name(name).send().await;
-        match asked.map_err(error::failure_from("iam:GetRole", &what)) {
+        match asked.map_err(error::failure_for_aws_action("iam:GetRole", &what)) {
             Ok(_) => return Ok(()),
             // Where it may not be looked at it is asked for: that it is there already is no failure.
             Err(failure) if matches!(failure.kind, FailureKind::Missing | FailureKind::Denied) => {}
@@ -293,7 +301,7 @@ impl AwsClients {
         }
         say(&format!("making {what}, once in this account"));
         let asked = self.iam.create_service_linked_role().aws_service_name(service).send().await;
-        match asked.map_err(error::failure_from("iam:CreateServiceLinkedRole", &what)) {
+        match asked.map_err(error::failure_for_aws_action("iam:CreateServiceLinkedRole", &what)) {
             Err(failure)
                 if failure.why.contains("has been taken in this account")
                     || error::has_error_code(&failure, "EntityAlreadyExists") =>

@@ -14,7 +14,7 @@ use crate::model::{
     aws::names::EDGE_REGION,
     failure::{Failure, FailureKind},
     iam::access::RequiredPermission,
-    run::check::Check,
+    run::check::CheckResult,
 };
 
 /// How many simulations are asked at once: IAM throttles them early.
@@ -30,7 +30,7 @@ impl AwsClients {
         &self,
         principal: &str,
         needs: &[RequiredPermission],
-    ) -> Result<Vec<Check>, Failure> {
+    ) -> Result<Vec<CheckResult>, Failure> {
         if needs.is_empty() {
             return Ok(Vec::new());
         }
@@ -38,16 +38,18 @@ impl AwsClients {
             Ok(source) => source,
             Err(why) => return Ok(vec![permissions_unknown_check(&why)]),
         };
-        let asked: Vec<_> =
-            group_into_batches(needs).into_iter().map(|batch| self.simulate_batch(&source, batch)).collect();
-        let answered: Vec<Result<Vec<(usize, Check)>, BatchUnanswered>> =
+        let asked: Vec<_> = group_permissions_into_batches(needs)
+            .into_iter()
+            .map(|batch| self.simulate_permission_batch(&source, batch))
+            .collect();
+        let answered: Vec<Result<Vec<(usize, CheckResult)>, SimulationUnanswered>> =
             stream::iter(asked).buffered(SIMULATION_CONCURRENCY_MAX).try_collect().await?;
         let mut checks = Vec::new();
         for batch in answered {
             match batch {
-                Ok(batch) | Err(BatchUnanswered::Batch(batch)) => checks.extend(batch),
+                Ok(batch) | Err(SimulationUnanswered::Batch(batch)) => checks.extend(batch),
                 // Who may not ask of one batch may ask of none.
-                Err(BatchUnanswered::Denied(why)) => return Ok(vec![permissions_unknown_check(&why)]),
+                Err(SimulationUnanswered::Denied(why)) => return Ok(vec![permissions_unknown_check(&why)]),
             }
         }
         checks.sort_by_key(|(place, _)| *place);
@@ -63,12 +65,12 @@ impl AwsClients {
             // The session's ARN lacks the role's path, so the role is asked for its own ARN.
             ("sts", ["assumed-role", role, ..]) => {
                 let asked = self.iam.get_role().role_name(*role).send().await;
-                match asked.map_err(error::failure_from("iam:GetRole", format!("role {role}"))) {
+                match asked.map_err(error::failure_for_aws_action("iam:GetRole", format!("role {role}"))) {
                     Ok(answer) => Ok(answer
                         .role
                         .map(|role| role.arn)
                         .ok_or_else(|| format!("role {role} has no ARN: cannot be checked"))),
-                    Err(failure) => unknown_reason_from(failure).map(Err),
+                    Err(failure) => simulation_unknown_reason(failure).map(Err),
                 }
             }
             ("iam", ["root"]) => Ok(Err(
@@ -78,11 +80,11 @@ impl AwsClients {
         }
     }
 
-    async fn simulate_batch(
+    async fn simulate_permission_batch(
         &self,
         source: &str,
-        batch: NeedBatch<'_>,
-    ) -> Result<Result<Vec<(usize, Check)>, BatchUnanswered>, Failure> {
+        batch: PermissionBatch<'_>,
+    ) -> Result<Result<Vec<(usize, CheckResult)>, SimulationUnanswered>, Failure> {
         let first = batch[0].1;
         let distinct = |all: Vec<String>| all.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         let actions: Vec<String> = distinct(batch.iter().map(|(_, need)| need.action.to_owned()).collect());
@@ -100,7 +102,7 @@ impl AwsClients {
                 .set_marker(marker.take())
                 .send()
                 .await
-                .map_err(error::failure_from("iam:SimulatePrincipalPolicy", source));
+                .map_err(error::failure_for_aws_action("iam:SimulatePrincipalPolicy", source));
             match asked {
                 Ok(page) => {
                     results.extend_from_slice(page.evaluation_results());
@@ -108,14 +110,14 @@ impl AwsClients {
                 }
                 Err(failure) => {
                     let denied = failure.kind == FailureKind::Denied;
-                    let why = unknown_reason_from(failure)?;
+                    let why = simulation_unknown_reason(failure)?;
                     let unknown = |(place, need): (usize, &RequiredPermission)| {
-                        (place, Check::unknown_check(need.action, &why))
+                        (place, CheckResult::unknown_check(need.action, &why))
                     };
                     return Ok(Err(if denied {
-                        BatchUnanswered::Denied(why)
+                        SimulationUnanswered::Denied(why)
                     } else {
-                        BatchUnanswered::Batch(batch.into_iter().map(unknown).collect())
+                        SimulationUnanswered::Batch(batch.into_iter().map(unknown).collect())
                     }));
                 }
             }
@@ -124,19 +126,19 @@ impl AwsClients {
             }
         }
         let mut checks = Vec::new();
-        let mut again: BTreeMap<String, NeedBatch<'_>> = BTreeMap::new();
+        let mut again: BTreeMap<String, PermissionBatch<'_>> = BTreeMap::new();
         for (place, need) in batch {
-            if resources.len() == 1 || has_result_for_resource(need, &results) {
-                checks.push((place, check_need(need, &results)));
+            if resources.len() == 1 || has_simulation_for_resource(need, &results) {
+                checks.push((place, check_from_simulation(need, &results)));
             } else {
                 again.entry(need.concrete_arn()).or_default().push((place, need));
             }
         }
         // An answer that doesn't tell the resources apart says nothing of one: each is asked of by itself.
         for batch in again.into_values() {
-            match Box::pin(self.simulate_batch(source, batch)).await? {
-                Ok(more) | Err(BatchUnanswered::Batch(more)) => checks.extend(more),
-                denied @ Err(BatchUnanswered::Denied(_)) => return Ok(denied),
+            match Box::pin(self.simulate_permission_batch(source, batch)).await? {
+                Ok(more) | Err(SimulationUnanswered::Batch(more)) => checks.extend(more),
+                denied @ Err(SimulationUnanswered::Denied(_)) => return Ok(denied),
             }
         }
         Ok(Ok(checks))
@@ -144,7 +146,7 @@ impl AwsClients {
 }
 
 /// Whether the results name the need's own resource, in either form.
-fn has_result_for_resource(need: &RequiredPermission, results: &[EvaluationResult]) -> bool {
+fn has_simulation_for_resource(need: &RequiredPermission, results: &[EvaluationResult]) -> bool {
     let sample = need.concrete_arn();
     let inside = |one: &EvaluationResult| {
         one.resource_specific_results().iter().any(|inner| inner.eval_resource_name() == sample)
@@ -156,16 +158,16 @@ fn has_result_for_resource(need: &RequiredPermission, results: &[EvaluationResul
 }
 
 /// Why a batch wasn't answered.
-enum BatchUnanswered {
+enum SimulationUnanswered {
     /// The caller may not simulate.
     Denied(String),
     /// This batch alone: its checks, unknown.
-    Batch(Vec<(usize, Check)>),
+    Batch(Vec<(usize, CheckResult)>),
 }
 
 /// The one check where nothing can be asked: it stops nobody.
-fn permissions_unknown_check(why: &str) -> Check {
-    Check::unknown_check(
+fn permissions_unknown_check(why: &str) -> CheckResult {
+    CheckResult::unknown_check(
         "permissions",
         format!(
             "{why}; going on is safe: what is denied ends its step with the action's name, and the next run goes on from there"
@@ -174,7 +176,7 @@ fn permissions_unknown_check(why: &str) -> Check {
 }
 
 /// A failure that makes the simulation unknown, as the reason; what makes everything else fail too goes on.
-fn unknown_reason_from(failure: Failure) -> Result<String, Failure> {
+fn simulation_unknown_reason(failure: Failure) -> Result<String, Failure> {
     match failure.kind {
         FailureKind::Credentials | FailureKind::Unreachable | FailureKind::Interrupted => Err(failure),
         _ => Ok(format!("cannot be checked: {}", failure.why)),
@@ -183,14 +185,14 @@ fn unknown_reason_from(failure: Failure) -> Result<String, Failure> {
 
 /// Needs with their places, all of one service under one context: every action is asked of every resource in one
 /// request, and each need reads its own.
-type NeedBatch<'a> = Vec<(usize, &'a RequiredPermission)>;
+type PermissionBatch<'a> = Vec<(usize, &'a RequiredPermission)>;
 
-fn group_into_batches(needs: &[RequiredPermission]) -> Vec<NeedBatch<'_>> {
-    let mut all: Vec<NeedBatch<'_>> = Vec::new();
+fn group_permissions_into_batches(needs: &[RequiredPermission]) -> Vec<PermissionBatch<'_>> {
+    let mut all: Vec<PermissionBatch<'_>> = Vec::new();
     for one in needs.iter().enumerate() {
         // An action with a `*` may be refused as a name; it shall not take others along.
         let alone = one.1.action.ends_with('*');
-        let fits = |batch: &&mut NeedBatch<'_>| {
+        let fits = |batch: &&mut PermissionBatch<'_>| {
             let first = batch[0].1;
             action_service(first) == action_service(one.1)
                 && first.context == one.1.context
@@ -237,7 +239,7 @@ fn build_context_entries(need: &RequiredPermission) -> Vec<ContextEntry> {
 }
 
 /// Both shapes: one result for each action, with the resources inside; or, as it was, one for each pair.
-fn check_need(need: &RequiredPermission, results: &[EvaluationResult]) -> Check {
+fn check_from_simulation(need: &RequiredPermission, results: &[EvaluationResult]) -> CheckResult {
     let sample = need.concrete_arn();
     let of_action = || results.iter().filter(|one| one.eval_action_name().eq_ignore_ascii_case(need.action));
     let inner: Vec<&ResourceSpecificResult> = of_action()
@@ -263,19 +265,19 @@ fn check_need(need: &RequiredPermission, results: &[EvaluationResult]) -> Check 
     missing.dedup();
     let allowed = decisions.iter().all(|one| **one == PolicyEvaluationDecisionType::Allowed);
     if decisions.is_empty() {
-        return Check::unknown_check(need.action, "IAM's simulation said nothing of it");
+        return CheckResult::unknown_check(need.action, "IAM's simulation said nothing of it");
     }
     if !missing.is_empty() {
-        return Check::unknown_check(
+        return CheckResult::unknown_check(
             need.action,
             format!("depends on {}, which only the real request has", missing.join(", ")),
         );
     }
     if allowed {
-        return Check::passed_check(need.action, format!("allowed on {}", need.resource));
+        return CheckResult::passed_check(need.action, format!("allowed on {}", need.resource));
     }
     if need.optional {
-        return Check::unknown_check(
+        return CheckResult::unknown_check(
             need.action,
             format!(
                 "not allowed on {}; only some installations need it ({})",
@@ -294,7 +296,7 @@ fn check_need(need: &RequiredPermission, results: &[EvaluationResult]) -> Check 
         .chain(inner.iter().filter_map(|one| one.permissions_boundary_decision_detail()))
         .any(|one| !one.allowed_by_permissions_boundary());
     let (why, next) = explain_refusal(organization, boundary, explicit);
-    Check::failed_check(
+    CheckResult::failed_check(
         need.action,
         format!("{why}, on {}; needed for {}", need.resource, need.describe_stage_and_step()),
         next,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{AwsClients, ProgressReporter, check_ownership, error, ownership_from_tags, retry};
 use crate::model::{
     aws::{
-        account::{KmsKey, Ownership},
+        account::{KmsKey, ResourceOwnership},
         names::{COST_TAG, ResourceNames},
     },
     failure::{Failure, FailureKind},
@@ -23,8 +23,8 @@ use aws_sdk_kms::{
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 /// A fresh key isn't everywhere at once.
-const KEY_VISIBLE_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("the key to be known to all of KMS", 120, 2);
+const KEY_VISIBLE_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the key to be known to all of KMS", 120, 2);
 /// How many keys are asked for their tags at once.
 const TAG_READ_CONCURRENCY_MAX: usize = 8;
 /// How often a key is asked for where the answer was lost and no key is found.
@@ -49,10 +49,10 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where KMS refuses or doesn't answer.
-    pub async fn find_key(&self, names: &ResourceNames) -> Result<Option<KmsKey>, Failure> {
+    pub async fn find_our_kms_key(&self, names: &ResourceNames) -> Result<Option<KmsKey>, Failure> {
         match self.read_key_metadata(names, &names.kms_alias_name()).await? {
             Some(found) => self.read_key_details(names, &found, true).await.map(Some),
-            None => self.find_orphan_key(names).await,
+            None => self.find_orphan_kms_key(names).await,
         }
     }
 
@@ -63,14 +63,19 @@ impl AwsClients {
     ) -> Result<Option<KeyMetadata>, Failure> {
         let asked = self.kms.describe_key().key_id(id).send().await;
         let found = error::none_if_missing(
-            asked.map_err(error::failure_from("kms:DescribeKey", kms_key_label(names))),
+            asked.map_err(error::failure_for_aws_action("kms:DescribeKey", kms_key_label(names))),
         )?;
         Ok(found.and_then(|found| found.key_metadata))
     }
 
-    async fn read_key_ownership(&self, names: &ResourceNames, id: &str) -> Result<Ownership, Failure> {
+    async fn read_key_ownership(
+        &self,
+        names: &ResourceNames,
+        id: &str,
+    ) -> Result<ResourceOwnership, Failure> {
         let asked = self.kms.list_resource_tags().key_id(id).send().await;
-        let found = asked.map_err(error::failure_from("kms:ListResourceTags", kms_key_label(names)))?;
+        let found =
+            asked.map_err(error::failure_for_aws_action("kms:ListResourceTags", kms_key_label(names)))?;
         Ok(ownership_from_tags(found.tags().iter().map(|tag| (tag.tag_key(), tag.tag_value())), names))
     }
 
@@ -83,7 +88,7 @@ impl AwsClients {
         let id = found.key_id();
         let what = kms_key_label(names);
         let (ownership, policy) =
-            tokio::try_join!(self.read_key_ownership(names, id), self.read_key_policy(&what, id))?;
+            tokio::try_join!(self.read_key_ownership(names, id), self.read_kms_key_policy(&what, id))?;
         Ok(KmsKey {
             id: id.to_owned(),
             arn: found.arn().unwrap_or_default().to_owned(),
@@ -95,19 +100,20 @@ impl AwsClients {
     }
 
     /// The id, where the key carries our marker; one whose policy keeps its tags from us is none that we made.
-    async fn filter_marked_key(&self, names: &ResourceNames, id: String) -> Result<Option<String>, Failure> {
+    async fn keep_key_if_ours(&self, names: &ResourceNames, id: String) -> Result<Option<String>, Failure> {
         match self.read_key_ownership(names, &id).await {
-            Ok(ownership) => Ok((ownership == Ownership::Ours).then_some(id)),
+            Ok(ownership) => Ok((ownership == ResourceOwnership::Ours).then_some(id)),
             Err(failure) if matches!(failure.kind, FailureKind::Denied | FailureKind::Missing) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
 
     /// Whether an alias of this program's points at the key: then it is another install's of this bucket, and no orphan.
-    async fn has_our_alias(&self, names: &ResourceNames, id: &str) -> Result<bool, Failure> {
+    async fn has_our_kms_alias(&self, names: &ResourceNames, id: &str) -> Result<bool, Failure> {
         let mut pages = self.kms.list_aliases().key_id(id).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_from("kms:ListAliases", kms_key_label(names)))?;
+            let page =
+                page.map_err(error::failure_for_aws_action("kms:ListAliases", kms_key_label(names)))?;
             let ours = |alias: &str| alias.starts_with("alias/packagecloud_cloudfront");
             if page.aliases().iter().any(|alias| alias.alias_name().is_some_and(ours)) {
                 return Ok(true);
@@ -117,18 +123,19 @@ impl AwsClients {
     }
 
     /// An enabled key with our marker and without an alias: a run was cut off between the two.
-    async fn find_orphan_key(&self, names: &ResourceNames) -> Result<Option<KmsKey>, Failure> {
+    async fn find_orphan_kms_key(&self, names: &ResourceNames) -> Result<Option<KmsKey>, Failure> {
         let mut pages = self.kms.list_keys().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_from("kms:ListKeys", "the account's KMS keys"))?;
+            let page =
+                page.map_err(error::failure_for_aws_action("kms:ListKeys", "the account's KMS keys"))?;
             let ids = page.keys().iter().filter_map(|key| key.key_id().map(str::to_owned));
-            let asked: Vec<_> = ids.map(|id| self.filter_marked_key(names, id)).collect();
+            let asked: Vec<_> = ids.map(|id| self.keep_key_if_ours(names, id)).collect();
             let marked: Vec<Option<String>> =
                 stream::iter(asked).buffered(TAG_READ_CONCURRENCY_MAX).try_collect().await?;
             for id in marked.into_iter().flatten() {
                 if let Some(found) = self.read_key_metadata(names, &id).await?
                     && found.enabled()
-                    && !self.has_our_alias(names, &id).await?
+                    && !self.has_our_kms_alias(names, &id).await?
                 {
                     return self.read_key_details(names, &found, false).await.map(Some);
                 }
@@ -141,7 +148,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where it is another's, or KMS refuses.
-    pub async fn ensure_key(
+    pub async fn ensure_kms_key(
         &self,
         names: &ResourceNames,
         seen: Option<&KmsKey>,
@@ -150,7 +157,7 @@ impl AwsClients {
         adopt: bool,
         say: ProgressReporter<'_>,
     ) -> Result<KmsKey, Failure> {
-        let Some(seen) = seen else { return self.create_key(names, role_arn, account, say).await };
+        let Some(seen) = seen else { return self.create_kms_key(names, role_arn, account, say).await };
         check_ownership(&kms_key_label(names), &seen.ownership, adopt)?;
         if seen.state != "Enabled" {
             return Err(Failure::other_failure(
@@ -159,18 +166,18 @@ impl AwsClients {
                 "enable it, or cancel its deletion, in the KMS console; then try again",
             ));
         }
-        if seen.ownership == Ownership::Ours {
+        if seen.ownership == ResourceOwnership::Ours {
             return Ok(seen.clone());
         }
         let asked =
             self.kms.tag_resource().key_id(&seen.id).set_tags(Some(kms_key_tags(names)?)).send().await;
-        asked.map_err(error::failure_from("kms:TagResource", kms_key_label(names)))?;
-        Ok(KmsKey { ownership: Ownership::Ours, ..seen.clone() })
+        asked.map_err(error::failure_for_aws_action("kms:TagResource", kms_key_label(names)))?;
+        Ok(KmsKey { ownership: ResourceOwnership::Ours, ..seen.clone() })
     }
 
     /// The SDK would send CreateKey again after a lost reply, and make a second key: so it is told not to, and
     /// the key is looked for before it is asked for again.
-    async fn create_key(
+    async fn create_kms_key(
         &self,
         names: &ResourceNames,
         role_arn: &str,
@@ -190,14 +197,18 @@ impl AwsClients {
                 .config_override(once.clone())
                 .send()
                 .await
-                .map_err(error::failure_from("kms:CreateKey", kms_key_label(names)))
+                .map_err(error::failure_for_aws_action("kms:CreateKey", kms_key_label(names)))
         };
         let mut last = None;
         for _ in 0..CREATE_ATTEMPTS_MAX {
             // A policy that is refused makes no key.
-            let asked =
-                retry::retry_while(policy::PRINCIPALS_KNOWN_WAIT, say, policy::is_unknown_principal, create)
-                    .await;
+            let asked = retry::retry_while_transient(
+                policy::PRINCIPALS_KNOWN_WAIT,
+                say,
+                policy::is_unknown_principal,
+                create,
+            )
+            .await;
             let failure = match asked {
                 Ok(answer) => {
                     let made = answer.key_metadata.ok_or_else(|| {
@@ -207,7 +218,7 @@ impl AwsClients {
                         id: made.key_id().to_owned(),
                         arn: made.arn().unwrap_or_default().to_owned(),
                         state: "Enabled".to_owned(),
-                        ownership: Ownership::Ours,
+                        ownership: ResourceOwnership::Ours,
                         policy,
                         alias: false,
                     });
@@ -219,7 +230,7 @@ impl AwsClients {
             }
             say("waiting to see whether the key was made although no answer came");
             tokio::time::sleep(ORPHAN_SEARCH_DELAY).await;
-            if let Some(found) = self.find_orphan_key(names).await? {
+            if let Some(found) = self.find_orphan_kms_key(names).await? {
                 return Ok(found);
             }
             last = Some(failure);
@@ -249,11 +260,15 @@ impl AwsClients {
                 .target_key_id(&key.id)
                 .send()
                 .await;
-            asked.map_err(error::failure_from("kms:CreateAlias", names.kms_alias_name()))
+            asked.map_err(error::failure_for_aws_action("kms:CreateAlias", names.kms_alias_name()))
         };
-        let done =
-            retry::retry_while(KEY_VISIBLE_WAIT, say, |failure| failure.kind == FailureKind::Missing, create)
-                .await;
+        let done = retry::retry_while_transient(
+            KEY_VISIBLE_WAIT,
+            say,
+            |failure| failure.kind == FailureKind::Missing,
+            create,
+        )
+        .await;
         match done {
             Err(failure) if error::has_error_code(&failure, "AlreadyExistsException") => {
                 // The alias of a lost reply is ours, and may not be known everywhere yet.
@@ -288,9 +303,9 @@ impl AwsClients {
                 .encryption_context(COST_TAG, bucket)
                 .send()
                 .await
-                .map_err(error::failure_from("kms:Encrypt", &what))
+                .map_err(error::failure_for_aws_action("kms:Encrypt", &what))
         };
-        let done = retry::retry_while(
+        let done = retry::retry_while_transient(
             KEY_VISIBLE_WAIT,
             &|_| {},
             |failure| failure.kind == FailureKind::Missing,

@@ -15,13 +15,13 @@ use crate::model::{
 };
 
 /// `GetKeyPolicy` may give the old one for a while, even after it gave the new one.
-const KEY_POLICY_EFFECTIVE_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("the key policy to take effect", 600, 2);
+const KEY_POLICY_EFFECTIVE_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the key policy to take effect", 600, 2);
 /// How often in a row it must give the new one.
 const STABLE_READS_IN_A_ROW: usize = 5;
 /// Neither a fresh key nor a fresh principal is known to all of KMS at once.
-pub(super) const PRINCIPALS_KNOWN_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("KMS to know the key and its policy's principals", 120, 2);
+pub(super) const PRINCIPALS_KNOWN_WAIT: retry::PollLimits =
+    retry::PollLimits::new("KMS to know the key and its policy's principals", 120, 2);
 
 /// Returns whether KMS doesn't know a principal of the policy: not yet, or not any more.
 pub(super) fn is_unknown_principal(failure: &Failure) -> bool {
@@ -47,9 +47,9 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where KMS refuses, or the policy isn't JSON.
-    pub(super) async fn read_key_policy(&self, what: &str, id: &str) -> Result<Value, Failure> {
+    pub(super) async fn read_kms_key_policy(&self, what: &str, id: &str) -> Result<Value, Failure> {
         let asked = self.kms.get_key_policy().key_id(id).policy_name("default").send().await;
-        let found = asked.map_err(error::failure_from("kms:GetKeyPolicy", what))?;
+        let found = asked.map_err(error::failure_for_aws_action("kms:GetKeyPolicy", what))?;
         policy::parse_policy(found.policy().unwrap_or("{}"), what)
     }
 
@@ -58,7 +58,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where KMS refuses it.
-    pub async fn ensure_key_policy(
+    pub async fn ensure_kms_key_policy(
         &self,
         names: &ResourceNames,
         key: &KmsKey,
@@ -75,7 +75,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where KMS refuses it.
-    pub async fn ensure_bucket_key_policy(
+    pub async fn ensure_bucket_kms_key_policy(
         &self,
         names: &ResourceNames,
         key_arn: &str,
@@ -83,10 +83,10 @@ impl AwsClients {
         account: &str,
         say: ProgressReporter<'_>,
     ) -> Result<(), Failure> {
-        let statement = policy::build_bucket_key_statement(names, distribution_arn, account);
+        let statement = policy::build_bucket_kms_key_statement(names, distribution_arn, account);
         let ours = serde_json::json!({ "Version": "2012-10-17", "Statement": [statement] });
         let what = format!("the objects' KMS key {key_arn}");
-        self.with_key_region(key_arn)
+        self.with_kms_region(key_arn)
             .ensure_key_policy_statements(&what, key_arn, None, &ours, say)
             .await
             .map(|_| ())
@@ -97,17 +97,17 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where KMS doesn't answer.
-    pub async fn read_bucket_key(
+    pub async fn read_bucket_kms_key(
         &self,
         names: &ResourceNames,
         key: &str,
         distribution_arn: Option<&str>,
         account: &str,
     ) -> Result<ObjectEncryptionKey, Failure> {
-        let there = self.with_key_region(key);
+        let there = self.with_kms_region(key);
         let what = format!("the objects' KMS key {key}");
         let asked = there.kms.describe_key().key_id(key).send().await;
-        let found = match asked.map_err(error::failure_from("kms:DescribeKey", &what)) {
+        let found = match asked.map_err(error::failure_for_aws_action("kms:DescribeKey", &what)) {
             Ok(found) => found.key_metadata,
             // S3's own key isn't there before an object lies under it.
             Err(failure) if failure.kind == FailureKind::Missing && key.ends_with("aws/s3") => {
@@ -126,9 +126,9 @@ impl AwsClients {
         let granted = if managed_by_aws {
             Some(false)
         } else {
-            match there.read_key_policy(&what, &arn).await {
+            match there.read_kms_key_policy(&what, &arn).await {
                 Ok(standing) => Some(distribution_arn.is_some_and(|distribution| {
-                    let ours = policy::build_bucket_key_statement(names, distribution, account);
+                    let ours = policy::build_bucket_kms_key_statement(names, distribution, account);
                     policy::has_equivalent_statement(&standing, &ours)
                 })),
                 Err(failure) if failure.kind == FailureKind::Denied => None,
@@ -139,7 +139,7 @@ impl AwsClients {
     }
 
     /// The same with KMS in the region of the key's ARN, else of the bucket.
-    fn with_key_region(&self, key: &str) -> Self {
+    fn with_kms_region(&self, key: &str) -> Self {
         let named = key.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(2));
         let region = named.map(|name| Region::new(name.to_owned())).or_else(|| self.config.region().cloned());
         let config = self.config.to_builder().region(region).build();
@@ -157,7 +157,7 @@ impl AwsClients {
         if let Some(seen) = seen.filter(|seen| policy::has_all_statements(seen, ours)) {
             return Ok(seen.clone());
         }
-        let now = self.read_key_policy(what, id).await?;
+        let now = self.read_kms_key_policy(what, id).await?;
         if policy::has_all_statements(&now, ours) {
             return Ok(now);
         }
@@ -172,12 +172,12 @@ impl AwsClients {
         let new = new.to_string();
         let put = || async {
             let asked = self.kms.put_key_policy().key_id(id).policy_name("default").policy(&new).send().await;
-            asked.map_err(error::failure_from("kms:PutKeyPolicy", what))
+            asked.map_err(error::failure_for_aws_action("kms:PutKeyPolicy", what))
         };
         let late = |failure: &Failure| failure.kind == FailureKind::Missing || is_unknown_principal(failure);
-        retry::retry_while(PRINCIPALS_KNOWN_WAIT, say, late, put).await?;
+        retry::retry_while_transient(PRINCIPALS_KNOWN_WAIT, say, late, put).await?;
         retry::poll_until_stable(KEY_POLICY_EFFECTIVE_WAIT, STABLE_READS_IN_A_ROW, say, || async {
-            let now = self.read_key_policy(what, id).await?;
+            let now = self.read_kms_key_policy(what, id).await?;
             Ok(policy::has_all_statements(&now, ours).then_some(now))
         })
         .await

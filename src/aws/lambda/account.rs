@@ -11,7 +11,8 @@ impl AwsClients {
     /// Where Lambda refuses or doesn't answer.
     pub async fn read_lambda_concurrency(&self) -> Result<(i32, i32), Failure> {
         let asked = self.lambda.get_account_settings().send().await;
-        let found = asked.map_err(error::failure_from("lambda:GetAccountSettings", "Lambda's limits"))?;
+        let found =
+            asked.map_err(error::failure_for_aws_action("lambda:GetAccountSettings", "Lambda's limits"))?;
         let limit = found.account_limit.ok_or_else(|| {
             error::missing_part_failure("lambda:GetAccountSettings", "Lambda's limits", "the account's limit")
         })?;

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::{AwsClients, ProgressReporter, check_ownership, error, retry};
 use crate::model::{
     aws::{
-        account::{LambdaFunction, Ownership},
+        account::{LambdaFunction, ResourceOwnership},
         names::ResourceNames,
     },
     failure::Failure,
@@ -29,9 +29,9 @@ use crate::model::{
 };
 
 /// A fresh role can't be assumed at once, in all of Lambda's zones.
-const ROLE_ASSUMABLE_WAIT: retry::WaitLimits = retry::WaitLimits::new("the role to be assumable", 300, 4);
+const ROLE_ASSUMABLE_WAIT: retry::PollLimits = retry::PollLimits::new("the role to be assumable", 300, 4);
 const FUNCTION_DESCRIPTION: &str = "packagecloud-cloudfront: the authenticator at CloudFront's edge";
-const FUNCTION_READY_WAIT: retry::WaitLimits = retry::WaitLimits::new("the function to be ready", 300, 2);
+const FUNCTION_READY_WAIT: retry::PollLimits = retry::PollLimits::new("the function to be ready", 300, 2);
 
 /// What the function runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct FunctionSettings<'a> {
 impl FunctionSettings<'_> {
     /// Returns whether `function` runs so, as that role, with nothing that Lambda@Edge forbids.
     #[must_use]
-    pub fn is_satisfied_by(&self, function: &LambdaFunction, role_arn: &str) -> bool {
+    pub fn are_function_settings_met(&self, function: &LambdaFunction, role_arn: &str) -> bool {
         function.runtime == self.runtime
             && function.handler == self.handler
             && function.memory == self.memory
@@ -93,9 +93,9 @@ impl AwsClients {
             return self.create_function(names, role_arn, settings, zip, say).await;
         };
         check_ownership(&function_label(names), &seen.ownership, adopt)?;
-        if settings.is_satisfied_by(seen, role_arn)
+        if settings.are_function_settings_met(seen, role_arn)
             && seen.code_sha256 == code_sha256(zip)
-            && seen.ownership == Ownership::Ours
+            && seen.ownership == ResourceOwnership::Ours
         {
             return Ok(seen.clone());
         }
@@ -133,15 +133,16 @@ impl AwsClients {
                 .set_tags(Some(function_tags(names)))
                 .send()
                 .await
-                .map_err(error::failure_from("lambda:CreateFunction", function_label(names)));
+                .map_err(error::failure_for_aws_action("lambda:CreateFunction", function_label(names)));
             self.classify_role_failure(names, asked.map(|_| ())).await
         };
-        match retry::retry_while(ROLE_ASSUMABLE_WAIT, say, is_role_delay, create).await {
+        match retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_role_propagation_delay, create).await
+        {
             // A reply was lost and the SDK asked again; or somebody was faster.
             Err(failure) if error::has_error_code(&failure, "ResourceConflictException") => {
                 self.wait_until_function_ready(names, say).await?;
                 let found = self.read_function(names).await?;
-                let Some(found) = found.filter(|found| found.ownership == Ownership::Ours) else {
+                let Some(found) = found.filter(|found| found.ownership == ResourceOwnership::Ours) else {
                     return Err(Failure::drift_failure(function_label(names), "somebody made it meanwhile"));
                 };
                 return self.update_function(names, found, role_arn, settings, zip, say).await;
@@ -152,7 +153,7 @@ impl AwsClients {
         // It was just made: it is what was sent, and has no versions. Publishing asks for just this code and revision.
         Ok(LambdaFunction {
             arn,
-            ownership: Ownership::Ours,
+            ownership: ResourceOwnership::Ours,
             runtime: settings.runtime.to_owned(),
             handler: settings.handler.to_owned(),
             role_arn: role_arn.to_owned(),
@@ -177,15 +178,15 @@ impl AwsClients {
         say: ProgressReporter<'_>,
     ) -> Result<LambdaFunction, Failure> {
         let mut fresh = true;
-        if now.ownership != Ownership::Ours {
+        if now.ownership != ResourceOwnership::Ours {
             self.tag_function(names, &now.arn).await?;
             fresh = false;
         }
         let arm = now.forbidden.iter().any(|one| one == read::FORBIDDEN_ARM64);
-        let configured = settings.is_satisfied_by(&now, role_arn)
+        let configured = settings.are_function_settings_met(&now, role_arn)
             || (arm && now.forbidden.len() == 1 && {
                 let plain = LambdaFunction { forbidden: Vec::new(), ..now.clone() };
-                settings.is_satisfied_by(&plain, role_arn)
+                settings.are_function_settings_met(&plain, role_arn)
             });
         if !configured {
             self.update_function_settings(names, &now, role_arn, settings, say).await?;
@@ -237,12 +238,15 @@ impl AwsClients {
                     .tracing_config(TracingConfig::builder().mode(TracingMode::PassThrough).build());
             }
             let asked = call.send().await;
-            let asked = asked
-                .map_err(error::failure_from("lambda:UpdateFunctionConfiguration", function_label(names)));
+            let asked = asked.map_err(error::failure_for_aws_action(
+                "lambda:UpdateFunctionConfiguration",
+                function_label(names),
+            ));
             self.classify_role_failure(names, asked.map(|_| ())).await
         };
-        let passing = |failure: &Failure| is_role_delay(failure) || is_update_in_progress(failure);
-        retry::retry_while(ROLE_ASSUMABLE_WAIT, say, passing, update).await?;
+        let passing =
+            |failure: &Failure| is_role_propagation_delay(failure) || is_function_update_in_progress(failure);
+        retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, passing, update).await?;
         self.wait_until_function_ready(names, say).await?;
         Ok(())
     }
@@ -263,9 +267,10 @@ impl AwsClients {
                 .publish(false)
                 .send()
                 .await;
-            asked.map_err(error::failure_from("lambda:UpdateFunctionCode", function_label(names)))
+            asked.map_err(error::failure_for_aws_action("lambda:UpdateFunctionCode", function_label(names)))
         };
-        retry::retry_while(FUNCTION_READY_WAIT, say, is_update_in_progress, update).await?;
+        retry::retry_while_transient(FUNCTION_READY_WAIT, say, is_function_update_in_progress, update)
+            .await?;
         self.wait_until_function_ready(names, say).await?;
         Ok(())
     }
@@ -286,13 +291,13 @@ impl AwsClients {
             return Err(Failure::drift_failure(function_label(names), "it was changed since it was shown"));
         }
         self.tag_function(names, &seen.arn).await?;
-        Ok(LambdaFunction { ownership: Ownership::Ours, ..seen.clone() })
+        Ok(LambdaFunction { ownership: ResourceOwnership::Ours, ..seen.clone() })
     }
 
     async fn tag_function(&self, names: &ResourceNames, arn: &str) -> Result<(), Failure> {
         let asked =
             self.lambda.tag_resource().resource(arn).set_tags(Some(function_tags(names))).send().await;
-        asked.map_err(error::failure_from("lambda:TagResource", function_label(names))).map(|_| ())
+        asked.map_err(error::failure_for_aws_action("lambda:TagResource", function_label(names))).map(|_| ())
     }
 
     /// The same code means a delay and a permanent mistake: where the role isn't there, or doesn't trust Lambda,
@@ -303,11 +308,11 @@ impl AwsClients {
         asked: Result<T, Failure>,
     ) -> Result<T, Failure> {
         let failure = match asked {
-            Err(failure) if is_role_delay(&failure) => failure,
+            Err(failure) if is_role_propagation_delay(&failure) => failure,
             done => return done,
         };
         match self.read_function_role(names).await {
-            Ok(Some(role)) if policy::trusts_both_services(&role.trust) => Err(failure),
+            Ok(Some(role)) if policy::trusts_lambda_and_edgelambda(&role.trust) => Err(failure),
             Ok(_) => Err(Failure::other_failure(
                 function_label(names),
                 format!("role {} isn't there, or doesn't trust lambda and edgelambda", names.role_name()),
@@ -319,7 +324,7 @@ impl AwsClients {
     }
 }
 
-fn is_role_delay(failure: &Failure) -> bool {
+fn is_role_propagation_delay(failure: &Failure) -> bool {
     const ROLE_DELAY_MESSAGES: [&str; 3] = [
         "The role defined for the function cannot be assumed by Lambda",
         "The provided execution role does not have permissions",
@@ -330,7 +335,7 @@ fn is_role_delay(failure: &Failure) -> bool {
 }
 
 /// An update is still in progress; "already exist" has the same code and isn't one.
-fn is_update_in_progress(failure: &Failure) -> bool {
+fn is_function_update_in_progress(failure: &Failure) -> bool {
     // Of an update, or of a function that was just made: a run that was broken off leaves it Pending.
     error::has_error_code(failure, "ResourceConflictException")
         && ["in progress", "state: Pending"].iter().any(|passing| failure.why.contains(passing))

@@ -2,7 +2,7 @@
 //!
 //! Lambda answers with the last version where nothing changed since; that is never taken for a new one unheard.
 
-use super::{ROLE_ASSUMABLE_WAIT, function_label, is_update_in_progress, read};
+use super::{ROLE_ASSUMABLE_WAIT, function_label, is_function_update_in_progress, read};
 use crate::aws::{AwsClients, ProgressReporter, error, retry};
 use crate::model::{
     aws::{
@@ -12,10 +12,10 @@ use crate::model::{
     failure::Failure,
 };
 
-const VERSION_ACTIVE_WAIT: retry::WaitLimits = retry::WaitLimits::new("the version to be active", 300, 2);
+const VERSION_ACTIVE_WAIT: retry::PollLimits = retry::PollLimits::new("the version to be active", 300, 2);
 
 /// The published version that holds this code under this description.
-fn find_published_version<'a>(
+fn find_published_function_version<'a>(
     function: &'a LambdaFunction,
     description: &str,
 ) -> Option<&'a FunctionVersion> {
@@ -40,10 +40,10 @@ impl AwsClients {
         description: &str,
         say: ProgressReporter<'_>,
     ) -> Result<FunctionVersion, Failure> {
-        if let Some(found) = find_published_version(function, description) {
-            return self.wait_until_version_active(&found.arn, say).await;
+        if let Some(found) = find_published_function_version(function, description) {
+            return self.wait_until_function_version_active(&found.arn, say).await;
         }
-        let mut made = self.publish_version_once(names, function, description, say).await?;
+        let mut made = self.publish_function_version_once(names, function, description, say).await?;
         if made.description != description {
             // The code is the last version's, under another description: `$LATEST` must differ to be published.
             let mark = || async {
@@ -54,21 +54,24 @@ impl AwsClients {
                     .description(description)
                     .send()
                     .await;
-                asked
-                    .map_err(error::failure_from("lambda:UpdateFunctionConfiguration", function_label(names)))
+                asked.map_err(error::failure_for_aws_action(
+                    "lambda:UpdateFunctionConfiguration",
+                    function_label(names),
+                ))
             };
-            retry::retry_while(ROLE_ASSUMABLE_WAIT, say, is_update_in_progress, mark).await?;
+            retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_in_progress, mark)
+                .await?;
             self.wait_until_function_ready(names, say).await?;
             let now = self.read_function(names).await?.filter(|now| now.code_sha256 == function.code_sha256);
             let now = now.ok_or_else(|| {
                 Failure::drift_failure(function_label(names), "its code was changed meanwhile")
             })?;
-            made = self.publish_version_once(names, &now, description, say).await?;
+            made = self.publish_function_version_once(names, &now, description, say).await?;
         }
-        self.wait_until_version_active(&made.arn, say).await
+        self.wait_until_function_version_active(&made.arn, say).await
     }
 
-    async fn publish_version_once(
+    async fn publish_function_version_once(
         &self,
         names: &ResourceNames,
         function: &LambdaFunction,
@@ -85,9 +88,11 @@ impl AwsClients {
                 .description(description)
                 .send()
                 .await;
-            asked.map_err(error::failure_from("lambda:PublishVersion", function_label(names)))
+            asked.map_err(error::failure_for_aws_action("lambda:PublishVersion", function_label(names)))
         };
-        match retry::retry_while(ROLE_ASSUMABLE_WAIT, say, is_update_in_progress, publish).await {
+        match retry::retry_while_transient(ROLE_ASSUMABLE_WAIT, say, is_function_update_in_progress, publish)
+            .await
+        {
             Ok(made) => read::version_from_sdk!(made).ok_or_else(|| {
                 error::missing_part_failure(
                     "lambda:PublishVersion",
@@ -99,7 +104,7 @@ impl AwsClients {
             Err(failure) if error::has_error_code(&failure, "PreconditionFailedException") => {
                 let now = self.read_function(names).await?;
                 let found = now.as_ref().filter(|now| now.code_sha256 == function.code_sha256);
-                let found = found.and_then(|now| find_published_version(now, description)).cloned();
+                let found = found.and_then(|now| find_published_function_version(now, description)).cloned();
                 found.ok_or_else(|| {
                     Failure::drift_failure(function_label(names), "it was changed since it was shown")
                 })
@@ -108,7 +113,7 @@ impl AwsClients {
         }
     }
 
-    async fn wait_until_version_active(
+    async fn wait_until_function_version_active(
         &self,
         arn: &str,
         say: ProgressReporter<'_>,

@@ -40,7 +40,7 @@ impl AwsClients {
     ) -> Result<Option<LambdaFunction>, Failure> {
         let asked = self.lambda.get_function().function_name(names.function_name()).send().await;
         let found = error::none_if_missing(
-            asked.map_err(error::failure_from("lambda:GetFunction", function_label(names))),
+            asked.map_err(error::failure_for_aws_action("lambda:GetFunction", function_label(names))),
         )?;
         let Some(found) = found else { return Ok(None) };
         let part = |part| error::missing_part_failure("lambda:GetFunction", function_label(names), part);
@@ -81,8 +81,10 @@ impl AwsClients {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page =
-                page.map_err(error::failure_from("lambda:ListVersionsByFunction", function_label(names)))?;
+            let page = page.map_err(error::failure_for_aws_action(
+                "lambda:ListVersionsByFunction",
+                function_label(names),
+            ))?;
             all.extend(page.versions().iter().filter_map(|found| version_from_sdk!(found)));
         }
         all.sort_by_key(|version| version.number);
@@ -95,7 +97,7 @@ impl AwsClients {
     /// Where Lambda refuses or doesn't answer.
     pub async fn read_function_version(&self, arn: &str) -> Result<Option<FunctionVersion>, Failure> {
         let asked = self.lambda.get_function_configuration().function_name(arn).send().await;
-        let found = asked.map_err(error::failure_from("lambda:GetFunctionConfiguration", arn));
+        let found = asked.map_err(error::failure_for_aws_action("lambda:GetFunctionConfiguration", arn));
         Ok(error::none_if_missing(found)?.and_then(|found| version_from_sdk!(found)))
     }
 
@@ -111,8 +113,10 @@ impl AwsClients {
         retry::poll_until(FUNCTION_READY_WAIT, say, || async {
             let asked =
                 self.lambda.get_function_configuration().function_name(names.function_name()).send().await;
-            let asked =
-                asked.map_err(error::failure_from("lambda:GetFunctionConfiguration", function_label(names)));
+            let asked = asked.map_err(error::failure_for_aws_action(
+                "lambda:GetFunctionConfiguration",
+                function_label(names),
+            ));
             let Some(found) = error::none_if_missing(asked)? else { return Ok(None) };
             if found.state() == Some(&State::Failed) {
                 return Err(function_not_ready_failure(&function_label(names), found.state_reason()));
@@ -144,7 +148,7 @@ pub fn function_not_ready_failure(what: &str, reason: Option<&str>) -> Failure {
 /// A version from any of Lambda's answers that hold one; `None` for `$LATEST`.
 macro_rules! version_from_sdk {
     ($found:expr) => {
-        $crate::aws::lambda::read::version_from_fields(
+        $crate::aws::lambda::read::function_version_from_fields(
             $found.function_arn(),
             $found.version(),
             $found.description(),
@@ -157,7 +161,7 @@ macro_rules! version_from_sdk {
 pub(super) use version_from_sdk;
 
 /// Returns a version from what Lambda says of it; none for `$LATEST`, which has no number.
-pub fn version_from_fields(
+pub fn function_version_from_fields(
     arn: Option<&str>,
     number: Option<&str>,
     description: Option<&str>,

@@ -8,10 +8,10 @@ use crate::aws::{AwsClients, ProgressReporter, error, retry};
 use crate::model::{failure::Failure, iam::policy};
 
 /// A fresh identity isn't known to S3 at once.
-const PRINCIPAL_KNOWN_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("S3 to know the policy's principal and the bucket", 180, 4);
-const BUCKET_POLICY_EFFECTIVE_WAIT: retry::WaitLimits =
-    retry::WaitLimits::new("the bucket policy to take effect", 60, 2);
+const PRINCIPAL_KNOWN_WAIT: retry::PollLimits =
+    retry::PollLimits::new("S3 to know the policy's principal and the bucket", 180, 4);
+const BUCKET_POLICY_EFFECTIVE_WAIT: retry::PollLimits =
+    retry::PollLimits::new("the bucket policy to take effect", 60, 2);
 
 fn bucket_policy_label(bucket: &str) -> String {
     format!("the policy of bucket {bucket}")
@@ -25,7 +25,7 @@ impl AwsClients {
     pub async fn read_bucket_policy(&self, bucket: &str, account: &str) -> Result<Option<String>, Failure> {
         let asked = self.s3.get_bucket_policy().bucket(bucket).expected_bucket_owner(account).send().await;
         let found = error::none_if_missing(
-            asked.map_err(error::failure_from("s3:GetBucketPolicy", bucket_policy_label(bucket))),
+            asked.map_err(error::failure_for_aws_action("s3:GetBucketPolicy", bucket_policy_label(bucket))),
         )?;
         Ok(found.and_then(|found| found.policy))
     }
@@ -35,7 +35,7 @@ impl AwsClients {
         let asked = self.s3.head_bucket().bucket(bucket).send().await;
         !matches!(
             error::none_if_missing(
-                asked.map_err(error::failure_from("s3:ListBucket", bucket_policy_label(bucket)))
+                asked.map_err(error::failure_for_aws_action("s3:ListBucket", bucket_policy_label(bucket)))
             ),
             Ok(None)
         )
@@ -86,7 +86,7 @@ impl AwsClients {
                     && failure.why.contains("Invalid principal in policy")
         };
         let put = || self.put_bucket_policy(bucket, new, account);
-        retry::retry_while(PRINCIPAL_KNOWN_WAIT, say, late, put).await?;
+        retry::retry_while_transient(PRINCIPAL_KNOWN_WAIT, say, late, put).await?;
         retry::poll_until(BUCKET_POLICY_EFFECTIVE_WAIT, say, || async {
             let now = self.read_bucket_policy(bucket, account).await?;
             Ok(policy::is_same_policy_with_identities(&parsed(now.as_deref())?, &wanted, &pairs)
@@ -104,7 +104,8 @@ impl AwsClients {
             .expected_bucket_owner(account)
             .send()
             .await;
-        match asked.map_err(error::failure_from("s3:PutBucketPolicy", bucket_policy_label(bucket))) {
+        match asked.map_err(error::failure_for_aws_action("s3:PutBucketPolicy", bucket_policy_label(bucket)))
+        {
             // The policy was read a moment ago: a bucket that S3 still lists is only not known everywhere.
             Err(failure)
                 if error::has_error_code(&failure, "NoSuchBucket")

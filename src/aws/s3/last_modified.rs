@@ -14,7 +14,7 @@ const HEAD_CONCURRENCY_MAX: usize = 32;
 
 /// What a listing shows of all objects of one class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MetadataLastModified {
+pub struct RepoMetadataLastModified {
     pub count: u64,
     /// Unix seconds, on S3's clock.
     pub changed: i64,
@@ -25,15 +25,16 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where S3 refuses or doesn't answer.
-    pub async fn read_metadata_last_modified(
+    pub async fn read_repo_metadata_last_modified(
         &self,
         bucket: &str,
         classes: &ObjectClassifier,
-    ) -> Result<MetadataLastModified, Failure> {
-        let mut newest = MetadataLastModified::default();
+    ) -> Result<RepoMetadataLastModified, Failure> {
+        let mut newest = RepoMetadataLastModified::default();
         let mut pages = self.s3.list_objects_v2().bucket(bucket).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_from("s3:ListBucket", format!("bucket {bucket}")))?;
+            let page =
+                page.map_err(error::failure_for_aws_action("s3:ListBucket", format!("bucket {bucket}")))?;
             for object in page.contents() {
                 if object.key().is_some_and(|key| classes.classify_key(key) == ObjectClass::Metadata) {
                     newest.count += 1;
@@ -51,7 +52,7 @@ impl AwsClients {
     ///
     /// # Errors
     /// Where S3 refuses or doesn't answer.
-    pub async fn count_cacheable_metadata(
+    pub async fn count_cacheable_repo_metadata(
         &self,
         bucket: &str,
         classes: &ObjectClassifier,
@@ -59,7 +60,8 @@ impl AwsClients {
         let mut wrong = 0;
         let mut pages = self.s3.list_objects_v2().bucket(bucket).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_from("s3:ListBucket", format!("bucket {bucket}")))?;
+            let page =
+                page.map_err(error::failure_for_aws_action("s3:ListBucket", format!("bucket {bucket}")))?;
             let keys: Vec<String> = page
                 .contents
                 .unwrap_or_default()

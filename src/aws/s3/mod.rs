@@ -30,7 +30,8 @@ impl AwsClients {
         let mut all = Vec::new();
         let mut pages = self.s3.list_buckets().into_paginator().send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(error::failure_from("s3:ListAllMyBuckets", "the account's buckets"))?;
+            let page =
+                page.map_err(error::failure_for_aws_action("s3:ListAllMyBuckets", "the account's buckets"))?;
             all.extend(page.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)));
         }
         Ok(all)
@@ -56,7 +57,7 @@ impl AwsClients {
                 if let (Some(region), Some(301 | 307 | 400)) = (told, status) {
                     return Ok(region.to_owned());
                 }
-                error::failure_from("s3:ListBucket", bucket_label(name))(error)
+                error::failure_for_aws_action("s3:ListBucket", bucket_label(name))(error)
             }
         };
         match failure.kind {
@@ -83,7 +84,8 @@ impl AwsClients {
 
     async fn read_bucket_location(&self, name: &str, account: &str) -> Result<String, Failure> {
         let asked = self.s3.get_bucket_location().bucket(name).expected_bucket_owner(account).send().await;
-        let found = asked.map_err(error::failure_from("s3:GetBucketLocation", bucket_label(name)))?;
+        let found =
+            asked.map_err(error::failure_for_aws_action("s3:GetBucketLocation", bucket_label(name)))?;
         Ok(match found.location_constraint().map(aws_sdk_s3::types::BucketLocationConstraint::as_str) {
             None | Some("") => EDGE_REGION.to_owned(),
             Some("EU") => "eu-west-1".to_owned(),
@@ -113,7 +115,7 @@ impl AwsClients {
             .send();
         while all.len() < n {
             let Some(page) = pages.next().await else { break };
-            let page = page.map_err(error::failure_from("s3:ListBucket", bucket_label(bucket)))?;
+            let page = page.map_err(error::failure_for_aws_action("s3:ListBucket", bucket_label(bucket)))?;
             all.extend(page.contents().iter().map(|object| ListedObject {
                 key: object.key().unwrap_or_default().to_owned(),
                 size: object.size().unwrap_or_default().try_into().unwrap_or_default(),
@@ -131,7 +133,7 @@ impl AwsClients {
     pub async fn read_object_head(&self, bucket: &str, key: &str) -> Result<Option<ObjectHead>, Failure> {
         let asked = self.s3.head_object().bucket(bucket).key(key).send().await;
         let found = error::none_if_missing(
-            asked.map_err(error::failure_from("s3:GetObject", format!("s3://{bucket}/{key}"))),
+            asked.map_err(error::failure_for_aws_action("s3:GetObject", format!("s3://{bucket}/{key}"))),
         )?;
         Ok(found.map(|found| ObjectHead {
             size: found.content_length().unwrap_or_default().try_into().unwrap_or_default(),
@@ -156,7 +158,7 @@ impl AwsClients {
             Err(SdkError::ServiceError(answer)) if answer.raw().status().as_u16() == 416 => {
                 return Ok(Bytes::new());
             }
-            asked => asked.map_err(error::failure_from("s3:GetObject", &object))?,
+            asked => asked.map_err(error::failure_for_aws_action("s3:GetObject", &object))?,
         };
         let body = found.body.collect().await.map_err(|error| {
             Failure::new(

@@ -29,15 +29,18 @@ impl AwsClients {
                     self.s3.get_bucket_versioning().bucket(name).expected_bucket_owner(account).send();
                 tolerate_unreadable(
                     "versioning",
-                    asked.await.map_err(error::failure_from("s3:GetBucketVersioning", bucket_label(name))),
+                    asked
+                        .await
+                        .map_err(error::failure_for_aws_action("s3:GetBucketVersioning", bucket_label(name))),
                 )
             },
             async {
                 let asked =
                     self.s3.get_bucket_encryption().bucket(name).expected_bucket_owner(account).send();
-                let asked = asked
-                    .await
-                    .map_err(error::failure_from("s3:GetEncryptionConfiguration", bucket_label(name)));
+                let asked = asked.await.map_err(error::failure_for_aws_action(
+                    "s3:GetEncryptionConfiguration",
+                    bucket_label(name),
+                ));
                 tolerate_unreadable("encryption", error::none_if_missing(asked))
             },
             async {
@@ -47,9 +50,10 @@ impl AwsClients {
                     .bucket(name)
                     .expected_bucket_owner(account)
                     .send();
-                let asked = asked
-                    .await
-                    .map_err(error::failure_from("s3:GetBucketOwnershipControls", bucket_label(name)));
+                let asked = asked.await.map_err(error::failure_for_aws_action(
+                    "s3:GetBucketOwnershipControls",
+                    bucket_label(name),
+                ));
                 tolerate_unreadable("object ownership", error::none_if_missing(asked))
             },
         )?;

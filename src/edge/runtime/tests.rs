@@ -127,7 +127,7 @@ async fn a_signed_request_goes_on_without_its_token_whatever_the_construction() 
         let function = start_function(&construction, &kms);
         for secret in &sample_secrets() {
             let event = signed_request_event(&construction, secret);
-            let result = function.handle_viewer_request(event.clone(), NOW).await.unwrap();
+            let result = function.invoke_function_handler(event.clone(), NOW).await.unwrap();
             let mut expected = event["Records"][0]["cf"]["request"].clone();
             expected["querystring"] = "".into();
             assert_eq!(result, expected, "{construction}");
@@ -142,18 +142,18 @@ async fn the_callers_clock_is_the_functions() {
     let function = start_function("decoded:path+expires", &kms);
     let event = signed_request_event("decoded:path+expires", &sample_secrets()[0]);
     let later = NOW + Duration::from_secs(301);
-    let refused = function.handle_viewer_request(event.clone(), later).await.unwrap();
+    let refused = function.invoke_function_handler(event.clone(), later).await.unwrap();
     assert_eq!(refused["status"], "403");
     assert_eq!(refused["headers"]["x-packagecloud-cloudfront"][0]["value"], "expired");
     assert_eq!(refused["headers"]["cache-control"][0]["value"], "no-store");
-    assert!(function.handle_viewer_request(event, NOW).await.unwrap().get("status").is_none());
+    assert!(function.invoke_function_handler(event, NOW).await.unwrap().get("status").is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_request_to_kms_is_one_that_aws_would_take() {
     let kms = FakeKms::new(&sample_secrets(), vec![KmsBehavior::Answers]);
     start_function("decoded:path+expires", &kms)
-        .handle_viewer_request(viewer_request_event(""), NOW)
+        .invoke_function_handler(viewer_request_event(""), NOW)
         .await
         .unwrap();
     let asked = kms.asked.lock().unwrap();
@@ -204,10 +204,10 @@ async fn without_kms_it_fails_closed_and_the_next_request_asks_again() {
         next.push(Answers);
         let kms = FakeKms::new(&sample_secrets(), next);
         let function = start_function("decoded:path+expires", &kms);
-        let refused = function.handle_viewer_request(good.clone(), NOW).await.unwrap();
+        let refused = function.invoke_function_handler(good.clone(), NOW).await.unwrap();
         assert_eq!(refused["status"], "503", "{behaviour:?}");
         assert_eq!(refused["headers"]["cache-control"][0]["value"], "no-store");
-        let accepted = function.handle_viewer_request(good.clone(), NOW).await.unwrap();
+        let accepted = function.invoke_function_handler(good.clone(), NOW).await.unwrap();
         assert_eq!(accepted["uri"], format!("/{OBJECT_KEY}"), "{behaviour:?}");
         assert_eq!(kms.asked.lock().unwrap().len(), attempts + 2, "{behaviour:?}");
     }
@@ -220,13 +220,13 @@ async fn a_caller_that_leaves_in_the_middle_breaks_nothing() {
     let function = start_function("decoded:path+expires", &kms);
     let good = signed_request_event("decoded:path+expires", &sample_secrets()[0]);
     let left =
-        tokio::time::timeout(Duration::from_millis(100), function.handle_viewer_request(good.clone(), NOW))
+        tokio::time::timeout(Duration::from_millis(100), function.invoke_function_handler(good.clone(), NOW))
             .await;
     assert!(left.is_err());
     for _ in 0..2 {
-        let _ = function.handle_viewer_request(good.clone(), NOW).await.unwrap();
+        let _ = function.invoke_function_handler(good.clone(), NOW).await.unwrap();
     }
-    assert_eq!(function.handle_viewer_request(good, NOW).await.unwrap()["uri"], format!("/{OBJECT_KEY}"));
+    assert_eq!(function.invoke_function_handler(good, NOW).await.unwrap()["uri"], format!("/{OBJECT_KEY}"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,7 +22,7 @@ const COST_PER_OBJECT_USD: f64 = 0.005e-3 + 1.0e-6;
 const COST_PER_JOB_USD: f64 = 0.25;
 
 /// The jobs to follow, and where.
-pub struct JobFollower<'a> {
+pub struct BatchJobFollower<'a> {
     pub cloud: &'a AwsClients,
     pub account: &'a str,
     pub bucket: &'a str,
@@ -44,12 +44,12 @@ pub struct JobsOutcome {
     pub codes: BTreeMap<String, u64>,
 }
 
-impl JobFollower<'_> {
+impl BatchJobFollower<'_> {
     /// Follows all of them to their ends; `say` hears how far they are, `list` what they could not copy.
     ///
     /// # Errors
     /// Fails where it is stopped, or AWS refuses to tell of a job.
-    pub async fn follow_to_end(
+    pub async fn follow_jobs_to_end(
         &self,
         say: &(dyn Fn(&str, ProgressStats) + Sync),
         list: &(dyn Fn(&[FailedBatchTask]) -> Result<(), Failure> + Sync),
@@ -71,7 +71,7 @@ impl JobFollower<'_> {
             if let Some(held) = jobs.iter().find(|job| job.state == BatchJobState::Suspended) {
                 return Err(suspended_job_failure(self.account, held));
             }
-            if jobs.iter().all(|job| job.state.is_over()) {
+            if jobs.iter().all(|job| job.state.is_job_over()) {
                 for job in &jobs {
                     self.add_job_outcome(job, &mut ended, list).await?;
                 }
@@ -108,7 +108,7 @@ impl JobFollower<'_> {
             ended.broken.push(format!("job {} {how} after {} of {}{why}", job.id, job.succeeded, job.total));
         }
         if job.failed > 0 {
-            match self.cloud.read_failed_tasks(self.bucket, job).await {
+            match self.cloud.read_failed_batch_tasks(self.bucket, job).await {
                 Ok(unfit) => {
                     for one in &unfit {
                         *ended.codes.entry(one.code.clone()).or_default() += 1;
@@ -155,7 +155,7 @@ fn suspended_job_failure(account: &str, job: &BatchJob) -> Failure {
 }
 
 fn render_job_states(jobs: &[BatchJob]) -> String {
-    let over = jobs.iter().filter(|job| job.state.is_over()).count();
+    let over = jobs.iter().filter(|job| job.state.is_job_over()).count();
     let held = jobs.iter().filter(|job| job.state == BatchJobState::Paused).count();
     let mut text = format!("{over} of {} jobs are over", jobs.len());
     if held > 0 {

@@ -20,19 +20,19 @@ use std::{
 use tokio::time::Instant;
 
 use self::{
-    follow::{JobFollower, JobsOutcome},
+    follow::{BatchJobFollower, JobsOutcome},
     record::BatchRecord,
 };
 use super::{
     reindex::{self, ReindexOptions, pass::ReindexPass, spool::ManifestSpool},
     run::StageRun,
-    session::{Session, Target, retry_on_expiry::retry_on_expiry},
+    session::{AwsTarget, Session, retry_on_expiry::retry_on_expired_credentials},
 };
 use crate::aws::batch::{BatchJobSpec, FailedBatchTask};
 use crate::model::{
     aws::{account::IamRole, evidence::ReindexEvidence},
     failure::{Failure, FailureKind},
-    run::{answers::Answers, goal::Step},
+    run::{answers::OperatorAnswers, goal::Step},
 };
 
 /// Between two looks at the jobs.
@@ -52,7 +52,7 @@ struct BatchPaths {
 
 impl BatchPaths {
     fn from_session(session: &Session) -> Self {
-        let dir = session.host.state.dir();
+        let dir = session.host.state.state_dir_path();
         Self {
             spool: dir.join("batch"),
             record: dir.join("batch.jobs"),
@@ -61,7 +61,7 @@ impl BatchPaths {
         }
     }
 
-    fn remove_files(&self) {
+    fn remove_batch_files(&self) {
         // Losing them, or not, loses no more than time.
         for path in [&self.record, &self.cursor, &reindex::finished_marker_path(&self.cursor)] {
             let _ = std::fs::remove_file(path);
@@ -77,7 +77,7 @@ fn render_job_count(count: usize) -> String {
 /// One reindex by this engine.
 pub struct BatchReindex<'a> {
     pub session: &'a Session,
-    pub answers: &'a Answers,
+    pub answers: &'a OperatorAnswers,
     pub run: &'a StageRun,
     pub seen: &'a ReindexEvidence,
     /// The last pass's.
@@ -90,17 +90,17 @@ impl BatchReindex<'_> {
     ///
     /// # Errors
     /// Fails where AWS refuses a step, it is stopped, or a file of the state directory can't be written.
-    pub async fn run_to_end(&self) -> Result<(), Failure> {
-        let target = self.session.resolve_target(self.answers).await?;
+    pub async fn run_batch_reindex(&self) -> Result<(), Failure> {
+        let target = self.session.resolve_aws_target(self.answers).await?;
         let places = BatchPaths::from_session(self.session);
-        let role = self.ensure_role(&target).await?;
+        let role = self.ensure_batch_role(&target).await?;
         let fresh = (self.seen.batch_role.as_ref() != Some(&role)).then(Instant::now);
         let rules = reindex::cursor_rules(target.names.bucket_name(), &self.options.answers);
         let mut left = BatchRecord::load_record(&places.record, &rules);
         if self.options.answers.rescan || left.is_none() {
             self.follow_older_jobs(&target, left.as_ref(), &places).await?;
             if self.options.answers.rescan {
-                places.remove_files();
+                places.remove_batch_files();
                 left = None;
             }
         }
@@ -115,7 +115,7 @@ impl BatchReindex<'_> {
             // The pass from here has done all.
             let done = reindex::finished_marker_path(&places.cursor);
             let _ = std::fs::rename(&done, reindex::finished_marker_path(&self.options.cursor));
-            places.remove_files();
+            places.remove_batch_files();
             return Ok(());
         }
         if !record.over {
@@ -134,11 +134,11 @@ impl BatchReindex<'_> {
             record.save_record(&places.record)?;
         }
         self.pass.reindex_all_objects(Step::Remainder, self.options).await?;
-        places.remove_files();
+        places.remove_batch_files();
         Ok(())
     }
 
-    async fn ensure_role(&self, target: &Target) -> Result<IamRole, Failure> {
+    async fn ensure_batch_role(&self, target: &AwsTarget) -> Result<IamRole, Failure> {
         let (cloud, names) = (&target.cloud, &target.names);
         let name = names.batch_role_name();
         let say = self.run.progress_reporter(Step::Role);
@@ -172,7 +172,7 @@ impl BatchReindex<'_> {
     /// other's way.
     async fn follow_older_jobs(
         &self,
-        target: &Target,
+        target: &AwsTarget,
         left: Option<&BatchRecord>,
         places: &BatchPaths,
     ) -> Result<(), Failure> {
@@ -202,7 +202,11 @@ impl BatchReindex<'_> {
     }
 
     /// The first pass: what is ours is done, and the rest stands in the spool.
-    async fn run_spooling_pass(&self, target: &Target, places: &BatchPaths) -> Result<BatchRecord, Failure> {
+    async fn run_spooling_pass(
+        &self,
+        target: &AwsTarget,
+        places: &BatchPaths,
+    ) -> Result<BatchRecord, Failure> {
         let (bucket, answers) = (target.names.bucket_name(), &self.options.answers);
         let standing = reindex::read_reindex_progress(bucket, answers, &places.cursor);
         let left = (standing.resumes.is_some() || standing.finished)
@@ -212,7 +216,7 @@ impl BatchReindex<'_> {
         let spool = if let Some(left) = left {
             left
         } else {
-            places.remove_files();
+            places.remove_batch_files();
             // The last look is at every object again, however far an earlier run was.
             reindex::reset_reindex_progress(&self.options.cursor, bucket)?;
             ManifestSpool::create_empty(&places.spool, bucket)?
@@ -239,7 +243,7 @@ impl BatchReindex<'_> {
     /// token where that was lost.
     async fn create_jobs(
         &self,
-        target: &Target,
+        target: &AwsTarget,
         places: &BatchPaths,
         role: &IamRole,
         record: &mut BatchRecord,
@@ -251,14 +255,14 @@ impl BatchReindex<'_> {
             if part.job.is_some() {
                 continue;
             }
-            let manifest = record.manifest_key(part);
+            let manifest = record.batch_manifest_key(part);
             let etag = if let Some(etag) = &part.etag {
                 etag.clone()
             } else {
                 say(&format!("writing the list of {} objects to {manifest}", part.objects));
                 let path = places.spool.join(format!("{}.csv", part.name));
                 if !path.exists() {
-                    places.remove_files();
+                    places.remove_batch_files();
                     return Err(Failure::other_failure(
                         path.display().to_string(),
                         "it is not there any more",
@@ -274,7 +278,7 @@ impl BatchReindex<'_> {
                 set: &part.set,
                 manifest: &manifest,
                 etag: &etag,
-                reports: &record.reports_prefix(),
+                reports: &record.batch_reports_key_prefix(),
                 before: record.before,
                 role_arn: &role.arn,
                 token: &record::derive_request_token(&target.account, bucket, &manifest, &etag),
@@ -305,19 +309,19 @@ impl BatchReindex<'_> {
                 tokio::time::sleep(left).await;
                 Ok(())
             };
-            self.run.unless_stopped(waiting).await?;
+            self.run.read_unless_stopped(waiting).await?;
         }
         Ok(())
     }
 
     async fn follow_jobs(
         &self,
-        target: &Target,
+        target: &AwsTarget,
         ids: &[String],
         objects: Option<u64>,
         places: &BatchPaths,
     ) -> Result<JobsOutcome, Failure> {
-        let following = JobFollower {
+        let following = BatchJobFollower {
             cloud: &target.cloud,
             account: &target.account,
             bucket: target.names.bucket_name(),
@@ -329,10 +333,16 @@ impl BatchReindex<'_> {
         let list = |unfit: &[FailedBatchTask]| append_failed_tasks(&places.failed, unfit);
         let follow = || {
             let _ = std::fs::remove_file(&places.failed);
-            Box::pin(self.run.unless_stopped(following.follow_to_end(&say, &list)))
+            Box::pin(self.run.read_unless_stopped(following.follow_jobs_to_end(&say, &list)))
         };
-        let followed =
-            Box::pin(retry_on_expiry(self.session, &target.cloud, self.run, Step::BatchJobs, follow)).await;
+        let followed = Box::pin(retry_on_expired_credentials(
+            self.session,
+            &target.cloud,
+            self.run,
+            Step::BatchJobs,
+            follow,
+        ))
+        .await;
         followed.map_err(|failure| match failure.kind {
             FailureKind::Interrupted => Failure::new(
                 FailureKind::Interrupted,

@@ -11,7 +11,7 @@ use crate::model::{
     failure::Failure,
     iam::policy,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         goal::Step,
         plan::{ChangeKind, Plan},
     },
@@ -23,11 +23,11 @@ use crate::model::{
 /// Fails where the role is another install's, or AWS does not answer.
 pub async fn add_batch_changes(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     plan: &mut Plan,
     seen: &mut ReindexEvidence,
 ) -> Result<(), Failure> {
-    let target = session.resolve_target(answers).await?;
+    let target = session.resolve_aws_target(answers).await?;
     let (names, bucket) = (&target.names, &target.bucket);
     let role = target.cloud.read_batch_role(names).await?;
     let name = names.batch_role_name();

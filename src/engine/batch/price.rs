@@ -22,26 +22,26 @@ const JOBS_START_SECONDS: f64 = 900.0;
 
 /// Seconds and US dollars.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EngineEstimate {
+pub struct ReindexEngineEstimate {
     pub seconds: f64,
     pub dollars: f64,
 }
 
 /// Estimates all copies from this machine.
-pub fn estimate_own_engine(survey: &BucketSurvey, acl: bool) -> EngineEstimate {
-    EngineEstimate {
+pub fn estimate_local_engine(survey: &BucketSurvey, acl: bool) -> ReindexEngineEstimate {
+    ReindexEngineEstimate {
         seconds: survey.total_objects() as f64 / COPIES_PER_SECOND,
-        dollars: survey.cost_usd(acl),
+        dollars: survey.reindex_cost_usd(acl),
     }
 }
 
 /// Estimates the packages by S3 Batch Operations: each is looked at before and after, the rest is copied from here.
-pub fn estimate_batch_engine(survey: &BucketSurvey, acl: bool) -> EngineEstimate {
+pub fn estimate_batch_engine(survey: &BucketSurvey, acl: bool) -> ReindexEngineEstimate {
     let (packages, rest) = (survey.packages as f64, survey.metadata as f64);
     let looks = (packages * 2.0 + rest) / HEADS_PER_SECOND;
-    EngineEstimate {
+    ReindexEngineEstimate {
         seconds: looks + packages / JOB_COPIES_PER_SECOND + JOBS_START_SECONDS + rest / COPIES_PER_SECOND,
-        dollars: survey.cost_usd(acl)
+        dollars: survey.reindex_cost_usd(acl)
             + COST_PER_JOB_USD * estimate_job_count(survey) as f64
             + packages * (COST_PER_TASK_USD + COST_PER_HEAD_USD)
             + rest * COST_PER_HEAD_USD,
@@ -73,7 +73,7 @@ fn render_rough_duration(seconds: f64) -> String {
 /// Renders what to tell of both before anything is written: whole sentences.
 pub fn render_engine_comparison(survey: &BucketSurvey, acl: bool, chosen: bool) -> Vec<String> {
     let least = if survey.more { "at least " } else { "" };
-    let (ours, theirs) = (estimate_own_engine(survey, acl), estimate_batch_engine(survey, acl));
+    let (ours, theirs) = (estimate_local_engine(survey, acl), estimate_batch_engine(survey, acl));
     let mut lines = vec![format!(
         "From here {least}{} and ${:.2}; by --engine batch {least}{} and ${:.2}, faster from about {} million packages on.",
         render_rough_duration(ours.seconds),
@@ -106,7 +106,7 @@ mod tests {
         assert!((1_000_000..1_000_000_000).contains(&point), "{point}");
         for (packages, faster) in [(1, false), (point / 2, false), (point, true), (point * 100, true)] {
             let (ours, theirs) =
-                (estimate_own_engine(&of(packages), false), estimate_batch_engine(&of(packages), false));
+                (estimate_local_engine(&of(packages), false), estimate_batch_engine(&of(packages), false));
             assert_eq!(theirs.seconds < ours.seconds, faster, "{packages}");
             assert!(theirs.dollars > ours.dollars, "{packages}");
         }

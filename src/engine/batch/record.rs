@@ -11,7 +11,7 @@ use crate::model::{failure::Failure, packagecloud::object::BATCH_KEY_PREFIX};
 
 /// One job, made or to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedJob {
+pub struct PlannedBatchJob {
     /// `<set's digest>-<part>`, its file's and its manifest's name.
     pub name: String,
     pub set: BatchCopyAttributes,
@@ -30,7 +30,7 @@ pub struct BatchRecord {
     pub rules: String,
     pub run: String,
     pub before: i64,
-    pub parts: Vec<PlannedJob>,
+    pub parts: Vec<PlannedBatchJob>,
     /// Whether all of them are over: then only what remains is left.
     pub over: bool,
 }
@@ -38,7 +38,7 @@ pub struct BatchRecord {
 impl BatchRecord {
     /// Makes a record of the longest of `filled`, `most` at most.
     pub fn from_manifests(rules: String, about: &SpoolInfo, filled: Vec<ReadyManifest>, most: usize) -> Self {
-        let part = |one: ReadyManifest| PlannedJob {
+        let part = |one: ReadyManifest| PlannedBatchJob {
             name: one.name,
             set: one.set,
             objects: one.objects,
@@ -76,18 +76,18 @@ impl BatchRecord {
     }
 
     /// Returns where the run's objects lie in the bucket: no key of packagecloud's begins so.
-    pub fn run_prefix(&self) -> String {
+    pub fn batch_run_key_prefix(&self) -> String {
         format!("{BATCH_KEY_PREFIX}batch/{}", self.run)
     }
 
     /// Returns the key of a job's manifest.
-    pub fn manifest_key(&self, part: &PlannedJob) -> String {
-        format!("{}/{}.csv", self.run_prefix(), part.name)
+    pub fn batch_manifest_key(&self, part: &PlannedBatchJob) -> String {
+        format!("{}/{}.csv", self.batch_run_key_prefix(), part.name)
     }
 
     /// Returns where the jobs' reports lie in the bucket.
-    pub fn reports_prefix(&self) -> String {
-        format!("{}/reports", self.run_prefix())
+    pub fn batch_reports_key_prefix(&self) -> String {
+        format!("{}/reports", self.batch_run_key_prefix())
     }
 }
 

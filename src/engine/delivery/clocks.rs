@@ -1,24 +1,24 @@
 //! Whether the clocks agree with AWS's that sign links and by which links expire: this machine's, and each other host's.
 
-use crate::engine::session::{Session, Target};
-use crate::model::run::check::{Check, CheckId};
+use crate::engine::session::{AwsTarget, Session};
+use crate::model::run::check::{CheckId, CheckResult};
 
 /// A minute: more than this and links that packagecloud signs are refused early or accepted late.
 const CLOCK_OFFSET_MAX_SECONDS: i64 = 60;
 
 /// Checks the clock of this machine.
-pub(crate) fn check_local_clock(target: &Target) -> Check {
-    check_clock_offset(target.caller.clock_ahead)
+pub(crate) fn check_local_clock(target: &AwsTarget) -> CheckResult {
+    clock_check_from_offset(target.caller.clock_ahead)
 }
 
 /// By how many seconds this machine is ahead of AWS; none where an answer didn't tell.
-fn check_clock_offset(ahead: Option<i64>) -> Check {
+fn clock_check_from_offset(ahead: Option<i64>) -> CheckResult {
     match ahead {
-        None => Check::unknown_check(CheckId::Clock, "AWS's answer held no date"),
+        None => CheckResult::unknown_check(CheckId::Clock, "AWS's answer held no date"),
         Some(ahead) if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS => {
-            Check::passed_check(CheckId::Clock, format!("{} s from AWS's", ahead.abs()))
+            CheckResult::passed_check(CheckId::Clock, format!("{} s from AWS's", ahead.abs()))
         }
-        Some(ahead) => Check::failed_check(
+        Some(ahead) => CheckResult::failed_check(
             CheckId::Clock,
             format!(
                 "this machine is {} s {} AWS",
@@ -31,15 +31,15 @@ fn check_clock_offset(ahead: Option<i64>) -> Check {
 }
 
 /// Checks the clock of another host, which signs the links: this machine's is known by AWS's.
-pub(crate) fn check_host_clock(node: &Session, here: Option<i64>) -> Option<Check> {
+pub(crate) fn check_host_clock(node: &Session, here: Option<i64>) -> Option<CheckResult> {
     let line = node.host.transport.as_ssh()?;
     let name = format!("clock{}", node.host.host_suffix());
-    let milliseconds = line.clock_ahead_ms();
+    let milliseconds = line.remote_clock_ahead_ms();
     let ahead = here? + (milliseconds + 500 * milliseconds.signum()) / 1000;
     Some(if ahead.abs() <= CLOCK_OFFSET_MAX_SECONDS {
-        Check::passed_check(name, format!("{} s from AWS's", ahead.abs()))
+        CheckResult::passed_check(name, format!("{} s from AWS's", ahead.abs()))
     } else {
-        Check::failed_check(
+        CheckResult::failed_check(
             name,
             format!(
                 "{} is {} s {} AWS: links that it signs are {}",
@@ -67,7 +67,7 @@ mod tests {
             (Some(-300), true, "this machine is 300 s behind AWS"),
             (None, false, "AWS's answer held no date"),
         ] {
-            let check = check_clock_offset(ahead);
+            let check = clock_check_from_offset(ahead);
             assert_eq!((check.has_failed(), check.detail.as_str()), (fails, words), "{ahead:?}");
             assert!(!fails || check.next.contains("chronyc makestep"), "{}", check.next);
         }

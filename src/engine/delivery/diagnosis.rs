@@ -6,20 +6,20 @@ use crate::aws::web::WebReply;
 use crate::edge::bundle::parse_description;
 use crate::model::{
     aws::{
-        account::Ownership,
+        account::ResourceOwnership,
         evidence::{BootstrapEvidence, DistributionEvidence},
         names::ResourceNames,
     },
     failure::Failure,
     iam::policy,
-    run::check::Check,
+    run::check::CheckResult,
     secret::Secret,
     url::token::TokenConstruction,
 };
 
 /// What AWS says of the parts that a link passes: it tells apart causes that look alike from outside.
 #[derive(Debug, Clone, Default)]
-pub struct RouteFacts {
+pub struct DiagnosisFacts {
     /// The name of this install's function, with its suffix.
     pub function_name: String,
     /// Whether the associated version holds this host's secret.
@@ -36,7 +36,7 @@ pub struct RouteFacts {
     pub ours: bool,
 }
 
-impl RouteFacts {
+impl DiagnosisFacts {
     /// Reads them from what the account holds, for this host's secret.
     #[must_use]
     pub fn from_observed(
@@ -51,16 +51,16 @@ impl RouteFacts {
             let versions = &below.function.as_ref()?.versions;
             parse_description(&versions.iter().find(|version| version.arn == *arn)?.description)
         });
-        let ours = seen.distribution.as_ref().is_some_and(|one| one.ownership == Ownership::Ours);
+        let ours = seen.distribution.as_ref().is_some_and(|one| one.ownership == ResourceOwnership::Ours);
         Self {
             function_name: names.function_name(),
             holds_secret: associated
                 .as_ref()
                 .zip(secret)
-                .and_then(|(held, secret)| held.has_secret(secret).ok()),
+                .and_then(|(held, secret)| held.has_signing_secret(secret).ok()),
             accepts: associated.map(|held| held.construction),
             key: below.key.as_ref().map(|key| (key.id.clone(), key.state.clone())),
-            may_decrypt: can_role_decrypt(below, names, account).filter(|_| ours),
+            may_decrypt: can_function_role_decrypt(below, names, account).filter(|_| ours),
             // What lets another's distribution read is another's statement: the probes tell whether it does.
             granted: ours.then_some(seen.granted),
             ours,
@@ -74,15 +74,19 @@ impl RouteFacts {
 }
 
 /// By the policies that a set-up writes; an added Deny doesn't show in them.
-fn can_role_decrypt(below: &BootstrapEvidence, names: &ResourceNames, account: &str) -> Option<bool> {
+fn can_function_role_decrypt(
+    below: &BootstrapEvidence,
+    names: &ResourceNames,
+    account: &str,
+) -> Option<bool> {
     let key = below.key.as_ref()?;
     let Some(role) = &below.role else { return Some(false) };
     let by_role = role.policy.as_ref().is_some_and(|stands| {
-        policy::has_all_statements(stands, &policy::build_role_policy(names, &key.arn, account))
+        policy::has_all_statements(stands, &policy::build_function_role_policy(names, &key.arn, account))
     });
     let by_key =
         policy::has_all_statements(&key.policy, &policy::build_kms_key_policy(names, &role.arn, account));
-    Some(policy::trusts_both_services(&role.trust) && by_role && by_key)
+    Some(policy::trusts_lambda_and_edgelambda(&role.trust) && by_role && by_key)
 }
 
 /// Says why there is no answer from the packages domain: what fails here fails for clients too.
@@ -96,7 +100,7 @@ pub(crate) fn diagnose_unreachable_domain(domain: &str, failure: &Failure) -> (S
 }
 
 /// Says why the edge did not serve a link of ours, and the next move: for each cause that can be told apart.
-pub(crate) fn diagnose_refusal(reply: &WebReply, known: &RouteFacts) -> (String, String) {
+pub(crate) fn diagnose_edge_refusal(reply: &WebReply, known: &DiagnosisFacts) -> (String, String) {
     let text = |why: &str, next: &str| (why.to_owned(), next.to_owned());
     match (reply.status, reply.find_header("x-packagecloud-cloudfront")) {
         (403, Some("bad-signature")) => match (known.holds_secret, known.accepts) {
@@ -123,7 +127,7 @@ pub(crate) fn diagnose_refusal(reply: &WebReply, known: &RouteFacts) -> (String,
             None => text("S3 refuses CloudFront", NO_GRANT_DIAGNOSIS.1),
         },
         (503, _) => match &known.key {
-            Some((id, state)) if state != "Enabled" => diagnose_disabled_key(id, state),
+            Some((id, state)) if state != "Enabled" => diagnose_disabled_kms_key(id, state),
             None => text("the function can't decrypt the secret: its KMS key is not there", "run enable: it makes another, and a new function version"),
             _ if known.may_decrypt == Some(false) => text(NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1),
             _ => (
@@ -159,7 +163,7 @@ const NO_DECRYPT_DIAGNOSIS: (&str, &str) = (
     "run enable: it puts the role's and the key's policy back, and nothing else",
 );
 
-fn diagnose_disabled_key(id: &str, state: &str) -> (String, String) {
+fn diagnose_disabled_kms_key(id: &str, state: &str) -> (String, String) {
     let next = if state == "PendingDeletion" {
         format!(
             "aws kms cancel-key-deletion --region us-east-1 --key-id {id}, then aws kms enable-key --region us-east-1 --key-id {id}"
@@ -172,33 +176,37 @@ fn diagnose_disabled_key(id: &str, state: &str) -> (String, String) {
 
 /// Checks whether the parts stand that a link needs at the edge, by what AWS says: a function that runs already still
 /// holds what it decrypted, the next one wouldn't.
-pub(crate) fn component_checks(known: &RouteFacts) -> Vec<Check> {
+pub(crate) fn check_edge_components(known: &DiagnosisFacts) -> Vec<CheckResult> {
     let mut checks = Vec::new();
     checks.push(match &known.key {
         Some((_, state)) if state == "Enabled" && known.may_decrypt == Some(false) => {
-            Check::failed_check("kms-key", NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1)
+            CheckResult::failed_check("kms-key", NO_DECRYPT_DIAGNOSIS.0, NO_DECRYPT_DIAGNOSIS.1)
         }
-        Some((_, state)) if state == "Enabled" => Check::passed_check("kms-key", "it is enabled"),
+        Some((_, state)) if state == "Enabled" => CheckResult::passed_check("kms-key", "it is enabled"),
         Some((id, state)) => {
-            let (why, next) = diagnose_disabled_key(id, state);
-            Check::failed_check("kms-key", why, next)
+            let (why, next) = diagnose_disabled_kms_key(id, state);
+            CheckResult::failed_check("kms-key", why, next)
         }
-        None if !known.ours => {
-            Check::unknown_check("kms-key", "the distribution is another's, and so is its function's key")
-        }
-        None => Check::failed_check("kms-key", "there is none", "run enable: it makes it"),
+        None if !known.ours => CheckResult::unknown_check(
+            "kms-key",
+            "the distribution is another's, and so is its function's key",
+        ),
+        None => CheckResult::failed_check("kms-key", "there is none", "run enable: it makes it"),
     });
     checks.push(match known.holds_secret {
-        Some(true) => Check::passed_check("edge-secret", "the edge holds this host's secret"),
-        Some(false) => Check::failed_check("edge-secret", WRONG_SECRET_DIAGNOSIS.0, WRONG_SECRET_DIAGNOSIS.1),
-        None => {
-            Check::unknown_check("edge-secret", "the associated version doesn't tell which secret it holds")
+        Some(true) => CheckResult::passed_check("edge-secret", "the edge holds this host's secret"),
+        Some(false) => {
+            CheckResult::failed_check("edge-secret", WRONG_SECRET_DIAGNOSIS.0, WRONG_SECRET_DIAGNOSIS.1)
         }
+        None => CheckResult::unknown_check(
+            "edge-secret",
+            "the associated version doesn't tell which secret it holds",
+        ),
     });
     checks.push(match known.granted {
-        Some(true) => Check::passed_check("bucket-grant", "the bucket policy lets CloudFront read"),
-        Some(false) => Check::failed_check("bucket-grant", NO_GRANT_DIAGNOSIS.0, NO_GRANT_DIAGNOSIS.1),
-        None => Check::unknown_check("bucket-grant", "there is no distribution of this install"),
+        Some(true) => CheckResult::passed_check("bucket-grant", "the bucket policy lets CloudFront read"),
+        Some(false) => CheckResult::failed_check("bucket-grant", NO_GRANT_DIAGNOSIS.0, NO_GRANT_DIAGNOSIS.1),
+        None => CheckResult::unknown_check("bucket-grant", "there is no distribution of this install"),
     });
     checks
 }
@@ -215,15 +223,16 @@ mod tests {
             id: "key".into(),
             arn: "arn:aws:kms:us-east-1:1:key/key".into(),
             state: "Enabled".into(),
-            ownership: Ownership::Ours,
+            ownership: ResourceOwnership::Ours,
             policy: serde_json::Value::Null,
             alias: true,
         };
         let below = BootstrapEvidence { key: Some(key), ..BootstrapEvidence::default() };
-        let known = RouteFacts::from_observed(&below, &DistributionEvidence::default(), None, &names, "1");
+        let known =
+            DiagnosisFacts::from_observed(&below, &DistributionEvidence::default(), None, &names, "1");
         for status in [502, 503] {
             let reply = WebReply { status, headers: Vec::new(), body: bytes::Bytes::new() };
-            let (_, next) = diagnose_refusal(&reply, &known);
+            let (_, next) = diagnose_edge_refusal(&reply, &known);
             let group = format!("/aws/lambda/us-east-1.{} in", names.function_name());
             assert!(next.contains(&group), "{status}: {next}");
         }

@@ -7,7 +7,7 @@ use crate::model::{
     aws::cloudfront::CloudFrontDistribution,
     failure::Failure,
     packagecloud::object::ABSENT_KEY,
-    run::check::{Check, CheckId},
+    run::check::{CheckId, CheckResult},
     secret::Secret,
     url::{
         redirect::url_path_from_key,
@@ -16,31 +16,31 @@ use crate::model::{
 };
 
 use super::{
-    diagnosis::{RouteFacts, diagnose_refusal, diagnose_unreachable_domain},
-    probe::{self, LINK_LIFETIME_SECONDS, SampleKeys, SignedUrlRequest},
+    diagnosis::{DiagnosisFacts, diagnose_edge_refusal, diagnose_unreachable_domain},
+    probe::{self, LINK_LIFETIME_SECONDS, SampleKeys, SignedUrlSpec},
 };
-use crate::engine::session::{Session, Target};
+use crate::engine::session::{AwsTarget, Session};
 
 /// What the probes are made with.
-pub struct EdgeGate<'a> {
+pub struct EdgeProber<'a> {
     pub session: &'a Session,
-    pub target: &'a Target,
+    pub target: &'a AwsTarget,
     pub domain: &'a str,
     pub secret: &'a Secret,
     pub construction: TokenConstruction,
     pub samples: SampleKeys,
-    pub known: RouteFacts,
+    pub known: DiagnosisFacts,
 }
 
-impl EdgeGate<'_> {
-    fn now_seconds(&self) -> u64 {
-        self.session.host.clock.now().as_secs()
+impl EdgeProber<'_> {
+    fn current_unix_seconds(&self) -> u64 {
+        self.session.host.clock.current_host_time().as_secs()
     }
 
     fn sign_path(&self, key: &str, mac: MacAlgorithm, lifetime: i64) -> Result<String, Failure> {
         let signed =
-            SignedUrlRequest { domain: self.domain, key, construction: self.construction, mac, lifetime };
-        probe::sign_url(self.secret, &signed, self.now_seconds())
+            SignedUrlSpec { domain: self.domain, key, construction: self.construction, mac, lifetime };
+        probe::sign_probe_url(self.secret, &signed, self.current_unix_seconds())
     }
 
     async fn probe_edge(&self, path_and_query: &str) -> Result<WebReply, Failure> {
@@ -48,7 +48,7 @@ impl EdgeGate<'_> {
     }
 
     /// Checks that signed probes in both forms answer, and that without a token nothing does. This must pass before CloudFront goes on.
-    pub async fn positive_probes(&self) -> Vec<Check> {
+    pub async fn run_positive_probes(&self) -> Vec<CheckResult> {
         let mut checks = Vec::new();
         let object = self.read_sampled_object().await;
         for (mac, name) in
@@ -58,7 +58,7 @@ impl EdgeGate<'_> {
         }
         let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
         let bare = url_path_from_key(key);
-        checks.push(self.check_refused(CheckId::NoToken.name(), &bare, "without a token").await);
+        checks.push(self.check_request_refused(CheckId::NoToken.name(), &bare, "without a token").await);
         checks
     }
 
@@ -68,44 +68,44 @@ impl EdgeGate<'_> {
         mac: MacAlgorithm,
         name: &str,
         object: Option<&Result<Bytes, Failure>>,
-    ) -> Check {
+    ) -> CheckResult {
         let (key, wanted) = match &self.samples.package {
             Some(key) => (key.as_str(), 200),
             None => (ABSENT_KEY, 404),
         };
         let answer = match self.sign_path(key, mac, LINK_LIFETIME_SECONDS.cast_signed()) {
             Ok(path) => self.probe_edge(&path).await,
-            Err(failure) => return Check::failed_check(name, failure.to_string(), failure.next),
+            Err(failure) => return CheckResult::failed_check(name, failure.to_string(), failure.next),
         };
         match answer {
-            Ok(reply) if reply.status == wanted && wanted == 404 => Check::passed_check(
+            Ok(reply) if reply.status == wanted && wanted == 404 => CheckResult::passed_check(
                 name,
                 "the bucket has no package yet: a signed URL of an absent key answers S3's 404",
             ),
             Ok(reply) if reply.status == wanted => {
                 match object.map(|object| object.as_ref().map(|object| has_object_bytes(object, &reply))) {
-                    Some(Ok(true)) => Check::passed_check(
+                    Some(Ok(true)) => CheckResult::passed_check(
                         name,
                         format!("200, {} bytes, the object's own", reply.body.len()),
                     ),
-                    Some(Ok(false)) | None => Check::failed_check(
+                    Some(Ok(false)) | None => CheckResult::failed_check(
                         name,
                         "200, but not with the object's bytes",
                         "look at what else serves this distribution's domain",
                     ),
-                    Some(Err(failure)) => Check::unknown_check(
+                    Some(Err(failure)) => CheckResult::unknown_check(
                         name,
                         format!("200; the object could not be read from S3 ({})", failure.why),
                     ),
                 }
             }
             Ok(reply) => {
-                let (why, next) = diagnose_refusal(&reply, &self.known);
-                Check::failed_check(name, why, next)
+                let (why, next) = diagnose_edge_refusal(&reply, &self.known);
+                CheckResult::failed_check(name, why, next)
             }
             Err(failure) => {
                 let (why, next) = diagnose_unreachable_domain(self.domain, &failure);
-                Check::failed_check(name, why, next)
+                CheckResult::failed_check(name, why, next)
             }
         }
     }
@@ -117,23 +117,23 @@ impl EdgeGate<'_> {
     }
 
     /// A request that must be refused: passes on 403.
-    async fn check_refused(&self, name: &str, path_and_query: &str, what: &str) -> Check {
+    async fn check_request_refused(&self, name: &str, path_and_query: &str, what: &str) -> CheckResult {
         match self.probe_edge(path_and_query).await {
             Ok(reply) if reply.status == 403 => {
                 let reason = reply.find_header("x-packagecloud-cloudfront").unwrap_or("403");
-                Check::passed_check(name, format!("{what} it is refused ({reason})"))
+                CheckResult::passed_check(name, format!("{what} it is refused ({reason})"))
             }
-            Ok(reply) => Check::failed_check(
+            Ok(reply) => CheckResult::failed_check(
                 name,
                 format!("{what} it answered {} instead of 403", reply.status),
                 "private packages may be open: press D (or run disable), and look at the distribution's behaviors",
             ),
-            Err(failure) => Check::unknown_check(name, failure.to_string()),
+            Err(failure) => CheckResult::unknown_check(name, failure.to_string()),
         }
     }
 
     /// Checks that the tokens are refused that must be.
-    pub async fn negative_probes(&self) -> Vec<Check> {
+    pub async fn run_negative_probes(&self) -> Vec<CheckResult> {
         let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
         let path = url_path_from_key(key);
         let Ok(good) = self.sign_path(key, MacAlgorithm::Sha1, LINK_LIFETIME_SECONDS.cast_signed()) else {
@@ -146,23 +146,23 @@ impl EdgeGate<'_> {
         let forged = forge_token(&good);
         let moved = moved.split_once('?').map(|(_, query)| format!("{path}?{query}")).unwrap_or_default();
         vec![
-            self.check_refused(CheckId::NoToken.name(), &path, "without a token").await,
-            self.check_refused("forged-token", &forged, "with a forged token").await,
-            self.check_refused("expired-token", &expired, "with an expired token").await,
-            self.check_refused("moved-token", &moved, "with another file's token").await,
+            self.check_request_refused(CheckId::NoToken.name(), &path, "without a token").await,
+            self.check_request_refused("forged-token", &forged, "with a forged token").await,
+            self.check_request_refused("expired-token", &expired, "with an expired token").await,
+            self.check_request_refused("moved-token", &moved, "with another file's token").await,
         ]
     }
 
     /// Checks that a package is a hit within five tries, and repository metadata never.
-    pub async fn check_caching(&self) -> Vec<Check> {
+    pub async fn check_caching(&self) -> Vec<CheckResult> {
         let mut checks = Vec::new();
         match &self.samples.package {
-            None => checks.push(Check::unknown_check("package-cached", "no package yet")),
+            None => checks.push(CheckResult::unknown_check("package-cached", "no package yet")),
             Some(key) => checks.push(self.check_package_cached(key).await),
         }
         match &self.samples.metadata {
-            None => checks.push(Check::unknown_check("metadata-fresh", "no repository metadata yet")),
-            Some(key) => checks.push(self.check_metadata_fresh(key).await),
+            None => checks.push(CheckResult::unknown_check("metadata-fresh", "no repository metadata yet")),
+            Some(key) => checks.push(self.check_repo_metadata_fresh(key).await),
         }
         checks
     }
@@ -171,31 +171,31 @@ impl EdgeGate<'_> {
         self.probe_edge(&self.sign_path(key, MacAlgorithm::Sha1, LINK_LIFETIME_SECONDS.cast_signed())?).await
     }
 
-    async fn check_package_cached(&self, key: &str) -> Check {
+    async fn check_package_cached(&self, key: &str) -> CheckResult {
         for _ in 0..5 {
             match self.probe_signed(key).await {
                 Ok(reply) if x_cache_header(&reply).starts_with("Hit") => {
-                    return Check::passed_check("package-cached", "the edge answers it from its cache");
+                    return CheckResult::passed_check("package-cached", "the edge answers it from its cache");
                 }
                 Ok(reply) if reply.status == 200 => {}
                 Ok(reply) => {
-                    let (why, next) = diagnose_refusal(&reply, &self.known);
-                    return Check::failed_check("package-cached", why, next);
+                    let (why, next) = diagnose_edge_refusal(&reply, &self.known);
+                    return CheckResult::failed_check("package-cached", why, next);
                 }
-                Err(failure) => return Check::unknown_check("package-cached", failure.to_string()),
+                Err(failure) => return CheckResult::unknown_check("package-cached", failure.to_string()),
             }
         }
-        Check::unknown_check(
+        CheckResult::unknown_check(
             "package-cached",
             "no hit within five tries: its Cache-Control may want the reindex (reindex-everything --rescan), or other edges answered",
         )
     }
 
-    async fn check_metadata_fresh(&self, key: &str) -> Check {
+    async fn check_repo_metadata_fresh(&self, key: &str) -> CheckResult {
         for _ in 0..3 {
             match self.probe_signed(key).await {
                 Ok(reply) if x_cache_header(&reply).starts_with("Hit") => {
-                    return Check::failed_check(
+                    return CheckResult::failed_check(
                         "metadata-fresh",
                         format!("the edge answered {key} from its cache"),
                         "run reindex-everything: repository metadata must carry no-store",
@@ -203,17 +203,17 @@ impl EdgeGate<'_> {
                 }
                 Ok(reply) if reply.status == 200 => {}
                 Ok(reply) => {
-                    let (why, next) = diagnose_refusal(&reply, &self.known);
-                    return Check::failed_check("metadata-fresh", why, next);
+                    let (why, next) = diagnose_edge_refusal(&reply, &self.known);
+                    return CheckResult::failed_check("metadata-fresh", why, next);
                 }
-                Err(failure) => return Check::unknown_check("metadata-fresh", failure.to_string()),
+                Err(failure) => return CheckResult::unknown_check("metadata-fresh", failure.to_string()),
             }
         }
-        Check::passed_check("metadata-fresh", "repository metadata passes through, and is never a hit")
+        CheckResult::passed_check("metadata-fresh", "repository metadata passes through, and is never a hit")
     }
 
     /// Checks that S3 refuses who asks it directly, without any signature.
-    pub async fn check_bucket_closed(&self) -> Check {
+    pub async fn check_bucket_not_public(&self) -> CheckResult {
         let key = self.samples.package.as_deref().unwrap_or(ABSENT_KEY);
         let bucket = &self.target.bucket;
         let url = match &self.session.settings.endpoint_url {
@@ -229,14 +229,14 @@ impl EdgeGate<'_> {
         };
         match self.session.web.http_get(&url, &[]).await {
             Ok(reply) if reply.status == 403 => {
-                Check::passed_check("bucket-closed", "S3 itself refuses who has no signature")
+                CheckResult::passed_check("bucket-closed", "S3 itself refuses who has no signature")
             }
-            Ok(reply) => Check::failed_check(
+            Ok(reply) => CheckResult::failed_check(
                 "bucket-closed",
                 format!("S3 itself answered {} without a signature", reply.status),
                 "the bucket is open to the world: take public access from its policy and ACLs",
             ),
-            Err(failure) => Check::unknown_check("bucket-closed", failure.to_string()),
+            Err(failure) => CheckResult::unknown_check("bucket-closed", failure.to_string()),
         }
     }
 }
@@ -259,35 +259,38 @@ fn forge_token(url: &str) -> String {
 }
 
 /// Checks that the distribution is as `verify` and the gate want it: deployed, with the authenticator.
-pub(crate) fn check_distribution(distribution: Option<&CloudFrontDistribution>, function: &str) -> Check {
+pub(crate) fn check_distribution_ready(
+    distribution: Option<&CloudFrontDistribution>,
+    function: &str,
+) -> CheckResult {
     let Some(distribution) = distribution else {
-        return Check::failed_check("distribution", "there is none", "run enable");
+        return CheckResult::failed_check("distribution", "there is none", "run enable");
     };
     let without = distribution.behaviors.iter().any(|behavior| {
         behavior.viewer_request.as_ref().is_none_or(|arn| !arn.contains(&format!(":function:{function}:")))
     });
     if without {
-        return Check::failed_check(
+        return CheckResult::failed_check(
             "distribution",
             format!("{} has a behavior without the authenticator", distribution.id),
             "run enable: it puts the authenticator back on every behavior",
         );
     }
     if distribution.status != "Deployed" {
-        return Check::failed_check(
+        return CheckResult::failed_check(
             "distribution",
             format!("{} is still being deployed", distribution.id),
             "wait some minutes, then look again",
         );
     }
     if !distribution.enabled {
-        return Check::failed_check(
+        return CheckResult::failed_check(
             "distribution",
             format!("{} is disabled in CloudFront", distribution.id),
             "enable it in CloudFront's console",
         );
     }
-    Check::passed_check(
+    CheckResult::passed_check(
         "distribution",
         format!("{} is deployed, with the authenticator on every behavior", distribution.id),
     )

@@ -10,7 +10,7 @@ use crate::model::{
     },
 };
 
-use crate::engine::session::{Session, Target, target::SAMPLED_KEYS_MAX};
+use crate::engine::session::{AwsTarget, Session, target::SAMPLED_KEYS_MAX};
 
 /// How long a link of ours holds, in seconds; packagecloud's hold as long.
 pub const LINK_LIFETIME_SECONDS: u64 = 300;
@@ -38,7 +38,7 @@ pub async fn follow_redirect(session: &Session, location: &str) -> Result<WebRep
 }
 
 /// What a signed URL is asked with.
-pub struct SignedUrlRequest<'a> {
+pub struct SignedUrlSpec<'a> {
     pub domain: &'a str,
     pub key: &'a str,
     pub construction: TokenConstruction,
@@ -51,7 +51,7 @@ pub struct SignedUrlRequest<'a> {
 ///
 /// # Errors
 /// Fails where the secret is no key.
-pub fn sign_url(secret: &Secret, signed: &SignedUrlRequest<'_>, now: u64) -> Result<String, Failure> {
+pub fn sign_probe_url(secret: &Secret, signed: &SignedUrlSpec<'_>, now: u64) -> Result<String, Failure> {
     let expires = now.saturating_add_signed(signed.lifetime);
     let key = signed.construction.key.derive_hmac_key(secret)?;
     let token = token::sign_token(&key, signed.key, expires, signed.mac, signed.construction, signed.domain);
@@ -75,7 +75,7 @@ pub async fn fetch_from_edge(
 ///
 /// # Errors
 /// Fails where the bucket can't be listed.
-pub async fn find_sample_keys(target: &Target) -> Result<SampleKeys, Failure> {
+pub async fn find_sample_keys(target: &AwsTarget) -> Result<SampleKeys, Failure> {
     use crate::model::packagecloud::object::{ObjectClass, ObjectClassifier};
     const FURTHER_KEYS_MAX: usize = 50_000;
     let classes = ObjectClassifier::default();

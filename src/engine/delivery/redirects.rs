@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::engine::session::Session;
 use crate::model::{
     failure::Failure,
-    run::answers::Answers,
+    run::answers::OperatorAnswers,
     url::redirect::{DownloadRedirect, RedirectTarget},
 };
 
@@ -15,31 +15,31 @@ use crate::model::{
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Its answers, in the order in which they came.
-pub(crate) struct Redirects {
+pub(crate) struct SampledRedirects {
     answers: Vec<DownloadRedirect>,
 }
 
-impl Redirects {
+impl SampledRedirects {
     /// Asks `count` times for the same download, that of `key` where nothing else was named; `None` where no URL is known.
     ///
     /// # Errors
     /// Fails at the first time that packagecloud does not answer.
-    pub(crate) async fn sample(
+    pub(crate) async fn sample_redirects(
         session: &Session,
-        answers: &Answers,
+        answers: &OperatorAnswers,
         key: Option<&str>,
         count: usize,
     ) -> Result<Option<Self>, Failure> {
-        Self::sample_with_patience(session, answers, (key, count), Duration::ZERO, &|_| {}).await
+        Self::sample_redirects_with_patience(session, answers, (key, count), Duration::ZERO, &|_| {}).await
     }
 
     /// Asks a packagecloud that restarts: for `patience` it is asked again where it does not answer.
     ///
     /// # Errors
     /// Fails where it does not answer after that.
-    pub(crate) async fn sample_with_patience(
+    pub(crate) async fn sample_redirects_with_patience(
         session: &Session,
-        answers: &Answers,
+        answers: &OperatorAnswers,
         (key, count): (Option<&str>, usize),
         patience: Duration,
         say: &(dyn Fn(&str) + Sync),
@@ -63,7 +63,7 @@ impl Redirects {
     /// Says each different answer once, in words.
     pub(crate) fn describe_each(&self) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
-        for text in self.answers.iter().map(DownloadRedirect::describe) {
+        for text in self.answers.iter().map(DownloadRedirect::describe_redirect) {
             if !words.contains(&text) {
                 words.push(text);
             }
@@ -72,7 +72,7 @@ impl Redirects {
     }
 
     /// Returns the links to CloudFront among them.
-    pub(crate) fn edge_locations(&self) -> Vec<&str> {
+    pub(crate) fn redirect_urls_to_cloudfront(&self) -> Vec<&str> {
         self.answers
             .iter()
             .filter(|redirect| redirect.redirect_target() == RedirectTarget::Edge)

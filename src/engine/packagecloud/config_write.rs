@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{managed, switch::WritePurpose};
+use super::{managed, switch::ConfigWritePurpose};
 use crate::engine::{resources::packages_domain, run::StageRun, session::Session};
 use crate::host::ConfigWriteResult;
 use crate::model::{
@@ -15,7 +15,7 @@ use crate::model::{
         settings::{SettingKey, SettingValues},
     },
     run::{
-        answers::{Answers, ManagedFileAction},
+        answers::{ManagedFileAction, OperatorAnswers},
         goal::Step,
         plan::{Attachment, Confirmation, Consent, Plan},
     },
@@ -29,7 +29,7 @@ const WRITE_RETRY_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) fn desired_values(
     config: &ObservedConfig,
     distribution: Option<&CloudFrontDistribution>,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> SettingValues {
     SettingValues {
         enabled: Some(true),
@@ -57,7 +57,7 @@ pub(crate) fn add_write_confirmations(
     config: &ObservedConfig,
     wanted: &SettingValues,
     keys: &[SettingKey],
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) {
     if keys.is_empty() {
         return;
@@ -72,7 +72,7 @@ pub(crate) fn add_write_confirmations(
 fn expression_confirmation(
     config: &ObservedConfig,
     keys: &[SettingKey],
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Option<Confirmation> {
     if answers.consents.override_expression {
         return None;
@@ -98,14 +98,14 @@ pub(crate) async fn write_config_values(
     config: &ObservedConfig,
     values: &SettingValues,
     keys: &[SettingKey],
-    answers: &Answers,
+    answers: &OperatorAnswers,
     (run, step): (&StageRun, Step),
-    purpose: WritePurpose,
+    purpose: ConfigWritePurpose,
 ) -> Result<ConfigWriteResult, Failure> {
     match (&config.managed, answers.consents.managed) {
         (None, _) | (Some(_), Some(ManagedFileAction::Write)) => {}
         (Some((tool, _)), Some(ManagedFileAction::Wait)) => {
-            let keys = with_pending_secret(config, keys);
+            let keys = add_pending_secret_key(config, keys);
             return managed::wait_until_values_written(session, tool, (values, &keys), run, step, purpose)
                 .await;
         }
@@ -117,14 +117,14 @@ pub(crate) async fn write_config_values(
             ));
         }
     }
-    let keys = &with_pending_secret(config, keys)[..];
+    let keys = &add_pending_secret_key(config, keys)[..];
     let expressions = if answers.consents.override_expression {
         ExpressionOverride::Append
     } else {
         ExpressionOverride::Refuse
     };
-    let _turn = session.acquire_write_lock().await?;
-    purpose.begin_write(session).await?;
+    let _turn = session.acquire_config_write_lock().await?;
+    purpose.begin_config_write(session).await?;
     let written = session.host.write_config(config, &values.render_edits(keys), expressions).await?;
     if config.awaits_secret {
         session.host.remove_pending_secret();
@@ -133,7 +133,7 @@ pub(crate) async fn write_config_values(
 }
 
 /// Returns the keys to write, with the secret where the file doesn't hold it yet.
-fn with_pending_secret(config: &ObservedConfig, keys: &[SettingKey]) -> Vec<SettingKey> {
+fn add_pending_secret_key(config: &ObservedConfig, keys: &[SettingKey]) -> Vec<SettingKey> {
     let secret = config.awaits_secret && !keys.contains(&SettingKey::Secret);
     secret.then_some(SettingKey::Secret).into_iter().chain(keys.iter().copied()).collect()
 }
@@ -143,13 +143,13 @@ fn with_pending_secret(config: &ObservedConfig, keys: &[SettingKey]) -> Vec<Sett
 ///
 /// # Errors
 /// Fails where the file can't be read or written, or was changed by somebody else each of twenty times.
-pub(crate) async fn write_edits_with_retries(
+pub(crate) async fn write_config_edits_with_retries(
     session: &Session,
     edits: impl Fn(&ObservedConfig) -> Vec<(SettingKey, String)>,
 ) -> Result<Option<ConfigWriteResult>, Failure> {
     let mut tries = 0;
     loop {
-        let turn = session.try_acquire_write_lock().await;
+        let turn = session.try_acquire_config_write_lock().await;
         let now = session.host.read_config().await?.seen;
         let edits = edits(&now);
         if edits.is_empty() {

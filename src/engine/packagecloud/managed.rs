@@ -11,13 +11,13 @@ use crate::model::{
         snippet,
     },
     run::{
-        answers::{Answers, ManagedFileAction},
+        answers::{ManagedFileAction, OperatorAnswers},
         goal::Step,
         plan::{Attachment, Confirmation, Consent},
     },
 };
 
-use super::switch::WritePurpose;
+use super::switch::ConfigWritePurpose;
 use crate::engine::{run::StageRun, session::Session};
 
 /// Holds what a configuration client is waited for to write: Ruby's lines, and the same as its tool wants them.
@@ -31,12 +31,15 @@ const POLL_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
 /// Returns whether the host's tool is waited for, and writes all of the values at once: it is given them once, when the last of
 /// them is known.
-pub(crate) fn is_tool_write_awaited(config: &ObservedConfig, answers: &Answers) -> bool {
+pub(crate) fn is_config_tool_write_awaited(config: &ObservedConfig, answers: &OperatorAnswers) -> bool {
     config.managed.is_some() && answers.consents.managed == Some(ManagedFileAction::Wait)
 }
 
 /// Asks whether a file is written that a configuration client writes: it is not ours to edit unasked.
-pub(crate) fn managed_host_confirmation(config: &ObservedConfig, answers: &Answers) -> Option<Confirmation> {
+pub(crate) fn managed_host_confirmation(
+    config: &ObservedConfig,
+    answers: &OperatorAnswers,
+) -> Option<Confirmation> {
     let (tool, how) = config.managed.as_ref()?;
     if answers.consents.managed.is_some() {
         return None;
@@ -50,18 +53,18 @@ pub(crate) fn managed_host_confirmation(config: &ObservedConfig, answers: &Answe
 }
 
 /// Says what to look out for where the file is written although a client manages it.
-pub(crate) fn managed_write_warning(config: &ObservedConfig, answers: &Answers) -> Option<String> {
+pub(crate) fn managed_write_warning(config: &ObservedConfig, answers: &OperatorAnswers) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
     (answers.consents.managed == Some(ManagedFileAction::Write)).then(|| {
         format!(
             "{tool} manages this host ({how}); its next run undoes this. Until {tool} holds the values too (configuration --format {tool} prints them), {}.",
-            tool_pause_instruction(tool)
+            config_tool_pause_instruction(tool)
         )
     })
 }
 
 /// Says how a client is kept from running.
-pub(crate) fn tool_pause_instruction(tool: &str) -> &'static str {
+pub(crate) fn config_tool_pause_instruction(tool: &str) -> &'static str {
     match tool {
         "chef" => "stop chef-client (systemctl stop chef-client.timer chef-client)",
         "puppet" => "run: puppet agent --disable",
@@ -78,7 +81,7 @@ pub(crate) fn snippet_attachment(
     let (tool, _) = config.managed.as_ref()?;
     Some(Attachment {
         title: format!("For {tool}, which writes {}", config.path),
-        lines: snippet::render_snippet(tool, &select_values(&wanted.with_redacted_secret(), keys))
+        lines: snippet::render_snippet(tool, &select_values(&wanted.redact_cloudfront_secret(), keys))
             .lines()
             .map(str::to_owned)
             .collect(),
@@ -108,22 +111,22 @@ pub(crate) async fn wait_until_values_written(
     (values, keys): (&SettingValues, &[SettingKey]),
     run: &StageRun,
     step: Step,
-    purpose: WritePurpose,
+    purpose: ConfigWritePurpose,
 ) -> Result<ConfigWriteResult, Failure> {
     let wanted = values.render_edits(keys);
     let lines: String = wanted
         .iter()
         .map(|(key, value)| format!("{RAILS_HASH}['{}'] = {value}\n", key.setting_name()))
         .collect();
-    session.host.state.write_file(PENDING_VALUES_FILE, lines.as_bytes())?;
+    session.host.state.write_state_file(PENDING_VALUES_FILE, lines.as_bytes())?;
     let snippet = format!("{}\n", snippet::render_snippet(tool, &select_values(values, keys)));
-    let path = session.host.state.write_file(SNIPPET_FILE, snippet.as_bytes())?;
+    let path = session.host.state.write_state_file(SNIPPET_FILE, snippet.as_bytes())?;
     let say = run.progress_reporter(step);
     let began = tokio::time::Instant::now();
     loop {
         {
-            let _turn = session.acquire_write_lock().await?;
-            purpose.begin_write(session).await?;
+            let _turn = session.acquire_config_write_lock().await?;
+            purpose.begin_config_write(session).await?;
         }
         say(&format!(
             "waiting for {tool} to write the lines of {} to {}, {} s",
@@ -135,14 +138,14 @@ pub(crate) async fn wait_until_values_written(
         let now = session.host.read_config().await?.file.setting_values();
         if wanted.iter().all(|(key, value)| now.render_ruby_value(*key).as_ref() == Some(value)) {
             session.host.remove_pending_secret();
-            session.host.state.remove_file(PENDING_VALUES_FILE);
-            session.host.state.remove_file(SNIPPET_FILE);
+            session.host.state.remove_state_file(PENDING_VALUES_FILE);
+            session.host.state.remove_state_file(SNIPPET_FILE);
             return Ok(ConfigWriteResult { backup: None, diff: Vec::new() });
         }
         let pause = async {
             tokio::time::sleep(session.scale_wait(FILE_POLL_INTERVAL).max(POLL_INTERVAL_MIN)).await;
             Ok(())
         };
-        run.unless_stopped(pause).await?;
+        run.read_unless_stopped(pause).await?;
     }
 }

@@ -9,7 +9,7 @@ use crate::model::{
     aws::evidence::ObservedConfig,
     failure::Failure,
     packagecloud::settings::{SettingKey, SettingValues},
-    run::{answers::Answers, check::Check},
+    run::{answers::OperatorAnswers, check::CheckResult},
 };
 
 use crate::engine::session::Session;
@@ -26,7 +26,7 @@ impl NodeConfig {
     /// Takes what is compared from a node's file.
     pub(crate) fn from_config(session: &Session, config: &LoadedConfig) -> Self {
         Self {
-            name: session.host.transport.remote_name().unwrap_or("this host").to_owned(),
+            name: session.host.transport.remote_host_name().unwrap_or("this host").to_owned(),
             seen: config.seen.clone(),
             bucket: config.file.find_bucket().map(|(_, bucket)| bucket.to_owned()),
         }
@@ -37,12 +37,12 @@ impl NodeConfig {
 ///
 /// # Errors
 /// Where one can't be read, or isn't a node of the same packagecloud.
-pub(crate) async fn read_other_nodes(
+pub(crate) async fn read_other_node_configs(
     session: &Session,
     first: &LoadedConfig,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Result<Vec<NodeConfig>, Failure> {
-    let others = session.other_nodes();
+    let others = session.other_node_sessions();
     if others.is_empty() {
         return Ok(Vec::new());
     }
@@ -51,8 +51,8 @@ pub(crate) async fn read_other_nodes(
     let mut nodes = Vec::new();
     for (session, config) in others.iter().zip(read) {
         let node = NodeConfig::from_config(session, &config?);
-        if let Some(failed) =
-            Some(compare_nodes(&first, &node, answers.consents.new_secret)).filter(Check::has_failed)
+        if let Some(failed) = Some(compare_node_configs(&first, &node, answers.consents.new_secret))
+            .filter(CheckResult::has_failed)
         {
             return Err(Failure::other_failure(
                 node.seen.path.clone(),
@@ -66,39 +66,41 @@ pub(crate) async fn read_other_nodes(
 }
 
 /// Makes one check for each of the other nodes.
-pub(crate) async fn check_other_nodes(
+pub(crate) async fn check_other_node_configs(
     session: &Session,
     first: Option<&LoadedConfig>,
-    answers: &Answers,
-) -> Vec<Check> {
-    let others = session.other_nodes();
+    answers: &OperatorAnswers,
+) -> Vec<CheckResult> {
+    let others = session.other_node_sessions();
     let read = join_all(others.iter().map(|node| node.host.read_config())).await;
     let first = first.map(|config| NodeConfig::from_config(session, config));
     others
         .iter()
         .zip(read)
         .map(|(session, config)| match (&first, config) {
-            (_, Err(failure)) => Check::failed_check(
-                format!("node {}", session.host.transport.remote_name().unwrap_or_default()),
+            (_, Err(failure)) => CheckResult::failed_check(
+                format!("node {}", session.host.transport.remote_host_name().unwrap_or_default()),
                 failure.to_string(),
                 failure.next,
             ),
-            (Some(first), Ok(config)) => {
-                compare_nodes(first, &NodeConfig::from_config(session, &config), answers.consents.new_secret)
-            }
-            (None, Ok(config)) => Check::passed_check(config.seen.path.clone(), "it can be read"),
+            (Some(first), Ok(config)) => compare_node_configs(
+                first,
+                &NodeConfig::from_config(session, &config),
+                answers.consents.new_secret,
+            ),
+            (None, Ok(config)) => CheckResult::passed_check(config.seen.path.clone(), "it can be read"),
         })
         .collect()
 }
 
 /// Whether `other` can be given what `first` holds.
-fn compare_nodes(first: &NodeConfig, other: &NodeConfig, new_secret: bool) -> Check {
+fn compare_node_configs(first: &NodeConfig, other: &NodeConfig, new_secret: bool) -> CheckResult {
     let name = format!("node {}", other.name);
     let (a, b) = (&first.seen.values, &other.seen.values);
     if let (Some(one), Some(two)) = (&first.bucket, &other.bucket)
         && one != two
     {
-        return Check::failed_check(
+        return CheckResult::failed_check(
             name,
             format!(
                 "its packagecloud.rb names bucket {two}, that of {} bucket {one}: they are no nodes of one packagecloud",
@@ -111,7 +113,7 @@ fn compare_nodes(first: &NodeConfig, other: &NodeConfig, new_secret: bool) -> Ch
         && one != two
         && !new_secret
     {
-        return Check::failed_check(
+        return CheckResult::failed_check(
             name,
             format!(
                 "it holds another cloudfront_secret than {}: the edge would refuse one node's links",
@@ -125,7 +127,7 @@ fn compare_nodes(first: &NodeConfig, other: &NodeConfig, new_secret: bool) -> Ch
     }
     let same = SettingKey::ALL.iter().all(|&key| a.render_ruby_value(key) == b.render_ruby_value(key));
     if same {
-        return Check::passed_check(
+        return CheckResult::passed_check(
             name,
             format!("{} says the same as that of {}", other.seen.path, first.name),
         );
@@ -145,15 +147,18 @@ fn compare_nodes(first: &NodeConfig, other: &NodeConfig, new_secret: bool) -> Ch
         .collect();
     differs.sort();
     // It is given the first one's, which is what it is named for.
-    Check::unknown_check(name, format!("{}; it is given the values of {}", differs.join(", "), first.name))
+    CheckResult::unknown_check(
+        name,
+        format!("{}; it is given the values of {}", differs.join(", "), first.name),
+    )
 }
 
 fn render_value(values: &SettingValues, key: SettingKey) -> String {
-    values.with_redacted_secret().render_ruby_value(key).unwrap_or_else(|| "not there".to_owned())
+    values.redact_cloudfront_secret().render_ruby_value(key).unwrap_or_else(|| "not there".to_owned())
 }
 
 /// Returns which of the four values the other node at `seen` must still be given; while it is on, only going live touches it.
-pub(crate) fn missing_keys(
+pub(crate) fn missing_setting_keys(
     seen: &ObservedConfig,
     wanted: &SettingValues,
     keys: &[SettingKey],
@@ -182,7 +187,7 @@ mod tests {
     #[test]
     fn two_secrets_or_two_buckets_are_refused_and_all_else_is_named() {
         let first = sample_node("web1", Some("one"), Some(true), "shop");
-        let of = |other: &NodeConfig| compare_nodes(&first, other, false);
+        let of = |other: &NodeConfig| compare_node_configs(&first, other, false);
         assert_eq!(of(&sample_node("web2", Some("one"), Some(true), "shop")).result, CheckVerdict::Pass);
         let off = of(&sample_node("web2", Some("one"), Some(false), "shop"));
         assert_eq!(off.result, CheckVerdict::Unknown);
@@ -195,7 +200,7 @@ mod tests {
         let secret = of(&sample_node("web2", Some("two"), None, "shop"));
         assert!(secret.has_failed() && secret.detail.contains("another cloudfront_secret"), "{secret:?}");
         assert!(
-            !compare_nodes(&first, &sample_node("web2", Some("two"), None, "shop"), true).has_failed(),
+            !compare_node_configs(&first, &sample_node("web2", Some("two"), None, "shop"), true).has_failed(),
             "a new one goes to all"
         );
         let bucket = of(&sample_node("web2", Some("one"), None, "other"));
@@ -207,11 +212,11 @@ mod tests {
         let wanted = sample_node("web1", Some("one"), Some(true), "shop").seen.values;
         let other = sample_node("web2", None, Some(false), "shop").seen;
         assert_eq!(
-            missing_keys(&other, &wanted, &SettingKey::ALL),
+            missing_setting_keys(&other, &wanted, &SettingKey::ALL),
             [SettingKey::Enabled, SettingKey::Secret]
         );
         assert_eq!(
-            missing_keys(&other, &wanted, &[SettingKey::Secret, SettingKey::DistributionId]),
+            missing_setting_keys(&other, &wanted, &[SettingKey::Secret, SettingKey::DistributionId]),
             [SettingKey::Secret]
         );
     }

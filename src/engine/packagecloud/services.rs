@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::model::run::answers::Answers;
+use crate::model::run::answers::OperatorAnswers;
 
 use crate::engine::session::Session;
 
@@ -94,7 +94,7 @@ const RESTART_SLACK: Duration = Duration::from_secs(2);
 /// Says what came of the restart that began `since` ago, as the end of a sentence: the services, and the site.
 pub(crate) async fn check_after_restart(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     since: tokio::time::Instant,
 ) -> String {
     let mut said = Vec::new();

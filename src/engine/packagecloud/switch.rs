@@ -10,7 +10,7 @@ use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::ctl_command::CtlCommand,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         goal::Step,
         plan::{ChangeKind, Plan},
     },
@@ -18,9 +18,9 @@ use crate::model::{
 };
 
 use crate::engine::{
-    delivery::redirects::Redirects,
+    delivery::redirects::SampledRedirects,
     run::StageRun,
-    session::{Session, run_lock::new_unique_mark},
+    session::{Session, run_lock::new_unique_run_mark},
 };
 
 /// Within this the redirects must have followed.
@@ -36,55 +36,55 @@ const ON_SINCE_NOTE: &str = "on-since";
 const INTENT_NOTE: &str = "switch";
 
 /// Notes that packagecloud shall be switched to `on`; in the turn in which that is written.
-pub(crate) fn save_switch_intent(session: &Session, on: bool) {
-    let intent = format!("{} {}", if on { "on" } else { "off" }, new_unique_mark());
+pub(crate) fn save_cloudfront_switch_intent(session: &Session, on: bool) {
+    let intent = format!("{} {}", if on { "on" } else { "off" }, new_unique_run_mark());
     // Lost with a full disk: then the next run asks packagecloud itself, or reconfigures once more.
-    session.host.write_note(INTENT_NOTE, &intent);
+    session.host.write_host_note(INTENT_NOTE, &intent);
     session.remember_switch_intent(&intent);
-    session.host.remove_note(ON_SINCE_NOTE);
+    session.host.remove_host_note(ON_SINCE_NOTE);
 }
 
 /// Begins to switch on, where nobody has switched off meanwhile; in the turn in which that is written.
 ///
 /// # Errors
 /// Fails where somebody has.
-pub(crate) async fn begin_switch_on(session: &Session) -> Result<(), Failure> {
-    session.ensure_not_disabled().await?;
-    save_switch_intent(session, true);
+pub(crate) async fn begin_switch_to_cloudfront(session: &Session) -> Result<(), Failure> {
+    session.ensure_cloudfront_not_disabled().await?;
+    save_cloudfront_switch_intent(session, true);
     Ok(())
 }
 
 /// What a write to packagecloud.rb leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WritePurpose {
+pub(crate) enum ConfigWritePurpose {
     /// CloudFront goes on with it: nobody may have switched off meanwhile.
     SwitchOn,
     /// It takes effect later.
     Prepare,
 }
 
-impl WritePurpose {
+impl ConfigWritePurpose {
     /// Begins the write, in the turn in which the file is written and before it is.
     ///
     /// # Errors
     /// Fails where CloudFront goes on with it and was switched off meanwhile.
-    pub(crate) async fn begin_write(self, session: &Session) -> Result<(), Failure> {
+    pub(crate) async fn begin_config_write(self, session: &Session) -> Result<(), Failure> {
         match self {
-            Self::SwitchOn => begin_switch_on(session).await,
+            Self::SwitchOn => begin_switch_to_cloudfront(session).await,
             Self::Prepare => Ok(()),
         }
     }
 }
 
 /// Clears this run's intent: packagecloud follows the file. One of a run beside it stays until that run has seen the same.
-pub(crate) async fn finish_switch(session: &Session) {
-    let _turn = session.try_acquire_write_lock().await;
-    clear_own_intent(session);
+pub(crate) async fn finish_cloudfront_switch(session: &Session) {
+    let _turn = session.try_acquire_config_write_lock().await;
+    clear_own_switch_intent(session);
 }
 
-fn clear_own_intent(session: &Session) {
-    if session.host.read_note(INTENT_NOTE).is_some_and(|intent| session.is_our_intent(&intent)) {
-        session.host.remove_note(INTENT_NOTE);
+fn clear_own_switch_intent(session: &Session) {
+    if session.host.read_host_note(INTENT_NOTE).is_some_and(|intent| session.is_our_switch_intent(&intent)) {
+        session.host.remove_host_note(INTENT_NOTE);
     }
 }
 
@@ -93,23 +93,25 @@ fn clear_own_intent(session: &Session) {
 ///
 /// # Errors
 /// Where somebody has. Whoever does after this sees in packagecloud.rb that it is on.
-pub(crate) async fn finish_switch_on(session: &Session) -> Result<(), Failure> {
-    let _turn = session.acquire_write_lock().await?;
-    session.ensure_not_disabled().await?;
-    clear_own_intent(session);
+pub(crate) async fn finish_switch_to_cloudfront(session: &Session) -> Result<(), Failure> {
+    let _turn = session.acquire_config_write_lock().await?;
+    session.ensure_cloudfront_not_disabled().await?;
+    clear_own_switch_intent(session);
     // Lost, verify says no more than that it is on.
-    session.host.write_note(ON_SINCE_NOTE, &session.host.clock.now().as_secs().to_string());
+    session
+        .host
+        .write_host_note(ON_SINCE_NOTE, &session.host.clock.current_host_time().as_secs().to_string());
     Ok(())
 }
 
 /// Returns since when CloudFront is on, where going live was this program's.
-pub(crate) fn read_on_since(session: &Session) -> Option<Duration> {
-    session.host.read_note(ON_SINCE_NOTE)?.parse().ok().map(Duration::from_secs)
+pub(crate) fn read_cloudfront_on_since(session: &Session) -> Option<Duration> {
+    session.host.read_host_note(ON_SINCE_NOTE)?.parse().ok().map(Duration::from_secs)
 }
 
 /// Returns whether a switch was begun and not seen to its end.
-pub(crate) fn is_switch_unfinished(session: &Session) -> bool {
-    session.host.read_note(INTENT_NOTE).is_some()
+pub(crate) fn is_cloudfront_switch_unfinished(session: &Session) -> bool {
+    session.host.read_host_note(INTENT_NOTE).is_some()
 }
 
 /// Adds the lines of a plan by which packagecloud follows its file; `proof` is what is seen after it, and why.
@@ -156,7 +158,7 @@ pub(crate) async fn run_ctl_step(
     let step = step_from_command(command);
     let say = run.progress_reporter(step);
     run.run_step(step, format!("packagecloud-ctl {command}{}", session.host.host_suffix()), async {
-        Ok(((), run_ctl_command(session, command, &mut |line| say(line)).await?))
+        Ok(((), run_ctl_to_success(session, command, &mut |line| say(line)).await?))
     })
     .await
 }
@@ -175,7 +177,7 @@ fn step_from_command(command: CtlCommand) -> Step {
 ///
 /// # Errors
 /// Fails where it can't be run, isn't known, or ends with a failure.
-pub(crate) async fn run_ctl_command(
+pub(crate) async fn run_ctl_to_success(
     session: &Session,
     command: CtlCommand,
     say: &mut (dyn FnMut(&str) + Send),
@@ -210,10 +212,10 @@ pub(crate) async fn run_ctl_command(
 /// Returns whether packagecloud redirects to CloudFront now: `None` where that can't be seen, and a switch that was begun counts as not live.
 pub(crate) async fn is_cloudfront_live(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     domain: Option<&str>,
 ) -> Option<bool> {
-    if is_switch_unfinished(session) {
+    if is_cloudfront_switch_unfinished(session) {
         return Some(false);
     }
     if !session.can_probe_redirect(answers) {
@@ -238,14 +240,16 @@ pub(crate) async fn is_cloudfront_live(
 /// Fails where packagecloud does not answer.
 pub(super) async fn probe_redirects_repeatedly(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Result<Option<(String, bool)>, Failure> {
-    let asked = Redirects::sample(session, answers, None, REDIRECT_SAMPLES).await?;
-    Ok(asked.map(|asked| (asked.describe_each().join(", then "), !asked.edge_locations().is_empty())))
+    let asked = SampledRedirects::sample_redirects(session, answers, None, REDIRECT_SAMPLES).await?;
+    Ok(asked.map(|asked| {
+        (asked.describe_each().join(", then "), !asked.redirect_urls_to_cloudfront().is_empty())
+    }))
 }
 
 /// Says where the redirects go although every file says off, where that is CloudFront; three seconds at most.
-pub(crate) async fn stale_redirects(session: &Session, answers: &Answers) -> Option<String> {
+pub(crate) async fn describe_stale_redirects(session: &Session, answers: &OperatorAnswers) -> Option<String> {
     match tokio::time::timeout(Duration::from_secs(3), probe_redirects_repeatedly(session, answers)).await {
         Ok(Ok(Some((words, true)))) => Some(words),
         _ => None,
@@ -253,7 +257,7 @@ pub(crate) async fn stale_redirects(session: &Session, answers: &Answers) -> Opt
 }
 
 /// Says where the redirects go now, in words: for where they aren't expected to follow.
-pub(crate) async fn describe_redirects(session: &Session, answers: &Answers) -> String {
+pub(crate) async fn describe_redirects(session: &Session, answers: &OperatorAnswers) -> String {
     match probe_redirects_repeatedly(session, answers).await {
         Ok(None) => REDIRECT_UNKNOWN_TEXT.into(),
         Ok(Some((words, _))) => format!("packagecloud answers {words}"),
@@ -265,7 +269,10 @@ pub(crate) async fn describe_redirects(session: &Session, answers: &Answers) -> 
 ///
 /// # Errors
 /// Where they still go to CloudFront after it.
-pub(crate) async fn wait_for_s3_redirects(session: &Session, answers: &Answers) -> Result<String, Failure> {
+pub(crate) async fn wait_for_s3_redirects(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<String, Failure> {
     let until = tokio::time::Instant::now() + session.scale_wait(REDIRECT_SWITCH_TIMEOUT);
     loop {
         let seen = probe_redirects_repeatedly(session, answers).await;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-pub(crate) use crate::aws::s3::last_modified::MetadataLastModified;
+pub(crate) use crate::aws::s3::last_modified::RepoMetadataLastModified;
 use crate::engine::{
     run::StageRun,
-    session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expiry},
+    session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expired_credentials},
 };
 use crate::host::CtlOutcome;
 use crate::model::{
@@ -42,21 +42,21 @@ pub enum VendorReindexState {
 }
 
 /// Reads what an earlier run left, for this bucket.
-pub fn read_vendor_state(session: &Session, bucket: &str) -> Option<VendorReindexState> {
+pub fn read_vendor_reindex_state(session: &Session, bucket: &str) -> Option<VendorReindexState> {
     let kept: (String, VendorReindexState) =
-        serde_json::from_slice(&session.host.state.read_file(VENDOR_STATE_FILE)?).ok()?;
+        serde_json::from_slice(&session.host.state.read_state_file(VENDOR_STATE_FILE)?).ok()?;
     (kept.0 == bucket).then_some(kept.1)
 }
 
 /// Losing it costs running the command again, and nothing else.
-fn save_vendor_state(session: &Session, bucket: &str, left: VendorReindexState) {
+fn save_vendor_reindex_state(session: &Session, bucket: &str, left: VendorReindexState) {
     let text = serde_json::to_vec(&(bucket, left)).unwrap_or_default();
-    let _ = session.host.state.write_file(VENDOR_STATE_FILE, &text);
+    let _ = session.host.state.write_state_file(VENDOR_STATE_FILE, &text);
 }
 
 /// Keeps that it was settled, and everything is right.
-pub fn mark_vendor_settled(session: &Session, bucket: &str) {
-    save_vendor_state(session, bucket, VendorReindexState::Settled);
+pub fn mark_vendor_reindex_settled(session: &Session, bucket: &str) {
+    save_vendor_reindex_state(session, bucket, VendorReindexState::Settled);
 }
 
 /// Runs the command, or follows the one that runs; then waits until nothing changes any more. True where there is
@@ -73,16 +73,16 @@ pub async fn run_vendor_reindex(
 ) -> Result<bool, Failure> {
     let bucket = found.name.as_str();
     let what = format!("packagecloud-ctl {}", CtlCommand::ReindexEverything);
-    let waits = read_vendor_state(session, bucket) == Some(VendorReindexState::Queued) && !rescan;
+    let waits = read_vendor_reindex_state(session, bucket) == Some(VendorReindexState::Queued) && !rescan;
     run.run_step(Step::VendorReindex, what.clone(), async {
         let say = run.progress_reporter(Step::VendorReindex);
         if !waits {
-            let running = run.unless_stopped(async {
+            let running = run.read_unless_stopped(async {
                 let mut on_line = |line: &str| say(line);
                 session.host.run_ctl(CtlCommand::ReindexEverything, &mut on_line).await
             });
             match running.await? {
-                CtlOutcome::Done => save_vendor_state(session, bucket, VendorReindexState::Queued),
+                CtlOutcome::Done => save_vendor_reindex_state(session, bucket, VendorReindexState::Queued),
                 CtlOutcome::LeftToOperator => return Ok((false, format!("left to you: {what}"))),
                 CtlOutcome::UnknownCommand => {
                     return Ok((
@@ -103,14 +103,14 @@ pub async fn run_vendor_reindex(
             }
         }
         let look = || {
-            let look = || found.cloud.read_metadata_last_modified(bucket, classes);
-            retry_on_expiry(session, &found.cloud, run, Step::VendorReindex, look)
+            let look = || found.cloud.read_repo_metadata_last_modified(bucket, classes);
+            retry_on_expired_credentials(session, &found.cloud, run, Step::VendorReindex, look)
         };
         let times = (
             session.scale_wait(QUIET_PERIOD),
             session.scale_wait(LISTING_INTERVAL_MIN).max(Duration::from_millis(100)),
         );
-        let newest = run.unless_stopped(wait_until_metadata_settles(look, times, &say)).await?;
+        let newest = run.read_unless_stopped(wait_until_repo_metadata_settles(look, times, &say)).await?;
         Ok((
             true,
             format!("settled: none of {} objects of repository metadata changes any more", newest.count),
@@ -120,12 +120,12 @@ pub async fn run_vendor_reindex(
 }
 
 /// Looks until what it sees has stood still for long enough: on this machine's steady clock, whatever S3's says.
-async fn wait_until_metadata_settles<F: Future<Output = Result<MetadataLastModified, Failure>>>(
+async fn wait_until_repo_metadata_settles<F: Future<Output = Result<RepoMetadataLastModified, Failure>>>(
     look: impl Fn() -> F,
     (quiet, beat): (Duration, Duration),
     say: &(impl Fn(&str) + Sync),
-) -> Result<MetadataLastModified, Failure> {
-    let mut seen: Option<(MetadataLastModified, Instant)> = None;
+) -> Result<RepoMetadataLastModified, Failure> {
+    let mut seen: Option<(RepoMetadataLastModified, Instant)> = None;
     loop {
         let began = Instant::now();
         let now = look().await?;
@@ -160,14 +160,15 @@ mod tests {
         let look = async || {
             looks.set(looks.get() + 1);
             let minutes = began.elapsed().as_secs() / 60;
-            Ok(MetadataLastModified {
+            Ok(RepoMetadataLastModified {
                 count: 7,
                 changed: changes.iter().copied().filter(|at| *at <= minutes).max().unwrap_or(0).cast_signed(),
             })
         };
-        let newest = wait_until_metadata_settles(look, (QUIET_PERIOD, LISTING_INTERVAL_MIN), &|_: &str| {})
-            .await
-            .unwrap();
+        let newest =
+            wait_until_repo_metadata_settles(look, (QUIET_PERIOD, LISTING_INTERVAL_MIN), &|_: &str| {})
+                .await
+                .unwrap();
         assert_eq!(newest.count, 7);
         (began.elapsed().as_secs() / 60, looks.get())
     }
@@ -186,9 +187,11 @@ mod tests {
         let look = async || {
             looks.set(looks.get() + 1);
             tokio::time::sleep(Duration::from_secs(30)).await;
-            Ok(MetadataLastModified::default())
+            Ok(RepoMetadataLastModified::default())
         };
-        wait_until_metadata_settles(look, (QUIET_PERIOD, LISTING_INTERVAL_MIN), &|_: &str| {}).await.unwrap();
+        wait_until_repo_metadata_settles(look, (QUIET_PERIOD, LISTING_INTERVAL_MIN), &|_: &str| {})
+            .await
+            .unwrap();
         assert!(looks.get() <= 4, "{}", looks.get());
     }
 }

@@ -26,7 +26,7 @@ const RAMP_TICK_INTERVAL: Duration = Duration::from_millis(5);
 /// How often the rate is: often enough to follow, seldom enough to measure.
 const RATE_MEASURE_INTERVAL: Duration = Duration::from_millis(100);
 
-pub struct ConcurrencyLimit {
+pub struct AdaptiveConcurrencyLimit {
     size: AtomicUsize,
     most: usize,
     /// Replies that weren't SlowDown.
@@ -60,7 +60,7 @@ struct LimitState {
     shrunk_at: Instant,
 }
 
-impl ConcurrencyLimit {
+impl AdaptiveConcurrencyLimit {
     /// Begins with few requests in flight, `most` at most.
     pub fn new(most: usize) -> Self {
         let now = Instant::now();
@@ -89,13 +89,13 @@ impl ConcurrencyLimit {
     }
 
     /// Returns how long after one [`Self::update_limit`] the next is due.
-    pub fn next_tick_delay(&self) -> Duration {
+    pub fn next_limit_update_delay(&self) -> Duration {
         let ramping = self.inner.lock().unwrap_or_else(PoisonError::into_inner).ramping;
-        if ramping && self.current_limit() < self.most { RAMP_TICK_INTERVAL } else { TICK_INTERVAL }
+        if ramping && self.current_concurrency() < self.most { RAMP_TICK_INTERVAL } else { TICK_INTERVAL }
     }
 
     /// Requests that may be in flight.
-    pub fn current_limit(&self) -> usize {
+    pub fn current_concurrency(&self) -> usize {
         self.size.load(Relaxed)
     }
 
@@ -110,7 +110,7 @@ impl ConcurrencyLimit {
     }
 
     /// Waits until the rate lets one more request go; at once where there is none.
-    pub async fn wait_for_rate(&self) {
+    pub async fn wait_for_request_rate(&self) {
         let mut next = self.next.lock().await;
         let Some(rate) = self.inner.lock().unwrap_or_else(PoisonError::into_inner).rate else { return };
         // A busy machine wakes late: what it missed of the last moment it may catch up on.
@@ -135,11 +135,11 @@ impl ConcurrencyLimit {
     }
 
     /// Thinks again; `busy` is how much of the window is used, `heads` what S3 took for those since the last time.
-    pub fn update_limit(&self, busy: usize, heads: HeadTimings) {
+    pub fn update_concurrency_limit(&self, busy: usize, heads: HeadTimings) {
         let now = Instant::now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         self.update_rate(&mut inner, now);
-        self.size.store(self.compute_limit(&mut inner, busy, heads, now), Relaxed);
+        self.size.store(self.compute_concurrency_limit(&mut inner, busy, heads, now), Relaxed);
     }
 
     fn update_rate(&self, inner: &mut LimitState, now: Instant) {
@@ -169,13 +169,19 @@ impl ConcurrencyLimit {
             inner.ramping = false;
             // As many as the rate keeps busy, half as many again: the rate does the slowing.
             let busy = inner.rate.unwrap_or(1.0) * inner.base_latency_secs.unwrap_or(0.02) * 1.5;
-            let size = (self.current_limit() * 7 / 10).max(busy as usize).max(REQUESTS_MIN);
+            let size = (self.current_concurrency() * 7 / 10).max(busy as usize).max(REQUESTS_MIN);
             self.size.store(size.min(self.most), Relaxed);
         }
     }
 
-    fn compute_limit(&self, inner: &mut LimitState, busy: usize, heads: HeadTimings, now: Instant) -> usize {
-        let size = self.current_limit();
+    fn compute_concurrency_limit(
+        &self,
+        inner: &mut LimitState,
+        busy: usize,
+        heads: HeadTimings,
+        now: Instant,
+    ) -> usize {
+        let size = self.current_concurrency();
         inner.heads.count += heads.count;
         inner.heads.micros += heads.micros;
         if inner.heads.count == 0 || now - inner.adjusted_at < TICK_INTERVAL {
@@ -231,7 +237,7 @@ mod tests {
     /// Runs the window against an S3 that answers after `latency`, lets `rate` requests a second through, and slows
     /// down beyond `knee` in flight; returns the window's size and how many passed in the last second.
     async fn simulate_s3(
-        window: &ConcurrencyLimit,
+        window: &AdaptiveConcurrencyLimit,
         latency: f64,
         rate: f64,
         knee: usize,
@@ -242,7 +248,7 @@ mod tests {
             if tick == (seconds - 1) * 50 {
                 last = window.passed.load(Relaxed);
             }
-            let workers = window.current_limit();
+            let workers = window.current_concurrency();
             let took = latency * (workers as f64 / knee as f64).max(1.0);
             let capacity = workers as f64 / took * TICK_INTERVAL.as_secs_f64();
             let held =
@@ -256,35 +262,36 @@ mod tests {
                 window.slow_downs.fetch_add((asked - through) as u64, Relaxed);
             }
             tokio::time::advance(TICK_INTERVAL).await;
-            window.update_limit(workers, sample_heads(took));
+            window.update_concurrency_limit(workers, sample_heads(took));
         }
-        (window.current_limit(), window.passed.load(Relaxed) - last)
+        (window.current_concurrency(), window.passed.load(Relaxed) - last)
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_grows_to_the_most_while_s3_keeps_up() {
-        let window = ConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024);
         let (size, _) = simulate_s3(&window, 0.02, f64::INFINITY, 10_000, 1).await;
         assert_eq!(size, 1024);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_full_after_the_time_of_a_few_replies() {
-        let (window, began) = (ConcurrencyLimit::new(1024), Instant::now());
-        while window.current_limit() < 1024 {
-            let pause = window.next_tick_delay();
-            window
-                .passed
-                .fetch_add((window.current_limit() as f64 * pause.as_secs_f64() / 0.02) as u64, Relaxed);
+        let (window, began) = (AdaptiveConcurrencyLimit::new(1024), Instant::now());
+        while window.current_concurrency() < 1024 {
+            let pause = window.next_limit_update_delay();
+            window.passed.fetch_add(
+                (window.current_concurrency() as f64 * pause.as_secs_f64() / 0.02) as u64,
+                Relaxed,
+            );
             tokio::time::advance(pause).await;
-            window.update_limit(window.current_limit(), sample_heads(0.02));
+            window.update_concurrency_limit(window.current_concurrency(), sample_heads(0.02));
         }
         assert!(began.elapsed() <= Duration::from_millis(120), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_in_no_hurry_where_replies_come_at_once() {
-        let window = ConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024);
         let (size, _) = simulate_s3(&window, 0.001, f64::INFINITY, 10_000, 1).await;
         assert!(size < 1024, "{size}");
         let (size, _) = simulate_s3(&window, 0.001, f64::INFINITY, 10_000, 2).await;
@@ -293,26 +300,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn connections_that_are_made_on_the_way_up_do_not_end_it() {
-        let window = ConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024);
         for tick in 0..20 {
             let took = if tick % 3 == 1 { 0.1 } else { 0.02 };
-            window.passed.fetch_add(window.current_limit() as u64, Relaxed);
+            window.passed.fetch_add(window.current_concurrency() as u64, Relaxed);
             tokio::time::advance(TICK_INTERVAL).await;
-            window.update_limit(window.current_limit(), sample_heads(took));
+            window.update_concurrency_limit(window.current_concurrency(), sample_heads(took));
         }
-        assert_eq!(window.current_limit(), 1024);
+        assert_eq!(window.current_concurrency(), 1024);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_stays_where_latency_rises() {
-        let window = ConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024);
         let (size, _) = simulate_s3(&window, 0.02, f64::INFINITY, 200, 20).await;
         assert!((200..=640).contains(&size), "{size}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_finds_the_rate_that_s3_lets_through_and_the_next_one() {
-        let window = ConcurrencyLimit::new(1024);
+        let window = AdaptiveConcurrencyLimit::new(1024);
         let (size, passed) = simulate_s3(&window, 0.02, 5000.0, 10_000, 10).await;
         assert!(passed >= 4250, "{passed} of 5000, window {size}");
         assert!(size < 512, "{size}");
@@ -322,8 +329,8 @@ mod tests {
         assert!(passed >= 15_000, "{passed} of 20000, it doesn't stay slow for ever");
     }
 
-    fn limit_with_rate(rate: f64) -> ConcurrencyLimit {
-        let window = ConcurrencyLimit::new(1024);
+    fn limit_with_rate(rate: f64) -> AdaptiveConcurrencyLimit {
+        let window = AdaptiveConcurrencyLimit::new(1024);
         window.inner.lock().unwrap().rate = Some(rate);
         window.limited.store(true, Relaxed);
         window
@@ -339,7 +346,7 @@ mod tests {
             let (window, went) = (window.clone(), went.clone());
             workers.spawn(async move {
                 for _ in 0..4 {
-                    window.wait_for_rate().await;
+                    window.wait_for_request_rate().await;
                     went.lock().unwrap().push(Instant::now());
                     window.record_success();
                 }
@@ -349,7 +356,7 @@ mod tests {
             loop {
                 tokio::time::sleep(TICK_INTERVAL).await;
                 window.record_slow_down();
-                window.update_limit(300, HeadTimings::default());
+                window.update_concurrency_limit(300, HeadTimings::default());
             }
         };
         tokio::select! {
@@ -368,7 +375,7 @@ mod tests {
         let window = limit_with_rate(100.0);
         let began = Instant::now();
         for _ in 0..50 {
-            window.wait_for_rate().await;
+            window.wait_for_request_rate().await;
         }
         assert_eq!((began.elapsed().as_millis() + 5) / 10, 49);
     }

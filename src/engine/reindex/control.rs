@@ -23,7 +23,7 @@ impl Default for ReindexControl {
 
 impl ReindexControl {
     /// Pauses: no new request is sent until [`Self::resume`].
-    pub fn pause(&self) {
+    pub fn pause_reindex(&self) {
         self.0.send_if_modified(|wish| {
             std::mem::replace(
                 wish,
@@ -33,25 +33,25 @@ impl ReindexControl {
     }
 
     /// Goes on after a pause.
-    pub fn resume(&self) {
+    pub fn resume_reindex(&self) {
         self.0.send_if_modified(|wish| {
             *wish == ControlState::Pause && std::mem::replace(wish, ControlState::Go) == ControlState::Pause
         });
     }
 
     /// Stops: the requests in flight are the last ones.
-    pub fn stop(&self) {
+    pub fn stop_reindex(&self) {
         self.0.send_replace(ControlState::Stop);
     }
 
     /// Returns whether it is paused.
-    pub fn is_paused(&self) -> bool {
+    pub fn is_reindex_paused(&self) -> bool {
         *self.0.borrow() == ControlState::Pause
     }
 
     /// Waits until it is no longer paused.
     pub(super) async fn wait_while_paused(&self) {
-        if self.is_paused() {
+        if self.is_reindex_paused() {
             // The sender is this very value: it can't be gone.
             let _ = self.0.subscribe().wait_for(|wish| *wish != ControlState::Pause).await;
         }

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     failure::Failure,
-    run::{answers::ReindexAnswers, tally::Tally},
+    run::{answers::ReindexAnswers, tally::NameTally},
 };
 
 /// A part of the bucket's keys: those after `after`, up to and with `until`. All up to `after` are done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeyRange {
+pub struct ObjectKeyRange {
     pub after: String,
     pub until: Option<String>,
 }
@@ -34,12 +34,12 @@ pub struct ReindexCounts {
     /// Bytes of the objects that were changed: copied inside S3, never moved through this machine.
     pub bytes: u64,
     /// Skipped objects by reason.
-    pub reasons: Tally,
+    pub reasons: NameTally,
     /// Access control lists that this identity may not read: their objects' are the bucket owner's alone now.
     #[serde(default)]
     pub acls_denied: u64,
     /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
-    pub foreign: Tally,
+    pub foreign: NameTally,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct ReindexCursor {
     /// What the keys were classed by: another bucket or other options start over.
     pub rules: String,
     pub counts: ReindexCounts,
-    pub ranges: Vec<KeyRange>,
+    pub ranges: Vec<ObjectKeyRange>,
     /// Keys before their range's `after` that are not done.
     pub undone: Vec<String>,
     /// Copies in parts that were begun: key and upload id.
@@ -96,7 +96,7 @@ impl ReindexCursor {
     ///
     /// # Errors
     /// Fails where it is there and can't be removed.
-    pub fn remove_if_present(path: &Path) -> Result<(), Failure> {
+    pub fn remove_cursor_if_present(path: &Path) -> Result<(), Failure> {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(write_failure(path, &error)),
             _ => Ok(()),
@@ -137,7 +137,7 @@ mod tests {
         let answers = ReindexAnswers::default();
         let cursor = ReindexCursor {
             rules: cursor_rules("b", &answers),
-            ranges: vec![KeyRange { after: "7/8/ä\n".to_owned(), until: None }],
+            ranges: vec![ObjectKeyRange { after: "7/8/ä\n".to_owned(), until: None }],
             undone: vec!["k".to_owned()],
             ..ReindexCursor::default()
         };
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("b", &other)), None);
         std::fs::write(&path, "{").unwrap();
         assert_eq!(ReindexCursor::load_cursor(&path, &cursor_rules("b", &answers)), None, "half a file");
-        ReindexCursor::remove_if_present(&path).unwrap();
-        ReindexCursor::remove_if_present(&path).unwrap();
+        ReindexCursor::remove_cursor_if_present(&path).unwrap();
+        ReindexCursor::remove_cursor_if_present(&path).unwrap();
     }
 }

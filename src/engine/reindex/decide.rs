@@ -7,7 +7,7 @@ use crate::model::packagecloud::object::ObjectClass;
 
 /// What to do with an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ObjectDecision {
+pub enum ReindexDecision {
     /// Its Cache-Control is right.
     Keep,
     /// It can't be changed; why.
@@ -19,27 +19,27 @@ pub enum ObjectDecision {
 }
 
 /// Decides what is done to an object, by its class and its attributes.
-pub fn decide_object(class: ObjectClass, head: &ObjectAttributes) -> ObjectDecision {
-    let Some(cache_control) = class.cache_control() else { return ObjectDecision::Keep };
+pub fn decide_object(class: ObjectClass, head: &ObjectAttributes) -> ReindexDecision {
+    let Some(cache_control) = class.expected_cache_control() else { return ReindexDecision::Keep };
     // A header that isn't text isn't one that we know.
     if class.is_correct_cache_control(head.header_text("cache-control")) {
-        return ObjectDecision::Keep;
+        return ReindexDecision::Keep;
     }
     if let Some(why) = head.archived_reason() {
-        return ObjectDecision::Skip(why);
+        return ReindexDecision::Skip(why);
     }
     if let Some(count) = head.header_text("x-amz-missing-meta") {
-        return ObjectDecision::Skip(format!(
+        return ReindexDecision::Skip(format!(
             "{count} of its user metadata can't be read, and would be lost"
         ));
     }
     if head.header_text("x-amz-server-side-encryption-customer-algorithm").is_some() {
-        return ObjectDecision::Skip("encrypted with a customer-provided key (SSE-C)".to_owned());
+        return ReindexDecision::Skip("encrypted with a customer-provided key (SSE-C)".to_owned());
     }
     if head.size > SINGLE_COPY_MAX_BYTES {
-        ObjectDecision::CopyMultipart(cache_control)
+        ReindexDecision::CopyMultipart(cache_control)
     } else {
-        ObjectDecision::Copy(cache_control)
+        ReindexDecision::Copy(cache_control)
     }
 }
 
@@ -61,29 +61,29 @@ mod tests {
 
     #[test]
     fn each_kind_of_object_is_treated_as_it_must_be() {
-        let package = ObjectClass::Package.cache_control().unwrap();
-        let metadata = ObjectClass::Metadata.cache_control().unwrap();
+        let package = ObjectClass::Package.expected_cache_control().unwrap();
+        let metadata = ObjectClass::Metadata.expected_cache_control().unwrap();
         fn decide_with_headers(
             class: ObjectClass,
             size: u64,
             headers: &[(&'static str, &'static str)],
-        ) -> ObjectDecision {
+        ) -> ReindexDecision {
             decide_object(class, &sample_head(size, headers))
         }
-        assert_eq!(decide_with_headers(ObjectClass::Package, 1, &[]), ObjectDecision::Copy(package));
+        assert_eq!(decide_with_headers(ObjectClass::Package, 1, &[]), ReindexDecision::Copy(package));
         assert_eq!(
             decide_with_headers(ObjectClass::Package, 0, &[]),
-            ObjectDecision::Copy(package),
+            ReindexDecision::Copy(package),
             "an empty one"
         );
         assert_eq!(
             decide_with_headers(ObjectClass::Package, 5 << 30, &[]),
-            ObjectDecision::Copy(package),
+            ReindexDecision::Copy(package),
             "just fits"
         );
         assert_eq!(
             decide_with_headers(ObjectClass::Package, (5 << 30) + 1, &[]),
-            ObjectDecision::CopyMultipart(package)
+            ReindexDecision::CopyMultipart(package)
         );
         assert_eq!(
             decide_with_headers(
@@ -91,7 +91,7 @@ mod tests {
                 1,
                 &[("cache-control", "public, max-age=31536000, immutable")]
             ),
-            ObjectDecision::Copy(metadata)
+            ReindexDecision::Copy(metadata)
         );
         assert_eq!(
             decide_with_headers(
@@ -99,7 +99,7 @@ mod tests {
                 1,
                 &[("cache-control", "public, max-age=31536000, immutable")]
             ),
-            ObjectDecision::Keep
+            ReindexDecision::Keep
         );
         assert_eq!(
             decide_with_headers(
@@ -107,15 +107,15 @@ mod tests {
                 1,
                 &[("cache-control", "no-store"), ("x-amz-storage-class", "GLACIER")]
             ),
-            ObjectDecision::Keep
+            ReindexDecision::Keep
         );
-        assert_eq!(decide_with_headers(ObjectClass::Foreign, 1, &[]), ObjectDecision::Keep);
+        assert_eq!(decide_with_headers(ObjectClass::Foreign, 1, &[]), ReindexDecision::Keep);
         for (headers, why) in [
             ([("x-amz-storage-class", "DEEP_ARCHIVE")], "archived"),
             ([("x-amz-missing-meta", "1")], "lost"),
             ([("x-amz-server-side-encryption-customer-algorithm", "AES256")], "SSE-C"),
         ] {
-            let ObjectDecision::Skip(said) = decide_with_headers(ObjectClass::Package, 1, &headers) else {
+            let ReindexDecision::Skip(said) = decide_with_headers(ObjectClass::Package, 1, &headers) else {
                 panic!("{headers:?}")
             };
             assert!(said.contains(why), "{said}");

@@ -7,7 +7,7 @@ use crate::engine::session::Session;
 use crate::model::{
     failure::Failure,
     packagecloud::object::ObjectClassifier,
-    run::{answers::Answers, goal::Goal},
+    run::{answers::OperatorAnswers, goal::Goal},
 };
 
 /// Pages of a thousand keys that are listed to say what it would cost, one in each part of the bucket; past them it says
@@ -16,14 +16,17 @@ pub(crate) const SURVEY_PAGES_MAX: usize = 4;
 
 /// Returns where the cursor of this state directory is kept.
 pub(crate) fn cursor_path(session: &Session) -> PathBuf {
-    session.host.state.dir().join("reindex.cursor")
+    session.host.state.state_dir_path().join("reindex.cursor")
 }
 
 /// Stops going live on an upgrade whose reindex was neither done nor knowingly skipped.
 ///
 /// # Errors
 /// Fails with what of it is missing, or where the bucket can't be listed.
-pub(crate) async fn require_reindex_done(session: &Session, answers: &Answers) -> Result<(), Failure> {
+pub(crate) async fn require_reindex_done(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<(), Failure> {
     let chosen = &answers.reindex;
     if answers.goal != Some(Goal::Upgrade) || chosen.skip {
         return Ok(());

@@ -2,12 +2,12 @@
 //!
 //! Listing costs a thousandth of what the rewrite does; past a number of pages it says "at least".
 
-use super::{cursor::KeyRange, ranges, with_few_retries};
-pub(crate) use crate::aws::s3::fast::{ObjectListingEntry, S3Error, S3ObjectClient, StorageClass};
+use super::{cursor::ObjectKeyRange, ranges, retry_s3_briefly};
+pub(crate) use crate::aws::s3::fast::{ObjectListingEntry, S3ObjectClient, S3RequestError, StorageClass};
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::{ObjectClass, ObjectClassifier},
-    run::tally::{Tally, top_level_folder},
+    run::tally::{NameTally, top_level_folder},
 };
 
 /// What a listing, or the beginning of one, shows.
@@ -16,7 +16,7 @@ pub struct BucketSurvey {
     pub packages: u64,
     pub metadata: u64,
     /// Keys that are not of packagecloud's layout, by what stands before their first `/`.
-    pub foreign: Tally,
+    pub foreign: NameTally,
     pub bytes: u64,
     /// Objects in classes that charge for reading and for early changes.
     pub cool: u64,
@@ -47,7 +47,7 @@ pub async fn survey_bucket(
     for part in parts {
         whole.packages += part.packages;
         whole.metadata += part.metadata;
-        whole.foreign.merge(&part.foreign);
+        whole.foreign.merge_tally(&part.foreign);
         whole.bytes += part.bytes;
         whole.cool += part.cool;
         whole.archived += part.archived;
@@ -60,12 +60,12 @@ pub async fn survey_bucket(
 async fn survey_range(
     s3: &S3ObjectClient,
     classes: &ObjectClassifier,
-    range: &KeyRange,
+    range: &ObjectKeyRange,
     pages: usize,
-) -> Result<BucketSurvey, S3Error> {
+) -> Result<BucketSurvey, S3RequestError> {
     let (mut survey, mut after) = (BucketSurvey::default(), range.after.clone());
     for _ in 0..pages {
-        let page = with_few_retries(|| s3.list_objects("", &after, false)).await?;
+        let page = retry_s3_briefly(|| s3.list_objects("", &after, false)).await?;
         survey.more = page.more;
         for entry in &page.entries {
             if range.until.as_ref().is_some_and(|until| entry.key > *until) {
@@ -82,18 +82,20 @@ async fn survey_range(
     Ok(survey)
 }
 
-fn survey_failure(bucket: &str, refusal: S3Error) -> Failure {
+fn survey_failure(bucket: &str, refusal: S3RequestError) -> Failure {
     let what = format!("listing bucket {bucket}");
     match refusal {
-        S3Error::Fatal(failure) => failure,
-        S3Error::Denied(why) => Failure::new(
+        S3RequestError::Fatal(failure) => failure,
+        S3RequestError::Denied(why) => Failure::new(
             FailureKind::Denied,
             what,
             why,
             format!("allow s3:ListBucket on arn:aws:s3:::{bucket}"),
         ),
-        S3Error::Throttled => Failure::other_failure(what, "S3 said SlowDown", "look again in a moment"),
-        S3Error::Broken(why) => Failure::new(
+        S3RequestError::Throttled => {
+            Failure::other_failure(what, "S3 said SlowDown", "look again in a moment")
+        }
+        S3RequestError::Broken(why) => Failure::new(
             FailureKind::Unreachable,
             what,
             why,
@@ -104,7 +106,7 @@ fn survey_failure(bucket: &str, refusal: S3Error) -> Failure {
 }
 
 /// Renders a tally: `120 in backups/, 3 in (no folder), 9 in others`.
-pub fn render_tally(tally: &Tally, relation: &str, most: usize) -> String {
+pub fn render_tally(tally: &NameTally, relation: &str, most: usize) -> String {
     let (first, rest) = tally.most_frequent_names(most);
     let mut parts: Vec<String> =
         first.into_iter().map(|(name, count)| format!("{count} {relation}{name}")).collect();
@@ -137,7 +139,7 @@ impl BucketSurvey {
 
     /// Returns the cost in US dollars at S3's list price where every object has to be changed; `acl`: a request more for each.
     #[must_use]
-    pub fn cost_usd(&self, acl: bool) -> f64 {
+    pub fn reindex_cost_usd(&self, acl: bool) -> f64 {
         let each = 0.0004e-3 * (1.0 + f64::from(u8::from(acl))) + 0.005e-3;
         self.total_objects() as f64 * (each + 0.005e-6)
     }
@@ -151,7 +153,7 @@ impl BucketSurvey {
             format!("{least}{} objects: {} packages, {} of repository metadata.", self.total_objects(), self.packages, self.metadata),
             format!(
                 "For each that isn't right yet {requests}: {least}{:.2} US dollars at S3's list price. No bytes pass through this machine.",
-                self.cost_usd(acl)
+                self.reindex_cost_usd(acl)
             ),
             "Where the bucket keeps versions, each changed object's earlier one stays, and is charged for; replication copies it again; \
              notifications (s3:ObjectCreated:Copy) fire; the age that lifecycle rules count starts again."

@@ -36,8 +36,10 @@ pub use control::ReindexControl;
 pub use cursor::{ReindexCounts, cursor_rules};
 pub use estimate::{BucketSurvey, render_tally, survey_bucket};
 
-use self::{cursor::ReindexCursor, progress::Checkpoint, spool::ManifestSpool, workers::Workers};
-pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient, S3RequestCounts};
+use self::{
+    cursor::ReindexCursor, progress::ReindexCheckpoint, spool::ManifestSpool, workers::ReindexWorkers,
+};
+pub(crate) use crate::aws::s3::fast::{S3ObjectClient, S3RequestCounts, S3RequestError};
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::ObjectClassifier,
@@ -109,10 +111,10 @@ pub fn read_reindex_progress(bucket: &str, answers: &ReindexAnswers, cursor: &Pa
 /// # Errors
 /// Where the files can't be written.
 pub(super) fn reset_reindex_progress(cursor: &Path, bucket: &str) -> Result<(), Failure> {
-    ReindexCursor::remove_if_present(&finished_marker_path(cursor))?;
+    ReindexCursor::remove_cursor_if_present(&finished_marker_path(cursor))?;
     let uploads = ReindexCursor::read_unfinished_uploads(cursor, bucket);
     if uploads.is_empty() {
-        return ReindexCursor::remove_if_present(cursor);
+        return ReindexCursor::remove_cursor_if_present(cursor);
     }
     // Rules that no run has.
     let rules = serde_json::json!([0, bucket]).to_string();
@@ -141,14 +143,14 @@ pub async fn reindex_bucket(
     let begun = ReindexCursor::read_unfinished_uploads(&options.cursor, s3.bucket_name());
     let left = if answers.rescan { None } else { ReindexCursor::load_cursor(&options.cursor, &rules) };
     if left.is_none() {
-        ReindexCursor::remove_if_present(&options.skipped)?;
+        ReindexCursor::remove_cursor_if_present(&options.skipped)?;
     }
-    ReindexCursor::remove_if_present(&finished_marker_path(&options.cursor))?;
+    ReindexCursor::remove_cursor_if_present(&finished_marker_path(&options.cursor))?;
     if let Some(folder) = options.skipped.parent() {
         std::fs::create_dir_all(folder).map_err(|error| cursor::write_failure(folder, &error))?;
     }
     let started = options.requests_before.unwrap_or_else(|| s3.request_counts());
-    let acl = !answers.no_acl && has_acls(s3).await?;
+    let acl = !answers.no_acl && are_object_acls_kept(s3).await?;
     let cursor = if let Some(cursor) = left {
         cursor
     } else {
@@ -159,7 +161,7 @@ pub async fn reindex_bucket(
         ReindexCursor { rules: rules.clone(), ranges, ..ReindexCursor::default() }
     };
     let count = cursor.ranges.len();
-    let mut checkpoint = Checkpoint::new(cursor.ranges, cursor.counts);
+    let mut checkpoint = ReindexCheckpoint::new(cursor.ranges, cursor.counts);
     for (key, upload) in begun {
         // One that can't be dropped now costs storage, and stops nothing: the next run tries again.
         if s3.abort_multipart_upload(&key, &upload).await.is_err() {
@@ -167,7 +169,8 @@ pub async fn reindex_bucket(
         }
     }
     let undone = checkpoint.requeue_undone(cursor.undone);
-    let workers = Arc::new(Workers::new(s3.clone(), classes, control.clone(), checkpoint, acl, options));
+    let workers =
+        Arc::new(ReindexWorkers::new(s3.clone(), classes, control.clone(), checkpoint, acl, options));
     workers.jobs.add_jobs(undone);
     let mut tasks = JoinSet::new();
     for index in 0..count {
@@ -175,7 +178,7 @@ pub async fn reindex_bucket(
     }
     let run = ReindexRun { workers: &workers, options, rules: &rules, requests_before: started };
     let ended = run.supervise_workers(&mut tasks, say).await;
-    workers.jobs.close();
+    workers.jobs.close_queue();
     while let Some(ended) = tasks.join_next().await {
         run.halt_on_panic(ended);
     }
@@ -183,22 +186,22 @@ pub async fn reindex_bucket(
 }
 
 /// Whether access control lists are kept: where that can't be asked, yes, and each object tells.
-async fn has_acls(s3: &S3ObjectClient) -> Result<bool, Failure> {
-    match with_few_retries(|| s3.has_object_acls()).await {
+async fn are_object_acls_kept(s3: &S3ObjectClient) -> Result<bool, Failure> {
+    match retry_s3_briefly(|| s3.has_object_acls()).await {
         Ok(has) => Ok(has),
-        Err(S3Error::Fatal(failure)) => Err(failure),
+        Err(S3RequestError::Fatal(failure)) => Err(failure),
         Err(_) => Ok(true),
     }
 }
 
 /// Asks again where that can help: for what is asked before the workers are there.
-async fn with_few_retries<T, F: Future<Output = Result<T, S3Error>>>(
+async fn retry_s3_briefly<T, F: Future<Output = Result<T, S3RequestError>>>(
     ask: impl Fn() -> F,
-) -> Result<T, S3Error> {
+) -> Result<T, S3RequestError> {
     let mut tries = 0;
     loop {
         match ask().await {
-            Err(S3Error::Throttled | S3Error::Broken(_)) if tries < 5 => {
+            Err(S3RequestError::Throttled | S3RequestError::Broken(_)) if tries < 5 => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(100 << tries)).await;
             }
@@ -208,7 +211,7 @@ async fn with_few_retries<T, F: Future<Output = Result<T, S3Error>>>(
 }
 
 struct ReindexRun<'a> {
-    workers: &'a Arc<Workers>,
+    workers: &'a Arc<ReindexWorkers>,
     options: &'a ReindexOptions,
     rules: &'a str,
     /// Requests sent before this run, by whoever shares the connections.
@@ -239,11 +242,18 @@ impl ReindexRun<'_> {
             }
             let now = Instant::now();
             due = now
-                + if workers.control.is_paused() { PACE_INTERVAL } else { workers.limit.next_tick_delay() };
-            workers.limit.update_limit(workers.busy_workers.load(Relaxed), workers.s3.take_head_timings());
+                + if workers.control.is_reindex_paused() {
+                    PACE_INTERVAL
+                } else {
+                    workers.limit.next_limit_update_delay()
+                };
+            workers
+                .limit
+                .update_concurrency_limit(workers.busy_workers.load(Relaxed), workers.s3.take_head_timings());
             let waiting = workers.jobs.count_waiting();
             let running = workers.worker_count.load(Relaxed);
-            for _ in running..workers.limit.current_limit().min(workers.busy_workers.load(Relaxed) + waiting)
+            for _ in
+                running..workers.limit.current_concurrency().min(workers.busy_workers.load(Relaxed) + waiting)
             {
                 workers.worker_count.fetch_add(1, Relaxed);
                 tasks.spawn(workers.clone().run_worker());
@@ -256,10 +266,10 @@ impl ReindexRun<'_> {
                 saved = now;
                 let cursor = workers.lock_checkpoint().to_cursor(self.rules);
                 if let Err(failure) = cursor.save_cursor(&self.options.cursor) {
-                    workers.halt_with_failure(failure);
+                    workers.halt_workers_with_failure(failure);
                 }
             }
-            if workers.lock_checkpoint().is_finished() {
+            if workers.lock_checkpoint().is_reindex_finished() {
                 say(self.measure_pace(&mut speed, now));
                 return true;
             }
@@ -269,7 +279,7 @@ impl ReindexRun<'_> {
     /// A task that panicked ends the run; the cursor stays.
     fn halt_on_panic(&self, ended: Result<(), tokio::task::JoinError>) {
         if let Err(error) = ended {
-            self.workers.halt_with_failure(Failure::other_failure(
+            self.workers.halt_workers_with_failure(Failure::other_failure(
                 "the reindex",
                 error.to_string(),
                 "report this, then run the same command: it goes on where it was",
@@ -277,7 +287,7 @@ impl ReindexRun<'_> {
         }
     }
 
-    fn requests_since_start(&self) -> S3RequestCounts {
+    fn s3_requests_since_start(&self) -> S3RequestCounts {
         let (now, before) = (self.workers.s3.request_counts(), self.requests_before);
         S3RequestCounts {
             list: now.list - before.list,
@@ -290,7 +300,7 @@ impl ReindexRun<'_> {
     fn measure_pace(&self, speed: &mut SpeedMeter, now: Instant) -> ProgressStats {
         let (counts, total) = {
             let checkpoint = self.workers.lock_checkpoint();
-            let listed = checkpoint.is_fully_listed().then(|| checkpoint.handed_out_count());
+            let listed = checkpoint.is_bucket_fully_listed().then(|| checkpoint.handed_out_key_count());
             (checkpoint.live_counts().clone(), listed.or(self.options.total))
         };
         let per_second = speed.measure_speed(now, counts.done);
@@ -310,7 +320,7 @@ impl ReindexRun<'_> {
             in_flight: Some(self.workers.busy_workers.load(Relaxed) as u64),
             slow_downs: Some(self.workers.limit.slow_down_count()),
             bytes: Some(counts.bytes),
-            cost: Some(self.requests_since_start().cost_usd()),
+            cost: Some(self.s3_requests_since_start().s3_requests_cost_usd()),
             seconds_left,
         }
     }
@@ -321,22 +331,23 @@ impl ReindexRun<'_> {
         let (finished, counts, cursor, given_up) = {
             let checkpoint = workers.lock_checkpoint();
             (
-                checkpoint.is_finished(),
+                checkpoint.is_reindex_finished(),
                 checkpoint.live_counts().clone(),
                 checkpoint.to_cursor(self.rules),
-                checkpoint.given_up_count(),
+                checkpoint.given_up_key_count(),
             )
         };
         let failure = workers.take_failure();
         if ended && finished && given_up == 0 && failure.is_none() {
-            ReindexCursor::remove_if_present(&self.options.cursor)?;
-            let at = workers.s3.current_time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            ReindexCursor::remove_cursor_if_present(&self.options.cursor)?;
+            let at =
+                workers.s3.current_signing_time().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             let text = serde_json::json!({ "rules": self.rules, "at": at, "done": counts.done }).to_string();
             let path = finished_marker_path(&self.options.cursor);
             cursor::replace_file(&path, text.as_bytes())
                 .map_err(|error| cursor::write_failure(&path, &error))?;
             return Ok(ReindexSummary {
-                requests: self.requests_since_start(),
+                requests: self.s3_requests_since_start(),
                 slow_downs: workers.limit.slow_down_count(),
                 acls_denied: counts.acls_denied > 0,
                 counts,
@@ -346,7 +357,7 @@ impl ReindexRun<'_> {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if let Some(first) = workers.take_first_given_up().filter(|_| ended) {
+        if let Some(first) = workers.take_first_given_up_failure().filter(|_| ended) {
             let what = format!("{given_up} of {} objects", counts.done + given_up as u64);
             return Err(Failure::new(first.kind, what, format!("{}: {}", first.what, first.why), first.next));
         }

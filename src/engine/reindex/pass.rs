@@ -6,7 +6,7 @@ use super::{ReindexControl, ReindexOptions, ReindexSummary, reindex_bucket, rend
 use crate::aws::{AwsClients, s3::fast::S3ObjectClient};
 use crate::engine::{
     run::StageRun,
-    session::{Session, retry_on_expiry::retry_on_expiry},
+    session::{Session, retry_on_expiry::retry_on_expired_credentials},
 };
 use crate::model::{failure::Failure, run::goal::Step};
 
@@ -37,10 +37,10 @@ impl ReindexPass<'_> {
                     let control = ReindexControl::default();
                     let say = |pace| run.emit_pace(step, "objects", pace);
                     let working = reindex_bucket(self.s3, &options, &say, &control);
-                    run_with_control(run, &control, working).await
+                    run_reindex_with_control(run, &control, working).await
                 }
             };
-            let summary = retry_on_expiry(self.session, self.cloud, run, step, pass).await?;
+            let summary = retry_on_expired_credentials(self.session, self.cloud, run, step, pass).await?;
             Ok(((), render_summary(&summary, &options)))
         })
         .await
@@ -48,7 +48,7 @@ impl ReindexPass<'_> {
 }
 
 /// Runs `working`, passing on what the face asks: pause, go on, stop.
-async fn run_with_control<T>(
+async fn run_reindex_with_control<T>(
     run: &StageRun,
     control: &ReindexControl,
     working: impl Future<Output = Result<T, Failure>>,
@@ -56,7 +56,7 @@ async fn run_with_control<T>(
     let mut pause = run.run_context().pause_receiver();
     let stop = run.run_context().stop_token().clone();
     if *pause.borrow_and_update() {
-        control.pause();
+        control.pause_reindex();
     }
     tokio::pin!(working);
     let mut stopping = false;
@@ -65,11 +65,11 @@ async fn run_with_control<T>(
             biased;
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
-                control.stop();
+                control.stop_reindex();
             }
             changed = pause.changed(), if !stopping => match changed {
-                Ok(()) if *pause.borrow() => control.pause(),
-                Ok(()) => control.resume(),
+                Ok(()) if *pause.borrow() => control.pause_reindex(),
+                Ok(()) => control.resume_reindex(),
                 // Nobody is left who could pause.
                 Err(_) => return working.await,
             },

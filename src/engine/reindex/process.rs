@@ -5,11 +5,11 @@
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
-    decide::{ObjectDecision, decide_object},
-    progress::ObjectOutcome,
-    workers::{NotDone, Workers},
+    decide::{ReindexDecision, decide_object},
+    progress::ObjectReindexOutcome,
+    workers::{ObjectNotDone, ReindexWorkers},
 };
-pub(crate) use crate::aws::s3::fast::{ObjectAttributes, split_into_parts};
+pub(crate) use crate::aws::s3::fast::{ObjectAttributes, split_into_copy_parts};
 use crate::model::{failure::FailureKind, packagecloud::object::ObjectClass};
 
 /// How often an object that changed meanwhile is looked at again.
@@ -17,23 +17,23 @@ const OBJECT_ROUNDS_MAX: u32 = 6;
 /// Parts of one object that are copied side by side.
 const PARALLEL_PARTS: usize = 8;
 
-impl Workers {
+impl ReindexWorkers {
     /// Looks at one object, and changes it where its attributes are not right.
     ///
     /// # Errors
     /// Fails where the object can't be changed, or S3's refusal ends the run.
-    pub async fn process_object(&self, key: &str) -> Result<ObjectOutcome, NotDone> {
+    pub async fn reindex_object(&self, key: &str) -> Result<ObjectReindexOutcome, ObjectNotDone> {
         let class = self.classes.classify_key(key);
         for round in 0..OBJECT_ROUNDS_MAX {
             if round > 0 {
-                self.backoff(100, round, 2_000).await;
+                self.wait_backoff(100, round, 2_000).await;
             }
             let head = self.with_retries(|| self.s3.head_object(key)).await?;
             let (cache_control, in_parts) = match decide_object(class, &head) {
-                ObjectDecision::Keep => return Ok(ObjectOutcome::Kept),
-                ObjectDecision::Skip(why) => return Err(NotDone::Unfit(why)),
-                ObjectDecision::Copy(cache_control) => (cache_control, false),
-                ObjectDecision::CopyMultipart(cache_control) => (cache_control, true),
+                ReindexDecision::Keep => return Ok(ObjectReindexOutcome::Kept),
+                ReindexDecision::Skip(why) => return Err(ObjectNotDone::Unfit(why)),
+                ReindexDecision::Copy(cache_control) => (cache_control, false),
+                ReindexDecision::CopyMultipart(cache_control) => (cache_control, true),
             };
             let access = if self.acl { Box::pin(self.read_acl_headers(key)).await? } else { Vec::new() };
             if class == ObjectClass::Package
@@ -41,9 +41,9 @@ impl Workers {
                 && access.is_empty()
                 && self.hand_over_to_batch(key, &head, cache_control)?
             {
-                return Ok(ObjectOutcome::HandedOver);
+                return Ok(ObjectReindexOutcome::HandedOver);
             }
-            let mut attributes = head.to_copy_headers(cache_control, self.s3.current_time());
+            let mut attributes = head.to_copy_headers(cache_control, self.s3.current_signing_time());
             attributes.extend(access);
             let size = head.size;
             let copied = if in_parts {
@@ -55,12 +55,12 @@ impl Workers {
                 self.with_retries(|| self.s3.copy_object_in_place(key, &etag, &attributes)).await
             };
             match copied {
-                Ok(()) => return Ok(ObjectOutcome::Changed(size)),
-                Err(NotDone::Overtaken) => {}
+                Ok(()) => return Ok(ObjectReindexOutcome::Changed(size)),
+                Err(ObjectNotDone::Overtaken) => {}
                 Err(left) => return Err(left),
             }
         }
-        Err(NotDone::Overtaken)
+        Err(ObjectNotDone::Overtaken)
     }
 
     /// Whether S3 Batch Operations will copy it.
@@ -69,11 +69,11 @@ impl Workers {
         key: &str,
         head: &ObjectAttributes,
         cache_control: &'static str,
-    ) -> Result<bool, NotDone> {
+    ) -> Result<bool, ObjectNotDone> {
         let Some(spool) = &self.spool else { return Ok(false) };
         spool.try_add_object(key, head, cache_control).map_err(|failure| {
-            self.halt_with_failure(failure);
-            NotDone::Halted
+            self.halt_workers_with_failure(failure);
+            ObjectNotDone::Halted
         })
     }
 
@@ -81,10 +81,10 @@ impl Workers {
     async fn read_acl_headers(
         &self,
         key: &str,
-    ) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, NotDone> {
+    ) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, ObjectNotDone> {
         match self.with_retries(|| self.s3.read_acl_headers(key)).await {
             // What can't be asked is unknown, and stops nothing; the next one may be readable.
-            Err(NotDone::GivenUp(FailureKind::Denied, _) | NotDone::Unfit(_)) => {
+            Err(ObjectNotDone::GivenUp(FailureKind::Denied, _) | ObjectNotDone::Unfit(_)) => {
                 self.lock_checkpoint().record_acl_denied();
                 Ok(Vec::new())
             }
@@ -97,35 +97,41 @@ impl Workers {
         key: &str,
         head: &ObjectAttributes,
         attributes: &Vec<(http::HeaderName, http::HeaderValue)>,
-    ) -> Result<(), NotDone> {
-        let _one = self.large_copy_permits.acquire().await.map_err(|_| NotDone::Halted)?;
+    ) -> Result<(), ObjectNotDone> {
+        let _one = self.large_copy_permits.acquire().await.map_err(|_| ObjectNotDone::Halted)?;
         let upload = self.with_retries(|| self.s3.create_multipart_upload(key, head, attributes)).await?;
         self.lock_checkpoint().uploads.insert(upload.clone(), key.to_owned());
         let copied = tokio::select! {
             biased;
-            () = self.halt.cancelled() => Err(NotDone::Halted),
+            () = self.halt.cancelled() => Err(ObjectNotDone::Halted),
             copied = self.copy_parts(key, head, &upload) => copied,
         };
         // After a lost reply the completion may have happened: the next look at the object tells.
         let clear = match &copied {
             Ok(()) => true,
-            Err(NotDone::Halted) => self.s3.abort_multipart_upload(key, &upload).await.is_ok(),
+            Err(ObjectNotDone::Halted) => self.s3.abort_multipart_upload(key, &upload).await.is_ok(),
             Err(_) => self.with_retries(|| self.s3.abort_multipart_upload(key, &upload)).await.is_ok(),
         };
         if clear {
             self.lock_checkpoint().uploads.remove(&upload);
         }
         match copied {
-            Err(NotDone::Gone) => Err(NotDone::Overtaken),
+            Err(ObjectNotDone::Gone) => Err(ObjectNotDone::Overtaken),
             other => other,
         }
     }
 
     /// Each part by itself, and then their completion: what was copied isn't copied again.
-    async fn copy_parts(&self, key: &str, head: &ObjectAttributes, upload: &str) -> Result<(), NotDone> {
-        let part =
-            |(number, bytes)| self.with_retries(move || self.s3.copy_part(key, head, upload, number, bytes));
-        let done: Vec<String> = stream::iter((1..).zip(split_into_parts(head.size)).map(part))
+    async fn copy_parts(
+        &self,
+        key: &str,
+        head: &ObjectAttributes,
+        upload: &str,
+    ) -> Result<(), ObjectNotDone> {
+        let part = |(number, bytes)| {
+            self.with_retries(move || self.s3.copy_object_part(key, head, upload, number, bytes))
+        };
+        let done: Vec<String> = stream::iter((1..).zip(split_into_copy_parts(head.size)).map(part))
             .buffered(PARALLEL_PARTS)
             .try_collect()
             .await?;

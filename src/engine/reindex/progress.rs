@@ -8,14 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use super::cursor::{KeyRange, ReindexCounts, ReindexCursor};
+use super::cursor::{ObjectKeyRange, ReindexCounts, ReindexCursor};
 use crate::model::run::tally::top_level_folder;
 
 /// More keys of a range than this are not held for the sake of a slow one.
 const HELD_KEYS_MAX: usize = 4096;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ObjectOutcome {
+pub enum ObjectReindexOutcome {
     Kept,
     Changed(u64),
     Skipped(Arc<str>),
@@ -30,29 +30,29 @@ pub enum ObjectOutcome {
 
 /// A key to process, and where it stands in the checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectJob {
+pub struct ObjectReindexJob {
     range: usize,
     number: u64,
     pub key: Arc<str>,
 }
 
 #[derive(Debug)]
-struct HeldKey {
+struct TrackedObjectKey {
     key: Arc<str>,
-    outcome: Option<ObjectOutcome>,
+    outcome: Option<ObjectReindexOutcome>,
 }
 
 #[derive(Debug)]
 struct RangeProgress {
-    range: KeyRange,
+    range: ObjectKeyRange,
     /// The number of the first key that is held.
     first: u64,
-    held: VecDeque<HeldKey>,
+    held: VecDeque<TrackedObjectKey>,
     listed: bool,
 }
 
 #[derive(Debug, Default)]
-pub struct Checkpoint {
+pub struct ReindexCheckpoint {
     ranges: Vec<RangeProgress>,
     /// What was set aside: not done, before its range's `after`.
     deferred: BTreeMap<(usize, u64), Arc<str>>,
@@ -66,9 +66,9 @@ pub struct Checkpoint {
     pub uploads: BTreeMap<String, String>,
 }
 
-impl Checkpoint {
+impl ReindexCheckpoint {
     /// Begins with an earlier run's ranges and counts.
-    pub fn new(ranges: Vec<KeyRange>, counts: ReindexCounts) -> Self {
+    pub fn new(ranges: Vec<ObjectKeyRange>, counts: ReindexCounts) -> Self {
         let ring = |range| RangeProgress { range, first: 0, held: VecDeque::new(), listed: false };
         let handed_out = counts.done;
         Self {
@@ -81,7 +81,7 @@ impl Checkpoint {
     }
 
     /// Returns the range that is listed as `index`.
-    pub fn key_range(&self, index: usize) -> KeyRange {
+    pub fn key_range(&self, index: usize) -> ObjectKeyRange {
         self.ranges[index].range.clone()
     }
 
@@ -91,15 +91,15 @@ impl Checkpoint {
     }
 
     /// Counts the keys given to be processed so far, those of earlier runs included.
-    pub fn handed_out_count(&self) -> u64 {
+    pub fn handed_out_key_count(&self) -> u64 {
         self.handed_out
     }
 
     /// Jobs for keys that an earlier run left undone.
-    pub fn requeue_undone(&mut self, keys: Vec<String>) -> Vec<ObjectJob> {
+    pub fn requeue_undone(&mut self, keys: Vec<String>) -> Vec<ObjectReindexJob> {
         let mut jobs = Vec::with_capacity(keys.len());
         for (number, key) in keys.into_iter().enumerate() {
-            let job = ObjectJob { range: usize::MAX, number: number as u64, key: key.into() };
+            let job = ObjectReindexJob { range: usize::MAX, number: number as u64, key: key.into() };
             self.deferred.insert((job.range, job.number), job.key.clone());
             jobs.push(job);
         }
@@ -112,17 +112,20 @@ impl Checkpoint {
         &mut self,
         range: usize,
         keys: impl Iterator<Item = (Arc<str>, bool)>,
-    ) -> Vec<ObjectJob> {
+    ) -> Vec<ObjectReindexJob> {
         let ring = &mut self.ranges[range];
         let mut jobs = Vec::new();
         for (key, foreign) in keys {
             let number = ring.first + ring.held.len() as u64;
             if foreign {
-                count_outcome(&mut self.live, &key, &ObjectOutcome::Foreign);
+                count_outcome(&mut self.live, &key, &ObjectReindexOutcome::Foreign);
             } else {
-                jobs.push(ObjectJob { range, number, key: key.clone() });
+                jobs.push(ObjectReindexJob { range, number, key: key.clone() });
             }
-            ring.held.push_back(HeldKey { key, outcome: foreign.then_some(ObjectOutcome::Foreign) });
+            ring.held.push_back(TrackedObjectKey {
+                key,
+                outcome: foreign.then_some(ObjectReindexOutcome::Foreign),
+            });
         }
         self.handed_out += jobs.len() as u64;
         self.advance_range(range);
@@ -135,23 +138,23 @@ impl Checkpoint {
     }
 
     /// Returns whether all ranges are listed to their ends.
-    pub fn is_fully_listed(&self) -> bool {
+    pub fn is_bucket_fully_listed(&self) -> bool {
         self.ranges.iter().all(|ring| ring.listed)
     }
 
     /// Returns whether nothing is left but what was given up.
-    pub fn is_finished(&self) -> bool {
+    pub fn is_reindex_finished(&self) -> bool {
         self.ranges.iter().all(|ring| ring.listed && ring.held.is_empty())
             && self.deferred.len() == self.given_up
     }
 
     /// Returns how many jobs were given up.
-    pub fn given_up_count(&self) -> usize {
+    pub fn given_up_key_count(&self) -> usize {
         self.given_up
     }
 
     /// Counts what came of a job.
-    pub fn record_outcome(&mut self, job: &ObjectJob, outcome: ObjectOutcome) {
+    pub fn record_outcome(&mut self, job: &ObjectReindexJob, outcome: ObjectReindexOutcome) {
         count_outcome(&mut self.live, &job.key, &outcome);
         if self.deferred.remove(&(job.range, job.number)).is_some() {
             count_outcome(&mut self.settled, &job.key, &outcome);
@@ -169,7 +172,7 @@ impl Checkpoint {
     }
 
     /// Gives up a job that can't be done in this run: the next one takes it up.
-    pub fn give_up_job(&mut self, job: &ObjectJob) {
+    pub fn give_up_object_job(&mut self, job: &ObjectReindexJob) {
         self.given_up += 1;
         if let std::collections::btree_map::Entry::Vacant(place) =
             self.deferred.entry((job.range, job.number))
@@ -177,7 +180,7 @@ impl Checkpoint {
             place.insert(job.key.clone());
             let ring = &mut self.ranges[job.range];
             let place = (job.number - ring.first) as usize;
-            ring.held[place].outcome = Some(ObjectOutcome::Deferred);
+            ring.held[place].outcome = Some(ObjectReindexOutcome::Deferred);
             self.advance_range(job.range);
         }
     }
@@ -186,11 +189,11 @@ impl Checkpoint {
         let ring = &mut self.ranges[range];
         loop {
             match ring.held.front() {
-                Some(HeldKey { outcome: Some(_), .. }) => {}
-                Some(HeldKey { outcome: None, .. }) if ring.held.len() > HELD_KEYS_MAX => {}
+                Some(TrackedObjectKey { outcome: Some(_), .. }) => {}
+                Some(TrackedObjectKey { outcome: None, .. }) if ring.held.len() > HELD_KEYS_MAX => {}
                 _ => return,
             }
-            let Some(HeldKey { key, outcome }) = ring.held.pop_front() else { return };
+            let Some(TrackedObjectKey { key, outcome }) = ring.held.pop_front() else { return };
             let number = ring.first;
             ring.first += 1;
             match outcome {
@@ -216,21 +219,21 @@ impl Checkpoint {
     }
 }
 
-fn count_outcome(counts: &mut ReindexCounts, key: &str, outcome: &ObjectOutcome) {
+fn count_outcome(counts: &mut ReindexCounts, key: &str, outcome: &ObjectReindexOutcome) {
     match outcome {
-        ObjectOutcome::Deferred => return,
-        ObjectOutcome::Foreign => return counts.foreign.increment_count(top_level_folder(key)),
-        ObjectOutcome::Kept => counts.kept += 1,
-        ObjectOutcome::Changed(bytes) => {
+        ObjectReindexOutcome::Deferred => return,
+        ObjectReindexOutcome::Foreign => return counts.foreign.increment_count(top_level_folder(key)),
+        ObjectReindexOutcome::Kept => counts.kept += 1,
+        ObjectReindexOutcome::Changed(bytes) => {
             counts.changed += 1;
             counts.bytes += bytes;
         }
-        ObjectOutcome::Skipped(reason) => {
+        ObjectReindexOutcome::Skipped(reason) => {
             counts.skipped += 1;
             counts.reasons.increment_count(reason);
         }
-        ObjectOutcome::Gone => counts.gone += 1,
-        ObjectOutcome::HandedOver => counts.handed_over += 1,
+        ObjectReindexOutcome::Gone => counts.gone += 1,
+        ObjectReindexOutcome::HandedOver => counts.handed_over += 1,
     }
     counts.done += 1;
 }
@@ -239,8 +242,8 @@ fn count_outcome(counts: &mut ReindexCounts, key: &str, outcome: &ObjectOutcome)
 mod tests {
     use super::*;
 
-    fn new_checkpoint() -> Checkpoint {
-        Checkpoint::new(vec![KeyRange::default()], ReindexCounts::default())
+    fn new_checkpoint() -> ReindexCheckpoint {
+        ReindexCheckpoint::new(vec![ObjectKeyRange::default()], ReindexCounts::default())
     }
 
     fn numbered_keys(range: std::ops::Range<u32>) -> impl Iterator<Item = (Arc<str>, bool)> {
@@ -251,16 +254,16 @@ mod tests {
     fn the_cursor_moves_only_over_what_is_done_without_a_gap() {
         let mut checkpoint = new_checkpoint();
         let jobs = checkpoint.record_listed_keys(0, numbered_keys(0..3));
-        checkpoint.record_outcome(&jobs[1], ObjectOutcome::Kept);
+        checkpoint.record_outcome(&jobs[1], ObjectReindexOutcome::Kept);
         assert_eq!(checkpoint.to_cursor("").ranges[0].after, "");
         assert_eq!((checkpoint.live_counts().done, checkpoint.to_cursor("").counts.done), (1, 0));
-        checkpoint.record_outcome(&jobs[0], ObjectOutcome::Changed(7));
+        checkpoint.record_outcome(&jobs[0], ObjectReindexOutcome::Changed(7));
         assert_eq!(checkpoint.to_cursor("").ranges[0].after, "7/8/000001");
         assert_eq!(checkpoint.to_cursor("").counts.bytes, 7);
         checkpoint.mark_range_listed(0);
-        assert!(!checkpoint.is_finished());
-        checkpoint.record_outcome(&jobs[2], ObjectOutcome::Gone);
-        assert!(checkpoint.is_finished() && checkpoint.to_cursor("").ranges.is_empty());
+        assert!(!checkpoint.is_reindex_finished());
+        checkpoint.record_outcome(&jobs[2], ObjectReindexOutcome::Gone);
+        assert!(checkpoint.is_reindex_finished() && checkpoint.to_cursor("").ranges.is_empty());
     }
 
     #[test]
@@ -270,7 +273,7 @@ mod tests {
         for page in 0..50 {
             for job in checkpoint.record_listed_keys(0, numbered_keys(1 + page * 1000..1 + (page + 1) * 1000))
             {
-                checkpoint.record_outcome(&job, ObjectOutcome::Kept);
+                checkpoint.record_outcome(&job, ObjectReindexOutcome::Kept);
             }
             assert!(checkpoint.ranges[0].held.len() <= HELD_KEYS_MAX + 1000);
         }
@@ -278,9 +281,9 @@ mod tests {
         assert_eq!(cursor.undone, ["7/8/000000"]);
         assert!(cursor.ranges[0].after.as_str() > "7/8/040000");
         checkpoint.mark_range_listed(0);
-        assert!(!checkpoint.is_finished());
-        checkpoint.record_outcome(&slow, ObjectOutcome::Changed(1));
-        assert!(checkpoint.is_finished());
+        assert!(!checkpoint.is_reindex_finished());
+        checkpoint.record_outcome(&slow, ObjectReindexOutcome::Changed(1));
+        assert!(checkpoint.is_reindex_finished());
         assert_eq!(checkpoint.to_cursor("").counts.done, 50_001);
     }
 
@@ -289,18 +292,18 @@ mod tests {
         let mut first = new_checkpoint();
         let jobs = first.record_listed_keys(0, numbered_keys(0..2));
         first.mark_range_listed(0);
-        first.give_up_job(&jobs[0]);
-        first.record_outcome(&jobs[1], ObjectOutcome::Kept);
-        assert!(first.is_finished());
+        first.give_up_object_job(&jobs[0]);
+        first.record_outcome(&jobs[1], ObjectReindexOutcome::Kept);
+        assert!(first.is_reindex_finished());
         let cursor = first.to_cursor("");
         assert_eq!((cursor.undone.as_slice(), cursor.counts.done), (["7/8/000000".to_owned()].as_slice(), 1));
         assert_eq!(cursor.ranges, []);
 
-        let mut second = Checkpoint::new(cursor.ranges, cursor.counts);
+        let mut second = ReindexCheckpoint::new(cursor.ranges, cursor.counts);
         let jobs = second.requeue_undone(cursor.undone);
-        assert!(!second.is_finished());
-        second.record_outcome(&jobs[0], ObjectOutcome::Changed(3));
-        assert!(second.is_finished());
+        assert!(!second.is_reindex_finished());
+        second.record_outcome(&jobs[0], ObjectReindexOutcome::Changed(3));
+        assert!(second.is_reindex_finished());
         assert_eq!((second.to_cursor("").counts.done, second.live_counts().changed), (2, 1));
     }
 
@@ -328,7 +331,8 @@ mod tests {
     fn ten_million_keys_hold_no_more_than_ten_thousand() {
         let everything = std::env::var_os("PACKAGECLOUD_TEST_EVERYTHING").is_some();
         let pages = if everything { 10_000 } else { 1_000 };
-        let mut checkpoint = Checkpoint::new(vec![KeyRange::default(); 4], ReindexCounts::default());
+        let mut checkpoint =
+            ReindexCheckpoint::new(vec![ObjectKeyRange::default(); 4], ReindexCounts::default());
         let (mut in_flight, mut slow) = (VecDeque::new(), None);
         let (mut held, mut weight) = (0, 0);
         for page in 0..pages {
@@ -344,7 +348,7 @@ mod tests {
             }
             while in_flight.len() > 1000 {
                 let job = in_flight.swap_remove_back(in_flight.len() / 3).unwrap();
-                checkpoint.record_outcome(&job, ObjectOutcome::Changed(1));
+                checkpoint.record_outcome(&job, ObjectReindexOutcome::Changed(1));
             }
             held = held.max(checkpoint.ranges.iter().map(|ring| ring.held.len()).sum());
             if page % 100 == 0 {
@@ -354,9 +358,9 @@ mod tests {
         assert!(held <= 4 * (HELD_KEYS_MAX + 1000), "{held} keys are held");
         assert!(weight < 200_000, "the cursor has {weight} bytes");
         in_flight.extend(slow);
-        in_flight.drain(..).for_each(|job| checkpoint.record_outcome(&job, ObjectOutcome::Kept));
+        in_flight.drain(..).for_each(|job| checkpoint.record_outcome(&job, ObjectReindexOutcome::Kept));
         (0..4).for_each(|range| checkpoint.mark_range_listed(range));
-        assert!(checkpoint.is_finished());
+        assert!(checkpoint.is_reindex_finished());
         assert_eq!(
             (checkpoint.live_counts().done, checkpoint.live_counts().foreign.count_for("backups/")),
             (pages as u64 * 900, pages as u64 * 100)

@@ -9,39 +9,39 @@ use std::{
 
 use tokio::sync::{Notify, Semaphore};
 
-use super::progress::ObjectJob;
+use super::progress::ObjectReindexJob;
 
 /// Listing waits while this many keys are waiting.
 const WAITING_KEYS_MAX: usize = 1024;
 
 /// The keys that wait for a worker.
-pub struct JobQueue {
-    waiting: Mutex<VecDeque<ObjectJob>>,
+pub struct ObjectJobQueue {
+    waiting: Mutex<VecDeque<ObjectReindexJob>>,
     count: Semaphore,
     room: Notify,
 }
 
-impl Default for JobQueue {
+impl Default for ObjectJobQueue {
     fn default() -> Self {
         Self { waiting: Mutex::default(), count: Semaphore::new(0), room: Notify::new() }
     }
 }
 
-impl JobQueue {
+impl ObjectJobQueue {
     /// Returns how many jobs wait.
     pub fn count_waiting(&self) -> usize {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Adds jobs, and wakes who waits for one.
-    pub fn add_jobs(&self, jobs: Vec<ObjectJob>) {
+    pub fn add_jobs(&self, jobs: Vec<ObjectReindexJob>) {
         let count = jobs.len();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend(jobs);
         self.count.add_permits(count);
     }
 
     /// Takes the next one; none after [`Self::close`].
-    pub async fn take_job(&self) -> Option<ObjectJob> {
+    pub async fn take_job(&self) -> Option<ObjectReindexJob> {
         self.count.acquire().await.ok()?.forget();
         let (job, left) = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +54,7 @@ impl JobQueue {
     }
 
     /// Waits until listing should go on.
-    pub async fn wait_for_room(&self) {
+    pub async fn wait_for_queue_room(&self) {
         loop {
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
@@ -66,7 +66,7 @@ impl JobQueue {
     }
 
     /// Closes it: nobody waits for a job any more.
-    pub fn close(&self) {
+    pub fn close_queue(&self) {
         self.count.close();
     }
 }

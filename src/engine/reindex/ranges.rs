@@ -3,8 +3,8 @@
 //! By the folders that are there now: owners, then their repositories. Whatever is written later still falls into
 //! one of the ranges, since they cover all keys without a gap.
 
-use super::{cursor::KeyRange, with_few_retries};
-pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient};
+use super::{cursor::ObjectKeyRange, retry_s3_briefly};
+pub(crate) use crate::aws::s3::fast::{S3ObjectClient, S3RequestError};
 
 /// Listings that run side by side.
 const PARALLEL_LISTINGS: usize = 4;
@@ -12,18 +12,18 @@ const PARALLEL_LISTINGS: usize = 4;
 const SAMPLED_OWNERS_MAX: usize = 8;
 
 /// Divides the bucket by its folders; one range that holds everything where nothing is known of the folders.
-pub async fn divide_bucket(s3: &S3ObjectClient) -> Vec<KeyRange> {
+pub async fn divide_bucket(s3: &S3ObjectClient) -> Vec<ObjectKeyRange> {
     ranges_from_folders(&list_folders(s3).await.unwrap_or_default())
 }
 
-async fn list_folders(s3: &S3ObjectClient) -> Result<Vec<String>, S3Error> {
-    let owners = with_few_retries(|| s3.list_objects("", "", true)).await?.prefixes;
+async fn list_folders(s3: &S3ObjectClient) -> Result<Vec<String>, S3RequestError> {
+    let owners = retry_s3_briefly(|| s3.list_objects("", "", true)).await?.prefixes;
     if owners.len() >= 4 * PARALLEL_LISTINGS {
         return Ok(owners);
     }
     let step = owners.len().div_ceil(SAMPLED_OWNERS_MAX).max(1);
     let below =
-        owners.iter().step_by(step).map(|owner| with_few_retries(move || s3.list_objects(owner, "", true)));
+        owners.iter().step_by(step).map(|owner| retry_s3_briefly(move || s3.list_objects(owner, "", true)));
     let mut all: Vec<_> =
         futures::future::try_join_all(below).await?.into_iter().flat_map(|page| page.prefixes).collect();
     all.extend(owners);
@@ -33,7 +33,7 @@ async fn list_folders(s3: &S3ObjectClient) -> Result<Vec<String>, S3Error> {
 }
 
 /// Cuts between `folders`, which are sorted, into about equally many each.
-fn ranges_from_folders(folders: &[String]) -> Vec<KeyRange> {
+fn ranges_from_folders(folders: &[String]) -> Vec<ObjectKeyRange> {
     let ranges = PARALLEL_LISTINGS.min(folders.len()).max(1);
     let mut cuts: Vec<_> = (1..ranges).map(|index| folders[index * folders.len() / ranges].clone()).collect();
     cuts.dedup();
@@ -41,10 +41,10 @@ fn ranges_from_folders(folders: &[String]) -> Vec<KeyRange> {
 }
 
 /// Returns the ranges that end at `cuts`, which are sorted, and the one behind the last.
-pub fn ranges_from_cuts(cuts: &[String]) -> Vec<KeyRange> {
+pub fn ranges_from_cuts(cuts: &[String]) -> Vec<ObjectKeyRange> {
     let starts = std::iter::once(String::new()).chain(cuts.iter().cloned());
     let ends = cuts.iter().cloned().map(Some).chain([None]);
-    starts.zip(ends).map(|(after, until)| KeyRange { after, until }).collect()
+    starts.zip(ends).map(|(after, until)| ObjectKeyRange { after, until }).collect()
 }
 
 #[cfg(test)]

@@ -126,7 +126,9 @@ impl ManifestSpool {
         head: &ObjectAttributes,
         cache_control: &str,
     ) -> Result<bool, Failure> {
-        let Ok(set) = BatchCopyAttributes::from_head(head, cache_control) else { return Ok(false) };
+        let Ok(set) = BatchCopyAttributes::from_object_attributes(head, cache_control) else {
+            return Ok(false);
+        };
         let (Some(now), Some(modified)) =
             (parse_date_header(head, "date"), parse_date_header(head, "last-modified"))
         else {

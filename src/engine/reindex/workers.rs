@@ -18,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ReindexControl, ReindexOptions,
-    concurrency::ConcurrencyLimit,
+    concurrency::AdaptiveConcurrencyLimit,
     open_files,
-    progress::{Checkpoint, ObjectJob, ObjectOutcome},
-    queue::JobQueue,
+    progress::{ObjectReindexJob, ObjectReindexOutcome, ReindexCheckpoint},
+    queue::ObjectJobQueue,
     spool::ManifestSpool,
 };
-pub(crate) use crate::aws::s3::fast::{S3Error, S3ObjectClient};
+pub(crate) use crate::aws::s3::fast::{S3ObjectClient, S3RequestError};
 use crate::model::{
     failure::{Failure, FailureKind},
     packagecloud::object::{ObjectClass, ObjectClassifier},
@@ -38,16 +38,16 @@ const LARGE_COPIES_MAX: usize = 8;
 const GIVEN_UP_MAX: usize = 1000;
 
 /// Everything that the workers share.
-pub struct Workers {
+pub struct ReindexWorkers {
     pub s3: S3ObjectClient,
     pub classes: ObjectClassifier,
     pub control: ReindexControl,
-    pub limit: ConcurrencyLimit,
-    pub jobs: JobQueue,
+    pub limit: AdaptiveConcurrencyLimit,
+    pub jobs: ObjectJobQueue,
     pub halt: CancellationToken,
     /// Told when nothing is left to do.
     pub all_done: Notify,
-    checkpoint: Mutex<Checkpoint>,
+    checkpoint: Mutex<ReindexCheckpoint>,
     failure: Mutex<Option<Failure>>,
     /// The first object that was given up, and why.
     given_up: Mutex<Option<Failure>>,
@@ -62,7 +62,7 @@ pub struct Workers {
 }
 
 /// Why an object isn't done, where trying again now wouldn't help.
-pub enum NotDone {
+pub enum ObjectNotDone {
     Gone,
     Overtaken,
     Unfit(String),
@@ -71,13 +71,13 @@ pub enum NotDone {
     Halted,
 }
 
-impl Workers {
+impl ReindexWorkers {
     /// Begins with no worker; the run starts them as the limit grows.
     pub fn new(
         s3: S3ObjectClient,
         classes: ObjectClassifier,
         control: ReindexControl,
-        checkpoint: Checkpoint,
+        checkpoint: ReindexCheckpoint,
         acl: bool,
         options: &ReindexOptions,
     ) -> Self {
@@ -85,8 +85,8 @@ impl Workers {
             s3,
             classes,
             control,
-            limit: ConcurrencyLimit::new(open_files::raise_connection_limit(options.requests_max)),
-            jobs: JobQueue::default(),
+            limit: AdaptiveConcurrencyLimit::new(open_files::raise_connection_limit(options.requests_max)),
+            jobs: ObjectJobQueue::default(),
             halt: CancellationToken::new(),
             all_done: Notify::new(),
             checkpoint: Mutex::new(checkpoint),
@@ -102,21 +102,21 @@ impl Workers {
     }
 
     /// Locks the checkpoint.
-    pub fn lock_checkpoint(&self) -> MutexGuard<'_, Checkpoint> {
+    pub fn lock_checkpoint(&self) -> MutexGuard<'_, ReindexCheckpoint> {
         self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters something that may be the last.
-    fn update_checkpoint(&self, enter: impl FnOnce(&mut Checkpoint)) {
+    fn update_checkpoint(&self, enter: impl FnOnce(&mut ReindexCheckpoint)) {
         let mut checkpoint = self.lock_checkpoint();
         enter(&mut checkpoint);
-        if checkpoint.is_finished() {
+        if checkpoint.is_reindex_finished() {
             self.all_done.notify_one();
         }
     }
 
     /// Stops everything; the first reason is the one that is told.
-    pub fn halt_with_failure(&self, failure: Failure) {
+    pub fn halt_workers_with_failure(&self, failure: Failure) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
         self.halt.cancel();
     }
@@ -127,21 +127,21 @@ impl Workers {
     }
 
     /// Takes why the first job was given up.
-    pub fn take_first_given_up(&self) -> Option<Failure> {
+    pub fn take_first_given_up_failure(&self) -> Option<Failure> {
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Waits while paused, and for its turn.
-    async fn acquire_send_permit(&self) -> Result<(), NotDone> {
+    async fn acquire_send_permit(&self) -> Result<(), ObjectNotDone> {
         if self.halt.is_cancelled() {
-            return Err(NotDone::Halted);
+            return Err(ObjectNotDone::Halted);
         }
-        if !self.control.is_paused() && !self.limit.is_rate_limited() {
+        if !self.control.is_reindex_paused() && !self.limit.is_rate_limited() {
             return Ok(());
         }
         let turn = async {
             self.control.wait_while_paused().await;
-            self.limit.wait_for_rate().await;
+            self.limit.wait_for_request_rate().await;
             // Paused while it stood in line.
             self.control.wait_while_paused().await;
         };
@@ -149,7 +149,7 @@ impl Workers {
         Box::pin(async {
             tokio::select! {
                 biased;
-                () = self.halt.cancelled() => Err(NotDone::Halted),
+                () = self.halt.cancelled() => Err(ObjectNotDone::Halted),
                 () = turn => Ok(()),
             }
         })
@@ -157,7 +157,7 @@ impl Workers {
     }
 
     /// Waits before another try, longer each time.
-    pub async fn backoff(&self, base: u64, times: u32, most: u64) {
+    pub async fn wait_backoff(&self, base: u64, times: u32, most: u64) {
         let millis = (base << times.min(12)).min(most);
         let rest = tokio::time::sleep(Duration::from_millis(fastrand::u64(millis / 2..=millis)));
         tokio::select! {
@@ -170,9 +170,9 @@ impl Workers {
     ///
     /// # Errors
     /// Fails where S3 refuses it, or too many tries broke.
-    pub async fn with_retries<T, F>(&self, ask: impl Fn() -> F) -> Result<T, NotDone>
+    pub async fn with_retries<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ObjectNotDone>
     where
-        F: Future<Output = Result<T, S3Error>>,
+        F: Future<Output = Result<T, S3RequestError>>,
     {
         let (mut slowed, mut broken, mut passed) = (0, 0, 0);
         loop {
@@ -185,43 +185,43 @@ impl Workers {
                 Err(refusal) => refusal,
             };
             match refusal {
-                S3Error::Throttled => {
+                S3RequestError::Throttled => {
                     self.limit.record_slow_down();
                     slowed += 1;
-                    self.backoff(40, slowed, 2_000).await;
+                    self.wait_backoff(40, slowed, 2_000).await;
                     continue;
                 }
-                S3Error::Broken(_) if broken < BROKEN_TRIES_MAX => {
+                S3RequestError::Broken(_) if broken < BROKEN_TRIES_MAX => {
                     broken += 1;
                     if broken == BROKEN_TRIES_MAX / 2 {
                         passed = self.limit.success_count();
                     }
-                    self.backoff(50, broken, 10_000).await;
+                    self.wait_backoff(50, broken, 10_000).await;
                     continue;
                 }
-                S3Error::Broken(why) if self.limit.success_count() == passed => {
+                S3RequestError::Broken(why) if self.limit.success_count() == passed => {
                     // Nothing at all has come through in half of its tries: it isn't this object.
-                    self.halt_with_failure(Failure::new(
+                    self.halt_workers_with_failure(Failure::new(
                         FailureKind::Unreachable,
                         format!("bucket {}", self.s3.bucket_name()),
                         why,
                         "check the network and the endpoint, then run the same command: it goes on where it was",
                     ));
-                    return Err(NotDone::Halted);
+                    return Err(ObjectNotDone::Halted);
                 }
-                S3Error::Broken(why) => return Err(NotDone::GivenUp(FailureKind::Other, why)),
-                S3Error::Fatal(failure) => {
-                    self.halt_with_failure(failure);
-                    return Err(NotDone::Halted);
+                S3RequestError::Broken(why) => return Err(ObjectNotDone::GivenUp(FailureKind::Other, why)),
+                S3RequestError::Fatal(failure) => {
+                    self.halt_workers_with_failure(failure);
+                    return Err(ObjectNotDone::Halted);
                 }
                 _ => self.limit.record_success(),
             }
             return Err(match refusal {
-                S3Error::Gone => NotDone::Gone,
-                S3Error::ObjectChanged => NotDone::Overtaken,
-                S3Error::Denied(why) => NotDone::GivenUp(FailureKind::Denied, why),
-                S3Error::Unfit { message, .. } => NotDone::Unfit(message),
-                _ => NotDone::GivenUp(FailureKind::Other, "S3 refused without a reason".to_owned()),
+                S3RequestError::Gone => ObjectNotDone::Gone,
+                S3RequestError::ObjectChanged => ObjectNotDone::Overtaken,
+                S3RequestError::Denied(why) => ObjectNotDone::GivenUp(FailureKind::Denied, why),
+                S3RequestError::Unfit { message, .. } => ObjectNotDone::Unfit(message),
+                _ => ObjectNotDone::GivenUp(FailureKind::Other, "S3 refused without a reason".to_owned()),
             });
         }
     }
@@ -233,16 +233,16 @@ impl Workers {
             tokio::select! {
                 biased;
                 () = self.halt.cancelled() => return,
-                () = self.jobs.wait_for_room() => {}
+                () = self.jobs.wait_for_queue_room() => {}
             }
             let page = match self.with_retries(|| self.s3.list_objects("", &range.after, false)).await {
                 Ok(page) => page,
-                Err(NotDone::Halted) => return,
-                Err(left) => return self.halt_with_failure(self.range_listing_failure(left)),
+                Err(ObjectNotDone::Halted) => return,
+                Err(left) => return self.halt_workers_with_failure(self.range_listing_failure(left)),
             };
             let mut ended = !page.more;
             if page.more && page.entries.last().is_none_or(|entry| entry.key <= range.after) {
-                return self.halt_with_failure(Failure::other_failure(
+                return self.halt_workers_with_failure(Failure::other_failure(
                     format!("bucket {}", self.s3.bucket_name()),
                     "its listing says that more follows, and doesn't go on",
                     "check --endpoint-url: this isn't how S3 answers",
@@ -269,21 +269,23 @@ impl Workers {
         }
     }
 
-    fn range_listing_failure(&self, left: NotDone) -> Failure {
+    fn range_listing_failure(&self, left: ObjectNotDone) -> Failure {
         let bucket = self.s3.bucket_name();
         let (kind, why, next) = match left {
-            NotDone::GivenUp(FailureKind::Denied, why) => (
+            ObjectNotDone::GivenUp(FailureKind::Denied, why) => (
                 FailureKind::Denied,
                 why,
                 format!(
                     "allow s3:ListBucket on arn:aws:s3:::{bucket}, then run the same command: it goes on where it was"
                 ),
             ),
-            NotDone::GivenUp(kind, why) => {
+            ObjectNotDone::GivenUp(kind, why) => {
                 (kind, why, "run the same command again: it goes on where it was".to_owned())
             }
-            NotDone::Unfit(why) => (FailureKind::Other, why, "check --bucket and --endpoint-url".to_owned()),
-            NotDone::Gone | NotDone::Overtaken | NotDone::Halted => (
+            ObjectNotDone::Unfit(why) => {
+                (FailureKind::Other, why, "check --bucket and --endpoint-url".to_owned())
+            }
+            ObjectNotDone::Gone | ObjectNotDone::Overtaken | ObjectNotDone::Halted => (
                 FailureKind::Missing,
                 "it is not there (any more)".to_owned(),
                 "name the bucket with --bucket".to_owned(),
@@ -295,14 +297,14 @@ impl Workers {
     /// Processes objects until there are none, or the limit has shrunk.
     pub async fn run_worker(self: Arc<Self>) {
         loop {
-            let size = self.limit.current_limit();
+            let size = self.limit.current_concurrency();
             let over = |workers: usize| (workers > size).then(|| workers - 1);
             if self.worker_count.fetch_update(Relaxed, Relaxed, over).is_ok() {
                 return;
             }
             let Some(job) = self.jobs.take_job().await else { break };
             self.busy_workers.fetch_add(1, Relaxed);
-            let processed = self.process_object(&job.key).await;
+            let processed = self.reindex_object(&job.key).await;
             self.busy_workers.fetch_sub(1, Relaxed);
             if !self.record_result(&job, processed) {
                 break;
@@ -312,19 +314,23 @@ impl Workers {
     }
 
     /// Enters what became of the object; false where the run is over.
-    fn record_result(&self, job: &ObjectJob, processed: Result<ObjectOutcome, NotDone>) -> bool {
+    fn record_result(
+        &self,
+        job: &ObjectReindexJob,
+        processed: Result<ObjectReindexOutcome, ObjectNotDone>,
+    ) -> bool {
         let outcome = match processed {
             Ok(outcome) => outcome,
-            Err(NotDone::Gone) => ObjectOutcome::Gone,
-            Err(NotDone::Unfit(why)) => match self.append_skipped_key(&job.key, &why) {
-                Ok(()) => ObjectOutcome::Skipped(why.into()),
+            Err(ObjectNotDone::Gone) => ObjectReindexOutcome::Gone,
+            Err(ObjectNotDone::Unfit(why)) => match self.append_skipped_key(&job.key, &why) {
+                Ok(()) => ObjectReindexOutcome::Skipped(why.into()),
                 Err(failure) => {
-                    self.halt_with_failure(failure);
+                    self.halt_workers_with_failure(failure);
                     return false;
                 }
             },
-            Err(NotDone::Halted) => return false,
-            Err(NotDone::Overtaken) => {
+            Err(ObjectNotDone::Halted) => return false,
+            Err(ObjectNotDone::Overtaken) => {
                 self.give_up_object(
                     job,
                     FailureKind::Other,
@@ -332,7 +338,7 @@ impl Workers {
                 );
                 return true;
             }
-            Err(NotDone::GivenUp(kind, why)) => {
+            Err(ObjectNotDone::GivenUp(kind, why)) => {
                 self.give_up_object(job, kind, why);
                 return true;
             }
@@ -341,11 +347,11 @@ impl Workers {
         true
     }
 
-    fn give_up_object(&self, job: &ObjectJob, kind: FailureKind, why: String) {
+    fn give_up_object(&self, job: &ObjectReindexJob, kind: FailureKind, why: String) {
         let mut count = 0;
         self.update_checkpoint(|checkpoint| {
-            checkpoint.give_up_job(job);
-            count = checkpoint.given_up_count();
+            checkpoint.give_up_object_job(job);
+            count = checkpoint.given_up_key_count();
         });
         let next = match kind {
             FailureKind::Denied => {
@@ -355,7 +361,7 @@ impl Workers {
         };
         let failure = Failure::new(kind, job.key.as_ref(), why, next);
         if count > GIVEN_UP_MAX {
-            self.halt_with_failure(failure.clone());
+            self.halt_workers_with_failure(failure.clone());
         }
         self.given_up.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
     }

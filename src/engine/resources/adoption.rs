@@ -1,17 +1,17 @@
 //! Whose a resource is, and what that allows: ours is ours, another install's is refused, an unmarked one is asked about.
 
 use crate::model::{
-    aws::{account::Ownership, cloudfront::CloudFrontDistribution, names::ResourceNames},
+    aws::{account::ResourceOwnership, cloudfront::CloudFrontDistribution, names::ResourceNames},
     failure::Failure,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         plan::{Confirmation, Consent},
     },
 };
 
 /// Returns whether this install made it, or adopted it.
-pub(crate) fn is_ours(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
-    distribution.ownership == Ownership::Ours && distribution.comment == names.resource_comment()
+pub(crate) fn is_our_distribution(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
+    distribution.ownership == ResourceOwnership::Ours && distribution.comment == names.resource_comment()
 }
 
 /// A resource that could be adopted: what it is.
@@ -23,15 +23,15 @@ pub(crate) struct UnmarkedResource(String);
 /// # Errors
 /// Where it is another install's.
 pub(crate) fn require_ours_or_unmarked(
-    ownership: &Ownership,
+    ownership: &ResourceOwnership,
     what: &str,
     name: &str,
     names: &ResourceNames,
 ) -> Result<Option<UnmarkedResource>, Failure> {
     match ownership {
-        Ownership::Ours => Ok(None),
-        Ownership::Unmarked => Ok(Some(UnmarkedResource(format!("{what} {name}")))),
-        Ownership::Other(bucket) => Err(Failure::other_failure(
+        ResourceOwnership::Ours => Ok(None),
+        ResourceOwnership::Unmarked => Ok(Some(UnmarkedResource(format!("{what} {name}")))),
+        ResourceOwnership::Other(bucket) => Err(Failure::other_failure(
             format!("{what} {name}"),
             format!(
                 "it belongs to the install of bucket {bucket}, and this one is of {}",
@@ -57,7 +57,7 @@ impl AdoptionList {
     /// Asks about all of them at once, unless that was said yes to.
     pub(crate) fn adoption_confirmation(
         &self,
-        answers: &Answers,
+        answers: &OperatorAnswers,
         names: &ResourceNames,
     ) -> Option<Confirmation> {
         if self.0.is_empty() || answers.consents.has_consent(Consent::Adopt, names.bucket_name()) {

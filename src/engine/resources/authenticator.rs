@@ -7,15 +7,15 @@ use tokio::try_join;
 
 use super::origin_access::{OriginAccessChoice, choose_origin_access};
 use crate::edge::bundle::{EdgeBundle, parse_description};
-use crate::engine::session::{Session, Target, account_cache::AuthenticatorResources};
+use crate::engine::session::{AwsTarget, Session, account_cache::AuthenticatorResources};
 use crate::model::{
     aws::{
-        account::{FunctionVersion, LambdaFunction, Ownership},
+        account::{FunctionVersion, LambdaFunction, ResourceOwnership},
         evidence::BootstrapEvidence,
         names::{COST_TAG, ResourceNames},
     },
     failure::Failure,
-    run::answers::Answers,
+    run::answers::OperatorAnswers,
     url::token::TokenConstruction,
 };
 
@@ -28,8 +28,8 @@ pub(crate) const CONSTRUCTION_FILE: &str = "construction";
 /// Fails where AWS does not answer, or refuses the read.
 pub(crate) async fn observe_authenticator(
     session: &Session,
-    target: &Target,
-    answers: &Answers,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
 ) -> Result<BootstrapEvidence, Failure> {
     let names = &target.names;
     let OriginAccessChoice { control: by_control, why: why_control } =
@@ -81,19 +81,19 @@ pub(crate) async fn observe_authenticator(
 /// Keeps what the edge accepts for `sign` and `inspect`, which don't wait for AWS; lost, they take the default.
 ///
 /// Where it can't be read, what was kept before stays.
-pub(crate) async fn save_edge_construction(session: &Session, target: &Target) {
-    let Ok(Some(function)) = target.read_function().await else { return };
+pub(crate) async fn save_edge_construction(session: &Session, target: &AwsTarget) {
+    let Ok(Some(function)) = target.read_authenticator_function().await else { return };
     let Ok(Some(held)) = read_edge_construction(target, &function).boxed().await else { return };
     let held = held.to_string();
-    if session.host.state.read_file(CONSTRUCTION_FILE).as_deref() != Some(held.as_bytes()) {
-        let _ = session.host.state.write_file(CONSTRUCTION_FILE, held.as_bytes());
+    if session.host.state.read_state_file(CONSTRUCTION_FILE).as_deref() != Some(held.as_bytes()) {
+        let _ = session.host.state.write_state_file(CONSTRUCTION_FILE, held.as_bytes());
     }
 }
 
 /// What the edge accepts: as the version holds it that our distribution carries, else as the newest one does. Which one
 /// it carries is asked only where that makes a difference.
 async fn read_edge_construction(
-    target: &Target,
+    target: &AwsTarget,
     function: &LambdaFunction,
 ) -> Result<Option<TokenConstruction>, Failure> {
     let of = |version: &FunctionVersion| Some(parse_description(&version.description)?.construction);
@@ -104,7 +104,7 @@ async fn read_edge_construction(
     let distributions = target.read_delivery().await?.distributions;
     let carried = distributions
         .iter()
-        .filter(|distribution| distribution.ownership == Ownership::Ours)
+        .filter(|distribution| distribution.ownership == ResourceOwnership::Ours)
         .flat_map(|distribution| &distribution.behaviors)
         .filter_map(|behavior| behavior.viewer_request.as_ref())
         .find_map(|arn| function.versions.iter().find(|version| version.arn == *arn).and_then(of));

@@ -3,13 +3,13 @@
 //! Without that yes the statement is shown, for whoever looks after the key.
 
 use super::origin_access;
-use crate::engine::{run::StageRun, session::Target};
+use crate::engine::{run::StageRun, session::AwsTarget};
 use crate::model::{
     aws::{bucket::ObjectEncryptionKey, evidence::DistributionEvidence, names::ResourceNames},
     failure::Failure,
     iam::policy,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         goal::Step,
         plan::{Attachment, ChangeKind, Confirmation, Consent, Plan},
     },
@@ -19,8 +19,8 @@ use crate::model::{
 ///
 /// # Errors
 /// Fails where AWS refuses an object or a key's policy, or does not answer.
-pub(crate) async fn observe_bucket_keys(
-    target: &Target,
+pub(crate) async fn observe_bucket_kms_keys(
+    target: &AwsTarget,
     seen: &DistributionEvidence,
 ) -> Result<Vec<ObjectEncryptionKey>, Failure> {
     if !seen.by_control {
@@ -30,22 +30,24 @@ pub(crate) async fn observe_bucket_keys(
     let distribution = seen.distribution.as_ref().map(|one| one.arn.as_str());
     let mut keys = Vec::new();
     for key in origin_access::collect_kms_keys(&target.bucket, &heads) {
-        keys.push(target.cloud.read_bucket_key(&target.names, &key, distribution, &target.account).await?);
+        keys.push(
+            target.cloud.read_bucket_kms_key(&target.names, &key, distribution, &target.account).await?,
+        );
     }
     Ok(keys)
 }
 
-fn ungranted_keys(keys: &[ObjectEncryptionKey]) -> impl Iterator<Item = &ObjectEncryptionKey> {
+fn ungranted_kms_keys(keys: &[ObjectEncryptionKey]) -> impl Iterator<Item = &ObjectEncryptionKey> {
     keys.iter().filter(|key| !key.managed_by_aws && key.granted != Some(true))
 }
 
 /// Adds the lines of a plan, and what can't be served at all.
-pub(crate) fn plan_bucket_keys(
+pub(crate) fn plan_bucket_kms_keys(
     plan: &mut Plan,
     seen: &DistributionEvidence,
     names: &ResourceNames,
     account: &str,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) {
     for key in &seen.keys {
         if key.managed_by_aws {
@@ -74,13 +76,13 @@ pub(crate) fn plan_bucket_keys(
                 "Objects lie under the KMS key {}: until its policy lets CloudFront decrypt, they are refused. It is changed only with --adopt-bucket-key; else add the statement shown.",
                 key.key
             ));
-            plan.attachments.push(render_key_statement(&key.key, seen, names, account));
+            plan.attachments.push(render_kms_key_statement(&key.key, seen, names, account));
         }
     }
 }
 
 /// The statement to add to the key's policy.
-fn render_key_statement(
+fn render_kms_key_statement(
     key: &str,
     seen: &DistributionEvidence,
     names: &ResourceNames,
@@ -88,7 +90,7 @@ fn render_key_statement(
 ) -> Attachment {
     const UNKNOWN_ARN_TEXT: &str = "(the distribution's ARN, once it is made)";
     let arn = seen.distribution.as_ref().map_or(UNKNOWN_ARN_TEXT, |one| &one.arn);
-    let text = serde_json::to_string_pretty(&policy::build_bucket_key_statement(names, arn, account));
+    let text = serde_json::to_string_pretty(&policy::build_bucket_kms_key_statement(names, arn, account));
     Attachment {
         title: format!("Statement for the policy of KMS key {key}"),
         lines: text.unwrap_or_default().lines().map(str::to_owned).collect(),
@@ -97,14 +99,14 @@ fn render_key_statement(
 }
 
 /// Asks before going live where a key of the operator's shuts CloudFront out.
-pub(crate) fn bucket_key_confirmation(
+pub(crate) fn bucket_kms_key_confirmation(
     keys: &[ObjectEncryptionKey],
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Option<Confirmation> {
     if answers.consents.adopt_bucket_key {
         return None;
     }
-    let key = &ungranted_keys(keys).next()?.key;
+    let key = &ungranted_kms_keys(keys).next()?.key;
     Some(Confirmation {
         consent: Consent::AdoptBucketKey,
         question: format!(
@@ -117,18 +119,18 @@ pub(crate) fn bucket_key_confirmation(
 ///
 /// # Errors
 /// Fails where AWS refuses the change of a key's policy.
-pub(crate) async fn ensure_key_grants(
-    target: &Target,
+pub(crate) async fn ensure_kms_key_statements(
+    target: &AwsTarget,
     keys: &[ObjectEncryptionKey],
     distribution_arn: &str,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<String, Failure> {
     let (cloud, names) = (&target.cloud, &target.names);
     let mut left = String::new();
-    for key in ungranted_keys(keys) {
+    for key in ungranted_kms_keys(keys) {
         if !answers.consents.adopt_bucket_key {
-            let statement = policy::build_bucket_key_statement(names, distribution_arn, &target.account);
+            let statement = policy::build_bucket_kms_key_statement(names, distribution_arn, &target.account);
             left.push_str(&format!(
                 "; left to you: add to the policy of KMS key {} this statement: {statement}",
                 key.key
@@ -137,7 +139,9 @@ pub(crate) async fn ensure_key_grants(
         }
         let say = run.progress_reporter(Step::ObjectsKey);
         run.run_step(Step::ObjectsKey, format!("policy of KMS key {}", key.key), async {
-            cloud.ensure_bucket_key_policy(names, &key.key, distribution_arn, &target.account, &say).await?;
+            cloud
+                .ensure_bucket_kms_key_policy(names, &key.key, distribution_arn, &target.account, &say)
+                .await?;
             Ok(((), format!("CloudFront may decrypt with {} for this distribution", key.key)))
         })
         .await?;

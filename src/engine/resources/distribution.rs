@@ -1,11 +1,11 @@
 //! What stands of the distribution, the cache policy and the grant; another distribution that would open the bucket stops it.
 
 use super::{
-    adoption::is_ours,
-    guard::{is_guarded, refuse_unguarded},
+    adoption::is_our_distribution,
+    guard::{is_distribution_guarded, refuse_unguarded},
 };
 use crate::aws::find_bucket_distributions;
-use crate::engine::session::{Target, account_cache::DeliveryResources};
+use crate::engine::session::{AwsTarget, account_cache::DeliveryResources};
 use crate::model::{
     aws::{
         bucket::ObservedBucket,
@@ -14,7 +14,7 @@ use crate::model::{
     },
     failure::Failure,
     iam::policy::{self, BucketReader},
-    run::answers::Answers,
+    run::answers::OperatorAnswers,
 };
 
 /// Reads the distribution, the cache policy and the grant, on top of what stands `below`: the authenticator.
@@ -22,23 +22,24 @@ use crate::model::{
 /// # Errors
 /// Fails where AWS does not answer, or where another distribution could read the bucket without the authenticator.
 pub(crate) async fn observe_distribution(
-    target: &Target,
-    answers: &Answers,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
     below: &BootstrapEvidence,
 ) -> Result<DistributionEvidence, Failure> {
     let names = &target.names;
     let DeliveryResources { distributions: all, cache_policy, bucket_policy } =
         target.read_delivery().await?;
     let serving: Vec<&CloudFrontDistribution> = find_bucket_distributions(&all, names.bucket_name());
-    let ours = all.iter().find(|one| is_ours(one, names));
-    let distribution = ours.or_else(|| serving.iter().copied().find(|one| is_guarded(one, names))).cloned();
+    let ours = all.iter().find(|one| is_our_distribution(one, names));
+    let distribution =
+        ours.or_else(|| serving.iter().copied().find(|one| is_distribution_guarded(one, names))).cloned();
     let identity = below.identity.as_ref().map(|identity| identity.id.as_str());
     for other in all.iter().filter(|other| distribution.as_ref().is_none_or(|one| one.id != other.id)) {
         refuse_unguarded(other, names, identity)?;
     }
     let version_arn = answers.version_arn.clone().or_else(|| below.version.clone());
     let granted = distribution.as_ref().is_some_and(|distribution| {
-        reader_from_bootstrap(below, distribution, &target.account)
+        bucket_reader_from_bootstrap(below, distribution, &target.account)
             .is_some_and(|reader| policy::grants_read_access(bucket_policy.as_deref(), names, reader))
     });
     Ok(DistributionEvidence {
@@ -58,7 +59,7 @@ pub(crate) async fn observe_distribution(
 }
 
 /// Who is granted: the identity, or the service in the name of this distribution.
-fn reader_from_bootstrap<'a>(
+fn bucket_reader_from_bootstrap<'a>(
     below: &'a BootstrapEvidence,
     distribution: &'a CloudFrontDistribution,
     account: &'a str,
@@ -66,11 +67,11 @@ fn reader_from_bootstrap<'a>(
     if below.by_control {
         Some(BucketReader::Distribution { arn: &distribution.arn, account })
     } else {
-        below.identity.as_ref().map(reader_from_identity)
+        below.identity.as_ref().map(bucket_reader_from_identity)
     }
 }
 
 /// Returns the identity as the reader that a bucket policy names.
-pub(crate) fn reader_from_identity(identity: &CloudFrontOriginAccessIdentity) -> BucketReader<'_> {
+pub(crate) fn bucket_reader_from_identity(identity: &CloudFrontOriginAccessIdentity) -> BucketReader<'_> {
     BucketReader::Identity { id: &identity.id, canonical_user: &identity.canonical_user_id }
 }

@@ -38,14 +38,14 @@ fn bucket_behaviors<'a>(
 }
 
 /// Returns whether every behavior on the bucket carries a version of the function of this name.
-pub(crate) fn is_guarded(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
+pub(crate) fn is_distribution_guarded(distribution: &CloudFrontDistribution, names: &ResourceNames) -> bool {
     let function = format!(":function:{}:", names.function_name());
     bucket_behaviors(distribution, names, None)
         .all(|behavior| behavior.viewer_request.as_ref().is_some_and(|arn| arn.contains(&function)))
 }
 
 /// Returns whether it has the bucket behind a behavior, and exactly this version on every such behavior.
-pub(crate) fn has_version_everywhere(
+pub(crate) fn has_function_version_everywhere(
     distribution: &CloudFrontDistribution,
     names: &ResourceNames,
     arn: &str,

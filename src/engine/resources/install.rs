@@ -4,8 +4,8 @@ use futures::FutureExt as _;
 
 use super::{authenticator::observe_authenticator, distribution::observe_distribution};
 use crate::engine::{
-    delivery::diagnosis::RouteFacts,
-    session::{Session, Target},
+    delivery::diagnosis::DiagnosisFacts,
+    session::{AwsTarget, Session},
 };
 use crate::model::{
     aws::{
@@ -13,15 +13,15 @@ use crate::model::{
         evidence::{BootstrapEvidence, DistributionEvidence},
     },
     failure::Failure,
-    run::answers::Answers,
+    run::answers::OperatorAnswers,
     secret::Secret,
 };
 
-pub(crate) use super::distribution::reader_from_identity;
+pub(crate) use super::distribution::bucket_reader_from_identity;
 
 /// The account and the bucket, and what stands there of this install.
 pub(crate) struct ObservedInstall {
-    pub target: Target,
+    pub target: AwsTarget,
     pub authenticator: BootstrapEvidence,
     pub distribution: DistributionEvidence,
 }
@@ -32,9 +32,9 @@ pub(crate) struct ObservedInstall {
 /// Fails where AWS does not answer, or where another distribution could read the bucket without the authenticator.
 pub(crate) async fn observe_install(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Result<ObservedInstall, Failure> {
-    let target = session.resolve_target(answers).await?;
+    let target = session.resolve_aws_target(answers).await?;
     let authenticator = observe_authenticator(session, &target, answers).boxed().await?;
     let distribution = observe_distribution(&target, answers, &authenticator).boxed().await?;
     Ok(ObservedInstall { target, authenticator, distribution })
@@ -46,16 +46,16 @@ pub(crate) async fn observe_install(
 /// Fails as [`observe_install`] does.
 pub(crate) async fn find_our_distribution(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Result<Option<CloudFrontDistribution>, Failure> {
     Ok(observe_install(session, answers).boxed().await?.distribution.distribution)
 }
 
 impl ObservedInstall {
     /// Returns what tells apart why the edge refuses, for packagecloud.rb's `secret`.
-    pub(crate) fn route_facts(&self, secret: Option<&Secret>) -> RouteFacts {
+    pub(crate) fn diagnosis_facts(&self, secret: Option<&Secret>) -> DiagnosisFacts {
         let target = &self.target;
-        RouteFacts::from_observed(
+        DiagnosisFacts::from_observed(
             &self.authenticator,
             &self.distribution,
             secret,

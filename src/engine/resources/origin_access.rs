@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::adoption::is_ours;
-use crate::engine::session::Target;
+use super::adoption::is_our_distribution;
+use crate::engine::session::AwsTarget;
 use crate::model::{
     aws::{
         bucket::{ObjectHead, ObservedBucket},
         cloudfront::CloudFrontDistribution,
     },
     failure::Failure,
-    run::answers::{Answers, OriginAccess},
+    run::answers::{OperatorAnswers, OriginAccess},
 };
 
 /// What was chosen.
@@ -32,16 +32,20 @@ impl OriginAccessChoice {
 /// # Errors
 /// Fails where the bucket can't be listed.
 pub(crate) async fn choose_origin_access(
-    target: &Target,
-    answers: &Answers,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
 ) -> Result<OriginAccessChoice, Failure> {
-    if answers.origin_access != OriginAccess::Auto || why_identity_cannot_read(&target.bucket).is_some() {
+    if answers.origin_access != OriginAccess::Auto
+        || why_origin_identity_cannot_read(&target.bucket).is_some()
+    {
         return Ok(decide_origin_access(answers.origin_access, &target.bucket, None, &[]));
     }
     // Whoever may not list distributions hears so from the stage that needs them.
     let delivery = target.read_delivery().await.ok();
     let standing = delivery.as_ref().and_then(|all| {
-        all.distributions.iter().find(|one| is_ours(one, &target.names) && !one.origins.is_empty())
+        all.distributions
+            .iter()
+            .find(|one| is_our_distribution(one, &target.names) && !one.origins.is_empty())
     });
     let heads = if standing.is_some() { Vec::new() } else { target.read_sampled_heads().await? };
     Ok(decide_origin_access(answers.origin_access, &target.bucket, standing, &heads))
@@ -54,7 +58,7 @@ fn decide_origin_access(
     standing: Option<&CloudFrontDistribution>,
     heads: &[(String, ObjectHead)],
 ) -> OriginAccessChoice {
-    match (wanted, why_identity_cannot_read(bucket)) {
+    match (wanted, why_origin_identity_cannot_read(bucket)) {
         (OriginAccess::Oai, _) => return OriginAccessChoice::default(),
         (_, Some(why)) => return OriginAccessChoice::from_control_reason(why),
         (OriginAccess::Oac, None) => {
@@ -75,11 +79,11 @@ fn decide_origin_access(
 }
 
 /// Says why an identity can't read this bucket, as far as its settings tell.
-pub(super) fn why_identity_cannot_read(bucket: &ObservedBucket) -> Option<String> {
+pub(super) fn why_origin_identity_cannot_read(bucket: &ObservedBucket) -> Option<String> {
     if bucket.encryption.starts_with("aws:kms") {
         return Some(format!("the bucket encrypts with {}, which an identity can't read", bucket.encryption));
     }
-    (!can_identity_reach_region(&bucket.region))
+    (!can_origin_identity_reach_region(&bucket.region))
         .then(|| format!("an identity doesn't reach {}", bucket.region))
 }
 
@@ -96,7 +100,7 @@ pub(super) fn collect_kms_keys(bucket: &ObservedBucket, heads: &[(String, Object
 }
 
 /// Regions that were there before December 2022 and need no opting in: an identity reaches no other (aws-facts section 2).
-fn can_identity_reach_region(region: &str) -> bool {
+fn can_origin_identity_reach_region(region: &str) -> bool {
     const IDENTITY_REGIONS: &[&str] = &[
         "us-east-1",
         "us-east-2",

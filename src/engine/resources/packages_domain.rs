@@ -15,7 +15,7 @@ use crate::model::{
     aws::{account::DnsRecord, cloudfront::CloudFrontDistribution},
     failure::Failure,
     packagecloud::settings::SettingValues,
-    run::{answers::Answers, goal::Step, plan::Attachment},
+    run::{answers::OperatorAnswers, goal::Step, plan::Attachment},
 };
 
 /// DNS may take its time, and whoever makes the record too.
@@ -26,7 +26,7 @@ const POLL_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
 /// Chooses the one that was asked for; else the one in packagecloud.rb that leads to the distribution; else its own.
 pub(crate) fn choose_packages_domain(
-    answers: &Answers,
+    answers: &OperatorAnswers,
     values: &SettingValues,
     distribution: Option<&CloudFrontDistribution>,
 ) -> Option<String> {
@@ -115,6 +115,6 @@ pub(crate) async fn wait_until_domain_serves(
             sleep(session.scale_wait(DNS_POLL_INTERVAL).max(POLL_INTERVAL_MIN)).await;
             Ok(())
         };
-        run.unless_stopped(pause).await?;
+        run.read_unless_stopped(pause).await?;
     }
 }

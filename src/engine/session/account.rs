@@ -7,7 +7,7 @@ use tokio::try_join;
 
 use super::{
     account_cache::{AuthenticatorResources, CACHE_MAX_AGE, DeliveryResources, MadeResource, cached_or_read},
-    target::{SAMPLED_KEYS_MAX, Target},
+    target::{AwsTarget, SAMPLED_KEYS_MAX},
 };
 use crate::model::{
     aws::{
@@ -18,7 +18,7 @@ use crate::model::{
     failure::{Failure, FailureKind},
 };
 
-impl Target {
+impl AwsTarget {
     /// Reads the role, the key and the function with its versions.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl Target {
         let read = async {
             let (role, key, function) = try_join!(
                 cloud.read_function_role(names),
-                cloud.find_key(names),
+                cloud.find_our_kms_key(names),
                 self.read_function_with_versions().boxed()
             )?;
             Ok(AuthenticatorResources { role, key, function })
@@ -53,7 +53,7 @@ impl Target {
     ///
     /// # Errors
     /// Fails where the function may not be read either, or AWS does not answer.
-    pub(crate) async fn read_function(&self) -> Result<Option<LambdaFunction>, Failure> {
+    pub(crate) async fn read_authenticator_function(&self) -> Result<Option<LambdaFunction>, Failure> {
         match self.read_authenticator().await {
             Err(failure) if failure.kind == FailureKind::Denied => {
                 self.cloud.read_function_without_versions(&self.names).await

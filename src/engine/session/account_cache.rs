@@ -50,7 +50,7 @@ type CachedRead<T> = Mutex<Option<(Instant, T)>>;
 
 /// What was read of the account, and when.
 #[derive(Default)]
-pub(in crate::engine) struct AccountCache {
+pub(in crate::engine) struct AccountReadCache {
     pub(super) authenticator: CachedRead<AuthenticatorResources>,
     /// The function without its versions.
     pub(super) function: CachedRead<Option<LambdaFunction>>,
@@ -62,7 +62,7 @@ pub(in crate::engine) struct AccountCache {
     pub(super) heads: CachedRead<Vec<(String, ObjectHead)>>,
 }
 
-impl AccountCache {
+impl AccountReadCache {
     /// Begins with what was read just now: the bucket's policy and its first page.
     pub(super) fn from_bucket_reads(bucket: &ObservedBucket, listing: Vec<ListedObject>) -> Self {
         let now = Instant::now();
@@ -90,7 +90,7 @@ impl AccountCache {
     }
 
     /// Forgets all of it: the next look asks AWS.
-    pub(super) async fn clear(&self) {
+    pub(super) async fn clear_account_cache(&self) {
         *self.authenticator.lock().await = None;
         *self.function.lock().await = None;
         *self.delivery.lock().await = None;

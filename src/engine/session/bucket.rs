@@ -4,12 +4,12 @@ use super::Session;
 use crate::aws::AwsClients;
 use crate::model::{
     aws::{
-        account::{LambdaFunction, Ownership},
+        account::{LambdaFunction, ResourceOwnership},
         bucket::ObservedBucket,
         names::ResourceNames,
     },
     failure::{Failure, FailureKind},
-    run::answers::Answers,
+    run::answers::OperatorAnswers,
 };
 
 impl Session {
@@ -20,7 +20,7 @@ impl Session {
     /// Fails where no identity is accepted, or no bucket is found.
     pub(in crate::engine) async fn resolve_objects_bucket(
         &self,
-        answers: &Answers,
+        answers: &OperatorAnswers,
     ) -> Result<ObjectsBucket, Failure> {
         let asked = self.target_inputs(answers);
         let mut alone = self.objects_bucket.lock().await;
@@ -32,7 +32,7 @@ impl Session {
         let bucket = match (self.resolve_identity(answers).await, &answers.bucket) {
             (Err(failure), Some(bucket)) if failure.kind != FailureKind::Credentials => bucket.clone(),
             _ => {
-                let target = self.resolve_target(answers).await?;
+                let target = self.resolve_aws_target(answers).await?;
                 return Ok(ObjectsBucket {
                     cloud: target.cloud,
                     name: target.bucket.name.clone(),
@@ -52,12 +52,12 @@ impl Session {
     pub(super) async fn find_bucket_name(
         &self,
         function: Option<&LambdaFunction>,
-        answers: &Answers,
+        answers: &OperatorAnswers,
     ) -> Result<(String, String), Failure> {
         if let Some(name) = &answers.bucket {
             return Ok((name.clone(), "you named it, now or for the last run".to_owned()));
         }
-        if let Some(Ownership::Other(name)) = function.map(|function| &function.ownership) {
+        if let Some(ResourceOwnership::Other(name)) = function.map(|function| &function.ownership) {
             let function = ResourceNames::new("", &answers.suffix).function_name();
             return Ok((name.clone(), format!("the function {function} is marked with it")));
         }

@@ -5,7 +5,7 @@ use crate::aws::{
     AwsClients,
     credentials::{
         chain::{self, CredentialHints},
-        lookup::IdentityLookup,
+        lookup::AwsIdentityLookup,
         mfa,
         shared::SharedCredentials,
         source::{self, AccessKeys, CredentialCandidate, CredentialSource},
@@ -15,7 +15,7 @@ use crate::host::environment::sudo;
 use crate::model::{
     aws::account::CallerIdentity,
     failure::{Failure, FailureKind},
-    run::{answers::Answers, welcome::IdentitySource},
+    run::{answers::OperatorAnswers, welcome::IdentitySource},
     secret::Secret,
 };
 
@@ -31,14 +31,14 @@ pub struct ResolvedIdentity {
 impl Session {
     /// Lists the identities that may be used, the first that is given first.
     #[must_use]
-    pub async fn list_credential_candidates(&self, answers: &Answers) -> Vec<CredentialCandidate> {
+    pub async fn list_credential_candidates(&self, answers: &OperatorAnswers) -> Vec<CredentialCandidate> {
         let config = self.host.read_config().await.ok();
         let known = CredentialHints {
             profile: answers.profile.clone(),
             typed: self.typed_keys(),
             last_profile: self.settings.last_profile.clone(),
             packagecloud: config
-                .and_then(|config| config.file.find_aws_keys())
+                .and_then(|config| config.file.find_config_aws_keys())
                 .map(|(access, secret)| AccessKeys { access, secret, session: None }),
         };
         chain::find_credential_candidates(&known)
@@ -48,8 +48,8 @@ impl Session {
     ///
     /// # Errors
     /// Fails where AWS knows none, or doesn't accept the one that must be it.
-    pub async fn resolve_identity(&self, answers: &Answers) -> Result<ResolvedIdentity, Failure> {
-        if let IdentityLookup::Fixed(_) = self.settings.identities {
+    pub async fn resolve_identity(&self, answers: &OperatorAnswers) -> Result<ResolvedIdentity, Failure> {
+        if let AwsIdentityLookup::Fixed(_) = self.settings.identities {
             return self.resolve_fixed_identity(answers).await;
         }
         let mut last = None;
@@ -85,13 +85,14 @@ impl Session {
     }
 
     /// Returns what sudo left out on the way to root, where it may be why an identity wasn't found.
-    pub(in crate::engine) fn dropped_by_sudo(&self) -> Option<sudo::DroppedBySudo> {
-        sudo::find_dropped_by_sudo().filter(|_| matches!(self.settings.identities, IdentityLookup::Found(_)))
+    pub(in crate::engine) fn sudo_dropped_environment(&self) -> Option<sudo::SudoDroppedEnvironment> {
+        sudo::find_sudo_dropped_environment()
+            .filter(|_| matches!(self.settings.identities, AwsIdentityLookup::Found(_)))
     }
 
     /// A failure to find credentials, with what sudo may have to do with it.
     fn with_sudo_advice(&self, failure: Failure) -> Failure {
-        match self.dropped_by_sudo() {
+        match self.sudo_dropped_environment() {
             Some(dropped) if failure.kind == FailureKind::Credentials => {
                 Failure { next: format!("{}; {}", dropped.render_advice(), failure.next), ..failure }
             }
@@ -100,7 +101,7 @@ impl Session {
     }
 
     /// Resolves the one identity of a sandbox, or the keys that were typed where those were chosen.
-    async fn resolve_fixed_identity(&self, answers: &Answers) -> Result<ResolvedIdentity, Failure> {
+    async fn resolve_fixed_identity(&self, answers: &OperatorAnswers) -> Result<ResolvedIdentity, Failure> {
         let typed = self.typed_keys().filter(|_| answers.source == Some(IdentitySource::Typed));
         let candidate = match typed {
             Some(keys) => {
@@ -124,7 +125,7 @@ impl Session {
         candidate: &CredentialCandidate,
     ) -> Result<(AwsClients, CallerIdentity), Failure> {
         let session = match (&self.settings.identities, &candidate.source) {
-            (IdentityLookup::Found(_), CredentialSource::Profile(name)) => {
+            (AwsIdentityLookup::Found(_), CredentialSource::Profile(name)) => {
                 self.open_mfa_session(name, candidate).await?
             }
             _ => None,
@@ -150,7 +151,7 @@ impl Session {
     async fn connect_with(&self, candidate: &CredentialCandidate) -> Result<AwsClients, Failure> {
         let settings = &self.settings;
         let (region, endpoint) = (settings.region.as_deref(), settings.endpoint_url.as_deref());
-        settings.identities.connect(candidate, region, endpoint).await
+        settings.identities.connect_aws_clients(candidate, region, endpoint).await
     }
 
     /// Takes a code of the device that a profile's role wants: it is used once, by the next look.
@@ -161,7 +162,7 @@ impl Session {
 
     /// Returns the device whose code is wanted before these credentials can be had; none where none is, or one was given.
     pub(in crate::engine) async fn needed_mfa_serial(&self, source: &CredentialSource) -> Option<String> {
-        if let IdentityLookup::Fixed(_) = self.settings.identities {
+        if let AwsIdentityLookup::Fixed(_) = self.settings.identities {
             return None;
         }
         let CredentialSource::Profile(profile) = source else { return None };
@@ -172,7 +173,7 @@ impl Session {
     }
 
     /// Ends the session where a code was typed that wasn't used yet, and returns whether one was.
-    pub(super) async fn end_session_if_code_typed(&self) -> bool {
+    pub(super) async fn end_mfa_session_if_code_typed(&self) -> bool {
         let mut code = self.mfa_session.lock().await;
         if code.typed.is_some() {
             code.end_session();
@@ -206,16 +207,16 @@ impl Session {
     ///
     /// # Errors
     /// Fails where there are no credentials.
-    pub(super) async fn connect_s3_only(&self, answers: &Answers) -> Result<AwsClients, Failure> {
+    pub(super) async fn connect_s3_only(&self, answers: &OperatorAnswers) -> Result<AwsClients, Failure> {
         let first = match self.settings.identities {
-            IdentityLookup::Fixed(_) => CredentialCandidate::sandbox_user(),
-            IdentityLookup::Found(_) => {
+            AwsIdentityLookup::Fixed(_) => CredentialCandidate::sandbox_user(),
+            AwsIdentityLookup::Found(_) => {
                 let candidates = self.list_credential_candidates(answers).await;
                 candidates.into_iter().next().ok_or_else(no_credentials_failure)?
             }
         };
         let (region, endpoint) = (answers.region.as_deref(), self.settings.endpoint_url.as_deref());
-        let cloud = self.settings.identities.connect(&first, region, endpoint).await?;
+        let cloud = self.settings.identities.connect_aws_clients(&first, region, endpoint).await?;
         Ok(region.map_or_else(|| cloud.clone(), |region| cloud.with_bucket_region(region)))
     }
 }

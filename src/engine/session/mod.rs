@@ -15,22 +15,22 @@ pub mod target;
 pub(super) use bucket::ObjectsBucket;
 pub(super) use identity::to_identity_source;
 pub(super) use renewal::{choose_renewal_wait, renewal_advice};
-pub use target::Target;
+pub use target::AwsTarget;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use self::{run_lock::RunLock, target::TargetInputs};
+use self::{run_lock::RunLock, target::AwsTargetInputs};
 use crate::aws::{
-    credentials::{lookup::IdentityLookup, source::AccessKeys},
+    credentials::{lookup::AwsIdentityLookup, source::AccessKeys},
     web::WebClient,
 };
-use crate::host::{Ctl, Host};
+use crate::host::{Host, PackagecloudCtl};
 use crate::model::secret::Secret;
 
 /// What a session starts from: what the command line says, and what a sandbox gives in place of the real.
 pub struct SessionSettings {
-    pub identities: IdentityLookup,
+    pub identities: AwsIdentityLookup,
     pub region: Option<String>,
     pub endpoint_url: Option<String>,
     /// The bucket where nothing tells which it is, and why it is this one.
@@ -52,7 +52,7 @@ pub struct SessionSettings {
 impl SessionSettings {
     /// Returns the settings of a command without options, before any other run.
     #[must_use]
-    pub fn new(identities: IdentityLookup) -> Self {
+    pub fn new(identities: AwsIdentityLookup) -> Self {
         Self {
             identities,
             region: None,
@@ -82,9 +82,9 @@ pub struct Session {
     mfa_session: Arc<tokio::sync::Mutex<identity::MfaSession>>,
     /// Told when keys or a code were typed.
     credentials_typed: Arc<tokio::sync::Notify>,
-    target: Arc<tokio::sync::Mutex<Option<(TargetInputs, Target)>>>,
+    target: Arc<tokio::sync::Mutex<Option<(AwsTargetInputs, AwsTarget)>>>,
     /// The bucket and S3 by itself, where nothing else could be asked.
-    objects_bucket: Arc<tokio::sync::Mutex<Option<(TargetInputs, ObjectsBucket)>>>,
+    objects_bucket: Arc<tokio::sync::Mutex<Option<(AwsTargetInputs, ObjectsBucket)>>>,
     pub(super) run_lock: RunLock,
 }
 
@@ -113,13 +113,13 @@ impl Session {
     }
 
     /// Returns each of the other web nodes, as a session of its own.
-    pub fn other_nodes(&self) -> Vec<Self> {
+    pub fn other_node_sessions(&self) -> Vec<Self> {
         self.others.iter().map(|host| self.with_host(host)).collect()
     }
 
     /// Returns every web node, the first one first, as a session of its own.
     #[must_use]
-    pub fn all_nodes(&self) -> Vec<Self> {
+    pub fn all_node_sessions(&self) -> Vec<Self> {
         std::iter::once(&self.host).chain(self.others.iter()).map(|host| self.with_host(host)).collect()
     }
 
@@ -130,13 +130,13 @@ impl Session {
     /// Returns whether reconfigure and restart are left to the operator: `--ctl none`.
     #[must_use]
     pub fn is_without_ctl(&self) -> bool {
-        matches!(self.host.ctl, Ctl::None)
+        matches!(self.host.ctl, PackagecloudCtl::None)
     }
 
     /// Returns whether packagecloud-ctl is a program that can be asked for its services.
     #[must_use]
     pub(super) fn can_ask_services(&self) -> bool {
-        matches!(self.host.ctl, Ctl::Command(_))
+        matches!(self.host.ctl, PackagecloudCtl::Command(_))
     }
 
     /// Returns how long a wait lasts that lasts `real` on a real host.
@@ -153,7 +153,7 @@ impl Session {
 
     /// Writes one line to the log, secrets hidden.
     pub fn log_line(&self, line: &str) {
-        self.host.state.append_log(self.host.clock.now(), &self.host.redactor, line);
+        self.host.state.append_log(self.host.clock.current_host_time(), &self.host.redactor, line);
     }
 
     /// Credentials that the operator typed: the next look uses them.

@@ -4,14 +4,14 @@ use super::Session;
 use crate::model::{
     failure::Failure,
     packagecloud::object::ABSENT_KEY,
-    run::answers::Answers,
+    run::answers::OperatorAnswers,
     secret::Secret,
     url::redirect::{DownloadRedirect, url_path_from_key},
 };
 
 impl Session {
     /// Returns the URL to ask packagecloud for: as given, else that of `key` where its address is known.
-    fn resolve_probe_url(&self, answers: &Answers, key: Option<&str>) -> Option<String> {
+    fn resolve_probe_url(&self, answers: &OperatorAnswers, key: Option<&str>) -> Option<String> {
         if let Some(url) = &answers.probe_url {
             return Some(url.clone());
         }
@@ -21,7 +21,7 @@ impl Session {
 
     /// Returns whether packagecloud's own redirect can be asked for at all.
     #[must_use]
-    pub(in crate::engine) fn can_probe_redirect(&self, answers: &Answers) -> bool {
+    pub(in crate::engine) fn can_probe_redirect(&self, answers: &OperatorAnswers) -> bool {
         self.resolve_probe_url(answers, None).is_some()
     }
 
@@ -31,7 +31,7 @@ impl Session {
     /// Fails where packagecloud does not answer.
     pub(in crate::engine) async fn probe_redirect(
         &self,
-        answers: &Answers,
+        answers: &OperatorAnswers,
         key: Option<&str>,
     ) -> Result<Option<DownloadRedirect>, Failure> {
         let Some(url) = self.resolve_probe_url(answers, key) else { return Ok(None) };

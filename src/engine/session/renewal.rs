@@ -40,14 +40,14 @@ impl Session {
             ));
         }
         if let Some(fresh) = fresh.shared_credentials() {
-            held.replace(fresh);
+            held.replace_credentials(fresh);
         }
         Ok(())
     }
 
     /// Where fresh ones may be.
     async fn renewed_source(&self, held: &SharedCredentials) -> Result<CredentialCandidate, Failure> {
-        let candidate = held.candidate().clone();
+        let candidate = held.credential_candidate().clone();
         let spent = |why: &str| {
             Err(Failure::new(
                 FailureKind::Credentials,
@@ -65,13 +65,13 @@ impl Session {
                 None => return spent("no others were typed"),
             },
             CredentialSource::Session { profile, .. } => {
-                if !self.end_session_if_code_typed().await {
+                if !self.end_mfa_session_if_code_typed().await {
                     return spent("the session that the code gave is over");
                 }
                 CredentialSource::Profile(profile.clone())
             }
             CredentialSource::Packagecloud(_) => {
-                let keys = self.host.read_config().await?.file.find_aws_keys();
+                let keys = self.host.read_config().await?.file.find_config_aws_keys();
                 match keys {
                     Some((access, secret)) => {
                         CredentialSource::Packagecloud(AccessKeys { access, secret, session: None })
@@ -99,7 +99,7 @@ pub(in crate::engine) fn choose_renewal_wait(
     let Some(held) = cloud.shared_credentials() else {
         return (attended != OperatorPresence::Nobody).then_some(CredentialNeed::Renewal);
     };
-    match (&held.candidate().source, attended) {
+    match (&held.credential_candidate().source, attended) {
         (_, OperatorPresence::Nobody)
         | (CredentialSource::Environment, _)
         | (CredentialSource::Session { .. } | CredentialSource::Typed(_), OperatorPresence::Watched) => None,
@@ -115,7 +115,7 @@ pub(in crate::engine) fn choose_renewal_wait(
 
 /// Says what to do about it, and what it leads to.
 pub(in crate::engine) fn renewal_advice(held: &SharedCredentials, attended: OperatorPresence) -> String {
-    let mend = match &held.candidate().source {
+    let mend = match &held.credential_candidate().source {
         CredentialSource::Profile(name) => match profiles::read_sign_in_command(name) {
             Some(command) => format!("type `{command}` in another terminal"),
             None => format!("renew the credentials of profile {name}"),

@@ -25,7 +25,7 @@ const USELESS_RENEWALS_MAX: u32 = 5;
 ///
 /// # Errors
 /// Fails as `work` does; where credentials were refused, once no fresh ones can be waited for.
-pub async fn retry_on_expiry<T, F: Future<Output = Result<T, Failure>>>(
+pub async fn retry_on_expired_credentials<T, F: Future<Output = Result<T, Failure>>>(
     session: &Session,
     cloud: &AwsClients,
     run: &StageRun,
@@ -44,7 +44,7 @@ pub async fn retry_on_expiry<T, F: Future<Output = Result<T, Failure>>>(
             return Err(failure);
         }
         if in_a_row > 1 {
-            wait_unless_stopped(session, run).await?;
+            wait_for_credentials_unless_stopped(session, run).await?;
         }
         wait_for_renewed_credentials(session, cloud, run, step, failure).await?;
     }
@@ -77,7 +77,7 @@ async fn wait_for_renewed_credentials(
             run.emit_waiting(step, failure.clone(), wants);
             said = Some(failure);
         }
-        wait_unless_stopped(session, run).await?;
+        wait_for_credentials_unless_stopped(session, run).await?;
     }
     if said.is_some() {
         run.progress_reporter(step)("AWS accepts the credentials again: it goes on where it was");
@@ -85,10 +85,10 @@ async fn wait_for_renewed_credentials(
     Ok(())
 }
 
-async fn wait_unless_stopped(session: &Session, run: &StageRun) -> Result<(), Failure> {
+async fn wait_for_credentials_unless_stopped(session: &Session, run: &StageRun) -> Result<(), Failure> {
     let some = async {
         session.wait_for_typed_credentials().await;
         Ok(())
     };
-    run.unless_stopped(some).await
+    run.read_unless_stopped(some).await
 }

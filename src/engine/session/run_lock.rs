@@ -14,12 +14,12 @@ use std::{
 use futures::future::join_all;
 
 use crate::host::{
-    RemoteLock as There, RemoteState, StopRequest,
-    run::lock::{LocalLock, LockError, WriteLock},
+    RemoteRunLock as There, RemoteState, StopRequest,
+    run::lock::{ConfigWriteLock, LocalRunLock, RunLockError},
 };
 use crate::model::{
     failure::{Failure, FailureKind},
-    run::{event::Event, goal::Stage, other_run::OtherRun},
+    run::{event::StageEvent, goal::Stage, other_run::OtherRun},
 };
 
 use super::Session;
@@ -42,21 +42,21 @@ pub(in crate::engine) struct RunLock {
 
 #[derive(Default)]
 struct RunLockState {
-    lock: Option<LocalLock>,
+    lock: Option<LocalRunLock>,
     /// The locks on other hosts.
     there: BTreeMap<String, There>,
     /// The notes that stood when the operator last saw whether CloudFront is on, and meant to go on from there;
     /// `None` where no one has looked yet.
-    known: Option<OffMarkers>,
+    known: Option<DisableMarkers>,
     /// What this run wrote when it began to switch, on each node.
     intents: BTreeMap<String, String>,
 }
 
 /// The notes of switching off: on each other host by its name, and this machine's own without one.
-type OffMarkers = BTreeMap<String, Option<String>>;
+type DisableMarkers = BTreeMap<String, Option<String>>;
 
 impl Session {
-    fn with_lock_state<T>(&self, work: impl FnOnce(&mut RunLockState) -> T) -> T {
+    fn with_run_lock_state<T>(&self, work: impl FnOnce(&mut RunLockState) -> T) -> T {
         work(&mut self.run_lock.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -68,28 +68,30 @@ impl Session {
         Ok(self.try_acquire_run_lock().await?)
     }
 
-    async fn try_acquire_run_lock(&self) -> Result<(), LockError> {
-        let now = self.host.clock.now();
-        self.with_lock_state(|held| {
+    async fn try_acquire_run_lock(&self) -> Result<(), RunLockError> {
+        let now = self.host.clock.current_host_time();
+        self.with_run_lock_state(|held| {
             if held.lock.is_none() {
                 held.lock = Some(self.host.state.acquire_run_lock(now, &self.run_lock.asked)?);
             }
-            Ok::<_, LockError>(())
+            Ok::<_, RunLockError>(())
         })?;
-        for node in self.all_nodes() {
-            let Some(name) = node.host.transport.remote_name().map(str::to_owned) else { continue };
+        for node in self.all_node_sessions() {
+            let Some(name) = node.host.transport.remote_host_name().map(str::to_owned) else { continue };
             // A lock there ends with the line; it is taken again with the next stage.
-            if self.with_lock_state(|held| held.there.get_mut(&name).is_some_and(There::is_alive)) {
+            if self.with_run_lock_state(|held| {
+                held.there.get_mut(&name).is_some_and(There::is_lock_connection_alive)
+            }) {
                 continue;
             }
-            self.with_lock_state(|held| held.there.remove(&name));
+            self.with_run_lock_state(|held| held.there.remove(&name));
             match node.host.acquire_remote_lock(&self.run_lock.asked).await? {
-                Some(there) => drop(self.with_lock_state(|held| held.there.insert(name, there))),
+                Some(there) => drop(self.with_run_lock_state(|held| held.there.insert(name, there))),
                 None => self.log_line(&format!("{name}: its lock could not be taken; this goes on without")),
             }
         }
-        if self.with_lock_state(|held| held.known.is_none()) {
-            self.acknowledge_off_marker().await;
+        if self.with_run_lock_state(|held| held.known.is_none()) {
+            self.acknowledge_disable_marker().await;
         }
         Ok(())
     }
@@ -97,7 +99,7 @@ impl Session {
     /// Finds another run on this host; takes the lock where there is none.
     pub async fn acquire_or_find_other_run(&self) -> Option<OtherRun> {
         match self.try_acquire_run_lock().await {
-            Err(LockError::Held(run)) => Some(*run),
+            Err(RunLockError::Held(run)) => Some(*run),
             _ => None,
         }
     }
@@ -105,41 +107,41 @@ impl Session {
     /// Waits until another run asks this one to end, to go on in its place: who it is.
     pub fn wait_until_stop_requested(&self) -> impl Future<Output = String> + use<> {
         let asked = self.run_lock.asked.clone();
-        async move { asked.wait_for_requester().await }
+        async move { asked.wait_for_stop_requester().await }
     }
 
     /// Says in the locks which stage runs, or, where it `rests`, has come to its end.
-    pub(crate) fn set_stage(&self, stage: Stage, rests: bool) {
-        self.with_lock_state(|held| {
+    pub(crate) fn set_lock_stage(&self, stage: Stage, rests: bool) {
+        self.with_run_lock_state(|held| {
             if let Some(lock) = &mut held.lock {
-                lock.set_stage(Some(stage), rests, self.host.clock.now());
+                lock.set_lock_stage(Some(stage), rests, self.host.clock.current_host_time());
             }
-            held.there.values_mut().for_each(|there| there.set_stage(Some(stage), rests));
+            held.there.values_mut().for_each(|there| there.set_lock_stage(Some(stage), rests));
         });
     }
 
     /// Keeps what happens beside the locks, for whoever watches.
-    pub(crate) fn record_event(&self, event: &Event) {
-        self.with_lock_state(|held| {
+    pub(crate) fn record_journal_event(&self, event: &StageEvent) {
+        self.with_run_lock_state(|held| {
             if let Some(lock) = &mut held.lock {
-                lock.record_event(self.host.clock.now(), event);
+                lock.record_journal_event(self.host.clock.current_host_time(), event);
             }
-            held.there.values_mut().for_each(|there| there.record_event(event));
+            held.there.values_mut().for_each(|there| there.record_journal_event(event));
         });
     }
 
     /// Keeps that the operator sees what stands now: whatever was switched off before is known.
-    pub async fn acknowledge_off_marker(&self) {
-        let notes = self.read_off_markers().await;
-        self.with_lock_state(|held| held.known = Some(notes));
+    pub async fn acknowledge_disable_marker(&self) {
+        let notes = self.read_disable_markers().await;
+        self.with_run_lock_state(|held| held.known = Some(notes));
     }
 
-    async fn read_off_markers(&self) -> OffMarkers {
-        let here = self.host.state.read_file(OFF_MARKER).and_then(|note| String::from_utf8(note).ok());
-        let mut notes = OffMarkers::from([(String::new(), here)]);
-        for node in self.all_nodes() {
+    async fn read_disable_markers(&self) -> DisableMarkers {
+        let here = self.host.state.read_state_file(OFF_MARKER).and_then(|note| String::from_utf8(note).ok());
+        let mut notes = DisableMarkers::from([(String::new(), here)]);
+        for node in self.all_node_sessions() {
             if let Some(there) = RemoteState::from_host(&node.host) {
-                notes.insert(there.host_name().to_owned(), there.read_note(OFF_MARKER).await);
+                notes.insert(there.host_name().to_owned(), there.read_remote_note(OFF_MARKER).await);
             }
         }
         notes
@@ -149,37 +151,37 @@ impl Session {
     ///
     /// # Errors
     /// Fails where another run keeps it for ten seconds.
-    pub(crate) async fn acquire_write_lock(&self) -> Result<WriteLock, Failure> {
+    pub(crate) async fn acquire_config_write_lock(&self) -> Result<ConfigWriteLock, Failure> {
         self.host
             .state
-            .acquire_write_lock(&self.host.note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_TIMEOUT)
+            .acquire_config_write_lock(&self.host.note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_TIMEOUT)
             .await
     }
 
     /// Takes the turn for switching off: where it isn't to be had, that goes on all the same.
-    pub(crate) async fn try_acquire_write_lock(&self) -> Option<WriteLock> {
+    pub(crate) async fn try_acquire_config_write_lock(&self) -> Option<ConfigWriteLock> {
         self.host
             .state
-            .acquire_write_lock(&self.host.note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_SHORT_TIMEOUT)
+            .acquire_config_write_lock(&self.host.note_file_name(WRITE_LOCK_NAME), WRITE_LOCK_SHORT_TIMEOUT)
             .await
             .ok()
     }
 
     /// Notes that CloudFront is being switched off: from here on no run that began before writes that it is on.
-    pub(crate) async fn publish_off_marker(&self) {
-        let note = new_unique_mark();
-        let nodes = self.all_nodes();
-        let turns = join_all(nodes.iter().map(Self::try_acquire_write_lock)).await;
+    pub(crate) async fn publish_disable_marker(&self) {
+        let note = new_unique_run_mark();
+        let nodes = self.all_node_sessions();
+        let turns = join_all(nodes.iter().map(Self::try_acquire_config_write_lock)).await;
         // Where it can't be kept there is no other run either that could keep its lock there.
-        let _ = self.host.state.write_file(OFF_MARKER, note.as_bytes());
+        let _ = self.host.state.write_state_file(OFF_MARKER, note.as_bytes());
         let there = join_all(nodes.iter().map(async |node| {
             let there = RemoteState::from_host(&node.host)?;
-            there.write_note(OFF_MARKER, &note).await;
+            there.write_remote_note(OFF_MARKER, &note).await;
             Some(there.host_name().to_owned())
         }))
         .await;
         drop(turns);
-        self.with_lock_state(|held| {
+        self.with_run_lock_state(|held| {
             let known = held.known.get_or_insert_default();
             for name in there.into_iter().flatten().chain([String::new()]) {
                 known.insert(name, Some(note.clone()));
@@ -192,10 +194,10 @@ impl Session {
     ///
     /// # Errors
     /// Then this run must not switch it on.
-    pub(crate) async fn ensure_not_disabled(&self) -> Result<(), Failure> {
-        for (name, note) in self.read_off_markers().await {
+    pub(crate) async fn ensure_cloudfront_not_disabled(&self) -> Result<(), Failure> {
+        for (name, note) in self.read_disable_markers().await {
             let Some(note) = note else { continue };
-            let known = self.with_lock_state(|held| {
+            let known = self.with_run_lock_state(|held| {
                 held.known.as_ref().and_then(|known| known.get(&name).cloned()).flatten()
             });
             if known.as_ref() == Some(&note) {
@@ -215,18 +217,18 @@ impl Session {
 
     /// Keeps what this run wrote when it began to switch this node.
     pub(crate) fn remember_switch_intent(&self, intent: &str) {
-        self.with_lock_state(|held| held.intents.insert(self.host.config_location(), intent.to_owned()));
+        self.with_run_lock_state(|held| held.intents.insert(self.host.config_location(), intent.to_owned()));
     }
 
     /// Returns whether this run wrote that intent on this node.
-    pub(crate) fn is_our_intent(&self, intent: &str) -> bool {
-        self.with_lock_state(|held| {
+    pub(crate) fn is_our_switch_intent(&self, intent: &str) -> bool {
+        self.with_run_lock_state(|held| {
             held.intents.get(&self.host.config_location()).is_some_and(|ours| ours == intent)
         })
     }
 }
 
 /// Makes a mark of this process, and a number that no other mark has.
-pub(crate) fn new_unique_mark() -> String {
+pub(crate) fn new_unique_run_mark() -> String {
     format!("{} {:016x}", std::process::id(), fastrand::u64(..))
 }

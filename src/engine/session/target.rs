@@ -6,20 +6,20 @@ use tokio::try_join;
 
 use super::{
     Session,
-    account_cache::AccountCache,
+    account_cache::AccountReadCache,
     identity::{ResolvedIdentity, refuse_other_partition},
 };
 use crate::aws::{AwsClients, credentials::source::AccessKeys};
 use crate::model::{
     aws::{
-        account::{CallerIdentity, LambdaFunction, Ownership},
+        account::{CallerIdentity, LambdaFunction, ResourceOwnership},
         bucket::ObservedBucket,
         names::{NameSuffix, ResourceNames},
     },
     failure::{Failure, FailureKind},
     packagecloud::object,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         plan::{Confirmation, Consent},
         welcome::IdentitySource,
     },
@@ -30,7 +30,7 @@ pub(crate) const SAMPLED_KEYS_MAX: usize = 1000;
 
 /// What a target depends on of the answers.
 #[derive(Clone, PartialEq)]
-pub(super) struct TargetInputs {
+pub(super) struct AwsTargetInputs {
     profile: Option<String>,
     source: Option<IdentitySource>,
     bucket: Option<String>,
@@ -40,7 +40,7 @@ pub(super) struct TargetInputs {
 
 /// Who we are, and the bucket: found once, the same for every stage.
 #[derive(Clone)]
-pub struct Target {
+pub struct AwsTarget {
     /// With S3 in the bucket's region.
     pub cloud: AwsClients,
     pub caller: CallerIdentity,
@@ -56,13 +56,13 @@ pub struct Target {
     pub evidence: String,
     /// How many keys of a first page look like packagecloud's, of how many.
     pub sampled: (usize, usize),
-    pub(super) account_cache: Arc<AccountCache>,
+    pub(super) account_cache: Arc<AccountReadCache>,
 }
 
 impl Session {
     /// Returns what a target depends on of the answers, and the keys that were typed.
-    pub(super) fn target_inputs(&self, answers: &Answers) -> TargetInputs {
-        TargetInputs {
+    pub(super) fn target_inputs(&self, answers: &OperatorAnswers) -> AwsTargetInputs {
+        AwsTargetInputs {
             profile: answers.profile.clone(),
             source: answers.source.clone(),
             bucket: answers.bucket.clone(),
@@ -75,7 +75,7 @@ impl Session {
     ///
     /// # Errors
     /// Fails where no identity is accepted, no bucket is found, or it can't be read.
-    pub async fn resolve_target(&self, answers: &Answers) -> Result<Target, Failure> {
+    pub async fn resolve_aws_target(&self, answers: &OperatorAnswers) -> Result<AwsTarget, Failure> {
         let asked = self.target_inputs(answers);
         let mut held = self.target.lock().await;
         if let Some((of, target)) = held.as_ref()
@@ -83,26 +83,26 @@ impl Session {
         {
             return Ok(target.clone());
         }
-        let target = self.discover_target(answers).await?;
+        let target = self.discover_aws_target(answers).await?;
         *held = Some((asked, target.clone()));
         Ok(target)
     }
 
     /// Returns who we are and which bucket it is, where that was found already.
-    pub(in crate::engine) fn known_target(&self) -> Option<Target> {
+    pub(in crate::engine) fn known_aws_target(&self) -> Option<AwsTarget> {
         self.target.try_lock().ok()?.as_ref().map(|(_, target)| target.clone())
     }
 
     /// Forgets what was read of the account, or couldn't be: the next look asks again, by the same identity of the same bucket.
-    pub async fn invalidate_reads(&self) {
-        if let Some(target) = self.known_target() {
-            target.account_cache.clear().await;
+    pub async fn invalidate_account_reads(&self) {
+        if let Some(target) = self.known_aws_target() {
+            target.account_cache.clear_account_cache().await;
         }
         *self.objects_bucket.lock().await = None;
     }
 
     /// Forgets what was found: the next look asks again.
-    pub async fn invalidate_all(&self) {
+    pub async fn invalidate_target_and_reads(&self) {
         *self.target.lock().await = None;
         *self.objects_bucket.lock().await = None;
     }
@@ -110,8 +110,8 @@ impl Session {
     /// Asks whether this run is meant for another account or bucket than the last run's, which is asked about before anything else.
     pub(in crate::engine) fn other_bucket_confirmation(
         &self,
-        target: &Target,
-        answers: &Answers,
+        target: &AwsTarget,
+        answers: &OperatorAnswers,
     ) -> Option<Confirmation> {
         let name = target.names.bucket_name();
         let (account, bucket) = self.settings.last.as_ref()?;
@@ -125,7 +125,7 @@ impl Session {
         })
     }
 
-    async fn discover_target(&self, answers: &Answers) -> Result<Target, Failure> {
+    async fn discover_aws_target(&self, answers: &OperatorAnswers) -> Result<AwsTarget, Failure> {
         let ResolvedIdentity { cloud, caller, source, found } = self.resolve_identity(answers).await?;
         refuse_other_partition(&caller)?;
         // Its marker may name the bucket; where it can't be asked, something else has to.
@@ -147,11 +147,11 @@ impl Session {
         )?;
         let sampled =
             (listed.iter().filter(|object| object::is_packagecloud_key(&object.key)).count(), listed.len());
-        let mut cache = AccountCache::from_bucket_reads(&bucket, listed);
+        let mut cache = AccountReadCache::from_bucket_reads(&bucket, listed);
         if let Some(found) = function {
             cache = cache.with_function(found.map(|found| with_ownership_for_bucket(found, &name)));
         }
-        Ok(Target {
+        Ok(AwsTarget {
             names: ResourceNames::new(&name, &answers.suffix),
             account: caller.account.clone(),
             sampled,
@@ -168,8 +168,8 @@ impl Session {
 
 /// A function that was asked for before the bucket was known: whose it is then.
 fn with_ownership_for_bucket(found: LambdaFunction, bucket: &str) -> LambdaFunction {
-    let ours = found.ownership == Ownership::Other(bucket.to_owned());
-    LambdaFunction { ownership: if ours { Ownership::Ours } else { found.ownership }, ..found }
+    let ours = found.ownership == ResourceOwnership::Other(bucket.to_owned());
+    LambdaFunction { ownership: if ours { ResourceOwnership::Ours } else { found.ownership }, ..found }
 }
 
 /// S3's refusal of a request without a body tells no reason: a clock that is far off is the likelier one.

@@ -3,11 +3,11 @@
 //! While CloudFront is on, this stage changes nothing: going live does, behind its gate.
 
 use crate::model::{
-    aws::evidence::{ConfigurationEvidence, Observed, ObservedConfig},
+    aws::evidence::{ConfigurationEvidence, ObservedConfig, StageEvidence},
     failure::Failure,
     packagecloud::settings::SettingKey,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         event::StageEnd,
         goal::Step,
         plan::{Attachment, ChangeKind, Plan},
@@ -21,7 +21,7 @@ use crate::engine::{
             write_config_values,
         },
         managed, nodes,
-        switch::WritePurpose,
+        switch::ConfigWritePurpose,
     },
     resources::{install::find_our_distribution, packages_domain},
     run::StageRun,
@@ -32,23 +32,26 @@ use crate::engine::{
 ///
 /// # Errors
 /// Fails where a file can't be read, nodes contradict each other, or AWS does not answer.
-pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let config = session.host.read_config().await?;
     let distribution = find_our_distribution(session, answers).await?;
     let wanted = desired_values(&config.seen, distribution.as_ref(), answers);
     let before = config.seen.values.clone();
-    let others =
-        nodes::read_other_nodes(session, &config, answers).await?.into_iter().map(|node| node.seen).collect();
+    let others = nodes::read_other_node_configs(session, &config, answers)
+        .await?
+        .into_iter()
+        .map(|node| node.seen)
+        .collect();
     let mut plan = plan_configuration(
         &ConfigurationEvidence { config: config.seen.clone(), desired: wanted, before, others },
         answers,
     );
-    if let Observed::Configuration(seen) = &plan.observed
+    if let StageEvidence::Configuration(seen) = &plan.observed
         && let Some(changes) = preview_config_changes(
             session,
             &config.seen.path,
             &config.file,
-            &seen.desired.render_edits(&pending_keys(seen, answers)),
+            &seen.desired.render_edits(&pending_setting_keys(seen, answers)),
         )
     {
         plan.attachments.insert(0, changes);
@@ -57,9 +60,9 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
 }
 
 /// Which of id and domain this stage has to write.
-fn pending_keys(seen: &ConfigurationEvidence, answers: &Answers) -> Vec<SettingKey> {
+fn pending_setting_keys(seen: &ConfigurationEvidence, answers: &OperatorAnswers) -> Vec<SettingKey> {
     // Where going live follows, that waits for all of them.
-    let later = managed::is_tool_write_awaited(&seen.config, answers) && !answers.prepare;
+    let later = managed::is_config_tool_write_awaited(&seen.config, answers) && !answers.prepare;
     if seen.config.values.enabled == Some(true) || later {
         return Vec::new();
     }
@@ -73,11 +76,11 @@ fn pending_keys(seen: &ConfigurationEvidence, answers: &Answers) -> Vec<SettingK
 }
 
 /// Decides; touches nothing.
-pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Answers) -> Plan {
-    let mut plan = Plan::new(Observed::Configuration(Box::new(seen.clone())));
+pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &OperatorAnswers) -> Plan {
+    let mut plan = Plan::new(StageEvidence::Configuration(Box::new(seen.clone())));
     let path = seen.config.path.clone();
-    let pending = pending_keys(seen, answers);
-    if managed::is_tool_write_awaited(&seen.config, answers) && !answers.prepare {
+    let pending = pending_setting_keys(seen, answers);
+    if managed::is_config_tool_write_awaited(&seen.config, answers) && !answers.prepare {
         let tool = seen.config.managed.as_ref().map_or("", |(tool, _)| tool);
         let why = format!("{tool} is given all of the values at once, in going live");
         plan.add_change(Step::Configuration, ChangeKind::Keep, &path, why);
@@ -107,16 +110,16 @@ pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Answers
             Step::Configuration,
             ChangeKind::Update,
             &path,
-            format!("{}; not live yet", join_key_names(&pending)),
+            format!("{}; not live yet", join_setting_names(&pending)),
         );
     }
-    for (other, keys) in pending_keys_on_other_nodes(seen, answers) {
+    for (other, keys) in pending_settings_on_other_nodes(seen, answers) {
         if !keys.is_empty() {
             plan.add_change(
                 Step::Configuration,
                 ChangeKind::Update,
                 &other.path,
-                format!("{}; not live yet", join_key_names(&keys)),
+                format!("{}; not live yet", join_setting_names(&keys)),
             );
         }
     }
@@ -128,7 +131,7 @@ pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Answers
     if seen.desired.distribution_id.is_some() {
         plan.attachments.push(Attachment {
             title: "The final block (cloudfront_enabled is switched on by going live)".into(),
-            lines: seen.desired.with_redacted_secret().render_assignments(),
+            lines: seen.desired.redact_cloudfront_secret().render_assignments(),
             copy: true,
         });
     }
@@ -136,7 +139,7 @@ pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Answers
         plan.attachments.push(packages_domain::firewall_notice_attachment(domain));
     }
     for (config, keys) in
-        std::iter::once((&seen.config, pending)).chain(pending_keys_on_other_nodes(seen, answers))
+        std::iter::once((&seen.config, pending)).chain(pending_settings_on_other_nodes(seen, answers))
     {
         add_write_confirmations(&mut plan, config, &seen.desired, &keys, answers);
     }
@@ -144,16 +147,16 @@ pub(super) fn plan_configuration(seen: &ConfigurationEvidence, answers: &Answers
 }
 
 /// What each of the other nodes has to be given so that going live only has to switch it on.
-fn pending_keys_on_other_nodes<'a>(
+fn pending_settings_on_other_nodes<'a>(
     seen: &'a ConfigurationEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Vec<(&'a ObservedConfig, Vec<SettingKey>)> {
     let keys = |other: &ObservedConfig| {
-        let later = managed::is_tool_write_awaited(other, answers) && !answers.prepare;
+        let later = managed::is_config_tool_write_awaited(other, answers) && !answers.prepare;
         if later || other.values.enabled == Some(true) || seen.desired.distribution_id.is_none() {
             return Vec::new();
         }
-        nodes::missing_keys(
+        nodes::missing_setting_keys(
             other,
             &seen.desired,
             &[SettingKey::Secret, SettingKey::DistributionId, SettingKey::PackagesDomain],
@@ -162,7 +165,7 @@ fn pending_keys_on_other_nodes<'a>(
     seen.others.iter().map(|other| (other, keys(other))).collect()
 }
 
-fn join_key_names(keys: &[SettingKey]) -> String {
+fn join_setting_names(keys: &[SettingKey]) -> String {
     let names: Vec<&str> = keys.iter().map(|key| key.setting_name()).collect();
     names.join(" and ")
 }
@@ -174,11 +177,11 @@ fn join_key_names(keys: &[SettingKey]) -> String {
 pub async fn apply(
     session: &Session,
     seen: &ConfigurationEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let here = (session.clone(), &seen.config, pending_keys(seen, answers));
-    let there = session.other_nodes().into_iter().zip(pending_keys_on_other_nodes(seen, answers));
+    let here = (session.clone(), &seen.config, pending_setting_keys(seen, answers));
+    let there = session.other_node_sessions().into_iter().zip(pending_settings_on_other_nodes(seen, answers));
     let there = there.map(|(node, (config, keys))| (node, config, keys));
     let mut end = StageEnd::Unchanged;
     for (node, config, keys) in std::iter::once(here).chain(there) {
@@ -194,7 +197,7 @@ pub async fn apply(
                 &keys,
                 answers,
                 told,
-                WritePurpose::Prepare,
+                ConfigWritePurpose::Prepare,
             )
             .await?;
             Ok(((), format!("{} holds the block, not live yet{}", config.path, render_backup_note(&written))))

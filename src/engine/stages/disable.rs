@@ -12,15 +12,15 @@ use futures::future::join_all;
 
 use crate::host::LoadedConfig;
 use crate::model::{
-    aws::evidence::{Observed, ObservedConfig},
+    aws::evidence::{ObservedConfig, StageEvidence},
     failure::Failure,
     packagecloud::{
         object::ABSENT_KEY,
         settings::{RAILS_HASH, SettingKey, SettingValues},
     },
     run::{
-        answers::Answers,
-        check::Check,
+        answers::OperatorAnswers,
+        check::CheckResult,
         goal::{Stage, Step},
         plan::{ChangeKind, Plan},
     },
@@ -71,8 +71,8 @@ fn render_node_commands(node: &Session) -> String {
 ///
 /// # Errors
 /// Fails where no node's file can be read, with what to type.
-pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
-    let nodes = session.all_nodes();
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+    let nodes = session.all_node_sessions();
     let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
     let hand = |node: &Session, failure: Failure| with_manual_disable(failure, &node.host.config_location());
     if read.iter().all(Result::is_err) {
@@ -82,15 +82,18 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
             .expect("a session has a node"));
     }
     let other = session.acquire_or_find_other_run().await;
-    let mut plan = Plan::new(Observed::Disable);
+    let mut plan = Plan::new(StageEvidence::Disable);
     let mut seen = Vec::new();
     let off = |(node, config): (&Session, &Result<LoadedConfig, Failure>)| {
-        config
-            .as_ref()
-            .is_ok_and(|config| !is_cloudfront_on(&config.seen) && !switch::is_switch_unfinished(node))
+        config.as_ref().is_ok_and(|config| {
+            !is_cloudfront_on_in_config(&config.seen) && !switch::is_cloudfront_switch_unfinished(node)
+        })
     };
-    let lags =
-        if nodes.iter().zip(&read).all(off) { switch::stale_redirects(session, answers).await } else { None };
+    let lags = if nodes.iter().zip(&read).all(off) {
+        switch::describe_stale_redirects(session, answers).await
+    } else {
+        None
+    };
     for (node, config) in nodes.iter().zip(read) {
         match config {
             Ok(config) => {
@@ -108,17 +111,17 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
             }
         }
     }
-    if plan.is_unchanged() {
+    if plan.has_no_changes() {
         plan.notes.extend(unverified_reason(session, answers).map(|text| format!("{text}.")));
     }
-    if plan.is_unchanged() && other.is_some() {
+    if plan.has_no_changes() && other.is_some() {
         plan.add_change(
             Step::Proof,
             ChangeKind::Run,
             "the run beside this one",
             "it is kept from going live",
         );
-    } else if !plan.is_unchanged() {
+    } else if !plan.has_no_changes() {
         let proof = ("packagecloud's redirects", "seen to go to S3 again");
         let follows = plan.changes.iter().any(|change| change.step == Step::Reconfigure);
         if follows && !session.is_without_ctl() {
@@ -132,7 +135,7 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     if let Some(other) = other {
         plan.notes.push(format!(
             "{} Switching off goes on beside it, and keeps it from going live.",
-            other.to_sentence()
+            other.describe_other_run()
         ));
     }
     plan.notes.extend(seen.iter().filter_map(render_reenable_warning));
@@ -140,7 +143,7 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
 }
 
 /// What isn't known where every file says off and packagecloud can't be asked.
-fn unverified_reason(session: &Session, answers: &Answers) -> Option<&'static str> {
+fn unverified_reason(session: &Session, answers: &OperatorAnswers) -> Option<&'static str> {
     (!session.can_probe_redirect(answers)).then_some(
         "Whether packagecloud follows its file can't be seen: there is no --probe-url. To make sure: packagecloud-ctl reconfigure && packagecloud-ctl restart",
     )
@@ -151,8 +154,8 @@ fn unverified_reason(session: &Session, answers: &Answers) -> Option<&'static st
 /// `lags` is where packagecloud still redirects to, although every file says off.
 fn plan_node(plan: &mut Plan, node: &Session, config: &LoadedConfig, lags: Option<&str>) {
     let path = config.seen.path.clone();
-    let off = !is_cloudfront_on(&config.seen);
-    if off && !switch::is_switch_unfinished(node) && lags.is_none() {
+    let off = !is_cloudfront_on_in_config(&config.seen);
+    if off && !switch::is_cloudfront_switch_unfinished(node) && lags.is_none() {
         let why = if config.seen.values.enabled.is_none() {
             "it says nothing of CloudFront, so it is off"
         } else {
@@ -180,7 +183,7 @@ fn disabled_values() -> SettingValues {
 }
 
 /// Whether the file has CloudFront on, or may have: an expression isn't run.
-fn is_cloudfront_on(config: &ObservedConfig) -> bool {
+fn is_cloudfront_on_in_config(config: &ObservedConfig) -> bool {
     config.values.enabled == Some(true)
         || config.expressions.iter().any(|(key, ..)| *key == SettingKey::Enabled)
 }
@@ -190,22 +193,22 @@ fn render_reenable_warning(config: &ObservedConfig) -> Option<String> {
     let (tool, how) = config.managed.as_ref()?;
     Some(format!(
         "{tool} manages this host ({how}): its next run switches CloudFront on again, unless cloudfront_enabled is false there too; until then, {}.",
-        managed::tool_pause_instruction(tool)
+        managed::config_tool_pause_instruction(tool)
     ))
 }
 
 /// Checks whether S3 would serve what packagecloud will redirect to: a link presigned as packagecloud does. Three seconds at
 /// most; the caller never waits for it, and it fails nothing: who wants CloudFront off is told, and goes on.
-pub async fn check_s3_links(session: &Session) -> Check {
+pub async fn check_s3_links(session: &Session) -> CheckResult {
     const CHECK_NAME: &str = "s3-links";
     let asking = async {
-        let nodes = session.all_nodes();
+        let nodes = session.all_node_sessions();
         let read = join_all(nodes.iter().map(|node| node.host.read_config())).await;
         let config = read.into_iter().find_map(Result::ok)?;
-        let (access, secret) = config.file.find_aws_keys()?;
+        let (access, secret) = config.file.find_config_aws_keys()?;
         let (_, bucket) = config.file.find_bucket()?;
         let region = config.file.find_region().unwrap_or("us-east-1");
-        let expires = session.host.clock.now().as_secs() + probe::LINK_LIFETIME_SECONDS;
+        let expires = session.host.clock.current_host_time().as_secs() + probe::LINK_LIFETIME_SECONDS;
         let url = crate::model::url::presign::presign_url_sigv2(
             bucket, region, ABSENT_KEY, &access, &secret, expires,
         );
@@ -215,12 +218,12 @@ pub async fn check_s3_links(session: &Session) -> Check {
         Ok(Some(Ok(reply))) => {
             let body = String::from_utf8_lossy(&reply.body).into_owned();
             if body.contains("InvalidAccessKeyId") {
-                Check::unknown_check(
+                CheckResult::unknown_check(
                     CHECK_NAME,
                     "S3 refuses packagecloud's own AWS key (InvalidAccessKeyId): with CloudFront off, downloads would fail too",
                 )
             } else if reply.status == 404 || reply.status == 200 || body.contains("AccessDenied") {
-                Check::passed_check(
+                CheckResult::passed_check(
                     CHECK_NAME,
                     "S3 accepts links signed as packagecloud signs them: switching off helps",
                 )
@@ -229,17 +232,18 @@ pub async fn check_s3_links(session: &Session) -> Check {
                     "S3 answered {} to a link signed as packagecloud signs them (SigV2): switching off may not help",
                     reply.status
                 );
-                Check::unknown_check(CHECK_NAME, answered)
+                CheckResult::unknown_check(CHECK_NAME, answered)
             }
         }
-        _ => {
-            Check::unknown_check(CHECK_NAME, "whether S3 accepts packagecloud's own links could not be tried")
-        }
+        _ => CheckResult::unknown_check(
+            CHECK_NAME,
+            "whether S3 accepts packagecloud's own links could not be tried",
+        ),
     }
 }
 
 /// Says [`check_s3_links`] as an event of this stage.
 pub async fn emit_s3_links_check(session: &Session, run: &RunContext) {
     let check = check_s3_links(session).await;
-    run.for_stage(Stage::Disable).emit_check(check);
+    run.run_for_stage(Stage::Disable).emit_check(check);
 }

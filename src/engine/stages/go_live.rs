@@ -15,12 +15,12 @@ use crate::model::{
     aws::{
         bucket::ObjectEncryptionKey,
         cloudfront::CloudFrontDistribution,
-        evidence::{ConfigurationEvidence, Observed, ObservedConfig},
+        evidence::{ConfigurationEvidence, ObservedConfig, StageEvidence},
     },
     failure::{Failure, FailureKind},
     packagecloud::settings::SettingKey,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         event::StageEnd,
         goal::Step,
         plan::{ChangeKind, Confirmation, Consent, Plan},
@@ -29,31 +29,31 @@ use crate::model::{
 };
 
 use crate::engine::{
-    delivery::diagnosis::RouteFacts,
+    delivery::diagnosis::DiagnosisFacts,
     packagecloud::{
         config_write::{self, render_backup_note},
         nodes, services,
-        switch::{self, WritePurpose},
+        switch::{self, ConfigWritePurpose},
     },
     reindex::due::require_reindex_done,
     resources::{bucket_key, install::observe_install, packages_domain},
     run::StageRun,
-    session::{Session, Target},
+    session::{AwsTarget, Session},
 };
 
 struct GoLiveFacts {
-    target: Target,
+    target: AwsTarget,
     distribution: Option<CloudFrontDistribution>,
     /// What objects lie under, where CloudFront must be let decrypt.
     keys: Vec<ObjectEncryptionKey>,
     construction: TokenConstruction,
-    known: RouteFacts,
+    known: DiagnosisFacts,
 }
 
-async fn observe_go_live(session: &Session, answers: &Answers) -> Result<GoLiveFacts, Failure> {
+async fn observe_go_live(session: &Session, answers: &OperatorAnswers) -> Result<GoLiveFacts, Failure> {
     let install = observe_install(session, answers).boxed().await?;
-    let known = install.route_facts(install.authenticator.secret.as_ref());
-    let keys = bucket_key::observe_bucket_keys(&install.target, &install.distribution).boxed().await?;
+    let known = install.diagnosis_facts(install.authenticator.secret.as_ref());
+    let keys = bucket_key::observe_bucket_kms_keys(&install.target, &install.distribution).boxed().await?;
     Ok(GoLiveFacts {
         target: install.target,
         distribution: install.distribution.distribution,
@@ -67,23 +67,26 @@ async fn observe_go_live(session: &Session, answers: &Answers) -> Result<GoLiveF
 ///
 /// # Errors
 /// Fails where a file can't be read, nodes contradict each other, or AWS does not answer.
-pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let config = session.host.read_config().await?;
     let found = observe_go_live(session, answers).await?;
     let wanted = config_write::desired_values(&config.seen, found.distribution.as_ref(), answers);
     let before = config.seen.values.clone();
     let live = switch::is_cloudfront_live(session, answers, wanted.packages_domain.as_deref()).await;
     let wanted_domain = wanted.packages_domain.clone();
-    let others =
-        nodes::read_other_nodes(session, &config, answers).await?.into_iter().map(|node| node.seen).collect();
+    let others = nodes::read_other_node_configs(session, &config, answers)
+        .await?
+        .into_iter()
+        .map(|node| node.seen)
+        .collect();
     let seen = ConfigurationEvidence { config: config.seen, desired: wanted, before, others };
     let mut plan = plan_go_live(session, &seen, answers, live);
-    if !plan.is_unchanged() {
-        plan.confirmations.extend(bucket_key::bucket_key_confirmation(&found.keys, answers));
+    if !plan.has_no_changes() {
+        plan.confirmations.extend(bucket_key::bucket_kms_key_confirmation(&found.keys, answers));
         let domain = wanted_domain.as_deref().zip(found.distribution.as_ref());
         plan.attachments
             .extend(domain.and_then(|(name, one)| packages_domain::dns_record_attachment(name, one)));
-        for node in session.all_nodes() {
+        for node in session.all_node_sessions() {
             plan.notes.extend(pending::list_reconfigure_notes(&node).await);
             plan.notes.extend(services::describe_restart(&node).await);
         }
@@ -94,12 +97,12 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
 fn plan_go_live(
     session: &Session,
     seen: &ConfigurationEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     live: Option<bool>,
 ) -> Plan {
-    let mut plan = Plan::new(Observed::GoLive(Box::new(seen.clone())));
+    let mut plan = Plan::new(StageEvidence::GoLive(Box::new(seen.clone())));
     let path = seen.config.path.clone();
-    let keys = keys_to_write(seen);
+    let keys = setting_keys_to_write(seen);
     let follow = followers::find_followers(session, seen);
     if keys.is_empty() && live == Some(true) && follow.is_empty() {
         plan.add_change(
@@ -126,7 +129,7 @@ fn plan_go_live(
         for (node, other, _) in &follow {
             let why = format!(
                 "once the edge has accepted the redirects of {}",
-                session.host.transport.remote_name().unwrap_or("the first")
+                session.host.transport.remote_host_name().unwrap_or("the first")
             );
             plan.add_change(Step::Switch, ChangeKind::Update, &other.path, why);
             switch::plan_reconfigure_and_restart(node, &mut plan, None);
@@ -152,7 +155,7 @@ fn plan_go_live(
 }
 
 /// Which of the four values going live has to write; the secret only where a tool shall write it with the others.
-fn keys_to_write(seen: &ConfigurationEvidence) -> Vec<SettingKey> {
+fn setting_keys_to_write(seen: &ConfigurationEvidence) -> Vec<SettingKey> {
     let differs = |key| {
         seen.desired.render_ruby_value(key).is_some()
             && seen.desired.render_ruby_value(key) != seen.config.values.render_ruby_value(key)
@@ -170,18 +173,24 @@ fn keys_to_write(seen: &ConfigurationEvidence) -> Vec<SettingKey> {
 pub async fn apply(
     session: &Session,
     seen: &ConfigurationEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     require_reindex_done(session, answers).await?;
     let found = observe_go_live(session, answers).await?;
     if let Some(distribution) = &found.distribution {
-        Box::pin(bucket_key::ensure_key_grants(&found.target, &found.keys, &distribution.arn, answers, run))
-            .await?;
+        Box::pin(bucket_key::ensure_kms_key_statements(
+            &found.target,
+            &found.keys,
+            &distribution.arn,
+            answers,
+            run,
+        ))
+        .await?;
     }
-    edge_gate::pass_gate(session, &found, seen, run).await?;
+    edge_gate::require_edge_probes_pass(session, &found, seen, run).await?;
 
-    let keys = keys_to_write(seen);
+    let keys = setting_keys_to_write(seen);
     let follow = followers::find_followers(session, seen);
     let domain = seen.desired.packages_domain.as_deref();
     if keys.is_empty()
@@ -191,12 +200,12 @@ pub async fn apply(
         let text = followers::go_live_on_followers(session, &found, seen, answers, follow, run).await?;
         return Ok((StageEnd::Applied, text));
     }
-    switch_on_node(session, &seen.config, seen, &keys, answers, run).await?;
+    switch_node_to_cloudfront(session, &seen.config, seen, &keys, answers, run).await?;
     if session.is_without_ctl() {
-        switch::finish_switch(session).await;
+        switch::finish_cloudfront_switch(session).await;
         for (node, other, keys) in &follow {
-            switch_on_node(node, other, seen, keys, answers, run).await?;
-            switch::finish_switch(node).await;
+            switch_node_to_cloudfront(node, other, seen, keys, answers, run).await?;
+            switch::finish_cloudfront_switch(node).await;
         }
         return Ok((
             StageEnd::Stopped,
@@ -207,7 +216,7 @@ pub async fn apply(
         Ok(text) if follow.is_empty() => Ok((StageEnd::Applied, text)),
         Ok(text) => {
             let rest = followers::go_live_on_followers(session, &found, seen, answers, follow, run).await?;
-            let name = session.host.transport.remote_name();
+            let name = session.host.transport.remote_host_name();
             let name = name.map(|name| format!("{name}: ")).unwrap_or_default();
             Ok((StageEnd::Applied, format!("{name}{text}; {rest}")))
         }
@@ -217,7 +226,7 @@ pub async fn apply(
         Err(failure) if is_connection_lost(session, &failure) => Err(failure),
         Err(failure) => {
             // Whoever switched off meanwhile is the cause of whatever went wrong since.
-            let failure = session.ensure_not_disabled().await.err().unwrap_or(failure);
+            let failure = session.ensure_cloudfront_not_disabled().await.err().unwrap_or(failure);
             Err(revert::revert_go_live(session, &seen.before, answers, run, failure, true).await)
         }
     }
@@ -228,19 +237,19 @@ async fn make_live(
     session: &Session,
     found: &GoLiveFacts,
     seen: &ConfigurationEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<String, Failure> {
-    session.ensure_not_disabled().await?;
+    session.ensure_cloudfront_not_disabled().await?;
     switch::reconfigure_packagecloud(session, run).await?;
     let restarting = tokio::time::Instant::now();
     switch::restart_packagecloud(session, run).await?;
     let took = restarting.elapsed().as_secs();
-    let proof = proof::prove_redirect(session, found, seen, answers, run).await?;
-    switch::finish_switch_on(session).await?;
+    let proof = proof::prove_edge_accepts_redirect(session, found, seen, answers, run).await?;
+    switch::finish_switch_to_cloudfront(session).await?;
     let services = services::check_after_restart(session, answers, restarting).await;
     let services = if services.is_empty() { services } else { format!("; {services}") };
-    let since = clock::render_utc_time(session.host.clock.now());
+    let since = clock::render_utc_time(session.host.clock.current_host_time());
     Ok(format!(
         "on since {since}, the restart took {took} s; {proof}{services}. To switch off: packagecloud-cloudfront disable (D in the wizard)"
     ))
@@ -249,21 +258,21 @@ async fn make_live(
 /// Whether a failure is that of the line to this node.
 fn is_connection_lost(node: &Session, failure: &Failure) -> bool {
     let lost = failure.facts.lost_host.as_deref();
-    lost.is_some() && lost == node.host.transport.remote_name()
+    lost.is_some() && lost == node.host.transport.remote_host_name()
 }
 
 /// Writes what going live has to write on one node; where that is nothing, it begins all the same.
-async fn switch_on_node(
+async fn switch_node_to_cloudfront(
     node: &Session,
     config: &ObservedConfig,
     seen: &ConfigurationEvidence,
     keys: &[SettingKey],
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
     if keys.is_empty() {
-        let _turn = node.acquire_write_lock().await?;
-        return switch::begin_switch_on(node).await;
+        let _turn = node.acquire_config_write_lock().await?;
+        return switch::begin_switch_to_cloudfront(node).await;
     }
     run.run_step(Step::Switch, format!("writing {}", config.path), async {
         let told = (run, Step::Switch);
@@ -274,7 +283,7 @@ async fn switch_on_node(
             keys,
             answers,
             told,
-            WritePurpose::SwitchOn,
+            ConfigWritePurpose::SwitchOn,
         )
         .await?;
         Ok((

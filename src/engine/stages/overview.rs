@@ -1,10 +1,10 @@
 //! The overview: every change of every stage, how long, what it costs, what customers notice, how to undo. Nothing is written before it.
 
 use crate::model::{
-    aws::evidence::Observed,
+    aws::evidence::StageEvidence,
     failure::Failure,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         goal::{Goal, Stage, Step},
         plan::{ChangeKind, Plan, PlanFact},
     },
@@ -19,10 +19,10 @@ use crate::engine::{Session, look_at_stage};
 pub async fn look_at_goal_stages(
     session: &Session,
     goal: Goal,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Result<Vec<Plan>, Failure> {
     let mut plans = Vec::new();
-    for &stage in goal.stages() {
+    for &stage in goal.goal_stages() {
         if !matches!(stage, Stage::Overview | Stage::Verify) {
             plans.push(look_at_stage(session, stage, answers).await?);
         }
@@ -34,10 +34,10 @@ pub async fn look_at_goal_stages(
 ///
 /// # Errors
 /// Fails as the look of one of them does.
-pub async fn look_at_overview(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look_at_overview(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let goal = answers.goal.unwrap_or(Goal::Install);
     let plans = look_at_goal_stages(session, goal, answers).await?;
-    let mut plan = Plan::new(Observed::Overview);
+    let mut plan = Plan::new(StageEvidence::Overview);
     for stage in &plans {
         plan.changes.extend(stage.changes.iter().cloned());
         plan.confirmations.extend(
@@ -52,7 +52,7 @@ pub async fn look_at_overview(session: &Session, answers: &Answers) -> Result<Pl
     let summary = summarize_plans(&plans);
     plan.notes.push(summary.headline);
     plan.facts = summary.facts;
-    let reindex = plans.iter().find(|stage| stage.stage() == Stage::Reindex && !stage.is_unchanged());
+    let reindex = plans.iter().find(|stage| stage.plan_stage() == Stage::Reindex && !stage.has_no_changes());
     if let Some(reindex) = reindex.filter(|reindex| !reindex.notes.is_empty()) {
         plan.facts.push(PlanFact { topic: "What is reindexed", text: reindex.notes.join(" ") });
     }
@@ -137,7 +137,7 @@ mod tests {
 
     /// A plan that would change these steps.
     fn plan_with_steps(steps: &[Step]) -> Plan {
-        let mut plan = Plan::new(Observed::Overview);
+        let mut plan = Plan::new(StageEvidence::Overview);
         plan.add_change(Step::Role, ChangeKind::Keep, "role", "it is there");
         for &step in steps {
             plan.add_change(step, ChangeKind::Update, "it", "it isn't right");

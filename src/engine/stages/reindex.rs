@@ -1,11 +1,11 @@
 //! The reindex as a stage: what it would cost and touch, and the run itself, paused and stopped from a face.
 
 use crate::model::{
-    aws::evidence::{Observed, ReindexEvidence},
+    aws::evidence::{ReindexEvidence, StageEvidence},
     failure::Failure,
     packagecloud::object::ObjectClassifier,
     run::{
-        answers::{Answers, ReindexEngine},
+        answers::{OperatorAnswers, ReindexEngine},
         event::StageEnd,
         goal::Step,
         plan::{ChangeKind, Plan},
@@ -21,16 +21,16 @@ use crate::engine::{
         pass::ReindexPass,
     },
     run::StageRun,
-    session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expiry},
+    session::{ObjectsBucket, Session, retry_on_expiry::retry_on_expired_credentials},
 };
 
 /// Looks at the bucket, at what earlier runs have done, and at the vendor's reindex where that was asked for.
 ///
 /// # Errors
 /// Fails where the bucket can't be found or listed, or another install has the role of the jobs.
-pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let chosen = &answers.reindex;
-    let mut plan = Plan::new(Observed::Reindex(Box::default()));
+    let mut plan = Plan::new(StageEvidence::Reindex(Box::default()));
     let found = session.resolve_objects_bucket(answers).await?;
     let standing = reindex::read_reindex_progress(&found.name, chosen, &cursor_path(session));
     let mut seen = ReindexEvidence { resumes: standing.resumes, ..ReindexEvidence::default() };
@@ -49,14 +49,14 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
     if chosen.vendor && !chosen.skip {
         plan_vendor_reindex(session, &found.name, chosen.rescan, &mut plan);
     }
-    plan.observed = Observed::Reindex(Box::new(seen));
+    plan.observed = StageEvidence::Reindex(Box::new(seen));
     Ok(plan)
 }
 
 /// Plans the pass over the objects, by what a first look at the listing shows.
 async fn plan_objects(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     found: &ObjectsBucket,
     plan: &mut Plan,
     seen: &mut ReindexEvidence,
@@ -99,7 +99,7 @@ async fn plan_objects(
 
 /// Plans the vendor's reindex, by how far an earlier run came with it.
 fn plan_vendor_reindex(session: &Session, bucket: &str, rescan: bool, plan: &mut Plan) {
-    let (verb, why) = match vendor_reindex::read_vendor_state(session, bucket).filter(|_| !rescan) {
+    let (verb, why) = match vendor_reindex::read_vendor_reindex_state(session, bucket).filter(|_| !rescan) {
         Some(VendorReindexState::Settled) => {
             (ChangeKind::Keep, "it was run, and has settled (--rescan starts over)")
         }
@@ -119,7 +119,7 @@ fn plan_vendor_reindex(session: &Session, bucket: &str, rescan: bool, plan: &mut
 pub async fn apply(
     session: &Session,
     seen: &ReindexEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let found = session.resolve_objects_bucket(answers).await?;
@@ -129,7 +129,7 @@ pub async fn apply(
     let options = ReindexOptions {
         answers: chosen.clone(),
         cursor: cursor_path(session),
-        skipped: session.host.state.dir().join("reindex.skipped"),
+        skipped: session.host.state.state_dir_path().join("reindex.skipped"),
         total: seen.total,
         cuts: seen.cuts.clone(),
         spool: None,
@@ -146,7 +146,7 @@ pub async fn apply(
             ReindexEngine::Batch => {
                 // The longest way down of all: its future is kept off the stack.
                 let batch = BatchReindex { session, answers, run, seen, options: &options, pass: &pass };
-                Box::pin(batch.run_to_end()).await
+                Box::pin(batch.run_batch_reindex()).await
             }
         }
     };
@@ -154,7 +154,7 @@ pub async fn apply(
         let due = chosen.vendor
             && !chosen.skip
             && (chosen.rescan
-                || vendor_reindex::read_vendor_state(session, &found.name)
+                || vendor_reindex::read_vendor_reindex_state(session, &found.name)
                     != Some(VendorReindexState::Settled));
         if !due {
             return Ok(false);
@@ -177,8 +177,10 @@ async fn fix_after_vendor_reindex(
     options: &ReindexOptions,
 ) -> Result<(), Failure> {
     let wrong = async || {
-        let counted = || pass.run.unless_stopped(found.cloud.count_cacheable_metadata(&found.name, classes));
-        Box::pin(retry_on_expiry(session, &found.cloud, pass.run, Step::Remainder, counted)).await
+        let counted =
+            || pass.run.read_unless_stopped(found.cloud.count_cacheable_repo_metadata(&found.name, classes));
+        Box::pin(retry_on_expired_credentials(session, &found.cloud, pass.run, Step::Remainder, counted))
+            .await
     };
     if wrong().await? > 0 {
         pass.reindex_all_objects(Step::Remainder, options).await?;
@@ -193,6 +195,6 @@ async fn fix_after_vendor_reindex(
             ));
         }
     }
-    vendor_reindex::mark_vendor_settled(session, &found.name);
+    vendor_reindex::mark_vendor_reindex_settled(session, &found.name);
     Ok(())
 }

@@ -5,15 +5,15 @@
 use std::path::Path;
 
 use crate::aws::DistributionUpdate;
-use crate::host::{ConfigBackup, RestoreScope};
+use crate::host::{BackupRestoreScope, ConfigBackup};
 use crate::model::{
     aws::{
-        evidence::{Observed, ObservedConfig, RollBackEvidence},
+        evidence::{ObservedConfig, RollBackEvidence, StageEvidence},
         names::ResourceNames,
     },
     failure::Failure,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         event::StageEnd,
         goal::Step,
         plan::{Attachment, ChangeKind, Plan},
@@ -24,11 +24,11 @@ use crate::engine::{
     packagecloud::{config_write::render_backup_note, switch},
     resources::install::find_our_distribution,
     run::StageRun,
-    session::{Session, retry_on_expiry::retry_on_expiry},
+    session::{Session, retry_on_expiry::retry_on_expired_credentials},
 };
 
-fn restore_scope(whole_file: bool) -> RestoreScope {
-    if whole_file { RestoreScope::WholeFile } else { RestoreScope::Values { keep_secret: true } }
+fn restore_scope(whole_file: bool) -> BackupRestoreScope {
+    if whole_file { BackupRestoreScope::WholeFile } else { BackupRestoreScope::Values { keep_secret: true } }
 }
 
 async fn find_backup(session: &Session, wanted: &str) -> Result<ConfigBackup, Failure> {
@@ -49,7 +49,7 @@ async fn find_backup(session: &Session, wanted: &str) -> Result<ConfigBackup, Fa
 ///
 /// # Errors
 /// Fails where there is no such backup, or the file can't be read.
-pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let wanted = &answers.roll_back;
     let named = wanted.backup.as_deref().ok_or_else(|| {
         Failure::usage_failure(
@@ -91,7 +91,7 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
 
 /// Plans the restore of what was `seen`, whose diff is `lines`, and what follows from it.
 fn plan_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<String>) -> Plan {
-    let mut plan = Plan::new(Observed::RollBack(Box::new(seen.clone())));
+    let mut plan = Plan::new(StageEvidence::RollBack(Box::new(seen.clone())));
     let path = &seen.config.path;
     if lines.is_empty() {
         plan.add_change(Step::Configuration, ChangeKind::Keep, path, "it is as the backup has it");
@@ -118,18 +118,18 @@ fn plan_restore(session: &Session, seen: &RollBackEvidence, lines: Vec<String>) 
 /// Fails where the file moved or can't be written, packagecloud-ctl fails, or the redirects still go to CloudFront.
 pub async fn apply(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     seen: &RollBackEvidence,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     run.run_step(Step::Configuration, format!("restoring {}", seen.config.path), async {
         let backup = find_backup(session, &seen.backup).await?;
         let on = seen.desired.enabled == Some(true);
-        let _turn = session.acquire_write_lock().await?;
+        let _turn = session.acquire_config_write_lock().await?;
         if on {
-            switch::begin_switch_on(session).await?;
+            switch::begin_switch_to_cloudfront(session).await?;
         } else {
-            switch::save_switch_intent(session, false);
+            switch::save_cloudfront_switch_intent(session, false);
         }
         let written =
             session.host.restore_backup(&seen.config.hash, &backup, restore_scope(seen.whole_file)).await?;
@@ -154,7 +154,7 @@ pub async fn apply(
             Ok((observed.clone(), observed))
         })
         .await?;
-    switch::finish_switch(session).await;
+    switch::finish_cloudfront_switch(session).await;
     Ok((StageEnd::Applied, format!("CloudFront is off; {observed}")))
 }
 
@@ -164,11 +164,11 @@ pub async fn apply(
 /// Fails where there is no such version or no distribution, or AWS refuses the change.
 pub async fn associate_earlier_version(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     arn: &str,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let target = session.resolve_target(answers).await?;
+    let target = session.resolve_aws_target(answers).await?;
     let distribution = find_our_distribution(session, answers).await?.ok_or_else(|| {
         Failure::other_failure("the distribution", "there is none of this install", "run enable first")
     })?;
@@ -197,8 +197,10 @@ pub async fn associate_earlier_version(
         .await?;
     let say = run.progress_reporter(Step::Deployed);
     run.run_step(Step::Deployed, "waiting until every edge has it", async {
-        let waiting = || run.unless_stopped(target.cloud.wait_until_deployed(&target.names, &made, &say));
-        retry_on_expiry(session, &target.cloud, run, Step::Deployed, waiting).await?;
+        let waiting = || {
+            run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, &made, &say))
+        };
+        retry_on_expired_credentials(session, &target.cloud, run, Step::Deployed, waiting).await?;
         Ok(((), format!("{} is deployed", distribution.id)))
     })
     .await?;

@@ -5,13 +5,13 @@
 use crate::edge::bundle::{VersionDescription, parse_description};
 use crate::model::{
     aws::{
-        account::Ownership,
-        evidence::{Observed, SecretEvidence},
+        account::ResourceOwnership,
+        evidence::{SecretEvidence, StageEvidence},
     },
     failure::Failure,
     packagecloud::settings::{SettingKey, SettingValues},
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         event::StageEnd,
         goal::Step,
         plan::{ChangeKind, Plan},
@@ -23,7 +23,7 @@ use crate::engine::{
     packagecloud::{
         config_write::{render_backup_note, write_config_values},
         managed, nodes,
-        switch::WritePurpose,
+        switch::ConfigWritePurpose,
     },
     run::StageRun,
     session::Session,
@@ -33,16 +33,19 @@ use crate::engine::{
 ///
 /// # Errors
 /// Fails where a file can't be read, nodes contradict each other, or AWS must be asked and does not answer.
-pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let config = session.host.read_config().await?;
     // With a secret in the file AWS isn't asked at all.
-    let others = nodes::read_other_nodes(session, &config, answers).await?;
+    let others = nodes::read_other_node_configs(session, &config, answers).await?;
     let elsewhere = others.into_iter().find_map(|node| Some((node.name, node.seen.values.secret?)));
     let function = if config.seen.values.secret.is_some() || elsewhere.is_some() {
         true
     } else {
-        let target = session.resolve_target(answers).await?;
-        target.read_function().await?.is_some_and(|function| function.ownership == Ownership::Ours)
+        let target = session.resolve_aws_target(answers).await?;
+        target
+            .read_authenticator_function()
+            .await?
+            .is_some_and(|function| function.ownership == ResourceOwnership::Ours)
     };
     let backup = if function && config.seen.values.secret.is_none() && elsewhere.is_none() {
         find_backup_with_secret(session, answers).await
@@ -53,13 +56,16 @@ pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure>
 }
 
 /// The newest backup that holds a secret which a version of our function has.
-async fn find_backup_with_secret(session: &Session, answers: &Answers) -> Option<String> {
-    let function = session.resolve_target(answers).await.ok()?.read_function().await.ok()??;
+async fn find_backup_with_secret(session: &Session, answers: &OperatorAnswers) -> Option<String> {
+    let function =
+        session.resolve_aws_target(answers).await.ok()?.read_authenticator_function().await.ok()??;
     let held: Vec<VersionDescription> =
         function.versions.iter().filter_map(|version| parse_description(&version.description)).collect();
     for backup in session.host.list_backups().await.ok()? {
         let secret = session.host.read_backup(&backup).await.ok().and_then(|values| values.secret);
-        if secret.is_some_and(|secret| held.iter().any(|one| one.has_secret(&secret).unwrap_or(false))) {
+        if secret
+            .is_some_and(|secret| held.iter().any(|one| one.has_signing_secret(&secret).unwrap_or(false)))
+        {
             return Some(session.host.with_host_prefix(&backup.path.display().to_string()));
         }
     }
@@ -70,13 +76,13 @@ async fn find_backup_with_secret(session: &Session, answers: &Answers) -> Option
 ///
 /// # Errors
 /// Fails where the secret that stands can't be used, or making another would break links that the edge accepts now.
-pub(super) fn plan_secret(seen: &SecretEvidence, answers: &Answers) -> Result<Plan, Failure> {
-    let mut plan = Plan::new(Observed::Secret(Box::new(seen.clone())));
+pub(super) fn plan_secret(seen: &SecretEvidence, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+    let mut plan = Plan::new(StageEvidence::Secret(Box::new(seen.clone())));
     let (verb, why) = decide_secret(seen, answers.consents.new_secret)?;
     plan.add_change(Step::Secret, verb, &seen.config.path, why).calls.push(
         "by hand: packagecloud-ctl generate-cloudfront-secret, and its line into packagecloud.rb".into(),
     );
-    if !plan.is_unchanged() {
+    if !plan.has_no_changes() {
         plan.confirmations.extend(managed::managed_host_confirmation(&seen.config, answers));
         plan.notes.extend(managed::managed_write_warning(&seen.config, answers));
     }
@@ -150,7 +156,7 @@ fn lost_secret_failure(seen: &SecretEvidence) -> Failure {
 pub async fn apply(
     session: &Session,
     seen: &SecretEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let host = &session.host;
@@ -183,7 +189,8 @@ pub async fn apply(
             Ok(()) => String::new(),
             Err(failure) => format!("; it was not held in a keyring meanwhile: {}", failure.why),
         };
-        if managed::is_tool_write_awaited(&seen.config, answers) && seen.config.values.secret.is_none() {
+        if managed::is_config_tool_write_awaited(&seen.config, answers) && seen.config.values.secret.is_none()
+        {
             let place = host.store_pending_secret(&secret)?;
             let _ = host.keyring.remove_secret(&name).await;
             let tool = seen.config.managed.as_ref().map_or("its tool", |(tool, _)| tool);
@@ -203,7 +210,7 @@ pub async fn apply(
             &[SettingKey::Secret],
             answers,
             (run, Step::Secret),
-            WritePurpose::Prepare,
+            ConfigWritePurpose::Prepare,
         )
         .await?;
         // What stays in the keyring is what the file holds: no harm, and the next start looks at the file first.
@@ -229,10 +236,10 @@ mod tests {
 
     #[test]
     fn what_happens_to_the_secret() {
-        let keep = Answers::default();
-        let mut new = Answers::default();
+        let keep = OperatorAnswers::default();
+        let mut new = OperatorAnswers::default();
         new.consents.new_secret = true;
-        let verb = |seen, answers: &Answers| {
+        let verb = |seen, answers: &OperatorAnswers| {
             plan_secret(&seen, answers).map(|plan| plan.changes[0].verb).map_err(|f| f.why)
         };
         assert_eq!(verb(sample_observed_secret(None, None, false), &keep), Ok(ChangeKind::Create));

@@ -6,12 +6,12 @@ use futures::FutureExt as _;
 
 use self::redirect_check::{EDGE_OUT_OF_REACH_TEXT, RedirectCheck};
 use crate::model::{
-    aws::{evidence::Observed, names},
+    aws::{evidence::StageEvidence, names},
     failure::Failure,
     packagecloud::settings::SettingValues,
     run::{
-        answers::Answers,
-        check::{Check, CheckId, CheckVerdict},
+        answers::OperatorAnswers,
+        check::{CheckId, CheckResult, CheckVerdict},
         event::StageEnd,
         goal::Step,
         plan::{Attachment, ChangeKind, Plan},
@@ -21,8 +21,8 @@ use crate::model::{
 use crate::engine::{
     delivery::{
         clocks,
-        diagnosis::{self, RouteFacts},
-        gate::{self, EdgeGate},
+        diagnosis::{self, DiagnosisFacts},
+        gate::{self, EdgeProber},
         probe::{self, SampleKeys},
     },
     packagecloud::{nodes, switch},
@@ -37,7 +37,7 @@ use crate::host::{LoadedConfig, environment::clock};
 
 /// Says what it will ask, and what is good to have once it is done: the final block, the way off, how cost is followed.
 pub async fn look(session: &Session) -> Plan {
-    let mut plan = Plan::new(Observed::Verify);
+    let mut plan = Plan::new(StageEvidence::Verify);
     plan.add_change(
         Step::Checks,
         ChangeKind::Run,
@@ -48,7 +48,7 @@ pub async fn look(session: &Session) -> Plan {
     let Ok(config) = session.host.read_config().await else { return plan };
     let values = &config.seen.values;
     if values.enabled == Some(true) {
-        let since = switch::read_on_since(session)
+        let since = switch::read_cloudfront_on_since(session)
             .map(|since| format!(" since {}", clock::render_utc_time(since)))
             .unwrap_or_default();
         plan.notes.push(format!("CloudFront is on{since}. D (or disable) switches it off."));
@@ -60,7 +60,7 @@ pub async fn look(session: &Session) -> Plan {
         ));
         plan.attachments.push(Attachment {
             title: format!("The final block, as it stands in {}", config.seen.path),
-            lines: values.with_redacted_secret().render_assignments(),
+            lines: values.redact_cloudfront_secret().render_assignments(),
             copy: true,
         });
     }
@@ -70,11 +70,11 @@ pub async fn look(session: &Session) -> Plan {
 /// The checks so far, each said as an event as soon as it is known.
 struct CheckList<'a> {
     run: &'a StageRun,
-    checks: Vec<Check>,
+    checks: Vec<CheckResult>,
 }
 
 impl CheckList<'_> {
-    fn add_checks(&mut self, checks: impl IntoIterator<Item = Check>) {
+    fn add_checks(&mut self, checks: impl IntoIterator<Item = CheckResult>) {
         for check in checks {
             self.run.emit_check(check.clone());
             self.checks.push(check);
@@ -88,15 +88,15 @@ impl CheckList<'_> {
 /// Fails where the account or packagecloud.rb can't be read at all.
 pub async fn run_all_checks(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
-) -> Result<Vec<Check>, Failure> {
+) -> Result<Vec<CheckResult>, Failure> {
     let mut all = CheckList { run, checks: Vec::new() };
     let install = observe_install(session, answers).boxed().await?;
     save_edge_construction(session, &install.target).await;
     let config = session.host.read_config().await?;
     let values = &config.seen.values;
-    let known = install.route_facts(values.secret.as_ref());
+    let known = install.diagnosis_facts(values.secret.as_ref());
     // What AWS itself says comes first: it names the cause of what fails after it.
     add_part_checks(session, answers, &install, (&config, &known), &mut all).await;
     let samples = probe::find_sample_keys(&install.target).await?;
@@ -123,26 +123,28 @@ pub async fn run_all_checks(
 /// Adds what AWS and the hosts say of the parts: the distribution, the clocks, the nodes, and what a link needs.
 async fn add_part_checks(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     install: &ObservedInstall,
-    (config, known): (&LoadedConfig, &RouteFacts),
+    (config, known): (&LoadedConfig, &DiagnosisFacts),
     all: &mut CheckList<'_>,
 ) {
     let target = &install.target;
     let distribution = install.distribution.distribution.as_ref();
-    all.add_checks([gate::check_distribution(distribution, &target.names.function_name())]);
+    all.add_checks([gate::check_distribution_ready(distribution, &target.names.function_name())]);
     all.add_checks([clocks::check_local_clock(target)]);
     let ahead = target.caller.clock_ahead;
-    all.add_checks(session.all_nodes().iter().filter_map(|node| clocks::check_host_clock(node, ahead)));
+    all.add_checks(
+        session.all_node_sessions().iter().filter_map(|node| clocks::check_host_clock(node, ahead)),
+    );
     // Nodes that were set up must say the same: what differs is named, before packagecloud's answers show it.
-    let mut nodes = nodes::check_other_nodes(session, Some(config), answers).await;
+    let mut nodes = nodes::check_other_node_configs(session, Some(config), answers).await;
     for check in nodes.iter_mut().filter(|check| check.result == CheckVerdict::Unknown) {
         check.result = CheckVerdict::Fail;
         check.next = "give it the same values: enable, with the same --host options".into();
     }
     all.add_checks(nodes);
     if distribution.is_some() {
-        all.add_checks(diagnosis::component_checks(known));
+        all.add_checks(diagnosis::check_edge_components(known));
     }
 }
 
@@ -151,19 +153,19 @@ async fn add_edge_checks(
     session: &Session,
     install: &ObservedInstall,
     values: &SettingValues,
-    (samples, known): (&SampleKeys, &RouteFacts),
+    (samples, known): (&SampleKeys, &DiagnosisFacts),
     all: &mut CheckList<'_>,
 ) {
     match (&install.distribution.distribution, &values.secret) {
         _ if session.is_delivery_unreachable() => {
             let names =
                 [CheckId::SignedUrl.name(), "package-cached", "metadata-fresh", CheckId::NoToken.name()];
-            all.add_checks(names.map(|name| Check::unknown_check(name, EDGE_OUT_OF_REACH_TEXT)));
+            all.add_checks(names.map(|name| CheckResult::unknown_check(name, EDGE_OUT_OF_REACH_TEXT)));
         }
         (Some(distribution), Some(secret)) => {
             let standing =
                 values.packages_domain.as_deref().filter(|name| distribution.has_domain_name(name));
-            let gate = EdgeGate {
+            let gate = EdgeProber {
                 session,
                 target: &install.target,
                 domain: standing.unwrap_or(&distribution.domain),
@@ -172,16 +174,16 @@ async fn add_edge_checks(
                 samples: samples.clone(),
                 known: known.clone(),
             };
-            let mut opens = gate.positive_probes().await;
+            let mut opens = gate.run_positive_probes().await;
             opens.retain(|check| !check.has_id(CheckId::NoToken));
             all.add_checks(opens);
             all.add_checks(gate.check_caching().await);
-            all.add_checks(gate.negative_probes().await);
-            all.add_checks([gate.check_bucket_closed().await]);
+            all.add_checks(gate.run_negative_probes().await);
+            all.add_checks([gate.check_bucket_not_public().await]);
         }
         (_, None) => {
             let why = "packagecloud.rb holds no secret";
-            all.add_checks([Check::failed_check(CheckId::SignedUrl, why, "run enable")]);
+            all.add_checks([CheckResult::failed_check(CheckId::SignedUrl, why, "run enable")]);
         }
         (None, _) => {}
     }
@@ -193,7 +195,7 @@ async fn add_edge_checks(
 /// Where a check failed, or what all of them need can't be read.
 pub async fn apply(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let checks = run_all_checks(session, answers, run).await?;
@@ -210,20 +212,22 @@ pub async fn apply(
 }
 
 /// One verdict, with the first failure's next move.
-fn verdict_from_checks(checks: &[Check]) -> Check {
-    let failed: Vec<&Check> = checks.iter().filter(|check| check.has_failed()).collect();
+fn verdict_from_checks(checks: &[CheckResult]) -> CheckResult {
+    let failed: Vec<&CheckResult> = checks.iter().filter(|check| check.has_failed()).collect();
     let unknown = checks.iter().filter(|check| check.result == CheckVerdict::Unknown).count();
     match failed.first() {
         None if unknown == 0 => {
-            Check::passed_check("verdict", "packages come through CloudFront, and only with a token")
+            CheckResult::passed_check("verdict", "packages come through CloudFront, and only with a token")
         }
-        None => Check::passed_check(
+        None => CheckResult::passed_check(
             "verdict",
             format!("nothing is wrong in what could be asked; {unknown} could not be asked"),
         ),
-        Some(first) => {
-            Check::failed_check("verdict", format!("{}: {}", first.name, first.detail), first.next.clone())
-        }
+        Some(first) => CheckResult::failed_check(
+            "verdict",
+            format!("{}: {}", first.name, first.detail),
+            first.next.clone(),
+        ),
     }
 }
 
@@ -234,10 +238,10 @@ mod tests {
     #[test]
     fn the_verdict_is_the_first_failure_and_its_next_move() {
         let checks = [
-            Check::passed_check("a", "fine"),
-            Check::unknown_check("b", "not asked"),
-            Check::failed_check("c", "broken", "mend it"),
-            Check::failed_check("d", "too", "that too"),
+            CheckResult::passed_check("a", "fine"),
+            CheckResult::unknown_check("b", "not asked"),
+            CheckResult::failed_check("c", "broken", "mend it"),
+            CheckResult::failed_check("d", "too", "that too"),
         ];
         let verdict = super::verdict_from_checks(&checks);
         assert_eq!((verdict.result, verdict.next.as_str()), (CheckVerdict::Fail, "mend it"));

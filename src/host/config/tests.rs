@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ConfigBackup, RestoreScope};
+use super::{BackupRestoreScope, ConfigBackup};
 use crate::host::*;
 use crate::model::{
     failure::FailureKind,
@@ -20,11 +20,11 @@ fn host_with_config(dir: &Path, text: &str) -> Host {
     let config = dir.join("packagecloud.rb");
     fs::write(&config, text).unwrap();
     Host {
-        transport: Transport::Local,
+        transport: HostTransport::Local,
         config,
-        ctl: Ctl::None,
-        state: HostStateDir::open(&dir.join("state"), None).unwrap(),
-        keyring: Keyring::in_memory(),
+        ctl: PackagecloudCtl::None,
+        state: HostStateDir::open_state_dir(&dir.join("state"), None).unwrap(),
+        keyring: Keyring::new_in_memory_keyring(),
         redactor: Redactor::default(),
         clock: HostClock::new(|| Duration::from_mins(29_924_445)),
         looks_for_clients: false,
@@ -114,13 +114,13 @@ async fn a_file_that_moved_is_not_overwritten() {
     assert_eq!(read_config_text(&host), moved);
     let backup = ConfigBackup { path: host.config.clone(), made: String::new() };
     assert_eq!(
-        host.restore_backup(&seen.hash, &backup, RestoreScope::WholeFile).await.unwrap_err().kind,
+        host.restore_backup(&seen.hash, &backup, BackupRestoreScope::WholeFile).await.unwrap_err().kind,
         FailureKind::Drifted
     );
     // The verb below holds it too, for what moves between its reading and its renaming.
     let spare = dir.path().join("spare");
     assert_eq!(
-        Transport::Local.replace_file(&host.config, &seen.hash, b"x", &spare).await.unwrap_err().kind,
+        HostTransport::Local.replace_file(&host.config, &seen.hash, b"x", &spare).await.unwrap_err().kind,
         FailureKind::Drifted
     );
     assert_eq!(list_file_names(dir.path()), ["packagecloud.rb", "state"]);
@@ -190,14 +190,14 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     assert_eq!(host.read_backup(&backups[0]).await.unwrap().enabled, Some(false));
 
     let hash = host.read_config_hash().await.unwrap();
-    let what = RestoreScope::Values { keep_secret: true };
+    let what = BackupRestoreScope::Values { keep_secret: true };
     let preview = host.preview_restore(&backups[0], what).await.unwrap();
     assert_eq!(host.restore_backup(&hash, &backups[0], what).await.unwrap().diff, preview);
     let values = host.read_config().await.unwrap().seen.values;
     assert_eq!((values.enabled, values.distribution_id), (Some(false), None));
     assert!(values.secret.is_some(), "the edge holds it");
     let hash = host.read_config_hash().await.unwrap();
-    host.restore_backup(&hash, &backups[0], RestoreScope::Values { keep_secret: false }).await.unwrap();
+    host.restore_backup(&hash, &backups[0], BackupRestoreScope::Values { keep_secret: false }).await.unwrap();
     assert_eq!(read_config_text(&host), format!("{OFF_CONFIG}# a later line\n"));
     let hash = host.read_config_hash().await.unwrap();
     let failure = host.restore_backup(&hash, &backups[1], what).await.unwrap_err();
@@ -205,6 +205,6 @@ async fn a_backup_gives_back_the_four_values_or_the_whole_file() {
     // The whole file is restored even over one that isn't Ruby.
     fs::write(&host.config, "if\n").unwrap();
     let hash = host.read_config_hash().await.unwrap();
-    host.restore_backup(&hash, &backups[0], RestoreScope::WholeFile).await.unwrap();
+    host.restore_backup(&hash, &backups[0], BackupRestoreScope::WholeFile).await.unwrap();
     assert_eq!(read_config_text(&host), OFF_CONFIG);
 }

@@ -34,7 +34,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A command that was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DetachedCommand {
+pub struct DetachedCtlCommand {
     /// `reconfigure`.
     pub command: String,
     pub pid: u32,
@@ -49,9 +49,9 @@ pub struct DetachedCommand {
     reaped: Option<Arc<OnceLock<i32>>>,
 }
 
-impl DetachedCommand {
+impl DetachedCtlCommand {
     /// Finds the command that was started last, where its end hasn't been seen and it still runs.
-    pub(super) fn find_running(dir: &Path) -> Option<Self> {
+    pub(super) fn find_running_command(dir: &Path) -> Option<Self> {
         let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
         running.is_alive().then_some(running)
@@ -59,10 +59,10 @@ impl DetachedCommand {
 
     /// Finds the same, or one of `command` whose end came while nobody looked: its lines and its status are still
     /// there.
-    pub(super) fn find_running_or_ended(dir: &Path, command: &str) -> Option<Self> {
+    pub(super) fn find_running_or_ended_command(dir: &Path, command: &str) -> Option<Self> {
         let bytes = fs::read(dir.join(RECORD_FILE)).ok()?;
         let running = Self { dir: dir.to_owned(), ..serde_json::from_slice(&bytes).ok()? };
-        (running.command == command && (running.is_alive() || running.exit_status().is_some()))
+        (running.command == command && (running.is_alive() || running.command_exit_status().is_some()))
             .then_some(running)
     }
 
@@ -150,17 +150,17 @@ impl DetachedCommand {
     }
 
     /// How it ended, once it has: its own wrapper's word, or the file's as long as that is this command's.
-    fn exit_status(&self) -> Option<i32> {
+    fn command_exit_status(&self) -> Option<i32> {
         if let Some(reaped) = &self.reaped {
             return reaped.get().copied();
         }
         let status = fs::read_to_string(self.dir.join(STATUS_FILE)).ok()?.trim().parse().ok();
         // The next command takes the file away before it writes its record.
-        status.filter(|_| self.is_recorded())
+        status.filter(|_| self.is_command_recorded())
     }
 
     /// Whether the files are still this command's.
-    fn is_recorded(&self) -> bool {
+    fn is_command_recorded(&self) -> bool {
         let recorded = fs::read(self.dir.join(RECORD_FILE)).ok();
         let recorded: Option<Self> = recorded.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         recorded.is_some_and(|other| (other.pid, other.started) == (self.pid, self.started))
@@ -168,7 +168,7 @@ impl DetachedCommand {
 
     /// Its raw lines may hold secrets: they go as soon as its end is seen.
     fn remove_files(&self) {
-        if self.is_recorded() {
+        if self.is_command_recorded() {
             for name in [OUTPUT_FILE, RECORD_FILE, STATUS_FILE] {
                 let _ = fs::remove_file(self.dir.join(name));
             }
@@ -179,14 +179,17 @@ impl DetachedCommand {
     ///
     /// # Errors
     /// Where its lines can't be read, or it ended and left no status.
-    pub(super) async fn follow_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+    pub(super) async fn follow_command_to_end(
+        &self,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<i32, Failure> {
         // Held open: the next command's lines go to a file of its own.
         let mut tail =
             OutputTail { file: File::open(self.dir.join(OUTPUT_FILE)).ok(), lines: LineSplitter::default() };
         loop {
             // In this order: what is there once the end is seen is all.
             let alive = self.is_alive();
-            let status = self.exit_status();
+            let status = self.command_exit_status();
             tail.read_new_lines(on_line);
             if let Some(status) = status {
                 tail.lines.flush_last_line(on_line);

@@ -22,30 +22,30 @@ use crate::model::{
     packagecloud::ctl_command::CtlCommand,
 };
 
-use super::{Host, Transport};
+use super::{Host, HostTransport};
 
-use remote::RemoteCommand;
+use remote::RemoteCtlCommand;
 
-pub use detached::DetachedCommand;
+pub use detached::DetachedCtlCommand;
 
 /// Where the time of our last reconfigure is kept.
 const LAST_RECONFIGURE_NOTE: &str = "reconfigured";
 
 /// A stand-in in this process: it runs a command, sends its lines, and gives its exit status.
-pub type SimulatedCtl =
+pub type SimulatedPackagecloudCtl =
     Arc<dyn Fn(String, UnboundedSender<String>) -> BoxFuture<'static, Result<i32, Failure>> + Send + Sync>;
 
 #[derive(Clone)]
-pub enum Ctl {
+pub enum PackagecloudCtl {
     /// `--ctl none`: reconfigure and restart are left to the operator.
     None,
     /// The program and its first arguments.
     Command(Vec<String>),
     /// A sandbox's.
-    Simulated(SimulatedCtl),
+    Simulated(SimulatedPackagecloudCtl),
 }
 
-impl std::fmt::Debug for Ctl {
+impl std::fmt::Debug for PackagecloudCtl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::None => f.write_str("Ctl::None"),
@@ -68,7 +68,7 @@ pub enum CtlOutcome {
     LeftToOperator,
 }
 
-impl std::str::FromStr for Ctl {
+impl std::str::FromStr for PackagecloudCtl {
     type Err = Failure;
 
     /// `--ctl`, split as a shell splits words.
@@ -103,7 +103,7 @@ impl CommandOutput<'_> {
     fn take_line(&mut self, line: &str) {
         let line = self.host.redactor.redact_line(line);
         self.host.state.append_log(
-            self.host.clock.now(),
+            self.host.clock.current_host_time(),
             &self.host.redactor,
             &format!("{}: {line}", self.command),
         );
@@ -126,7 +126,7 @@ impl CommandOutput<'_> {
     }
 }
 
-impl Ctl {
+impl PackagecloudCtl {
     /// Returns the command as it is typed: `packagecloud-ctl`.
     #[must_use]
     pub fn command_line(&self) -> String {
@@ -149,27 +149,30 @@ impl Host {
         command: CtlCommand,
         on_line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<CtlOutcome, Failure> {
-        if matches!(self.ctl, Ctl::None) {
+        if matches!(self.ctl, PackagecloudCtl::None) {
             return Ok(CtlOutcome::LeftToOperator);
         }
         let mut lines = CommandOutput { host: self, on_line, command, last: VecDeque::new(), unknown: false };
-        let outcome = self.run_or_follow(command, &mut lines).await?;
+        let outcome = self.run_or_follow_ctl(command, &mut lines).await?;
         if command == CtlCommand::Reconfigure && outcome == 0 {
             // Lost, it only makes the next go-live say less about what is new in the file.
-            self.write_note(LAST_RECONFIGURE_NOTE, &self.clock.now().as_secs().to_string());
+            self.write_host_note(
+                LAST_RECONFIGURE_NOTE,
+                &self.clock.current_host_time().as_secs().to_string(),
+            );
         }
         Ok(lines.into_outcome(outcome))
     }
 
     /// Runs or follows a command; its exit status.
-    async fn run_or_follow(
+    async fn run_or_follow_ctl(
         &self,
         command: CtlCommand,
         lines: &mut CommandOutput<'_>,
     ) -> Result<i32, Failure> {
         match &self.ctl {
-            Ctl::None => Err(self.missing_program_failure("packagecloud-ctl", command)),
-            Ctl::Simulated(play) => {
+            PackagecloudCtl::None => Err(self.missing_program_failure("packagecloud-ctl", command)),
+            PackagecloudCtl::Simulated(play) => {
                 let (send, mut receive) = tokio::sync::mpsc::unbounded_channel();
                 let run = play(command.name().to_owned(), send);
                 tokio::pin!(run);
@@ -193,13 +196,13 @@ impl Host {
                     None => run.await,
                 }
             }
-            Ctl::Command(words) => self.follow_or_start(words, command, lines).await,
+            PackagecloudCtl::Command(words) => self.follow_or_start_ctl(words, command, lines).await,
         }
     }
 
     /// One command of packagecloud-ctl runs at a time: whoever else's runs is followed where it does what is wanted,
     /// else waited for.
-    async fn follow_or_start(
+    async fn follow_or_start_ctl(
         &self,
         words: &[String],
         command: CtlCommand,
@@ -207,34 +210,36 @@ impl Host {
     ) -> Result<i32, Failure> {
         // The vendor's reindex reads nothing of the file, and once is enough: one that ended unseen is this one.
         if command == CtlCommand::ReindexEverything
-            && let Some(unseen) = StartedCommand::find_running_or_ended(self, command).await?
+            && let Some(unseen) = StartedCtlCommand::find_running_or_ended_command(self, command).await?
         {
-            return unseen.follow_to_end(&mut |line| lines.take_line(line)).await;
+            return unseen.follow_command_to_end(&mut |line| lines.take_line(line)).await;
         }
         loop {
             // Two that find nothing running must not both start.
-            let turn =
-                self.state.acquire_write_lock(&self.note_file_name("ctl-turn"), START_LOCK_TIMEOUT).await;
-            let Some(found) = StartedCommand::find_running(self).await? else {
+            let turn = self
+                .state
+                .acquire_config_write_lock(&self.note_file_name("ctl-turn"), START_LOCK_TIMEOUT)
+                .await;
+            let Some(found) = StartedCtlCommand::find_running_command(self).await? else {
                 let (first, rest) =
                     words.split_first().expect("a command has a first word, held by from_str");
                 let Some(program) = self.transport.find_program(first).await else {
                     return Err(self.missing_program_failure(first, command));
                 };
-                let started = StartedCommand::start_command(self, &program, rest, command).await?;
+                let started = StartedCtlCommand::start_command(self, &program, rest, command).await?;
                 drop(turn);
-                return started.follow_to_end(&mut |line| lines.take_line(line)).await;
+                return started.follow_command_to_end(&mut |line| lines.take_line(line)).await;
             };
             drop(turn);
-            if self.can_follow_instead(&found, command).await {
-                return found.follow_to_end(&mut |line| lines.take_line(line)).await;
+            if self.can_follow_running_command(&found, command).await {
+                return found.follow_command_to_end(&mut |line| lines.take_line(line)).await;
             }
             lines.take_line(&format!(
                 "packagecloud-ctl {} runs already: waiting for its end first",
                 found.command_name()
             ));
             // How that one ended is nothing to this one.
-            let _ = found.follow_to_end(&mut |line| lines.take_line(line)).await;
+            let _ = found.follow_command_to_end(&mut |line| lines.take_line(line)).await;
             lines.last.clear();
             lines.unknown = false;
         }
@@ -242,7 +247,7 @@ impl Host {
 
     /// Whether a command that runs already does what this one would: one that began before the file was changed may
     /// have read what stood there before, and a restart from before the end of a reconfigure what was rendered before.
-    async fn can_follow_instead(&self, running: &StartedCommand, command: CtlCommand) -> bool {
+    async fn can_follow_running_command(&self, running: &StartedCtlCommand, command: CtlCommand) -> bool {
         let after =
             |time: Option<Duration>, slack| time.is_none_or(|time| time + slack < running.started_at());
         running.command_name() == command.name()
@@ -253,10 +258,10 @@ impl Host {
 
     /// Reads the Unix time of the last reconfigure, as far as it is known: ours, or one that left its log.
     pub async fn last_reconfigure_time(&self) -> Option<Duration> {
-        let ours = self.read_note(LAST_RECONFIGURE_NOTE).and_then(|text| text.trim().parse().ok());
+        let ours = self.read_host_note(LAST_RECONFIGURE_NOTE).and_then(|text| text.trim().parse().ok());
         let mut last = ours.map(Duration::from_secs);
         let logs = Path::new("/var/log/packagecloud/reconfigure");
-        if matches!(self.ctl, Ctl::Command(_))
+        if matches!(self.ctl, PackagecloudCtl::Command(_))
             && let Ok(names) = self.transport.list_dir(logs).await
         {
             let logs: Vec<PathBuf> = names.iter().map(|name| logs.join(name)).collect();
@@ -267,8 +272,8 @@ impl Host {
 
     /// Finds a command of packagecloud-ctl that an earlier run started and that still runs.
     #[must_use]
-    pub fn find_running_command(&self) -> Option<DetachedCommand> {
-        DetachedCommand::find_running(self.state.dir())
+    pub fn find_running_command(&self) -> Option<DetachedCtlCommand> {
+        DetachedCtlCommand::find_running_command(self.state.state_dir_path())
     }
 }
 
@@ -282,7 +287,7 @@ const START_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 impl Host {
     /// Returns the failure of a host that has no such program, with what to do there by hand.
     pub(super) fn missing_program_failure(&self, program: &str, command: CtlCommand) -> Failure {
-        let next = match self.transport.remote_name() {
+        let next = match self.transport.remote_host_name() {
             None => {
                 "run this on packagecloud's host, name that with --host HOST, name the program with --ctl"
                     .to_owned()
@@ -294,7 +299,7 @@ impl Host {
             self.with_host_prefix(program),
             format!(
                 "there is no such program {}",
-                if self.transport.remote_name().is_some() { "there" } else { "here" }
+                if self.transport.remote_host_name().is_some() { "there" } else { "here" }
             ),
             format!("{next}, or use --ctl none and run packagecloud-ctl {command} there yourself"),
         )
@@ -303,27 +308,33 @@ impl Host {
 
 /// A command of packagecloud-ctl that was started, on this machine or there.
 #[derive(Debug, Clone)]
-enum StartedCommand {
-    Here(DetachedCommand),
-    There(RemoteCommand),
+enum StartedCtlCommand {
+    Here(DetachedCtlCommand),
+    There(RemoteCtlCommand),
 }
 
-impl StartedCommand {
-    async fn find_running(host: &Host) -> Result<Option<Self>, Failure> {
+impl StartedCtlCommand {
+    async fn find_running_command(host: &Host) -> Result<Option<Self>, Failure> {
         Ok(match &host.transport {
-            Transport::Local => DetachedCommand::find_running(host.state.dir()).map(Self::Here),
-            Transport::Ssh(line) => RemoteCommand::find_running(line).await?.map(Self::There),
+            HostTransport::Local => {
+                DetachedCtlCommand::find_running_command(host.state.state_dir_path()).map(Self::Here)
+            }
+            HostTransport::Ssh(line) => RemoteCtlCommand::find_running_command(line).await?.map(Self::There),
         })
     }
 
     /// One of `command` that runs, or whose end came while nobody looked.
-    async fn find_running_or_ended(host: &Host, command: CtlCommand) -> Result<Option<Self>, Failure> {
+    async fn find_running_or_ended_command(
+        host: &Host,
+        command: CtlCommand,
+    ) -> Result<Option<Self>, Failure> {
         Ok(match &host.transport {
-            Transport::Local => {
-                DetachedCommand::find_running_or_ended(host.state.dir(), command.name()).map(Self::Here)
+            HostTransport::Local => {
+                DetachedCtlCommand::find_running_or_ended_command(host.state.state_dir_path(), command.name())
+                    .map(Self::Here)
             }
-            Transport::Ssh(line) => {
-                RemoteCommand::find_running_or_ended(line, command.name()).await?.map(Self::There)
+            HostTransport::Ssh(line) => {
+                RemoteCtlCommand::find_running_or_ended_command(line, command.name()).await?.map(Self::There)
             }
         })
     }
@@ -335,16 +346,16 @@ impl StartedCommand {
         command: CtlCommand,
     ) -> Result<Self, Failure> {
         match &host.transport {
-            Transport::Local => DetachedCommand::start_command(
-                host.state.dir(),
+            HostTransport::Local => DetachedCtlCommand::start_command(
+                host.state.state_dir_path(),
                 program,
                 rest,
                 command.name(),
-                host.clock.now(),
+                host.clock.current_host_time(),
             )
             .map(Self::Here),
-            Transport::Ssh(line) => {
-                RemoteCommand::start_command(line, program, rest, command.name()).await.map(Self::There)
+            HostTransport::Ssh(line) => {
+                RemoteCtlCommand::start_command(line, program, rest, command.name()).await.map(Self::There)
             }
         }
     }
@@ -363,10 +374,10 @@ impl StartedCommand {
         }
     }
 
-    async fn follow_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+    async fn follow_command_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
         match self {
-            Self::Here(running) => running.follow_to_end(on_line).await,
-            Self::There(afar) => afar.follow_to_end(on_line).await,
+            Self::Here(running) => running.follow_command_to_end(on_line).await,
+            Self::There(afar) => afar.follow_command_to_end(on_line).await,
         }
     }
 }

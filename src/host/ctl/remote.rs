@@ -7,7 +7,7 @@ use std::{path::Path, time::Duration};
 use serde::Deserialize;
 
 use crate::{
-    host::{paths::ROOT_STATE_DIR, transport::ssh::Ssh},
+    host::{paths::ROOT_STATE_DIR, transport::ssh::SshClient},
     model::failure::Failure,
 };
 
@@ -71,15 +71,15 @@ const REMOVE_RECORD_SCRIPT: &str = r#"grep -q "\"pid\":$2," "$1/ctl.json" 2>/dev
 
 /// A command that was started there.
 #[derive(Debug, Clone)]
-pub(super) struct RemoteCommand {
-    line: Ssh,
+pub(super) struct RemoteCtlCommand {
+    line: SshClient,
     dir: String,
-    record: RemoteCommandRecord,
-    stands: RemoteCommandStatus,
+    record: RemoteCtlCommandRecord,
+    stands: RemoteCtlCommandStatus,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RemoteCommandStatus {
+enum RemoteCtlCommandStatus {
     Runs,
     /// It left its status.
     Ended,
@@ -88,7 +88,7 @@ enum RemoteCommandStatus {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct RemoteCommandRecord {
+struct RemoteCtlCommandRecord {
     command: String,
     pid: u32,
     /// Unix time, by its clock.
@@ -96,14 +96,14 @@ struct RemoteCommandRecord {
     started: Option<u64>,
 }
 
-impl RemoteCommand {
+impl RemoteCtlCommand {
     /// Finds the command that was started last, where its end hasn't been seen and it still runs.
     ///
     /// # Errors
     /// Where the host isn't reached.
-    pub(super) async fn find_running(line: &Ssh) -> Result<Option<Self>, Failure> {
+    pub(super) async fn find_running_command(line: &SshClient) -> Result<Option<Self>, Failure> {
         let said = line.run_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
-        Ok(Self::parse_record(line, &said.out).filter(|afar| afar.stands == RemoteCommandStatus::Runs))
+        Ok(Self::parse_record(line, &said.out).filter(|afar| afar.stands == RemoteCtlCommandStatus::Runs))
     }
 
     /// Finds the same, or one of `command` whose end came while nobody looked: its lines and its status are still
@@ -111,22 +111,25 @@ impl RemoteCommand {
     ///
     /// # Errors
     /// Where the host isn't reached.
-    pub(super) async fn find_running_or_ended(line: &Ssh, command: &str) -> Result<Option<Self>, Failure> {
+    pub(super) async fn find_running_or_ended_command(
+        line: &SshClient,
+        command: &str,
+    ) -> Result<Option<Self>, Failure> {
         let said = line.run_script(FIND_SCRIPT, &REMOTE_STATE_DIRS).await?;
         let found = Self::parse_record(line, &said.out);
-        Ok(found.filter(|afar| afar.command_name() == command && afar.stands != RemoteCommandStatus::Gone))
+        Ok(found.filter(|afar| afar.command_name() == command && afar.stands != RemoteCtlCommandStatus::Gone))
     }
 
     /// Reads a directory, whether it runs, and its record.
-    fn parse_record(line: &Ssh, out: &[u8]) -> Option<Self> {
+    fn parse_record(line: &SshClient, out: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(out).into_owned();
         let mut lines = text.splitn(3, '\n');
         let (dir, alive, record) = (lines.next()?, lines.next()?, lines.next()?);
         let record = serde_json::from_str(record).ok()?;
         let stands = match alive {
-            "yes" => RemoteCommandStatus::Runs,
-            "ended" => RemoteCommandStatus::Ended,
-            _ => RemoteCommandStatus::Gone,
+            "yes" => RemoteCtlCommandStatus::Runs,
+            "ended" => RemoteCtlCommandStatus::Ended,
+            _ => RemoteCtlCommandStatus::Gone,
         };
         Some(Self { line: line.clone(), dir: dir.to_owned(), record, stands })
     }
@@ -137,7 +140,7 @@ impl RemoteCommand {
     /// # Errors
     /// Where the host isn't reached, or it can't be started or recorded there.
     pub(super) async fn start_command(
-        line: &Ssh,
+        line: &SshClient,
         program: &Path,
         arguments: &[String],
         command: &str,
@@ -178,7 +181,10 @@ impl RemoteCommand {
     ///
     /// # Errors
     /// Where the host isn't reached any more, or it ended and left no status.
-    pub(super) async fn follow_to_end(&self, on_line: &mut (dyn FnMut(&str) + Send)) -> Result<i32, Failure> {
+    pub(super) async fn follow_command_to_end(
+        &self,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<i32, Failure> {
         let (pid, started) =
             (self.record.pid.to_string(), self.record.started.unwrap_or_default().to_string());
         let mut lines = LineSplitter::default();

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::*;
 use crate::host::Redactor;
-use crate::host::{HostClock, HostStateDir, Keyring, Transport};
+use crate::host::{HostClock, HostStateDir, HostTransport, Keyring};
 use crate::model::secret::Secret;
 
 const CTL_SCRIPT: &str = r#"#!/bin/sh
@@ -20,13 +20,13 @@ case "$1" in
 esac
 "#;
 
-fn host_with_ctl(dir: &Path, ctl: Ctl) -> Host {
+fn host_with_ctl(dir: &Path, ctl: PackagecloudCtl) -> Host {
     let host = Host {
-        transport: Transport::Local,
+        transport: HostTransport::Local,
         config: dir.join("packagecloud.rb"),
         ctl,
-        state: HostStateDir::open(&dir.join("state"), None).unwrap(),
-        keyring: Keyring::in_memory(),
+        state: HostStateDir::open_state_dir(&dir.join("state"), None).unwrap(),
+        keyring: Keyring::new_in_memory_keyring(),
         redactor: Redactor::default(),
         clock: HostClock::default(),
         looks_for_clients: false,
@@ -62,12 +62,12 @@ async fn its_lines_come_without_secrets_and_escapes_and_its_end_is_told() {
         ["Recipe: one", "+  cloudfront_secret: '(hidden)'", "  value (hidden)", "without an end"]
     );
     let left: Vec<_> =
-        fs::read_dir(host.state.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        fs::read_dir(host.state.state_dir_path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(
         left.iter().all(|name| name == "log" || name == "reconfigured" || name == "ctl-turn"),
         "{left:?}"
     );
-    assert!(!fs::read_to_string(host.state.dir().join("log")).unwrap().contains("hunter"));
+    assert!(!fs::read_to_string(host.state.state_dir_path().join("log")).unwrap().contains("hunter"));
     assert!(host.last_reconfigure_time().await.is_some());
 
     let (outcome, lines) = run_collecting_lines(&host, CtlCommand::Restart).await;
@@ -156,16 +156,16 @@ async fn where_there_is_none_that_is_said() {
         CtlOutcome::LeftToOperator
     );
     for wrong in ["", "  ", "'a"] {
-        assert_eq!(wrong.parse::<Ctl>().unwrap_err().kind, FailureKind::Usage, "{wrong}");
+        assert_eq!(wrong.parse::<PackagecloudCtl>().unwrap_err().kind, FailureKind::Usage, "{wrong}");
     }
-    let Ctl::Command(words) = "ssh pc 'a b'".parse().unwrap() else { panic!() };
+    let PackagecloudCtl::Command(words) = "ssh pc 'a b'".parse().unwrap() else { panic!() };
     assert_eq!(words, ["ssh", "pc", "a b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sandboxes_plays_on_tokios_clock() {
     let dir = tempfile::tempdir().unwrap();
-    let play: SimulatedCtl = Arc::new(|command, lines| {
+    let play: SimulatedPackagecloudCtl = Arc::new(|command, lines| {
         Box::pin(async move {
             lines.send(format!("{command}: hunter2222")).unwrap();
             tokio::time::sleep(std::time::Duration::from_hours(1)).await;
@@ -173,8 +173,11 @@ async fn a_sandboxes_plays_on_tokios_clock() {
             Ok(0)
         })
     });
-    let (outcome, lines) =
-        run_collecting_lines(&host_with_ctl(dir.path(), Ctl::Simulated(play)), CtlCommand::Reconfigure).await;
+    let (outcome, lines) = run_collecting_lines(
+        &host_with_ctl(dir.path(), PackagecloudCtl::Simulated(play)),
+        CtlCommand::Reconfigure,
+    )
+    .await;
     assert_eq!(outcome.unwrap(), CtlOutcome::Done);
     assert_eq!(lines, ["reconfigure: (hidden)", "over"]);
 }
@@ -186,7 +189,7 @@ async fn its_list_tells_whether_it_knows_cloudfront() {
     for (list, known) in [("  bootstrap-cloudfront", true), ("  reconfigure", false)] {
         fs::write(&script, format!("#!/bin/sh\n[ \"$1\" = help ] && echo '{list}' >&2\nexit 1\n")).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        let version = host_with_ctl(dir.path(), Ctl::Command(vec![script.display().to_string()]))
+        let version = host_with_ctl(dir.path(), PackagecloudCtl::Command(vec![script.display().to_string()]))
             .infer_version_from_help()
             .await;
         assert_eq!(version.is_some(), known);
@@ -207,7 +210,7 @@ esac
 "#;
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let one = host_with_ctl(dir.path(), Ctl::Command(vec![script.display().to_string()]));
+    let one = host_with_ctl(dir.path(), PackagecloudCtl::Command(vec![script.display().to_string()]));
     let beside = host_with_ctl(dir.path(), one.ctl.clone());
     let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     put("packagecloud.rb", "");
@@ -222,7 +225,10 @@ esac
         }
         put("rendered", "false\n");
         one.state
-            .write_file(LAST_RECONFIGURE_NOTE, one.clock.now().as_secs().to_string().as_bytes())
+            .write_state_file(
+                LAST_RECONFIGURE_NOTE,
+                one.clock.current_host_time().as_secs().to_string().as_bytes(),
+            )
             .unwrap();
         let (switched, ()) = tokio::join!(run_collecting_lines(&one, CtlCommand::Restart), async {
             tokio::time::sleep(FILE_CLOCK_SLACK * 10).await;
@@ -248,7 +254,7 @@ exit 7
 "#;
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let host = host_with_ctl(dir.path(), Ctl::Command(vec![script.display().to_string()]));
+    let host = host_with_ctl(dir.path(), PackagecloudCtl::Command(vec![script.display().to_string()]));
     for _ in 0..5 {
         let (one, two, three) = tokio::join!(
             run_collecting_lines(&host, CtlCommand::Reconfigure),

@@ -21,7 +21,7 @@ impl HostClock {
 
     /// Returns the time since the Unix epoch.
     #[must_use]
-    pub fn now(&self) -> Duration {
+    pub fn current_host_time(&self) -> Duration {
         (self.0)()
     }
 }
@@ -42,7 +42,7 @@ impl Default for HostClock {
 
 impl std::fmt::Debug for HostClock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Clock({})", render_utc_time(self.now()))
+        write!(f, "Clock({})", render_utc_time(self.current_host_time()))
     }
 }
 

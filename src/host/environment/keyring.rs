@@ -37,7 +37,7 @@ impl std::fmt::Debug for Keyring {
 impl Keyring {
     /// Returns a keyring that ends with this process: a sandbox's.
     #[must_use]
-    pub fn in_memory() -> Self {
+    pub fn new_in_memory_keyring() -> Self {
         Self::Memory(Arc::default())
     }
 
@@ -147,7 +147,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_kept_in_memory_is_found_and_forgotten() {
-        let keyring = Keyring::in_memory();
+        let keyring = Keyring::new_in_memory_keyring();
         assert_eq!(keyring.read_secret("a").await.unwrap(), None);
         keyring.store_secret("a", &Secret::new("s")).await.unwrap();
         assert_eq!(keyring.clone().read_secret("a").await.unwrap(), Some(Secret::new("s")));

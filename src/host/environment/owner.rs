@@ -9,12 +9,12 @@ use std::{
 /// Gives what root made below some places to whoever used sudo, when it is dropped.
 #[must_use]
 #[derive(Debug, Default)]
-pub struct RestoreOwnership {
+pub struct OwnershipRestorer {
     to: Option<(u32, u32)>,
     places: Vec<PathBuf>,
 }
 
-impl RestoreOwnership {
+impl OwnershipRestorer {
     /// Takes of `places` those that lie in a directory of the user who used sudo; none where that isn't how root came
     /// here.
     pub fn for_sudo_user(places: impl IntoIterator<Item = PathBuf>) -> Self {
@@ -42,7 +42,7 @@ impl RestoreOwnership {
     }
 }
 
-impl Drop for RestoreOwnership {
+impl Drop for OwnershipRestorer {
     fn drop(&mut self) {
         if let Some(to) = self.to {
             self.places.iter().for_each(|place| change_owner_recursively(place, to));
@@ -72,7 +72,7 @@ mod tests {
     fn what_root_made_in_a_users_directory_is_given_to_that_user() {
         if !rustix::process::geteuid().is_root() {
             // As another user nothing can be given away, and nothing is made as root.
-            assert!(RestoreOwnership::for_sudo_user([PathBuf::from("/")]).to.is_none());
+            assert!(OwnershipRestorer::for_sudo_user([PathBuf::from("/")]).to.is_none());
             return;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -82,7 +82,7 @@ mod tests {
         lchown(&home, Some(20717), Some(20718)).unwrap();
         let state = home.join("a/state");
         let given =
-            RestoreOwnership::for_user(20717, 20718, [state.clone(), roots.join("state"), home.join("log")]);
+            OwnershipRestorer::for_user(20717, 20718, [state.clone(), roots.join("state"), home.join("log")]);
         for path in [&state, &roots.join("state")] {
             fs::create_dir_all(path).unwrap();
             fs::write(path.join("answers.json"), "").unwrap();

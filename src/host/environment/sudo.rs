@@ -15,7 +15,7 @@ const AWS_FILES: [(&str, &str); 2] =
 
 /// What was left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DroppedBySudo {
+pub struct SudoDroppedEnvironment {
     user: String,
     /// Variables that sudo was started with and this program isn't.
     variables: Vec<String>,
@@ -38,7 +38,7 @@ struct SudoEnvironment {
 
 /// Finds what sudo left out of this process; `None` where it left nothing out, or isn't there.
 #[must_use]
-pub fn find_dropped_by_sudo() -> Option<DroppedBySudo> {
+pub fn find_sudo_dropped_environment() -> Option<SudoDroppedEnvironment> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
@@ -53,7 +53,7 @@ pub fn find_dropped_by_sudo() -> Option<DroppedBySudo> {
     compare_environments(SudoEnvironment { user, before, here, home })
 }
 
-fn compare_environments(seen: SudoEnvironment) -> Option<DroppedBySudo> {
+fn compare_environments(seen: SudoEnvironment) -> Option<SudoDroppedEnvironment> {
     let SudoEnvironment { user, before, here, home } = seen;
     let matters = |name: &&String| RELEVANT_PREFIXES.iter().any(|ours| name.starts_with(ours));
     let variables: Vec<String> =
@@ -69,10 +69,15 @@ fn compare_environments(seen: SudoEnvironment) -> Option<DroppedBySudo> {
     let session = files.iter().filter_map(|(_, path)| fs::read_to_string(path).ok());
     let sessions = session.into_iter().any(|text| text.contains("sso_") || text.contains("login_session"));
     let home = home.filter(|_| sessions);
-    (!variables.is_empty() || !files.is_empty()).then_some(DroppedBySudo { user, variables, files, home })
+    (!variables.is_empty() || !files.is_empty()).then_some(SudoDroppedEnvironment {
+        user,
+        variables,
+        files,
+        home,
+    })
 }
 
-impl DroppedBySudo {
+impl SudoDroppedEnvironment {
     /// Renders what was left out: `sudo left out AWS_PROFILE, and root has no AWS files where alice has
     /// /home/alice/.aws/config`.
     #[must_use]
@@ -91,7 +96,7 @@ impl DroppedBySudo {
     /// Renders the command that keeps it: `sudo --preserve-env=AWS_PROFILE AWS_CONFIG_FILE=… packagecloud-cloudfront
     /// check`.
     #[must_use]
-    pub fn render_keeping_command(&self, line: &[String]) -> String {
+    pub fn render_preserve_env_command(&self, line: &[String]) -> String {
         let mut words = vec!["sudo".to_owned()];
         if !self.variables.is_empty() {
             words.push(format!("--preserve-env={}", self.variables.join(",")));
@@ -110,7 +115,7 @@ impl DroppedBySudo {
     #[must_use]
     pub fn render_advice(&self) -> String {
         let line: Vec<String> = std::env::args().collect();
-        format!("{}; to keep it: {}", self.render_dropped(), self.render_keeping_command(&line))
+        format!("{}; to keep it: {}", self.render_dropped(), self.render_preserve_env_command(&line))
     }
 }
 
@@ -180,10 +185,10 @@ mod tests {
         let keys = decide(&secret, &[]).unwrap();
         assert_eq!(keys.render_dropped(), "sudo left out AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY");
         assert_eq!(
-            keys.render_keeping_command(&line),
+            keys.render_preserve_env_command(&line),
             "sudo --preserve-env=AWS_ACCESS_KEY_ID,AWS_SECRET_ACCESS_KEY packagecloud-cloudfront check"
         );
-        assert!(!keys.render_keeping_command(&line).contains("hunter22"));
+        assert!(!keys.render_preserve_env_command(&line).contains("hunter22"));
 
         let config = alice.join(".aws/config");
         fs::write(&config, "[profile work]\nregion=x\n").unwrap();
@@ -193,7 +198,7 @@ mod tests {
             format!("sudo left out AWS_PROFILE; {} of alice isn't looked at under root", config.display())
         );
         assert_eq!(
-            profile.render_keeping_command(&line),
+            profile.render_preserve_env_command(&line),
             format!(
                 "sudo --preserve-env=AWS_PROFILE AWS_CONFIG_FILE={} packagecloud-cloudfront check",
                 config.display()
@@ -203,7 +208,7 @@ mod tests {
         fs::write(&config, "[profile work]\nsso_session = corp\n").unwrap();
         let session = decide(&[("AWS_PROFILE", "work")], &[]).unwrap();
         assert!(
-            session.render_keeping_command(&line).contains(&format!(" HOME={} ", alice.display())),
+            session.render_preserve_env_command(&line).contains(&format!(" HOME={} ", alice.display())),
             "{session:?}"
         );
         // Where root has a file of its own, that is the one that is meant.

@@ -10,7 +10,7 @@ use crate::host::environment::{clock, users};
 
 /// This run, or another's as it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LockHolder {
+pub(crate) struct RunLockHolder {
     pid: u32,
     /// Unix seconds, as all of these.
     since: u64,
@@ -29,7 +29,7 @@ pub(crate) struct LockHolder {
     from: Option<String>,
 }
 
-impl LockHolder {
+impl RunLockHolder {
     /// Returns this run, in a lock of its own machine.
     pub(super) fn for_local_lock(now: Duration) -> Self {
         let (pid, since) = (std::process::id(), now.as_secs());
@@ -43,17 +43,17 @@ impl LockHolder {
     }
 
     /// Sets the stage that it is in, and whether that has come to its end.
-    pub(crate) fn set_stage(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
+    pub(crate) fn set_lock_stage(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
         (self.stage, self.rests, self.entered) = (stage, rests, now.as_secs());
     }
 
     /// Renders the line that stands in the lock's file.
-    pub(crate) fn to_json(&self) -> String {
+    pub(crate) fn to_holder_json(&self) -> String {
         serde_json::to_string(self).expect("a holder is plain data")
     }
 
     /// Renders who it is: `process 812 (alice) on laptop`.
-    pub(super) fn render_process(&self) -> String {
+    pub(super) fn render_holder_process(&self) -> String {
         let of = if self.of.is_empty() { String::new() } else { format!(" ({})", self.of) };
         let from = self.from.as_ref().map(|from| format!(" on {from}")).unwrap_or_default();
         format!("process {}{of}{from}", self.pid)
@@ -62,7 +62,7 @@ impl LockHolder {
 
 /// Reads what stands in a lock's file, as it is said; `on` is where the lock is.
 pub(super) fn parse_holder(text: &[u8], now: Duration, on: &str) -> OtherRun {
-    let Ok(holder) = serde_json::from_slice::<LockHolder>(text) else {
+    let Ok(holder) = serde_json::from_slice::<RunLockHolder>(text) else {
         // It has the lock, and hasn't said who it is yet.
         let none = String::new;
         return OtherRun {
@@ -78,7 +78,7 @@ pub(super) fn parse_holder(text: &[u8], now: Duration, on: &str) -> OtherRun {
     let since = clock::render_utc_time(Duration::from_secs(holder.since));
     OtherRun {
         host: on.to_owned(),
-        who: holder.render_process(),
+        who: holder.render_holder_process(),
         since: format!("{since} ({})", clock::render_age(long(holder.since))),
         stage: holder.stage,
         stage_age: clock::render_duration(long(holder.entered)),
@@ -104,22 +104,23 @@ mod tests {
 
     #[test]
     fn it_says_who_and_where_it_stands() {
-        let mut holder = LockHolder { of: "alice".into(), pid: 812, ..LockHolder::for_local_lock(NOW) };
+        let mut holder = RunLockHolder { of: "alice".into(), pid: 812, ..RunLockHolder::for_local_lock(NOW) };
         let later = NOW + Duration::from_mins(14);
-        let said =
-            |holder: &LockHolder| parse_holder(holder.to_json().as_bytes(), later, "this host").to_string();
+        let said = |holder: &RunLockHolder| {
+            parse_holder(holder.to_holder_json().as_bytes(), later, "this host").to_string()
+        };
         assert_eq!(
             said(&holder),
             "process 812 (alice) runs since 2026-11-23 20:45:00 UTC (14 minutes ago), before its first stage"
         );
-        holder.set_stage(Some(Stage::Distribution), false, NOW + Duration::from_mins(12));
+        holder.set_lock_stage(Some(Stage::Distribution), false, NOW + Duration::from_mins(12));
         assert!(said(&holder).ends_with(", in the stage distribution for 2 minutes"), "{}", said(&holder));
-        holder.set_stage(Some(Stage::Distribution), true, NOW + Duration::from_mins(13));
+        holder.set_lock_stage(Some(Stage::Distribution), true, NOW + Duration::from_mins(13));
         let rests = ", in the stage distribution, which ended 1 minute ago; it waits for its operator";
         assert!(said(&holder).ends_with(rests), "{}", said(&holder));
         // One that has just begun, and one of an older version.
         assert_eq!(
-            parse_holder(b"", later, "web1").to_sentence(),
+            parse_holder(b"", later, "web1").describe_other_run(),
             "Another run works on web1: it has only just begun."
         );
         let old = br#"{"pid":1,"since":1795466700,"stage":null,"from":"laptop"}"#;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::model::run::{
-    event::Event,
+    event::StageEvent,
     goal::{Stage, Step},
 };
 
@@ -32,12 +32,12 @@ struct JournalEntry {
     at: Duration,
     /// A check doesn't say its own.
     stage: Stage,
-    event: Event,
+    event: StageEvent,
 }
 
 /// Decides what is kept of the events: the lines to write, and whether they begin a new file.
 #[derive(Debug, Default)]
-pub(crate) struct Journal {
+pub(crate) struct RunJournal {
     /// The lines that still count: what a new file begins with.
     counts: Vec<(Option<Step>, String)>,
     written: usize,
@@ -53,7 +53,7 @@ pub(crate) enum JournalWrite {
     Overwrite(String),
 }
 
-impl Journal {
+impl RunJournal {
     /// Begins a stage: its journal starts anew.
     pub(crate) fn begin_stage(&mut self) -> JournalWrite {
         *self = Self::default();
@@ -61,9 +61,9 @@ impl Journal {
     }
 
     /// Keeps an event; `None` where it need not be told.
-    pub(crate) fn append_event(&mut self, at: Duration, event: &Event) -> Option<JournalWrite> {
+    pub(crate) fn append_event(&mut self, at: Duration, event: &StageEvent) -> Option<JournalWrite> {
         let step = match event {
-            Event::Progress { step, .. } => {
+            StageEvent::Progress { step, .. } => {
                 if self.paced.is_some_and(|last| last.elapsed() < PROGRESS_MIN_INTERVAL) {
                     return None;
                 }
@@ -72,7 +72,7 @@ impl Journal {
             }
             _ => None,
         };
-        let entry = JournalEntry { at, stage: event.stage(), event: event.clone() };
+        let entry = JournalEntry { at, stage: event.event_stage(), event: event.clone() };
         let line = serde_json::to_string(&entry).ok()? + "\n";
         if step.is_some() {
             self.counts.retain(|(of, _)| *of != step);
@@ -96,7 +96,7 @@ impl Journal {
 
 impl JournalWrite {
     /// Writes it into the file at `path`, this user's alone.
-    pub(super) fn write_to_file(&self, path: &Path) {
+    pub(super) fn write_journal_to_file(&self, path: &Path) {
         let mut options = OpenOptions::new();
         options.create(true).mode(0o600);
         // Whoever watches has it open: the file stays the same one.
@@ -125,17 +125,17 @@ pub struct JournalPosition {
 
 /// What came since.
 #[derive(Debug, Default, PartialEq)]
-pub struct NewEvents {
+pub struct NewJournalEvents {
     /// What was read before is over.
     pub restarted: bool,
     /// Each with its Unix time.
-    pub events: Vec<(Duration, Event)>,
+    pub events: Vec<(Duration, StageEvent)>,
 }
 
 impl JournalPosition {
     /// Takes `bytes`, which follow what was read where the file's first line is still the one that it was, and are the
     /// whole file else.
-    pub(super) fn parse_new_events(&mut self, head: &str, bytes: &[u8]) -> NewEvents {
+    pub(super) fn parse_new_journal_events(&mut self, head: &str, bytes: &[u8]) -> NewJournalEvents {
         let anew = head != self.head;
         if anew {
             *self = Self { head: head.to_owned(), at: 0 };
@@ -147,21 +147,21 @@ impl JournalPosition {
         let events =
             lines.filter_map(|line| serde_json::from_slice::<JournalEntry>(line).ok()).map(|entry| {
                 let event = match entry.event {
-                    Event::Check { check, .. } => Event::Check { stage: entry.stage, check },
+                    StageEvent::Check { check, .. } => StageEvent::Check { stage: entry.stage, check },
                     other => other,
                 };
                 (entry.at, event)
             });
-        NewEvents { restarted: anew, events: events.collect() }
+        NewJournalEvents { restarted: anew, events: events.collect() }
     }
 
     /// Reads the same of a file here.
-    pub(super) fn read_new_events(&mut self, path: &Path) -> NewEvents {
+    pub(super) fn read_new_journal_events(&mut self, path: &Path) -> NewJournalEvents {
         let bytes = std::fs::read(path).unwrap_or_default();
         let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let from = if head == self.head { self.at.min(bytes.len()) } else { 0 };
-        self.parse_new_events(&head, &bytes[from..])
+        self.parse_new_journal_events(&head, &bytes[from..])
     }
 }
 
@@ -169,75 +169,84 @@ impl JournalPosition {
 mod tests {
     use super::*;
     use crate::model::run::{
-        check::Check,
+        check::CheckResult,
         event::{ProgressStats, StageEnd},
     };
 
-    fn started_event(text: &str) -> Event {
-        Event::Started { stage: Stage::Secret, step: Step::Secret, text: text.into() }
+    fn started_event(text: &str) -> StageEvent {
+        StageEvent::Started { stage: Stage::Secret, step: Step::Secret, text: text.into() }
     }
 
     #[test]
     fn what_is_kept_is_read_back_as_it_was_said() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(EVENTS_FILE);
-        let mut journal = Journal::default();
+        let mut journal = RunJournal::default();
         let mut read = JournalPosition::default();
         let at = Duration::from_secs(7);
-        journal.begin_stage().write_to_file(&path);
-        assert!(read.read_new_events(&path).restarted);
-        let check = Check::failed_check("clock", "it is off", "set it");
+        journal.begin_stage().write_journal_to_file(&path);
+        assert!(read.read_new_journal_events(&path).restarted);
+        let check = CheckResult::failed_check("clock", "it is off", "set it");
         let said = [
             started_event("a secret\nof two lines"),
-            Event::Check { stage: Stage::GoLive, check },
-            Event::Ended { stage: Stage::Secret, step: None, end: StageEnd::Applied, text: String::new() },
+            StageEvent::Check { stage: Stage::GoLive, check },
+            StageEvent::Ended {
+                stage: Stage::Secret,
+                step: None,
+                end: StageEnd::Applied,
+                text: String::new(),
+            },
         ];
         for event in &said {
-            journal.append_event(at, event).unwrap().write_to_file(&path);
+            journal.append_event(at, event).unwrap().write_journal_to_file(&path);
             assert_eq!(
-                read.read_new_events(&path),
-                NewEvents { restarted: false, events: vec![(at, event.clone())] }
+                read.read_new_journal_events(&path),
+                NewJournalEvents { restarted: false, events: vec![(at, event.clone())] }
             );
         }
-        assert_eq!(read.read_new_events(&path).events, []);
-        journal.begin_stage().write_to_file(&path);
-        journal.append_event(at, &started_event("again")).unwrap().write_to_file(&path);
+        assert_eq!(read.read_new_journal_events(&path).events, []);
+        journal.begin_stage().write_journal_to_file(&path);
+        journal.append_event(at, &started_event("again")).unwrap().write_journal_to_file(&path);
         assert_eq!(
-            read.read_new_events(&path),
-            NewEvents { restarted: true, events: vec![(at, started_event("again"))] }
+            read.read_new_journal_events(&path),
+            NewJournalEvents { restarted: true, events: vec![(at, started_event("again"))] }
         );
         // Half a line is read once it is whole.
         let Some(JournalWrite::Append(line)) = journal.append_event(at, &started_event("whole")) else {
             panic!()
         };
         let (first, rest) = line.split_at(20);
-        JournalWrite::Append(first.to_owned()).write_to_file(&path);
-        assert_eq!(read.read_new_events(&path).events, []);
-        JournalWrite::Append(rest.to_owned()).write_to_file(&path);
-        assert_eq!(read.read_new_events(&path).events, [(at, started_event("whole"))]);
+        JournalWrite::Append(first.to_owned()).write_journal_to_file(&path);
+        assert_eq!(read.read_new_journal_events(&path).events, []);
+        JournalWrite::Append(rest.to_owned()).write_journal_to_file(&path);
+        assert_eq!(read.read_new_journal_events(&path).events, [(at, started_event("whole"))]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_stays_small_however_long_the_run_is() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(EVENTS_FILE);
-        let mut journal = Journal::default();
+        let mut journal = RunJournal::default();
         let mut read = JournalPosition::default();
-        journal.begin_stage().write_to_file(&path);
-        journal.append_event(Duration::ZERO, &started_event("begun")).unwrap().write_to_file(&path);
+        journal.begin_stage().write_journal_to_file(&path);
+        journal.append_event(Duration::ZERO, &started_event("begun")).unwrap().write_journal_to_file(&path);
         let (mut anew, mut last) = (0, None);
         for done in 0..10_000 {
             tokio::time::advance(PROGRESS_MIN_INTERVAL).await;
             let pace = Some(ProgressStats { done: Some(done), ..ProgressStats::default() });
-            let event =
-                Event::Progress { stage: Stage::Reindex, step: Step::Objects, text: "x".repeat(50), pace };
-            journal.append_event(Duration::from_secs(done), &event).unwrap().write_to_file(&path);
+            let event = StageEvent::Progress {
+                stage: Stage::Reindex,
+                step: Step::Objects,
+                text: "x".repeat(50),
+                pace,
+            };
+            journal.append_event(Duration::from_secs(done), &event).unwrap().write_journal_to_file(&path);
             assert_eq!(
                 journal.append_event(Duration::from_secs(done), &event),
                 None,
                 "not more often than that"
             );
-            let news = read.read_new_events(&path);
+            let news = read.read_new_journal_events(&path);
             if news.restarted {
                 anew += 1;
                 assert!(done == 0 || news.events[0].1 == started_event("begun"), "what counts is said again");

@@ -15,12 +15,12 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::model::{
     failure::Failure,
-    run::{event::Event, goal::Stage, other_run::OtherRun},
+    run::{event::StageEvent, goal::Stage, other_run::OtherRun},
 };
 
 use super::{
-    holder::{self, LockHolder},
-    journal::{self, EVENTS_FILE, Journal},
+    holder::{self, RunLockHolder},
+    journal::{self, EVENTS_FILE, RunJournal},
     state::HostStateDir,
     stop_request::{STOP_REQUEST_FILE, StopRequest},
 };
@@ -30,31 +30,31 @@ pub const OTHER_RUN: &str = "another run";
 
 /// Why a lock isn't to be had.
 #[derive(Debug)]
-pub enum LockError {
+pub enum RunLockError {
     /// Another run has it.
     Held(Box<OtherRun>),
     Failed(Failure),
 }
 
-impl From<LockError> for Failure {
-    fn from(refused: LockError) -> Self {
+impl From<RunLockError> for Failure {
+    fn from(refused: RunLockError) -> Self {
         match refused {
-            LockError::Held(run) => Self::other_failure(
+            RunLockError::Held(run) => Self::other_failure(
                 format!("{OTHER_RUN} on {}", run.host),
                 run.to_string(),
                 "wait for it, take it over in the wizard (t), or stop it with Ctrl-C where it runs",
             ),
-            LockError::Failed(failure) => failure,
+            RunLockError::Failed(failure) => failure,
         }
     }
 }
 
 /// The lock, until it is dropped; the kernel frees it where this process crashes.
 #[derive(Debug)]
-pub struct LocalLock {
+pub struct LocalRunLock {
     file: File,
-    holder: LockHolder,
-    journal: Journal,
+    holder: RunLockHolder,
+    journal: RunJournal,
     events: std::path::PathBuf,
     /// Dropped with it: then nobody is listened to any more.
     _held: mpsc::Sender<()>,
@@ -62,7 +62,7 @@ pub struct LocalLock {
 
 /// A turn, until it is dropped.
 #[derive(Debug)]
-pub struct WriteLock {
+pub struct ConfigWriteLock {
     _file: Option<File>,
 }
 
@@ -71,10 +71,10 @@ impl HostStateDir {
     ///
     /// # Errors
     /// Where another run holds it, or the directory can't hold a lock.
-    pub fn acquire_run_lock(&self, now: Duration, asked: &StopRequest) -> Result<LocalLock, LockError> {
-        let path = self.dir().join("lock");
+    pub fn acquire_run_lock(&self, now: Duration, asked: &StopRequest) -> Result<LocalRunLock, RunLockError> {
+        let path = self.state_dir_path().join("lock");
         let failed = |error: io::Error| {
-            LockError::Failed(Failure::other_failure(
+            RunLockError::Failed(Failure::other_failure(
                 path.display().to_string(),
                 error.to_string(),
                 "name another one with --state-dir DIR",
@@ -86,21 +86,21 @@ impl HostStateDir {
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 let mut text = Vec::new();
                 let _ = file.read_to_end(&mut text);
-                return Err(LockError::Held(Box::new(holder::parse_holder(&text, now, "this host"))));
+                return Err(RunLockError::Held(Box::new(holder::parse_holder(&text, now, "this host"))));
             }
             Err(error) => return Err(failed(error.into())),
         }
         let (held, holds) = mpsc::channel();
-        asked.watch_request_file(self.dir().join(STOP_REQUEST_FILE), holds);
-        let mut lock = LocalLock {
+        asked.watch_stop_request_file(self.state_dir_path().join(STOP_REQUEST_FILE), holds);
+        let mut lock = LocalRunLock {
             file,
-            holder: LockHolder::for_local_lock(now),
-            journal: Journal::default(),
-            events: self.dir().join(EVENTS_FILE),
+            holder: RunLockHolder::for_local_lock(now),
+            journal: RunJournal::default(),
+            events: self.state_dir_path().join(EVENTS_FILE),
             _held: held,
         };
         lock.write_holder();
-        lock.journal.begin_stage().write_to_file(&lock.events);
+        lock.journal.begin_stage().write_journal_to_file(&lock.events);
         Ok(lock)
     }
 
@@ -108,14 +108,17 @@ impl HostStateDir {
     ///
     /// # Errors
     /// Where the request can't be written.
-    pub fn request_stop(&self, now: Duration) -> Result<(), Failure> {
-        self.write_file(STOP_REQUEST_FILE, LockHolder::for_local_lock(now).render_process().as_bytes())
-            .map(drop)
+    pub fn request_other_run_stop(&self, now: Duration) -> Result<(), Failure> {
+        self.write_state_file(
+            STOP_REQUEST_FILE,
+            RunLockHolder::for_local_lock(now).render_holder_process().as_bytes(),
+        )
+        .map(drop)
     }
 
     /// Reads what the run that holds the lock here has said since `read`.
-    pub fn read_new_events(&self, read: &mut journal::JournalPosition) -> journal::NewEvents {
-        read.read_new_events(&self.dir().join(EVENTS_FILE))
+    pub fn read_new_journal_events(&self, read: &mut journal::JournalPosition) -> journal::NewJournalEvents {
+        read.read_new_journal_events(&self.state_dir_path().join(EVENTS_FILE))
     }
 
     /// Waits for the turn at `of`, no longer than `patience`: whoever holds one does so for moments, never while it waits
@@ -123,21 +126,31 @@ impl HostStateDir {
     ///
     /// # Errors
     /// Where another run kept it all that time.
-    pub async fn acquire_write_lock(&self, of: &str, patience: Duration) -> Result<WriteLock, Failure> {
-        let Ok(file) = open_lock_file(&self.dir().join(of)) else { return Ok(WriteLock { _file: None }) };
+    pub async fn acquire_config_write_lock(
+        &self,
+        of: &str,
+        patience: Duration,
+    ) -> Result<ConfigWriteLock, Failure> {
+        let Ok(file) = open_lock_file(&self.state_dir_path().join(of)) else {
+            return Ok(ConfigWriteLock { _file: None });
+        };
         let until = tokio::time::Instant::now() + patience;
         while let Err(rustix::io::Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive)
         {
             if tokio::time::Instant::now() >= until {
                 return Err(Failure::other_failure(
                     format!("{OTHER_RUN} on this host"),
-                    format!("it has held {of} in {} for {} s", self.dir().display(), patience.as_secs()),
+                    format!(
+                        "it has held {of} in {} for {} s",
+                        self.state_dir_path().display(),
+                        patience.as_secs()
+                    ),
                     "see what it waits for (ps), end it if it hangs, then try again",
                 ));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Ok(WriteLock { _file: Some(file) })
+        Ok(ConfigWriteLock { _file: Some(file) })
     }
 }
 
@@ -145,20 +158,20 @@ fn open_lock_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-impl LocalLock {
+impl LocalRunLock {
     /// Says where this run stands, to whoever asks: in which stage, and whether that has come to its end.
-    pub fn set_stage(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
-        self.holder.set_stage(stage, rests, now);
+    pub fn set_lock_stage(&mut self, stage: Option<Stage>, rests: bool, now: Duration) {
+        self.holder.set_lock_stage(stage, rests, now);
         self.write_holder();
         if !rests {
-            self.journal.begin_stage().write_to_file(&self.events);
+            self.journal.begin_stage().write_journal_to_file(&self.events);
         }
     }
 
     /// Keeps an event for whoever watches.
-    pub fn record_event(&mut self, now: Duration, event: &Event) {
+    pub fn record_journal_event(&mut self, now: Duration, event: &StageEvent) {
         if let Some(lines) = self.journal.append_event(now, event) {
-            lines.write_to_file(&self.events);
+            lines.write_journal_to_file(&self.events);
         }
     }
 
@@ -166,7 +179,7 @@ impl LocalLock {
         // The lock is the kernel's; what stands in the file is for people.
         let _ = self.file.rewind();
         let _ = self.file.set_len(0);
-        let _ = self.file.write_all(self.holder.to_json().as_bytes());
+        let _ = self.file.write_all(self.holder.to_holder_json().as_bytes());
         let _ = self.file.set_permissions(fs::Permissions::from_mode(0o600));
     }
 }
@@ -180,7 +193,7 @@ mod tests {
 
     fn expect_lock_held(state: &HostStateDir, now: Duration) -> OtherRun {
         match state.acquire_run_lock(now, &StopRequest::default()) {
-            Err(LockError::Held(run)) => *run,
+            Err(RunLockError::Held(run)) => *run,
             other => panic!("{other:?}"),
         }
     }
@@ -189,13 +202,13 @@ mod tests {
     fn a_second_run_is_told_who_runs_since_when_and_where() {
         let (_root, state) = temporary_state_dir();
         let mut lock = state.acquire_run_lock(NOW, &StopRequest::default()).unwrap();
-        lock.set_stage(Some(Stage::GoLive), false, NOW + Duration::from_mins(1));
+        lock.set_lock_stage(Some(Stage::GoLive), false, NOW + Duration::from_mins(1));
         let run = expect_lock_held(&state, NOW + Duration::from_mins(3));
         let pid = format!("process {} (", std::process::id());
         assert!(run.who.starts_with(&pid), "{run}");
         assert_eq!(run.since, "2026-11-23 20:45:00 UTC (3 minutes ago)");
-        assert_eq!(run.describe_stage(), "in the stage go-live for 2 minutes");
-        let failure = Failure::from(LockError::Held(Box::new(run)));
+        assert_eq!(run.describe_run_stage(), "in the stage go-live for 2 minutes");
+        let failure = Failure::from(RunLockError::Held(Box::new(run)));
         assert_eq!(failure.what, "another run on this host");
         drop(lock);
         assert!(state.acquire_run_lock(NOW, &StopRequest::default()).is_ok());
@@ -206,43 +219,45 @@ mod tests {
         let (_root, state) = temporary_state_dir();
         let mut lock = state.acquire_run_lock(NOW, &StopRequest::default()).unwrap();
         let mut read = journal::JournalPosition::default();
-        assert!(state.read_new_events(&mut read).events.is_empty());
-        let event = Event::Started { stage: Stage::Secret, step: Step::Secret, text: "a secret".into() };
-        lock.set_stage(Some(Stage::Secret), false, NOW);
-        lock.record_event(NOW, &event);
-        let news = state.read_new_events(&mut read);
+        assert!(state.read_new_journal_events(&mut read).events.is_empty());
+        let event = StageEvent::Started { stage: Stage::Secret, step: Step::Secret, text: "a secret".into() };
+        lock.set_lock_stage(Some(Stage::Secret), false, NOW);
+        lock.record_journal_event(NOW, &event);
+        let news = state.read_new_journal_events(&mut read);
         assert!(news.restarted && news.events == [(NOW, event)], "{news:?}");
-        lock.set_stage(Some(Stage::Secret), true, NOW);
-        assert!(!state.read_new_events(&mut read).restarted, "what ended can still be read");
-        assert_eq!(fs::metadata(state.dir().join(EVENTS_FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+        lock.set_lock_stage(Some(Stage::Secret), true, NOW);
+        assert!(!state.read_new_journal_events(&mut read).restarted, "what ended can still be read");
+        assert_eq!(
+            fs::metadata(state.state_dir_path().join(EVENTS_FILE)).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[tokio::test]
     async fn a_run_hears_who_asks_it_to_end_and_none_that_asked_the_one_before() {
         let (_root, state) = temporary_state_dir();
-        state.request_stop(NOW).unwrap();
+        state.request_other_run_stop(NOW).unwrap();
         let asked = StopRequest::default();
         let lock = state.acquire_run_lock(NOW, &asked).unwrap();
-        let nobody = tokio::time::timeout(Duration::from_millis(1200), asked.wait_for_requester()).await;
+        let nobody = tokio::time::timeout(Duration::from_millis(1200), asked.wait_for_stop_requester()).await;
         assert!(nobody.is_err(), "it was left for a run before this one: {nobody:?}");
-        state.request_stop(NOW).unwrap();
-        let who = asked.wait_for_requester().await;
+        state.request_other_run_stop(NOW).unwrap();
+        let who = asked.wait_for_stop_requester().await;
         assert!(who.starts_with(&format!("process {} (", std::process::id())), "{who}");
         drop(lock);
-        assert_eq!(state.read_file(STOP_REQUEST_FILE), None);
+        assert_eq!(state.read_state_file(STOP_REQUEST_FILE), None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_turn_is_one_at_a_time_and_waited_for_a_while() {
         let (_root, state) = temporary_state_dir();
-        let first = state.acquire_write_lock("turn", Duration::from_secs(1)).await.unwrap();
-        assert!(state.acquire_write_lock("another", Duration::ZERO).await.is_ok());
-        let failure = state.acquire_write_lock("turn", Duration::from_secs(3)).await.unwrap_err();
+        let first = state.acquire_config_write_lock("turn", Duration::from_secs(1)).await.unwrap();
+        assert!(state.acquire_config_write_lock("another", Duration::ZERO).await.is_ok());
+        let failure = state.acquire_config_write_lock("turn", Duration::from_secs(3)).await.unwrap_err();
         assert!(failure.what.starts_with(OTHER_RUN) && failure.why.contains("for 3 s"), "{failure}");
-        let second =
-            tokio::spawn(
-                async move { state.acquire_write_lock("turn", Duration::from_secs(3)).await.is_ok() },
-            );
+        let second = tokio::spawn(async move {
+            state.acquire_config_write_lock("turn", Duration::from_secs(3)).await.is_ok()
+        });
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(first);
         assert!(second.await.unwrap());
@@ -252,6 +267,6 @@ mod tests {
     async fn where_no_lock_can_be_kept_nobody_waits() {
         let (root, state) = temporary_state_dir();
         fs::remove_dir_all(root.path().join("a")).unwrap();
-        assert!(state.acquire_write_lock("turn", Duration::ZERO).await.is_ok());
+        assert!(state.acquire_config_write_lock("turn", Duration::ZERO).await.is_ok());
     }
 }

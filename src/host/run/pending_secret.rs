@@ -12,17 +12,18 @@ impl Host {
     /// # Errors
     /// Where the state directory doesn't take it.
     pub fn store_pending_secret(&self, secret: &Secret) -> Result<std::path::PathBuf, Failure> {
-        self.state.write_file(&self.note_file_name(PENDING_SECRET_NOTE), secret.expose_secret().as_bytes())
+        self.state
+            .write_state_file(&self.note_file_name(PENDING_SECRET_NOTE), secret.expose_secret().as_bytes())
     }
 
     /// Reads the secret that is kept.
     #[must_use]
     pub fn read_pending_secret(&self) -> Option<Secret> {
-        self.read_note(PENDING_SECRET_NOTE).map(Secret::new)
+        self.read_host_note(PENDING_SECRET_NOTE).map(Secret::new)
     }
 
     /// Removes the secret that was kept.
     pub fn remove_pending_secret(&self) {
-        self.remove_note(PENDING_SECRET_NOTE);
+        self.remove_host_note(PENDING_SECRET_NOTE);
     }
 }

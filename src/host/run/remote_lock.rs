@@ -12,17 +12,17 @@ use tokio::{
 };
 
 use super::{
-    holder::{LockHolder, parse_holder},
-    journal::{Journal, JournalWrite},
-    lock::LockError,
+    holder::{RunLockHolder, parse_holder},
+    journal::{JournalWrite, RunJournal},
+    lock::RunLockError,
     stop_request::StopRequest,
 };
 use crate::{
     host::{
-        Host, Ssh, Transport, environment::clock::HostClock, paths::ROOT_STATE_DIR,
-        transport::ssh::ScriptSession,
+        Host, HostTransport, SshClient, environment::clock::HostClock, paths::ROOT_STATE_DIR,
+        transport::ssh::SshScriptSession,
     },
-    model::run::{event::Event, goal::Stage},
+    model::run::{event::StageEvent, goal::Stage},
 };
 
 /// How long the host may take to answer whether the lock is held.
@@ -32,25 +32,25 @@ const HOLDER_NAME_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The lock, until it is dropped or the line drops.
 #[derive(Debug)]
-pub struct RemoteLock {
+pub struct RemoteRunLock {
     child: Child,
-    holder: LockHolder,
+    holder: RunLockHolder,
     /// That host's.
     clock: HostClock,
-    journal: Journal,
+    journal: RunJournal,
     lines: mpsc::UnboundedSender<String>,
 }
 
-impl RemoteLock {
+impl RemoteRunLock {
     /// Returns whether the line that holds it is still there.
-    pub fn is_alive(&mut self) -> bool {
+    pub fn is_lock_connection_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Says there where this run stands.
-    pub fn set_stage(&mut self, stage: Option<Stage>, rests: bool) {
-        self.holder.set_stage(stage, rests, self.clock.now());
-        self.send_line(format!("holder {}\n", self.holder.to_json()));
+    pub fn set_lock_stage(&mut self, stage: Option<Stage>, rests: bool) {
+        self.holder.set_lock_stage(stage, rests, self.clock.current_host_time());
+        self.send_line(format!("holder {}\n", self.holder.to_holder_json()));
         if !rests {
             let lines = self.journal.begin_stage();
             self.send_journal_write(lines);
@@ -58,8 +58,8 @@ impl RemoteLock {
     }
 
     /// Keeps an event there for whoever watches.
-    pub fn record_event(&mut self, event: &Event) {
-        if let Some(lines) = self.journal.append_event(self.clock.now(), event) {
+    pub fn record_journal_event(&mut self, event: &StageEvent) {
+        if let Some(lines) = self.journal.append_event(self.clock.current_host_time(), event) {
             self.send_journal_write(lines);
         }
     }
@@ -108,39 +108,48 @@ impl Host {
     ///
     /// # Errors
     /// Where another run holds it.
-    pub async fn acquire_remote_lock(&self, asked: &StopRequest) -> Result<Option<RemoteLock>, LockError> {
-        let Transport::Ssh(line) = &self.transport else { return Ok(None) };
-        match try_acquire_lock(line, &self.clock, asked).await {
+    pub async fn acquire_remote_lock(
+        &self,
+        asked: &StopRequest,
+    ) -> Result<Option<RemoteRunLock>, RunLockError> {
+        let HostTransport::Ssh(line) = &self.transport else { return Ok(None) };
+        match try_acquire_remote_lock(line, &self.clock, asked).await {
             Some(LockAttempt::Acquired(held)) => Ok(Some(*held)),
             Some(LockAttempt::Unavailable) | None => Ok(None),
-            Some(LockAttempt::HeldBy(text)) => {
-                Err(LockError::Held(Box::new(parse_holder(&text, self.clock.now(), line.host_name()))))
-            }
+            Some(LockAttempt::HeldBy(text)) => Err(RunLockError::Held(Box::new(parse_holder(
+                &text,
+                self.clock.current_host_time(),
+                line.host_name(),
+            )))),
         }
     }
 }
 
 /// What came of taking it.
 enum LockAttempt {
-    Acquired(Box<RemoteLock>),
+    Acquired(Box<RemoteRunLock>),
     /// Who holds it, as they wrote it.
     HeldBy(Vec<u8>),
     /// It can't be taken there; nothing is stopped by that.
     Unavailable,
 }
 
-async fn try_acquire_lock(line: &Ssh, clock: &HostClock, asked: &StopRequest) -> Option<LockAttempt> {
-    let holder = LockHolder::for_remote_lock(clock.now());
+async fn try_acquire_remote_lock(
+    line: &SshClient,
+    clock: &HostClock,
+    asked: &StopRequest,
+) -> Option<LockAttempt> {
+    let holder = RunLockHolder::for_remote_lock(clock.current_host_time());
     let mut session =
-        line.start_session_script(HOLD_LOCK_SCRIPT, &[ROOT_STATE_DIR, &holder.to_json()]).await?;
+        line.start_session_script(HOLD_LOCK_SCRIPT, &[ROOT_STATE_DIR, &holder.to_holder_json()]).await?;
     let said = tokio::time::timeout(LOCK_ANSWER_TIMEOUT, session.read_first_line()).await.ok()??;
-    let ScriptSession { child, stdin, lines: mut heard, .. } = session;
+    let SshScriptSession { child, stdin, lines: mut heard, .. } = session;
     match said.as_str() {
         "holds" => {
             let (lines, told) = mpsc::unbounded_channel();
-            tokio::spawn(exchange_lines(stdin, heard, told, asked.clone()));
-            let (clock, journal) = (clock.clone(), Journal::default());
-            Some(LockAttempt::Acquired(Box::new(RemoteLock { child, holder, clock, journal, lines })))
+            tokio::spawn(exchange_lock_messages(stdin, heard, told, asked.clone()));
+            let (clock, journal) = (clock.clone(), RunJournal::default());
+            Some(LockAttempt::Acquired(Box::new(RemoteRunLock { child, holder, clock, journal, lines })))
         }
         "held" => {
             let who = tokio::time::timeout(HOLDER_NAME_TIMEOUT, heard.next_line()).await;
@@ -151,7 +160,7 @@ async fn try_acquire_lock(line: &Ssh, clock: &HostClock, asked: &StopRequest) ->
 }
 
 /// Sends what is told, and hears who asks, until either end is gone. As long as this end stays open, the lock is held.
-async fn exchange_lines(
+async fn exchange_lock_messages(
     mut stdin: ChildStdin,
     mut heard: Lines<BufReader<ChildStdout>>,
     mut told: mpsc::UnboundedReceiver<String>,
@@ -166,7 +175,7 @@ async fn exchange_lines(
             said = heard.next_line() => match said {
                 Ok(Some(said)) => {
                     if let Some(who) = said.strip_prefix("asked ") {
-                        asked.record_requester(who);
+                        asked.record_stop_requester(who);
                     }
                 }
                 _ => return,

@@ -2,11 +2,11 @@
 //!
 //! It lies where a run on that host keeps its own, so each is told of the other; what can't be left there stops nothing.
 
-use super::{holder::LockHolder, journal, stop_request::STOP_REQUEST_FILE};
-use crate::host::{Host, Ssh, Transport, paths::ROOT_STATE_DIR};
+use super::{holder::RunLockHolder, journal, stop_request::STOP_REQUEST_FILE};
+use crate::host::{Host, HostTransport, SshClient, paths::ROOT_STATE_DIR};
 
 /// Another host.
-pub struct RemoteState<'a>(&'a Ssh);
+pub struct RemoteState<'a>(&'a SshClient);
 
 const READ_NOTE_SCRIPT: &str = r#"cat -- "$1/$2" 2>/dev/null; return 0"#;
 
@@ -26,8 +26,8 @@ impl<'a> RemoteState<'a> {
     #[must_use]
     pub fn from_host(host: &'a Host) -> Option<Self> {
         match &host.transport {
-            Transport::Local => None,
-            Transport::Ssh(line) => Some(Self(line)),
+            HostTransport::Local => None,
+            HostTransport::Ssh(line) => Some(Self(line)),
         }
     }
 
@@ -38,29 +38,36 @@ impl<'a> RemoteState<'a> {
     }
 
     /// Reads what a run left there.
-    pub async fn read_note(&self, name: &str) -> Option<String> {
+    pub async fn read_remote_note(&self, name: &str) -> Option<String> {
         let said = self.0.run_script(READ_NOTE_SCRIPT, &[ROOT_STATE_DIR, name]).await.ok()?;
         Some(String::from_utf8_lossy(&said.out).into_owned()).filter(|text| !text.is_empty())
     }
 
     /// Leaves a note there; what can't be left stops nothing.
-    pub async fn write_note(&self, name: &str, text: &str) {
+    pub async fn write_remote_note(&self, name: &str, text: &str) {
         let _ = self.0.run_script(WRITE_NOTE_SCRIPT, &[ROOT_STATE_DIR, name, text]).await;
     }
 
     /// Asks the run that holds the lock there to end after its request in flight.
-    pub async fn request_stop(&self, now: std::time::Duration) {
-        self.write_note(STOP_REQUEST_FILE, &LockHolder::for_remote_lock(now).render_process()).await;
+    pub async fn request_other_run_stop(&self, now: std::time::Duration) {
+        self.write_remote_note(
+            STOP_REQUEST_FILE,
+            &RunLockHolder::for_remote_lock(now).render_holder_process(),
+        )
+        .await;
     }
 
     /// Reads what the run that holds the lock there has said since `read`.
-    pub async fn read_new_events(&self, read: &mut journal::JournalPosition) -> journal::NewEvents {
+    pub async fn read_new_journal_events(
+        &self,
+        read: &mut journal::JournalPosition,
+    ) -> journal::NewJournalEvents {
         let known = [ROOT_STATE_DIR, &read.head, &read.at.to_string()];
         let out =
             self.0.run_script(READ_EVENTS_SCRIPT, &known).await.map(|said| said.out).unwrap_or_default();
         let Some(end) = out.iter().position(|byte| *byte == b'\n') else {
-            return journal::NewEvents::default();
+            return journal::NewJournalEvents::default();
         };
-        read.parse_new_events(&String::from_utf8_lossy(&out[..end]), &out[end + 1..])
+        read.parse_new_journal_events(&String::from_utf8_lossy(&out[..end]), &out[end + 1..])
     }
 }

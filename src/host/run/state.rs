@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     failure::Failure,
-    run::{answers::Answers, goal::Stage},
+    run::{answers::OperatorAnswers, goal::Stage},
 };
 
 use crate::host::{environment::clock, files::write_new_file, paths::ROOT_STATE_DIR, redact::Redactor};
@@ -31,7 +31,7 @@ pub struct HostStateDir {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SavedRun {
-    pub answers: Answers,
+    pub answers: OperatorAnswers,
     /// The stage that it was in; `None` where it went to its end.
     pub stage: Option<Stage>,
     /// Unix seconds.
@@ -57,7 +57,7 @@ impl HostStateDir {
     ///
     /// # Errors
     /// Where it can't be made, or a log that was named can't be written.
-    pub fn open(dir: &Path, log_file: Option<&Path>) -> Result<Self, Failure> {
+    pub fn open_state_dir(dir: &Path, log_file: Option<&Path>) -> Result<Self, Failure> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| {
             Failure::other_failure(
                 format!("state directory {}", dir.display()),
@@ -96,7 +96,7 @@ impl HostStateDir {
 
     /// Returns the directory.
     #[must_use]
-    pub fn dir(&self) -> &Path {
+    pub fn state_dir_path(&self) -> &Path {
         &self.dir
     }
 
@@ -137,12 +137,12 @@ impl HostStateDir {
     /// Keeps the answers and the stage for the next start; a note where that can't be done.
     pub fn write_saved_run(&self, left: &SavedRun) -> Option<String> {
         let bytes = serde_json::to_vec_pretty(left).expect("answers are plain data, whose keys are strings");
-        self.write_file("answers.json", &bytes).err().map(|failure| failure.to_string())
+        self.write_state_file("answers.json", &bytes).err().map(|failure| failure.to_string())
     }
 
     /// Reads a file of the directory, such as the reindex's cursor; `None` where it isn't there or can't be read.
     #[must_use]
-    pub fn read_file(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn read_state_file(&self, name: &str) -> Option<Vec<u8>> {
         fs::read(self.dir.join(name)).ok()
     }
 
@@ -150,7 +150,7 @@ impl HostStateDir {
     ///
     /// # Errors
     /// Where the disk refuses it; the old file stands then.
-    pub fn write_file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+    pub fn write_state_file(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
         let path = self.dir.join(name);
         let fresh = self.dir.join(format!(".{name}.{:016x}.new", fastrand::u64(..)));
         write_new_file(&fresh, bytes).and_then(|()| fs::rename(&fresh, &path)).map_err(|error| {
@@ -165,7 +165,7 @@ impl HostStateDir {
     }
 
     /// Removes a file of the directory.
-    pub fn remove_file(&self, name: &str) {
+    pub fn remove_state_file(&self, name: &str) {
         let _ = fs::remove_file(self.dir.join(name));
     }
 
@@ -182,7 +182,7 @@ impl HostStateDir {
             name = format!("policy-{of}.{}-{count}.json", clock::render_file_stamp(now));
             count += 1;
         }
-        self.write_file(&name, document.as_bytes())
+        self.write_state_file(&name, document.as_bytes())
     }
 
     /// Puts what `c` copied into a file of its own, 0600; says where.
@@ -190,7 +190,7 @@ impl HostStateDir {
     /// # Errors
     /// Where the disk refuses it.
     pub fn write_clipboard_file(&self, text: &str) -> Result<PathBuf, Failure> {
-        self.write_file("clipboard", text.as_bytes())
+        self.write_state_file("clipboard", text.as_bytes())
     }
 }
 
@@ -198,7 +198,7 @@ impl HostStateDir {
 #[cfg(test)]
 pub(super) fn temporary_state_dir() -> (tempfile::TempDir, HostStateDir) {
     let root = tempfile::tempdir().expect("there is room");
-    let state = HostStateDir::open(&root.path().join("a/b"), None).expect("it can be made");
+    let state = HostStateDir::open_state_dir(&root.path().join("a/b"), None).expect("it can be made");
     (root, state)
 }
 
@@ -218,15 +218,19 @@ mod tests {
     #[test]
     fn what_is_left_is_found_again_and_what_is_broken_is_ignored_with_a_note() {
         let (_root, state) = temporary_state_dir();
-        assert_eq!(read_file_mode(state.dir()), 0o700);
+        assert_eq!(read_file_mode(state.state_dir_path()), 0o700);
         assert_eq!(state.read_saved_run(), (None, None));
-        let answers = Answers { goal: Some(Goal::Upgrade), bucket: Some("b".into()), ..Answers::default() };
+        let answers = OperatorAnswers {
+            goal: Some(Goal::Upgrade),
+            bucket: Some("b".into()),
+            ..OperatorAnswers::default()
+        };
         let left = SavedRun { answers, stage: Some(Stage::Bootstrap), when: 7, on: None };
         assert_eq!(state.write_saved_run(&left), None);
         assert_eq!(state.read_saved_run(), (Some(left), None));
-        assert_eq!(read_file_mode(&state.dir().join("answers.json")), 0o600);
+        assert_eq!(read_file_mode(&state.state_dir_path().join("answers.json")), 0o600);
         for broken in ["", "{\"stage\":\"nowhere\"}", "\u{0}\u{1}"] {
-            fs::write(state.dir().join("answers.json"), broken).unwrap();
+            fs::write(state.state_dir_path().join("answers.json"), broken).unwrap();
             let (left, note) = state.read_saved_run();
             assert_eq!(left, None);
             assert!(note.unwrap().contains("answers.json is ignored"), "{broken}");
@@ -239,13 +243,13 @@ mod tests {
         let redactor = Redactor::default();
         redactor.learn_secret(&Secret::new("hunter22"));
         state.append_log(NOW, &redactor, "one \u{1b}[31mhunter22\ntwo");
-        let log = fs::read_to_string(state.dir().join("log")).unwrap();
+        let log = fs::read_to_string(state.state_dir_path().join("log")).unwrap();
         assert_eq!(log, "2026-11-23 20:45:00 UTC one (hidden)\n2026-11-23 20:45:00 UTC two\n");
         let first = state.save_policy(NOW, "bucket/../x", "{}").unwrap();
         let second = state.save_policy(NOW, "bucket/../x", "{1}").unwrap();
         assert_eq!(first.file_name().unwrap(), "policy-bucket_.._x.20261123T204500Z.json");
         assert_eq!(fs::read_to_string(first).unwrap(), "{}", "an older one is never overwritten");
-        for path in [second, state.write_clipboard_file("x").unwrap(), state.dir().join("log")] {
+        for path in [second, state.write_clipboard_file("x").unwrap(), state.state_dir_path().join("log")] {
             assert_eq!(read_file_mode(&path), 0o600, "{}", path.display());
         }
     }
@@ -254,9 +258,10 @@ mod tests {
     fn a_directory_or_log_that_cant_be_made_is_told() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("file"), "").unwrap();
-        let failure = HostStateDir::open(&root.path().join("file/state"), None).unwrap_err();
+        let failure = HostStateDir::open_state_dir(&root.path().join("file/state"), None).unwrap_err();
         assert!(failure.next.contains("--state-dir"));
-        let failure = HostStateDir::open(root.path(), Some(&root.path().join("no/log"))).unwrap_err();
+        let failure =
+            HostStateDir::open_state_dir(root.path(), Some(&root.path().join("no/log"))).unwrap_err();
         assert!(failure.what.contains("--log-file"));
     }
 }

@@ -29,14 +29,14 @@ impl Default for StopRequest {
 
 impl StopRequest {
     /// Waits until somebody asks: who it is.
-    pub async fn wait_for_requester(&self) -> String {
+    pub async fn wait_for_stop_requester(&self) -> String {
         let mut heard = self.0.subscribe();
         let said = heard.wait_for(Option::is_some).await;
         said.map(|who| who.clone().unwrap_or_default()).unwrap_or_default()
     }
 
     /// Records who asks, and wakes whoever waits for it.
-    pub(crate) fn record_requester(&self, who: &str) {
+    pub(crate) fn record_stop_requester(&self, who: &str) {
         self.0.send_if_modified(|asked| {
             let first = asked.is_none();
             asked.get_or_insert_with(|| who.trim().to_owned());
@@ -45,7 +45,7 @@ impl StopRequest {
     }
 
     /// Looks for the request at `path` until `held` hangs up: on a thread, since it is asked in real time, whatever waits.
-    pub(super) fn watch_request_file(&self, path: PathBuf, held: Receiver<()>) {
+    pub(super) fn watch_stop_request_file(&self, path: PathBuf, held: Receiver<()>) {
         // One that was left for a run before this one asks nothing of this one.
         let _ = fs::remove_file(&path);
         let asked = self.clone();
@@ -56,7 +56,7 @@ impl StopRequest {
                 if let Some(who) = fs::read_to_string(&path).ok().filter(|who| !who.is_empty()) {
                     // Gone before it is heard: whoever acts on it finds none left.
                     let _ = fs::remove_file(&path);
-                    asked.record_requester(&who);
+                    asked.record_stop_requester(&who);
                 }
             }
         });

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use ssh::Ssh;
+use ssh::SshClient;
 
 use super::{files::file_failure, paths::USUAL_PROGRAM_DIRS};
 use crate::model::failure::Failure;
@@ -22,18 +22,18 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where packagecloud's host is, as seen from here.
 #[derive(Debug, Clone, Default)]
-pub enum Transport {
+pub enum HostTransport {
     /// It is this machine.
     #[default]
     Local,
     /// It is another one.
-    Ssh(Ssh),
+    Ssh(SshClient),
 }
 
-impl Transport {
+impl HostTransport {
     /// Returns the other host's name; `None` for this machine.
     #[must_use]
-    pub fn remote_name(&self) -> Option<&str> {
+    pub fn remote_host_name(&self) -> Option<&str> {
         match self {
             Self::Local => None,
             Self::Ssh(line) => Some(line.host_name()),
@@ -42,7 +42,7 @@ impl Transport {
 
     /// Returns the line to another host.
     #[must_use]
-    pub fn as_ssh(&self) -> Option<&Ssh> {
+    pub fn as_ssh(&self) -> Option<&SshClient> {
         match self {
             Self::Local => None,
             Self::Ssh(line) => Some(line),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// Whose a resource is, by its marker tag, Comment, name or Sid (contract section 5).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ownership {
+pub enum ResourceOwnership {
     /// Our marker, with our bucket.
     Ours,
     /// Our marker, with another bucket: another install.
@@ -28,7 +28,7 @@ pub struct IamRole {
     pub arn: String,
     /// `AROA…`: changes when a role is deleted and made again under the same name.
     pub id: String,
-    pub ownership: Ownership,
+    pub ownership: ResourceOwnership,
     pub trust: Value,
     /// The inline policy of our name.
     pub policy: Option<Value>,
@@ -40,7 +40,7 @@ pub struct KmsKey {
     pub arn: String,
     /// `Enabled`, `Disabled`, `PendingDeletion`, …
     pub state: String,
-    pub ownership: Ownership,
+    pub ownership: ResourceOwnership,
     pub policy: Value,
     /// Whether our alias points at it; an orphan that carries our tag has none.
     pub alias: bool,
@@ -50,7 +50,7 @@ pub struct KmsKey {
 pub struct LambdaFunction {
     /// Without a version.
     pub arn: String,
-    pub ownership: Ownership,
+    pub ownership: ResourceOwnership,
     pub runtime: String,
     pub handler: String,
     pub role_arn: String,

@@ -1,6 +1,6 @@
 //! What is there of an install in CloudFront, as `look` found it: distributions, origin access, the cache policy.
 
-use super::account::{AcmCertificate, Ownership};
+use super::account::{AcmCertificate, ResourceOwnership};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudFrontOriginAccessIdentity {
@@ -22,7 +22,7 @@ pub struct OriginAccessControl {
 pub struct CachePolicy {
     pub id: String,
     /// With our name and Comment.
-    pub ownership: Ownership,
+    pub ownership: ResourceOwnership,
     /// Whether its TTLs and key are those of contract section 5.
     pub is_correct: bool,
 }
@@ -39,7 +39,7 @@ pub struct CloudFrontDistribution {
     pub etag: String,
     pub comment: String,
     pub enabled: bool,
-    pub ownership: Ownership,
+    pub ownership: ResourceOwnership,
     pub aliases: Vec<String>,
     /// The ARN of the ACM certificate that its aliases are served with.
     pub certificate: Option<String>,

@@ -27,7 +27,7 @@ pub struct ObservedConfig {
 
 /// The evidence of one stage's plan: it says of which stage the plan is.
 #[derive(Debug, Clone)]
-pub enum Observed {
+pub enum StageEvidence {
     Access,
     /// The plans of the other stages hold theirs.
     Overview,

@@ -139,13 +139,13 @@ impl ResourceNames {
 
     /// Returns the Sid of the bucket policy's statement that lets CloudFront read.
     #[must_use]
-    pub fn read_sid(&self) -> String {
+    pub fn object_read_sid(&self) -> String {
         format!("PackagecloudCloudFrontRead{}", self.suffix.0.as_deref().unwrap_or_default())
     }
 
     /// Returns the Sid of the bucket policy's statement that lets CloudFront list.
     #[must_use]
-    pub fn list_sid(&self) -> String {
+    pub fn bucket_list_sid(&self) -> String {
         format!("PackagecloudCloudFrontList{}", self.suffix.0.as_deref().unwrap_or_default())
     }
 

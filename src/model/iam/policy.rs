@@ -95,7 +95,7 @@ fn merge_statements(standing: &Value, ours: &[Value]) -> Value {
 
 /// Returns the role's trust: lambda and edgelambda.
 #[must_use]
-pub fn build_role_trust_policy() -> Value {
+pub fn build_function_trust_policy() -> Value {
     build_policy_document(&[build_trust_statement(&TRUSTED_SERVICES)])
 }
 
@@ -110,10 +110,10 @@ fn find_untrusted_services(trust: &Value) -> Vec<&'static str> {
         all.iter().any(|one| {
             one["Effect"] == "Allow"
                 && one.get("Condition").is_none()
-                && meaning::list_contains(&one["Principal"]["Service"], service)
+                && meaning::is_in_policy_list(&one["Principal"]["Service"], service)
                 && ["sts:assumerole", "sts:*", "*"]
                     .iter()
-                    .any(|action| meaning::list_contains(&one["Action"], action))
+                    .any(|action| meaning::is_in_policy_list(&one["Action"], action))
         })
     };
     TRUSTED_SERVICES.into_iter().filter(|service| !trusts(service)).collect()
@@ -121,7 +121,7 @@ fn find_untrusted_services(trust: &Value) -> Vec<&'static str> {
 
 /// Returns whether `trust` lets both services assume the role.
 #[must_use]
-pub fn trusts_both_services(trust: &Value) -> bool {
+pub fn trusts_lambda_and_edgelambda(trust: &Value) -> bool {
     find_untrusted_services(trust).is_empty()
 }
 
@@ -131,7 +131,7 @@ pub fn add_missing_trust(trust: &Value) -> Value {
     let missing = find_untrusted_services(trust);
     let mut all = extract_statements(trust);
     if all.is_empty() {
-        return self::build_role_trust_policy();
+        return self::build_function_trust_policy();
     }
     if !missing.is_empty() {
         all.push(build_trust_statement(&missing));
@@ -143,7 +143,7 @@ pub fn add_missing_trust(trust: &Value) -> Value {
 
 /// Returns the role's inline policy: that key under the bucket's context, and its own log groups in every region.
 #[must_use]
-pub fn build_role_policy(names: &ResourceNames, key_arn: &str, account: &str) -> Value {
+pub fn build_function_role_policy(names: &ResourceNames, key_arn: &str, account: &str) -> Value {
     let group =
         format!("arn:aws:logs:*:{account}:log-group:/aws/lambda/{EDGE_REGION}.{}", names.function_name());
     build_policy_document(&[
@@ -255,9 +255,9 @@ pub fn has_equivalent_statement(standing: &Value, one: &Value) -> bool {
 
 /// Returns one statement for the bucket's own KMS key: CloudFront may decrypt for this distribution.
 #[must_use]
-pub fn build_bucket_key_statement(names: &ResourceNames, distribution_arn: &str, account: &str) -> Value {
+pub fn build_bucket_kms_key_statement(names: &ResourceNames, distribution_arn: &str, account: &str) -> Value {
     json!({
-        "Sid": names.read_sid(),
+        "Sid": names.object_read_sid(),
         "Effect": "Allow",
         "Principal": { "Service": "cloudfront.amazonaws.com" },
         "Action": "kms:Decrypt",

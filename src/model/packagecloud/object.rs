@@ -24,7 +24,7 @@ pub enum ObjectClass {
 impl ObjectClass {
     /// Returns the Cache-Control that is written where the one that stands isn't right; nothing for what is left alone.
     #[must_use]
-    pub fn cache_control(self) -> Option<&'static str> {
+    pub fn expected_cache_control(self) -> Option<&'static str> {
         match self {
             Self::Package => Some("public, max-age=31536000, immutable"),
             Self::Metadata => Some("no-cache, no-store, max-age=0, must-revalidate"),
@@ -307,14 +307,14 @@ mod tests {
         }
         for class in [ObjectClass::Package, ObjectClass::Metadata] {
             assert!(
-                class.is_correct_cache_control(class.cache_control()),
+                class.is_correct_cache_control(class.expected_cache_control()),
                 "what is written is right: {class:?}"
             );
             assert!(!class.is_correct_cache_control(None), "{class:?}");
         }
         assert!(
             ObjectClass::Foreign.is_correct_cache_control(None)
-                && ObjectClass::Foreign.cache_control().is_none()
+                && ObjectClass::Foreign.expected_cache_control().is_none()
         );
     }
 }

@@ -72,7 +72,7 @@ impl SettingValues {
 
     /// Returns the same with the secret as `(hidden)`: fit for a screen, an event or a log.
     #[must_use]
-    pub fn with_redacted_secret(&self) -> Self {
+    pub fn redact_cloudfront_secret(&self) -> Self {
         Self { secret: self.secret.as_ref().map(|_| Secret::new("(hidden)")), ..self.clone() }
     }
 }

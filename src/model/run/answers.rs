@@ -41,7 +41,7 @@ pub enum ManagedFileAction {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Answers {
+pub struct OperatorAnswers {
     pub goal: Option<Goal>,
     /// The ARN of the identity that the last run used.
     pub identity: Option<String>,

@@ -42,7 +42,7 @@ impl From<CheckId> for String {
 
 /// One check. `name` is stable (`kms:CreateKey`, `clock`, `signed-url`); `detail` is a lower-case fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
+pub struct CheckResult {
     pub name: String,
     pub result: CheckVerdict,
     pub detail: String,
@@ -51,7 +51,7 @@ pub struct Check {
     pub next: String,
 }
 
-impl Check {
+impl CheckResult {
     /// Returns a check that passed.
     pub fn passed_check(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { name: name.into(), result: CheckVerdict::Pass, detail: detail.into(), next: String::new() }

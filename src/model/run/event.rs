@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    check::Check,
+    check::CheckResult,
     goal::{Stage, Step},
-    tally::Tally,
+    tally::NameTally,
 };
 use crate::model::failure::Failure;
 
@@ -37,11 +37,11 @@ pub struct ProgressStats {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<u64>,
     /// Those, by reason.
-    #[serde(skip_serializing_if = "Tally::is_empty")]
-    pub reasons: Tally,
+    #[serde(skip_serializing_if = "NameTally::is_empty")]
+    pub reasons: NameTally,
     /// Keys that are not of packagecloud's layout and so left alone, by what stands before their first `/`.
-    #[serde(skip_serializing_if = "Tally::is_empty")]
-    pub foreign: Tally,
+    #[serde(skip_serializing_if = "NameTally::is_empty")]
+    pub foreign: NameTally,
     /// Objects a second, over the last second or so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_second: Option<f64>,
@@ -77,7 +77,7 @@ pub enum CredentialNeed {
 /// A fact. Of one stage's events, [`Event::Ended`] is the last one, exactly once, even on a panic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub enum Event {
+pub enum StageEvent {
     /// A step began. Every step that began finishes or fails before the stage ends.
     Started { stage: Stage, step: Step, text: String },
     /// A step goes on; may be dropped by a face that is behind.
@@ -99,7 +99,7 @@ pub enum Event {
         #[serde(skip, default = "default_check_stage")]
         stage: Stage,
         #[serde(flatten)]
-        check: Check,
+        check: CheckResult,
     },
     /// The stage is over; nothing of it follows.
     Ended { stage: Stage, step: Option<Step>, end: StageEnd, text: String },
@@ -110,10 +110,10 @@ fn default_check_stage() -> Stage {
     Stage::Verify
 }
 
-impl Event {
+impl StageEvent {
     /// Returns the step that it is of, where it is of one.
     #[must_use]
-    pub fn step(&self) -> Option<Step> {
+    pub fn event_step(&self) -> Option<Step> {
         match self {
             Self::Started { step, .. }
             | Self::Progress { step, .. }
@@ -126,7 +126,7 @@ impl Event {
 
     /// Returns the stage that it is of.
     #[must_use]
-    pub fn stage(&self) -> Stage {
+    pub fn event_stage(&self) -> Stage {
         match self {
             Self::Started { stage, .. }
             | Self::Progress { stage, .. }

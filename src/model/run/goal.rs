@@ -82,7 +82,7 @@ pub enum Step {
 impl Goal {
     /// Returns the stages, in order.
     #[must_use]
-    pub fn stages(self) -> &'static [Stage] {
+    pub fn goal_stages(self) -> &'static [Stage] {
         use Stage::{
             Access, Bootstrap, Configuration, Disable, Distribution, GoLive, Overview, Reindex, RollBack,
             Secret, Verify,
@@ -114,7 +114,7 @@ impl Goal {
 impl Stage {
     /// Returns the name as events and `--output json` spell it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn stage_name(self) -> &'static str {
         match self {
             Self::Access => "access",
             Self::Overview => "overview",
@@ -132,7 +132,7 @@ impl Stage {
 
     /// Returns the title as a screen's heading and the list of steps on the left spell it.
     #[must_use]
-    pub fn title(self) -> &'static str {
+    pub fn stage_title(self) -> &'static str {
         match self {
             Self::Access => "Access",
             Self::Overview => "Overview",
@@ -152,7 +152,7 @@ impl Stage {
 impl Step {
     /// Returns the title as a line on the screen begins: at most 22 columns.
     #[must_use]
-    pub fn title(self) -> &'static str {
+    pub fn step_title(self) -> &'static str {
         match self {
             Self::Identity => "identity",
             Self::Bucket => "bucket",

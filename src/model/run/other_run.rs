@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{event::Event, goal::Stage};
+use super::{event::StageEvent, goal::Stage};
 
 /// Who holds a host's lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +24,14 @@ pub struct OtherRun {
 impl OtherRun {
     /// Says where it stands: `in the stage distribution for 2 minutes`.
     #[must_use]
-    pub fn describe_stage(&self) -> String {
+    pub fn describe_run_stage(&self) -> String {
         match (self.stage, self.is_idle) {
             (None, _) => "before its first stage".to_owned(),
-            (Some(stage), false) => format!("in the stage {} for {}", stage.name(), self.stage_age),
+            (Some(stage), false) => format!("in the stage {} for {}", stage.stage_name(), self.stage_age),
             (Some(stage), true) => {
                 format!(
                     "in the stage {}, which ended {} ago; it waits for its operator",
-                    stage.name(),
+                    stage.stage_name(),
                     self.stage_age
                 )
             }
@@ -40,7 +40,7 @@ impl OtherRun {
 
     /// Renders it as a sentence.
     #[must_use]
-    pub fn to_sentence(&self) -> String {
+    pub fn describe_other_run(&self) -> String {
         format!("Another run works on {}: {self}.", self.host)
     }
 }
@@ -51,7 +51,7 @@ impl fmt::Display for OtherRun {
         if self.who.is_empty() {
             return f.write_str("it has only just begun");
         }
-        write!(f, "{} runs since {}, {}", self.who, self.since, self.describe_stage())
+        write!(f, "{} runs since {}, {}", self.who, self.since, self.describe_run_stage())
     }
 }
 
@@ -63,7 +63,7 @@ pub enum WatchEvent {
     /// What it said before is over: it says all that still counts from the beginning.
     Restarted,
     /// What it said, and at which Unix time.
-    Event(Event, Duration),
+    Event(StageEvent, Duration),
     /// It was asked to end.
     StopRequested,
     /// It has ended, and this run holds the lock now.

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    check::Check,
+    check::CheckResult,
     goal::{Stage, Step},
 };
-use crate::model::aws::evidence::Observed;
+use crate::model::aws::evidence::StageEvidence;
 
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub enum ChangeKind {
 impl ChangeKind {
     /// Returns the word that a line of a plan and `--output json` have.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn change_kind_name(self) -> &'static str {
         match self {
             Self::Keep => "keep",
             Self::Create => "create",
@@ -98,7 +98,7 @@ impl Consent {
 pub struct Plan {
     pub changes: Vec<PlannedChange>,
     /// What was checked on the way: permissions, the bucket, the gate.
-    pub checks: Vec<Check>,
+    pub checks: Vec<CheckResult>,
     /// Whole sentences for the operator, above the changes.
     pub notes: Vec<String>,
     /// What an operator decides by, each with what it is about; below the notes.
@@ -108,7 +108,7 @@ pub struct Plan {
     /// What must be answered with yes before it may be applied.
     pub confirmations: Vec<Confirmation>,
     /// What it was made from; `apply` compares it with what is there just before it writes.
-    pub observed: Observed,
+    pub observed: StageEvidence,
 }
 
 /// One thing that an operator decides by: how long it takes, what it costs.
@@ -138,7 +138,7 @@ pub struct Attachment {
 impl Plan {
     /// Returns a plan without a change of the stage that `observed` is of.
     #[must_use]
-    pub fn new(observed: Observed) -> Self {
+    pub fn new(observed: StageEvidence) -> Self {
         Self {
             changes: Vec::new(),
             checks: Vec::new(),
@@ -152,19 +152,19 @@ impl Plan {
 
     /// Returns the stage that this plan is of: its evidence says it, so that neither can be taken for another's.
     #[must_use]
-    pub fn stage(&self) -> Stage {
+    pub fn plan_stage(&self) -> Stage {
         match &self.observed {
-            Observed::Access => Stage::Access,
-            Observed::Overview => Stage::Overview,
-            Observed::Reindex(_) => Stage::Reindex,
-            Observed::Secret(_) => Stage::Secret,
-            Observed::Bootstrap(_) => Stage::Bootstrap,
-            Observed::Distribution(_) => Stage::Distribution,
-            Observed::Configuration(_) => Stage::Configuration,
-            Observed::GoLive(_) => Stage::GoLive,
-            Observed::Verify => Stage::Verify,
-            Observed::Disable => Stage::Disable,
-            Observed::RollBack(_) => Stage::RollBack,
+            StageEvidence::Access => Stage::Access,
+            StageEvidence::Overview => Stage::Overview,
+            StageEvidence::Reindex(_) => Stage::Reindex,
+            StageEvidence::Secret(_) => Stage::Secret,
+            StageEvidence::Bootstrap(_) => Stage::Bootstrap,
+            StageEvidence::Distribution(_) => Stage::Distribution,
+            StageEvidence::Configuration(_) => Stage::Configuration,
+            StageEvidence::GoLive(_) => Stage::GoLive,
+            StageEvidence::Verify => Stage::Verify,
+            StageEvidence::Disable => Stage::Disable,
+            StageEvidence::RollBack(_) => Stage::RollBack,
         }
     }
 
@@ -176,7 +176,7 @@ impl Plan {
         target: impl Into<String>,
         why: impl Into<String>,
     ) -> &mut PlannedChange {
-        let stage = self.stage();
+        let stage = self.plan_stage();
         self.changes.push(PlannedChange {
             stage,
             step,
@@ -191,7 +191,7 @@ impl Plan {
 
     /// Returns whether applying it would change nothing.
     #[must_use]
-    pub fn is_unchanged(&self) -> bool {
+    pub fn has_no_changes(&self) -> bool {
         self.changes.iter().all(|change| change.verb == ChangeKind::Keep)
     }
 }

@@ -12,16 +12,16 @@ const OTHERS_NAME: &str = "(others)";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Tally(BTreeMap<String, u64>);
+pub struct NameTally(BTreeMap<String, u64>);
 
-impl Tally {
+impl NameTally {
     /// Counts `name` once more.
     pub fn increment_count(&mut self, name: &str) {
         self.add_many(name, 1);
     }
 
     /// Adds the counts of another tally.
-    pub fn merge(&mut self, other: &Self) {
+    pub fn merge_tally(&mut self, other: &Self) {
         other.0.iter().for_each(|(name, count)| self.add_many(name, *count));
     }
 
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn names_are_bounded_and_the_most_frequent_come_first() {
-        let mut tally = Tally::default();
+        let mut tally = NameTally::default();
         for number in 0..1000 {
             tally.increment_count(&format!("x{number}/"));
         }

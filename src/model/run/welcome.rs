@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::{
-    check::{Check, CheckVerdict},
+    check::{CheckResult, CheckVerdict},
     goal::{Goal, Stage},
     other_run::OtherRun,
 };
@@ -72,13 +72,13 @@ pub struct FoundIdentity {
     /// The device whose code its role wants, where none was given yet.
     pub device: Option<String>,
     /// Whether it suffices, as `check` says: `may do all 31 actions`, `lacks kms:CreateKey and 4 more`.
-    pub suffices: Check,
+    pub suffices: CheckResult,
 }
 
 impl FoundIdentity {
     /// Returns whether AWS knows it.
     #[must_use]
-    pub fn is_usable(&self) -> bool {
+    pub fn is_usable_identity(&self) -> bool {
         self.suffices.result != CheckVerdict::Fail
     }
 }
@@ -96,7 +96,7 @@ pub struct FoundBucket {
 
 /// Who set CloudFront up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SetUpBy {
+pub enum CloudFrontSetUpBy {
     #[default]
     Nobody,
     /// This program, by its marker.
@@ -111,7 +111,7 @@ pub enum SetUpBy {
 pub struct FoundCloudFront {
     /// `cloudfront_enabled`; absent where packagecloud.rb says nothing or could not be read.
     pub enabled: Option<bool>,
-    pub by: SetUpBy,
+    pub by: CloudFrontSetUpBy,
     /// `E…`; empty where there is none.
     pub distribution: String,
     /// `d….cloudfront.net`; empty where there is none.
@@ -161,7 +161,7 @@ pub struct LastRunPosition {
 /// `14 minutes ago, in distribution, account 999999999999, bucket packages`.
 impl fmt::Display for LastRunPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, in {}", self.ago, self.stage.name())?;
+        write!(f, "{}, in {}", self.ago, self.stage.stage_name())?;
         match &self.on {
             Some((account, bucket)) => write!(f, ", account {account}, bucket {bucket}"),
             None => Ok(()),

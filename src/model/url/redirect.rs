@@ -48,7 +48,7 @@ impl DownloadRedirect {
 
     /// Says it in words, without the token: `302 to S3`.
     #[must_use]
-    pub fn describe(&self) -> String {
+    pub fn describe_redirect(&self) -> String {
         let host =
             self.location.as_deref().and_then(split_host_and_path).map(|(host, _)| host).unwrap_or_default();
         match self.redirect_target() {
@@ -89,6 +89,9 @@ mod tests {
         let path =
             to("https://s3.eu-west-1.amazonaws.com/shop/7/8/a.deb?AWSAccessKeyId=A&Expires=1&Signature=x");
         assert_eq!(path.bucket_name().as_deref(), Some("shop"));
-        assert_eq!(DownloadRedirect { status: 401, location: None }.describe(), "401 without a redirect");
+        assert_eq!(
+            DownloadRedirect { status: 401, location: None }.describe_redirect(),
+            "401 without a redirect"
+        );
     }
 }

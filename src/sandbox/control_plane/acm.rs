@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller, access_denied, json_response,
+    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access_denied, json_response,
     random_uuid, signed_caller,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
@@ -18,14 +18,14 @@ use crate::sandbox::{Sandbox, SandboxState, service::Service};
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct AcmState {
+pub struct SandboxAcmState {
     /// By ARN.
-    pub certificates: BTreeMap<String, CertificateRecord>,
+    pub certificates: BTreeMap<String, SandboxCertificate>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct CertificateRecord {
+pub struct SandboxCertificate {
     pub names: Vec<String>,
     /// `RSA_2048`, as a request spells it.
     pub key: String,
@@ -34,11 +34,11 @@ pub struct CertificateRecord {
     pub ended: Option<String>,
 }
 
-impl CertificateRecord {
+impl SandboxCertificate {
     fn certificate_status(&self, clock: PropagationClock) -> &str {
         match &self.ended {
             Some(status) => status,
-            None if clock.has_passed(self.requested, clock.delays.certificate) => "ISSUED",
+            None if clock.has_delay_passed(self.requested, clock.delays.certificate) => "ISSUED",
             None => "PENDING_VALIDATION",
         }
     }
@@ -52,8 +52,8 @@ impl CertificateRecord {
 }
 
 /// Finds why CloudFront doesn't take a certificate for these names, in its own words.
-pub fn find_certificate_fault(
-    state: &AcmState,
+pub fn find_certificate_rejection(
+    state: &SandboxAcmState,
     clock: PropagationClock,
     arn: &str,
     domains: &[&str],
@@ -71,23 +71,24 @@ pub fn find_certificate_fault(
 }
 
 /// Returns the operation that the header names: `ListCertificates`, of `CertificateManager.ListCertificates`.
-pub fn operation_name(request: &Request<Bytes>) -> &str {
+pub fn acm_operation_name(request: &Request<Bytes>) -> &str {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     target.and_then(|target| target.strip_prefix("CertificateManager.")).unwrap_or("Unknown")
 }
 
 /// Answers one request to ACM.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn handle_acm_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+pub async fn handle_acm_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = signed_caller(&request).and_then(|caller| {
         let input = serde_json::from_slice(request.body())
-            .map_err(|_| ServiceRefusal::new(400, "SerializationException", "the request is no JSON"))?;
-        let ask = AcmCall { clock: PropagationClock::from_sandbox(world), caller: &caller, input: &input };
-        match operation_name(&request) {
-            "RequestCertificate" => world.write_state(|state| ask.request_certificate(state)),
-            "DescribeCertificate" => world.read_state(|state| ask.describe_certificate(state)),
-            "ListCertificates" => world.read_state(|state| ask.list_certificates(state)),
-            other => Err(ServiceRefusal::new(
+            .map_err(|_| SandboxAwsError::new(400, "SerializationException", "the request is no JSON"))?;
+        let ask =
+            SandboxAcmCall { clock: PropagationClock::from_sandbox(world), caller: &caller, input: &input };
+        match acm_operation_name(&request) {
+            "RequestCertificate" => world.write_sandbox_state(|state| ask.handle_request_certificate(state)),
+            "DescribeCertificate" => world.read_sandbox_state(|state| ask.handle_describe_certificate(state)),
+            "ListCertificates" => world.read_sandbox_state(|state| ask.handle_list_certificates(state)),
+            other => Err(SandboxAwsError::new(
                 400,
                 "UnknownOperationException",
                 format!("{other} is not in the sandbox"),
@@ -100,19 +101,24 @@ pub async fn handle_acm_request(world: &Sandbox, request: Request<Bytes>) -> Res
     }
 }
 
-struct AcmCall<'a> {
+struct SandboxAcmCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     input: &'a Value,
 }
 
-type AcmResult = Result<Value, ServiceRefusal>;
+type SandboxAcmResult = Result<Value, SandboxAwsError>;
 
-impl AcmCall<'_> {
-    fn authorize(&self, state: &SandboxState, action: &str, resource: &str) -> Result<(), ServiceRefusal> {
-        let context = self.caller.request_context();
+impl SandboxAcmCall<'_> {
+    fn authorize_acm_call(
+        &self,
+        state: &SandboxState,
+        action: &str,
+        resource: &str,
+    ) -> Result<(), SandboxAwsError> {
+        let context = self.caller.caller_condition_context();
         self.caller
-            .authorize(state, action, resource, &context)
+            .authorize_caller(state, action, resource, &context)
             .map_err(|why| access_denied(Service::Acm, why))
     }
 
@@ -121,26 +127,26 @@ impl AcmCall<'_> {
         all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
-    fn request_certificate(&self, state: &mut SandboxState) -> AcmResult {
-        self.authorize(state, "acm:RequestCertificate", "*")?;
+    fn handle_request_certificate(&self, state: &mut SandboxState) -> SandboxAcmResult {
+        self.authorize_acm_call(state, "acm:RequestCertificate", "*")?;
         let Some(domain) = self.input["DomainName"].as_str() else {
-            return Err(ServiceRefusal::new(400, "ValidationException", "DomainName must not be null"));
+            return Err(SandboxAwsError::new(400, "ValidationException", "DomainName must not be null"));
         };
         let mut names = vec![domain.to_owned()];
         names.extend(self.read_strings("SubjectAlternativeNames").into_iter().filter(|name| name != domain));
         let arn = format!("arn:aws:acm:{REGION}:{ACCOUNT_ID}:certificate/{}", random_uuid());
         let key = self.input["KeyAlgorithm"].as_str().unwrap_or("RSA_2048").to_owned();
-        let made = CertificateRecord { names, key, requested: self.clock.now, ended: None };
+        let made = SandboxCertificate { names, key, requested: self.clock.now, ended: None };
         state.acm.certificates.insert(arn.clone(), made);
         Ok(json!({ "CertificateArn": arn }))
     }
 
-    fn describe_certificate(&self, state: &SandboxState) -> AcmResult {
+    fn handle_describe_certificate(&self, state: &SandboxState) -> SandboxAcmResult {
         let arn = self.input["CertificateArn"].as_str().unwrap_or_default();
-        self.authorize(state, "acm:DescribeCertificate", arn)?;
+        self.authorize_acm_call(state, "acm:DescribeCertificate", arn)?;
         let Some(found) = state.acm.certificates.get(arn) else {
             let why = format!("Could not find certificate {arn} in account {ACCOUNT_ID}.");
-            return Err(ServiceRefusal::new(400, "ResourceNotFoundException", why));
+            return Err(SandboxAwsError::new(400, "ResourceNotFoundException", why));
         };
         let validation = found.names.iter().map(|name| {
             let bare = name.trim_start_matches("*.");
@@ -167,11 +173,11 @@ impl AcmCall<'_> {
         } }))
     }
 
-    fn list_certificates(&self, state: &SandboxState) -> AcmResult {
-        self.authorize(state, "acm:ListCertificates", "*")?;
+    fn handle_list_certificates(&self, state: &SandboxState) -> SandboxAcmResult {
+        self.authorize_acm_call(state, "acm:ListCertificates", "*")?;
         let statuses = self.read_strings("CertificateStatuses");
         let includes = self.input["Includes"]["keyTypes"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let fits = |one: &CertificateRecord| {
+        let fits = |one: &SandboxCertificate| {
             let status = statuses.is_empty()
                 || statuses.iter().any(|status| status == one.certificate_status(self.clock));
             let key = if includes.is_empty() {

@@ -26,10 +26,10 @@ use time::{OffsetDateTime, macros::format_description};
 
 use super::{SandboxState, faults::DriftInjection};
 
-pub use access::{IamIdentity, SignedCaller, add_request_tags, signed_caller};
+pub use access::{SandboxIamIdentity, SignedCaller, add_request_tags, signed_caller};
 pub use propagation::PropagationClock;
-pub use refusal::{ServiceRefusal, access_denied, throttling_refusal};
-pub use response::{build_response, json_response, xml_response};
+pub use refusal::{SandboxAwsError, access_denied, throttling_error};
+pub use response::{build_http_response, json_response, xml_response};
 
 /// The account that the sandbox is.
 pub const ACCOUNT_ID: &str = "999999999999";
@@ -37,7 +37,7 @@ pub const ACCOUNT_ID: &str = "999999999999";
 pub const REGION: &str = "us-east-1";
 
 /// Returns the ARN of a role without a path.
-pub fn role_arn(name: &str) -> String {
+pub fn sandbox_role_arn(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:role/{name}")
 }
 
@@ -79,12 +79,12 @@ pub fn is_known_principal(state: &SandboxState, clock: PropagationClock, kind: &
     match kind {
         "Service" => name.ends_with(".amazonaws.com"),
         "CanonicalUser" => {
-            cloudfront::is_known_canonical_user(&state.cloudfront, clock, name)
+            cloudfront::is_known_origin_canonical_user(&state.cloudfront, clock, name)
                 || name == s3_owner_canonical_id()
         }
         "AWS" if name == "*" || name == ACCOUNT_ID => true,
         "AWS" => match name.strip_prefix("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity ") {
-            Some(id) => cloudfront::is_known_identity(&state.cloudfront, clock, id),
+            Some(id) => cloudfront::is_known_origin_identity(&state.cloudfront, clock, id),
             None => iam::is_known_principal_arn(&state.iam, clock, name),
         },
         _ => false,

@@ -14,11 +14,11 @@ pub struct PropagationClock {
 impl PropagationClock {
     /// Takes the moment and the delays of a sandbox.
     pub fn from_sandbox(world: &Sandbox) -> Self {
-        Self { now: world.now(), delays: world.delays() }
+        Self { now: world.sandbox_time_now(), delays: world.sandbox_delays() }
     }
 
     /// Whether `delay` has passed since `since`.
-    pub fn has_passed(self, since: Duration, delay: Duration) -> bool {
+    pub fn has_delay_passed(self, since: Duration, delay: Duration) -> bool {
         self.now >= since + delay
     }
 }

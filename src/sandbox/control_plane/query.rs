@@ -8,14 +8,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use percent_encoding::percent_decode_str;
 
-use super::{ServiceRefusal, random_uuid, xml, xml_response};
+use super::{SandboxAwsError, random_uuid, xml, xml_response};
 use crate::sandbox::service::Service;
 
 /// The fields of a form.
 #[derive(Debug, Default)]
-pub struct QueryForm(BTreeMap<String, String>);
+pub struct AwsQueryForm(BTreeMap<String, String>);
 
-impl QueryForm {
+impl AwsQueryForm {
     /// Reads the form in the body of a request.
     pub fn from_request(request: &Request<Bytes>) -> Self {
         let body = std::str::from_utf8(request.body()).unwrap_or_default();
@@ -29,11 +29,11 @@ impl QueryForm {
 
     /// Returns the operation that is asked for.
     pub fn action_name(&self) -> &str {
-        self.get("Action").unwrap_or("Unknown")
+        self.find_field("Action").unwrap_or("Unknown")
     }
 
     /// Returns a field.
-    pub fn get(&self, key: &str) -> Option<&str> {
+    pub fn find_field(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
@@ -41,10 +41,10 @@ impl QueryForm {
     ///
     /// # Errors
     /// Refuses, as AWS does, where it is missing.
-    pub fn require_field(&self, key: &str) -> Result<&str, ServiceRefusal> {
-        self.get(key).ok_or_else(|| {
+    pub fn require_field(&self, key: &str) -> Result<&str, SandboxAwsError> {
+        self.find_field(key).ok_or_else(|| {
             let field = key[..1].to_lowercase() + &key[1..];
-            ServiceRefusal::new(
+            SandboxAwsError::new(
                 400,
                 "ValidationError",
                 format!("1 validation error detected: Value null at '{field}' failed to satisfy constraint: Member must not be null"),
@@ -54,17 +54,17 @@ impl QueryForm {
 
     /// Lists `Key.member.1`, `Key.member.2`, …
     pub fn list_members(&self, key: &str) -> Vec<&str> {
-        (1..).map_while(|at| self.get(&format!("{key}.member.{at}"))).collect()
+        (1..).map_while(|at| self.find_field(&format!("{key}.member.{at}"))).collect()
     }
 
     /// Lists `Key.member.1.First` with `Key.member.1.Second`, …: the pairs that tags are.
     pub fn list_member_pairs(&self, key: &str, first: &str, second: &str) -> Vec<(String, String)> {
         (1..)
             .map_while(|at| {
-                let name = self.get(&format!("{key}.member.{at}.{first}"))?;
+                let name = self.find_field(&format!("{key}.member.{at}.{first}"))?;
                 Some((
                     name.to_owned(),
-                    self.get(&format!("{key}.member.{at}.{second}")).unwrap_or_default().to_owned(),
+                    self.find_field(&format!("{key}.member.{at}.{second}")).unwrap_or_default().to_owned(),
                 ))
             })
             .collect()
@@ -89,8 +89,8 @@ pub fn query_response(service: Service, action: &str, result: Option<&str>) -> R
 }
 
 /// Refuses an operation that the sandbox lacks.
-pub fn unknown_action(action: &str) -> ServiceRefusal {
-    ServiceRefusal::new(400, "InvalidAction", format!("Could not find operation {action} in the sandbox"))
+pub fn unknown_action_error(action: &str) -> SandboxAwsError {
+    SandboxAwsError::new(400, "InvalidAction", format!("Could not find operation {action} in the sandbox"))
 }
 
 /// Writes `<name>text</name>`, escaped.

@@ -9,13 +9,13 @@ use crate::sandbox::service::{Service, ServiceProtocol};
 
 /// A service's refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceRefusal {
+pub struct SandboxAwsError {
     pub status: u16,
     pub code: String,
     pub message: String,
 }
 
-impl ServiceRefusal {
+impl SandboxAwsError {
     /// Makes a refusal of an HTTP status, an error code and a message.
     pub fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { status, code: code.into(), message: message.into() }
@@ -61,32 +61,32 @@ impl ServiceRefusal {
 }
 
 /// Refuses a caller who may not, as the service says it.
-pub fn access_denied(service: Service, message: impl Into<String>) -> ServiceRefusal {
+pub fn access_denied(service: Service, message: impl Into<String>) -> SandboxAwsError {
     match service.protocol() {
-        ServiceProtocol::Json11 => ServiceRefusal::new(400, "AccessDeniedException", message),
-        ServiceProtocol::RestJson => ServiceRefusal::new(403, "AccessDeniedException", message),
+        ServiceProtocol::Json11 => SandboxAwsError::new(400, "AccessDeniedException", message),
+        ServiceProtocol::RestJson => SandboxAwsError::new(403, "AccessDeniedException", message),
         ServiceProtocol::Query | ServiceProtocol::RestXml | ServiceProtocol::S3Xml => {
-            ServiceRefusal::new(403, "AccessDenied", message)
+            SandboxAwsError::new(403, "AccessDenied", message)
         }
     }
 }
 
 /// Refuses who asks too often, as the service says it.
-pub fn throttling_refusal(service: Service) -> ServiceRefusal {
+pub fn throttling_error(service: Service) -> SandboxAwsError {
     match service {
-        Service::Kms => ServiceRefusal::new(
+        Service::Kms => SandboxAwsError::new(
             400,
             "ThrottlingException",
             "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
         ),
-        Service::Acm => ServiceRefusal::new(400, "ThrottlingException", "Rate exceeded"),
-        Service::Lambda => ServiceRefusal::new(429, "TooManyRequestsException", "Rate exceeded"),
-        Service::S3 => ServiceRefusal::new(503, "SlowDown", "Please reduce your request rate."),
+        Service::Acm => SandboxAwsError::new(400, "ThrottlingException", "Rate exceeded"),
+        Service::Lambda => SandboxAwsError::new(429, "TooManyRequestsException", "Rate exceeded"),
+        Service::S3 => SandboxAwsError::new(503, "SlowDown", "Please reduce your request rate."),
         Service::Sts
         | Service::Iam
         | Service::CloudFront
         | Service::S3Control
         | Service::Packagecloud
-        | Service::Edge => ServiceRefusal::new(400, "Throttling", "Rate exceeded"),
+        | Service::Edge => SandboxAwsError::new(400, "Throttling", "Rate exceeded"),
     }
 }

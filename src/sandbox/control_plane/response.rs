@@ -8,12 +8,12 @@ use super::random_uuid;
 
 /// Answers in JSON, of the content type `kind`.
 pub fn json_response(status: u16, kind: &'static str, body: &Value) -> Response<Bytes> {
-    build_response(status, kind, body.to_string().into())
+    build_http_response(status, kind, body.to_string().into())
 }
 
 /// Answers in XML; puts the declaration before `body`.
 pub fn xml_response(status: u16, body: impl Into<String>) -> Response<Bytes> {
-    build_response(
+    build_http_response(
         status,
         "text/xml",
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}", body.into()).into(),
@@ -21,7 +21,7 @@ pub fn xml_response(status: u16, body: impl Into<String>) -> Response<Bytes> {
 }
 
 /// Answers with `body`, of the content type `kind`.
-pub fn build_response(status: u16, kind: &'static str, body: Bytes) -> Response<Bytes> {
+pub fn build_http_response(status: u16, kind: &'static str, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha2::{Digest, Sha256};
 use time::{OffsetDateTime, PrimitiveDateTime, macros::format_description};
 
-use super::{ServiceRefusal, SignedCaller, iam};
+use super::{SandboxAwsError, SignedCaller, iam};
 use crate::sandbox::{
     Sandbox,
     service::{Service, ServiceProtocol},
@@ -56,28 +56,29 @@ impl<'a> AuthorizationHeader<'a> {
 ///
 /// # Errors
 /// Gives the service's refusal of an unsigned, unknown, wrongly signed or ill-timed request.
-pub fn verify_signature(
+pub fn verify_sigv4_request(
     world: &Sandbox,
     service: Service,
     request: &Request<Bytes>,
-) -> Result<SignedCaller, ServiceRefusal> {
+) -> Result<SignedCaller, SandboxAwsError> {
     let Some(authorization) = AuthorizationHeader::from_request(request) else {
-        return Err(missing_token_refusal(service));
+        return Err(missing_token_error(service));
     };
-    let now = world.now();
-    let Some(key) = world.read_state(|state| iam::find_access_key(&state.iam, authorization.access_key))
+    let now = world.sandbox_time_now();
+    let Some(key) =
+        world.read_sandbox_state(|state| iam::find_access_key(&state.iam, authorization.access_key))
     else {
-        return Err(invalid_token_refusal(service));
+        return Err(invalid_token_error(service));
     };
     if key.expires.is_some_and(|expires| expires <= now) {
-        return Err(expired_token_refusal(service));
+        return Err(expired_token_error(service));
     }
     let token = request.headers().get("x-amz-security-token").and_then(|token| token.to_str().ok());
     if key.token.as_deref() != token {
-        return Err(invalid_token_refusal(service));
+        return Err(invalid_token_error(service));
     }
     let date = request.headers().get("x-amz-date").and_then(|date| date.to_str().ok()).unwrap_or_default();
-    check_clock(service, date, now)?;
+    check_request_clock(service, date, now)?;
     let scope =
         format!("{}/{}/{}/aws4_request", authorization.date, authorization.region, authorization.service);
     let canonical = build_canonical_request(request, authorization.signed_headers);
@@ -87,18 +88,18 @@ pub fn verify_signature(
         signing = hmac_sha256(&signing, part.as_bytes());
     }
     if hex::encode(signing) != authorization.signature {
-        return Err(signature_mismatch_refusal(
+        return Err(signature_mismatch_error(
             service,
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         ));
     }
-    Ok(world.read_state(|state| iam::identify_caller(&state.iam, &key)))
+    Ok(world.read_sandbox_state(|state| iam::identify_caller(&state.iam, &key)))
 }
 
-fn check_clock(service: Service, date: &str, now: Duration) -> Result<(), ServiceRefusal> {
+fn check_request_clock(service: Service, date: &str, now: Duration) -> Result<(), SandboxAwsError> {
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
     let Ok(signed) = PrimitiveDateTime::parse(date, &form) else {
-        return Err(signature_mismatch_refusal(service, "Date must be in ISO-8601 'basic format'."));
+        return Err(signature_mismatch_error(service, "Date must be in ISO-8601 'basic format'."));
     };
     let signed = signed.assume_utc();
     let here = OffsetDateTime::UNIX_EPOCH + now;
@@ -119,7 +120,7 @@ fn check_clock(service: Service, date: &str, now: Duration) -> Result<(), Servic
             spelt(here)
         )
     };
-    Err(signature_mismatch_refusal(service, &message))
+    Err(signature_mismatch_error(service, &message))
 }
 
 fn build_canonical_request(request: &Request<Bytes>, signed: &str) -> String {
@@ -168,7 +169,7 @@ fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
-fn missing_token_refusal(service: Service) -> ServiceRefusal {
+fn missing_token_error(service: Service) -> SandboxAwsError {
     let message = match service.protocol() {
         ServiceProtocol::Json11 | ServiceProtocol::RestJson => "Missing Authentication Token",
         ServiceProtocol::Query | ServiceProtocol::RestXml | ServiceProtocol::S3Xml => {
@@ -178,27 +179,27 @@ fn missing_token_refusal(service: Service) -> ServiceRefusal {
     refuse_signature(service, ["MissingAuthenticationTokenException", "MissingAuthenticationToken"], message)
 }
 
-fn invalid_token_refusal(service: Service) -> ServiceRefusal {
+fn invalid_token_error(service: Service) -> SandboxAwsError {
     let message = "The security token included in the request is invalid.";
     refuse_signature(service, ["UnrecognizedClientException", "InvalidClientTokenId"], message)
 }
 
-fn expired_token_refusal(service: Service) -> ServiceRefusal {
+fn expired_token_error(service: Service) -> SandboxAwsError {
     let message = "The security token included in the request is expired";
     refuse_signature(service, ["ExpiredTokenException", "ExpiredToken"], message)
 }
 
-fn signature_mismatch_refusal(service: Service, message: &str) -> ServiceRefusal {
+fn signature_mismatch_error(service: Service, message: &str) -> SandboxAwsError {
     refuse_signature(service, ["InvalidSignatureException", "SignatureDoesNotMatch"], message)
 }
 
 /// Refuses with the code that the JSON protocols have for it, or with that of the others.
-fn refuse_signature(service: Service, [json_code, xml_code]: [&str; 2], message: &str) -> ServiceRefusal {
+fn refuse_signature(service: Service, [json_code, xml_code]: [&str; 2], message: &str) -> SandboxAwsError {
     match service.protocol() {
-        ServiceProtocol::Json11 => ServiceRefusal::new(400, json_code, message),
-        ServiceProtocol::RestJson => ServiceRefusal::new(403, json_code, message),
+        ServiceProtocol::Json11 => SandboxAwsError::new(400, json_code, message),
+        ServiceProtocol::RestJson => SandboxAwsError::new(403, json_code, message),
         ServiceProtocol::Query | ServiceProtocol::RestXml | ServiceProtocol::S3Xml => {
-            ServiceRefusal::new(403, xml_code, message)
+            SandboxAwsError::new(403, xml_code, message)
         }
     }
 }

@@ -94,23 +94,25 @@ impl XmlElement {
     }
 
     /// Finds the element at `a/b/c` below this one.
-    pub fn find_path(&self, path: &str) -> Option<&XmlElement> {
+    pub fn find_element_at_path(&self, path: &str) -> Option<&XmlElement> {
         path.split('/').try_fold(self, |node, name| node.find_child(name))
     }
 
     /// Its text, where it is there and not empty.
     pub fn text_at(&self, path: &str) -> Option<&str> {
-        self.find_path(path).map(|node| node.text.trim()).filter(|text| !text.is_empty())
+        self.find_element_at_path(path).map(|node| node.text.trim()).filter(|text| !text.is_empty())
     }
 
     /// Whether `true` stands there.
-    pub fn is_true_at(&self, path: &str) -> bool {
+    pub fn is_true_at_path(&self, path: &str) -> bool {
         self.text_at(path) == Some("true")
     }
 
     /// Returns the items of a CloudFront list: `<Quantity/><Items>…</Items>`.
     pub fn items_at(&self, path: &str) -> &[XmlElement] {
-        self.find_path(path).and_then(|list| list.find_child("Items")).map_or(&[], |items| &items.children)
+        self.find_element_at_path(path)
+            .and_then(|list| list.find_child("Items"))
+            .map_or(&[], |items| &items.children)
     }
 
     /// Puts a child in the place of the one with its name, or at the end.

@@ -17,7 +17,7 @@ pub struct CacheTtl {
 
 /// One answer of the origin.
 #[derive(Debug, Clone)]
-pub struct CachedResponse {
+pub struct CachedOriginResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -26,7 +26,7 @@ pub struct CachedResponse {
     pub fresh_until: Duration,
 }
 
-impl CachedResponse {
+impl CachedOriginResponse {
     /// Takes the origin's answer, fresh for so many seconds from now.
     pub fn from_origin(answer: Response<Bytes>, now: Duration, fresh_secs: u64) -> Self {
         let (parts, body) = answer.into_parts();
@@ -41,7 +41,7 @@ impl CachedResponse {
 }
 
 /// The cached answers, by distribution and key.
-pub type EdgeCache = HashMap<(String, String), CachedResponse>;
+pub type EdgeCache = HashMap<(String, String), CachedOriginResponse>;
 
 /// Returns for how many seconds an answer is fresh; none where it may not be stored.
 pub fn freshness_lifetime_secs(headers: &HeaderMap, ttl: CacheTtl) -> Option<u64> {

@@ -30,7 +30,7 @@ pub enum EdgeFunctionError {
 }
 
 /// The instances, by version ARN, and when each was made.
-pub type FunctionInstances = Mutex<HashMap<String, (Duration, Arc<EdgeFunctionInstance>)>>;
+pub type EdgeFunctionInstances = Mutex<HashMap<String, (Duration, Arc<EdgeFunctionInstance>)>>;
 
 /// Runs the function on an event.
 ///
@@ -42,7 +42,12 @@ pub async fn invoke_function(
     event: Value,
 ) -> Result<Value, EdgeFunctionError> {
     let function = ensure_function_instance(world, version)?;
-    match tokio::time::timeout(FUNCTION_TIMEOUT, function.handle_viewer_request(event, world.now())).await {
+    match tokio::time::timeout(
+        FUNCTION_TIMEOUT,
+        function.invoke_function_handler(event, world.sandbox_time_now()),
+    )
+    .await
+    {
         Ok(Ok(reply)) => Ok(reply),
         Ok(Err(thrown)) => Err(EdgeFunctionError::Failed(thrown)),
         Err(_) => Err(EdgeFunctionError::Failed("it took longer than 5 seconds".to_owned())),
@@ -53,16 +58,16 @@ fn ensure_function_instance(
     world: &Sandbox,
     version: &str,
 ) -> Result<Arc<EdgeFunctionInstance>, EdgeFunctionError> {
-    let now = world.now();
-    let held = || world.process_state().functions.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = world.sandbox_time_now();
+    let held = || world.sandbox_process_state().functions.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((made, function)) = held().get(version)
         && now < *made + INSTANCE_LIFETIME
     {
         return Ok(Arc::clone(function));
     }
     let invalid = |why: &str| EdgeFunctionError::Invalid(why.to_owned());
-    let (zip, role) =
-        lambda::read_version_code(world, version).ok_or_else(|| invalid("there is no such version"))?;
+    let (zip, role) = lambda::read_function_version_code(world, version)
+        .ok_or_else(|| invalid("there is no such version"))?;
     let (id, secret, session) =
         world.issue_role_credentials(&role).ok_or_else(|| invalid("its role can't be assumed"))?;
     let environment = BTreeMap::from(
@@ -75,7 +80,7 @@ fn ensure_function_instance(
         let world = world.upgrade();
         Box::pin(async move {
             let world = world.ok_or("the sandbox is gone")?;
-            world.handle_request(request).await.map_err(|error| error.to_string())
+            world.handle_sandbox_request(request).await.map_err(|error| error.to_string())
         })
     });
     let function = Arc::new(

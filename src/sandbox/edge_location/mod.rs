@@ -8,7 +8,7 @@ mod functions;
 mod origin;
 
 pub use cache::EdgeCache;
-pub use functions::FunctionInstances;
+pub use functions::EdgeFunctionInstances;
 
 use std::{
     sync::{MutexGuard, PoisonError},
@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use self::{
-    cache::{CacheTtl, CachedResponse, freshness_lifetime_secs},
+    cache::{CacheTtl, CachedOriginResponse, freshness_lifetime_secs},
     event::ViewerRequestDecision,
     functions::EdgeFunctionError,
 };
@@ -29,14 +29,14 @@ use super::{
 };
 
 /// Answers a viewer.
-pub async fn handle_viewer_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+pub async fn serve_viewer_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let host = request_host(&request);
     let (mut response, how) = match find_deployed_distribution(world, &host) {
         Some(distribution) if distribution.enabled => {
-            handle_distribution_request(world, &distribution, request).await
+            serve_from_distribution(world, &distribution, request).await
         }
         _ => (
-            render_error_page(
+            render_cloudfront_error_page(
                 StatusCode::FORBIDDEN,
                 "Bad request. We can't connect to the server for this app or website at this time.",
             ),
@@ -70,7 +70,7 @@ fn request_host(request: &Request<Bytes>) -> String {
 }
 
 /// CloudFront's own error page.
-fn render_error_page(status: StatusCode, why: &str) -> Response<Bytes> {
+fn render_cloudfront_error_page(status: StatusCode, why: &str) -> Response<Bytes> {
     let text = format!(
         "<HTML><HEAD><TITLE>ERROR: The request could not be satisfied</TITLE></HEAD><BODY>\n<H1>{status}</H1>\n<H2>The request could not be satisfied.</H2>\n{why}\n</BODY></HTML>\n"
     );
@@ -81,7 +81,7 @@ fn render_error_page(status: StatusCode, why: &str) -> Response<Bytes> {
 }
 
 /// Gives the answer, and what `x-cache` says of it.
-async fn handle_distribution_request(
+async fn serve_from_distribution(
     world: &Sandbox,
     distribution: &DeployedDistribution,
     request: Request<Bytes>,
@@ -90,11 +90,14 @@ async fn handle_distribution_request(
     let headers: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if length >= event::URL_MAX_BYTES || length + headers > REQUEST_MAX_BYTES {
-        return (render_error_page(StatusCode::URI_TOO_LONG, "The request is too long."), X_CACHE_ERROR);
+        return (
+            render_cloudfront_error_page(StatusCode::URI_TOO_LONG, "The request is too long."),
+            X_CACHE_ERROR,
+        );
     }
     let Some(behavior) = find_behavior(distribution, request.uri().path()) else {
         return (
-            render_error_page(StatusCode::BAD_GATEWAY, "The distribution has no behavior."),
+            render_cloudfront_error_page(StatusCode::BAD_GATEWAY, "The distribution has no behavior."),
             X_CACHE_ERROR,
         );
     };
@@ -103,7 +106,7 @@ async fn handle_distribution_request(
     }
     if !behavior.allowed_methods.iter().any(|method| method == request.method().as_str()) {
         let why = "This distribution is not configured to allow the HTTP request method that was used for this request.";
-        return (render_error_page(StatusCode::FORBIDDEN, why), X_CACHE_ERROR);
+        return (render_cloudfront_error_page(StatusCode::FORBIDDEN, why), X_CACHE_ERROR);
     }
     let mut uri = request.uri().path().to_owned();
     let mut query = request.uri().query().unwrap_or_default().to_owned();
@@ -134,9 +137,9 @@ fn redirect_or_deny_http(
     request: &Request<Bytes>,
 ) -> (Response<Bytes>, &'static str) {
     if behavior.viewer_protocol_policy != "redirect-to-https" {
-        return (render_error_page(StatusCode::FORBIDDEN, "Bad request."), X_CACHE_ERROR);
+        return (render_cloudfront_error_page(StatusCode::FORBIDDEN, "Bad request."), X_CACHE_ERROR);
     }
-    let mut response = render_error_page(StatusCode::MOVED_PERMANENTLY, "");
+    let mut response = render_cloudfront_error_page(StatusCode::MOVED_PERMANENTLY, "");
     let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     if let Ok(to) = HeaderValue::try_from(format!("https://{}{path}", distribution.domain)) {
         response.headers_mut().insert(header::LOCATION, to);
@@ -150,7 +153,7 @@ fn find_behavior<'d>(distribution: &'d DeployedDistribution, path: &str) -> Opti
     distribution.behaviors.iter().find(|behavior| {
         behavior.path_pattern.as_ref().is_none_or(|pattern| {
             let pattern = format!("/{}", pattern.trim_start_matches('/'));
-            globset::GlobBuilder::new(&escape_glob(&pattern))
+            globset::GlobBuilder::new(&escape_path_pattern(&pattern))
                 .literal_separator(false)
                 .build()
                 .is_ok_and(|glob| glob.compile_matcher().is_match(&path))
@@ -159,7 +162,7 @@ fn find_behavior<'d>(distribution: &'d DeployedDistribution, path: &str) -> Opti
 }
 
 /// CloudFront's patterns know `*` and `?` alone.
-fn escape_glob(pattern: &str) -> String {
+fn escape_path_pattern(pattern: &str) -> String {
     pattern.chars().fold(String::new(), |mut whole, char| {
         if "[]{}\\!".contains(char) {
             whole.push('\\');
@@ -190,16 +193,16 @@ async fn run_viewer_request_function(
     let id = format!("{:032x}", fastrand::u128(..));
     let asked = event::build_viewer_request_event(request, &distribution.id, &distribution.domain, &id);
     let reply = functions::invoke_function(world, version, asked.clone()).await.map_err(|trouble| match trouble {
-        EdgeFunctionError::Invalid(why) => render_error_page(
+        EdgeFunctionError::Invalid(why) => render_cloudfront_error_page(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!("The Lambda function associated with the CloudFront distribution is invalid or doesn't have the required permissions: {why}."),
         ),
         EdgeFunctionError::Failed(why) => {
-            render_error_page(StatusCode::SERVICE_UNAVAILABLE, &format!("The Lambda function returned an error: {why}."))
+            render_cloudfront_error_page(StatusCode::SERVICE_UNAVAILABLE, &format!("The Lambda function returned an error: {why}."))
         }
     })?;
     event::validate_function_reply(&asked, &reply).map_err(|why| {
-        render_error_page(
+        render_cloudfront_error_page(
             StatusCode::BAD_GATEWAY,
             &format!("The Lambda function result failed validation: {why}."),
         )
@@ -216,7 +219,7 @@ async fn serve_from_cache_or_origin(
     query: &str,
 ) -> (Response<Bytes>, &'static str) {
     let key = (distribution.id.clone(), format!("{uri}?{query}"));
-    let (now, known) = (world.now(), lock_cache(world).get(&key).cloned());
+    let (now, known) = (world.sandbox_time_now(), lock_cache(world).get(&key).cloned());
     if let Some(entry) = known.as_ref().filter(|entry| now < entry.fresh_until) {
         return answer_from_cache(request, entry, now);
     }
@@ -224,7 +227,7 @@ async fn serve_from_cache_or_origin(
     else {
         return bad_gateway("The behavior's origin is not there.");
     };
-    let ask = origin::OriginRequest { world, distribution, origin, uri, query };
+    let ask = origin::EdgeToOriginRequest { world, distribution, origin, uri, query };
     let head = request.method() == Method::HEAD;
     let etag = known
         .as_ref()
@@ -261,7 +264,7 @@ async fn serve_from_cache_or_origin(
         let said = distribution.error_ttl.get(&status.as_u16()).copied();
         Some(said.unwrap_or(ERROR_TTL_DEFAULT_SECS))
     };
-    let entry = CachedResponse::from_origin(answer, now, seconds.unwrap_or(0));
+    let entry = CachedOriginResponse::from_origin(answer, now, seconds.unwrap_or(0));
     let response = build_viewer_response(request, &entry);
     let kept = seconds.is_some_and(|seconds| seconds > 0 || status.is_success());
     if kept && !head {
@@ -277,17 +280,17 @@ const UNREACHABLE_ORIGIN: &str = "CloudFront wasn't able to connect to the origi
 const ERROR_TTL_DEFAULT_SECS: u64 = 10;
 
 fn lock_cache(world: &Sandbox) -> MutexGuard<'_, EdgeCache> {
-    world.process_state().cache.lock().unwrap_or_else(PoisonError::into_inner)
+    world.sandbox_process_state().cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn bad_gateway(why: &str) -> (Response<Bytes>, &'static str) {
-    (render_error_page(StatusCode::BAD_GATEWAY, why), X_CACHE_ERROR)
+    (render_cloudfront_error_page(StatusCode::BAD_GATEWAY, why), X_CACHE_ERROR)
 }
 
 /// Answers with what is fresh, and says how old it is.
 fn answer_from_cache(
     request: &Request<Bytes>,
-    entry: &CachedResponse,
+    entry: &CachedOriginResponse,
     now: Duration,
 ) -> (Response<Bytes>, &'static str) {
     let mut response = build_viewer_response(request, entry);
@@ -298,7 +301,7 @@ fn answer_from_cache(
 }
 
 /// What this viewer gets of it: a part, no body, or only that nothing changed.
-fn build_viewer_response(request: &Request<Bytes>, entry: &CachedResponse) -> Response<Bytes> {
+fn build_viewer_response(request: &Request<Bytes>, entry: &CachedOriginResponse) -> Response<Bytes> {
     let mut response = Response::new(entry.body.clone());
     *response.status_mut() = entry.status;
     response.headers_mut().clone_from(&entry.headers);

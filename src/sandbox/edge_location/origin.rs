@@ -10,11 +10,11 @@ use crate::sandbox::{
     control_plane::{
         ACCOUNT_ID,
         cloudfront::{DeployedDistribution, DeployedOrigin, DeployedOriginAccess},
-        s3::{self, S3Caller},
+        s3::{self, SandboxS3Caller},
     },
 };
 
-pub struct OriginRequest<'a> {
+pub struct EdgeToOriginRequest<'a> {
     pub world: &'a Sandbox,
     pub distribution: &'a DeployedDistribution,
     pub origin: &'a DeployedOrigin,
@@ -22,7 +22,7 @@ pub struct OriginRequest<'a> {
     pub query: &'a str,
 }
 
-impl OriginRequest<'_> {
+impl EdgeToOriginRequest<'_> {
     /// Asks the origin; none where it can't be reached.
     pub async fn send_to_origin(
         &self,
@@ -44,14 +44,14 @@ impl OriginRequest<'_> {
             }
         }
         let caller = match &self.origin.access {
-            DeployedOriginAccess::Anonymous => S3Caller::anonymous(),
+            DeployedOriginAccess::Anonymous => SandboxS3Caller::anonymous_caller(),
             DeployedOriginAccess::Identity { id, canonical } => {
-                S3Caller::from_origin_access_identity(id, canonical)
+                SandboxS3Caller::from_origin_access_identity(id, canonical)
             }
             DeployedOriginAccess::Control { .. } => {
-                S3Caller::from_distribution(&self.distribution.arn, ACCOUNT_ID)
+                SandboxS3Caller::from_distribution(&self.distribution.arn, ACCOUNT_ID)
             }
         };
-        Some(s3::handle_s3_request_as(self.world, caller, request.body(Bytes::new()).ok()?).await)
+        Some(s3::handle_s3_api_call_as(self.world, caller, request.body(Bytes::new()).ok()?).await)
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     },
     sandbox::{
         SandboxOptions,
-        control_plane::{role_arn, s3},
+        control_plane::{s3, sandbox_role_arn},
         seed::{self, SANDBOX_BUCKET},
     },
 };
@@ -49,7 +49,7 @@ impl EdgeFixture {
     async fn with_faults(faults: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let faults = faults.iter().map(ToString::to_string).collect();
-        let world = seed::open_sandbox(&SandboxOptions {
+        let world = seed::open_or_seed_sandbox(&SandboxOptions {
             dir: dir.path().to_owned(),
             faults,
             ..SandboxOptions::default()
@@ -61,7 +61,7 @@ impl EdgeFixture {
             (PACKAGE_KEY, "public, max-age=31536000, immutable"),
             (RELEASE_KEY, "no-cache, no-store, max-age=0, must-revalidate"),
         ] {
-            s3::amend_object(&world, SANDBOX_BUCKET, key, |object| {
+            s3::amend_stored_object(&world, SANDBOX_BUCKET, key, |object| {
                 object.attributes.insert("cache-control".to_owned(), control.to_owned());
             })
             .unwrap();
@@ -79,13 +79,13 @@ impl EdgeFixture {
             {"Sid": "R", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}/*")},
             {"Sid": "L", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "s3:ListBucket", "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}")},
         ]});
-        let s3 = aws_sdk_s3::Client::new(&self.world.sdk_config());
+        let s3 = aws_sdk_s3::Client::new(&self.world.sandbox_sdk_config());
         s3.put_bucket_policy().bucket(SANDBOX_BUCKET).policy(policy.to_string()).send().await.unwrap();
     }
 
     fn sign_package_url(&self, key: &str) -> String {
         let signer = Secret::new(TOKEN_SECRET).decode_base64_key().unwrap();
-        let expires = self.world.now().as_secs() + 300;
+        let expires = self.world.sandbox_time_now().as_secs() + 300;
         sign_url(&signer, key, expires, MacAlgorithm::Sha1, TokenConstruction::default(), &self.domain)
     }
 
@@ -94,7 +94,7 @@ impl EdgeFixture {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.world.handle_request(request.body(Bytes::new()).unwrap()).await.unwrap()
+        self.world.handle_sandbox_request(request.body(Bytes::new()).unwrap()).await.unwrap()
     }
 
     /// Status and `x-cache`.
@@ -108,7 +108,7 @@ impl EdgeFixture {
 }
 
 async fn publish_function(world: &Sandbox) -> String {
-    let config = world.sdk_config();
+    let config = world.sandbox_sdk_config();
     let kms = aws_sdk_kms::Client::new(&config);
     let key = kms.create_key().send().await.unwrap().key_metadata.unwrap().arn.unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -154,7 +154,7 @@ async fn publish_function(world: &Sandbox) -> String {
     lambda
         .create_function()
         .function_name(RESOURCE_NAME)
-        .role(role_arn(RESOURCE_NAME))
+        .role(sandbox_role_arn(RESOURCE_NAME))
         .handler(bundle::LAMBDA_HANDLER)
         .runtime(bundle::LAMBDA_RUNTIME.into())
         .timeout(bundle::TIMEOUT_SECONDS)
@@ -183,7 +183,7 @@ fn get_and_head() -> AllowedMethods {
 
 /// Domain, and the identity's id.
 async fn create_distribution(world: &Sandbox, version: &str) -> (String, String) {
-    let client = aws_sdk_cloudfront::Client::new(&world.sdk_config());
+    let client = aws_sdk_cloudfront::Client::new(&world.sandbox_sdk_config());
     let identity =
         CloudFrontOriginAccessIdentityConfig::builder().caller_reference("r").comment("c").build().unwrap();
     let identity = client
@@ -284,13 +284,13 @@ async fn a_signed_package_is_a_miss_then_a_hit_and_metadata_is_never_one() {
         (200, "RefreshHit".to_owned())
     );
     // A key with a plus, which is a space to S3 where it is sent as it is.
-    s3::place_object(&edge.world, SANDBOX_BUCKET, "1/2/a b+c.deb", &[], b"plus").unwrap();
+    s3::place_sandbox_object(&edge.world, SANDBOX_BUCKET, "1/2/a b+c.deb", &[], b"plus").unwrap();
     assert_eq!(edge.get_url(&edge.sign_package_url("1/2/a b+c.deb"), &[]).await.body(), "plus");
     assert_eq!(
         edge.fetch_status_and_x_cache(&edge.sign_package_url("1/2/none.deb")).await,
         (404, "Error".to_owned())
     );
-    s3::amend_object(&edge.world, SANDBOX_BUCKET, "1/2/a b+c.deb", |object| {
+    s3::amend_stored_object(&edge.world, SANDBOX_BUCKET, "1/2/a b+c.deb", |object| {
         object.encryption = s3::ObjectEncryption::Kms { dual: false, key: None, bucket_key: false };
         object.etag = "another".to_owned();
     })
@@ -342,7 +342,7 @@ async fn who_has_no_right_token_gets_nothing_also_of_what_is_cached() {
         .header("host", &edge.domain)
         .body(Bytes::new())
         .unwrap();
-    assert_eq!(edge.world.handle_request(posted).await.unwrap().status().as_u16(), 403);
+    assert_eq!(edge.world.handle_sandbox_request(posted).await.unwrap().status().as_u16(), 403);
 }
 
 #[tokio::test(start_paused = true)]
@@ -352,7 +352,7 @@ async fn a_head_has_no_body_and_ranges_are_parts_of_what_is_cached() {
     let url = edge.sign_package_url(PACKAGE_KEY);
     let head = async |url: &str| {
         let request = Request::head(url).header("host", &edge.domain).body(Bytes::new()).unwrap();
-        edge.world.handle_request(request).await.unwrap()
+        edge.world.handle_sandbox_request(request).await.unwrap()
     };
     let asked = head(&url).await;
     assert_eq!((asked.status().as_u16(), asked.body().len()), (200, 0));

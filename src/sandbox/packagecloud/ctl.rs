@@ -17,12 +17,16 @@ const PACKAGECLOUD_SERVICES: [&str; 6] = ["mysql", "nginx", "rainbows", "redis",
 const PACKAGECLOUD_VERSION: &str = "3.0.9";
 
 /// Runs one command, given by its words; prints by `line`, and gives the exit code.
-pub async fn run_ctl_command(world: &Sandbox, words: &[String], line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+pub async fn run_simulated_ctl_command(
+    world: &Sandbox,
+    words: &[String],
+    line: &mut (dyn FnMut(&str) + Send),
+) -> i32 {
     match words.first().map(String::as_str) {
-        Some("reconfigure") => run_reconfigure(world, line).await,
+        Some("reconfigure") => simulate_reconfigure(world, line).await,
         Some("restart") => run_restart(world, line).await,
         Some("reindex-everything") => {
-            let count = jobs::queue_reindex_jobs(world);
+            let count = jobs::queue_vendor_reindex_jobs(world);
             line(&format!("Queued {count} index jobs."));
             0
         }
@@ -60,12 +64,12 @@ pub async fn run_ctl_command(world: &Sandbox, words: &[String], line: &mut (dyn 
     }
 }
 
-async fn run_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
+async fn simulate_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
     line("Starting Chef Client, version 11.12.2");
     let _alone = wait_for_chef_lock(world, line).await;
     line("resolving cookbooks for run list: [\"packagecloud\"]");
     line("Compiling Cookbooks...");
-    tokio::time::sleep(world.delays().resource * 4).await;
+    tokio::time::sleep(world.sandbox_delays().resource * 4).await;
     let failed = |line: &mut (dyn FnMut(&str) + Send), why: &str| {
         line("");
         line("================================================================================");
@@ -75,12 +79,12 @@ async fn run_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -
         line("Chef Client failed. 0 resources updated in 1.204 seconds");
         1
     };
-    let path = world.dir().join("packagecloud.rb");
+    let path = world.sandbox_dir().join("packagecloud.rb");
     let file = match std::fs::read(&path) {
-        Ok(bytes) => ConfigFile::parse_ruby(&bytes),
+        Ok(bytes) => ConfigFile::parse_packagecloud_rb(&bytes),
         Err(error) => return failed(line, &format!("{}: {error}", path.display())),
     };
-    if let Some(at) = file.error_line() {
+    if let Some(at) = file.syntax_error_line() {
         return failed(
             line,
             &format!("SyntaxError: {}:{at}: syntax error, unexpected end-of-input", path.display()),
@@ -93,7 +97,7 @@ async fn run_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -
             "RuntimeError: cloudfront_enabled needs cloudfront_secret and cloudfront_packages_domain",
         );
     }
-    let old = world.read_state(|state| state.packagecloud.rendered.clone()).unwrap_or_default();
+    let old = world.read_sandbox_state(|state| state.packagecloud.rendered.clone()).unwrap_or_default();
     line("Converging 217 resources");
     line("Recipe: packagecloud::packagecloud-rails");
     let (before, after) = (render_packagecloud_yml(&old), render_packagecloud_yml(&fresh));
@@ -109,16 +113,16 @@ async fn run_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -
         for (was, is) in before.iter().zip(&after).filter(|(was, is)| was != is) {
             line(&format!("    -{was}"));
             line(&format!("    +{is}"));
-            tokio::time::sleep(world.delays().resource).await;
+            tokio::time::sleep(world.sandbox_delays().resource).await;
         }
     }
     for service in PACKAGECLOUD_SERVICES {
         line(&format!("Recipe: packagecloud::{service}"));
         line(&format!("  * service[{service}] action nothing (skipped due to action :nothing)"));
-        tokio::time::sleep(world.delays().resource * 3).await;
+        tokio::time::sleep(world.sandbox_delays().resource * 3).await;
     }
-    let now = world.now();
-    world.write_state(|state| {
+    let now = world.sandbox_time_now();
+    world.write_sandbox_state(|state| {
         state.packagecloud.rendered = Some(fresh);
         state.packagecloud.reconfigured = Some(now);
     });
@@ -129,14 +133,14 @@ async fn run_reconfigure(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -
 
 /// Chef runs once at a time on a host: a second run waits for the first one's end, and then reads the file.
 async fn wait_for_chef_lock(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> Option<File> {
-    let lock = File::options().append(true).create(true).open(world.dir().join("chef.lock")).ok()?;
+    let lock = File::options().append(true).create(true).open(world.sandbox_dir().join("chef.lock")).ok()?;
     let mut said = false;
     while lock.try_lock().is_err() {
         if !said {
             line("Chef Client 4711 is running, will wait for it to finish and then run.");
             said = true;
         }
-        tokio::time::sleep(world.delays().resource.max(Duration::from_millis(10))).await;
+        tokio::time::sleep(world.sandbox_delays().resource.max(Duration::from_millis(10))).await;
     }
     Some(lock)
 }
@@ -156,9 +160,9 @@ fn render_packagecloud_yml(settings: &NodeSettings) -> Vec<String> {
 }
 
 async fn run_restart(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i32 {
-    let whole = world.delays().service * u32::try_from(PACKAGECLOUD_SERVICES.len()).unwrap_or(1);
-    let back = world.now() + whole;
-    world.write_state(|state| {
+    let whole = world.sandbox_delays().service * u32::try_from(PACKAGECLOUD_SERVICES.len()).unwrap_or(1);
+    let back = world.sandbox_time_now() + whole;
+    world.write_sandbox_state(|state| {
         let packagecloud = &mut state.packagecloud;
         let fresh = packagecloud.rendered.clone().unwrap_or_default();
         if packagecloud.nodes.is_empty() {
@@ -172,7 +176,7 @@ async fn run_restart(world: &Sandbox, line: &mut (dyn FnMut(&str) + Send)) -> i3
         packagecloud.restarted = Some(back);
     });
     for (at, service) in PACKAGECLOUD_SERVICES.iter().enumerate() {
-        tokio::time::sleep(world.delays().service).await;
+        tokio::time::sleep(world.sandbox_delays().service).await;
         line(&format!("ok: run: {service}: (pid {}) 0s", 2400 + at));
     }
     0

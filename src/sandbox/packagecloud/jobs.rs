@@ -24,14 +24,15 @@ pub struct VendorReindexJob {
 }
 
 /// Queues a job for every object of packagecloud's; gives how many.
-pub fn queue_reindex_jobs(world: &Sandbox) -> usize {
-    let bucket = world.read_state(|state| state.packagecloud.rendered.clone()).unwrap_or_default().bucket;
-    let keys = world.process_state().objects.read_bucket(&bucket, |objects| {
+pub fn queue_vendor_reindex_jobs(world: &Sandbox) -> usize {
+    let bucket =
+        world.read_sandbox_state(|state| state.packagecloud.rendered.clone()).unwrap_or_default().bucket;
+    let keys = world.sandbox_process_state().objects.read_stored_bucket(&bucket, |objects| {
         objects.keys().filter(|key| is_packagecloud_key(key)).cloned().collect::<Vec<_>>()
     });
-    let (keys, now) = (keys.unwrap_or_default(), world.now());
+    let (keys, now) = (keys.unwrap_or_default(), world.sandbox_time_now());
     let count = keys.len();
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         let from = state.packagecloud.jobs.last().map_or(now, |last| last.due.max(now));
         let jobs = keys.into_iter().enumerate().map(|(at, key)| VendorReindexJob {
             due: from + JOB_DURATION * u32::try_from(at + 1).unwrap_or(u32::MAX),
@@ -44,21 +45,21 @@ pub fn queue_reindex_jobs(world: &Sandbox) -> usize {
 }
 
 /// Does what is due.
-pub fn run_due_jobs(world: &Sandbox) {
-    let now = world.now();
-    if !world.read_state(|state| state.packagecloud.jobs.first().is_some_and(|job| job.due <= now)) {
+pub fn run_due_vendor_jobs(world: &Sandbox) {
+    let now = world.sandbox_time_now();
+    if !world.read_sandbox_state(|state| state.packagecloud.jobs.first().is_some_and(|job| job.due <= now)) {
         return;
     }
-    let due = world.write_state(|state| {
+    let due = world.write_sandbox_state(|state| {
         let jobs = &mut state.packagecloud.jobs;
         let left = jobs.iter().position(|job| job.due > now).unwrap_or(jobs.len());
         jobs.drain(..left).collect::<Vec<_>>()
     });
     let classes = ObjectClassifier::default();
     for VendorReindexJob { bucket, key, due } in due {
-        if let Some(right) = classes.classify_key(&key).cache_control() {
+        if let Some(right) = classes.classify_key(&key).expected_cache_control() {
             // What was deleted since is no longer to be written.
-            let _ = s3::amend_object(world, &bucket, &key, |object| {
+            let _ = s3::amend_stored_object(world, &bucket, &key, |object| {
                 object.attributes.insert("cache-control".to_owned(), right.to_owned());
                 object.modified = due.as_secs();
             });

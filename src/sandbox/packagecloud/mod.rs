@@ -5,8 +5,8 @@
 mod ctl;
 mod jobs;
 
-pub use ctl::run_ctl_command;
-pub use jobs::{VendorReindexJob, run_due_jobs};
+pub use ctl::run_simulated_ctl_command;
+pub use jobs::{VendorReindexJob, run_due_vendor_jobs};
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ const LINK_LIFETIME_SECS: u64 = 300;
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct PackagecloudState {
+pub struct SandboxPackagecloudState {
     /// How it signs; [`TokenConstruction::default`] where none was asked for.
     pub construction: Option<TokenConstruction>,
     /// What the last reconfigure wrote.
@@ -76,7 +76,7 @@ impl NodeSettings {
     pub fn from_config_file(file: &ConfigFile) -> Self {
         let values = file.setting_values();
         let (access_key, secret_key) = file
-            .find_aws_keys()
+            .find_config_aws_keys()
             .map(|(id, secret)| (id, secret.expose_secret().to_owned()))
             .unwrap_or_default();
         Self {
@@ -104,7 +104,7 @@ impl NodeSettings {
 
 /// Lets a second web node run on as it is, whatever is restarted.
 pub fn add_lagging_node(world: &Sandbox) {
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         let packagecloud = &mut state.packagecloud;
         let running = packagecloud.nodes.first().cloned().unwrap_or_default();
         packagecloud.nodes.resize(2, running);
@@ -114,8 +114,8 @@ pub fn add_lagging_node(world: &Sandbox) {
 
 /// Leaves one web node, which every restart reaches.
 pub fn remove_lagging_node(world: &Sandbox) {
-    if world.read_state(|state| state.packagecloud.lagging) {
-        world.write_state(|state| {
+    if world.read_sandbox_state(|state| state.packagecloud.lagging) {
+        world.write_sandbox_state(|state| {
             state.packagecloud.nodes.truncate(1);
             state.packagecloud.lagging = false;
         });
@@ -128,7 +128,7 @@ pub fn first_read_token(world: &Sandbox) -> Option<String> {
 }
 
 fn list_read_tokens(world: &Sandbox) -> Vec<String> {
-    let text = std::fs::read_to_string(world.dir().join("tokens")).unwrap_or_default();
+    let text = std::fs::read_to_string(world.sandbox_dir().join("tokens")).unwrap_or_default();
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
@@ -138,9 +138,9 @@ fn list_read_tokens(world: &Sandbox) -> Vec<String> {
 
 /// Answers one request to packagecloud's front.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn handle_packagecloud_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let now = world.now();
-    let (settings, construction, back) = world.write_state(|state| {
+pub async fn serve_packagecloud_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+    let now = world.sandbox_time_now();
+    let (settings, construction, back) = world.write_sandbox_state(|state| {
         let packagecloud = &mut state.packagecloud;
         packagecloud.turn = packagecloud.turn.wrapping_add(1);
         let turn = packagecloud.turn % packagecloud.nodes.len().max(1);

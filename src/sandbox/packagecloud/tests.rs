@@ -4,7 +4,8 @@ use super::*;
 use crate::sandbox::{SandboxOptions, seed};
 
 fn open_sandbox(dir: &tempfile::TempDir) -> Sandbox {
-    seed::open_sandbox(&SandboxOptions { dir: dir.path().to_owned(), ..SandboxOptions::default() }).unwrap()
+    seed::open_or_seed_sandbox(&SandboxOptions { dir: dir.path().to_owned(), ..SandboxOptions::default() })
+        .unwrap()
 }
 
 async fn fetch_status_and_location(world: &Sandbox, path: &str, token: Option<&str>) -> (u16, String) {
@@ -12,7 +13,7 @@ async fn fetch_status_and_location(world: &Sandbox, path: &str, token: Option<&s
     if let Some(token) = token {
         request = request.header("authorization", format!("Basic {}", STANDARD.encode(format!("{token}:"))));
     }
-    let response = handle_packagecloud_request(world, request.body(Bytes::new()).unwrap()).await;
+    let response = serve_packagecloud_request(world, request.body(Bytes::new()).unwrap()).await;
     let location = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
     (response.status().as_u16(), location.unwrap_or_default())
 }
@@ -20,12 +21,12 @@ async fn fetch_status_and_location(world: &Sandbox, path: &str, token: Option<&s
 async fn run_command(world: &Sandbox, command: &str) -> (i32, String) {
     let mut lines = Vec::new();
     let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
-    let code = run_ctl_command(world, &words, &mut |line| lines.push(line.to_owned())).await;
+    let code = run_simulated_ctl_command(world, &words, &mut |line| lines.push(line.to_owned())).await;
     (code, lines.join("\n"))
 }
 
 fn switch_cloudfront_on(world: &Sandbox) {
-    let path = world.dir().join("packagecloud.rb");
+    let path = world.sandbox_dir().join("packagecloud.rb");
     let mut text = std::fs::read_to_string(&path).unwrap();
     text.push_str("\npackagecloud_rails['cloudfront_enabled'] = true\npackagecloud_rails['cloudfront_secret'] = 'MDI2ZDhhYmMxYThiMjVmMTBlODM4OWNmZWZiZmI2NWI='\npackagecloud_rails['cloudfront_packages_domain'] = 'd1.cloudfront.net'\n");
     std::fs::write(path, text).unwrap();
@@ -58,7 +59,7 @@ async fn it_redirects_by_what_runs_not_by_what_the_file_says() {
     let (_, link) = fetch_status_and_location(&world, key, Some("demo-token")).await;
     assert!(edge(&link), "{link}");
     let (expires, mac) = link.rsplit_once("?t=").unwrap().1.split_once('_').unwrap();
-    assert_eq!((expires.parse::<u64>().unwrap(), mac.len()), (world.now().as_secs() + 300, 40));
+    assert_eq!((expires.parse::<u64>().unwrap(), mac.len()), (world.sandbox_time_now().as_secs() + 300, 40));
 
     add_lagging_node(&world);
     let text = std::fs::read_to_string(dir.path().join("packagecloud.rb")).unwrap();
@@ -87,12 +88,12 @@ async fn what_is_broken_is_not_rendered_and_what_is_unknown_is_said() {
         run_command(&world, "bootstrap-everything").await,
         (1, "I don't know that command.".to_owned())
     );
-    let before = world.read_state(|state| state.packagecloud.rendered.clone());
+    let before = world.read_sandbox_state(|state| state.packagecloud.rendered.clone());
     std::fs::write(dir.path().join("packagecloud.rb"), "packagecloud_rails['cloudfront_enabled'] = (")
         .unwrap();
     let (code, lines) = run_command(&world, "reconfigure").await;
     assert!(code == 1 && lines.contains("SyntaxError"), "{lines}");
-    assert_eq!(world.read_state(|state| state.packagecloud.rendered.clone()), before);
+    assert_eq!(world.read_sandbox_state(|state| state.packagecloud.rendered.clone()), before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,17 +103,21 @@ async fn the_vendors_reindex_sets_attributes_in_its_time() {
     let bucket = seed::SANDBOX_BUCKET;
     let cached = |world: &Sandbox| {
         let count = |objects: &s3::ObjectVersions| {
-            objects.values().flatten().filter(|object| object.attribute("cache-control").is_some()).count()
+            objects
+                .values()
+                .flatten()
+                .filter(|object| object.object_attribute("cache-control").is_some())
+                .count()
         };
-        world.process_state().objects.read_bucket(bucket, count).unwrap()
+        world.sandbox_process_state().objects.read_stored_bucket(bucket, count).unwrap()
     };
     let (code, said) = run_command(&world, "reindex-everything").await;
     assert!(code == 0 && said.starts_with("Queued "), "{said}");
     assert_eq!(cached(&world), 0);
     tokio::time::advance(Duration::from_millis(90)).await;
-    run_due_jobs(&world);
+    run_due_vendor_jobs(&world);
     assert_eq!(cached(&world), 2);
     tokio::time::advance(Duration::from_mins(1)).await;
-    run_due_jobs(&world);
+    run_due_vendor_jobs(&world);
     assert_eq!(said, format!("Queued {} index jobs.", cached(&world)));
 }

@@ -8,10 +8,12 @@ use crate::sandbox::{SandboxOptions, forward, seed};
 #[tokio::test]
 async fn an_sdk_packagecloud_and_a_second_process_reach_what_is_served() {
     let dir = tempfile::tempdir().unwrap();
-    let world =
-        seed::open_sandbox(&SandboxOptions { dir: dir.path().to_owned(), ..SandboxOptions::default() })
-            .unwrap();
-    assert!(find_running_server(dir.path()).is_none());
+    let world = seed::open_or_seed_sandbox(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        ..SandboxOptions::default()
+    })
+    .unwrap();
+    assert!(find_running_sandbox_server(dir.path()).is_none());
     let serving = start_sandbox_server(&world, 0, 0, 0).await.unwrap();
     let path = dir.path().to_owned();
     let other =
@@ -42,7 +44,7 @@ async fn an_sdk_packagecloud_and_a_second_process_reach_what_is_served() {
     );
 
     // By the endpoint's address, as any SDK; and by AWS's own names, through the server.
-    let config = world.sdk_config();
+    let config = world.sandbox_sdk_config();
     let direct = aws_sdk_s3::config::Builder::from(&config)
         .endpoint_url(&serving.addresses.aws)
         .force_path_style(true)
@@ -67,13 +69,15 @@ async fn an_sdk_packagecloud_and_a_second_process_reach_what_is_served() {
 #[tokio::test]
 async fn a_marker_of_a_server_that_is_gone_is_passed_over() {
     let dir = tempfile::tempdir().unwrap();
-    let world =
-        seed::open_sandbox(&SandboxOptions { dir: dir.path().to_owned(), ..SandboxOptions::default() })
-            .unwrap();
+    let world = seed::open_or_seed_sandbox(&SandboxOptions {
+        dir: dir.path().to_owned(),
+        ..SandboxOptions::default()
+    })
+    .unwrap();
     let serving = start_sandbox_server(&world, 0, 0, 0).await.unwrap();
     let mut addresses = serving.addresses.clone();
     "another word".clone_into(&mut addresses.word);
     std::fs::write(dir.path().join(MARKER_FILENAME), serde_json::to_vec(&addresses).unwrap()).unwrap();
     let path = dir.path().to_owned();
-    assert!(tokio::task::spawn_blocking(move || find_running_server(&path)).await.unwrap().is_none());
+    assert!(tokio::task::spawn_blocking(move || find_running_sandbox_server(&path)).await.unwrap().is_none());
 }

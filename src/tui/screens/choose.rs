@@ -69,7 +69,7 @@ pub fn render_identity_choice(wizard: &Wizard, theme: &Theme, size: BodySize) ->
             said.push(identity.arn.clone());
         }
         said.push(format!("{mark} {}", identity.suffices.detail));
-        if identity.source == IdentitySource::Config && !identity.is_usable() {
+        if identity.source == IdentitySource::Config && !identity.is_usable_identity() {
             said.push(
                 "packagecloud's own key needs no more rights for itself: rather use another".to_owned(),
             );

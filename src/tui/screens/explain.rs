@@ -9,16 +9,16 @@ use crate::{
         plan_lines, text,
         theme::Theme,
     },
-    wizard::{Wizard, screen::Screen},
+    wizard::{Wizard, screen::WizardScreen},
 };
 
 /// Renders each change with the calls behind it.
 pub fn render_explain(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    let Screen::Stage(at) = wizard.screen else { return body };
+    let WizardScreen::Stage(at) = wizard.screen else { return body };
     body.head =
-        Some(render_heading(wizard, theme, size, &format!("{}: what is behind each line", at.title())));
+        Some(render_heading(wizard, theme, size, &format!("{}: what is behind each line", at.stage_title())));
     lines.push(Line::default());
     let changes = wizard
         .stage_progress(at)

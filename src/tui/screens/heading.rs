@@ -12,7 +12,7 @@ use crate::{
         text,
         theme::{Theme, spinner_frame},
     },
-    wizard::{JobKind, Wizard},
+    wizard::{Wizard, WizardJobKind},
 };
 
 /// Renders the title, and at its right what is under way.
@@ -22,14 +22,17 @@ pub fn render_heading(wizard: &Wizard, theme: &Theme, size: BodySize, title: &st
         let what = match busy.kind {
             _ if busy.stopping => "stopping",
             _ if busy.paused => "paused",
-            JobKind::Welcome => "looking around",
-            JobKind::Apply(stage) if is_waiting_for_credentials(wizard, stage) => "waiting for credentials",
-            JobKind::Identify | JobKind::Code => "asking AWS",
-            JobKind::Look(_) => "looking",
-            JobKind::Watch => "watching",
-            JobKind::Apply(_) => "running",
+            WizardJobKind::Welcome => "looking around",
+            WizardJobKind::Apply(stage) if is_waiting_for_credentials(wizard, stage) => {
+                "waiting for credentials"
+            }
+            WizardJobKind::Identify | WizardJobKind::Code => "asking AWS",
+            WizardJobKind::Look(_) => "looking",
+            WizardJobKind::Watch => "watching",
+            WizardJobKind::Apply(_) => "running",
         };
-        let still = matches!(busy.kind, JobKind::Apply(stage) if is_waiting_for_credentials(wizard, stage));
+        let still =
+            matches!(busy.kind, WizardJobKind::Apply(stage) if is_waiting_for_credentials(wizard, stage));
         let sign = if busy.paused || still { "‖" } else { spinner_frame(ran) };
         vec![
             Span::styled(format!("{sign} {what}"), theme.accent),
@@ -44,7 +47,7 @@ pub fn render_heading(wizard: &Wizard, theme: &Theme, size: BodySize, title: &st
                 spinner_frame(wizard.now.saturating_sub(job.since))
             };
             vec![Span::styled(
-                format!("{sign} reindex {}", reindex::render_reindex_summary(wizard)),
+                format!("{sign} reindex {}", reindex::render_background_reindex(wizard)),
                 theme.accent,
             )]
         }

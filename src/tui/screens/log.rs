@@ -29,7 +29,7 @@ pub fn render_log(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody 
         let seconds = line.at.as_secs();
         let mut first = vec![Span::styled(format!("{:>3}:{:02} ", seconds / 60, seconds % 60), theme.dim)];
         if size.is_wide() {
-            first.push(Span::styled(text::fit_column(line.stage.title(), 15), theme.dim));
+            first.push(Span::styled(text::fit_column(line.stage.stage_title(), 15), theme.dim));
         }
         first.push(Span::styled(format!("{mark} "), style));
         let text_style = if line.mark == LogMark::Failed { theme.strong } else { theme.plain };

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::wizard::{
     Wizard,
-    screen::{Overlay, Screen},
+    screen::{ScreenOverlay, WizardScreen},
 };
 
 mod choose;
@@ -26,24 +26,26 @@ mod welcome;
 #[must_use]
 pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBody {
     let mut body = match &wizard.overlay {
-        Some(Overlay::Help) => help::render_help(wizard, theme, size),
-        Some(Overlay::Log) => log::render_log(wizard, theme, size),
-        Some(Overlay::Explain) => explain::render_explain(wizard, theme, size),
-        Some(Overlay::Ask(_) | Overlay::TakeOver | Overlay::Quit) | None => match wizard.screen {
-            Screen::Welcome => welcome::render_welcome(wizard, theme, size),
-            Screen::Identity => choose::render_identity_choice(wizard, theme, size),
-            Screen::Bucket => choose::render_bucket_choice(wizard, theme, size),
-            Screen::Backups => choose::render_backup_choice(wizard, theme, size),
-            Screen::Watch => watch::render_watch(wizard, theme, size),
-            Screen::Stage(stage) => stage::render_stage(wizard, theme, size, stage),
-        },
+        Some(ScreenOverlay::Help) => help::render_help(wizard, theme, size),
+        Some(ScreenOverlay::Log) => log::render_log(wizard, theme, size),
+        Some(ScreenOverlay::Explain) => explain::render_explain(wizard, theme, size),
+        Some(ScreenOverlay::Ask(_) | ScreenOverlay::TakeOver | ScreenOverlay::Quit) | None => {
+            match wizard.screen {
+                WizardScreen::Welcome => welcome::render_welcome(wizard, theme, size),
+                WizardScreen::Identity => choose::render_identity_choice(wizard, theme, size),
+                WizardScreen::Bucket => choose::render_bucket_choice(wizard, theme, size),
+                WizardScreen::Backups => choose::render_backup_choice(wizard, theme, size),
+                WizardScreen::Watch => watch::render_watch(wizard, theme, size),
+                WizardScreen::Stage(stage) => stage::render_stage(wizard, theme, size, stage),
+            }
+        }
     };
     match &wizard.overlay {
-        Some(Overlay::Ask(confirmation)) => {
+        Some(ScreenOverlay::Ask(confirmation)) => {
             pinned::render_confirmation(&mut body, wizard, theme, size, confirmation)
         }
-        Some(Overlay::TakeOver) => pinned::render_take_over_question(&mut body, wizard, theme, size),
-        Some(Overlay::Quit) => pinned::render_quit_question(&mut body, wizard, theme, size),
+        Some(ScreenOverlay::TakeOver) => pinned::render_take_over_question(&mut body, wizard, theme, size),
+        Some(ScreenOverlay::Quit) => pinned::render_quit_question(&mut body, wizard, theme, size),
         Some(_) => {}
         None => {
             if let Some(form) = &wizard.form {

@@ -45,7 +45,7 @@ pub fn render_changes_by_stage(
             .into_iter()
             .filter_map(|verb| match changes.iter().filter(|change| change.verb == verb).count() {
                 0 => None,
-                count => Some(format!("{count} to {}", verb.name())),
+                count => Some(format!("{count} to {}", verb.change_kind_name())),
             })
             .collect();
     if !counts.is_empty() {
@@ -56,7 +56,7 @@ pub fn render_changes_by_stage(
     for change in changes {
         if last != Some(change.stage) {
             lines.push(Line::default());
-            lines.push(Line::from(Span::styled(change.stage.title(), theme.strong)));
+            lines.push(Line::from(Span::styled(change.stage.stage_title(), theme.strong)));
             last = Some(change.stage);
         }
         plan_lines::render_planned_change(lines, change, theme, room, columns);
@@ -66,15 +66,15 @@ pub fn render_changes_by_stage(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{aws::evidence::Observed, run::goal::Step};
+    use crate::model::{aws::evidence::StageEvidence, run::goal::Step};
 
     #[test]
     fn each_change_stands_under_the_stage_that_makes_it() {
-        let mut reindex = Plan::new(Observed::Reindex(Box::default()));
+        let mut reindex = Plan::new(StageEvidence::Reindex(Box::default()));
         reindex.add_change(Step::Objects, ChangeKind::Update, "bucket", "each gets its headers");
         reindex.add_change(Step::Role, ChangeKind::Create, "batch role", "jobs run as it");
         reindex.add_change(Step::BatchJobs, ChangeKind::Run, "S3 Batch Operations", "a job for each set");
-        let mut bootstrap = Plan::new(Observed::Bootstrap(Box::default()));
+        let mut bootstrap = Plan::new(StageEvidence::Bootstrap(Box::default()));
         bootstrap.add_change(Step::Role, ChangeKind::Create, "edge role", "the function runs as it");
         let changes = [reindex.changes, bootstrap.changes].concat();
         let mut lines = Vec::new();

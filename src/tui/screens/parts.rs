@@ -9,7 +9,7 @@ use crate::{
     model::{
         failure::Failure,
         run::{
-            check::{Check, CheckVerdict},
+            check::{CheckResult, CheckVerdict},
             plan::Attachment,
         },
     },
@@ -43,7 +43,7 @@ pub fn render_failure(lines: &mut Vec<Line<'static>>, failure: &Failure, theme: 
 }
 
 /// Renders each check with its result; the next move below one that failed.
-pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&Check], theme: &Theme, size: BodySize) {
+pub fn render_checks(lines: &mut Vec<Line<'static>>, checks: &[&CheckResult], theme: &Theme, size: BodySize) {
     let longest = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
     let name_width = (longest + 2).min(if size.is_wide() { 40 } else { 24 });
     for check in checks {

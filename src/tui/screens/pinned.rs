@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-fn render_rule(theme: &Theme, size: BodySize) -> Line<'static> {
+fn render_horizontal_rule(theme: &Theme, size: BodySize) -> Line<'static> {
     Line::styled("─".repeat(size.width), theme.accent)
 }
 
@@ -30,7 +30,7 @@ pub fn render_confirmation(
     confirmation: &Confirmation,
 ) {
     let lines = &mut body.pinned;
-    lines.push(render_rule(theme, size));
+    lines.push(render_horizontal_rule(theme, size));
     text::render_paragraph(lines, &confirmation.question, theme.strong, size.prose_width());
     if confirmation.consent == Consent::Managed {
         let choices = [
@@ -51,7 +51,7 @@ pub fn render_confirmation(
 /// Renders the question whether the other run shall end.
 pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
     let lines = &mut body.pinned;
-    lines.push(render_rule(theme, size));
+    lines.push(render_horizontal_rule(theme, size));
     let who = wizard.other_run().map_or("the other run", |run| run.who.as_str());
     let question = format!(
         "Let {who} end? It stops after the request in flight and says who took over; this wizard goes on from what it left."
@@ -62,9 +62,9 @@ pub fn render_take_over_question(body: &mut ScreenBody, wizard: &Wizard, theme: 
 
 /// Renders the question whether to leave while something runs.
 pub fn render_quit_question(body: &mut ScreenBody, wizard: &Wizard, theme: &Theme, size: BodySize) {
-    let stage = wizard.running_stage().map_or("It", |stage| stage.title());
+    let stage = wizard.running_stage().map_or("It", |stage| stage.stage_title());
     let lines = &mut body.pinned;
-    lines.push(render_rule(theme, size));
+    lines.push(render_horizontal_rule(theme, size));
     let question = format!(
         "{stage} is running. Stop it after the request in flight, and leave? It can be gone on with later."
     );
@@ -84,7 +84,7 @@ fn render_yes_or_no(theme: &Theme, yes: &'static str, no: &'static str) -> Line<
 /// Renders a form with its cursor, and beside each field its hint or its complaint.
 pub fn render_form(body: &mut ScreenBody, form: &InputForm, theme: &Theme, size: BodySize) {
     let lines = &mut body.pinned;
-    lines.push(render_rule(theme, size));
+    lines.push(render_horizontal_rule(theme, size));
     text::render_paragraph(lines, &form.title, theme.strong, size.prose_width());
     let label_width = form.fields.iter().map(|field| field.label.len()).max().unwrap_or(0) + 2;
     for (index, field) in form.fields.iter().enumerate() {

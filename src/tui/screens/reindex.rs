@@ -8,7 +8,7 @@ use crate::{
     model::run::{
         event::ProgressStats,
         goal::{Stage, Step},
-        tally::Tally,
+        tally::NameTally,
     },
     tui::{layout::BodySize, text, theme::Theme},
     wizard::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Renders how far it is, in few words: for where it runs on beside another screen.
-pub fn render_reindex_summary(wizard: &Wizard) -> String {
+pub fn render_background_reindex(wizard: &Wizard) -> String {
     let pace = wizard.stage_progress(Stage::Reindex).and_then(|progress| progress.pace.as_ref());
     let Some(pace) = pace else { return String::new() };
     if wizard.stage_progress(Stage::Reindex).is_some_and(|progress| progress.credential_wait.is_some()) {
@@ -50,11 +50,11 @@ pub fn render_reindex_wait(lines: &mut Vec<Line<'static>>, wizard: &Wizard, them
             "it stands still for want of credentials".to_owned()
         }
         (Some(job), _) if job.paused => {
-            format!("it is paused at {}", render_reindex_summary(wizard))
+            format!("it is paused at {}", render_background_reindex(wizard))
         }
         (Some(_), _) => format!(
             "it is at {}, and this screen looks again when it is done",
-            render_reindex_summary(wizard)
+            render_background_reindex(wizard)
         ),
         (None, Some(failure)) => format!("it failed: {failure}"),
         (None, None) => "it has stopped before its end".to_owned(),
@@ -200,7 +200,7 @@ fn render_rate_curve(
 }
 
 /// What was counted by name, in one line: as many names as there is room for.
-fn render_tally(label: &str, tally: &Tally, theme: &Theme, size: BodySize) -> Line<'static> {
+fn render_tally(label: &str, tally: &NameTally, theme: &Theme, size: BodySize) -> Line<'static> {
     let width = size.prose_width().saturating_sub(14);
     let names = |most: usize| {
         let (first, rest) = tally.most_frequent_names(most);

@@ -27,7 +27,7 @@ use crate::{
 pub fn render_stage(wizard: &Wizard, theme: &Theme, size: BodySize, stage: Stage) -> ScreenBody {
     let mut body = ScreenBody::default();
     let lines = &mut body.lines;
-    body.head = Some(render_heading(wizard, theme, size, stage.title()));
+    body.head = Some(render_heading(wizard, theme, size, stage.stage_title()));
     text::render_paragraph(lines, copy::describe_stage_purpose(stage), theme.dim, size.prose_width());
     lines.push(Line::default());
     let Some(progress) = wizard.stage_progress(stage) else { return body };

@@ -25,7 +25,7 @@ pub fn render_watch(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBod
     parts::render_fact(lines, "on", &run.host, theme.plain, theme, size);
     parts::render_fact(lines, "who", who, theme.plain, theme, size);
     parts::render_fact(lines, "since", &run.since, theme.plain, theme, size);
-    parts::render_fact(lines, "stands", &run.describe_stage(), theme.strong, theme, size);
+    parts::render_fact(lines, "stands", &run.describe_run_stage(), theme.strong, theme, size);
     text::ensure_blank_line(lines);
     if let Some(failure) = &watching.failure {
         parts::render_failure(lines, failure, theme, size);
@@ -49,7 +49,7 @@ pub fn render_watch(wizard: &Wizard, theme: &Theme, size: BodySize) -> ScreenBod
         lines.push(Line::styled("Nothing has run in it yet.", theme.dim));
         return body;
     };
-    lines.push(Line::styled(stage_watched.title(), theme.title));
+    lines.push(Line::styled(stage_watched.stage_title(), theme.title));
     if watching.progress.pace.is_some() {
         reindex::render_reindex_pace(lines, wizard, &watching.progress, theme, size);
     }

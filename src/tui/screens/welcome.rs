@@ -4,7 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::{heading::render_heading, parts};
 use crate::{
-    model::run::welcome::{FoundCloudFront, SetUpBy, WelcomeFindings},
+    model::run::welcome::{CloudFrontSetUpBy, FoundCloudFront, WelcomeFindings},
     tui::{
         layout::{BodySize, ScreenBody},
         text,
@@ -44,7 +44,7 @@ fn render_findings(
     size: BodySize,
 ) {
     if let Some(run) = &welcome.other_run {
-        render_warning(lines, &run.to_sentence(), theme, size);
+        render_warning(lines, &run.describe_other_run(), theme, size);
         lines.push(Line::default());
         render_other_run_keys(lines, theme, size);
         lines.push(Line::default());
@@ -138,7 +138,7 @@ fn render_found_cloudfront(
 ) {
     let state = describe_cloudfront(cloudfront);
     parts::render_fact(lines, "CloudFront", &state, theme.plain, theme, size);
-    if cloudfront.by == SetUpBy::Others {
+    if cloudfront.by == CloudFrontSetUpBy::Others {
         let runs = cloudfront.runtime.as_ref().map(|runtime| {
             let support =
                 if runtime.support.is_empty() { String::new() } else { format!(" ({})", runtime.support) };
@@ -159,10 +159,10 @@ fn describe_cloudfront(found: &FoundCloudFront) -> String {
         None => "not in packagecloud.rb",
     };
     let by = match found.by {
-        SetUpBy::Nobody => "nothing set up",
-        SetUpBy::Us => "set up by this program",
-        SetUpBy::Others => "set up by packagecloud-ctl or by hand",
-        SetUpBy::Unknown => "AWS could not be asked who set it up",
+        CloudFrontSetUpBy::Nobody => "nothing set up",
+        CloudFrontSetUpBy::Us => "set up by this program",
+        CloudFrontSetUpBy::Others => "set up by packagecloud-ctl or by hand",
+        CloudFrontSetUpBy::Unknown => "AWS could not be asked who set it up",
     };
     let names = [&found.distribution, &found.domain].into_iter().filter(|name| !name.is_empty());
     [state.to_owned(), by.to_owned()].into_iter().chain(names.cloned()).collect::<Vec<_>>().join(" · ")

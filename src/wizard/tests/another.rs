@@ -17,19 +17,19 @@ fn sample_other_run() -> OtherRun {
 /// On the first screen, beside another run.
 fn start_beside_other_run() -> WizardHarness {
     let (mut it, _) = WizardHarness::start_with_goal(None);
-    it.send_input(Input::Welcome(Ok(Box::new(WelcomeFindings {
+    it.send_input(WizardInput::Welcome(Ok(Box::new(WelcomeFindings {
         other_run: Some(sample_other_run()),
         ..sample_welcome()
     }))));
     it
 }
 
-fn send_watch_event(it: &mut WizardHarness, event: WatchEvent) -> Option<Effect> {
-    it.send_input(Input::Watched(Ok(event)))
+fn send_watch_event(it: &mut WizardHarness, event: WatchEvent) -> Option<WizardEffect> {
+    it.send_input(WizardInput::Watched(Ok(event)))
 }
 
 fn step_started_event(stage: Stage, step: Step) -> WatchEvent {
-    let event = Event::Started { stage, step, text: "goes".into() };
+    let event = StageEvent::Started { stage, step, text: "goes".into() };
     WatchEvent::Event(event, Duration::from_secs(90))
 }
 
@@ -37,7 +37,7 @@ fn step_started_event(stage: Stage, step: Step) -> WatchEvent {
 fn enter_watches_what_the_other_run_does() {
     let mut it = start_beside_other_run();
     assert_eq!(it.wizard.intent_availability(UserIntent::Next), IntentAvailability::As("watch it"));
-    assert!(matches!(it.press_key(UserIntent::Next), Some(Effect::Watch { take_over: false })));
+    assert!(matches!(it.press_key(UserIntent::Next), Some(WizardEffect::Watch { take_over: false })));
     send_watch_event(&mut it, WatchEvent::Run(sample_other_run(), Duration::from_secs(100)));
     send_watch_event(&mut it, step_started_event(Stage::Secret, Step::Secret));
     send_watch_event(&mut it, step_started_event(Stage::Distribution, Step::Deployed));
@@ -52,7 +52,7 @@ fn enter_watches_what_the_other_run_does() {
     send_watch_event(&mut it, WatchEvent::Restarted);
     assert!(it.wizard.watching.as_ref().unwrap().progress.steps.is_empty());
     assert_eq!(it.wizard.intent_availability(UserIntent::Disable), IntentAvailability::Usual);
-    assert!(matches!(send_watch_event(&mut it, WatchEvent::Ended), Some(Effect::Welcome(_))));
+    assert!(matches!(send_watch_event(&mut it, WatchEvent::Ended), Some(WizardEffect::Welcome(_))));
     assert!(it.wizard.notice.as_ref().unwrap().starts_with("The other run has ended (process 812"));
     // What is still said of it is not heard any more.
     assert!(send_watch_event(&mut it, WatchEvent::Ended).is_none());
@@ -68,18 +68,18 @@ fn taking_over_is_asked_first_and_once() {
         assert!(it.press_key(UserIntent::TakeOver).is_none());
         assert_eq!(
             (it.wizard.input_mode(), it.wizard.overlay.clone()),
-            (InputMode::Ask, Some(Overlay::TakeOver))
+            (InputMode::Ask, Some(ScreenOverlay::TakeOver))
         );
         assert!(it.press_key(UserIntent::No).is_none());
         assert_eq!(it.wizard.overlay, None);
         it.press_key(UserIntent::TakeOver);
-        it.send_input(Input::Key(UserIntent::Yes));
+        it.send_input(WizardInput::Key(UserIntent::Yes));
         assert_eq!(
             it.wizard.overlay,
-            Some(Overlay::TakeOver),
+            Some(ScreenOverlay::TakeOver),
             "a key that was typed before it stood says nothing"
         );
-        assert!(matches!(it.press_key(UserIntent::Yes), Some(Effect::Watch { take_over: true })));
+        assert!(matches!(it.press_key(UserIntent::Yes), Some(WizardEffect::Watch { take_over: true })));
         send_watch_event(&mut it, WatchEvent::StopRequested);
         assert_eq!(it.wizard.intent_availability(UserIntent::TakeOver), IntentAvailability::Hidden);
         // Another one has it by then: that wasn't asked.
@@ -90,27 +90,29 @@ fn taking_over_is_asked_first_and_once() {
     let mut it = start_beside_other_run();
     it.press_key(UserIntent::TakeOver);
     it.press_key(UserIntent::Yes);
-    it.send_input(Input::Watched(Err(Failure::other_failure("take-over", "no room", "make some"))));
+    it.send_input(WizardInput::Watched(Err(Failure::other_failure("take-over", "no room", "make some"))));
     assert_eq!(it.wizard.intent_availability(UserIntent::Next), IntentAvailability::As("watch it again"));
 }
 
 #[test]
 fn whoever_is_taken_over_from_ends_after_the_request_in_flight() {
-    let by = || Input::TakenOver("process 900 (bob)".into());
+    let by = || WizardInput::TakenOver("process 900 (bob)".into());
     let mut it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Create));
-    let Some(Effect::Leave(outcome)) = it.send_input(by()) else { panic!("nothing runs: it leaves at once") };
+    let Some(WizardEffect::Leave(outcome)) = it.send_input(by()) else {
+        panic!("nothing runs: it leaves at once")
+    };
     assert_eq!(outcome.code, 130);
     assert!(outcome.last_words[0].starts_with("process 900 (bob) took over"), "{outcome:?}");
 
     let mut it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Create));
     it.press_key(UserIntent::Next);
-    assert!(matches!(it.send_input(by()), Some(Effect::Stop)));
+    assert!(matches!(it.send_input(by()), Some(WizardEffect::Stop)));
     assert_eq!(leave_exit_code(it.end_stage(Stage::Secret, StageEnd::Stopped)), Some(130));
 
     // Asked to stop by its own operator before: it leaves all the same.
     let mut it = WizardHarness::at_stage(Stage::Secret, sample_plan(Stage::Secret, ChangeKind::Create));
     it.press_key(UserIntent::Next);
-    it.send_input(Input::Key(UserIntent::Interrupt));
+    it.send_input(WizardInput::Key(UserIntent::Interrupt));
     assert!(it.send_input(by()).is_none());
     assert_eq!(leave_exit_code(it.end_stage(Stage::Secret, StageEnd::Stopped)), Some(130));
 }
@@ -119,27 +121,27 @@ fn whoever_is_taken_over_from_ends_after_the_request_in_flight() {
 fn another_account_than_the_last_runs_is_asked_about_when_it_is_chosen() {
     let (mut it, _) = WizardHarness::start_with_goal(None);
     let last = Some(("2".to_owned(), "attic".to_owned()));
-    it.send_input(Input::Welcome(Ok(Box::new(WelcomeFindings { last, ..sample_welcome() }))));
+    it.send_input(WizardInput::Welcome(Ok(Box::new(WelcomeFindings { last, ..sample_welcome() }))));
     it.press_key(UserIntent::Next);
     assert!(it.press_key(UserIntent::Next).is_none());
-    let Some(Overlay::Ask(confirmation)) = it.wizard.overlay.clone() else { panic!("it is asked") };
+    let Some(ScreenOverlay::Ask(confirmation)) = it.wizard.overlay.clone() else { panic!("it is asked") };
     assert!(
         confirmation.question.contains("account 2, on bucket attic")
             && confirmation.question.contains("of account 1")
     );
-    assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (Screen::Identity, None));
+    assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (WizardScreen::Identity, None));
     it.press_key(UserIntent::No);
-    assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (Screen::Identity, None));
+    assert_eq!((it.wizard.screen, it.wizard.answers.account.clone()), (WizardScreen::Identity, None));
     it.press_key(UserIntent::Next);
     it.press_key(UserIntent::Yes);
-    assert_eq!(it.wizard.screen, Screen::Bucket);
+    assert_eq!(it.wizard.screen, WizardScreen::Bucket);
     assert_eq!(it.wizard.answers.account.as_deref(), Some("1"));
     assert!(it.wizard.answers.consents.other_bucket, "it isn't asked twice");
 
     let (mut it, _) = WizardHarness::start_with_goal(None);
     let last = Some(("1".to_owned(), "attic".to_owned()));
-    it.send_input(Input::Welcome(Ok(Box::new(WelcomeFindings { last, ..sample_welcome() }))));
+    it.send_input(WizardInput::Welcome(Ok(Box::new(WelcomeFindings { last, ..sample_welcome() }))));
     it.press_key(UserIntent::Next);
     it.press_key(UserIntent::Next);
-    assert_eq!(it.wizard.screen, Screen::Bucket, "the same account needs no question");
+    assert_eq!(it.wizard.screen, WizardScreen::Bucket, "the same account needs no question");
 }

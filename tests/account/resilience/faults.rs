@@ -9,7 +9,7 @@ use packagecloud_cloudfront::{
     model::{
         failure::{Failure, FailureKind},
         run::{
-            answers::Answers,
+            answers::OperatorAnswers,
             event::StageEnd,
             goal::{Goal, Stage},
         },
@@ -31,7 +31,7 @@ const FAULT_KINDS: [&str; 7] = [
 ];
 
 pub fn open_sandbox_with_faults(dir: &Path, faults: &[String]) -> Sandbox {
-    sandbox::open_sandbox(&SandboxOptions {
+    sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.to_owned(),
         faults: faults.to_vec(),
         ..SandboxOptions::default()
@@ -41,18 +41,18 @@ pub fn open_sandbox_with_faults(dir: &Path, faults: &[String]) -> Sandbox {
 
 /// The whole set-up, as `enable --upgrade --yes` goes through it.
 async fn run_enable(world: &Sandbox) -> Result<(), Failure> {
-    let answers = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
+    let answers = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
     run_upgrade_stages(world, &answers, |_| true).await
 }
 
 /// The stages of an upgrade that `wanted` names.
 async fn run_upgrade_stages(
     world: &Sandbox,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     wanted: fn(Stage) -> bool,
 ) -> Result<(), Failure> {
     let session = open_session(world);
-    for &stage in Goal::Upgrade.stages().iter().filter(|stage| wanted(**stage)) {
+    for &stage in Goal::Upgrade.goal_stages().iter().filter(|stage| wanted(**stage)) {
         let mut looks = 0;
         loop {
             looks += 1;
@@ -218,7 +218,7 @@ async fn from_any_write_on_everything_is_refused() {
 async fn an_upgrade_goes_live_only_after_the_reindex_or_a_knowing_skip() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox_with_faults(dir.path(), &[]);
-    let mut answers = Answers { goal: Some(Goal::Upgrade), ..Answers::default() };
+    let mut answers = OperatorAnswers { goal: Some(Goal::Upgrade), ..OperatorAnswers::default() };
     let failure = run_upgrade_stages(&world, &answers, |stage| stage != Stage::Reindex).await.unwrap_err();
     assert!(failure.what == "the reindex" && failure.next.contains("--skip-reindex"), "{failure:?}");
     assert_ne!(read_config_values(&world).enabled, Some(true), "nothing was switched on");

@@ -9,7 +9,7 @@ use packagecloud_cloudfront::{
     model::{
         failure::{Failure, FailureKind},
         run::{
-            answers::Answers,
+            answers::OperatorAnswers,
             event::StageEnd,
             goal::{Goal, Stage},
         },
@@ -34,8 +34,8 @@ impl SteppedRun {
     /// at again.
     fn new(dir: &Path, stage: Stage) -> Self {
         let session = open_session(&open_sandbox_with_faults(dir, &[]));
-        let answers = Answers { goal: Some(Goal::Install), ..Answers::default() };
-        futures::FutureExt::now_or_never(session.acknowledge_off_marker())
+        let answers = OperatorAnswers { goal: Some(Goal::Install), ..OperatorAnswers::default() };
+        futures::FutureExt::now_or_never(session.acknowledge_disable_marker())
             .expect("on this machine nothing is waited for");
         let work = async move {
             let mut looks = 0;
@@ -89,8 +89,8 @@ impl SteppedRun {
 async fn prepare_sandbox() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let session = open_session(&open_sandbox_with_faults(dir.path(), &[]));
-    let answers = Answers { goal: Some(Goal::Install), ..Answers::default() };
-    for &stage in Goal::Install.stages() {
+    let answers = OperatorAnswers { goal: Some(Goal::Install), ..OperatorAnswers::default() };
+    for &stage in Goal::Install.goal_stages() {
         if !matches!(stage, Stage::GoLive | Stage::Verify) {
             let plan = engine::look(&session, stage, &answers).await.unwrap();
             let (end, failure) = engine::apply(&session, &plan, &answers, &RunContext::new_silent()).await;
@@ -110,7 +110,7 @@ fn copy_sandbox(of: &Path) -> tempfile::TempDir {
 fn assert_off(dir: &Path, moment: &str) {
     let world: Sandbox = open_sandbox_with_faults(dir, &[]);
     assert_ne!(read_config_values(&world).enabled, Some(true), "{moment}: the file says that it is on");
-    let running = world.read_state(|state| state.packagecloud.clone());
+    let running = world.read_sandbox_state(|state| state.packagecloud.clone());
     assert!(running.rendered.iter().chain(&running.nodes).all(|node| !node.enabled), "{moment}: it runs");
 }
 

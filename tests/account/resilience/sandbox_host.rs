@@ -24,7 +24,7 @@ impl SandboxHost {
     pub fn open_sandbox(&self) -> Sandbox {
         // At the pace of the binary: what isn't deployed for it isn't for who looks.
         let delays = Some(SandboxDelays::default().scale_by(0.0));
-        sandbox::open_sandbox(&SandboxOptions {
+        sandbox::open_or_seed_sandbox(&SandboxOptions {
             dir: self.dir.path().join("world"),
             delays,
             ..SandboxOptions::default()
@@ -65,13 +65,14 @@ pub fn output_text(output: &Output) -> String {
 }
 
 pub fn read_config_values(world: &Sandbox) -> SettingValues {
-    ConfigFile::parse_ruby(&std::fs::read(world.dir().join("packagecloud.rb")).unwrap()).setting_values()
+    ConfigFile::parse_packagecloud_rb(&std::fs::read(world.sandbox_dir().join("packagecloud.rb")).unwrap())
+        .setting_values()
 }
 
 /// How much of each there is: roles, keys, aliases, functions, versions, identities, distributions, cache policies,
 /// and our statements in the bucket policy.
 pub fn count_all_resources(world: &Sandbox) -> [usize; 9] {
-    world.read_state(|state| {
+    world.read_sandbox_state(|state| {
         let policy = state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default();
         [
             // AWS makes its own for Lambda@Edge.
@@ -93,7 +94,7 @@ pub const WHOLE_SET_UP: [usize; 9] = [1, 1, 1, 1, 1, 1, 1, 1, 2];
 
 /// At no instant may CloudFront read the bucket without the authenticator on every behavior, as the edges have it.
 pub fn find_open_access(world: &Sandbox) -> Option<String> {
-    let (granted, domains) = world.read_state(|state| {
+    let (granted, domains) = world.read_sandbox_state(|state| {
         let policy = state.s3.buckets[seed::SANDBOX_BUCKET].policy.clone().unwrap_or_default();
         let domains: Vec<String> =
             state.cloudfront.distributions.values().map(|one| one.domain.clone()).collect();

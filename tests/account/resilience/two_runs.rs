@@ -5,7 +5,7 @@ use std::{
     process::{Child, ChildStdout, Stdio},
 };
 
-use packagecloud_cloudfront::sandbox::{control_plane::acm::CertificateRecord, seed::SANDBOX_BUCKET};
+use packagecloud_cloudfront::sandbox::{control_plane::acm::SandboxCertificate, seed::SANDBOX_BUCKET};
 use serde_json::Value;
 
 use super::sandbox_host::{SandboxHost, WHOLE_SET_UP, count_all_resources, find_open_access};
@@ -120,7 +120,7 @@ fn switching_off_while_it_goes_live_ends_off() {
         assert_ne!(host.config_values().enabled, Some(true), "{said}{told}");
         let world = host.open_sandbox();
         assert!(
-            world.read_state(|state| state.packagecloud.nodes.iter().all(|node| !node.enabled)),
+            world.read_sandbox_state(|state| state.packagecloud.nodes.iter().all(|node| !node.enabled)),
             "{said}{told}"
         );
     }
@@ -141,9 +141,10 @@ fn the_answers_of_a_broken_run_are_kept() {
         "--bucket",
         SANDBOX_BUCKET,
     ];
-    host.open_sandbox().write_state(|state| {
+    host.open_sandbox().write_sandbox_state(|state| {
         let names = vec!["p.example.org".to_owned()];
-        let certificate = CertificateRecord { names, key: "RSA_2048".into(), ..CertificateRecord::default() };
+        let certificate =
+            SandboxCertificate { names, key: "RSA_2048".into(), ..SandboxCertificate::default() };
         let arn = "arn:aws:acm:us-east-1:999999999999:certificate/p";
         state.acm.certificates.insert(arn.into(), certificate);
     });

@@ -40,10 +40,13 @@ async fn record_journey(dir: &Path, wire: &Path, options: &[&'static str], comma
 /// What somebody else made: resources of our names that carry no marker, and aren't quite as they should be.
 fn unmark_resources(dir: &Path) {
     let delays = Some(SandboxDelays::default().scale_by(0.0));
-    let world =
-        sandbox::open_sandbox(&SandboxOptions { dir: dir.to_owned(), delays, ..SandboxOptions::default() })
-            .unwrap();
-    world.write_state(|state| {
+    let world = sandbox::open_or_seed_sandbox(&SandboxOptions {
+        dir: dir.to_owned(),
+        delays,
+        ..SandboxOptions::default()
+    })
+    .unwrap();
+    world.write_sandbox_state(|state| {
         state.iam.roles.values_mut().for_each(|role| {
             role.tags.clear();
             role.trust = role.trust.replace("edgelambda", "ec2");

@@ -148,7 +148,7 @@ fn check_failed_step(taken: &[RequiredPermission], ran: &AccountRun) -> Result<(
     let here = taken.iter().any(|need| {
         // What is looked at before a stage begins has no step yet; a later command looks at what an earlier one made.
         let looked = STAGE_COMMANDS.iter().position(|(stage, _)| *stage == need.stage) <= command;
-        let stage = text("stage") == need.stage.name() || (text("stage").is_empty() && looked);
+        let stage = text("stage") == need.stage.stage_name() || (text("stage").is_empty() && looked);
         let step = failed["step"].is_null()
             || failed["step"] == serde_json::to_value(need.step).unwrap_or(Value::Null);
         stage && step && said.contains(name(need).as_str())

@@ -177,8 +177,9 @@ fn forge_link(mut link: String) -> String {
 
 /// Signs as this packagecloud does: a key's link that lives for so many seconds from now, or has been dead for them.
 fn link_signer(server: &RepoServer) -> impl Fn(&str, i64) -> String + Send + Sync + use<> {
-    let config = ConfigFile::parse_ruby(&fs::read(server.file_path("sandbox/packagecloud.rb")).unwrap())
-        .setting_values();
+    let config =
+        ConfigFile::parse_packagecloud_rb(&fs::read(server.file_path("sandbox/packagecloud.rb")).unwrap())
+            .setting_values();
     let (way, edge) = (TokenConstruction::default(), server.edge.clone());
     let key = way.key.derive_hmac_key(&config.secret.unwrap()).unwrap();
     let domain = config.packages_domain.unwrap();

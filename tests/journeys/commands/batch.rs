@@ -12,8 +12,8 @@ use packagecloud_cloudfront::model::packagecloud::object::ObjectClassifier;
 use packagecloud_cloudfront::sandbox::{
     Sandbox,
     control_plane::{
-        s3::{self, ObjectRecord},
-        s3control::BatchJobStatus,
+        s3::{self, SandboxObject},
+        s3control::SandboxBatchJobStatus,
     },
     seed::SANDBOX_BUCKET,
 };
@@ -48,31 +48,31 @@ fn host_with_old_objects() -> JourneyHost {
 }
 
 fn put_object(world: &Sandbox, key: &str, attributes: &[(&str, &str)], content: &str) {
-    s3::place_object(world, SANDBOX_BUCKET, key, attributes, content.as_bytes()).unwrap();
+    s3::place_sandbox_object(world, SANDBOX_BUCKET, key, attributes, content.as_bytes()).unwrap();
 }
 
 fn age_objects(world: &Sandbox) {
     for key in newest_objects(world).into_keys() {
-        s3::amend_object(world, SANDBOX_BUCKET, &key, |object| object.modified -= 3600).unwrap();
+        s3::amend_stored_object(world, SANDBOX_BUCKET, &key, |object| object.modified -= 3600).unwrap();
     }
 }
 
-fn newest_objects(world: &Sandbox) -> BTreeMap<String, ObjectRecord> {
+fn newest_objects(world: &Sandbox) -> BTreeMap<String, SandboxObject> {
     let newest = |all: &s3::ObjectVersions| {
         all.keys().filter_map(|key| Some((key.clone(), s3::newest_version(all, key)?.clone()))).collect()
     };
-    world.process_state().objects.read_bucket(SANDBOX_BUCKET, newest).unwrap()
+    world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, newest).unwrap()
 }
 
 /// Every object of packagecloud's is as it was before but for its Cache-Control, and that is right.
 #[track_caller]
-fn assert_attributes_right(world: &Sandbox, before: &BTreeMap<String, ObjectRecord>) {
+fn assert_attributes_right(world: &Sandbox, before: &BTreeMap<String, SandboxObject>) {
     let after = newest_objects(world);
     for (key, was) in before {
         let is = &after[key];
-        let right = ObjectClassifier::default().classify_key(key).cache_control();
-        assert_eq!(is.attribute("cache-control"), right, "{key}");
-        let but = |object: &ObjectRecord| {
+        let right = ObjectClassifier::default().classify_key(key).expected_cache_control();
+        assert_eq!(is.object_attribute("cache-control"), right, "{key}");
+        let but = |object: &SandboxObject| {
             let mut object = object.clone();
             object.attributes.remove("cache-control");
             object.modified = 0;
@@ -90,11 +90,12 @@ fn read_manifests(world: &Sandbox) -> (Vec<String>, usize) {
     let mut lines = Vec::new();
     for (key, object) in newest_objects(world) {
         if key.starts_with("packagecloud-cloudfront/batch/") && key.ends_with("-0.csv") {
-            let text = world.process_state().objects.read_content(&object.blob.unwrap()).unwrap();
+            let text =
+                world.sandbox_process_state().objects.read_object_content(&object.blob.unwrap()).unwrap();
             lines.extend(String::from_utf8(text.to_vec()).unwrap().lines().map(str::to_owned));
         }
     }
-    (lines, world.read_state(|state| state.s3control.jobs.len()))
+    (lines, world.read_sandbox_state(|state| state.s3control.jobs.len()))
 }
 
 fn start_batch_reindex(host: &JourneyHost, pace: &str) -> Child {
@@ -188,7 +189,7 @@ fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from
     let deny = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
         "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}/{denied}"),
         "Condition": {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::999999999999:role/packagecloud_cloudfront_batch"}}}]});
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy = Some(deny.to_string())
     });
     let mut before = newest_objects(&world);
@@ -230,7 +231,7 @@ fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from
 }
 
 /// `--rescan` looks at all again: nothing is left for a job, and none is made.
-fn assert_rescan_changes_nothing(host: &JourneyHost, before: &BTreeMap<String, ObjectRecord>) {
+fn assert_rescan_changes_nothing(host: &JourneyHost, before: &BTreeMap<String, SandboxObject>) {
     let world = host.open_sandbox();
     let jobs = read_manifests(&world).1;
     host.run_successfully("reindex-everything --engine batch --rescan --yes").assert_contains("0 changed");
@@ -258,7 +259,7 @@ fn killed_anywhere_the_same_jobs_are_followed_and_none_is_made_twice() {
         std::thread::park_timeout(std::time::Duration::from_millis(nth as u64 * 13));
         kill_child(child);
         let tokens = |world: &Sandbox| {
-            world.read_state(|state| {
+            world.read_sandbox_state(|state| {
                 state.s3control.jobs.values().map(|job| job.asked.manifest.1.clone()).collect::<Vec<_>>()
             })
         };
@@ -300,7 +301,7 @@ fn lost_replies_make_no_second_job() {
         (each.len(), jobs),
         (
             lines.len(),
-            world.read_state(|state| {
+            world.read_sandbox_state(|state| {
                 let mut manifests: Vec<_> =
                     state.s3control.jobs.values().map(|job| &job.asked.manifest.1).collect();
                 manifests.sort_unstable();
@@ -335,18 +336,18 @@ fn a_job_that_was_cancelled_or_waits_for_somebody_is_told_with_what_comes_next()
     let mut child = start_batch_reindex(&host, "1");
     assert!(wait_for_event(&mut child, |event| is_event_with_text(event, "batch-jobs", "jobs are over")));
     kill_child(child);
-    let mut ids: Vec<_> = world.read_state(|state| state.s3control.jobs.keys().cloned().collect());
+    let mut ids: Vec<_> = world.read_sandbox_state(|state| state.s3control.jobs.keys().cloned().collect());
     let (held, cancelled) = (ids.pop().unwrap(), ids.pop().unwrap());
     let turn = |id: &str, status| {
-        world.write_state(|state| state.s3control.jobs.get_mut(id).unwrap().status = status)
+        world.write_sandbox_state(|state| state.s3control.jobs.get_mut(id).unwrap().status = status)
     };
-    turn(&held, BatchJobStatus::Suspended);
-    turn(&cancelled, BatchJobStatus::Cancelled);
+    turn(&held, SandboxBatchJobStatus::Suspended);
+    turn(&cancelled, SandboxBatchJobStatus::Cancelled);
     let ran = host.run_line("reindex-everything --engine batch --yes");
     assert_eq!(ran.code, 1, "{ran:#?}");
     ran.assert_contains(&format!("job {held}: it is suspended"))
         .assert_contains("--requested-job-status Ready");
-    turn(&held, BatchJobStatus::Ready);
+    turn(&held, SandboxBatchJobStatus::Ready);
     rerun_batch_reindex(&host)
         .assert_contains(&format!("job {cancelled} was cancelled after 0 of"))
         .assert_contains("what they left is done from here");
@@ -373,11 +374,11 @@ fn the_policy_that_is_printed_suffices_for_the_jobs() {
     let world = host.open_sandbox();
     let before = newest_objects(&world);
     let document: Value = serde_json::from_str(&policy).unwrap();
-    world.write_state(|state| state.iam.user.policy = document);
+    world.write_sandbox_state(|state| state.iam.user.policy = document);
     rerun_batch_reindex(&host);
     assert_attributes_right(&world, &before);
     let without: Value = serde_json::from_str(&plain).unwrap();
-    world.write_state(|state| state.iam.user.policy = without);
+    world.write_sandbox_state(|state| state.iam.user.policy = without);
     let ran = host.run_line("check --engine batch");
     assert_eq!(ran.code, 3, "{ran:#?}");
     ran.assert_contains("s3:CreateJob");
@@ -393,20 +394,20 @@ fn a_role_of_somebody_else_is_taken_over_only_on_a_yes() {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
     let name = "packagecloud_cloudfront_batch";
-    let theirs = packagecloud_cloudfront::sandbox::control_plane::iam::RoleRecord {
+    let theirs = packagecloud_cloudfront::sandbox::control_plane::iam::SandboxRole {
         name: name.to_owned(),
         arn: format!("arn:aws:iam::999999999999:role/{name}"),
         id: "AROATHEIRS".to_owned(),
         trust: trust.to_string(),
         ..Default::default()
     };
-    world.write_state(|state| state.iam.roles.insert(name.to_owned(), theirs));
+    world.write_sandbox_state(|state| state.iam.roles.insert(name.to_owned(), theirs));
     let ran = host.run_line("reindex-everything --engine batch --yes");
     assert_eq!(ran.code, 2, "{ran:#?}");
     ran.assert_contains("--adopt").assert_contains(name);
     let before = newest_objects(&world);
     host.run_successfully("reindex-everything --engine batch --yes --adopt");
     assert_attributes_right(&world, &before);
-    let trust = world.read_state(|state| state.iam.roles[name].trust.clone());
+    let trust = world.read_sandbox_state(|state| state.iam.roles[name].trust.clone());
     assert!(trust.contains("Theirs") && trust.contains("aws:SourceAccount"), "{trust}");
 }

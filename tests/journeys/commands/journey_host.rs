@@ -90,8 +90,11 @@ impl JourneyHost {
 
     /// The sandbox's world, opened beside the binary.
     pub fn open_sandbox(&self) -> Sandbox {
-        sandbox::open_sandbox(&SandboxOptions { dir: self.sandbox_path(), ..SandboxOptions::default() })
-            .unwrap()
+        sandbox::open_or_seed_sandbox(&SandboxOptions {
+            dir: self.sandbox_path(),
+            ..SandboxOptions::default()
+        })
+        .unwrap()
     }
 
     /// The four values as the binary says them, the secret shown.

@@ -65,11 +65,14 @@ fn it_is_run_beside_ours_and_counts_once_nothing_changes_any_more() {
         .assert_contains("waiting until packagecloud has worked through its queue");
     said.assert_contains("settled: none of 9 objects of repository metadata changes any more");
     let world = host.open_sandbox();
-    assert!(world.read_state(|state| state.packagecloud.jobs.is_empty()), "its whole queue was waited for");
-    let wrong = world.process_state().objects.read_bucket(SANDBOX_BUCKET, |all| {
+    assert!(
+        world.read_sandbox_state(|state| state.packagecloud.jobs.is_empty()),
+        "its whole queue was waited for"
+    );
+    let wrong = world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, |all| {
         all.keys()
             .filter_map(|key| s3::newest_version(all, key))
-            .filter(|object| object.attribute("cache-control").is_none())
+            .filter(|object| object.object_attribute("cache-control").is_none())
             .count()
     });
     assert_eq!(wrong.unwrap(), 0);

@@ -9,7 +9,7 @@ use std::{
 
 use packagecloud_cloudfront::sandbox::{
     self, Sandbox, SandboxDelays, SandboxOptions,
-    control_plane::{iam, role_arn},
+    control_plane::{iam, sandbox_role_arn},
     seed::SANDBOX_BUCKET,
     serve::{self, SandboxServer},
 };
@@ -40,21 +40,21 @@ impl CredentialsHost {
             latency: Duration::from_millis(15),
             ..SandboxOptions::default()
         };
-        let world = sandbox::open_sandbox(&options).unwrap();
+        let world = sandbox::open_or_seed_sandbox(&options).unwrap();
         let package = |number| format!("7/8/debian/package_files/{number}.deb");
         put_objects(&world, (0..packages).map(|number| build_object(&world, &package(number), b"package")));
-        world.write_state(|state| {
+        world.write_sandbox_state(|state| {
             let trust = json!({"Version": "2012-10-17", "Statement": [{
                 "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:user/sandbox"},
                 "Action": "sts:AssumeRole", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}]});
             let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
             let mut role =
-                iam::RoleRecord { name: "ops".into(), arn: role_arn("ops"), trust: trust.to_string(), ..iam::RoleRecord::default() };
+                iam::SandboxRole { name: "ops".into(), arn: sandbox_role_arn("ops"), trust: trust.to_string(), ..iam::SandboxRole::default() };
             role.path = "/".into();
             role.policies.insert("all".into(), all.to_string());
             state.iam.roles.insert(role.name.clone(), role);
             let codes = ["123456", "654321"].map(str::to_owned).to_vec();
-            state.iam.user.device = Some(iam::MfaDeviceRecord { serial: MFA_DEVICE_ARN.to_owned(), codes });
+            state.iam.user.device = Some(iam::SandboxMfaDevice { serial: MFA_DEVICE_ARN.to_owned(), codes });
         });
         let serving = serve::start_sandbox_server(&world, 0, 0, 0).await.unwrap();
         fs::create_dir(dir.path().join(".aws")).unwrap();
@@ -68,7 +68,7 @@ impl CredentialsHost {
 
     /// A session of the role: access key, secret, token.
     pub fn issue_session(&self) -> (String, String, String) {
-        self.world.issue_role_credentials(&role_arn("ops")).unwrap()
+        self.world.issue_role_credentials(&sandbox_role_arn("ops")).unwrap()
     }
 
     /// What lies in AWS's credentials file of profile `work`: a session of the role.
@@ -87,16 +87,17 @@ impl CredentialsHost {
              [profile device]\nrole_arn = {}\nsource_profile = base\nmfa_serial = {MFA_DEVICE_ARN}\n",
             iam::ACCESS_KEY,
             iam::SECRET_KEY,
-            role_arn("ops")
+            sandbox_role_arn("ops")
         );
         fs::write(self.file_path(".aws/config"), config).unwrap();
     }
 
     /// From now on AWS accepts no session that it gave.
     pub fn expire_sessions(&self) {
-        let now = self.world.now();
-        self.world
-            .write_state(|state| state.iam.sessions.values_mut().for_each(|key| key.expires = Some(now)));
+        let now = self.world.sandbox_time_now();
+        self.world.write_sandbox_state(|state| {
+            state.iam.sessions.values_mut().for_each(|key| key.expires = Some(now))
+        });
     }
 
     fn build_args(&self, words: &[&str]) -> Vec<String> {

@@ -166,12 +166,12 @@ impl WebNode {
     }
 
     pub fn config_values(&self) -> SettingValues {
-        ConfigFile::parse_ruby(self.read_config().as_bytes()).setting_values()
+        ConfigFile::parse_packagecloud_rb(self.read_config().as_bytes()).setting_values()
     }
 
     /// What the site runs on.
     pub fn applied_values(&self) -> SettingValues {
-        ConfigFile::parse_ruby(self.read_file("opt/applied.rb").as_bytes()).setting_values()
+        ConfigFile::parse_packagecloud_rb(self.read_file("opt/applied.rb").as_bytes()).setting_values()
     }
 
     pub fn count_ctl_runs(&self, command: &str) -> usize {

@@ -66,7 +66,7 @@ impl PackagecloudSite {
 
 /// Where a node redirects to: as its file had it when it was last restarted.
 fn redirect_location(node: &std::path::Path, key: &str) -> String {
-    let file = ConfigFile::parse_ruby(&fs::read(node.join("opt/applied.rb")).unwrap_or_default());
+    let file = ConfigFile::parse_packagecloud_rb(&fs::read(node.join("opt/applied.rb")).unwrap_or_default());
     let values = file.setting_values();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     match (values.enabled, values.secret, values.packages_domain) {

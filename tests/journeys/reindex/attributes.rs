@@ -5,7 +5,7 @@ use packagecloud_cloudfront::{
     model::packagecloud::object::ObjectClassifier,
     sandbox::{
         Sandbox,
-        control_plane::s3::{AclGrant, ObjectChecksum, ObjectEncryption, ObjectRecord, ObjectRetention},
+        control_plane::s3::{AclGrant, ObjectChecksum, ObjectEncryption, ObjectRetention, SandboxObject},
         seed::SANDBOX_BUCKET,
     },
 };
@@ -19,7 +19,7 @@ const ALL_USERS_GROUP: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 
 /// The bucket's setting, as its owner has put it.
 fn set_bucket_setting(world: &Sandbox, subresource: &str, xml: &str) {
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         let bucket = state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap();
         bucket.settings.insert(subresource.to_owned(), xml.to_owned());
     });
@@ -34,7 +34,7 @@ fn enable_acls(world: &Sandbox) {
 }
 
 /// What a copy may change, set to the same.
-fn strip_copy_changes(mut object: ObjectRecord) -> ObjectRecord {
+fn strip_copy_changes(mut object: SandboxObject) -> SandboxObject {
     object.attributes.remove("cache-control");
     object.modified = 0;
     object.version = String::new();
@@ -42,14 +42,14 @@ fn strip_copy_changes(mut object: ObjectRecord) -> ObjectRecord {
 }
 
 /// Each kind of object that can be changed, by what sets it apart.
-fn objects_of_every_kind(world: &Sandbox) -> Vec<(&'static str, ObjectRecord)> {
+fn objects_of_every_kind(world: &Sandbox) -> Vec<(&'static str, SandboxObject)> {
     let plain = |name: &str| build_object(world, &format!("7/8/debian/package_files/{name}.deb"), b"content");
-    let with = |name: &'static str, change: &dyn Fn(&mut ObjectRecord)| {
+    let with = |name: &'static str, change: &dyn Fn(&mut SandboxObject)| {
         let mut object = plain(name);
         change(&mut object);
         (name, object)
     };
-    let said = |object: &mut ObjectRecord, name: &str, value: &str| {
+    let said = |object: &mut SandboxObject, name: &str, value: &str| {
         object.attributes.insert(name.to_owned(), value.to_owned());
     };
     let key = Some("arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555".to_owned());
@@ -188,7 +188,7 @@ fn over_five_gigabytes_it_keeps_its_tags_and_headers() {
         "{said}"
     );
     assert!(newest.parts > 1, "it was copied in parts: {newest:?}");
-    let same = |object: ObjectRecord| ObjectRecord {
+    let same = |object: SandboxObject| SandboxObject {
         parts: 0,
         etag: String::new(),
         checksum: None,
@@ -208,9 +208,9 @@ async fn what_can_not_be_changed_is_not_counted_as_wrong() {
     let mut customers = index("Locked");
     customers.encryption = ObjectEncryption::Customer { key_md5: "AAAAAAAAAAAAAAAAAAAAAA==".to_owned() };
     put_objects(&world, [index("InRelease"), archived, customers]);
-    let cloud = AwsClients::new(&world.sdk_config(), None);
+    let cloud = AwsClients::new(&world.sandbox_sdk_config(), None);
     let wrong = cloud
-        .count_cacheable_metadata(SANDBOX_BUCKET, &ObjectClassifier::new(false, &[], &[]).unwrap())
+        .count_cacheable_repo_metadata(SANDBOX_BUCKET, &ObjectClassifier::new(false, &[], &[]).unwrap())
         .await;
     assert_eq!(wrong, Ok(1));
 }
@@ -260,7 +260,7 @@ fn where_the_bucket_keeps_versions_the_earlier_one_stays_whole() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_empty_sandbox(dir.path());
     enable_object_lock(&world);
-    let before = ObjectRecord {
+    let before = SandboxObject {
         version: "v1".to_owned(),
         legal_hold: true,
         ..build_object(&world, "7/8/debian/package_files/1.deb", b"content")
@@ -272,7 +272,7 @@ fn where_the_bucket_keeps_versions_the_earlier_one_stays_whole() {
     let versions = &object_versions(&world)[&before.key];
     assert_eq!((versions.len(), &versions[0]), (2, &before), "{said}");
     assert_eq!(
-        strip_copy_changes(ObjectRecord { checksum: None, ..versions[1].clone() }),
+        strip_copy_changes(SandboxObject { checksum: None, ..versions[1].clone() }),
         strip_copy_changes(before)
     );
 }

@@ -11,7 +11,7 @@ use packagecloud_cloudfront::sandbox::{
     self, Sandbox, SandboxDelays, SandboxOptions,
     control_plane::{
         iam,
-        s3::{ObjectChange, ObjectRecord},
+        s3::{BucketJournalChange, SandboxObject},
     },
     seed::SANDBOX_BUCKET,
 };
@@ -22,7 +22,7 @@ pub const METADATA_CACHE_CONTROL: &str = "no-cache, no-store, max-age=0, must-re
 /// A world in `dir` whose bucket is empty, and whose states take no time.
 pub fn open_empty_sandbox(dir: &Path) -> Sandbox {
     let delays = Some(SandboxDelays::default().scale_by(0.0));
-    sandbox::open_sandbox(&SandboxOptions {
+    sandbox::open_or_seed_sandbox(&SandboxOptions {
         dir: dir.join("world"),
         delays,
         empty: true,
@@ -32,30 +32,31 @@ pub fn open_empty_sandbox(dir: &Path) -> Sandbox {
 }
 
 /// An object of a few bytes, as a plain upload leaves it.
-pub fn build_object(world: &Sandbox, key: &str, content: &[u8]) -> ObjectRecord {
-    ObjectRecord {
+pub fn build_object(world: &Sandbox, key: &str, content: &[u8]) -> SandboxObject {
+    SandboxObject {
         key: key.to_owned(),
         version: "null".to_owned(),
         size: content.len() as u64,
-        blob: Some(world.process_state().objects.store_content(content).unwrap()),
+        blob: Some(world.sandbox_process_state().objects.store_object_content(content).unwrap()),
         etag: hex::encode(Md5::digest(content)),
         attributes: BTreeMap::from([("content-type".to_owned(), "application/x-foo".to_owned())]),
-        ..ObjectRecord::default()
+        ..SandboxObject::default()
     }
 }
 
-pub fn put_objects(world: &Sandbox, objects: impl IntoIterator<Item = ObjectRecord>) {
-    let changes: Vec<_> = objects.into_iter().map(|object| ObjectChange::Put(Box::new(object))).collect();
+pub fn put_objects(world: &Sandbox, objects: impl IntoIterator<Item = SandboxObject>) {
+    let changes: Vec<_> =
+        objects.into_iter().map(|object| BucketJournalChange::Put(Box::new(object))).collect();
     world
-        .process_state()
+        .sandbox_process_state()
         .objects
-        .change_bucket::<(), std::io::Error>(SANDBOX_BUCKET, |_| Ok((changes, ())))
+        .change_stored_bucket::<(), std::io::Error>(SANDBOX_BUCKET, |_| Ok((changes, ())))
         .unwrap();
 }
 
 /// Every version of every key, the newest last.
-pub fn object_versions(world: &Sandbox) -> BTreeMap<String, Vec<ObjectRecord>> {
-    world.process_state().objects.read_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
+pub fn object_versions(world: &Sandbox) -> BTreeMap<String, Vec<SandboxObject>> {
+    world.sandbox_process_state().objects.read_stored_bucket(SANDBOX_BUCKET, Clone::clone).unwrap()
 }
 
 /// The binary, with nothing of this machine's own environment.

@@ -39,7 +39,7 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
     // packagecloud's server: it rewrites the indexes all the while, and each write is the truth from then on.
     let done = Arc::new(AtomicBool::new(false));
     let writer = tokio::spawn({
-        let (s3, done) = (aws_sdk_s3::Client::new(&world.sdk_config()), done.clone());
+        let (s3, done) = (aws_sdk_s3::Client::new(&world.sandbox_sdk_config()), done.clone());
         async move {
             let mut last = BTreeMap::new();
             for round in 1u32.. {
@@ -106,7 +106,8 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
     for (key, round) in &last {
         let object = after[key].last().unwrap();
         assert_eq!(object.attributes["x-amz-meta-round"], round.to_string(), "{key}: a write was lost");
-        let content = world.process_state().objects.read_content(object.blob.as_ref().unwrap()).unwrap();
+        let content =
+            world.sandbox_process_state().objects.read_object_content(object.blob.as_ref().unwrap()).unwrap();
         assert_eq!(content, format!("index {round}").into_bytes(), "{key}: a write was lost");
     }
     // What was written after its last look is the next run's; the one after all writes leaves none.
@@ -119,7 +120,8 @@ async fn killed_again_and_again_beside_a_writer_it_loses_nothing() {
         == METADATA_CACHE_CONTROL));
 
     // Of the packages, which nobody else writes: each once, and again only what was in flight when it was killed.
-    let journal = std::fs::read_to_string(world.dir().join(format!("s3/{SANDBOX_BUCKET}.journal"))).unwrap();
+    let journal =
+        std::fs::read_to_string(world.sandbox_dir().join(format!("s3/{SANDBOX_BUCKET}.journal"))).unwrap();
     let written = journal
         .lines()
         .filter(|line| line.contains("package_files") && line.contains(PACKAGE_CACHE_CONTROL))

@@ -153,15 +153,15 @@ fn both_forms_are_read_to_the_same_end_and_of_the_needs_own_resource() {
             ("present", current_form_results(&all, organization)),
             ("older", older_form_results(&all, organization)),
         ] {
-            let check = check_need(&put_object_need(), &results);
+            let check = check_from_simulation(&put_object_need(), &results);
             assert_eq!(check.result, result, "{form}: {check:?}");
             assert!(check.detail.contains(words), "{form}: {check:?}");
             assert_eq!(check.has_failed(), !check.next.is_empty(), "{form}: {check:?}");
-            assert!(has_result_for_resource(&put_object_need(), &results), "{form}");
+            assert!(has_simulation_for_resource(&put_object_need(), &results), "{form}");
         }
     }
     // Of an action that isn't in the answer nothing is known.
-    assert_eq!(check_need(&put_object_need(), &[]).result, CheckVerdict::Unknown);
+    assert_eq!(check_from_simulation(&put_object_need(), &[]).result, CheckVerdict::Unknown);
 }
 
 /// IAM that answers with one action a page, in the older form; which pages were asked for.

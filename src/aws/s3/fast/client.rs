@@ -19,8 +19,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     acl,
     attributes::ObjectAttributes,
-    endpoint::{self, BucketAddress},
-    error::{self, S3Error},
+    endpoint::{self, BucketEndpoint},
+    error::{self, S3RequestError},
     listing::ObjectListingPage,
     pool::{S3Reply, S3Stream},
     sign::{HeaderList, SigningKeyProvider},
@@ -49,7 +49,7 @@ impl S3RequestCounts {
     /// Returns US dollars at S3 Standard's list price in us-east-1: 0.005 for a thousand lists or copies, 0.0004 for
     /// the rest.
     #[must_use]
-    pub fn cost_usd(&self) -> f64 {
+    pub fn s3_requests_cost_usd(&self) -> f64 {
         (self.list + self.copy) as f64 * 0.005e-3 + (self.head + self.other) as f64 * 0.0004e-3
     }
 }
@@ -60,7 +60,7 @@ pub struct S3ObjectClient(Arc<S3ObjectClientInner>);
 
 struct S3ObjectClientInner {
     bucket: String,
-    address: BucketAddress,
+    address: BucketEndpoint,
     transport: S3Stream,
     signer: SigningKeyProvider,
     sent: [AtomicU64; 4],
@@ -152,12 +152,12 @@ impl S3ObjectClient {
 
     /// Returns the time by which requests are signed.
     #[must_use]
-    pub fn current_time(&self) -> SystemTime {
-        self.0.signer.current_time()
+    pub fn current_signing_time(&self) -> SystemTime {
+        self.0.signer.current_signing_time()
     }
 
     /// Returns the path of an object in a request, encoded.
-    pub(super) fn object_path(&self, key: &str) -> String {
+    pub(super) fn object_url_path(&self, key: &str) -> String {
         format!("{}{}", self.0.address.root, utf8_percent_encode(key, PATH_ENCODE_SET))
     }
 
@@ -165,7 +165,7 @@ impl S3ObjectClient {
     ///
     /// # Errors
     /// Where S3 refuses, doesn't answer, or there are no credentials.
-    pub(super) async fn send_request(
+    pub(super) async fn send_s3_request(
         &self,
         charge: S3RequestClass,
         method: Method,
@@ -173,14 +173,14 @@ impl S3ObjectClient {
         query: &str,
         mut headers: HeaderList,
         body: Bytes,
-    ) -> Result<S3Reply, S3Error> {
+    ) -> Result<S3Reply, S3RequestError> {
         let inner = &*self.0;
         let limit = if charge == S3RequestClass::Copy { COPY_TIMEOUT } else { REQUEST_TIMEOUT };
         // One moment for the day's key and for the stamp: at midnight they must not differ.
-        let now = inner.signer.current_time();
-        let keys = inner.signer.current_keys(now).await.map_err(S3Error::Fatal)?;
+        let now = inner.signer.current_signing_time();
+        let keys = inner.signer.current_signing_keys(now).await.map_err(S3RequestError::Fatal)?;
         headers.push((http::header::HOST, inner.address.host.clone()));
-        keys.sign_request(now, &method, path, query, &mut headers, &body);
+        keys.sign_request_sigv4(now, &method, path, query, &mut headers, &body);
         let whole;
         let target = if query.is_empty() {
             path
@@ -189,15 +189,15 @@ impl S3ObjectClient {
             &whole
         };
         inner.sent[charge as usize].fetch_add(1, Relaxed);
-        let reply = inner.transport.send_request(method, target, headers, body, limit).await;
-        let reply = reply.map_err(|broken| S3Error::Broken(broken.0))?;
-        if reply.parts.status.is_success() && !is_error_body(&reply.body) {
+        let reply = inner.transport.send_on_stream(method, target, headers, body, limit).await;
+        let reply = reply.map_err(|broken| S3RequestError::Broken(broken.0))?;
+        if reply.parts.status.is_success() && !is_s3_error_body(&reply.body) {
             return Ok(reply);
         }
-        match S3Error::from_reply(&inner.bucket, &reply.parts, &reply.body) {
-            S3Error::Expired => match inner.signer.renew_refused_keys(&keys).await {
-                Ok(()) => Err(S3Error::Broken("credentials expired, and were renewed".to_owned())),
-                Err(failure) => Err(S3Error::Fatal(failure)),
+        match S3RequestError::from_reply(&inner.bucket, &reply.parts, &reply.body) {
+            S3RequestError::Expired => match inner.signer.renew_refused_signing_keys(&keys).await {
+                Ok(()) => Err(S3RequestError::Broken("credentials expired, and were renewed".to_owned())),
+                Err(failure) => Err(S3RequestError::Fatal(failure)),
             },
             refusal => Err(refusal),
         }
@@ -213,7 +213,7 @@ impl S3ObjectClient {
         prefix: &str,
         after: &str,
         folders: bool,
-    ) -> Result<ObjectListingPage, S3Error> {
+    ) -> Result<ObjectListingPage, S3RequestError> {
         let encoded = |text| utf8_percent_encode(text, QUERY_ENCODE_SET);
         let mut query = String::with_capacity(160);
         if folders {
@@ -231,29 +231,34 @@ impl S3ObjectClient {
             root => root.trim_end_matches('/'),
         };
         let reply = self
-            .send_request(S3RequestClass::List, Method::GET, path, &query, HeaderList::new(), Bytes::new())
+            .send_s3_request(S3RequestClass::List, Method::GET, path, &query, HeaderList::new(), Bytes::new())
             .await?;
         ObjectListingPage::from_xml(&reply.body)
-            .map_err(|why| S3Error::Broken(format!("a listing that can't be read: {why}")))
+            .map_err(|why| S3RequestError::Broken(format!("a listing that can't be read: {why}")))
     }
 
     /// Reads the object's attributes. A refusal that HEAD can't explain is asked for again in a way that can.
     ///
     /// # Errors
     /// Where S3 refuses or doesn't answer.
-    pub async fn head_object(&self, key: &str) -> Result<ObjectAttributes, S3Error> {
-        let path = self.object_path(key);
+    pub async fn head_object(&self, key: &str) -> Result<ObjectAttributes, S3RequestError> {
+        let path = self.object_url_path(key);
         // With what signs it.
         let mut checksum = HeaderList::with_capacity(8);
         checksum.push(static_header("x-amz-checksum-mode", HeaderValue::from_static("ENABLED")));
-        match self.send_request(S3RequestClass::Head, Method::HEAD, &path, "", checksum, Bytes::new()).await {
+        match self
+            .send_s3_request(S3RequestClass::Head, Method::HEAD, &path, "", checksum, Bytes::new())
+            .await
+        {
             Ok(reply) => {
                 self.0.heads.fetch_add(1, Relaxed);
                 self.0.micros.fetch_add(reply.took.as_micros() as u64, Relaxed);
                 attributes_from_reply(reply)
             }
             // Rare, and large: not in the future of every request.
-            Err(S3Error::Unexplained(status)) => Box::pin(self.explain_head_refusal(&path, status)).await,
+            Err(S3RequestError::Unexplained(status)) => {
+                Box::pin(self.explain_head_refusal(&path, status)).await
+            }
             Err(refusal) => Err(refusal),
         }
     }
@@ -263,28 +268,37 @@ impl S3ObjectClient {
         &self,
         path: &str,
         status: StatusCode,
-    ) -> Result<ObjectAttributes, S3Error> {
+    ) -> Result<ObjectAttributes, S3RequestError> {
         // Reading the checksum of an object under KMS needs the key; the rest doesn't.
         if status == StatusCode::FORBIDDEN
             && let Ok(reply) = self
-                .send_request(S3RequestClass::Head, Method::HEAD, path, "", HeaderList::new(), Bytes::new())
+                .send_s3_request(
+                    S3RequestClass::Head,
+                    Method::HEAD,
+                    path,
+                    "",
+                    HeaderList::new(),
+                    Bytes::new(),
+                )
                 .await
         {
             return attributes_from_reply(reply);
         }
         let first = vec![(http::header::RANGE, HeaderValue::from_static("bytes=0-0"))];
-        match self.send_request(S3RequestClass::Other, Method::GET, path, "", first, Bytes::new()).await {
-            Ok(_) => Err(S3Error::Broken(format!("HEAD was answered {status}, GET wasn't"))),
-            Err(S3Error::Unfit { code, message })
+        match self.send_s3_request(S3RequestClass::Other, Method::GET, path, "", first, Bytes::new()).await {
+            Ok(_) => Err(S3RequestError::Broken(format!("HEAD was answered {status}, GET wasn't"))),
+            Err(S3RequestError::Unfit { code, message })
                 if message.to_ascii_lowercase().contains("server side encryption") =>
             {
-                Err(S3Error::Unfit {
+                Err(S3RequestError::Unfit {
                     code,
                     message: "encrypted with a customer-provided key (SSE-C)".to_owned(),
                 })
             }
-            Err(S3Error::Unexplained(StatusCode::NOT_FOUND)) => Err(S3Error::Gone),
-            Err(S3Error::Unexplained(_)) => Err(S3Error::Denied(format!("{status}, without a reason"))),
+            Err(S3RequestError::Unexplained(StatusCode::NOT_FOUND)) => Err(S3RequestError::Gone),
+            Err(S3RequestError::Unexplained(_)) => {
+                Err(S3RequestError::Denied(format!("{status}, without a reason")))
+            }
             Err(refusal) => Err(refusal),
         }
     }
@@ -293,24 +307,32 @@ impl S3ObjectClient {
     ///
     /// # Errors
     /// Where S3 refuses, or the list can't be read.
-    pub async fn read_acl_headers(&self, key: &str) -> Result<HeaderList, S3Error> {
-        let path = self.object_path(key);
+    pub async fn read_acl_headers(&self, key: &str) -> Result<HeaderList, S3RequestError> {
+        let path = self.object_url_path(key);
         let reply = self
-            .send_request(S3RequestClass::Other, Method::GET, &path, "acl=", HeaderList::new(), Bytes::new())
+            .send_s3_request(
+                S3RequestClass::Other,
+                Method::GET,
+                &path,
+                "acl=",
+                HeaderList::new(),
+                Bytes::new(),
+            )
             .await?;
-        acl::acl_headers_from_xml(&reply.body)
-            .map_err(|why| S3Error::Broken(format!("an access control list that can't be read: {why}")))
+        acl::acl_headers_from_xml(&reply.body).map_err(|why| {
+            S3RequestError::Broken(format!("an access control list that can't be read: {why}"))
+        })
     }
 
     /// Asks whether objects of this bucket have access control lists of their own.
     ///
     /// # Errors
     /// Where S3 refuses or doesn't answer.
-    pub async fn has_object_acls(&self) -> Result<bool, S3Error> {
+    pub async fn has_object_acls(&self) -> Result<bool, S3RequestError> {
         let path = self.0.address.root.trim_end_matches('/').to_owned();
         let path = if path.is_empty() { "/".to_owned() } else { path };
         match self
-            .send_request(
+            .send_s3_request(
                 S3RequestClass::Other,
                 Method::GET,
                 &path,
@@ -325,7 +347,7 @@ impl S3ObjectClient {
                     .as_deref()
                     != Some("BucketOwnerEnforced"))
             }
-            Err(S3Error::Unfit { code, .. }) if code == "OwnershipControlsNotFoundError" => Ok(true),
+            Err(S3RequestError::Unfit { code, .. }) if code == "OwnershipControlsNotFoundError" => Ok(true),
             Err(refusal) => Err(refusal),
         }
     }
@@ -339,8 +361,8 @@ impl S3ObjectClient {
         key: &str,
         etag: &HeaderValue,
         attributes: &HeaderList,
-    ) -> Result<(), S3Error> {
-        let path = self.object_path(key);
+    ) -> Result<(), S3RequestError> {
+        let path = self.object_url_path(key);
         let mut headers = HeaderList::with_capacity(attributes.len() + 12);
         headers.extend_from_slice(attributes);
         headers.push(static_header("x-amz-copy-source", self.copy_source_header(key)?));
@@ -349,7 +371,7 @@ impl S3ObjectClient {
         headers.push(static_header("x-amz-metadata-directive", HeaderValue::from_static("REPLACE")));
         headers.push(static_header("x-amz-tagging-directive", HeaderValue::from_static("COPY")));
         let reply =
-            self.send_request(S3RequestClass::Copy, Method::PUT, &path, "", headers, Bytes::new()).await?;
+            self.send_s3_request(S3RequestClass::Copy, Method::PUT, &path, "", headers, Bytes::new()).await?;
         check_result_element(&reply, b"CopyObjectResult")
     }
 
@@ -357,32 +379,32 @@ impl S3ObjectClient {
     ///
     /// # Errors
     /// Where the bucket's name is no header's value.
-    pub(super) fn copy_source_header(&self, key: &str) -> Result<HeaderValue, S3Error> {
+    pub(super) fn copy_source_header(&self, key: &str) -> Result<HeaderValue, S3RequestError> {
         let source = format!("/{}/{}", self.0.bucket, utf8_percent_encode(key, PATH_ENCODE_SET));
         HeaderValue::from_str(&source)
-            .map_err(|error| S3Error::Unfit { code: "key".to_owned(), message: error.to_string() })
+            .map_err(|error| S3RequestError::Unfit { code: "key".to_owned(), message: error.to_string() })
     }
 }
 
-fn attributes_from_reply(reply: S3Reply) -> Result<ObjectAttributes, S3Error> {
+fn attributes_from_reply(reply: S3Reply) -> Result<ObjectAttributes, S3RequestError> {
     ObjectAttributes::from_headers(reply.parts.headers)
-        .ok_or_else(|| S3Error::Broken("HEAD was answered without ETag or length".to_owned()))
+        .ok_or_else(|| S3RequestError::Broken("HEAD was answered without ETag or length".to_owned()))
 }
 
 /// Checks that a success's body names the result that it should: a copy that broke in the middle answers 200 too.
 ///
 /// # Errors
 /// Where it doesn't: the reply ends in the middle.
-pub(super) fn check_result_element(reply: &S3Reply, result: &[u8]) -> Result<(), S3Error> {
+pub(super) fn check_result_element(reply: &S3Reply, result: &[u8]) -> Result<(), S3RequestError> {
     if reply.body.windows(result.len()).any(|part| part == result) {
         Ok(())
     } else {
-        Err(S3Error::Broken("a reply that ends in the middle".to_owned()))
+        Err(S3RequestError::Broken("a reply that ends in the middle".to_owned()))
     }
 }
 
 /// Whether the body's root is an error; S3 sends spaces before it while a copy takes its time.
-fn is_error_body(body: &[u8]) -> bool {
+fn is_s3_error_body(body: &[u8]) -> bool {
     let mut root = body.trim_ascii_start();
     if root.starts_with(b"<?") {
         let end = root.iter().position(|byte| *byte == b'>').map_or(root.len(), |at| at + 1);
@@ -400,13 +422,13 @@ mod tests {
         let prologue = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
         for error in ["<Error><Code>", "<Error xmlns=\"x\">"] {
             for before in [String::new(), prologue.to_owned(), format!("  \r\n {prologue}\n\n")] {
-                assert!(is_error_body(format!("{before}{error}").as_bytes()), "{before}{error}");
+                assert!(is_s3_error_body(format!("{before}{error}").as_bytes()), "{before}{error}");
             }
         }
         for other in
             ["", "<?xml", "<Err", "<Error", "<Errors>", "<CopyObjectResult><Error></CopyObjectResult>"]
         {
-            assert!(!is_error_body(other.as_bytes()), "{other}");
+            assert!(!is_s3_error_body(other.as_bytes()), "{other}");
         }
     }
 }

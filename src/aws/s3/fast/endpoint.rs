@@ -16,7 +16,7 @@ use crate::model::failure::{Failure, FailureKind};
 
 /// How a bucket is addressed.
 #[derive(Debug)]
-pub struct BucketAddress {
+pub struct BucketEndpoint {
     pub host: HeaderValue,
     /// What stands before a key: `/`, or `/bucket/`.
     pub root: String,
@@ -39,7 +39,7 @@ pub fn resolve_bucket_endpoint(
     bucket: &str,
     region: &str,
     plugged: Option<SharedHttpConnector>,
-) -> Result<(BucketAddress, S3Stream), Failure> {
+) -> Result<(BucketEndpoint, S3Stream), Failure> {
     let dots = bucket.contains('.');
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let (endpoint, root) = match config.endpoint_url() {
@@ -61,7 +61,7 @@ pub fn resolve_bucket_endpoint(
         _ => return Err(invalid_endpoint_failure(&endpoint, "it is neither http nor https")),
     };
     let base = format!("{}://{authority}", if secure { "https" } else { "http" });
-    let address = BucketAddress { host, root };
+    let address = BucketEndpoint { host, root };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     let transport = match plugged {
         Some(connector) => S3Stream::Plugged { connector, base },

@@ -9,7 +9,7 @@ use crate::model::failure::{Failure, FailureKind};
 
 /// Why a request did not do what it was sent for.
 #[derive(Debug, Clone)]
-pub enum S3Error {
+pub enum S3RequestError {
     /// Too many requests: slower, and again, without end.
     Throttled,
     /// No reply, or a server's error: again, a bounded number of times.
@@ -37,7 +37,7 @@ pub fn find_element_text(body: &str, tag: &str) -> Option<String> {
     Some(quick_xml::escape::unescape(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned))
 }
 
-impl S3Error {
+impl S3RequestError {
     /// Reads a reply that isn't a success, or a success that carries an error.
     pub fn from_reply(bucket: &str, parts: &Parts, body: &Bytes) -> Self {
         let text = String::from_utf8_lossy(body);
@@ -107,9 +107,9 @@ fn lowercase_sentence(message: &str) -> String {
 mod tests {
     use super::*;
 
-    fn error_from_reply(status: u16, body: &str) -> S3Error {
+    fn error_from_reply(status: u16, body: &str) -> S3RequestError {
         let (parts, ()) = http::Response::builder().status(status).body(()).unwrap().into_parts();
-        S3Error::from_reply("b", &parts, &Bytes::copy_from_slice(body.as_bytes()))
+        S3RequestError::from_reply("b", &parts, &Bytes::copy_from_slice(body.as_bytes()))
     }
 
     fn render_error_xml(code: &str) -> String {
@@ -120,38 +120,41 @@ mod tests {
 
     #[test]
     fn each_refusal_is_sorted_by_what_comes_next() {
-        assert!(matches!(error_from_reply(503, &render_error_xml("SlowDown")), S3Error::Throttled));
-        assert!(matches!(error_from_reply(503, ""), S3Error::Throttled), "a HEAD's");
+        assert!(matches!(error_from_reply(503, &render_error_xml("SlowDown")), S3RequestError::Throttled));
+        assert!(matches!(error_from_reply(503, ""), S3RequestError::Throttled), "a HEAD's");
         assert!(
-            matches!(error_from_reply(200, &render_error_xml("SlowDown")), S3Error::Throttled),
+            matches!(error_from_reply(200, &render_error_xml("SlowDown")), S3RequestError::Throttled),
             "inside a 200"
         );
         assert!(
-            matches!(error_from_reply(200, &render_error_xml("InternalError")), S3Error::Broken(_)),
+            matches!(error_from_reply(200, &render_error_xml("InternalError")), S3RequestError::Broken(_)),
             "inside a 200"
         );
-        assert!(matches!(error_from_reply(500, ""), S3Error::Broken(_)));
+        assert!(matches!(error_from_reply(500, ""), S3RequestError::Broken(_)));
         assert!(
-            matches!(error_from_reply(404, ""), S3Error::Unexplained(_)),
+            matches!(error_from_reply(404, ""), S3RequestError::Unexplained(_)),
             "a HEAD's: the object's, or the bucket's"
         );
-        assert!(matches!(error_from_reply(404, &render_error_xml("NoSuchKey")), S3Error::Gone));
+        assert!(matches!(error_from_reply(404, &render_error_xml("NoSuchKey")), S3RequestError::Gone));
         assert!(matches!(
             error_from_reply(412, &render_error_xml("PreconditionFailed")),
-            S3Error::ObjectChanged
+            S3RequestError::ObjectChanged
         ));
         assert!(matches!(
             error_from_reply(409, &render_error_xml("ConditionalRequestConflict")),
-            S3Error::ObjectChanged
+            S3RequestError::ObjectChanged
         ));
-        assert!(matches!(error_from_reply(400, &render_error_xml("ExpiredToken")), S3Error::Expired));
+        assert!(matches!(error_from_reply(400, &render_error_xml("ExpiredToken")), S3RequestError::Expired));
         assert!(
-            matches!(error_from_reply(403, &render_error_xml("AccessDenied")), S3Error::Denied(why) if why == "a <thing>")
+            matches!(error_from_reply(403, &render_error_xml("AccessDenied")), S3RequestError::Denied(why) if why == "a <thing>")
         );
-        assert!(matches!(error_from_reply(403, ""), S3Error::Unexplained(_)));
-        assert!(matches!(error_from_reply(400, &render_error_xml("InvalidRequest")), S3Error::Unfit { .. }));
+        assert!(matches!(error_from_reply(403, ""), S3RequestError::Unexplained(_)));
+        assert!(matches!(
+            error_from_reply(400, &render_error_xml("InvalidRequest")),
+            S3RequestError::Unfit { .. }
+        ));
         for code in ["NoSuchBucket", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "PermanentRedirect"] {
-            let S3Error::Fatal(failure) = error_from_reply(403, &render_error_xml(code)) else {
+            let S3RequestError::Fatal(failure) = error_from_reply(403, &render_error_xml(code)) else {
                 panic!("{code}")
             };
             assert!(!failure.next.is_empty() && failure.code.as_deref() == Some(code));

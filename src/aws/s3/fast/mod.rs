@@ -16,6 +16,6 @@ pub mod sign;
 
 pub use attributes::{ObjectAttributes, SINGLE_COPY_MAX_BYTES};
 pub use client::{HeadTimings, S3ObjectClient, S3RequestCounts};
-pub use error::S3Error;
+pub use error::S3RequestError;
 pub use listing::{ObjectListingEntry, StorageClass};
-pub use multipart::split_into_parts;
+pub use multipart::split_into_copy_parts;

@@ -12,7 +12,7 @@ use percent_encoding::utf8_percent_encode;
 use super::{
     attributes::ObjectAttributes,
     client::{QUERY_ENCODE_SET, S3ObjectClient, S3RequestClass, check_result_element, static_header},
-    error::{S3Error, find_element_text},
+    error::{S3RequestError, find_element_text},
     sign::HeaderList,
 };
 
@@ -22,7 +22,7 @@ const PART_MIN_BYTES: u64 = 512 << 20;
 const PARTS_MAX: u64 = 10_000;
 
 /// Returns the parts of an object of `size` bytes: first and last byte of each.
-pub fn split_into_parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
+pub fn split_into_copy_parts(size: u64) -> impl Iterator<Item = (u64, u64)> {
     let part = PART_MIN_BYTES.max(size.div_ceil(PARTS_MAX));
     (0..size.div_ceil(part)).map(move |index| (index * part, ((index + 1) * part).min(size) - 1))
 }
@@ -37,7 +37,7 @@ impl S3ObjectClient {
         key: &str,
         head: &ObjectAttributes,
         attributes: &HeaderList,
-    ) -> Result<String, S3Error> {
+    ) -> Result<String, S3RequestError> {
         let mut headers = attributes.clone();
         if let (Some(kind), Some(algorithm)) =
             (head.headers.get("x-amz-checksum-type"), head.checksum_algorithm())
@@ -56,26 +56,26 @@ impl S3ObjectClient {
             headers.push(static_header("x-amz-tagging", tags));
         }
         let reply = self
-            .send_request(
+            .send_s3_request(
                 S3RequestClass::Copy,
                 Method::POST,
-                &self.object_path(key),
+                &self.object_url_path(key),
                 "uploads=",
                 headers,
                 Bytes::new(),
             )
             .await?;
         find_element_text(&String::from_utf8_lossy(&reply.body), "UploadId")
-            .ok_or_else(|| S3Error::Broken("an upload without an id".to_owned()))
+            .ok_or_else(|| S3RequestError::Broken("an upload without an id".to_owned()))
     }
 
     /// The object's tags as a header says them: `a=1&b=2`.
-    async fn read_tagging_header(&self, key: &str) -> Result<HeaderValue, S3Error> {
+    async fn read_tagging_header(&self, key: &str) -> Result<HeaderValue, S3RequestError> {
         let reply = self
-            .send_request(
+            .send_s3_request(
                 S3RequestClass::Other,
                 Method::GET,
-                &self.object_path(key),
+                &self.object_url_path(key),
                 "tagging=",
                 HeaderList::new(),
                 Bytes::new(),
@@ -97,7 +97,7 @@ impl S3ObjectClient {
             );
         }
         HeaderValue::from_str(&said)
-            .map_err(|error| S3Error::Unfit { code: "tags".to_owned(), message: error.to_string() })
+            .map_err(|error| S3RequestError::Unfit { code: "tags".to_owned(), message: error.to_string() })
     }
 
     /// Completes a copy of which every part is done. What fails leaves the upload for
@@ -111,7 +111,7 @@ impl S3ObjectClient {
         head: &ObjectAttributes,
         upload: &str,
         done: &[String],
-    ) -> Result<(), S3Error> {
+    ) -> Result<(), S3RequestError> {
         let body = format!(
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{}</CompleteMultipartUpload>",
             done.concat()
@@ -119,10 +119,10 @@ impl S3ObjectClient {
         let query = format!("uploadId={}", utf8_percent_encode(upload, QUERY_ENCODE_SET));
         let condition = vec![(http::header::IF_MATCH, head.etag.clone())];
         let reply = self
-            .send_request(
+            .send_s3_request(
                 S3RequestClass::Copy,
                 Method::POST,
-                &self.object_path(key),
+                &self.object_url_path(key),
                 &query,
                 condition,
                 Bytes::from(body),
@@ -135,14 +135,14 @@ impl S3ObjectClient {
     ///
     /// # Errors
     /// Where the object changed meanwhile, or S3 refuses.
-    pub async fn copy_part(
+    pub async fn copy_object_part(
         &self,
         key: &str,
         head: &ObjectAttributes,
         upload: &str,
         number: usize,
         (first, last): (u64, u64),
-    ) -> Result<String, S3Error> {
+    ) -> Result<String, S3RequestError> {
         let range = HeaderValue::from_str(&format!("bytes={first}-{last}")).expect("digits");
         let headers = vec![
             static_header("x-amz-copy-source", self.copy_source_header(key)?),
@@ -151,10 +151,10 @@ impl S3ObjectClient {
         ];
         let query = format!("partNumber={number}&uploadId={}", utf8_percent_encode(upload, QUERY_ENCODE_SET));
         let reply = self
-            .send_request(
+            .send_s3_request(
                 S3RequestClass::Copy,
                 Method::PUT,
-                &self.object_path(key),
+                &self.object_url_path(key),
                 &query,
                 headers,
                 Bytes::new(),
@@ -163,7 +163,7 @@ impl S3ObjectClient {
         check_result_element(&reply, b"CopyPartResult")?;
         let body = String::from_utf8_lossy(&reply.body);
         let etag = find_element_text(&body, "ETag")
-            .ok_or_else(|| S3Error::Broken("a part without an ETag".to_owned()))?;
+            .ok_or_else(|| S3RequestError::Broken("a part without an ETag".to_owned()))?;
         let mut line = format!(
             "<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag>",
             quick_xml::escape::escape(&etag)
@@ -182,20 +182,20 @@ impl S3ObjectClient {
     ///
     /// # Errors
     /// Where S3 refuses or doesn't answer.
-    pub async fn abort_multipart_upload(&self, key: &str, upload: &str) -> Result<(), S3Error> {
+    pub async fn abort_multipart_upload(&self, key: &str, upload: &str) -> Result<(), S3RequestError> {
         let query = format!("uploadId={}", utf8_percent_encode(upload, QUERY_ENCODE_SET));
         match self
-            .send_request(
+            .send_s3_request(
                 S3RequestClass::Other,
                 Method::DELETE,
-                &self.object_path(key),
+                &self.object_url_path(key),
                 &query,
                 HeaderList::new(),
                 Bytes::new(),
             )
             .await
         {
-            Ok(_) | Err(S3Error::Gone) => Ok(()),
+            Ok(_) | Err(S3RequestError::Gone) => Ok(()),
             Err(refusal) => Err(refusal),
         }
     }
@@ -214,7 +214,7 @@ mod tests {
             PART_MIN_BYTES * PARTS_MAX + 1,
             50_000_000_000_000,
         ] {
-            let all: Vec<_> = split_into_parts(size).collect();
+            let all: Vec<_> = split_into_copy_parts(size).collect();
             assert!(all.len() as u64 <= PARTS_MAX, "{size}");
             assert_eq!((all[0].0, all[all.len() - 1].1), (0, size - 1));
             assert!(all.windows(2).all(|pair| pair[0].1 + 1 == pair[1].0));

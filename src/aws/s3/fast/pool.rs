@@ -61,7 +61,7 @@ impl S3Stream {
     ///
     /// # Errors
     /// The reason why there is no reply.
-    pub async fn send_request(
+    pub async fn send_on_stream(
         &self,
         method: Method,
         target: &str,
@@ -70,7 +70,7 @@ impl S3Stream {
         limit: Duration,
     ) -> Result<S3Reply, NoReplyReason> {
         match self {
-            Self::Direct(wire) => wire.send_request(&method, target, headers, body, limit).await,
+            Self::Direct(wire) => wire.send_on_pooled_connection(&method, target, headers, body, limit).await,
             Self::Plugged { connector, base } => {
                 let reply = send_by_connector(connector, format!("{base}{target}"), method, headers, body);
                 Box::pin(timeout(limit, reply)).await.unwrap_or_else(|_| Err(timeout_reason(limit)))
@@ -121,7 +121,7 @@ impl ConnectionPool {
         Self { host: host.to_owned(), port, tls, idle: Mutex::default(), resolved: Mutex::default() }
     }
 
-    async fn send_request(
+    async fn send_on_pooled_connection(
         &self,
         method: &Method,
         target: &str,
@@ -223,7 +223,7 @@ mod tests {
         };
         let asking = async {
             let ask = |limit| {
-                wire.send_request(
+                wire.send_on_pooled_connection(
                     &Method::GET,
                     "/b",
                     HeaderList::new(),

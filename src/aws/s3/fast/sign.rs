@@ -77,11 +77,11 @@ impl SigningKeyProvider {
     }
 
     /// Returns the time by which requests are signed.
-    pub fn current_time(&self) -> SystemTime {
+    pub fn current_signing_time(&self) -> SystemTime {
         self.clock.now()
     }
 
-    fn cached_keys(&self) -> Option<Arc<SigningKeys>> {
+    fn cached_signing_keys(&self) -> Option<Arc<SigningKeys>> {
         self.keys.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
@@ -90,30 +90,36 @@ impl SigningKeyProvider {
     ///
     /// # Errors
     /// Where no credentials are given.
-    pub async fn current_keys(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
-        if let Some(keys) = self.cached_keys().filter(|keys| keys.is_fresh(now)) {
+    pub async fn current_signing_keys(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
+        if let Some(keys) = self.cached_signing_keys().filter(|keys| keys.are_signing_keys_fresh(now)) {
             return Ok(keys);
         }
-        Box::pin(self.refresh_keys(now)).await
+        Box::pin(self.refresh_signing_keys(now)).await
     }
 
-    async fn refresh_keys(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
+    async fn refresh_signing_keys(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
         let mut failed = self.asking.lock().await;
-        let held = self.cached_keys();
+        let held = self.cached_signing_keys();
         if let Some(keys) = &held {
-            if keys.is_fresh(now) {
+            if keys.are_signing_keys_fresh(now) {
                 return Ok(keys.clone());
             }
             if keys.renew.is_none_or(|renew| now < renew) {
-                return Ok(self.store_keys(keys.rederive_for_day(keys.renew, &self.region, now)));
+                return Ok(self.store_signing_keys(keys.rederive_for_signing_day(
+                    keys.renew,
+                    &self.region,
+                    now,
+                )));
             }
         }
-        let asked = self.request_keys(&mut failed, now).await;
+        let asked = self.request_signing_keys(&mut failed, now).await;
         match held.filter(|keys| keys.expires.is_some_and(|at| now < at)) {
             // What AWS still takes is used while its source is out of order.
-            Some(keys) if asked.is_err() => {
-                Ok(self.store_keys(keys.rederive_for_day(Some(now + RENEW_RETRY_DELAY), &self.region, now)))
-            }
+            Some(keys) if asked.is_err() => Ok(self.store_signing_keys(keys.rederive_for_signing_day(
+                Some(now + RENEW_RETRY_DELAY),
+                &self.region,
+                now,
+            ))),
             _ => asked,
         }
     }
@@ -122,13 +128,13 @@ impl SigningKeyProvider {
     ///
     /// # Errors
     /// Where the source of credentials has none but these.
-    pub async fn renew_refused_keys(&self, refused: &SigningKeys) -> Result<(), Failure> {
+    pub async fn renew_refused_signing_keys(&self, refused: &SigningKeys) -> Result<(), Failure> {
         let mut failed = self.asking.lock().await;
         let same = |keys: &SigningKeys| keys.access == refused.access && keys.token == refused.token;
-        if self.cached_keys().is_some_and(|keys| !same(&keys)) {
+        if self.cached_signing_keys().is_some_and(|keys| !same(&keys)) {
             return Ok(());
         }
-        let keys = self.request_keys(&mut failed, self.current_time()).await?;
+        let keys = self.request_signing_keys(&mut failed, self.current_signing_time()).await?;
         if same(&keys) {
             let failure = Failure::new(
                 FailureKind::Credentials,
@@ -143,7 +149,7 @@ impl SigningKeyProvider {
     }
 
     /// Asks their source, unless that failed a moment ago.
-    async fn request_keys(
+    async fn request_signing_keys(
         &self,
         failed: &mut Option<(Instant, Failure)>,
         now: SystemTime,
@@ -153,12 +159,12 @@ impl SigningKeyProvider {
             *at = Instant::now();
             return Err(failure.clone());
         }
-        let asked = self.request_keys_from_source(now).await;
+        let asked = self.request_signing_keys_from_source(now).await;
         *failed = asked.as_ref().err().map(|failure| (Instant::now(), failure.clone()));
         asked
     }
 
-    async fn request_keys_from_source(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
+    async fn request_signing_keys_from_source(&self, now: SystemTime) -> Result<Arc<SigningKeys>, Failure> {
         let given = self.provider.provide_credentials().await.map_err(|error| {
             let first: &dyn std::error::Error = &error;
             let last = std::iter::successors(Some(first), |error| error.source()).last();
@@ -182,10 +188,10 @@ impl SigningKeyProvider {
         let secret = given.secret_access_key();
         let keys =
             SigningKeys::derive_signing_keys(given.access_key_id(), secret, token, renew, &self.region, now);
-        Ok(self.store_keys(SigningKeys { expires: given.expiry(), ..keys }))
+        Ok(self.store_signing_keys(SigningKeys { expires: given.expiry(), ..keys }))
     }
 
-    fn store_keys(&self, keys: SigningKeys) -> Arc<SigningKeys> {
+    fn store_signing_keys(&self, keys: SigningKeys) -> Arc<SigningKeys> {
         let keys = Arc::new(keys);
         *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(keys.clone());
         keys
@@ -221,7 +227,7 @@ pub fn render_amz_date(now: SystemTime) -> String {
 }
 
 impl SigningKeys {
-    fn is_fresh(&self, now: SystemTime) -> bool {
+    fn are_signing_keys_fresh(&self, now: SystemTime) -> bool {
         self.day == unix_day(now) && self.renew.is_none_or(|renew| now < renew)
     }
 
@@ -253,7 +259,7 @@ impl SigningKeys {
     }
 
     /// The same for the day of `now`, until others are asked for at `renew`.
-    fn rederive_for_day(&self, renew: Option<SystemTime>, region: &str, now: SystemTime) -> Self {
+    fn rederive_for_signing_day(&self, renew: Option<SystemTime>, region: &str, now: SystemTime) -> Self {
         let keys =
             Self::derive_signing_keys(&self.access, &self.secret, self.token.clone(), renew, region, now);
         Self { expires: self.expires, ..keys }
@@ -276,7 +282,7 @@ impl SigningKeys {
     ///
     /// `path` and `query` are as they go over the wire: encoded canonically, the query sorted by name, each name with
     /// its `=`.
-    pub fn sign_request(
+    pub fn sign_request_sigv4(
         &self,
         now: SystemTime,
         method: &Method,

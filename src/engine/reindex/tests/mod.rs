@@ -203,7 +203,7 @@ async fn stopped_it_says_where_it_goes_on_and_paused_it_waits() {
     let say = |pace: ProgressStats| {
         last.store(pace.done.unwrap(), Relaxed);
         if pace.done > Some(500) {
-            control.stop();
+            control.stop_reindex();
         }
     };
     let failure = reindex_bucket(&s3, &options, &say, &control).await.unwrap_err();
@@ -212,7 +212,7 @@ async fn stopped_it_says_where_it_goes_on_and_paused_it_waits() {
     assert!(resumes > 0 && last.load(Relaxed) < 5000);
 
     let control = ReindexControl::default();
-    control.pause();
+    control.pause_reindex();
     let paused = tokio::time::timeout(
         Duration::from_mins(1),
         reindex_bucket(&fake.new_client(), &options, &|_| {}, &control),
@@ -222,7 +222,7 @@ async fn stopped_it_says_where_it_goes_on_and_paused_it_waits() {
     let before = fake.call_count("copy");
     let going = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        control.resume();
+        control.resume_reindex();
     };
     let s3 = fake.new_client();
     let (ended, ()) = tokio::join!(reindex_bucket(&s3, &options, &|_| {}, &control), going);

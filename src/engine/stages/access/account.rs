@@ -4,8 +4,8 @@
 
 use tokio::join;
 
-use crate::engine::session::Target;
-use crate::model::{aws::account::Ownership, failure::Failure, run::check::Check};
+use crate::engine::session::AwsTarget;
+use crate::model::{aws::account::ResourceOwnership, failure::Failure, run::check::CheckResult};
 
 /// CloudFront's quotas where AWS hasn't raised them (aws-facts section 2).
 const DISTRIBUTIONS_QUOTA: usize = 500;
@@ -15,7 +15,7 @@ const ORIGIN_ACCESS_IDENTITIES_QUOTA: usize = 100;
 const CONCURRENT_EXECUTIONS_USUAL: i32 = 1000;
 
 /// Checks what the account could refuse later.
-pub async fn check_account(target: &Target) -> Vec<Check> {
+pub async fn check_account(target: &AwsTarget) -> Vec<CheckResult> {
     let (key, concurrency, quotas, plan) = join!(
         check_kms_key(target),
         check_lambda_concurrency(target),
@@ -25,19 +25,19 @@ pub async fn check_account(target: &Target) -> Vec<Check> {
     [Some(key), Some(concurrency), Some(quotas), plan].into_iter().flatten().collect()
 }
 
-fn unreadable_check(name: &str, failure: &Failure) -> Check {
-    Check::unknown_check(name, format!("cannot be asked: {}", failure.why))
+fn unreadable_check(name: &str, failure: &Failure) -> CheckResult {
+    CheckResult::unknown_check(name, format!("cannot be asked: {}", failure.why))
 }
 
-async fn check_kms_key(target: &Target) -> Check {
+async fn check_kms_key(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "kms-key";
-    match target.cloud.find_key(&target.names).await {
+    match target.cloud.find_our_kms_key(&target.names).await {
         Err(failure) => unreadable_check(CHECK_NAME, &failure),
-        Ok(None) => Check::passed_check(CHECK_NAME, "none yet: bootstrap makes one"),
+        Ok(None) => CheckResult::passed_check(CHECK_NAME, "none yet: bootstrap makes one"),
         Ok(Some(key)) if key.state == "Enabled" => {
-            Check::passed_check(CHECK_NAME, format!("{} is enabled", key.id))
+            CheckResult::passed_check(CHECK_NAME, format!("{} is enabled", key.id))
         }
-        Ok(Some(key)) => Check::failed_check(
+        Ok(Some(key)) => CheckResult::failed_check(
             CHECK_NAME,
             format!("{} is {}: the edge can't decrypt the secret with it", key.id, key.state),
             "enable it, or cancel its deletion, in the KMS console in us-east-1",
@@ -45,15 +45,15 @@ async fn check_kms_key(target: &Target) -> Check {
     }
 }
 
-async fn check_lambda_concurrency(target: &Target) -> Check {
+async fn check_lambda_concurrency(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "lambda-concurrency";
     match target.cloud.read_lambda_concurrency().await {
         Err(failure) => unreadable_check(CHECK_NAME, &failure),
-        Ok((_, free)) if free >= CONCURRENT_EXECUTIONS_USUAL => Check::passed_check(
+        Ok((_, free)) if free >= CONCURRENT_EXECUTIONS_USUAL => CheckResult::passed_check(
             CHECK_NAME,
             format!("{free} executions at once: {} requests a second and region", free * 10),
         ),
-        Ok((all, free)) => Check::unknown_check(
+        Ok((all, free)) => CheckResult::unknown_check(
             CHECK_NAME,
             format!(
                 "{free} of {all} executions at once are free: over {} requests a second in a region the edge answers 503; raise \"Concurrent executions\" in Service Quotas where that is too few",
@@ -63,9 +63,9 @@ async fn check_lambda_concurrency(target: &Target) -> Check {
     }
 }
 
-async fn check_cloudfront_quotas(target: &Target) -> Check {
+async fn check_cloudfront_quotas(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "cloudfront-quotas";
-    let used = match target.cloud.read_cloudfront_usage().await {
+    let used = match target.cloud.count_cloudfront_resources().await {
         Err(failure) => return unreadable_check(CHECK_NAME, &failure),
         Ok(used) => used,
     };
@@ -76,25 +76,25 @@ async fn check_cloudfront_quotas(target: &Target) -> Check {
     ];
     let text = |(what, used, of): &(&str, usize, usize)| format!("{used} of {of} {what}");
     match all.iter().find(|(_, used, of)| used >= of) {
-        Some(full) => Check::unknown_check(
+        Some(full) => CheckResult::unknown_check(
             CHECK_NAME,
             format!(
                 "{} are used, where AWS hasn't raised the quota: raise it in Service Quotas, or remove one that is no longer used",
                 text(full)
             ),
         ),
-        None => Check::passed_check(CHECK_NAME, all.iter().map(text).collect::<Vec<_>>().join(", ")),
+        None => CheckResult::passed_check(CHECK_NAME, all.iter().map(text).collect::<Vec<_>>().join(", ")),
     }
 }
 
 /// The API tells no plan; a web ACL is what a distribution on one always has.
-async fn check_flat_rate_plan(target: &Target) -> Option<Check> {
+async fn check_flat_rate_plan(target: &AwsTarget) -> Option<CheckResult> {
     let all = target.cloud.list_distributions(&target.names).await.ok()?;
     let ours = all.into_iter().find(|one| {
         one.web_acl.is_some()
-            && (one.ownership == Ownership::Ours || one.comment == target.names.resource_comment())
+            && (one.ownership == ResourceOwnership::Ours || one.comment == target.names.resource_comment())
     })?;
-    Some(Check::unknown_check(
+    Some(CheckResult::unknown_check(
         "flat-rate-plan",
         format!(
             "distribution {} has a web ACL, as one on a flat-rate plan has: own cache policies need its Business or Premium plan, and rules against clients without a browser's headers refuse package managers",

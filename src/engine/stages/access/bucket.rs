@@ -2,19 +2,19 @@
 
 use futures::future::join_all;
 
-use crate::engine::{resources::origin_access, session::Target};
+use crate::engine::{resources::origin_access, session::AwsTarget};
 use crate::model::{
     aws::bucket::{ObjectHead, ObservedBucket},
     iam::policy::{self, BucketReader, DenyFinding},
     packagecloud::object,
-    run::{answers::Answers, check::Check},
+    run::{answers::OperatorAnswers, check::CheckResult},
 };
 
 /// How many objects are looked at.
 const SAMPLED_OBJECTS_MAX: usize = 5;
 
 /// Checks the bucket by its settings and its first page.
-pub fn check_bucket(target: &Target) -> Vec<Check> {
+pub fn check_bucket(target: &AwsTarget) -> Vec<CheckResult> {
     let bucket = &target.bucket;
     let (known, of) = target.sampled;
     let sampled = if of == 0 {
@@ -22,7 +22,7 @@ pub fn check_bucket(target: &Target) -> Vec<Check> {
     } else {
         format!("{known} of {of} sampled keys look like packagecloud's")
     };
-    let mut checks = vec![Check::passed_check(
+    let mut checks = vec![CheckResult::passed_check(
         "bucket",
         format!("{} in {}: {}; {sampled}", bucket.name, bucket.region, target.evidence),
     )];
@@ -32,76 +32,78 @@ pub fn check_bucket(target: &Target) -> Vec<Check> {
         bucket
             .unread
             .iter()
-            .map(|why| Check::unknown_check("bucket-settings", format!("cannot be read: {why}"))),
+            .map(|why| CheckResult::unknown_check("bucket-settings", format!("cannot be read: {why}"))),
     );
     checks
 }
 
-fn check_bucket_settings(bucket: &ObservedBucket) -> Vec<Check> {
+fn check_bucket_settings(bucket: &ObservedBucket) -> Vec<CheckResult> {
     let mut checks = Vec::new();
     match bucket.object_ownership.as_str() {
         "" => {}
         "BucketOwnerEnforced" => {
-            checks.push(Check::passed_check(
+            checks.push(CheckResult::passed_check(
                 "bucket-ownership",
                 "BucketOwnerEnforced: all objects are the account's",
             ));
         }
-        other => checks.push(Check::passed_check(
+        other => checks.push(CheckResult::passed_check(
             "bucket-ownership",
             format!("{other}: objects may have ACLs, which a reindex keeps (--no-acl lets them go)"),
         )),
     }
     checks.push(match bucket.versioning.as_str() {
-        "Enabled" => Check::passed_check(
+        "Enabled" => CheckResult::passed_check(
             "bucket-versioning",
             "on: a reindex keeps the version before of each object it changes, and it is charged for",
         ),
-        other => Check::passed_check("bucket-versioning", if other.is_empty() { "off" } else { "suspended" }),
+        other => {
+            CheckResult::passed_check("bucket-versioning", if other.is_empty() { "off" } else { "suspended" })
+        }
     });
     match (bucket.encryption.as_str(), &bucket.kms_key) {
         ("", _) => {}
-        (kms, None) if kms.starts_with("aws:kms") => checks.push(Check::unknown_check(
+        (kms, None) if kms.starts_with("aws:kms") => checks.push(CheckResult::unknown_check(
             "bucket-encryption",
             "new objects are encrypted under aws/s3, which CloudFront can't be given: set a key of your own, or SSE-S3, as the bucket's default before going live",
         )),
-        (kms, Some(key)) if kms.starts_with("aws:kms") => checks.push(Check::passed_check(
+        (kms, Some(key)) if kms.starts_with("aws:kms") => checks.push(CheckResult::passed_check(
             "bucket-encryption",
             format!("SSE-KMS under {key}: an origin access control is used, and that key's policy must let CloudFront decrypt"),
         )),
-        (other, _) => checks.push(Check::passed_check("bucket-encryption", other.to_owned())),
+        (other, _) => checks.push(CheckResult::passed_check("bucket-encryption", other.to_owned())),
     }
     checks
 }
 
-fn check_bucket_policy(target: &Target) -> Check {
+fn check_bucket_policy(target: &AwsTarget) -> CheckResult {
     const CHECK_NAME: &str = "bucket-policy";
     let names = &target.names;
     let Some(text) = &target.bucket.policy else {
-        return Check::passed_check(CHECK_NAME, "there is none yet");
+        return CheckResult::passed_check(CHECK_NAME, "there is none yet");
     };
     // Which distribution it will be tells nothing of whether the document can be written.
     let arn = format!("arn:aws:cloudfront::{}:distribution/E1EXAMPLE23456", target.account);
     let reader = BucketReader::Distribution { arn: &arn, account: &target.account };
     if let Err(failure) = policy::merge_bucket_policy(Some(text), names, reader) {
-        return Check::failed_check(CHECK_NAME, failure.why, failure.next);
+        return CheckResult::failed_check(CHECK_NAME, failure.why, failure.next);
     }
     let shut = policy::parse_policy(text, CHECK_NAME)
         .map(|document| policy::find_cloudfront_denials(&document, names.bucket_name()));
     let shut = shut.unwrap_or_default();
     if let Some(DenyFinding::Denied(why)) = shut.iter().find(|one| matches!(one, DenyFinding::Denied(_))) {
-        return Check::failed_check(
+        return CheckResult::failed_check(
             CHECK_NAME,
             format!("{why}, to CloudFront too"),
             "except CloudFront from that statement: it reads from its own addresses, through no endpoint of yours and as no principal of yours",
         );
     }
     match shut.first() {
-        Some(DenyFinding::PossiblyDenied(why)) => Check::unknown_check(
+        Some(DenyFinding::PossiblyDenied(why)) => CheckResult::unknown_check(
             CHECK_NAME,
             format!("{why}: see that it doesn't deny CloudFront; going live tries it first"),
         ),
-        _ => Check::passed_check(
+        _ => CheckResult::passed_check(
             CHECK_NAME,
             format!("{} of 20480 bytes; nothing in it shuts CloudFront out", text.len()),
         ),
@@ -109,7 +111,7 @@ fn check_bucket_policy(target: &Target) -> Check {
 }
 
 /// Checks a few objects: how they are encrypted, and whether they can be read at once.
-pub async fn check_sampled_objects(target: &Target, answers: &Answers) -> Check {
+pub async fn check_sampled_objects(target: &AwsTarget, answers: &OperatorAnswers) -> CheckResult {
     const CHECK_NAME: &str = "objects";
     let bucket = target.names.bucket_name();
     let keys = match target.read_bucket_listing().await {
@@ -118,7 +120,7 @@ pub async fn check_sampled_objects(target: &Target, answers: &Answers) -> Check 
             .map(|one| one.key)
             .filter(|key| object::is_packagecloud_key(key))
             .collect::<Vec<_>>(),
-        Err(failure) => return Check::unknown_check(CHECK_NAME, failure.why),
+        Err(failure) => return CheckResult::unknown_check(CHECK_NAME, failure.why),
     };
     let step = keys.len().div_ceil(SAMPLED_OBJECTS_MAX).max(1);
     let heads = join_all(
@@ -127,7 +129,7 @@ pub async fn check_sampled_objects(target: &Target, answers: &Answers) -> Check 
     .await;
     let of = heads.len();
     if of == 0 {
-        return Check::unknown_check(CHECK_NAME, "none is there yet to look at");
+        return CheckResult::unknown_check(CHECK_NAME, "none is there yet to look at");
     }
     let control = Box::pin(origin_access::choose_origin_access(target, answers))
         .await
@@ -136,24 +138,24 @@ pub async fn check_sampled_objects(target: &Target, answers: &Answers) -> Check 
         match head {
             // S3 answers so, without a word, where it wants a customer's key.
             Err(failure) if failure.code.as_deref() == Some("400") => {
-                return Check::unknown_check(
+                return CheckResult::unknown_check(
                     CHECK_NAME,
                     format!(
                         "{key} is encrypted with a customer's key (SSE-C): CloudFront can't read such objects, clients get 403 for them; copy them without one"
                     ),
                 );
             }
-            Err(failure) => return Check::unknown_check(CHECK_NAME, format!("{key}: {}", failure.why)),
+            Err(failure) => return CheckResult::unknown_check(CHECK_NAME, format!("{key}: {}", failure.why)),
             Ok(Some(head)) => {
                 if let Some(why) = unreadable_reason(&head, control) {
-                    return Check::unknown_check(CHECK_NAME, format!("{key} {why}"));
+                    return CheckResult::unknown_check(CHECK_NAME, format!("{key} {why}"));
                 }
             }
             // It was deleted meanwhile.
             Ok(None) => {}
         }
     }
-    Check::passed_check(
+    CheckResult::passed_check(
         CHECK_NAME,
         format!("{of} looked at: none is archived, or encrypted so that CloudFront couldn't read it"),
     )

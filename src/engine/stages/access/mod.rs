@@ -7,12 +7,12 @@ use tokio::join;
 
 use crate::host::{LoadedConfig, version};
 use crate::model::{
-    aws::evidence::Observed,
+    aws::evidence::StageEvidence,
     failure::Failure,
     iam::access::{self, RequiredPermission},
     run::{
-        answers::{Answers, ReindexEngine},
-        check::{Check, CheckId},
+        answers::{OperatorAnswers, ReindexEngine},
+        check::{CheckId, CheckResult},
         goal::{Goal, Stage},
         plan::{Confirmation, Consent, Plan},
         welcome::IdentitySource,
@@ -23,27 +23,27 @@ use crate::engine::{
     delivery::clocks::{check_host_clock, check_local_clock},
     packagecloud::nodes,
     resources::origin_access,
-    session::{Session, Target},
+    session::{AwsTarget, Session},
 };
 
 /// Looks at the identity, the bucket, the permissions and the hosts.
 ///
 /// # Errors
 /// Fails where no identity or no bucket is found, or AWS does not answer.
-pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
-    look_for_stages(session, answers, None).await
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+    look_at_needed_access(session, answers, None).await
 }
 
 /// Looks at the same with the permissions that `stages` need, where not all of them have something to do.
 ///
 /// # Errors
 /// Fails as [`look`] does.
-pub async fn look_for_stages(
+pub async fn look_at_needed_access(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     stages: Option<&[Stage]>,
 ) -> Result<Plan, Failure> {
-    let target = session.resolve_target(answers).await?;
+    let target = session.resolve_aws_target(answers).await?;
     let config = session.host.read_config().await;
     // Without a goal all that any goal needs is asked for, as in the policy that is printed.
     let mut needs = collect_required_permissions(answers.goal.unwrap_or(Goal::Upgrade), &target, answers);
@@ -53,22 +53,27 @@ pub async fn look_for_stages(
     if Box::pin(origin_access::choose_origin_access(&target, answers)).await?.control {
         needs = access::require_origin_access_control(needs);
     }
-    let (permissions, version) =
-        join!(target.cloud.simulate_permissions(&target.caller.arn, &needs), session.host.read_version());
+    let (permissions, version) = join!(
+        target.cloud.simulate_permissions(&target.caller.arn, &needs),
+        session.host.read_packagecloud_version()
+    );
 
-    let mut plan = Plan::new(Observed::Access);
-    plan.checks.push(Check::passed_check("identity", format!("{} ({})", target.caller.arn, target.found)));
-    if let Some(dropped) = session.dropped_by_sudo() {
-        plan.checks.push(Check::unknown_check("sudo", dropped.render_advice()));
+    let mut plan = Plan::new(StageEvidence::Access);
+    plan.checks
+        .push(CheckResult::passed_check("identity", format!("{} ({})", target.caller.arn, target.found)));
+    if let Some(dropped) = session.sudo_dropped_environment() {
+        plan.checks.push(CheckResult::unknown_check("sudo", dropped.render_advice()));
     }
     plan.checks.extend(bucket::check_bucket(&target));
     plan.checks.push(check_local_clock(&target));
     plan.checks.push(match &config {
-        Ok(config) => Check::passed_check("packagecloud.rb", config.seen.path.clone()),
-        Err(failure) => Check::failed_check("packagecloud.rb", failure.to_string(), failure.next.clone()),
+        Ok(config) => CheckResult::passed_check("packagecloud.rb", config.seen.path.clone()),
+        Err(failure) => {
+            CheckResult::failed_check("packagecloud.rb", failure.to_string(), failure.next.clone())
+        }
     });
-    plan.checks.push(version::check_version(version.as_ref()));
-    for node in session.all_nodes() {
+    plan.checks.push(version::check_packagecloud_version(version.as_ref()));
+    for node in session.all_node_sessions() {
         plan.checks.extend(node.host.check_ctl().await);
     }
     plan.checks.extend(check_hosts(session, &target, config.as_ref().ok(), answers).await);
@@ -77,8 +82,10 @@ pub async fn look_for_stages(
             plan.checks.extend(checks.into_iter().map(|check| advise_other_identity(check, &target)));
         }
         Err(failure) => {
-            plan.checks
-                .push(Check::unknown_check("permissions", format!("cannot be checked: {}", failure.why)));
+            plan.checks.push(CheckResult::unknown_check(
+                "permissions",
+                format!("cannot be checked: {}", failure.why),
+            ));
         }
     }
     plan.confirmations.extend(access_confirmations(session, &target, answers));
@@ -88,19 +95,19 @@ pub async fn look_for_stages(
 /// What must be known of each host beside this machine: its clock, and of the other web nodes their files and versions.
 async fn check_hosts(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     first: Option<&LoadedConfig>,
-    answers: &Answers,
-) -> Vec<Check> {
-    let mut checks: Vec<Check> = session
-        .all_nodes()
+    answers: &OperatorAnswers,
+) -> Vec<CheckResult> {
+    let mut checks: Vec<CheckResult> = session
+        .all_node_sessions()
         .iter()
         .filter_map(|node| check_host_clock(node, target.caller.clock_ahead))
         .collect();
-    checks.extend(nodes::check_other_nodes(session, first, answers).await);
-    for node in session.other_nodes() {
-        let check = version::check_version(node.host.read_version().await.as_ref());
-        checks.push(Check { name: format!("{}{}", check.name, node.host.host_suffix()), ..check });
+    checks.extend(nodes::check_other_node_configs(session, first, answers).await);
+    for node in session.other_node_sessions() {
+        let check = version::check_packagecloud_version(node.host.read_packagecloud_version().await.as_ref());
+        checks.push(CheckResult { name: format!("{}{}", check.name, node.host.host_suffix()), ..check });
     }
     checks
 }
@@ -108,8 +115,8 @@ async fn check_hosts(
 /// Collects what the goal needs, by the engine that was chosen and what was said yes to.
 pub(crate) fn collect_required_permissions(
     goal: Goal,
-    target: &Target,
-    answers: &Answers,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
 ) -> Vec<RequiredPermission> {
     let mut needs = access::list_required_permissions(goal, &target.names, &target.account);
     if goal == Goal::Upgrade && answers.reindex.engine == ReindexEngine::Batch {
@@ -117,7 +124,7 @@ pub(crate) fn collect_required_permissions(
     }
     if answers.consents.adopt_bucket_key && matches!(goal, Goal::Install | Goal::Upgrade) {
         let key = target.bucket.kms_key.as_deref().filter(|key| key.contains(":key/"));
-        needs.push(access::bucket_key_permission(key, &target.account));
+        needs.push(access::bucket_kms_key_permission(key, &target.account));
     }
     needs
 }
@@ -126,9 +133,12 @@ pub(crate) fn collect_required_permissions(
 ///
 /// # Errors
 /// Fails as [`look`] does.
-pub async fn check_access(session: &Session, answers: &Answers) -> Result<Vec<Check>, Failure> {
+pub async fn collect_access_checks(
+    session: &Session,
+    answers: &OperatorAnswers,
+) -> Result<Vec<CheckResult>, Failure> {
     let mut checks = look(session, answers).await?.checks;
-    let target = session.resolve_target(answers).await?;
+    let target = session.resolve_aws_target(answers).await?;
     let (objects, account) =
         join!(bucket::check_sampled_objects(&target, answers), account::check_account(&target));
     let at = checks.iter().position(|check| check.has_id(CheckId::Clock)).unwrap_or(checks.len());
@@ -137,16 +147,20 @@ pub async fn check_access(session: &Session, answers: &Answers) -> Result<Vec<Ch
 }
 
 /// packagecloud.rb's own key is never asked to be given more rights: another identity is the next move.
-fn advise_other_identity(check: Check, target: &Target) -> Check {
+fn advise_other_identity(check: CheckResult, target: &AwsTarget) -> CheckResult {
     if check.has_failed() && target.source == IdentitySource::Config {
         let next = "use another identity for setting up, with --profile or AWS_ACCESS_KEY_ID; packagecloud's own key needs no more rights";
-        return Check { next: next.to_owned(), ..check };
+        return CheckResult { next: next.to_owned(), ..check };
     }
     check
 }
 
 /// Asks what must be known of the identity and the bucket.
-pub fn access_confirmations(session: &Session, target: &Target, answers: &Answers) -> Vec<Confirmation> {
+pub fn access_confirmations(
+    session: &Session,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
+) -> Vec<Confirmation> {
     let mut asks = Vec::new();
     let name = target.names.bucket_name();
     let (known, of) = target.sampled;

@@ -12,17 +12,17 @@ use crate::engine::{
     resources::authenticator::build_bundle,
     run::StageRun,
     session::{
-        Session, Target,
+        AwsTarget, Session,
         account_cache::{AuthenticatorResources, MadeResource},
     },
 };
 use crate::model::{
     aws::{
-        account::{IamRole, KmsKey, LambdaFunction, Ownership},
+        account::{IamRole, KmsKey, LambdaFunction, ResourceOwnership},
         evidence::BootstrapEvidence,
     },
     failure::Failure,
-    run::{answers::Answers, event::StageEnd, goal::Step},
+    run::{answers::OperatorAnswers, event::StageEnd, goal::Step},
     secret::Secret,
     url::redirect::RedirectTarget,
 };
@@ -35,10 +35,10 @@ use crate::model::{
 pub(crate) async fn apply(
     session: &Session,
     seen: &BootstrapEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let target = session.resolve_target(answers).await?;
+    let target = session.resolve_aws_target(answers).await?;
     let secret = seen.secret.clone().ok_or_else(|| {
         Failure::other_failure(
             "cloudfront_secret",
@@ -47,7 +47,8 @@ pub(crate) async fn apply(
         )
     })?;
     secret.decode_base64_key()?;
-    let unmarked = seen.function.as_ref().filter(|function| function.ownership == Ownership::Unmarked);
+    let unmarked =
+        seen.function.as_ref().filter(|function| function.ownership == ResourceOwnership::Unmarked);
     // A function that is right as it stands keeps its code: no link can break.
     if unmarked.is_some() && seen.version.is_none() {
         Box::pin(prove_live_links_accepted(session, &target, seen, answers, run)).await?;
@@ -76,9 +77,9 @@ pub(crate) async fn apply(
 
 /// What each part is made with.
 struct BootstrapMaker<'a> {
-    target: &'a Target,
+    target: &'a AwsTarget,
     seen: &'a BootstrapEvidence,
-    answers: &'a Answers,
+    answers: &'a OperatorAnswers,
     run: &'a StageRun,
 }
 
@@ -90,7 +91,7 @@ impl BootstrapMaker<'_> {
             .run_step(Step::Role, format!("role {}", names.role_name()), async {
                 let boundary = self.answers.permissions_boundary.as_deref();
                 let (role, ()) = try_join!(
-                    cloud.ensure_role(
+                    cloud.ensure_function_role(
                         names,
                         self.seen.role.as_ref(),
                         boundary,
@@ -106,14 +107,15 @@ impl BootstrapMaker<'_> {
     }
 
     async fn ensure_key(&self) -> Result<KmsKey, Failure> {
-        let Target { cloud, names, account, .. } = self.target;
+        let AwsTarget { cloud, names, account, .. } = self.target;
         let say = self.run.progress_reporter(Step::Key);
         let role_arn = format!("arn:aws:iam::{account}:role/{}", names.role_name());
         self.run
             .run_step(Step::Key, "KMS key in us-east-1", async {
                 let adopt = self.answers.consents.adopt;
-                let key =
-                    cloud.ensure_key(names, self.seen.key.as_ref(), &role_arn, account, adopt, &say).await?;
+                let key = cloud
+                    .ensure_kms_key(names, self.seen.key.as_ref(), &role_arn, account, adopt, &say)
+                    .await?;
                 let text = format!("KMS key {} stands", key.id);
                 Ok((key, text))
             })
@@ -121,7 +123,7 @@ impl BootstrapMaker<'_> {
     }
 
     async fn ensure_origin_access(&self) -> Result<MadeResource, Failure> {
-        let Target { cloud, names, .. } = self.target;
+        let AwsTarget { cloud, names, .. } = self.target;
         let seen = self.seen;
         self.run
             .run_step(Step::OriginAccess, "origin access", async {
@@ -140,7 +142,7 @@ impl BootstrapMaker<'_> {
 
     /// Writes the key's alias and both policies; returns role and key as they are then.
     async fn write_policies(&self, role: &IamRole, key: &KmsKey) -> Result<(IamRole, KmsKey), Failure> {
-        let Target { cloud, names, account, .. } = self.target;
+        let AwsTarget { cloud, names, account, .. } = self.target;
         let run = self.run;
         let (say, say_of_alias) =
             (run.progress_reporter(Step::KeyPolicy), run.progress_reporter(Step::KeyAlias));
@@ -150,11 +152,11 @@ impl BootstrapMaker<'_> {
                 Ok(((), format!("{} points at the key", names.kms_alias_name())))
             }),
             run.run_step(Step::KeyPolicy, "KMS key policy", async {
-                let policy = cloud.ensure_key_policy(names, key, &role.arn, account, &say).await?;
+                let policy = cloud.ensure_kms_key_policy(names, key, &role.arn, account, &say).await?;
                 Ok((policy, "only the function's role may decrypt with the key".to_owned()))
             }),
             run.run_step(Step::RolePolicy, "role policy", async {
-                let policy = cloud.ensure_role_policy(names, role, &key.arn, account, &say).await?;
+                let policy = cloud.ensure_function_role_policy(names, role, &key.arn, account, &say).await?;
                 Ok((policy, "the role may decrypt and write its logs, and nothing else".to_owned()))
             })
         )?;
@@ -166,7 +168,7 @@ impl BootstrapMaker<'_> {
 
     /// Gives this install's tags to a function that is right as it stands.
     async fn adopt_function(&self, function: &LambdaFunction) -> Result<LambdaFunction, Failure> {
-        let Target { cloud, names, .. } = self.target;
+        let AwsTarget { cloud, names, .. } = self.target;
         let name = names.function_name();
         self.run
             .run_step(Step::Function, format!("the tags of Lambda function {name}"), async {
@@ -183,7 +185,7 @@ impl BootstrapMaker<'_> {
         key: &KmsKey,
         secret: &Secret,
     ) -> Result<(LambdaFunction, String), Failure> {
-        let Target { cloud, names, .. } = self.target;
+        let AwsTarget { cloud, names, .. } = self.target;
         let run = self.run;
         let bundle = build_bundle(self.seen.construction, &key.arn, names);
         let description = bundle.render_description(std::slice::from_ref(secret))?;
@@ -230,9 +232,9 @@ impl BootstrapMaker<'_> {
 /// CloudFront is off no link depends on it, and going live proves it.
 async fn prove_live_links_accepted(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     seen: &BootstrapEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
     if session.host.read_config().await?.seen.values.enabled != Some(true) {
@@ -253,7 +255,7 @@ async fn prove_live_links_accepted(
         let location = location.ok_or_else(|| {
             Failure::other_failure(
                 what,
-                format!("CloudFront is on, and it answers {}; {left}", redirect.describe()),
+                format!("CloudFront is on, and it answers {}; {left}", redirect.describe_redirect()),
                 "run reconfigure and restart, or disable, then try again",
             )
         })?;
@@ -300,7 +302,7 @@ fn bootstrap_result(seen: &BootstrapEvidence, arn: &str) -> (StageEnd, String) {
     let previous = seen
         .function
         .as_ref()
-        .filter(|function| function.ownership == Ownership::Unmarked && seen.version.is_none())
+        .filter(|function| function.ownership == ResourceOwnership::Unmarked && seen.version.is_none())
         .and_then(|function| function.versions.last())
         .map(|version| format!("; the adopted function's version before: {}", version.arn))
         .unwrap_or_default();

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 
 use crate::model::{
     failure::Failure,
-    run::{answers::Answers, plan::Plan},
+    run::{answers::OperatorAnswers, plan::Plan},
 };
 
 use crate::engine::{resources::authenticator::observe_authenticator, session::Session};
@@ -20,8 +20,8 @@ use crate::engine::{resources::authenticator::observe_authenticator, session::Se
 ///
 /// # Errors
 /// Fails where a part is another install's or can't be used, or AWS does not answer.
-pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
-    let target = session.resolve_target(answers).await?;
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
+    let target = session.resolve_aws_target(answers).await?;
     let seen = observe_authenticator(session, &target, answers).boxed().await?;
     plan::plan_bootstrap(&seen, &target, answers)
 }

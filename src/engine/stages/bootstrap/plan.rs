@@ -2,17 +2,17 @@
 
 use crate::engine::{
     resources::adoption::{AdoptionList, require_ours_or_unmarked},
-    session::Target,
+    session::AwsTarget,
 };
 use crate::model::{
     aws::{
-        evidence::{BootstrapEvidence, Observed},
+        evidence::{BootstrapEvidence, StageEvidence},
         names::ResourceNames,
     },
     failure::Failure,
     iam::policy,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         goal::Step,
         plan::{ChangeKind, Plan},
     },
@@ -22,10 +22,14 @@ use crate::model::{
 ///
 /// # Errors
 /// Fails where a part is another install's, or can't be used as it is.
-pub fn plan_bootstrap(seen: &BootstrapEvidence, target: &Target, answers: &Answers) -> Result<Plan, Failure> {
+pub fn plan_bootstrap(
+    seen: &BootstrapEvidence,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
+) -> Result<Plan, Failure> {
     let names = &target.names;
     let mut adopted = AdoptionList::default();
-    let mut plan = Plan::new(Observed::Bootstrap(Box::new(seen.clone())));
+    let mut plan = Plan::new(StageEvidence::Bootstrap(Box::new(seen.clone())));
     plan_role(&mut plan, seen, names, &mut adopted)?;
     plan_key(&mut plan, seen, names, &mut adopted)?;
     plan_policies(&mut plan, seen, names, &target.account);
@@ -55,7 +59,7 @@ fn plan_role(
         Some(role) => {
             let unmarked = require_ours_or_unmarked(&role.ownership, "role", &role.name, names)?;
             let unmarked = adopted.add_unmarked(unmarked, "its trust and its tags");
-            let (verb, why) = match (policy::trusts_both_services(&role.trust), unmarked) {
+            let (verb, why) = match (policy::trusts_lambda_and_edgelambda(&role.trust), unmarked) {
                 (true, false) => (ChangeKind::Keep, "it is there, trusted by lambda and edgelambda"),
                 (true, true) => {
                     (ChangeKind::Update, "trusted by lambda and edgelambda; it gets this install's tags")
@@ -155,7 +159,7 @@ fn plan_policies(plan: &mut Plan, seen: &BootstrapEvidence, names: &ResourceName
 
     let role_policy_right = match (&seen.role, &seen.key) {
         (Some(role), Some(key)) => role.policy.as_ref().is_some_and(|stands| {
-            policy::is_same_policy(stands, &policy::build_role_policy(names, &key.arn, account))
+            policy::is_same_policy(stands, &policy::build_function_role_policy(names, &key.arn, account))
         }),
         _ => false,
     };

@@ -10,12 +10,12 @@ use crate::model::{
     aws::evidence::ObservedConfig,
     failure::{Failure, FailureKind},
     packagecloud::{ctl_command::CtlCommand, settings::SettingKey},
-    run::{answers::Answers, event::StageEnd, goal::Step},
+    run::{answers::OperatorAnswers, event::StageEnd, goal::Step},
 };
 
 use super::{
-    disabled_values, is_cloudfront_on, render_node_commands, render_reenable_warning, unverified_reason,
-    with_manual_disable,
+    disabled_values, is_cloudfront_on_in_config, render_node_commands, render_reenable_warning,
+    unverified_reason, with_manual_disable,
 };
 use crate::engine::{
     packagecloud::{
@@ -56,20 +56,20 @@ struct DisableProgress {
 /// Fails where a node could not be switched off or does not follow, with what to type there.
 pub(crate) async fn apply(
     session: &Session,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
     let beside = session.acquire_or_find_other_run().await.is_some();
     let mut all = DisableProgress::from_session(session);
     for round in 1.. {
-        session.publish_off_marker().await;
+        session.publish_disable_marker().await;
         all.read_configs().await?;
         // A configuration client would win each time: what it does is said, and not fought.
         let again = |node: &NodeToDisable| round == 1 || node.seen.managed.is_none();
-        let on = all.nodes.iter().any(|node| is_cloudfront_on(&node.seen) && again(node));
+        let on = all.nodes.iter().any(|node| is_cloudfront_on_in_config(&node.seen) && again(node));
         if all.lost.is_empty() && !all.nodes.iter().any(|node| node.due) {
             // What the files say is one thing, what packagecloud does another.
-            let lags = round == 1 && switch::stale_redirects(session, answers).await.is_some();
+            let lags = round == 1 && switch::describe_stale_redirects(session, answers).await.is_some();
             all.nodes.iter_mut().for_each(|node| node.due = lags);
         }
         if round > 1 && (!on || round > SWITCH_OFF_ROUNDS_MAX) {
@@ -115,7 +115,7 @@ pub(crate) async fn apply(
 
 impl DisableProgress {
     fn from_session(session: &Session) -> Self {
-        let nodes = session.all_nodes().into_iter().map(|session| NodeToDisable {
+        let nodes = session.all_node_sessions().into_iter().map(|session| NodeToDisable {
             session,
             seen: ObservedConfig::default(),
             due: false,
@@ -123,7 +123,7 @@ impl DisableProgress {
             failures: Vec::new(),
             lost: None,
         });
-        Self { nodes: nodes.collect(), lost: Vec::new(), alone: session.other_nodes().is_empty() }
+        Self { nodes: nodes.collect(), lost: Vec::new(), alone: session.other_node_sessions().is_empty() }
     }
 
     /// Reads every file; a node whose file can't be read is lost.
@@ -133,7 +133,8 @@ impl DisableProgress {
             match read {
                 Ok(config) => {
                     node.seen = config.seen;
-                    node.due = is_cloudfront_on(&node.seen) || switch::is_switch_unfinished(&node.session);
+                    node.due = is_cloudfront_on_in_config(&node.seen)
+                        || switch::is_cloudfront_switch_unfinished(&node.session);
                 }
                 Err(failure) => node.lost = Some(failure),
             }
@@ -161,10 +162,11 @@ impl DisableProgress {
     /// Writes every file that says that CloudFront is on; without the file switched off, a restart would only cost
     /// customers time.
     async fn write_configs(&mut self, run: &StageRun) -> Result<(), Failure> {
-        let on: Vec<&NodeToDisable> = self.nodes.iter().filter(|node| is_cloudfront_on(&node.seen)).collect();
-        for node in self.nodes.iter().filter(|node| node.due && !is_cloudfront_on(&node.seen)) {
+        let on: Vec<&NodeToDisable> =
+            self.nodes.iter().filter(|node| is_cloudfront_on_in_config(&node.seen)).collect();
+        for node in self.nodes.iter().filter(|node| node.due && !is_cloudfront_on_in_config(&node.seen)) {
             // What a run before this one began is this one's to end.
-            switch::save_switch_intent(&node.session, false);
+            switch::save_cloudfront_switch_intent(&node.session, false);
         }
         if on.is_empty() {
             return Ok(());
@@ -212,12 +214,12 @@ impl DisableProgress {
             .run_step(step, format!("packagecloud-ctl {command}{names}"), async {
                 let due = self.nodes.iter_mut().filter(|node| node.due);
                 let ran = join_all(due.map(async |node| {
-                    let name = node.session.host.transport.remote_name().filter(|_| several);
+                    let name = node.session.host.transport.remote_host_name().filter(|_| several);
                     let mut line = |line: &str| match name {
                         Some(name) => say(&format!("{name}: {line}")),
                         None => say(line),
                     };
-                    let ran = switch::run_ctl_command(&node.session, command, &mut line).await;
+                    let ran = switch::run_ctl_to_success(&node.session, command, &mut line).await;
                     node.failures.extend(ran.as_ref().err().cloned());
                     ran
                 }))
@@ -231,7 +233,7 @@ impl DisableProgress {
     /// The nodes that followed are seen to their end.
     async fn finish_nodes(&self) {
         for node in self.nodes.iter().filter(|node| node.failures.is_empty()) {
-            switch::finish_switch(&node.session).await;
+            switch::finish_cloudfront_switch(&node.session).await;
         }
     }
 
@@ -254,7 +256,7 @@ impl DisableProgress {
         match observed {
             Ok(observed) if failures.is_empty() => {
                 self.finish_nodes().await;
-                let since = clock::render_utc_time(session.host.clock.now());
+                let since = clock::render_utc_time(session.host.clock.current_host_time());
                 let on = render_node_names(self.nodes.iter());
                 let backups: String = self.nodes.iter().map(|node| node.backup.as_str()).collect();
                 let warnings: String = self
@@ -303,24 +305,24 @@ impl DisableProgress {
         }
         let next: Vec<String> = self.lost.iter().map(|(node, _)| render_node_commands(node)).collect();
         let kind = if failure.kind == FailureKind::Drifted { FailureKind::Other } else { failure.kind };
-        let what = first.host.transport.remote_name().unwrap_or_default();
+        let what = first.host.transport.remote_host_name().unwrap_or_default();
         Failure::new(kind, what, why.join("; "), format!("type {}", next.join("; and ")))
     }
 }
 
 /// ` on web1, web2`, where they are other hosts.
 fn render_node_names<'a>(nodes: impl Iterator<Item = &'a NodeToDisable>) -> String {
-    let names: Vec<&str> = nodes.filter_map(|node| node.session.host.transport.remote_name()).collect();
+    let names: Vec<&str> = nodes.filter_map(|node| node.session.host.transport.remote_host_name()).collect();
     if names.is_empty() { String::new() } else { format!(" on {}", names.join(", ")) }
 }
 
 /// Writes that CloudFront is off on one node; where the file before is kept, as the end of a sentence.
 async fn write_cloudfront_off(node: &Session) -> Result<String, Failure> {
-    let written = config_write::write_edits_with_retries(node, |now| {
-        if !is_cloudfront_on(now) {
+    let written = config_write::write_config_edits_with_retries(node, |now| {
+        if !is_cloudfront_on_in_config(now) {
             return Vec::new();
         }
-        switch::save_switch_intent(node, false);
+        switch::save_cloudfront_switch_intent(node, false);
         disabled_values().render_edits(&[SettingKey::Enabled])
     })
     .await?;

@@ -1,6 +1,6 @@
 //! A domain of one's own for packages: its certificate, who else holds it, and the DNS records to make.
 
-use crate::engine::session::Target;
+use crate::engine::session::AwsTarget;
 use crate::model::{
     aws::{
         account::DnsRecord,
@@ -8,7 +8,7 @@ use crate::model::{
         evidence::DistributionEvidence,
     },
     failure::Failure,
-    run::{answers::Answers, plan::Attachment},
+    run::{answers::OperatorAnswers, plan::Attachment},
 };
 
 /// Observes what the domain that was asked for needs; `None` where none was.
@@ -16,8 +16,8 @@ use crate::model::{
 /// # Errors
 /// Where another distribution holds it, or no certificate covers it.
 pub async fn observe_packages_domain(
-    target: &Target,
-    answers: &Answers,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
     distribution: Option<&CloudFrontDistribution>,
 ) -> Result<Option<PackagesDomain>, Failure> {
     let Some(name) = &answers.packages_domain else { return Ok(None) };
@@ -39,7 +39,7 @@ pub async fn observe_packages_domain(
     let standing =
         distribution.filter(|one| one.has_domain_name(name)).and_then(|one| one.certificate.clone());
     let named = answers.certificate.clone().or(standing);
-    let found = target.cloud.find_certificate(name, named.as_deref()).await?;
+    let found = target.cloud.find_acm_certificate(name, named.as_deref()).await?;
     let certificate = found.ok_or_else(|| {
         Failure::other_failure(
             format!("packages domain {name}"),

@@ -5,10 +5,12 @@
 use crate::aws::ProgressReporter;
 use crate::engine::{
     resources::{
-        guard::{has_version_everywhere, is_guarded, refuse_undeployed, refuse_unguarded},
-        install::reader_from_identity,
+        guard::{
+            has_function_version_everywhere, is_distribution_guarded, refuse_undeployed, refuse_unguarded,
+        },
+        install::bucket_reader_from_identity,
     },
-    session::{Session, Target},
+    session::{AwsTarget, Session},
 };
 use crate::model::{
     aws::{cloudfront::CloudFrontDistribution, evidence::DistributionEvidence},
@@ -23,13 +25,13 @@ pub struct GrantOutcome {
     pub bucket_policy: Option<String>,
 }
 
-fn reader_from_distribution<'a>(
+fn bucket_reader_from_distribution<'a>(
     seen: &'a DistributionEvidence,
     arn: &'a str,
     account: &'a str,
 ) -> BucketReader<'a> {
     match (&seen.identity, seen.by_control) {
-        (Some(identity), false) => reader_from_identity(identity),
+        (Some(identity), false) => bucket_reader_from_identity(identity),
         _ => BucketReader::Distribution { arn, account },
     }
 }
@@ -37,7 +39,7 @@ fn reader_from_distribution<'a>(
 /// All distributions of the account, none of which would open the bucket: `own` is Deployed, and carries `version_arn`
 /// where that is given, else any version of ours.
 async fn read_guarded_distributions(
-    target: &Target,
+    target: &AwsTarget,
     seen: &DistributionEvidence,
     own: &CloudFrontDistribution,
     version_arn: Option<&str>,
@@ -53,8 +55,10 @@ async fn read_guarded_distributions(
             }
             continue;
         }
-        let right = version_arn
-            .map_or_else(|| is_guarded(other, names), |arn| has_version_everywhere(other, names, arn));
+        let right = version_arn.map_or_else(
+            || is_distribution_guarded(other, names),
+            |arn| has_function_version_everywhere(other, names, arn),
+        );
         if !right || other.status != "Deployed" {
             return Err(Failure::drift_failure(
                 format!("distribution {}", other.id),
@@ -71,14 +75,14 @@ async fn read_guarded_distributions(
 /// Fails where a distribution would open the bucket, or it or the policy has changed meanwhile.
 pub async fn grant_bucket_read(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     seen: &DistributionEvidence,
     deployed: &CloudFrontDistribution,
     version_arn: &str,
     say: ProgressReporter<'_>,
 ) -> Result<GrantOutcome, Failure> {
     let distributions = read_guarded_distributions(target, seen, deployed, Some(version_arn)).await?;
-    let reader = reader_from_distribution(seen, &deployed.arn, &target.account);
+    let reader = bucket_reader_from_distribution(seen, &deployed.arn, &target.account);
     let document = policy::merge_bucket_policy(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!("CloudFront may read {}", target.names.bucket_name());
     let text =
@@ -93,13 +97,13 @@ pub async fn grant_bucket_read(
 /// Fails where a distribution would open the bucket, or it or the policy has changed meanwhile.
 pub async fn grant_both_readers(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     seen: &DistributionEvidence,
     standing: &CloudFrontDistribution,
     say: ProgressReporter<'_>,
 ) -> Result<(String, String), Failure> {
     read_guarded_distributions(target, seen, standing, None).await?;
-    let reader = reader_from_distribution(seen, &standing.arn, &target.account);
+    let reader = bucket_reader_from_distribution(seen, &standing.arn, &target.account);
     let document =
         policy::merge_bucket_policy_for_both(seen.bucket.policy.as_deref(), &target.names, reader)?;
     let text = format!(
@@ -114,7 +118,7 @@ pub async fn grant_both_readers(
 /// Puts `new` where `old` stands, which is kept beforehand.
 async fn put_policy_with_backup(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     old: Option<&str>,
     new: &str,
     text: String,
@@ -127,10 +131,12 @@ async fn put_policy_with_backup(
     let saved = match old {
         Some(old) => {
             let path =
-                session.host.state.save_policy(session.host.clock.now(), bucket, old).map_err(|failure| {
-                    let next = format!("{}; the bucket policy was not changed", failure.next);
-                    Failure::new(FailureKind::Other, failure.what, failure.why, next)
-                })?;
+                session.host.state.save_policy(session.host.clock.current_host_time(), bucket, old).map_err(
+                    |failure| {
+                        let next = format!("{}; the bucket policy was not changed", failure.next);
+                        Failure::new(FailureKind::Other, failure.what, failure.why, next)
+                    },
+                )?;
             format!("; the policy before is kept in {}", path.display())
         }
         None => String::new(),

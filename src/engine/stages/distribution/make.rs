@@ -6,18 +6,21 @@ use super::{
 };
 use crate::aws::{DistributionSettings, DistributionUpdate, OriginAccessId};
 use crate::engine::{
-    resources::{adoption::is_ours, authenticator::save_edge_construction, bucket_key, guard::is_guarded},
+    resources::{
+        adoption::is_our_distribution, authenticator::save_edge_construction, bucket_key,
+        guard::is_distribution_guarded,
+    },
     run::StageRun,
     session::{
-        Session, Target,
+        AwsTarget, Session,
         account_cache::{DeliveryResources, MadeResource},
-        retry_on_expiry::retry_on_expiry,
+        retry_on_expiry::retry_on_expired_credentials,
     },
 };
 use crate::model::{
     aws::{account::AcmCertificate, cloudfront::CloudFrontDistribution, evidence::DistributionEvidence},
     failure::Failure,
-    run::{answers::Answers, event::StageEnd, goal::Step},
+    run::{answers::OperatorAnswers, event::StageEnd, goal::Step},
 };
 
 /// Makes what the plan says.
@@ -27,10 +30,10 @@ use crate::model::{
 pub(crate) async fn apply(
     session: &Session,
     seen: &DistributionEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(StageEnd, String), Failure> {
-    let target = session.resolve_target(answers).await?;
+    let target = session.resolve_aws_target(answers).await?;
     save_edge_construction(session, &target).await;
     let (cloud, names) = (&target.cloud, &target.names);
     let needed = |what: &str, why: &str| Failure::other_failure(what, why, "run bootstrap-cloudfront first");
@@ -51,7 +54,7 @@ pub(crate) async fn apply(
             Ok((cache, text))
         });
     let (cache, certificate) =
-        tokio::try_join!(making_cache, Box::pin(wait_until_issued(session, &target, seen, run)))?;
+        tokio::try_join!(making_cache, Box::pin(wait_until_certificate_issued(session, &target, seen, run)))?;
     let alias = seen.packages_domain.as_ref().zip(certificate.as_ref());
     let settings = DistributionSettings {
         region: &seen.bucket.region,
@@ -70,8 +73,9 @@ pub(crate) async fn apply(
         Ok(((), format!("{version_arn} is on every behavior")))
     })
     .await?;
-    let made = Box::pin(wait_until_deployed(session, &target, &made, run)).await?;
-    let left = Box::pin(bucket_key::ensure_key_grants(&target, &seen.keys, &made.arn, answers, run)).await?;
+    let made = Box::pin(wait_until_distribution_deployed(session, &target, &made, run)).await?;
+    let left =
+        Box::pin(bucket_key::ensure_kms_key_statements(&target, &seen.keys, &made.arn, answers, run)).await?;
     let granted = Box::pin(open_bucket(session, &target, &seen, (&made, version_arn), run)).await?;
     target
         .cache_made_resource(MadeResource::Delivery(DeliveryResources {
@@ -87,18 +91,18 @@ pub(crate) async fn apply(
 /// as it then is; `None` where the origin access stays.
 async fn let_next_reader_in(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     seen: &DistributionEvidence,
     run: &StageRun,
 ) -> Result<Option<String>, Failure> {
     let names = &target.names;
-    let Some(standing) = seen.distribution.as_ref().filter(|one| is_guarded(one, names)) else {
+    let Some(standing) = seen.distribution.as_ref().filter(|one| is_distribution_guarded(one, names)) else {
         return Ok(None);
     };
     if !needs_origin_access_change(seen, names) {
         return Ok(None);
     }
-    let standing = Box::pin(wait_until_deployed(session, target, standing, run)).await?;
+    let standing = Box::pin(wait_until_distribution_deployed(session, target, standing, run)).await?;
     let say = run.progress_reporter(Step::BucketPolicy);
     let doing = format!("bucket policy of {}, for both ways", names.bucket_name());
     run.run_step(Step::BucketPolicy, doing, async {
@@ -110,10 +114,10 @@ async fn let_next_reader_in(
 
 /// Makes the distribution, or changes the one that stands.
 async fn ensure_distribution(
-    target: &Target,
+    target: &AwsTarget,
     seen: &DistributionEvidence,
     settings: DistributionSettings<'_>,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<CloudFrontDistribution, Failure> {
     let (cloud, names) = (&target.cloud, &target.names);
@@ -122,7 +126,7 @@ async fn ensure_distribution(
         let distribution = match &seen.distribution {
             None => {
                 // The plan may be old: one that was made since is never made twice.
-                if cloud.list_distributions(names).await?.iter().any(|one| is_ours(one, names)) {
+                if cloud.list_distributions(names).await?.iter().any(|one| is_our_distribution(one, names)) {
                     return Err(Failure::drift_failure(
                         "the distribution",
                         "it was made since this was shown",
@@ -147,7 +151,7 @@ async fn ensure_distribution(
 /// Lets CloudFront read the bucket through `made`, which every edge has with this version.
 async fn open_bucket(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     seen: &DistributionEvidence,
     (made, version_arn): (&CloudFrontDistribution, &str),
     run: &StageRun,
@@ -162,9 +166,9 @@ async fn open_bucket(
 }
 
 /// The certificate for the packages domain, once ACM has issued it.
-async fn wait_until_issued(
+async fn wait_until_certificate_issued(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     seen: &DistributionEvidence,
     run: &StageRun,
 ) -> Result<Option<AcmCertificate>, Failure> {
@@ -176,8 +180,10 @@ async fn wait_until_issued(
     let say = run.progress_reporter(Step::Certificate);
     let doing = format!("waiting until ACM has issued {}; this waits for its DNS record", certificate.arn);
     run.run_step(Step::Certificate, doing, async {
-        let waiting = || run.unless_stopped(target.cloud.wait_until_certificate_issued(certificate, &say));
-        let issued = retry_on_expiry(session, &target.cloud, run, Step::Certificate, waiting).await?;
+        let waiting =
+            || run.read_unless_stopped(target.cloud.wait_until_certificate_issued(certificate, &say));
+        let issued =
+            retry_on_expired_credentials(session, &target.cloud, run, Step::Certificate, waiting).await?;
         let text = format!("certificate {} is issued", issued.arn);
         Ok((Some(issued), text))
     })
@@ -185,20 +191,22 @@ async fn wait_until_issued(
 }
 
 /// The distribution, once every edge has it.
-async fn wait_until_deployed(
+async fn wait_until_distribution_deployed(
     session: &Session,
-    target: &Target,
+    target: &AwsTarget,
     made: &CloudFrontDistribution,
     run: &StageRun,
 ) -> Result<CloudFrontDistribution, Failure> {
     let say = run.progress_reporter(Step::Deployed);
     let doing = format!("waiting until every edge has {}; this takes minutes", made.id);
     run.run_step(Step::Deployed, doing, async {
-        let waiting = || run.unless_stopped(target.cloud.wait_until_deployed(&target.names, made, &say));
+        let waiting = || {
+            run.read_unless_stopped(target.cloud.wait_until_distribution_deployed(&target.names, made, &say))
+        };
         let deployed = if made.status == "Deployed" {
             made.clone()
         } else {
-            retry_on_expiry(session, &target.cloud, run, Step::Deployed, waiting).await?
+            retry_on_expired_credentials(session, &target.cloud, run, Step::Deployed, waiting).await?
         };
         let text = format!("distribution {} is deployed", deployed.id);
         Ok((deployed, text))

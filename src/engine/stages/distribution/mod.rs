@@ -13,7 +13,7 @@ use futures::FutureExt as _;
 
 use crate::model::{
     failure::Failure,
-    run::{answers::Answers, plan::Plan},
+    run::{answers::OperatorAnswers, plan::Plan},
 };
 
 use crate::engine::{
@@ -28,11 +28,11 @@ use crate::engine::{
 ///
 /// # Errors
 /// Fails where the distribution can't be used as it is, or AWS does not answer.
-pub async fn look(session: &Session, answers: &Answers) -> Result<Plan, Failure> {
+pub async fn look(session: &Session, answers: &OperatorAnswers) -> Result<Plan, Failure> {
     let ObservedInstall { target, distribution: mut seen, .. } =
         observe_install(session, answers).boxed().await?;
     seen.packages_domain =
         domain::observe_packages_domain(&target, answers, seen.distribution.as_ref()).boxed().await?;
-    seen.keys = bucket_key::observe_bucket_keys(&target, &seen).boxed().await?;
+    seen.keys = bucket_key::observe_bucket_kms_keys(&target, &seen).boxed().await?;
     plan::plan_distribution(&seen, &target, answers)
 }

@@ -6,20 +6,20 @@ use crate::engine::{
     resources::{
         adoption::{AdoptionList, require_ours_or_unmarked},
         bucket_key,
-        guard::{has_version_everywhere, refuse_taken_viewer_request},
+        guard::{has_function_version_everywhere, refuse_taken_viewer_request},
     },
-    session::Target,
+    session::AwsTarget,
 };
 use crate::model::{
     aws::{
-        account::Ownership,
+        account::ResourceOwnership,
         cloudfront::{CloudFrontDistribution, DistributionOrigin},
-        evidence::{DistributionEvidence, Observed},
+        evidence::{DistributionEvidence, StageEvidence},
         names::ResourceNames,
     },
     failure::Failure,
     run::{
-        answers::Answers,
+        answers::OperatorAnswers,
         goal::Step,
         plan::{ChangeKind, Plan},
     },
@@ -34,12 +34,12 @@ const DEPLOY_TIME_NOTE: &str = "takes 3 to 15 minutes; customers notice nothing"
 /// Fails where a part is another install's, or somebody else's function has the viewer request.
 pub fn plan_distribution(
     seen: &DistributionEvidence,
-    target: &Target,
-    answers: &Answers,
+    target: &AwsTarget,
+    answers: &OperatorAnswers,
 ) -> Result<Plan, Failure> {
     let names = &target.names;
     let mut adopted = AdoptionList::default();
-    let mut plan = Plan::new(Observed::Distribution(Box::new(seen.clone())));
+    let mut plan = Plan::new(StageEvidence::Distribution(Box::new(seen.clone())));
     plan_cache_policy(&mut plan, seen, names, &mut adopted)?;
     plan_certificate(&mut plan, seen);
     match &seen.distribution {
@@ -53,7 +53,7 @@ pub fn plan_distribution(
             plan_update(&mut plan, seen, distribution, names);
         }
     }
-    bucket_key::plan_bucket_keys(&mut plan, seen, names, &target.account, answers);
+    bucket_key::plan_bucket_kms_keys(&mut plan, seen, names, &target.account, answers);
     let line = if seen.granted && !seen.has_next_reader && !needs_origin_access_change(seen, names) {
         plan.add_change(
             Step::BucketPolicy,
@@ -165,7 +165,8 @@ fn plan_update(
 ) {
     let differs = list_differences(seen, distribution, names);
     // Tags are no part of what is deployed.
-    let tags = (distribution.ownership == Ownership::Unmarked).then_some("it gets this install's tags");
+    let tags =
+        (distribution.ownership == ResourceOwnership::Unmarked).then_some("it gets this install's tags");
     let changes: Vec<&str> = differs.iter().map(String::as_str).chain(tags).collect();
     if changes.is_empty() {
         plan.add_change(
@@ -183,8 +184,10 @@ fn plan_update(
                 "cloudfront:TagResource".into(),
             ]);
     }
-    let carried =
-        seen.version_arn.as_ref().is_some_and(|arn| has_version_everywhere(distribution, names, arn));
+    let carried = seen
+        .version_arn
+        .as_ref()
+        .is_some_and(|arn| has_function_version_everywhere(distribution, names, arn));
     if carried {
         plan.add_change(Step::Authenticator, ChangeKind::Keep, version_label(seen), EVERY_BEHAVIOR);
     } else {

@@ -3,7 +3,7 @@
 use super::GoLiveFacts;
 use crate::engine::{
     delivery::{
-        gate::{EdgeGate, check_distribution},
+        gate::{EdgeProber, check_distribution_ready},
         probe,
     },
     resources::packages_domain,
@@ -16,7 +16,7 @@ use crate::model::{aws::evidence::ConfigurationEvidence, failure::Failure, run::
 ///
 /// # Errors
 /// Fails with the first check that does not pass.
-pub(super) async fn pass_gate(
+pub(super) async fn require_edge_probes_pass(
     session: &Session,
     found: &GoLiveFacts,
     seen: &ConfigurationEvidence,
@@ -40,9 +40,9 @@ pub(super) async fn pass_gate(
         let distribution = found.distribution.as_ref().ok_or_else(|| missing("the distribution"))?;
         let domain = seen.desired.packages_domain.as_deref().unwrap_or(&distribution.domain);
         Box::pin(packages_domain::wait_until_domain_serves(session, domain, distribution, run)).await?;
-        let deployed = check_distribution(Some(distribution), &found.target.names.function_name());
+        let deployed = check_distribution_ready(Some(distribution), &found.target.names.function_name());
         run.emit_check(deployed.clone());
-        let gate = EdgeGate {
+        let gate = EdgeProber {
             session,
             target: &found.target,
             domain,
@@ -52,11 +52,11 @@ pub(super) async fn pass_gate(
             known: found.known.clone(),
         };
         let mut checks = vec![deployed];
-        for check in gate.positive_probes().await {
+        for check in gate.run_positive_probes().await {
             run.emit_check(check.clone());
             checks.push(check);
         }
-        if let Some(failed) = checks.into_iter().find(crate::model::run::check::Check::has_failed) {
+        if let Some(failed) = checks.into_iter().find(crate::model::run::check::CheckResult::has_failed) {
             return Err(Failure::other_failure(
                 format!("the gate, {}", failed.name),
                 format!("{}; nothing was switched on", failed.detail),

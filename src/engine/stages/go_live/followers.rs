@@ -4,10 +4,10 @@ use crate::model::{
     aws::evidence::{ConfigurationEvidence, ObservedConfig},
     failure::{Failure, FailureKind},
     packagecloud::settings::SettingKey,
-    run::answers::Answers,
+    run::answers::OperatorAnswers,
 };
 
-use super::{GoLiveFacts, is_connection_lost, proof, revert::revert_go_live, switch_on_node};
+use super::{GoLiveFacts, is_connection_lost, proof, revert::revert_go_live, switch_node_to_cloudfront};
 use crate::engine::{
     packagecloud::{nodes, services, switch},
     run::StageRun,
@@ -23,12 +23,13 @@ pub(super) fn find_followers<'a>(
     seen: &'a ConfigurationEvidence,
 ) -> Vec<FollowerNode<'a>> {
     session
-        .other_nodes()
+        .other_node_sessions()
         .into_iter()
         .zip(&seen.others)
         .filter_map(|(node, other)| {
-            let keys = nodes::missing_keys(other, &seen.desired, &SettingKey::ALL);
-            (!keys.is_empty() || switch::is_switch_unfinished(&node)).then_some((node, other, keys))
+            let keys = nodes::missing_setting_keys(other, &seen.desired, &SettingKey::ALL);
+            (!keys.is_empty() || switch::is_cloudfront_switch_unfinished(&node))
+                .then_some((node, other, keys))
         })
         .collect()
 }
@@ -41,23 +42,23 @@ pub(super) async fn go_live_on_followers(
     session: &Session,
     found: &GoLiveFacts,
     seen: &ConfigurationEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     follow: Vec<FollowerNode<'_>>,
     run: &StageRun,
 ) -> Result<String, Failure> {
     let mut on = Vec::new();
     for (node, other, keys) in follow {
-        switch_on_node(&node, other, seen, &keys, answers, run).await?;
+        switch_node_to_cloudfront(&node, other, seen, &keys, answers, run).await?;
         let live = async {
-            session.ensure_not_disabled().await?;
+            session.ensure_cloudfront_not_disabled().await?;
             switch::reconfigure_packagecloud(&node, run).await?;
             let restarting = tokio::time::Instant::now();
             switch::restart_packagecloud(&node, run).await?;
-            proof::prove_all_redirects(session, found, seen, answers, run).await?;
-            switch::finish_switch_on(&node).await?;
+            proof::prove_edge_accepts_all_redirects(session, found, seen, answers, run).await?;
+            switch::finish_switch_to_cloudfront(&node).await?;
             Ok::<_, Failure>(services::check_after_restart(&node, answers, restarting).await)
         };
-        let name = node.host.transport.remote_name().unwrap_or_default().to_owned();
+        let name = node.host.transport.remote_host_name().unwrap_or_default().to_owned();
         match live.await {
             Ok(services) => on.push(if services.is_empty() { name } else { format!("{name} ({services})") }),
             Err(failure)
@@ -66,7 +67,7 @@ pub(super) async fn go_live_on_followers(
                 return Err(failure);
             }
             Err(failure) => {
-                let failure = session.ensure_not_disabled().await.err().unwrap_or(failure);
+                let failure = session.ensure_cloudfront_not_disabled().await.err().unwrap_or(failure);
                 let failure = revert_go_live(&node, &other.values, answers, run, failure, false).await;
                 return Err(Failure {
                     why: format!("{}; {name} alone is off, the nodes before it stay on", failure.why),

@@ -6,13 +6,13 @@ use crate::aws::web::WebReply;
 use crate::model::{
     aws::evidence::ConfigurationEvidence,
     failure::Failure,
-    run::{answers::Answers, goal::Step},
+    run::{answers::OperatorAnswers, goal::Step},
     url::redirect::{DownloadRedirect, RedirectTarget},
 };
 
 use super::GoLiveFacts;
 use crate::engine::{
-    delivery::{diagnosis, probe, redirects::Redirects},
+    delivery::{diagnosis, probe, redirects::SampledRedirects},
     run::StageRun,
     session::Session,
 };
@@ -24,11 +24,11 @@ const PROOF_TIMEOUT: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 /// Fails where it does not go to the edge within a minute, or is refused there: with why.
-pub(super) async fn prove_redirect(
+pub(super) async fn prove_edge_accepts_redirect(
     session: &Session,
     found: &GoLiveFacts,
     seen: &ConfigurationEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<String, Failure> {
     run.run_step(Step::Proof, "asking packagecloud for a package", async {
@@ -41,13 +41,20 @@ pub(super) async fn prove_redirect(
         let location = redirect.location.clone().unwrap_or_default();
         if session.is_delivery_unreachable() {
             return Ok((
-                redirect.describe(),
-                format!("packagecloud answers {}; the edge is out of reach here", redirect.describe()),
+                redirect.describe_redirect(),
+                format!(
+                    "packagecloud answers {}; the edge is out of reach here",
+                    redirect.describe_redirect()
+                ),
             ));
         }
         let reply = probe::follow_redirect(session, &location).await?;
-        if is_accepted(&reply) {
-            let text = format!("packagecloud answers {}, and the edge {}", redirect.describe(), reply.status);
+        if is_accepted_edge_reply(&reply) {
+            let text = format!(
+                "packagecloud answers {}, and the edge {}",
+                redirect.describe_redirect(),
+                reply.status
+            );
             return Ok((text.clone(), text));
         }
         Err(refused_redirect_failure(seen, found, &location, &reply))
@@ -63,11 +70,11 @@ const REDIRECT_SAMPLES: usize = 10;
 ///
 /// # Errors
 /// Fails where one is refused, none goes to the edge, or packagecloud does not answer.
-pub(super) async fn prove_all_redirects(
+pub(super) async fn prove_edge_accepts_all_redirects(
     session: &Session,
     found: &GoLiveFacts,
     seen: &ConfigurationEvidence,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
 ) -> Result<(), Failure> {
     run.run_step(Step::Proof, format!("asking packagecloud {REDIRECT_SAMPLES} times"), async {
@@ -75,7 +82,7 @@ pub(super) async fn prove_all_redirects(
             return Ok(((), "not proven: no --probe-url".to_owned()));
         }
         let samples = probe::find_sample_keys(&found.target).await.unwrap_or_default();
-        let asked = Redirects::sample_with_patience(
+        let asked = SampledRedirects::sample_redirects_with_patience(
             session,
             answers,
             (samples.package.as_deref(), REDIRECT_SAMPLES),
@@ -83,10 +90,11 @@ pub(super) async fn prove_all_redirects(
             &run.progress_reporter(Step::Proof),
         )
         .await?;
-        let locations = asked.iter().flat_map(Redirects::edge_locations).collect::<Vec<_>>();
+        let locations =
+            asked.iter().flat_map(SampledRedirects::redirect_urls_to_cloudfront).collect::<Vec<_>>();
         for location in locations.iter().filter(|_| !session.is_delivery_unreachable()) {
             let reply = probe::follow_redirect(session, location).await?;
-            if !is_accepted(&reply) {
+            if !is_accepted_edge_reply(&reply) {
                 return Err(refused_redirect_failure(seen, found, location, &reply));
             }
         }
@@ -111,7 +119,7 @@ pub(super) async fn prove_all_redirects(
 }
 
 /// What a client can work with: the object, or S3's own answer that there is none.
-fn is_accepted(reply: &WebReply) -> bool {
+fn is_accepted_edge_reply(reply: &WebReply) -> bool {
     reply.status == 200
         || reply.status == 206
         || (reply.status == 404 && reply.find_header("x-packagecloud-cloudfront").is_none())
@@ -121,15 +129,15 @@ fn is_accepted(reply: &WebReply) -> bool {
 async fn wait_until_redirects_to_edge(
     session: &Session,
     found: &GoLiveFacts,
-    answers: &Answers,
+    answers: &OperatorAnswers,
 ) -> Result<DownloadRedirect, Failure> {
     let samples = probe::find_sample_keys(&found.target).await.unwrap_or_default();
     let until = tokio::time::Instant::now() + session.scale_wait(PROOF_TIMEOUT);
     loop {
-        session.ensure_not_disabled().await?;
+        session.ensure_cloudfront_not_disabled().await?;
         let seen = match session.probe_redirect(answers, samples.package.as_deref()).await {
             Ok(Some(redirect)) if redirect.redirect_target() == RedirectTarget::Edge => return Ok(redirect),
-            Ok(Some(redirect)) => format!("it answers {}", redirect.describe()),
+            Ok(Some(redirect)) => format!("it answers {}", redirect.describe_redirect()),
             Ok(None) => "no URL to ask for".to_owned(),
             Err(failure) => failure.to_string(),
         };
@@ -158,7 +166,7 @@ fn refused_redirect_failure(
         .as_ref()
         .and_then(|secret| probe::find_signing_construction(location, secret, accepted))
         .filter(|construction| *construction != accepted);
-    let (why, next) = diagnosis::diagnose_refusal(reply, &found.known);
+    let (why, next) = diagnosis::diagnose_edge_refusal(reply, &found.known);
     match fitting {
         Some(construction) => Failure::other_failure(
             "packagecloud's own redirect",

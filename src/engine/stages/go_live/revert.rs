@@ -8,7 +8,7 @@ use crate::engine::{
 use crate::model::{
     failure::Failure,
     packagecloud::settings::{SettingKey, SettingValues},
-    run::{answers::Answers, goal::Step},
+    run::{answers::OperatorAnswers, goal::Step},
 };
 
 /// Puts back what going live changed on one node, and says in the failure how that ended; where that is the only one
@@ -16,7 +16,7 @@ use crate::model::{
 pub(super) async fn revert_go_live(
     session: &Session,
     before: &SettingValues,
-    answers: &Answers,
+    answers: &OperatorAnswers,
     run: &StageRun,
     failure: Failure,
     alone: bool,
@@ -33,7 +33,7 @@ pub(super) async fn revert_go_live(
             Step::TakeBack,
             format!("CloudFront is switched off again{}", session.host.host_suffix()),
             async {
-                config_write::write_edits_with_retries(session, |now| {
+                config_write::write_config_edits_with_retries(session, |now| {
                     let moved = |&key: &SettingKey| {
                         before.render_ruby_value(key).is_some()
                             && before.render_ruby_value(key) != now.values.render_ruby_value(key)
@@ -56,7 +56,7 @@ pub(super) async fn revert_go_live(
     };
     match back.await {
         Ok(observed) => {
-            switch::finish_switch(session).await;
+            switch::finish_cloudfront_switch(session).await;
             Failure { why: format!("{}; CloudFront is off again ({observed})", failure.why), ..failure }
         }
         Err(second) => Failure {

@@ -2,14 +2,14 @@
 
 use crate::engine::{
     delivery::{
-        diagnosis::{self, RouteFacts},
+        diagnosis::{self, DiagnosisFacts},
         probe::{self, SampleKeys},
-        redirects::Redirects,
+        redirects::SampledRedirects,
     },
     session::Session,
 };
 use crate::model::{
-    run::{answers::Answers, check::Check},
+    run::{answers::OperatorAnswers, check::CheckResult},
     secret::Secret,
     url::{
         redirect::split_host_and_path,
@@ -29,57 +29,59 @@ const FOLLOW_FILE_ADVICE: &str =
 /// What packagecloud's own redirect is judged by.
 pub(super) struct RedirectCheck<'a> {
     pub session: &'a Session,
-    pub answers: &'a Answers,
+    pub answers: &'a OperatorAnswers,
     pub samples: &'a SampleKeys,
     pub enabled: bool,
     pub domain: Option<&'a str>,
     pub secret: Option<&'a Secret>,
     pub accepted: TokenConstruction,
-    pub known: &'a RouteFacts,
+    pub known: &'a DiagnosisFacts,
     /// Whether a link of our own was served.
     pub edge_works: bool,
 }
 
 impl RedirectCheck<'_> {
     /// Asks packagecloud itself ten times, and follows the last redirect.
-    pub(super) async fn check_redirects(&self) -> Check {
+    pub(super) async fn check_redirects(&self) -> CheckResult {
         let key = self.samples.package.as_deref();
-        let redirects = match Redirects::sample(self.session, self.answers, key, REDIRECT_SAMPLES).await {
-            Ok(Some(redirects)) => redirects,
-            Ok(None) => {
-                return Check::unknown_check(
-                    REDIRECT_CHECK_NAME,
-                    "not asked: give a download URL of packagecloud with --probe-url",
-                );
-            }
-            Err(failure) => {
-                return self.packagecloud_failed_check(
-                    &format!("does not answer: {failure}"),
-                    "see whether it runs: packagecloud-ctl status",
-                );
-            }
-        };
+        let redirects =
+            match SampledRedirects::sample_redirects(self.session, self.answers, key, REDIRECT_SAMPLES).await
+            {
+                Ok(Some(redirects)) => redirects,
+                Ok(None) => {
+                    return CheckResult::unknown_check(
+                        REDIRECT_CHECK_NAME,
+                        "not asked: give a download URL of packagecloud with --probe-url",
+                    );
+                }
+                Err(failure) => {
+                    return self.packagecloud_failed_check(
+                        &format!("does not answer: {failure}"),
+                        "see whether it runs: packagecloud-ctl status",
+                    );
+                }
+            };
         if let Some(status) = redirects.first_status_without_redirect() {
             return self
                 .packagecloud_failed_check(&format!("answers {status}"), advice_without_redirect(status));
         }
-        let edge = redirects.edge_locations();
+        let edge = redirects.redirect_urls_to_cloudfront();
         let seen = redirects.describe_each().join(" and ");
         match (self.enabled, edge.len()) {
-            (false, 0) => Check::unknown_check(
+            (false, 0) => CheckResult::unknown_check(
                 REDIRECT_CHECK_NAME,
                 format!("CloudFront is off: packagecloud answers {seen}"),
             ),
             (true, 0) | (false, REDIRECT_SAMPLES) => {
                 let file = if self.enabled { "on" } else { "off" };
-                Check::failed_check(
+                CheckResult::failed_check(
                     REDIRECT_CHECK_NAME,
                     format!("packagecloud.rb says {file}, and packagecloud answers {seen}"),
                     FOLLOW_FILE_ADVICE,
                 )
             }
             (_, REDIRECT_SAMPLES) => self.check_redirect_token(edge[REDIRECT_SAMPLES - 1], &seen).await,
-            (_, some) => Check::failed_check(
+            (_, some) => CheckResult::failed_check(
                 REDIRECT_CHECK_NAME,
                 format!(
                     "{some} of {REDIRECT_SAMPLES} redirects go to CloudFront: {seen}; another web node is set otherwise"
@@ -90,13 +92,17 @@ impl RedirectCheck<'_> {
     }
 
     /// Says that packagecloud itself refuses: what is behind it works, or is not known to.
-    fn packagecloud_failed_check(&self, what: &str, next: &str) -> Check {
+    fn packagecloud_failed_check(&self, what: &str, next: &str) -> CheckResult {
         let cloudfront = if self.edge_works { "CloudFront is fine; " } else { "" };
-        Check::failed_check(REDIRECT_CHECK_NAME, format!("{cloudfront}packagecloud itself {what}"), next)
+        CheckResult::failed_check(
+            REDIRECT_CHECK_NAME,
+            format!("{cloudfront}packagecloud itself {what}"),
+            next,
+        )
     }
 
     /// Whether the edge accepts the token of packagecloud's redirect.
-    async fn check_redirect_token(&self, location: &str, seen: &str) -> Check {
+    async fn check_redirect_token(&self, location: &str, seen: &str) -> CheckResult {
         let there = self.session.web.has_edge_override() || self.session.is_delivery_unreachable();
         let host = split_host_and_path(location).map(|(host, _)| host);
         if let Some(domain) = self.domain
@@ -104,57 +110,60 @@ impl RedirectCheck<'_> {
             && host != Some(domain)
         {
             let what = format!("packagecloud answers {seen}, and packagecloud.rb says {domain}");
-            return Check::failed_check(REDIRECT_CHECK_NAME, what, FOLLOW_FILE_ADVICE);
+            return CheckResult::failed_check(REDIRECT_CHECK_NAME, what, FOLLOW_FILE_ADVICE);
         }
         let scheme = token::inspect_url(location, &[], 0, self.accepted).scheme;
         if matches!(scheme, SigningScheme::CloudFrontCanned | SigningScheme::CloudFrontPolicy) {
-            return Check::failed_check(
+            return CheckResult::failed_check(
                 REDIRECT_CHECK_NAME,
-                format!("its links are {}: the edge doesn't accept those", scheme.describe()),
+                format!("its links are {}: the edge doesn't accept those", scheme.describe_signing_scheme()),
                 "switch CloudFront off (disable), and ask the vendor which releases sign with cloudfront_secret: support@packagecloud.io",
             );
         }
         if self.session.is_delivery_unreachable() {
-            return Check::unknown_check(REDIRECT_CHECK_NAME, format!("{seen}; {EDGE_OUT_OF_REACH_TEXT}"));
+            return CheckResult::unknown_check(
+                REDIRECT_CHECK_NAME,
+                format!("{seen}; {EDGE_OUT_OF_REACH_TEXT}"),
+            );
         }
         let reply = match probe::follow_redirect(self.session, location).await {
             Ok(reply) => reply,
             Err(failure) => {
                 let (why, next) = diagnosis::diagnose_unreachable_domain(host.unwrap_or_default(), &failure);
-                return Check::failed_check(REDIRECT_CHECK_NAME, why, next);
+                return CheckResult::failed_check(REDIRECT_CHECK_NAME, why, next);
             }
         };
         let reason = reply.find_header("x-packagecloud-cloudfront");
         if reply.status == 200 || (reply.status == 404 && reason.is_none()) {
-            return Check::passed_check(
+            return CheckResult::passed_check(
                 REDIRECT_CHECK_NAME,
                 format!(
                     "{REDIRECT_SAMPLES} of {REDIRECT_SAMPLES} redirects go to CloudFront with {}, and it is accepted",
-                    scheme.describe()
+                    scheme.describe_signing_scheme()
                 ),
             );
         }
         let fits =
             self.secret.and_then(|secret| probe::find_signing_construction(location, secret, self.accepted));
         match (reason, fits) {
-            (Some("bad-signature"), Some(fits)) if fits != self.accepted => Check::failed_check(
+            (Some("bad-signature"), Some(fits)) if fits != self.accepted => CheckResult::failed_check(
                 REDIRECT_CHECK_NAME,
                 format!("this packagecloud makes its tokens as {fits}, the edge accepts {}", self.accepted),
                 format!("run enable again with --construction {fits}"),
             ),
-            (Some("bad-signature"), None) if self.edge_works => Check::failed_check(
+            (Some("bad-signature"), None) if self.edge_works => CheckResult::failed_check(
                 REDIRECT_CHECK_NAME,
                 "the web node that answered signs with another secret than packagecloud.rb and the edge hold",
                 "on that node: give it the same cloudfront_secret (configuration --show-secret prints it), then packagecloud-ctl reconfigure && packagecloud-ctl restart",
             ),
-            (Some("expired"), _) if self.edge_works => Check::failed_check(
+            (Some("expired"), _) if self.edge_works => CheckResult::failed_check(
                 REDIRECT_CHECK_NAME,
                 "its links have expired when they are made: the clock of the web node that answered is slow",
                 format!("on that node: {}", diagnosis::SET_CLOCK_ADVICE),
             ),
             _ => {
-                let (why, next) = diagnosis::diagnose_refusal(&reply, self.known);
-                Check::failed_check(REDIRECT_CHECK_NAME, why, next)
+                let (why, next) = diagnosis::diagnose_edge_refusal(&reply, self.known);
+                CheckResult::failed_check(REDIRECT_CHECK_NAME, why, next)
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::{
     model::failure::{Failure, FailureKind},
 };
 
-use super::{ScriptOutput, Ssh, script::encode_base64};
+use super::{RemoteScriptOutput, SshClient, script::encode_base64};
 
 /// A file is not what it was.
 const DRIFTED_STATUS: i32 = 11;
@@ -76,7 +76,7 @@ fn path_to_text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-impl Ssh {
+impl SshClient {
     /// Reads a file's bytes there.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl Ssh {
     }
 
     /// An error of its file system, in the words of this machine's.
-    fn file_failure(&self, path: &Path, said: &ScriptOutput) -> Failure {
+    fn file_failure(&self, path: &Path, said: &RemoteScriptOutput) -> Failure {
         let reason = said.text.rsplit(": ").next().unwrap_or_default();
         let known = KNOWN_ERRNOS.iter().find(|(text, _)| *text == reason);
         let error = match known {
@@ -238,10 +238,13 @@ mod tests {
 
     #[test]
     fn what_a_program_there_says_becomes_what_is_said_here() {
-        let line = Ssh::new("web1", "ssh").unwrap();
+        let line = SshClient::new("web1", "ssh").unwrap();
         let path = Path::new("/etc/packagecloud/packagecloud.rb");
         let told = |text: &str| {
-            line.file_failure(path, &ScriptOutput { status: 10, out: Vec::new(), text: text.to_owned() })
+            line.file_failure(
+                path,
+                &RemoteScriptOutput { status: 10, out: Vec::new(), text: text.to_owned() },
+            )
         };
         let full = told("dd: error writing '/x': No space left on device");
         assert_eq!(full.what, "web1:/etc/packagecloud/packagecloud.rb");

@@ -10,7 +10,7 @@ use crate::{
     model::failure::{Failure, FailureKind},
 };
 
-use super::{Escalation, ScriptOutput, Ssh, SshError, error, remote_failure};
+use super::{RemoteScriptOutput, RootEscalation, SshClient, SshError, error, remote_failure};
 
 /// Who it is there, and its clock in nanoseconds.
 const IDENTITY_SCRIPT: &str = r"id -u; date +%s%N";
@@ -18,12 +18,12 @@ const IDENTITY_SCRIPT: &str = r"id -u; date +%s%N";
 /// How often sudo's password is asked for.
 const PASSWORD_TRIES_MAX: usize = 3;
 
-impl Ssh {
+impl SshClient {
     /// Reaches the host, becomes root there, and takes its clock.
     ///
     /// # Errors
     /// Where any of it is refused: nothing was changed there.
-    pub async fn connect(&self) -> Result<(), Failure> {
+    pub async fn connect_ssh(&self) -> Result<(), Failure> {
         let result = self.log_in().await;
         if let Err(failure) = &result {
             self.with_connection_state(|known| {
@@ -37,18 +37,18 @@ impl Ssh {
         let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let before = unix_now();
         let who = self
-            .run_script_once(&Escalation::NotNeeded, IDENTITY_SCRIPT, &[], asks)
+            .run_script_once(&RootEscalation::NotNeeded, IDENTITY_SCRIPT, &[], asks)
             .await
-            .map_err(into_failure)?;
+            .map_err(failure_from_ssh_error)?;
         let after = unix_now();
         let (user, clock) = self.parse_identity(&who)?;
         // What was asked of the operator is no part of the way there: only the second asking is timed.
         let (before, clock, after) = if asks {
             let before = unix_now();
             let who = self
-                .run_script_once(&Escalation::NotNeeded, IDENTITY_SCRIPT, &[], false)
+                .run_script_once(&RootEscalation::NotNeeded, IDENTITY_SCRIPT, &[], false)
                 .await
-                .map_err(into_failure)?;
+                .map_err(failure_from_ssh_error)?;
             let after = unix_now();
             (before, self.parse_identity(&who)?.1, after)
         } else {
@@ -58,13 +58,13 @@ impl Ssh {
         let ahead = (clock.as_millis().cast_signed() - here.as_millis().cast_signed()) as i64;
         self.with_connection_state(|known| known.ahead = ahead);
         if user != 0 {
-            let by = self.find_escalation(asks).await?;
+            let by = self.find_root_escalation(asks).await?;
             self.with_connection_state(|known| known.by = by);
         }
         Ok(())
     }
 
-    fn parse_identity(&self, who: &ScriptOutput) -> Result<(u32, Duration), Failure> {
+    fn parse_identity(&self, who: &RemoteScriptOutput) -> Result<(u32, Duration), Failure> {
         let text = String::from_utf8_lossy(&who.out);
         let mut lines = text.lines();
         let user = lines.next().and_then(|line| line.trim().parse().ok());
@@ -80,11 +80,11 @@ impl Ssh {
     }
 
     /// By what this user becomes root there: sudo without a password, else with one that is typed now and kept until the end of this run.
-    async fn find_escalation(&self, asks: bool) -> Result<Escalation, Failure> {
-        let mut refused = match self.run_script_once(&Escalation::Sudo, "id -u", &[], false).await {
-            Ok(said) if said.out.trim_ascii() == b"0" => return Ok(Escalation::Sudo),
+    async fn find_root_escalation(&self, asks: bool) -> Result<RootEscalation, Failure> {
+        let mut refused = match self.run_script_once(&RootEscalation::Sudo, "id -u", &[], false).await {
+            Ok(said) if said.out.trim_ascii() == b"0" => return Ok(RootEscalation::Sudo),
             Ok(_) => return Err(self.not_root_failure()),
-            Err(fault) => into_failure(fault),
+            Err(fault) => failure_from_ssh_error(fault),
         };
         if !asks || !refused.why.ends_with(error::WANTS_PASSWORD) {
             return Err(refused);
@@ -92,11 +92,11 @@ impl Ssh {
         for _ in 0..PASSWORD_TRIES_MAX {
             let question = format!("sudo's password on {} (Enter: leave): ", self.host_name());
             let Some(password) = netrc::prompt_secret(&question) else { return Err(refused) };
-            let by = Escalation::Password(password);
+            let by = RootEscalation::Password(password);
             match self.run_script_once(&by, "id -u", &[], false).await {
                 Ok(said) if said.out.trim_ascii() == b"0" => return Ok(by),
                 Ok(_) => return Err(self.not_root_failure()),
-                Err(fault) => refused = into_failure(fault),
+                Err(fault) => refused = failure_from_ssh_error(fault),
             }
             if !refused.why.ends_with(error::WRONG_PASSWORD) {
                 return Err(refused);
@@ -115,7 +115,7 @@ impl Ssh {
     }
 }
 
-fn into_failure(fault: SshError) -> Failure {
+fn failure_from_ssh_error(fault: SshError) -> Failure {
     match fault {
         SshError::Refused(failure) | SshError::Dropped(failure) => failure,
     }

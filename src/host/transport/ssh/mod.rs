@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-pub(super) use script::ScriptOutput;
+pub(super) use script::RemoteScriptOutput;
 
 /// How long a line that dropped is laid again before that is given up.
 const RECONNECT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -46,7 +46,7 @@ const UNREACHABLE_CACHED_FOR: Duration = Duration::from_secs(20);
 
 /// A line to another host. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Ssh(Arc<SshConnection>);
+pub struct SshClient(Arc<SshConnection>);
 
 #[derive(Debug)]
 struct SshConnection {
@@ -61,7 +61,7 @@ struct SshConnection {
 
 #[derive(Debug, Default)]
 struct ConnectionState {
-    by: Escalation,
+    by: RootEscalation,
     /// Whether the host was ever reached: what fails after that is a line that dropped.
     reached: bool,
     /// How far its clock is ahead of this machine's, in milliseconds.
@@ -71,7 +71,7 @@ struct ConnectionState {
 
 /// By what a script becomes root there.
 #[derive(Debug, Clone, Default)]
-enum Escalation {
+enum RootEscalation {
     /// It is root, or needn't be.
     #[default]
     NotNeeded,
@@ -82,7 +82,7 @@ enum Escalation {
 
 /// A script that stays on the line until its input ends.
 #[derive(Debug)]
-pub(in crate::host) struct ScriptSession {
+pub(in crate::host) struct SshScriptSession {
     pub child: Child,
     pub stdin: ChildStdin,
     pub lines: Lines<BufReader<ChildStdout>>,
@@ -90,7 +90,7 @@ pub(in crate::host) struct ScriptSession {
     begins: String,
 }
 
-impl ScriptSession {
+impl SshScriptSession {
     /// Reads the first line that the script itself prints; none where the line to the host ended before.
     pub async fn read_first_line(&mut self) -> Option<String> {
         while self.lines.next_line().await.ok()?? != self.begins {}
@@ -106,7 +106,7 @@ enum SshError {
     Dropped(Failure),
 }
 
-impl Ssh {
+impl SshClient {
     /// Returns a line to `name`, not yet laid; `program` is how ssh is started, split as a shell splits words.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl Ssh {
 
     /// Returns how far its clock is ahead of this machine's, in milliseconds, as it was when the line was laid.
     #[must_use]
-    pub fn clock_ahead_ms(&self) -> i64 {
+    pub fn remote_clock_ahead_ms(&self) -> i64 {
         self.with_connection_state(|known| known.ahead)
     }
 
@@ -172,7 +172,7 @@ impl Ssh {
         &self,
         script: &str,
         arguments: &[&str],
-    ) -> Result<ScriptOutput, Failure> {
+    ) -> Result<RemoteScriptOutput, Failure> {
         self.run_script_reporting_drops(script, arguments, &mut |_| {}).await
     }
 
@@ -185,7 +185,7 @@ impl Ssh {
         script: &str,
         arguments: &[&str],
         say: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<ScriptOutput, Failure> {
+    ) -> Result<RemoteScriptOutput, Failure> {
         if let Some(failure) = self.with_connection_state(|known| {
             known
                 .down
@@ -233,11 +233,11 @@ impl Ssh {
     /// Sends a script once. Where it `asks`, ssh may ask at the terminal.
     async fn run_script_once(
         &self,
-        by: &Escalation,
+        by: &RootEscalation,
         script: &str,
         arguments: &[&str],
         asks: bool,
-    ) -> Result<ScriptOutput, SshError> {
+    ) -> Result<RemoteScriptOutput, SshError> {
         let name = &self.0.name;
         let nonce = format!("{:016x}", fastrand::u64(..));
         let sent = script::render_script(by, script, arguments, &nonce);
@@ -285,18 +285,18 @@ impl Ssh {
             }
         };
         match script::parse_output(&output.stdout, &nonce) {
-            script::ParsedOutput::Whole(heard) => {
+            script::ParsedScriptOutput::Whole(heard) => {
                 self.with_connection_state(|known| {
                     known.reached = true;
                     known.down = None;
                 });
                 Ok(heard)
             }
-            script::ParsedOutput::Begun => {
+            script::ParsedScriptOutput::Begun => {
                 self.with_connection_state(|known| known.reached = true);
                 Err(SshError::Dropped(error::unreachable_failure(name, "the line dropped")))
             }
-            script::ParsedOutput::Nothing => {
+            script::ParsedScriptOutput::Nothing => {
                 Err(error::classify_ssh_failure(name, output.status.code(), &said))
             }
         }
@@ -308,7 +308,7 @@ impl Ssh {
         &self,
         script: &str,
         arguments: &[&str],
-    ) -> Option<ScriptSession> {
+    ) -> Option<SshScriptSession> {
         // The line is laid, or laid again, before: this child is on it to its end.
         self.run_script(":", &[]).await.ok()?;
         let by = self.with_connection_state(|known| known.by.clone());
@@ -321,7 +321,7 @@ impl Ssh {
         stdin.write_all(&script).await.ok()?;
         stdin.flush().await.ok()?;
         let lines = BufReader::new(child.stdout.take()?).lines();
-        Some(ScriptSession { child, stdin, lines, begins: format!("{nonce} begins") })
+        Some(SshScriptSession { child, stdin, lines, begins: format!("{nonce} begins") })
     }
 
     /// ssh on the shared connection, to run `remote` there.
@@ -391,10 +391,10 @@ mod tests {
     #[test]
     fn a_name_is_one_that_ssh_takes_as_a_host() {
         for wrong in ["", "-oProxyCommand=x", "a b", "web1\n"] {
-            assert_eq!(Ssh::new(wrong, "ssh").unwrap_err().kind, FailureKind::Usage, "{wrong}");
+            assert_eq!(SshClient::new(wrong, "ssh").unwrap_err().kind, FailureKind::Usage, "{wrong}");
         }
-        assert_eq!(Ssh::new("web1", "'").unwrap_err().kind, FailureKind::Usage);
-        let line = Ssh::new("deploy@web1", "ssh -p 22").unwrap();
+        assert_eq!(SshClient::new("web1", "'").unwrap_err().kind, FailureKind::Usage);
+        let line = SshClient::new("deploy@web1", "ssh -p 22").unwrap();
         let dir = line.0.sockets.clone();
         assert!(dir.is_dir() && dir.as_os_str().len() + "/%C".len() + 40 + 20 < 108);
         drop(line);

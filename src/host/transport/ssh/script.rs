@@ -6,11 +6,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::host::paths::USUAL_PROGRAM_DIRS;
 
-use super::Escalation;
+use super::RootEscalation;
 
 /// What a script ended with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::host) struct ScriptOutput {
+pub(in crate::host) struct RemoteScriptOutput {
     pub status: i32,
     pub out: Vec<u8>,
     /// What it says of its status.
@@ -18,9 +18,9 @@ pub(in crate::host) struct ScriptOutput {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum ParsedOutput {
+pub(super) enum ParsedScriptOutput {
     /// From its beginning to its end.
-    Whole(ScriptOutput),
+    Whole(RemoteScriptOutput),
     /// It began, and its end never came.
     Begun,
     Nothing,
@@ -30,11 +30,11 @@ pub(super) enum ParsedOutput {
 const SCRIPT_MARKER: &str = "packagecloud-cloudfront: the script";
 
 /// Returns the command that is run there.
-pub(super) fn remote_shell_command(by: &Escalation) -> &'static str {
+pub(super) fn remote_shell_command(by: &RootEscalation) -> &'static str {
     match by {
-        Escalation::NotNeeded => "exec sh -s",
-        Escalation::Sudo => "exec env LC_ALL=C sudo -n -- sh -s",
-        Escalation::Password(_) => {
+        RootEscalation::NotNeeded => "exec sh -s",
+        RootEscalation::Sudo => "exec env LC_ALL=C sudo -n -- sh -s",
+        RootEscalation::Password(_) => {
             "exec env LC_ALL=C sudo -k -S -p '' -- sh -c 'while IFS= read -r line; do [ \"$line\" = \"packagecloud-cloudfront: the script\" ] && exec sh -s; done'"
         }
     }
@@ -42,9 +42,9 @@ pub(super) fn remote_shell_command(by: &Escalation) -> &'static str {
 
 /// Renders the bytes for standard input: `body` is a function that returns its status and may leave a `text` about
 /// it.
-pub(super) fn render_script(by: &Escalation, body: &str, arguments: &[&str], nonce: &str) -> Vec<u8> {
+pub(super) fn render_script(by: &RootEscalation, body: &str, arguments: &[&str], nonce: &str) -> Vec<u8> {
     let mut script = String::new();
-    if let Escalation::Password(password) = by {
+    if let RootEscalation::Password(password) = by {
         script.push_str(&format!("{}\n{SCRIPT_MARKER}\n", password.expose_secret()));
     }
     let arguments: Vec<String> = arguments.iter().map(|word| quote_shell_word(word)).collect();
@@ -79,27 +79,27 @@ pub(super) fn encode_base64(bytes: &[u8]) -> String {
 }
 
 /// Reads what came back.
-pub(super) fn parse_output(stdout: &[u8], nonce: &str) -> ParsedOutput {
+pub(super) fn parse_output(stdout: &[u8], nonce: &str) -> ParsedScriptOutput {
     let begins = format!("\n{nonce} begins\n").into_bytes();
     let ends = format!("\n{nonce} ends ").into_bytes();
     let Some(begin) = stdout.windows(begins.len()).position(|window| window == begins) else {
-        return ParsedOutput::Nothing;
+        return ParsedScriptOutput::Nothing;
     };
     let rest = &stdout[begin + begins.len()..];
     let Some(end) = rest.windows(ends.len()).rposition(|window| window == ends) else {
-        return ParsedOutput::Begun;
+        return ParsedScriptOutput::Begun;
     };
     let line = String::from_utf8_lossy(&rest[end + ends.len()..]).into_owned();
     // Without its own end the line may be cut off.
-    let Some((line, _)) = line.split_once('\n') else { return ParsedOutput::Begun };
+    let Some((line, _)) = line.split_once('\n') else { return ParsedScriptOutput::Begun };
     let (status, text) = line.split_once(' ').unwrap_or((line, ""));
     match status.parse() {
-        Ok(status) => ParsedOutput::Whole(ScriptOutput {
+        Ok(status) => ParsedScriptOutput::Whole(RemoteScriptOutput {
             status,
             out: rest[..end].to_vec(),
             text: text.trim().to_owned(),
         }),
-        Err(_) => ParsedOutput::Begun,
+        Err(_) => ParsedScriptOutput::Begun,
     }
 }
 
@@ -130,12 +130,12 @@ mod tests {
         let odd = ["a b", "'", "$(touch /nowhere)", "line\nline", "", "\\", "*"];
         let body = r#"for word in "$@"; do printf '<%s>' "$word"; done; printf '\000\377'; text="two
 lines"; return 7"#;
-        let out = run_with_stdin(&["sh", "-s"], &render_script(&Escalation::NotNeeded, body, &odd, "n1"));
+        let out = run_with_stdin(&["sh", "-s"], &render_script(&RootEscalation::NotNeeded, body, &odd, "n1"));
         let mut wanted: Vec<u8> = odd.iter().flat_map(|word| format!("<{word}>").into_bytes()).collect();
         wanted.extend([0, 255]);
         assert_eq!(
             parse_output(&[b"Welcome to web1\n".to_vec(), out].concat(), "n1"),
-            ParsedOutput::Whole(ScriptOutput { status: 7, out: wanted, text: "two".into() })
+            ParsedScriptOutput::Whole(RemoteScriptOutput { status: 7, out: wanted, text: "two".into() })
         );
     }
 
@@ -144,11 +144,11 @@ lines"; return 7"#;
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("made");
         let name = file.display().to_string();
-        let whole = render_script(&Escalation::NotNeeded, r#": >"$1""#, &[&name, "x"], "n1");
+        let whole = render_script(&RootEscalation::NotNeeded, r#": >"$1""#, &[&name, "x"], "n1");
         for length in (0..whole.len() - 1).step_by(7) {
             let out = run_with_stdin(&["sh", "-s"], &whole[..length]);
             assert!(!file.exists(), "after {length} of {} bytes", whole.len());
-            assert_eq!(parse_output(&out, "n1"), ParsedOutput::Nothing);
+            assert_eq!(parse_output(&out, "n1"), ParsedScriptOutput::Nothing);
         }
         run_with_stdin(&["sh", "-s"], &whole);
         assert!(file.exists());
@@ -156,7 +156,7 @@ lines"; return 7"#;
 
     #[test]
     fn a_password_is_never_run_whether_sudo_took_it_or_not() {
-        let by = Escalation::Password(Secret::new("touch made; echo"));
+        let by = RootEscalation::Password(Secret::new("touch made; echo"));
         let whole = render_script(&by, "echo done", &[], "n1");
         let shell = remote_shell_command(&by).split_once("-- ").unwrap().1;
         let words = shell_words::split(shell).unwrap();
@@ -166,19 +166,27 @@ lines"; return 7"#;
             let out = run_with_stdin(&words, sent);
             assert_eq!(
                 parse_output(&out, "n1"),
-                ParsedOutput::Whole(ScriptOutput { status: 0, out: b"done\n".to_vec(), text: String::new() })
+                ParsedScriptOutput::Whole(RemoteScriptOutput {
+                    status: 0,
+                    out: b"done\n".to_vec(),
+                    text: String::new()
+                })
             );
         }
     }
 
     #[test]
     fn an_end_that_was_cut_off_is_none() {
-        assert_eq!(parse_output(b"motd\n", "n1"), ParsedOutput::Nothing);
-        assert_eq!(parse_output(b"\nn1 begins\nhalf", "n1"), ParsedOutput::Begun);
-        assert_eq!(parse_output(b"\nn1 begins\nall\nn1 ends 25", "n1"), ParsedOutput::Begun);
+        assert_eq!(parse_output(b"motd\n", "n1"), ParsedScriptOutput::Nothing);
+        assert_eq!(parse_output(b"\nn1 begins\nhalf", "n1"), ParsedScriptOutput::Begun);
+        assert_eq!(parse_output(b"\nn1 begins\nall\nn1 ends 25", "n1"), ParsedScriptOutput::Begun);
         assert_eq!(
             parse_output(b"\nn1 begins\nall\nn1 ends 255 \n", "n1"),
-            ParsedOutput::Whole(ScriptOutput { status: 255, out: b"all".to_vec(), text: String::new() })
+            ParsedScriptOutput::Whole(RemoteScriptOutput {
+                status: 255,
+                out: b"all".to_vec(),
+                text: String::new()
+            })
         );
     }
 }

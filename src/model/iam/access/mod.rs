@@ -38,7 +38,7 @@ impl RequiredPermission {
     /// Says where it is needed, in words: `bootstrap, KMS key`.
     #[must_use]
     pub fn describe_stage_and_step(&self) -> String {
-        format!("{}, {}", self.stage.name(), self.step.title())
+        format!("{}, {}", self.stage.stage_name(), self.step.step_title())
     }
 }
 
@@ -88,7 +88,7 @@ pub fn list_required_permissions(
 /// Returns what is needed where objects lie under a KMS key of the operator's whose policy may be changed: that of this
 /// key, where its ARN is known.
 #[must_use]
-pub fn bucket_key_permission(key_arn: Option<&str>, account: &str) -> RequiredPermission {
+pub fn bucket_kms_key_permission(key_arn: Option<&str>, account: &str) -> RequiredPermission {
     RequiredPermission {
         stage: Stage::Distribution,
         step: Step::ObjectsKey,

@@ -22,16 +22,16 @@ pub enum BucketReader<'a> {
 /// Returns the two statements: reading objects, and listing, so that an absent key is a 404 and no 403.
 #[must_use]
 pub fn build_bucket_policy_statements(names: &ResourceNames, reader: BucketReader<'_>) -> [Value; 2] {
-    build_statements_with_sids(&statement_sids(names), names, reader)
+    build_statements_with_sids(&bucket_statement_sids(names), names, reader)
 }
 
-fn statement_sids(names: &ResourceNames) -> [String; 2] {
-    [names.read_sid(), names.list_sid()]
+fn bucket_statement_sids(names: &ResourceNames) -> [String; 2] {
+    [names.object_read_sid(), names.bucket_list_sid()]
 }
 
 /// What the statements of the next reader are called while the one before must go on reading.
 fn next_reader_sids(names: &ResourceNames) -> [String; 2] {
-    statement_sids(names).map(|sid| format!("{sid}Next"))
+    bucket_statement_sids(names).map(|sid| format!("{sid}Next"))
 }
 
 fn build_statements_with_sids(
@@ -101,7 +101,7 @@ pub fn merge_bucket_policy_for_both(
         .map(|text| parse_policy(text, &describe_bucket_policy(names)))
         .transpose()?
         .unwrap_or_default();
-    let ours = statement_sids(names);
+    let ours = bucket_statement_sids(names);
     let read_by_another = !grants_read_access(standing, names, next)
         && super::extract_statements(&document).iter().any(|one| ours.iter().any(|sid| one["Sid"] == *sid));
     if !read_by_another {

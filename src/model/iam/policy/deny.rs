@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::meaning::{self, list_contains};
+use super::meaning::{self, is_in_policy_list};
 
 /// What one denying statement means for CloudFront.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ fn check_deny_statement(statement: &Value, at: usize, bucket: &str) -> Option<De
             keys.as_object().into_iter().flatten().map(move |(key, values)| (operator, key, values))
         })
         .map(|(operator, key, values)| {
-            (operator.to_lowercase(), key.to_lowercase(), list_contains(values, "false"))
+            (operator.to_lowercase(), key.to_lowercase(), is_in_policy_list(values, "false"))
         })
         .collect();
     // A request over TLS from CloudFront is never one that such a statement means.
@@ -85,8 +85,8 @@ fn applies_to_everybody(statement: &Value) -> bool {
     let principal = &statement["Principal"];
     statement.get("NotPrincipal").is_some()
         || principal == "*"
-        || list_contains(&principal["AWS"], "*")
-        || list_contains(principal, "*")
+        || is_in_policy_list(&principal["AWS"], "*")
+        || is_in_policy_list(principal, "*")
 }
 
 fn covers_get_object(statement: &Value) -> bool {

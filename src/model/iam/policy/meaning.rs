@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 /// Origin access identities: each one's `E…` id and its canonical user id, two names of one principal.
-pub type IdentityNamePairs<'a> = &'a [(&'a str, &'a str)];
+pub type OriginIdentityNamePairs<'a> = &'a [(&'a str, &'a str)];
 
 /// Returns whether two documents mean the same.
 #[must_use]
@@ -15,12 +15,16 @@ pub fn is_same_policy(one: &Value, other: &Value) -> bool {
 
 /// Returns whether two documents mean the same, the two names of each identity being one.
 #[must_use]
-pub fn is_same_policy_with_identities(one: &Value, other: &Value, identities: IdentityNamePairs<'_>) -> bool {
+pub fn is_same_policy_with_identities(
+    one: &Value,
+    other: &Value,
+    identities: OriginIdentityNamePairs<'_>,
+) -> bool {
     normalize_policy(one, identities) == normalize_policy(other, identities)
 }
 
 /// The document with one spelling for each meaning.
-fn normalize_policy(document: &Value, identities: IdentityNamePairs<'_>) -> Value {
+fn normalize_policy(document: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
     let mut fields = sort_fields(document);
     let mut all: Vec<Value> =
         super::extract_statements(document).iter().map(|one| normalize_statement(one, identities)).collect();
@@ -37,12 +41,12 @@ pub fn normalize_statements(document: &Value) -> Vec<Value> {
 }
 
 /// Returns a statement in its normal spelling.
-pub fn normalize_statement(statement: &Value, identities: IdentityNamePairs<'_>) -> Value {
+pub fn normalize_statement(statement: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
     let mut fields = sort_fields(statement);
     for (name, value) in &mut fields {
         match name.as_str() {
-            "Action" | "NotAction" => *value = normalize_list(value, str::to_lowercase),
-            "Resource" | "NotResource" => *value = normalize_list(value, str::to_owned),
+            "Action" | "NotAction" => *value = normalize_policy_list(value, str::to_lowercase),
+            "Resource" | "NotResource" => *value = normalize_policy_list(value, str::to_owned),
             "Principal" | "NotPrincipal" => *value = normalize_principal(value, identities),
             "Condition" => *value = normalize_condition(value),
             _ => {}
@@ -55,7 +59,7 @@ pub fn normalize_statement(statement: &Value, identities: IdentityNamePairs<'_>)
 }
 
 /// Returns whether a normal list holds `text`.
-pub fn list_contains(list: &Value, text: &str) -> bool {
+pub fn is_in_policy_list(list: &Value, text: &str) -> bool {
     list.as_array().is_some_and(|list| list.iter().any(|one| one == text))
 }
 
@@ -66,7 +70,7 @@ fn sort_fields(value: &Value) -> Map<String, Value> {
 }
 
 /// One or a list of them, as a sorted list without doubles.
-fn normalize_list(value: &Value, spell: impl Fn(&str) -> String) -> Value {
+fn normalize_policy_list(value: &Value, spell: impl Fn(&str) -> String) -> Value {
     let text = |one: &Value| one.as_str().map_or_else(|| one.to_string(), &spell);
     let mut all: Vec<String> = match value {
         Value::Array(many) => many.iter().map(text).collect(),
@@ -77,13 +81,13 @@ fn normalize_list(value: &Value, spell: impl Fn(&str) -> String) -> Value {
     all.into()
 }
 
-fn normalize_principal(value: &Value, identities: IdentityNamePairs<'_>) -> Value {
+fn normalize_principal(value: &Value, identities: OriginIdentityNamePairs<'_>) -> Value {
     if value == "*" {
         return serde_json::json!({ "AWS": ["*"] });
     }
     let mut kinds: Map<String, Value> = Map::new();
     for (kind, who) in sort_fields(value) {
-        let named = normalize_list(&who, |one| {
+        let named = normalize_policy_list(&who, |one| {
             if kind == "AWS" && one.len() == 12 && one.bytes().all(|b| b.is_ascii_digit()) {
                 format!("arn:aws:iam::{one}:root")
             } else {
@@ -94,7 +98,7 @@ fn normalize_principal(value: &Value, identities: IdentityNamePairs<'_>) -> Valu
             // An identity's canonical user id is nobody else's name, under whichever kind it stands.
             let identity = identities.iter().find(|(_, canonical)| one == *canonical);
             let (kind, one) = match identity {
-                Some((id, _)) => ("AWS", identity_arn(id)),
+                Some((id, _)) => ("AWS", origin_access_identity_arn(id)),
                 None => (kind.as_str(), one.to_owned()),
             };
             let place = kinds.entry(kind.to_owned()).or_insert_with(|| Value::Array(Vec::new()));
@@ -104,12 +108,12 @@ fn normalize_principal(value: &Value, identities: IdentityNamePairs<'_>) -> Valu
         }
     }
     let spelled: Map<_, _> =
-        kinds.into_iter().map(|(kind, who)| (kind, normalize_list(&who, str::to_owned))).collect();
+        kinds.into_iter().map(|(kind, who)| (kind, normalize_policy_list(&who, str::to_owned))).collect();
     Value::Object(sort_fields(&Value::Object(spelled)))
 }
 
 /// The form that GetBucketPolicy may answer with for a canonical user.
-fn identity_arn(id: &str) -> String {
+fn origin_access_identity_arn(id: &str) -> String {
     format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {id}")
 }
 
@@ -117,8 +121,9 @@ fn normalize_condition(value: &Value) -> Value {
     let operators = sort_fields(value).into_iter().map(|(operator, keys)| {
         // Condition keys are case-insensitive; their values aren't.
         let keys = keys.as_object().into_iter().flatten();
-        let spelled: Map<_, _> =
-            keys.map(|(key, values)| (key.to_lowercase(), normalize_list(values, str::to_owned))).collect();
+        let spelled: Map<_, _> = keys
+            .map(|(key, values)| (key.to_lowercase(), normalize_policy_list(values, str::to_owned)))
+            .collect();
         (operator, Value::Object(sort_fields(&Value::Object(spelled))))
     });
     Value::Object(operators.collect())

@@ -17,12 +17,12 @@ const DISTRIBUTION_READER: BucketReader<'_> = BucketReader::Distribution {
 
 #[test]
 fn both_services_are_trusted_and_what_stood_stays() {
-    assert!(trusts_both_services(&build_role_trust_policy()));
+    assert!(trusts_lambda_and_edgelambda(&build_function_trust_policy()));
     let vendor = json!({ "Version": "2012-10-17", "Id": "kept", "Statement": {
         "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": ["sts:AssumeRole"] } });
-    assert!(!trusts_both_services(&vendor));
+    assert!(!trusts_lambda_and_edgelambda(&vendor));
     let mended = add_missing_trust(&vendor);
-    assert!(trusts_both_services(&mended));
+    assert!(trusts_lambda_and_edgelambda(&mended));
     assert_eq!(mended["Id"], "kept");
     assert_eq!(mended["Statement"][0], vendor["Statement"]);
     assert_eq!(mended["Statement"][1]["Principal"]["Service"], json!(["edgelambda.amazonaws.com"]));
@@ -30,7 +30,7 @@ fn both_services_are_trusted_and_what_stood_stays() {
 
     let conditional = json!({ "Statement": [{ "Effect": "Allow", "Principal": { "Service": TRUSTED_SERVICES },
         "Action": "sts:AssumeRole", "Condition": { "Bool": { "aws:MultiFactorAuthPresent": true } } }] });
-    assert!(!trusts_both_services(&conditional), "a condition may not hold for a service");
+    assert!(!trusts_lambda_and_edgelambda(&conditional), "a condition may not hold for a service");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn the_key_is_for_the_role_under_the_context_and_root_never_decrypts() {
     let condition = &policy["Statement"][1]["Condition"];
     assert_eq!(condition["ArnEquals"]["aws:PrincipalArn"], "arn:aws:iam::123456789012:role/r");
     assert_eq!(condition["StringEquals"]["kms:EncryptionContext:packagecloud:enterprise"], "pkgs");
-    let role = build_role_policy(&sample_names(), "arn:k", "123456789012").to_string();
+    let role = build_function_role_policy(&sample_names(), "arn:k", "123456789012").to_string();
     assert!(!role.contains("s3:") && role.contains("arn:aws:logs:*:123456789012:"));
 }
 
@@ -120,7 +120,8 @@ fn while_the_origin_access_changes_both_may_read_and_then_only_the_next() {
 
 #[test]
 fn a_statement_counts_under_whatever_sid_it_was_added() {
-    let wanted = build_bucket_key_statement(&sample_names(), "arn:aws:cloudfront::1:distribution/E1", "1");
+    let wanted =
+        build_bucket_kms_key_statement(&sample_names(), "arn:aws:cloudfront::1:distribution/E1", "1");
     let mut by_hand = wanted.clone();
     by_hand["Sid"] = "Ours".into();
     by_hand["Action"] = json!(["kms:decrypt"]);

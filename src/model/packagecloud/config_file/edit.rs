@@ -25,7 +25,7 @@ pub enum ExpressionOverride {
 
 /// Why a file is not edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EditRefusal {
+pub enum ConfigEditRefusal {
     /// It isn't Ruby; the line, from 1.
     NotRuby(usize),
     /// These values are expressions: key, line from 1, the line with secrets hidden.
@@ -41,13 +41,13 @@ impl ConfigFile {
     ///
     /// # Errors
     /// Where it can't be edited safely; nothing is lost then, the file is as it was.
-    pub fn render_with_values(
+    pub fn render_config_with_values(
         &self,
         wanted: &[(SettingKey, String)],
         expressions: ExpressionOverride,
-    ) -> Result<Vec<u8>, EditRefusal> {
+    ) -> Result<Vec<u8>, ConfigEditRefusal> {
         if let Some(line) = self.error {
-            return Err(EditRefusal::NotRuby(line));
+            return Err(ConfigEditRefusal::NotRuby(line));
         }
         let mut in_place: Vec<(std::ops::Range<usize>, &str)> = Vec::new();
         let (mut absent, mut overridden, mut refused) = (Vec::new(), Vec::new(), Vec::new());
@@ -67,12 +67,12 @@ impl ConfigFile {
             }
         }
         if !refused.is_empty() {
-            return Err(EditRefusal::Expressions(refused));
+            return Err(ConfigEditRefusal::Expressions(refused));
         }
         if let Some(line) = self.early_exit_line
             && !(absent.is_empty() && overridden.is_empty())
         {
-            return Err(EditRefusal::EarlyExit(line));
+            return Err(ConfigEditRefusal::EarlyExit(line));
         }
         let mut insertions: Vec<(std::ops::Range<usize>, String)> =
             in_place.into_iter().map(|(right, value)| (right, value.to_owned())).collect();
@@ -82,8 +82,8 @@ impl ConfigFile {
         for (range, text) in insertions {
             bytes.splice(range, text.into_bytes());
         }
-        let edited = Self::parse_ruby(&bytes);
-        if edited.is_expected_edit(self, wanted) { Ok(bytes) } else { Err(EditRefusal::Unsure) }
+        let edited = Self::parse_packagecloud_rb(&bytes);
+        if edited.is_expected_config_edit(self, wanted) { Ok(bytes) } else { Err(ConfigEditRefusal::Unsure) }
     }
 
     /// Returns what is inserted for values that no line sets yet, and for those that overrule an expression.
@@ -131,31 +131,31 @@ impl ConfigFile {
     ///
     /// # Errors
     /// As [`Self::render_with_values`]; and where an assignment that must go doesn't stand alone on its lines.
-    pub fn render_with_restored_values(
+    pub fn render_config_with_restored_values(
         &self,
         wanted: &[(SettingKey, Option<String>)],
-    ) -> Result<Vec<u8>, EditRefusal> {
+    ) -> Result<Vec<u8>, ConfigEditRefusal> {
         if let Some(line) = self.error {
-            return Err(EditRefusal::NotRuby(line));
+            return Err(ConfigEditRefusal::NotRuby(line));
         }
         let gone: Vec<SettingKey> =
             wanted.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
         let set: Vec<_> = wanted.iter().filter_map(|(key, value)| Some((*key, value.clone()?))).collect();
-        let bytes = Self::parse_ruby(&self.remove_assignments(&gone)?)
-            .render_with_values(&set, ExpressionOverride::Refuse)?;
-        let bytes = Self::parse_ruby(&bytes).remove_empty_block();
-        let edited = Self::parse_ruby(&bytes);
+        let bytes = Self::parse_packagecloud_rb(&self.remove_assignments(&gone)?)
+            .render_config_with_values(&set, ExpressionOverride::Refuse)?;
+        let bytes = Self::parse_packagecloud_rb(&bytes).remove_empty_block();
+        let edited = Self::parse_packagecloud_rb(&bytes);
         let named: Vec<SettingKey> = wanted.iter().map(|(key, _)| *key).collect();
         let absent = gone.iter().all(|key| edited.find_value(RAILS_HASH, key.setting_name()).is_none());
         if absent && edited.has_same_other_assignments(self, &named) {
             Ok(bytes)
         } else {
-            Err(EditRefusal::Unsure)
+            Err(ConfigEditRefusal::Unsure)
         }
     }
 
     /// The bytes without the lines that set any of `keys`.
-    fn remove_assignments(&self, keys: &[SettingKey]) -> Result<Vec<u8>, EditRefusal> {
+    fn remove_assignments(&self, keys: &[SettingKey]) -> Result<Vec<u8>, ConfigEditRefusal> {
         let mut bytes = self.bytes.clone();
         let ours =
             self.assignments.iter().filter(|one| one.hash == RAILS_HASH).filter_map(|one| {
@@ -165,7 +165,11 @@ impl ConfigFile {
         found.sort_by_key(|(_, one)| std::cmp::Reverse(one.right.start));
         for (key, one) in found {
             if one.value == AssignedValue::Expression {
-                return Err(EditRefusal::Expressions(vec![(key, one.line, self.redacted_line(one.line))]));
+                return Err(ConfigEditRefusal::Expressions(vec![(
+                    key,
+                    one.line,
+                    self.redacted_line(one.line),
+                )]));
             }
             let before = bytes[..one.start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             let start = if before == 0 && bytes.starts_with(UTF8_BOM) { UTF8_BOM.len() } else { before };
@@ -174,7 +178,7 @@ impl ConfigFile {
             let end = rest.map_or(bytes.len(), |at| one.right.end + at + 1);
             let tail = String::from_utf8_lossy(&bytes[one.right.end..end]).trim().to_owned();
             if !head.is_empty() || !(tail.is_empty() || tail.starts_with('#')) {
-                return Err(EditRefusal::Unsure);
+                return Err(ConfigEditRefusal::Unsure);
             }
             bytes.drain(start..end);
         }
@@ -201,7 +205,7 @@ impl ConfigFile {
     }
 
     /// Whether it sets what is `wanted`, and all else as `before` did.
-    fn is_expected_edit(&self, before: &Self, wanted: &[(SettingKey, String)]) -> bool {
+    fn is_expected_config_edit(&self, before: &Self, wanted: &[(SettingKey, String)]) -> bool {
         let named: Vec<SettingKey> = wanted.iter().map(|(key, _)| *key).collect();
         self.has_same_other_assignments(before, &named)
             && wanted.iter().all(|(key, value)| {
@@ -233,14 +237,14 @@ fn render_assignment(key: SettingKey, value: &str) -> String {
 
 /// What a piece of Ruby source that we wrote is.
 fn parse_literal(ruby: &str) -> AssignedValue {
-    let file = ConfigFile::parse_ruby(format!("x['y'] = {ruby}\n").as_bytes());
+    let file = ConfigFile::parse_packagecloud_rb(format!("x['y'] = {ruby}\n").as_bytes());
     file.find_value("x", "y").cloned().unwrap_or(AssignedValue::Expression)
 }
 
 /// Returns the unified diff between two contents of the file, secrets hidden, without its heading lines.
 #[must_use]
 pub fn render_redacted_diff(before: &[u8], after: &[u8]) -> Vec<String> {
-    let (old, new) = (ConfigFile::parse_ruby(before), ConfigFile::parse_ruby(after));
+    let (old, new) = (ConfigFile::parse_packagecloud_rb(before), ConfigFile::parse_packagecloud_rb(after));
     let mut known = [old.known_secrets(), new.known_secrets()].concat();
     known.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));

@@ -14,7 +14,7 @@ use std::ops::Range;
 use super::settings::{RAILS_HASH, SettingKey, SettingValues};
 use crate::model::{redact, secret::Secret};
 
-pub use edit::{EditRefusal, ExpressionOverride, render_redacted_diff};
+pub use edit::{ConfigEditRefusal, ExpressionOverride, render_redacted_diff};
 
 /// packagecloud.rb, read.
 #[derive(Clone)]
@@ -64,26 +64,26 @@ pub enum AssignedValue {
 impl ConfigFile {
     /// Reads the file's bytes. Never fails: what isn't Ruby is told by [`Self::error_line`].
     #[must_use]
-    pub fn parse_ruby(bytes: &[u8]) -> Self {
+    pub fn parse_packagecloud_rb(bytes: &[u8]) -> Self {
         parse::parse_config_file(bytes)
     }
 
     /// Returns the file's bytes, as read.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub fn config_file_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Returns whether it isn't Ruby, or not surely read as Ruby reads it: then nothing of it counts, and it is not
     /// edited.
     #[must_use]
-    pub fn has_error(&self) -> bool {
+    pub fn has_syntax_error(&self) -> bool {
         self.error.is_some()
     }
 
     /// Returns the first line that isn't Ruby, from 1.
     #[must_use]
-    pub fn error_line(&self) -> Option<usize> {
+    pub fn syntax_error_line(&self) -> Option<usize> {
         self.error
     }
 
@@ -131,7 +131,7 @@ impl ConfigFile {
 
     /// Returns packagecloud's own key pair: the id, and the secret.
     #[must_use]
-    pub fn find_aws_keys(&self) -> Option<(String, Secret)> {
+    pub fn find_config_aws_keys(&self) -> Option<(String, Secret)> {
         let id = ["aws_access_key", "aws_access_key_id"]
             .into_iter()
             .find_map(|key| self.find_rails_string(key))?;

@@ -19,16 +19,16 @@ fn render_with_value(
     key: SettingKey,
     ruby: &str,
     how: ExpressionOverride,
-) -> Result<String, EditRefusal> {
-    let edited =
-        ConfigFile::parse_ruby(before.as_bytes()).render_with_values(&[(key, ruby.to_owned())], how)?;
+) -> Result<String, ConfigEditRefusal> {
+    let edited = ConfigFile::parse_packagecloud_rb(before.as_bytes())
+        .render_config_with_values(&[(key, ruby.to_owned())], how)?;
     Ok(String::from_utf8(edited).unwrap())
 }
 
 #[test]
 fn the_realistic_file_is_read() {
-    let file = ConfigFile::parse_ruby(PACKAGECLOUD_RB);
-    assert_eq!(file.error_line(), None);
+    let file = ConfigFile::parse_packagecloud_rb(PACKAGECLOUD_RB);
+    assert_eq!(file.syntax_error_line(), None);
     assert_eq!(
         file.setting_values(),
         SettingValues::default(),
@@ -41,7 +41,7 @@ fn the_realistic_file_is_read() {
     assert_eq!(file.find_rails_string("support_email"), Some("packages@example.com"));
     assert_eq!(file.find_rails_string("smtp_password"), Some("it's a \\ secret"));
     assert_eq!(file.find_rails_string("db_host"), None, "an expression is no string");
-    let (id, secret) = file.find_aws_keys().unwrap();
+    let (id, secret) = file.find_config_aws_keys().unwrap();
     assert_eq!(
         (id.as_str(), secret.expose_secret()),
         ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
@@ -77,7 +77,7 @@ fn a_value_is_read_however_it_is_assigned() {
             Some(false),
         ),
     ] {
-        let file = ConfigFile::parse_ruby(line.as_bytes());
+        let file = ConfigFile::parse_packagecloud_rb(line.as_bytes());
         assert_eq!(file.setting_values().enabled, enabled, "{line}");
         assert_eq!(file.find_expressions(), [], "{line}");
     }
@@ -99,8 +99,9 @@ fn a_string_is_decoded_as_ruby_does() {
         ("''", None),
         ("'a'.freeze", None),
     ] {
-        let file =
-            ConfigFile::parse_ruby(format!("packagecloud_rails['cloudfront_secret'] = {ruby}").as_bytes());
+        let file = ConfigFile::parse_packagecloud_rb(
+            format!("packagecloud_rails['cloudfront_secret'] = {ruby}").as_bytes(),
+        );
         assert_eq!(file.find_rails_string("cloudfront_secret"), text, "{ruby}");
     }
 }
@@ -129,8 +130,8 @@ fn what_only_running_would_tell_is_an_expression_with_its_line() {
         "begin; packagecloud_rails['cloudfront_secret'] = 'fallback'; end",
         "packagecloud_rails['cloudfront_secret'] = <<X\nfallback\nX",
     ] {
-        let file = ConfigFile::parse_ruby(format!("# one\n{line}\n").as_bytes());
-        assert!(!file.has_error(), "{line}");
+        let file = ConfigFile::parse_packagecloud_rb(format!("# one\n{line}\n").as_bytes());
+        assert!(!file.has_syntax_error(), "{line}");
         let found = file.find_expressions();
         assert_eq!(found.len(), 1, "{line}");
         assert_eq!((found[0].0, found[0].1), (SettingKey::Secret, 2), "{line}");
@@ -138,7 +139,11 @@ fn what_only_running_would_tell_is_an_expression_with_its_line() {
         assert_eq!(file.setting_values().secret, None, "{line}");
     }
     let read = "if packagecloud_rails['cloudfront_enabled']\n  x['y'] = 1\nend\n";
-    assert_eq!(ConfigFile::parse_ruby(read.as_bytes()).find_expressions(), [], "reading is no writing");
+    assert_eq!(
+        ConfigFile::parse_packagecloud_rb(read.as_bytes()).find_expressions(),
+        [],
+        "reading is no writing"
+    );
 }
 
 #[test]
@@ -151,11 +156,11 @@ fn what_is_no_ruby_is_told_with_its_line_and_not_edited() {
         ("a = 1\n__END__ \n", 2),
         ("a = 1\nb = 2\0\n", 2),
     ] {
-        let file = ConfigFile::parse_ruby(text.as_bytes());
-        assert_eq!(file.error_line(), Some(line), "{text:?}");
+        let file = ConfigFile::parse_packagecloud_rb(text.as_bytes());
+        assert_eq!(file.syntax_error_line(), Some(line), "{text:?}");
         assert_eq!(
-            file.render_with_values(&desired_values(true), ExpressionOverride::Append),
-            Err(EditRefusal::NotRuby(line)),
+            file.render_config_with_values(&desired_values(true), ExpressionOverride::Append),
+            Err(ConfigEditRefusal::NotRuby(line)),
             "{text:?}"
         );
     }
@@ -259,7 +264,7 @@ fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
     let before = "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'\n__END__\n";
     assert_eq!(
         render_with_value(before, SettingKey::Enabled, "true", ExpressionOverride::Refuse),
-        Err(EditRefusal::Expressions(vec![(
+        Err(ConfigEditRefusal::Expressions(vec![(
             SettingKey::Enabled,
             1,
             "packagecloud_rails['cloudfront_enabled'] = ENV['CF'] == '1'".to_owned()
@@ -276,7 +281,7 @@ fn an_expression_is_overridden_only_with_consent_or_to_switch_off() {
         let back =
             render_with_value(&after, SettingKey::Enabled, "false", ExpressionOverride::Refuse).unwrap();
         assert_eq!(back.matches("overrides").count(), 1, "the same line is changed again");
-        assert!(!ConfigFile::parse_ruby(back.as_bytes()).setting_values().enabled.unwrap());
+        assert!(!ConfigFile::parse_packagecloud_rb(back.as_bytes()).setting_values().enabled.unwrap());
     }
     assert!(
         render_with_value(before, SettingKey::Secret, "'x'", ExpressionOverride::Refuse).is_ok(),
@@ -289,7 +294,7 @@ fn a_line_that_would_not_be_run_is_not_appended() {
     for leaves in ["exit\n", "a = 1; return\n", "raise 'x'\n", "abort('x')\n"] {
         assert_eq!(
             render_with_value(leaves, SettingKey::Enabled, "true", ExpressionOverride::Refuse),
-            Err(EditRefusal::EarlyExit(1)),
+            Err(ConfigEditRefusal::EarlyExit(1)),
             "{leaves}"
         );
     }
@@ -304,12 +309,12 @@ fn the_realistic_file_keeps_every_other_byte() {
     for crlf in [false, true] {
         let text = String::from_utf8(PACKAGECLOUD_RB.to_vec()).unwrap();
         let text = if crlf { text.replace('\n', "\r\n") } else { text };
-        let on = ConfigFile::parse_ruby(text.as_bytes())
-            .render_with_values(&desired_values(true), ExpressionOverride::Refuse)
+        let on = ConfigFile::parse_packagecloud_rb(text.as_bytes())
+            .render_config_with_values(&desired_values(true), ExpressionOverride::Refuse)
             .unwrap();
         assert!(on.starts_with(text.as_bytes()));
-        let off = ConfigFile::parse_ruby(&on)
-            .render_with_values(&[(SettingKey::Enabled, "false".into())], ExpressionOverride::Refuse)
+        let off = ConfigFile::parse_packagecloud_rb(&on)
+            .render_config_with_values(&[(SettingKey::Enabled, "false".into())], ExpressionOverride::Refuse)
             .unwrap();
         let on = String::from_utf8(on).unwrap();
         let (head, tail) = on.split_at(text.len());
@@ -323,8 +328,8 @@ fn the_realistic_file_keeps_every_other_byte() {
 
 #[test]
 fn a_diff_shows_the_change_and_no_secret() {
-    let on = ConfigFile::parse_ruby(PACKAGECLOUD_RB)
-        .render_with_values(&desired_values(true), ExpressionOverride::Refuse)
+    let on = ConfigFile::parse_packagecloud_rb(PACKAGECLOUD_RB)
+        .render_config_with_values(&desired_values(true), ExpressionOverride::Refuse)
         .unwrap();
     let lines = render_redacted_diff(PACKAGECLOUD_RB, &on);
     assert!(lines.contains(&"+packagecloud_rails['cloudfront_enabled'] = true".to_owned()), "{lines:#?}");
@@ -343,10 +348,10 @@ fn what_was_not_there_before_is_taken_out_again() {
     let none: Vec<(SettingKey, Option<String>)> =
         SettingKey::ALL.into_iter().map(|key| (key, None)).collect();
     for before in ["", "a = 1\n", "a = 1\r\nb = 2\r\n", "a = 1\n__END__\nx", "\u{feff}a = 1\n", "\u{feff}"] {
-        let on = ConfigFile::parse_ruby(before.as_bytes())
-            .render_with_values(&desired_values(true), ExpressionOverride::Refuse)
+        let on = ConfigFile::parse_packagecloud_rb(before.as_bytes())
+            .render_config_with_values(&desired_values(true), ExpressionOverride::Refuse)
             .unwrap();
-        let back = ConfigFile::parse_ruby(&on).render_with_restored_values(&none).unwrap();
+        let back = ConfigFile::parse_packagecloud_rb(&on).render_config_with_restored_values(&none).unwrap();
         assert_eq!(String::from_utf8(back).unwrap(), before);
     }
     for (before, after) in [
@@ -359,7 +364,8 @@ fn what_was_not_there_before_is_taken_out_again() {
         ("packagecloud_rails['cloudfront_enabled'] = true; a = 1\n", None),
         ("packagecloud_rails['cloudfront_enabled'] = true if a\n", None),
     ] {
-        let back = ConfigFile::parse_ruby(before.as_bytes()).render_with_restored_values(&none);
+        let back =
+            ConfigFile::parse_packagecloud_rb(before.as_bytes()).render_config_with_restored_values(&none);
         assert_eq!(back.ok().map(|bytes| String::from_utf8(bytes).unwrap()).as_deref(), after, "{before}");
     }
 }

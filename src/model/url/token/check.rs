@@ -112,7 +112,7 @@ impl<'a> UrlToken<'a> {
 ///
 /// # Errors
 /// Fails with why the edge refuses it.
-pub fn check_request<K: AsRef<[u8]>>(
+pub fn check_viewer_request<K: AsRef<[u8]>>(
     request: &ViewerRequest<'_>,
     keys: &[K],
     now: u64,

@@ -9,13 +9,13 @@ use crate::model::{failure::Failure, secret::Secret};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct TokenConstruction {
-    pub key: KeyForm,
-    pub message: MessageForm,
+    pub key: HmacKeyForm,
+    pub message: SignedMessageForm,
 }
 
 /// The HMAC key, of `cloudfront_secret`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum KeyForm {
+pub enum HmacKeyForm {
     /// Its base64-decoded bytes.
     #[default]
     Decoded,
@@ -25,7 +25,7 @@ pub enum KeyForm {
 
 /// What is signed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum MessageForm {
+pub enum SignedMessageForm {
     #[default]
     PathExpires,
     ExpiresPath,
@@ -34,7 +34,7 @@ pub enum MessageForm {
     HostPathExpires,
 }
 
-impl KeyForm {
+impl HmacKeyForm {
     /// Derives the HMAC key that this form makes of a secret.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl KeyForm {
     }
 }
 
-impl MessageForm {
+impl SignedMessageForm {
     /// Returns what is signed: `path` decoded and with its leading slash. None where the form needs a host and there is
     /// none: without it, it would be another form.
     pub(super) fn compose_signed_message(self, path: &str, expires: &str, host: &str) -> Option<String> {
@@ -66,9 +66,9 @@ impl TokenConstruction {
     /// Returns every construction, the default first.
     #[must_use]
     pub fn all_constructions() -> Vec<Self> {
-        use MessageForm::{ExpiresPath, HostPathExpires, KeyExpires, PathExpires};
+        use SignedMessageForm::{ExpiresPath, HostPathExpires, KeyExpires, PathExpires};
         let mut all = Vec::new();
-        for key in [KeyForm::Decoded, KeyForm::Raw] {
+        for key in [HmacKeyForm::Decoded, HmacKeyForm::Raw] {
             for message in [PathExpires, ExpiresPath, KeyExpires, HostPathExpires] {
                 all.push(Self { key, message });
             }
@@ -80,14 +80,14 @@ impl TokenConstruction {
 impl std::fmt::Display for TokenConstruction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let key = match self.key {
-            KeyForm::Decoded => "decoded",
-            KeyForm::Raw => "raw",
+            HmacKeyForm::Decoded => "decoded",
+            HmacKeyForm::Raw => "raw",
         };
         let message = match self.message {
-            MessageForm::PathExpires => "path+expires",
-            MessageForm::ExpiresPath => "expires+path",
-            MessageForm::KeyExpires => "key+expires",
-            MessageForm::HostPathExpires => "host+path+expires",
+            SignedMessageForm::PathExpires => "path+expires",
+            SignedMessageForm::ExpiresPath => "expires+path",
+            SignedMessageForm::KeyExpires => "key+expires",
+            SignedMessageForm::HostPathExpires => "host+path+expires",
         };
         write!(f, "{key}:{message}")
     }

@@ -12,7 +12,7 @@ use time::{
 };
 
 use super::{
-    EdgeRefusal, MacAlgorithm, TokenConstruction, ViewerRequest, check::UrlToken, check_request, path,
+    EdgeRefusal, MacAlgorithm, TokenConstruction, ViewerRequest, check::UrlToken, check_viewer_request, path,
 };
 use crate::model::secret::Secret;
 
@@ -40,7 +40,7 @@ pub enum SigningScheme {
 impl SigningScheme {
     /// Describes it in words.
     #[must_use]
-    pub fn describe(self) -> &'static str {
+    pub fn describe_signing_scheme(self) -> &'static str {
         match self {
             Self::PackagecloudSha1 => "packagecloud's token, HMAC-SHA-1 (what packagecloud servers emit)",
             Self::PackagecloudSha256 => {
@@ -117,7 +117,7 @@ pub fn inspect_url(url: &str, secrets: &[Secret], now: u64, accepted: TokenConst
     let keys: Vec<_> =
         secrets.iter().filter_map(|secret| accepted.key.derive_hmac_key(secret).ok()).collect();
     let request = ViewerRequest { uri, querystring, method: "GET", host: &host };
-    let refusal = check_request(&request, &keys, now, accepted).err();
+    let refusal = check_viewer_request(&request, &keys, now, accepted).err();
 
     InspectedUrl {
         scheme,
@@ -137,7 +137,7 @@ impl InspectedUrl {
     /// Returns the findings, a line each, as label and text.
     #[must_use]
     pub fn render_findings(&self, accepted: TokenConstruction) -> Vec<(&'static str, String)> {
-        let mut lines = vec![("scheme", self.scheme.describe().to_owned())];
+        let mut lines = vec![("scheme", self.scheme.describe_signing_scheme().to_owned())];
         if !self.host.is_empty() {
             lines.push(("host", self.host.clone()));
         }

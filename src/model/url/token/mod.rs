@@ -8,8 +8,8 @@ mod inspect;
 mod mac;
 mod path;
 
-pub use check::{EdgeRefusal, ViewerRequest, check_request};
-pub use construction::{KeyForm, MessageForm, TokenConstruction};
+pub use check::{EdgeRefusal, ViewerRequest, check_viewer_request};
+pub use construction::{HmacKeyForm, SignedMessageForm, TokenConstruction};
 pub use inspect::{InspectedUrl, SigningScheme, inspect_url};
 pub use mac::{MacAlgorithm, secret_fingerprint};
 pub use path::encode_canonical_path;

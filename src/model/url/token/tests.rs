@@ -27,7 +27,8 @@ fn every_vector_is_judged_as_it_says() {
             .map(|key| hex::decode(key.as_str().unwrap()).unwrap())
             .collect();
         let construction = case["construction"].as_str().unwrap().parse().unwrap();
-        let judged = match check_request(&request, &keys, case["now"].as_u64().unwrap(), construction) {
+        let judged = match check_viewer_request(&request, &keys, case["now"].as_u64().unwrap(), construction)
+        {
             Ok(uri) => serde_json::json!({ "ok": true, "uri": uri }),
             Err(refusal) => serde_json::json!({ "ok": false, "reason": refusal }),
         };
@@ -71,7 +72,10 @@ fn a_signed_url_is_accepted_when_taken_apart_again() {
             url.strip_prefix("https://d1.cloudfront.net").unwrap().split_once('?').unwrap();
         assert_eq!(uri, "/7/8/%C3%A9%20%2B~.deb");
         let request = ViewerRequest { uri, querystring, method: "HEAD", host: "d1.cloudfront.net" };
-        assert_eq!(check_request(&request, &[&key], NOW_UNIX_SECONDS, construction).as_deref(), Ok(uri));
+        assert_eq!(
+            check_viewer_request(&request, &[&key], NOW_UNIX_SECONDS, construction).as_deref(),
+            Ok(uri)
+        );
     }
 }
 

@@ -4,13 +4,13 @@ use bytes::Bytes;
 use http::Request;
 
 use super::{
-    PolicyDecision, Principal, RequestContext,
-    identity::{IamIdentity, list_identity_policies},
+    PolicyConditionContext, PolicyDecision, PolicyPrincipal,
+    identity::{SandboxIamIdentity, list_identity_policies},
     limits::{self, PolicyEvaluation},
 };
 use crate::sandbox::{
     SandboxState,
-    control_plane::{ACCOUNT_ID, REGION, ServiceRefusal, role_arn},
+    control_plane::{ACCOUNT_ID, REGION, SandboxAwsError, sandbox_role_arn},
 };
 
 /// Who signed a request.
@@ -19,34 +19,34 @@ pub struct SignedCaller {
     /// As STS says it: a user, or an assumed role's session.
     pub arn: String,
     pub id: String,
-    pub identity: IamIdentity,
+    pub identity: SandboxIamIdentity,
 }
 
 impl SignedCaller {
     /// Returns the ARN that policies know him by.
     pub fn principal_arn(&self) -> String {
         match &self.identity {
-            IamIdentity::User(_) => self.arn.clone(),
-            IamIdentity::Role(name) => role_arn(name),
+            SandboxIamIdentity::User(_) => self.arn.clone(),
+            SandboxIamIdentity::Role(name) => sandbox_role_arn(name),
         }
     }
 
     /// Returns him as resource policies may name him.
-    pub fn to_principal(&self) -> Principal {
-        Principal::for_account_identity(&self.principal_arn(), &[&self.arn, &self.id])
+    pub fn to_principal(&self) -> PolicyPrincipal {
+        PolicyPrincipal::for_account_identity(&self.principal_arn(), &[&self.arn, &self.id])
     }
 
     /// Returns what every request of his carries for conditions.
-    pub fn request_context(&self) -> RequestContext {
-        let context = RequestContext::default()
+    pub fn caller_condition_context(&self) -> PolicyConditionContext {
+        let context = PolicyConditionContext::default()
             .with_condition_key("aws:PrincipalArn", self.principal_arn())
             .with_condition_key("aws:PrincipalAccount", ACCOUNT_ID)
             .with_condition_key("aws:RequestedRegion", REGION)
             .with_condition_key("aws:SecureTransport", "true")
             .with_condition_key("aws:userid", &self.id);
         match &self.identity {
-            IamIdentity::User(name) => context.with_condition_key("aws:username", name),
-            IamIdentity::Role(_) => context,
+            SandboxIamIdentity::User(name) => context.with_condition_key("aws:username", name),
+            SandboxIamIdentity::Role(_) => context,
         }
     }
 
@@ -56,7 +56,7 @@ impl SignedCaller {
         state: &SandboxState,
         action: &str,
         resource: &str,
-        context: &RequestContext,
+        context: &PolicyConditionContext,
     ) -> PolicyDecision {
         self.evaluate_policies(state, action, resource, context).decision
     }
@@ -66,22 +66,22 @@ impl SignedCaller {
         state: &SandboxState,
         action: &str,
         resource: &str,
-        context: &RequestContext,
+        context: &PolicyConditionContext,
     ) -> PolicyEvaluation {
         let own = list_identity_policies(state, &self.identity);
-        limits::evaluate_with_limits(state, &self.identity, &own, (action, resource), context)
+        limits::evaluate_policies_with_limits(state, &self.identity, &own, (action, resource), context)
     }
 
     /// Holds him to his identity policies.
     ///
     /// # Errors
     /// Gives AWS's message, where they don't allow it.
-    pub fn authorize(
+    pub fn authorize_caller(
         &self,
         state: &SandboxState,
         action: &str,
         resource: &str,
-        context: &RequestContext,
+        context: &PolicyConditionContext,
     ) -> Result<(), String> {
         let weighed = self.evaluate_policies(state, action, resource, context);
         let by = weighed.denied_by;
@@ -109,9 +109,9 @@ impl SignedCaller {
 
 /// Adds a request's tags to what it carries for conditions.
 pub fn add_request_tags<'a>(
-    context: RequestContext,
+    context: PolicyConditionContext,
     tags: impl IntoIterator<Item = (&'a String, &'a String)>,
-) -> RequestContext {
+) -> PolicyConditionContext {
     tags.into_iter().fold(context, |context, (key, value)| {
         context
             .with_condition_key(&format!("aws:RequestTag/{key}"), value)
@@ -123,8 +123,8 @@ pub fn add_request_tags<'a>(
 ///
 /// # Errors
 /// Refuses what came round the router.
-pub fn signed_caller(request: &Request<Bytes>) -> Result<SignedCaller, ServiceRefusal> {
+pub fn signed_caller(request: &Request<Bytes>) -> Result<SignedCaller, SandboxAwsError> {
     request.extensions().get::<SignedCaller>().cloned().ok_or_else(|| {
-        ServiceRefusal::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+        SandboxAwsError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
     })
 }

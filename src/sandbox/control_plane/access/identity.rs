@@ -6,16 +6,16 @@ use crate::sandbox::SandboxState;
 
 /// What of IAM's a caller is, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IamIdentity {
+pub enum SandboxIamIdentity {
     User(String),
     Role(String),
 }
 
 /// Returns the policies that speak for an identity: its own, which the limits hold back.
-pub fn list_identity_policies(state: &SandboxState, identity: &IamIdentity) -> Vec<Value> {
+pub fn list_identity_policies(state: &SandboxState, identity: &SandboxIamIdentity) -> Vec<Value> {
     match identity {
-        IamIdentity::User(_) => vec![state.iam.user.policy.clone()],
-        IamIdentity::Role(name) => state
+        SandboxIamIdentity::User(_) => vec![state.iam.user.policy.clone()],
+        SandboxIamIdentity::Role(name) => state
             .iam
             .roles
             .get(name)

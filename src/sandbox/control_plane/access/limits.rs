@@ -4,7 +4,9 @@
 
 use serde_json::Value;
 
-use super::{PolicyDecision, RequestContext, evaluate_identity_policies, identity::IamIdentity};
+use super::{
+    PolicyConditionContext, PolicyDecision, evaluate_identity_policies, identity::SandboxIamIdentity,
+};
 use crate::sandbox::SandboxState;
 
 /// What all of an identity's policies say together, and whether the two limits allow it.
@@ -18,20 +20,20 @@ pub struct PolicyEvaluation {
 }
 
 /// Weighs `documents`, the identity's own policies, within the limits.
-pub fn evaluate_with_limits(
+pub fn evaluate_policies_with_limits(
     state: &SandboxState,
-    identity: &IamIdentity,
+    identity: &SandboxIamIdentity,
     documents: &[Value],
     (action, resource): (&str, &str),
-    context: &RequestContext,
+    context: &PolicyConditionContext,
 ) -> PolicyEvaluation {
     let ask = |documents: &[Value]| evaluate_identity_policies(documents, action, resource, context);
     let own = ask(documents);
     let limit = |policies: &[Value]| if policies.is_empty() { PolicyDecision::Allow } else { ask(policies) };
     let organization = limit(&state.iam.organization);
     let boundary = match identity {
-        IamIdentity::User(_) => limit(state.iam.user.boundary.as_slice()),
-        IamIdentity::Role(_) => PolicyDecision::Allow,
+        SandboxIamIdentity::User(_) => limit(state.iam.user.boundary.as_slice()),
+        SandboxIamIdentity::Role(_) => PolicyDecision::Allow,
     };
     let all = [
         (organization, "a service control policy"),

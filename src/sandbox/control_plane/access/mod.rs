@@ -13,12 +13,12 @@ use serde_json::Value;
 use super::ACCOUNT_ID;
 
 pub use caller::{SignedCaller, add_request_tags, signed_caller};
-pub use identity::{IamIdentity, list_identity_policies};
-pub use limits::{PolicyEvaluation, evaluate_with_limits};
+pub use identity::{SandboxIamIdentity, list_identity_policies};
+pub use limits::{PolicyEvaluation, evaluate_policies_with_limits};
 
 /// Who asks, by every name that a `Principal` element may give him.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Principal {
+pub struct PolicyPrincipal {
     /// Under `AWS`: ARNs and unique ids.
     pub aws: Vec<String>,
     /// Under `CanonicalUser`.
@@ -29,7 +29,7 @@ pub struct Principal {
     pub account: Option<String>,
 }
 
-impl Principal {
+impl PolicyPrincipal {
     /// Makes a user or a role of the account, by its ARN and further names (an assumed role's session ARN, a unique id).
     pub fn for_account_identity(arn: &str, others: &[&str]) -> Self {
         let mut aws = vec![arn.to_owned()];
@@ -54,9 +54,9 @@ impl Principal {
 
 /// What a request carries for conditions: lower-cased keys, one value or more.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RequestContext(BTreeMap<String, Vec<String>>);
+pub struct PolicyConditionContext(BTreeMap<String, Vec<String>>);
 
-impl RequestContext {
+impl PolicyConditionContext {
     /// Adds a value to a condition key.
     #[must_use]
     pub fn with_condition_key(mut self, key: &str, value: impl Into<String>) -> Self {
@@ -85,10 +85,10 @@ pub enum PolicyDecision {
 /// Weighs one document. `principal` is none for an identity policy, whose statements name nobody.
 pub fn evaluate_policy(
     document: &Value,
-    principal: Option<&Principal>,
+    principal: Option<&PolicyPrincipal>,
     action: &str,
     resource: &str,
-    context: &RequestContext,
+    context: &PolicyConditionContext,
 ) -> PolicyDecision {
     let mut decision = PolicyDecision::ImplicitDeny;
     for statement in policy_statements(document) {
@@ -118,7 +118,7 @@ pub fn evaluate_identity_policies(
     documents: &[Value],
     action: &str,
     resource: &str,
-    context: &RequestContext,
+    context: &PolicyConditionContext,
 ) -> PolicyDecision {
     let decisions: Vec<PolicyDecision> =
         documents.iter().map(|document| evaluate_policy(document, None, action, resource, context)).collect();
@@ -134,7 +134,7 @@ pub fn find_missing_context_keys(
     documents: &[Value],
     action: &str,
     resource: &str,
-    context: &RequestContext,
+    context: &PolicyConditionContext,
 ) -> BTreeSet<String> {
     let mut missing = BTreeSet::new();
     for statement in documents
@@ -163,7 +163,9 @@ pub fn list_principals(document: &Value) -> Vec<(String, String)> {
                 Value::Object(kinds) => {
                     for (kind, names) in kinds {
                         found.extend(
-                            collect_strings(names).into_iter().map(|name| (kind.clone(), name.to_owned())),
+                            collect_json_strings(names)
+                                .into_iter()
+                                .map(|name| (kind.clone(), name.to_owned())),
                         );
                     }
                 }
@@ -192,7 +194,7 @@ enum PrincipalMatch {
     Yes,
 }
 
-fn match_statement_principal(statement: &Value, principal: Option<&Principal>) -> PrincipalMatch {
+fn match_statement_principal(statement: &Value, principal: Option<&PolicyPrincipal>) -> PrincipalMatch {
     let Some(principal) = principal else { return PrincipalMatch::Yes };
     if statement.get("NotPrincipal").is_some() {
         return if match_principal_element(&statement["NotPrincipal"], principal) == PrincipalMatch::No {
@@ -204,17 +206,19 @@ fn match_statement_principal(statement: &Value, principal: Option<&Principal>) -
     match_principal_element(&statement["Principal"], principal)
 }
 
-fn match_principal_element(element: &Value, principal: &Principal) -> PrincipalMatch {
+fn match_principal_element(element: &Value, principal: &PolicyPrincipal) -> PrincipalMatch {
     match element {
         Value::String(all) if all == "*" => PrincipalMatch::Yes,
         Value::Object(kinds) => {
             let mut best = PrincipalMatch::No;
             for (kind, names) in kinds {
-                for name in collect_strings(names) {
+                for name in collect_json_strings(names) {
                     best = best.max(match kind.as_str() {
                         "AWS" => match_aws_principal(name, principal),
-                        "CanonicalUser" => full_match_if(principal.canonical.iter().any(|own| own == name)),
-                        "Service" => full_match_if(principal.service.iter().any(|own| own == name)),
+                        "CanonicalUser" => {
+                            full_principal_match_if(principal.canonical.iter().any(|own| own == name))
+                        }
+                        "Service" => full_principal_match_if(principal.service.iter().any(|own| own == name)),
                         _ => PrincipalMatch::No,
                     });
                 }
@@ -225,7 +229,7 @@ fn match_principal_element(element: &Value, principal: &Principal) -> PrincipalM
     }
 }
 
-fn match_aws_principal(name: &str, principal: &Principal) -> PrincipalMatch {
+fn match_aws_principal(name: &str, principal: &PolicyPrincipal) -> PrincipalMatch {
     if name == "*" || principal.aws.iter().any(|own| own == name) {
         return PrincipalMatch::Yes;
     }
@@ -237,19 +241,19 @@ fn match_aws_principal(name: &str, principal: &Principal) -> PrincipalMatch {
     }
 }
 
-fn full_match_if(yes: bool) -> PrincipalMatch {
+fn full_principal_match_if(yes: bool) -> PrincipalMatch {
     if yes { PrincipalMatch::Yes } else { PrincipalMatch::No }
 }
 
 fn applies_to_request(statement: &Value, action: &str, resource: &str) -> bool {
     let action = action.to_lowercase();
     let of_action = |key: &str| {
-        collect_strings(&statement[key])
+        collect_json_strings(&statement[key])
             .iter()
             .any(|pattern| matches_wildcard(&pattern.to_lowercase(), &action))
     };
     let of_resource = |key: &str| {
-        collect_strings(&statement[key]).iter().any(|pattern| matches_wildcard(pattern, resource))
+        collect_json_strings(&statement[key]).iter().any(|pattern| matches_wildcard(pattern, resource))
     };
     let acts =
         if statement.get("NotAction").is_some() { !of_action("NotAction") } else { of_action("Action") };
@@ -261,17 +265,17 @@ fn applies_to_request(statement: &Value, action: &str, resource: &str) -> bool {
     acts && on
 }
 
-fn are_conditions_met(statement: &Value, context: &RequestContext) -> bool {
+fn are_conditions_met(statement: &Value, context: &PolicyConditionContext) -> bool {
     let Some(operators) = statement["Condition"].as_object() else { return true };
     operators.iter().all(|(operator, keys)| {
         keys.as_object().is_some_and(|keys| {
             keys.iter()
-                .all(|(key, wanted)| is_condition_met(operator, key, &collect_strings(wanted), context))
+                .all(|(key, wanted)| is_condition_met(operator, key, &collect_json_strings(wanted), context))
         })
     })
 }
 
-fn is_condition_met(operator: &str, key: &str, wanted: &[&str], context: &RequestContext) -> bool {
+fn is_condition_met(operator: &str, key: &str, wanted: &[&str], context: &PolicyConditionContext) -> bool {
     let (all, operator) = match operator.split_once(':') {
         Some(("ForAllValues", rest)) => (Some(true), rest),
         Some(("ForAnyValue", rest)) => (Some(false), rest),
@@ -306,12 +310,12 @@ fn is_condition_met(operator: &str, key: &str, wanted: &[&str], context: &Reques
 }
 
 /// A string, or every string of a list; booleans count by their spelling.
-fn collect_strings(value: &Value) -> Vec<&str> {
+fn collect_json_strings(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
         Value::Bool(true) => vec!["true"],
         Value::Bool(false) => vec!["false"],
-        Value::Array(many) => many.iter().flat_map(collect_strings).collect(),
+        Value::Array(many) => many.iter().flat_map(collect_json_strings).collect(),
         _ => Vec::new(),
     }
 }

@@ -26,7 +26,7 @@ fn a_deny_wins_and_silence_denies() {
         {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
         {"Effect": "Deny", "Action": ["kms:CreateKey"], "Resource": "*"},
     ]});
-    let weigh = |action| evaluate_policy(&document, None, action, "*", &RequestContext::default());
+    let weigh = |action| evaluate_policy(&document, None, action, "*", &PolicyConditionContext::default());
     assert_eq!(weigh("kms:DescribeKey"), PolicyDecision::Allow);
     assert_eq!(weigh("KMS:createkey"), PolicyDecision::ExplicitDeny);
     assert_eq!(weigh("iam:GetRole"), PolicyDecision::ImplicitDeny);
@@ -34,11 +34,17 @@ fn a_deny_wins_and_silence_denies() {
 
 #[test]
 fn a_principal_is_known_by_each_of_its_names() {
-    let identity = Principal::for_origin_access_identity("E1", "abc");
-    let role = Principal::for_account_identity("arn:aws:iam::999999999999:role/r", &[]);
-    let weigh = |named: Value, who: &Principal| {
+    let identity = PolicyPrincipal::for_origin_access_identity("E1", "abc");
+    let role = PolicyPrincipal::for_account_identity("arn:aws:iam::999999999999:role/r", &[]);
+    let weigh = |named: Value, who: &PolicyPrincipal| {
         let document = json!({"Statement": {"Effect": "Allow", "Principal": named, "Action": "s3:GetObject", "Resource": "*"}});
-        evaluate_policy(&document, Some(who), "s3:GetObject", "arn:aws:s3:::b/k", &RequestContext::default())
+        evaluate_policy(
+            &document,
+            Some(who),
+            "s3:GetObject",
+            "arn:aws:s3:::b/k",
+            &PolicyConditionContext::default(),
+        )
     };
     assert_eq!(
         weigh(json!({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"}), &identity),
@@ -53,7 +59,7 @@ fn a_principal_is_known_by_each_of_its_names() {
     assert_eq!(
         weigh(
             json!({"Service": "cloudfront.amazonaws.com"}),
-            &Principal::for_service("cloudfront.amazonaws.com")
+            &PolicyPrincipal::for_service("cloudfront.amazonaws.com")
         ),
         PolicyDecision::Allow
     );
@@ -62,13 +68,13 @@ fn a_principal_is_known_by_each_of_its_names() {
 
 #[test]
 fn conditions_hold_only_on_what_is_there() {
-    let weigh = |operator: &str, wanted: Value, context: &RequestContext| {
+    let weigh = |operator: &str, wanted: Value, context: &PolicyConditionContext| {
         let document = json!({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*",
             "Condition": {operator: {"aws:SourceArn": wanted}}}]});
         evaluate_policy(&document, None, "a:b", "r", context) == PolicyDecision::Allow
     };
-    let none = RequestContext::default();
-    let one = RequestContext::default().with_condition_key("AWS:SourceArn", "arn:x");
+    let none = PolicyConditionContext::default();
+    let one = PolicyConditionContext::default().with_condition_key("AWS:SourceArn", "arn:x");
     assert!(weigh("StringEquals", json!("arn:x"), &one));
     assert!(!weigh("StringEquals", json!("arn:x"), &none));
     assert!(weigh("StringEqualsIfExists", json!("arn:x"), &none));
@@ -83,7 +89,12 @@ fn a_missing_key_is_named() {
     let document = json!({"Statement": [{"Effect": "Allow", "Action": "kms:Tag*", "Resource": "*",
         "Condition": {"StringEquals": {"aws:RequestTag/x": "1"}}}]});
     let missing = |action| {
-        find_missing_context_keys(std::slice::from_ref(&document), action, "*", &RequestContext::default())
+        find_missing_context_keys(
+            std::slice::from_ref(&document),
+            action,
+            "*",
+            &PolicyConditionContext::default(),
+        )
     };
     assert_eq!(missing("kms:TagResource").into_iter().collect::<Vec<_>>(), ["aws:RequestTag/x"]);
     assert!(missing("kms:CreateKey").is_empty());

@@ -4,7 +4,8 @@
 //! and a caller who may replicate it.
 
 use super::{
-    CloudFrontCall, SandboxState, Service, ServiceRefusal, XmlElement, access_denied, config, iam, lambda,
+    SandboxAwsError, SandboxCloudFrontCall, SandboxState, Service, XmlElement, access_denied, config, iam,
+    lambda,
 };
 
 /// The most that a replica's code may be, viewer and origin triggered alike (aws-facts section 1).
@@ -17,12 +18,12 @@ const SERVICE_LINKED_ROLES: [(&str, &str); 2] = [
     ("logger.cloudfront.amazonaws.com", "AWSServiceRoleForCloudFrontLogger"),
 ];
 
-fn invalid_association(message: impl Into<String>) -> ServiceRefusal {
-    ServiceRefusal::new(400, "InvalidLambdaFunctionAssociation", message)
+fn invalid_association_error(message: impl Into<String>) -> SandboxAwsError {
+    SandboxAwsError::new(400, "InvalidLambdaFunctionAssociation", message)
 }
 
 /// Lists every function version that a configuration names.
-pub fn list_associated_functions(config: &XmlElement) -> Vec<String> {
+pub fn list_configured_function_arns(config: &XmlElement) -> Vec<String> {
     let mut arns: Vec<String> = config::list_behaviors(config)
         .into_iter()
         .flat_map(|behavior| behavior.items_at("LambdaFunctionAssociations"))
@@ -39,45 +40,47 @@ pub fn list_associated_functions(config: &XmlElement) -> Vec<String> {
 /// Refuses one that can't stand there, or whose caller may not put it there, as CloudFront does.
 pub fn check_associations(
     state: &SandboxState,
-    ask: &CloudFrontCall<'_>,
+    ask: &SandboxCloudFrontCall<'_>,
     config: &XmlElement,
-) -> Result<(), ServiceRefusal> {
+) -> Result<(), SandboxAwsError> {
     for behavior in config::list_behaviors(config) {
         let mut events: Vec<&str> = Vec::new();
         for association in behavior.items_at("LambdaFunctionAssociations") {
             let event = association.text_at("EventType").unwrap_or_default();
             if !["viewer-request", "viewer-response", "origin-request", "origin-response"].contains(&event) {
-                return Err(invalid_association(format!("The event type {event} is not valid.")));
+                return Err(invalid_association_error(format!("The event type {event} is not valid.")));
             }
             if events.contains(&event) {
-                return Err(invalid_association(format!(
+                return Err(invalid_association_error(format!(
                     "Only one Lambda function can be associated with the event type {event}."
                 )));
             }
             events.push(event);
         }
     }
-    list_associated_functions(config).iter().try_for_each(|arn| check_edge_function(state, ask, arn))
+    list_configured_function_arns(config).iter().try_for_each(|arn| check_edge_function(state, ask, arn))
 }
 
 fn check_edge_function(
     state: &SandboxState,
-    ask: &CloudFrontCall<'_>,
+    ask: &SandboxCloudFrontCall<'_>,
     arn: &str,
-) -> Result<(), ServiceRefusal> {
+) -> Result<(), SandboxAwsError> {
     let region = arn.split(':').nth(3).unwrap_or_default();
     if region != crate::sandbox::control_plane::REGION {
-        return Err(invalid_association(format!("The function must be in region 'us-east-1'. ARN: {arn}")));
+        return Err(invalid_association_error(format!(
+            "The function must be in region 'us-east-1'. ARN: {arn}"
+        )));
     }
     let numbered = arn.split(':').nth(7).is_some_and(|version| version.parse::<u64>().is_ok());
     if !numbered {
-        return Err(invalid_association(format!(
+        return Err(invalid_association_error(format!(
             "The function ARN must reference a specific function version. (The ARN must end with the version number.) ARN: {arn}"
         )));
     }
     for action in ["lambda:GetFunction", "lambda:EnableReplication*"] {
-        if ask.caller.authorize(state, action, arn, &ask.caller.request_context()).is_err() {
-            return Err(invalid_association(if action == "lambda:GetFunction" {
+        if ask.caller.authorize_caller(state, action, arn, &ask.caller.caller_condition_context()).is_err() {
+            return Err(invalid_association_error(if action == "lambda:GetFunction" {
                 format!(
                     "Lambda@Edge cannot retrieve the specified Lambda function. Update the IAM policy to add permission: {action} for resource: {arn}"
                 )
@@ -88,18 +91,18 @@ fn check_edge_function(
             }));
         }
     }
-    let version = lambda::find_version(&state.lambda, arn).ok_or_else(|| {
-        invalid_association(format!("The specified Lambda function does not exist. Function: {arn}"))
+    let version = lambda::find_function_version(&state.lambda, arn).ok_or_else(|| {
+        invalid_association_error(format!("The specified Lambda function does not exist. Function: {arn}"))
     })?;
     if !version.is_active(ask.clock) {
-        return Err(invalid_association(format!(
+        return Err(invalid_association_error(format!(
             "The function must be in an Active state. The current state for function {arn} is Pending"
         )));
     }
     let function = &version.configuration;
     for service in ["lambda.amazonaws.com", "edgelambda.amazonaws.com"] {
         if !iam::can_service_assume_role(&state.iam, ask.clock, &function.role, service) {
-            return Err(invalid_association(format!(
+            return Err(invalid_association_error(format!(
                 "The function execution role must be assumable with edgelambda.amazonaws.com as well as lambda.amazonaws.com principals. Update the IAM role and try again. Role: {}",
                 function.role
             )));
@@ -110,9 +113,9 @@ fn check_edge_function(
 
 /// Checks that a function has nothing that a replica lacks.
 fn check_function_configuration(
-    function: &lambda::FunctionConfigurationRecord,
+    function: &lambda::SandboxFunctionConfiguration,
     arn: &str,
-) -> Result<(), ServiceRefusal> {
+) -> Result<(), SandboxAwsError> {
     let forbidden = [
         (!function.environment.is_empty(), "The function cannot have environment variables."),
         (!function.layers.is_empty(), "The function cannot have layers."),
@@ -126,14 +129,14 @@ fn check_function_configuration(
         ),
     ];
     if let Some((_, why)) = forbidden.iter().find(|(has, _)| *has) {
-        return Err(invalid_association(format!("{why} Function: {arn}")));
+        return Err(invalid_association_error(format!("{why} Function: {arn}")));
     }
     for (what, has, most) in [
         ("code size", function.size, EDGE_CODE_MAX_BYTES),
         ("timeout", function.timeout, EDGE_TIMEOUT_MAX_SECONDS),
     ] {
         if has > most {
-            return Err(invalid_association(format!(
+            return Err(invalid_association_error(format!(
                 "The function {what} is larger than the maximum allowed size for functions that are triggered by a CloudFront event: {has} Max allowed: {most} Function: {arn}"
             )));
         }
@@ -145,12 +148,12 @@ fn check_function_configuration(
 ///
 /// # Errors
 /// Refuses a caller who may not make the roles.
-pub fn ensure_replication(
+pub fn ensure_edge_replication_roles(
     state: &mut SandboxState,
-    ask: &CloudFrontCall<'_>,
+    ask: &SandboxCloudFrontCall<'_>,
     config: &XmlElement,
-) -> Result<(), ServiceRefusal> {
-    let arns = list_associated_functions(config);
+) -> Result<(), SandboxAwsError> {
+    let arns = list_configured_function_arns(config);
     if arns.is_empty() {
         return Ok(());
     }
@@ -159,9 +162,9 @@ pub fn ensure_replication(
             continue;
         }
         let role = iam::build_service_linked_role(service, name, ask.clock.now);
-        let context = ask.caller.request_context().with_condition_key("iam:AWSServiceName", service);
+        let context = ask.caller.caller_condition_context().with_condition_key("iam:AWSServiceName", service);
         ask.caller
-            .authorize(state, "iam:CreateServiceLinkedRole", &role.arn, &context)
+            .authorize_caller(state, "iam:CreateServiceLinkedRole", &role.arn, &context)
             .map_err(|message| access_denied(Service::CloudFront, message))?;
         state.iam.roles.insert(name.to_owned(), role);
     }

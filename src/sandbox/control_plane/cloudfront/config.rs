@@ -3,8 +3,8 @@
 //! What the sandbox doesn't know stays as it came.
 
 use super::{
-    CloudFrontState, PropagationClock, SandboxState, ServiceRefusal, XmlElement, invalid_argument, policies,
-    quantities,
+    PropagationClock, SandboxAwsError, SandboxCloudFrontState, SandboxState, XmlElement,
+    invalid_argument_error, policies, quantities,
 };
 use crate::sandbox::control_plane::acm;
 
@@ -27,58 +27,58 @@ pub fn parse_aliases(config: &str) -> Vec<String> {
 ///
 /// # Errors
 /// Refuses what CloudFront refuses, in its words.
-pub fn check_config(
+pub fn check_distribution_config(
     world: &SandboxState,
     clock: PropagationClock,
     config: &XmlElement,
     own_id: &str,
-) -> Result<(), ServiceRefusal> {
+) -> Result<(), SandboxAwsError> {
     let state = &world.cloudfront;
-    quantities::check_quantities(config)?;
+    quantities::check_xml_list_quantities(config)?;
     for field in ["CallerReference", "Origins", "DefaultCacheBehavior", "Enabled"] {
         if config.find_child(field).is_none() {
-            return Err(super::malformed_xml(format!("{field} is missing")));
+            return Err(super::malformed_xml_error(format!("{field} is missing")));
         }
     }
     if config.text_at("CallerReference").is_none() {
-        return Err(invalid_argument("The parameter CallerReference is required."));
+        return Err(invalid_argument_error("The parameter CallerReference is required."));
     }
     if config.text_at("Comment").is_some_and(|comment| comment.chars().count() > 128) {
-        return Err(invalid_argument("The parameter Comment is too long."));
+        return Err(invalid_argument_error("The parameter Comment is too long."));
     }
-    check_aliases(world, clock, config, own_id)?;
+    check_distribution_aliases(world, clock, config, own_id)?;
     if config.items_at("Origins").is_empty() {
-        return Err(invalid_argument("Your request must contain at least one origin."));
+        return Err(invalid_argument_error("Your request must contain at least one origin."));
     }
-    config.items_at("Origins").iter().try_for_each(|origin| check_origin(state, origin))?;
-    list_behaviors(config).into_iter().try_for_each(|behavior| check_behavior(state, config, behavior))
+    config.items_at("Origins").iter().try_for_each(|origin| check_distribution_origin(state, origin))?;
+    list_behaviors(config).into_iter().try_for_each(|behavior| check_cache_behavior(state, config, behavior))
 }
 
-fn check_aliases(
+fn check_distribution_aliases(
     world: &SandboxState,
     clock: PropagationClock,
     config: &XmlElement,
     own_id: &str,
-) -> Result<(), ServiceRefusal> {
+) -> Result<(), SandboxAwsError> {
     let own: Vec<&str> = config.items_at("Aliases").iter().map(|alias| alias.text.as_str()).collect();
     let certificate = config
         .text_at("ViewerCertificate/ACMCertificateArn")
         .or(config.text_at("ViewerCertificate/IAMCertificateId"));
     if !own.is_empty() && certificate.is_none() {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "InvalidViewerCertificate",
             "To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name.",
         ));
     }
     if let Some(arn) = config.text_at("ViewerCertificate/ACMCertificateArn")
-        && let Some(why) = acm::find_certificate_fault(&world.acm, clock, arn, &own)
+        && let Some(why) = acm::find_certificate_rejection(&world.acm, clock, arn, &own)
     {
-        return Err(ServiceRefusal::new(400, "InvalidViewerCertificate", why));
+        return Err(SandboxAwsError::new(400, "InvalidViewerCertificate", why));
     }
     let others = world.cloudfront.distributions.values().filter(|other| other.id != own_id);
     if others.flat_map(|other| parse_aliases(&other.config)).any(|alias| own.contains(&alias.as_str())) {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             409,
             "CNAMEAlreadyExists",
             "One or more of the CNAMEs you provided are already associated with a different resource.",
@@ -87,9 +87,12 @@ fn check_aliases(
     Ok(())
 }
 
-fn check_origin(state: &CloudFrontState, origin: &XmlElement) -> Result<(), ServiceRefusal> {
+fn check_distribution_origin(
+    state: &SandboxCloudFrontState,
+    origin: &XmlElement,
+) -> Result<(), SandboxAwsError> {
     if origin.find_child("S3OriginConfig").is_none() && origin.find_child("CustomOriginConfig").is_none() {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "InvalidOrigin",
             "The specified origin server does not exist or is not valid: it needs S3OriginConfig or CustomOriginConfig.",
@@ -98,7 +101,7 @@ fn check_origin(state: &CloudFrontState, origin: &XmlElement) -> Result<(), Serv
     let identity = origin.text_at("S3OriginConfig/OriginAccessIdentity");
     let control = origin.text_at("OriginAccessControlId");
     if identity.is_some() && control.is_some() {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "IllegalOriginAccessConfiguration",
             "You cannot use both an origin access control and an origin access identity for the same origin.",
@@ -109,7 +112,7 @@ fn check_origin(state: &CloudFrontState, origin: &XmlElement) -> Result<(), Serv
             .strip_prefix("origin-access-identity/cloudfront/")
             .is_some_and(|id| state.identities.contains_key(id));
         if !known {
-            return Err(ServiceRefusal::new(
+            return Err(SandboxAwsError::new(
                 400,
                 "InvalidOriginAccessIdentity",
                 "The specified origin access identity does not exist or is not valid.",
@@ -117,7 +120,7 @@ fn check_origin(state: &CloudFrontState, origin: &XmlElement) -> Result<(), Serv
         }
     }
     if control.is_some_and(|id| !state.controls.contains_key(id)) {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "InvalidOriginAccessControl",
             "The specified origin access control does not exist or is not valid.",
@@ -126,14 +129,14 @@ fn check_origin(state: &CloudFrontState, origin: &XmlElement) -> Result<(), Serv
     Ok(())
 }
 
-fn check_behavior(
-    state: &CloudFrontState,
+fn check_cache_behavior(
+    state: &SandboxCloudFrontState,
     config: &XmlElement,
     behavior: &XmlElement,
-) -> Result<(), ServiceRefusal> {
+) -> Result<(), SandboxAwsError> {
     let target = behavior.text_at("TargetOriginId");
     if !config.items_at("Origins").iter().any(|origin| origin.text_at("Id") == target) {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             404,
             "NoSuchOrigin",
             "One or more of your origins or origin groups do not exist.",
@@ -141,15 +144,15 @@ fn check_behavior(
     }
     let viewer = behavior.text_at("ViewerProtocolPolicy").unwrap_or_default();
     if !["allow-all", "https-only", "redirect-to-https"].contains(&viewer) {
-        return Err(invalid_argument("The parameter ViewerProtocolPolicy is not valid."));
+        return Err(invalid_argument_error("The parameter ViewerProtocolPolicy is not valid."));
     }
     match (behavior.text_at("CachePolicyId"), behavior.find_child("ForwardedValues")) {
-        (Some(_), Some(_)) => Err(invalid_argument(
+        (Some(_), Some(_)) => Err(invalid_argument_error(
             "The parameter ForwardedValues cannot be used when a cache policy is associated to the cache behavior.",
         )),
-        (None, None) => Err(invalid_argument("The parameter ForwardedValues is required.")),
-        (Some(id), None) if policies::find_cache_policy(state, id).is_none() => {
-            Err(policies::no_such_cache_policy())
+        (None, None) => Err(invalid_argument_error("The parameter ForwardedValues is required.")),
+        (Some(id), None) if policies::find_stored_cache_policy(state, id).is_none() => {
+            Err(policies::no_such_cache_policy_error())
         }
         _ => Ok(()),
     }
@@ -188,7 +191,7 @@ pub fn fill_config_defaults(config: &mut XmlElement) {
             .with_child(XmlElement::leaf_element("CloudFrontDefaultCertificate", "true")),
     );
     if let Some(certificate) = config.find_child_mut("ViewerCertificate")
-        && certificate.is_true_at("CloudFrontDefaultCertificate")
+        && certificate.is_true_at_path("CloudFrontDefaultCertificate")
     {
         // With the default certificate the floor is TLSv1, whatever is asked for.
         certificate.set_child(XmlElement::leaf_element("SSLSupportMethod", "vip"));

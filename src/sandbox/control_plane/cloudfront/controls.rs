@@ -3,19 +3,19 @@
 //! A control has no tags and no reference; its name is how it is found again.
 
 use super::{
-    CloudFrontCall, CloudFrontReply, CloudFrontResult, NamedConfigRecord, SandboxState, ServiceRefusal,
-    XmlElement, random_etag, random_id,
+    SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    SandboxNamedConfig, SandboxState, XmlElement, random_etag, random_id,
 };
 
 const RESOURCE_TYPE: &str = "origin-access-control";
 
-fn render_control(control: &NamedConfigRecord) -> XmlElement {
+fn render_origin_access_control(control: &SandboxNamedConfig) -> XmlElement {
     XmlElement::new("OriginAccessControl")
         .with_child(XmlElement::leaf_element("Id", &control.id))
-        .with_child(parse_control_config(control))
+        .with_child(parse_origin_access_control_config(control))
 }
 
-fn parse_control_config(control: &NamedConfigRecord) -> XmlElement {
+fn parse_origin_access_control_config(control: &SandboxNamedConfig) -> XmlElement {
     XmlElement::parse_xml(&control.config).unwrap_or_default()
 }
 
@@ -23,37 +23,40 @@ fn parse_control_config(control: &NamedConfigRecord) -> XmlElement {
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn create_origin_access_control(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
+pub fn handle_create_origin_access_control(
+    state: &mut SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = ask.parse_document()?;
     let name = document.text_at("Name").unwrap_or_default().to_owned();
     let one_of =
         |field: &str, known: &[&str]| document.text_at(field).is_some_and(|text| known.contains(&text));
     if name.is_empty() || name.len() > 64 {
-        return Err(super::invalid_argument("The parameter Name is not valid."));
+        return Err(super::invalid_argument_error("The parameter Name is not valid."));
     }
     if !one_of("SigningProtocol", &["sigv4"])
         || !one_of("SigningBehavior", &["always", "never", "no-override"])
         || !one_of("OriginAccessControlOriginType", &["s3", "lambda", "mediastore", "mediapackagev2"])
     {
-        return Err(super::invalid_argument("The origin access control is not valid."));
+        return Err(super::invalid_argument_error("The origin access control is not valid."));
     }
     if state.cloudfront.controls.values().any(|control| control.name == name) {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             409,
             "OriginAccessControlAlreadyExists",
             "An origin access control with this name already exists.",
         ));
     }
-    let control = NamedConfigRecord {
+    let control = SandboxNamedConfig {
         id: random_id("E", 13),
         name,
         config: document.to_string(),
         etag: random_etag(),
         modified: ask.clock.now,
     };
-    let said = CloudFrontReply::with_location(
-        render_control(&control),
+    let said = SandboxCloudFrontReply::with_location(
+        render_origin_access_control(&control),
         &control.etag,
         &format!("origin-access-control/{}", control.id),
     );
@@ -65,25 +68,35 @@ pub fn create_origin_access_control(state: &mut SandboxState, ask: &CloudFrontCa
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn get_origin_access_control(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
+pub fn handle_get_origin_access_control(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let control = state.cloudfront.controls.get(&ask.id).ok_or_else(|| {
-        ServiceRefusal::new(
+        SandboxAwsError::new(
             404,
             "NoSuchOriginAccessControl",
             "The specified origin access control does not exist.",
         )
     })?;
-    let node = if ask.config_alone { parse_control_config(control) } else { render_control(control) };
-    Ok(CloudFrontReply::with_etag(node, &control.etag))
+    let node = if ask.config_alone {
+        parse_origin_access_control_config(control)
+    } else {
+        render_origin_access_control(control)
+    };
+    Ok(SandboxCloudFrontReply::with_etag(node, &control.etag))
 }
 
 /// Answers ListOriginAccessControls.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn list_origin_access_controls(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
+pub fn handle_list_origin_access_controls(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let items = state
         .cloudfront
         .controls
@@ -91,9 +104,11 @@ pub fn list_origin_access_controls(state: &SandboxState, ask: &CloudFrontCall<'_
         .map(|control| {
             let mut summary = XmlElement::new("OriginAccessControlSummary")
                 .with_child(XmlElement::leaf_element("Id", &control.id));
-            summary.children.extend(parse_control_config(control).children);
+            summary.children.extend(parse_origin_access_control_config(control).children);
             (control.id.clone(), summary)
         })
         .collect();
-    Ok(CloudFrontReply::from_element(ask.render_list_page("OriginAccessControlList", items)))
+    Ok(SandboxCloudFrontReply::from_element(
+        ask.render_cloudfront_list_page("OriginAccessControlList", items),
+    ))
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CloudFrontState, PropagationClock, XmlElement, policies};
+use super::{PropagationClock, SandboxCloudFrontState, XmlElement, policies};
 use crate::sandbox::Sandbox;
 
 /// A distribution as the edges know it.
@@ -71,7 +71,7 @@ pub struct DeployedBehavior {
 pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<DeployedDistribution> {
     let clock = PropagationClock::from_sandbox(world);
     let host = host.split(':').next().unwrap_or_default().to_lowercase();
-    world.read_state(|state| {
+    world.read_sandbox_state(|state| {
         state.cloudfront.distributions.values().find_map(|distribution| {
             let config = distribution.deployed_config(clock)?;
             if distribution.domain != host && !super::config::parse_aliases(config).contains(&host) {
@@ -87,10 +87,10 @@ pub fn find_deployed_distribution(world: &Sandbox, host: &str) -> Option<Deploye
             behaviors.push(parse_behavior(&state.cloudfront, config.find_child("DefaultCacheBehavior")?));
             Some(DeployedDistribution {
                 id: distribution.id.clone(),
-                arn: distribution.arn(),
+                arn: distribution.distribution_arn(),
                 domain: distribution.domain.clone(),
                 aliases: config.items_at("Aliases").iter().map(|alias| alias.text.clone()).collect(),
-                enabled: config.is_true_at("Enabled"),
+                enabled: config.is_true_at_path("Enabled"),
                 default_root_object: text("DefaultRootObject"),
                 origins: config
                     .items_at("Origins")
@@ -113,7 +113,7 @@ fn parse_error_ttl(response: &XmlElement) -> Option<(u16, u64)> {
     Some((response.text_at("ErrorCode")?.parse().ok()?, seconds))
 }
 
-fn parse_origin(state: &CloudFrontState, node: &XmlElement) -> DeployedOrigin {
+fn parse_origin(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedOrigin {
     let text = |path: &str| node.text_at(path).unwrap_or_default().to_owned();
     let identity = node
         .text_at("S3OriginConfig/OriginAccessIdentity")
@@ -130,14 +130,14 @@ fn parse_origin(state: &CloudFrontState, node: &XmlElement) -> DeployedOrigin {
     DeployedOrigin { id: text("Id"), domain: text("DomainName"), path: text("OriginPath"), access }
 }
 
-fn is_signing_control(state: &CloudFrontState, control: &str) -> bool {
+fn is_signing_control(state: &SandboxCloudFrontState, control: &str) -> bool {
     let config = state.controls.get(control).and_then(|control| XmlElement::parse_xml(&control.config).ok());
     config.is_some_and(|config| config.text_at("SigningBehavior") != Some("never"))
 }
 
-fn parse_behavior(state: &CloudFrontState, node: &XmlElement) -> DeployedBehavior {
+fn parse_behavior(state: &SandboxCloudFrontState, node: &XmlElement) -> DeployedBehavior {
     let text = |path: &str| node.text_at(path).unwrap_or_default().to_owned();
-    let policy = node.text_at("CachePolicyId").and_then(|id| policies::find_cache_policy(state, id));
+    let policy = node.text_at("CachePolicyId").and_then(|id| policies::find_stored_cache_policy(state, id));
     let policy = policy.and_then(|policy| XmlElement::parse_xml(&policy.config).ok());
     // Without a policy the behavior's own legacy fields count.
     let of = policy.as_ref().unwrap_or(node);
@@ -150,7 +150,7 @@ fn parse_behavior(state: &CloudFrontState, node: &XmlElement) -> DeployedBehavio
                 .text_at("ParametersInCacheKeyAndForwardedToOrigin/QueryStringsConfig/QueryStringBehavior");
             behavior.is_some_and(|behavior| behavior != "none")
         }
-        None => node.is_true_at("ForwardedValues/QueryString"),
+        None => node.is_true_at_path("ForwardedValues/QueryString"),
     };
     let functions: Vec<(String, String)> = node
         .items_at("LambdaFunctionAssociations")

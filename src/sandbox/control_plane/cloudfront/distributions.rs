@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ACCOUNT_ID, CloudFrontCall, CloudFrontReply, CloudFrontResult, DistributionRecord, SandboxState,
-    ServiceRefusal, XmlElement, add_request_tags, associations, config, format_iso8601, random_etag,
-    random_id, tags,
+    ACCOUNT_ID, SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    SandboxDistribution, SandboxState, XmlElement, add_request_tags, associations, config, format_iso8601,
+    random_etag, random_id, tags,
 };
 
 /// What a summary repeats of the configuration.
@@ -29,26 +29,26 @@ const SUMMARY_FIELDS: [&str; 15] = [
     "Staging",
 ];
 
-fn parse_stored_config(distribution: &DistributionRecord) -> XmlElement {
+fn parse_stored_distribution_config(distribution: &SandboxDistribution) -> XmlElement {
     XmlElement::parse_xml(&distribution.config).unwrap_or_default()
 }
 
 /// The fields before the configuration.
 fn render_distribution_head(
     name: &str,
-    distribution: &DistributionRecord,
-    ask: &CloudFrontCall<'_>,
+    distribution: &SandboxDistribution,
+    ask: &SandboxCloudFrontCall<'_>,
 ) -> XmlElement {
     let status = if distribution.is_deployed(ask.clock) { "Deployed" } else { "InProgress" };
     XmlElement::new(name)
         .with_child(XmlElement::leaf_element("Id", &distribution.id))
-        .with_child(XmlElement::leaf_element("ARN", distribution.arn()))
+        .with_child(XmlElement::leaf_element("ARN", distribution.distribution_arn()))
         .with_child(XmlElement::leaf_element("Status", status))
         .with_child(XmlElement::leaf_element("LastModifiedTime", format_iso8601(distribution.modified)))
         .with_child(XmlElement::leaf_element("DomainName", &distribution.domain))
 }
 
-fn render_distribution(distribution: &DistributionRecord, ask: &CloudFrontCall<'_>) -> XmlElement {
+fn render_distribution(distribution: &SandboxDistribution, ask: &SandboxCloudFrontCall<'_>) -> XmlElement {
     let unsigned = |name: &str| {
         XmlElement::new(name)
             .with_child(XmlElement::leaf_element("Enabled", "false"))
@@ -58,14 +58,17 @@ fn render_distribution(distribution: &DistributionRecord, ask: &CloudFrontCall<'
         .with_child(XmlElement::leaf_element("InProgressInvalidationBatches", "0"))
         .with_child(unsigned("ActiveTrustedSigners"))
         .with_child(unsigned("ActiveTrustedKeyGroups"))
-        .with_child(parse_stored_config(distribution))
+        .with_child(parse_stored_distribution_config(distribution))
 }
 
 /// Answers CreateDistribution.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn create_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn handle_create_distribution(
+    state: &mut SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
     let document = ask.parse_document()?;
     let (mut config, tags) = if ask.operation == "CreateDistributionWithTags" {
         let config = document.find_child("DistributionConfig").cloned().unwrap_or_default();
@@ -74,20 +77,19 @@ pub fn create_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -
         (document, BTreeMap::new())
     };
     let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/*");
-    let context = add_request_tags(ask.caller.request_context(), &tags);
-    ask.authorize(state, "CreateDistribution", &resource, &context)?;
+    let context = add_request_tags(ask.caller.caller_condition_context(), &tags);
+    ask.authorize_cloudfront_call(state, "CreateDistribution", &resource, &context)?;
     if !tags.is_empty() {
-        ask.authorize(state, "TagResource", &resource, &context)?;
+        ask.authorize_cloudfront_call(state, "TagResource", &resource, &context)?;
     }
     tags::check_tags(&tags)?;
     let reference = config.text_at("CallerReference").unwrap_or_default().to_owned();
-    let same = state
-        .cloudfront
-        .distributions
-        .values()
-        .find(|other| parse_stored_config(other).text_at("CallerReference") == Some(&reference));
+    let same =
+        state.cloudfront.distributions.values().find(|other| {
+            parse_stored_distribution_config(other).text_at("CallerReference") == Some(&reference)
+        });
     if let Some(there) = same {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             409,
             "DistributionAlreadyExists",
             format!(
@@ -96,11 +98,11 @@ pub fn create_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -
             ),
         ));
     }
-    config::check_config(state, ask.clock, &config, "")?;
+    config::check_distribution_config(state, ask.clock, &config, "")?;
     associations::check_associations(state, ask, &config)?;
-    associations::ensure_replication(state, ask, &config)?;
+    associations::ensure_edge_replication_roles(state, ask, &config)?;
     config::fill_config_defaults(&mut config);
-    let distribution = DistributionRecord {
+    let distribution = SandboxDistribution {
         id: random_id("E", 13),
         domain: format!("{}.cloudfront.net", random_id("d", 13).to_lowercase()),
         config: config.to_string(),
@@ -110,7 +112,7 @@ pub fn create_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -
         deployed_before: None,
         tags,
     };
-    let said = CloudFrontReply::with_location(
+    let said = SandboxCloudFrontReply::with_location(
         render_distribution(&distribution, ask),
         &distribution.etag,
         &format!("distribution/{}", distribution.id),
@@ -121,11 +123,11 @@ pub fn create_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -
 
 fn find_authorized_distribution<'a>(
     state: &'a SandboxState,
-    ask: &CloudFrontCall<'_>,
-) -> Result<&'a DistributionRecord, ServiceRefusal> {
-    ask.authorize_on_resource(state, "distribution", &ask.id)?;
+    ask: &SandboxCloudFrontCall<'_>,
+) -> Result<&'a SandboxDistribution, SandboxAwsError> {
+    ask.authorize_call_on_resource(state, "distribution", &ask.id)?;
     state.cloudfront.distributions.get(&ask.id).ok_or_else(|| {
-        ServiceRefusal::new(404, "NoSuchDistribution", "The specified distribution does not exist.")
+        SandboxAwsError::new(404, "NoSuchDistribution", "The specified distribution does not exist.")
     })
 }
 
@@ -133,32 +135,38 @@ fn find_authorized_distribution<'a>(
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn get_distribution(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn handle_get_distribution(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
     let distribution = find_authorized_distribution(state, ask)?;
     let node = if ask.config_alone {
-        parse_stored_config(distribution)
+        parse_stored_distribution_config(distribution)
     } else {
         render_distribution(distribution, ask)
     };
-    Ok(CloudFrontReply::with_etag(node, &distribution.etag))
+    Ok(SandboxCloudFrontReply::with_etag(node, &distribution.etag))
 }
 
 /// Answers ListDistributions.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn list_distributions(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, "distribution", "*")?;
+pub fn handle_list_distributions(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, "distribution", "*")?;
     let clock = ask.clock;
     let known = state
         .cloudfront
         .distributions
         .values()
-        .filter(|one| clock.has_passed(one.created, clock.delays.listing));
+        .filter(|one| clock.has_delay_passed(one.created, clock.delays.listing));
     let items = known
         .map(|distribution| {
             let mut summary = render_distribution_head("DistributionSummary", distribution, ask);
-            let fields = parse_stored_config(distribution)
+            let fields = parse_stored_distribution_config(distribution)
                 .children
                 .into_iter()
                 .filter(|field| SUMMARY_FIELDS.contains(&field.name.as_str()));
@@ -166,48 +174,52 @@ pub fn list_distributions(state: &SandboxState, ask: &CloudFrontCall<'_>) -> Clo
             (distribution.id.clone(), summary)
         })
         .collect();
-    Ok(CloudFrontReply::from_element(ask.render_list_page("DistributionList", items)))
+    Ok(SandboxCloudFrontReply::from_element(ask.render_cloudfront_list_page("DistributionList", items)))
 }
 
 /// Answers UpdateDistribution.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn update_distribution(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn handle_update_distribution(
+    state: &mut SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
     let old = find_authorized_distribution(state, ask)?.clone();
     ask.check_if_match(&old.etag)?;
     let mut config = ask.parse_document()?;
-    if config.text_at("CallerReference") != parse_stored_config(&old).text_at("CallerReference") {
-        return Err(ServiceRefusal::new(
+    if config.text_at("CallerReference") != parse_stored_distribution_config(&old).text_at("CallerReference")
+    {
+        return Err(SandboxAwsError::new(
             400,
             "IllegalUpdate",
             "The update contains modifications that are not allowed.",
         ));
     }
-    config::check_config(state, ask.clock, &config, &old.id)?;
+    config::check_distribution_config(state, ask.clock, &config, &old.id)?;
     associations::check_associations(state, ask, &config)?;
-    associations::ensure_replication(state, ask, &config)?;
+    associations::ensure_edge_replication_roles(state, ask, &config)?;
     config::fill_config_defaults(&mut config);
-    let distribution = DistributionRecord {
+    let distribution = SandboxDistribution {
         config: config.to_string(),
         etag: random_etag(),
         modified: ask.clock.now,
         deployed_before: old.deployed_config(ask.clock).map(ToOwned::to_owned),
         ..old
     };
-    let said = CloudFrontReply::with_etag(render_distribution(&distribution, ask), &distribution.etag);
+    let said = SandboxCloudFrontReply::with_etag(render_distribution(&distribution, ask), &distribution.etag);
     state.cloudfront.distributions.insert(distribution.id.clone(), distribution);
     Ok(said)
 }
 
 /// Lets somebody else choose another price class: for the distribution named, or for all.
-pub fn inject_distribution_drift(state: &mut SandboxState, ask: &CloudFrontCall<'_>) {
+pub fn inject_distribution_drift(state: &mut SandboxState, ask: &SandboxCloudFrontCall<'_>) {
     let one = state.cloudfront.distributions.contains_key(&ask.id).then(|| ask.id.clone());
     for distribution in state.cloudfront.distributions.values_mut() {
         if one.as_ref().is_some_and(|id| *id != distribution.id) {
             continue;
         }
-        let mut config = parse_stored_config(distribution);
+        let mut config = parse_stored_distribution_config(distribution);
         let other = if config.text_at("PriceClass") == Some("PriceClass_100") {
             "PriceClass_200"
         } else {

@@ -3,47 +3,50 @@
 //! The same reference with the same comment gives the identity that is there; with another comment it is refused.
 
 use super::{
-    CloudFrontCall, CloudFrontReply, CloudFrontResult, OriginAccessIdentityRecord, SandboxState,
-    ServiceRefusal, XmlElement, random_etag, random_id,
+    SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    SandboxOriginAccessIdentity, SandboxState, XmlElement, random_etag, random_id,
 };
 
 const RESOURCE_TYPE: &str = "origin-access-identity";
 
-fn render_identity_config(identity: &OriginAccessIdentityRecord) -> XmlElement {
+fn render_origin_identity_config(identity: &SandboxOriginAccessIdentity) -> XmlElement {
     XmlElement::new("CloudFrontOriginAccessIdentityConfig")
         .with_child(XmlElement::leaf_element("CallerReference", &identity.reference))
         .with_child(XmlElement::leaf_element("Comment", &identity.comment))
 }
 
-fn render_identity(identity: &OriginAccessIdentityRecord) -> XmlElement {
+fn render_origin_identity(identity: &SandboxOriginAccessIdentity) -> XmlElement {
     XmlElement::new("CloudFrontOriginAccessIdentity")
         .with_child(XmlElement::leaf_element("Id", &identity.id))
         .with_child(XmlElement::leaf_element("S3CanonicalUserId", &identity.canonical))
-        .with_child(render_identity_config(identity))
+        .with_child(render_origin_identity_config(identity))
 }
 
 /// Answers CreateCloudFrontOriginAccessIdentity.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn create_origin_access_identity(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
+pub fn handle_create_origin_access_identity(
+    state: &mut SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let document = ask.parse_document()?;
     let reference = document.text_at("CallerReference").unwrap_or_default().to_owned();
-    let comment = document.find_path("Comment").map(|node| node.text.clone()).unwrap_or_default();
+    let comment = document.find_element_at_path("Comment").map(|node| node.text.clone()).unwrap_or_default();
     if comment.chars().count() > 128 {
-        return Err(super::invalid_argument("The parameter Comment is too long."));
+        return Err(super::invalid_argument_error("The parameter Comment is too long."));
     }
     if let Some(there) = state.cloudfront.identities.values().find(|identity| identity.reference == reference)
     {
         return if there.comment == comment {
-            Ok(CloudFrontReply::with_location(
-                render_identity(there),
+            Ok(SandboxCloudFrontReply::with_location(
+                render_origin_identity(there),
                 &there.etag,
                 &format!("origin-access-identity/cloudfront/{}", there.id),
             ))
         } else {
-            Err(ServiceRefusal::new(
+            Err(SandboxAwsError::new(
                 409,
                 "CloudFrontOriginAccessIdentityAlreadyExists",
                 format!(
@@ -54,7 +57,7 @@ pub fn create_origin_access_identity(state: &mut SandboxState, ask: &CloudFrontC
         };
     }
     if state.cloudfront.identities.len() >= 100 {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "TooManyCloudFrontOriginAccessIdentities",
             "Processing your request would cause you to exceed the maximum number of origin access identities allowed.",
@@ -62,7 +65,7 @@ pub fn create_origin_access_identity(state: &mut SandboxState, ask: &CloudFrontC
     }
     let canonical: String =
         (0..96).map(|_| char::from_digit(fastrand::u32(..16), 16).unwrap_or('0')).collect();
-    let identity = OriginAccessIdentityRecord {
+    let identity = SandboxOriginAccessIdentity {
         id: random_id("E", 13),
         canonical,
         reference,
@@ -70,8 +73,8 @@ pub fn create_origin_access_identity(state: &mut SandboxState, ask: &CloudFrontC
         etag: random_etag(),
         created: ask.clock.now,
     };
-    let said = CloudFrontReply::with_location(
-        render_identity(&identity),
+    let said = SandboxCloudFrontReply::with_location(
+        render_origin_identity(&identity),
         &identity.etag,
         &format!("origin-access-identity/cloudfront/{}", identity.id),
     );
@@ -83,30 +86,40 @@ pub fn create_origin_access_identity(state: &mut SandboxState, ask: &CloudFrontC
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn get_origin_access_identity(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
+pub fn handle_get_origin_access_identity(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
     let identity = state.cloudfront.identities.get(&ask.id).ok_or_else(|| {
-        ServiceRefusal::new(
+        SandboxAwsError::new(
             404,
             "NoSuchCloudFrontOriginAccessIdentity",
             "The specified origin access identity does not exist.",
         )
     })?;
-    let node = if ask.config_alone { render_identity_config(identity) } else { render_identity(identity) };
-    Ok(CloudFrontReply::with_etag(node, &identity.etag))
+    let node = if ask.config_alone {
+        render_origin_identity_config(identity)
+    } else {
+        render_origin_identity(identity)
+    };
+    Ok(SandboxCloudFrontReply::with_etag(node, &identity.etag))
 }
 
 /// Answers ListCloudFrontOriginAccessIdentities.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn list_origin_access_identities(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
+pub fn handle_list_origin_access_identities(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let known = state
         .cloudfront
         .identities
         .values()
-        .filter(|one| ask.clock.has_passed(one.created, ask.clock.delays.listing));
+        .filter(|one| ask.clock.has_delay_passed(one.created, ask.clock.delays.listing));
     let items = known
         .map(|identity| {
             let summary = XmlElement::new("CloudFrontOriginAccessIdentitySummary")
@@ -116,5 +129,7 @@ pub fn list_origin_access_identities(state: &SandboxState, ask: &CloudFrontCall<
             (identity.id.clone(), summary)
         })
         .collect();
-    Ok(CloudFrontReply::from_element(ask.render_list_page("CloudFrontOriginAccessIdentityList", items)))
+    Ok(SandboxCloudFrontReply::from_element(
+        ask.render_cloudfront_list_page("CloudFrontOriginAccessIdentityList", items),
+    ))
 }

@@ -23,9 +23,9 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ACCOUNT_ID, PropagationClock, ServiceRefusal, SignedCaller, access::RequestContext, access_denied,
-    add_request_tags, build_response, format_iso8601, iam, is_drift_requested, lambda, random_id,
-    random_uuid, signed_caller, xml::XmlElement, xml_response,
+    ACCOUNT_ID, PropagationClock, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
+    access_denied, add_request_tags, build_http_response, format_iso8601, iam, is_drift_requested, lambda,
+    random_id, random_uuid, signed_caller, xml::XmlElement, xml_response,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
@@ -36,18 +36,18 @@ pub use deployed::{
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct CloudFrontState {
+pub struct SandboxCloudFrontState {
     /// Each by id.
-    pub distributions: BTreeMap<String, DistributionRecord>,
-    pub identities: BTreeMap<String, OriginAccessIdentityRecord>,
-    pub controls: BTreeMap<String, NamedConfigRecord>,
+    pub distributions: BTreeMap<String, SandboxDistribution>,
+    pub identities: BTreeMap<String, SandboxOriginAccessIdentity>,
+    pub controls: BTreeMap<String, SandboxNamedConfig>,
     /// The account's own; the managed ones are always there.
-    pub policies: BTreeMap<String, NamedConfigRecord>,
+    pub policies: BTreeMap<String, SandboxNamedConfig>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct DistributionRecord {
+pub struct SandboxDistribution {
     pub id: String,
     pub domain: String,
     /// `<DistributionConfig>…`.
@@ -60,15 +60,15 @@ pub struct DistributionRecord {
     pub tags: BTreeMap<String, String>,
 }
 
-impl DistributionRecord {
+impl SandboxDistribution {
     /// Returns its ARN.
-    pub fn arn(&self) -> String {
+    pub fn distribution_arn(&self) -> String {
         format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{}", self.id)
     }
 
     /// Whether its last change has reached the edges.
     pub fn is_deployed(&self, clock: PropagationClock) -> bool {
-        clock.has_passed(self.modified, clock.delays.distribution)
+        clock.has_delay_passed(self.modified, clock.delays.distribution)
     }
 
     /// Returns the configuration at the edges.
@@ -79,7 +79,7 @@ impl DistributionRecord {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct OriginAccessIdentityRecord {
+pub struct SandboxOriginAccessIdentity {
     pub id: String,
     pub canonical: String,
     pub reference: String,
@@ -91,7 +91,7 @@ pub struct OriginAccessIdentityRecord {
 /// An origin access control or a cache policy: its configuration as it came.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct NamedConfigRecord {
+pub struct SandboxNamedConfig {
     pub id: String,
     pub name: String,
     pub config: String,
@@ -100,20 +100,27 @@ pub struct NamedConfigRecord {
 }
 
 /// Whether S3 knows an origin access identity by now.
-pub fn is_known_identity(state: &CloudFrontState, clock: PropagationClock, id: &str) -> bool {
-    state.identities.get(id).is_some_and(|identity| clock.has_passed(identity.created, clock.delays.identity))
+pub fn is_known_origin_identity(state: &SandboxCloudFrontState, clock: PropagationClock, id: &str) -> bool {
+    state
+        .identities
+        .get(id)
+        .is_some_and(|identity| clock.has_delay_passed(identity.created, clock.delays.identity))
 }
 
 /// Whether an origin access identity with this canonical user id is known to S3 by now.
-pub fn is_known_canonical_user(state: &CloudFrontState, clock: PropagationClock, canonical: &str) -> bool {
+pub fn is_known_origin_canonical_user(
+    state: &SandboxCloudFrontState,
+    clock: PropagationClock,
+    canonical: &str,
+) -> bool {
     let mut all = state.identities.values();
     all.any(|identity| {
-        identity.canonical == canonical && clock.has_passed(identity.created, clock.delays.identity)
+        identity.canonical == canonical && clock.has_delay_passed(identity.created, clock.delays.identity)
     })
 }
 
 /// Whether a distribution goes by this name besides its own.
-pub fn has_alias(state: &CloudFrontState, host: &str) -> bool {
+pub fn has_alias(state: &SandboxCloudFrontState, host: &str) -> bool {
     state
         .distributions
         .values()
@@ -121,7 +128,7 @@ pub fn has_alias(state: &CloudFrontState, host: &str) -> bool {
 }
 
 /// Returns the operation's name, by method and path.
-pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
+pub fn cloudfront_operation_name(method: &Method, uri: &Uri) -> &'static str {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     let query = uri.query().unwrap_or_default();
     match (method.as_str(), parts.as_slice()) {
@@ -154,13 +161,13 @@ pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
 
 /// Answers one request to CloudFront.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn handle_cloudfront_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+pub async fn handle_cloudfront_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = signed_caller(&request).and_then(|caller| {
-        let ask = CloudFrontCall::new(world, &caller, &request)?;
+        let ask = SandboxCloudFrontCall::new(world, &caller, &request)?;
         if is_drift_requested(&request) {
-            world.write_state(|state| distributions::inject_distribution_drift(state, &ask));
+            world.write_sandbox_state(|state| distributions::inject_distribution_drift(state, &ask));
         }
-        dispatch(world, &ask)
+        dispatch_cloudfront_call(world, &ask)
     });
     match result {
         Ok(said) => said.into_response(),
@@ -168,57 +175,69 @@ pub async fn handle_cloudfront_request(world: &Sandbox, request: Request<Bytes>)
     }
 }
 
-fn dispatch(world: &Sandbox, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+fn dispatch_cloudfront_call(world: &Sandbox, ask: &SandboxCloudFrontCall<'_>) -> SandboxCloudFrontResult {
     match ask.operation {
         "CreateDistribution" | "CreateDistributionWithTags" => {
-            world.write_state(|state| distributions::create_distribution(state, ask))
+            world.write_sandbox_state(|state| distributions::handle_create_distribution(state, ask))
         }
         "GetDistribution" | "GetDistributionConfig" => {
-            world.read_state(|state| distributions::get_distribution(state, ask))
+            world.read_sandbox_state(|state| distributions::handle_get_distribution(state, ask))
         }
-        "ListDistributions" => world.read_state(|state| distributions::list_distributions(state, ask)),
-        "UpdateDistribution" => world.write_state(|state| distributions::update_distribution(state, ask)),
-        "ListTagsForResource" => world.read_state(|state| tags::list_tags_for_resource(state, ask)),
-        "TagResource" => world.write_state(|state| tags::tag_resource(state, ask)),
+        "ListDistributions" => {
+            world.read_sandbox_state(|state| distributions::handle_list_distributions(state, ask))
+        }
+        "UpdateDistribution" => {
+            world.write_sandbox_state(|state| distributions::handle_update_distribution(state, ask))
+        }
+        "ListTagsForResource" => {
+            world.read_sandbox_state(|state| tags::handle_list_distribution_tags(state, ask))
+        }
+        "TagResource" => world.write_sandbox_state(|state| tags::handle_tag_distribution(state, ask)),
         "CreateCloudFrontOriginAccessIdentity" => {
-            world.write_state(|state| identities::create_origin_access_identity(state, ask))
+            world.write_sandbox_state(|state| identities::handle_create_origin_access_identity(state, ask))
         }
         "GetCloudFrontOriginAccessIdentity" | "GetCloudFrontOriginAccessIdentityConfig" => {
-            world.read_state(|state| identities::get_origin_access_identity(state, ask))
+            world.read_sandbox_state(|state| identities::handle_get_origin_access_identity(state, ask))
         }
         "ListCloudFrontOriginAccessIdentities" => {
-            world.read_state(|state| identities::list_origin_access_identities(state, ask))
+            world.read_sandbox_state(|state| identities::handle_list_origin_access_identities(state, ask))
         }
         "CreateOriginAccessControl" => {
-            world.write_state(|state| controls::create_origin_access_control(state, ask))
+            world.write_sandbox_state(|state| controls::handle_create_origin_access_control(state, ask))
         }
         "GetOriginAccessControl" | "GetOriginAccessControlConfig" => {
-            world.read_state(|state| controls::get_origin_access_control(state, ask))
+            world.read_sandbox_state(|state| controls::handle_get_origin_access_control(state, ask))
         }
         "ListOriginAccessControls" => {
-            world.read_state(|state| controls::list_origin_access_controls(state, ask))
+            world.read_sandbox_state(|state| controls::handle_list_origin_access_controls(state, ask))
         }
-        "CreateCachePolicy" => world.write_state(|state| policies::create_cache_policy(state, ask)),
+        "CreateCachePolicy" => {
+            world.write_sandbox_state(|state| policies::handle_create_cache_policy(state, ask))
+        }
         "GetCachePolicy" | "GetCachePolicyConfig" => {
-            world.read_state(|state| policies::get_cache_policy(state, ask))
+            world.read_sandbox_state(|state| policies::handle_get_cache_policy(state, ask))
         }
-        "ListCachePolicies" => world.read_state(|state| policies::list_cache_policies(state, ask)),
-        "UpdateCachePolicy" => world.write_state(|state| policies::update_cache_policy(state, ask)),
-        _ => Err(ServiceRefusal::new(404, "UnknownOperationException", "not in the sandbox")),
+        "ListCachePolicies" => {
+            world.read_sandbox_state(|state| policies::handle_list_cache_policies(state, ask))
+        }
+        "UpdateCachePolicy" => {
+            world.write_sandbox_state(|state| policies::handle_update_cache_policy(state, ask))
+        }
+        _ => Err(SandboxAwsError::new(404, "UnknownOperationException", "not in the sandbox")),
     }
 }
 
-type CloudFrontResult = Result<CloudFrontReply, ServiceRefusal>;
+type SandboxCloudFrontResult = Result<SandboxCloudFrontReply, SandboxAwsError>;
 
 /// An answer: a document with its ETag, or nothing.
-struct CloudFrontReply {
+struct SandboxCloudFrontReply {
     status: u16,
     body: Option<XmlElement>,
     etag: Option<String>,
     location: Option<String>,
 }
 
-impl CloudFrontReply {
+impl SandboxCloudFrontReply {
     fn from_element(body: XmlElement) -> Self {
         Self { status: 200, body: Some(body), etag: None, location: None }
     }
@@ -234,7 +253,7 @@ impl CloudFrontReply {
 
     fn into_response(self) -> Response<Bytes> {
         let mut response = match self.body {
-            None => build_response(self.status, "text/xml", Bytes::new()),
+            None => build_http_response(self.status, "text/xml", Bytes::new()),
             Some(mut body) => {
                 body.attributes = format!("xmlns=\"{}\"", Service::CloudFront.xml_namespace());
                 xml_response(self.status, body.to_string())
@@ -250,7 +269,7 @@ impl CloudFrontReply {
 }
 
 /// One request: who, when, what, on which thing.
-struct CloudFrontCall<'a> {
+struct SandboxCloudFrontCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     operation: &'static str,
@@ -263,12 +282,12 @@ struct CloudFrontCall<'a> {
     query: BTreeMap<String, String>,
 }
 
-impl<'a> CloudFrontCall<'a> {
+impl<'a> SandboxCloudFrontCall<'a> {
     fn new(
         world: &Sandbox,
         caller: &'a SignedCaller,
         request: &'a Request<Bytes>,
-    ) -> Result<Self, ServiceRefusal> {
+    ) -> Result<Self, SandboxAwsError> {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
         let mut parts: Vec<&str> = request.uri().path().trim_matches('/').split('/').collect();
         let config_alone = parts.last() == Some(&"config");
@@ -280,56 +299,61 @@ impl<'a> CloudFrontCall<'a> {
         Ok(Self {
             clock: PropagationClock::from_sandbox(world),
             caller,
-            operation: operation_name(request.method(), request.uri()),
+            operation: cloudfront_operation_name(request.method(), request.uri()),
             id: decoded(parts.last().unwrap_or(&"")),
             config_alone,
             body: std::str::from_utf8(request.body())
-                .map_err(|_| malformed_xml("the request is not UTF-8"))?,
+                .map_err(|_| malformed_xml_error("the request is not UTF-8"))?,
             if_match: request.headers().get("if-match").and_then(|etag| etag.to_str().ok()),
             query: pairs.map(|(key, value)| (decoded(key), decoded(value))).collect(),
         })
     }
 
-    fn authorize(
+    fn authorize_cloudfront_call(
         &self,
         state: &SandboxState,
         action: &str,
         resource: &str,
-        context: &RequestContext,
-    ) -> Result<(), ServiceRefusal> {
+        context: &PolicyConditionContext,
+    ) -> Result<(), SandboxAwsError> {
         self.caller
-            .authorize(state, &format!("cloudfront:{action}"), resource, context)
+            .authorize_caller(state, &format!("cloudfront:{action}"), resource, context)
             .map_err(|message| access_denied(Service::CloudFront, message))
     }
 
     /// Holds him to his policies for this operation on a thing of this kind.
-    fn authorize_on_resource(
+    fn authorize_call_on_resource(
         &self,
         state: &SandboxState,
         kind: &str,
         id: &str,
-    ) -> Result<(), ServiceRefusal> {
+    ) -> Result<(), SandboxAwsError> {
         let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:{kind}/{id}");
-        self.authorize(state, self.operation, &resource, &self.caller.request_context())
+        self.authorize_cloudfront_call(
+            state,
+            self.operation,
+            &resource,
+            &self.caller.caller_condition_context(),
+        )
     }
 
     /// The document sent.
-    fn parse_document(&self) -> Result<XmlElement, ServiceRefusal> {
-        let mut root = XmlElement::parse_xml(self.body).map_err(malformed_xml)?;
+    fn parse_document(&self) -> Result<XmlElement, SandboxAwsError> {
+        let mut root = XmlElement::parse_xml(self.body).map_err(malformed_xml_error)?;
         root.attributes.clear();
         Ok(root)
     }
 
     /// Whether the change is meant for what is there now.
-    fn check_if_match(&self, etag: &str) -> Result<(), ServiceRefusal> {
+    fn check_if_match(&self, etag: &str) -> Result<(), SandboxAwsError> {
         match self.if_match {
-            None | Some("") => Err(ServiceRefusal::new(
+            None | Some("") => Err(SandboxAwsError::new(
                 400,
                 "InvalidIfMatchVersion",
                 "The If-Match version is missing or not valid for the resource.",
             )),
             Some(given) if given == etag => Ok(()),
-            Some(_) => Err(ServiceRefusal::new(
+            Some(_) => Err(SandboxAwsError::new(
                 412,
                 "PreconditionFailed",
                 "The request failed because it didn't meet the preconditions in one or more request-header fields.",
@@ -338,7 +362,7 @@ impl<'a> CloudFrontCall<'a> {
     }
 
     /// A page of at most MaxItems, as CloudFront's lists are: the list's own fields and its items.
-    fn render_list_page(&self, name: &str, items: Vec<(String, XmlElement)>) -> XmlElement {
+    fn render_cloudfront_list_page(&self, name: &str, items: Vec<(String, XmlElement)>) -> XmlElement {
         let most: usize = self.query.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
         let marker = self.query.get("Marker").cloned().unwrap_or_default();
         let rest: Vec<_> = items.into_iter().filter(|(id, _)| marker.is_empty() || *id > marker).collect();
@@ -361,8 +385,8 @@ fn random_etag() -> String {
     random_id("E", 13)
 }
 
-fn malformed_xml(why: impl std::fmt::Display) -> ServiceRefusal {
-    ServiceRefusal::new(
+fn malformed_xml_error(why: impl std::fmt::Display) -> SandboxAwsError {
+    SandboxAwsError::new(
         400,
         "MalformedXML",
         format!(
@@ -371,6 +395,6 @@ fn malformed_xml(why: impl std::fmt::Display) -> ServiceRefusal {
     )
 }
 
-fn invalid_argument(message: impl Into<String>) -> ServiceRefusal {
-    ServiceRefusal::new(400, "InvalidArgument", message)
+fn invalid_argument_error(message: impl Into<String>) -> SandboxAwsError {
+    SandboxAwsError::new(400, "InvalidArgument", message)
 }

@@ -3,8 +3,9 @@
 //! A managed one can't be changed, and its minimum time to live may be more than it seems.
 
 use super::{
-    CloudFrontCall, CloudFrontReply, CloudFrontResult, CloudFrontState, NamedConfigRecord, SandboxState,
-    ServiceRefusal, XmlElement, format_iso8601, quantities, random_etag, random_uuid,
+    SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    SandboxCloudFrontState, SandboxNamedConfig, SandboxState, XmlElement, format_iso8601, quantities,
+    random_etag, random_uuid,
 };
 
 const RESOURCE_TYPE: &str = "cache-policy";
@@ -23,20 +24,20 @@ const MANAGED_POLICIES: [(&str, &str, [u64; 3]); 3] = [
 ];
 
 /// Finds a policy by its id, own or managed.
-pub fn find_cache_policy(state: &CloudFrontState, id: &str) -> Option<NamedConfigRecord> {
+pub fn find_stored_cache_policy(state: &SandboxCloudFrontState, id: &str) -> Option<SandboxNamedConfig> {
     state.policies.get(id).cloned().or_else(|| {
         let (id, name, ttl) = MANAGED_POLICIES.iter().find(|(managed, ..)| *managed == id)?;
-        Some(NamedConfigRecord {
+        Some(SandboxNamedConfig {
             id: (*id).into(),
             name: (*name).into(),
-            config: render_managed_config(name, *ttl),
+            config: render_managed_cache_policy(name, *ttl),
             etag: "E23ZP02F085DFQ".into(),
-            ..NamedConfigRecord::default()
+            ..SandboxNamedConfig::default()
         })
     })
 }
 
-fn render_managed_config(name: &str, [min, default, max]: [u64; 3]) -> String {
+fn render_managed_cache_policy(name: &str, [min, default, max]: [u64; 3]) -> String {
     let none =
         |kind: &str, field: &str| XmlElement::new(kind).with_child(XmlElement::leaf_element(field, "none"));
     XmlElement::new("CachePolicyConfig")
@@ -56,22 +57,22 @@ fn render_managed_config(name: &str, [min, default, max]: [u64; 3]) -> String {
         .to_string()
 }
 
-fn parse_policy_config(policy: &NamedConfigRecord) -> XmlElement {
+fn parse_cache_policy_config(policy: &SandboxNamedConfig) -> XmlElement {
     XmlElement::parse_xml(&policy.config).unwrap_or_default()
 }
 
-fn render_cache_policy(policy: &NamedConfigRecord) -> XmlElement {
+fn render_cache_policy(policy: &SandboxNamedConfig) -> XmlElement {
     XmlElement::new("CachePolicy")
         .with_child(XmlElement::leaf_element("Id", &policy.id))
         .with_child(XmlElement::leaf_element("LastModifiedTime", format_iso8601(policy.modified)))
-        .with_child(parse_policy_config(policy))
+        .with_child(parse_cache_policy_config(policy))
 }
 
 /// A configuration with what AWS fills in; refused where it can't be.
-fn check_and_fill_config(mut document: XmlElement) -> Result<XmlElement, ServiceRefusal> {
-    quantities::check_quantities(&document)?;
+fn check_and_fill_cache_policy(mut document: XmlElement) -> Result<XmlElement, SandboxAwsError> {
+    quantities::check_xml_list_quantities(&document)?;
     if document.text_at("Name").is_none() {
-        return Err(super::invalid_argument("The parameter Name is required."));
+        return Err(super::invalid_argument_error("The parameter Name is required."));
     }
     document.ensure_child(XmlElement::leaf_element("Comment", ""));
     document.ensure_child(XmlElement::leaf_element("DefaultTTL", "86400"));
@@ -79,17 +80,21 @@ fn check_and_fill_config(mut document: XmlElement) -> Result<XmlElement, Service
     let time = |field: &str| document.text_at(field).and_then(|text| text.parse::<u64>().ok());
     match (time("MinTTL"), time("DefaultTTL"), time("MaxTTL")) {
         (Some(min), Some(default), Some(max)) if min <= default && default <= max => Ok(document),
-        _ => Err(super::invalid_argument(
+        _ => Err(super::invalid_argument_error(
             "The parameter MinTTL should be less than or equal to DefaultTTL, and DefaultTTL to MaxTTL.",
         )),
     }
 }
 
-fn check_name_free(state: &CloudFrontState, name: &str, but: &str) -> Result<(), ServiceRefusal> {
+fn check_cache_policy_name_free(
+    state: &SandboxCloudFrontState,
+    name: &str,
+    but: &str,
+) -> Result<(), SandboxAwsError> {
     let taken = state.policies.values().any(|policy| policy.name == name && policy.id != but)
         || MANAGED_POLICIES.iter().any(|(_, managed, _)| *managed == name);
     if taken {
-        Err(ServiceRefusal::new(
+        Err(SandboxAwsError::new(
             409,
             "CachePolicyAlreadyExists",
             "A cache policy with this name already exists. You must provide a unique name. To modify an existing cache policy, use UpdateCachePolicy.",
@@ -103,26 +108,29 @@ fn check_name_free(state: &CloudFrontState, name: &str, but: &str) -> Result<(),
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn create_cache_policy(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
-    let document = check_and_fill_config(ask.parse_document()?)?;
+pub fn handle_create_cache_policy(
+    state: &mut SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
+    let document = check_and_fill_cache_policy(ask.parse_document()?)?;
     let name = document.text_at("Name").unwrap_or_default().to_owned();
-    check_name_free(&state.cloudfront, &name, "")?;
+    check_cache_policy_name_free(&state.cloudfront, &name, "")?;
     if state.cloudfront.policies.len() >= CUSTOM_POLICIES_MAX {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "TooManyCachePolicies",
             "You have reached the maximum number of cache policies for this AWS account.",
         ));
     }
-    let policy = NamedConfigRecord {
+    let policy = SandboxNamedConfig {
         id: random_uuid(),
         name,
         config: document.to_string(),
         etag: random_etag(),
         modified: ask.clock.now,
     };
-    let said = CloudFrontReply::with_location(
+    let said = SandboxCloudFrontReply::with_location(
         render_cache_policy(&policy),
         &policy.etag,
         &format!("cache-policy/{}", policy.id),
@@ -135,28 +143,36 @@ pub fn create_cache_policy(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn get_cache_policy(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
-    let policy = find_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy)?;
-    let node = if ask.config_alone { parse_policy_config(&policy) } else { render_cache_policy(&policy) };
-    Ok(CloudFrontReply::with_etag(node, &policy.etag))
+pub fn handle_get_cache_policy(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
+    let policy =
+        find_stored_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy_error)?;
+    let node =
+        if ask.config_alone { parse_cache_policy_config(&policy) } else { render_cache_policy(&policy) };
+    Ok(SandboxCloudFrontReply::with_etag(node, &policy.etag))
 }
 
 /// Refuses an id that no policy has.
-pub fn no_such_cache_policy() -> ServiceRefusal {
-    ServiceRefusal::new(404, "NoSuchCachePolicy", "The specified cache policy does not exist.")
+pub fn no_such_cache_policy_error() -> SandboxAwsError {
+    SandboxAwsError::new(404, "NoSuchCachePolicy", "The specified cache policy does not exist.")
 }
 
 /// Answers ListCachePolicies.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn list_cache_policies(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, "*")?;
+pub fn handle_list_cache_policies(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, "*")?;
     let kind = ask.query.get("Type").map(String::as_str);
     let managed = MANAGED_POLICIES
         .iter()
-        .filter_map(|(id, ..)| find_cache_policy(&state.cloudfront, id))
+        .filter_map(|(id, ..)| find_stored_cache_policy(&state.cloudfront, id))
         .map(|policy| ("managed", policy));
     let own = state.cloudfront.policies.values().cloned().map(|policy| ("custom", policy));
     let mut items: Vec<_> = managed
@@ -172,33 +188,36 @@ pub fn list_cache_policies(state: &SandboxState, ask: &CloudFrontCall<'_>) -> Cl
         })
         .collect();
     items.sort_by(|one, other| one.0.cmp(&other.0));
-    let mut list = ask.render_list_page("CachePolicyList", items);
+    let mut list = ask.render_cloudfront_list_page("CachePolicyList", items);
     list.children.retain(|child| child.name != "Marker" && child.name != "IsTruncated");
-    Ok(CloudFrontReply::from_element(list))
+    Ok(SandboxCloudFrontReply::from_element(list))
 }
 
 /// Answers UpdateCachePolicy.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn update_cache_policy(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, RESOURCE_TYPE, &ask.id)?;
-    let old = find_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy)?;
+pub fn handle_update_cache_policy(
+    state: &mut SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, RESOURCE_TYPE, &ask.id)?;
+    let old = find_stored_cache_policy(&state.cloudfront, &ask.id).ok_or_else(no_such_cache_policy_error)?;
     if !state.cloudfront.policies.contains_key(&ask.id) {
-        return Err(ServiceRefusal::new(400, "IllegalUpdate", "You cannot update a managed cache policy."));
+        return Err(SandboxAwsError::new(400, "IllegalUpdate", "You cannot update a managed cache policy."));
     }
     ask.check_if_match(&old.etag)?;
-    let document = check_and_fill_config(ask.parse_document()?)?;
+    let document = check_and_fill_cache_policy(ask.parse_document()?)?;
     let name = document.text_at("Name").unwrap_or_default().to_owned();
-    check_name_free(&state.cloudfront, &name, &ask.id)?;
-    let policy = NamedConfigRecord {
+    check_cache_policy_name_free(&state.cloudfront, &name, &ask.id)?;
+    let policy = SandboxNamedConfig {
         name,
         config: document.to_string(),
         etag: random_etag(),
         modified: ask.clock.now,
         ..old
     };
-    let said = CloudFrontReply::with_etag(render_cache_policy(&policy), &policy.etag);
+    let said = SandboxCloudFrontReply::with_etag(render_cache_policy(&policy), &policy.etag);
     state.cloudfront.policies.insert(policy.id.clone(), policy);
     Ok(said)
 }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ACCOUNT_ID, CloudFrontCall, CloudFrontReply, CloudFrontResult, DistributionRecord, SandboxState,
-    ServiceRefusal, XmlElement, add_request_tags,
+    ACCOUNT_ID, SandboxAwsError, SandboxCloudFrontCall, SandboxCloudFrontReply, SandboxCloudFrontResult,
+    SandboxDistribution, SandboxState, XmlElement, add_request_tags,
 };
 
 /// Reads the tags of a `<Tags>` element.
@@ -20,7 +20,7 @@ pub fn parse_tags(tags: Option<&XmlElement>) -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// Refuses a tag that AWS doesn't take.
-pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceRefusal> {
+pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), SandboxAwsError> {
     let fits = |text: &str, most: usize| {
         text.len() <= most && text.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c))
     };
@@ -31,27 +31,30 @@ pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ServiceRefusal>
     if good {
         Ok(())
     } else {
-        Err(ServiceRefusal::new(400, "InvalidTagging", "The tagging specified is not valid."))
+        Err(SandboxAwsError::new(400, "InvalidTagging", "The tagging specified is not valid."))
     }
 }
 
-fn tagged_distribution_id<'a>(ask: &'a CloudFrontCall<'_>) -> &'a str {
+fn tagged_distribution_id<'a>(ask: &'a SandboxCloudFrontCall<'_>) -> &'a str {
     let prefix = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/");
     ask.query.get("Resource").and_then(|arn| arn.strip_prefix(&prefix)).unwrap_or_default()
 }
 
-fn no_such_resource() -> ServiceRefusal {
-    ServiceRefusal::new(404, "NoSuchResource", "The specified resource does not exist.")
+fn no_such_resource_error() -> SandboxAwsError {
+    SandboxAwsError::new(404, "NoSuchResource", "The specified resource does not exist.")
 }
 
 /// Answers ListTagsForResource.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn list_tags_for_resource(state: &SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
-    ask.authorize_on_resource(state, "distribution", tagged_distribution_id(ask))?;
-    let distribution: &DistributionRecord =
-        state.cloudfront.distributions.get(tagged_distribution_id(ask)).ok_or_else(no_such_resource)?;
+pub fn handle_list_distribution_tags(
+    state: &SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
+    ask.authorize_call_on_resource(state, "distribution", tagged_distribution_id(ask))?;
+    let distribution: &SandboxDistribution =
+        state.cloudfront.distributions.get(tagged_distribution_id(ask)).ok_or_else(no_such_resource_error)?;
     let mut items = XmlElement::new("Items");
     items.children = distribution
         .tags
@@ -62,19 +65,27 @@ pub fn list_tags_for_resource(state: &SandboxState, ask: &CloudFrontCall<'_>) ->
                 .with_child(XmlElement::leaf_element("Value", value))
         })
         .collect();
-    Ok(CloudFrontReply::from_element(XmlElement::new("Tags").with_child(items)))
+    Ok(SandboxCloudFrontReply::from_element(XmlElement::new("Tags").with_child(items)))
 }
 
 /// Answers TagResource.
 ///
 /// # Errors
 /// Refuses as CloudFront does.
-pub fn tag_resource(state: &mut SandboxState, ask: &CloudFrontCall<'_>) -> CloudFrontResult {
+pub fn handle_tag_distribution(
+    state: &mut SandboxState,
+    ask: &SandboxCloudFrontCall<'_>,
+) -> SandboxCloudFrontResult {
     let id = tagged_distribution_id(ask).to_owned();
     let tags = parse_tags(Some(&ask.parse_document()?));
     let resource = format!("arn:aws:cloudfront::{ACCOUNT_ID}:distribution/{id}");
-    ask.authorize(state, "TagResource", &resource, &add_request_tags(ask.caller.request_context(), &tags))?;
+    ask.authorize_cloudfront_call(
+        state,
+        "TagResource",
+        &resource,
+        &add_request_tags(ask.caller.caller_condition_context(), &tags),
+    )?;
     check_tags(&tags)?;
-    state.cloudfront.distributions.get_mut(&id).ok_or_else(no_such_resource)?.tags.extend(tags);
-    Ok(CloudFrontReply { status: 204, body: None, etag: None, location: None })
+    state.cloudfront.distributions.get_mut(&id).ok_or_else(no_such_resource_error)?.tags.extend(tags);
+    Ok(SandboxCloudFrontReply { status: 204, body: None, etag: None, location: None })
 }

@@ -28,7 +28,7 @@ fn open_sandbox() -> (tempfile::TempDir, Sandbox, Client) {
         ..SandboxOptions::default()
     })
     .unwrap();
-    let client = Client::new(&world.sdk_config());
+    let client = Client::new(&world.sandbox_sdk_config());
     (dir, world, client)
 }
 
@@ -98,14 +98,14 @@ async fn publish_function_version(
 ) -> String {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
         "Principal": {"Service": services}, "Action": "sts:AssumeRole"}]});
-    let iam = aws_sdk_iam::Client::new(&world.sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
     iam.create_role().role_name("edge").assume_role_policy_document(trust.to_string()).send().await.unwrap();
     sleep_seconds(5).await;
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     archive.start_file("index.mjs", zip::write::SimpleFileOptions::default()).unwrap();
     archive.write_all(b"export const handler = async (event) => event.Records[0].cf.request;").unwrap();
     let bytes = archive.finish().unwrap().into_inner();
-    let lambda = aws_sdk_lambda::Client::new(&world.sdk_config());
+    let lambda = aws_sdk_lambda::Client::new(&world.sandbox_sdk_config());
     let creation = lambda
         .create_function()
         .function_name("f")

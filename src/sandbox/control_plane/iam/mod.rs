@@ -16,15 +16,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT_ID, IamIdentity, PropagationClock, ServiceRefusal, SignedCaller,
-    access::{self, PolicyDecision, Principal, RequestContext},
+    ACCOUNT_ID, PropagationClock, SandboxAwsError, SandboxIamIdentity, SignedCaller,
+    access::{self, PolicyConditionContext, PolicyDecision, PolicyPrincipal},
     access_denied, format_iso8601, is_drift_requested,
-    query::{self, QueryForm, render_element},
+    query::{self, AwsQueryForm, render_element},
     random_id, signed_caller,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
-pub use roles::{RoleRecord, build_service_linked_role};
+pub use roles::{SandboxRole, build_service_linked_role};
 
 /// The key pair of AWS's own examples.
 pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -35,11 +35,11 @@ const ROLE_SESSION_DURATION: Duration = Duration::from_hours(1);
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct IamState {
-    pub user: IamUser,
-    pub roles: BTreeMap<String, RoleRecord>,
+pub struct SandboxIamState {
+    pub user: SandboxIamUser,
+    pub roles: BTreeMap<String, SandboxRole>,
     /// Roles' temporary keys, by access key.
-    pub sessions: BTreeMap<String, AccessKeyRecord>,
+    pub sessions: BTreeMap<String, SandboxAccessKey>,
     pub account_alias: Option<String>,
     /// The organization's service control policies; empty where there is no organization.
     pub organization: Vec<Value>,
@@ -48,7 +48,7 @@ pub struct IamState {
 /// The one user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
-pub struct IamUser {
+pub struct SandboxIamUser {
     pub name: String,
     pub id: String,
     /// His inline policy: an administrator's, until a test restricts him.
@@ -56,19 +56,19 @@ pub struct IamUser {
     /// His permissions boundary.
     pub boundary: Option<Value>,
     /// His device for codes.
-    pub device: Option<MfaDeviceRecord>,
+    pub device: Option<SandboxMfaDevice>,
 }
 
 /// A device that shows codes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct MfaDeviceRecord {
+pub struct SandboxMfaDevice {
     /// `arn:aws:iam::999999999999:mfa/jo`.
     pub serial: String,
     /// The codes that it shows next; each is good once.
     pub codes: Vec<String>,
 }
 
-impl Default for IamUser {
+impl Default for SandboxIamUser {
     fn default() -> Self {
         Self {
             name: "sandbox".into(),
@@ -82,7 +82,7 @@ impl Default for IamUser {
 
 /// A key pair, for the check of signatures; S3's own layer asks for it too.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct AccessKeyRecord {
+pub struct SandboxAccessKey {
     pub secret: String,
     pub token: Option<String>,
     /// The role whose session it is; none for the user's own.
@@ -90,7 +90,7 @@ pub struct AccessKeyRecord {
     pub expires: Option<Duration>,
 }
 
-impl std::fmt::Debug for AccessKeyRecord {
+impl std::fmt::Debug for SandboxAccessKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Key")
             .field("role", &self.role)
@@ -100,65 +100,70 @@ impl std::fmt::Debug for AccessKeyRecord {
 }
 
 /// Finds the key pair of an access key.
-pub fn find_access_key(state: &IamState, access_key: &str) -> Option<AccessKeyRecord> {
+pub fn find_access_key(state: &SandboxIamState, access_key: &str) -> Option<SandboxAccessKey> {
     if access_key == ACCESS_KEY {
-        return Some(AccessKeyRecord { secret: SECRET_KEY.into(), token: None, role: None, expires: None });
+        return Some(SandboxAccessKey { secret: SECRET_KEY.into(), token: None, role: None, expires: None });
     }
     state.sessions.get(access_key).cloned()
 }
 
 /// Returns whose key it is.
-pub fn identify_caller(state: &IamState, key: &AccessKeyRecord) -> SignedCaller {
+pub fn identify_caller(state: &SandboxIamState, key: &SandboxAccessKey) -> SignedCaller {
     match &key.role {
         None => SignedCaller {
-            arn: user_arn(state),
+            arn: sandbox_user_arn(state),
             id: state.user.id.clone(),
-            identity: IamIdentity::User(state.user.name.clone()),
+            identity: SandboxIamIdentity::User(state.user.name.clone()),
         },
         Some(name) => SignedCaller {
             arn: format!("arn:aws:sts::{ACCOUNT_ID}:assumed-role/{name}/{name}"),
             id: format!("{}:{name}", state.roles.get(name).map(|role| role.id.as_str()).unwrap_or_default()),
-            identity: IamIdentity::Role(name.clone()),
+            identity: SandboxIamIdentity::Role(name.clone()),
         },
     }
 }
 
 /// Returns the user's ARN.
-pub fn user_arn(state: &IamState) -> String {
+pub fn sandbox_user_arn(state: &SandboxIamState) -> String {
     format!("arn:aws:iam::{ACCOUNT_ID}:user/{}", state.user.name)
 }
 
 /// Finds a role by its ARN, path or none.
-pub fn find_role<'a>(state: &'a IamState, arn: &str) -> Option<&'a RoleRecord> {
+pub fn find_sandbox_role<'a>(state: &'a SandboxIamState, arn: &str) -> Option<&'a SandboxRole> {
     state.roles.get(arn.rsplit('/').next()?).filter(|role| role.arn == arn)
 }
 
 /// Whether a role can be assumed by a service (`lambda.amazonaws.com`) now: it is known, and so is its trust.
-pub fn can_service_assume_role(state: &IamState, clock: PropagationClock, arn: &str, service: &str) -> bool {
-    can_service_assume_role_in_context(state, clock, arn, service, &RequestContext::default())
+pub fn can_service_assume_role(
+    state: &SandboxIamState,
+    clock: PropagationClock,
+    arn: &str,
+    service: &str,
+) -> bool {
+    can_service_assume_role_in_context(state, clock, arn, service, &PolicyConditionContext::default())
 }
 
 /// Whether a service that says on whose behalf it comes can assume a role now.
 pub fn can_service_assume_role_in_context(
-    state: &IamState,
+    state: &SandboxIamState,
     clock: PropagationClock,
     arn: &str,
     service: &str,
-    context: &RequestContext,
+    context: &PolicyConditionContext,
 ) -> bool {
-    can_assume_role(state, clock, arn, &Principal::for_service(service), context)
+    can_assume_role(state, clock, arn, &PolicyPrincipal::for_service(service), context)
 }
 
 /// Whether anybody whom its trust may name can assume a role now.
 pub fn can_assume_role(
-    state: &IamState,
+    state: &SandboxIamState,
     clock: PropagationClock,
     arn: &str,
-    principal: &Principal,
-    context: &RequestContext,
+    principal: &PolicyPrincipal,
+    context: &PolicyConditionContext,
 ) -> bool {
-    let Some(mut trust) = find_role(state, arn)
-        .and_then(|role| role.visible_trust(clock))
+    let Some(mut trust) = find_sandbox_role(state, arn)
+        .and_then(|role| role.propagated_trust_policy(clock))
         .and_then(|trust| serde_json::from_str::<Value>(trust).ok())
     else {
         return false;
@@ -168,10 +173,10 @@ pub fn can_assume_role(
 }
 
 /// Whether an ARN of a principal is one that resource policies may name now.
-pub fn is_known_principal_arn(state: &IamState, clock: PropagationClock, arn: &str) -> bool {
+pub fn is_known_principal_arn(state: &SandboxIamState, clock: PropagationClock, arn: &str) -> bool {
     arn == format!("arn:aws:iam::{ACCOUNT_ID}:root")
-        || arn == user_arn(state)
-        || find_role(state, arn).is_some_and(|role| clock.has_passed(role.created, clock.delays.role))
+        || arn == sandbox_user_arn(state)
+        || find_sandbox_role(state, arn).is_some_and(|role| clock.has_delay_passed(role.created, clock.delays.role))
         // Unique ids and other accounts are taken on trust, but for what has the form of a deleted one.
         || (arn.starts_with("arn:aws:iam::") && !arn.starts_with(&format!("arn:aws:iam::{ACCOUNT_ID}:")) && !arn.contains("::cloudfront:"))
 }
@@ -182,8 +187,8 @@ impl Sandbox {
     /// None where there is no such role, or a new one isn't known yet.
     pub fn issue_role_credentials(&self, role_arn: &str) -> Option<(String, String, String)> {
         let clock = PropagationClock::from_sandbox(self);
-        let known = self.read_state(|state| {
-            let role = find_role(&state.iam, role_arn)?;
+        let known = self.read_sandbox_state(|state| {
+            let role = find_sandbox_role(&state.iam, role_arn)?;
             let held = state.iam.sessions.iter().find(|(_, key)| {
                 key.role.as_deref() == Some(&role.name)
                     && key.expires.is_some_and(|expires| clock.now + ROLE_SESSION_DURATION / 12 < expires)
@@ -200,13 +205,13 @@ impl Sandbox {
             return held;
         }
         let (access, secret, token) = (random_id("ASIA", 16), random_id("", 40), random_id("IQoJ", 200));
-        let key = AccessKeyRecord {
+        let key = SandboxAccessKey {
             secret: secret.clone(),
             token: Some(token.clone()),
             role: Some(name.clone()),
             expires: Some(clock.now + ROLE_SESSION_DURATION),
         };
-        self.write_state(|state| {
+        self.write_sandbox_state(|state| {
             state.iam.sessions.retain(|_, old| old.expires.is_some_and(|expires| clock.now < expires));
             state.iam.sessions.insert(access.clone(), key);
         });
@@ -216,14 +221,15 @@ impl Sandbox {
 
 /// Answers one request to IAM.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn handle_iam_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
-    let form = QueryForm::from_request(&request);
+pub async fn handle_iam_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+    let form = AwsQueryForm::from_request(&request);
     let result = signed_caller(&request).and_then(|caller| {
-        let ask = IamCall { clock: PropagationClock::from_sandbox(world), caller: &caller, form: &form };
+        let ask =
+            SandboxIamCall { clock: PropagationClock::from_sandbox(world), caller: &caller, form: &form };
         if is_drift_requested(&request) {
-            world.write_state(|state| roles::inject_trust_drift(state, &ask));
+            world.write_sandbox_state(|state| roles::inject_trust_drift(state, &ask));
         }
-        dispatch(world, &ask)
+        dispatch_iam_call(world, &ask)
     });
     match result {
         Ok(inner) => query::query_response(Service::Iam, form.action_name(), inner.as_deref()),
@@ -232,36 +238,41 @@ pub async fn handle_iam_request(world: &Sandbox, request: Request<Bytes>) -> Res
 }
 
 /// One request: who, when, what.
-struct IamCall<'a> {
+struct SandboxIamCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
-    form: &'a QueryForm,
+    form: &'a AwsQueryForm,
 }
 
-impl IamCall<'_> {
-    fn authorize(
+impl SandboxIamCall<'_> {
+    fn authorize_iam_call(
         &self,
         state: &SandboxState,
         action: &str,
         resource: &str,
-        context: &RequestContext,
-    ) -> Result<(), ServiceRefusal> {
+        context: &PolicyConditionContext,
+    ) -> Result<(), SandboxAwsError> {
         self.caller
-            .authorize(state, &format!("iam:{action}"), resource, context)
+            .authorize_caller(state, &format!("iam:{action}"), resource, context)
             .map_err(|message| access_denied(Service::Iam, message))
     }
 
-    fn authorize_action(&self, state: &SandboxState, resource: &str) -> Result<(), ServiceRefusal> {
-        self.authorize(state, self.form.action_name(), resource, &self.caller.request_context())
+    fn authorize_action(&self, state: &SandboxState, resource: &str) -> Result<(), SandboxAwsError> {
+        self.authorize_iam_call(
+            state,
+            self.form.action_name(),
+            resource,
+            &self.caller.caller_condition_context(),
+        )
     }
 }
 
-type IamResult = Result<Option<String>, ServiceRefusal>;
+type SandboxIamResult = Result<Option<String>, SandboxAwsError>;
 
-fn dispatch(world: &Sandbox, ask: &IamCall<'_>) -> IamResult {
+fn dispatch_iam_call(world: &Sandbox, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
     match ask.form.action_name() {
-        "GetUser" => world.read_state(|state| get_user(state, ask)),
-        "ListAccountAliases" => world.read_state(|state| {
+        "GetUser" => world.read_sandbox_state(|state| handle_get_user(state, ask)),
+        "ListAccountAliases" => world.read_sandbox_state(|state| {
             ask.authorize_action(state, "*")?;
             let alias = state
                 .iam
@@ -272,38 +283,42 @@ fn dispatch(world: &Sandbox, ask: &IamCall<'_>) -> IamResult {
             Ok(Some(format!("<AccountAliases>{alias}</AccountAliases><IsTruncated>false</IsTruncated>")))
         }),
         "SimulatePrincipalPolicy" => {
-            world.read_state(|state| simulate::simulate_principal_policy(state, ask))
+            world.read_sandbox_state(|state| simulate::handle_simulate_principal_policy(state, ask))
         }
-        "GetRole" => world.read_state(|state| roles::get_role(state, ask)),
-        "ListRoleTags" => world.read_state(|state| roles::list_role_tags(state, ask)),
-        "GetRolePolicy" => world.read_state(|state| roles::get_role_policy(state, ask)),
-        "ListRolePolicies" => world.read_state(|state| roles::list_role_policies(state, ask)),
+        "GetRole" => world.read_sandbox_state(|state| roles::handle_get_role(state, ask)),
+        "ListRoleTags" => world.read_sandbox_state(|state| roles::handle_list_role_tags(state, ask)),
+        "GetRolePolicy" => world.read_sandbox_state(|state| roles::handle_get_role_policy(state, ask)),
+        "ListRolePolicies" => world.read_sandbox_state(|state| roles::handle_list_role_policies(state, ask)),
         "ListAttachedRolePolicies" => {
-            world.read_state(|state| roles::list_attached_role_policies(state, ask))
+            world.read_sandbox_state(|state| roles::handle_list_attached_role_policies(state, ask))
         }
-        "CreateRole" => world.write_state(|state| roles::create_role(state, ask)),
-        "CreateServiceLinkedRole" => world.write_state(|state| roles::create_service_linked_role(state, ask)),
-        "UpdateAssumeRolePolicy" => world.write_state(|state| roles::update_assume_role_policy(state, ask)),
-        "PutRolePolicy" => world.write_state(|state| roles::put_role_policy(state, ask)),
+        "CreateRole" => world.write_sandbox_state(|state| roles::handle_create_role(state, ask)),
+        "CreateServiceLinkedRole" => {
+            world.write_sandbox_state(|state| roles::handle_create_service_linked_role(state, ask))
+        }
+        "UpdateAssumeRolePolicy" => {
+            world.write_sandbox_state(|state| roles::handle_update_assume_role_policy(state, ask))
+        }
+        "PutRolePolicy" => world.write_sandbox_state(|state| roles::handle_put_role_policy(state, ask)),
         "PutRolePermissionsBoundary" => {
-            world.write_state(|state| roles::put_role_permissions_boundary(state, ask))
+            world.write_sandbox_state(|state| roles::handle_put_role_permissions_boundary(state, ask))
         }
-        "TagRole" => world.write_state(|state| roles::tag_role(state, ask)),
-        other => Err(query::unknown_action(other)),
+        "TagRole" => world.write_sandbox_state(|state| roles::handle_tag_role(state, ask)),
+        other => Err(query::unknown_action_error(other)),
     }
 }
 
-fn get_user(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+fn handle_get_user(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
     let user = &state.iam.user;
-    let arn = user_arn(&state.iam);
-    match (ask.form.get("UserName"), &ask.caller.identity) {
-        (None, IamIdentity::User(_)) => {}
+    let arn = sandbox_user_arn(&state.iam);
+    match (ask.form.find_field("UserName"), &ask.caller.identity) {
+        (None, SandboxIamIdentity::User(_)) => {}
         (Some(name), _) if name == user.name => {}
         (Some(name), _) => {
-            return Err(no_such_entity(&format!("The user with name {name} cannot be found.")));
+            return Err(no_such_entity_error(&format!("The user with name {name} cannot be found.")));
         }
-        (None, IamIdentity::Role(_)) => {
-            return Err(ServiceRefusal::new(
+        (None, SandboxIamIdentity::Role(_)) => {
+            return Err(SandboxAwsError::new(
                 400,
                 "ValidationError",
                 "Must specify userName when calling with non-User credentials",
@@ -320,6 +335,6 @@ fn get_user(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
     )))
 }
 
-fn no_such_entity(message: &str) -> ServiceRefusal {
-    ServiceRefusal::new(404, "NoSuchEntity", message)
+fn no_such_entity_error(message: &str) -> SandboxAwsError {
+    SandboxAwsError::new(404, "NoSuchEntity", message)
 }

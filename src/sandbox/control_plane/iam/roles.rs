@@ -8,18 +8,19 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    IamCall, IamResult,
+    SandboxIamCall, SandboxIamResult,
     documents::{check_identity_policy, check_trust_policy},
-    no_such_entity, render_element,
+    no_such_entity_error, render_element,
 };
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
-    ACCOUNT_ID, PropagationClock, ServiceRefusal, add_request_tags, format_iso8601, random_id, role_arn,
+    ACCOUNT_ID, PropagationClock, SandboxAwsError, add_request_tags, format_iso8601, random_id,
+    sandbox_role_arn,
 };
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct RoleRecord {
+pub struct SandboxRole {
     pub name: String,
     pub arn: String,
     pub id: String,
@@ -38,19 +39,19 @@ pub struct RoleRecord {
     pub tags: BTreeMap<String, String>,
 }
 
-impl RoleRecord {
+impl SandboxRole {
     /// Returns the trust as the other services know it; none while they don't know the role.
-    pub fn visible_trust(&self, clock: PropagationClock) -> Option<&str> {
-        if !clock.has_passed(self.created, clock.delays.role) {
+    pub fn propagated_trust_policy(&self, clock: PropagationClock) -> Option<&str> {
+        if !clock.has_delay_passed(self.created, clock.delays.role) {
             None
-        } else if clock.has_passed(self.trust_since, clock.delays.role) {
+        } else if clock.has_delay_passed(self.trust_since, clock.delays.role) {
             Some(&self.trust)
         } else {
             Some(self.trust_before.as_deref().unwrap_or(&self.trust))
         }
     }
 
-    fn to_xml(&self) -> String {
+    fn to_role_xml(&self) -> String {
         let boundary = self.boundary.as_ref().map_or_else(String::new, |arn| {
             format!(
                 "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>{}</PermissionsBoundary>",
@@ -99,21 +100,21 @@ fn percent_encode(document: &str) -> String {
 /// The role that a request names, after its caller was held to his policies.
 fn find_authorized_role<'a>(
     state: &'a SandboxState,
-    ask: &IamCall<'_>,
-) -> Result<&'a RoleRecord, ServiceRefusal> {
+    ask: &SandboxIamCall<'_>,
+) -> Result<&'a SandboxRole, SandboxAwsError> {
     let name = ask.form.require_field("RoleName")?;
     let role = state.iam.roles.get(name);
-    ask.authorize_action(state, &role.map_or_else(|| role_arn(name), |role| role.arn.clone()))?;
-    role.ok_or_else(|| no_such_entity(&format!("The role with name {name} cannot be found.")))
+    ask.authorize_action(state, &role.map_or_else(|| sandbox_role_arn(name), |role| role.arn.clone()))?;
+    role.ok_or_else(|| no_such_entity_error(&format!("The role with name {name} cannot be found.")))
 }
 
 fn find_modifiable_role<'a>(
     state: &'a mut SandboxState,
-    ask: &IamCall<'_>,
-) -> Result<&'a mut RoleRecord, ServiceRefusal> {
+    ask: &SandboxIamCall<'_>,
+) -> Result<&'a mut SandboxRole, SandboxAwsError> {
     let name = find_authorized_role(state, ask)?.name.clone();
     if name.starts_with("AWSServiceRoleFor") {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "UnmodifiableEntity",
             format!(
@@ -125,22 +126,22 @@ fn find_modifiable_role<'a>(
         .iam
         .roles
         .get_mut(&name)
-        .ok_or_else(|| no_such_entity(&format!("The role with name {name} cannot be found.")))
+        .ok_or_else(|| no_such_entity_error(&format!("The role with name {name} cannot be found.")))
 }
 
 /// Answers GetRole.
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn get_role(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
-    find_authorized_role(state, ask).map(|role| Some(role.to_xml()))
+pub fn handle_get_role(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
+    find_authorized_role(state, ask).map(|role| Some(role.to_role_xml()))
 }
 
 /// Answers ListRoleTags.
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn list_role_tags(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_list_role_tags(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
     find_authorized_role(state, ask)
         .map(|role| Some(format!("{}<IsTruncated>false</IsTruncated>", role.tags_to_xml())))
 }
@@ -149,13 +150,13 @@ pub fn list_role_tags(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn get_role_policy(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_get_role_policy(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
     let role = find_authorized_role(state, ask)?;
     let name = ask.form.require_field("PolicyName")?;
     let document = role
         .policies
         .get(name)
-        .ok_or_else(|| no_such_entity(&format!("The role policy with name {name} cannot be found.")))?;
+        .ok_or_else(|| no_such_entity_error(&format!("The role policy with name {name} cannot be found.")))?;
     Ok(Some(format!(
         "{}{}{}",
         render_element("RoleName", &role.name),
@@ -168,7 +169,7 @@ pub fn get_role_policy(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn list_role_policies(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_list_role_policies(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
     let role = find_authorized_role(state, ask)?;
     let members: String = role.policies.keys().map(|name| render_element("member", name)).collect();
     Ok(Some(format!("<PolicyNames>{members}</PolicyNames><IsTruncated>false</IsTruncated>")))
@@ -178,7 +179,10 @@ pub fn list_role_policies(state: &SandboxState, ask: &IamCall<'_>) -> IamResult 
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn list_attached_role_policies(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_list_attached_role_policies(
+    state: &SandboxState,
+    ask: &SandboxIamCall<'_>,
+) -> SandboxIamResult {
     let role = find_authorized_role(state, ask)?;
     let members: String = role
         .attached
@@ -200,22 +204,22 @@ pub fn list_attached_role_policies(state: &SandboxState, ask: &IamCall<'_>) -> I
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn create_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_create_role(state: &mut SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
     let name = ask.form.require_field("RoleName")?.to_owned();
     let trust = ask.form.require_field("AssumeRolePolicyDocument")?.to_owned();
-    let path = ask.form.get("Path").unwrap_or("/").to_owned();
+    let path = ask.form.find_field("Path").unwrap_or("/").to_owned();
     let arn = format!("arn:aws:iam::{ACCOUNT_ID}:role{path}{name}");
     let tags: BTreeMap<String, String> =
         ask.form.list_member_pairs("Tags", "Key", "Value").into_iter().collect();
-    let context = add_request_tags(ask.caller.request_context(), &tags);
-    ask.authorize(state, "CreateRole", &arn, &context)?;
+    let context = add_request_tags(ask.caller.caller_condition_context(), &tags);
+    ask.authorize_iam_call(state, "CreateRole", &arn, &context)?;
     if !tags.is_empty() {
-        ask.authorize(state, "TagRole", &arn, &context)?;
+        ask.authorize_iam_call(state, "TagRole", &arn, &context)?;
     }
     let fits = (1..=64).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c));
     if !fits {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "ValidationError",
             format!(
@@ -224,27 +228,27 @@ pub fn create_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
         ));
     }
     if state.iam.roles.contains_key(&name) {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             409,
             "EntityAlreadyExists",
             format!("Role with name {name} already exists."),
         ));
     }
     check_trust_policy(state, ask.clock, &trust)?;
-    let role = RoleRecord {
+    let role = SandboxRole {
         arn,
         id: random_id("AROA", 17),
         path,
         created: ask.clock.now,
         trust,
         trust_since: ask.clock.now,
-        description: ask.form.get("Description").unwrap_or_default().to_owned(),
-        boundary: ask.form.get("PermissionsBoundary").map(ToOwned::to_owned),
+        description: ask.form.find_field("Description").unwrap_or_default().to_owned(),
+        boundary: ask.form.find_field("PermissionsBoundary").map(ToOwned::to_owned),
         tags,
         name: name.clone(),
-        ..RoleRecord::default()
+        ..SandboxRole::default()
     };
-    let answer = role.to_xml();
+    let answer = role.to_role_xml();
     state.iam.roles.insert(name, role);
     Ok(Some(answer))
 }
@@ -253,13 +257,16 @@ pub fn create_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn create_service_linked_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_create_service_linked_role(
+    state: &mut SandboxState,
+    ask: &SandboxIamCall<'_>,
+) -> SandboxIamResult {
     let service = ask.form.require_field("AWSServiceName")?;
     let name = match service {
         "replicator.lambda.amazonaws.com" => "AWSServiceRoleForLambdaReplicator",
         "logger.cloudfront.amazonaws.com" => "AWSServiceRoleForCloudFrontLogger",
         _ => {
-            return Err(ServiceRefusal::new(
+            return Err(SandboxAwsError::new(
                 400,
                 "InvalidInput",
                 format!("Service {service} is not valid for Service Linked Role."),
@@ -267,10 +274,10 @@ pub fn create_service_linked_role(state: &mut SandboxState, ask: &IamCall<'_>) -
         }
     };
     let arn = service_linked_role_arn(service, name);
-    let context = ask.caller.request_context().with_condition_key("iam:AWSServiceName", service);
-    ask.authorize(state, "CreateServiceLinkedRole", &arn, &context)?;
+    let context = ask.caller.caller_condition_context().with_condition_key("iam:AWSServiceName", service);
+    ask.authorize_iam_call(state, "CreateServiceLinkedRole", &arn, &context)?;
     if state.iam.roles.contains_key(name) {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "InvalidInput",
             format!(
@@ -279,7 +286,7 @@ pub fn create_service_linked_role(state: &mut SandboxState, ask: &IamCall<'_>) -
         ));
     }
     let role = build_service_linked_role(service, name, ask.clock.now);
-    let answer = role.to_xml();
+    let answer = role.to_role_xml();
     state.iam.roles.insert(name.to_owned(), role);
     Ok(Some(answer))
 }
@@ -289,10 +296,10 @@ fn service_linked_role_arn(service: &str, name: &str) -> String {
 }
 
 /// Makes the role of a service that only the service may assume.
-pub fn build_service_linked_role(service: &str, name: &str, now: Duration) -> RoleRecord {
+pub fn build_service_linked_role(service: &str, name: &str, now: Duration) -> SandboxRole {
     let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]});
-    RoleRecord {
+    SandboxRole {
         name: name.to_owned(),
         arn: service_linked_role_arn(service, name),
         id: random_id("AROA", 17),
@@ -300,7 +307,7 @@ pub fn build_service_linked_role(service: &str, name: &str, now: Duration) -> Ro
         created: now,
         trust_since: now,
         trust: trust.to_string(),
-        ..RoleRecord::default()
+        ..SandboxRole::default()
     }
 }
 
@@ -308,12 +315,15 @@ pub fn build_service_linked_role(service: &str, name: &str, now: Duration) -> Ro
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn update_assume_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_update_assume_role_policy(
+    state: &mut SandboxState,
+    ask: &SandboxIamCall<'_>,
+) -> SandboxIamResult {
     find_authorized_role(state, ask)?;
     let trust = ask.form.require_field("PolicyDocument")?.to_owned();
     check_trust_policy(state, ask.clock, &trust)?;
     let role = find_modifiable_role(state, ask)?;
-    let seen = role.visible_trust(ask.clock).map(ToOwned::to_owned);
+    let seen = role.propagated_trust_policy(ask.clock).map(ToOwned::to_owned);
     role.trust_before = seen;
     role.trust = trust;
     role.trust_since = ask.clock.now;
@@ -324,7 +334,7 @@ pub fn update_assume_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) ->
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn put_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_put_role_policy(state: &mut SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
     let name = ask.form.require_field("PolicyName")?.to_owned();
     let document = ask.form.require_field("PolicyDocument")?.to_owned();
     let role = find_modifiable_role(state, ask)?;
@@ -336,7 +346,7 @@ pub fn put_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult
         .map(|text| text.chars().filter(|c| !c.is_whitespace()).count())
         .sum();
     if size > 10_240 {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             409,
             "LimitExceeded",
             format!("Maximum policy size of 10240 bytes exceeded for role {}", role.name),
@@ -350,7 +360,10 @@ pub fn put_role_policy(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn put_role_permissions_boundary(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_put_role_permissions_boundary(
+    state: &mut SandboxState,
+    ask: &SandboxIamCall<'_>,
+) -> SandboxIamResult {
     let boundary = ask.form.require_field("PermissionsBoundary")?.to_owned();
     find_modifiable_role(state, ask)?.boundary = Some(boundary);
     Ok(None)
@@ -360,15 +373,15 @@ pub fn put_role_permissions_boundary(state: &mut SandboxState, ask: &IamCall<'_>
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn tag_role(state: &mut SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_tag_role(state: &mut SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
     let tags = ask.form.list_member_pairs("Tags", "Key", "Value");
     find_modifiable_role(state, ask)?.tags.extend(tags);
     Ok(None)
 }
 
 /// Lets somebody else widen the named role's trust, or every role's where none is named.
-pub fn inject_trust_drift(state: &mut SandboxState, ask: &IamCall<'_>) {
-    let named = ask.form.get("RoleName").map(ToOwned::to_owned);
+pub fn inject_trust_drift(state: &mut SandboxState, ask: &SandboxIamCall<'_>) {
+    let named = ask.form.find_field("RoleName").map(ToOwned::to_owned);
     for role in
         state.iam.roles.values_mut().filter(|role| named.as_ref().is_none_or(|name| *name == role.name))
     {

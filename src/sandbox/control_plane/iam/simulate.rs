@@ -7,11 +7,16 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{IamCall, IamResult, find_role, no_such_entity, render_element, user_arn};
+use super::{
+    SandboxIamCall, SandboxIamResult, find_sandbox_role, no_such_entity_error, render_element,
+    sandbox_user_arn,
+};
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
-    IamIdentity, ServiceRefusal,
-    access::{self, PolicyDecision, RequestContext, evaluate_with_limits, list_identity_policies},
+    SandboxAwsError, SandboxIamIdentity,
+    access::{
+        self, PolicyConditionContext, PolicyDecision, evaluate_policies_with_limits, list_identity_policies,
+    },
 };
 
 /// AWS may give fewer than MaxItems: a caller that doesn't turn the page is found out.
@@ -21,29 +26,29 @@ const RESULTS_PAGE_MAX: usize = 20;
 ///
 /// # Errors
 /// Refuses as IAM does.
-pub fn simulate_principal_policy(state: &SandboxState, ask: &IamCall<'_>) -> IamResult {
+pub fn handle_simulate_principal_policy(state: &SandboxState, ask: &SandboxIamCall<'_>) -> SandboxIamResult {
     let source = ask.form.require_field("PolicySourceArn")?;
-    let identity = find_identity(state, source)?;
+    let identity = find_iam_identity(state, source)?;
     ask.authorize_action(state, source)?;
     let mut documents = list_identity_policies(state, &identity);
     for extra in ask.form.list_members("PolicyInputList") {
         documents.push(
             serde_json::from_str(extra)
-                .map_err(|_| ServiceRefusal::new(400, "InvalidInput", "Policy document is malformed"))?,
+                .map_err(|_| SandboxAwsError::new(400, "InvalidInput", "Policy document is malformed"))?,
         );
     }
     let context = parse_context_entries(ask);
     let actions = ask.form.list_members("ActionNames");
     if let Some(odd) = actions.iter().find(|action| !action.contains(':')) {
-        return Err(ServiceRefusal::new(400, "ValidationError", format!("Invalid Action: {odd}")));
+        return Err(SandboxAwsError::new(400, "ValidationError", format!("Invalid Action: {odd}")));
     }
     let resources = ask.form.list_members("ResourceArns");
     let from: usize = ask
         .form
-        .get("Marker")
+        .find_field("Marker")
         .map_or(Ok(0), str::parse)
-        .map_err(|_| ServiceRefusal::new(400, "InvalidInput", "Invalid marker"))?;
-    let most: usize = ask.form.get("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
+        .map_err(|_| SandboxAwsError::new(400, "InvalidInput", "Invalid marker"))?;
+    let most: usize = ask.form.find_field("MaxItems").and_then(|most| most.parse().ok()).unwrap_or(100);
     let to = actions.len().min(from + most.min(RESULTS_PAGE_MAX));
     let results: String = actions
         .get(from..to)
@@ -59,17 +64,17 @@ pub fn simulate_principal_policy(state: &SandboxState, ask: &IamCall<'_>) -> Iam
     Ok(Some(format!("<EvaluationResults>{results}</EvaluationResults>{more}")))
 }
 
-fn find_identity(state: &SandboxState, arn: &str) -> Result<IamIdentity, ServiceRefusal> {
-    if arn == user_arn(&state.iam) {
-        return Ok(IamIdentity::User(state.iam.user.name.clone()));
+fn find_iam_identity(state: &SandboxState, arn: &str) -> Result<SandboxIamIdentity, SandboxAwsError> {
+    if arn == sandbox_user_arn(&state.iam) {
+        return Ok(SandboxIamIdentity::User(state.iam.user.name.clone()));
     }
-    if let Some(role) = find_role(&state.iam, arn) {
-        return Ok(IamIdentity::Role(role.name.clone()));
+    if let Some(role) = find_sandbox_role(&state.iam, arn) {
+        return Ok(SandboxIamIdentity::Role(role.name.clone()));
     }
     if arn.starts_with("arn:aws:iam::") && (arn.contains(":role/") || arn.contains(":user/")) {
-        return Err(no_such_entity(&format!("The entity with ARN {arn} cannot be found.")));
+        return Err(no_such_entity_error(&format!("The entity with ARN {arn} cannot be found.")));
     }
-    Err(ServiceRefusal::new(
+    Err(SandboxAwsError::new(
         400,
         "InvalidInput",
         format!("Invalid Entity Arn: {arn} does not clearly define entity type and name."),
@@ -77,10 +82,12 @@ fn find_identity(state: &SandboxState, arn: &str) -> Result<IamIdentity, Service
 }
 
 /// Only what the caller of the simulation says is known.
-fn parse_context_entries(ask: &IamCall<'_>) -> RequestContext {
-    let mut context = RequestContext::default();
+fn parse_context_entries(ask: &SandboxIamCall<'_>) -> PolicyConditionContext {
+    let mut context = PolicyConditionContext::default();
     for at in 1.. {
-        let Some(key) = ask.form.get(&format!("ContextEntries.member.{at}.ContextKeyName")) else { break };
+        let Some(key) = ask.form.find_field(&format!("ContextEntries.member.{at}.ContextKeyName")) else {
+            break;
+        };
         for value in ask.form.list_members(&format!("ContextEntries.member.{at}.ContextKeyValues")) {
             context = context.with_condition_key(key, value);
         }
@@ -90,11 +97,11 @@ fn parse_context_entries(ask: &IamCall<'_>) -> RequestContext {
 
 fn render_evaluation_result(
     state: &SandboxState,
-    identity: &IamIdentity,
+    identity: &SandboxIamIdentity,
     documents: &[Value],
     action: &str,
     resources: &[&str],
-    context: &RequestContext,
+    context: &PolicyConditionContext,
 ) -> String {
     let mut missing = BTreeSet::new();
     let bounded = state.iam.user.boundary.is_some();
@@ -107,7 +114,7 @@ fn render_evaluation_result(
     let (mut organization, mut boundary) = (true, true);
     let asked: &[&str] = if resources.is_empty() { &["*"] } else { resources };
     for resource in asked {
-        let weighed = evaluate_with_limits(state, identity, documents, (action, resource), context);
+        let weighed = evaluate_policies_with_limits(state, identity, documents, (action, resource), context);
         let decision = weighed.decision;
         organization &= weighed.organization;
         boundary &= weighed.boundary;

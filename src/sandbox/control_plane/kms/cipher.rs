@@ -9,8 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::{
-    KmsCall, KmsKeyRecord, KmsResult, RequestContext, SandboxState, Service, ServiceRefusal, access_denied,
-    check_key_usable, find_key, json, validation_error,
+    PolicyConditionContext, SandboxAwsError, SandboxKmsCall, SandboxKmsKey, SandboxKmsResult, SandboxState,
+    Service, access_denied, check_key_usable, find_stored_kms_key, json, validation_error,
 };
 
 /// The first byte of a ciphertext; then the key's id, the nonce, the text and the tag.
@@ -23,10 +23,10 @@ const TAG_BYTES: usize = 32;
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn encrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
-    let key = find_key(&state.kms, ask.require_text("KeyId")?)?;
+pub fn handle_kms_encrypt(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
+    let key = find_stored_kms_key(&state.kms, ask.require_text("KeyId")?)?;
     let (bound, context) = parse_encryption_context(ask);
-    ask.authorize_on_key(state, "Encrypt", key, &context)?;
+    ask.authorize_on_kms_key(state, "Encrypt", key, &context)?;
     check_key_usable(key)?;
     let plain = decode_blob(ask, "Plaintext")?;
     if plain.is_empty() || plain.len() > 4096 {
@@ -40,7 +40,7 @@ pub fn encrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     let tag = compute_tag(key, &nonce, &bound, &body);
     let sealed = [&[FORMAT_VERSION], key.id.as_bytes(), &nonce, &body, &tag].concat();
     Ok(
-        json!({"CiphertextBlob": STANDARD.encode(sealed), "KeyId": key.arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
+        json!({"CiphertextBlob": STANDARD.encode(sealed), "KeyId": key.key_arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
     )
 }
 
@@ -48,8 +48,8 @@ pub fn encrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn decrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
-    let invalid = || ServiceRefusal::new(400, "InvalidCiphertextException", "");
+pub fn handle_kms_decrypt(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
+    let invalid = || SandboxAwsError::new(400, "InvalidCiphertextException", "");
     let sealed = decode_blob(ask, "CiphertextBlob")?;
     if sealed.len() < 1 + KEY_ID_BYTES + NONCE_BYTES + TAG_BYTES || sealed[0] != FORMAT_VERSION {
         return Err(invalid());
@@ -62,38 +62,38 @@ pub fn decrypt(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
         access_denied(Service::Kms, "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.")
     })?;
     if let Some(named) = ask.text_field("KeyId")
-        && find_key(&state.kms, named)?.id != key.id
+        && find_stored_kms_key(&state.kms, named)?.id != key.id
     {
         let message = "The key ID in the request does not identify a CMK that can perform this operation.";
-        return Err(ServiceRefusal::new(400, "IncorrectKeyException", message));
+        return Err(SandboxAwsError::new(400, "IncorrectKeyException", message));
     }
     let (bound, context) = parse_encryption_context(ask);
-    ask.authorize_on_key(state, "Decrypt", key, &context)?;
+    ask.authorize_on_kms_key(state, "Decrypt", key, &context)?;
     check_key_usable(key)?;
     if compute_tag(key, nonce, &bound, body) != given {
         return Err(invalid());
     }
     let plain = xor_keystream(key, nonce, body);
     Ok(
-        json!({"Plaintext": STANDARD.encode(plain), "KeyId": key.arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
+        json!({"Plaintext": STANDARD.encode(plain), "KeyId": key.key_arn(), "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}),
     )
 }
 
-fn decode_blob(ask: &KmsCall<'_>, field: &str) -> Result<Vec<u8>, ServiceRefusal> {
+fn decode_blob(ask: &SandboxKmsCall<'_>, field: &str) -> Result<Vec<u8>, SandboxAwsError> {
     STANDARD
         .decode(ask.require_text(field)?)
-        .map_err(|_| ServiceRefusal::new(400, "SerializationException", format!("{field} is no base64")))
+        .map_err(|_| SandboxAwsError::new(400, "SerializationException", format!("{field} is no base64")))
 }
 
 /// The encryption context, as the tag binds it and as conditions see it.
-fn parse_encryption_context(ask: &KmsCall<'_>) -> (Vec<u8>, RequestContext) {
+fn parse_encryption_context(ask: &SandboxKmsCall<'_>) -> (Vec<u8>, PolicyConditionContext) {
     let pairs: BTreeMap<&String, &str> = ask.input["EncryptionContext"]
         .as_object()
         .into_iter()
         .flatten()
         .map(|(key, value)| (key, value.as_str().unwrap_or_default()))
         .collect();
-    let context = pairs.iter().fold(ask.request_context(), |context, (key, value)| {
+    let context = pairs.iter().fold(ask.request_condition_context(), |context, (key, value)| {
         context
             .with_condition_key(&format!("kms:EncryptionContext:{key}"), *value)
             .with_condition_key("kms:EncryptionContextKeys", key.as_str())
@@ -101,20 +101,20 @@ fn parse_encryption_context(ask: &KmsCall<'_>) -> (Vec<u8>, RequestContext) {
     (json!(pairs).to_string().into_bytes(), context)
 }
 
-fn xor_keystream(key: &KmsKeyRecord, nonce: &[u8], input: &[u8]) -> Vec<u8> {
+fn xor_keystream(key: &SandboxKmsKey, nonce: &[u8], input: &[u8]) -> Vec<u8> {
     let mut output = Vec::with_capacity(input.len());
     for (at, block) in (0u32..).zip(input.chunks(32)) {
-        let pad = compute_hmac(key, &[b"stream", nonce, &at.to_be_bytes()]);
+        let pad = compute_key_hmac(key, &[b"stream", nonce, &at.to_be_bytes()]);
         output.extend(block.iter().zip(pad).map(|(byte, pad)| byte ^ pad));
     }
     output
 }
 
-fn compute_tag(key: &KmsKeyRecord, nonce: &[u8], bound: &[u8], body: &[u8]) -> Vec<u8> {
-    compute_hmac(key, &[b"tag", nonce, &bound.len().to_be_bytes(), bound, body])
+fn compute_tag(key: &SandboxKmsKey, nonce: &[u8], bound: &[u8], body: &[u8]) -> Vec<u8> {
+    compute_key_hmac(key, &[b"tag", nonce, &bound.len().to_be_bytes(), bound, body])
 }
 
-fn compute_hmac(key: &KmsKeyRecord, parts: &[&[u8]]) -> Vec<u8> {
+fn compute_key_hmac(key: &SandboxKmsKey, parts: &[&[u8]]) -> Vec<u8> {
     let material = hex::decode(&key.material).unwrap_or_default();
     let mut mac = Hmac::<Sha256>::new_from_slice(&material).expect("HMAC takes a key of any length");
     for part in parts {

@@ -3,15 +3,15 @@
 //! CreateKey is not idempotent: each one that arrives makes a key, and a new key isn't known everywhere at once.
 
 use super::{
-    AliasRecord, KmsCall, KmsKeyRecord, KmsResult, SandboxState, ServiceRefusal, add_request_tags, find_key,
-    find_visible_key, json, policies, validation_error,
+    SandboxAwsError, SandboxKmsAlias, SandboxKmsCall, SandboxKmsKey, SandboxKmsResult, SandboxState,
+    add_request_tags, find_stored_kms_key, find_visible_key, json, policies, validation_error,
 };
 
 const DEFAULT_KEY_POLICY: &str = r#"{"Version":"2012-10-17","Id":"key-default-1","Statement":[{"Sid":"Enable IAM User Permissions","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
 
-fn render_key_metadata(key: &KmsKeyRecord) -> serde_json::Value {
+fn render_key_metadata(key: &SandboxKmsKey) -> serde_json::Value {
     json!({
-        "AWSAccountId": super::ACCOUNT_ID, "KeyId": key.id, "Arn": key.arn(), "CreationDate": key.created.as_secs_f64(),
+        "AWSAccountId": super::ACCOUNT_ID, "KeyId": key.id, "Arn": key.key_arn(), "CreationDate": key.created.as_secs_f64(),
         "Enabled": key.state == "Enabled", "Description": key.description, "KeyUsage": "ENCRYPT_DECRYPT",
         "KeyState": key.state, "Origin": "AWS_KMS", "KeyManager": "CUSTOMER", "MultiRegion": false,
         "CustomerMasterKeySpec": "SYMMETRIC_DEFAULT", "KeySpec": "SYMMETRIC_DEFAULT",
@@ -23,19 +23,19 @@ fn render_key_metadata(key: &KmsKeyRecord) -> serde_json::Value {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn create_key(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn handle_create_kms_key(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
     let tags = ask.parse_tags();
-    let context = add_request_tags(ask.request_context(), &tags);
-    ask.authorize(state, "CreateKey", "*", &context)?;
+    let context = add_request_tags(ask.request_condition_context(), &tags);
+    ask.authorize_kms_call(state, "CreateKey", "*", &context)?;
     let id = crate::sandbox::control_plane::random_uuid();
     if !tags.is_empty() {
         // A permission that is for every key of the account and region is for the one that is to be made.
-        ask.authorize(state, "TagResource", &super::key_arn(&id), &context)?;
+        ask.authorize_kms_call(state, "TagResource", &super::kms_key_arn(&id), &context)?;
     }
     let usage = ask.text_field("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
     let spec = ask.text_field("KeySpec").unwrap_or("SYMMETRIC_DEFAULT");
     if (usage, spec) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT") || ask.input["MultiRegion"] == true {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "UnsupportedOperationException",
             "the sandbox makes symmetric single-region keys",
@@ -45,7 +45,7 @@ pub fn create_key(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     policies::check_key_policy(state, ask, &policy)?;
     let mut material = [0; 32];
     fastrand::fill(&mut material);
-    let key = KmsKeyRecord {
+    let key = SandboxKmsKey {
         id,
         material: hex::encode(material),
         description: ask.text_field("Description").unwrap_or_default().to_owned(),
@@ -64,9 +64,9 @@ pub fn create_key(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn describe_key(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn handle_describe_kms_key(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
-    ask.authorize_on_key(state, "DescribeKey", key, &ask.request_context())?;
+    ask.authorize_on_kms_key(state, "DescribeKey", key, &ask.request_condition_context())?;
     Ok(json!({"KeyMetadata": render_key_metadata(key)}))
 }
 
@@ -74,16 +74,19 @@ pub fn describe_key(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn list_keys(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
-    ask.authorize(state, "ListKeys", "*", &ask.request_context())?;
-    let listed =
-        state.kms.keys.values().filter(|key| ask.clock.has_passed(key.created, ask.clock.delays.listing));
+pub fn handle_list_kms_keys(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
+    ask.authorize_kms_call(state, "ListKeys", "*", &ask.request_condition_context())?;
+    let listed = state
+        .kms
+        .keys
+        .values()
+        .filter(|key| ask.clock.has_delay_passed(key.created, ask.clock.delays.listing));
     let ids: Vec<&String> = listed.map(|key| &key.id).collect();
-    render_list_page(
+    render_kms_list_page(
         ask,
         &ids,
         "Keys",
-        |id| json!({"KeyId": id, "KeyArn": state.kms.keys[id.as_str()].arn()}),
+        |id| json!({"KeyId": id, "KeyArn": state.kms.keys[id.as_str()].key_arn()}),
     )
 }
 
@@ -91,24 +94,24 @@ pub fn list_keys(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn create_alias(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn handle_create_kms_alias(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
     let name = ask.require_text("AliasName")?.to_owned();
-    let key = find_key(&state.kms, ask.require_text("TargetKeyId")?)?;
-    let arn = alias_arn(&name);
-    ask.authorize(state, "CreateAlias", &arn, &ask.request_context())?;
-    ask.authorize_on_key(state, "CreateAlias", key, &ask.request_context())?;
+    let key = find_stored_kms_key(&state.kms, ask.require_text("TargetKeyId")?)?;
+    let arn = kms_alias_arn(&name);
+    ask.authorize_kms_call(state, "CreateAlias", &arn, &ask.request_condition_context())?;
+    ask.authorize_on_kms_key(state, "CreateAlias", key, &ask.request_condition_context())?;
     let fits = name.strip_prefix("alias/").is_some_and(|tail| {
         !tail.is_empty() && tail.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c))
     });
     if !fits || name.starts_with("alias/aws/") {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "InvalidAliasNameException",
             format!("Invalid alias name {name}"),
         ));
     }
     if state.kms.aliases.contains_key(&name) {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "AlreadyExistsException",
             format!("An alias with the name {arn} already exists"),
@@ -117,12 +120,12 @@ pub fn create_alias(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
     if key.state == "PendingDeletion" {
         super::check_key_usable(key)?;
     }
-    let alias = AliasRecord { key: key.id.clone(), created: ask.clock.now };
+    let alias = SandboxKmsAlias { key: key.id.clone(), created: ask.clock.now };
     state.kms.aliases.insert(name, alias);
     Ok(json!({}))
 }
 
-fn alias_arn(name: &str) -> String {
+fn kms_alias_arn(name: &str) -> String {
     format!("arn:aws:kms:{}:{}:{name}", super::REGION, super::ACCOUNT_ID)
 }
 
@@ -130,20 +133,20 @@ fn alias_arn(name: &str) -> String {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn list_aliases(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
-    ask.authorize(state, "ListAliases", "*", &ask.request_context())?;
+pub fn handle_list_kms_aliases(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
+    ask.authorize_kms_call(state, "ListAliases", "*", &ask.request_condition_context())?;
     let of_key = match ask.text_field("KeyId") {
-        Some(key) => Some(find_key(&state.kms, key)?.id.clone()),
+        Some(key) => Some(find_stored_kms_key(&state.kms, key)?.id.clone()),
         None => None,
     };
     let listed = state.kms.aliases.iter().filter(|(_, alias)| {
-        ask.clock.has_passed(alias.created, ask.clock.delays.listing)
+        ask.clock.has_delay_passed(alias.created, ask.clock.delays.listing)
             && of_key.as_ref().is_none_or(|key| *key == alias.key)
     });
     let names: Vec<&String> = listed.map(|(name, _)| name).collect();
-    render_list_page(ask, &names, "Aliases", |name| {
+    render_kms_list_page(ask, &names, "Aliases", |name| {
         let alias = &state.kms.aliases[name.as_str()];
-        json!({"AliasName": name, "AliasArn": alias_arn(name), "TargetKeyId": alias.key,
+        json!({"AliasName": name, "AliasArn": kms_alias_arn(name), "TargetKeyId": alias.key,
             "CreationDate": alias.created.as_secs_f64(), "LastUpdatedDate": alias.created.as_secs_f64()})
     })
 }
@@ -152,27 +155,37 @@ pub fn list_aliases(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn list_resource_tags(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn handle_list_kms_key_tags(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
-    ask.authorize_on_key(state, "ListResourceTags", key, &ask.request_context())?;
+    ask.authorize_on_kms_key(state, "ListResourceTags", key, &ask.request_condition_context())?;
     let names: Vec<&String> = key.tags.keys().collect();
-    render_list_page(ask, &names, "Tags", |name| json!({"TagKey": name, "TagValue": key.tags[name.as_str()]}))
+    render_kms_list_page(
+        ask,
+        &names,
+        "Tags",
+        |name| json!({"TagKey": name, "TagValue": key.tags[name.as_str()]}),
+    )
 }
 
 /// Answers TagResource.
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn tag_resource(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn handle_tag_kms_key(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
     let tags = ask.parse_tags();
-    ask.authorize_on_key(state, "TagResource", key, &add_request_tags(ask.request_context(), &tags))?;
+    ask.authorize_on_kms_key(
+        state,
+        "TagResource",
+        key,
+        &add_request_tags(ask.request_condition_context(), &tags),
+    )?;
     if key.state == "PendingDeletion" {
         super::check_key_usable(key)?;
     }
     let id = key.id.clone();
     if tags.keys().any(|name| name.starts_with("aws:")) {
-        return Err(ServiceRefusal::new(400, "TagException", "Tags may not begin with aws:"));
+        return Err(SandboxAwsError::new(400, "TagException", "Tags may not begin with aws:"));
     }
     if let Some(key) = state.kms.keys.get_mut(&id) {
         key.tags.extend(tags);
@@ -182,12 +195,12 @@ pub fn tag_resource(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
 }
 
 /// A page of at most Limit (50 where none is said), from Marker.
-fn render_list_page(
-    ask: &KmsCall<'_>,
+fn render_kms_list_page(
+    ask: &SandboxKmsCall<'_>,
     names: &[&String],
     field: &str,
     show: impl Fn(&String) -> serde_json::Value,
-) -> KmsResult {
+) -> SandboxKmsResult {
     let most = ask.input["Limit"].as_u64().map_or(50, |limit| limit as usize);
     if most == 0 {
         return Err(validation_error(
@@ -197,7 +210,7 @@ fn render_list_page(
     let from = match ask.text_field("Marker") {
         None => 0,
         Some(marker) => marker.parse().map_err(|_| {
-            ServiceRefusal::new(400, "InvalidMarkerException", "Could not deserialize marker")
+            SandboxAwsError::new(400, "InvalidMarkerException", "Could not deserialize marker")
         })?,
     };
     let page: Vec<_> = names.iter().skip(from).take(most).map(|name| show(name)).collect();

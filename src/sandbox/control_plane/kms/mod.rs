@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller,
-    access::{self, PolicyDecision, RequestContext},
+    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller,
+    access::{self, PolicyConditionContext, PolicyDecision},
     access_denied, add_request_tags, is_drift_requested, is_known_principal, json_response, signed_caller,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
@@ -25,16 +25,16 @@ use crate::sandbox::{Sandbox, SandboxState, service::Service};
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct KmsState {
+pub struct SandboxKmsState {
     /// By key id.
-    pub keys: BTreeMap<String, KmsKeyRecord>,
+    pub keys: BTreeMap<String, SandboxKmsKey>,
     /// By name, with its `alias/`.
-    pub aliases: BTreeMap<String, AliasRecord>,
+    pub aliases: BTreeMap<String, SandboxKmsAlias>,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct KmsKeyRecord {
+pub struct SandboxKmsKey {
     pub id: String,
     /// Hexadecimal.
     pub material: String,
@@ -49,52 +49,52 @@ pub struct KmsKeyRecord {
     pub created: Duration,
 }
 
-impl std::fmt::Debug for KmsKeyRecord {
+impl std::fmt::Debug for SandboxKmsKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Key").field("id", &self.id).field("state", &self.state).finish_non_exhaustive()
     }
 }
 
-impl KmsKeyRecord {
+impl SandboxKmsKey {
     /// Returns its ARN.
-    pub fn arn(&self) -> String {
-        key_arn(&self.id)
+    pub fn key_arn(&self) -> String {
+        kms_key_arn(&self.id)
     }
 }
 
-fn key_arn(id: &str) -> String {
+fn kms_key_arn(id: &str) -> String {
     format!("arn:aws:kms:{REGION}:{ACCOUNT_ID}:key/{id}")
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct AliasRecord {
+pub struct SandboxKmsAlias {
     pub key: String,
     pub created: Duration,
 }
 
 /// Returns the operation that the header names: `CreateKey`, of `TrentService.CreateKey`.
-pub fn operation_name(request: &Request<Bytes>) -> &str {
+pub fn kms_operation_name(request: &Request<Bytes>) -> &str {
     let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
     target.and_then(|target| target.strip_prefix("TrentService.")).unwrap_or("Unknown")
 }
 
 /// Answers one request to KMS.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn handle_kms_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+pub async fn handle_kms_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = signed_caller(&request).and_then(|caller| {
         let input = serde_json::from_slice(request.body())
-            .map_err(|_| ServiceRefusal::new(400, "SerializationException", "the request is no JSON"))?;
-        let ask = KmsCall {
+            .map_err(|_| SandboxAwsError::new(400, "SerializationException", "the request is no JSON"))?;
+        let ask = SandboxKmsCall {
             clock: PropagationClock::from_sandbox(world),
             caller: &caller,
-            action: operation_name(&request),
+            action: kms_operation_name(&request),
             input: &input,
         };
         if is_drift_requested(&request) {
-            world.write_state(|state| policies::inject_key_policy_drift(state, &ask));
+            world.write_sandbox_state(|state| policies::inject_key_policy_drift(state, &ask));
         }
-        dispatch(world, &ask)
+        dispatch_kms_call(world, &ask)
     });
     match result {
         Ok(output) => json_response(200, "application/x-amz-json-1.1", &output),
@@ -103,29 +103,29 @@ pub async fn handle_kms_request(world: &Sandbox, request: Request<Bytes>) -> Res
 }
 
 /// One request: who, when, what.
-struct KmsCall<'a> {
+struct SandboxKmsCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     action: &'a str,
     input: &'a Value,
 }
 
-type KmsResult = Result<Value, ServiceRefusal>;
+type SandboxKmsResult = Result<Value, SandboxAwsError>;
 
-fn dispatch(world: &Sandbox, ask: &KmsCall<'_>) -> KmsResult {
+fn dispatch_kms_call(world: &Sandbox, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
     match ask.action {
-        "CreateKey" => world.write_state(|state| keys::create_key(state, ask)),
-        "DescribeKey" => world.read_state(|state| keys::describe_key(state, ask)),
-        "ListKeys" => world.read_state(|state| keys::list_keys(state, ask)),
-        "CreateAlias" => world.write_state(|state| keys::create_alias(state, ask)),
-        "ListAliases" => world.read_state(|state| keys::list_aliases(state, ask)),
-        "ListResourceTags" => world.read_state(|state| keys::list_resource_tags(state, ask)),
-        "TagResource" => world.write_state(|state| keys::tag_resource(state, ask)),
-        "GetKeyPolicy" => world.read_state(|state| policies::get_key_policy(state, ask)),
-        "PutKeyPolicy" => world.write_state(|state| policies::put_key_policy(state, ask)),
-        "Encrypt" => world.read_state(|state| cipher::encrypt(state, ask)),
-        "Decrypt" => world.read_state(|state| cipher::decrypt(state, ask)),
-        other => Err(ServiceRefusal::new(
+        "CreateKey" => world.write_sandbox_state(|state| keys::handle_create_kms_key(state, ask)),
+        "DescribeKey" => world.read_sandbox_state(|state| keys::handle_describe_kms_key(state, ask)),
+        "ListKeys" => world.read_sandbox_state(|state| keys::handle_list_kms_keys(state, ask)),
+        "CreateAlias" => world.write_sandbox_state(|state| keys::handle_create_kms_alias(state, ask)),
+        "ListAliases" => world.read_sandbox_state(|state| keys::handle_list_kms_aliases(state, ask)),
+        "ListResourceTags" => world.read_sandbox_state(|state| keys::handle_list_kms_key_tags(state, ask)),
+        "TagResource" => world.write_sandbox_state(|state| keys::handle_tag_kms_key(state, ask)),
+        "GetKeyPolicy" => world.read_sandbox_state(|state| policies::handle_get_key_policy(state, ask)),
+        "PutKeyPolicy" => world.write_sandbox_state(|state| policies::handle_put_key_policy(state, ask)),
+        "Encrypt" => world.read_sandbox_state(|state| cipher::handle_kms_encrypt(state, ask)),
+        "Decrypt" => world.read_sandbox_state(|state| cipher::handle_kms_decrypt(state, ask)),
+        other => Err(SandboxAwsError::new(
             400,
             "UnknownOperationException",
             format!("{other} is not in the sandbox"),
@@ -133,12 +133,12 @@ fn dispatch(world: &Sandbox, ask: &KmsCall<'_>) -> KmsResult {
     }
 }
 
-impl KmsCall<'_> {
+impl SandboxKmsCall<'_> {
     fn text_field(&self, field: &str) -> Option<&str> {
         self.input[field].as_str()
     }
 
-    fn require_text(&self, field: &str) -> Result<&str, ServiceRefusal> {
+    fn require_text(&self, field: &str) -> Result<&str, SandboxAwsError> {
         self.text_field(field).ok_or_else(|| {
             let member = field[..1].to_lowercase() + &field[1..];
             validation_error(format!(
@@ -153,39 +153,39 @@ impl KmsCall<'_> {
         tags.iter().map(|tag| (text(&tag["TagKey"]), text(&tag["TagValue"]))).collect()
     }
 
-    fn request_context(&self) -> RequestContext {
-        self.caller.request_context().with_condition_key("kms:CallerAccount", ACCOUNT_ID)
+    fn request_condition_context(&self) -> PolicyConditionContext {
+        self.caller.caller_condition_context().with_condition_key("kms:CallerAccount", ACCOUNT_ID)
     }
 
     /// For what belongs to no key: the identity policies alone.
-    fn authorize(
+    fn authorize_kms_call(
         &self,
         state: &SandboxState,
         action: &str,
         resource: &str,
-        context: &RequestContext,
-    ) -> Result<(), ServiceRefusal> {
+        context: &PolicyConditionContext,
+    ) -> Result<(), SandboxAwsError> {
         let action = format!("kms:{action}");
         self.caller
-            .authorize(state, &action, resource, context)
+            .authorize_caller(state, &action, resource, context)
             .map_err(|message| access_denied(Service::Kms, message))
     }
 
     /// Holds the caller to the key's policy, and to his own where that leaves it to them.
-    fn authorize_on_key(
+    fn authorize_on_kms_key(
         &self,
         state: &SandboxState,
         action: &str,
-        key: &KmsKeyRecord,
-        context: &RequestContext,
-    ) -> Result<(), ServiceRefusal> {
+        key: &SandboxKmsKey,
+        context: &PolicyConditionContext,
+    ) -> Result<(), SandboxAwsError> {
         let action = format!("kms:{action}");
-        let arn = key.arn();
+        let arn = key.key_arn();
         let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
-        let tagged = |context: RequestContext, (name, value): (&String, &String)| {
+        let tagged = |context: PolicyConditionContext, (name, value): (&String, &String)| {
             context.with_condition_key(&format!("aws:ResourceTag/{name}"), value)
         };
-        let known = self.clock.has_passed(key.tagged, self.clock.delays.tags);
+        let known = self.clock.has_delay_passed(key.tagged, self.clock.delays.tags);
         let context = &key.tags.iter().filter(|_| known).fold(context.clone(), tagged);
         // In a key policy the resource is the key itself, mostly spelt `*`.
         let of_key =
@@ -209,68 +209,77 @@ impl KmsCall<'_> {
 }
 
 /// Whether a key's own policy lets somebody of no account, such as a service, do `action` with it.
-pub fn is_allowed_by_key(
-    state: &KmsState,
+pub fn is_allowed_by_key_policy(
+    state: &SandboxKmsState,
     name: &str,
-    principal: &access::Principal,
+    principal: &access::PolicyPrincipal,
     action: &str,
-    context: &RequestContext,
+    context: &PolicyConditionContext,
 ) -> bool {
-    find_key(state, name).is_ok_and(|key| {
+    find_stored_kms_key(state, name).is_ok_and(|key| {
         let policy: Value = serde_json::from_str(&key.policy).unwrap_or_default();
         key.state == "Enabled"
-            && access::evaluate_policy(&policy, Some(principal), action, &key.arn(), context)
+            && access::evaluate_policy(&policy, Some(principal), action, &key.key_arn(), context)
                 == PolicyDecision::Allow
     })
 }
 
 /// A key by its id, ARN, alias or alias ARN.
-fn find_key<'a>(state: &'a KmsState, name: &str) -> Result<&'a KmsKeyRecord, ServiceRefusal> {
+fn find_stored_kms_key<'a>(
+    state: &'a SandboxKmsState,
+    name: &str,
+) -> Result<&'a SandboxKmsKey, SandboxAwsError> {
     let prefix = format!("arn:aws:kms:{REGION}:{ACCOUNT_ID}:");
     if name.starts_with("arn:") && !name.starts_with(&prefix) {
-        return Err(key_not_found(format!("Invalid arn {}", name.split(':').nth(3).unwrap_or_default())));
+        return Err(kms_key_not_found_error(format!(
+            "Invalid arn {}",
+            name.split(':').nth(3).unwrap_or_default()
+        )));
     }
     let bare = name.strip_prefix(&prefix).unwrap_or(name);
     if bare.starts_with("alias/") {
         let alias = state.aliases.get(bare).and_then(|alias| state.keys.get(&alias.key));
-        return alias.ok_or_else(|| key_not_found(format!("Alias {prefix}{bare} is not found.")));
+        return alias.ok_or_else(|| kms_key_not_found_error(format!("Alias {prefix}{bare} is not found.")));
     }
     let id = bare.strip_prefix("key/").unwrap_or(bare);
-    state.keys.get(id).ok_or_else(|| key_not_found(format!("Key '{prefix}key/{id}' does not exist")))
+    state
+        .keys
+        .get(id)
+        .ok_or_else(|| kms_key_not_found_error(format!("Key '{prefix}key/{id}' does not exist")))
 }
 
 /// A key as a host of KMS that heard of it late sees it.
 fn find_visible_key<'a>(
-    state: &'a KmsState,
+    state: &'a SandboxKmsState,
     name: &str,
     clock: PropagationClock,
-) -> Result<&'a KmsKeyRecord, ServiceRefusal> {
-    let key = find_key(state, name)?;
-    if clock.has_passed(key.created, clock.delays.listing) {
+) -> Result<&'a SandboxKmsKey, SandboxAwsError> {
+    let key = find_stored_kms_key(state, name)?;
+    if clock.has_delay_passed(key.created, clock.delays.listing) {
         Ok(key)
     } else {
-        Err(key_not_found(format!("Key '{}' does not exist", key.arn())))
+        Err(kms_key_not_found_error(format!("Key '{}' does not exist", key.key_arn())))
     }
 }
 
-fn check_key_usable(key: &KmsKeyRecord) -> Result<(), ServiceRefusal> {
+fn check_key_usable(key: &SandboxKmsKey) -> Result<(), SandboxAwsError> {
     match key.state.as_str() {
         "Enabled" => Ok(()),
         "Disabled" => {
-            Err(ServiceRefusal::new(400, "DisabledException", format!("{} is disabled.", key.arn())))
+            Err(SandboxAwsError::new(400, "DisabledException", format!("{} is disabled.", key.key_arn())))
         }
-        _ => Err(ServiceRefusal::new(
+        _ => Err(SandboxAwsError::new(
             400,
             "KMSInvalidStateException",
-            format!("{} is pending deletion.", key.arn()),
+            format!("{} is pending deletion.", key.key_arn()),
         )),
     }
 }
 
-fn key_not_found(message: String) -> ServiceRefusal {
-    ServiceRefusal::new(400, "NotFoundException", message)
+fn kms_key_not_found_error(message: String) -> SandboxAwsError {
+    SandboxAwsError::new(400, "NotFoundException", message)
 }
 
-fn validation_error(message: impl Into<String>) -> ServiceRefusal {
-    ServiceRefusal::new(400, "ValidationException", message)
+fn validation_error(message: impl Into<String>) -> SandboxAwsError {
+    SandboxAwsError::new(400, "ValidationException", message)
 }

@@ -5,13 +5,13 @@
 use serde_json::Value;
 
 use super::{
-    KmsCall, KmsResult, SandboxState, ServiceRefusal,
+    SandboxAwsError, SandboxKmsCall, SandboxKmsResult, SandboxState,
     access::{self, PolicyDecision},
     find_visible_key, is_known_principal, json,
 };
 
-fn malformed_policy(message: impl Into<String>) -> ServiceRefusal {
-    ServiceRefusal::new(400, "MalformedPolicyDocumentException", message)
+fn malformed_policy_error(message: impl Into<String>) -> SandboxAwsError {
+    SandboxAwsError::new(400, "MalformedPolicyDocumentException", message)
 }
 
 /// Checks a document that is to be a key policy.
@@ -20,13 +20,13 @@ fn malformed_policy(message: impl Into<String>) -> ServiceRefusal {
 /// Refuses what is none, an unknown principal, and what would lock its caller out.
 pub fn check_key_policy(
     state: &SandboxState,
-    ask: &KmsCall<'_>,
+    ask: &SandboxKmsCall<'_>,
     document: &str,
-) -> Result<(), ServiceRefusal> {
-    let policy: Value =
-        serde_json::from_str(document).map_err(|_| malformed_policy("Policy contains invalid JSON."))?;
+) -> Result<(), SandboxAwsError> {
+    let policy: Value = serde_json::from_str(document)
+        .map_err(|_| malformed_policy_error("Policy contains invalid JSON."))?;
     if document.len() > 32_768 {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "LimitExceededException",
             "Policy size limit of 32768 bytes exceeded.",
@@ -36,31 +36,33 @@ pub fn check_key_policy(
     for statement in access::policy_statements(&policy) {
         statements += 1;
         if statement.get("Principal").is_none() && statement.get("NotPrincipal").is_none() {
-            return Err(malformed_policy("Policy contains a statement with no principal."));
+            return Err(malformed_policy_error("Policy contains a statement with no principal."));
         }
         if statement["Effect"] != "Allow" && statement["Effect"] != "Deny" {
-            return Err(malformed_policy("Policy contains a statement with an invalid effect."));
+            return Err(malformed_policy_error("Policy contains a statement with an invalid effect."));
         }
     }
     if statements == 0 {
-        return Err(malformed_policy("Policy contains no statements."));
+        return Err(malformed_policy_error("Policy contains no statements."));
     }
     if access::list_principals(&policy)
         .iter()
         .any(|(kind, name)| !is_known_principal(state, ask.clock, kind, name))
     {
-        return Err(malformed_policy("Policy contains a statement with one or more invalid principals."));
+        return Err(malformed_policy_error(
+            "Policy contains a statement with one or more invalid principals.",
+        ));
     }
     let again = access::evaluate_policy(
         &policy,
         Some(&ask.caller.to_principal()),
         "kms:PutKeyPolicy",
         "*",
-        &ask.request_context(),
+        &ask.request_condition_context(),
     );
     let bypassed = ask.input["BypassPolicyLockoutSafetyCheck"] == true;
     if !bypassed && matches!(again, PolicyDecision::ExplicitDeny | PolicyDecision::ImplicitDeny) {
-        return Err(malformed_policy(
+        return Err(malformed_policy_error(
             "The new key policy will not allow you to update the key policy in the future.",
         ));
     }
@@ -71,9 +73,9 @@ pub fn check_key_policy(
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn get_key_policy(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn handle_get_key_policy(state: &SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
-    ask.authorize_on_key(state, "GetKeyPolicy", key, &ask.request_context())?;
+    ask.authorize_on_kms_key(state, "GetKeyPolicy", key, &ask.request_condition_context())?;
     check_policy_name(ask)?;
     Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
 }
@@ -82,9 +84,9 @@ pub fn get_key_policy(state: &SandboxState, ask: &KmsCall<'_>) -> KmsResult {
 ///
 /// # Errors
 /// Refuses as KMS does.
-pub fn put_key_policy(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult {
+pub fn handle_put_key_policy(state: &mut SandboxState, ask: &SandboxKmsCall<'_>) -> SandboxKmsResult {
     let key = find_visible_key(&state.kms, ask.require_text("KeyId")?, ask.clock)?;
-    ask.authorize_on_key(state, "PutKeyPolicy", key, &ask.request_context())?;
+    ask.authorize_on_kms_key(state, "PutKeyPolicy", key, &ask.request_condition_context())?;
     check_policy_name(ask)?;
     let document = ask.require_text("Policy")?;
     check_key_policy(state, ask, document)?;
@@ -95,15 +97,15 @@ pub fn put_key_policy(state: &mut SandboxState, ask: &KmsCall<'_>) -> KmsResult 
     Ok(json!({}))
 }
 
-fn check_policy_name(ask: &KmsCall<'_>) -> Result<(), ServiceRefusal> {
+fn check_policy_name(ask: &SandboxKmsCall<'_>) -> Result<(), SandboxAwsError> {
     match ask.text_field("PolicyName") {
         None | Some("default") => Ok(()),
-        Some(other) => Err(super::key_not_found(format!("No such policy exists: {other}"))),
+        Some(other) => Err(super::kms_key_not_found_error(format!("No such policy exists: {other}"))),
     }
 }
 
 /// Lets somebody else add a statement to every key's policy.
-pub fn inject_key_policy_drift(state: &mut SandboxState, _ask: &KmsCall<'_>) {
+pub fn inject_key_policy_drift(state: &mut SandboxState, _ask: &SandboxKmsCall<'_>) {
     for key in state.kms.keys.values_mut() {
         if let Ok(mut policy) = serde_json::from_str::<Value>(&key.policy)
             && let Some(statements) = policy["Statement"].as_array_mut()

@@ -8,9 +8,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
 use super::{
-    FunctionConfigurationRecord, FunctionRecord, LambdaCall, LambdaResult, Sandbox, SandboxState,
-    ServiceRefusal, Value, add_request_tags, function_arn, functions, iam, invalid_parameter, random_uuid,
-    versions,
+    Sandbox, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration, SandboxLambdaCall,
+    SandboxLambdaResult, SandboxState, Value, add_request_tags, functions, iam, invalid_parameter_error,
+    random_uuid, sandbox_function_arn, versions,
 };
 
 /// The most that an uploaded bundle may be, in bytes: the limit of a direct upload.
@@ -26,16 +26,18 @@ pub struct StoredCode {
 ///
 /// # Errors
 /// Refuses what is no bundle, as Lambda does, and says why the code can't be kept.
-pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode, ServiceRefusal> {
+pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode, SandboxAwsError> {
     let Some(text) = input["ZipFile"].as_str() else {
-        return Err(invalid_parameter("Please provide a source for function code."));
+        return Err(invalid_parameter_error("Please provide a source for function code."));
     };
     let unreadable = || {
-        invalid_parameter("Could not unzip uploaded file. Please check your file, then try to upload again.")
+        invalid_parameter_error(
+            "Could not unzip uploaded file. Please check your file, then try to upload again.",
+        )
     };
     let bytes = STANDARD.decode(text).map_err(|_| unreadable())?;
     if bytes.len() > UPLOAD_MAX_BYTES {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             413,
             "RequestEntityTooLargeException",
             "Request must be smaller than 69905067 bytes for the CreateFunction operation",
@@ -43,19 +45,19 @@ pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode,
     }
     let archive = zip::ZipArchive::new(Cursor::new(&bytes)).map_err(|_| unreadable())?;
     if archive.is_empty() {
-        return Err(invalid_parameter("Uploaded file must be a non-empty zip"));
+        return Err(invalid_parameter_error("Uploaded file must be a non-empty zip"));
     }
     let code = StoredCode { sha256: STANDARD.encode(Sha256::digest(&bytes)), size: bytes.len() as u64 };
-    let kept = functions::code_path(world.dir(), &code.sha256).ok_or_else(unreadable)?;
+    let kept = functions::code_path(world.sandbox_dir(), &code.sha256).ok_or_else(unreadable)?;
     let keep = || {
         let fresh = kept.with_extension("new");
-        std::fs::create_dir_all(world.dir().join("lambda"))?;
+        std::fs::create_dir_all(world.sandbox_dir().join("lambda"))?;
         std::fs::write(&fresh, &bytes)?;
         std::fs::rename(fresh, &kept)
     };
     match keep() {
         Ok(()) => Ok(code),
-        Err(error) => Err(ServiceRefusal::new(
+        Err(error) => Err(SandboxAwsError::new(
             500,
             "ServiceException",
             format!("the sandbox can't keep the code: {error}"),
@@ -67,26 +69,30 @@ pub fn store_uploaded_code(world: &Sandbox, input: &Value) -> Result<StoredCode,
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn create_function(state: &mut SandboxState, ask: &LambdaCall<'_>, code: &StoredCode) -> LambdaResult {
+pub fn handle_create_function(
+    state: &mut SandboxState,
+    ask: &SandboxLambdaCall<'_>,
+    code: &StoredCode,
+) -> SandboxLambdaResult {
     let name = ask.require_text("FunctionName")?.rsplit(':').next().unwrap_or_default().to_owned();
-    let arn = function_arn(&name);
+    let arn = sandbox_function_arn(&name);
     let tags = functions::parse_string_map(&ask.input["Tags"]);
-    let context = add_request_tags(ask.caller.request_context(), &tags);
-    ask.authorize(state, "lambda:CreateFunction", &arn, &context)?;
+    let context = add_request_tags(ask.caller.caller_condition_context(), &tags);
+    ask.authorize_lambda_call(state, "lambda:CreateFunction", &arn, &context)?;
     if !tags.is_empty() {
-        ask.authorize(state, "lambda:TagResource", &arn, &context)?;
+        ask.authorize_lambda_call(state, "lambda:TagResource", &arn, &context)?;
     }
     ask.require_text("Runtime")?;
     ask.require_text("Handler")?;
     ask.require_text("Role")?;
     if state.lambda.functions.contains_key(&name) {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             409,
             "ResourceConflictException",
             format!("Function already exist: {name}"),
         ));
     }
-    let mut latest = FunctionConfigurationRecord {
+    let mut latest = SandboxFunctionConfiguration {
         memory: 128,
         timeout: 3,
         ephemeral: 512,
@@ -94,22 +100,22 @@ pub fn create_function(state: &mut SandboxState, ask: &LambdaCall<'_>, code: &St
         tracing: "PassThrough".into(),
         sha256: code.sha256.clone(),
         size: code.size,
-        ..FunctionConfigurationRecord::default()
+        ..SandboxFunctionConfiguration::default()
     };
     apply_configuration(&mut latest, ask)?;
     check_execution_role(state, ask, &latest.role)?;
     mark_changed(&mut latest, ask);
-    let function = FunctionRecord {
+    let function = SandboxFunction {
         name: name.clone(),
         latest,
         created: ask.clock.now,
         tags,
-        ..FunctionRecord::default()
+        ..SandboxFunction::default()
     };
     let answer = functions::render_latest(&function, ask.clock, false);
     state.lambda.functions.insert(name.clone(), function);
     if ask.input["Publish"] == true {
-        return Ok((201, versions::publish_if_changed(state, ask, &name, None)?));
+        return Ok((201, versions::publish_version_if_changed(state, ask, &name, None)?));
     }
     Ok((201, answer))
 }
@@ -118,18 +124,18 @@ pub fn create_function(state: &mut SandboxState, ask: &LambdaCall<'_>, code: &St
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn update_function_code(
+pub fn handle_update_function_code(
     state: &mut SandboxState,
-    ask: &LambdaCall<'_>,
+    ask: &SandboxLambdaCall<'_>,
     code: &StoredCode,
-) -> LambdaResult {
+) -> SandboxLambdaResult {
     functions::find_changeable_function(state, ask)?;
     let clock = ask.clock;
     let function = state
         .lambda
         .functions
         .get_mut(&ask.name)
-        .ok_or_else(|| super::function_not_found(&function_arn(&ask.name)))?;
+        .ok_or_else(|| super::function_not_found_error(&sandbox_function_arn(&ask.name)))?;
     let mut changed = function.latest.clone();
     changed.sha256.clone_from(&code.sha256);
     changed.size = code.size;
@@ -137,13 +143,13 @@ pub fn update_function_code(
         architecture.clone_into(&mut changed.architecture);
     }
     if ask.input["DryRun"] == true {
-        let dry = FunctionRecord { latest: changed, ..function.clone() };
+        let dry = SandboxFunction { latest: changed, ..function.clone() };
         return Ok((200, functions::render_latest(&dry, clock, false)));
     }
     mark_changed(&mut changed, ask);
     function.latest = changed;
     if ask.input["Publish"] == true {
-        return Ok((200, versions::publish_if_changed(state, ask, &ask.name, None)?));
+        return Ok((200, versions::publish_version_if_changed(state, ask, &ask.name, None)?));
     }
     Ok((200, functions::render_latest(function, clock, false)))
 }
@@ -152,7 +158,10 @@ pub fn update_function_code(
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn update_function_configuration(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn handle_update_function_configuration(
+    state: &mut SandboxState,
+    ask: &SandboxLambdaCall<'_>,
+) -> SandboxLambdaResult {
     let function = functions::find_changeable_function(state, ask)?;
     let mut changed = function.latest.clone();
     apply_configuration(&mut changed, ask)?;
@@ -164,21 +173,21 @@ pub fn update_function_configuration(state: &mut SandboxState, ask: &LambdaCall<
         .lambda
         .functions
         .get_mut(&ask.name)
-        .ok_or_else(|| super::function_not_found(&function_arn(&ask.name)))?;
+        .ok_or_else(|| super::function_not_found_error(&sandbox_function_arn(&ask.name)))?;
     function.latest = changed;
     Ok((200, functions::render_latest(function, ask.clock, false)))
 }
 
-fn mark_changed(configuration: &mut FunctionConfigurationRecord, ask: &LambdaCall<'_>) {
+fn mark_changed(configuration: &mut SandboxFunctionConfiguration, ask: &SandboxLambdaCall<'_>) {
     configuration.changed = ask.clock.now;
     configuration.revisions = [random_uuid(), random_uuid()];
 }
 
 /// Takes over what the request says; what it leaves out stays.
 fn apply_configuration(
-    configuration: &mut FunctionConfigurationRecord,
-    ask: &LambdaCall<'_>,
-) -> Result<(), ServiceRefusal> {
+    configuration: &mut SandboxFunctionConfiguration,
+    ask: &SandboxLambdaCall<'_>,
+) -> Result<(), SandboxAwsError> {
     let input = &ask.input;
     for (field, place) in [
         ("Description", &mut configuration.description),
@@ -194,7 +203,7 @@ fn apply_configuration(
     let number = |value: &Value, name: &str, low: u64, high: u64| match value.as_u64() {
         None => Ok(None),
         Some(number) if (low..=high).contains(&number) => Ok(Some(number)),
-        Some(number) => Err(invalid_parameter(format!(
+        Some(number) => Err(invalid_parameter_error(format!(
             "'{name}' value {number} failed to satisfy constraint: between {low} and {high}"
         ))),
     };
@@ -226,11 +235,11 @@ fn apply_configuration(
     Ok(())
 }
 
-fn check_runtime(runtime: &str) -> Result<(), ServiceRefusal> {
+fn check_runtime(runtime: &str) -> Result<(), SandboxAwsError> {
     const RETIRED_RUNTIMES: [&str; 6] =
         ["nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "python3.7", "python3.8"];
     if RETIRED_RUNTIMES.contains(&runtime) {
-        return Err(invalid_parameter(format!(
+        return Err(invalid_parameter_error(format!(
             "The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
         )));
     }
@@ -242,7 +251,7 @@ fn check_runtime(runtime: &str) -> Result<(), ServiceRefusal> {
     if known {
         Ok(())
     } else {
-        Err(invalid_parameter(format!(
+        Err(invalid_parameter_error(format!(
             "Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set or be a valid ARN"
         )))
     }
@@ -250,11 +259,11 @@ fn check_runtime(runtime: &str) -> Result<(), ServiceRefusal> {
 
 fn check_execution_role(
     state: &SandboxState,
-    ask: &LambdaCall<'_>,
+    ask: &SandboxLambdaCall<'_>,
     role: &str,
-) -> Result<(), ServiceRefusal> {
+) -> Result<(), SandboxAwsError> {
     if !role.starts_with("arn:aws:iam::") || !role.contains(":role/") {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             400,
             "ValidationException",
             format!(
@@ -262,12 +271,14 @@ fn check_execution_role(
             ),
         ));
     }
-    let context =
-        ask.caller.request_context().with_condition_key("iam:PassedToService", "lambda.amazonaws.com");
-    ask.authorize(state, "iam:PassRole", role, &context)?;
+    let context = ask
+        .caller
+        .caller_condition_context()
+        .with_condition_key("iam:PassedToService", "lambda.amazonaws.com");
+    ask.authorize_lambda_call(state, "iam:PassRole", role, &context)?;
     if iam::can_service_assume_role(&state.iam, ask.clock, role, "lambda.amazonaws.com") {
         Ok(())
     } else {
-        Err(invalid_parameter("The role defined for the function cannot be assumed by Lambda."))
+        Err(invalid_parameter_error("The role defined for the function cannot be assumed by Lambda."))
     }
 }

@@ -8,9 +8,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use time::macros::format_description;
 
 use super::{
-    FunctionConfigurationRecord, FunctionProgress, FunctionRecord, FunctionVersionRecord, LambdaCall,
-    LambdaResult, PropagationClock, SandboxState, ServiceRefusal, Value, add_request_tags,
-    function_not_found, json, random_uuid, to_datetime,
+    FunctionUpdateProgress, PropagationClock, SandboxAwsError, SandboxFunction, SandboxFunctionConfiguration,
+    SandboxFunctionVersion, SandboxLambdaCall, SandboxLambdaResult, SandboxState, Value, add_request_tags,
+    function_not_found_error, json, random_uuid, to_datetime,
 };
 
 /// Returns where the code with this hash (base64, as Lambda says it) lies.
@@ -20,28 +20,32 @@ pub fn code_path(dir: &Path, sha256: &str) -> Option<PathBuf> {
 }
 
 /// Shows `$LATEST`, under the unqualified ARN or the qualified one.
-pub fn render_latest(function: &FunctionRecord, clock: PropagationClock, qualified: bool) -> Value {
+pub fn render_latest(function: &SandboxFunction, clock: PropagationClock, qualified: bool) -> Value {
     let progress = function.current_progress(clock);
-    let mut shown = render_configuration(function, &function.latest, progress != FunctionProgress::Settled);
+    let mut shown =
+        render_configuration(function, &function.latest, progress != FunctionUpdateProgress::Settled);
     shown["Version"] = json!("$LATEST");
-    shown["FunctionArn"] =
-        json!(if qualified { format!("{}:$LATEST", function.arn()) } else { function.arn() });
-    set_state_fields(&mut shown, progress == FunctionProgress::Creating);
-    let update = if progress == FunctionProgress::Updating { "InProgress" } else { "Successful" };
+    shown["FunctionArn"] = json!(if qualified {
+        format!("{}:$LATEST", function.function_arn())
+    } else {
+        function.function_arn()
+    });
+    set_state_fields(&mut shown, progress == FunctionUpdateProgress::Creating);
+    let update = if progress == FunctionUpdateProgress::Updating { "InProgress" } else { "Successful" };
     shown["LastUpdateStatus"] =
-        json!(if progress == FunctionProgress::Creating { "InProgress" } else { update });
+        json!(if progress == FunctionUpdateProgress::Creating { "InProgress" } else { update });
     shown
 }
 
 /// Shows a published version.
 pub fn render_version(
-    function: &FunctionRecord,
-    version: &FunctionVersionRecord,
+    function: &SandboxFunction,
+    version: &SandboxFunctionVersion,
     clock: PropagationClock,
 ) -> Value {
     let mut shown = render_configuration(function, &version.configuration, false);
     shown["Version"] = json!(version.number.to_string());
-    shown["FunctionArn"] = json!(format!("{}:{}", function.arn(), version.number));
+    shown["FunctionArn"] = json!(format!("{}:{}", function.function_arn(), version.number));
     set_state_fields(&mut shown, !version.is_active(clock));
     shown["LastUpdateStatus"] = json!("Successful");
     shown
@@ -56,8 +60,8 @@ fn set_state_fields(shown: &mut Value, pending: bool) {
 }
 
 fn render_configuration(
-    function: &FunctionRecord,
-    configuration: &FunctionConfigurationRecord,
+    function: &SandboxFunction,
+    configuration: &SandboxFunctionConfiguration,
     in_progress: bool,
 ) -> Value {
     let modified = to_datetime(configuration.changed)
@@ -90,7 +94,10 @@ fn render_configuration(
 }
 
 /// The configuration that the request's qualifier means.
-fn render_qualified(function: &FunctionRecord, ask: &LambdaCall<'_>) -> Result<Value, ServiceRefusal> {
+fn render_qualified_function(
+    function: &SandboxFunction,
+    ask: &SandboxLambdaCall<'_>,
+) -> Result<Value, SandboxAwsError> {
     match ask.qualifier.as_deref() {
         None => Ok(render_latest(function, ask.clock, false)),
         Some("$LATEST") => Ok(render_latest(function, ask.clock, true)),
@@ -99,7 +106,7 @@ fn render_qualified(function: &FunctionRecord, ask: &LambdaCall<'_>) -> Result<V
             .iter()
             .find(|version| version.number.to_string() == number)
             .map(|version| render_version(function, version, ask.clock))
-            .ok_or_else(|| function_not_found(&format!("{}:{number}", function.arn()))),
+            .ok_or_else(|| function_not_found_error(&format!("{}:{number}", function.function_arn()))),
     }
 }
 
@@ -109,27 +116,27 @@ fn render_qualified(function: &FunctionRecord, ask: &LambdaCall<'_>) -> Result<V
 /// Refuses a caller who may not, a missing function, one with a change in progress, and another revision.
 pub fn find_changeable_function<'a>(
     state: &'a SandboxState,
-    ask: &LambdaCall<'_>,
-) -> Result<&'a FunctionRecord, ServiceRefusal> {
+    ask: &SandboxLambdaCall<'_>,
+) -> Result<&'a SandboxFunction, SandboxAwsError> {
     let function = ask.find_authorized_function(state)?;
     let conflict = |why: &str| {
         let message = format!("The operation cannot be performed at this time. {why}");
-        Err(ServiceRefusal::new(409, "ResourceConflictException", message))
+        Err(SandboxAwsError::new(409, "ResourceConflictException", message))
     };
     let progress = function.current_progress(ask.clock);
     match progress {
-        FunctionProgress::Creating => {
+        FunctionUpdateProgress::Creating => {
             return conflict("The function is currently in the following state: Pending");
         }
-        FunctionProgress::Updating => {
-            return conflict(&format!("An update is in progress for resource: {}", function.arn()));
+        FunctionUpdateProgress::Updating => {
+            return conflict(&format!("An update is in progress for resource: {}", function.function_arn()));
         }
-        FunctionProgress::Settled => {}
+        FunctionUpdateProgress::Settled => {}
     }
     if let Some(expected) = ask.text_field("RevisionId")
         && expected != function.latest.revisions[1]
     {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             412,
             "PreconditionFailedException",
             "The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API operation to retrieve the latest RevisionId for your resource.",
@@ -142,9 +149,9 @@ pub fn find_changeable_function<'a>(
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn get_function(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn handle_get_function(state: &SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
     let function = ask.find_authorized_function(state)?;
-    let configuration = render_qualified(function, ask)?;
+    let configuration = render_qualified_function(function, ask)?;
     let place =
         format!("https://awslambda-us-east-1-tasks.s3.us-east-1.amazonaws.com/snapshots/{}", function.name);
     let mut shown =
@@ -162,16 +169,19 @@ pub fn get_function(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult 
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn get_function_configuration(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
-    Ok((200, render_qualified(ask.find_authorized_function(state)?, ask)?))
+pub fn handle_get_function_configuration(
+    state: &SandboxState,
+    ask: &SandboxLambdaCall<'_>,
+) -> SandboxLambdaResult {
+    Ok((200, render_qualified_function(ask.find_authorized_function(state)?, ask)?))
 }
 
 /// Answers ListFunctions.
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn list_functions(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
-    ask.authorize(state, "lambda:ListFunctions", "*", &ask.caller.request_context())?;
+pub fn handle_list_functions(state: &SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
+    ask.authorize_lambda_call(state, "lambda:ListFunctions", "*", &ask.caller.caller_condition_context())?;
     let all: Vec<Value> =
         state.lambda.functions.values().map(|function| render_latest(function, ask.clock, false)).collect();
     Ok((200, json!({"Functions": all})))
@@ -181,7 +191,10 @@ pub fn list_functions(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResul
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn get_function_concurrency(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn handle_get_function_concurrency(
+    state: &SandboxState,
+    ask: &SandboxLambdaCall<'_>,
+) -> SandboxLambdaResult {
     let reserved = ask.find_authorized_function(state)?.reserved_concurrency;
     Ok((
         200,
@@ -193,8 +206,16 @@ pub fn get_function_concurrency(state: &SandboxState, ask: &LambdaCall<'_>) -> L
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn get_account_settings(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
-    ask.authorize(state, "lambda:GetAccountSettings", "*", &ask.caller.request_context())?;
+pub fn handle_get_lambda_account_settings(
+    state: &SandboxState,
+    ask: &SandboxLambdaCall<'_>,
+) -> SandboxLambdaResult {
+    ask.authorize_lambda_call(
+        state,
+        "lambda:GetAccountSettings",
+        "*",
+        &ask.caller.caller_condition_context(),
+    )?;
     let functions = &state.lambda.functions;
     let reserved: u64 = functions.values().filter_map(|function| function.reserved_concurrency).sum();
     let all = state.lambda.concurrency.unwrap_or(1000);
@@ -214,7 +235,7 @@ pub fn get_account_settings(state: &SandboxState, ask: &LambdaCall<'_>) -> Lambd
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn list_tags(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn handle_list_function_tags(state: &SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
     Ok((200, json!({"Tags": ask.find_authorized_function(state)?.tags})))
 }
 
@@ -222,16 +243,21 @@ pub fn list_tags(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn tag_resource(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn handle_tag_function(state: &mut SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
     let tags = parse_string_map(&ask.input["Tags"]);
-    let arn = super::function_arn(&ask.name);
-    ask.authorize(state, "lambda:TagResource", &arn, &add_request_tags(ask.caller.request_context(), &tags))?;
+    let arn = super::sandbox_function_arn(&ask.name);
+    ask.authorize_lambda_call(
+        state,
+        "lambda:TagResource",
+        &arn,
+        &add_request_tags(ask.caller.caller_condition_context(), &tags),
+    )?;
     if ask.qualifier.is_some() {
-        return Err(super::invalid_parameter(
+        return Err(super::invalid_parameter_error(
             "Tags on function aliases and versions are not supported. Please specify either a function or an event source mapping ARN.",
         ));
     }
-    let function = state.lambda.functions.get_mut(&ask.name).ok_or_else(|| function_not_found(&arn))?;
+    let function = state.lambda.functions.get_mut(&ask.name).ok_or_else(|| function_not_found_error(&arn))?;
     function.tags.extend(tags);
     Ok((204, Value::Null))
 }
@@ -243,7 +269,7 @@ pub fn parse_string_map(tags: &Value) -> std::collections::BTreeMap<String, Stri
 }
 
 /// Lets somebody else write a description.
-pub fn inject_function_drift(state: &mut SandboxState, ask: &LambdaCall<'_>) {
+pub fn inject_function_drift(state: &mut SandboxState, ask: &SandboxLambdaCall<'_>) {
     if let Some(function) = state.lambda.functions.get_mut(&ask.name) {
         function.latest.description = "somebody else was here".into();
         let revision = random_uuid();

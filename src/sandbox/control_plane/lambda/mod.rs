@@ -17,36 +17,36 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller, access::RequestContext,
-    access_denied, add_request_tags, build_response, iam, is_drift_requested, json_response, random_uuid,
-    signed_caller, to_datetime,
+    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
+    access_denied, add_request_tags, build_http_response, iam, is_drift_requested, json_response,
+    random_uuid, signed_caller, to_datetime,
 };
 use crate::sandbox::{Sandbox, SandboxState, service::Service};
 
 /// What is kept between runs; the code lies beside, in `DIR/lambda/<sha256>.zip`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct LambdaState {
-    pub functions: BTreeMap<String, FunctionRecord>,
+pub struct SandboxLambdaState {
+    pub functions: BTreeMap<String, SandboxFunction>,
     /// How many executions the account may run at once, where it isn't the usual 1,000.
     pub concurrency: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct FunctionRecord {
+pub struct SandboxFunction {
     pub name: String,
     /// `$LATEST`.
-    pub latest: FunctionConfigurationRecord,
+    pub latest: SandboxFunctionConfiguration,
     pub created: Duration,
     pub tags: BTreeMap<String, String>,
-    pub versions: Vec<FunctionVersionRecord>,
+    pub versions: Vec<SandboxFunctionVersion>,
     pub reserved_concurrency: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct FunctionConfigurationRecord {
+pub struct SandboxFunctionConfiguration {
     pub description: String,
     pub role: String,
     pub handler: String,
@@ -70,63 +70,66 @@ pub struct FunctionConfigurationRecord {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct FunctionVersionRecord {
+pub struct SandboxFunctionVersion {
     pub number: u64,
-    pub configuration: FunctionConfigurationRecord,
+    pub configuration: SandboxFunctionConfiguration,
     /// `$LATEST` as it was then: while it is still so, nothing new is published.
-    pub of: FunctionConfigurationRecord,
+    pub of: SandboxFunctionConfiguration,
     pub published: Duration,
     /// CloudFront has copied it to its edges; it can't be deleted for hours after the last association.
     pub replicated: bool,
 }
 
-impl FunctionRecord {
+impl SandboxFunction {
     /// Returns its unqualified ARN.
-    pub fn arn(&self) -> String {
-        function_arn(&self.name)
+    pub fn function_arn(&self) -> String {
+        sandbox_function_arn(&self.name)
     }
 
-    fn current_progress(&self, clock: PropagationClock) -> FunctionProgress {
-        if !clock.has_passed(self.created, clock.delays.function) {
-            FunctionProgress::Creating
-        } else if !clock.has_passed(self.latest.changed, clock.delays.function) {
-            FunctionProgress::Updating
+    fn current_progress(&self, clock: PropagationClock) -> FunctionUpdateProgress {
+        if !clock.has_delay_passed(self.created, clock.delays.function) {
+            FunctionUpdateProgress::Creating
+        } else if !clock.has_delay_passed(self.latest.changed, clock.delays.function) {
+            FunctionUpdateProgress::Updating
         } else {
-            FunctionProgress::Settled
+            FunctionUpdateProgress::Settled
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum FunctionProgress {
+enum FunctionUpdateProgress {
     Creating,
     Updating,
     Settled,
 }
 
-impl FunctionVersionRecord {
+impl SandboxFunctionVersion {
     /// Whether it is Active by now.
     pub fn is_active(&self, clock: PropagationClock) -> bool {
-        clock.has_passed(self.published, clock.delays.function)
+        clock.has_delay_passed(self.published, clock.delays.function)
     }
 }
 
 /// Returns the unqualified ARN of a function.
-pub fn function_arn(name: &str) -> String {
+pub fn sandbox_function_arn(name: &str) -> String {
     format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}")
 }
 
 /// Finds a published version by its ARN: `…:function:NAME:7`.
-pub fn find_version<'a>(state: &'a LambdaState, version_arn: &str) -> Option<&'a FunctionVersionRecord> {
-    let (name, number) = version_arn.strip_prefix(&function_arn(""))?.split_once(':')?;
+pub fn find_function_version<'a>(
+    state: &'a SandboxLambdaState,
+    version_arn: &str,
+) -> Option<&'a SandboxFunctionVersion> {
+    let (name, number) = version_arn.strip_prefix(&sandbox_function_arn(""))?.split_once(':')?;
     let number: u64 = number.parse().ok()?;
     state.functions.get(name)?.versions.iter().find(|version| version.number == number)
 }
 
 /// Marks a version as one that CloudFront has copies of, from now on.
-pub fn mark_replicated(state: &mut LambdaState, version_arn: &str) {
+pub fn mark_replicated(state: &mut SandboxLambdaState, version_arn: &str) {
     let Some((name, number)) =
-        version_arn.strip_prefix(&function_arn("")).and_then(|tail| tail.split_once(':'))
+        version_arn.strip_prefix(&sandbox_function_arn("")).and_then(|tail| tail.split_once(':'))
     else {
         return;
     };
@@ -137,16 +140,16 @@ pub fn mark_replicated(state: &mut LambdaState, version_arn: &str) {
 }
 
 /// Reads what an edge runs for a version: its bundle, and the role whose credentials it has.
-pub fn read_version_code(world: &Sandbox, version_arn: &str) -> Option<(Vec<u8>, String)> {
-    let (sha256, role) = world.read_state(|state| {
-        let version = find_version(&state.lambda, version_arn)?;
+pub fn read_function_version_code(world: &Sandbox, version_arn: &str) -> Option<(Vec<u8>, String)> {
+    let (sha256, role) = world.read_sandbox_state(|state| {
+        let version = find_function_version(&state.lambda, version_arn)?;
         Some((version.configuration.sha256.clone(), version.configuration.role.clone()))
     })?;
-    Some((std::fs::read(functions::code_path(world.dir(), &sha256)?).ok()?, role))
+    Some((std::fs::read(functions::code_path(world.sandbox_dir(), &sha256)?).ok()?, role))
 }
 
 /// Returns the operation's name, by method and path.
-pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
+pub fn lambda_operation_name(method: &Method, uri: &Uri) -> &'static str {
     let parts: Vec<&str> = uri.path().trim_matches('/').split('/').collect();
     match (method.as_str(), parts.as_slice()) {
         ("GET", [_, "functions"]) => "ListFunctions",
@@ -168,54 +171,60 @@ pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
 
 /// Answers one request to Lambda.
 #[expect(clippy::unused_async, reason = "every service of the sandbox is asked the same way")]
-pub async fn handle_lambda_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+pub async fn handle_lambda_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let result = signed_caller(&request).and_then(|caller| {
-        let ask = LambdaCall::new(world, &caller, &request)?;
+        let ask = SandboxLambdaCall::new(world, &caller, &request)?;
         if is_drift_requested(&request) {
-            world.write_state(|state| functions::inject_function_drift(state, &ask));
+            world.write_sandbox_state(|state| functions::inject_function_drift(state, &ask));
         }
-        dispatch(world, &ask)
+        dispatch_lambda_call(world, &ask)
     });
     match result {
-        Ok((204, _)) => build_response(204, "application/json", Bytes::new()),
+        Ok((204, _)) => build_http_response(204, "application/json", Bytes::new()),
         Ok((status, output)) => json_response(status, "application/json", &output),
         Err(refusal) => refusal.to_response(Service::Lambda),
     }
 }
 
-type LambdaResult = Result<(u16, Value), ServiceRefusal>;
+type SandboxLambdaResult = Result<(u16, Value), SandboxAwsError>;
 
-fn dispatch(world: &Sandbox, ask: &LambdaCall<'_>) -> LambdaResult {
+fn dispatch_lambda_call(world: &Sandbox, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
     match ask.operation {
-        "GetFunction" => world.read_state(|state| functions::get_function(state, ask)),
+        "GetFunction" => world.read_sandbox_state(|state| functions::handle_get_function(state, ask)),
         "GetFunctionConfiguration" => {
-            world.read_state(|state| functions::get_function_configuration(state, ask))
+            world.read_sandbox_state(|state| functions::handle_get_function_configuration(state, ask))
         }
-        "ListFunctions" => world.read_state(|state| functions::list_functions(state, ask)),
-        "GetFunctionConcurrency" => world.read_state(|state| functions::get_function_concurrency(state, ask)),
-        "GetAccountSettings" => world.read_state(|state| functions::get_account_settings(state, ask)),
-        "ListTags" => world.read_state(|state| functions::list_tags(state, ask)),
-        "TagResource" => world.write_state(|state| functions::tag_resource(state, ask)),
+        "ListFunctions" => world.read_sandbox_state(|state| functions::handle_list_functions(state, ask)),
+        "GetFunctionConcurrency" => {
+            world.read_sandbox_state(|state| functions::handle_get_function_concurrency(state, ask))
+        }
+        "GetAccountSettings" => {
+            world.read_sandbox_state(|state| functions::handle_get_lambda_account_settings(state, ask))
+        }
+        "ListTags" => world.read_sandbox_state(|state| functions::handle_list_function_tags(state, ask)),
+        "TagResource" => world.write_sandbox_state(|state| functions::handle_tag_function(state, ask)),
         "CreateFunction" => {
             let code = changes::store_uploaded_code(world, &ask.input["Code"])?;
-            world.write_state(|state| changes::create_function(state, ask, &code))
+            world.write_sandbox_state(|state| changes::handle_create_function(state, ask, &code))
         }
         "UpdateFunctionCode" => {
             let code = changes::store_uploaded_code(world, &ask.input)?;
-            world.write_state(|state| changes::update_function_code(state, ask, &code))
+            world.write_sandbox_state(|state| changes::handle_update_function_code(state, ask, &code))
         }
         "UpdateFunctionConfiguration" => {
-            world.write_state(|state| changes::update_function_configuration(state, ask))
+            world.write_sandbox_state(|state| changes::handle_update_function_configuration(state, ask))
         }
-        "PublishVersion" => world.write_state(|state| versions::publish_version(state, ask)),
-        "ListVersionsByFunction" => world.read_state(|state| versions::list_versions_by_function(state, ask)),
-        "DeleteFunction" => world.write_state(|state| versions::delete_function(state, ask)),
-        _ => Err(ServiceRefusal::new(404, "UnknownOperationException", "not in the sandbox")),
+        "PublishVersion" => world.write_sandbox_state(|state| versions::handle_publish_version(state, ask)),
+        "ListVersionsByFunction" => {
+            world.read_sandbox_state(|state| versions::handle_list_versions_by_function(state, ask))
+        }
+        "DeleteFunction" => world.write_sandbox_state(|state| versions::handle_delete_function(state, ask)),
+        _ => Err(SandboxAwsError::new(404, "UnknownOperationException", "not in the sandbox")),
     }
 }
 
 /// One request: who, when, what, on which function.
-struct LambdaCall<'a> {
+struct SandboxLambdaCall<'a> {
     clock: PropagationClock,
     caller: &'a SignedCaller,
     operation: &'static str,
@@ -226,17 +235,17 @@ struct LambdaCall<'a> {
     query: BTreeMap<String, String>,
 }
 
-impl<'a> LambdaCall<'a> {
+impl<'a> SandboxLambdaCall<'a> {
     fn new(
         world: &Sandbox,
         caller: &'a SignedCaller,
         request: &Request<Bytes>,
-    ) -> Result<Self, ServiceRefusal> {
+    ) -> Result<Self, SandboxAwsError> {
         let input = if request.body().is_empty() {
             json!({})
         } else {
             serde_json::from_slice(request.body()).map_err(|_| {
-                ServiceRefusal::new(
+                SandboxAwsError::new(
                     400,
                     "InvalidRequestContentException",
                     "Could not parse request body into json",
@@ -260,7 +269,7 @@ impl<'a> LambdaCall<'a> {
         Ok(Self {
             clock: PropagationClock::from_sandbox(world),
             caller,
-            operation: operation_name(request.method(), request.uri()),
+            operation: lambda_operation_name(request.method(), request.uri()),
             input,
             name: name.to_owned(),
             qualifier,
@@ -268,15 +277,15 @@ impl<'a> LambdaCall<'a> {
         })
     }
 
-    fn authorize(
+    fn authorize_lambda_call(
         &self,
         state: &SandboxState,
         action: &str,
         resource: &str,
-        context: &RequestContext,
-    ) -> Result<(), ServiceRefusal> {
+        context: &PolicyConditionContext,
+    ) -> Result<(), SandboxAwsError> {
         self.caller
-            .authorize(state, action, resource, context)
+            .authorize_caller(state, action, resource, context)
             .map_err(|message| access_denied(Service::Lambda, message))
     }
 
@@ -284,23 +293,28 @@ impl<'a> LambdaCall<'a> {
     fn find_authorized_function<'s>(
         &self,
         state: &'s SandboxState,
-    ) -> Result<&'s FunctionRecord, ServiceRefusal> {
-        let arn = self
-            .qualifier
-            .as_ref()
-            .map_or_else(|| function_arn(&self.name), |q| format!("{}:{q}", function_arn(&self.name)));
-        self.authorize(state, &format!("lambda:{}", self.operation), &arn, &self.caller.request_context())?;
-        state.lambda.functions.get(&self.name).ok_or_else(|| function_not_found(&arn))
+    ) -> Result<&'s SandboxFunction, SandboxAwsError> {
+        let arn = self.qualifier.as_ref().map_or_else(
+            || sandbox_function_arn(&self.name),
+            |q| format!("{}:{q}", sandbox_function_arn(&self.name)),
+        );
+        self.authorize_lambda_call(
+            state,
+            &format!("lambda:{}", self.operation),
+            &arn,
+            &self.caller.caller_condition_context(),
+        )?;
+        state.lambda.functions.get(&self.name).ok_or_else(|| function_not_found_error(&arn))
     }
 
     fn text_field(&self, field: &str) -> Option<&str> {
         self.input[field].as_str()
     }
 
-    fn require_text(&self, field: &str) -> Result<&str, ServiceRefusal> {
+    fn require_text(&self, field: &str) -> Result<&str, SandboxAwsError> {
         self.text_field(field).ok_or_else(|| {
             let member = field[..1].to_lowercase() + &field[1..];
-            ServiceRefusal::new(
+            SandboxAwsError::new(
                 400,
                 "ValidationException",
                 format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"),
@@ -309,10 +323,10 @@ impl<'a> LambdaCall<'a> {
     }
 }
 
-fn function_not_found(arn: &str) -> ServiceRefusal {
-    ServiceRefusal::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
+fn function_not_found_error(arn: &str) -> SandboxAwsError {
+    SandboxAwsError::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
 }
 
-fn invalid_parameter(message: impl Into<String>) -> ServiceRefusal {
-    ServiceRefusal::new(400, "InvalidParameterValueException", message)
+fn invalid_parameter_error(message: impl Into<String>) -> SandboxAwsError {
+    SandboxAwsError::new(400, "InvalidParameterValueException", message)
 }

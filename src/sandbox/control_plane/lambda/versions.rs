@@ -3,25 +3,25 @@
 //! What hasn't changed isn't published again: the version that has it is given.
 
 use super::{
-    FunctionVersionRecord, LambdaCall, LambdaResult, SandboxState, ServiceRefusal, Value, function_arn,
-    function_not_found, functions, invalid_parameter, json, random_uuid,
+    SandboxAwsError, SandboxFunctionVersion, SandboxLambdaCall, SandboxLambdaResult, SandboxState, Value,
+    function_not_found_error, functions, invalid_parameter_error, json, random_uuid, sandbox_function_arn,
 };
 
 /// Answers PublishVersion.
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn publish_version(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn handle_publish_version(state: &mut SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
     let function = functions::find_changeable_function(state, ask)?;
     if let Some(expected) = ask.text_field("CodeSha256")
         && expected != function.latest.sha256
     {
-        return Err(invalid_parameter(format!(
+        return Err(invalid_parameter_error(format!(
             "CodeSHA256 ({expected}) is different from current CodeSHA256 in $LATEST ({}). Please try again with the CodeSHA256 in $LATEST.",
             function.latest.sha256
         )));
     }
-    let shown = publish_if_changed(state, ask, &ask.name, ask.text_field("Description"))?;
+    let shown = publish_version_if_changed(state, ask, &ask.name, ask.text_field("Description"))?;
     Ok((201, shown))
 }
 
@@ -29,15 +29,19 @@ pub fn publish_version(state: &mut SandboxState, ask: &LambdaCall<'_>) -> Lambda
 ///
 /// # Errors
 /// Refuses where there is no such function.
-pub fn publish_if_changed(
+pub fn publish_version_if_changed(
     state: &mut SandboxState,
-    ask: &LambdaCall<'_>,
+    ask: &SandboxLambdaCall<'_>,
     name: &str,
     description: Option<&str>,
-) -> Result<Value, ServiceRefusal> {
-    let function =
-        state.lambda.functions.get_mut(name).ok_or_else(|| function_not_found(&function_arn(name)))?;
-    let unchanged = function.versions.last().is_some_and(|version| is_unchanged(version, &function.latest));
+) -> Result<Value, SandboxAwsError> {
+    let function = state
+        .lambda
+        .functions
+        .get_mut(name)
+        .ok_or_else(|| function_not_found_error(&sandbox_function_arn(name)))?;
+    let unchanged =
+        function.versions.last().is_some_and(|version| is_version_unchanged(version, &function.latest));
     if !unchanged {
         let mut configuration = function.latest.clone();
         if let Some(description) = description {
@@ -47,7 +51,7 @@ pub fn publish_if_changed(
         configuration.revisions = [revision.clone(), revision];
         let number = function.versions.last().map_or(1, |version| version.number + 1);
         let of = function.latest.clone();
-        function.versions.push(FunctionVersionRecord {
+        function.versions.push(SandboxFunctionVersion {
             number,
             configuration,
             of,
@@ -55,12 +59,16 @@ pub fn publish_if_changed(
             replicated: false,
         });
     }
-    let version = function.versions.last().ok_or_else(|| function_not_found(&function_arn(name)))?;
+    let version =
+        function.versions.last().ok_or_else(|| function_not_found_error(&sandbox_function_arn(name)))?;
     Ok(functions::render_version(function, version, ask.clock))
 }
 
 /// Whether code and configuration are those that were published, however often they were sent.
-fn is_unchanged(version: &FunctionVersionRecord, latest: &super::FunctionConfigurationRecord) -> bool {
+fn is_version_unchanged(
+    version: &SandboxFunctionVersion,
+    latest: &super::SandboxFunctionConfiguration,
+) -> bool {
     let mut of = version.of.clone();
     of.changed = latest.changed;
     of.revisions.clone_from(&latest.revisions);
@@ -71,7 +79,10 @@ fn is_unchanged(version: &FunctionVersionRecord, latest: &super::FunctionConfigu
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn list_versions_by_function(state: &SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn handle_list_versions_by_function(
+    state: &SandboxState,
+    ask: &SandboxLambdaCall<'_>,
+) -> SandboxLambdaResult {
     let function = ask.find_authorized_function(state)?;
     let mut all = vec![functions::render_latest(function, ask.clock, true)];
     all.extend(
@@ -92,15 +103,15 @@ pub fn list_versions_by_function(state: &SandboxState, ask: &LambdaCall<'_>) -> 
 ///
 /// # Errors
 /// Refuses as Lambda does.
-pub fn delete_function(state: &mut SandboxState, ask: &LambdaCall<'_>) -> LambdaResult {
+pub fn handle_delete_function(state: &mut SandboxState, ask: &SandboxLambdaCall<'_>) -> SandboxLambdaResult {
     let function = ask.find_authorized_function(state)?;
-    let meant = |version: &&FunctionVersionRecord| {
+    let meant = |version: &&SandboxFunctionVersion| {
         ask.qualifier.as_ref().is_none_or(|number| version.number.to_string() == *number)
     };
     if let Some(version) = function.versions.iter().filter(meant).find(|version| version.replicated) {
-        return Err(invalid_parameter(format!(
+        return Err(invalid_parameter_error(format!(
             "Lambda was unable to delete {}:{} because it is a replicated function. Please see our documentation for Deleting Lambda@Edge Functions and Replicas.",
-            function.arn(),
+            function.function_arn(),
             version.number
         )));
     }

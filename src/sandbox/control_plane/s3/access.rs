@@ -14,11 +14,11 @@ use crate::sandbox::{
     Sandbox,
     control_plane::{
         self,
-        access::{PolicyDecision, Principal, RequestContext, evaluate_policy},
+        access::{PolicyConditionContext, PolicyDecision, PolicyPrincipal, evaluate_policy},
     },
 };
 
-use super::{BucketRecord, find_bucket};
+use super::{SandboxBucket, find_bucket};
 
 /// Returns the ARN under which a bucket policy names an origin access identity.
 pub fn origin_access_identity_arn(id: &str) -> String {
@@ -27,53 +27,56 @@ pub fn origin_access_identity_arn(id: &str) -> String {
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3Caller {
-    principal: Principal,
+pub struct SandboxS3Caller {
+    principal: PolicyPrincipal,
     /// Somebody of the account.
     signer: Option<control_plane::SignedCaller>,
     /// Of the distribution on whose behalf the service asks.
     source: Option<(String, String)>,
 }
 
-impl S3Caller {
+impl SandboxS3Caller {
     /// Makes the caller who signs nothing.
-    pub fn anonymous() -> Self {
-        Self { principal: Principal::default(), signer: None, source: None }
+    pub fn anonymous_caller() -> Self {
+        Self { principal: PolicyPrincipal::default(), signer: None, source: None }
     }
 
     /// Makes CloudFront, as an origin access identity.
     pub fn from_origin_access_identity(id: &str, canonical: &str) -> Self {
-        Self { principal: Principal::for_origin_access_identity(id, canonical), ..Self::anonymous() }
+        Self {
+            principal: PolicyPrincipal::for_origin_access_identity(id, canonical),
+            ..Self::anonymous_caller()
+        }
     }
 
     /// Makes CloudFront by an origin access control: the service on behalf of a distribution.
     pub fn from_distribution(arn: &str, account: &str) -> Self {
         Self {
-            principal: Principal::for_service("cloudfront.amazonaws.com"),
+            principal: PolicyPrincipal::for_service("cloudfront.amazonaws.com"),
             source: Some((arn.to_owned(), account.to_owned())),
-            ..Self::anonymous()
+            ..Self::anonymous_caller()
         }
     }
 
     /// Makes somebody of the account, by a signature.
     pub fn from_signer(signer: control_plane::SignedCaller) -> Self {
-        Self { principal: signer.to_principal(), signer: Some(signer), ..Self::anonymous() }
+        Self { principal: signer.to_principal(), signer: Some(signer), ..Self::anonymous_caller() }
     }
 
     /// Whether he signed nothing.
     pub fn is_anonymous(&self) -> bool {
-        self.principal == Principal::default()
+        self.principal == PolicyPrincipal::default()
     }
 
     /// Whether it belongs to the account that owns the bucket.
-    fn owns_bucket(&self, bucket: &BucketRecord) -> bool {
+    fn owns_bucket(&self, bucket: &SandboxBucket) -> bool {
         self.principal.account.as_deref() == Some(&bucket.owner)
     }
 
-    fn request_context(&self) -> RequestContext {
+    fn caller_condition_context(&self) -> PolicyConditionContext {
         let mut context = self.signer.as_ref().map_or_else(
-            || RequestContext::default().with_condition_key("aws:SecureTransport", "true"),
-            control_plane::SignedCaller::request_context,
+            || PolicyConditionContext::default().with_condition_key("aws:SecureTransport", "true"),
+            control_plane::SignedCaller::caller_condition_context,
         );
         if let Some((arn, account)) = &self.source {
             context = context
@@ -85,24 +88,26 @@ impl S3Caller {
 }
 
 /// Whether `caller` may do `action` (`s3:GetObject`) on the bucket, or on the key in it.
-pub fn is_authorized(
+pub fn is_s3_action_authorized(
     world: &Sandbox,
-    caller: &S3Caller,
+    caller: &SandboxS3Caller,
     action: &str,
     bucket: &str,
     key: Option<&str>,
 ) -> bool {
-    let Some(found) = world.read_state(|state| state.s3.buckets.get(bucket).cloned()) else { return true };
+    let Some(found) = world.read_sandbox_state(|state| state.s3.buckets.get(bucket).cloned()) else {
+        return true;
+    };
     let resource =
         key.map_or_else(|| format!("arn:aws:s3:::{bucket}"), |key| format!("arn:aws:s3:::{bucket}/{key}"));
-    let context = caller.request_context();
+    let context = caller.caller_condition_context();
     let policy = found.policy.as_deref().and_then(|policy| serde_json::from_str::<Value>(policy).ok());
     let decision = policy.map_or(PolicyDecision::ImplicitDeny, |policy| {
         evaluate_policy(&policy, Some(&caller.principal), action, &resource, &context)
     });
     let identity = || {
         let says = |signer: &control_plane::SignedCaller| {
-            world.read_state(|state| signer.decide_access(state, action, &resource, &context))
+            world.read_sandbox_state(|state| signer.decide_access(state, action, &resource, &context))
         };
         caller.signer.as_ref().map_or(PolicyDecision::ImplicitDeny, says)
     };
@@ -118,26 +123,31 @@ pub fn is_authorized(
 
 /// Whether CloudFront gets at what is encrypted under `key`: an identity never, the service where the key's policy
 /// lets it, which that of AWS's own key doesn't, and nobody can change. The account's own users aren't asked here.
-pub fn can_decrypt(world: &Sandbox, caller: &S3Caller, key: Option<&str>) -> bool {
+pub fn can_caller_decrypt(world: &Sandbox, caller: &SandboxS3Caller, key: Option<&str>) -> bool {
     if caller.source.is_none() {
         return caller.principal.canonical.is_empty();
     }
     let own = |key: &&str| !key.ends_with("aws/s3");
     key.filter(own).is_some_and(|key| {
-        world.read_state(|state| {
-            control_plane::kms::is_allowed_by_key(
+        world.read_sandbox_state(|state| {
+            control_plane::kms::is_allowed_by_key_policy(
                 &state.kms,
                 key,
                 &caller.principal,
                 "kms:Decrypt",
-                &caller.request_context(),
+                &caller.caller_condition_context(),
             )
         })
     })
 }
 
 /// Refuses `action`, in the words that S3 has for this caller.
-pub fn access_denied(caller: &S3Caller, action: &str, bucket: &str, key: Option<&str>) -> S3Error {
+pub fn s3_access_denied_error(
+    caller: &SandboxS3Caller,
+    action: &str,
+    bucket: &str,
+    key: Option<&str>,
+) -> S3Error {
     let message = caller.signer.as_ref().map_or_else(
         || "Access Denied".to_owned(),
         |signer| {
@@ -175,7 +185,7 @@ pub fn iam_action(operation: &str, versioned: bool) -> String {
 /// Refuses a missing bucket, another owner than expected, and a caller who may not.
 pub fn authorize_on_bucket(
     world: &Sandbox,
-    caller: &S3Caller,
+    caller: &SandboxS3Caller,
     action: &str,
     bucket: &str,
     key: Option<&str>,
@@ -186,10 +196,10 @@ pub fn authorize_on_bucket(
     if expected.is_some_and(|expected| expected.as_bytes() != owner.as_bytes()) {
         return Err(S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied"));
     }
-    if is_authorized(world, caller, action, bucket, key) {
+    if is_s3_action_authorized(world, caller, action, bucket, key) {
         Ok(())
     } else {
-        Err(access_denied(caller, action, bucket, key))
+        Err(s3_access_denied_error(caller, action, bucket, key))
     }
 }
 
@@ -197,15 +207,15 @@ pub fn authorize_on_bucket(
 ///
 /// # Errors
 /// Refuses a key that isn't known.
-pub fn resolve_caller(
+pub fn resolve_s3_caller(
     world: &Sandbox,
-    known: Option<&S3Caller>,
+    known: Option<&SandboxS3Caller>,
     credentials: Option<&s3s::auth::Credentials>,
-) -> S3Result<S3Caller> {
+) -> S3Result<SandboxS3Caller> {
     match (known, credentials) {
         (Some(caller), _) => Ok(caller.clone()),
-        (None, Some(credentials)) => super::find_caller(world, &credentials.access_key),
-        (None, None) => Ok(S3Caller::anonymous()),
+        (None, Some(credentials)) => super::find_s3_caller(world, &credentials.access_key),
+        (None, None) => Ok(SandboxS3Caller::anonymous_caller()),
     }
 }
 
@@ -215,8 +225,8 @@ pub struct S3AccessGate(pub Sandbox);
 #[async_trait::async_trait]
 impl S3Access for S3AccessGate {
     async fn check(&self, asked: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let known = asked.extensions_mut().get::<S3Caller>().cloned();
-        let caller = resolve_caller(&self.0, known.as_ref(), asked.credentials())?;
+        let known = asked.extensions_mut().get::<SandboxS3Caller>().cloned();
+        let caller = resolve_s3_caller(&self.0, known.as_ref(), asked.credentials())?;
         let path = asked.s3_path();
         if let Some(bucket) = path.get_bucket_name() {
             let versioned = asked.uri().query().is_some_and(|query| query.contains("versionId="));

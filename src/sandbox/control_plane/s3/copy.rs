@@ -12,8 +12,8 @@ use s3s::{
 use crate::sandbox::Sandbox;
 
 use super::{
-    ObjectChange, ObjectEncryption, ObjectRecord, S3Caller, StorageError, access, error_with_code,
-    find_bucket, newest_version,
+    BucketJournalChange, ObjectEncryption, SandboxObject, SandboxS3Caller, SandboxStorageError, access,
+    find_bucket, newest_version, s3_error_with_code,
     write::{self, header_text},
 };
 
@@ -53,21 +53,21 @@ impl ObjectCopySource {
     pub fn read_source_object(
         &self,
         world: &Sandbox,
-        caller: &S3Caller,
+        caller: &SandboxS3Caller,
         headers: &HeaderMap,
-    ) -> S3Result<ObjectRecord> {
+    ) -> S3Result<SandboxObject> {
         let action = if self.version.is_some() { "s3:GetObjectVersion" } else { "s3:GetObject" };
         find_bucket(world, &self.bucket)?;
-        if !access::is_authorized(world, caller, action, &self.bucket, Some(&self.key)) {
-            return Err(access::access_denied(caller, action, &self.bucket, Some(&self.key)));
+        if !access::is_s3_action_authorized(world, caller, action, &self.bucket, Some(&self.key)) {
+            return Err(access::s3_access_denied_error(caller, action, &self.bucket, Some(&self.key)));
         }
         let found = world
-            .process_state()
+            .sandbox_process_state()
             .objects
-            .read_bucket(&self.bucket, |objects| {
+            .read_stored_bucket(&self.bucket, |objects| {
                 find_version(objects, &self.key, self.version.as_deref()).cloned()
             })
-            .map_err(StorageError::from)?;
+            .map_err(SandboxStorageError::from)?;
         let Some(object) = found.filter(|object| !object.marker) else {
             return Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."));
         };
@@ -78,7 +78,7 @@ impl ObjectCopySource {
                 S3ErrorCode::InvalidObjectState,
                 "Operation is not valid for the source object's storage class",
             )),
-            _ if object.is_archived() => Err(error_with_code(
+            _ if object.is_archived() => Err(s3_error_with_code(
                 "ObjectNotInActiveTierError",
                 http::StatusCode::FORBIDDEN,
                 "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.",
@@ -89,7 +89,7 @@ impl ObjectCopySource {
 }
 
 /// Judges the conditions on a copy's source.
-fn check_source_conditions(headers: &HeaderMap, object: &ObjectRecord) -> S3Result<()> {
+fn check_source_conditions(headers: &HeaderMap, object: &SandboxObject) -> S3Result<()> {
     let tag = |name| header_text(headers, name).map(|tag| tag.trim_matches('"') == object.etag);
     let since = |name: &str| {
         header_text(headers, name)
@@ -117,7 +117,7 @@ pub fn find_version<'o>(
     objects: &'o super::ObjectVersions,
     key: &str,
     version: Option<&str>,
-) -> Option<&'o ObjectRecord> {
+) -> Option<&'o SandboxObject> {
     match version {
         None => newest_version(objects, key),
         Some(wanted) => objects.get(key).and_then(|all| all.iter().find(|object| object.version == wanted)),
@@ -128,7 +128,7 @@ pub fn find_version<'o>(
 ///
 /// # Errors
 /// Refuses another key, or none, as S3 does.
-pub fn check_customer_key(headers: &HeaderMap, key_header: &str, object: &ObjectRecord) -> S3Result<()> {
+pub fn check_customer_key(headers: &HeaderMap, key_header: &str, object: &SandboxObject) -> S3Result<()> {
     let ObjectEncryption::Customer { key_md5 } = &object.encryption else { return Ok(()) };
     match header_text(headers, key_header) {
         Some(sent) if sent == key_md5 => Ok(()),
@@ -152,14 +152,14 @@ const CHANGING_HEADERS: [&str; 4] = [
 ///
 /// # Errors
 /// Gives S3's error: no such source, no access to it, a condition that doesn't hold, or too large.
-pub fn copy_object(
+pub fn copy_stored_object(
     world: &Sandbox,
-    caller: &S3Caller,
+    caller: &SandboxS3Caller,
     source: &ObjectCopySource,
     bucket: &str,
     key: &str,
     headers: &HeaderMap,
-) -> S3Result<(ObjectRecord, ObjectRecord)> {
+) -> S3Result<(SandboxObject, SandboxObject)> {
     let original = source.read_source_object(world, caller, headers)?;
     if original.size > COPY_MAX_BYTES {
         return Err(S3Error::with_message(
@@ -191,20 +191,20 @@ pub fn copy_object(
     object.size = original.size;
     object.blob.clone_from(&original.blob);
     set_copied_checksum(world, headers, &original, &mut object)?;
-    let written = world.process_state().objects.change_bucket(bucket, |objects| {
+    let written = world.sandbox_process_state().objects.change_stored_bucket(bucket, |objects| {
         write::check_write_conditions(headers, newest_version(objects, key))?;
         if source.bucket == bucket {
             // It may have been written between the reading and now.
             let now = find_version(objects, &source.key, source.version.as_deref());
             if now.map(|now| (&now.version, &now.etag)) != Some((&original.version, &original.etag)) {
-                return Err(StorageError::from(S3Error::with_message(
+                return Err(SandboxStorageError::from(S3Error::with_message(
                     S3ErrorCode::PreconditionFailed,
                     "At least one of the pre-conditions you specified did not hold",
                 )));
             }
         }
         let object = write::assign_version(world, &settings, object);
-        Ok((vec![ObjectChange::Put(Box::new(object.clone()))], object))
+        Ok((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })?;
     Ok((original, written))
 }
@@ -218,8 +218,8 @@ fn is_replaced(headers: &HeaderMap, directive: &str) -> bool {
 fn set_copied_checksum(
     world: &Sandbox,
     headers: &HeaderMap,
-    original: &ObjectRecord,
-    object: &mut ObjectRecord,
+    original: &SandboxObject,
+    object: &mut SandboxObject,
 ) -> S3Result<()> {
     let asked = write::requested_checksum_algorithm(headers, &HeaderMap::new())
         .or_else(|| original.checksum.as_ref().map(|sum| sum.algorithm.clone()));
@@ -231,9 +231,13 @@ fn set_copied_checksum(
                 object.etag.clone_from(&original.etag);
                 object.checksum.clone_from(&original.checksum);
             } else {
-                let content = world.process_state().objects.read_content(blob).map_err(StorageError::from)?;
-                object.etag = write::store_content(world, &content)?.1;
-                object.checksum = Some(write::compute_checksum(asked.as_deref(), &content));
+                let content = world
+                    .sandbox_process_state()
+                    .objects
+                    .read_object_content(blob)
+                    .map_err(SandboxStorageError::from)?;
+                object.etag = write::store_content_with_etag(world, &content)?.1;
+                object.checksum = Some(write::compute_object_checksum(asked.as_deref(), &content));
             }
         }
         None => original.etag.split('-').next().unwrap_or_default().clone_into(&mut object.etag),
@@ -244,21 +248,23 @@ fn set_copied_checksum(
 /// Carrying tags over needs to read them there and to write them here.
 fn check_tagging_access(
     world: &Sandbox,
-    caller: &S3Caller,
+    caller: &SandboxS3Caller,
     source: &ObjectCopySource,
-    original: &ObjectRecord,
+    original: &SandboxObject,
     bucket: &str,
-    object: &ObjectRecord,
+    object: &SandboxObject,
 ) -> S3Result<()> {
     let reading = "s3:GetObjectTagging";
     if !original.tags.is_empty()
-        && !access::is_authorized(world, caller, reading, &source.bucket, Some(&source.key))
+        && !access::is_s3_action_authorized(world, caller, reading, &source.bucket, Some(&source.key))
     {
-        return Err(access::access_denied(caller, reading, &source.bucket, Some(&source.key)));
+        return Err(access::s3_access_denied_error(caller, reading, &source.bucket, Some(&source.key)));
     }
     let writing = "s3:PutObjectTagging";
-    if !object.tags.is_empty() && !access::is_authorized(world, caller, writing, bucket, Some(&object.key)) {
-        return Err(access::access_denied(caller, writing, bucket, Some(&object.key)));
+    if !object.tags.is_empty()
+        && !access::is_s3_action_authorized(world, caller, writing, bucket, Some(&object.key))
+    {
+        return Err(access::s3_access_denied_error(caller, writing, bucket, Some(&object.key)));
     }
     Ok(())
 }

@@ -8,11 +8,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{S3Error, S3ErrorCode, S3Result, dto};
 
-use super::{ObjectRecord, ObjectVersions, store::newest_version};
+use super::{ObjectVersions, SandboxObject, store::newest_version};
 
 /// One entry of a page.
 pub enum ListingPageEntry<'o> {
-    Object(&'o ObjectRecord),
+    Object(&'o SandboxObject),
     Prefix(String),
 }
 
@@ -31,7 +31,7 @@ pub struct ListingQuery<'a> {
 }
 
 /// Lists one page of the newest versions.
-pub fn list_page<'o>(objects: &'o ObjectVersions, asked: &ListingQuery<'_>) -> ListingPage<'o> {
+pub fn list_stored_objects<'o>(objects: &'o ObjectVersions, asked: &ListingQuery<'_>) -> ListingPage<'o> {
     let mut page = ListingPage { entries: Vec::new(), next: None };
     let mut last = String::new();
     let start = if asked.after > asked.prefix {
@@ -94,7 +94,7 @@ pub fn encode_listed_key(text: &str, encoding: Option<&dto::EncodingType>) -> St
 }
 
 /// Converts an object into the entry of a listing.
-pub fn to_listed_object(object: &ObjectRecord, encoding: Option<&dto::EncodingType>) -> dto::Object {
+pub fn to_listed_object(object: &SandboxObject, encoding: Option<&dto::EncodingType>) -> dto::Object {
     dto::Object {
         key: Some(encode_listed_key(&object.key, encoding)),
         e_tag: Some(dto::ETag::Strong(object.etag.clone())),
@@ -121,10 +121,10 @@ mod tests {
     fn pages_go_on_after_what_was_given_and_roll_prefixes_up_once() {
         let mut objects = ObjectVersions::new();
         for key in ["1/2/a", "1/2/b+c", "1/3/x/y", "1/3/x/z", "2/z", "a b"] {
-            let object = ObjectRecord { key: key.to_owned(), ..ObjectRecord::default() };
+            let object = SandboxObject { key: key.to_owned(), ..SandboxObject::default() };
             objects.insert(key.to_owned(), vec![object]);
         }
-        objects.get_mut("2/z").unwrap().push(ObjectRecord { marker: true, ..ObjectRecord::default() });
+        objects.get_mut("2/z").unwrap().push(SandboxObject { marker: true, ..SandboxObject::default() });
         for (prefix, delimiter, most, pages) in [
             ("", "", 2, vec!["1/2/a 1/2/b+c", "1/3/x/y 1/3/x/z", "a b"]),
             ("", "/", 1, vec!["1/", "a b"]),
@@ -134,7 +134,8 @@ mod tests {
         ] {
             let (mut found, mut after) = (Vec::new(), String::new());
             loop {
-                let page = list_page(&objects, &ListingQuery { prefix, delimiter, after: &after, most });
+                let page =
+                    list_stored_objects(&objects, &ListingQuery { prefix, delimiter, after: &after, most });
                 let names: Vec<&str> = page
                     .entries
                     .iter()

@@ -37,30 +37,30 @@ use crate::sandbox::{
     control_plane::{self, ACCOUNT_ID, PropagationClock, iam},
 };
 
-pub use access::{S3Caller, is_authorized, origin_access_identity_arn};
-pub use copy::{COPY_MAX_BYTES, ObjectCopySource, copy_object};
-pub use multipart::MultipartUploadRecord;
+pub use access::{SandboxS3Caller, is_s3_action_authorized, origin_access_identity_arn};
+pub use copy::{COPY_MAX_BYTES, ObjectCopySource, copy_stored_object};
+pub use multipart::SandboxMultipartUpload;
 pub use object::{
-    AclGrant, ObjectChecksum, ObjectEncryption, ObjectRecord, ObjectRetention, format_http_date,
+    AclGrant, ObjectChecksum, ObjectEncryption, ObjectRetention, SandboxObject, format_http_date,
 };
 pub use operation::operation_name;
 pub use presigned::{encode_key_path, presign_sigv2_link};
-pub use store::{ObjectChange, ObjectStore, ObjectVersions, newest_version};
-pub use write::{amend_object, archive_object, place_hollow_object, place_object};
+pub use store::{BucketJournalChange, ObjectVersions, SandboxObjectStore, newest_version};
+pub use write::{amend_stored_object, archive_object, place_hollow_object, place_sandbox_object};
 
 /// What is kept between runs; the objects lie beside, in [`store::ObjectStore`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct S3State {
-    pub buckets: BTreeMap<String, BucketRecord>,
+pub struct SandboxS3State {
+    pub buckets: BTreeMap<String, SandboxBucket>,
     /// By upload id.
-    pub uploads: BTreeMap<String, MultipartUploadRecord>,
+    pub uploads: BTreeMap<String, SandboxMultipartUpload>,
 }
 
 /// A bucket and its settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct BucketRecord {
+pub struct SandboxBucket {
     /// The account.
     pub owner: String,
     pub region: String,
@@ -72,7 +72,7 @@ pub struct BucketRecord {
     pub policy: Option<String>,
 }
 
-impl BucketRecord {
+impl SandboxBucket {
     /// Makes a bucket of an account, with the settings that AWS gives a new one.
     pub fn new(owner: &str, region: &str, created: u64) -> Self {
         Self { owner: owner.to_owned(), region: region.to_owned(), created, ..Self::default() }
@@ -88,7 +88,7 @@ impl BucketRecord {
     }
 
     /// Whether object ACLs still count.
-    pub fn has_acls(&self) -> bool {
+    pub fn are_object_acls_enabled(&self) -> bool {
         self.has_setting_text("ownershipControls", ">ObjectWriter<")
             || self.has_setting_text("ownershipControls", ">BucketOwnerPreferred<")
     }
@@ -119,14 +119,14 @@ impl BucketRecord {
     }
 }
 
-fn find_bucket(world: &Sandbox, name: &str) -> S3Result<BucketRecord> {
-    world.read_state(|state| state.s3.buckets.get(name).cloned()).ok_or_else(|| {
+fn find_bucket(world: &Sandbox, name: &str) -> S3Result<SandboxBucket> {
+    world.read_sandbox_state(|state| state.s3.buckets.get(name).cloned()).ok_or_else(|| {
         S3Error::with_message(S3ErrorCode::NoSuchBucket, "The specified bucket does not exist")
     })
 }
 
 /// An error by its code, where s3s has no word for it or another status.
-fn error_with_code(code: &'static str, status: StatusCode, message: &'static str) -> S3Error {
+fn s3_error_with_code(code: &'static str, status: StatusCode, message: &'static str) -> S3Error {
     let code = S3ErrorCode::from_bytes(code.as_bytes()).unwrap_or(S3ErrorCode::Custom(code.into()));
     let mut error = S3Error::with_message(code, message);
     error.set_status_code(status);
@@ -134,43 +134,45 @@ fn error_with_code(code: &'static str, status: StatusCode, message: &'static str
 }
 
 /// The error of a disk that doesn't do what it should.
-struct StorageError(S3Error);
+struct SandboxStorageError(S3Error);
 
-impl From<std::io::Error> for StorageError {
+impl From<std::io::Error> for SandboxStorageError {
     fn from(error: std::io::Error) -> Self {
         Self(S3Error::with_message(S3ErrorCode::InternalError, format!("the sandbox's disk: {error}")))
     }
 }
 
-impl From<S3Error> for StorageError {
+impl From<S3Error> for SandboxStorageError {
     fn from(error: S3Error) -> Self {
         Self(error)
     }
 }
 
-impl From<StorageError> for S3Error {
-    fn from(trouble: StorageError) -> Self {
+impl From<SandboxStorageError> for S3Error {
+    fn from(trouble: SandboxStorageError) -> Self {
         trouble.0
     }
 }
 
 fn find_secret_key(world: &Sandbox, access_key: &str) -> S3Result<String> {
-    let now = world.now();
-    match world.read_state(|state| iam::find_access_key(&state.iam, access_key)) {
+    let now = world.sandbox_time_now();
+    match world.read_sandbox_state(|state| iam::find_access_key(&state.iam, access_key)) {
         None => Err(S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY_MESSAGE)),
-        Some(key) if key.expires.is_some_and(|expires| expires <= now) => {
-            Err(error_with_code("ExpiredToken", StatusCode::BAD_REQUEST, "The provided token has expired."))
-        }
+        Some(key) if key.expires.is_some_and(|expires| expires <= now) => Err(s3_error_with_code(
+            "ExpiredToken",
+            StatusCode::BAD_REQUEST,
+            "The provided token has expired.",
+        )),
         Some(key) => Ok(key.secret),
     }
 }
 
-fn find_caller(world: &Sandbox, access_key: &str) -> S3Result<S3Caller> {
+fn find_s3_caller(world: &Sandbox, access_key: &str) -> S3Result<SandboxS3Caller> {
     world
-        .read_state(|state| {
+        .read_sandbox_state(|state| {
             iam::find_access_key(&state.iam, access_key).map(|key| iam::identify_caller(&state.iam, &key))
         })
-        .map(S3Caller::from_signer)
+        .map(SandboxS3Caller::from_signer)
         .ok_or_else(|| S3Error::with_message(S3ErrorCode::InvalidAccessKeyId, UNKNOWN_KEY_MESSAGE))
 }
 
@@ -197,15 +199,15 @@ pub fn bucket_from_host(host: &str) -> Option<&str> {
 }
 
 /// Answers one request, signed, presigned or not.
-pub async fn handle_s3_request(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
+pub async fn handle_s3_api_call(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
     let head = request.method() == Method::HEAD;
     world.run_due_jobs();
     if control_plane::is_drift_requested(&request) {
         inject_s3_drift(world, &request);
     }
-    let mut response = match presigned::prepare_for_s3s(world, request) {
+    let mut response = match presigned::prepare_request_for_s3s(world, request) {
         Ok(request) => serve_with_s3s(world, request).await,
-        Err(error) => error_response(error).await,
+        Err(error) => s3_error_response(error).await,
     };
     if head && response.status().is_client_error() {
         *response.body_mut() = Bytes::new();
@@ -215,7 +217,7 @@ pub async fn handle_s3_request(world: &Sandbox, request: Request<Bytes>) -> Resp
     for (name, value) in [
         ("x-amz-request-id", id.as_str()),
         ("x-amz-id-2", &format!("{id}{:032x}", fastrand::u128(..))),
-        ("date", &format_http_date(world.now().as_secs())),
+        ("date", &format_http_date(world.sandbox_time_now().as_secs())),
         ("server", "AmazonS3"),
     ] {
         headers.insert(name, HeaderValue::try_from(value).expect("hex, a date and a name are header text"));
@@ -224,13 +226,13 @@ pub async fn handle_s3_request(world: &Sandbox, request: Request<Bytes>) -> Resp
 }
 
 /// Answers one request of CloudFront, which asks as `caller` and signs nothing here.
-pub async fn handle_s3_request_as(
+pub async fn handle_s3_api_call_as(
     world: &Sandbox,
-    caller: S3Caller,
+    caller: SandboxS3Caller,
     mut request: Request<Bytes>,
 ) -> Response<Bytes> {
     request.extensions_mut().insert(caller);
-    handle_s3_request(world, request).await
+    handle_s3_api_call(world, request).await
 }
 
 async fn serve_with_s3s(world: &Sandbox, request: Request<Bytes>) -> Response<Bytes> {
@@ -258,7 +260,7 @@ async fn collect_response(response: Response<s3s::Body>) -> Response<Bytes> {
     }
 }
 
-async fn error_response(error: S3Error) -> Response<Bytes> {
+async fn s3_error_response(error: S3Error) -> Response<Bytes> {
     match error.to_http_response() {
         Ok(response) => collect_response(response).await,
         Err(error) => internal_error_response(&error.to_string()),
@@ -274,14 +276,14 @@ fn internal_error_response(why: &str) -> Response<Bytes> {
 }
 
 /// Whether S3 knows a principal that a policy names: by kind (`AWS`, `CanonicalUser`, `Service`) and name.
-fn is_known_principal(world: &Sandbox, kind: &str, name: &str) -> bool {
+fn is_principal_known_to_s3(world: &Sandbox, kind: &str, name: &str) -> bool {
     let clock = PropagationClock::from_sandbox(world);
-    world.read_state(|state| control_plane::is_known_principal(state, clock, kind, name))
+    world.read_sandbox_state(|state| control_plane::is_known_principal(state, clock, kind, name))
 }
 
 /// The ARN of the origin access identity with that canonical user id.
-fn find_identity_arn(world: &Sandbox, canonical: &str) -> Option<String> {
-    world.read_state(|state| {
+fn find_origin_identity_arn(world: &Sandbox, canonical: &str) -> Option<String> {
+    world.read_sandbox_state(|state| {
         let mut identities = state.cloudfront.identities.values();
         identities
             .find(|identity| identity.canonical == canonical)
@@ -301,7 +303,7 @@ fn inject_s3_drift(world: &Sandbox, request: &Request<Bytes>) {
         }
     };
     if key.is_empty() {
-        world.write_state(|state| {
+        world.write_sandbox_state(|state| {
             if let Some(found) = state.s3.buckets.get_mut(&bucket) {
                 let policy = found.policy.as_deref().and_then(|policy| serde_json::from_str(policy).ok());
                 let mut policy: Value =
@@ -315,13 +317,15 @@ fn inject_s3_drift(world: &Sandbox, request: &Request<Bytes>) {
                 found.policy = Some(policy.to_string());
             }
         });
-    } else if let Ok(Some(found)) =
-        world.process_state().objects.read_bucket(&bucket, |all| newest_version(all, &key).cloned())
+    } else if let Ok(Some(found)) = world
+        .sandbox_process_state()
+        .objects
+        .read_stored_bucket(&bucket, |all| newest_version(all, &key).cloned())
     {
         let attributes: Vec<(&str, &str)> =
             found.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let content = format!("written by somebody else at {}", world.now().as_nanos());
+        let content = format!("written by somebody else at {}", world.sandbox_time_now().as_nanos());
         // A bucket that is gone, or a disk that fails, shows in the answer that follows.
-        let _ = write::place_object(world, &bucket, &key, &attributes, content.as_bytes());
+        let _ = write::place_sandbox_object(world, &bucket, &key, &attributes, content.as_bytes());
     }
 }

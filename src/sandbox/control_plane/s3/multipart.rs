@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::Sandbox;
 
-use super::{ObjectRecord, StorageError, object::ObjectChecksum, write};
+use super::{SandboxObject, SandboxStorageError, object::ObjectChecksum, write};
 
 /// An upload that is under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct MultipartUploadRecord {
+pub struct SandboxMultipartUpload {
     pub bucket: String,
     /// What the object will be, without its content.
-    pub object: ObjectRecord,
+    pub object: SandboxObject,
     pub parts: std::collections::BTreeMap<i32, UploadedPart>,
 }
 
@@ -33,11 +33,14 @@ pub struct UploadedPart {
 const PART_MIN_BYTES: u64 = 5 * 1024 * 1024;
 
 /// Keeps an upload that begins, and returns its id.
-pub fn create_upload(world: &Sandbox, bucket: &str, object: ObjectRecord) -> String {
+pub fn create_upload(world: &Sandbox, bucket: &str, object: SandboxObject) -> String {
     let id = format!("{:032x}", fastrand::u128(..));
-    let upload =
-        MultipartUploadRecord { bucket: bucket.to_owned(), object, parts: std::collections::BTreeMap::new() };
-    world.write_state(|state| state.s3.uploads.insert(id.clone(), upload));
+    let upload = SandboxMultipartUpload {
+        bucket: bucket.to_owned(),
+        object,
+        parts: std::collections::BTreeMap::new(),
+    };
+    world.write_sandbox_state(|state| state.s3.uploads.insert(id.clone(), upload));
     id
 }
 
@@ -45,8 +48,8 @@ pub fn create_upload(world: &Sandbox, bucket: &str, object: ObjectRecord) -> Str
 ///
 /// # Errors
 /// Gives NoSuchUpload where there is none.
-pub fn find_upload(world: &Sandbox, bucket: &str, key: &str, id: &str) -> S3Result<MultipartUploadRecord> {
-    let found = world.read_state(|state| state.s3.uploads.get(id).cloned());
+pub fn find_upload(world: &Sandbox, bucket: &str, key: &str, id: &str) -> S3Result<SandboxMultipartUpload> {
+    let found = world.read_sandbox_state(|state| state.s3.uploads.get(id).cloned());
     found.filter(|upload| upload.bucket == bucket && upload.object.key == key).ok_or_else(|| {
         S3Error::with_message(
             S3ErrorCode::NoSuchUpload,
@@ -59,14 +62,14 @@ pub fn find_upload(world: &Sandbox, bucket: &str, key: &str, id: &str) -> S3Resu
 ///
 /// # Errors
 /// Gives NoSuchUpload where there is none.
-pub fn add_part(world: &Sandbox, id: &str, number: i32, part: UploadedPart) -> S3Result<()> {
+pub fn add_uploaded_part(world: &Sandbox, id: &str, number: i32, part: UploadedPart) -> S3Result<()> {
     if !(1..=10_000).contains(&number) {
         return Err(S3Error::with_message(
             S3ErrorCode::InvalidArgument,
             "Part number must be an integer between 1 and 10000, inclusive",
         ));
     }
-    world.write_state(|state| {
+    world.write_sandbox_state(|state| {
         if let Some(upload) = state.s3.uploads.get_mut(id) {
             upload.parts.insert(number, part);
         }
@@ -76,20 +79,20 @@ pub fn add_part(world: &Sandbox, id: &str, number: i32, part: UploadedPart) -> S
 
 /// Forgets an upload.
 pub fn remove_upload(world: &Sandbox, id: &str) {
-    world.write_state(|state| state.s3.uploads.remove(id));
+    world.write_sandbox_state(|state| state.s3.uploads.remove(id));
 }
 
 /// Makes the object of the parts that are named, each by number and ETag.
 ///
 /// # Errors
 /// Gives S3's error: no such part, a part too small, parts out of order, or a condition that doesn't hold.
-pub fn complete_upload(
+pub fn assemble_multipart_object(
     world: &Sandbox,
     id: &str,
-    upload: MultipartUploadRecord,
+    upload: SandboxMultipartUpload,
     named: &[(i32, Option<String>)],
     headers: &HeaderMap,
-) -> S3Result<ObjectRecord> {
+) -> S3Result<SandboxObject> {
     let invalid = || {
         S3Error::with_message(
             S3ErrorCode::InvalidPart,
@@ -122,23 +125,24 @@ pub fn complete_upload(
     let digests: Vec<u8> =
         parts.iter().flat_map(|part| hex::decode(&part.etag).unwrap_or_default()).collect();
     object.etag = format!("{}-{}", hex::encode(Md5::digest(&digests)), parts.len());
-    let store = &world.process_state().objects;
+    let store = &world.sandbox_process_state().objects;
     let mut content = Vec::new();
     let mut whole = true;
     for part in &parts {
         match &part.blob {
-            Some(blob) => content.extend_from_slice(&store.read_content(blob).map_err(StorageError::from)?),
+            Some(blob) => content
+                .extend_from_slice(&store.read_object_content(blob).map_err(SandboxStorageError::from)?),
             None => whole = false,
         }
     }
     let algorithm = object.checksum.take().map(|sum| sum.algorithm);
     if whole {
-        object.blob = Some(write::store_content(world, &content)?.0);
-        object.checksum = Some(write::compute_checksum(algorithm.as_deref(), &content));
+        object.blob = Some(write::store_content_with_etag(world, &content)?.0);
+        object.checksum = Some(write::compute_object_checksum(algorithm.as_deref(), &content));
     } else {
         object.checksum = algorithm.map(|algorithm| ObjectChecksum { algorithm, value: None });
     }
-    let written = write::put_object(world, &upload.bucket, headers, object)?;
+    let written = write::put_stored_object(world, &upload.bucket, headers, object)?;
     remove_upload(world, id);
     Ok(written)
 }

@@ -22,7 +22,7 @@ const ARCHIVE_CLASSES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ObjectRecord {
+pub struct SandboxObject {
     pub key: String,
     /// `null` where the bucket isn't versioned.
     pub version: String,
@@ -165,9 +165,9 @@ pub fn parse_grants(headers: &HeaderMap) -> Vec<AclGrant> {
     grants
 }
 
-impl ObjectRecord {
+impl SandboxObject {
     /// Returns an attribute by its header, in lower case.
-    pub fn attribute(&self, name: &str) -> Option<&str> {
+    pub fn object_attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
     }
 

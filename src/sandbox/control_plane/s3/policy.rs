@@ -10,12 +10,12 @@ use crate::sandbox::{
     control_plane::access::{list_principals, policy_statements},
 };
 
-use super::BucketRecord;
+use super::SandboxBucket;
 
 /// The most that a bucket policy may be, in bytes (aws-facts section 4).
 const POLICY_MAX_BYTES: usize = 20 * 1024;
 
-fn malformed_policy(message: impl Into<String>) -> S3Error {
+fn malformed_policy_error(message: impl Into<String>) -> S3Error {
     S3Error::with_message(S3ErrorCode::MalformedPolicy, message.into())
 }
 
@@ -26,41 +26,40 @@ fn malformed_policy(message: impl Into<String>) -> S3Error {
 pub fn accept_bucket_policy(
     world: &Sandbox,
     bucket: &str,
-    settings: &BucketRecord,
+    settings: &SandboxBucket,
     text: &str,
 ) -> S3Result<String> {
     if text.len() > POLICY_MAX_BYTES {
-        return Err(malformed_policy("Policy exceeds the maximum allowed document size."));
+        return Err(malformed_policy_error("Policy exceeds the maximum allowed document size."));
     }
-    let mut document: Value = serde_json::from_str(text)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| malformed_policy("Policies must be valid JSON and the first byte must be '{'"))?;
+    let mut document: Value = serde_json::from_str(text).ok().filter(Value::is_object).ok_or_else(|| {
+        malformed_policy_error("Policies must be valid JSON and the first byte must be '{'")
+    })?;
     if !matches!(document["Version"].as_str(), None | Some("2012-10-17" | "2008-10-17")) {
-        return Err(malformed_policy("The policy must contain a valid version string"));
+        return Err(malformed_policy_error("The policy must contain a valid version string"));
     }
     if policy_statements(&document).next().is_none() {
-        return Err(malformed_policy("Could not parse the policy: Statement is empty!"));
+        return Err(malformed_policy_error("Could not parse the policy: Statement is empty!"));
     }
     let mut sids = std::collections::BTreeSet::new();
     for statement in policy_statements(&document) {
         let field = |name: &str| !statement[name].is_null() || !statement[format!("Not{name}")].is_null();
         for name in ["Principal", "Action", "Resource"] {
             if !field(name) {
-                return Err(malformed_policy(format!("Missing required field {name}")));
+                return Err(malformed_policy_error(format!("Missing required field {name}")));
             }
         }
         if !matches!(statement["Effect"].as_str(), Some("Allow" | "Deny")) {
-            return Err(malformed_policy(format!("Invalid effect: {}", statement["Effect"])));
+            return Err(malformed_policy_error(format!("Invalid effect: {}", statement["Effect"])));
         }
         if statement["Sid"].as_str().is_some_and(|sid| !sids.insert(sid.to_owned())) {
-            return Err(malformed_policy("Statement IDs (SID) in a single policy must be unique."));
+            return Err(malformed_policy_error("Statement IDs (SID) in a single policy must be unique."));
         }
         check_strings(&statement["Action"], |action| {
             if action == "*" || action.to_lowercase().starts_with("s3:") {
                 Ok(())
             } else {
-                Err(malformed_policy("Policy has invalid action"))
+                Err(malformed_policy_error("Policy has invalid action"))
             }
         })?;
         let (whole, within) = (format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/"));
@@ -68,12 +67,12 @@ pub fn accept_bucket_policy(
             let fits = resource == whole
                 || resource.starts_with(&within)
                 || (resource.contains('*') && whole.starts_with(resource.split('*').next().unwrap_or("")));
-            if fits { Ok(()) } else { Err(malformed_policy("Policy has invalid resource")) }
+            if fits { Ok(()) } else { Err(malformed_policy_error("Policy has invalid resource")) }
         })?;
     }
     for (kind, name) in list_principals(&document) {
-        if !super::is_known_principal(world, &kind, &name) {
-            return Err(malformed_policy("Invalid principal in policy"));
+        if !super::is_principal_known_to_s3(world, &kind, &name) {
+            return Err(malformed_policy_error("Invalid principal in policy"));
         }
     }
     if settings.blocks_public_policy() && is_public_policy(text) {
@@ -119,7 +118,8 @@ fn normalize_principals(world: &Sandbox, document: &mut Value) {
             };
             for one in found {
                 let name = one.as_str().unwrap_or_default();
-                let arn = (kind == "CanonicalUser").then(|| super::find_identity_arn(world, name)).flatten();
+                let arn =
+                    (kind == "CanonicalUser").then(|| super::find_origin_identity_arn(world, name)).flatten();
                 named.push(arn.map_or(one, Value::String));
             }
         }

@@ -20,21 +20,21 @@ const EXPIRED_MESSAGE: &str = "Request has expired";
 ///
 /// # Errors
 /// Refuses one that is too old or has expired, and a SigV2 link with a wrong signature or an unknown key.
-pub fn prepare_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> S3Result<Request<Bytes>> {
-    let now = i64::try_from(world.now().as_secs()).unwrap_or(i64::MAX);
+pub fn prepare_request_for_s3s(world: &Sandbox, mut request: Request<Bytes>) -> S3Result<Request<Bytes>> {
+    let now = i64::try_from(world.sandbox_time_now().as_secs()).unwrap_or(i64::MAX);
     let query = request.uri().query().unwrap_or_default().to_owned();
     if let Some(signature) = query_parameter(&query, "Signature")
         && let Some(access_key) = query_parameter(&query, "AWSAccessKeyId")
     {
         let expires = query_parameter(&query, "Expires").unwrap_or_default();
-        verify_sigv2(world, &request, &access_key, &expires, &signature, now)?;
+        verify_presigned_sigv2(world, &request, &access_key, &expires, &signature, now)?;
         let rest: Vec<&str> = query
             .split('&')
             .filter(|pair| {
                 !["Signature", "AWSAccessKeyId", "Expires"].contains(&pair.split('=').next().unwrap_or(""))
             })
             .collect();
-        let caller = super::find_caller(world, &access_key)?;
+        let caller = super::find_s3_caller(world, &access_key)?;
         rewrite_uri(&mut request, &rest.join("&"))?;
         request.extensions_mut().insert(caller);
         return Ok(request);
@@ -84,7 +84,7 @@ fn parse_amz_date(text: &str) -> Option<i64> {
     time::PrimitiveDateTime::parse(text, AMZ_DATE_FORMAT).ok().map(|at| at.assume_utc().unix_timestamp())
 }
 
-fn verify_sigv2(
+fn verify_presigned_sigv2(
     world: &Sandbox,
     request: &Request<Bytes>,
     access_key: &str,
@@ -103,7 +103,7 @@ fn verify_sigv2(
         bucket_from_host(host).map_or_else(|| path.to_owned(), |bucket| format!("/{bucket}{path}"));
     // A HEAD may come by a link that was signed for GET at no S3: the method counts.
     let message = format!("{}\n\n\n{expires}\n{resource}", request.method());
-    if sign_sigv2(&secret, &message) == signature {
+    if compute_sigv2_signature(&secret, &message) == signature {
         Ok(())
     } else {
         Err(S3Error::with_message(
@@ -113,7 +113,7 @@ fn verify_sigv2(
     }
 }
 
-fn sign_sigv2(secret: &str, message: &str) -> String {
+fn compute_sigv2_signature(secret: &str, message: &str) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(message.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
@@ -122,7 +122,7 @@ fn sign_sigv2(secret: &str, message: &str) -> String {
 /// Makes the link that packagecloud gives while CloudFront is off: path and query, presigned with SigV2 for `GET /bucket/key`.
 pub fn presign_sigv2_link(access_key: &str, secret: &str, bucket: &str, key: &str, expires: u64) -> String {
     let key = encode_key_path(key);
-    let signature = sign_sigv2(secret, &format!("GET\n\n\n{expires}\n/{bucket}/{key}"));
+    let signature = compute_sigv2_signature(secret, &format!("GET\n\n\n{expires}\n/{bucket}/{key}"));
     let signature = utf8_percent_encode(&signature, NON_ALPHANUMERIC);
     format!("/{key}?AWSAccessKeyId={access_key}&Expires={expires}&Signature={signature}")
 }

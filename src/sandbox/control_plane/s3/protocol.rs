@@ -9,7 +9,8 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, dto};
 use crate::sandbox::Sandbox;
 
 use super::{
-    AclGrant, ObjectChange, ObjectEncryption, ObjectRecord, ObjectRetention, S3Caller, StorageError, access,
+    AclGrant, BucketJournalChange, ObjectEncryption, ObjectRetention, SandboxObject, SandboxS3Caller,
+    SandboxStorageError, access,
     copy::{self, ObjectCopySource},
     find_bucket, list,
     multipart::{self, UploadedPart},
@@ -25,12 +26,12 @@ pub fn canonical_user_id(account: &str) -> String {
     hex::encode(Sha256::digest(account))
 }
 
-fn to_etag(object: &ObjectRecord) -> dto::ETag {
+fn to_etag(object: &SandboxObject) -> dto::ETag {
     dto::ETag::Strong(object.etag.clone())
 }
 
-fn request_caller<T>(request: &S3Request<T>) -> S3Caller {
-    request.extensions.get::<S3Caller>().cloned().unwrap_or_else(S3Caller::anonymous)
+fn request_s3_caller<T>(request: &S3Request<T>) -> SandboxS3Caller {
+    request.extensions.get::<SandboxS3Caller>().cloned().unwrap_or_else(SandboxS3Caller::anonymous_caller)
 }
 
 fn insert_header(headers: &mut HeaderMap, name: &'static str, value: &str) {
@@ -43,17 +44,17 @@ impl S3Operations {
     /// A version of a key, as `caller` may know of it.
     fn find_object(
         &self,
-        caller: &S3Caller,
+        caller: &SandboxS3Caller,
         bucket: &str,
         key: &str,
         version: Option<&str>,
-    ) -> S3Result<ObjectRecord> {
+    ) -> S3Result<SandboxObject> {
         let found = self
             .0
-            .process_state()
+            .sandbox_process_state()
             .objects
-            .read_bucket(bucket, |objects| copy::find_version(objects, key, version).cloned())
-            .map_err(StorageError::from)?;
+            .read_stored_bucket(bucket, |objects| copy::find_version(objects, key, version).cloned())
+            .map_err(SandboxStorageError::from)?;
         match found {
             Some(object) if object.marker => Err(S3Error::with_message(
                 S3ErrorCode::MethodNotAllowed,
@@ -61,18 +62,18 @@ impl S3Operations {
             )),
             Some(object) => Ok(object),
             // Who may not list doesn't learn what is not there.
-            None if !access::is_authorized(&self.0, caller, "s3:ListBucket", bucket, None) => {
-                Err(access::access_denied(caller, "s3:ListBucket", bucket, None))
+            None if !access::is_s3_action_authorized(&self.0, caller, "s3:ListBucket", bucket, None) => {
+                Err(access::s3_access_denied_error(caller, "s3:ListBucket", bucket, None))
             }
             None => Err(S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist.")),
         }
     }
 
-    fn amend_object(
+    fn amend_requested_object(
         &self,
-        caller: &S3Caller,
+        caller: &SandboxS3Caller,
         (bucket, key, version): (&str, &str, Option<&str>),
-        change: impl FnOnce(&mut ObjectRecord) -> S3Result<()>,
+        change: impl FnOnce(&mut SandboxObject) -> S3Result<()>,
     ) -> S3Result<()> {
         let mut object = self.find_object(caller, bucket, key, version)?;
         change(&mut object)?;
@@ -82,17 +83,17 @@ impl S3Operations {
     /// What GET and HEAD share: the object, its headers, and which bytes are asked for.
     fn prepare_read(
         &self,
-        caller: &S3Caller,
+        caller: &SandboxS3Caller,
         (bucket, key_name, version): (&str, &str, Option<&str>),
         headers: &HeaderMap,
         range: Option<dto::Range>,
-    ) -> S3Result<(ObjectRecord, HeaderMap, std::ops::Range<u64>)> {
+    ) -> S3Result<(SandboxObject, HeaderMap, std::ops::Range<u64>)> {
         let object = self.find_object(caller, bucket, key_name, version)?;
         copy::check_customer_key(headers, "x-amz-server-side-encryption-customer-key-md5", &object)?;
         if let ObjectEncryption::Kms { key, .. } = &object.encryption
-            && !access::can_decrypt(&self.0, caller, key.as_deref())
+            && !access::can_caller_decrypt(&self.0, caller, key.as_deref())
         {
-            return Err(access::access_denied(caller, "kms:Decrypt", bucket, Some(key_name)));
+            return Err(access::s3_access_denied_error(caller, "kms:Decrypt", bucket, Some(key_name)));
         }
         let checksum = header_text(headers, "x-amz-checksum-mode") == Some("ENABLED") && range.is_none();
         let mut out = object.response_headers(find_bucket(&self.0, bucket)?.is_versioned(), checksum);
@@ -142,7 +143,7 @@ impl S3Operations {
         let Some(body) = body else { return Ok(bytes::Bytes::new()) };
         let body = s3s::Body::from(body).collect().await.map_err(|error| {
             // A digest that doesn't fit breaks the stream off.
-            let mut refusal = super::error_with_code(
+            let mut refusal = super::s3_error_with_code(
                 "XAmzContentSHA256Mismatch",
                 http::StatusCode::BAD_REQUEST,
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",
@@ -154,7 +155,7 @@ impl S3Operations {
     }
 }
 
-fn insert_version_header(headers: &mut HeaderMap, object: &ObjectRecord) {
+fn insert_version_header(headers: &mut HeaderMap, object: &SandboxObject) {
     if object.version != "null" {
         insert_header(headers, "x-amz-version-id", &object.version);
     }
@@ -174,7 +175,7 @@ impl S3 for S3Operations {
         _: S3Request<dto::ListBucketsInput>,
     ) -> S3Result<S3Response<dto::ListBucketsOutput>> {
         let own = super::ACCOUNT_ID;
-        let buckets = self.0.read_state(|state| {
+        let buckets = self.0.read_sandbox_state(|state| {
             let mine = state.s3.buckets.iter().filter(|(_, bucket)| bucket.owner == own);
             mine.map(|(name, bucket)| dto::Bucket {
                 name: Some(name.clone()),
@@ -225,10 +226,10 @@ impl S3 for S3Operations {
             most,
         };
         self.0
-            .process_state()
+            .sandbox_process_state()
             .objects
-            .read_bucket(&input.bucket, |objects| {
-                let page = list::list_page(objects, &asked);
+            .read_stored_bucket(&input.bucket, |objects| {
+                let page = list::list_stored_objects(objects, &asked);
                 next = page.next.filter(|_| most > 0);
                 for entry in page.entries {
                     match entry {
@@ -243,7 +244,7 @@ impl S3 for S3Operations {
                     }
                 }
             })
-            .map_err(StorageError::from)?;
+            .map_err(SandboxStorageError::from)?;
         Ok(S3Response::new(dto::ListObjectsV2Output {
             prefix: shown(&input.prefix),
             delimiter: shown(&input.delimiter),
@@ -271,9 +272,9 @@ impl S3 for S3Operations {
         let (mut versions, mut markers, mut truncated, mut last) = (Vec::new(), Vec::new(), false, None);
         let marker = input.key_marker.clone().unwrap_or_default();
         self.0
-            .process_state()
+            .sandbox_process_state()
             .objects
-            .read_bucket(&input.bucket, |objects| {
+            .read_stored_bucket(&input.bucket, |objects| {
                 // A page holds whole keys, so that a key alone says where the next begins.
                 for (key, all) in objects
                     .range(marker.clone()..)
@@ -313,7 +314,7 @@ impl S3 for S3Operations {
                     }
                 }
             })
-            .map_err(StorageError::from)?;
+            .map_err(SandboxStorageError::from)?;
         Ok(S3Response::new(dto::ListObjectVersionsOutput {
             name: Some(input.bucket),
             prefix: input.prefix,
@@ -334,7 +335,7 @@ impl S3 for S3Operations {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
         let (_, mut headers, bytes) =
-            self.prepare_read(&request_caller(&request), place, &request.headers, input.range)?;
+            self.prepare_read(&request_s3_caller(&request), place, &request.headers, input.range)?;
         insert_header(&mut headers, "content-length", &(bytes.end - bytes.start).to_string());
         Ok(set_range_status(
             S3Response::with_headers(dto::HeadObjectOutput::default(), headers),
@@ -349,7 +350,7 @@ impl S3 for S3Operations {
         let input = &request.input;
         let place = (input.bucket.as_str(), input.key.as_str(), input.version_id.as_deref());
         let (object, headers, bytes) =
-            self.prepare_read(&request_caller(&request), place, &request.headers, input.range)?;
+            self.prepare_read(&request_s3_caller(&request), place, &request.headers, input.range)?;
         if object.is_archived() {
             return Err(S3Error::with_message(
                 S3ErrorCode::InvalidObjectState,
@@ -359,7 +360,12 @@ impl S3 for S3Operations {
         let length = bytes.end - bytes.start;
         let content = match &object.blob {
             Some(blob) => {
-                let whole = self.0.process_state().objects.read_content(blob).map_err(StorageError::from)?;
+                let whole = self
+                    .0
+                    .sandbox_process_state()
+                    .objects
+                    .read_object_content(blob)
+                    .map_err(SandboxStorageError::from)?;
                 let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
                 whole.slice(at(bytes.start)..at(bytes.end))
             }
@@ -390,9 +396,9 @@ impl S3 for S3Operations {
         let bucket = find_bucket(&self.0, &request.input.bucket)?;
         let mut object = write::object_from_headers(&request.input.key, &request.headers, &bucket)?;
         object.checksum = Some(write::verify_content(&request.headers, &trailers, &content)?);
-        let (blob, etag) = write::store_content(&self.0, &content)?;
+        let (blob, etag) = write::store_content_with_etag(&self.0, &content)?;
         (object.size, object.blob, object.etag) = (content.len() as u64, Some(blob), etag);
-        let written = write::put_object(&self.0, &request.input.bucket, &request.headers, object)?;
+        let written = write::put_stored_object(&self.0, &request.input.bucket, &request.headers, object)?;
         let mut headers = HeaderMap::new();
         insert_version_header(&mut headers, &written);
         Ok(S3Response::with_headers(
@@ -407,9 +413,9 @@ impl S3 for S3Operations {
     ) -> S3Result<S3Response<dto::CopyObjectOutput>> {
         let input = &request.input;
         let source = ObjectCopySource::from_copy_source(&input.copy_source)?;
-        let (original, written) = copy::copy_object(
+        let (original, written) = copy::copy_stored_object(
             &self.0,
-            &request_caller(&request),
+            &request_s3_caller(&request),
             &source,
             &input.bucket,
             &input.key,
@@ -435,22 +441,22 @@ impl S3 for S3Operations {
     ) -> S3Result<S3Response<dto::DeleteObjectOutput>> {
         let (world, input) = (&self.0, request.input);
         let versioned = find_bucket(world, &input.bucket)?.is_versioned();
-        let now = world.now().as_secs();
-        world.process_state().objects.change_bucket(&input.bucket, |_| {
+        let now = world.sandbox_time_now().as_secs();
+        world.sandbox_process_state().objects.change_stored_bucket(&input.bucket, |_| {
             let change = match input.version_id {
-                None if versioned => ObjectChange::Put(Box::new(ObjectRecord {
+                None if versioned => BucketJournalChange::Put(Box::new(SandboxObject {
                     key: input.key,
                     version: format!("{:032x}", fastrand::u128(..)),
                     marker: true,
                     modified: now,
-                    ..ObjectRecord::default()
+                    ..SandboxObject::default()
                 })),
-                version => ObjectChange::Forget {
+                version => BucketJournalChange::Forget {
                     key: input.key,
                     version: version.unwrap_or_else(|| "null".to_owned()),
                 },
             };
-            Ok::<_, StorageError>((vec![change], ()))
+            Ok::<_, SandboxStorageError>((vec![change], ()))
         })?;
         Ok(S3Response::with_status(dto::DeleteObjectOutput::default(), http::StatusCode::NO_CONTENT))
     }
@@ -483,14 +489,14 @@ impl S3 for S3Operations {
         write::verify_content(&request.headers, &trailers, &content)?;
         let input = request.input;
         multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
-        let (blob, etag) = write::store_content(&self.0, &content)?;
+        let (blob, etag) = write::store_content_with_etag(&self.0, &content)?;
         let part = UploadedPart {
             size: content.len() as u64,
             blob: Some(blob),
             etag: etag.clone(),
-            at: self.0.now().as_secs(),
+            at: self.0.sandbox_time_now().as_secs(),
         };
-        multipart::add_part(&self.0, &input.upload_id, input.part_number, part)?;
+        multipart::add_uploaded_part(&self.0, &input.upload_id, input.part_number, part)?;
         Ok(S3Response::new(dto::UploadPartOutput {
             e_tag: Some(dto::ETag::Strong(etag)),
             ..Default::default()
@@ -504,7 +510,7 @@ impl S3 for S3Operations {
         let input = &request.input;
         multipart::find_upload(&self.0, &input.bucket, &input.key, &input.upload_id)?;
         let source = ObjectCopySource::from_copy_source(&input.copy_source)?;
-        let original = source.read_source_object(&self.0, &request_caller(&request), &request.headers)?;
+        let original = source.read_source_object(&self.0, &request_s3_caller(&request), &request.headers)?;
         let range = match input.copy_source_range.as_deref() {
             None => 0..original.size,
             Some(range) => dto::Range::parse(range).ok().and_then(|range| range.check(original.size).ok()).ok_or_else(|| {
@@ -523,15 +529,21 @@ impl S3 for S3Operations {
         }
         let (blob, etag) = match &original.blob {
             Some(blob) => {
-                let whole = self.0.process_state().objects.read_content(blob).map_err(StorageError::from)?;
+                let whole = self
+                    .0
+                    .sandbox_process_state()
+                    .objects
+                    .read_object_content(blob)
+                    .map_err(SandboxStorageError::from)?;
                 let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(whole.len());
-                let (blob, etag) = write::store_content(&self.0, &whole[at(range.start)..at(range.end)])?;
+                let (blob, etag) =
+                    write::store_content_with_etag(&self.0, &whole[at(range.start)..at(range.end)])?;
                 (Some(blob), etag)
             }
             None => (None, canonical_user_id(&format!("{} {range:?}", original.etag))[..32].to_owned()),
         };
-        let at = self.0.now().as_secs();
-        multipart::add_part(
+        let at = self.0.sandbox_time_now().as_secs();
+        multipart::add_uploaded_part(
             &self.0,
             &input.upload_id,
             input.part_number,
@@ -561,8 +573,13 @@ impl S3 for S3Operations {
             .into_iter()
             .map(|part| (part.part_number.unwrap_or(0), part.e_tag.map(dto::ETag::into_value)))
             .collect();
-        let written =
-            multipart::complete_upload(&self.0, &input.upload_id, upload, &named, &request.headers)?;
+        let written = multipart::assemble_multipart_object(
+            &self.0,
+            &input.upload_id,
+            upload,
+            &named,
+            &request.headers,
+        )?;
         let mut headers = HeaderMap::new();
         insert_version_header(&mut headers, &written);
         let output = dto::CompleteMultipartUploadOutput {
@@ -589,7 +606,7 @@ impl S3 for S3Operations {
         request: S3Request<dto::ListMultipartUploadsInput>,
     ) -> S3Result<S3Response<dto::ListMultipartUploadsOutput>> {
         let bucket = request.input.bucket;
-        let uploads = self.0.read_state(|state| {
+        let uploads = self.0.read_sandbox_state(|state| {
             let here = state.s3.uploads.iter().filter(|(_, upload)| upload.bucket == bucket);
             here.map(|(id, upload)| dto::MultipartUpload {
                 upload_id: Some(id.clone()),
@@ -612,7 +629,7 @@ impl S3 for S3Operations {
     ) -> S3Result<S3Response<dto::GetObjectTaggingOutput>> {
         let input = &request.input;
         let object = self.find_object(
-            &request_caller(&request),
+            &request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
@@ -636,8 +653,8 @@ impl S3 for S3Operations {
             .iter()
             .map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default()))
             .collect();
-        self.amend_object(
-            &request_caller(&request),
+        self.amend_requested_object(
+            &request_s3_caller(&request),
             (&input.bucket, &input.key, input.version_id.as_deref()),
             |object| {
                 object.tags = tags;
@@ -653,7 +670,7 @@ impl S3 for S3Operations {
     ) -> S3Result<S3Response<dto::GetObjectAclOutput>> {
         let input = &request.input;
         let object = self.find_object(
-            &request_caller(&request),
+            &request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
@@ -675,7 +692,7 @@ impl S3 for S3Operations {
     ) -> S3Result<S3Response<dto::PutObjectAclOutput>> {
         let input = &request.input;
         let settings = find_bucket(&self.0, &input.bucket)?;
-        if !settings.has_acls() {
+        if !settings.are_object_acls_enabled() {
             return Err(S3Error::with_message(
                 S3ErrorCode::AccessControlListNotSupported,
                 "The bucket does not allow ACLs",
@@ -695,8 +712,8 @@ impl S3 for S3Operations {
                 grants.push(AclGrant { grantee, permission });
             }
         }
-        self.amend_object(
-            &request_caller(&request),
+        self.amend_requested_object(
+            &request_s3_caller(&request),
             (&input.bucket, &input.key, input.version_id.as_deref()),
             |object| {
                 object.grants = grants;
@@ -712,7 +729,7 @@ impl S3 for S3Operations {
     ) -> S3Result<S3Response<dto::GetObjectLegalHoldOutput>> {
         let input = &request.input;
         let object = self.find_object(
-            &request_caller(&request),
+            &request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
@@ -733,8 +750,8 @@ impl S3 for S3Operations {
             .as_ref()
             .and_then(|hold| hold.status.as_ref())
             .is_some_and(|status| status.as_str() == "ON");
-        self.amend_object(
-            &request_caller(&request),
+        self.amend_requested_object(
+            &request_s3_caller(&request),
             (&input.bucket, &input.key, input.version_id.as_deref()),
             |object| {
                 object.legal_hold = on;
@@ -750,7 +767,7 @@ impl S3 for S3Operations {
     ) -> S3Result<S3Response<dto::GetObjectRetentionOutput>> {
         let input = &request.input;
         let object = self.find_object(
-            &request_caller(&request),
+            &request_s3_caller(&request),
             &input.bucket,
             &input.key,
             input.version_id.as_deref(),
@@ -781,8 +798,8 @@ impl S3 for S3Operations {
                 until: String::from_utf8(until).ok()?,
             })
         });
-        self.amend_object(
-            &request_caller(&request),
+        self.amend_requested_object(
+            &request_s3_caller(&request),
             (&input.bucket, &input.key, input.version_id.as_deref()),
             |object| {
                 object.retention = retention;

@@ -8,7 +8,7 @@ use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, route::S3
 
 use crate::sandbox::Sandbox;
 
-use super::{BucketRecord, access, bucket_from_host, error_with_code, find_bucket, policy};
+use super::{SandboxBucket, access, bucket_from_host, find_bucket, policy, s3_error_with_code};
 
 /// Answers to requests on a subresource of a bucket.
 pub struct BucketSettingsRoute(pub Sandbox);
@@ -63,8 +63,8 @@ impl S3Route for BucketSettingsRoute {
         let Some((bucket, (_, noun, _))) = parse_subresource(&request.uri, &request.headers) else {
             return Ok(());
         };
-        let known = request.extensions.get::<super::S3Caller>().cloned();
-        let caller = access::resolve_caller(&self.0, known.as_ref(), request.credentials.as_ref())?;
+        let known = request.extensions.get::<super::SandboxS3Caller>().cloned();
+        let caller = access::resolve_s3_caller(&self.0, known.as_ref(), request.credentials.as_ref())?;
         let verb = match (&request.method, *noun) {
             (&Method::GET, _) => "Get",
             (&Method::DELETE, "BucketPolicy") => "Delete",
@@ -111,8 +111,8 @@ impl S3Route for BucketSettingsRoute {
 }
 
 impl BucketSettingsRoute {
-    fn change_bucket<T>(&self, bucket: &str, change: impl FnOnce(&mut BucketRecord) -> T) {
-        self.0.write_state(|state| {
+    fn change_bucket<T>(&self, bucket: &str, change: impl FnOnce(&mut SandboxBucket) -> T) {
+        self.0.write_sandbox_state(|state| {
             if let Some(settings) = state.s3.buckets.get_mut(bucket) {
                 change(settings);
             }
@@ -120,7 +120,10 @@ impl BucketSettingsRoute {
     }
 }
 
-fn render_setting(bucket: &BucketRecord, (name, _, missing): KnownSubresource) -> S3Result<S3Response<Body>> {
+fn render_setting(
+    bucket: &SandboxBucket,
+    (name, _, missing): KnownSubresource,
+) -> S3Result<S3Response<Body>> {
     let none = || {
         let code = missing.unwrap_or("InvalidRequest");
         let message = match *name {
@@ -130,7 +133,7 @@ fn render_setting(bucket: &BucketRecord, (name, _, missing): KnownSubresource) -
             "tagging" => "The TagSet does not exist",
             _ => "Object Lock configuration does not exist for this bucket",
         };
-        error_with_code(code, StatusCode::NOT_FOUND, message)
+        s3_error_with_code(code, StatusCode::NOT_FOUND, message)
     };
     if *name == "policy" {
         return bucket

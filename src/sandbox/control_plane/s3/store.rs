@@ -16,16 +16,16 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::object::ObjectRecord;
+use super::object::SandboxObject;
 
 /// Every key with its versions, the newest last.
-pub type ObjectVersions = BTreeMap<String, Vec<ObjectRecord>>;
+pub type ObjectVersions = BTreeMap<String, Vec<SandboxObject>>;
 
 /// One change of a bucket.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum ObjectChange {
+pub enum BucketJournalChange {
     /// The object takes the place of the version with its id.
-    Put(Box<ObjectRecord>),
+    Put(Box<SandboxObject>),
     /// That version is gone for good.
     Forget { key: String, version: String },
 }
@@ -38,12 +38,12 @@ struct ReplayedJournal {
 }
 
 /// A directory of journals and contents.
-pub struct ObjectStore {
+pub struct SandboxObjectStore {
     dir: PathBuf,
     buckets: Mutex<HashMap<String, ReplayedJournal>>,
 }
 
-impl ObjectStore {
+impl SandboxObjectStore {
     /// Makes the store of the objects in the sandbox's directory.
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.join("s3"), buckets: Mutex::default() }
@@ -53,10 +53,14 @@ impl ObjectStore {
     ///
     /// # Errors
     /// Says why the bucket's journal can't be read.
-    pub fn read_bucket<T>(&self, bucket: &str, look: impl FnOnce(&ObjectVersions) -> T) -> io::Result<T> {
+    pub fn read_stored_bucket<T>(
+        &self,
+        bucket: &str,
+        look: impl FnOnce(&ObjectVersions) -> T,
+    ) -> io::Result<T> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = buckets.entry(bucket.to_owned()).or_default();
-        match File::open(self.journal_path(bucket)) {
+        match File::open(self.bucket_journal_path(bucket)) {
             Ok(mut file) => {
                 known.catch_up(&mut file)?;
             }
@@ -70,14 +74,14 @@ impl ObjectStore {
     ///
     /// # Errors
     /// Gives what `decide` refuses with, or why the journal can't be read or written.
-    pub fn change_bucket<T, E: From<io::Error>>(
+    pub fn change_stored_bucket<T, E: From<io::Error>>(
         &self,
         bucket: &str,
-        decide: impl FnOnce(&ObjectVersions) -> Result<(Vec<ObjectChange>, T), E>,
+        decide: impl FnOnce(&ObjectVersions) -> Result<(Vec<BucketJournalChange>, T), E>,
     ) -> Result<T, E> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let known = buckets.entry(bucket.to_owned()).or_default();
-        let path = self.journal_path(bucket);
+        let path = self.bucket_journal_path(bucket);
         let mut file = open_journal(&path)?;
         file.lock()?;
         let whole = known.catch_up(&mut file)?;
@@ -103,7 +107,7 @@ impl ObjectStore {
     ///
     /// # Errors
     /// Says why it can't be written.
-    pub fn store_content(&self, content: &[u8]) -> io::Result<String> {
+    pub fn store_object_content(&self, content: &[u8]) -> io::Result<String> {
         let digest = hex::encode(Sha256::digest(content));
         let path = self.content_path(&digest);
         if !path.exists() {
@@ -120,7 +124,7 @@ impl ObjectStore {
     ///
     /// # Errors
     /// Says why it can't be read.
-    pub fn read_content(&self, digest: &str) -> io::Result<Bytes> {
+    pub fn read_object_content(&self, digest: &str) -> io::Result<Bytes> {
         std::fs::read(self.content_path(digest)).map(Bytes::from)
     }
 
@@ -128,7 +132,7 @@ impl ObjectStore {
         self.dir.join("contents").join(&digest[..2.min(digest.len())]).join(digest)
     }
 
-    fn journal_path(&self, bucket: &str) -> PathBuf {
+    fn bucket_journal_path(&self, bucket: &str) -> PathBuf {
         self.dir.join(format!("{bucket}.journal"))
     }
 }
@@ -161,13 +165,13 @@ impl ReplayedJournal {
         Ok(self.read)
     }
 
-    fn apply_change(&mut self, change: ObjectChange) {
+    fn apply_change(&mut self, change: BucketJournalChange) {
         match change {
-            ObjectChange::Put(object) => {
+            BucketJournalChange::Put(object) => {
                 let versions = self.objects.entry(object.key.clone()).or_default();
                 // A version is amended where it lies; `null` is written anew, and is the newest then.
                 let amended =
-                    |old: &&mut ObjectRecord| old.version == object.version && old.version != "null";
+                    |old: &&mut SandboxObject| old.version == object.version && old.version != "null";
                 if let Some(old) = versions.iter_mut().find(amended) {
                     *old = *object;
                 } else {
@@ -175,7 +179,7 @@ impl ReplayedJournal {
                     versions.push(*object);
                 }
             }
-            ObjectChange::Forget { key, version } => {
+            BucketJournalChange::Forget { key, version } => {
                 if let Some(versions) = self.objects.get_mut(&key) {
                     versions.retain(|old| old.version != version);
                     if versions.is_empty() {
@@ -188,7 +192,7 @@ impl ReplayedJournal {
 }
 
 /// Finds the newest version of a key, unless it is deleted.
-pub fn newest_version<'o>(objects: &'o ObjectVersions, key: &str) -> Option<&'o ObjectRecord> {
+pub fn newest_version<'o>(objects: &'o ObjectVersions, key: &str) -> Option<&'o SandboxObject> {
     objects.get(key).and_then(|versions| versions.last()).filter(|object| !object.marker)
 }
 
@@ -196,27 +200,35 @@ pub fn newest_version<'o>(objects: &'o ObjectVersions, key: &str) -> Option<&'o 
 mod tests {
     use super::*;
 
-    fn put_object(store: &ObjectStore, key: &str, etag: &str) {
-        let object = ObjectRecord { key: key.to_owned(), etag: etag.to_owned(), ..ObjectRecord::default() };
+    fn put_object(store: &SandboxObjectStore, key: &str, etag: &str) {
+        let object = SandboxObject { key: key.to_owned(), etag: etag.to_owned(), ..SandboxObject::default() };
         store
-            .change_bucket("b", |_| Ok::<_, io::Error>((vec![ObjectChange::Put(Box::new(object))], ())))
+            .change_stored_bucket("b", |_| {
+                Ok::<_, io::Error>((vec![BucketJournalChange::Put(Box::new(object))], ()))
+            })
             .unwrap();
     }
 
     #[test]
     fn two_stores_on_one_directory_see_each_other_and_a_torn_line_is_no_change() {
         let dir = tempfile::tempdir().unwrap();
-        let (one, two) = (ObjectStore::new(dir.path()), ObjectStore::new(dir.path()));
+        let (one, two) = (SandboxObjectStore::new(dir.path()), SandboxObjectStore::new(dir.path()));
         let odd = "a+b c%20\u{fc}/\"'\n";
         put_object(&one, odd, "1");
-        assert_eq!(two.read_bucket("b", |all| newest_version(all, odd).unwrap().etag.clone()).unwrap(), "1");
+        assert_eq!(
+            two.read_stored_bucket("b", |all| newest_version(all, odd).unwrap().etag.clone()).unwrap(),
+            "1"
+        );
         let journal = dir.path().join("s3/b.journal");
         let mut torn = std::fs::read(&journal).unwrap();
         torn.extend_from_slice(b"{\"Put\":{\"key\":\"half");
         std::fs::write(&journal, torn).unwrap();
-        assert_eq!(ObjectStore::new(dir.path()).read_bucket("b", BTreeMap::len).unwrap(), 1);
+        assert_eq!(SandboxObjectStore::new(dir.path()).read_stored_bucket("b", BTreeMap::len).unwrap(), 1);
         put_object(&two, odd, "2");
-        assert_eq!(one.read_bucket("b", |all| newest_version(all, odd).unwrap().etag.clone()).unwrap(), "2");
-        assert_eq!(ObjectStore::new(dir.path()).read_bucket("b", BTreeMap::len).unwrap(), 1);
+        assert_eq!(
+            one.read_stored_bucket("b", |all| newest_version(all, odd).unwrap().etag.clone()).unwrap(),
+            "2"
+        );
+        assert_eq!(SandboxObjectStore::new(dir.path()).read_stored_bucket("b", BTreeMap::len).unwrap(), 1);
     }
 }

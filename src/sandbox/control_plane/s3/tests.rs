@@ -21,18 +21,19 @@ fn open_sandbox(dir: &tempfile::TempDir) -> Sandbox {
         ..SandboxOptions::default()
     })
     .unwrap();
-    world.write_state(|state| {
-        state.s3.buckets.insert(BUCKET.to_owned(), BucketRecord::new(ACCOUNT_ID, "us-east-1", 0));
+    world.write_sandbox_state(|state| {
+        state.s3.buckets.insert(BUCKET.to_owned(), SandboxBucket::new(ACCOUNT_ID, "us-east-1", 0));
         state
             .s3
             .buckets
-            .insert("somebody-elses".to_owned(), BucketRecord::new("111111111111", "us-east-1", 0));
+            .insert("somebody-elses".to_owned(), SandboxBucket::new("111111111111", "us-east-1", 0));
     });
     world
 }
 
 fn s3_client(world: &Sandbox, path_style: bool) -> Client {
-    let config = aws_sdk_s3::config::Builder::from(&world.sdk_config()).force_path_style(path_style).build();
+    let config =
+        aws_sdk_s3::config::Builder::from(&world.sandbox_sdk_config()).force_path_style(path_style).build();
     Client::from_conf(config)
 }
 
@@ -214,7 +215,7 @@ async fn the_archived_is_neither_copied_nor_read() {
     let s3 = s3_client(&world, true);
     for (class, wanted) in [("GLACIER", "ObjectNotInActiveTierError"), ("DEEP_ARCHIVE", "InvalidObjectState")]
     {
-        place_object(&world, BUCKET, "1/2/cold.deb", &[], b"x").unwrap();
+        place_sandbox_object(&world, BUCKET, "1/2/cold.deb", &[], b"x").unwrap();
         archive_object(&world, BUCKET, "1/2/cold.deb", class).unwrap();
         let copy = s3
             .copy_object()
@@ -279,7 +280,7 @@ async fn a_bucket_policy_is_checked_and_settings_answer_as_a_new_buckets_do() {
 
 async fn send_get(world: &Sandbox, host: &str, path: &str) -> (u16, String) {
     let request = Request::get(path).header("host", host).body(Bytes::new()).unwrap();
-    let response = handle_s3_request(world, request).await;
+    let response = handle_s3_api_call(world, request).await;
     (response.status().as_u16(), String::from_utf8_lossy(response.body()).into_owned())
 }
 
@@ -287,9 +288,9 @@ async fn send_get(world: &Sandbox, host: &str, path: &str) -> (u16, String) {
 async fn presigned_links_of_both_kinds_live_by_the_worlds_clock() {
     let dir = tempfile::tempdir().unwrap();
     let world = open_sandbox(&dir);
-    place_object(&world, BUCKET, "1/2/a b+c.deb", &[], b"hello").unwrap();
+    place_sandbox_object(&world, BUCKET, "1/2/a b+c.deb", &[], b"hello").unwrap();
     let host = format!("{BUCKET}.s3.amazonaws.com");
-    let now = world.now().as_secs();
+    let now = world.sandbox_time_now().as_secs();
     let old = presigned::presign_sigv2_link(ACCESS_KEY_ID, SECRET_KEY, BUCKET, "1/2/a b+c.deb", now + 300);
     let new = s3_client(&world, false)
         .get_object()

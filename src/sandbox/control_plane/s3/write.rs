@@ -10,8 +10,8 @@ use s3s::{S3Error, S3ErrorCode, S3Result, checksum::ChecksumHasher, dto};
 use crate::sandbox::Sandbox;
 
 use super::{
-    BucketRecord, ObjectChange, ObjectEncryption, ObjectRecord, ObjectRetention, StorageError, find_bucket,
-    newest_version,
+    BucketJournalChange, ObjectEncryption, ObjectRetention, SandboxBucket, SandboxObject,
+    SandboxStorageError, find_bucket, newest_version,
     object::{self, ObjectChecksum},
 };
 
@@ -27,9 +27,13 @@ pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 ///
 /// # Errors
 /// Refuses headers that S3 refuses.
-pub fn object_from_headers(key: &str, headers: &HeaderMap, bucket: &BucketRecord) -> S3Result<ObjectRecord> {
+pub fn object_from_headers(
+    key: &str,
+    headers: &HeaderMap,
+    bucket: &SandboxBucket,
+) -> S3Result<SandboxObject> {
     let grants = object::parse_grants(headers);
-    if !bucket.has_acls()
+    if !bucket.are_object_acls_enabled()
         && (!grants.is_empty() || header_text(headers, "x-amz-acl").is_some_and(is_refused_acl))
     {
         return Err(S3Error::with_message(
@@ -46,7 +50,7 @@ pub fn object_from_headers(key: &str, headers: &HeaderMap, bucket: &BucketRecord
             "Bucket is missing Object Lock Configuration",
         ));
     }
-    Ok(ObjectRecord {
+    Ok(SandboxObject {
         key: key.to_owned(),
         attributes: object::parse_attributes(headers),
         storage_class: header_text(headers, "x-amz-storage-class")
@@ -60,7 +64,7 @@ pub fn object_from_headers(key: &str, headers: &HeaderMap, bucket: &BucketRecord
             .zip(until)
             .map(|(mode, until)| ObjectRetention { mode: mode.to_owned(), until: until.to_owned() }),
         grants,
-        ..ObjectRecord::default()
+        ..SandboxObject::default()
     })
 }
 
@@ -69,7 +73,7 @@ fn is_refused_acl(acl: &str) -> bool {
     acl != "bucket-owner-full-control" && acl != "private"
 }
 
-fn parse_encryption(headers: &HeaderMap, bucket: &BucketRecord) -> ObjectEncryption {
+fn parse_encryption(headers: &HeaderMap, bucket: &SandboxBucket) -> ObjectEncryption {
     if let Some(md5) = header_text(headers, "x-amz-server-side-encryption-customer-key-md5") {
         return ObjectEncryption::Customer { key_md5: md5.to_owned() };
     }
@@ -103,7 +107,7 @@ pub fn requested_checksum_algorithm(headers: &HeaderMap, trailers: &HeaderMap) -
 }
 
 /// Computes the checksum of a content; S3 takes CRC64NVME where none is asked for.
-pub fn compute_checksum(algorithm: Option<&str>, content: &[u8]) -> ObjectChecksum {
+pub fn compute_object_checksum(algorithm: Option<&str>, content: &[u8]) -> ObjectChecksum {
     let algorithm = algorithm.unwrap_or("CRC64NVME").to_owned();
     let mut hasher = ChecksumHasher::default();
     match algorithm.as_str() {
@@ -130,7 +134,7 @@ pub fn compute_checksum(algorithm: Option<&str>, content: &[u8]) -> ObjectChecks
 /// Refuses a length, a digest or a checksum that isn't its own.
 pub fn verify_content(headers: &HeaderMap, trailers: &HeaderMap, content: &[u8]) -> S3Result<ObjectChecksum> {
     let asked = requested_checksum_algorithm(headers, trailers);
-    let found = compute_checksum(asked.as_deref(), content);
+    let found = compute_object_checksum(asked.as_deref(), content);
     let name = format!("x-amz-checksum-{}", found.algorithm.to_lowercase());
     let sent = header_text(headers, &name).or_else(|| header_text(trailers, &name));
     if sent.is_some_and(|sent| Some(sent) != found.value.as_deref()) {
@@ -152,8 +156,11 @@ pub fn verify_content(headers: &HeaderMap, trailers: &HeaderMap, content: &[u8])
 ///
 /// # Errors
 /// Says why the disk doesn't keep it.
-pub fn store_content(world: &Sandbox, content: &[u8]) -> Result<(String, String), StorageError> {
-    let blob = world.process_state().objects.store_content(content)?;
+pub fn store_content_with_etag(
+    world: &Sandbox,
+    content: &[u8],
+) -> Result<(String, String), SandboxStorageError> {
+    let blob = world.sandbox_process_state().objects.store_object_content(content)?;
     Ok((blob, hex::encode(Md5::digest(content))))
 }
 
@@ -161,7 +168,7 @@ pub fn store_content(world: &Sandbox, content: &[u8]) -> Result<(String, String)
 ///
 /// # Errors
 /// Refuses a write whose condition doesn't hold.
-pub fn check_write_conditions(headers: &HeaderMap, current: Option<&ObjectRecord>) -> S3Result<()> {
+pub fn check_write_conditions(headers: &HeaderMap, current: Option<&SandboxObject>) -> S3Result<()> {
     let failed = || {
         S3Error::with_message(
             S3ErrorCode::PreconditionFailed,
@@ -186,25 +193,25 @@ pub fn check_write_conditions(headers: &HeaderMap, current: Option<&ObjectRecord
 ///
 /// # Errors
 /// Refuses a missing bucket and a condition that doesn't hold; says why the disk doesn't keep it.
-pub fn put_object(
+pub fn put_stored_object(
     world: &Sandbox,
     bucket: &str,
     headers: &HeaderMap,
-    object: ObjectRecord,
-) -> Result<ObjectRecord, StorageError> {
+    object: SandboxObject,
+) -> Result<SandboxObject, SandboxStorageError> {
     let settings = find_bucket(world, bucket)?;
-    world.process_state().objects.change_bucket(bucket, |objects| {
+    world.sandbox_process_state().objects.change_stored_bucket(bucket, |objects| {
         check_write_conditions(headers, newest_version(objects, &object.key))?;
         let object = assign_version(world, &settings, object);
-        Ok::<_, StorageError>((vec![ObjectChange::Put(Box::new(object.clone()))], object))
+        Ok::<_, SandboxStorageError>((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })
 }
 
 /// Gives an object the id and the time that it is written with.
-pub fn assign_version(world: &Sandbox, bucket: &BucketRecord, mut object: ObjectRecord) -> ObjectRecord {
+pub fn assign_version(world: &Sandbox, bucket: &SandboxBucket, mut object: SandboxObject) -> SandboxObject {
     object.version =
         if bucket.is_versioned() { format!("{:032x}", fastrand::u128(..)) } else { "null".to_owned() };
-    object.modified = world.now().as_secs();
+    object.modified = world.sandbox_time_now().as_secs();
     object
 }
 
@@ -212,13 +219,13 @@ pub fn assign_version(world: &Sandbox, bucket: &BucketRecord, mut object: Object
 ///
 /// # Errors
 /// Gives S3's error where there is no such bucket, or the disk doesn't keep it.
-pub fn place_object(
+pub fn place_sandbox_object(
     world: &Sandbox,
     bucket: &str,
     key: &str,
     attributes: &[(&str, &str)],
     content: &[u8],
-) -> S3Result<ObjectRecord> {
+) -> S3Result<SandboxObject> {
     let settings = find_bucket(world, bucket)?;
     let headers: HeaderMap = attributes
         .iter()
@@ -227,12 +234,12 @@ pub fn place_object(
         })
         .collect();
     let mut object = object_from_headers(key, &headers, &settings)?;
-    let (blob, etag) = store_content(world, content)?;
+    let (blob, etag) = store_content_with_etag(world, content)?;
     object.blob = Some(blob);
     object.etag = etag;
     object.size = content.len() as u64;
-    object.checksum = Some(compute_checksum(None, content));
-    Ok(put_object(world, bucket, &HeaderMap::new(), object)?)
+    object.checksum = Some(compute_object_checksum(None, content));
+    Ok(put_stored_object(world, bucket, &HeaderMap::new(), object)?)
 }
 
 /// Places an object that has a size and no bytes: for what more than 5 GB needs.
@@ -245,8 +252,8 @@ pub fn place_hollow_object(
     key: &str,
     attributes: &[(&str, &str)],
     size: u64,
-) -> S3Result<ObjectRecord> {
-    let mut object = place_object(world, bucket, key, attributes, b"")?;
+) -> S3Result<SandboxObject> {
+    let mut object = place_sandbox_object(world, bucket, key, attributes, b"")?;
     object.blob = None;
     object.size = size;
     object.checksum = None;
@@ -258,25 +265,25 @@ pub fn place_hollow_object(
 ///
 /// # Errors
 /// Gives S3's error where there is no such object, or the disk doesn't keep it.
-pub fn archive_object(world: &Sandbox, bucket: &str, key: &str, class: &str) -> S3Result<ObjectRecord> {
-    amend_object(world, bucket, key, |object| object.storage_class = Some(class.to_owned()))
+pub fn archive_object(world: &Sandbox, bucket: &str, key: &str, class: &str) -> S3Result<SandboxObject> {
+    amend_stored_object(world, bucket, key, |object| object.storage_class = Some(class.to_owned()))
 }
 
 /// Changes an object where it lies, as no request can: for what happens behind the API, and for tests.
 ///
 /// # Errors
 /// Gives S3's error where there is no such object, or the disk doesn't keep it.
-pub fn amend_object(
+pub fn amend_stored_object(
     world: &Sandbox,
     bucket: &str,
     key: &str,
-    change: impl FnOnce(&mut ObjectRecord),
-) -> S3Result<ObjectRecord> {
+    change: impl FnOnce(&mut SandboxObject),
+) -> S3Result<SandboxObject> {
     let found = world
-        .process_state()
+        .sandbox_process_state()
         .objects
-        .read_bucket(bucket, |objects| newest_version(objects, key).cloned())
-        .map_err(StorageError::from)?;
+        .read_stored_bucket(bucket, |objects| newest_version(objects, key).cloned())
+        .map_err(SandboxStorageError::from)?;
     let mut object = found
         .ok_or_else(|| S3Error::with_message(S3ErrorCode::NoSuchKey, "The specified key does not exist."))?;
     change(&mut object);
@@ -287,9 +294,9 @@ pub fn amend_object(
 ///
 /// # Errors
 /// Gives S3's error where the disk doesn't keep it.
-pub fn rewrite_version(world: &Sandbox, bucket: &str, object: ObjectRecord) -> S3Result<ObjectRecord> {
-    let written = world.process_state().objects.change_bucket(bucket, |_| {
-        Ok::<_, StorageError>((vec![ObjectChange::Put(Box::new(object.clone()))], object))
+pub fn rewrite_version(world: &Sandbox, bucket: &str, object: SandboxObject) -> S3Result<SandboxObject> {
+    let written = world.sandbox_process_state().objects.change_stored_bucket(bucket, |_| {
+        Ok::<_, SandboxStorageError>((vec![BucketJournalChange::Put(Box::new(object.clone()))], object))
     })?;
     Ok(written)
 }

@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ACCOUNT_ID, PropagationClock, REGION, ServiceRefusal, SignedCaller, access::RequestContext,
+    ACCOUNT_ID, PropagationClock, REGION, SandboxAwsError, SignedCaller, access::PolicyConditionContext,
     access_denied, format_iso8601, query::render_element, xml_response,
 };
 use crate::sandbox::{Sandbox, control_plane::signature, service::Service};
@@ -26,14 +26,14 @@ pub use request::CreateJobRequest;
 /// What is kept between runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct S3ControlState {
+pub struct SandboxS3ControlState {
     /// By id.
-    pub jobs: BTreeMap<String, BatchJobRecord>,
+    pub jobs: BTreeMap<String, SandboxBatchJob>,
 }
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum BatchJobStatus {
+pub enum SandboxBatchJobStatus {
     #[default]
     New,
     Preparing,
@@ -46,7 +46,7 @@ pub enum BatchJobStatus {
     Failed,
 }
 
-impl BatchJobStatus {
+impl SandboxBatchJobStatus {
     /// Whether nothing more will happen.
     pub fn is_finished(self) -> bool {
         matches!(self, Self::Complete | Self::Cancelled | Self::Failed)
@@ -55,17 +55,17 @@ impl BatchJobStatus {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct BatchJobRecord {
+pub struct SandboxBatchJob {
     pub id: String,
     pub asked: CreateJobRequest,
     pub created: Duration,
-    pub status: BatchJobStatus,
+    pub status: SandboxBatchJobStatus,
     /// When it came to be so.
     pub since: Duration,
     /// The keys of its manifest, once that was read.
     pub keys: Vec<String>,
     pub succeeded: u64,
-    pub failed: Vec<FailedTask>,
+    pub failed: Vec<SandboxFailedTask>,
     /// Why it failed: code and reason.
     pub reasons: Vec<(String, String)>,
     /// Why its status was changed by request.
@@ -74,19 +74,19 @@ pub struct BatchJobRecord {
 
 /// A task that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailedTask {
+pub struct SandboxFailedTask {
     pub key: String,
     pub code: String,
     pub status: u16,
     pub message: String,
 }
 
-impl BatchJobRecord {
+impl SandboxBatchJob {
     fn finished_tasks(&self) -> usize {
         self.succeeded as usize + self.failed.len()
     }
 
-    fn arn(&self) -> String {
+    fn batch_job_arn(&self) -> String {
         format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{}", self.id)
     }
 
@@ -125,7 +125,7 @@ impl BatchJobRecord {
                 )
             })
             .collect();
-        let suspended = if self.status == BatchJobStatus::Suspended {
+        let suspended = if self.status == SandboxBatchJobStatus::Suspended {
             render_element("SuspendedCause", "AwaitingConfirmation")
         } else {
             String::new()
@@ -137,7 +137,7 @@ impl BatchJobRecord {
             render_element("JobId", &self.id),
             render_element("ConfirmationRequired", &self.asked.confirmation.to_string()),
             render_element("Description", &self.asked.description),
-            render_element("JobArn", &self.arn()),
+            render_element("JobArn", &self.batch_job_arn()),
             render_element("Status", &format!("{:?}", self.status)),
             render_element("Priority", &self.asked.priority.to_string()),
             self.render_progress_summary(),
@@ -155,7 +155,7 @@ pub fn is_s3control_request(request: &Request<Bytes>) -> bool {
 }
 
 /// Returns the operation's name, by method and path.
-pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
+pub fn s3control_operation_name(method: &Method, uri: &Uri) -> &'static str {
     let path: Vec<&str> = uri.path().trim_matches('/').split('/').skip(1).collect();
     match (method.as_str(), path.as_slice()) {
         ("POST", ["jobs"]) => "CreateJob",
@@ -167,45 +167,45 @@ pub fn operation_name(method: &Method, uri: &Uri) -> &'static str {
 }
 
 /// Answers one request to the account's side of S3.
-pub fn handle_s3control_request(world: &Sandbox, request: &Request<Bytes>) -> Response<Bytes> {
+pub fn handle_s3control_api_call(world: &Sandbox, request: &Request<Bytes>) -> Response<Bytes> {
     advance_due_jobs(world);
-    match dispatch(world, request) {
+    match dispatch_s3control_call(world, request) {
         Ok(body) => xml_response(200, body),
         Err(refusal) => refusal.to_response(Service::S3Control),
     }
 }
 
-fn dispatch(world: &Sandbox, request: &Request<Bytes>) -> Result<String, ServiceRefusal> {
-    let caller = signature::verify_signature(world, Service::S3Control, request)?;
+fn dispatch_s3control_call(world: &Sandbox, request: &Request<Bytes>) -> Result<String, SandboxAwsError> {
+    let caller = signature::verify_sigv4_request(world, Service::S3Control, request)?;
     let account = request.headers().get("x-amz-account-id").and_then(|account| account.to_str().ok());
     if account != Some(ACCOUNT_ID) {
-        return Err(ServiceRefusal::new(403, "AccessDenied", "Access Denied"));
+        return Err(SandboxAwsError::new(403, "AccessDenied", "Access Denied"));
     }
-    let ask = S3ControlCall { world, caller: &caller, request };
-    match operation_name(request.method(), request.uri()) {
-        "CreateJob" => ask.create_job(),
-        "ListJobs" => ask.list_jobs(),
-        "DescribeJob" => ask.describe_job(),
-        "UpdateJobStatus" => ask.update_job_status(),
-        _ => Err(ServiceRefusal::new(405, "MethodNotAllowed", "The sandbox has no such operation on jobs.")),
+    let ask = SandboxS3ControlCall { world, caller: &caller, request };
+    match s3control_operation_name(request.method(), request.uri()) {
+        "CreateJob" => ask.handle_create_job(),
+        "ListJobs" => ask.handle_list_jobs(),
+        "DescribeJob" => ask.handle_describe_job(),
+        "UpdateJobStatus" => ask.handle_update_job_status(),
+        _ => Err(SandboxAwsError::new(405, "MethodNotAllowed", "The sandbox has no such operation on jobs.")),
     }
 }
 
-struct S3ControlCall<'a> {
+struct SandboxS3ControlCall<'a> {
     world: &'a Sandbox,
     caller: &'a SignedCaller,
     request: &'a Request<Bytes>,
 }
 
-impl S3ControlCall<'_> {
-    fn authorize(
+impl SandboxS3ControlCall<'_> {
+    fn authorize_s3control_call(
         &self,
         action: &str,
         resource: &str,
-        context: &RequestContext,
-    ) -> Result<(), ServiceRefusal> {
+        context: &PolicyConditionContext,
+    ) -> Result<(), SandboxAwsError> {
         self.world
-            .read_state(|state| self.caller.authorize(state, action, resource, context))
+            .read_sandbox_state(|state| self.caller.authorize_caller(state, action, resource, context))
             .map_err(|message| access_denied(Service::S3Control, message))
     }
 
@@ -216,39 +216,43 @@ impl S3ControlCall<'_> {
         })
     }
 
-    fn create_job(&self) -> Result<String, ServiceRefusal> {
-        self.authorize("s3:CreateJob", "*", &self.caller.request_context())?;
+    fn handle_create_job(&self) -> Result<String, SandboxAwsError> {
+        self.authorize_s3control_call("s3:CreateJob", "*", &self.caller.caller_condition_context())?;
         let asked = CreateJobRequest::from_body(self.request.body())?;
         let passing = self
             .caller
-            .request_context()
+            .caller_condition_context()
             .with_condition_key("iam:PassedToService", tasks::BATCH_SERVICE_PRINCIPAL);
-        self.authorize("iam:PassRole", &asked.role, &passing)?;
+        self.authorize_s3control_call("iam:PassRole", &asked.role, &passing)?;
         let anywhere = format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/*");
         if asked.tagged {
-            self.authorize("s3:PutJobTagging", &anywhere, &self.caller.request_context())?;
+            self.authorize_s3control_call(
+                "s3:PutJobTagging",
+                &anywhere,
+                &self.caller.caller_condition_context(),
+            )?;
         }
-        let now = self.world.now();
-        self.world.write_state(|state| {
+        let now = self.world.sandbox_time_now();
+        self.world.write_sandbox_state(|state| {
             asked.check_references(state)?;
             let same = state.s3control.jobs.values().find(|job| job.asked.token == asked.token);
             if let Some(job) = same {
                 return if job.asked == asked {
                     Ok(render_created_job(&job.id))
                 } else {
-                    Err(ServiceRefusal::new(
+                    Err(SandboxAwsError::new(
                         400,
                         "IdempotencyException",
                         "A job with this ClientRequestToken was created with other parameters.",
                     ))
                 };
             }
-            let job = BatchJobRecord {
+            let job = SandboxBatchJob {
                 id: super::random_uuid(),
                 asked,
                 created: now,
                 since: now,
-                ..BatchJobRecord::default()
+                ..SandboxBatchJob::default()
             };
             let answer = render_created_job(&job.id);
             state.s3control.jobs.insert(job.id.clone(), job);
@@ -256,14 +260,14 @@ impl S3ControlCall<'_> {
         })
     }
 
-    fn list_jobs(&self) -> Result<String, ServiceRefusal> {
-        self.authorize("s3:ListJobs", "*", &self.caller.request_context())?;
+    fn handle_list_jobs(&self) -> Result<String, SandboxAwsError> {
+        self.authorize_s3control_call("s3:ListJobs", "*", &self.caller.caller_condition_context())?;
         let wanted: Vec<String> = self.query_parameter("jobStatuses").into_iter().collect();
         let most: usize =
             self.query_parameter("maxResults").and_then(|text| text.parse().ok()).unwrap_or(1000);
         let from: usize = self.query_parameter("nextToken").and_then(|text| text.parse().ok()).unwrap_or(0);
-        self.world.read_state(|state| {
-            let mut jobs: Vec<&BatchJobRecord> = state
+        self.world.read_sandbox_state(|state| {
+            let mut jobs: Vec<&SandboxBatchJob> = state
                 .s3control
                 .jobs
                 .values()
@@ -289,32 +293,32 @@ impl S3ControlCall<'_> {
         self.request.uri().path().split('/').nth(3).unwrap_or_default().to_owned()
     }
 
-    fn describe_job(&self) -> Result<String, ServiceRefusal> {
+    fn handle_describe_job(&self) -> Result<String, SandboxAwsError> {
         let id = self.job_id();
-        self.authorize(
+        self.authorize_s3control_call(
             "s3:DescribeJob",
             &format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{id}"),
-            &self.caller.request_context(),
+            &self.caller.caller_condition_context(),
         )?;
-        self.world.read_state(|state| {
-            let job = state.s3control.jobs.get(&id).ok_or_else(job_not_found)?;
+        self.world.read_sandbox_state(|state| {
+            let job = state.s3control.jobs.get(&id).ok_or_else(job_not_found_error)?;
             Ok(format!("<DescribeJobResult>{}</DescribeJobResult>", job.render_job()))
         })
     }
 
-    fn update_job_status(&self) -> Result<String, ServiceRefusal> {
+    fn handle_update_job_status(&self) -> Result<String, SandboxAwsError> {
         let id = self.job_id();
         let arn = format!("arn:aws:s3:{REGION}:{ACCOUNT_ID}:job/{id}");
-        self.authorize("s3:UpdateJobStatus", &arn, &self.caller.request_context())?;
+        self.authorize_s3control_call("s3:UpdateJobStatus", &arn, &self.caller.caller_condition_context())?;
         let wanted = self.query_parameter("requestedJobStatus").unwrap_or_default();
-        let (why, now) = (self.query_parameter("statusUpdateReason"), self.world.now());
-        self.world.write_state(|state| {
-            let job = state.s3control.jobs.get_mut(&id).ok_or_else(job_not_found)?;
+        let (why, now) = (self.query_parameter("statusUpdateReason"), self.world.sandbox_time_now());
+        self.world.write_sandbox_state(|state| {
+            let job = state.s3control.jobs.get_mut(&id).ok_or_else(job_not_found_error)?;
             let next = match wanted.as_str() {
-                "Cancelled" if !job.status.is_finished() => BatchJobStatus::Cancelled,
-                "Ready" if job.status == BatchJobStatus::Suspended => BatchJobStatus::Ready,
+                "Cancelled" if !job.status.is_finished() => SandboxBatchJobStatus::Cancelled,
+                "Ready" if job.status == SandboxBatchJobStatus::Suspended => SandboxBatchJobStatus::Ready,
                 _ => {
-                    return Err(ServiceRefusal::new(
+                    return Err(SandboxAwsError::new(
                         400,
                         "JobStatusException",
                         format!("A job that is {:?} can't become {wanted}.", job.status),
@@ -335,8 +339,8 @@ fn render_created_job(id: &str) -> String {
     format!("<CreateJobResult>{}</CreateJobResult>", render_element("JobId", id))
 }
 
-fn job_not_found() -> ServiceRefusal {
-    ServiceRefusal::new(404, "NotFoundException", "The specified job does not exist.")
+fn job_not_found_error() -> SandboxAwsError {
+    SandboxAwsError::new(404, "NotFoundException", "The specified job does not exist.")
 }
 
 /// Does what is due.
@@ -346,13 +350,13 @@ pub fn advance_due_jobs(world: &Sandbox) {
             .s3control
             .jobs
             .values()
-            .any(|job| !job.status.is_finished() && job.status != BatchJobStatus::Suspended)
+            .any(|job| !job.status.is_finished() && job.status != SandboxBatchJobStatus::Suspended)
     };
-    if !world.read_state(open) {
+    if !world.read_sandbox_state(open) {
         return;
     }
-    let _alone = world.process_state().jobs.lock().unwrap_or_else(PoisonError::into_inner);
-    let jobs: Vec<BatchJobRecord> = world.read_state(|state| {
+    let _alone = world.sandbox_process_state().jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let jobs: Vec<SandboxBatchJob> = world.read_sandbox_state(|state| {
         state.s3control.jobs.values().filter(|job| !job.status.is_finished()).cloned().collect()
     });
     for before in jobs {
@@ -361,7 +365,7 @@ pub fn advance_due_jobs(world: &Sandbox) {
         if (job.status, job.finished_tasks(), job.since)
             != (before.status, before.finished_tasks(), before.since)
         {
-            world.write_state(|state| {
+            world.write_sandbox_state(|state| {
                 // A cancellation that came meanwhile stands.
                 let now = state.s3control.jobs.get(&job.id).map(|now| now.status);
                 if now == Some(before.status) {

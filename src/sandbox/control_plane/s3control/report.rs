@@ -6,7 +6,7 @@ use md5::{Digest as _, Md5};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::BatchJobRecord;
+use super::SandboxBatchJob;
 use crate::sandbox::Sandbox;
 use crate::sandbox::control_plane::{format_iso8601, random_uuid, s3};
 
@@ -17,16 +17,22 @@ const KEY_ENCODED_CHARACTERS: &AsciiSet =
 ///
 /// # Errors
 /// Says why the role may not write it, or the disk doesn't keep it.
-pub fn write_report(world: &Sandbox, role: &s3::S3Caller, job: &BatchJobRecord) -> Result<(), String> {
+pub fn write_report(
+    world: &Sandbox,
+    role: &s3::SandboxS3Caller,
+    job: &SandboxBatchJob,
+) -> Result<(), String> {
     let Some(report) = &job.asked.report else { return Ok(()) };
     let folder = format!("{}/job-{}", report.prefix, job.id);
     let folder = folder.trim_start_matches('/');
     let put = |key: &str, text: &str| {
-        if role.is_anonymous() || !s3::is_authorized(world, role, "s3:PutObject", &report.bucket, Some(key)) {
+        if role.is_anonymous()
+            || !s3::is_s3_action_authorized(world, role, "s3:PutObject", &report.bucket, Some(key))
+        {
             return Err("AccessDenied".to_owned());
         }
         let sealed = [("x-amz-server-side-encryption", "AES256"), ("content-type", "text/csv")];
-        s3::place_object(world, &report.bucket, key, &sealed, text.as_bytes())
+        s3::place_sandbox_object(world, &report.bucket, key, &sealed, text.as_bytes())
             .map(|_| ())
             .map_err(|error| error.to_string())
     };
@@ -70,13 +76,13 @@ pub fn write_report(world: &Sandbox, role: &s3::S3Caller, job: &BatchJobRecord) 
     }
     let index = json!({
         "Format": "Report_CSV_20180820",
-        "ReportCreationDate": format_iso8601(world.now()),
+        "ReportCreationDate": format_iso8601(world.sandbox_time_now()),
         "Results": results,
         "ReportSchema": "Bucket, Key, VersionId, TaskStatus, ErrorCode, HTTPStatusCode, ResultMessage",
     });
     put(&format!("{folder}/manifest.json"), &index.to_string())
 }
 
-fn render_row(job: &BatchJobRecord, key: &str, rest: &str) -> String {
+fn render_row(job: &SandboxBatchJob, key: &str, rest: &str) -> String {
     format!("{},{},,{rest}\n", job.asked.target, utf8_percent_encode(key, KEY_ENCODED_CHARACTERS))
 }

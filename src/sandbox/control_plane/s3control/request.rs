@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::sandbox::SandboxState;
 use crate::sandbox::control_plane::{
-    ServiceRefusal, query::render_element, s3::format_http_date, xml::XmlElement,
+    SandboxAwsError, query::render_element, s3::format_http_date, xml::XmlElement,
 };
 
 /// The longest text that a job's metadata may hold, in characters.
@@ -45,8 +45,8 @@ pub struct JobReportRequest {
     pub all: bool,
 }
 
-fn invalid_request(message: impl Into<String>) -> ServiceRefusal {
-    ServiceRefusal::new(400, "InvalidRequest", message)
+fn invalid_request_error(message: impl Into<String>) -> SandboxAwsError {
+    SandboxAwsError::new(400, "InvalidRequest", message)
 }
 
 /// A text that S3 takes: neither empty nor too long.
@@ -54,20 +54,21 @@ fn optional_text<'n>(
     node: &'n XmlElement,
     path: &str,
     most: usize,
-) -> Result<Option<&'n str>, ServiceRefusal> {
-    let Some(found) = node.find_path(path) else { return Ok(None) };
+) -> Result<Option<&'n str>, SandboxAwsError> {
+    let Some(found) = node.find_element_at_path(path) else { return Ok(None) };
     if found.text.is_empty() || found.text.chars().count() > most {
-        return Err(invalid_request(format!("{path} must have between 1 and {most} characters")));
+        return Err(invalid_request_error(format!("{path} must have between 1 and {most} characters")));
     }
     Ok(Some(&found.text))
 }
 
-fn required_text<'n>(node: &'n XmlElement, path: &str, most: usize) -> Result<&'n str, ServiceRefusal> {
-    optional_text(node, path, most)?.ok_or_else(|| invalid_request(format!("{path} is missing")))
+fn required_text<'n>(node: &'n XmlElement, path: &str, most: usize) -> Result<&'n str, SandboxAwsError> {
+    optional_text(node, path, most)?.ok_or_else(|| invalid_request_error(format!("{path} is missing")))
 }
 
-fn bucket_from_arn(arn: &str) -> Result<&str, ServiceRefusal> {
-    arn.strip_prefix("arn:aws:s3:::").ok_or_else(|| invalid_request(format!("Invalid bucket ARN: {arn}")))
+fn bucket_from_arn(arn: &str) -> Result<&str, SandboxAwsError> {
+    arn.strip_prefix("arn:aws:s3:::")
+        .ok_or_else(|| invalid_request_error(format!("Invalid bucket ARN: {arn}")))
 }
 
 impl CreateJobRequest {
@@ -75,37 +76,40 @@ impl CreateJobRequest {
     ///
     /// # Errors
     /// Refuses what S3 refuses, and what the sandbox's jobs lack.
-    pub fn from_body(body: &[u8]) -> Result<Self, ServiceRefusal> {
+    pub fn from_body(body: &[u8]) -> Result<Self, SandboxAwsError> {
         let text = String::from_utf8_lossy(body);
         let root = XmlElement::parse_xml(&text).map_err(|_| {
-            ServiceRefusal::new(400, "MalformedXML", "The XML you provided was not well-formed")
+            SandboxAwsError::new(400, "MalformedXML", "The XML you provided was not well-formed")
         })?;
-        let operation = root.find_path("Operation/S3PutObjectCopy").ok_or_else(|| {
-            ServiceRefusal::new(501, "NotImplemented", "the sandbox's jobs copy, and do nothing else")
+        let operation = root.find_element_at_path("Operation/S3PutObjectCopy").ok_or_else(|| {
+            SandboxAwsError::new(501, "NotImplemented", "the sandbox's jobs copy, and do nothing else")
         })?;
-        let manifest = root.find_path("Manifest").ok_or_else(|| invalid_request("Manifest is missing"))?;
+        let manifest = root
+            .find_element_at_path("Manifest")
+            .ok_or_else(|| invalid_request_error("Manifest is missing"))?;
         if manifest.text_at("Spec/Format") != Some("S3BatchOperations_CSV_20180820") {
-            return Err(ServiceRefusal::new(
+            return Err(SandboxAwsError::new(
                 501,
                 "NotImplemented",
                 "the sandbox reads manifests of S3BatchOperations_CSV_20180820",
             ));
         }
         let fields: Vec<String> = manifest
-            .find_path("Spec/Fields")
+            .find_element_at_path("Spec/Fields")
             .into_iter()
             .flat_map(|fields| fields.children.iter().map(|field| field.text.clone()))
             .collect();
         if !["Bucket", "Key"].iter().all(|must| fields.iter().any(|field| field == must)) {
-            return Err(invalid_request("The manifest's fields must name Bucket and Key"));
+            return Err(invalid_request_error("The manifest's fields must name Bucket and Key"));
         }
         let (bucket, key) = bucket_from_arn(required_text(manifest, "Location/ObjectArn", 2000)?)?
             .split_once('/')
-            .ok_or_else(|| invalid_request("The manifest's ObjectArn names no object"))?;
-        let report = root.find_path("Report").ok_or_else(|| invalid_request("Report is missing"))?;
-        let report = if report.is_true_at("Enabled") {
+            .ok_or_else(|| invalid_request_error("The manifest's ObjectArn names no object"))?;
+        let report =
+            root.find_element_at_path("Report").ok_or_else(|| invalid_request_error("Report is missing"))?;
+        let report = if report.is_true_at_path("Enabled") {
             if report.text_at("Format") != Some("Report_CSV_20180820") {
-                return Err(invalid_request("A report needs a Format"));
+                return Err(invalid_request_error("A report needs a Format"));
             }
             Some(JobReportRequest {
                 bucket: bucket_from_arn(required_text(report, "Bucket", 128)?)?.to_owned(),
@@ -119,10 +123,10 @@ impl CreateJobRequest {
         Ok(Self {
             token: required_text(&root, "ClientRequestToken", 64)?.to_owned(),
             description: optional_text(&root, "Description", 256)?.unwrap_or_default().to_owned(),
-            priority: priority.parse().map_err(|_| invalid_request("Priority is no number"))?,
+            priority: priority.parse().map_err(|_| invalid_request_error("Priority is no number"))?,
             role: required_text(&root, "RoleArn", 2048)?.to_owned(),
-            confirmation: root.is_true_at("ConfirmationRequired"),
-            tagged: root.find_path("Tags").is_some_and(|tags| !tags.children.is_empty()),
+            confirmation: root.is_true_at_path("ConfirmationRequired"),
+            tagged: root.find_element_at_path("Tags").is_some_and(|tags| !tags.children.is_empty()),
             manifest: (bucket.to_owned(), key.to_owned()),
             etag: required_text(manifest, "Location/ETag", 1024)?.trim_matches('"').to_owned(),
             fields,
@@ -136,18 +140,18 @@ impl CreateJobRequest {
     ///
     /// # Errors
     /// Refuses a missing bucket, or a role that isn't known.
-    pub fn check_references(&self, state: &SandboxState) -> Result<(), ServiceRefusal> {
+    pub fn check_references(&self, state: &SandboxState) -> Result<(), SandboxAwsError> {
         for bucket in
             [Some(&self.target), Some(&self.manifest.0), self.report.as_ref().map(|report| &report.bucket)]
                 .into_iter()
                 .flatten()
         {
             if !state.s3.buckets.contains_key(bucket) {
-                return Err(ServiceRefusal::new(404, "NoSuchBucket", "The specified bucket does not exist"));
+                return Err(SandboxAwsError::new(404, "NoSuchBucket", "The specified bucket does not exist"));
             }
         }
-        if crate::sandbox::control_plane::iam::find_role(&state.iam, &self.role).is_none() {
-            return Err(invalid_request("Invalid role ARN"));
+        if crate::sandbox::control_plane::iam::find_sandbox_role(&state.iam, &self.role).is_none() {
+            return Err(invalid_request_error("Invalid role ARN"));
         }
         Ok(())
     }
@@ -205,9 +209,9 @@ fn set_header(headers: &mut CopyHeaders, name: &str, value: &str) {
 }
 
 /// Reads the headers of each copy: the one set that all objects get.
-fn parse_copy_headers(operation: &XmlElement) -> Result<CopyHeaders, ServiceRefusal> {
+fn parse_copy_headers(operation: &XmlElement) -> Result<CopyHeaders, SandboxAwsError> {
     let mut headers = CopyHeaders::new();
-    let metadata = operation.find_path("NewObjectMetadata");
+    let metadata = operation.find_element_at_path("NewObjectMetadata");
     let default = if metadata.is_some() { "REPLACE" } else { "COPY" };
     let directive = operation.text_at("MetadataDirective").unwrap_or(default);
     set_header(&mut headers, "x-amz-metadata-directive", directive);
@@ -224,7 +228,7 @@ fn parse_copy_headers(operation: &XmlElement) -> Result<CopyHeaders, ServiceRefu
         Some(class) if STORAGE_CLASSES.contains(&class) => {
             set_header(&mut headers, "x-amz-storage-class", class);
         }
-        Some(other) => return Err(invalid_request(format!("Invalid StorageClass: {other}"))),
+        Some(other) => return Err(invalid_request_error(format!("Invalid StorageClass: {other}"))),
     }
     for (field, header) in [
         ("UnModifiedSinceConstraint", "x-amz-copy-source-if-unmodified-since"),
@@ -234,10 +238,10 @@ fn parse_copy_headers(operation: &XmlElement) -> Result<CopyHeaders, ServiceRefu
             set_header(&mut headers, header, &to_http_date(date)?);
         }
     }
-    if operation.find_path("AccessControlGrants").is_some()
-        || operation.find_path("NewObjectTagging").is_some()
+    if operation.find_element_at_path("AccessControlGrants").is_some()
+        || operation.find_element_at_path("NewObjectTagging").is_some()
     {
-        return Err(ServiceRefusal::new(
+        return Err(SandboxAwsError::new(
             501,
             "NotImplemented",
             "the sandbox's jobs know neither grants nor new tags",
@@ -251,7 +255,7 @@ fn parse_metadata_headers(
     operation: &XmlElement,
     metadata: &XmlElement,
     headers: &mut CopyHeaders,
-) -> Result<(), ServiceRefusal> {
+) -> Result<(), SandboxAwsError> {
     for (field, header) in METADATA_HEADERS {
         if let Some(value) = optional_text(metadata, field, METADATA_TEXT_MAX_CHARS)? {
             set_header(headers, header, value);
@@ -261,14 +265,14 @@ fn parse_metadata_headers(
         set_header(headers, "expires", &to_http_date(date)?);
     }
     let mut size = 0;
-    for entry in metadata.find_path("UserMetadata").map_or(&[][..], |entries| &entries.children) {
+    for entry in metadata.find_element_at_path("UserMetadata").map_or(&[][..], |entries| &entries.children) {
         let name = required_text(entry, "key", METADATA_TEXT_MAX_CHARS)?;
         let value = required_text(entry, "value", METADATA_TEXT_MAX_CHARS)?;
         size += name.len() + value.len();
         set_header(headers, &format!("x-amz-meta-{}", name.to_lowercase()), value);
     }
     if size > USER_METADATA_MAX_BYTES {
-        return Err(invalid_request(format!(
+        return Err(invalid_request_error(format!(
             "UserMetadata must not be larger than {USER_METADATA_MAX_BYTES} bytes"
         )));
     }
@@ -281,14 +285,14 @@ fn parse_metadata_headers(
                 set_header(headers, "x-amz-server-side-encryption-aws-kms-key-id", key);
             }
         }
-        Some(other) => return Err(invalid_request(format!("Invalid SSEAlgorithm: {other}"))),
+        Some(other) => return Err(invalid_request_error(format!("Invalid SSEAlgorithm: {other}"))),
     }
     Ok(())
 }
 
 /// An ISO date as a header says it.
-fn to_http_date(date: &str) -> Result<String, ServiceRefusal> {
+fn to_http_date(date: &str) -> Result<String, SandboxAwsError> {
     time::OffsetDateTime::parse(date, &time::format_description::well_known::Rfc3339)
         .map(|date| format_http_date(u64::try_from(date.unix_timestamp()).unwrap_or_default()))
-        .map_err(|_| invalid_request(format!("Invalid date: {date}")))
+        .map_err(|_| invalid_request_error(format!("Invalid date: {date}")))
 }

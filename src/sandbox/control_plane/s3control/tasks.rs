@@ -5,9 +5,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
-use super::{BatchJobRecord, BatchJobStatus, FailedTask, report};
+use super::{SandboxBatchJob, SandboxBatchJobStatus, SandboxFailedTask, report};
 use crate::sandbox::Sandbox;
-use crate::sandbox::control_plane::{ACCOUNT_ID, PropagationClock, access::RequestContext, iam, s3};
+use crate::sandbox::control_plane::{ACCOUNT_ID, PropagationClock, access::PolicyConditionContext, iam, s3};
 
 /// Who assumes a job's role.
 pub const BATCH_SERVICE_PRINCIPAL: &str = "batchoperations.s3.amazonaws.com";
@@ -15,45 +15,49 @@ pub const BATCH_SERVICE_PRINCIPAL: &str = "batchoperations.s3.amazonaws.com";
 const FAILURE_THRESHOLD_TASKS: usize = 1000;
 
 /// Does one change of `job`, where it is due; returns whether there was one.
-pub fn advance_job(world: &Sandbox, clock: PropagationClock, job: &mut BatchJobRecord) -> bool {
+pub fn advance_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBatchJob) -> bool {
     let long = clock.delays.job;
-    if job.status == BatchJobStatus::Active {
+    if job.status == SandboxBatchJobStatus::Active {
         return advance_active_job(world, clock, job);
     }
     if job.status.is_finished()
-        || job.status == BatchJobStatus::Suspended
-        || !clock.has_passed(job.since, long)
+        || job.status == SandboxBatchJobStatus::Suspended
+        || !clock.has_delay_passed(job.since, long)
     {
         return false;
     }
     job.since += long;
     job.status = match job.status {
-        BatchJobStatus::New => BatchJobStatus::Preparing,
-        BatchJobStatus::Preparing => match read_manifest(world, clock, job) {
+        SandboxBatchJobStatus::New => SandboxBatchJobStatus::Preparing,
+        SandboxBatchJobStatus::Preparing => match read_manifest(world, clock, job) {
             Ok(keys) => {
                 job.keys = keys;
-                if job.asked.confirmation { BatchJobStatus::Suspended } else { BatchJobStatus::Ready }
+                if job.asked.confirmation {
+                    SandboxBatchJobStatus::Suspended
+                } else {
+                    SandboxBatchJobStatus::Ready
+                }
             }
             Err((code, reason)) => fail_job(job, code, reason),
         },
-        BatchJobStatus::Ready => BatchJobStatus::Active,
-        BatchJobStatus::Completing => BatchJobStatus::Complete,
+        SandboxBatchJobStatus::Ready => SandboxBatchJobStatus::Active,
+        SandboxBatchJobStatus::Completing => SandboxBatchJobStatus::Complete,
         other => other,
     };
     true
 }
 
-fn fail_job(job: &mut BatchJobRecord, code: &str, reason: String) -> BatchJobStatus {
+fn fail_job(job: &mut SandboxBatchJob, code: &str, reason: String) -> SandboxBatchJobStatus {
     job.reasons.push((code.to_owned(), reason));
-    BatchJobStatus::Failed
+    SandboxBatchJobStatus::Failed
 }
 
 /// Does one task that is due, or ends.
-fn advance_active_job(world: &Sandbox, clock: PropagationClock, job: &mut BatchJobRecord) -> bool {
+fn advance_active_job(world: &Sandbox, clock: PropagationClock, job: &mut SandboxBatchJob) -> bool {
     let each = clock.delays.job / 100;
     let done = job.finished_tasks();
     if let Some(key) = job.keys.get(done) {
-        if !clock.has_passed(job.since, each * u32::try_from(done + 1).unwrap_or(u32::MAX)) {
+        if !clock.has_delay_passed(job.since, each * u32::try_from(done + 1).unwrap_or(u32::MAX)) {
             return false;
         }
         match run_copy_task(world, clock, job, key) {
@@ -71,7 +75,7 @@ fn advance_active_job(world: &Sandbox, clock: PropagationClock, job: &mut BatchJ
     }
     job.since += each * u32::try_from(done).unwrap_or(u32::MAX);
     job.status = match report::write_report(world, &assume_job_role(world, clock, job), job) {
-        Ok(()) => BatchJobStatus::Completing,
+        Ok(()) => SandboxBatchJobStatus::Completing,
         Err(why) => fail_job(
             job,
             "JobReportAccessDenied",
@@ -82,12 +86,12 @@ fn advance_active_job(world: &Sandbox, clock: PropagationClock, job: &mut BatchJ
 }
 
 /// Who a job's tasks are: its role, where it may be assumed for this job; else nobody.
-fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &BatchJobRecord) -> s3::S3Caller {
-    let context = RequestContext::default()
+fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &SandboxBatchJob) -> s3::SandboxS3Caller {
+    let context = PolicyConditionContext::default()
         .with_condition_key("aws:SourceAccount", ACCOUNT_ID)
-        .with_condition_key("aws:SourceArn", job.arn());
-    world.read_state(|state| {
-        let role = iam::find_role(&state.iam, &job.asked.role).filter(|role| {
+        .with_condition_key("aws:SourceArn", job.batch_job_arn());
+    world.read_sandbox_state(|state| {
+        let role = iam::find_sandbox_role(&state.iam, &job.asked.role).filter(|role| {
             iam::can_service_assume_role_in_context(
                 &state.iam,
                 clock,
@@ -96,14 +100,14 @@ fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &BatchJobRecor
                 &context,
             )
         });
-        role.map_or_else(s3::S3Caller::anonymous, |role| {
-            let key = iam::AccessKeyRecord {
+        role.map_or_else(s3::SandboxS3Caller::anonymous_caller, |role| {
+            let key = iam::SandboxAccessKey {
                 secret: String::new(),
                 token: None,
                 role: Some(role.name.clone()),
                 expires: None,
             };
-            s3::S3Caller::from_signer(iam::identify_caller(&state.iam, &key))
+            s3::SandboxS3Caller::from_signer(iam::identify_caller(&state.iam, &key))
         })
     })
 }
@@ -112,15 +116,18 @@ fn assume_job_role(world: &Sandbox, clock: PropagationClock, job: &BatchJobRecor
 fn read_manifest(
     world: &Sandbox,
     clock: PropagationClock,
-    job: &BatchJobRecord,
+    job: &SandboxBatchJob,
 ) -> Result<Vec<String>, (&'static str, String)> {
     let (bucket, key) = &job.asked.manifest;
     let caller = assume_job_role(world, clock, job);
-    if caller.is_anonymous() || !s3::is_authorized(world, &caller, "s3:GetObject", bucket, Some(key)) {
+    if caller.is_anonymous()
+        || !s3::is_s3_action_authorized(world, &caller, "s3:GetObject", bucket, Some(key))
+    {
         return Err(("ManifestAccessDenied", "Reading the manifest is forbidden: AccessDenied".to_owned()));
     }
-    let objects = &world.process_state().objects;
-    let found = objects.read_bucket(bucket, |all| s3::newest_version(all, key).cloned()).ok().flatten();
+    let objects = &world.sandbox_process_state().objects;
+    let found =
+        objects.read_stored_bucket(bucket, |all| s3::newest_version(all, key).cloned()).ok().flatten();
     let Some(found) = found else {
         return Err(("ManifestNotFound", "Manifest object was not found".to_owned()));
     };
@@ -136,7 +143,7 @@ fn read_manifest(
             "The manifest is encrypted with SSE-KMS or SSE-C, which is not supported".to_owned(),
         ));
     }
-    let text = found.blob.and_then(|blob| objects.read_content(&blob).ok()).unwrap_or_default();
+    let text = found.blob.and_then(|blob| objects.read_object_content(&blob).ok()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let at = |name: &str| job.asked.fields.iter().position(|field| field == name).unwrap_or_default();
     let (of, which) = (at("Bucket"), at("Key"));
@@ -164,18 +171,20 @@ fn read_manifest(
 fn run_copy_task(
     world: &Sandbox,
     clock: PropagationClock,
-    job: &BatchJobRecord,
+    job: &SandboxBatchJob,
     key: &str,
-) -> Result<(), FailedTask> {
+) -> Result<(), SandboxFailedTask> {
     let caller = assume_job_role(world, clock, job);
     let bucket = &job.asked.target;
-    let unfit = |code: &str, status: u16, message: &str| FailedTask {
+    let unfit = |code: &str, status: u16, message: &str| SandboxFailedTask {
         key: key.to_owned(),
         code: code.to_owned(),
         status,
         message: message.to_owned(),
     };
-    if caller.is_anonymous() || !s3::is_authorized(world, &caller, "s3:PutObject", bucket, Some(key)) {
+    if caller.is_anonymous()
+        || !s3::is_s3_action_authorized(world, &caller, "s3:PutObject", bucket, Some(key))
+    {
         return Err(unfit("AccessDenied", 403, "Access Denied"));
     }
     let headers: HeaderMap = job
@@ -187,7 +196,7 @@ fn run_copy_task(
         })
         .collect();
     let source = s3::ObjectCopySource { bucket: bucket.clone(), key: key.to_owned(), version: None };
-    s3::copy_object(world, &caller, &source, bucket, key, &headers).map(|_| ()).map_err(|error| {
+    s3::copy_stored_object(world, &caller, &source, bucket, key, &headers).map(|_| ()).map_err(|error| {
         let status = error.status_code().map_or(400, |status| status.as_u16());
         unfit(error.code().as_str(), status, error.message().unwrap_or_default())
     })

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::sandbox::SandboxOptions;
-use crate::sandbox::control_plane::s3::{self, BucketRecord, ObjectRecord};
+use crate::sandbox::control_plane::s3::{self, SandboxBucket, SandboxObject};
 
 const BUCKET: &str = "pkgs";
 const MANIFEST_KEY: &str = "packagecloud-cloudfront/batch/1/a.csv";
@@ -41,10 +41,10 @@ async fn open_fixture(account: &str) -> BatchJobsFixture {
         ..SandboxOptions::default()
     })
     .unwrap();
-    world.write_state(|state| {
-        state.s3.buckets.insert(BUCKET.to_owned(), BucketRecord::new(ACCOUNT_ID, "us-east-1", 0))
+    world.write_sandbox_state(|state| {
+        state.s3.buckets.insert(BUCKET.to_owned(), SandboxBucket::new(ACCOUNT_ID, "us-east-1", 0))
     });
-    let iam = aws_sdk_iam::Client::new(&world.sdk_config());
+    let iam = aws_sdk_iam::Client::new(&world.sandbox_sdk_config());
     let made =
         iam.create_role().role_name("batch").assume_role_policy_document(trust_policy(account).to_string());
     let role = made.send().await.unwrap().role.unwrap().arn;
@@ -53,35 +53,37 @@ async fn open_fixture(account: &str) -> BatchJobsFixture {
     let put = iam.put_role_policy().role_name("batch").policy_name("p").policy_document(policy.to_string());
     put.send().await.unwrap();
     tokio::time::sleep(10 * ONE_SECOND).await;
-    let jobs = Client::new(&world.sdk_config());
+    let jobs = Client::new(&world.sandbox_sdk_config());
     BatchJobsFixture { _dir: dir, world, jobs, role }
 }
 
 impl BatchJobsFixture {
-    fn read_object(&self, key: &str) -> ObjectRecord {
+    fn read_object(&self, key: &str) -> SandboxObject {
         self.world
-            .process_state()
+            .sandbox_process_state()
             .objects
-            .read_bucket(BUCKET, |all| s3::newest_version(all, key).cloned())
+            .read_stored_bucket(BUCKET, |all| s3::newest_version(all, key).cloned())
             .unwrap()
             .unwrap()
     }
 
     fn place_object(&self, key: &str, attributes: &[(&str, &str)]) {
-        s3::place_object(&self.world, BUCKET, key, attributes, b"bytes").unwrap();
+        s3::place_sandbox_object(&self.world, BUCKET, key, attributes, b"bytes").unwrap();
     }
 
     /// A job for a manifest of `text`, with one Content-Type for all.
     fn build_create_job(&self, text: &str, token: &str) -> CreateJobFluentBuilder {
         let sealed = [("x-amz-server-side-encryption", "AES256")];
-        let etag =
-            s3::place_object(&self.world, BUCKET, MANIFEST_KEY, &sealed, text.as_bytes()).unwrap().etag;
+        let etag = s3::place_sandbox_object(&self.world, BUCKET, MANIFEST_KEY, &sealed, text.as_bytes())
+            .unwrap()
+            .etag;
         self.build_create_job_with_etag(&etag, token)
     }
 
     fn build_create_job_with_etag(&self, etag: &str, token: &str) -> CreateJobFluentBuilder {
         let metadata = S3ObjectMetadata::builder().content_type("a/b").cache_control("max-age=1").build();
-        let before = aws_smithy_types::DateTime::from_secs(self.world.now().as_secs().cast_signed() - 1);
+        let before =
+            aws_smithy_types::DateTime::from_secs(self.world.sandbox_time_now().as_secs().cast_signed() - 1);
         let copy = S3CopyObjectOperation::builder()
             .target_resource("arn:aws:s3:::pkgs")
             .new_object_metadata(metadata)
@@ -157,17 +159,20 @@ async fn a_job_goes_through_its_states_and_gives_all_its_objects_one_set() {
     assert_eq!((progress.number_of_tasks_succeeded, progress.number_of_tasks_failed), (Some(2), Some(3)));
     let odd = scene.read_object("1/2/a+b c.deb");
     assert_eq!(
-        (odd.attribute("content-type"), odd.attribute("x-amz-meta-k")),
+        (odd.object_attribute("content-type"), odd.object_attribute("x-amz-meta-k")),
         (Some("a/b"), None),
         "one set for all"
     );
     assert_eq!(odd.tags, [("t".to_owned(), "1".to_owned())], "tags stay where nothing is said of them");
     assert_eq!(scene.read_object("1/2/\u{fc}.deb").storage_class, None, "lost where it isn't given");
-    assert_ne!(scene.read_object("1/2/changed.deb").attribute("content-type"), Some("a/b"));
+    assert_ne!(scene.read_object("1/2/changed.deb").object_attribute("content-type"), Some("a/b"));
 
     let read = |key: &str| {
         let blob = scene.read_object(key).blob.unwrap();
-        String::from_utf8(scene.world.process_state().objects.read_content(&blob).unwrap().to_vec()).unwrap()
+        String::from_utf8(
+            scene.world.sandbox_process_state().objects.read_object_content(&blob).unwrap().to_vec(),
+        )
+        .unwrap()
     };
     let index: Value = serde_json::from_str(&read(&format!("reports/job-{id}/manifest.json"))).unwrap();
     let part = |how: &str| {
@@ -225,7 +230,7 @@ async fn what_s3_would_refuse_is_refused() {
     for (actions, missing) in
         [(&["s3:PutObject", "iam:PassRole"][..], "s3:CreateJob"), (&["s3:CreateJob"][..], "iam:PassRole")]
     {
-        scene.world.write_state(|state| state.iam.user.policy = allowed(actions));
+        scene.world.write_sandbox_state(|state| state.iam.user.policy = allowed(actions));
         let denied = good().send().await.unwrap_err();
         assert_eq!(code(&denied), "AccessDenied");
         assert!(denied.message().unwrap().contains(missing), "{denied:?}");
@@ -252,7 +257,7 @@ async fn a_job_fails_where_its_role_or_its_manifest_is_wrong() {
     }
     let id = scene.build_create_job_with_etag("0123", "etag").send().await.unwrap().job_id.unwrap();
     assert!(failure_reason(&scene.wait_until_ended(&id).await).contains("ETag"));
-    s3::place_object(
+    s3::place_sandbox_object(
         &scene.world,
         BUCKET,
         MANIFEST_KEY,
@@ -302,8 +307,8 @@ async fn a_job_waits_for_confirmation_and_can_be_cancelled_on_its_way() {
         scene.jobs.update_job_status().account_id(ACCOUNT_ID).job_id(&id).requested_job_status(status)
     };
     update(RequestedJobStatus::Ready).send().await.unwrap();
-    let each = scene.world.delays().job / 100;
-    tokio::time::sleep(scene.world.delays().job + each * 20).await;
+    let each = scene.world.sandbox_delays().job / 100;
+    tokio::time::sleep(scene.world.sandbox_delays().job + each * 20).await;
     update(RequestedJobStatus::Cancelled).status_update_reason("enough").send().await.unwrap();
     let job = scene.wait_until_ended(&id).await;
     assert_eq!(
@@ -312,8 +317,10 @@ async fn a_job_waits_for_confirmation_and_can_be_cancelled_on_its_way() {
     );
     let done = job.progress_summary.unwrap().number_of_tasks_succeeded.unwrap();
     assert!((1..50).contains(&done), "{done}");
-    let copied =
-        keys.iter().filter(|key| scene.read_object(key).attribute("content-type") == Some("a/b")).count();
+    let copied = keys
+        .iter()
+        .filter(|key| scene.read_object(key).object_attribute("content-type") == Some("a/b"))
+        .count();
     assert_eq!(i64::try_from(copied).unwrap(), done);
     assert_eq!(
         update(RequestedJobStatus::Ready).send().await.unwrap_err().code(),

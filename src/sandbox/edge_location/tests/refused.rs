@@ -11,10 +11,10 @@ fn replace_function_code(edge: &EdgeFixture, source: &str) {
     zip.start_file("index.mjs", stored).unwrap();
     zip.write_all(format!("export const handler = async (event) => {{ {source} }};").as_bytes()).unwrap();
     let zip = zip.finish().unwrap().into_inner();
-    for file in std::fs::read_dir(edge.world.dir().join("lambda")).unwrap() {
+    for file in std::fs::read_dir(edge.world.sandbox_dir().join("lambda")).unwrap() {
         std::fs::write(file.unwrap().path(), &zip).unwrap();
     }
-    edge.world.process_state().functions.lock().unwrap().clear();
+    edge.world.sandbox_process_state().functions.lock().unwrap().clear();
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,15 +31,16 @@ async fn without_kms_it_is_closed_nothing_is_kept_and_the_next_request_asks_agai
         assert_eq!(closed.status().as_u16(), 503, "{fault}");
         assert_eq!(closed.headers()["cache-control"], "no-store", "{fault}");
         assert_eq!(closed.headers()["x-packagecloud-cloudfront"], "unavailable", "{fault}");
-        assert!(edge.world.process_state().cache.lock().unwrap().is_empty(), "{fault}");
+        assert!(edge.world.sandbox_process_state().cache.lock().unwrap().is_empty(), "{fault}");
     }
     assert_eq!(
         edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
         (200, "Miss".to_owned())
     );
     // What it decrypted it keeps: KMS is not asked again.
-    edge.world
-        .write_state(|state| state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned()));
+    edge.world.write_sandbox_state(|state| {
+        state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned())
+    });
     assert_eq!(
         edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
         (200, "Hit".to_owned())
@@ -50,7 +51,7 @@ async fn without_kms_it_is_closed_nothing_is_kept_and_the_next_request_asks_agai
 async fn a_key_that_cant_be_used_closes_the_edge() {
     let edge = EdgeFixture::new().await;
     edge.grant_bucket_read().await;
-    edge.world.write_state(|state| {
+    edge.world.write_sandbox_state(|state| {
         for key in state.kms.keys.values_mut() {
             key.state = "Disabled".to_owned();
         }
@@ -59,8 +60,8 @@ async fn a_key_that_cant_be_used_closes_the_edge() {
         edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
         (503, "LambdaGeneratedResponse".to_owned())
     );
-    edge.world.write_state(|state| state.iam.roles.clear());
-    edge.world.process_state().functions.lock().unwrap().clear();
+    edge.world.write_sandbox_state(|state| state.iam.roles.clear());
+    edge.world.sandbox_process_state().functions.lock().unwrap().clear();
     assert_eq!(
         edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
         (503, "Error".to_owned())
@@ -88,7 +89,7 @@ async fn a_function_whose_answer_has_another_shape_is_refused_as_at_aws() {
         let answer = edge.get_url(&edge.sign_package_url(PACKAGE_KEY), &[]).await;
         assert_eq!(answer.status().as_u16(), status, "{source}");
         assert_eq!(answer.headers()["x-cache"] == "LambdaGeneratedResponse from cloudfront", status == 204);
-        assert!(edge.world.process_state().cache.lock().unwrap().is_empty(), "{source}");
+        assert!(edge.world.sandbox_process_state().cache.lock().unwrap().is_empty(), "{source}");
     }
 }
 
@@ -108,7 +109,7 @@ async fn what_is_longer_than_cloudfront_takes_is_refused_before_the_function() {
 async fn only_the_identity_that_the_bucket_policy_names_reads() {
     let edge = EdgeFixture::new().await;
     let other = CloudFrontOriginAccessIdentityConfig::builder().caller_reference("o").comment("o").build();
-    let client = aws_sdk_cloudfront::Client::new(&edge.world.sdk_config());
+    let client = aws_sdk_cloudfront::Client::new(&edge.world.sandbox_sdk_config());
     let other = client
         .create_cloud_front_origin_access_identity()
         .cloud_front_origin_access_identity_config(other.unwrap());
@@ -126,6 +127,6 @@ async fn only_the_identity_that_the_bucket_policy_names_reads() {
     let unsigned = format!("https://{SANDBOX_BUCKET}.s3.us-east-1.amazonaws.com/{PACKAGE_KEY}");
     let request =
         Request::get(unsigned).header("host", format!("{SANDBOX_BUCKET}.s3.us-east-1.amazonaws.com"));
-    let answer = edge.world.handle_request(request.body(Bytes::new()).unwrap()).await.unwrap();
+    let answer = edge.world.handle_sandbox_request(request.body(Bytes::new()).unwrap()).await.unwrap();
     assert_eq!(answer.status().as_u16(), 403, "who is nobody");
 }

@@ -87,7 +87,7 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
             now,
         );
         assert_eq!(keys.render_same_day_amz_date(now), render_amz_date(now));
-        keys.sign_request(now, &method, path, query, &mut headers, body);
+        keys.sign_request_sigv4(now, &method, path, query, &mut headers, body);
         let ours = headers.iter().find(|(name, _)| name == http::header::AUTHORIZATION).unwrap();
         assert_eq!(ours.1.to_str().unwrap(), expected, "{method} {target}");
         assert!(!format!("{keys:?}").contains("wJalr"));
@@ -98,8 +98,8 @@ fn the_signature_is_the_same_as_that_of_aws_sigv4() {
 async fn credentials_that_stay_the_same_after_a_refusal_are_a_failure() {
     let provider = SharedCredentialsProvider::new(Credentials::new("AKIA", "s", None, None, "test"));
     let signer = SigningKeyProvider::new("us-east-1", provider, SharedTimeSource::default());
-    let keys = signer.current_keys(signer.current_time()).await.unwrap();
-    let failure = signer.renew_refused_keys(&keys).await.unwrap_err();
+    let keys = signer.current_signing_keys(signer.current_signing_time()).await.unwrap();
+    let failure = signer.renew_refused_signing_keys(&keys).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Credentials);
     assert!(failure.next.contains("goes on where it was"));
 }
@@ -136,8 +136,9 @@ async fn a_source_that_fails_is_asked_once_for_all_and_what_is_good_still_is_use
     let source = FailingCredentialsSource { asked: count.clone(), expires: began + Duration::from_mins(10) };
     let signer = SigningKeyProvider::new("us-east-1", SharedCredentialsProvider::new(source), clock);
     let asked = || count.load(std::sync::atomic::Ordering::Relaxed);
-    let all_at =
-        |now| futures::future::join_all((0..500).map(|_| signer.current_keys(now)).collect::<Vec<_>>());
+    let all_at = |now| {
+        futures::future::join_all((0..500).map(|_| signer.current_signing_keys(now)).collect::<Vec<_>>())
+    };
     assert!(all_at(began).await.iter().all(Result::is_ok));
     assert_eq!(asked(), 1);
     // Four minutes before they expire their source is out of order.
@@ -154,9 +155,10 @@ async fn a_source_that_fails_is_asked_once_for_all_and_what_is_good_still_is_use
         assert_eq!(keys.err().map(|failure| failure.why).as_deref(), Some("SSO session expired"));
     }
     assert_eq!(asked(), 4);
-    let keys = signer.cached_keys().unwrap();
+    let keys = signer.cached_signing_keys().unwrap();
     let began = Instant::now();
-    for renewed in futures::future::join_all((0..500).map(|_| signer.renew_refused_keys(&keys))).await {
+    for renewed in futures::future::join_all((0..500).map(|_| signer.renew_refused_signing_keys(&keys))).await
+    {
         assert!(renewed.is_err());
     }
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());

@@ -62,8 +62,9 @@ async fn an_identity_is_a_principal_only_after_a_while() {
         .unwrap();
     let made = made.cloud_front_origin_access_identity.unwrap();
     let known = |kind: &str, name: &str| {
-        world
-            .read_state(|state| is_known_principal(state, PropagationClock::from_sandbox(&world), kind, name))
+        world.read_sandbox_state(|state| {
+            is_known_principal(state, PropagationClock::from_sandbox(&world), kind, name)
+        })
     };
     let arn = format!("arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity {}", made.id);
     assert!(!known("AWS", &arn) && !known("CanonicalUser", &made.s3_canonical_user_id));
