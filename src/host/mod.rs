@@ -108,13 +108,13 @@ impl Host {
         let _ = self.state.write_state_file(&self.note_file_name(name), text.as_bytes());
     }
 
-    /// Reads what [`Self::write_note`] kept.
+    /// Reads what [`Self::write_host_note`] kept.
     #[must_use]
     pub fn read_host_note(&self, name: &str) -> Option<String> {
         String::from_utf8(self.state.read_state_file(&self.note_file_name(name))?).ok()
     }
 
-    /// Removes what [`Self::write_note`] kept.
+    /// Removes what [`Self::write_host_note`] kept.
     pub fn remove_host_note(&self, name: &str) {
         self.state.remove_state_file(&self.note_file_name(name));
     }

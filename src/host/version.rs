@@ -117,7 +117,7 @@ impl Host {
     async fn read_sandbox_version(&self) -> Option<PackagecloudVersion> {
         let mut said = None;
         self.run_ctl(CtlCommand::Version, &mut |line| {
-            said = PackagecloudVersion::parse_packagecloud_version(line, "the sandbox's")
+            said = PackagecloudVersion::parse_packagecloud_version(line, "the sandbox's");
         })
         .await
         .ok()?;

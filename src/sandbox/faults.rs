@@ -97,14 +97,14 @@ fn parse_fault_target(name: &str) -> Result<Option<FaultTarget>, String> {
     match name {
         ANY_SERVICE => Ok(None),
         WIZARD_TARGET => Ok(Some(FaultTarget::Wizard)),
-        _ => match Service::from_name(name) {
-            Some(service) => Ok(Some(FaultTarget::Service(service))),
-            None => {
-                let names: Vec<&str> =
-                    Service::ALL.map(Service::name).into_iter().chain([WIZARD_TARGET, ANY_SERVICE]).collect();
-                Err(format!("{name} is none of {}", names.join(", ")))
+        _ => {
+            if let Some(service) = Service::from_name(name) {
+                return Ok(Some(FaultTarget::Service(service)));
             }
-        },
+            let names: Vec<&str> =
+                Service::ALL.map(Service::name).into_iter().chain([WIZARD_TARGET, ANY_SERVICE]).collect();
+            Err(format!("{name} is none of {}", names.join(", ")))
+        }
     }
 }
 

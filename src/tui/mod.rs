@@ -224,7 +224,7 @@ where
         match self.wizard.update_wizard(TimedInput { at: self.started_at.elapsed(), input })? {
             WizardEffect::Leave(outcome) => return Some(outcome),
             WizardEffect::Stop => {
-                self.job.iter().chain(&self.background).for_each(EffectJob::request_job_stop)
+                self.job.iter().chain(&self.background).for_each(EffectJob::request_job_stop);
             }
             WizardEffect::BringToForeground => self.job = self.background.take(),
             WizardEffect::Pause(paused) => {

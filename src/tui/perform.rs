@@ -10,7 +10,7 @@ use crate::{
     engine::{self, OperatorPresence, RunContext, Session, welcome},
     model::{
         failure::Failure,
-        run::{event::StageEvent, goal::Stage},
+        run::{answers::OperatorAnswers, event::StageEvent, goal::Stage},
     },
     wizard::{ClipboardText, CredentialInput, WizardEffect, WizardInput},
 };
@@ -73,17 +73,7 @@ async fn perform_effect(
             None
         }
         WizardEffect::Look(stage, answers) | WizardEffect::LookWhileJobRuns(stage, answers) => {
-            session.acknowledge_disable_marker().await;
-            session.invalidate_account_reads().await;
-            let plan = engine::look(session, stage, &answers).await;
-            if let Err(failure) = &plan {
-                session.log_line(&format!("{}: {failure}; next: {}", stage.stage_title(), failure.next));
-            }
-            let disabling = stage == Stage::Disable && plan.is_ok();
-            let _ = context.inputs.send(WizardInput::Looked(stage, plan.map(Box::new)));
-            if disabling {
-                engine::stages::disable::emit_s3_links_check(session, &run).await;
-            }
+            look_and_send_plan(session, stage, &answers, &run, context).await;
             None
         }
         WizardEffect::Apply(plan, answers) => {
@@ -102,6 +92,27 @@ async fn perform_effect(
         | WizardEffect::Stop
         | WizardEffect::Pause(_)
         | WizardEffect::Leave(_) => None,
+    }
+}
+
+/// Looks at a stage and sends its plan; before switching off, checks too whether S3 answers packagecloud's links.
+async fn look_and_send_plan(
+    session: &Arc<Session>,
+    stage: Stage,
+    answers: &OperatorAnswers,
+    run: &RunContext,
+    context: &EffectJobContext,
+) {
+    session.acknowledge_disable_marker().await;
+    session.invalidate_account_reads().await;
+    let plan = engine::look(session, stage, answers).await;
+    if let Err(failure) = &plan {
+        session.log_line(&format!("{}: {failure}; next: {}", stage.stage_title(), failure.next));
+    }
+    let disabling = stage == Stage::Disable && plan.is_ok();
+    let _ = context.inputs.send(WizardInput::Looked(stage, plan.map(Box::new)));
+    if disabling {
+        engine::stages::disable::emit_s3_links_check(session, run).await;
     }
 }
 

@@ -1,6 +1,8 @@
 //! What each intent does: the second half of the rows of the table of intents. One that isn't offered is refused, and one
 //! that would consent before the screen has settled is not heard.
 
+#![expect(clippy::unnecessary_wraps, reason = "every row of the intent table has one signature")]
+
 use super::{
     Loadable, ScrollExtent, Wizard, WizardEffect, WizardJobKind,
     form::{FormPurpose, InputForm},

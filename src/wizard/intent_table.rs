@@ -1,6 +1,6 @@
 //! The one table of intents: for each place where a key may land, when an intent is possible there, and what it does.
 //!
-//! The footer prints what is offered, and `update` performs nothing else: both read the same row.
+//! The footer prints what is offered, and `update_wizard` performs nothing else: both read the same row.
 
 use super::{
     Wizard, WizardEffect,
@@ -9,12 +9,17 @@ use super::{
     screen::ScreenOverlay,
 };
 
+/// Tells whether an intent is possible now.
+type Offer = Box<dyn Fn(&Wizard) -> IntentAvailability>;
+/// Changes the wizard, and asks for at most one effect.
+type IntentAction = Box<dyn FnOnce(&mut Wizard) -> Option<WizardEffect>>;
+
 /// One row of the table.
 pub(super) struct IntentRule {
     /// Whether it is possible now, and what the footer calls it.
-    pub offered: Box<dyn Fn(&Wizard) -> IntentAvailability>,
+    pub offered: Offer,
     /// What it does.
-    pub perform: Box<dyn FnOnce(&mut Wizard) -> Option<WizardEffect>>,
+    pub perform: IntentAction,
 }
 
 /// Makes a row whose name in the footer depends on what the screen shows.

@@ -1,7 +1,7 @@
 //! The wizard: a pure value that takes inputs and asks for effects; it knows no key, no terminal, no engine and no clock of its own.
 //!
-//! `update(TimedInput) -> Option<Effect>` is the only way in which it changes. What it takes is [`Input`], what it may ask for
-//! is [`Effect`]; `intent_table` says which intents are possible now and what each does, and `update` refuses every other.
+//! `update(TimedInput) -> Option<Effect>` is the only way in which it changes. What it takes is [`WizardInput`], what it may ask for
+//! is [`WizardEffect`]; `intent_table` says which intents are possible now and what each does, and `update_wizard` refuses every other.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -61,23 +61,23 @@ pub struct ScrollExtent {
 /// What the wizard asks the terminal face for. Each but the last five and `Renew` starts a job; a new one takes the place of the one before.
 #[derive(Debug)]
 pub enum WizardEffect {
-    /// Find what the first screen shows; answered by [`Input::Welcome`].
+    /// Find what the first screen shows; answered by [`WizardInput::Welcome`].
     Welcome(OperatorAnswers),
-    /// Ask AWS whose keys these are, and use them from now on; answered by [`Input::Identified`].
+    /// Ask AWS whose keys these are, and use them from now on; answered by [`WizardInput::Identified`].
     Identify(CredentialInput, OperatorAnswers),
     /// Credentials for the run that stands still for want of them; it goes on meanwhile.
     Renew(CredentialInput),
-    /// Answered by [`Input::Looked`]; checks that take their time may follow it as events.
+    /// Answered by [`WizardInput::Looked`]; checks that take their time may follow it as events.
     Look(Stage, OperatorAnswers),
     /// The same, while the job that runs goes on in the background, beside all that follow.
     LookWhileJobRuns(Stage, OperatorAnswers),
     /// Says events; `Ended` is the last.
     Apply(Box<Plan>, OperatorAnswers),
-    /// Watch the other run, after asking it to end where that is wanted; answered by [`Input::Watched`], to its end.
+    /// Watch the other run, after asking it to end where that is wanted; answered by [`WizardInput::Watched`], to its end.
     Watch {
         take_over: bool,
     },
-    /// Beside the job that runs: answered by [`Input::Copied`].
+    /// Beside the job that runs: answered by [`WizardInput::Copied`].
     Copy(ClipboardText),
     /// The job in the background is the one that the screen shows again.
     BringToForeground,

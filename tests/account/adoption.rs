@@ -256,7 +256,7 @@ const UNMARKED_CASES: [UnmarkedCase; 6] = [
         |world| {
             edit_distribution_config(world, |config| {
                 config.replace("<Comment>packagecloud-cloudfront ", "<Comment>the ")
-            })
+            });
         },
         Stage::Distribution,
         Step::Distribution,

@@ -76,7 +76,7 @@ impl ChecksFixture {
 fn set_bucket_policy(world: &Sandbox, statement: &Value) {
     let document = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
     world.write_sandbox_state(|state| {
-        state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy = Some(document)
+        state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy = Some(document);
     });
 }
 
@@ -206,7 +206,7 @@ fn of_a_key_that_was_switched_off() {
     assert_eq!(shop.run_binary(&["generate-cloudfront-secret", "--yes"]).0, 0);
     assert_eq!(shop.run_binary(&["bootstrap-cloudfront", "--yes"]).0, 0);
     shop.open_sandbox().write_sandbox_state(|state| {
-        state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".into())
+        state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".into());
     });
     shop.assert_check("kms-key", "fail", &["is Disabled", "can't decrypt the secret", "next: enable it"]);
 }
@@ -294,7 +294,7 @@ fn of_a_distribution_on_a_plan_and_of_all_that_an_account_may_have() {
 
 fn set_user_policy(world: &Sandbox, statements: &Value) {
     world.write_sandbox_state(|state| {
-        state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements})
+        state.iam.user.policy = json!({"Version": "2012-10-17", "Statement": statements});
     });
 }
 

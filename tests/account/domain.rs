@@ -225,7 +225,7 @@ async fn a_certificate_that_cloudfront_does_not_know_yet_passes_and_one_that_was
         }
         tokio::time::sleep(std::time::Duration::from_secs(9)).await;
         revoked.write_sandbox_state(|state| {
-            state.acm.certificates.get_mut(&arn).unwrap().ended = Some("REVOKED".into())
+            state.acm.certificates.get_mut(&arn).unwrap().ended = Some("REVOKED".into());
         });
         std::future::pending::<()>().await;
     };

@@ -238,6 +238,6 @@ pub fn enlarge_functions(world: &Sandbox) {
 pub fn open_key_policy(world: &Sandbox) {
     let everything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999999999999:root"},"Action":"kms:*","Resource":"*"}]}"#;
     world.write_sandbox_state(|state| {
-        state.kms.keys.values_mut().for_each(|key| everything.clone_into(&mut key.policy))
+        state.kms.keys.values_mut().for_each(|key| everything.clone_into(&mut key.policy));
     });
 }

@@ -204,7 +204,7 @@ async fn the_clock_is_slow() {
 async fn the_function_cant_decrypt() {
     let (_dir, world) = copy_live_sandbox().await;
     world.write_sandbox_state(|state| {
-        state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned())
+        state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned());
     });
     let checks = run_verify(&world, &ViewerConditions::default()).await;
     assert_verdict(&checks, "is Disabled", "aws kms enable-key --region us-east-1 --key-id");

@@ -1,5 +1,7 @@
 //! The wizard in process: its real loop on a backend in memory, over a scripted engine and over the real one on a sandbox.
 
+#![expect(clippy::too_many_lines, reason = "a journey is told in one piece")]
+
 mod any_input;
 mod other_runs;
 mod player;

@@ -139,7 +139,7 @@ async fn answer_effect(script: SharedScript, effect: WizardEffect, sender: Effec
             std::future::pending::<()>().await;
         }
         WizardEffect::Identify(credentials, _) => {
-            send_input(&sender, WizardInput::Identified(identify_credentials(&credentials)))
+            send_input(&sender, WizardInput::Identified(identify_credentials(&credentials)));
         }
         WizardEffect::Look(stage, answers) | WizardEffect::LookWhileJobRuns(stage, answers) => {
             let plan = scripted_plan(&mut script.lock().unwrap(), stage, &answers);

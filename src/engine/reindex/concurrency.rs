@@ -88,7 +88,7 @@ impl AdaptiveConcurrencyLimit {
         }
     }
 
-    /// Returns how long after one [`Self::update_limit`] the next is due.
+    /// Returns how long after one [`Self::update_concurrency_limit`] the next is due.
     pub fn next_limit_update_delay(&self) -> Duration {
         let ramping = self.inner.lock().unwrap_or_else(PoisonError::into_inner).ramping;
         if ramping && self.current_concurrency() < self.most { RAMP_TICK_INTERVAL } else { TICK_INTERVAL }

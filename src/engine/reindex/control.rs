@@ -22,7 +22,7 @@ impl Default for ReindexControl {
 }
 
 impl ReindexControl {
-    /// Pauses: no new request is sent until [`Self::resume`].
+    /// Pauses: no new request is sent until [`Self::resume_reindex`].
     pub fn pause_reindex(&self) {
         self.0.send_if_modified(|wish| {
             std::mem::replace(

@@ -40,7 +40,7 @@ impl ObjectJobQueue {
         self.count.add_permits(count);
     }
 
-    /// Takes the next one; none after [`Self::close`].
+    /// Takes the next one; none after [`Self::close_queue`].
     pub async fn take_job(&self) -> Option<ObjectReindexJob> {
         self.count.acquire().await.ok()?.forget();
         let (job, left) = {

@@ -141,7 +141,7 @@ impl Session {
             }
             Err(failure) => {
                 if session.is_some() && failure.kind == FailureKind::Credentials {
-                    self.mfa_session.lock().await.end_session();
+                    self.mfa.lock().await.end_session();
                 }
                 Err(source::insert_profile_name(failure, candidate))
             }
@@ -156,7 +156,7 @@ impl Session {
 
     /// Takes a code of the device that a profile's role wants: it is used once, by the next look.
     pub async fn set_mfa_code(&self, code: Secret) {
-        self.mfa_session.lock().await.typed = Some(code);
+        self.mfa.lock().await.typed = Some(code);
         self.credentials_typed.notify_one();
     }
 
@@ -166,7 +166,7 @@ impl Session {
             return None;
         }
         let CredentialSource::Profile(profile) = source else { return None };
-        let code = self.mfa_session.lock().await;
+        let code = self.mfa.lock().await;
         mfa::read_mfa_profile(profile)
             .filter(|_| code.profile != *profile && code.typed.is_none())
             .map(|wanted| wanted.serial)
@@ -174,7 +174,7 @@ impl Session {
 
     /// Ends the session where a code was typed that wasn't used yet, and returns whether one was.
     pub(super) async fn end_mfa_session_if_code_typed(&self) -> bool {
-        let mut code = self.mfa_session.lock().await;
+        let mut code = self.mfa.lock().await;
         if code.typed.is_some() {
             code.end_session();
         }
@@ -188,7 +188,7 @@ impl Session {
         candidate: &CredentialCandidate,
     ) -> Result<Option<CredentialCandidate>, Failure> {
         let Some(wanted) = mfa::read_mfa_profile(profile) else { return Ok(None) };
-        let mut code = self.mfa_session.lock().await;
+        let mut code = self.mfa.lock().await;
         if code.profile != profile {
             let typed = code.typed.take().ok_or_else(|| mfa::missing_mfa_code_failure(profile, &wanted))?;
             let source = CredentialSource::Profile(wanted.source_profile.clone());

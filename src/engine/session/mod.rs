@@ -79,7 +79,7 @@ pub struct Session {
     pub settings: Arc<SessionSettings>,
     typed: Arc<Mutex<Option<AccessKeys>>>,
     /// The code of a device that the operator typed, and the session that it gave.
-    mfa_session: Arc<tokio::sync::Mutex<identity::MfaSession>>,
+    mfa: Arc<tokio::sync::Mutex<identity::MfaSession>>,
     /// Told when keys or a code were typed.
     credentials_typed: Arc<tokio::sync::Notify>,
     target: Arc<tokio::sync::Mutex<Option<(AwsTargetInputs, AwsTarget)>>>,
@@ -98,7 +98,7 @@ impl Session {
             web,
             settings: Arc::new(settings),
             typed: Arc::default(),
-            mfa_session: Arc::default(),
+            mfa: Arc::default(),
             credentials_typed: Arc::default(),
             target: Arc::default(),
             objects_bucket: Arc::default(),

@@ -25,7 +25,7 @@ use super::{
     stop_request::{STOP_REQUEST_FILE, StopRequest},
 };
 
-/// What a [`LockError`] fails on where another run holds the lock.
+/// What a [`RunLockError`] fails on where another run holds the lock.
 pub const OTHER_RUN: &str = "another run";
 
 /// Why a lock isn't to be had.

@@ -12,7 +12,7 @@ use crate::model::failure::Failure;
 
 use crate::host::files::{file_failure, sha256_hex, write_new_file};
 
-/// Puts `bytes` in the place of a file whose bytes hash to `seen`, as [`super::Transport::replace_file`] says.
+/// Puts `bytes` in the place of a file whose bytes hash to `seen`, as [`super::HostTransport::replace_file`] says.
 ///
 /// # Errors
 /// Where the file moved or the disk refuses it; it is as it was then.

@@ -74,7 +74,7 @@ pub enum CredentialNeed {
     Keys,
 }
 
-/// A fact. Of one stage's events, [`Event::Ended`] is the last one, exactly once, even on a panic.
+/// A fact. Of one stage's events, [`StageEvent::Ended`] is the last one, exactly once, even on a panic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum StageEvent {

@@ -42,7 +42,7 @@ pub fn render_screen_body(wizard: &Wizard, theme: &Theme, size: BodySize) -> Scr
     };
     match &wizard.overlay {
         Some(ScreenOverlay::Ask(confirmation)) => {
-            pinned::render_confirmation(&mut body, wizard, theme, size, confirmation)
+            pinned::render_confirmation(&mut body, wizard, theme, size, confirmation);
         }
         Some(ScreenOverlay::TakeOver) => pinned::render_take_over_question(&mut body, wizard, theme, size),
         Some(ScreenOverlay::Quit) => pinned::render_quit_question(&mut body, wizard, theme, size),

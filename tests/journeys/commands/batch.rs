@@ -190,7 +190,7 @@ fn jobs_copy_the_packages_and_lose_nothing_and_what_they_can_not_do_is_done_from
         "Resource": format!("arn:aws:s3:::{SANDBOX_BUCKET}/{denied}"),
         "Condition": {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::999999999999:role/packagecloud_cloudfront_batch"}}}]});
     world.write_sandbox_state(|state| {
-        state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy = Some(deny.to_string())
+        state.s3.buckets.get_mut(SANDBOX_BUCKET).unwrap().policy = Some(deny.to_string());
     });
     let mut before = newest_objects(&world);
 
@@ -339,7 +339,7 @@ fn a_job_that_was_cancelled_or_waits_for_somebody_is_told_with_what_comes_next()
     let mut ids: Vec<_> = world.read_sandbox_state(|state| state.s3control.jobs.keys().cloned().collect());
     let (held, cancelled) = (ids.pop().unwrap(), ids.pop().unwrap());
     let turn = |id: &str, status| {
-        world.write_sandbox_state(|state| state.s3control.jobs.get_mut(id).unwrap().status = status)
+        world.write_sandbox_state(|state| state.s3control.jobs.get_mut(id).unwrap().status = status);
     };
     turn(&held, SandboxBatchJobStatus::Suspended);
     turn(&cancelled, SandboxBatchJobStatus::Cancelled);

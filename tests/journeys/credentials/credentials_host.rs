@@ -96,7 +96,7 @@ impl CredentialsHost {
     pub fn expire_sessions(&self) {
         let now = self.world.sandbox_time_now();
         self.world.write_sandbox_state(|state| {
-            state.iam.sessions.values_mut().for_each(|key| key.expires = Some(now))
+            state.iam.sessions.values_mut().for_each(|key| key.expires = Some(now));
         });
     }
 

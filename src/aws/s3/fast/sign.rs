@@ -353,7 +353,7 @@ fn render_canonical_request(
         canonical.push(b'\n');
     }
     let mut signed = String::with_capacity(256);
-    for (name, value) in headers.iter() {
+    for (name, value) in headers {
         canonical.extend_from_slice(name.as_str().as_bytes());
         canonical.push(b':');
         push_trimmed(value.as_bytes(), &mut canonical);

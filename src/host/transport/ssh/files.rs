@@ -115,7 +115,7 @@ impl SshClient {
         Ok((rest.to_vec(), there))
     }
 
-    /// Replaces a file there, as [`crate::host::Transport::replace_file`] says.
+    /// Replaces a file there, as [`crate::host::HostTransport::replace_file`] says.
     ///
     /// # Errors
     /// Where the host isn't reached, the file moved or can't be written; it is as it was then.

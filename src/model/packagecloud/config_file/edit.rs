@@ -130,7 +130,7 @@ impl ConfigFile {
     /// Returns the file's bytes with each of `wanted` set, or, where there is no value, not set anywhere.
     ///
     /// # Errors
-    /// As [`Self::render_with_values`]; and where an assignment that must go doesn't stand alone on its lines.
+    /// As [`Self::render_config_with_values`]; and where an assignment that must go doesn't stand alone on its lines.
     pub fn render_config_with_restored_values(
         &self,
         wanted: &[(SettingKey, Option<String>)],

@@ -62,7 +62,7 @@ pub enum AssignedValue {
 }
 
 impl ConfigFile {
-    /// Reads the file's bytes. Never fails: what isn't Ruby is told by [`Self::error_line`].
+    /// Reads the file's bytes. Never fails: what isn't Ruby is told by [`Self::syntax_error_line`].
     #[must_use]
     pub fn parse_packagecloud_rb(bytes: &[u8]) -> Self {
         parse::parse_config_file(bytes)

@@ -108,7 +108,7 @@ impl<'a> UrlToken<'a> {
 
 /// Judges a request: the uri with which it goes on, in canonical encoding, or why it doesn't.
 ///
-/// `keys` are the HMAC keys, current and previous, as [`super::KeyForm::derive_hmac_key`] makes them; `now` is Unix time.
+/// `keys` are the HMAC keys, current and previous, as [`super::HmacKeyForm::derive_hmac_key`] makes them; `now` is Unix time.
 ///
 /// # Errors
 /// Fails with why the edge refuses it.

@@ -16,7 +16,7 @@ pub use path::encode_canonical_path;
 
 /// Signs a token for the object with this key, until `expires` (Unix seconds, ten digits: 2001 to 2286).
 ///
-/// `key` is what [`KeyForm::derive_hmac_key`] makes of the secret; `host` is the packages domain, and only `host+path+expires` looks at it.
+/// `key` is what [`HmacKeyForm::derive_hmac_key`] makes of the secret; `host` is the packages domain, and only `host+path+expires` looks at it.
 #[must_use]
 pub fn sign_token(
     key: &[u8],

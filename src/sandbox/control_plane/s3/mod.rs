@@ -48,7 +48,7 @@ pub use presigned::{encode_key_path, presign_sigv2_link};
 pub use store::{BucketJournalChange, ObjectVersions, SandboxObjectStore, newest_version};
 pub use write::{amend_stored_object, archive_object, place_hollow_object, place_sandbox_object};
 
-/// What is kept between runs; the objects lie beside, in [`store::ObjectStore`].
+/// What is kept between runs; the objects lie beside, in [`store::SandboxObjectStore`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SandboxS3State {

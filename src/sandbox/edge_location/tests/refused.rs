@@ -39,7 +39,7 @@ async fn without_kms_it_is_closed_nothing_is_kept_and_the_next_request_asks_agai
     );
     // What it decrypted it keeps: KMS is not asked again.
     edge.world.write_sandbox_state(|state| {
-        state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned())
+        state.kms.keys.values_mut().for_each(|key| key.state = "Disabled".to_owned());
     });
     assert_eq!(
         edge.fetch_status_and_x_cache(&edge.sign_package_url(PACKAGE_KEY)).await,
